@@ -1,0 +1,61 @@
+"""Call Events: sends the call events of PBXs to third-party applications."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from callevents import api, cli, logs, web
+from callevents.config import Settings, load_settings
+from callevents.extensions import csrf, db, migrate
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application, wired; raises SettingsError if a setting is wrong."""
+    settings = settings or load_settings()
+    app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
+    settings.make_data_dir()
+    app.config.from_mapping(_flask_config(settings))
+    app.extensions["callevents_settings"] = settings
+    if proxies := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Werkzeug documents it
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+        )
+    logs.init_app(app, settings)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "callevents" / "migrations"))
+    csrf.init_app(app)
+    web.init_app(app)
+    api.init_app(app)
+    cli.init_app(app)
+    return app
+
+
+def _flask_config(settings: Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": settings.read_secret_key(),
+        "SQLALCHEMY_DATABASE_URI": settings.sqlalchemy_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings),
+        "MAX_CONTENT_LENGTH": 1024 * 1024,
+        "SESSION_COOKIE_NAME": "callevents",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=14),
+        "WTF_CSRF_TIME_LIMIT": int(timedelta(hours=12).total_seconds()),
+    }
+
+
+def _engine_options(settings: Settings) -> dict[str, object]:
+    """Return SQLAlchemy's options: a connection for each thread, found dead ones replaced."""
+    if settings.uses_sqlite:
+        return {}
+    return {
+        "pool_size": max(settings.web_threads, 4),
+        "max_overflow": 4,
+        "pool_pre_ping": True,
+        "pool_timeout": 5,
+        "connect_args": {"connect_timeout": 5},
+    }

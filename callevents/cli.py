@@ -1,0 +1,7 @@
+"""The commands."""
+
+from flask import Flask
+
+
+def init_app(app: Flask) -> None:
+    """Register the commands."""

@@ -1,0 +1,242 @@
+"""Every setting: its name, type, unit and default. A wrong value stops the start with a sentence."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Network = IPv4Network | IPv6Network
+
+PREFIX = "CALLEVENTS_"
+#: Unix socket paths longer than this do not fit into the kernel's structure.
+MAX_SOCKET_PATH = 100
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; the text says which, and what they may be."""
+
+
+class Settings(BaseSettings):
+    """The settings, read from environment variables named CALLEVENTS_ and the field's name."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address that the web server listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port that the web server listens on.")
+    data_dir: Path = Field(
+        Path("data"),
+        description="Folder for what belongs to this installation: SQLite's file, the secret key, "
+        "the embedded Valkey's socket.",
+    )
+    database_url: str = Field(
+        "",
+        description="PostgreSQL or SQLite to use, as a URL such as "
+        "postgresql://user:password@host/name. Empty: SQLite in the data folder.",
+    )
+    redis_url: str = Field(
+        "",
+        description="Redis or Valkey to use, as a URL such as redis://host:6379/0. "
+        "Empty: an embedded Valkey.",
+    )
+    secret_key: str = Field(
+        "",
+        description="Signs sessions and forms; at least 32 characters, the same on every machine. "
+        "Empty: made once and kept in the data folder.",
+    )
+    admin_username: str = Field(
+        "admin", min_length=1, max_length=64, description="Name of the first admin."
+    )
+    admin_password: str = Field(
+        "",
+        description="Password of the first admin, at least 8 characters. Empty: made and printed "
+        "once. Has no effect when a user exists already.",
+    )
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="Networks, with commas between them, that requests may go to although they "
+        "are loopback, private, link-local or reserved; for example 10.0.0.0/8,127.0.0.0/8.",
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="Worker processes that `make run` and `flask up` start."
+    )
+    worker_threads: int = Field(
+        32, ge=1, le=512, description="Requests that one worker process makes at the same time."
+    )
+    web_processes: int = Field(
+        1, ge=1, le=64, description="Web server processes; with SQLite it is always one."
+    )
+    web_threads: int = Field(16, ge=1, le=512, description="Threads of one web server process.")
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Reverse proxies in front of the web server whose X-Forwarded-For, -Proto and "
+        "-Host are believed.",
+    )
+    connect_timeout_seconds: float = Field(
+        3, gt=0, le=60, description="Longest time for opening a connection to a receiver."
+    )
+    read_timeout_seconds: float = Field(
+        10, gt=0, le=300, description="Longest silence of a receiver during an attempt."
+    )
+    total_timeout_seconds: float = Field(
+        15, gt=0, le=600, description="Longest time for one attempt as a whole."
+    )
+    lease_seconds: float = Field(
+        30,
+        ge=2,
+        le=3600,
+        description="How long a worker owns a delivery it has claimed; it renews the lease while "
+        "it lives. A killed worker's deliveries are made again after this time.",
+    )
+    poll_seconds: float = Field(
+        1, gt=0, le=60, description="How often a worker looks for due deliveries by itself."
+    )
+    shutdown_seconds: float = Field(
+        5, ge=0, le=300, description="How long a stopping worker waits for its running attempts."
+    )
+    ingest_events_per_minute: int = Field(
+        120_000,
+        ge=1,
+        description="Call events that one PBX may report within a minute to one web process; "
+        "more are answered with 429.",
+    )
+    log_level: str = Field(
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="DEBUG, INFO, WARNING or ERROR.",
+    )
+    log_format: str = Field(
+        "auto",
+        pattern="^(auto|console|json)$",
+        description="console, json, or auto: console on a terminal, JSON elsewhere.",
+    )
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, value: str) -> str:
+        if value and len(value) < 32:
+            raise ValueError("must have at least 32 characters")
+        return value
+
+    @field_validator("admin_password")
+    @classmethod
+    def _check_admin_password(cls, value: str) -> str:
+        if value and len(value) < 8:
+            raise ValueError("must have at least 8 characters")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str) -> str:
+        if value and value.partition(":")[0] not in _DATABASE_SCHEMES:
+            raise ValueError("must begin with postgresql:// or sqlite:///")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str) -> str:
+        if value and value.partition("://")[0] not in {"redis", "rediss", "unix"}:
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database's URL with the driver that is installed."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir.resolve() / 'callevents.sqlite3'}"
+        scheme, rest = self.database_url.split(":", 1)
+        return f"{_DATABASE_SCHEMES[scheme]}:{rest}"
+
+    @property
+    def uses_sqlite(self) -> bool:
+        """Whether the database is SQLite, which allows one web process only."""
+        return self.sqlalchemy_url.startswith("sqlite")
+
+    @property
+    def embeds_valkey(self) -> bool:
+        """Whether the embedded Valkey is used."""
+        return not self.redis_url
+
+    @property
+    def valkey_socket(self) -> Path:
+        """The socket of the embedded Valkey: in the data folder, or elsewhere if that is too deep."""
+        path = self.data_dir.resolve() / "valkey.sock"
+        if len(str(path)) <= MAX_SOCKET_PATH:
+            return path
+        digest = sha256(str(path).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"callevents-{digest}" / "valkey.sock"
+
+    @property
+    def queue_url(self) -> str:
+        """The URL of Redis or Valkey, given or embedded."""
+        return self.redis_url or f"unix://{self.valkey_socket}"
+
+    def make_data_dir(self) -> Path:
+        """Make the data folder if it is missing, readable by its owner only; return it."""
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.data_dir
+
+    def read_secret_key(self) -> str:
+        """Return the secret key: the setting, else the one kept in the data folder, made if missing."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.make_data_dir() / "secret_key"
+        if not path.exists():
+            _write_new_secret(path)
+        return path.read_text().strip()
+
+
+_DATABASE_SCHEMES = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "sqlite": "sqlite",
+}
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8 ({error})") from None
+
+
+def _write_new_secret(path: Path) -> None:
+    """Write a new secret, readable by its owner only, unless another process has been faster."""
+    # mkstemp makes private files; the link appears at once and whole, and never replaces one.
+    descriptor, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(name)
+    Path(name).unlink()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment; raises SettingsError with a sentence for each wrong one."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_sentence, error.errors()))) from None
+
+
+def _sentence(error: object) -> str:
+    assert isinstance(error, dict)
+    name = PREFIX + "_".join(map(str, error["loc"])).upper()
+    message = error["msg"].removeprefix("Value error, ")
+    return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."

@@ -1,0 +1,192 @@
+"""Use cases on a PBX's extensions: list, add, rename, delete, and what was reported but not added."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
+
+from callevents.enums import EventType
+from callevents.errors import InvalidError, NotFoundError
+from callevents.extensions import db
+from callevents.hooks import ALL_EXTENSIONS, cancel_deliveries
+from callevents.models import (
+    MAX_NAME_LENGTH,
+    MAX_NUMBER_LENGTH,
+    Extension,
+    Hook,
+    Pbx,
+    SeenExtension,
+    new_id,
+)
+from callevents.pbxs import check_text
+
+PAGE_SIZE = 50
+MAX_PROPOSALS = 20
+
+
+class Sort(StrEnum):
+    """By what the list of extensions is sorted."""
+
+    NUMBER = "number"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class ExtensionPage:
+    """One page of a PBX's extensions, and their hooks by extension and event type."""
+
+    extensions: Sequence[Extension]
+    hooks: dict[str | None, dict[EventType, list[Hook]]]
+    total: int
+    page: int
+    pages: int
+
+
+def find_extensions(
+    pbx: Pbx, search: str = "", *, sort: Sort = Sort.NUMBER, descending: bool = False, page: int = 1
+) -> ExtensionPage:
+    """Return a page of the extensions whose number or name has the words searched for.
+
+    The hooks of the page's extensions, and those of all extensions under None, come with it, in a
+    number of queries that does not depend on how much there is.
+    """
+    matching = _matching(pbx, search)
+    total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+    pages = max(1, -(-total // PAGE_SIZE))
+    page = min(max(1, page), pages)
+    columns: list[ColumnElement[object]] = [func.lower(Extension.name)] if sort is Sort.NAME else []
+    columns += [func.length(Extension.number), Extension.number]
+    found = db.session.scalars(
+        matching.order_by(*(column.desc() if descending else column for column in columns))
+        .limit(PAGE_SIZE)
+        .offset((page - 1) * PAGE_SIZE)
+    ).all()
+    return ExtensionPage(found, _hooks_of(pbx, found), total, page, pages)
+
+
+def list_extensions(pbx: Pbx) -> Sequence[Extension]:
+    """Return all extensions of the PBX, by number."""
+    return db.session.scalars(
+        select(Extension)
+        .where(Extension.pbx_id == pbx.id)
+        .order_by(func.length(Extension.number), Extension.number)
+    ).all()
+
+
+def get_extension(pbx: Pbx, extension_id: str) -> Extension:
+    """Return the PBX's extension with that id; raises NotFoundError."""
+    extension = db.session.scalar(
+        select(Extension).where(Extension.pbx_id == pbx.id, Extension.id == extension_id)
+    )
+    if extension is None:
+        raise NotFoundError(f"{pbx.name} has no such extension.")
+    return extension
+
+
+def get_extension_by_number(pbx: Pbx, number: str) -> Extension | None:
+    """Return the PBX's extension with that number, None for `*`; raises NotFoundError."""
+    if number == ALL_EXTENSIONS:
+        return None
+    extension = db.session.scalar(
+        select(Extension).where(Extension.pbx_id == pbx.id, Extension.number == number)
+    )
+    if extension is None:
+        raise NotFoundError(f"{pbx.name} has no extension {number!r}.")
+    return extension
+
+
+def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
+    """Add an extension; raises InvalidError about `number` or `name`."""
+    number = check_number(number)
+    if db.session.scalar(
+        select(Extension.id).where(Extension.pbx_id == pbx.id, Extension.number == number)
+    ):
+        raise InvalidError.of("number", f"{pbx.name} has an extension {number!r} already.")
+    extension = Extension(id=new_id(), pbx_id=pbx.id, number=number, name=_check_name(name))
+    db.session.add(extension)
+    _forget_seen(pbx, number)
+    db.session.flush()
+    return extension
+
+
+def rename_extension(extension: Extension, name: str) -> None:
+    """Change the extension's name; raises InvalidError about `name`."""
+    extension.name = _check_name(name)
+
+
+def delete_extension(extension: Extension) -> None:
+    """Delete the extension and its hooks, and cancel what waits for them."""
+    hook_ids = db.session.scalars(select(Hook.id).where(Hook.extension_id == extension.id)).all()
+    cancel_deliveries(hook_ids)
+    db.session.delete(extension)
+    db.session.flush()
+
+
+def list_proposals(pbx: Pbx) -> Sequence[SeenExtension]:
+    """Return numbers that the PBX has reported and nobody has added, the latest first."""
+    return db.session.scalars(
+        select(SeenExtension)
+        .where(SeenExtension.pbx_id == pbx.id)
+        .order_by(SeenExtension.last_seen_at.desc(), SeenExtension.number)
+        .limit(MAX_PROPOSALS)
+    ).all()
+
+
+def dismiss_proposal(pbx: Pbx, number: str) -> None:
+    """Forget a reported number until it is reported again."""
+    _forget_seen(pbx, number)
+
+
+def check_number(number: str) -> str:
+    """Return the extension's number without spaces around it; raises InvalidError about `number`."""
+    number = number.strip()
+    if not number:
+        raise InvalidError.of("number", "Enter the extension's number.")
+    if number == ALL_EXTENSIONS:
+        raise InvalidError.of("number", "The number * stands for all extensions.")
+    return check_text(number, field="number", longest=MAX_NUMBER_LENGTH)
+
+
+def _check_name(name: str) -> str:
+    return check_text(name.strip(), field="name", longest=MAX_NAME_LENGTH)
+
+
+def _forget_seen(pbx: Pbx, number: str) -> None:
+    db.session.execute(
+        delete(SeenExtension).where(
+            SeenExtension.pbx_id == pbx.id, SeenExtension.number == number
+        )
+    )
+
+
+def _matching(pbx: Pbx, search: str) -> Select[tuple[Extension]]:
+    query = select(Extension).where(Extension.pbx_id == pbx.id)
+    for word in search.split():
+        query = query.where(
+            or_(
+                Extension.number.icontains(word, autoescape=True),
+                Extension.name.icontains(word, autoescape=True),
+            )
+        )
+    return query
+
+
+def _hooks_of(
+    pbx: Pbx, extensions: Sequence[Extension]
+) -> dict[str | None, dict[EventType, list[Hook]]]:
+    wanted = [extension.id for extension in extensions]
+    hooks = db.session.scalars(
+        select(Hook)
+        .where(
+            or_(
+                Hook.extension_id.in_(wanted),
+                and_(Hook.pbx_id == pbx.id, Hook.extension_id.is_(None)),
+            )
+        )
+        .order_by(Hook.id)
+    )
+    grouped: dict[str | None, dict[EventType, list[Hook]]] = {}
+    for hook in hooks:
+        grouped.setdefault(hook.extension_id, {}).setdefault(hook.event_type, []).append(hook)
+    return grouped

@@ -1,0 +1,112 @@
+"""The fixed vocabularies: event types, methods, states, roles."""
+
+from enum import IntEnum, StrEnum
+
+
+class EventType(IntEnum):
+    """The five call events; the numbers are VoipNow's codes."""
+
+    DIAL_IN = 0
+    DIAL_OUT = 1
+    HANGUP = 2
+    ANSWER_IN = 3
+    ANSWER_OUT = 4
+
+    @property
+    def slug(self) -> str:
+        """The name used outside: in requests, answers, commands and addresses."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def label(self) -> str:
+        """The name that people read."""
+        return _EVENT_LABELS[self]
+
+    @property
+    def short_label(self) -> str:
+        """A name for narrow places, such as a column head."""
+        return _EVENT_SHORT_LABELS[self]
+
+    @property
+    def call_flow(self) -> str:
+        """VoipNow's CallFlow where the event itself tells it: IN, OUT, or empty."""
+        return _EVENT_FLOWS[self]
+
+    @classmethod
+    def from_slug(cls, slug: str) -> "EventType":
+        """Return the type of that name; raises KeyError for any other text."""
+        return cls[slug.upper().replace("-", "_")]
+
+
+_EVENT_LABELS = {
+    EventType.DIAL_IN: "Dial-In",
+    EventType.DIAL_OUT: "Dial-Out",
+    EventType.HANGUP: "Hangup",
+    EventType.ANSWER_IN: "Answer on incoming call",
+    EventType.ANSWER_OUT: "Answer on outgoing call (by the other party)",
+}
+_EVENT_SHORT_LABELS = {
+    EventType.DIAL_IN: "Dial-In",
+    EventType.DIAL_OUT: "Dial-Out",
+    EventType.HANGUP: "Hangup",
+    EventType.ANSWER_IN: "Answer in",
+    EventType.ANSWER_OUT: "Answer out",
+}
+_EVENT_FLOWS = {
+    EventType.DIAL_IN: "IN",
+    EventType.DIAL_OUT: "OUT",
+    EventType.HANGUP: "",
+    EventType.ANSWER_IN: "IN",
+    EventType.ANSWER_OUT: "OUT",
+}
+
+#: The order of the original's table.
+TABLE_ORDER = (
+    EventType.DIAL_OUT,
+    EventType.DIAL_IN,
+    EventType.HANGUP,
+    EventType.ANSWER_IN,
+    EventType.ANSWER_OUT,
+)
+
+
+class Method(StrEnum):
+    """How a hook makes its request."""
+
+    GET = "GET"
+    POST = "POST"
+
+
+class CallStatus(StrEnum):
+    """VoipNow's CallStatus values."""
+
+    CALLING = "CALLING"
+    ANSWER = "ANSWER"
+    BUSY = "BUSY"
+    NOANSWER = "NOANSWER"
+    CANCEL = "CANCEL"
+    CONGESTION = "CONGESTION"
+    CHANUNAVAIL = "CHANUNAVAIL"
+
+
+class CallFlow(StrEnum):
+    """VoipNow's CallFlow values: received by the extension, or made by it."""
+
+    IN = "IN"
+    OUT = "OUT"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. Only pending ones are still to be sent."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Role(StrEnum):
+    """What a user may do: an admin everything, a viewer only look."""
+
+    ADMIN = "admin"
+    VIEWER = "viewer"

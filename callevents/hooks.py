@@ -1,0 +1,163 @@
+"""Use cases on hooks: find, create, update, enable, disable, clear."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from callevents.enums import DeliveryState, EventType, Method
+from callevents.errors import InvalidError, NotFoundError
+from callevents.extensions import db
+from callevents.models import MAX_NOTE_LENGTH, Delivery, Extension, Hook, Pbx, utc_now
+from callevents.urls import check_url
+
+#: Extensions named by this stand for all of their PBX.
+ALL_EXTENSIONS = "*"
+MAX_HOOKS_PER_TYPE = 20
+
+
+def list_hooks(pbx: Pbx, extension: Extension | None) -> Sequence[Hook]:
+    """Return the hooks of one extension, or those of all extensions for None, oldest first."""
+    return db.session.scalars(
+        select(Hook).where(_belongs(pbx, extension)).order_by(Hook.event_type, Hook.id)
+    ).all()
+
+
+def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:
+    """Return the hook, of that PBX if one is given; raises NotFoundError."""
+    hook = db.session.scalar(select(Hook).where(Hook.event_id == event_id))
+    if hook is None or (pbx is not None and hook.pbx_id != pbx.id):
+        raise NotFoundError(f"There is no request with the Event ID {event_id!r}.")
+    return hook
+
+
+def create_hook(
+    pbx: Pbx,
+    extension: Extension | None,
+    event_type: EventType,
+    *,
+    method: Method,
+    url: str,
+    active: bool = True,
+    note: str = "",
+) -> Hook:
+    """Create a hook, for all extensions if `extension` is None. Raises InvalidError."""
+    values = _check(url, note)
+    _refuse_too_many(pbx, extension, event_type)
+    hook = Hook(
+        pbx_id=pbx.id,
+        extension_id=extension.id if extension else None,
+        event_type=event_type,
+        method=method,
+        active=active,
+        **values,
+    )
+    db.session.add(hook)
+    db.session.flush()
+    return hook
+
+
+def update_hook(hook: Hook, *, method: Method, url: str, active: bool, note: str) -> None:
+    """Change a hook; what waits for it goes the new way. Raises InvalidError."""
+    values = _check(url, note)
+    hook.method = method
+    hook.url, hook.note = values["url"], values["note"]
+    db.session.execute(
+        update(Delivery)
+        .where(Delivery.hook_id == hook.id, Delivery.state == DeliveryState.PENDING)
+        .values(method=hook.method, url=hook.url)
+        .execution_options(synchronize_session=False)
+    )
+    set_active(hook, active)
+
+
+def set_active(hook: Hook, active: bool) -> None:
+    """Enable or disable a hook. Disabling cancels what waits for it."""
+    hook.active = active
+    db.session.flush()
+    if not active:
+        cancel_deliveries([hook.id])
+
+
+def clear_hooks(hooks: Iterable[Hook]) -> int:
+    """Remove hooks and cancel what waits for them; return how many there were."""
+    ids = [hook.id for hook in hooks]
+    cancel_deliveries(ids)
+    db.session.execute(
+        delete(Hook).where(Hook.id.in_(ids)).execution_options(synchronize_session="fetch")
+    )
+    return len(ids)
+
+
+def find_hooks(pbx: Pbx, event_ids: Sequence[str]) -> Sequence[Hook]:
+    """Return those of the PBX's hooks that have one of the Event IDs, in the table's order."""
+    return db.session.scalars(
+        select(Hook)
+        .where(Hook.pbx_id == pbx.id, Hook.event_id.in_(event_ids))
+        .order_by(Hook.event_type, Hook.id)
+    ).all()
+
+
+def check_note(note: str) -> str:
+    """Return the note without spaces around it; raises InvalidError."""
+    note = note.replace("\r\n", "\n").strip()
+    if len(note) > MAX_NOTE_LENGTH:
+        raise InvalidError.of(
+            "note",
+            f"The note may have at most {MAX_NOTE_LENGTH} characters; this one has {len(note)}.",
+        )
+    if not note.replace("\n", "").replace("\t", "").isprintable():
+        raise InvalidError.of("note", "The note must not have control characters.")
+    return note
+
+
+def _check(url: str, note: str) -> dict[str, str]:
+    """Return the checked URL and note; raises one InvalidError for all that is wrong."""
+    values: dict[str, str] = {}
+    errors: dict[str, list[str]] = {}
+    try:
+        values["url"] = check_url(url).url
+    except InvalidError as error:
+        errors |= error.errors
+    try:
+        values["note"] = check_note(note)
+    except InvalidError as error:
+        errors |= error.errors
+    if errors:
+        raise InvalidError(errors)
+    return values
+
+
+def _refuse_too_many(pbx: Pbx, extension: Extension | None, event_type: EventType) -> None:
+    same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
+    if len(same) >= MAX_HOOKS_PER_TYPE:
+        raise InvalidError.of(
+            "event", f"One event type can have at most {MAX_HOOKS_PER_TYPE} requests."
+        )
+
+
+def _belongs(pbx: Pbx, extension: Extension | None) -> ColumnElement[bool]:
+    if extension is None:
+        return (Hook.pbx_id == pbx.id) & Hook.extension_id.is_(None)
+    return Hook.extension_id == extension.id
+
+
+def cancel_deliveries(hook_ids: Sequence[int]) -> None:
+    """Cancel what waits for these hooks.
+
+    A delivery whose attempt is running is cancelled too, with its fence unchanged: should the
+    attempt succeed, it is recorded as delivered; should it fail, no other is made. What an ingest
+    commits at this very moment is cancelled when a worker claims it.
+    """
+    # Locked in the order that the recorder uses too, so that the two cannot deadlock.
+    waiting = (
+        select(Delivery.id)
+        .where(Delivery.hook_id.in_(hook_ids), Delivery.state == DeliveryState.PENDING)
+        .order_by(Delivery.id)
+        .with_for_update()
+    )
+    db.session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(waiting))
+        .values(state=DeliveryState.CANCELLED, finished_at=utc_now(), claimed_at=None)
+        .execution_options(synchronize_session=False)
+    )

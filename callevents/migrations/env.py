@@ -1,0 +1,49 @@
+"""Runs the migrations within the application, on the database that its settings name."""
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import Connection, Enum, text
+
+from callevents.extensions import WRITES, Base, db
+from callevents.models import IntEnumColumn, UtcDateTime
+
+#: Any number that nothing else takes; PostgreSQL lets one migration run at a time under it.
+LOCK_ID = 2026_11_23
+
+
+def run_migrations() -> None:
+    """Migrate in one transaction, so that a failure leaves the database as it was."""
+    with current_app.app_context(), db.engine.connect() as connection:
+        migrate(connection.execution_options(**WRITES))
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations on this connection and commit."""
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=True,
+        render_item=render_item,
+        compare_type=True,
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": LOCK_ID})
+        context.run_migrations()
+
+
+def render_item(kind: str, item: object, _context: object) -> str | bool:
+    """Write our column types as the plain ones they store, so that migrations stand alone."""
+    if kind != "type":
+        return False
+    if isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    if isinstance(item, IntEnumColumn):
+        return "sa.SmallInteger()"
+    if isinstance(item, Enum):
+        return f"sa.String(length={item.length})"
+    return False
+
+
+run_migrations()

@@ -1,0 +1,150 @@
+"""Use cases on PBXs and the tokens with which they report."""
+
+import hmac
+import re
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import func, select
+
+from callevents.errors import ConflictError, InvalidError, NotFoundError
+from callevents.extensions import db
+from callevents.models import MAX_NAME_LENGTH, CallEvent, IngestToken, Pbx
+
+MAX_TOKENS = 2
+TOKEN_PREFIX = "cet_"
+HINT_LENGTH = 9
+MAX_SLUG_LENGTH = 48
+
+
+def list_pbxs() -> Sequence[Pbx]:
+    """Return all PBXs, by name."""
+    return db.session.scalars(select(Pbx).order_by(func.lower(Pbx.name), Pbx.id)).all()
+
+
+def get_pbx(slug: str) -> Pbx:
+    """Return the PBX; raises NotFoundError."""
+    pbx = db.session.scalar(select(Pbx).where(Pbx.slug == slug))
+    if pbx is None:
+        raise NotFoundError(f"There is no PBX {slug!r}.")
+    return pbx
+
+
+def add_pbx(name: str) -> tuple[Pbx, str]:
+    """Add a PBX; return it and its first token, which cannot be read again later.
+
+    Raises InvalidError about `name`.
+    """
+    name = check_name(name)
+    _refuse_taken(name)
+    pbx = Pbx(name=name, slug=_free_slug(name))
+    db.session.add(pbx)
+    db.session.flush()
+    return pbx, add_token(pbx)
+
+
+def rename_pbx(pbx: Pbx, name: str) -> None:
+    """Change the PBX's name; its address for reports stays. Raises InvalidError about `name`."""
+    name = check_name(name)
+    _refuse_taken(name, other_than=pbx)
+    pbx.name = name
+
+
+def list_tokens(pbx: Pbx) -> Sequence[IngestToken]:
+    """Return the PBX's valid tokens, oldest first."""
+    return db.session.scalars(
+        select(IngestToken).where(IngestToken.pbx_id == pbx.id).order_by(IngestToken.id)
+    ).all()
+
+
+def add_token(pbx: Pbx) -> str:
+    """Add a token and return it: the only time that it can be read.
+
+    Raises ConflictError when two are valid already.
+    """
+    if len(list_tokens(pbx)) >= MAX_TOKENS:
+        raise ConflictError(
+            "Two tokens are valid already. Revoke the one that is no longer used, then renew."
+        )
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    db.session.add(
+        IngestToken(pbx_id=pbx.id, digest=_digest(token), hint=token[:HINT_LENGTH])
+    )
+    db.session.flush()
+    return token
+
+
+def revoke_token(pbx: Pbx, token_id: str) -> None:
+    """Make a token invalid at once; raises NotFoundError if the PBX has no such token."""
+    for token in list_tokens(pbx):
+        if token.id == token_id:
+            db.session.delete(token)
+            return
+    raise NotFoundError("That token is not valid any more.")
+
+
+def find_pbx_by_token(slug: str, token: str) -> Pbx | None:
+    """Return the PBX if the token is one of its valid ones, else None; in constant time.
+
+    Raises NotFoundError for an unknown PBX.
+    """
+    pbx = get_pbx(slug)
+    digest = _digest(token)
+    matches = [hmac.compare_digest(known.digest, digest) for known in list_tokens(pbx)]
+    return pbx if any(matches) else None
+
+
+def last_event_times(pbxs: Sequence[Pbx]) -> dict[int, datetime]:
+    """Return when each PBX's last event was received, by the PBX's id; without those that sent none."""
+    last = (
+        select(func.max(CallEvent.received_at))
+        .where(CallEvent.pbx_id == Pbx.id)
+        .correlate(Pbx)
+        .scalar_subquery()
+    )
+    rows = db.session.execute(select(Pbx.id, last).where(Pbx.id.in_([pbx.id for pbx in pbxs])))
+    return {pbx_id: moment for pbx_id, moment in rows if moment is not None}
+
+
+def check_name(name: str, *, field: str = "name") -> str:
+    """Return the name without spaces around it; raises InvalidError about `field`."""
+    name = name.strip()
+    if not name:
+        raise InvalidError.of(field, "Enter a name.")
+    return check_text(name, field=field, longest=MAX_NAME_LENGTH)
+
+
+def check_text(text: str, *, field: str, longest: int) -> str:
+    """Return the text if it is short enough and printable; raises InvalidError about `field`."""
+    if len(text) > longest:
+        raise InvalidError.of(
+            field, f"At most {longest} characters are possible; these are {len(text)}."
+        )
+    if not text.isprintable():
+        raise InvalidError.of(field, "Control characters are not possible here.")
+    return text
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _refuse_taken(name: str, other_than: Pbx | None = None) -> None:
+    for pbx in list_pbxs():
+        if pbx is not other_than and pbx.name.casefold() == name.casefold():
+            raise InvalidError.of("name", f"There is a PBX named {pbx.name!r} already.")
+
+
+def _free_slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].strip("-") or "pbx"
+    taken = set(db.session.scalars(select(Pbx.slug).where(Pbx.slug.startswith(slug))))
+    # Addresses of pages that are not a PBX's must stay free.
+    taken |= {"new"}
+    candidate, number = slug, 2
+    while candidate in taken:
+        candidate, number = f"{slug}-{number}", number + 1
+    return candidate

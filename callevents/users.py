@@ -1,0 +1,139 @@
+"""Use cases on users: add, sign in with a growing delay after failures, change the password."""
+
+from datetime import timedelta
+from hashlib import sha256
+from math import ceil
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import delete, func, select
+
+from callevents.enums import Role
+from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
+from callevents.extensions import db
+from callevents.models import SignInFailure, User, utc_now
+from callevents.pbxs import check_text
+
+MIN_PASSWORD_LENGTH = 8
+MAX_PASSWORD_LENGTH = 200
+MAX_USERNAME_LENGTH = 64
+#: This many failures bring no delay; the next brings one second, and each after it doubles that.
+FREE_FAILURES = 4
+LONGEST_DELAY_SECONDS = 300
+#: Failures older than this are forgotten.
+FORGET_AFTER = timedelta(hours=1)
+
+_hasher = PasswordHasher()
+# Checked for unknown users, so that the answer takes as long as for known ones.
+_unknown_hash = _hasher.hash("nobody has this password")
+
+
+def has_users() -> bool:
+    """Return whether there is any user."""
+    return db.session.scalar(select(User.id).limit(1)) is not None
+
+
+def add_user(username: str, password: str, role: Role) -> User:
+    """Add a user; raises InvalidError about `username` or `password`."""
+    username = _check_username(username)
+    if db.session.scalar(select(User.id).where(User.username == username)):
+        raise InvalidError.of("username", f"There is a user named {username!r} already.")
+    check_password(password)
+    user = User(username=username, password_hash=_hasher.hash(password), role=role)
+    db.session.add(user)
+    db.session.flush()
+    return user
+
+
+def find_user(session_id: str) -> User | None:
+    """Return the user that a session keeps, None if it has been ended since."""
+    user_id, _, version = session_id.partition(".")
+    if not user_id.isdecimal() or not version.isdecimal():
+        return None
+    user = db.session.get(User, int(user_id))
+    return user if user is not None and user.session_version == int(version) else None
+
+
+def sign_in(username: str, password: str, address: str) -> User:
+    """Return the user; raises TooManyAttemptsError or SignInError.
+
+    The caller commits also when SignInError is raised, so that the failure counts.
+    """
+    username = username.strip().lower()[:MAX_USERNAME_LENGTH]
+    keys = [_key("account", username), _key("address", address)]
+    _refuse_blocked(keys)
+    user = db.session.scalar(select(User).where(User.username == username))
+    if not _is_password(user, password) or user is None:
+        for key in keys:
+            _count_failure(key)
+        raise SignInError("The username or the password is wrong.")
+    db.session.execute(delete(SignInFailure).where(SignInFailure.key == keys[0]))
+    if _hasher.check_needs_rehash(user.password_hash):
+        user.password_hash = _hasher.hash(password)
+    return user
+
+
+def change_password(user: User, current: str, new: str) -> None:
+    """Change the password and end the user's other sessions. Raises InvalidError."""
+    if not _is_password(user, current):
+        raise InvalidError.of("current", "This is not your present password.")
+    check_password(new, field="new")
+    user.password_hash = _hasher.hash(new)
+    user.session_version += 1
+
+
+def check_password(password: str, *, field: str = "password") -> None:
+    """Raise InvalidError about `field` unless the password has a usable length."""
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise InvalidError.of(
+            field,
+            f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters.",
+        )
+
+
+def _check_username(username: str) -> str:
+    username = username.strip().lower()
+    if not username:
+        raise InvalidError.of("username", "Enter a username.")
+    return check_text(username, field="username", longest=MAX_USERNAME_LENGTH)
+
+
+def _is_password(user: User | None, password: str) -> bool:
+    if len(password) > MAX_PASSWORD_LENGTH:
+        return False
+    try:
+        _hasher.verify(user.password_hash if user else _unknown_hash, password)
+    except (VerificationError, InvalidHashError, UnicodeError):
+        return False
+    return user is not None
+
+
+def _key(kind: str, value: str) -> str:
+    return sha256(f"{kind}:{value}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _refuse_blocked(keys: list[str]) -> None:
+    blocked_until = db.session.scalar(
+        select(func.max(SignInFailure.blocked_until)).where(SignInFailure.key.in_(keys))
+    )
+    if blocked_until is not None and blocked_until > (now := utc_now()):
+        raise TooManyAttemptsError(ceil((blocked_until - now).total_seconds()))
+
+
+def _count_failure(key: str) -> None:
+    now = utc_now()
+    db.session.execute(delete(SignInFailure).where(SignInFailure.failed_at < now - FORGET_AFTER))
+    failure = db.session.get(SignInFailure, key, with_for_update=True)
+    if failure is None:
+        failure = SignInFailure(key=key, count=0, failed_at=now, blocked_until=now)
+        db.session.add(failure)
+    failure.count += 1
+    failure.failed_at = now
+    failure.blocked_until = now + timedelta(seconds=_delay_seconds(failure.count))
+
+
+def _delay_seconds(count: int) -> int:
+    """Return how long the next attempt must wait after that many failures."""
+    if count <= FREE_FAILURES:
+        return 0
+    return min(1 << min(count - FREE_FAILURES - 1, 20), LONGEST_DELAY_SECONDS)
