@@ -1,0 +1,76 @@
+"""For programs that watch over us: does the process live, and can it work?"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import redis
+import structlog
+from flask import Blueprint, Response, current_app, jsonify
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Engine
+
+from callevents.config import Settings
+from callevents.database import has_current_tables
+from callevents.extensions import db
+
+ANSWER_SECONDS = 1.0
+OK = "ok"
+SILENT = "does not answer"
+
+bp = Blueprint("health", __name__)
+log = structlog.get_logger(__name__)
+# Their own threads, because a database that hangs would keep the answer for as long.
+_threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="readyz")
+
+
+@bp.get("/healthz")
+def healthz() -> Response:
+    """Answer that the process lives."""
+    return _answer({"status": "ok"})
+
+
+@bp.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Ask database and Redis, and name the one that fails, with 503.
+
+    The sentences are for everyone and name no host; the log has the reason.
+    """
+    settings: Settings = current_app.extensions["callevents_settings"]
+    asked = {
+        "database": _threads.submit(_ask_database, db.engine),
+        "redis": _threads.submit(_ask_redis, settings.queue_url),
+    }
+    states = {name: _state(name, future) for name, future in asked.items()}
+    ready = all(state == OK for state in states.values())
+    return _answer({"status": OK if ready else "unavailable", **states}), 200 if ready else 503
+
+
+def _answer(body: dict[str, str]) -> Response:
+    response = jsonify(body)
+    response.cache_control.no_store = True
+    return response
+
+
+def _state(name: str, future: Future[str]) -> str:
+    try:
+        return future.result(timeout=ANSWER_SECONDS)
+    except Exception as error:  # noqa: BLE001  # whatever it is, that part does not work
+        future.cancel()
+        log.warning("not ready", part=name, reason=repr(error))
+        return SILENT
+
+
+def _ask_database(engine: Engine) -> str:
+    return OK if has_current_tables(engine) else "is not set up for this version"
+
+
+def _ask_redis(url: str) -> str:
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    with client:
+        client.ping()
+    return OK

@@ -1,0 +1,121 @@
+"""The processes on this machine: started in their order, watched, and stopped."""
+
+import http.client
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from callevents import server
+from callevents.config import PREFIX, Settings
+from callevents.supervisor.child import Child
+from callevents.supervisor.errors import StartError
+from callevents.supervisor.signals import Signals
+from callevents.supervisor.valkey import make_valkey, wait_until_listening
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+#: How long everything together may take to get ready.
+READY_SECONDS = 60.0
+ANSWER_SECONDS = 5.0
+#: Beyond what a process itself takes to stop, before it is ended.
+PATIENCE_SECONDS = 3.0
+#: Signals tell when a process ends; this is how often to look all the same.
+LOOK_SECONDS = 5.0
+
+
+class Processes:
+    """Valkey, the web server and the workers."""
+
+    def __init__(self, settings: Settings, listener: socket.socket, signals: Signals) -> None:
+        self._settings = settings
+        self._signals = signals
+        environment = os.environ | {f"{PREFIX}DATA_DIR": str(settings.data_dir.resolve())}
+        self._valkey = [make_valkey(settings)] if settings.embeds_valkey else []
+        self._flask = [
+            Child("web", _flask("web"), environment=environment, listener=listener.fileno())
+        ]
+        for number in range(1, settings.workers + 1):
+            child = Child(f"worker {number}", _flask("worker"), environment=environment)
+            self._flask.append(child)
+
+    def start(self) -> None:
+        """Start them all; raises StartError if Valkey does not come up."""
+        for valkey in self._valkey:
+            valkey.start()
+            wait_until_listening(valkey, self._settings)
+        for child in self._flask:
+            child.start()
+
+    def wait_until_ready(self) -> bool:
+        """Return whether /readyz says so, or False if a signal came before.
+
+        Raises StartError if a process ends meanwhile, or it takes too long.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._signals.stop:
+            self._refuse_ended()
+            state = self._ask_readyz()
+            if state is None:
+                return True
+            if time.monotonic() > deadline:
+                raise StartError(f"Call Events did not get ready in {READY_SECONDS:.0f} s: {state}")
+            self._signals.wait(0.1)
+        return False
+
+    def look_after(self) -> None:
+        """Start again what ends by itself, until a signal says to stop."""
+        while not self._signals.stop:
+            pauses = [child.look_after() for child in (*self._valkey, *self._flask)]
+            self._signals.wait(min(LOOK_SECONDS, *pauses))
+
+    def stop(self) -> None:
+        """Stop them: asked first, ended after their time; Valkey last, for the others to finish."""
+        own_seconds = max(server.GRACEFUL_SECONDS, self._settings.shutdown_seconds)
+        self._end(self._flask, own_seconds + PATIENCE_SECONDS)
+        self._end(self._valkey, PATIENCE_SECONDS)
+
+    def _ask_readyz(self) -> str | None:
+        """Return None if everything is ready, else what is not; a signal ends the wait."""
+        host = server.local_host(self._settings)
+        connection = http.client.HTTPConnection(host, self._settings.port, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("GET", "/readyz")
+            if not self._signals.wait(ANSWER_SECONDS, connection.sock):
+                return "the web server does not answer"
+            answer = connection.getresponse()
+            return None if answer.status == http.HTTPStatus.OK else _unready(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return f"the web server does not answer ({error})"
+        finally:
+            connection.close()
+
+    def _refuse_ended(self) -> None:
+        for child in (*self._valkey, *self._flask):
+            if child.exit_code is not None:
+                raise StartError(
+                    f"The process '{child.name}' ended while it started (exit code "
+                    f"{child.exit_code}). What it said is above."
+                )
+
+    def _end(self, children: list[Child], seconds: float) -> None:
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + seconds
+        while any(child.pid for child in children) and not self._signals.stop_at_once:
+            if (rest := deadline - time.monotonic()) <= 0:
+                break
+            self._signals.wait(min(rest, 0.5))
+        for child in children:
+            child.kill()
+
+
+def _flask(command: str) -> list[str]:
+    # Without -P, Python would look for modules in the present folder first, whatever that is.
+    return [sys.executable, "-P", "-m", "flask", "--app", str(APP), command]
+
+
+def _unready(answer: bytes) -> str:
+    states = json.loads(answer)
+    return ", ".join(f"{name} {state}" for name, state in states.items() if name != "status")
