@@ -1,7 +1,353 @@
-"""The commands."""
+"""The commands. Each prints for people, or JSON for programs with --json; errors are a sentence."""
 
-from flask import Flask
+import json
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from callevents import database, directory, hooks, pbxs, server, supervisor, users, worker
+from callevents.config import Settings
+from callevents.delivery import log
+from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method, Role
+from callevents.errors import CallEventsError, InvalidError, NotFoundError
+from callevents.extensions import begin_write, db
+from callevents.hooks import ALL_EXTENSIONS
+from callevents.models import Delivery, Extension, Hook, Pbx
+from callevents.reports import plain_name
+
+Values = dict[str, Any]
+Command = Callable[..., Any]
+
+pbx_group = AppGroup("pbx", help="PBXs, and the tokens with which they report.")
+extensions_group = AppGroup("extensions", help="Extensions of a PBX.")
+hooks_group = AppGroup("hooks", help="Requests that call events make.")
+deliveries_group = AppGroup("deliveries", help="Call events on their way to receivers.")
+users_group = AppGroup("users", help="People who may sign in.")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
+    for group in (pbx_group, extensions_group, hooks_group, deliveries_group, users_group):
+        app.cli.add_command(group)
+    for command in (web, work, up):
+        app.cli.add_command(command)
+
+
+def reports_errors(command: Command) -> Command:
+    """Let the command end with a sentence where it raises one of our errors."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            _ensure_current()
+            return command(*args, **kwargs)
+        except InvalidError as error:
+            raise click.ClickException("\n".join(_sentences(error))) from None
+        except CallEventsError as error:
+            raise click.ClickException(str(error)) from None
+        except (OperationalError, InterfaceError) as error:
+            raise click.ClickException(f"The database does not answer: {error.orig}") from None
+
+    return run
+
+
+def _ensure_current() -> None:
+    """Bring our own SQLite up to date; of another database, say that it is not."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
+    if database.is_current(app):
+        return
+    if _settings().database_url:
+        raise click.ClickException(
+            "The database is not set up for this version. Run: flask db upgrade"
+        )
+    database.upgrade(app)
+
+
+def _sentences(error: InvalidError) -> Iterable[str]:
+    for field, group in error.errors.items():
+        for sentence in group:
+            yield f"{field}: {sentence}"
+
+
+@pbx_group.command("add")
+@click.argument("name")
+@json_option
+@reports_errors
+def add_pbx(name: str, as_json: bool) -> None:
+    """Add a PBX named NAME and print its ingest token, which cannot be printed again."""
+    begin_write()
+    pbx, token = pbxs.add_pbx(name)
+    db.session.commit()
+    text = (
+        f"PBX {pbx.name!r} has the name {pbx.slug} in addresses and commands.\n"
+        f"Its token, shown this once:\n{token}"
+    )
+    _print({**_pbx(pbx), "token": token}, text, as_json)
+
+
+@pbx_group.command("list")
+@json_option
+@reports_errors
+def list_pbxs(as_json: bool) -> None:
+    """List the PBXs."""
+    _print_list(pbxs.list_pbxs(), _pbx, as_json)
+
+
+@extensions_group.command("add")
+@click.argument("pbx")
+@click.argument("number")
+@click.option("--name", default="", help="Whose it is, or what it is for.")
+@json_option
+@reports_errors
+def add_extension(pbx: str, number: str, name: str, as_json: bool) -> None:
+    """Add the extension NUMBER to a PBX."""
+    begin_write()
+    extension = directory.add_extension(pbxs.get_pbx(pbx), number, name)
+    db.session.commit()
+    _print(_extension(extension), f"Extension {extension.number} is added.", as_json)
+
+
+@extensions_group.command("list")
+@click.argument("pbx")
+@json_option
+@reports_errors
+def list_extensions(pbx: str, as_json: bool) -> None:
+    """List the extensions of a PBX."""
+    _print_list(directory.list_extensions(pbxs.get_pbx(pbx)), _extension, as_json)
+
+
+@hooks_group.command("set")
+@click.argument("pbx")
+@click.argument("extension")
+@click.argument("event")
+@click.option("--url", required=True, help="Where the request goes.")
+@click.option("--method", type=click.Choice(Method, case_sensitive=False), default=Method.GET)
+@click.option("--note", default="", help="A note for people.")
+@click.option("--inactive", is_flag=True, help="Do not enable it.")
+@click.option("--add", is_flag=True, help="Add it beside the requests that the event has.")
+@json_option
+@reports_errors
+def set_hook(
+    pbx: str,
+    extension: str,
+    event: str,
+    url: str,
+    method: Method,
+    note: str,
+    inactive: bool,
+    add: bool,
+    as_json: bool,
+) -> None:
+    """Configure the request for an EVENT of an EXTENSION (* for all); print its Event ID.
+
+    Where the event has one request already, that one is changed, unless --add is given.
+    """
+    begin_write()
+    found = pbxs.get_pbx(pbx)
+    configure = hooks.create_hook if add else hooks.set_hook
+    hook = configure(
+        found,
+        directory.get_extension_by_number(found, extension),
+        _event(event),
+        method=Method(method),
+        url=url,
+        active=not inactive,
+        note=note,
+    )
+    db.session.commit()
+    _print(_hook(hook), hook.event_id, as_json)
+
+
+@hooks_group.command("list")
+@click.argument("pbx", required=False)
+@json_option
+@reports_errors
+def list_hooks(pbx: str | None, as_json: bool) -> None:
+    """List the requests, of one PBX or of all."""
+    _print_list(hooks.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None), _hook, as_json)
+
+
+@hooks_group.command("enable")
+@click.argument("event_id")
+@json_option
+@reports_errors
+def enable_hook(event_id: str, as_json: bool) -> None:
+    """Enable the request with this Event ID."""
+    _switch(event_id, active=True, as_json=as_json)
+
+
+@hooks_group.command("disable")
+@click.argument("event_id")
+@json_option
+@reports_errors
+def disable_hook(event_id: str, as_json: bool) -> None:
+    """Disable the request with this Event ID; what waits for it is cancelled."""
+    _switch(event_id, active=False, as_json=as_json)
+
+
+def _switch(event_id: str, *, active: bool, as_json: bool) -> None:
+    begin_write()
+    hook = hooks.get_hook(event_id)
+    hooks.set_active(hook, active)
+    db.session.commit()
+    _print(_hook(hook), f"{event_id} is {'enabled' if active else 'disabled'}.", as_json)
+
+
+@hooks_group.command("clear")
+@click.argument("pbx")
+@click.argument("extension")
+@click.argument("events", nargs=-1, metavar="[EVENT]...")
+@json_option
+@reports_errors
+def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool) -> None:
+    """Remove the requests of an EXTENSION (* for all) for these EVENTs, or for every event."""
+    wanted = {_event(event) for event in events} or set(EventType)
+    begin_write()
+    found = pbxs.get_pbx(pbx)
+    listed = hooks.list_hooks(found, directory.get_extension_by_number(found, extension))
+    chosen = [hook for hook in listed if hook.event_type in wanted]
+    removed = [_hook(hook) for hook in chosen]
+    hooks.clear_hooks(chosen)
+    db.session.commit()
+    count = len(removed)
+    _print(removed, f"{count} request{'' if count == 1 else 's'} removed.", as_json)
+
+
+@deliveries_group.command("list")
+@click.option("--state", type=click.Choice(DeliveryState), help="Only those in this state.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+@reports_errors
+def list_deliveries(state: DeliveryState | None, limit: int, as_json: bool) -> None:
+    """List deliveries, newest first."""
+    found = log.list_deliveries(state=DeliveryState(state) if state else None, limit=limit)
+    _print_list(found, _delivery, as_json)
+
+
+@users_group.command("add")
+@click.argument("username")
+@click.option("--role", type=click.Choice(Role), default=Role.VIEWER, show_default="viewer")
+@click.option(
+    "--password",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    envvar="CALLEVENTS_USER_PASSWORD",
+    help="Asked for if it is not given, here or in CALLEVENTS_USER_PASSWORD.",
+)
+@json_option
+@reports_errors
+def add_user(username: str, role: Role, password: str, as_json: bool) -> None:
+    """Add somebody who may sign in."""
+    begin_write()
+    user = users.add_user(username, password, Role(role))
+    db.session.commit()
+    values = {"username": user.username, "role": user.role}
+    _print(values, f"{user.username} may sign in as {user.role}.", as_json)
+
+
+@click.command("web")
+@with_appcontext
+def web() -> None:
+    """Run the web server: the pages and the ingest route."""
+    server.serve(_settings())
+
+
+@click.command("worker")
+@with_appcontext
+def work() -> None:
+    """Run a worker, which makes the requests."""
+    raise SystemExit(worker.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
+
+
+@click.command("up")
+@with_appcontext
+def up() -> None:
+    """Run everything on this machine; what make run does."""
+    raise SystemExit(supervisor.run(_settings()))
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["callevents_settings"]
+    return settings
+
+
+def _event(text: str) -> EventType:
+    """Return the event type of a name, or a code; raises NotFoundError."""
+    for event in TABLE_ORDER:
+        if plain_name(text) in {plain_name(event.slug), str(event.value)}:
+            return event
+    names = ", ".join(event.slug for event in TABLE_ORDER)
+    raise NotFoundError(f"There is no event {text!r}. The events are {names}.")
+
+
+def _pbx(pbx: Pbx) -> Values:
+    return {"slug": pbx.slug, "name": pbx.name}
+
+
+def _extension(extension: Extension) -> Values:
+    return {"number": extension.number, "name": extension.name}
+
+
+def _hook(hook: Hook) -> Values:
+    return {
+        "event_id": hook.event_id,
+        "pbx": hook.pbx.slug,
+        "extension": hook.extension.number if hook.extension else ALL_EXTENSIONS,
+        "event": hook.event_type.slug,
+        "method": hook.method,
+        "url": hook.url,
+        "active": hook.active,
+        "note": hook.note,
+    }
+
+
+def _delivery(delivery: Delivery) -> Values:
+    return {
+        "id": delivery.id,
+        "pbx": delivery.pbx.slug,
+        "event": delivery.call_event.event_type.slug,
+        "extension": delivery.call_event.extension,
+        "call_event_id": delivery.call_event_id,
+        "event_id": delivery.hook_event_id,
+        "method": delivery.method,
+        "url": delivery.url,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "status_code": delivery.status_code,
+        "error": delivery.error,
+        "created_at": delivery.created_at.isoformat(timespec="milliseconds"),
+    }
+
+
+def _print(values: Any, text: str, as_json: bool) -> None:
+    click.echo(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text)
+
+
+def _print_list(found: Iterable[Any], to_values: Callable[[Any], Values], as_json: bool) -> None:
+    rows = [to_values(item) for item in found]
+    _print(rows, _table(rows) if rows else "There are none.", as_json)
+
+
+def _table(rows: list[Values]) -> str:
+    """Return the rows as columns of text, with a head."""
+    names = list(rows[0])
+    cells = [names] + [[_cell(row[name]) for name in names] for row in rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

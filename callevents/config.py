@@ -1,13 +1,14 @@
-"""Every setting: its name, type, unit and default. A wrong value stops the start with a sentence."""
+"""Every setting: name, type, unit and default. A wrong value stops the start with a sentence."""
 
 import contextlib
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -174,7 +175,7 @@ class Settings(BaseSettings):
 
     @property
     def valkey_socket(self) -> Path:
-        """The socket of the embedded Valkey: in the data folder, or elsewhere if that is too deep."""
+        """The embedded Valkey's socket: in the data folder, or elsewhere if that is too deep."""
         path = self.data_dir.resolve() / "valkey.sock"
         if len(str(path)) <= MAX_SOCKET_PATH:
             return path
@@ -192,7 +193,7 @@ class Settings(BaseSettings):
         return self.data_dir
 
     def read_secret_key(self) -> str:
-        """Return the secret key: the setting, else the one kept in the data folder, made if missing."""
+        """Return the secret key: the setting, else the data folder's, made if missing."""
         if self.secret_key:
             return self.secret_key
         path = self.make_data_dir() / "secret_key"
@@ -228,15 +229,14 @@ def _write_new_secret(path: Path) -> None:
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings from the environment; raises SettingsError with a sentence for each wrong one."""
+    """Read the settings from the environment; raises SettingsError about all wrong ones."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         raise SettingsError("\n".join(map(_sentence, error.errors()))) from None
 
 
-def _sentence(error: object) -> str:
-    assert isinstance(error, dict)
+def _sentence(error: Mapping[str, Any]) -> str:
     name = PREFIX + "_".join(map(str, error["loc"])).upper()
     message = error["msg"].removeprefix("Value error, ")
     return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."

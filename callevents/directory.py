@@ -1,8 +1,9 @@
-"""Use cases on a PBX's extensions: list, add, rename, delete, and what was reported but not added."""
+"""Use cases on a PBX's extensions: list, add, rename, delete, and propose reported ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 
@@ -55,8 +56,8 @@ def find_extensions(
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     page = min(max(1, page), pages)
-    columns: list[ColumnElement[object]] = [func.lower(Extension.name)] if sort is Sort.NAME else []
-    columns += [func.length(Extension.number), Extension.number]
+    columns: list[ColumnElement[Any]] = [func.lower(Extension.name)] if sort is Sort.NAME else []
+    columns += [func.length(Extension.number), func.lower(Extension.number)]
     found = db.session.scalars(
         matching.order_by(*(column.desc() if descending else column for column in columns))
         .limit(PAGE_SIZE)
@@ -139,7 +140,7 @@ def dismiss_proposal(pbx: Pbx, number: str) -> None:
 
 
 def check_number(number: str) -> str:
-    """Return the extension's number without spaces around it; raises InvalidError about `number`."""
+    """Return the number without spaces around it; raises InvalidError about `number`."""
     number = number.strip()
     if not number:
         raise InvalidError.of("number", "Enter the extension's number.")
@@ -154,13 +155,11 @@ def _check_name(name: str) -> str:
 
 def _forget_seen(pbx: Pbx, number: str) -> None:
     db.session.execute(
-        delete(SeenExtension).where(
-            SeenExtension.pbx_id == pbx.id, SeenExtension.number == number
-        )
+        delete(SeenExtension).where(SeenExtension.pbx_id == pbx.id, SeenExtension.number == number)
     )
 
 
-def _matching(pbx: Pbx, search: str) -> Select[tuple[Extension]]:
+def _matching(pbx: Pbx, search: str) -> Select[Extension]:
     query = select(Extension).where(Extension.pbx_id == pbx.id)
     for word in search.split():
         query = query.where(

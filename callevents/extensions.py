@@ -1,6 +1,8 @@
 """The Flask extensions, unbound, and how a database session becomes a writer's."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flask_login import LoginManager
@@ -51,6 +53,15 @@ def begin_write() -> None:
     """
     db.session.rollback()
     db.session.connection(execution_options=WRITES)
+
+
+@contextmanager
+def write_transaction(engine: Engine) -> Iterator[Connection]:
+    """Give a connection in a transaction that will write; commit it at the end."""
+    with engine.connect() as connection:
+        connection.execution_options(**WRITES)
+        with connection.begin():
+            yield connection
 
 
 @event.listens_for(Engine, "connect")

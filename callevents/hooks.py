@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.orm import joinedload
 
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.errors import InvalidError, NotFoundError
+from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.models import MAX_NOTE_LENGTH, Delivery, Extension, Hook, Pbx, utc_now
 from callevents.urls import check_url
@@ -20,6 +21,18 @@ def list_hooks(pbx: Pbx, extension: Extension | None) -> Sequence[Hook]:
     return db.session.scalars(
         select(Hook).where(_belongs(pbx, extension)).order_by(Hook.event_type, Hook.id)
     ).all()
+
+
+def list_all_hooks(pbx: Pbx | None = None) -> Sequence[Hook]:
+    """Return all hooks, of one PBX if one is given, with their PBXs and extensions."""
+    query = (
+        select(Hook)
+        .options(joinedload(Hook.pbx), joinedload(Hook.extension))
+        .order_by(Hook.pbx_id, Hook.extension_id, Hook.event_type, Hook.id)
+    )
+    if pbx is not None:
+        query = query.where(Hook.pbx_id == pbx.id)
+    return db.session.scalars(query).all()
 
 
 def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:
@@ -54,6 +67,33 @@ def create_hook(
     db.session.add(hook)
     db.session.flush()
     return hook
+
+
+def set_hook(
+    pbx: Pbx,
+    extension: Extension | None,
+    event_type: EventType,
+    *,
+    method: Method,
+    url: str,
+    active: bool = True,
+    note: str = "",
+) -> Hook:
+    """Make this the request of the event: change the only one there is, or create it.
+
+    Raises InvalidError, and ConflictError where the event has several.
+    """
+    same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
+    if len(same) > 1:
+        raise ConflictError(
+            f"This event has {len(same)} requests; change the right one in its dialog."
+        )
+    if not same:
+        return create_hook(
+            pbx, extension, event_type, method=method, url=url, active=active, note=note
+        )
+    update_hook(same[0], method=method, url=url, active=active, note=note)
+    return same[0]
 
 
 def update_hook(hook: Hook, *, method: Method, url: str, active: bool, note: str) -> None:

@@ -1,4 +1,4 @@
-"""Logs: pretty on a terminal, JSON elsewhere; one line a request, with its id and without secrets."""
+"""Logs: pretty on a terminal, JSON elsewhere; one line a request, with its id, no secrets."""
 
 import logging
 import re

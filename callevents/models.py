@@ -72,6 +72,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return what is stored."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -79,7 +80,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = to_milliseconds(value.astimezone(UTC))
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Return what was stored."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -91,10 +93,12 @@ class IntEnumColumn(TypeDecorator[EventType]):
     impl = SmallInteger
     cache_ok = True
 
-    def process_bind_param(self, value: EventType | None, dialect: Dialect) -> int | None:
+    def process_bind_param(self, value: EventType | None, _dialect: Dialect) -> int | None:
+        """Return what is stored."""
         return None if value is None else int(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> EventType | None:
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> EventType | None:
+        """Return what was stored."""
         return None if value is None else EventType(value)
 
 
@@ -162,7 +166,7 @@ class SeenExtension(Model):
 
 
 class Hook(Model):
-    """A configured request: extension, or all of a PBX, x event type -> method, URL, active, note."""
+    """A configured request: extension, or all of a PBX, x event type -> method, URL, note."""
 
     __tablename__ = "hook"
     __table_args__ = (
@@ -196,6 +200,7 @@ class CallEvent(Model):
     __table_args__ = (
         UniqueConstraint("pbx_id", "key"),
         Index("ix_call_event_pbx_id_received_at", "pbx_id", "received_at"),
+        Index("ix_call_event_pbx_id_call_id", "pbx_id", "call_id"),
     )
 
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
@@ -304,7 +309,7 @@ class Attempt(Model):
     response_truncated: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
-class User(UserMixin, Model):
+class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
     """Somebody who may sign in."""
 
     __tablename__ = "user_account"

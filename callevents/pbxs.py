@@ -15,7 +15,7 @@ from callevents.extensions import db
 from callevents.models import MAX_NAME_LENGTH, CallEvent, IngestToken, Pbx
 
 MAX_TOKENS = 2
-TOKEN_PREFIX = "cet_"
+TOKEN_PREFIX = "cet_"  # noqa: S105  # what tokens begin with
 HINT_LENGTH = 9
 MAX_SLUG_LENGTH = 48
 
@@ -70,9 +70,7 @@ def add_token(pbx: Pbx) -> str:
             "Two tokens are valid already. Revoke the one that is no longer used, then renew."
         )
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    db.session.add(
-        IngestToken(pbx_id=pbx.id, digest=_digest(token), hint=token[:HINT_LENGTH])
-    )
+    db.session.add(IngestToken(pbx_id=pbx.id, digest=_digest(token), hint=token[:HINT_LENGTH]))
     db.session.flush()
     return token
 
@@ -98,7 +96,7 @@ def find_pbx_by_token(slug: str, token: str) -> Pbx | None:
 
 
 def last_event_times(pbxs: Sequence[Pbx]) -> dict[int, datetime]:
-    """Return when each PBX's last event was received, by the PBX's id; without those that sent none."""
+    """Return when each PBX's last event was received, by the PBX's id; silent ones are left out."""
     last = (
         select(func.max(CallEvent.received_at))
         .where(CallEvent.pbx_id == Pbx.id)

@@ -124,7 +124,7 @@ def _ipv6(host: str) -> str:
 
 
 def _check_ascii(host: str) -> str:
-    """Let host names with underscores pass, as internal networks have them; refuse other oddities."""
+    """Let names with underscores pass, as internal networks have them; refuse other oddities."""
     labels = host.lower().removesuffix(".").split(".")
     allowed = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
     if len(host) > 253 or any(

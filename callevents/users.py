@@ -50,7 +50,7 @@ def find_user(session_id: str) -> User | None:
     user_id, _, version = session_id.partition(".")
     if not user_id.isdecimal() or not version.isdecimal():
         return None
-    user = db.session.get(User, int(user_id))
+    user: User | None = db.session.get(User, int(user_id))
     return user if user is not None and user.session_version == int(version) else None
 
 
@@ -62,7 +62,7 @@ def sign_in(username: str, password: str, address: str) -> User:
     username = username.strip().lower()[:MAX_USERNAME_LENGTH]
     keys = [_key("account", username), _key("address", address)]
     _refuse_blocked(keys)
-    user = db.session.scalar(select(User).where(User.username == username))
+    user: User | None = db.session.scalar(select(User).where(User.username == username))
     if not _is_password(user, password) or user is None:
         for key in keys:
             _count_failure(key)

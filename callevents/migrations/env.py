@@ -1,5 +1,7 @@
 """Runs the migrations within the application, on the database that its settings name."""
 
+from typing import Literal
+
 from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, Enum, text
@@ -33,7 +35,7 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-def render_item(kind: str, item: object, _context: object) -> str | bool:
+def render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
     """Write our column types as the plain ones they store, so that migrations stand alone."""
     if kind != "type":
         return False

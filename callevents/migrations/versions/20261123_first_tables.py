@@ -67,6 +67,7 @@ def upgrade():
     sa.UniqueConstraint('pbx_id', 'key', name=op.f('uq_call_event_pbx_id_key'))
     )
     with op.batch_alter_table('call_event', schema=None) as batch_op:
+        batch_op.create_index('ix_call_event_pbx_id_call_id', ['pbx_id', 'call_id'], unique=False)
         batch_op.create_index('ix_call_event_pbx_id_received_at', ['pbx_id', 'received_at'], unique=False)
 
     op.create_table('extension',
@@ -195,6 +196,7 @@ def downgrade():
     op.drop_table('extension')
     with op.batch_alter_table('call_event', schema=None) as batch_op:
         batch_op.drop_index('ix_call_event_pbx_id_received_at')
+        batch_op.drop_index('ix_call_event_pbx_id_call_id')
 
     op.drop_table('call_event')
     op.drop_table('user_account')

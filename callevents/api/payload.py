@@ -1,0 +1,151 @@
+"""Reads what a PBX sends: a query, a form, a JSON object, a JSON array, or JSON lines."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from flask import Request
+
+from callevents.api.problems import ProblemError
+
+MAX_EVENTS = 1000
+MAX_FIELDS = 200
+MAX_BYTES = 1024 * 1024
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+JSON = "application/json"
+JSON_LINES = {
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/json-lines",
+}
+TOKEN = "token"  # noqa: S105  # a field's name
+
+Fields = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """The fields of each event. A batch is answered as one, even with a single event."""
+
+    events: list[Any]
+    is_batch: bool
+    token: str = ""
+
+
+def read_payload(request: Request) -> Payload:
+    """Return what the request reports; raises ProblemError with 400, 413 or 415."""
+    query = _read_pairs(request.query_string, "query")
+    body = _read_body(request)
+    token = str(query.pop(TOKEN, ""))
+    if body is None or isinstance(body, dict):
+        fields = {**query, **(body or {})}
+        token = token or str(fields.pop(TOKEN, ""))
+        fields.pop(TOKEN, None)
+        return Payload([fields], is_batch=False, token=token)
+    if len(body) > MAX_EVENTS:
+        raise ProblemError(
+            413, f"At most {MAX_EVENTS:,} events fit into a request; these are {len(body):,}."
+        )
+    if not body:
+        raise ProblemError(400, "There is no event in this request.")
+    events = [{**query, **event} if isinstance(event, dict) else event for event in body]
+    return Payload(events, is_batch=True, token=token)
+
+
+def _read_body(request: Request) -> Fields | list[Any] | None:
+    """Return the body's fields, the list of a batch, or None if there is no body."""
+    if request.method == "GET":
+        return None
+    if request.content_encoding:
+        raise ProblemError(415, "Compressed bodies are not taken; send the body as it is.")
+    if request.mimetype == MULTIPART:
+        return dict(request.form.items())
+    raw = request.get_data()
+    if not raw.strip():
+        return None
+    if request.mimetype in {"", FORM} and raw.lstrip()[:1] not in {b"{", b"["}:
+        return _read_pairs(raw, "form")
+    if request.mimetype in {"", FORM, JSON, "text/json"} or request.mimetype.endswith("+json"):
+        return _read_json(_decode(raw))
+    if request.mimetype in JSON_LINES:
+        return _read_json_lines(_decode(raw))
+    raise ProblemError(
+        415,
+        f"The content type {request.mimetype!a} is not taken. Send {FORM}, {JSON} or "
+        "application/x-ndjson.",
+    )
+
+
+def _read_pairs(raw: bytes, what: str) -> Fields:
+    """Return the fields of a query or a form, a field that comes twice only if it says the same."""
+    fields: Fields = {}
+    try:
+        pairs = parse_qsl(
+            raw.decode("utf-8"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
+    except UnicodeDecodeError:
+        _refuse(f"The {what} is not UTF-8. Percent-encode the UTF-8 bytes of every value.")
+    except ValueError:
+        _refuse(f"The {what} has more than {MAX_FIELDS} fields.")
+    for name, value in pairs:
+        if fields.get(name, value) != value:
+            _refuse(f"The field {name[:40]!a} is given twice, with different values.")
+        fields[name] = value
+    return fields
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        _refuse(f"The body is not UTF-8: byte {error.start + 1} cannot be read.")
+
+
+def _read_json(text: str) -> Fields | list[Any]:
+    """Return a JSON object or array; several objects on lines of their own are a batch too."""
+    try:
+        found = _parse(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and "\n" in text.strip():
+            return _read_json_lines(text)
+        _refuse(f"The body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.")
+    except (ValueError, RecursionError):
+        _refuse("The body is not JSON that can be taken: nested too deep, or a number too long.")
+    if not isinstance(found, dict | list):
+        _refuse("The body must be a JSON object, or an array of objects.")
+    return found
+
+
+def _read_json_lines(text: str) -> list[Any]:
+    events = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            events.append(_parse(line))
+        except (ValueError, RecursionError):
+            _refuse(f"Line {number} is not JSON.")
+        if len(events) > MAX_EVENTS:
+            raise ProblemError(413, f"At most {MAX_EVENTS:,} events fit into a request.")
+    return events
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise ProblemError(400, detail)

@@ -1,0 +1,81 @@
+"""The log of deliveries: lists, single ones with their attempts, and each hook's last."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from callevents.enums import DeliveryState
+from callevents.errors import NotFoundError
+from callevents.extensions import db
+from callevents.models import Attempt, Delivery, Hook, Pbx
+
+
+def list_deliveries(
+    *,
+    pbx: Pbx | None = None,
+    state: DeliveryState | None = None,
+    limit: int = 50,
+    before: str | None = None,
+) -> Sequence[Delivery]:
+    """Return deliveries, newest first, with their events and PBXs.
+
+    `before`: only those older than the delivery of that id.
+    """
+    query = (
+        select(Delivery)
+        .options(joinedload(Delivery.call_event), joinedload(Delivery.pbx))
+        .order_by(Delivery.id.desc())
+        .limit(limit)
+    )
+    if pbx is not None:
+        query = query.where(Delivery.pbx_id == pbx.id)
+    if state is not None:
+        query = query.where(Delivery.state == state)
+    if before is not None:
+        query = query.where(Delivery.id < _check_id(before))
+    return db.session.scalars(query).all()
+
+
+def get_delivery(delivery_id: str, pbx: Pbx | None = None) -> Delivery:
+    """Return the delivery, of that PBX if one is given; raises NotFoundError."""
+    delivery = db.session.scalar(
+        select(Delivery)
+        .options(
+            joinedload(Delivery.call_event), joinedload(Delivery.pbx), joinedload(Delivery.hook)
+        )
+        .where(Delivery.id == _check_id(delivery_id))
+    )
+    if delivery is None or (pbx is not None and delivery.pbx_id != pbx.id):
+        raise NotFoundError("There is no such delivery.")
+    return delivery
+
+
+def list_attempts(delivery: Delivery) -> Sequence[Attempt]:
+    """Return the delivery's attempts, the first one first."""
+    return db.session.scalars(
+        select(Attempt).where(Attempt.delivery_id == delivery.id).order_by(Attempt.number)
+    ).all()
+
+
+def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
+    """Return the last delivery of each hook, by the hook's id; without hooks that had none."""
+    last = (
+        select(Delivery.id)
+        .where(Delivery.hook_id == Hook.id)
+        .order_by(Delivery.id.desc())
+        .limit(1)
+        .correlate(Hook)
+        .scalar_subquery()
+    )
+    ids = select(last).where(Hook.id.in_([hook.id for hook in hooks]))
+    found = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids)))
+    return {delivery.hook_id: delivery for delivery in found if delivery.hook_id is not None}
+
+
+def _check_id(delivery_id: str) -> str:
+    try:
+        return str(UUID(delivery_id))
+    except ValueError:
+        raise NotFoundError("There is no such delivery.") from None

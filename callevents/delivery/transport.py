@@ -1,0 +1,288 @@
+"""Makes one attempt: sends a request to an untrusted receiver and says what came of it.
+
+The address is checked when the socket opens; redirects are not followed; connecting, silence and
+the whole are limited in time, the answer in size; TLS certificates are verified.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.util.connection import create_connection
+
+from callevents.config import Network, Settings
+from callevents.delivery.addresses import AddressRefusedError, check_address
+from callevents.delivery.request import Request
+from callevents.delivery.sentences import describe_error, describe_status
+from callevents.models import utc_now
+
+MAX_RESPONSE_BYTES = 64 * 1024
+CHUNK_BYTES = 16 * 1024
+MAX_RESPONSE_HEADERS = 100
+WATCH_SECONDS = 0.1
+
+Headers = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one attempt. `error` is empty on success, else a sentence."""
+
+    started_at: datetime
+    duration_ms: int
+    error: str = ""
+    status_code: int | None = None
+    headers: Headers = field(default_factory=list)
+    body: str = ""
+    truncated: bool = False
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the receiver took the delivery: any 2xx."""
+        return not self.error
+
+
+class Transport:
+    """Sends requests and keeps connections alive. Safe to use from many threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeouts = (settings.connect_timeout_seconds, settings.read_timeout_seconds)
+        self._total_seconds = settings.total_timeout_seconds
+        self._adapter = _GuardedAdapter(settings.allowed_networks, settings.worker_threads)
+        self._watch = _Watch()
+
+    def send(self, request: Request) -> Answer:
+        """Make the request and return what came of it; raises nothing."""
+        started_at, began = utc_now(), time.perf_counter()
+        deadline = time.monotonic() + self._total_seconds
+        watched = self._watch.add(deadline)
+        try:
+            found = self._send(request)
+        except Exception as error:  # noqa: BLE001  # whatever a receiver causes becomes a sentence
+            found = {"error": self._describe(error, watched)}
+        finally:
+            self._watch.remove(watched)
+        return Answer(started_at, round((time.perf_counter() - began) * 1000), **found)
+
+    def interrupt(self) -> None:
+        """End all running attempts at once; they fail with a sentence."""
+        self._watch.interrupt()
+
+    def close(self) -> None:
+        """Close all connections and stop watching."""
+        self._adapter.close()
+        self._watch.close()
+
+    def _send(self, request: Request) -> dict[str, Any]:
+        prepared = requests.PreparedRequest()
+        prepared.method = str(request.method)
+        prepared.url = request.url
+        prepared.headers = requests.structures.CaseInsensitiveDict(request.headers)
+        prepared.body = request.body.encode() or None
+        response = self._adapter.send(
+            prepared, stream=True, timeout=self._timeouts, verify=True, proxies={}
+        )
+        with response:
+            body, truncated = _read_body(response)
+        return {
+            "status_code": response.status_code,
+            "headers": _safe_headers(response),
+            "body": body,
+            "truncated": truncated,
+            "error": describe_status(response.status_code, response.headers.get("Location", "")),
+        }
+
+    def _describe(self, error: Exception, watched: "_Watched") -> str:
+        if watched.reason:
+            return watched.reason
+        return describe_error(error, *self._timeouts)
+
+
+def _read_body(response: requests.Response) -> tuple[str, bool]:
+    """Return the answer's text up to MAX_RESPONSE_BYTES, and whether there was more."""
+    chunks: list[bytes] = []
+    size = 0
+    # read1 returns what has arrived; read would wait for a whole chunk.
+    while size <= MAX_RESPONSE_BYTES and (chunk := response.raw.read1(CHUNK_BYTES)):
+        chunks.append(chunk)
+        size += len(chunk)
+    truncated = size > MAX_RESPONSE_BYTES
+    if truncated:
+        # What is left unread would be taken for the next answer.
+        response.raw.close()
+    text = b"".join(chunks)[:MAX_RESPONSE_BYTES].decode("utf-8", "replace")
+    return text.replace("\x00", "�"), truncated
+
+
+def _safe_headers(response: requests.Response) -> Headers:
+    items = list(response.raw.headers.items())[:MAX_RESPONSE_HEADERS]
+    return [[_printable(name), _printable(value)] for name, value in items]
+
+
+def _printable(text: str) -> str:
+    """Return a header's text without what a database or a page could not take."""
+    text = text.encode("latin-1", "replace").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "�" for c in text)[:2000]
+
+
+@dataclass(eq=False)
+class _Watched:
+    """A running attempt. `reason` says why it was cut, if it was."""
+
+    deadline: float
+    connection: HTTPConnection | None = None
+    reason: str = ""
+
+
+class _Watch:
+    """Cuts attempts that take too long as a whole, however they manage to.
+
+    Socket time-outs limit each silence only: a receiver that sends a byte now and then never
+    runs into them.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[_Watched] = set()
+        self._lock = threading.Lock()
+        self._interrupted = False
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread.start()
+
+    def add(self, deadline: float) -> _Watched:
+        """Begin to watch the calling thread's attempt."""
+        watched = _Watched(deadline)
+        _current.watched = watched
+        with self._lock:
+            self._running.add(watched)
+        return watched
+
+    def remove(self, watched: _Watched) -> None:
+        """Stop watching the attempt."""
+        _current.watched = None
+        with self._lock:
+            self._running.discard(watched)
+
+    def interrupt(self) -> None:
+        """Cut all running attempts, and those that begin later."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.wait(WATCH_SECONDS):
+            now = time.monotonic()
+            with self._lock:
+                for watched in self._running:
+                    if self._interrupted:
+                        _cut(watched, "The worker stopped during this attempt.")
+                    elif watched.deadline <= now:
+                        _cut(watched, "The attempt as a whole took too long and was ended.")
+
+
+_current = threading.local()
+
+
+def _cut(watched: _Watched, reason: str) -> None:
+    watched.reason = watched.reason or reason
+    sock = watched.connection.sock if watched.connection else None
+    if sock is not None:
+        # The plain socket's method: TLS's own would change what the reading thread uses. It
+        # fails if the socket was closed already.
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _Guarded:
+    """What both kinds of connection do differently: check the address, be known to the watch."""
+
+    allowed: Iterable[Network] = ()
+
+    def _new_conn(self: Any) -> socket.socket:
+        return _open_socket(self)
+
+    def putrequest(self: Any, *args: Any, **kwargs: Any) -> None:
+        # The first thing that happens on a connection for a new request, old or new.
+        watched: _Watched | None = getattr(_current, "watched", None)
+        if watched is not None:
+            watched.connection = self
+            if watched.reason:
+                raise ConnectionAbortedError(watched.reason)
+        super().putrequest(*args, **kwargs)  # type: ignore[misc]  # HTTPConnection's
+
+
+def _open_socket(connection: HTTPConnection) -> socket.socket:
+    """Connect to the first of the host's addresses that is allowed and answers."""
+    host, port = connection._dns_host, connection.port  # noqa: SLF001  # what urllib3 itself resolves
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise NameResolutionError(host, connection, socket.gaierror(str(error))) from error
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+    refusal: AddressRefusedError | None = None
+    failure: OSError | None = None
+    for address in addresses:
+        try:
+            check_address(address, connection.allowed)  # type: ignore[attr-defined]  # _Guarded's
+            return _connect(connection, address)
+        except AddressRefusedError as error:
+            refusal = error
+        except OSError as error:
+            failure = error
+    if failure is None and refusal is not None:
+        raise refusal
+    if isinstance(failure, TimeoutError):
+        raise failure
+    raise NewConnectionError(connection, str(failure)) from failure
+
+
+def _connect(connection: HTTPConnection, address: str) -> socket.socket:
+    return create_connection(
+        (address, connection.port),
+        connection.timeout,
+        socket_options=connection.socket_options,
+    )
+
+
+class _GuardedHTTPConnection(_Guarded, HTTPConnection):
+    pass
+
+
+class _GuardedHTTPSConnection(_Guarded, HTTPSConnection):
+    pass
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """An adapter whose connections check their addresses; it knows no proxies and no retries."""
+
+    def __init__(self, allowed: tuple[Network, ...], threads: int) -> None:
+        self._allowed = allowed
+        super().__init__(pool_connections=256, pool_maxsize=threads, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pool manager with guarded connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _guarded_pool(HTTPConnectionPool, _GuardedHTTPConnection, self._allowed),
+            "https": _guarded_pool(HTTPSConnectionPool, _GuardedHTTPSConnection, self._allowed),
+        }
+
+
+def _guarded_pool(
+    pool: type[Any], connection: type[Any], allowed: tuple[Network, ...]
+) -> type[Any]:
+    guarded = type(connection.__name__, (connection,), {"allowed": allowed})
+    return type(pool.__name__, (pool,), {"ConnectionCls": guarded})

@@ -1,0 +1,78 @@
+"""What RQ runs, and how it is told to. RQ only wakes: what is to be done stands in SQL."""
+
+import time
+
+import structlog
+from flask import current_app
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
+
+from callevents.config import Settings
+from callevents.delivery.engine import Engine
+
+QUEUE = "callevents"
+#: Redis gets this long to answer a wake, because a PBX waits for us meanwhile.
+WAKE_TIMEOUT_SECONDS = 0.25
+#: After a failed wake Redis is left alone for so long; the workers' pollers find what is due.
+WAKE_PAUSE_SECONDS = 1.0
+
+log = structlog.get_logger("callevents.jobs")
+
+
+class Drainer:
+    """Holds the engine of this worker process, where the job finds it."""
+
+    engine: Engine | None = None
+
+
+def drain() -> int:
+    """The job: hand out what is due. Does nothing in a process that is no worker of ours."""
+    try:
+        return Drainer.engine.drain() if Drainer.engine else 0
+    except SQLAlchemyError as error:
+        log.error("the database does not answer", error=str(error))
+        return 0
+
+
+def make_queue(connection: Redis) -> Queue:
+    """Return the one queue that workers serve."""
+    return Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+
+
+class Waker:
+    """Wakes the workers after a commit. Never raises and never waits long."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._connection = Redis.from_url(
+            settings.queue_url,
+            socket_timeout=WAKE_TIMEOUT_SECONDS,
+            socket_connect_timeout=WAKE_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._queue = make_queue(self._connection)
+        self._rests_until = 0.0
+
+    def wake(self) -> None:
+        """Enqueue a drain, unless one waits already: it will see what has been committed."""
+        if time.monotonic() < self._rests_until:
+            return
+        try:
+            if self._queue.count == 0:
+                self._queue.enqueue(drain, job_timeout=-1, result_ttl=0, failure_ttl=60)
+        except (RedisError, OSError) as error:
+            self._rests_until = time.monotonic() + WAKE_PAUSE_SECONDS
+            log.warning("workers not woken; they will look by themselves", error=str(error))
+
+
+def wake() -> None:
+    """Wake the workers, after the commit of what they are to do."""
+    waker = current_app.extensions.get("callevents_waker")
+    if waker is None:
+        waker = Waker(current_app.extensions["callevents_settings"])
+        current_app.extensions["callevents_waker"] = waker
+    waker.wake()
