@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
+import uuid_utils
 from flask import has_app_context
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
@@ -61,7 +63,7 @@ def local_host(settings: Settings) -> str:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until a signal ends it, then leave the process; raises ListenError.
+    """Serve until a signal ends it, then leave the process.
 
     A socket handed over the way systemd does it (LISTEN_FDS) is used instead of an own one.
     """
@@ -69,10 +71,14 @@ def serve(settings: Settings) -> None:
         # What this process has open must not be shared with the processes forked from it.
         for engine in db.engines.values():
             engine.dispose()
-    if os.environ.get("LISTEN_PID") == str(os.getpid()):
-        _Server(settings, bind=[]).run()
-    else:
-        _Server(settings, bind=[f"fd://{open_socket(settings).detach()}"]).run()
+    bind = []
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        try:
+            bind = [f"fd://{open_socket(settings).detach()}"]
+        except ListenError as error:
+            click.echo(str(error), err=True)
+            sys.exit(1)
+    _Server(settings, bind).run()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -107,6 +113,7 @@ def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
         "limit_request_line": LONGEST_REQUEST_LINE,
         # Its heartbeat on a busy disk could block, and the server be taken for dead.
         "worker_tmp_dir": str(MEMORY_DIR) if os.access(MEMORY_DIR, os.W_OK) else None,
+        "post_fork": _post_fork,
         "logger_class": _GunicornLog,
         "loglevel": "debug" if settings.log_level == "DEBUG" else "warning",
         "control_socket_disable": True,
@@ -115,6 +122,11 @@ def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
         "secure_scheme_headers": {},
         "forwarder_headers": "",
     }
+
+
+def _post_fork(_server: object, _worker: object) -> None:
+    """Give each process ids of its own; without it they could all make the same ones."""
+    uuid_utils.reseed_rng()
 
 
 class _GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types

@@ -46,21 +46,17 @@ class Child:
     def start(self) -> None:
         """Start the process."""
         launch = [sys.executable, "-I", str(LAUNCH), str(os.getpid()), str(self._listener)]
-        output = self._output.open("wb") if self._output else sys.stderr.buffer
-        try:
+        # Our own standard output is for the lines that the supervisor promises.
+        with self._output.open("wb") if self._output else open(2, "wb", closefd=False) as output:
             self._process = subprocess.Popen(  # noqa: S603  # our own command
                 [*launch, *self._command],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
-                # Standard output is for the lines that the supervisor promises.
                 stdout=output,
                 stderr=output,
                 pass_fds=[self._listener] if self._listener >= 0 else [],
                 start_new_session=True,
             )
-        finally:
-            if self._output:
-                output.close()
         self._started_at = time.monotonic()
 
     @property

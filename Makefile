@@ -1,0 +1,46 @@
+# What people who run or develop Call Events type. `make` alone says what there is.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Given to pytest, for example: make test ARGS='-k toggle'. Without it, coverage is checked too.
+ARGS :=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## Install and start everything on this machine; Ctrl-C stops it
+	@$(BIN)/python app.py
+
+test: $(VENV)/installed-dev ## Run all tests, on SQLite and PostgreSQL and in a browser
+	@.ci/test $(BIN) $(ARGS)
+
+check: $(VENV)/installed-dev ## Check format, rules, types, imports, templates and migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint --check --quiet templates
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/python .ci/check_migrations.py
+
+format: $(VENV)/installed-dev ## Bring code and templates into their format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/djlint --reformat --quiet templates
+
+$(VENV)/installed: requirements.txt | $(BIN)/python
+	@echo 'Installing what Call Events needs ...'
+	@$(PIP) install --quiet --requirement requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@echo 'Installing what the checks and the tests need ...'
+	@$(PIP) install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+$(BIN)/python:
+	@.ci/make-venv $(VENV)
