@@ -92,7 +92,12 @@ def _with_party(report: Report, told: Iterable[Any]) -> Report:
     """Return the hangup's report with the other party as the call's earlier events had it."""
     if report.peer:
         return report
-    known = {name: getattr(earlier, name) for earlier in told for name in REMEMBERED}
+    known = {
+        name: value
+        for earlier in told
+        for name in REMEMBERED
+        if (value := getattr(earlier, name))
+    }
     missing = {name: value for name, value in known.items() if not getattr(report, name)}
     return replace(report, **missing)
 

@@ -157,7 +157,7 @@ def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
             Extension.pbx_id == pbx.id, Extension.number.in_(numbers)
         )
     )
-    return dict(rows.tuples())
+    return dict(rows.all())
 
 
 def _complete(pbx: Pbx, reports: Sequence[Report], directory: dict[str, str]) -> list[Report]:

