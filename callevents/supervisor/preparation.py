@@ -36,7 +36,8 @@ def _add_first_admin(settings: Settings) -> None:
     password = settings.admin_password or _new_password()
     user = users.add_user(settings.admin_username, password, Role.ADMIN)
     db.session.commit()
-    click.echo(f"Sign in as {user.username} with the password {password} (not shown again).")
+    click.echo("There is a first admin now. The password is shown this once.")
+    click.echo(f"Username: {user.username}\nPassword: {password}")
 
 
 def _new_password() -> str:

@@ -127,6 +127,11 @@ class CallEvents(Program):
         command = str(ROOT / "app.py")
         super().__init__(command, cwd=cwd or data_dir, data_dir=str(data_dir), **settings)
 
+    def wait_for_admin(self) -> tuple[str, str]:
+        """Wait for the first admin; return name and password."""
+        username = self.wait_for_line("^Username: (.+)$")[1]
+        return username, self.wait_for_line("^Password: (.+)$")[1]
+
     def wait_until_ready(self) -> None:
         """Wait for the line that promises that it is ready."""
         self.wait_for_line(f"^Call Events is ready at {re.escape(self.url)}$")
