@@ -1,6 +1,7 @@
 """Use cases on users: add, sign in with a growing delay after failures, change the password."""
 
 from datetime import timedelta
+from functools import cache
 from hashlib import sha256
 from math import ceil
 
@@ -24,8 +25,12 @@ LONGEST_DELAY_SECONDS = 300
 FORGET_AFTER = timedelta(hours=1)
 
 _hasher = PasswordHasher()
-# Checked for unknown users, so that the answer takes as long as for known ones.
-_unknown_hash = _hasher.hash("nobody has this password")
+
+
+@cache
+def _unknown_hash() -> str:
+    """Return what is checked for unknown users, so that they are answered as late as known ones."""
+    return _hasher.hash("nobody has this password")
 
 
 def has_users() -> bool:
@@ -102,7 +107,7 @@ def _is_password(user: User | None, password: str) -> bool:
     if len(password) > MAX_PASSWORD_LENGTH:
         return False
     try:
-        _hasher.verify(user.password_hash if user else _unknown_hash, password)
+        _hasher.verify(user.password_hash if user else _unknown_hash(), password)
     except (VerificationError, InvalidHashError, UnicodeError):
         return False
     return user is not None

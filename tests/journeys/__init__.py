@@ -1,0 +1,1 @@
+"""Journeys through the running product, from a PBX's report to the receiver."""

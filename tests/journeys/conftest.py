@@ -1,0 +1,77 @@
+"""The product as real processes, on embedded parts and on PostgreSQL with Valkey."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from callevents import create_app
+from callevents.config import Settings
+from callevents.extensions import db
+from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.running.running import CallEvents
+
+LEASE_SECONDS = "2"
+
+
+class Product(CallEvents):
+    """The running product, and the commands and reports that an admin and a PBX would use."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        super().__init__(data_dir, **settings)
+        self._app = create_app(Settings(**settings, data_dir=data_dir))
+        self._commands = self._app.test_cli_runner()
+        self.token = ""
+
+    def flask(self, *arguments: str) -> Any:
+        """Run a command with --json, in this process; return what it prints."""
+        done = self._commands.invoke(args=[*arguments, "--json"])
+        assert done.exit_code == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def end(self) -> None:
+        """End it, and close what the commands have opened."""
+        super().end()
+        with self._app.app_context():
+            db.engine.dispose()
+
+    def add_pbx(self, name: str) -> None:
+        """Add a PBX; reports are made with its token."""
+        self.token = self.flask("pbx", "add", name)["token"]
+
+    def report(self, slug: str, **fields: str) -> requests.Response:
+        """Report a call event by GET, as a dialplan does."""
+        return requests.get(
+            f"{self.url}/ingest/{slug}", params=fields | {"token": self.token}, timeout=10
+        )
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Return the deliveries, oldest first."""
+        found: list[dict[str, Any]] = self.flask("deliveries", "list", "--limit", "1000")
+        return found[::-1]
+
+
+@pytest.fixture
+def settings(
+    databases: SqliteDatabases | PostgresDatabases, request: pytest.FixtureRequest
+) -> dict[str, str]:
+    """The settings of the product: nothing embedded where it runs on PostgreSQL."""
+    own = {"allowed_networks": "127.0.0.0/8", "lease_seconds": LEASE_SECONDS}
+    if isinstance(databases, PostgresDatabases):
+        own["database_url"] = request.getfixturevalue("database_url")
+        own["redis_url"] = request.getfixturevalue("redis_url")
+    return own
+
+
+@pytest.fixture
+def product(settings: dict[str, str], tmp_path: Path) -> Iterator[Product]:
+    """The product, ready."""
+    product = Product(tmp_path, **settings)
+    try:
+        product.wait_until_ready()
+        yield product
+    finally:
+        product.end()
