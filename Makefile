@@ -34,12 +34,12 @@ format: $(VENV)/installed-dev ## Bring code and templates into their format
 
 $(VENV)/installed: requirements.txt | $(BIN)/python
 	@echo 'Installing what Call Events needs ...'
-	@$(PIP) install --quiet --requirement requirements.txt
+	@$(PIP) install -qq --requirement requirements.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@echo 'Installing what the checks and the tests need ...'
-	@$(PIP) install --quiet --requirement requirements-dev.txt
+	@$(PIP) install -qq --requirement requirements-dev.txt
 	@touch $@
 
 $(BIN)/python:

@@ -34,6 +34,9 @@ def upgrade(app: Flask) -> None:
                 f"The database {_where(db.engine.url)} was set up by another version of "
                 f"Call Events: {error}."
             ) from None
+        finally:
+            # Who migrates seldom does more; connections left open would be in the way of forks.
+            db.engine.dispose()
 
 
 def is_current(app: Flask) -> bool:

@@ -205,14 +205,3 @@ def test_database_that_does_not_answer(start: Start) -> None:
     assert f"The database calls on 127.0.0.1:{port} cannot be used: " in program.output
     assert "geheim" not in program.output
     assert "Traceback" not in program.output
-
-
-def test_web_alone(run_python: RunPython, running: CallEvents, tmp_path: Path) -> None:
-    """`flask web` runs alone, stops cleanly, and says when its port is taken."""
-    web = ("-m", "flask", "--app", str(ROOT / "app.py"), "web")
-    taken = run_python(*web, data_dir=str(tmp_path), port=str(running.port))
-    assert taken.wait() == 1
-    assert taken.stderr == [
-        f"Port {running.port} on 127.0.0.1 is in use by another program. "
-        "Set CALLEVENTS_PORT to another one."
-    ]
