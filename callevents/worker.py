@@ -39,6 +39,13 @@ class DrainWorker(SimpleWorker):
         )
         self._engine = engine
 
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Tell Redis that we live, and who we are if it has forgotten that."""
+        super().heartbeat(timeout, pipeline)
+        if pipeline is None and not self.connection.hexists(self.key, "birth"):
+            self.connection.delete(self.key)
+            self.register_birth()
+
     def handle_warm_shutdown_request(self) -> None:
         """Stop claiming at once, in the middle of a job too."""
         self._engine.request_stop()

@@ -1,4 +1,4 @@
-"""Requests that a running Asterisk 22 made from its dialplan, recorded, and what must come of them."""
+"""Requests that a running Asterisk 22 made from its dialplan, recorded."""
 
 import re
 from pathlib import Path

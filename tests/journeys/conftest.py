@@ -10,8 +10,10 @@ import requests
 
 from callevents import create_app
 from callevents.config import Settings
+from callevents.enums import EventType
 from callevents.extensions import db
 from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.receiver import Receiver
 from tests.running.running import CallEvents
 
 LEASE_SECONDS = "2"
@@ -75,3 +77,30 @@ def product(settings: dict[str, str], tmp_path: Path) -> Iterator[Product]:
         yield product
     finally:
         product.end()
+
+
+def report_calls(product: Product, numbers: range) -> None:
+    """Report a dial-in of 101 for each number, and check that each is accepted."""
+    for number in numbers:
+        answer = product.report(
+            "office", event="dial-in", ext="101", peer="0612", leg=f"leg-{number}"
+        )
+        assert (answer.status_code, answer.json()["deliveries"]) == (202, 1)
+
+
+def arrived_legs(receiver: Receiver) -> set[str]:
+    """Return the legs of which the receiver has been told."""
+    return {arrival.parameters["CallAPIID"] for arrival in receiver.arrivals}
+
+
+@pytest.fixture
+def office(product: Product, receiver: Receiver) -> Product:
+    """The running product with a hook for dial-in of all extensions."""
+    set_up(product, receiver)
+    return product
+
+
+def set_up(product: Product, receiver: Receiver) -> None:
+    """Add a PBX, and a hook for dial-in of all its extensions."""
+    product.add_pbx("Office")
+    product.flask("hooks", "set", "office", "*", EventType.DIAL_IN.slug, "--url", receiver.url)

