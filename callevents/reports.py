@@ -75,9 +75,8 @@ def plain_name(name: str) -> str:
 _CANONICAL = {
     plain_name(alias): name for name, aliases in FIELDS.items() for alias in (name, *aliases)
 }
-_EVENTS = {plain_name(event.slug): event for event in EventType} | {
-    str(event.value): event for event in EventType
-}
+_EVENTS = {plain_name(event.slug): event for event in EventType}
+_CODES = {str(event.value): event for event in EventType}
 _STATUSES = {status.value.lower(): status for status in CallStatus} | {
     # The word of Asterisk's call records.
     "answered": CallStatus.ANSWER,
@@ -117,7 +116,7 @@ def _gather(
             continue
         try:
             text = _to_text(value)
-            if text and texts.get(name, text) != text:
+            if text and texts.get(name, "") not in {"", text}:
                 raise ValueError("This is given twice, with different values.")
             texts[name] = text or texts.get(name, "")
         except ValueError as error:
@@ -130,13 +129,16 @@ def _to_text(value: object) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError("This must be a text or a number.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("This number is too large.")
     return str(value).strip()
 
 
 def _read_event(text: str) -> EventType:
     if not text:
         raise ValueError("This is missing; it says which of the five call events happened.")
-    event = _EVENTS.get(plain_name(text))
+    # Codes are compared as they are: -1 is not 1, though a name's dashes make no difference.
+    event = _CODES.get(text, _EVENTS.get(plain_name(text)))
     if event is None:
         names = ", ".join(f"{event.slug} ({event.value})" for event in EventType)
         raise ValueError(f"{shorten(text)!a} is not one of {names}.")
@@ -179,7 +181,7 @@ def _read_status(text: str) -> CallStatus | None:
 def _read_cause(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and int(text[:6]) <= MAX_CAUSE):
+    if not (re.fullmatch(r"\d{1,6}", text, re.ASCII) and int(text) <= MAX_CAUSE):
         raise ValueError(f"This must be a Q.850 cause: a whole number from 0 to {MAX_CAUSE}.")
     return int(text)
 
