@@ -1,1 +1,1 @@
-"""Tests of what programs use."""
+"""The routes for programs: ingest and health."""

@@ -1,0 +1,1 @@
+"""Deliveries: request, addresses, transport, claim, record, engine."""
