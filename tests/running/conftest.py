@@ -27,10 +27,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def running(start: Start) -> CallEvents:
-    """Call Events, ready."""
+    """Call Events, ready, for the test alone."""
     program = start()
     program.wait_until_ready()
     return program
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallEvents]:
+    """Call Events, ready, for tests that leave it so."""
+    program = CallEvents(tmp_path_factory.mktemp("data"))
+    program.wait_until_ready()
+    yield program
+    program.end()
 
 
 @pytest.fixture

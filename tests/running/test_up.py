@@ -33,12 +33,12 @@ def test_first_start(start: Start, tmp_path: Path) -> None:
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, f"others may use {path.name}"
 
 
-def test_embedded_valkey_has_no_port(running: CallEvents) -> None:
+def test_embedded_valkey_has_no_port(shared: CallEvents) -> None:
     """Valkey is reached over its socket only, and keeps nothing on disk."""
-    with Redis(unix_socket_path=str(running.data_dir / "valkey.sock")) as client:
+    with Redis(unix_socket_path=str(shared.data_dir / "valkey.sock")) as client:
         config = client.config_get("port", "save", "appendonly")
     assert config == {"port": "0", "save": "", "appendonly": "no"}
-    assert running.get_child("valkey-server").net_connections("inet") == []
+    assert shared.get_child("valkey-server").net_connections("inet") == []
 
 
 def test_sigterm_stops_everything(start: Start) -> None:
@@ -76,15 +76,15 @@ def test_signal_during_the_start(start: Start) -> None:
     assert "ready" not in program.output
 
 
-def test_second_start_is_refused(running: CallEvents, start: Start) -> None:
+def test_second_start_is_refused(shared: CallEvents, start: Start) -> None:
     """A second start in the same folder says who runs there, and disturbs nothing."""
-    second = start()
+    second = start(shared.data_dir)
     assert second.wait() == 1
     assert second.stderr == [
-        f"Call Events is running already at {running.url} (process {running.process.pid}). "
+        f"Call Events is running already at {shared.url} (process {shared.process.pid}). "
         "Stop that one first, or set CALLEVENTS_DATA_DIR to another folder."
     ]
-    assert running.is_ready()
+    assert shared.is_ready()
 
 
 def test_port_in_use(start: Start, tmp_path: Path) -> None:
@@ -101,21 +101,20 @@ def test_port_in_use(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "valkey-server"])
-def test_killed_process_comes_back(running: CallEvents, name: str) -> None:
+def test_killed_process_comes_back(shared: CallEvents, name: str) -> None:
     """Each process that is killed is started again, and everything gets ready again."""
-    killed = running.get_child(name)
+    killed = shared.get_child(name)
     killed.kill()
     wait_until(lambda: not killed.is_running(), "the end of the killed process")
-    assert running.get_child(name).pid != killed.pid
-    wait_until(running.is_ready, "readiness")
-    assert running.stop() == 0
-    assert "process ended, starting it again" in running.output
+    assert shared.get_child(name).pid != killed.pid
+    wait_until(shared.is_ready, "readiness")
+    assert "process ended, starting it again" in shared.output
 
 
-def test_killed_web_server_refuses_nobody(running: CallEvents) -> None:
+def test_killed_web_server_refuses_nobody(shared: CallEvents) -> None:
     """While the web server is started again, clients wait for it instead of being refused."""
-    os.killpg(running.get_child("web").pid, signal.SIGKILL)
-    assert running.readyz().status_code == 200
+    os.killpg(shared.get_child("web").pid, signal.SIGKILL)
+    assert shared.readyz().status_code == 200
 
 
 def test_killed_supervisor_leaves_nothing(running: CallEvents, start: Start) -> None:
@@ -160,19 +159,16 @@ def test_nothing_is_embedded(start: Start, tmp_path: Path) -> None:
         assert program.stop() == 0
 
 
-def test_relative_data_folder(start: Start, tmp_path: Path) -> None:
-    """A relative data folder is one of where the start was made, for every process."""
-    (tmp_path / "somewhere").mkdir()
-    start(Path("deep/data"), cwd=tmp_path / "somewhere").wait_until_ready()
-    assert (tmp_path / "somewhere/deep/data/callevents.sqlite3").exists()
-    assert (tmp_path / "somewhere/deep/data/valkey.sock").is_socket()
+def test_relative_and_deep_data_folder(start: Start, tmp_path: Path) -> None:
+    """A relative data folder is one of where the start was made, for every process.
 
-
-def test_deep_data_folder(start: Start, tmp_path: Path) -> None:
-    """A folder too deep for a socket in it works as well."""
-    deep = tmp_path / "a folder" / ("d" * 100)
-    start(deep, cwd=tmp_path).wait_until_ready()
-    assert not (deep / "valkey.sock").exists()
+    One too deep for a socket in it works as well.
+    """
+    folder = tmp_path / "some where"
+    folder.mkdir()
+    start(Path("d" * 100), cwd=folder).wait_until_ready()
+    assert (folder / ("d" * 100) / "callevents.sqlite3").exists()
+    assert not (folder / ("d" * 100) / "valkey.sock").exists()
 
 
 @pytest.mark.parametrize(
