@@ -35,5 +35,6 @@ def _run_processes(processes: Processes, url: str) -> None:
         if processes.wait_until_ready():
             click.echo(f"Call Events is ready at {url}")
             processes.look_after()
+            click.echo("Call Events is stopping.", err=True)
     finally:
         processes.stop()
