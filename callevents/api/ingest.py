@@ -1,7 +1,7 @@
 """The ingest route. It stores and wakes, nothing else, because calls wait for it."""
 
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from flask import Blueprint, Response, current_app, g, jsonify, request
@@ -10,7 +10,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from callevents.api.payload import Payload, read_payload
 from callevents.api.problems import (
@@ -33,6 +33,10 @@ bp = Blueprint("ingest", __name__)
 csrf.exempt(bp)
 
 Results = list[dict[str, Any]]
+
+TAKEN_METHODS = ("GET", "POST")
+#: Taken by the route only to be refused in the form that programs read.
+ALL_METHODS = (*TAKEN_METHODS, "HEAD", "PUT", "PATCH", "DELETE")
 
 log = structlog.get_logger("callevents.ingest")
 
@@ -59,9 +63,11 @@ class Limiter:
             )
 
 
-@bp.route("/ingest/<slug>", methods=["GET", "POST"])
+@bp.route("/ingest/<slug>", methods=ALL_METHODS)
 def take(slug: str) -> Response:
     """Accept the call events that a PBX reports."""
+    if request.method not in TAKEN_METHODS:
+        raise MethodNotAllowed(TAKEN_METHODS)
     payload = read_payload(request)
     pbx = _authenticate(slug, payload)
     current_app.extensions["callevents_limiter"].check(pbx, len(payload.events))
@@ -70,6 +76,13 @@ def take(slug: str) -> Response:
     for (index, (_, ignored)), event in zip(reports.items(), accepted, strict=True):
         results[index] = _result(event, ignored)
     return _answer(results, is_batch=payload.is_batch)
+
+
+@bp.route("/ingest/", defaults={"rest": ""}, methods=ALL_METHODS)
+@bp.route("/ingest/<slug>/<path:rest>", methods=ALL_METHODS)
+def take_nothing(rest: str, slug: str = "") -> NoReturn:
+    """Answer addresses beside the right one as a program expects, not with a page."""
+    raise NotFound
 
 
 def _authenticate(slug: str, payload: Payload) -> Pbx:
@@ -177,6 +190,13 @@ def _problem(error: ProblemError) -> Response:
 @bp.errorhandler(HTTPException)
 def _http_error(error: HTTPException) -> Response:
     return http_problem(error)
+
+
+@bp.errorhandler(Exception)
+def _unforeseen(error: Exception) -> Response:
+    db.session.rollback()
+    log.error("ingest failed", exc_info=error)
+    return http_problem(InternalServerError())
 
 
 @bp.errorhandler(OperationalError)
