@@ -3,6 +3,7 @@
 from flask import Flask
 
 from callevents.api import health, ingest
+from callevents.api.problems import http_problem
 from callevents.config import Settings
 
 
@@ -10,5 +11,8 @@ def init_app(app: Flask) -> None:
     """Register the blueprints for programs."""
     settings: Settings = app.extensions["callevents_settings"]
     app.extensions["callevents_limiter"] = ingest.Limiter(settings.ingest_events_per_minute)
+    # Errors below these paths are answered as programs read them, not with a page.
+    programs = app.extensions.setdefault("callevents_programs", {})
+    programs.update(dict.fromkeys(("/ingest", "/healthz", "/readyz"), http_problem))
     app.register_blueprint(health.bp)
     app.register_blueprint(ingest.bp)

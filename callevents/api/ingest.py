@@ -1,7 +1,7 @@
 """The ingest route. It stores and wakes, nothing else, because calls wait for it."""
 
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 import structlog
 from flask import Blueprint, Response, current_app, g, jsonify, request
@@ -10,7 +10,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from callevents.api.payload import Payload, read_payload
 from callevents.api.problems import (
@@ -35,8 +35,6 @@ csrf.exempt(bp)
 Results = list[dict[str, Any]]
 
 TAKEN_METHODS = ("GET", "POST")
-#: Taken by the route only to be refused in the form that programs read.
-ALL_METHODS = (*TAKEN_METHODS, "HEAD", "PUT", "PATCH", "DELETE")
 
 log = structlog.get_logger("callevents.ingest")
 
@@ -63,10 +61,11 @@ class Limiter:
             )
 
 
-@bp.route("/ingest/<slug>", methods=ALL_METHODS)
+@bp.route("/ingest/<slug>", methods=TAKEN_METHODS)
 def take(slug: str) -> Response:
     """Accept the call events that a PBX reports."""
-    if request.method not in TAKEN_METHODS:
+    if request.method == "HEAD":
+        # Flask lets it pass where GET does, but nobody reports by asking for headers.
         raise MethodNotAllowed(TAKEN_METHODS)
     payload = read_payload(request)
     pbx = _authenticate(slug, payload)
@@ -76,13 +75,6 @@ def take(slug: str) -> Response:
     for (index, (_, ignored)), event in zip(reports.items(), accepted, strict=True):
         results[index] = _result(event, ignored)
     return _answer(results, is_batch=payload.is_batch)
-
-
-@bp.route("/ingest/", defaults={"rest": ""}, methods=ALL_METHODS)
-@bp.route("/ingest/<slug>/<path:rest>", methods=ALL_METHODS)
-def take_nothing(rest: str, slug: str = "") -> NoReturn:
-    """Answer addresses beside the right one as a program expects, not with a page."""
-    raise NotFound
 
 
 def _authenticate(slug: str, payload: Payload) -> Pbx:
