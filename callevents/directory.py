@@ -66,13 +66,24 @@ def find_extensions(
     return ExtensionPage(found, _hooks_of(pbx, found), total, page, pages)
 
 
-def list_extensions(pbx: Pbx) -> Sequence[Extension]:
-    """Return all extensions of the PBX, by number."""
+def list_extensions(pbx: Pbx, limit: int | None = None) -> Sequence[Extension]:
+    """Return the extensions of the PBX, by number; all of them, or at most `limit`."""
     return db.session.scalars(
         select(Extension)
         .where(Extension.pbx_id == pbx.id)
         .order_by(func.length(Extension.number), Extension.number)
+        .limit(limit)
     ).all()
+
+
+def count_extensions(pbxs: Sequence[Pbx]) -> dict[int, int]:
+    """Return how many extensions each PBX has, by the PBX's id; those with none are left out."""
+    rows = db.session.execute(
+        select(Extension.pbx_id, func.count())
+        .where(Extension.pbx_id.in_([pbx.id for pbx in pbxs]))
+        .group_by(Extension.pbx_id)
+    )
+    return dict(rows.all())
 
 
 def get_extension(pbx: Pbx, extension_id: str) -> Extension:

@@ -60,6 +60,14 @@ def list_tokens(pbx: Pbx) -> Sequence[IngestToken]:
     ).all()
 
 
+def get_token(pbx: Pbx, token_id: str) -> IngestToken:
+    """Return the PBX's valid token with that id; raises NotFoundError."""
+    for token in list_tokens(pbx):
+        if token.id == token_id:
+            return token
+    raise NotFoundError("That token is not valid any more.")
+
+
 def add_token(pbx: Pbx) -> str:
     """Add a token and return it: the only time that it can be read.
 
@@ -77,11 +85,7 @@ def add_token(pbx: Pbx) -> str:
 
 def revoke_token(pbx: Pbx, token_id: str) -> None:
     """Make a token invalid at once; raises NotFoundError if the PBX has no such token."""
-    for token in list_tokens(pbx):
-        if token.id == token_id:
-            db.session.delete(token)
-            return
-    raise NotFoundError("That token is not valid any more.")
+    db.session.delete(get_token(pbx, token_id))
 
 
 def find_pbx_by_token(slug: str, token: str) -> Pbx | None:

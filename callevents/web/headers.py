@@ -1,0 +1,41 @@
+"""The headers that every answer has, those to programs included."""
+
+from flask import Flask, Response, request
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'self'"
+)
+ALWAYS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+ONE_YEAR_SECONDS = 365 * 24 * 3600
+
+
+def init_app(app: Flask) -> None:
+    """Add the headers to every answer."""
+    app.after_request(_add)
+
+
+def _add(response: Response) -> Response:
+    response.headers.update(ALWAYS)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR_SECONDS}"
+    if request.endpoint == "static":
+        _cache_static(response)
+    elif "Cache-Control" not in response.headers:
+        response.cache_control.no_store = True
+    if response.mimetype == "text/html":
+        response.vary.update(["HX-Request", "HX-Target", "Cookie"])
+    return response
+
+
+def _cache_static(response: Response) -> None:
+    """Let files whose address changes with their content be kept for good."""
+    if response.status_code in (200, 206, 304) and "v" in request.args:
+        response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR_SECONDS}, immutable"
