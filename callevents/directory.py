@@ -86,6 +86,12 @@ def count_extensions(pbxs: Sequence[Pbx]) -> dict[int, int]:
     return dict(rows.all())
 
 
+def find_extension_hooks(pbx: Pbx, extension: Extension | None) -> dict[EventType, list[Hook]]:
+    """Return the hooks of an extension, or those of all extensions for None, by event type."""
+    found = _hooks_of(pbx, [extension] if extension else [])
+    return found.get(extension.id if extension else None, {})
+
+
 def get_extension(pbx: Pbx, extension_id: str) -> Extension:
     """Return the PBX's extension with that id; raises NotFoundError."""
     extension = db.session.scalar(

@@ -1,8 +1,10 @@
-"""The forms. Rules beyond 'there must be something' belong to the use cases."""
+"""The forms. Their fields only; the rules belong to the use cases, which say what is wrong."""
 
-from flask_wtf import FlaskForm
+from typing import Any
+
 from wtforms import (
     BooleanField,
+    Form,
     PasswordField,
     RadioField,
     SelectField,
@@ -10,55 +12,54 @@ from wtforms import (
     TextAreaField,
 )
 
-from callevents.enums import TABLE_ORDER, Method
+from callevents.enums import TABLE_ORDER, EventType, Method
 from callevents.errors import InvalidError
 
 
-class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """A form that shows the sentences of a use case beside its fields."""
+class SentenceForm(Form):
+    """A form that shows the sentences of use cases beside its fields.
+
+    The CSRF token is checked for every request before, so no form has a field for it.
+    """
 
     def show(self, error: InvalidError) -> None:
         """Put each sentence beside its field, and those of no field above the form."""
         for name, sentences in error.errors.items():
-            field = self._fields.get(name)
-            if field is None:
-                self.form_errors.extend(sentences)
-            else:
+            if name in self._fields:
+                field = self._fields[name]
                 field.errors = [*field.errors, *sentences]
+            else:
+                self.form_errors = [*self.form_errors, *sentences]
 
 
-class EmptyForm(Form):
-    """Buttons that need nothing but the CSRF token."""
+class SignInForm(SentenceForm):
+    """Who signs in."""
+
+    username = StringField("Username")
+    password = PasswordField("Password")
 
 
-class SignInForm(Form):
-    """Sign in."""
+class PasswordForm(SentenceForm):
+    """Another password for oneself."""
 
-    username = StringField("Username", render_kw={"autocomplete": "username"})
-    password = PasswordField("Password", render_kw={"autocomplete": "current-password"})
-
-
-class PasswordForm(Form):
-    """Change one's password."""
-
-    current = PasswordField("Present password", render_kw={"autocomplete": "current-password"})
-    new = PasswordField("New password", render_kw={"autocomplete": "new-password"})
+    current = PasswordField("Present password")
+    new = PasswordField("New password")
 
 
-class NameForm(Form):
-    """The name of a PBX or an extension."""
+class NameForm(SentenceForm):
+    """The name of a PBX or of an extension."""
 
     name = StringField("Name")
 
 
-class ExtensionForm(Form):
+class ExtensionForm(SentenceForm):
     """A new extension."""
 
     number = StringField("Number")
     name = StringField("Name")
 
 
-class HookForm(Form):
+class HookForm(SentenceForm):
     """The dialog of a hook, in the original's order."""
 
     method = RadioField(
@@ -68,14 +69,22 @@ class HookForm(Form):
     active = BooleanField("This event is active", default=True)
     note = TextAreaField("Note")
 
+    def values(self) -> dict[str, Any]:
+        """Return what the use cases take."""
+        return {
+            "method": Method(self.method.data),
+            "url": self.url.data or "",
+            "active": bool(self.active.data),
+            "note": self.note.data or "",
+        }
 
-class TestEventForm(Form):
-    """A test event."""
 
-    #: It is no test case, whatever its name begins with.
-    __test__ = False
+class ExampleEventForm(SentenceForm):
+    """An example event to be sent the whole way."""
 
     extension = StringField("Extension")
     event = SelectField(
-        "Event type", choices=[(event.slug, event.label) for event in TABLE_ORDER]
+        "Event type",
+        choices=[(event.slug, event.label) for event in TABLE_ORDER],
+        default=EventType.DIAL_IN.slug,
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import joinedload
 
-from callevents.enums import DeliveryState, EventType, Method
+from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.models import MAX_NOTE_LENGTH, Delivery, Extension, Hook, Pbx, utc_now
@@ -33,6 +33,27 @@ def list_all_hooks(pbx: Pbx | None = None) -> Sequence[Hook]:
     if pbx is not None:
         query = query.where(Hook.pbx_id == pbx.id)
     return db.session.scalars(query).all()
+
+
+def find_any_hook(pbx: Pbx) -> Hook | None:
+    """Return the PBX's first hook, with its extension; None if it has no hooks."""
+    return db.session.scalar(
+        select(Hook)
+        .options(joinedload(Hook.extension))
+        .where(Hook.pbx_id == pbx.id)
+        .order_by(Hook.id)
+        .limit(1)
+    )
+
+
+def count_active_of_all(pbx: Pbx) -> dict[EventType, int]:
+    """Return how many active hooks apply to all extensions, by event type, in the table's order."""
+    hooks = [hook for hook in list_hooks(pbx, None) if hook.active]
+    counts = {
+        event_type: sum(hook.event_type is event_type for hook in hooks)
+        for event_type in TABLE_ORDER
+    }
+    return {event_type: count for event_type, count in counts.items() if count}
 
 
 def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:

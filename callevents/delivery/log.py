@@ -16,12 +16,13 @@ def list_deliveries(
     *,
     pbx: Pbx | None = None,
     state: DeliveryState | None = None,
+    call_event_id: str | None = None,
     limit: int = 50,
     before: str | None = None,
 ) -> Sequence[Delivery]:
     """Return deliveries, newest first, with their events and PBXs.
 
-    `before`: only those older than the delivery of that id.
+    `call_event_id`: only those of that event. `before`: only those older than that delivery.
     """
     query = (
         select(Delivery)
@@ -33,6 +34,8 @@ def list_deliveries(
         query = query.where(Delivery.pbx_id == pbx.id)
     if state is not None:
         query = query.where(Delivery.state == state)
+    if call_event_id is not None:
+        query = query.where(Delivery.call_event_id == call_event_id)
     if before is not None:
         query = query.where(Delivery.id < _check_id(before))
     return db.session.scalars(query).all()

@@ -3,32 +3,35 @@
 from flask import Flask
 
 from callevents.web import (
-    access,
     account,
+    addresses,
     deliveries,
     errors,
+    example_events,
     extensions,
+    guard,
     headers,
-    home,
     hooks,
+    hx,
     pbxs,
     presentation,
+    proposals,
+    session,
+    start,
+    tokens,
 )
 
-OPEN = (account.bp,)
-GUARDED = (home.bp, pbxs.bp, extensions.bp, hooks.bp, deliveries.bp)
-
-for open_blueprint in OPEN:
-    access.guard_public(open_blueprint)
-for guarded_blueprint in GUARDED:
-    access.guard(guarded_blueprint)
+PAGES = (account, start, pbxs, tokens, example_events, extensions, proposals, hooks, deliveries)
 
 
 def init_app(app: Flask) -> None:
-    """Register the blueprints for people."""
-    access.init_app(app)
+    """Register the blueprints for people, and what all pages share."""
+    session.init_app(app)
     headers.init_app(app)
+    hx.init_app(app)
     errors.init_app(app)
+    guard.init_app(app)
     presentation.init_app(app)
-    for blueprint in (*OPEN, *GUARDED):
-        app.register_blueprint(blueprint)
+    addresses.init_app(app)
+    for pages in PAGES:
+        app.register_blueprint(pages.bp)

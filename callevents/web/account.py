@@ -1,119 +1,120 @@
 """Sign in, sign out, change the password, choose the theme."""
 
-from urllib.parse import urlsplit
+from typing import Any
 
-from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
-from flask_login import current_user, login_required, login_user, logout_user
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_login import current_user
 
 from callevents import users
 from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
 from callevents.extensions import db
-from callevents.forms import EmptyForm, PasswordForm, SignInForm
+from callevents.forms import PasswordForm, SignInForm
 from callevents.models import User
-from callevents.web import hx
-from callevents.web.hx import Answer
+from callevents.web import hx, session
+from callevents.web.guard import for_everyone, for_users, reads_only
+from callevents.web.presentation import THEME_COOKIE, THEMES
 
 bp = Blueprint("account", __name__)
 
-THEMES = ("system", "light", "dark")
-THEME_COOKIE = "callevents_theme"
-YEAR_SECONDS = 365 * 24 * 3600
+ONE_YEAR_SECONDS = 365 * 24 * 3600
 
 
-@bp.route("/sign-in", methods=["GET", "POST"])
-def sign_in() -> Answer | str | tuple[str, int]:
-    """Show the sign-in form; sign in."""
-    if request.method == "GET" and current_user.is_authenticated:
-        return redirect(url_for("home.index"))
-    form, code = SignInForm(), 200
-    if form.validate_on_submit():
-        try:
-            user = users.sign_in(
-                form.username.data or "", form.password.data or "", request.remote_addr or ""
-            )
-            db.session.commit()
-            _begin_session(user)
-            return redirect(_way_back() or url_for("home.index"), code=303)
-        except (SignInError, TooManyAttemptsError) as error:
-            # Committed too, so that the failure counts.
-            db.session.commit()
-            form.form_errors.append(str(error))
-            code = 429 if isinstance(error, TooManyAttemptsError) else 422
-    return render_template("sign_in.html", form=form), code
+@bp.get("/sign-in")
+@for_everyone
+def sign_in() -> Any:
+    """Show the sign-in form."""
+    if session.find_signed_in():
+        return redirect(url_for("start.show"))
+    return render_template("account/sign_in.html", form=SignInForm(), problem="")
+
+
+@bp.post("/sign-in")
+@for_everyone
+def do_sign_in() -> Any:
+    """Sign in, and go on to the page that was wanted."""
+    form = SignInForm(request.form)
+    try:
+        user = users.sign_in(
+            form.username.data or "", form.password.data or "", request.remote_addr or ""
+        )
+    except (SignInError, TooManyAttemptsError) as error:
+        # Committed too, so that the failure counts.
+        db.session.commit()
+        return _refused(form, error)
+    db.session.commit()
+    wanted = session.begin(user)
+    return redirect(wanted or url_for("start.show"), code=303)
 
 
 @bp.post("/sign-out")
-def sign_out() -> Answer:
+@for_users
+@reads_only
+def sign_out() -> Any:
     """Sign out."""
-    logout_user()
-    session.clear()
-    return hx.go("You have signed out.", url_for("account.sign_in"))
+    session.end()
+    return hx.go_to(url_for("account.sign_in"), "You have signed out.")
+
+
+@bp.get("/account")
+def show() -> str:
+    """Show who is signed in, and what that user can choose."""
+    return render_template("account/show.html")
 
 
 @bp.route("/account/password", methods=["GET", "POST"])
-@login_required
-def password() -> Answer | str | tuple[str, int]:
-    """Show the form for a new password; change the password."""
-    form = PasswordForm()
-    if not form.is_submitted():
-        return render_template("password.html", form=form)
-    try:
-        users.change_password(current_user, form.current.data or "", form.new.data or "")
-    except InvalidError as error:
-        form.show(error)
-        return render_template("password.html", form=form), 422
-    user_id = current_user.id
-    db.session.commit()
-    _begin_session(db.session.get_one(User, user_id))
-    return hx.go("Your password is changed. Other sessions are ended.", url_for("home.index"))
+@for_users
+def change_password() -> Any:
+    """Show the form for another password; change it, which ends the user's other sessions."""
+    form = PasswordForm(request.form)
+    if request.method == "POST":
+        user_id = current_user.id
+        try:
+            users.change_password(current_user, form.current.data or "", form.new.data or "")
+        except InvalidError as error:
+            form.show(error)
+        else:
+            db.session.commit()
+            session.begin(db.session.get_one(User, user_id))
+            return hx.go_to(url_for("account.show"), "Your password is changed.")
+    return render_template("account/password.html", form=form), 422 if form.errors else 200
 
 
 @bp.post("/account/theme")
-def theme() -> Answer:
-    """Choose light, dark, or what the system has."""
-    chosen = request.form.get("theme", "")
-    response = make_response(redirect(_referring_page(), code=303))
-    if chosen in THEMES:
-        response.set_cookie(
-            THEME_COOKIE,
-            chosen,
-            max_age=YEAR_SECONDS,
-            samesite="Lax",
-            httponly=True,
-            secure=request.is_secure,
-        )
+@for_everyone
+@reads_only
+def choose_theme() -> Any:
+    """Keep the theme in a cookie: light, dark, or what the system has."""
+    theme = request.form.get("theme", "")
+    if theme not in THEMES:
+        abort(400, "There is no such theme.")
+    response = redirect(url_for("account.show"), code=303)
+    if hx.is_htmx():
+        hx.tell("theme", name=theme)
+        response = Response(status=204)
+    response.set_cookie(
+        THEME_COOKIE,
+        theme,
+        max_age=ONE_YEAR_SECONDS,
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
     return response
 
 
-@bp.app_context_processor
-def _forms() -> dict[str, object]:
-    """Give every page what the bar at its top needs."""
-    chosen = request.cookies.get(THEME_COOKIE, "")
-    return {"bar_form": EmptyForm(), "theme": chosen if chosen in THEMES else "system"}
-
-
-def _begin_session(user: User) -> None:
-    """Begin a new session, so that one that somebody else may know is worth nothing."""
-    session.clear()
-    login_user(user)
-    session.permanent = True
-
-
-def _way_back() -> str | None:
-    """Return the page that was asked for before signing in, if it is one of ours."""
-    return _own_path(request.args.get("next", ""))
-
-
-def _referring_page() -> str:
-    """Return the page of ours that the form was on."""
-    parts = urlsplit(request.referrer or "")
-    is_ours = parts.netloc == request.host
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
-    return (_own_path(path) if is_ours else None) or url_for("home.index")
-
-
-def _own_path(text: str) -> str | None:
-    """Return the text if it is the path of a page of ours, and nothing that leads elsewhere."""
-    parts = urlsplit(text)
-    is_path = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
-    return text if is_path and not parts.netloc and not parts.scheme else None
+def _refused(form: SignInForm, error: SignInError | TooManyAttemptsError) -> Response:
+    page = render_template("account/sign_in.html", form=form, problem=str(error))
+    response = make_response(page, 422)
+    if isinstance(error, TooManyAttemptsError):
+        response.status_code = 429
+        response.headers["Retry-After"] = str(error.wait_seconds)
+    return response

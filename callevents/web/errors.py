@@ -1,9 +1,10 @@
 """Errors become answers here: a page, or for htmx a toast that leaves the page as it is."""
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, g, make_response, render_template
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -18,11 +19,16 @@ from werkzeug.exceptions import (
 from callevents.errors import CallEventsError, ConflictError, NotFoundError
 from callevents.extensions import db
 from callevents.web import hx
-from callevents.web.hx import Answer
+from callevents.web.session import find_signed_in
+
+Answer = Callable[[HTTPException], Response]
+
+#: In app.extensions: who answers errors below a path instead of pages, by the path's beginning.
+PROGRAMS = "callevents_programs"
 
 SENTENCES = {
     400: "The server could not read this request.",
-    403: "You may look at everything here, but only admins may change it.",
+    403: "Your account may look at everything here, but change nothing.",
     404: "There is nothing at this address.",
     405: "This address does not take that kind of request.",
     413: "The request is larger than 1 MiB.",
@@ -30,15 +36,16 @@ SENTENCES = {
     503: "The database does not answer. Nothing was changed; please try again in a moment.",
 }
 EXPIRED = (
-    "This page has been open for too long, or you have signed in or out elsewhere. Nothing was "
+    "This page was open for too long, or you have signed in or out elsewhere. Nothing was "
     "changed. Reload the page and do it again."
 )
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("callevents.web")
 
 
 def init_app(app: Flask) -> None:
-    """Register what answers errors. Blueprints for programs have their own, which come first."""
+    """Register what answers errors."""
+    app.extensions.setdefault(PROGRAMS, {})
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, _expired)
     app.register_error_handler(CallEventsError, _domain_error)
@@ -46,7 +53,16 @@ def init_app(app: Flask) -> None:
         app.register_error_handler(silent, _no_database)
 
 
-def _domain_error(error: CallEventsError) -> Answer:
+def find_program() -> Answer | None:
+    """Return who answers errors at the request's path, if it is a path for programs."""
+    programs: Mapping[str, Answer] = current_app.extensions[PROGRAMS]
+    for path, answer in programs.items():
+        if request.path == path or request.path.startswith(path + "/"):
+            return answer
+    return None
+
+
+def _domain_error(error: CallEventsError) -> Response:
     """Give the errors of the use cases their HTTP status."""
     if isinstance(error, NotFoundError):
         return _http_error(NotFound(str(error)))
@@ -55,31 +71,52 @@ def _domain_error(error: CallEventsError) -> Answer:
     return _http_error(UnprocessableEntity(str(error)))
 
 
-def _no_database(error: Exception) -> Answer:
+def _no_database(error: Exception) -> Response:
     log.error("the database does not answer", error=str(error))
     return _http_error(ServiceUnavailable(retry_after=2))
 
 
-def _expired(error: CSRFError) -> Answer:
+def _expired(error: CSRFError) -> Response:
+    if hx.is_htmx():
+        hx.tell("expired")
     return _answer(error, EXPIRED)
 
 
-def _http_error(error: HTTPException) -> Answer:
+def _http_error(error: HTTPException) -> Response:
+    if answer := find_program():
+        return answer(error)
     own = error.description if error.description != type(error).description else None
     return _answer(error, own or SENTENCES.get(error.code or 500) or error.description or "")
 
 
-def _answer(error: HTTPException, sentence: str) -> Answer:
-    code = error.code or 500
+def _answer(error: HTTPException, sentence: str) -> Response:
+    status = error.code or 500
+    # Of what the request has begun, nothing may be stored.
     db.session.rollback()
-    if hx.is_asking():
-        reference = f" Request {g.get('request_id', '')}." if code >= 500 else ""
-        response = hx.fail(code, sentence + reference)
+    if hx.is_htmx():
+        hx.toast(sentence, "error", reference=_reference(status))
+        response = Response(status=status)
     else:
-        title = HTTPStatus(code).phrase
-        page = render_template("error.html", code=code, title=title, sentence=sentence)
-        response = make_response(page, code)
+        response = make_response(_page(status, sentence), status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
     return response
+
+
+def _page(status: int, sentence: str) -> str:
+    """Return the error's page. After our own errors it asks the database nothing."""
+    is_whole = status < 500 and find_signed_in() is not None
+    return render_template(
+        "errors/error.html",
+        layout="layouts/app.html" if is_whole else "layouts/bare.html",
+        status=status,
+        phrase=HTTPStatus(status).phrase,
+        sentence=sentence,
+        reference=_reference(status),
+    )
+
+
+def _reference(status: int) -> str:
+    """Return what people can quote when they report an error of ours."""
+    return str(g.get("request_id", "")) if status >= 500 else ""

@@ -1,111 +1,129 @@
-"""The extensions of a PBX: list, search, add, rename, delete, and those reported but not added."""
+"""The extensions of a PBX: list, search, add, rename, delete."""
 
-from flask import Blueprint, render_template, request, session, url_for
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
 
 from callevents import directory, hooks, pbxs
 from callevents.directory import Sort
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.forms import EmptyForm, ExtensionForm, NameForm
+from callevents.forms import ExtensionForm, NameForm
+from callevents.models import Pbx
 from callevents.web import hx
-from callevents.web.access import admins_only
-from callevents.web.dialogs import edit, render_dialog
-from callevents.web.home import LAST_PBX
-from callevents.web.hx import Answer
+from callevents.web.guard import for_admins
 
 bp = Blueprint("extensions", __name__, url_prefix="/pbxs/<slug>/extensions")
 
+LONGEST_SEARCH = 200
 CHANGED = "extensions-changed"
-LONGEST_SEARCH = 100
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of the list is looked at."""
+
+    search: str
+    sort: Sort
+    descending: bool
+    page: int
+
+    @classmethod
+    def of_request(cls) -> "View":
+        """Read it from the query; what makes no sense counts as nothing."""
+        sort = request.args.get("sort", "")
+        return cls(
+            search=request.args.get("q", "")[:LONGEST_SEARCH].strip(),
+            sort=Sort(sort) if sort in list(Sort) else Sort.NUMBER,
+            descending=request.args.get("order") == "desc",
+            page=max(1, request.args.get("page", 1, type=int)),
+        )
+
+    def query(self, **changes: object) -> dict[str, Any]:
+        """Return the query of this part, or of another one; without what goes without saying."""
+        sort = changes.get("sort", self.sort)
+        values: dict[str, Any] = {
+            "q": changes.get("search", self.search) or None,
+            "sort": None if sort is Sort.NUMBER else sort,
+            "order": "desc" if changes.get("descending", self.descending) else None,
+            "page": changes.get("page", self.page),
+        }
+        if values["page"] == 1:
+            del values["page"]
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @bp.get("")
 def index(slug: str) -> str:
-    """List the extensions: searched, sorted, a page of them."""
+    """List a page of the extensions, with the states of their requests."""
     pbx = pbxs.get_pbx(slug)
-    session[LAST_PBX] = slug
-    search = request.args.get("q", "")[:LONGEST_SEARCH]
-    sort = Sort.NAME if request.args.get("sort") == Sort.NAME else Sort.NUMBER
-    descending = request.args.get("direction") == "down"
-    page = request.args.get("page", 1, type=int)
-    found = directory.find_extensions(pbx, search, sort=sort, descending=descending, page=page)
-    template = "extensions/_list.html" if hx.is_asking() else "extensions/index.html"
+    view = View.of_request()
     return render_template(
-        template,
+        "extensions/_list.html" if hx.is_htmx() else "extensions/index.html",
         pbx=pbx,
-        found=found,
-        proposals=directory.list_proposals(pbx),
-        search=search,
-        sort=sort,
-        descending=descending,
+        view=view,
+        Sort=Sort,
+        found=directory.find_extensions(
+            pbx, view.search, sort=view.sort, descending=view.descending, page=view.page
+        ),
+        proposals=() if view.search else directory.list_proposals(pbx),
     )
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@admins_only
-def add(slug: str) -> Answer:
-    """Show the form for a new extension; add it."""
+@for_admins
+def add(slug: str) -> Any:
+    """Show the form of a new extension; add it."""
     pbx = pbxs.get_pbx(slug)
-    form = ExtensionForm(data=request.args.to_dict())
+    form = ExtensionForm(request.form, data=request.args.to_dict())
+    if request.method == "POST":
+        try:
+            added = directory.add_extension(pbx, form.number.data or "", form.name.data or "")
+        except InvalidError as error:
+            form.show(error)
+        else:
+            db.session.commit()
+            return hx.finish(f"{added.number} is added.", url_for(".index", slug=slug), CHANGED)
+    status = 422 if form.errors else 200
+    return hx.dialog("extensions/add.html", status=status, pbx=pbx, form=form)
 
-    def save() -> Answer:
-        extension = directory.add_extension(pbx, form.number.data or "", form.name.data or "")
-        db.session.commit()
-        return hx.done(f"{extension.number} is added.", url_for(".index", slug=slug), CHANGED)
 
-    return edit(form, save, "extensions/add.html", pbx=pbx)
-
-
-@bp.route("/<uuid:extension_id>/name", methods=["GET", "POST"])
-@admins_only
-def rename(slug: str, extension_id: object) -> Answer:
-    """Show the form for another name; rename the extension."""
+@bp.route("/<id:extension_id>/rename", methods=["GET", "POST"])
+@for_admins
+def rename(slug: str, extension_id: str) -> Any:
+    """Show the form of another name; rename the extension."""
     pbx = pbxs.get_pbx(slug)
-    extension = directory.get_extension(pbx, str(extension_id))
-    form = NameForm(obj=extension)
+    extension = directory.get_extension(pbx, extension_id)
+    form = NameForm(request.form, obj=extension)
+    if request.method == "POST":
+        try:
+            directory.rename_extension(extension, form.name.data or "")
+        except InvalidError as error:
+            form.show(error)
+        else:
+            db.session.commit()
+            return _finish(pbx, f"{extension.number} is renamed.")
+    status = 422 if form.errors else 200
+    return hx.dialog(
+        "extensions/rename.html", status=status, pbx=pbx, extension=extension, form=form
+    )
 
-    def save() -> Answer:
-        directory.rename_extension(extension, form.name.data or "")
-        db.session.commit()
-        message = f"{extension.number} is renamed."
-        return hx.done(message, url_for(".index", slug=slug), CHANGED)
 
-    return edit(form, save, "extensions/rename.html", pbx=pbx, extension=extension)
-
-
-@bp.route("/<uuid:extension_id>/delete", methods=["GET", "POST"])
-@admins_only
-def delete(slug: str, extension_id: object) -> Answer:
+@bp.route("/<id:extension_id>/delete", methods=["GET", "POST"])
+@for_admins
+def delete(slug: str, extension_id: str) -> Any:
     """Ask whether to delete the extension, naming what goes with it; delete it."""
     pbx = pbxs.get_pbx(slug)
-    extension = directory.get_extension(pbx, str(extension_id))
-    form = EmptyForm()
-    if not form.validate_on_submit():
-        going = hooks.list_hooks(pbx, extension)
-        return render_dialog(
-            "extensions/delete.html", pbx=pbx, extension=extension, hooks=going, form=form
-        )
+    extension = directory.get_extension(pbx, extension_id)
+    going = hooks.list_hooks(pbx, extension)
+    if request.method == "GET":
+        return hx.dialog("extensions/delete.html", pbx=pbx, extension=extension, hooks=going)
     number = extension.number
     directory.delete_extension(extension)
     db.session.commit()
-    return hx.done(f"{number} is deleted.", url_for(".index", slug=slug), CHANGED)
+    return _finish(pbx, f"{number} is deleted.")
 
 
-@bp.post("/proposals")
-@admins_only
-def propose(slug: str) -> Answer:
-    """Add a number that was reported, or forget it."""
-    pbx = pbxs.get_pbx(slug)
-    number = request.form.get("number", "")
-    try:
-        if request.form.get("action") == "dismiss":
-            directory.dismiss_proposal(pbx, number)
-            message = f"{number} is not offered any more, until it is reported again."
-        else:
-            directory.add_extension(pbx, number)
-            message = f"{number} is added."
-    except InvalidError as error:
-        db.session.rollback()
-        message = str(error)
-    db.session.commit()
-    return hx.done(message, url_for(".index", slug=slug), CHANGED)
+def _finish(pbx: Pbx, text: str) -> Any:
+    return hx.finish(text, url_for(".index", slug=pbx.slug), CHANGED)

@@ -1,48 +1,102 @@
 """The one module that knows htmx's headers, both ways."""
 
 import json
+from typing import Any
 
-from flask import Response, flash, redirect, request
-from werkzeug.wrappers import Response as Answer
+from flask import Flask, Response, flash, g, make_response, redirect, render_template, request
 
-__all__ = ["Answer", "done", "fail", "go", "is_asking", "tell"]
+#: The element that dialogs are loaded into.
+DIALOG = "dialog"
 
 
-def is_asking() -> bool:
-    """Return whether htmx asks, and so wants a fragment."""
+def init_app(app: Flask) -> None:
+    """Write the events that a view has told into its answer."""
+    app.after_request(_write_events)
+
+
+def is_htmx() -> bool:
+    """Return whether htmx asks, and so a fragment is wanted."""
     return request.headers.get("HX-Request") == "true"
 
 
-def done(message: str, url: str, *events: str) -> Answer:
+def tell(event: str, **detail: object) -> None:
+    """Raise an event in the page once the answer has been swapped in."""
+    # On body, because the element that asked may be gone by then.
+    _events()[event] = {"target": "body", **detail}
+
+
+def toast(text: str, kind: str = "done", **detail: object) -> None:
+    """Say what happened: at once in a page that htmx keeps, else on the next page."""
+    if is_htmx():
+        tell("toast", text=text, kind=kind, **detail)
+    else:
+        flash(text, kind)
+
+
+def finish(text: str, url: str, *events: str) -> Any:
     """End a dialog: say what happened, close it and raise the events; else go to the URL."""
-    if not is_asking():
-        flash(message)
+    toast(text)
+    if not is_htmx():
         return redirect(url, code=303)
-    return tell(Response(status=204), message, "dialog-close", *events)
+    for event in ("dialog-close", *events):
+        tell(event)
+    return Response(status=204)
 
 
-def go(message: str, url: str) -> Answer:
-    """Go to one of our own pages as a whole, which says what happened."""
-    flash(message)
-    if not is_asking():
+def go_to(url: str, text: str = "") -> Any:
+    """Go to one of our own pages as a whole, which says the text."""
+    if text:
+        flash(text, "done")
+    if not is_htmx():
         return redirect(url, code=303)
     response = Response(status=204)
     response.headers["HX-Redirect"] = url
     return response
 
 
-def tell(response: Response, message: str, *events: str) -> Answer:
-    """Add to an answer what it says in a toast, and the events it raises in the page."""
-    return _raise(response, {event: {} for event in events} | {"toast": {"text": message}})
+def go_in_dialog(url: str) -> Any:
+    """Show the dialog at one of our own URLs instead of this one; else go to its page."""
+    if not is_htmx():
+        return redirect(url, code=303)
+    response = Response(status=204)
+    response.headers["HX-Location"] = json.dumps(
+        {"path": url, "target": f"#{DIALOG}", "swap": "innerHTML", "push": "false"}
+    )
+    return response
 
 
-def fail(status: int, message: str) -> Answer:
-    """Answer htmx with an error, said in a toast; the page stays as it is."""
-    return _raise(Response(status=status), {"toast": {"text": message, "kind": "error"}})
+def dialog(template: str, *, status: int = 200, **context: object) -> Response:
+    """Return a dialog's content if htmx asks for it, else the same as a page of its own."""
+    layout = "layouts/dialog.html" if is_htmx() else "layouts/dialog_page.html"
+    page = render_template(template, layout=layout, in_dialog=is_htmx(), **context)
+    return make_response(page, status)
 
 
-def _raise(response: Response, events: dict[str, dict[str, str]]) -> Answer:
-    # On body, because the element that asked may be gone by then.
-    triggers = {event: {"target": "body", **detail} for event, detail in events.items()}
-    response.headers["HX-Trigger"] = json.dumps(triggers)
+def has_version(version: str) -> bool:
+    """Return whether the page that polls has this version of the fragment already."""
+    return is_htmx() and request.headers.get("HX-PTag") == version
+
+
+def unchanged() -> Response:
+    """Answer a poll that nothing has changed, so nothing is swapped."""
+    return Response(status=304)
+
+
+def versioned(page: str, version: str) -> Response:
+    """Return what a page polls for, with its version."""
+    response = make_response(page)
+    response.headers["HX-PTag"] = version
+    return response
+
+
+def _events() -> dict[str, object]:
+    if "hx_events" not in g:
+        g.hx_events = {}
+    events: dict[str, object] = g.hx_events
+    return events
+
+
+def _write_events(response: Response) -> Response:
+    if is_htmx() and (events := _events()):
+        response.headers["HX-Trigger"] = json.dumps(events)
     return response

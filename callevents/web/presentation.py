@@ -1,58 +1,81 @@
-"""What templates use: shortened URLs and ids, times, assets with their version."""
+"""What templates use: times, shortened ids, icons, states, and what the frame of a page needs."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, url_for
+from flask import Flask, Response, current_app, request, url_for
+from flask import session as cookie
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
 
 from callevents import pbxs
-from callevents.enums import TABLE_ORDER, DeliveryState, Method
-from callevents.models import MAX_NOTE_LENGTH, Delivery, Hook, utc_now
+from callevents.enums import TABLE_ORDER, DeliveryState
+from callevents.models import MAX_NOTE_LENGTH, Delivery, Hook, Pbx, utc_now
 from callevents.urls import display_url
+from callevents.web.errors import find_program
+from callevents.web.session import LAST_PBX, find_signed_in
 
-LONGEST_URL = 44
-LONGEST_TAIL = 16
+THEMES = ("system", "light", "dark")
+THEME_COOKIE = "callevents_theme"
+ICONS = "vendor/bootstrap-icons-1.13.2/icons.svg"
+#: A URL's last characters that stay whole when its middle gives way.
+URL_END_LENGTH = 14
 
 
 def init_app(app: Flask) -> None:
-    """Give templates these filters and names."""
-    for function in (short_url, short_id, exact, iso, state_of, status_of):
-        app.add_template_filter(function)
-    app.add_template_filter(display_url)
-    app.add_template_global(asset)
-    app.add_template_global(utc_now, "now")
-    app.add_template_global(pbxs.list_pbxs, "all_pbxs")
-    app.jinja_env.globals.update(
-        TABLE_ORDER=TABLE_ORDER, Method=Method, MAX_NOTE_LENGTH=MAX_NOTE_LENGTH
-    )
+    """Give templates their filters, functions and frame."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    for text_filter in (moment, short_id, url_parts, display_url, state_of, status_of):
+        app.jinja_env.filters[text_filter.__name__] = text_filter
+    for function in (asset, icon, csrf_field):
+        app.jinja_env.globals[function.__name__] = function
+    app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
+    app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
+    app.context_processor(_frame)
+    app.after_request(_remember_pbx)
 
 
 def asset(filename: str) -> str:
-    """Return the URL of a static file, with its version, so that browsers may keep it."""
-    return url_for("static", filename=filename, v=_version(filename, current_app.static_folder))
+    """Return a static file's URL, which changes with its content."""
+    folder = current_app.static_folder or ""
+    return url_for("static", filename=filename, v=_version(Path(folder) / filename))
 
 
 @cache
-def _version(filename: str, folder: str) -> str:
-    return sha256((Path(folder) / filename).read_bytes()).hexdigest()[:12]
+def _version(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def short_url(url: str) -> str:
-    """Return a long URL with its host and its end; its middle gives way."""
-    url = display_url(url)
-    if len(url) <= LONGEST_URL:
-        return url
-    parts = urlsplit(url)
-    head = f"{parts.scheme}://{parts.netloc}"
-    tail = url[len(head) :].partition("?")[0].rpartition("/")[2] or url[-LONGEST_TAIL:]
-    if len(tail) > LONGEST_TAIL:
-        tail = "…" + tail[-LONGEST_TAIL:]
-    return f"{head}/…/{tail}"
+def icon(name: str, kind: str = "") -> Markup:
+    """Return an icon that programs for the blind pass over."""
+    return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>').format(
+        kind, asset(ICONS), name
+    )
+
+
+def csrf_field() -> Markup:
+    """Return the hidden field that each form needs."""
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+
+
+def moment(when: datetime, style: str = "ago") -> Markup:
+    """Return a time: in UTC, for the page's script to put into the reader's zone.
+
+    Styles: `ago`, `in` (to come), `clock` (with milliseconds), `full`.
+    """
+    utc = when.astimezone(UTC)
+    milliseconds = f"{utc.microsecond // 1000:03}"
+    return Markup('<time datetime="{}" title="{}" data-time="{}">{}</time>').format(
+        f"{utc:%Y-%m-%dT%H:%M:%S}.{milliseconds}Z",
+        f"{utc:%Y-%m-%d %H:%M:%S}.{milliseconds} UTC",
+        style,
+        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+    )
 
 
 def short_id(text: str) -> str:
@@ -60,19 +83,16 @@ def short_id(text: str) -> str:
     return f"{text[:4]}…{text[-4:]}"
 
 
-def exact(moment: datetime) -> str:
-    """Return the moment in UTC, to the millisecond, for people."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%d %H:%M:%S}.{utc.microsecond // 1000:03} UTC"
-
-
-def iso(moment: datetime) -> str:
-    """Return the moment as HTML's time element has it."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def url_parts(url: str) -> tuple[str, str]:
+    """Return a URL as people write it, cut before its end: what stands before may give way."""
+    shown = display_url(url)
+    host_end = len(urlsplit(shown).netloc) + len(urlsplit(shown).scheme) + 3
+    cut = max(host_end, len(shown) - URL_END_LENGTH)
+    return shown[:cut], shown[cut:]
 
 
 def state_of(delivery: Delivery) -> str:
-    """Return the delivery's state as people see it; pending ones wait, run, or are retried."""
+    """Return the delivery's state as people see it: pending ones wait, run or are retried."""
     if delivery.state is not DeliveryState.PENDING:
         return delivery.state.value
     if delivery.claimed_at is not None and delivery.due_at > utc_now():
@@ -80,10 +100,46 @@ def state_of(delivery: Delivery) -> str:
     return "retrying" if delivery.attempts else "waiting"
 
 
-def status_of(hooks: list[Hook]) -> str:
-    """Return the state of an event's hooks together: enabled, disabled, mixed, none."""
+def status_of(hooks: Sequence[Hook]) -> str:
+    """Return what an icon shows of hooks of one event: enabled, disabled, mixed or none."""
     if not hooks:
         return "none"
-    if all(hook.active for hook in hooks):
-        return "enabled"
-    return "mixed" if any(hook.active for hook in hooks) else "disabled"
+    states = {hook.active for hook in hooks}
+    return "mixed" if len(states) == 2 else "enabled" if hooks[0].active else "disabled"
+
+
+def find_last_pbx(known: Sequence[Pbx]) -> Pbx | None:
+    """Return the PBX last looked at, else the first one there is."""
+    last = cookie.get(LAST_PBX)
+    return next((pbx for pbx in known if pbx.slug == last), known[0] if known else None)
+
+
+def _frame() -> dict[str, object]:
+    """Return what the bar at a page's top needs; asked for only by pages that have it."""
+
+    @cache
+    def all_pbxs() -> Sequence[Pbx]:
+        return pbxs.list_pbxs() if find_signed_in() else ()
+
+    @cache
+    def current_pbx() -> Pbx | None:
+        slug = (request.view_args or {}).get("slug")
+        found = next((pbx for pbx in all_pbxs() if pbx.slug == slug), None)
+        return found or find_last_pbx(all_pbxs())
+
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return {
+        "all_pbxs": all_pbxs,
+        "current_pbx": current_pbx,
+        "theme": theme if theme in THEMES else "system",
+        "themes": THEMES,
+    }
+
+
+def _remember_pbx(response: Response) -> Response:
+    """Remember which PBX somebody has looked at."""
+    slug = (request.view_args or {}).get("slug")
+    is_page = request.method == "GET" and response.status_code == 200 and not find_program()
+    if slug and is_page and cookie.get(LAST_PBX) != slug:
+        cookie[LAST_PBX] = slug
+    return response

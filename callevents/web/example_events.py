@@ -1,0 +1,72 @@
+"""'Send a test event': an example that goes the whole way, as if the PBX had reported it."""
+
+from typing import Any
+
+from flask import Blueprint, request, url_for
+
+from callevents import directory, ingest, jobs, pbxs
+from callevents.delivery.log import list_deliveries
+from callevents.enums import EventType
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.forms import ExampleEventForm
+from callevents.models import Pbx
+from callevents.web import hx
+from callevents.web.deliveries import version_of
+from callevents.web.guard import for_admins
+
+bp = Blueprint("example_events", __name__, url_prefix="/pbxs/<slug>/test-event")
+
+#: So many numbers are offered; any other can be typed.
+OFFERED_NUMBERS = 100
+
+
+@bp.route("", methods=["GET", "POST"])
+@for_admins
+def send(slug: str) -> Any:
+    """Show the form of a test event; accept one, as from the PBX."""
+    pbx = pbxs.get_pbx(slug)
+    form = ExampleEventForm(request.form, data=request.args.to_dict())
+    if request.method == "POST" and form.validate():
+        try:
+            accepted = _accept(pbx, form)
+        except InvalidError as error:
+            form.show(error)
+        else:
+            return hx.go_in_dialog(url_for(".show", slug=slug, event_id=accepted.id))
+    extensions = directory.list_extensions(pbx, limit=OFFERED_NUMBERS)
+    status = 422 if form.errors else 200
+    return hx.dialog(
+        "example_events/send.html", status=status, pbx=pbx, form=form, extensions=extensions
+    )
+
+
+@bp.get("/<id:event_id>")
+@for_admins
+def show(slug: str, event_id: str) -> Any:
+    """Show what became of a test event, as long as its deliveries are under way."""
+    pbx = pbxs.get_pbx(slug)
+    deliveries = list_deliveries(pbx=pbx, call_event_id=event_id)
+    version = version_of(deliveries)
+    if hx.has_version(version):
+        return hx.unchanged()
+    return hx.dialog(
+        "example_events/show.html",
+        pbx=pbx,
+        deliveries=deliveries,
+        version=version,
+        event_id=event_id,
+    )
+
+
+def _accept(pbx: Pbx, form: ExampleEventForm) -> ingest.Accepted:
+    """Accept the test event and wake the workers; raises InvalidError about `extension`."""
+    try:
+        number = directory.check_number(form.extension.data or "")
+    except InvalidError as error:
+        raise InvalidError({"extension": error.errors["number"]}) from None
+    event_type = EventType.from_slug(form.event.data)
+    [accepted] = ingest.accept(pbx, [ingest.example_report(event_type, number)])
+    db.session.commit()
+    jobs.wake()
+    return accepted
