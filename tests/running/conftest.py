@@ -25,18 +25,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
         program.end()
 
 
-@pytest.fixture
-def running(start: Start) -> CallEvents:
-    """Call Events, ready, for the test alone."""
-    program = start()
-    program.wait_until_ready()
-    return program
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallEvents]:
     """Call Events, ready, for tests that leave it so."""
     program = CallEvents(tmp_path_factory.mktemp("data"))
+    program.admin = program.wait_for_admin()
     program.wait_until_ready()
     yield program
     program.end()

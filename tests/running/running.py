@@ -120,6 +120,9 @@ class Program:
 class CallEvents(Program):
     """`python app.py` in a data folder and on a port of its own."""
 
+    #: Name and password of the first admin, where a test has waited for them.
+    admin: tuple[str, str]
+
     def __init__(self, data_dir: Path, *, cwd: Path | None = None, **settings: str) -> None:
         self.port = int(settings.setdefault("port", str(find_free_port())))
         self.url = f"http://127.0.0.1:{self.port}"

