@@ -93,10 +93,7 @@ def _with_party(report: Report, told: Iterable[Any]) -> Report:
     if report.peer:
         return report
     known = {
-        name: value
-        for earlier in told
-        for name in REMEMBERED
-        if (value := getattr(earlier, name))
+        name: value for earlier in told for name in REMEMBERED if (value := getattr(earlier, name))
     }
     missing = {name: value for name, value in known.items() if not getattr(report, name)}
     return replace(report, **missing)

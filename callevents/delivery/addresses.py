@@ -23,10 +23,13 @@ EXTRA_REFUSED = tuple(
             "3fff::/20",  # documentation, RFC 9637
             "5f00::/16",  # segment routing, RFC 9602
             "64:ff9b:1::/48",  # local NAT64, RFC 8215
+            "fec0::/10",  # site-local, deprecated by RFC 3879 and still routed within sites
         ),
     )
 )
-NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))  # RFC 6052, RFC 8215
+#: How an IPv6-only network reaches the whole of IPv4, RFC 6052; and its local cousin, RFC 8215.
+NAT64 = ip_network("64:ff9b::/96")
+LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
 
 
 class AddressRefusedError(Exception):
@@ -65,7 +68,7 @@ def _carried(address: Address) -> Iterator[IPv4Address]:
         yield address.sixtofour
     if address.teredo:
         yield address.teredo[1]
-    if any(address in network for network in NAT64) or int(address) >> 32 == 0:
+    if address in NAT64 or address in LOCAL_NAT64 or int(address) >> 32 == 0:
         yield IPv4Address(int(address) & 0xFFFFFFFF)
 
 
@@ -79,7 +82,7 @@ def _refused_kind(address: Address) -> str:
         return "link-local"
     if address.is_multicast:
         return "multicast"
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+    if isinstance(address, IPv6Address) and (address.ipv4_mapped or address in NAT64):
         return ""  # The IPv4 address within decides.
     if address.is_private:
         return "private"

@@ -1,12 +1,11 @@
 """The request of a delivery: VoipNow's parameters and ours, in the query or as a form."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
-
-from requests.utils import requote_uri
 
 from callevents.enums import EventType, Method
 from callevents.ingest import REPORTED, example_report
@@ -69,7 +68,7 @@ def parameters(
 
 def build_request(method: Method, url: str, values: Parameters) -> Request:
     """Return the request: values in the query for GET, behind what is there, or as a form."""
-    url = requote_uri(url)
+    url = _to_ascii(url)
     if not urlsplit(url).path:
         before, mark, query = url.partition("?")
         url = before + "/" + mark + query
@@ -101,6 +100,12 @@ def preview(
         delivery_id=new_id(),
     )
     return build_request(method, url, values)
+
+
+def _to_ascii(url: str) -> str:
+    """Return the URL with what must not be in it escaped, and all else as it is."""
+    url = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", url)
+    return quote(url, safe="!#$%&'()*+,/:;=?@[]~")
 
 
 def _separator(url: str) -> str:

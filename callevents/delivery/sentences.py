@@ -59,7 +59,8 @@ def _describe_known(cause: BaseException) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"The TLS certificate is not valid: {cause.verify_message}."
     if isinstance(cause, ssl.SSLError):
-        return f"No TLS connection: {cause.reason or 'the receiver broke it off'}."
+        reason = getattr(cause, "reason", None) or "the receiver broke it off"
+        return f"No TLS connection: {reason}."
     if isinstance(cause, ConnectionRefusedError):
         return "The connection was refused: nothing listens at that address and port."
     if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:

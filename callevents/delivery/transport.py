@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
 from callevents.config import Network, Settings
@@ -30,6 +31,7 @@ MAX_RESPONSE_BYTES = 64 * 1024
 CHUNK_BYTES = 16 * 1024
 MAX_RESPONSE_HEADERS = 100
 WATCH_SECONDS = 0.1
+TOO_LONG = "The attempt as a whole took too long and was ended."
 
 Headers = list[list[str]]
 
@@ -65,9 +67,9 @@ class Transport:
         """Make the request and return what came of it; raises nothing."""
         started_at, began = utc_now(), time.perf_counter()
         deadline = time.monotonic() + self._total_seconds
-        watched = self._watch.add(deadline)
+        watched = self._watch.add(_Watched(deadline, _target(request.url)))
         try:
-            found = self._send(request)
+            found = self._send(request, watched)
         except Exception as error:  # noqa: BLE001  # whatever a receiver causes becomes a sentence
             found = {"error": self._describe(error, watched)}
         finally:
@@ -83,7 +85,7 @@ class Transport:
         self._adapter.close()
         self._watch.close()
 
-    def _send(self, request: Request) -> dict[str, Any]:
+    def _send(self, request: Request, watched: "_Watched") -> dict[str, Any]:
         prepared = requests.PreparedRequest()
         prepared.method = str(request.method)
         prepared.url = request.url
@@ -94,6 +96,9 @@ class Transport:
         )
         with response:
             body, truncated = _read_body(response)
+        if watched.reason:
+            # An answer without a length ends like that too, when it is cut.
+            raise ConnectionAbortedError(watched.reason)
         return {
             "status_code": response.status_code,
             "headers": _safe_headers(response),
@@ -106,6 +111,12 @@ class Transport:
         if watched.reason:
             return watched.reason
         return describe_error(error, *self._timeouts)
+
+
+def _target(url: str) -> str:
+    """Return what stands in the request's first line: the path and the query."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _read_body(response: requests.Response) -> tuple[str, bool]:
@@ -140,7 +151,9 @@ class _Watched:
     """A running attempt. `reason` says why it was cut, if it was."""
 
     deadline: float
-    connection: HTTPConnection | None = None
+    target: str
+    #: The connection forgets its socket when an answer is to end with it, so it is kept here.
+    sock: socket.socket | None = None
     reason: str = ""
 
 
@@ -159,9 +172,8 @@ class _Watch:
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
 
-    def add(self, deadline: float) -> _Watched:
+    def add(self, watched: _Watched) -> _Watched:
         """Begin to watch the calling thread's attempt."""
-        watched = _Watched(deadline)
         _current.watched = watched
         with self._lock:
             self._running.add(watched)
@@ -190,7 +202,7 @@ class _Watch:
                     if self._interrupted:
                         _cut(watched, "The worker stopped during this attempt.")
                     elif watched.deadline <= now:
-                        _cut(watched, "The attempt as a whole took too long and was ended.")
+                        _cut(watched, TOO_LONG)
 
 
 _current = threading.local()
@@ -198,12 +210,11 @@ _current = threading.local()
 
 def _cut(watched: _Watched, reason: str) -> None:
     watched.reason = watched.reason or reason
-    sock = watched.connection.sock if watched.connection else None
-    if sock is not None:
+    if watched.sock is not None:
         # The plain socket's method: TLS's own would change what the reading thread uses. It
         # fails if the socket was closed already.
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            socket.socket.shutdown(watched.sock, socket.SHUT_RDWR)
 
 
 class _Guarded:
@@ -214,14 +225,39 @@ class _Guarded:
     def _new_conn(self: Any) -> socket.socket:
         return _open_socket(self)
 
-    def putrequest(self: Any, *args: Any, **kwargs: Any) -> None:
+    def connect(self: Any) -> None:
+        try:
+            super().connect()  # type: ignore[misc]  # HTTPConnection's
+        except TimeoutError as error:
+            # TLS's handshake belongs to it: urllib3 would call its time-out one of reading.
+            raise ConnectTimeoutError(self, "no connection in time") from error
+        self._show_to_watch()
+
+    def putrequest(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         # The first thing that happens on a connection for a new request, old or new.
-        watched: _Watched | None = getattr(_current, "watched", None)
-        if watched is not None:
-            watched.connection = self
-            if watched.reason:
-                raise ConnectionAbortedError(watched.reason)
-        super().putrequest(*args, **kwargs)  # type: ignore[misc]  # HTTPConnection's
+        self._show_to_watch()
+        if (watched := _watched()) is not None:
+            # urllib3 writes escapes its own way, which a signed query would not survive.
+            url = watched.target
+        super().putrequest(method, url, *args, **kwargs)  # type: ignore[misc]  # HTTPConnection's
+
+    def _show_to_watch(self: Any) -> None:
+        if (watched := _watched()) is not None:
+            watched.sock = self.sock
+            _refuse_late(watched)
+
+
+def _watched() -> _Watched | None:
+    """Return the calling thread's attempt."""
+    return getattr(_current, "watched", None)
+
+
+def _refuse_late(watched: _Watched) -> None:
+    """Raise if the attempt's time was up before there was a socket to cut."""
+    if time.monotonic() >= watched.deadline:
+        watched.reason = watched.reason or TOO_LONG
+    if watched.reason:
+        raise ConnectionAbortedError(watched.reason)
 
 
 def _open_socket(connection: HTTPConnection) -> socket.socket:
@@ -235,6 +271,8 @@ def _open_socket(connection: HTTPConnection) -> socket.socket:
     refusal: AddressRefusedError | None = None
     failure: OSError | None = None
     for address in addresses:
+        if (watched := _watched()) is not None:
+            _refuse_late(watched)
         try:
             check_address(address, connection.allowed)  # type: ignore[attr-defined]  # _Guarded's
             return _connect(connection, address)
