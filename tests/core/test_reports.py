@@ -196,8 +196,10 @@ def test_cause_is_a_number_of_q850(value: object, cause: int | None) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["128", "-1", "1.5", 17.0, "x", "\uff11\uff17", "²", "0x11", "9" * 5000]
-    + ["0000000128", "00000099999", "0" * 6 + "9" * 5000],  # noqa: RUF005  # in two lines
+    [
+        *("128", "-1", "1.5", 17.0, "x", "\uff11\uff17", "²", "0x11", "9" * 5000),
+        *("0000000128", "00000099999", "0" * 6 + "9" * 5000),
+    ],
 )
 def test_wrong_cause_is_refused(value: object) -> None:
     """Nothing else is a cause, however many zeros it begins with."""
