@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from callevents.completion import CallHistory, complete
@@ -244,7 +244,7 @@ def _insert_deliveries(
                 deliveries.append(_delivery_row(pbx, row, hook, now))
                 counts[row["id"]] += 1
     if deliveries:
-        db.session.execute(insert(Delivery), deliveries)
+        db.session.execute(_insert(Delivery), deliveries)
     return counts
 
 
@@ -304,9 +304,12 @@ def _remember_unknown(
 
 
 def _insert(model: type[Any]) -> Any:
-    """Return the database's own INSERT, which knows ON CONFLICT."""
+    """Return the database's own INSERT, which knows ON CONFLICT.
+
+    Into the table and not the class: rows need nothing of the ORM, which would take as long again.
+    """
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-    return dialect.insert(model)
+    return dialect.insert(model.__table__)
 
 
 def _results(
