@@ -1,0 +1,126 @@
+"""A real Chromium, the application on a socket, and people who are signed in."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page
+from werkzeug.serving import make_server
+
+from callevents import users
+from callevents.delivery.engine import Engine
+from callevents.enums import Role
+from callevents.extensions import begin_write, db
+
+PASSWORD = "long enough for a test"
+WIDE = {"width": 1280, "height": 800}
+NARROW = {"width": 390, "height": 844}
+#: Chromium's own errands, for which there is no network here.
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the browser."""
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """How to start the system's Chromium."""
+    return {"executable_path": shutil.which("chromium"), "args": list(QUIET), "headless": True}
+
+
+@pytest.fixture
+def site(app: Flask) -> Iterator[str]:
+    """The address of the application on a socket."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def people(app: Flask) -> None:
+    """An admin and a viewer, with the same password."""
+    begin_write()
+    users.add_user("admin", PASSWORD, Role.ADMIN)
+    users.add_user("viewer", PASSWORD, Role.VIEWER)
+    db.session.commit()
+
+
+class People:
+    """Opens browsers in which somebody has signed in."""
+
+    def __init__(self, browser: Browser, site: str) -> None:
+        self._browser = browser
+        self._site = site
+        self._contexts: list[BrowserContext] = []
+
+    def open(self, username: str = "admin", **options: Any) -> Page:
+        """Return a page of a new browser session, signed in, at the first page."""
+        options = {"viewport": WIDE, "base_url": self._site} | options
+        context = self._browser.new_context(**options)
+        context.set_default_timeout(15_000)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.goto("/sign-in")
+        page.get_by_label("Username").fill(username)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(lambda url: "/sign-in" not in url)
+        return page
+
+    def close(self) -> None:
+        """Close all sessions."""
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def sign_in(browser: Browser, site: str, people: None) -> Iterator[People]:
+    """A way to open pages as admin or viewer."""
+    opened = People(browser, site)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def admin(sign_in: People) -> Page:
+    """The browser of an admin, 1280 px wide."""
+    return sign_in.open("admin")
+
+
+@pytest.fixture
+def plain(sign_in: People) -> Page:
+    """The browser of an admin, without JavaScript."""
+    return sign_in.open("admin", java_script_enabled=False)
+
+
+@pytest.fixture
+def working(engine: Engine) -> Engine:
+    """A worker that works."""
+    engine.start()
+    return engine
+
+
+def check_accessibility(page: Page) -> None:
+    """Fail with axe's report if it finds anything."""
+    found = Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
