@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
-from callevents.models import MAX_NOTE_LENGTH, Delivery, Extension, Hook, Pbx, utc_now
+from callevents.models import IS_OPEN, MAX_NOTE_LENGTH, Delivery, Extension, Hook, Pbx, utc_now
 from callevents.urls import check_url
 
 #: Extensions named by this stand for all of their PBX.
@@ -124,7 +124,7 @@ def update_hook(hook: Hook, *, method: Method, url: str, active: bool, note: str
     hook.url, hook.note = values["url"], values["note"]
     db.session.execute(
         update(Delivery)
-        .where(Delivery.hook_id == hook.id, Delivery.state == DeliveryState.PENDING)
+        .where(Delivery.hook_id == hook.id, IS_OPEN)
         .values(method=hook.method, url=hook.url)
         .execution_options(synchronize_session=False)
     )
@@ -212,7 +212,7 @@ def cancel_deliveries(hook_ids: Sequence[int]) -> None:
     # Locked in the order that the recorder uses too, so that the two cannot deadlock.
     waiting = (
         select(Delivery.id)
-        .where(Delivery.hook_id.in_(hook_ids), Delivery.state == DeliveryState.PENDING)
+        .where(Delivery.hook_id.in_(hook_ids), IS_OPEN)
         .order_by(Delivery.id)
         .with_for_update()
     )

@@ -22,6 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    literal,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -248,6 +249,7 @@ class Delivery(Model):
         Index(
             "ix_delivery_hook_open",
             "hook_id",
+            "id",
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
         ),
@@ -284,6 +286,13 @@ class Delivery(Model):
     call_event: Mapped[CallEvent] = relationship()
     pbx: Mapped[Pbx] = relationship()
     hook: Mapped[Hook | None] = relationship()
+
+
+#: Written into statements as it is and not as a parameter: databases use the partial indexes on
+#: open deliveries only for statements that are about open ones whatever their parameters are.
+IS_OPEN = Delivery.state == literal(
+    DeliveryState.PENDING, type_=Delivery.__table__.c.state.type, literal_execute=True
+)
 
 
 class Attempt(Model):

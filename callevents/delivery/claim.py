@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, exists, select, update
 from callevents.delivery.request import Request, build_request, parameters
 from callevents.enums import DeliveryState
 from callevents.ingest import REPORTED
-from callevents.models import CallEvent, Delivery, Hook, Pbx
+from callevents.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx
 
 #: The columns of an event that requests tell of.
 _EVENT_COLUMNS = [getattr(CallEvent, name) for name in (*REPORTED, "happened_at")]
@@ -28,7 +28,7 @@ class Claim:
 
 def has_due(connection: Connection, now: datetime) -> bool:
     """Return whether any delivery is due; reads only."""
-    due = exists().where(Delivery.state == DeliveryState.PENDING, Delivery.due_at <= now)
+    due = exists().where(IS_OPEN, Delivery.due_at <= now)
     return bool(connection.scalar(select(due)))
 
 
@@ -38,7 +38,7 @@ def claim_due(
     """Claim up to `limit` due deliveries, longest due first; return their ids and fences."""
     due = (
         select(Delivery.id)
-        .where(Delivery.state == DeliveryState.PENDING, Delivery.due_at <= now)
+        .where(IS_OPEN, Delivery.due_at <= now)
         .order_by(Delivery.due_at, Delivery.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -71,7 +71,7 @@ def load_claims(connection: Connection, claimed: Sequence[tuple[str, int]]) -> l
         .join(CallEvent, Delivery.call_event_id == CallEvent.id)
         .join(Hook, Delivery.hook_id == Hook.id)
         .join(Pbx, Delivery.pbx_id == Pbx.id)
-        .where(Delivery.id.in_(fences), Delivery.state == DeliveryState.PENDING, Hook.active)
+        .where(Delivery.id.in_(fences), IS_OPEN, Hook.active)
         .order_by(Delivery.id)
     )
     return [_claim(row, fences[row.delivery_id]) for row in rows]
@@ -81,7 +81,7 @@ def cancel_orphans(connection: Connection, delivery_ids: Collection[str], now: d
     """Cancel claimed deliveries that are not to be sent: their hook is gone or inactive."""
     connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_(delivery_ids), Delivery.state == DeliveryState.PENDING)
+        .where(Delivery.id.in_(delivery_ids), IS_OPEN)
         .values(state=DeliveryState.CANCELLED, finished_at=now, claimed_at=None)
     )
 
@@ -96,7 +96,7 @@ def renew_leases(
             .where(
                 Delivery.id == claim.delivery_id,
                 Delivery.fence == claim.fence,
-                Delivery.state == DeliveryState.PENDING,
+                IS_OPEN,
             )
             .values(due_at=now + lease)
         )

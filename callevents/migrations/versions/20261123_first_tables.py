@@ -149,7 +149,7 @@ def upgrade():
         batch_op.create_index('ix_delivery_call_event_id', ['call_event_id'], unique=False)
         batch_op.create_index('ix_delivery_due', ['due_at', 'id'], unique=False, sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
         batch_op.create_index('ix_delivery_hook_id_id', ['hook_id', 'id'], unique=False)
-        batch_op.create_index('ix_delivery_hook_open', ['hook_id'], unique=False, sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
+        batch_op.create_index('ix_delivery_hook_open', ['hook_id', 'id'], unique=False, sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
         batch_op.create_index('ix_delivery_pbx_id_id', ['pbx_id', 'id'], unique=False)
 
     op.create_table('attempt',
