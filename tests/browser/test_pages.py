@@ -1,0 +1,135 @@
+"""Every page, wide and narrow, light and dark: accessible, not scrolling sideways, silent."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, ViewportSize
+
+from callevents import directory
+from callevents.delivery import log
+from callevents.delivery.engine import Engine
+from callevents.enums import DeliveryState, EventType, Method
+from callevents.extensions import db
+from callevents.models import Pbx
+from tests.browser.conftest import NARROW, WIDE, People, check_accessibility
+from tests.conftest import Configure
+from tests.receiver import Receiver
+from tests.waiting import wait_for_state
+
+BASE = "/pbxs/head-office"
+LONG_URL = "https://crm.example.com/api/v2/tenants/northern-branch/calls/screen-pop?tenant=7&key=1"
+
+
+@pytest.fixture
+def paths(
+    app: object,
+    pbx: Pbx,
+    token: str,
+    configure: Configure,
+    receiver: Receiver,
+    engine: Engine,
+    client: object,
+) -> dict[str, str]:
+    """The paths of all pages, by a name, with something to show on each."""
+    configure.extension("101", "Reception")
+    configure.extension("0003*210", "An extension with a name that is rather long, as some are")
+    hook = configure.hook("101", EventType.DIAL_IN, receiver.url + "/pop")
+    configure.hook("101", EventType.DIAL_IN, LONG_URL, Method.POST, active=False)
+    configure.hook("*", EventType.HANGUP, receiver.url + "/cdr", Method.POST)
+    event_id = hook.event_id
+    for fields in ("event=dial-in&ext=101", "event=hangup&ext=999&cause=16"):
+        client.get(f"/ingest/head-office?token={token}&{fields}&call=c1&peer=0612")  # type: ignore[attr-defined]  # a FlaskClient
+    engine.start()
+    receiver.wait_for(2)
+    delivery = log.list_deliveries(pbx=pbx, limit=1)[0].id
+    wait_for_state(delivery, DeliveryState.DELIVERED)
+    extension = next(one.id for one in directory.list_extensions(pbx) if one.number == "101")
+    db.session.rollback()
+    return {
+        "first steps": "/",
+        "account": "/account",
+        "password": "/account/password",
+        "pbxs": "/pbxs",
+        "new pbx": "/pbxs/new",
+        "pbx": BASE,
+        "rename pbx": f"{BASE}/rename",
+        "test event": f"{BASE}/test-event",
+        "extensions": f"{BASE}/extensions",
+        "new extension": f"{BASE}/extensions/new",
+        "rename extension": f"{BASE}/extensions/{extension}/rename",
+        "delete extension": f"{BASE}/extensions/{extension}/delete",
+        "call events": f"{BASE}/extensions/{extension}",
+        "call events of all": f"{BASE}/extensions/all",
+        "new request": f"{BASE}/extensions/{extension}/requests/new/dial-out",
+        "request": f"{BASE}/extensions/{extension}/requests/{event_id}",
+        "clear": f"{BASE}/extensions/{extension}/clear?event_id={event_id}",
+        "deliveries": f"{BASE}/deliveries",
+        "delivery": f"{BASE}/deliveries/{delivery}",
+        "nothing": "/nothing/here",
+    }
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """What the system prefers."""
+    return str(request.param)
+
+
+@pytest.fixture(params=[WIDE, NARROW], ids=["1280", "390"])
+def viewport(request: pytest.FixtureRequest) -> ViewportSize:
+    """How wide the window is."""
+    size: ViewportSize = request.param
+    return size
+
+
+@pytest.fixture
+def looking(sign_in: People, scheme: str, viewport: ViewportSize) -> Iterator[Page]:
+    """An admin's browser, which must not have complained in its console at the end."""
+    page = sign_in.open(color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None,
+    )
+    yield page
+    assert [one for one in complaints if "404 (NOT FOUND)" not in one] == []
+
+
+def test_every_page_keeps_the_rules(looking: Page, paths: dict[str, str]) -> None:
+    """One h1, a title, no side scrolling, nothing found by axe, on every page."""
+    for name, path in paths.items():
+        looking.goto(path)
+        assert looking.locator("h1").count() == 1, name
+        assert looking.title().endswith("Call Events"), name
+        assert not scrolls_sideways(looking), f"{name} scrolls sideways"
+        check_accessibility(looking)
+
+
+def test_dialogs_keep_the_rules(looking: Page, paths: dict[str, str]) -> None:
+    """The dialogs fit, scroll nothing sideways, and axe finds nothing in them."""
+    looking.goto(paths["call events"])
+    looking.locator("#event-dial-in").click()
+    looking.get_by_role("dialog").get_by_label("Make request to").wait_for()
+    assert not scrolls_sideways(looking)
+    check_accessibility(looking)
+
+
+def scrolls_sideways(page: Page) -> bool:
+    """Return whether the page is wider than the window."""
+    wider: bool = page.evaluate(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )
+    return wider
+
+
+def test_theme_by_choice(sign_in: People, pbx: Pbx) -> None:
+    """Dark by choice where the system is light, and kept for the next page."""
+    page = sign_in.open(color_scheme="light")
+    page.goto("/pbxs")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    page.get_by_role("button", name="Dark").click()
+    page.goto("/pbxs")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark != light
