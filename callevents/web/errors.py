@@ -77,9 +77,7 @@ def _no_database(error: Exception) -> Response:
 
 
 def _expired(error: CSRFError) -> Response:
-    if hx.is_htmx():
-        hx.tell("expired")
-    return _answer(error, EXPIRED)
+    return _answer(error, EXPIRED, action="reload")
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -89,12 +87,12 @@ def _http_error(error: HTTPException) -> Response:
     return _answer(error, own or SENTENCES.get(error.code or 500) or error.description or "")
 
 
-def _answer(error: HTTPException, sentence: str) -> Response:
+def _answer(error: HTTPException, sentence: str, action: str = "") -> Response:
     status = error.code or 500
     # Of what the request has begun, nothing may be stored.
     db.session.rollback()
     if hx.is_htmx():
-        hx.toast(sentence, "error", reference=_reference(status))
+        hx.toast(sentence, "error", reference=_reference(status), action=action)
         response = Response(status=status)
     else:
         response = make_response(_page(status, sentence), status)

@@ -33,6 +33,7 @@ def send(slug: str) -> Any:
         except InvalidError as error:
             form.show(error)
         else:
+            hx.tell("events-changed")
             return hx.go_in_dialog(url_for(".show", slug=slug, event_id=accepted.id))
     extensions = directory.list_extensions(pbx, limit=OFFERED_NUMBERS)
     status = 422 if form.errors else 200

@@ -1,0 +1,242 @@
+// The few things that pages do by themselves. Everything works without them, too.
+"use strict";
+
+const dialog = document.getElementById("dialog");
+const toasts = document.getElementById("toasts");
+
+// Times: the server writes UTC, people read their own zone. The tooltip keeps UTC.
+
+function ago(seconds) {
+  const parts = [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [Infinity, 86400, "d"]];
+  const [, unit, name] = parts.find(([limit]) => seconds < limit);
+  return `${Math.floor(seconds / unit)} ${name}`;
+}
+
+function clock(moment) {
+  const time = moment.toLocaleTimeString("en-GB");
+  if (moment.toDateString() === new Date().toDateString()) {
+    return `${time}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+  }
+  return `${moment.toLocaleDateString("en-GB", { day: "2-digit", month: "short" })} ${time}`;
+}
+
+const TIME_STYLES = {
+  ago: (moment) => {
+    const seconds = Math.max(0, (Date.now() - moment) / 1000);
+    return seconds < 1 ? "now" : `${ago(seconds)} ago`;
+  },
+  in: (moment) => {
+    const seconds = (moment - Date.now()) / 1000;
+    return seconds < 1 ? "now" : `in ${ago(seconds)}`;
+  },
+  clock,
+  full: (moment) => moment.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" }),
+};
+
+function writeTimes(root) {
+  for (const time of root.querySelectorAll("time[data-time]")) {
+    const text = TIME_STYLES[time.dataset.time](new Date(time.dateTime));
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+setInterval(() => document.hidden || writeTimes(document), 1000);
+
+// Toasts. They stand in the open dialog, because what is outside of it cannot be reached.
+
+function toast({ text, kind = "done", reference = "", action = "" }) {
+  (dialog.open ? dialog : document.body).append(toasts);
+  const box = document.createElement("div");
+  box.className = `toast-box toast-${kind}`;
+  const words = document.createElement("p");
+  words.textContent = text + (reference ? ` Quote this if you report it: ${reference}` : "");
+  box.append(words);
+  if (action === "reload") box.append(button("Reload", "btn btn-small", () => location.reload()));
+  const close = button("×", "icon-button", () => box.remove());
+  close.setAttribute("aria-label", "Dismiss");
+  box.append(close);
+  // A live region announces what is added after it has been placed.
+  requestAnimationFrame(() => toasts.append(box));
+  if (kind !== "error") setTimeout(() => box.remove(), 6000);
+}
+
+function button(text, className, act) {
+  const made = document.createElement("button");
+  Object.assign(made, { type: "button", textContent: text, className, onclick: act });
+  return made;
+}
+
+// The dialog. Whoever opened it gets the focus back, or what has taken the opener's place.
+
+let opener = null;
+
+function openDialog(source) {
+  if (dialog.open) return;
+  const active = document.activeElement;
+  opener = active && active !== document.body ? active : source;
+  dialog.showModal();
+  (dialog.querySelector("[autofocus]") || dialog.querySelector("button, a")).focus();
+}
+
+function returnFocus() {
+  if (!opener || dialog.open) return;
+  const lost = !document.activeElement || document.activeElement === document.body;
+  if (!lost) return;
+  const places = [opener.id, opener.dataset.then, "tick-all", "search", "main"];
+  for (const id of places) {
+    const place = id && document.getElementById(id);
+    if (!place) continue;
+    const target = place.matches("td") ? place.querySelector("a, button") : place;
+    target?.focus({ preventScroll: true });
+    if (document.activeElement === target) return;
+  }
+}
+
+dialog.addEventListener("close", () => {
+  document.body.append(toasts);
+  dialog.replaceChildren();
+  opener?.focus({ preventScroll: true });
+  returnFocus();
+});
+
+document.body.addEventListener("dialog-close", () => dialog.close());
+document.body.addEventListener("toast", (event) => toast(event.detail));
+document.body.addEventListener("theme", (event) => {
+  document.documentElement.dataset.theme = event.detail.name;
+  for (const choice of document.querySelectorAll(".themes button")) {
+    choice.setAttribute("aria-pressed", String(choice.value === event.detail.name));
+  }
+});
+
+// htmx.
+
+document.addEventListener("htmx:before:swap", (event) => {
+  // Before it is put in, so that nothing jumps.
+  for (const task of event.detail.tasks) if (task.fragment) prepare(task.fragment);
+  if (event.detail.ctx.target === dialog) document.body.append(toasts);
+});
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const { target, sourceElement } = event.detail.ctx;
+  // After an error nothing has been put in.
+  if (target === dialog && dialog.childElementCount) {
+    openDialog(sourceElement);
+    dialog.querySelector("[aria-invalid=true]")?.focus();
+    for (const area of dialog.querySelectorAll("textarea")) grow(area);
+  }
+  updateTicks();
+  returnFocus();
+});
+
+document.addEventListener("htmx:config:request", (event) => {
+  // Nobody looks: nothing needs to be brought up to date.
+  if (event.detail.ctx.sourceEvent?.type === "every" && document.hidden) event.preventDefault();
+});
+
+let isReachable = true;
+
+document.addEventListener("htmx:response:error", (event) => {
+  const { response, sourceEvent } = event.detail.ctx;
+  // Our own answers say themselves what is wrong; what comes from a proxy does not.
+  if (response.status !== 422 && !response.headers.get("HX-Trigger") && sourceEvent?.type !== "every") {
+    toast({ kind: "error", text: `The server answered ${response.status}. Nothing was changed.` });
+  }
+});
+
+document.addEventListener("htmx:error", (event) => {
+  const isPoll = event.detail.ctx?.sourceEvent?.type === "every";
+  if (!isPoll || isReachable) {
+    toast({ kind: "error", text: "The server cannot be reached. Please try again in a moment." });
+  }
+  isReachable = false;
+});
+
+document.addEventListener("htmx:after:request", () => { isReachable = true; });
+
+// What pages bring along.
+
+function prepare(root) {
+  writeTimes(root);
+  for (const hidden of root.querySelectorAll("[data-copy], [data-tick-all], [data-live]")) {
+    hidden.hidden = false;
+  }
+}
+
+function updateTicks() {
+  for (const needing of document.querySelectorAll("[data-needs-tick]")) {
+    const boxes = boxesOf(needing.dataset.needsTick);
+    const ticked = boxes.filter((box) => box.checked).length;
+    needing.disabled = ticked === 0;
+    const all = document.querySelector(`[data-tick-all="${needing.dataset.needsTick}"]`);
+    if (!all) continue;
+    all.disabled = boxes.length === 0;
+    all.checked = ticked > 0 && ticked === boxes.length;
+    all.indeterminate = ticked > 0 && ticked < boxes.length;
+  }
+}
+
+function boxesOf(formId) {
+  return [...document.querySelectorAll(`input[type=checkbox][form="${formId}"]`)];
+}
+
+function grow(area) {
+  area.style.height = "auto";
+  area.style.height = `${area.scrollHeight + 2}px`;
+}
+
+async function copy(source) {
+  const text = source.dataset.copy;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Browsers have no clipboard for pages that did not come over TLS.
+    const area = document.createElement("textarea");
+    area.value = text;
+    source.after(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    source.focus();
+  }
+  toast({ text: "Copied." });
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close]") || event.target === dialog) dialog.close();
+  const copied = event.target.closest("[data-copy]");
+  if (copied) copy(copied);
+  for (const menu of document.querySelectorAll("[data-menu][open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.activeElement?.closest("[data-menu][open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
+document.addEventListener("focusout", (event) => {
+  const menu = event.target.closest("[data-menu][open]");
+  if (menu && event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+});
+
+document.addEventListener("change", (event) => {
+  const { tickAll } = event.target.dataset;
+  if (tickAll) for (const box of boxesOf(tickAll)) box.checked = event.target.checked;
+  updateTicks();
+});
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches("textarea")) grow(event.target);
+  const counter = document.querySelector(`[data-counts="${event.target.id}"]`);
+  if (!counter) return;
+  const count = [...event.target.value.trim()].length;
+  counter.textContent = `${count} of ${counter.dataset.limit}`;
+  counter.classList.toggle("bad", count > Number(counter.dataset.limit));
+});
+
+prepare(document);
+updateTicks();
