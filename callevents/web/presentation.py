@@ -23,7 +23,7 @@ THEMES = ("system", "light", "dark")
 THEME_COOKIE = "callevents_theme"
 ICONS = "vendor/bootstrap-icons-1.13.2/icons.svg"
 #: A URL's last characters that stay whole when its middle gives way.
-URL_END_LENGTH = 14
+URL_END_LENGTH = 22
 
 
 def init_app(app: Flask) -> None:
@@ -86,8 +86,11 @@ def short_id(text: str) -> str:
 def url_parts(url: str) -> tuple[str, str]:
     """Return a URL as people write it, cut before its end: what stands before may give way."""
     shown = display_url(url)
-    host_end = len(urlsplit(shown).netloc) + len(urlsplit(shown).scheme) + 3
-    cut = max(host_end, len(shown) - URL_END_LENGTH)
+    parts = urlsplit(shown)
+    host_end = len(f"{parts.scheme}://{parts.netloc}")
+    last_part = shown.partition("?")[0].rfind("/")
+    cut = last_part if len(shown) - last_part <= URL_END_LENGTH else len(shown) - URL_END_LENGTH
+    cut = max(host_end, cut)
     return shown[:cut], shown[cut:]
 
 
