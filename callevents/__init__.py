@@ -50,9 +50,11 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 
 def _engine_options(settings: Settings) -> dict[str, object]:
     """Return SQLAlchemy's options: a connection for each thread, found dead ones replaced."""
+    # Errors are logged, and what was to be stored is none of the log's business.
+    options: dict[str, object] = {"hide_parameters": True}
     if settings.uses_sqlite:
-        return {}
-    return {
+        return options
+    return options | {
         "pool_size": max(settings.web_threads, 4),
         "max_overflow": 4,
         "pool_pre_ping": True,

@@ -84,6 +84,8 @@ class Engine:
     def close(self) -> None:
         """Stop: wait for running attempts for a while, end the others, record all outcomes."""
         self.request_stop()
+        with self._draining:
+            pass  # A drain that has claimed already hands that out before the pool is shut down.
         give_up_at = time.monotonic() + self._settings.shutdown_seconds
         while self._held and time.monotonic() < give_up_at:
             self._closed.wait(0.02)
@@ -92,7 +94,8 @@ class Engine:
         self._pool.shutdown(wait=True)
         self._outcomes.put(None)
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
         self._transport.close()
 
     def _hand_out(self) -> int:
@@ -178,7 +181,9 @@ class Engine:
                     break
         with self._held_lock:
             for outcome in batch:
-                self._held.pop(outcome.claim.delivery_id, None)
+                # By now this worker may have claimed the same delivery anew.
+                if self._held.get(outcome.claim.delivery_id) is outcome.claim:
+                    del self._held[outcome.claim.delivery_id]
 
     def _poll(self) -> None:
         """Look for due deliveries by ourselves, for what no wake has told us of."""

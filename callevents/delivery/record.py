@@ -1,6 +1,6 @@
 """Records what came of attempts: a row for each, and the delivery's new state; in batches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,12 +28,23 @@ class Outcome:
     interrupted: bool = False
 
 
-def record(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
+def record(connection: Connection, outcomes: Iterable[Outcome], now: datetime) -> None:
     """Record the outcomes in the connection's transaction."""
+    waiting = sorted(outcomes, key=lambda outcome: (outcome.claim.delivery_id, outcome.claim.fence))
+    while waiting:
+        # One of each delivery at a time: a worker that the database had left alone for longer than
+        # a lease may have two, and the second builds on what the first has changed.
+        firsts = {outcome.claim.delivery_id: outcome for outcome in reversed(waiting)}
+        _record(connection, list(firsts.values()), now)
+        waiting = [one for one in waiting if one is not firsts[one.claim.delivery_id]]
+
+
+def _record(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Record outcomes of different deliveries."""
     rows = _lock(connection, outcomes)
     attempts: list[Values] = []
     updates: list[Values] = []
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.claim.delivery_id):
+    for outcome in outcomes:
         row = rows.get(outcome.claim.delivery_id)
         if row is None:
             continue  # Deleted with its PBX.
