@@ -5,13 +5,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from sqlalchemy import select
 
 from callevents.config import Settings
+from callevents.delivery.engine import Engine
 from callevents.delivery.transport import Transport
+from callevents.enums import EventType
+from callevents.extensions import begin_write, db
+from callevents.ingest import accept
+from callevents.models import Attempt, Delivery, Pbx, new_id
+from callevents.reports import Report
+from tests.core.logged import Logged, capture_log
 from tests.delivery.raw import RawServer, Talk
 
 Serve = Callable[..., RawServer]
 MakeTransport = Callable[..., Transport]
+MakeEngine = Callable[..., Engine]
+ReportEvents = Callable[..., list[str]]
 
 
 @pytest.fixture
@@ -56,3 +67,67 @@ def make_transport(tmp_path: Path) -> Iterator[MakeTransport]:
 def transport(make_transport: MakeTransport) -> Transport:
     """A patient transport that may go to loopback."""
     return make_transport()
+
+
+@pytest.fixture
+def logged(app: Flask) -> Iterator[Logged]:
+    """What is logged during the test."""
+    with capture_log() as logged:
+        yield logged
+
+
+@pytest.fixture
+def make_engine(app: Flask, settings: Settings) -> Iterator[MakeEngine]:
+    """Makes engines that are started, by default with a poller that sleeps through the test."""
+    engines: list[Engine] = []
+
+    def make(**changes: object) -> Engine:
+        changed = settings.model_copy(update={"poll_seconds": 3600, **changes})
+        engines.append(Engine(db.engine, changed))
+        engines[-1].start()
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.close()
+
+
+@pytest.fixture
+def report_events(pbx: Pbx) -> ReportEvents:
+    """Accepts so many events at one extension at once; returns their deliveries, in order."""
+
+    def report(
+        count: int = 1, event: EventType = EventType.DIAL_IN, extension: str = "101"
+    ) -> list[str]:
+        begin_write()
+        reports = [
+            Report(event_type=event, extension=extension, call_id=new_id(), peer=str(number))
+            for number in range(count)
+        ]
+        accepted = accept(pbx, reports)
+        ids = [event.id for event in accepted]
+        found = db.session.scalars(
+            select(Delivery.id).where(Delivery.call_event_id.in_(ids)).order_by(Delivery.id)
+        ).all()
+        db.session.commit()
+        return list(found)
+
+    return report
+
+
+def get_delivery(delivery_id: str) -> Delivery:
+    """Return the delivery as it is stored now."""
+    db.session.rollback()
+    delivery = db.session.get(Delivery, delivery_id)
+    assert delivery is not None
+    return delivery
+
+
+def list_attempts(delivery_id: str) -> list[Attempt]:
+    """Return the delivery's attempts as they are stored now."""
+    db.session.rollback()
+    return list(
+        db.session.scalars(
+            select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.number)
+        )
+    )

@@ -1,0 +1,72 @@
+"""Makes the database fail for real, and mends it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, event, text
+
+from callevents.extensions import write_transaction
+
+
+@contextmanager
+def missing_table(engine: Engine, table: str) -> Iterator[None]:
+    """Take the table away: whoever uses it meanwhile gets the database's own error."""
+    _run(engine, f"ALTER TABLE {table} RENAME TO {table}_away")
+    try:
+        yield
+    finally:
+        _run(engine, f"ALTER TABLE {table}_away RENAME TO {table}")
+
+
+@contextmanager
+def refused_inserts(engine: Engine, table: str) -> Iterator[None]:
+    """Have the database refuse every insert into the table."""
+    if engine.dialect.name == "sqlite":
+        _run(
+            engine,
+            f"CREATE TRIGGER refuse BEFORE INSERT ON {table} "
+            "BEGIN SELECT RAISE(ABORT, 'refused by the test'); END",
+        )
+        undo = ["DROP TRIGGER refuse"]
+    else:
+        _run(
+            engine,
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
+            "AS 'BEGIN RAISE EXCEPTION ''refused by the test''; END'",
+            f"CREATE TRIGGER refuse BEFORE INSERT ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        undo = [f"DROP TRIGGER refuse ON {table}", "DROP FUNCTION refuse()"]
+    try:
+        yield
+    finally:
+        _run(engine, *undo)
+
+
+@contextmanager
+def before_statement(engine: Engine, beginning: str, act: Callable[[], None]) -> Iterator[None]:
+    """Run `act` once, in the thread and at the moment where such a statement is to be executed.
+
+    Nothing of ours is replaced: it only decides which of two things that happen at the same time
+    comes first.
+    """
+    done: list[bool] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(beginning) and not done:
+            done.append(True)
+            act()
+
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+    assert done, f"no statement began with {beginning!r}"
+
+
+def _run(engine: Engine, *statements: str) -> None:
+    with write_transaction(engine) as connection:
+        for statement in statements:
+            connection.execute(text(statement))

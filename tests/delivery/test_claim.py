@@ -1,0 +1,228 @@
+"""Claiming: each due delivery is with one worker at a time, under a lease."""
+
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from callevents import hooks
+from callevents.delivery.claim import (
+    Claim,
+    cancel_orphans,
+    claim_due,
+    has_due,
+    load_claims,
+    renew_leases,
+)
+from callevents.enums import DeliveryState, EventType, Method
+from callevents.extensions import begin_write, db, write_transaction
+from callevents.models import Delivery, Hook, utc_now
+from tests.conftest import Configure
+from tests.delivery.conftest import ReportEvents, get_delivery
+
+LEASE = timedelta(seconds=30)
+MOMENT = timedelta(milliseconds=1)
+Claimed = list[tuple[str, int]]
+
+
+def claim(limit: int = 100, now: datetime | None = None) -> Claimed:
+    """Claim in a transaction of its own."""
+    with write_transaction(db.engine) as connection:
+        return claim_due(connection, limit, now or utc_now(), LEASE)
+
+
+def load(claimed: Claimed) -> list[Claim]:
+    """Load what was claimed."""
+    with db.engine.connect() as connection:
+        return load_claims(connection, claimed)
+
+
+def is_due(now: datetime) -> bool:
+    """Return whether anything is due then."""
+    with db.engine.connect() as connection:
+        return has_due(connection, now)
+
+
+@pytest.fixture
+def hook(configure: Configure) -> Hook:
+    """A hook for dial-in of all extensions."""
+    return configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/x?y=1", Method.POST)
+
+
+def test_longest_due_are_claimed_first_and_no_more_than_asked(
+    hook: Hook, report_events: ReportEvents
+) -> None:
+    """A claim takes at most its limit, those that have waited longest first."""
+    first, second, third = report_events(3)
+    with write_transaction(db.engine) as connection:
+        connection.execute(
+            update(Delivery).where(Delivery.id == first).values(due_at=utc_now() + MOMENT * 2)
+        )
+    now = utc_now() + timedelta(seconds=1)
+    assert sorted(claim(2, now)) == sorted([(second, 1), (third, 1)])
+    assert claim(2, now) == [(first, 1)]
+    assert claim(2, now) == []
+
+
+def test_nothing_is_claimed_before_it_is_due(hook: Hook, report_events: ReportEvents) -> None:
+    """A delivery is due from its time on, and not a moment earlier."""
+    [delivery_id] = report_events()
+    due_at = get_delivery(delivery_id).due_at
+    assert not is_due(due_at - MOMENT)
+    assert claim(now=due_at - MOMENT) == []
+    assert is_due(due_at)
+    assert claim(now=due_at) == [(delivery_id, 1)]
+
+
+def test_lease_protects_until_it_ends(hook: Hook, report_events: ReportEvents) -> None:
+    """Claimed, a delivery is due again when the lease has ended, under a new fence."""
+    [delivery_id] = report_events()
+    now = utc_now()
+    assert claim(now=now) == [(delivery_id, 1)]
+    delivery = get_delivery(delivery_id)
+    assert (delivery.claimed_at, delivery.due_at) == (now, now + LEASE)
+    assert not is_due(now + LEASE - MOMENT)
+    assert claim(now=now + LEASE - MOMENT) == []
+    assert claim(now=now + LEASE) == [(delivery_id, 2)]
+
+
+@pytest.mark.parametrize(
+    "state", [DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELLED]
+)
+def test_finished_deliveries_are_never_claimed(
+    hook: Hook, report_events: ReportEvents, state: DeliveryState
+) -> None:
+    """Only what is pending can be due."""
+    report_events()
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Delivery).values(state=state))
+    later = utc_now() + timedelta(days=1)
+    assert not is_due(later)
+    assert claim(now=later) == []
+
+
+def test_two_claims_at_once_never_share(hook: Hook, report_events: ReportEvents) -> None:
+    """While one claim is not committed yet, another gets only what the first left."""
+    ids = report_events(4)
+    engine, now = db.engine, utc_now()
+    others: Claimed = []
+
+    def claim_others() -> None:
+        with write_transaction(engine) as connection:
+            others.extend(claim_due(connection, 100, now, LEASE))
+
+    thread = threading.Thread(target=claim_others)
+    with write_transaction(engine) as connection:
+        mine = claim_due(connection, 2, now, LEASE)
+        thread.start()
+        if engine.dialect.name == "postgresql":
+            # It does not wait for the rows that are taken, it leaves them out.
+            thread.join()
+    thread.join()
+    assert len(mine) == len(others) == 2
+    assert {delivery_id for delivery_id, _ in mine + others} == set(ids)
+
+
+def test_many_threads_claim_each_delivery_once(
+    app: Flask, hook: Hook, report_events: ReportEvents
+) -> None:
+    """However many workers claim at the same time, every delivery goes to exactly one."""
+    ids = report_events(60)
+    engine, now = db.engine, utc_now()
+    found: list[tuple[str, int]] = []
+    start = threading.Barrier(4)
+
+    def work() -> None:
+        start.wait()
+        while True:
+            with write_transaction(engine) as connection:
+                claimed = claim_due(connection, 4, now, LEASE)
+            if not claimed:
+                return
+            found.extend(claimed)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == sorted((delivery_id, 1) for delivery_id in ids)
+
+
+def test_claims_are_loaded_with_their_requests_in_order(
+    hook: Hook, report_events: ReportEvents
+) -> None:
+    """What is to be sent comes in the order of the events, whatever order it was claimed in."""
+    ids = report_events(5)
+    claims = load(list(reversed(claim())))
+    assert [claim.delivery_id for claim in claims] == ids
+    assert {claim.fence for claim in claims} == {1}
+    request = claims[3].request
+    assert (request.method, request.url) == (Method.POST, "http://127.0.0.1:9/x?y=1")
+    assert f"&EventID={hook.event_id}&" in request.body
+    assert f"&DeliveryID={ids[3]}&PBX=head-office" in request.body
+    assert "&CallerIDNum=3&" in request.body
+    assert claims[3].created_at == get_delivery(ids[3]).created_at
+
+
+def test_changed_hook_is_sent_as_it_is_now(hook: Hook, report_events: ReportEvents) -> None:
+    """A delivery that waited while its hook was changed goes the new way."""
+    report_events()
+    begin_write()
+    hooks.update_hook(hook, method=Method.GET, url="http://127.0.0.1:9/new", active=True, note="")
+    db.session.commit()
+    [loaded] = load(claim())
+    assert loaded.request.method is Method.GET
+    assert loaded.request.url.startswith("http://127.0.0.1:9/new?CallID=")
+
+
+@pytest.mark.parametrize("end", ["disable", "clear", "raw"])
+def test_what_is_off_since_the_claim_is_left_out(
+    hook: Hook, report_events: ReportEvents, end: str
+) -> None:
+    """A hook that was disabled or removed after the claim sends nothing."""
+    [delivery_id] = report_events()
+    claimed = claim()
+    begin_write()
+    if end == "disable":
+        hooks.set_active(hook, active=False)
+    elif end == "clear":
+        hooks.clear_hooks([hook])
+    else:
+        # As when an ingest commits at the very moment of the disabling, which did not see it.
+        hook.active = False
+    db.session.commit()
+    assert load(claimed) == []
+    with write_transaction(db.engine) as connection:
+        cancel_orphans(connection, [delivery_id], utc_now())
+    delivery = get_delivery(delivery_id)
+    assert delivery.state is DeliveryState.CANCELLED
+    assert delivery.finished_at is not None
+    assert delivery.claimed_at is None
+
+
+def test_only_open_orphans_are_cancelled(hook: Hook, report_events: ReportEvents) -> None:
+    """What another worker has delivered meanwhile stays delivered."""
+    [delivery_id] = report_events()
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Delivery).values(state=DeliveryState.DELIVERED))
+        cancel_orphans(connection, [delivery_id], utc_now())
+    assert get_delivery(delivery_id).state is DeliveryState.DELIVERED
+
+
+def test_lease_is_renewed_for_its_owner_only(hook: Hook, report_events: ReportEvents) -> None:
+    """Renewing prolongs what this worker still has, and nothing that has another fence."""
+    kept, lost, finished = report_events(3)
+    now = utc_now()
+    claims = load(claim(now=now))
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Delivery).where(Delivery.id == lost).values(fence=2))
+        connection.execute(
+            update(Delivery).where(Delivery.id == finished).values(state=DeliveryState.DELIVERED)
+        )
+        renew_leases(connection, claims, now + LEASE / 2, LEASE)
+    assert get_delivery(kept).due_at == now + LEASE * 3 / 2
+    assert get_delivery(lost).due_at == now + LEASE
+    assert get_delivery(finished).due_at == now + LEASE
