@@ -11,8 +11,9 @@ from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.forms import ExampleEventForm
 from callevents.models import Pbx
-from callevents.web import hx
+from callevents.web import dialogs, hx
 from callevents.web.deliveries import version_of
+from callevents.web.dialogs import posted
 from callevents.web.guard import for_admins
 
 bp = Blueprint("example_events", __name__, url_prefix="/pbxs/<slug>/test-event")
@@ -26,7 +27,7 @@ OFFERED_NUMBERS = 100
 def send(slug: str) -> Any:
     """Show the form of a test event; accept one, as from the PBX."""
     pbx = pbxs.get_pbx(slug)
-    form = ExampleEventForm(request.form, data=request.args.to_dict())
+    form = ExampleEventForm(posted(), data=request.args.to_dict())
     if request.method == "POST" and form.validate():
         try:
             accepted = _accept(pbx, form)
@@ -34,10 +35,10 @@ def send(slug: str) -> Any:
             form.show(error)
         else:
             hx.tell("events-changed")
-            return hx.go_in_dialog(url_for(".show", slug=slug, event_id=accepted.id))
+            return dialogs.go_on(url_for(".show", slug=slug, event_id=accepted.id))
     extensions = directory.list_extensions(pbx, limit=OFFERED_NUMBERS)
     status = 422 if form.errors else 200
-    return hx.dialog(
+    return dialogs.show(
         "example_events/send.html", status=status, pbx=pbx, form=form, extensions=extensions
     )
 
@@ -51,7 +52,7 @@ def show(slug: str, event_id: str) -> Any:
     version = version_of(deliveries)
     if hx.has_version(version):
         return hx.unchanged()
-    return hx.dialog(
+    return dialogs.show(
         "example_events/show.html",
         pbx=pbx,
         deliveries=deliveries,

@@ -11,7 +11,8 @@ from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.forms import ExtensionForm, NameForm
 from callevents.models import Pbx
-from callevents.web import hx
+from callevents.web import dialogs, hx
+from callevents.web.dialogs import posted
 from callevents.web.guard import for_admins
 
 bp = Blueprint("extensions", __name__, url_prefix="/pbxs/<slug>/extensions")
@@ -76,7 +77,7 @@ def index(slug: str) -> str:
 def add(slug: str) -> Any:
     """Show the form of a new extension; add it."""
     pbx = pbxs.get_pbx(slug)
-    form = ExtensionForm(request.form, data=request.args.to_dict())
+    form = ExtensionForm(posted(), data=request.args.to_dict())
     if request.method == "POST":
         try:
             added = directory.add_extension(pbx, form.number.data or "", form.name.data or "")
@@ -84,9 +85,11 @@ def add(slug: str) -> Any:
             form.show(error)
         else:
             db.session.commit()
-            return hx.finish(f"{added.number} is added.", url_for(".index", slug=slug), CHANGED)
+            return dialogs.finish(
+                f"{added.number} is added.", url_for(".index", slug=slug), CHANGED
+            )
     status = 422 if form.errors else 200
-    return hx.dialog("extensions/add.html", status=status, pbx=pbx, form=form)
+    return dialogs.show("extensions/add.html", status=status, pbx=pbx, form=form)
 
 
 @bp.route("/<id:extension_id>/rename", methods=["GET", "POST"])
@@ -95,7 +98,7 @@ def rename(slug: str, extension_id: str) -> Any:
     """Show the form of another name; rename the extension."""
     pbx = pbxs.get_pbx(slug)
     extension = directory.get_extension(pbx, extension_id)
-    form = NameForm(request.form, obj=extension)
+    form = NameForm(posted(), obj=extension)
     if request.method == "POST":
         try:
             directory.rename_extension(extension, form.name.data or "")
@@ -105,7 +108,7 @@ def rename(slug: str, extension_id: str) -> Any:
             db.session.commit()
             return _finish(pbx, f"{extension.number} is renamed.")
     status = 422 if form.errors else 200
-    return hx.dialog(
+    return dialogs.show(
         "extensions/rename.html", status=status, pbx=pbx, extension=extension, form=form
     )
 
@@ -118,7 +121,7 @@ def delete(slug: str, extension_id: str) -> Any:
     extension = directory.get_extension(pbx, extension_id)
     going = hooks.list_hooks(pbx, extension)
     if request.method == "GET":
-        return hx.dialog("extensions/delete.html", pbx=pbx, extension=extension, hooks=going)
+        return dialogs.show("extensions/delete.html", pbx=pbx, extension=extension, hooks=going)
     number = extension.number
     directory.delete_extension(extension)
     db.session.commit()
@@ -126,4 +129,4 @@ def delete(slug: str, extension_id: str) -> Any:
 
 
 def _finish(pbx: Pbx, text: str) -> Any:
-    return hx.finish(text, url_for(".index", slug=pbx.slug), CHANGED)
+    return dialogs.finish(text, url_for(".index", slug=pbx.slug), CHANGED)

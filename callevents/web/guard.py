@@ -102,4 +102,10 @@ def _given_texts() -> Iterator[str]:
 
 
 def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    """Return whether every database can keep the text, and it has arrived as it was sent.
+
+    What was not UTF-8 has been replaced by U+FFFD before it gets here.
+    """
+    return not any(
+        character in "\0\ufffd" or "\ud800" <= character <= "\udfff" for character in text
+    )

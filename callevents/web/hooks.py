@@ -11,9 +11,10 @@ from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.forms import HookForm
 from callevents.models import Extension, Hook, Pbx
-from callevents.web import hx
+from callevents.web import dialogs, hx
 from callevents.web.addresses import find_place, place_of
 from callevents.web.call_events import Target, example_request, load_table
+from callevents.web.dialogs import posted
 from callevents.web.extensions import View
 from callevents.web.guard import for_admins, reads_only
 
@@ -37,7 +38,7 @@ def index(slug: str, place: str) -> str:
 def add(slug: str, place: str, event_type: EventType) -> Any:
     """Show the dialog of a new request; create it."""
     pbx, extension = find_place(slug, place)
-    form = HookForm(request.form)
+    form = HookForm(posted())
     if _is_saving(form):
         try:
             hooks.create_hook(pbx, extension, event_type, **form.values())
@@ -55,7 +56,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
     """Show the dialog of a request; change it."""
     pbx, extension = find_place(slug, place)
     hook = _get_hook(pbx, extension, event_id)
-    form = HookForm(request.form, obj=hook)
+    form = HookForm(posted(), obj=hook)
     if _is_saving(form):
         try:
             hooks.update_hook(hook, **form.values())
@@ -105,7 +106,7 @@ def clear(slug: str, place: str) -> Any:
     ticked = set(request.values.getlist("event_id"))
     chosen = [hook for hook in hooks.list_hooks(pbx, extension) if hook.event_id in ticked]
     if request.method == "GET":
-        return hx.dialog(
+        return dialogs.show(
             "hooks/clear.html", pbx=pbx, extension=extension, place=place, hooks=chosen
         )
     count = hooks.clear_hooks(chosen)
@@ -126,7 +127,7 @@ def _is_saving(form: HookForm) -> bool:
 
 
 def _dialog(form: HookForm, target: Target) -> Any:
-    return hx.dialog(
+    return dialogs.show(
         "hooks/edit.html",
         status=422 if form.errors else 200,
         form=form,
@@ -136,7 +137,7 @@ def _dialog(form: HookForm, target: Target) -> Any:
 
 
 def _finish(slug: str, place: str, text: str) -> Any:
-    return hx.finish(text, url_for(".index", slug=slug, place=place), CHANGED)
+    return dialogs.finish(text, url_for(".index", slug=slug, place=place), CHANGED)
 
 
 def _toggled_in_table(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:

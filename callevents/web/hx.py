@@ -3,10 +3,7 @@
 import json
 from typing import Any
 
-from flask import Flask, Response, flash, g, make_response, redirect, render_template, request
-
-#: The element that dialogs are loaded into.
-DIALOG = "dialog"
+from flask import Flask, Response, flash, g, make_response, redirect, request
 
 
 def init_app(app: Flask) -> None:
@@ -33,16 +30,6 @@ def toast(text: str, kind: str = "done", **detail: object) -> None:
         flash(text, kind)
 
 
-def finish(text: str, url: str, *events: str) -> Any:
-    """End a dialog: say what happened, close it and raise the events; else go to the URL."""
-    toast(text)
-    if not is_htmx():
-        return redirect(url, code=303)
-    for event in ("dialog-close", *events):
-        tell(event)
-    return Response(status=204)
-
-
 def go_to(url: str, text: str = "") -> Any:
     """Go to one of our own pages as a whole, which says the text."""
     if text:
@@ -54,22 +41,12 @@ def go_to(url: str, text: str = "") -> Any:
     return response
 
 
-def go_in_dialog(url: str) -> Any:
-    """Show the dialog at one of our own URLs instead of this one; else go to its page."""
-    if not is_htmx():
-        return redirect(url, code=303)
+def load(url: str, target: str) -> Response:
+    """Load one of our own URLs into the element of that id."""
     response = Response(status=204)
-    response.headers["HX-Location"] = json.dumps(
-        {"path": url, "target": f"#{DIALOG}", "swap": "innerHTML", "push": "false"}
-    )
+    where = {"path": url, "target": f"#{target}", "swap": "innerHTML", "push": "false"}
+    response.headers["HX-Location"] = json.dumps(where)
     return response
-
-
-def dialog(template: str, *, status: int = 200, **context: object) -> Response:
-    """Return a dialog's content if htmx asks for it, else the same as a page of its own."""
-    layout = "layouts/dialog.html" if is_htmx() else "layouts/dialog_page.html"
-    page = render_template(template, layout=layout, in_dialog=is_htmx(), **context)
-    return make_response(page, status)
 
 
 def has_version(version: str) -> bool:

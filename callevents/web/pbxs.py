@@ -8,7 +8,8 @@ from callevents import directory, pbxs
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.forms import NameForm
-from callevents.web import hx
+from callevents.web import dialogs, hx
+from callevents.web.dialogs import posted
 from callevents.web.guard import for_admins
 
 bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
@@ -30,7 +31,7 @@ def index() -> str:
 @for_admins
 def add() -> Any:
     """Show the form of a new PBX; add it, and show its token this once."""
-    form = NameForm(request.form)
+    form = NameForm(posted())
     if request.method == "POST":
         try:
             pbx, token = pbxs.add_pbx(form.name.data or "")
@@ -39,8 +40,8 @@ def add() -> Any:
         else:
             db.session.commit()
             hx.tell("pbxs-changed")
-            return hx.dialog("pbxs/token_made.html", pbx=pbx, token=token, is_new_pbx=True)
-    return hx.dialog("pbxs/add.html", status=422 if form.errors else 200, form=form)
+            return dialogs.show("pbxs/token_made.html", pbx=pbx, token=token, is_new_pbx=True)
+    return dialogs.show("pbxs/add.html", status=422 if form.errors else 200, form=form)
 
 
 @bp.get("/<slug>")
@@ -63,7 +64,7 @@ def show(slug: str) -> str:
 def rename(slug: str) -> Any:
     """Show the form of another name; rename the PBX."""
     pbx = pbxs.get_pbx(slug)
-    form = NameForm(request.form, obj=pbx)
+    form = NameForm(posted(), obj=pbx)
     if request.method == "POST":
         try:
             pbxs.rename_pbx(pbx, form.name.data or "")
@@ -74,4 +75,4 @@ def rename(slug: str) -> Any:
             # The whole page, because the name stands in its bar and title too.
             return hx.go_to(url_for(".show", slug=slug), f"The PBX is named {pbx.name} now.")
     status = 422 if form.errors else 200
-    return hx.dialog("pbxs/rename.html", status=status, pbx=pbx, form=form)
+    return dialogs.show("pbxs/rename.html", status=status, pbx=pbx, form=form)

@@ -6,7 +6,7 @@ from flask import Blueprint, request, url_for
 
 from callevents import directory, pbxs
 from callevents.extensions import db
-from callevents.web import hx
+from callevents.web import dialogs
 from callevents.web.extensions import CHANGED
 
 bp = Blueprint("proposals", __name__, url_prefix="/pbxs/<slug>/proposals")
@@ -30,4 +30,4 @@ def dismiss(slug: str) -> Any:
 
 
 def _finish(slug: str, text: str) -> Any:
-    return hx.finish(text, url_for("extensions.index", slug=slug), CHANGED)
+    return dialogs.finish(text, url_for("extensions.index", slug=slug), CHANGED)

@@ -6,7 +6,7 @@ from flask import Blueprint, request, url_for
 
 from callevents import pbxs
 from callevents.extensions import db
-from callevents.web import hx
+from callevents.web import dialogs, hx
 from callevents.web.guard import for_admins
 
 bp = Blueprint("tokens", __name__, url_prefix="/pbxs/<slug>/tokens")
@@ -19,7 +19,7 @@ def make(slug: str) -> Any:
     token = pbxs.add_token(pbx)
     db.session.commit()
     hx.tell("tokens-changed")
-    return hx.dialog("pbxs/token_made.html", pbx=pbx, token=token, is_new_pbx=False)
+    return dialogs.show("pbxs/token_made.html", pbx=pbx, token=token, is_new_pbx=False)
 
 
 @bp.route("/<id:token_id>/revoke", methods=["GET", "POST"])
@@ -32,6 +32,6 @@ def revoke(slug: str, token_id: str) -> Any:
         pbxs.revoke_token(pbx, token_id)
         db.session.commit()
         text = f"The token {token.hint}… is revoked."
-        return hx.finish(text, url_for("pbxs.show", slug=slug), "tokens-changed")
+        return dialogs.finish(text, url_for("pbxs.show", slug=slug), "tokens-changed")
     is_last = len(pbxs.list_tokens(pbx)) == 1
-    return hx.dialog("pbxs/revoke.html", pbx=pbx, token=token, is_last=is_last)
+    return dialogs.show("pbxs/revoke.html", pbx=pbx, token=token, is_last=is_last)
