@@ -11,6 +11,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice
 
 from callevents.enums import TABLE_ORDER, EventType, Method
 from callevents.errors import InvalidError
@@ -63,7 +64,9 @@ class HookForm(SentenceForm):
     """The dialog of a hook, in the original's order."""
 
     method = RadioField(
-        "Request method", choices=[(method.value, method.value) for method in Method], default="GET"
+        "Request method",
+        choices=[SelectChoice(method.value) for method in Method],
+        default=Method.GET.value,
     )
     url = StringField("Make request to")
     active = BooleanField("This event is active", default=True)
@@ -85,6 +88,6 @@ class ExampleEventForm(SentenceForm):
     extension = StringField("Extension")
     event = SelectField(
         "Event type",
-        choices=[(event.slug, event.label) for event in TABLE_ORDER],
+        choices=[SelectChoice(event.slug, event.label) for event in TABLE_ORDER],
         default=EventType.DIAL_IN.slug,
     )

