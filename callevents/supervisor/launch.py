@@ -18,7 +18,9 @@ def main(supervisor: int, listener: int, command: list[str]) -> None:
     """Become the command."""
     environment = dict(os.environ)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        # Not SIGTERM: nobody would be left to make sure of the end. What was in flight is safe in
+        # SQL, and gunicorn's own processes finish what they are at.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # It may have ended before it could be watched.
     if os.getppid() != supervisor:
         sys.exit(1)
