@@ -75,13 +75,14 @@ function openDialog(source) {
   const active = document.activeElement;
   opener = active && active !== document.body ? active : source;
   dialog.showModal();
-  (dialog.querySelector("[autofocus]") || dialog.querySelector("button, a")).focus();
+  // Where nothing has to be filled in, the safe answer.
+  (dialog.querySelector("[autofocus]") || dialog.querySelector(".dialog-foot :is(a, button)")).focus();
 }
 
 function returnFocus() {
   if (!opener || dialog.open) return;
-  const lost = !document.activeElement || document.activeElement === document.body;
-  if (!lost) return;
+  const active = document.activeElement;
+  if (active && active !== document.body && !active.matches(":disabled")) return;
   const places = [opener.id, opener.dataset.then, "tick-all", "search", "main"];
   for (const id of places) {
     const place = id && document.getElementById(id);
@@ -122,7 +123,6 @@ document.addEventListener("htmx:after:swap", (event) => {
   if (target === dialog && dialog.childElementCount) {
     openDialog(sourceElement);
     dialog.querySelector("[aria-invalid=true]")?.focus();
-    for (const area of dialog.querySelectorAll("textarea")) grow(area);
   }
   updateTicks();
   returnFocus();
@@ -179,11 +179,6 @@ function boxesOf(formId) {
   return [...document.querySelectorAll(`input[type=checkbox][form="${formId}"]`)];
 }
 
-function grow(area) {
-  area.style.height = "auto";
-  area.style.height = `${area.scrollHeight + 2}px`;
-}
-
 async function copy(source) {
   const text = source.dataset.copy;
   try {
@@ -230,7 +225,6 @@ document.addEventListener("change", (event) => {
 });
 
 document.addEventListener("input", (event) => {
-  if (event.target.matches("textarea")) grow(event.target);
   const counter = document.querySelector(`[data-counts="${event.target.id}"]`);
   if (!counter) return;
   const count = [...event.target.value.trim()].length;
