@@ -41,6 +41,7 @@ def paths(
         client.get(f"/ingest/head-office?token={token}&{fields}&call=c1&peer=0612")  # type: ignore[attr-defined]  # a FlaskClient
     engine.start()
     receiver.wait_for(2)
+    db.session.rollback()
     delivery = log.list_deliveries(pbx=pbx, limit=1)[0].id
     wait_for_state(delivery, DeliveryState.DELIVERED)
     extension = next(one.id for one in directory.list_extensions(pbx) if one.number == "101")

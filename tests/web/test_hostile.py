@@ -1,5 +1,7 @@
 """Hostile input gets a clear answer, breaks nothing, and leaves nothing half stored."""
 
+from urllib.parse import urlencode
+
 import pytest
 from sqlalchemy import func, select
 
@@ -51,12 +53,11 @@ def test_scripts_are_shown_as_text(admin: Visitor, configure: Configure, pbx: Pb
         assert "<script>alert" not in text, path
 
 
-@pytest.mark.parametrize("bad", ["\x00", "a\x00b", "\ud800"])
+@pytest.mark.parametrize("bad", ["\x00", "a\x00b", "a\ufffd"])
 def test_text_that_no_database_takes_is_refused(
     bad: str, admin: Visitor, extension_id: str, pbx: Pbx
 ) -> None:
-    """NUL and halves of characters are a clear 4xx in every form and in queries."""
-    raw = bad.encode("utf-8", "surrogatepass")
+    """NUL, and what is left of broken text, are a clear 4xx in every form and in queries."""
     for path, field in (
         ("/pbxs/new", "name"),
         (f"{BASE}/rename", "name"),
@@ -66,12 +67,27 @@ def test_text_that_no_database_takes_is_refused(
         (f"{BASE}/test-event", "extension"),
     ):
         fields = {"csrf_token": admin.token, "url": "https://x.example/", "method": "GET"}
-        answer = admin.client.post(path, data=fields | {field: raw})
+        body = urlencode(fields | {field: bad})
+        answer = admin.client.post(
+            path, data=body, content_type="application/x-www-form-urlencoded"
+        )
         assert 400 <= answer.status_code < 500, path
     assert 400 <= admin.client.get(f"{BASE}/extensions?q=%00").status_code < 500
     db.session.rollback()
     assert db.session.scalar(select(func.count(Extension.id))) == 1
     assert db.session.scalar(select(func.count(Pbx.id))) == 1
+
+
+def test_bytes_that_are_no_text_break_nothing(admin: Visitor, pbx: Pbx) -> None:
+    """A form with bytes that are no UTF-8 is taken as the text of their percent-encoding."""
+    answer = admin.client.post(
+        f"{BASE}/extensions/new",
+        data=f"csrf_token={admin.token}&number=1%FF%ED%A0%80",
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert answer.status_code == 303
+    db.session.rollback()
+    assert [one.number for one in directory.list_extensions(pbx)] == ["1%FF%ED%A0%80"]
 
 
 def test_other_pbxs_ids_are_not_found(admin: Visitor, extension_id: str, hook: Hook) -> None:
@@ -118,10 +134,10 @@ def test_unknown_ids_are_not_found(path: str, admin: Visitor, pbx: Pbx) -> None:
     assert answer.text.count("<h1") == 1
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "999999999999999999999", "x", ""])
-def test_odd_page_numbers_show_a_page(page: str, admin: Visitor, extension_id: str) -> None:
+@pytest.mark.parametrize("number", ["0", "-1", "999999999999999999999", "x", ""])
+def test_odd_page_numbers_show_a_page(number: str, admin: Visitor, extension_id: str) -> None:
     """A page number out of range shows the nearest page."""
-    answer = admin.get(f"{BASE}/extensions?page={page}")
+    answer = admin.get(f"{BASE}/extensions?page={number}")
     assert answer.status_code == 200
     assert "Reception" in answer.text
 
