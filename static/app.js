@@ -57,6 +57,8 @@ function toast({ text, kind = "done", reference = "", action = "" }) {
   box.append(close);
   // A live region announces what is added after it has been placed.
   requestAnimationFrame(() => toasts.append(box));
+  // What was done before has been read by now; errors stay until they are dismissed.
+  for (const older of toasts.querySelectorAll(".toast-done")) older.remove();
   if (kind !== "error") setTimeout(() => box.remove(), 6000);
 }
 
