@@ -90,7 +90,8 @@ function returnFocus() {
     const place = id && document.getElementById(id);
     if (!place) continue;
     const target = place.matches("td") ? place.querySelector("a, button") : place;
-    target?.focus({ preventScroll: true });
+    if (!target || target.matches(":disabled")) continue;
+    target.focus({ preventScroll: true });
     if (document.activeElement === target) return;
   }
 }
@@ -159,7 +160,7 @@ document.addEventListener("htmx:after:request", () => { isReachable = true; });
 
 function prepare(root) {
   writeTimes(root);
-  for (const hidden of root.querySelectorAll("[data-copy], [data-tick-all], [data-live]")) {
+  for (const hidden of root.querySelectorAll("[data-copy], [data-script]")) {
     hidden.hidden = false;
   }
 }
