@@ -23,8 +23,8 @@ check: $(VENV)/installed-dev ## Check format, rules, types, imports, templates a
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/djlint --check --quiet templates
-	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/djlint --check templates
+	$(BIN)/djlint --lint templates
 	$(BIN)/python .ci/check_migrations.py
 
 format: $(VENV)/installed-dev ## Bring code and templates into their format
