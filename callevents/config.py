@@ -239,4 +239,7 @@ def load_settings(**overrides: object) -> Settings:
 def _sentence(error: Mapping[str, Any]) -> str:
     name = PREFIX + "_".join(map(str, error["loc"])).upper()
     message = error["msg"].removeprefix("Value error, ")
+    # These may hold passwords, and the sentence ends in logs and on terminals.
+    if error["loc"][0] in {"secret_key", "admin_password", "database_url", "redis_url"}:
+        return f"The setting {name} is wrong: {message}."
     return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."

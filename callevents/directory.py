@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, or_, select
 
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
@@ -19,6 +19,7 @@ from callevents.models import (
     Pbx,
     SeenExtension,
     new_id,
+    to_id,
 )
 from callevents.pbxs import check_text
 
@@ -94,9 +95,9 @@ def find_extension_hooks(pbx: Pbx, extension: Extension | None) -> dict[EventTyp
 
 def get_extension(pbx: Pbx, extension_id: str) -> Extension:
     """Return the PBX's extension with that id; raises NotFoundError."""
-    extension = db.session.scalar(
-        select(Extension).where(Extension.pbx_id == pbx.id, Extension.id == extension_id)
-    )
+    # None, for what is no id, is no extension's.
+    found = select(Extension).where(Extension.pbx_id == pbx.id, Extension.id == to_id(extension_id))
+    extension = db.session.scalar(found)
     if extension is None:
         raise NotFoundError(f"{pbx.name} has no such extension.")
     return extension
@@ -106,9 +107,8 @@ def get_extension_by_number(pbx: Pbx, number: str) -> Extension | None:
     """Return the PBX's extension with that number, None for `*`; raises NotFoundError."""
     if number == ALL_EXTENSIONS:
         return None
-    extension = db.session.scalar(
-        select(Extension).where(Extension.pbx_id == pbx.id, Extension.number == number)
-    )
+    found = select(Extension).where(Extension.pbx_id == pbx.id, Extension.number == number)
+    extension = db.session.scalar(found) if number.isprintable() else None
     if extension is None:
         raise NotFoundError(f"{pbx.name} has no extension {number!r}.")
     return extension
@@ -153,7 +153,8 @@ def list_proposals(pbx: Pbx) -> Sequence[SeenExtension]:
 
 def dismiss_proposal(pbx: Pbx, number: str) -> None:
     """Forget a reported number until it is reported again."""
-    _forget_seen(pbx, number)
+    if number.isprintable():
+        _forget_seen(pbx, number)
 
 
 def check_number(number: str) -> str:
@@ -178,6 +179,9 @@ def _forget_seen(pbx: Pbx, number: str) -> None:
 
 def _matching(pbx: Pbx, search: str) -> Select[Extension]:
     query = select(Extension).where(Extension.pbx_id == pbx.id)
+    if not search.isprintable():
+        # Names and numbers are, and NUL is nothing that PostgreSQL could look for.
+        query = query.where(false())
     for word in search.split():
         query = query.where(
             or_(

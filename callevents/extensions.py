@@ -10,6 +10,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -53,6 +54,15 @@ def begin_write() -> None:
     """
     db.session.rollback()
     db.session.connection(execution_options=WRITES)
+
+
+def insert_into(model: type[Base]) -> Any:
+    """Return the database's own INSERT, which knows ON CONFLICT.
+
+    Into the table and not the class: rows need nothing of the ORM, which would take as long again.
+    """
+    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    return dialect.insert(model.__table__)
 
 
 @contextmanager

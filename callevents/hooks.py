@@ -58,7 +58,8 @@ def count_active_of_all(pbx: Pbx) -> dict[EventType, int]:
 
 def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:
     """Return the hook, of that PBX if one is given; raises NotFoundError."""
-    hook = db.session.scalar(select(Hook).where(Hook.event_id == event_id))
+    found = select(Hook).where(Hook.event_id == event_id)
+    hook = db.session.scalar(found) if event_id.isprintable() else None
     if hook is None or (pbx is not None and hook.pbx_id != pbx.id):
         raise NotFoundError(f"There is no request with the Event ID {event_id!r}.")
     return hook
@@ -153,7 +154,7 @@ def find_hooks(pbx: Pbx, event_ids: Sequence[str]) -> Sequence[Hook]:
     """Return those of the PBX's hooks that have one of the Event IDs, in the table's order."""
     return db.session.scalars(
         select(Hook)
-        .where(Hook.pbx_id == pbx.id, Hook.event_id.in_(event_ids))
+        .where(Hook.pbx_id == pbx.id, Hook.event_id.in_(filter(str.isprintable, event_ids)))
         .order_by(Hook.event_type, Hook.id)
     ).all()
 

@@ -10,11 +10,10 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from callevents.completion import CallHistory, complete
 from callevents.enums import CallStatus, DeliveryState, EventType
-from callevents.extensions import db
+from callevents.extensions import db, insert_into
 from callevents.models import (
     CallEvent,
     Delivery,
@@ -123,9 +122,9 @@ class _Key:
         if not identity:
             # Nothing tells a repeated report from a second event, so none is taken for repeated.
             return cls("random:" + new_id())
-        facts = f"{report.event_type.value}|{report.extension}|{identity}"
+        facts = [str(report.event_type.value), report.extension, identity]
         if report.at is not None:
-            return cls("timed:" + _digest(f"{facts}|{report.at.isoformat()}"))
+            return cls("timed:" + _digest([*facts, report.at.isoformat()]))
         window = REPEAT_WINDOW_OF_LEG if report.leg_id else REPEAT_WINDOW_OF_CALL
         # Time is cut into windows; the same report lies in this window or in the one before.
         number = int(now.timestamp() // window.total_seconds())
@@ -145,8 +144,9 @@ class _Known:
     received_at: datetime
 
 
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:40]
+def _digest(facts: Iterable[str]) -> str:
+    # Facts have no control characters, so none can imitate what separates them.
+    return sha256("\0".join(facts).encode()).hexdigest()[:40]
 
 
 def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
@@ -224,7 +224,7 @@ def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, _Known]:
         return {}
     # In the order of their keys, so that two batches with the same events cannot deadlock.
     rows = sorted(rows, key=lambda row: str(row["key"]))
-    statement = _insert(CallEvent).on_conflict_do_nothing().returning(CallEvent.id)
+    statement = insert_into(CallEvent).on_conflict_do_nothing().returning(CallEvent.id)
     inserted = set(db.session.scalars(statement, rows))
     lost = [row["key"] for row in rows if row["id"] not in inserted]
     return _find_events(pbx, lost) if lost else {}
@@ -244,7 +244,7 @@ def _insert_deliveries(
                 deliveries.append(_delivery_row(pbx, row, hook, now))
                 counts[row["id"]] += 1
     if deliveries:
-        db.session.execute(_insert(Delivery), deliveries)
+        db.session.execute(insert_into(Delivery), deliveries)
     return counts
 
 
@@ -264,6 +264,8 @@ def _active_hooks(pbx: Pbx, rows: list[Row], directory: dict[str, str]) -> Seque
             applies,
         )
         .order_by(Hook.id)
+        # Who removes a hook waits until its deliveries are there, which would fail without it.
+        .with_for_update(read=True, key_share=True)
     ).all()
 
 
@@ -292,7 +294,7 @@ def _remember_unknown(
     unknown = sorted({row["extension"] for row in rows} - directory.keys())
     if not unknown:
         return
-    statement = _insert(SeenExtension)
+    statement = insert_into(SeenExtension)
     statement = statement.on_conflict_do_update(
         index_elements=["pbx_id", "number"],
         set_={"last_seen_at": statement.excluded.last_seen_at},
@@ -301,15 +303,6 @@ def _remember_unknown(
         statement,
         [{"pbx_id": pbx.id, "number": number, "last_seen_at": now} for number in unknown],
     )
-
-
-def _insert(model: type[Any]) -> Any:
-    """Return the database's own INSERT, which knows ON CONFLICT.
-
-    Into the table and not the class: rows need nothing of the ORM, which would take as long again.
-    """
-    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-    return dialect.insert(model.__table__)
 
 
 def _results(

@@ -4,6 +4,7 @@ import secrets
 import string
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from flask_login import UserMixin
 from sqlalchemy import (
@@ -59,6 +60,14 @@ def to_milliseconds(moment: datetime) -> datetime:
 def new_id() -> str:
     """Return a new UUIDv7: unguessable, and later ones sort after earlier ones."""
     return str(uuid7())
+
+
+def to_id(text: str) -> str | None:
+    """Return the id as it is stored, None for what cannot be one."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
 
 
 def new_event_id() -> str:

@@ -27,7 +27,8 @@ def list_pbxs() -> Sequence[Pbx]:
 
 def get_pbx(slug: str) -> Pbx:
     """Return the PBX; raises NotFoundError."""
-    pbx = db.session.scalar(select(Pbx).where(Pbx.slug == slug))
+    # What is not printable is nobody's, and some of it PostgreSQL would not even look up.
+    pbx = db.session.scalar(select(Pbx).where(Pbx.slug == slug)) if slug.isprintable() else None
     if pbx is None:
         raise NotFoundError(f"There is no PBX {slug!r}.")
     return pbx

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 
 from callevents.enums import Role
 from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
-from callevents.extensions import db
+from callevents.extensions import db, insert_into
 from callevents.models import SignInFailure, User, utc_now
 from callevents.pbxs import check_text
 
@@ -67,7 +67,8 @@ def sign_in(username: str, password: str, address: str) -> User:
     username = username.strip().lower()[:MAX_USERNAME_LENGTH]
     keys = [_key("account", username), _key("address", address)]
     _refuse_blocked(keys)
-    user: User | None = db.session.scalar(select(User).where(User.username == username))
+    known = select(User).where(User.username == username)
+    user: User | None = db.session.scalar(known) if username.isprintable() else None
     if not _is_password(user, password) or user is None:
         for key in keys:
             _count_failure(key)
@@ -128,10 +129,10 @@ def _refuse_blocked(keys: list[str]) -> None:
 def _count_failure(key: str) -> None:
     now = utc_now()
     db.session.execute(delete(SignInFailure).where(SignInFailure.failed_at < now - FORGET_AFTER))
-    failure = db.session.get(SignInFailure, key, with_for_update=True)
-    if failure is None:
-        failure = SignInFailure(key=key, count=0, failed_at=now, blocked_until=now)
-        db.session.add(failure)
+    first = {"key": key, "count": 0, "failed_at": now, "blocked_until": now}
+    db.session.execute(insert_into(SignInFailure).values(first).on_conflict_do_nothing())
+    # It is there now, whoever has been first; and nobody else counts until we commit.
+    failure = db.session.get_one(SignInFailure, key, with_for_update=True, populate_existing=True)
     failure.count += 1
     failure.failed_at = now
     failure.blocked_until = now + timedelta(seconds=_delay_seconds(failure.count))

@@ -1,6 +1,7 @@
 """The ingest route. It stores and wakes, nothing else, because calls wait for it."""
 
 import time
+from math import ceil
 from typing import Any
 
 import structlog
@@ -53,7 +54,7 @@ class Limiter:
         """Raise ProblemError if the PBX has reported too much within this minute."""
         if not self._limiter.hit(self._limit, pbx.slug, cost=events):
             reset_at = self._limiter.get_window_stats(self._limit, pbx.slug).reset_time
-            wait = max(1, round(reset_at - time.time()))
+            wait = max(1, ceil(reset_at - time.time()))
             raise ProblemError(
                 429,
                 f"More than {self._limit.amount:,} events within a minute. Wait {wait} seconds.",

@@ -1,7 +1,6 @@
 """The log of deliveries: lists, single ones with their attempts, and each hook's last."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -9,7 +8,7 @@ from sqlalchemy.orm import joinedload
 from callevents.enums import DeliveryState
 from callevents.errors import NotFoundError
 from callevents.extensions import db
-from callevents.models import Attempt, Delivery, Hook, Pbx
+from callevents.models import Attempt, Delivery, Hook, Pbx, to_id
 
 
 def list_deliveries(
@@ -78,7 +77,6 @@ def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
 
 
 def _check_id(delivery_id: str) -> str:
-    try:
-        return str(UUID(delivery_id))
-    except ValueError:
-        raise NotFoundError("There is no such delivery.") from None
+    if (found := to_id(delivery_id)) is None:
+        raise NotFoundError("There is no such delivery.")
+    return found
