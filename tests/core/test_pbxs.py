@@ -1,0 +1,152 @@
+"""PBXs and the tokens with which they report."""
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from callevents import pbxs
+from callevents.enums import EventType
+from callevents.errors import ConflictError, InvalidError, NotFoundError
+from callevents.extensions import begin_write, db
+from callevents.ingest import accept
+from callevents.models import IngestToken, Pbx, new_id
+from callevents.reports import Report
+
+
+def add(name: str) -> Pbx:
+    """Add a PBX."""
+    begin_write()
+    pbx, _ = pbxs.add_pbx(name)
+    db.session.commit()
+    return pbx
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Head office", "head-office"),
+        ("  Zürich & Büro #2 ", "zurich-buro-2"),
+        ("日本", "pbx"),
+        ("---", "pbx"),
+        ("new", "new-2"),
+        ("x" * 100, "x" * 48),
+        ("a" * 47 + " b", "a" * 47),
+    ],
+)
+def test_slug_is_made_of_the_name(app: Flask, name: str, slug: str) -> None:
+    """The name in addresses is plain, short, and never that of a page."""
+    assert add(name).slug == slug
+
+
+def test_slugs_are_unique(app: Flask) -> None:
+    """Names that look alike in addresses are numbered."""
+    assert [add(name).slug for name in ("A b", "A-b", "a_b")] == ["a-b", "a-b-2", "a-b-3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "Enter a name."),
+        (" \t", "Enter a name."),
+        ("x" * 101, "At most 100 characters are possible; these are 101."),
+        ("a\x00b", "Control characters are not possible here."),
+        ("a\u202eb", "Control characters are not possible here."),
+        ("HEAD OFFICE ", "There is a PBX named 'Head office' already."),
+        ("Straße", "There is a PBX named 'STRASSE' already."),
+    ],
+)
+def test_wrong_names_are_refused(pbx: Pbx, name: str, sentence: str) -> None:
+    """Names have rules, and no two are the same but for their case."""
+    add("STRASSE")
+    begin_write()
+    with pytest.raises(InvalidError) as caught:
+        pbxs.add_pbx(name)
+    assert caught.value.errors == {"name": [sentence]}
+    with pytest.raises(InvalidError):
+        pbxs.rename_pbx(add("Third"), name)
+
+
+def test_renaming_keeps_the_address(pbx: Pbx) -> None:
+    """A new name, or another case of the own one, leaves the slug as it is."""
+    begin_write()
+    for name in ("HEAD OFFICE", "Elsewhere"):
+        pbxs.rename_pbx(pbx, name)
+        assert (pbx.name, pbx.slug) == (name, "head-office")
+    db.session.commit()
+
+
+def test_list_is_sorted_by_name(app: Flask) -> None:
+    """Names sort without regard to case."""
+    for name in ("b", "C", "a"):
+        add(name)
+    assert [pbx.name for pbx in pbxs.list_pbxs()] == ["a", "b", "C"]
+
+
+@pytest.mark.parametrize("slug", ["", "nobody", "\x00", "HEAD-OFFICE", "head-office\x00"])
+def test_unknown_pbx(pbx: Pbx, slug: str) -> None:
+    """What is no PBX's slug is not found, on every database."""
+    with pytest.raises(NotFoundError, match="There is no PBX"):
+        pbxs.get_pbx(slug)
+    with pytest.raises(NotFoundError):
+        pbxs.find_pbx_by_token(slug, "x")
+
+
+def test_token_opens_its_own_pbx_only(pbx: Pbx, other_pbx: Pbx, token: str) -> None:
+    """A token is right for its PBX, exactly as it is."""
+    assert pbxs.find_pbx_by_token("head-office", token) is pbx
+    assert pbxs.find_pbx_by_token("branch", token) is None
+    for wrong in ("", token[:-1], token + " ", token.upper(), "\x00", "\ud800", "x" * 10_000):
+        assert pbxs.find_pbx_by_token("head-office", wrong) is None
+
+
+def test_tokens_are_not_stored(pbx: Pbx, token: str) -> None:
+    """The database has a digest, and a hint too short to be of use."""
+    [row] = pbxs.list_tokens(pbx)
+    assert token.startswith("cet_")
+    assert len(token) >= 4 + 43
+    assert row.hint == token[:9]
+    stored = [str(getattr(row, column.key)) for column in IngestToken.__table__.columns]
+    assert not any(token in value or token[10:] in value for value in stored)
+
+
+def test_two_tokens_while_one_is_replaced(pbx: Pbx, token: str) -> None:
+    """A second token may be made, not a third; the old one stays valid until it is revoked."""
+    begin_write()
+    second = pbxs.add_token(pbx)
+    with pytest.raises(ConflictError, match=r"^Two tokens are valid already\. Revoke the one"):
+        pbxs.add_token(pbx)
+    db.session.commit()
+    assert second != token
+    for valid in (token, second):
+        assert pbxs.find_pbx_by_token("head-office", valid) is pbx
+    begin_write()
+    pbxs.revoke_token(pbx, pbxs.list_tokens(pbx)[0].id)
+    db.session.commit()
+    assert pbxs.find_pbx_by_token("head-office", token) is None
+    assert pbxs.find_pbx_by_token("head-office", second) is pbx
+    begin_write()
+    pbxs.revoke_token(pbx, pbxs.list_tokens(pbx)[0].id)
+    db.session.commit()
+    assert pbxs.find_pbx_by_token("head-office", second) is None
+
+
+def test_revoking_what_is_not_there(pbx: Pbx, other_pbx: Pbx) -> None:
+    """Neither an unknown token nor another PBX's can be revoked."""
+    for token_id in (new_id(), "x", pbxs.list_tokens(other_pbx)[0].id):
+        with pytest.raises(NotFoundError, match=r"^That token is not valid any more\.$"):
+            pbxs.revoke_token(pbx, token_id)
+    assert len(db.session.scalars(select(IngestToken)).all()) == 2
+
+
+def test_last_events(pbx: Pbx, other_pbx: Pbx) -> None:
+    """Each PBX has the time of its last event; silent ones are left out."""
+    for hour in (10, 12, 11):
+        with time_machine.travel(datetime(2026, 3, 1, hour, tzinfo=UTC), tick=False):
+            begin_write()
+            accept(pbx, [Report(event_type=EventType.HANGUP, extension="1")])
+            db.session.commit()
+    assert pbxs.last_event_times([pbx, other_pbx]) == {pbx.id: datetime(2026, 3, 1, 12, tzinfo=UTC)}
+    assert pbxs.last_event_times([]) == {}

@@ -1,0 +1,80 @@
+"""The log of deliveries: newest first, single ones, and each hook's last."""
+
+import pytest
+from flask import Flask
+
+from callevents import pbxs
+from callevents.delivery import log
+from callevents.enums import DeliveryState, EventType
+from callevents.errors import NotFoundError
+from callevents.extensions import begin_write, db
+from callevents.models import Pbx, new_id
+from tests.conftest import Configure
+from tests.delivery.conftest import ReportEvents
+
+
+@pytest.fixture
+def other(app: Flask) -> Pbx:
+    """Another PBX."""
+    begin_write()
+    other, _ = pbxs.add_pbx("Branch")
+    db.session.commit()
+    return other
+
+
+def test_newest_first_in_pages(
+    pbx: Pbx, other: Pbx, configure: Configure, report_events: ReportEvents
+) -> None:
+    """Lists go from new to old, page by page, of one PBX and in one state if that is asked for."""
+    configure.hook("*", EventType.DIAL_IN, "http://a/")
+    ids = report_events(5)
+    newest = list(reversed(ids))
+    assert [one.id for one in log.list_deliveries()] == newest
+    first = log.list_deliveries(limit=2)
+    assert [one.id for one in first] == newest[:2]
+    rest = log.list_deliveries(before=first[-1].id)
+    assert [one.id for one in rest] == newest[2:]
+    assert log.list_deliveries(pbx=other) == []
+    assert len(log.list_deliveries(pbx=pbx, state=DeliveryState.PENDING)) == 5
+    assert log.list_deliveries(state=DeliveryState.FAILED) == []
+
+
+@pytest.mark.parametrize("wrong", ["", "abc", "\x00", "1" * 100, new_id()])
+def test_unknown_delivery(app: Flask, wrong: str) -> None:
+    """What is no id, or nobody's, is not found."""
+    with pytest.raises(NotFoundError, match=r"^There is no such delivery\.$"):
+        log.get_delivery(wrong)
+
+
+def test_no_page_before_what_is_no_id(app: Flask) -> None:
+    """A page that begins after nonsense is not found."""
+    with pytest.raises(NotFoundError):
+        log.list_deliveries(before="x")
+
+
+def test_delivery_of_another_pbx(
+    pbx: Pbx, other: Pbx, configure: Configure, report_events: ReportEvents
+) -> None:
+    """A delivery is found under its own PBX only."""
+    configure.hook("*", EventType.DIAL_IN, "http://a/")
+    [delivery_id] = report_events()
+    assert log.get_delivery(delivery_id, pbx).id == delivery_id
+    assert log.get_delivery(delivery_id.upper()).id == delivery_id
+    with pytest.raises(NotFoundError):
+        log.get_delivery(delivery_id, other)
+    assert log.list_attempts(log.get_delivery(delivery_id)) == []
+
+
+def test_last_delivery_of_each_hook(configure: Configure, report_events: ReportEvents) -> None:
+    """Each hook has its own last delivery; one that had none is left out."""
+    first = configure.hook("*", EventType.DIAL_IN, "http://a/")
+    second = configure.hook("*", EventType.DIAL_OUT, "http://b/")
+    silent = configure.hook("*", EventType.HANGUP, "http://c/")
+    ins = report_events(3)
+    outs = report_events(2, EventType.DIAL_OUT)
+    last = log.last_deliveries([first, second, silent])
+    assert {hook_id: one.id for hook_id, one in last.items()} == {
+        first.id: ins[-1],
+        second.id: outs[-1],
+    }
+    assert log.last_deliveries([]) == {}
