@@ -1,5 +1,6 @@
 """Use cases on users: add, sign in with a growing delay after failures, change the password."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from hashlib import sha256
@@ -59,23 +60,38 @@ def find_user(session_id: str) -> User | None:
     return user if user is not None and user.session_version == int(version) else None
 
 
-def sign_in(username: str, password: str, address: str) -> User:
-    """Return the user; raises TooManyAttemptsError or SignInError.
+@dataclass(frozen=True)
+class SignInAttempt:
+    """Whose password was given, and whether it was right."""
 
-    The caller commits also when SignInError is raised, so that the failure counts.
+    username: str
+    is_right: bool
+    #: What failures are counted under: the account and the address.
+    keys: tuple[str, str]
+
+
+def try_password(username: str, password: str, address: str) -> SignInAttempt:
+    """Compare the password; raises TooManyAttemptsError while sign-in is refused.
+
+    Only reads: comparing takes long on purpose, and nobody else shall have to wait to write.
     """
     username = username.strip().lower()[:MAX_USERNAME_LENGTH]
-    keys = [_key("account", username), _key("address", address)]
+    keys = (_key("account", username), _key("address", address))
     _refuse_blocked(keys)
-    known = select(User).where(User.username == username)
-    user: User | None = db.session.scalar(known) if username.isprintable() else None
-    if not _is_password(user, password) or user is None:
-        for key in keys:
+    return SignInAttempt(username, _is_password(_find_by_name(username), password), keys)
+
+
+def sign_in(attempt: SignInAttempt) -> User:
+    """Return the user if the password was right; raises SignInError.
+
+    The caller commits also when that is raised, so that the failure counts.
+    """
+    user = _find_by_name(attempt.username)
+    if not attempt.is_right or user is None:
+        for key in sorted(attempt.keys):
             _count_failure(key)
         raise SignInError("The username or the password is wrong.")
-    db.session.execute(delete(SignInFailure).where(SignInFailure.key == keys[0]))
-    if _hasher.check_needs_rehash(user.password_hash):
-        user.password_hash = _hasher.hash(password)
+    db.session.execute(delete(SignInFailure).where(SignInFailure.key == attempt.keys[0]))
     return user
 
 
@@ -95,6 +111,11 @@ def check_password(password: str, *, field: str = "password") -> None:
             field,
             f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters.",
         )
+
+
+def _find_by_name(username: str) -> User | None:
+    found: User | None = db.session.scalar(select(User).where(User.username == username))
+    return found
 
 
 def _check_username(username: str) -> str:
@@ -118,7 +139,7 @@ def _key(kind: str, value: str) -> str:
     return sha256(f"{kind}:{value}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _refuse_blocked(keys: list[str]) -> None:
+def _refuse_blocked(keys: tuple[str, str]) -> None:
     blocked_until = db.session.scalar(
         select(func.max(SignInFailure.blocked_until)).where(SignInFailure.key.in_(keys))
     )

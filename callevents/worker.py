@@ -44,7 +44,7 @@ class DrainWorker(SimpleWorker):
         super().heartbeat(timeout, pipeline)
         if pipeline is None and not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
-            self.register_birth()
+            self.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types
 
     def handle_warm_shutdown_request(self) -> None:
         """Stop claiming at once, in the middle of a job too."""

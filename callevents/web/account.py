@@ -16,7 +16,7 @@ from flask_login import current_user
 
 from callevents import users
 from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
-from callevents.extensions import db
+from callevents.extensions import begin_write, db
 from callevents.forms import PasswordForm, SignInForm
 from callevents.models import User
 from callevents.web import hx, session
@@ -39,13 +39,17 @@ def sign_in() -> Any:
 
 @bp.post("/sign-in")
 @for_everyone
+@reads_only
 def do_sign_in() -> Any:
     """Sign in, and go on to the page that was wanted."""
     form = SignInForm(request.form)
     try:
-        user = users.sign_in(
+        attempt = users.try_password(
             form.username.data or "", form.password.data or "", request.remote_addr or ""
         )
+        # A writer only now that the slow comparison is over.
+        begin_write()
+        user = users.sign_in(attempt)
     except (SignInError, TooManyAttemptsError) as error:
         # Committed too, so that the failure counts.
         db.session.commit()

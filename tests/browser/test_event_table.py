@@ -95,7 +95,7 @@ def test_dialog_refuses_a_bad_url_and_saves_a_good_one(
     expect(url).to_be_focused()
     expect(dialog).to_contain_text("generated when saved")
     url.fill("ftp://crm.example.com/x")
-    dialog.get_by_text("POST", exact=True).click()
+    dialog.get_by_label("POST", exact=True).check()
     dialog.get_by_role("button", name="Save").click()
     expect(url).to_have_attribute("aria-invalid", "true")
     expect(dialog).to_contain_text("The URL must begin with http:// or https://.")
@@ -122,7 +122,7 @@ def test_preview_follows_what_is_typed(admin: Page, extension: str) -> None:
     expect(dialog.locator("#preview")).to_contain_text("GET /pop?t=7&CallID=")
     expect(dialog.locator("#preview")).to_contain_text("büro.example")
     expect(dialog.locator("#preview")).to_contain_text("xn--bro-hoa.example")
-    dialog.get_by_text("POST", exact=True).click()
+    dialog.get_by_label("POST", exact=True).check()
     expect(dialog.locator("#preview")).to_contain_text("POST /pop?t=7 HTTP/1.1")
 
 

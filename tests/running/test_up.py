@@ -25,7 +25,7 @@ def test_first_start(shared: CallEvents) -> None:
     assert shared.readyz().json() == {"status": "ok", "database": "ok", "redis": "ok"}
     username, password = shared.admin
     with create_app(Settings(data_dir=shared.data_dir)).app_context():
-        user = users.sign_in(username, password, "127.0.0.1")
+        user = users.sign_in(users.try_password(username, password, "127.0.0.1"))
         assert (user.username, user.role) == ("admin", Role.ADMIN)
         db.engine.dispose()
     for path in shared.data_dir.iterdir():
