@@ -68,6 +68,8 @@ class SignInAttempt:
     is_right: bool
     #: What failures are counted under: the account and the address.
     keys: tuple[str, str]
+    #: The password's hash with newer parameters, where the stored one has older ones.
+    new_hash: str = ""
 
 
 def try_password(username: str, password: str, address: str) -> SignInAttempt:
@@ -78,7 +80,10 @@ def try_password(username: str, password: str, address: str) -> SignInAttempt:
     username = username.strip().lower()[:MAX_USERNAME_LENGTH]
     keys = (_key("account", username), _key("address", address))
     _refuse_blocked(keys)
-    return SignInAttempt(username, _is_password(_find_by_name(username), password), keys)
+    user = _find_by_name(username)
+    is_right = _is_password(user, password)
+    is_old = is_right and user and _hasher.check_needs_rehash(user.password_hash)
+    return SignInAttempt(username, is_right, keys, _hasher.hash(password) if is_old else "")
 
 
 def sign_in(attempt: SignInAttempt) -> User:
@@ -92,6 +97,7 @@ def sign_in(attempt: SignInAttempt) -> User:
             _count_failure(key)
         raise SignInError("The username or the password is wrong.")
     db.session.execute(delete(SignInFailure).where(SignInFailure.key == attempt.keys[0]))
+    user.password_hash = attempt.new_hash or user.password_hash
     return user
 
 

@@ -46,7 +46,7 @@ def sign_in(username: str = "ana", password: str = PASSWORD, address: str = "10.
     """Sign in as the page does; return who it is, or the sentence of the refusal."""
     begin_write()
     try:
-        return users.sign_in(username, password, address).username
+        return users.sign_in(users.try_password(username, password, address)).username
     except (SignInError, TooManyAttemptsError) as error:
         return str(error)
     finally:
