@@ -3,6 +3,7 @@
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from callevents.supervisor import valkey as valkey_module
 from callevents.supervisor.errors import StartError
 from callevents.supervisor.processes import Processes
 from callevents.supervisor.signals import Signals
+from tests.waiting import wait_until
 
 Make = Callable[[str], Processes]
+PATIENCE_SECONDS = 0.5
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def make(
     def make(code: str) -> Processes:
         monkeypatch.setattr(processes_module, "_flask", lambda _: [sys.executable, "-c", code])
         monkeypatch.setattr(processes_module.server, "GRACEFUL_SECONDS", 0)
-        monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", 0.5)
+        monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", PATIENCE_SECONDS)
         made.append(Processes(own, listener, signals))
         made[-1].start()
         return made[-1]
@@ -114,16 +117,29 @@ def test_silent_web_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         make("import time; time.sleep(60)").wait_until_ready()
 
 
-def test_process_that_does_not_stop(make: Make) -> None:
-    """What does not stop when it is asked is ended after its time."""
-    make("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)")
-
-
-def test_impatience(make: Make, signals: Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second wish to stop ends everything at once."""
+def make_stubborn(make: Make, folder: Path) -> Processes:
+    """Return a web server and a worker that run and do not want to stop."""
     processes = make(
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+        "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        f"pathlib.Path({str(folder)!r}, f'up-{{os.getpid()}}').touch(); time.sleep(60)"
     )
+    wait_until(lambda: len(list(folder.glob("up-*"))) == 2, "both processes")
+    return processes
+
+
+def test_processes_that_do_not_stop(make: Make, tmp_path: Path) -> None:
+    """What does not stop when it is asked is ended after its time."""
+    processes = make_stubborn(make, tmp_path)
+    began = time.monotonic()
+    processes.stop()
+    assert time.monotonic() - began >= PATIENCE_SECONDS
+
+
+def test_impatience(
+    make: Make, signals: Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second wish to stop ends everything at once."""
+    processes = make_stubborn(make, tmp_path)
     monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", 3600)
     signals.stop_at_once = True
     processes.stop()

@@ -78,6 +78,21 @@ def test_silent_clients_are_limited() -> None:
             assert limit == (SILENCE_SECONDS, 0)
 
 
+def test_silent_client_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that falls silent is one line in the log; what nobody expected has its trace."""
+    log = server._GunicornLog(Config())
+    for error in (BlockingIOError(), RuntimeError("unexpected")):
+        try:
+            raise error
+        except (BlockingIOError, RuntimeError):
+            log.exception("Socket error processing request.")
+    silent, unexpected = caplog.records
+    assert silent.levelname == "WARNING"
+    assert silent.message == "closed the connection of a client that was silent"
+    assert not silent.exc_info
+    assert unexpected.exc_info
+
+
 @pytest.mark.parametrize(
     ("database_url", "processes"), [("", 1), ("postgresql://host/name", 3)], ids=["sqlite", "pg"]
 )
