@@ -1,8 +1,8 @@
 """What the tests of delivering share: servers of raw bytes, transports, due deliveries."""
 
-import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -30,10 +30,8 @@ def serve() -> Iterator[Serve]:
     """Starts servers of raw bytes, which end with the test."""
     servers: list[RawServer] = []
 
-    def serve(
-        talk: Talk, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
-    ) -> RawServer:
-        servers.append(RawServer(talk, host=host, tls=tls))
+    def serve(talk: Talk, **options: Any) -> RawServer:
+        servers.append(RawServer(talk, **options))
         return servers[-1]
 
     yield serve

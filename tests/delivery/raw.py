@@ -83,7 +83,12 @@ class RawServer:
     """Listens on a free port and has `talk` speak on every connection, until it is closed."""
 
     def __init__(
-        self, talk: Talk, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+        self,
+        talk: Talk,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.requests: list[bytes] = []
         #: How many connections were accepted.
@@ -92,7 +97,7 @@ class RawServer:
         self.ended = 0
         self._talk = talk
         self._tls = tls
-        self._listener = socket.create_server((host, 0))
+        self._listener = socket.create_server((host, port))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._open: set[socket.socket] = set()

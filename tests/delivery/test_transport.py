@@ -155,11 +155,11 @@ def test_silence_in_the_answer(make_transport: MakeTransport, serve: Serve) -> N
 
 
 @contextmanager
-def full_listener(port: int = 0) -> Iterator[int]:
+def full_listener() -> Iterator[int]:
     """Give the port of a listener on 127.0.0.1 that takes no connections: its queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", port))
+        listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         for _ in range(4):
             client = stack.enter_context(socket.socket())
@@ -386,10 +386,10 @@ def test_no_address_is_tried_when_the_time_is_up(
 ) -> None:
     """A name with many silent addresses does not get the time for one as often as it has them."""
     transport = make_transport(connect_timeout_seconds=0.4, total_timeout_seconds=0.2)
-    last = serve(keeps_alive, host="127.0.0.9")
     resolves("127.0.0.1", "127.0.0.9")
-    with full_listener(last.port):
-        answer = get(transport, f"http://many.test:{last.port}/")
+    with full_listener() as port:
+        last = serve(keeps_alive, host="127.0.0.9", port=port)
+        answer = get(transport, f"http://many.test:{port}/")
     assert answer.error == TOO_LONG
     assert last.accepted == 0
 

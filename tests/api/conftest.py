@@ -1,0 +1,62 @@
+"""What the tests of the routes for programs share."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
+
+from callevents.extensions import db
+from callevents.models import CallEvent, Delivery, SeenExtension
+from tests.core.logged import Logged, capture_log
+
+Send = Callable[..., TestResponse]
+EVENT = {"event": "dial-in", "ext": "101"}
+
+
+@pytest.fixture
+def logged(app: Flask) -> Iterator[Logged]:
+    """What is logged during the test."""
+    with capture_log() as logged:
+        yield logged
+
+
+@pytest.fixture
+def send(client: FlaskClient, token: str) -> Send:
+    """Posts to the PBX's ingest address, with its token as Bearer unless other headers are said."""
+
+    def send(**options: Any) -> TestResponse:
+        options.setdefault("headers", {"Authorization": f"Bearer {token}"})
+        return client.post("/ingest/head-office", **options)
+
+    return send
+
+
+def stored() -> list[CallEvent]:
+    """Return the events as they are stored, oldest first."""
+    db.session.rollback()
+    return list(db.session.scalars(select(CallEvent).order_by(CallEvent.id)))
+
+
+def is_empty() -> bool:
+    """Return whether nothing at all is stored of any event."""
+    db.session.rollback()
+    return not any(
+        db.session.scalar(select(func.count()).select_from(model))
+        for model in (CallEvent, Delivery, SeenExtension)
+    )
+
+
+def check_problem(answer: TestResponse, status: int) -> dict[str, Any]:
+    """Check that the answer is a problem document of that status; return it."""
+    assert answer.status_code == status
+    assert answer.content_type == "application/problem+json"
+    document: dict[str, Any] = answer.get_json()
+    assert document["status"] == status
+    assert document["type"] == "about:blank"
+    assert document["title"]
+    assert document["detail"].endswith((".", "!"))
+    return document
