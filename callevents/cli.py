@@ -221,7 +221,9 @@ def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool
 
 
 @deliveries_group.command("list")
-@click.option("--state", type=click.Choice(DeliveryState), help="Only those in this state.")
+@click.option(
+    "--state", type=click.Choice(list(map(str, DeliveryState))), help="Only those in this state."
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @json_option
 @reports_errors
@@ -233,7 +235,9 @@ def list_deliveries(state: DeliveryState | None, limit: int, as_json: bool) -> N
 
 @users_group.command("add")
 @click.argument("username")
-@click.option("--role", type=click.Choice(Role), default=Role.VIEWER, show_default="viewer")
+@click.option(
+    "--role", type=click.Choice(list(map(str, Role))), default=str(Role.VIEWER), show_default=True
+)
 @click.option(
     "--password",
     prompt=True,
