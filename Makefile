@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Given to pytest, for example: make test ARGS='-k toggle'. Without it, coverage is checked too.
 ARGS :=
 
+# In an empty environment there is not even a PATH.
+export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check format
 
