@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
-from sqlalchemy import text
 
 from callevents import create_app, users
 from callevents.config import Settings
@@ -18,7 +17,7 @@ from callevents.ingest import accept
 from callevents.models import Delivery, Hook, Pbx
 from callevents.reports import Report
 from tests.conftest import Configure
-from tests.core.faults import before_statement, missing_table
+from tests.core.faults import lost_connection, missing_table
 from tests.running.running import find_free_port
 
 Run = Callable[..., Result]
@@ -237,7 +236,7 @@ def test_users(run: Run, app: Flask, answer: Callable[..., Any]) -> None:
     env = {"CALLEVENTS_USER_PASSWORD": "c good password"}
     assert answer("users", "add", "eve", env=env)["username"] == "eve"
     for name, password in (("ana", "a"), ("bob", "b"), ("eve", "c")):
-        user = users.sign_in(name, f"{password} good password", "x")
+        user = users.sign_in(users.try_password(name, f"{password} good password", "x"))
         assert (user.username, user.is_admin) == (name, name == "ana")
 
 
@@ -357,22 +356,11 @@ def test_database_that_does_not_answer(tmp_path: Path) -> None:
 def test_database_that_fails_during_the_command(run: Run, pbx: Pbx) -> None:
     """Losing the database in the middle is a sentence as well."""
     db.session.rollback()
-    engine = db.engine
-    if engine.dialect.name == "sqlite":
-        with missing_table(engine, "pbx"):
+    if db.engine.dialect.name == "sqlite":
+        with missing_table(db.engine, "pbx"):
             result = run("pbx", "list")
     else:
-
-        def end_connections() -> None:
-            with engine.connect() as connection:
-                connection.execute(
-                    text(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                        "WHERE pid <> pg_backend_pid() AND datname = current_database()"
-                    )
-                )
-
-        with before_statement(engine, "SELECT pbx.", end_connections):
+        with lost_connection(db.engine, "SELECT pbx."):
             result = run("pbx", "list")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: The database does not answer: ")

@@ -66,6 +66,26 @@ def before_statement(engine: Engine, beginning: str, act: Callable[[], None]) ->
     assert done, f"no statement began with {beginning!r}"
 
 
+@contextmanager
+def lost_connection(engine: Engine, beginning: str) -> Iterator[None]:
+    """Have PostgreSQL end the connection on which such a statement is to be executed first."""
+    done: list[bool] = []
+
+    def listen(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(beginning) and not done:
+            done.append(True)
+            pid = connection.connection.dbapi_connection.info.backend_pid
+            with engine.connect() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+    assert done, f"no statement began with {beginning!r}"
+
+
 def _run(engine: Engine, *statements: str) -> None:
     with write_transaction(engine) as connection:
         for statement in statements:
