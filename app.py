@@ -6,7 +6,7 @@ import click
 from flask.cli import load_dotenv
 
 from callevents import create_app, supervisor
-from callevents.config import SettingsError, load_settings
+from callevents.config import PREFIX, SettingsError, load_settings
 
 try:
     if __name__ == "__main__":
@@ -14,7 +14,13 @@ try:
         load_dotenv()
         sys.exit(supervisor.run(load_settings()))
     app = create_app()
-except (SettingsError, OSError) as error:
-    # Wrong settings, or a data folder that cannot be used; both say what to change.
+except SettingsError as error:
     click.echo(str(error), err=True)
+    sys.exit(2)
+except OSError as error:
+    click.echo(
+        f"Call Events cannot start: {error.strerror}: {error.filename}. "
+        f"The folder that it writes to is set by {PREFIX}DATA_DIR.",
+        err=True,
+    )
     sys.exit(2)

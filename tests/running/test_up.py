@@ -183,8 +183,10 @@ def test_data_folder_that_is_a_file(start: Start, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     program = start(tmp_path / "file", cwd=tmp_path)
     assert program.wait() == 2
-    assert str(tmp_path / "file") in program.output
-    assert "Traceback" not in program.output
+    assert program.stderr == [
+        f"Call Events cannot start: File exists: {tmp_path / 'file'}. "
+        "The folder that it writes to is set by CALLEVENTS_DATA_DIR."
+    ]
 
 
 def test_database_that_does_not_answer(start: Start) -> None:
