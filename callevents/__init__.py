@@ -60,5 +60,11 @@ def _engine_options(settings: Settings) -> dict[str, object]:
         "max_overflow": 4,
         "pool_pre_ping": True,
         "pool_timeout": 5,
-        "connect_args": {"connect_timeout": 5},
+        "connect_args": {
+            "connect_timeout": 5,
+            # A database that has gone silent must not hold a dialplan, or a thread, for ever.
+            "tcp_user_timeout": 10_000,
+            "options": "-c statement_timeout=10000 -c lock_timeout=5000"
+            " -c idle_in_transaction_session_timeout=60000",
+        },
     }

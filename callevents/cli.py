@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from callevents import database, directory, hooks, pbxs, server, supervisor, users, worker
 from callevents.config import Settings
@@ -52,6 +52,10 @@ def reports_errors(command: Command) -> Command:
             raise click.ClickException("\n".join(_sentences(error))) from None
         except CallEventsError as error:
             raise click.ClickException(str(error)) from None
+        except IntegrityError:
+            raise click.ClickException(
+                "Somebody else has changed the same at this moment. Please look, and try again."
+            ) from None
         except (OperationalError, InterfaceError) as error:
             raise click.ClickException(f"The database does not answer: {error.orig}") from None
 

@@ -38,8 +38,13 @@ class CallHistory:
             self._told.setdefault((told.call_id, told.extension), []).append(told)
 
     def of(self, report: Report) -> list[Any]:
-        """Return what was told of the report's extension in the report's call."""
-        return self._told.get((report.call_id, report.extension), [])
+        """Return what was told of the report's extension in the report's call.
+
+        Only since its last hangup: an extension may be called again in the same call.
+        """
+        told = self._told.get((report.call_id, report.extension), [])
+        hangups = [i for i, earlier in enumerate(told) if earlier.event_type is EventType.HANGUP]
+        return told[hangups[-1] + 1 :] if hangups else told
 
 
 def complete(report: Report, extensions: Set[str], history: CallHistory) -> Report:

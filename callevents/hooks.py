@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import joinedload
 
 from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method
@@ -125,7 +125,7 @@ def update_hook(hook: Hook, *, method: Method, url: str, active: bool, note: str
     hook.url, hook.note = values["url"], values["note"]
     db.session.execute(
         update(Delivery)
-        .where(Delivery.hook_id == hook.id, IS_OPEN)
+        .where(Delivery.id.in_(_open_deliveries([hook.id])))
         .values(method=hook.method, url=hook.url)
         .execution_options(synchronize_session=False)
     )
@@ -148,15 +148,6 @@ def clear_hooks(hooks: Iterable[Hook]) -> int:
         delete(Hook).where(Hook.id.in_(ids)).execution_options(synchronize_session="fetch")
     )
     return len(ids)
-
-
-def find_hooks(pbx: Pbx, event_ids: Sequence[str]) -> Sequence[Hook]:
-    """Return those of the PBX's hooks that have one of the Event IDs, in the table's order."""
-    return db.session.scalars(
-        select(Hook)
-        .where(Hook.pbx_id == pbx.id, Hook.event_id.in_(filter(str.isprintable, event_ids)))
-        .order_by(Hook.event_type, Hook.id)
-    ).all()
 
 
 def check_note(note: str) -> str:
@@ -210,16 +201,22 @@ def cancel_deliveries(hook_ids: Sequence[int]) -> None:
     attempt succeed, it is recorded as delivered; should it fail, no other is made. What an ingest
     commits at this very moment is cancelled when a worker claims it.
     """
-    # Locked in the order that the recorder uses too, so that the two cannot deadlock.
-    waiting = (
+    db.session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(_open_deliveries(hook_ids)))
+        .values(state=DeliveryState.CANCELLED, finished_at=utc_now(), claimed_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _open_deliveries(hook_ids: Sequence[int]) -> Select[str]:
+    """Return the query of what waits for these hooks.
+
+    It locks in the order that the recorder uses too, so that the two cannot deadlock.
+    """
+    return (
         select(Delivery.id)
         .where(Delivery.hook_id.in_(hook_ids), IS_OPEN)
         .order_by(Delivery.id)
         .with_for_update()
-    )
-    db.session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(waiting))
-        .values(state=DeliveryState.CANCELLED, finished_at=utc_now(), claimed_at=None)
-        .execution_options(synchronize_session=False)
     )

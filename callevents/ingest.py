@@ -50,6 +50,11 @@ REPORTED = (
     "duration_seconds",
 )
 
+#: What came longer ago under the same call id was another call: PBXs use their ids again.
+LONGEST_CALL = timedelta(hours=24)
+#: No more events than these are looked at for what they tell of a hangup.
+MAX_HISTORY = 2000
+
 Row = dict[str, Any]
 
 
@@ -180,9 +185,17 @@ def _history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
     }
     if calls:
         columns = [getattr(CallEvent, name) for name in REPORTED]
-        for row in db.session.execute(
-            select(*columns).where(CallEvent.pbx_id == pbx.id, CallEvent.call_id.in_(calls))
-        ):
+        query = (
+            select(*columns)
+            .where(
+                CallEvent.pbx_id == pbx.id,
+                CallEvent.call_id.in_(calls),
+                CallEvent.received_at > utc_now() - LONGEST_CALL,
+            )
+            .order_by(CallEvent.id.desc())
+            .limit(MAX_HISTORY)
+        )
+        for row in reversed(db.session.execute(query).all()):
             history.add(row)
     return history
 
@@ -264,8 +277,6 @@ def _active_hooks(pbx: Pbx, rows: list[Row], directory: dict[str, str]) -> Seque
             applies,
         )
         .order_by(Hook.id)
-        # Who removes a hook waits until its deliveries are there, which would fail without it.
-        .with_for_update(read=True, key_share=True)
     ).all()
 
 

@@ -182,6 +182,7 @@ class Hook(Model):
     __table_args__ = (
         Index("ix_hook_pbx_id_event_type", "pbx_id", "event_type"),
         Index("ix_hook_extension_id", "extension_id"),
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -271,8 +272,9 @@ class Delivery(Model):
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
     call_event_id: Mapped[str] = mapped_column(ForeignKey(CallEvent.id, ondelete="CASCADE"))
-    #: None once the hook is gone; what it was stays in the next three columns.
-    hook_id: Mapped[int | None] = mapped_column(ForeignKey(Hook.id, ondelete="SET NULL"))
+    #: No foreign key: removing a hook must not touch all that it ever delivered. Ids of hooks are
+    #: never given again. What the hook was stays in the next three columns.
+    hook_id: Mapped[int] = mapped_column(Integer)
     hook_event_id: Mapped[str] = mapped_column(String(EVENT_ID_LENGTH))
     method: Mapped[Method] = mapped_column(_text_enum(Method, 8))
     url: Mapped[str] = mapped_column(String(MAX_URL_LENGTH))
@@ -294,7 +296,9 @@ class Delivery(Model):
 
     call_event: Mapped[CallEvent] = relationship()
     pbx: Mapped[Pbx] = relationship()
-    hook: Mapped[Hook | None] = relationship()
+    hook: Mapped[Hook | None] = relationship(
+        primaryjoin="foreign(Delivery.hook_id) == Hook.id", viewonly=True
+    )
 
 
 #: Written into statements as it is and not as a parameter: databases use the partial indexes on

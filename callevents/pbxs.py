@@ -74,6 +74,8 @@ def add_token(pbx: Pbx) -> str:
 
     Raises ConflictError when two are valid already.
     """
+    # Locked, so that two who renew at the same moment count each other's.
+    db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update())
     if len(list_tokens(pbx)) >= MAX_TOKENS:
         raise ConflictError(
             "Two tokens are valid already. Revoke the one that is no longer used, then renew."

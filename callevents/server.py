@@ -137,12 +137,18 @@ class _GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 
-    def exception(self, msg: str, *args: object, **kwargs: Any) -> None:
+    def warning(self, msg: str, *args: object, **kwargs: Any) -> None:
+        """Log a warning, without what an unreadable request said: it may be a token."""
+        if msg.startswith("Invalid request"):
+            msg, args = msg.partition(": ")[0], ()
+        super().warning(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ARG002  # gunicorn's signature; its texts have whole addresses
         """Log an error with its trace, but a client that fell silent in one line."""
         if isinstance(sys.exception(), BlockingIOError):
             self.error_log.log(logging.WARNING, "closed the connection of a client that was silent")
         else:
-            super().exception(msg, *args, **kwargs)
+            self.error_log.error("a request could not be answered", exc_info=True)
 
 
 def _resolve(host: str, port: int) -> tuple[int, int, int, str, Any]:

@@ -89,8 +89,10 @@ def try_password(username: str, password: str, address: str) -> SignInAttempt:
 def sign_in(attempt: SignInAttempt) -> User:
     """Return the user if the password was right; raises SignInError.
 
-    The caller commits also when that is raised, so that the failure counts.
+    The caller commits also when that is raised, so that the failure counts. What others have
+    failed at meanwhile counts before what this one has found: raises TooManyAttemptsError then.
     """
+    _refuse_blocked(attempt.keys)
     user = _find_by_name(attempt.username)
     if not attempt.is_right or user is None:
         for key in sorted(attempt.keys):
@@ -101,12 +103,20 @@ def sign_in(attempt: SignInAttempt) -> User:
     return user
 
 
-def change_password(user: User, current: str, new: str) -> None:
-    """Change the password and end the user's other sessions. Raises InvalidError."""
+def hash_new_password(user: User, current: str, new: str) -> str:
+    """Return the new password's hash if the present one is right; raises InvalidError.
+
+    Only reads, because it takes long on purpose.
+    """
     if not _is_password(user, current):
         raise InvalidError.of("current", "This is not your present password.")
     check_password(new, field="new")
-    user.password_hash = _hasher.hash(new)
+    return _hasher.hash(new)
+
+
+def change_password(user: User, password_hash: str) -> None:
+    """Give the user the password of that hash, and end the user's other sessions."""
+    user.password_hash = password_hash
     user.session_version += 1
 
 
@@ -122,6 +132,8 @@ def check_password(password: str, *, field: str = "password") -> None:
 def _find_by_name(username: str) -> User | None:
     if not username.isprintable():
         return None  # Nobody's name, and NUL is nothing that PostgreSQL could look for.
+    if not username.isprintable():
+        return None  # Nobody is called that, and some databases refuse to look.
     found: User | None = db.session.scalar(select(User).where(User.username == username))
     return found
 

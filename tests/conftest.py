@@ -19,6 +19,7 @@ from callevents.enums import EventType, Method
 from callevents.extensions import begin_write, db
 from callevents.models import Hook, Pbx
 from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.ports import find_free_port
 from tests.receiver import Receiver
 
 SECRET_KEY = "for tests only, and long enough for the rule"
@@ -48,7 +49,8 @@ def database_url(databases: SqliteDatabases | PostgresDatabases) -> Iterator[str
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real Valkey."""
-    with ValkeyServer() as server:
+    # A port of our own choice: two runs at once would find the same one.
+    with ValkeyServer(port=find_free_port()) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
 
 

@@ -201,7 +201,7 @@ def _no_database(error: Exception) -> Response:
     return problem_response(
         ProblemError(
             503,
-            "The database does not answer. Nothing was stored; report the event again.",
+            "The database does not answer, and the event may not be stored. Report it again.",
             headers={"Retry-After": "2"},
         )
     )

@@ -19,6 +19,7 @@ EXTRA_REFUSED = tuple(
         (
             "192.0.0.0/24",  # IETF protocol assignments, RFC 6890
             "192.88.99.0/24",  # 6to4 relay anycast, RFC 7526
+            "168.63.129.16/32",  # Azure's platform address, reachable from inside a machine there
             "2001:20::/28",  # ORCHIDv2, RFC 7343
             "3fff::/20",  # documentation, RFC 9637
             "5f00::/16",  # segment routing, RFC 9602

@@ -1,11 +1,14 @@
 """Claims due deliveries under a lease, so that each is with one worker at a time."""
 
-from collections.abc import Collection, Sequence
+import math
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select, update
+import structlog
+from sqlalchemy import Connection, Row, Select, exists, select, update
 
 from callevents.delivery.request import Request, build_request, parameters
 from callevents.enums import DeliveryState
@@ -16,6 +19,9 @@ from callevents.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx
 _EVENT_COLUMNS = [getattr(CallEvent, name) for name in (*REPORTED, "happened_at")]
 
 
+log = structlog.get_logger("callevents.delivery")
+
+
 @dataclass(frozen=True)
 class Claim:
     """A delivery that this worker owns until its lease ends, and the request to make."""
@@ -24,6 +30,8 @@ class Claim:
     fence: int
     created_at: datetime
     request: Request
+    #: On the monotonic clock: an attempt that has not begun by then is not this worker's any more.
+    send_before: float = math.inf
 
 
 def has_due(connection: Connection, now: datetime) -> bool:
@@ -52,37 +60,46 @@ def claim_due(
     return [(delivery_id, fence) for delivery_id, fence in claimed]
 
 
-def load_claims(connection: Connection, claimed: Sequence[tuple[str, int]]) -> list[Claim]:
+def load_claims(
+    connection: Connection, claimed: Mapping[str, int], lease: timedelta
+) -> tuple[list[Claim], set[str]]:
     """Return what the claimed deliveries are to send, in the order of their events.
 
-    Read after the claim is committed: what has been cancelled or disabled since is left out.
+    Read after the claim is committed: what has been cancelled or disabled since is left out. The
+    second value has the ids of those that were found but cannot be made into a request.
     """
-    fences = dict(claimed)
+    send_before = time.monotonic() + lease.total_seconds()
+    claims: list[Claim] = []
+    unreadable: set[str] = set()
+    for row in connection.execute(_load_statement(claimed)):
+        try:
+            claims.append(_claim(row, claimed[row.delivery_id], send_before))
+        except Exception as error:  # one bad row must not stop the others
+            log.error("a delivery cannot be sent", delivery=row.delivery_id, exc_info=error)
+            unreadable.add(row.delivery_id)
+    return claims, unreadable
+
+
+def finish_unsent(
+    connection: Connection,
+    claimed: Mapping[str, int],
+    state: DeliveryState,
+    now: datetime,
+    error: str = "",
+) -> None:
+    """End claimed deliveries without an attempt, as long as they are still this worker's."""
+    # Locked in the order that all others use too, so that no two can deadlock.
     rows = connection.execute(
-        select(
-            Delivery.id.label("delivery_id"),
-            Delivery.created_at.label("delivery_created_at"),
-            Hook.event_id.label("hook_event_id"),
-            Hook.method,
-            Hook.url,
-            Pbx.slug,
-            *_EVENT_COLUMNS,
-        )
-        .join(CallEvent, Delivery.call_event_id == CallEvent.id)
-        .join(Hook, Delivery.hook_id == Hook.id)
-        .join(Pbx, Delivery.pbx_id == Pbx.id)
-        .where(Delivery.id.in_(fences), IS_OPEN, Hook.active)
+        select(Delivery.id, Delivery.fence)
+        .where(Delivery.id.in_(claimed), IS_OPEN)
         .order_by(Delivery.id)
+        .with_for_update()
     )
-    return [_claim(row, fences[row.delivery_id]) for row in rows]
-
-
-def cancel_orphans(connection: Connection, delivery_ids: Collection[str], now: datetime) -> None:
-    """Cancel claimed deliveries that are not to be sent: their hook is gone or inactive."""
+    own = [row.id for row in rows if row.fence == claimed[row.id]]
     connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_(delivery_ids), IS_OPEN)
-        .values(state=DeliveryState.CANCELLED, finished_at=now, claimed_at=None)
+        .where(Delivery.id.in_(own))
+        .values(state=state, finished_at=now, claimed_at=None, error=error)
     )
 
 
@@ -102,7 +119,26 @@ def renew_leases(
         )
 
 
-def _claim(row: Row[Any], fence: int) -> Claim:
+def _load_statement(claimed: Collection[str]) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Delivery.id.label("delivery_id"),
+            Delivery.created_at.label("delivery_created_at"),
+            Hook.event_id.label("hook_event_id"),
+            Hook.method,
+            Hook.url,
+            Pbx.slug,
+            *_EVENT_COLUMNS,
+        )
+        .join(CallEvent, Delivery.call_event_id == CallEvent.id)
+        .join(Hook, Delivery.hook_id == Hook.id)
+        .join(Pbx, Delivery.pbx_id == Pbx.id)
+        .where(Delivery.id.in_(claimed), IS_OPEN, Hook.active)
+        .order_by(Delivery.id)
+    )
+
+
+def _claim(row: Row[*tuple[Any, ...]], fence: int, send_before: float) -> Claim:
     values = parameters(
         row,
         pbx_slug=row.slug,
@@ -110,4 +146,4 @@ def _claim(row: Row[Any], fence: int) -> Claim:
         delivery_id=row.delivery_id,
     )
     request = build_request(row.method, row.url, values)
-    return Claim(row.delivery_id, fence, row.delivery_created_at, request)
+    return Claim(row.delivery_id, fence, row.delivery_created_at, request, send_before)

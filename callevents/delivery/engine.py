@@ -9,24 +9,28 @@ while the last one was written.
 import queue
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callevents.config import Settings
 from callevents.delivery.claim import (
     Claim,
-    cancel_orphans,
     claim_due,
+    finish_unsent,
     has_due,
     load_claims,
     renew_leases,
 )
 from callevents.delivery.record import Outcome, record
+from callevents.delivery.retry import GIVEN_UP, is_too_old
 from callevents.delivery.transport import Transport
+from callevents.enums import DeliveryState
 from callevents.extensions import write_transaction
 from callevents.models import utc_now
 
@@ -109,14 +113,24 @@ class Engine:
             with write_transaction(self._database) as connection:
                 claimed = claim_due(connection, slots, utc_now(), self._lease)
             count = len(claimed)
-            claims = self._load(claimed) if claimed else []
+            claims = self._load(dict(claimed)) if claimed else []
         finally:
             if unused := slots - len(claims):
                 self._free.release(unused)
         for claim in claims:
-            self._hold(claim)
-            self._pool.submit(self._attempt, claim)
+            self._submit(claim)
         return count
+
+    def _submit(self, claim: Claim) -> None:
+        """Give the claim to a thread; if there can be none, let it go until its lease ends."""
+        with self._held_lock:
+            self._held[claim.delivery_id] = claim
+        try:
+            self._pool.submit(self._attempt, claim)
+        except RuntimeError as error:
+            log.error("no thread for an attempt", error=str(error))
+            self._let_go([claim])
+            self._free.release()
 
     def _acquire_slots(self) -> int:
         """Wait for a free thread, take all that are free; return how many, zero when stopping."""
@@ -128,24 +142,45 @@ class Engine:
             slots += 1
         return slots
 
-    def _load(self, claimed: list[tuple[str, int]]) -> list[Claim]:
+    def _load(self, claimed: dict[str, int]) -> list[Claim]:
+        """Return what is to be sent; end what is not: too old, or its hook is gone or inactive."""
         with self._database.connect() as connection:
-            claims = load_claims(connection, claimed)
-        orphans = dict(claimed).keys() - {claim.delivery_id for claim in claims}
-        if orphans:
+            claims, unreadable = load_claims(connection, claimed, self._lease)
+        now = utc_now()
+        old = {claim.delivery_id for claim in claims if is_too_old(claim.created_at, now)}
+        orphans = claimed.keys() - {claim.delivery_id for claim in claims} - unreadable
+        if old or orphans:
             with write_transaction(self._database) as connection:
-                cancel_orphans(connection, orphans, utc_now())
-        return claims
+                for ids, state, error in (
+                    (old, DeliveryState.FAILED, GIVEN_UP),
+                    (orphans, DeliveryState.CANCELLED, ""),
+                ):
+                    fences = {delivery_id: claimed[delivery_id] for delivery_id in ids}
+                    finish_unsent(connection, fences, state, now, error)
+        return [claim for claim in claims if claim.delivery_id not in old]
 
-    def _hold(self, claim: Claim) -> None:
+    def _let_go(self, claims: Iterable[Claim]) -> None:
+        """Hold these no longer; their leases are not renewed any more."""
         with self._held_lock:
-            self._held[claim.delivery_id] = claim
+            for claim in claims:
+                # By now this worker may have claimed the same delivery anew.
+                if self._held.get(claim.delivery_id) is claim:
+                    del self._held[claim.delivery_id]
 
     def _attempt(self, claim: Claim) -> None:
-        answer = self._transport.send(claim.request)
-        interrupted = self._closed.is_set() and not answer.is_success
-        self._outcomes.put(Outcome(claim, answer, interrupted))
-        self._free.release()
+        try:
+            if time.monotonic() >= claim.send_before:
+                # This process was held up; another worker may have it by now.
+                self._let_go([claim])
+                return
+            answer = self._transport.send(claim.request)
+            interrupted = self._closed.is_set() and not answer.is_success
+            self._outcomes.put(Outcome(claim, answer, interrupted))
+        except Exception as error:  # a thread that ended would hold the claim for ever
+            log.error("an attempt broke off", delivery=claim.delivery_id, exc_info=error)
+            self._let_go([claim])
+        finally:
+            self._free.release()
 
     def _record_outcomes(self) -> None:
         while (first := self._outcomes.get()) is not None:
@@ -169,21 +204,27 @@ class Engine:
 
     def _record(self, batch: list[Outcome]) -> None:
         """Write the batch, again and again until the database takes it."""
-        while True:
-            try:
-                with write_transaction(self._database) as connection:
-                    record(connection, batch, utc_now())
+        while not self._is_recorded(batch):
+            if self._closed.wait(DATABASE_PAUSE_SECONDS):
+                # The leases end by themselves, and the attempts are made again.
                 break
-            except SQLAlchemyError as error:
+        self._let_go(outcome.claim for outcome in batch)
+
+    def _is_recorded(self, batch: list[Outcome]) -> bool:
+        """Write the batch; return False if the database was silent and it may be tried again."""
+        try:
+            with write_transaction(self._database) as connection:
+                record(connection, batch, utc_now())
+        except Exception as error:  # one bad outcome must not hold up the others
+            if _may_pass(error):
                 log.error("outcomes not recorded yet", count=len(batch), error=str(error))
-                if self._closed.wait(DATABASE_PAUSE_SECONDS):
-                    # The leases end by themselves, and the attempts are made again.
-                    break
-        with self._held_lock:
+                return False
+            if len(batch) == 1:
+                log.error("an outcome cannot be recorded", exc_info=error)
+                return True
             for outcome in batch:
-                # By now this worker may have claimed the same delivery anew.
-                if self._held.get(outcome.claim.delivery_id) is outcome.claim:
-                    del self._held[outcome.claim.delivery_id]
+                self._record([outcome])
+        return True
 
     def _poll(self) -> None:
         """Look for due deliveries by ourselves, for what no wake has told us of."""
@@ -197,6 +238,8 @@ class Engine:
                     self.drain()
             except SQLAlchemyError as error:
                 log.error("the database does not answer", error=str(error))
+            except Exception as error:  # without this thread nothing would be found
+                log.error("looking for due deliveries failed", exc_info=error)
 
     def _renew(self) -> None:
         while not self._closed.wait(self._settings.lease_seconds * RENEW_AFTER_SHARE):
@@ -207,5 +250,12 @@ class Engine:
             try:
                 with write_transaction(self._database) as connection:
                     renew_leases(connection, claims, utc_now(), self._lease)
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001  # without this thread all leases would end
                 log.error("leases not renewed", count=len(claims), error=str(error))
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether the database's state is the reason, and not what it was to store."""
+    if isinstance(error, DataError | IntegrityError):
+        return False
+    return isinstance(error, DBAPIError | PoolTimeoutError)

@@ -73,7 +73,7 @@ def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
     )
     ids = select(last).where(Hook.id.in_([hook.id for hook in hooks]))
     found = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids)))
-    return {delivery.hook_id: delivery for delivery in found if delivery.hook_id is not None}
+    return {delivery.hook_id: delivery for delivery in found}
 
 
 def _check_id(delivery_id: str) -> str:

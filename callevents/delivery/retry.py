@@ -7,6 +7,8 @@ SCHEDULE = tuple(
     timedelta(seconds=seconds) for seconds in (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600)
 )
 GIVE_UP_AFTER = timedelta(hours=24)
+#: What the log says of a delivery that no worker could try in time.
+GIVEN_UP = "Given up after 24 hours, before it could be tried again."
 
 
 def find_next_attempt(failures: int, created_at: datetime, now: datetime) -> datetime | None:
@@ -15,4 +17,9 @@ def find_next_attempt(failures: int, created_at: datetime, now: datetime) -> dat
     No attempt starts later than GIVE_UP_AFTER from the delivery's creation.
     """
     due_at = now + SCHEDULE[min(failures, len(SCHEDULE)) - 1]
-    return due_at if due_at <= created_at + GIVE_UP_AFTER else None
+    return None if is_too_old(created_at, due_at) else due_at
+
+
+def is_too_old(created_at: datetime, now: datetime) -> bool:
+    """Return whether no attempt may start any more."""
+    return now > created_at + GIVE_UP_AFTER

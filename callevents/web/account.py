@@ -76,18 +76,24 @@ def show() -> str:
 
 @bp.route("/account/password", methods=["GET", "POST"])
 @for_users
+@reads_only
 def change_password() -> Any:
     """Show the form for another password; change it, which ends the user's other sessions."""
     form = PasswordForm(request.form)
     if request.method == "POST":
         user_id = current_user.id
         try:
-            users.change_password(current_user, form.current.data or "", form.new.data or "")
+            new_hash = users.hash_new_password(
+                current_user, form.current.data or "", form.new.data or ""
+            )
         except InvalidError as error:
             form.show(error)
         else:
+            begin_write()
+            user = db.session.get_one(User, user_id)
+            users.change_password(user, new_hash)
             db.session.commit()
-            session.begin(db.session.get_one(User, user_id))
+            session.begin(user)
             return hx.go_to(url_for("account.show"), "Your password is changed.")
     return render_template("account/password.html", form=form), 422 if form.errors else 200
 

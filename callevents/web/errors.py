@@ -6,8 +6,9 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import (
     Conflict,
     HTTPException,
@@ -40,6 +41,11 @@ EXPIRED = (
     "changed. Reload the page and do it again."
 )
 
+OVERTAKEN = (
+    "Somebody else has changed the same at this moment. Nothing was changed here; reload the page "
+    "and look."
+)
+
 log = structlog.get_logger("callevents.web")
 
 
@@ -51,6 +57,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CallEventsError, _domain_error)
     for silent in (OperationalError, InterfaceError, PoolTimeoutError):
         app.register_error_handler(silent, _no_database)
+    for overtaken in (IntegrityError, StaleDataError):
+        app.register_error_handler(overtaken, _overtaken)
 
 
 def find_program() -> Answer | None:
@@ -69,6 +77,11 @@ def _domain_error(error: CallEventsError) -> Response:
     if isinstance(error, ConflictError):
         return _http_error(Conflict(str(error)))
     return _http_error(UnprocessableEntity(str(error)))
+
+
+def _overtaken(_error: Exception) -> Response:
+    """Answer whoever was a moment later than somebody else who changed the same."""
+    return _http_error(Conflict(OVERTAKEN))
 
 
 def _no_database(error: Exception) -> Response:

@@ -14,6 +14,13 @@ from callevents.web.guard import for_admins
 
 bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
 
+#: What can be pasted into a PBX or a script so that it reports, by the name that people read.
+LINES = {
+    "Asterisk dialplan": "pbxs/asterisk.txt",
+    "Shell script": "pbxs/script.txt",
+    "curl": "pbxs/curl.txt",
+}
+
 
 @bp.get("")
 def index() -> str:
@@ -48,6 +55,7 @@ def add() -> Any:
 def show(slug: str) -> str:
     """Show a PBX: its tokens, and the lines with which it reports."""
     pbx = pbxs.get_pbx(slug)
+    ingest_url = url_for("ingest.take", slug=pbx.slug, _external=True)
     return render_template(
         "pbxs/_tokens.html" if hx.is_htmx() else "pbxs/show.html",
         pbx=pbx,
@@ -55,7 +63,9 @@ def show(slug: str) -> str:
         max_tokens=pbxs.MAX_TOKENS,
         last_event=pbxs.last_event_times([pbx]).get(pbx.id),
         count=directory.count_extensions([pbx]).get(pbx.id, 0),
-        ingest_url=url_for("ingest.take", slug=pbx.slug, _external=True),
+        ingest_url=ingest_url,
+        # As texts, which the page escapes; included there they would go through as they are.
+        lines={name: render_template(file, ingest_url=ingest_url) for name, file in LINES.items()},
     )
 
 

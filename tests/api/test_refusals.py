@@ -302,6 +302,6 @@ def test_database_that_does_not_answer(gone: FlaskClient) -> None:
         answer = gone.get(f"{URL}?event=0&ext=1&token=x")
         document = check_problem(answer, 503)
         assert document["detail"] == (
-            "The database does not answer. Nothing was stored; report the event again."
+            "The database does not answer, and the event may not be stored. Report it again."
         )
         assert answer.headers["Retry-After"] == "2"

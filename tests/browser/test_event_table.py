@@ -51,7 +51,9 @@ def test_title_and_order_are_those_of_the_original(admin: Page, extension: str) 
     admin.goto(extension)
     title = "Head office to Third-Party Application REST Calls"
     expect(admin.get_by_role("table", name=title)).to_be_visible()
-    labels = [cell.inner_text().splitlines()[0].strip() for cell in admin.get_by_role("rowheader").all()]
+    labels = [
+        cell.inner_text().splitlines()[0].strip() for cell in admin.get_by_role("rowheader").all()
+    ]
     assert labels == [
         "Dial-Out",
         "Dial-In",

@@ -355,7 +355,7 @@ def test_hook_removed_at_the_same_time(app: Flask, pbx: Pbx, configure: Configur
     thread.join()
     assert accepted.deliveries == 1
     delivery = db.session.scalars(select(Delivery)).one()
-    assert (delivery.call_event_id, delivery.hook_id) == (accepted.id, None)
+    assert (delivery.call_event_id, delivery.hook) == (accepted.id, None)
 
 
 def test_hangup_completes_itself_from_stored_events(pbx: Pbx) -> None:

@@ -229,7 +229,7 @@ def test_changing_the_password_ends_other_sessions(user: User) -> None:
     session_id = user.get_id()
     assert users.find_user(session_id) is user
     begin_write()
-    users.change_password(user, PASSWORD, "battery staple")
+    users.change_password(user, users.hash_new_password(user, PASSWORD, "battery staple"))
     db.session.commit()
     assert users.find_user(session_id) is None
     assert users.find_user(user.get_id()) is user
@@ -250,7 +250,7 @@ def test_wrong_password_changes(
     """The present password is asked for, and the new one has rules; nothing changes."""
     session_id = user.get_id()
     with pytest.raises(InvalidError) as caught:
-        users.change_password(user, current, new)
+        users.hash_new_password(user, current, new)
     assert caught.value.errors == errors
     assert users.find_user(session_id) is user
 

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from callevents import hooks
 from callevents.delivery.claim import (
     Claim,
-    cancel_orphans,
     claim_due,
+    finish_unsent,
     has_due,
     load_claims,
     renew_leases,
@@ -36,7 +36,9 @@ def claim(limit: int = 100, now: datetime | None = None) -> Claimed:
 def load(claimed: Claimed) -> list[Claim]:
     """Load what was claimed."""
     with db.engine.connect() as connection:
-        return load_claims(connection, claimed)
+        claims, unreadable = load_claims(connection, dict(claimed), LEASE)
+    assert not unreadable
+    return claims
 
 
 def is_due(now: datetime) -> bool:
@@ -196,7 +198,7 @@ def test_what_is_off_since_the_claim_is_left_out(
     db.session.commit()
     assert load(claimed) == []
     with write_transaction(db.engine) as connection:
-        cancel_orphans(connection, [delivery_id], utc_now())
+        finish_unsent(connection, dict(claimed), DeliveryState.CANCELLED, utc_now())
     delivery = get_delivery(delivery_id)
     assert delivery.state is DeliveryState.CANCELLED
     assert delivery.finished_at is not None
@@ -208,8 +210,18 @@ def test_only_open_orphans_are_cancelled(hook: Hook, report_events: ReportEvents
     [delivery_id] = report_events()
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=DeliveryState.DELIVERED))
-        cancel_orphans(connection, [delivery_id], utc_now())
+        finish_unsent(connection, {delivery_id: 0}, DeliveryState.CANCELLED, utc_now())
     assert get_delivery(delivery_id).state is DeliveryState.DELIVERED
+
+
+def test_another_workers_claim_is_not_ended(hook: Hook, report_events: ReportEvents) -> None:
+    """Who has lost a claim to another worker cannot end the delivery any more."""
+    [delivery_id] = report_events()
+    [(_, fence)] = claim()
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Delivery).values(fence=fence + 1))
+        finish_unsent(connection, {delivery_id: fence}, DeliveryState.CANCELLED, utc_now())
+    assert get_delivery(delivery_id).state is DeliveryState.PENDING
 
 
 def test_lease_is_renewed_for_its_owner_only(hook: Hook, report_events: ReportEvents) -> None:

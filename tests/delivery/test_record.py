@@ -44,7 +44,8 @@ def claim(now: datetime) -> list[Claim]:
     """Claim and load what is due then."""
     with write_transaction(db.engine) as connection:
         claimed = claim_due(connection, 100, now, LEASE)
-        return load_claims(connection, claimed)
+        claims, _ = load_claims(connection, dict(claimed), LEASE)
+        return claims
 
 
 def note(*outcomes: Outcome, now: datetime | None = None) -> None:

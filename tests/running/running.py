@@ -4,7 +4,6 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import IO
 import psutil
 import requests
 
+from tests.ports import find_free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,14 +26,6 @@ def clean_environment(**settings: str) -> dict[str, str]:
     """Return this process's environment with these settings of Call Events and no others."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CALLEVENTS_")}
     return environment | {f"CALLEVENTS_{name.upper()}": v for name, v in settings.items()}
-
-
-def find_free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Program:

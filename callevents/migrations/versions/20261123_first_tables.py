@@ -114,7 +114,8 @@ def upgrade():
     sa.ForeignKeyConstraint(['extension_id'], ['extension.id'], name=op.f('fk_hook_extension_id_extension'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['pbx_id'], ['pbx.id'], name=op.f('fk_hook_pbx_id_pbx'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_hook')),
-    sa.UniqueConstraint('event_id', name=op.f('uq_hook_event_id'))
+    sa.UniqueConstraint('event_id', name=op.f('uq_hook_event_id')),
+    sqlite_autoincrement=True
     )
     with op.batch_alter_table('hook', schema=None) as batch_op:
         batch_op.create_index('ix_hook_extension_id', ['extension_id'], unique=False)
@@ -124,7 +125,7 @@ def upgrade():
     sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
     sa.Column('pbx_id', sa.Integer(), nullable=False),
     sa.Column('call_event_id', sa.Uuid(as_uuid=False), nullable=False),
-    sa.Column('hook_id', sa.Integer(), nullable=True),
+    sa.Column('hook_id', sa.Integer(), nullable=False),
     sa.Column('hook_event_id', sa.String(length=30), nullable=False),
     sa.Column('method', sa.String(length=8), nullable=False),
     sa.Column('url', sa.String(length=2000), nullable=False),
@@ -141,7 +142,6 @@ def upgrade():
     sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint('attempts >= 0', name=op.f('ck_delivery_attempts')),
     sa.ForeignKeyConstraint(['call_event_id'], ['call_event.id'], name=op.f('fk_delivery_call_event_id_call_event'), ondelete='CASCADE'),
-    sa.ForeignKeyConstraint(['hook_id'], ['hook.id'], name=op.f('fk_delivery_hook_id_hook'), ondelete='SET NULL'),
     sa.ForeignKeyConstraint(['pbx_id'], ['pbx.id'], name=op.f('fk_delivery_pbx_id_pbx'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_delivery'))
     )
