@@ -10,10 +10,12 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format
+.PHONY: help install run test check format
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed ## Install what it needs into .venv, and start nothing
 
 run: $(VENV)/installed ## Install and start everything on this machine; Ctrl-C stops it
 	@$(BIN)/python app.py

@@ -151,7 +151,8 @@ def set_hook(
 ) -> None:
     """Configure the request for an EVENT of an EXTENSION (* for all); print its Event ID.
 
-    Where the event has one request already, that one is changed, unless --add is given.
+    Where the event has one request already, it becomes this one, unless --add is given: what is
+    not named is GET, active and without a note.
     """
     begin_write()
     found = pbxs.get_pbx(pbx)

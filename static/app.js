@@ -99,6 +99,8 @@ function returnFocus() {
 dialog.addEventListener("close", () => {
   document.body.append(toasts);
   dialog.replaceChildren();
+  // What was done meanwhile, such as a test event, may show in the tables.
+  document.body.dispatchEvent(new CustomEvent("dialog-closed"));
   opener?.focus({ preventScroll: true });
   returnFocus();
 });
