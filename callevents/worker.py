@@ -10,6 +10,7 @@ from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
+from rq.serializers import JSONSerializer
 
 from callevents.config import Settings
 from callevents.delivery.engine import Engine
@@ -34,6 +35,8 @@ class DrainWorker(SimpleWorker):
         super().__init__(
             [make_queue(connection)],
             connection=connection,
+            # The worker's own, not the queue's, is what it reads jobs with.
+            serializer=JSONSerializer,
             worker_ttl=WORKER_TTL_SECONDS,
             log_job_description=False,
         )
