@@ -1,0 +1,101 @@
+"""The migrations: they make the models' tables, and can go back and forth with data."""
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from flask import Flask
+from sqlalchemy import inspect, select, text
+
+from callevents import create_app, database
+from callevents.config import Settings
+from callevents.database import DatabaseError
+from callevents.enums import EventType
+from callevents.extensions import Base, begin_write, db
+from callevents.ingest import accept
+from callevents.models import Pbx
+from callevents.reports import Report
+from tests.conftest import Configure
+
+
+@pytest.fixture
+def config(app: Flask) -> Config:
+    """Alembic's configuration of the application."""
+    found: Config = app.extensions["migrate"].migrate.get_config()
+    return found
+
+
+def tables() -> set[str]:
+    """Return the names of the tables that exist."""
+    db.session.rollback()
+    return set(inspect(db.engine).get_table_names())
+
+
+def test_models_and_migrations_agree(config: Config) -> None:
+    """Alembic finds nothing that a migration would have to add."""
+    command.check(config)
+
+
+def test_down_and_up_with_data(app: Flask, config: Config, pbx: Pbx, configure: Configure) -> None:
+    """A database in use goes down to nothing and up again, and works as before."""
+    configure.extension("101")
+    configure.hook("101", EventType.DIAL_IN, "http://a/")
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="101")])
+    db.session.commit()
+    ours = {table.name for table in Base.metadata.sorted_tables}
+    assert ours < tables()
+    try:
+        command.downgrade(config, "base")
+        assert tables() == {"alembic_version"}
+        assert not database.is_current(app)
+    finally:
+        command.upgrade(config, "head")
+    assert tables() == ours | {"alembic_version"}
+    assert database.is_current(app)
+    command.check(config)
+    assert db.session.scalars(select(Pbx)).all() == []
+    begin_write()
+    fresh = Pbx(slug="x", name="x")
+    db.session.add(fresh)
+    db.session.flush()
+    assert accept(fresh, [Report(event_type=EventType.DIAL_IN, extension="1")])
+    db.session.commit()
+
+
+def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:
+    """An upgrade of what is up to date keeps everything."""
+    db.session.rollback()
+    database.upgrade(app)
+    assert [one.slug for one in db.session.scalars(select(Pbx))] == ["head-office"]
+
+
+def test_database_of_a_later_version(app: Flask, settings: Settings) -> None:
+    """A database that another version has set up is left alone, with a sentence."""
+    begin_write()
+    known = db.session.scalar(text("SELECT version_num FROM alembic_version"))
+    db.session.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+    db.session.commit()
+    try:
+        assert not database.is_current(app)
+        with pytest.raises(DatabaseError, match="was set up by another version of Call Events"):
+            database.upgrade(app)
+    finally:
+        begin_write()
+        db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": known})
+        db.session.commit()
+
+
+def test_file_that_is_no_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is no database is told as that, by the file's name."""
+    folder = tmp_path_factory.mktemp("broken")
+    (folder / "calls.sqlite3").write_text("This is a letter and no database. " * 100)
+    app = create_app(
+        Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'calls.sqlite3'}")
+    )
+    with pytest.raises(DatabaseError) as caught:
+        database.upgrade(app)
+    assert str(caught.value) == (
+        f"The database {folder / 'calls.sqlite3'} cannot be used: file is not a database."
+    )
+    with app.app_context():
+        db.engine.dispose()

@@ -1,0 +1,146 @@
+"""What columns store, ids, and that the migrations make exactly the models' tables."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from callevents.enums import TABLE_ORDER, EventType
+from callevents.extensions import Base, begin_write, db
+from callevents.ingest import accept
+from callevents.models import (
+    Extension,
+    Pbx,
+    User,
+    new_event_id,
+    new_id,
+    to_id,
+    utc_now,
+)
+from callevents.reports import Report
+from tests.conftest import Configure
+
+MOMENT = datetime(2026, 3, 1, 12, 0, 0, 250_999, timezone(timedelta(hours=2)))
+
+
+def test_moments_are_stored_in_utc_with_milliseconds(pbx: Pbx) -> None:
+    """Whatever zone a moment is in, it comes back in UTC, cut to milliseconds."""
+    pbx.created_at = MOMENT
+    db.session.commit()
+    db.session.expire_all()
+    assert pbx.created_at == datetime(2026, 3, 1, 10, 0, 0, 250_000, UTC)
+    assert pbx.created_at.utcoffset() == timedelta(0)
+
+
+def test_naive_moments_are_refused(pbx: Pbx) -> None:
+    """A moment without a zone could be any, so none is stored."""
+    pbx.created_at = MOMENT.replace(tzinfo=None)
+    with pytest.raises(StatementError, match="without a time zone"):
+        db.session.commit()
+    db.session.rollback()
+
+
+def test_now_has_milliseconds() -> None:
+    """What is not stored is not compared either."""
+    assert {utc_now().microsecond % 1000 for _ in range(50)} == {0}
+    assert utc_now().tzinfo is UTC
+
+
+def test_ids_sort_by_age() -> None:
+    """Later ids sort after earlier ones, also within a millisecond: batches rely on it."""
+    ids = [new_id() for _ in range(5000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 5000
+    assert all(to_id(one) == one for one in ids[:10])
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "1", "\x00", new_id() + "0", new_id()[:-1]])
+def test_what_is_no_id(wrong: str) -> None:
+    """Only a UUID is an id."""
+    assert to_id(wrong) is None
+    assert to_id(new_id().upper()) is not None
+
+
+def test_event_ids_use_the_whole_alphabet() -> None:
+    """Event IDs are 30 random letters and digits."""
+    ids = [new_event_id() for _ in range(500)]
+    assert {len(one) for one in ids} == {30}
+    assert len(set("".join(ids))) == 62
+
+
+def test_enumerations_are_stored_as_plain_values(pbx: Pbx, configure: Configure) -> None:
+    """A database without our code reads codes and words that mean something."""
+    configure.hook("*", EventType.ANSWER_OUT, "http://a/")
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.ANSWER_OUT, extension="1")])
+    db.session.commit()
+    row = db.session.execute(text("SELECT event_type, flow, status FROM call_event")).one()
+    assert tuple(row) == (4, "OUT", "ANSWER")
+    assert db.session.execute(text("SELECT state, method FROM delivery")).one() == (
+        "pending",
+        "GET",
+    )
+
+
+def test_foreign_keys_are_kept(pbx: Pbx) -> None:
+    """No row can belong to what is not there."""
+    begin_write()
+    db.session.add(Extension(pbx_id=pbx.id + 1, number="1"))
+    with pytest.raises(DBAPIError):
+        db.session.flush()
+    db.session.rollback()
+
+
+def test_everything_of_a_pbx_goes_with_it(pbx: Pbx, configure: Configure) -> None:
+    """The database itself removes what belongs to a PBX."""
+    configure.extension("101")
+    configure.hook("101", EventType.DIAL_IN, "http://a/")
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension=n) for n in ("101", "999")])
+    db.session.commit()
+    begin_write()
+    db.session.execute(text("DELETE FROM pbx"))
+    db.session.commit()
+    left = {
+        table.name
+        for table in Base.metadata.sorted_tables
+        if db.session.execute(select(table).limit(1)).first()
+    }
+    assert left == set()
+
+
+def test_sqlite_is_durable_and_shared(app: Flask) -> None:
+    """SQLite runs with a write-ahead log, full sync and foreign keys."""
+    if db.engine.dialect.name == "postgresql":
+        assert db.session.scalar(text("SHOW fsync")) in {"on", "off"}, "the server's own matter"
+        return
+    values = {
+        name: db.session.scalar(text(f"PRAGMA {name}"))
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    }
+    assert values == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 10_000,
+    }
+
+
+def test_events_have_names_labels_and_an_order() -> None:
+    """Each event is found by its name, and the table's order is the original's."""
+    for event in EventType:
+        assert EventType.from_slug(event.slug) is event
+        assert event.label
+        assert event.short_label
+    with pytest.raises(KeyError):
+        EventType.from_slug("ring")
+    assert [event.slug for event in TABLE_ORDER] == [
+        *("dial-out", "dial-in", "hangup", "answer-in", "answer-out"),
+    ]
+
+
+def test_user_roles() -> None:
+    """Only an admin is one."""
+    assert not User(username="a").is_admin
