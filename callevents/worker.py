@@ -39,6 +39,7 @@ class DrainWorker(SimpleWorker):
             serializer=JSONSerializer,
             worker_ttl=WORKER_TTL_SECONDS,
             log_job_description=False,
+            exception_handlers=[_log_failed_job],
         )
         self._engine = engine
 
@@ -52,6 +53,12 @@ class DrainWorker(SimpleWorker):
     def handle_warm_shutdown_request(self) -> None:
         """Stop claiming at once, in the middle of a job too."""
         self._engine.request_stop()
+
+
+def _log_failed_job(_job: object, _kind: object, error: BaseException, _trace: object) -> bool:
+    """Say that a wake failed: the poller delivers all the same, so nobody would notice."""
+    log.error("a wake failed", exc_info=error)
+    return True
 
 
 def run(app: Flask) -> int:
