@@ -56,7 +56,12 @@ def test_ids_sort_by_age() -> None:
     assert all(to_id(one) == one for one in ids[:10])
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "1", "\x00", new_id() + "0", new_id()[:-1]])
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "x", "1", "\x00", new_id() + "0", new_id()[:-1]],
+    # Names that are the same in each process that collects the tests.
+    ids=["empty", "letter", "digit", "nul", "too long", "too short"],
+)
 def test_what_is_no_id(wrong: str) -> None:
     """Only a UUID is an id."""
     assert to_id(wrong) is None
