@@ -30,7 +30,7 @@ check: $(VENV)/installed-dev ## Check format, rules, types, imports, templates a
 	$(BIN)/lint-imports
 	$(BIN)/djlint --check templates
 	$(BIN)/djlint --lint templates
-	$(BIN)/python .ci/check_migrations.py
+	$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' .ci/check_migrations.py
 
 format: $(VENV)/installed-dev ## Bring code and templates into their format
 	$(BIN)/ruff format .
