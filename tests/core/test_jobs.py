@@ -31,7 +31,7 @@ URL = "/ingest/head-office"
 NOT_WOKEN = "workers not woken; they will look by themselves"
 
 
-class FakeRedis:
+class StandIn:
     """Listens where Redis is expected, and calls `act` with each connection before it closes."""
 
     def __init__(self, act: Callable[[socket.socket], None], port: int = 0) -> None:
@@ -42,6 +42,19 @@ class FakeRedis:
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
+    def __enter__(self) -> "StandIn":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    @property
+    def url(self) -> str:
+        """Its address as a setting."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
     def _serve(self) -> None:
         while True:
             try:
@@ -51,12 +64,6 @@ class FakeRedis:
             self.accepted += 1
             with connection:
                 self._act(connection)
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listener.close()
 
 
 @contextmanager
@@ -100,20 +107,22 @@ def test_commit_comes_before_the_wake(settings: Settings, token: str, configure:
 
     database = db.engine
     db.session.rollback()
-    redis = FakeRedis(lambda _connection: seen.append(look(database)))
-    with application(settings, f"redis://127.0.0.1:{redis.port}/0") as (app, _):
+    with (
+        StandIn(lambda _connection: seen.append(look(database))) as redis,
+        application(settings, redis.url) as (app, _),
+    ):
         assert report(app, token) == 202
-    redis.close()
     assert seen == [1]
 
 
 def test_nothing_is_woken_for_nothing(settings: Settings, token: str, configure: Configure) -> None:
     """An event without deliveries, and a repeated one, do not bother Redis."""
     configure.hook("*", EventType.HANGUP, "http://127.0.0.1:9/")
-    redis = FakeRedis(lambda _connection: None)
-    with application(settings, f"redis://127.0.0.1:{redis.port}/0") as (app, _):
+    with (
+        StandIn(lambda _connection: None) as redis,
+        application(settings, redis.url) as (app, _),
+    ):
         assert [report(app, token, "k") for _ in range(2)] == [202, 200]
-    redis.close()
     assert redis.accepted == 0
 
 
@@ -124,22 +133,18 @@ def test_redis_that_is_absent(settings: Settings, token: str, configure: Configu
     with application(settings, f"redis://127.0.0.1:{port}/0") as (app, logged):
         assert report(app, token) == 202
         assert logged.text.count(NOT_WOKEN) == 1
-        redis = FakeRedis(lambda _connection: None, port)
-        assert report(app, token) == 202
-        assert redis.accepted == 0, "it rests"
-        wait_until(lambda: (report(app, token), redis.accepted)[1], "the next wake")
-        redis.close()
-    assert db.session.scalar(select(func.count()).select_from(Delivery)) is not None
+        with StandIn(lambda _connection: None, port) as redis:
+            assert report(app, token) == 202
+            assert redis.accepted == 0, "it rests"
+            wait_until(lambda: (report(app, token), redis.accepted)[1], "the next wake")
 
 
 def test_redis_that_hangs(settings: Settings, token: str, configure: Configure) -> None:
     """A Redis that accepts and never answers keeps no event waiting for long."""
     configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     # Until the client gives up and closes; if it waited on, so would this test.
-    redis = FakeRedis(drain_socket)
-    with application(settings, f"redis://127.0.0.1:{redis.port}/0") as (app, logged):
+    with StandIn(drain_socket) as redis, application(settings, redis.url) as (app, logged):
         assert report(app, token) == 202
-    redis.close()
     assert logged.text.count(NOT_WOKEN) == 1
 
 
@@ -156,9 +161,8 @@ def test_redis_that_refuses(settings: Settings, logged: Logged) -> None:
         connection.recv(65536)
         connection.sendall(b"-LOADING Redis is loading the dataset in memory\r\n" * 4)
 
-    redis = FakeRedis(refuse)
-    Waker(settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{redis.port}/0"})).wake()
-    redis.close()
+    with StandIn(refuse) as redis:
+        Waker(settings.model_copy(update={"redis_url": redis.url})).wake()
     assert NOT_WOKEN in logged.text
 
 

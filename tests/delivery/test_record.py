@@ -163,6 +163,17 @@ def test_cancelled_during_the_attempt(
     assert claim(utc_now() + timedelta(days=1)) == []
 
 
+def test_cancelled_delivery_is_never_given_up(hook: Hook, claims: list[Claim]) -> None:
+    """What was cancelled shows as that, even if its last attempt fails when it is too old."""
+    begin_write()
+    hooks.set_active(hook, active=False)
+    db.session.commit()
+    cancelled_at = get_delivery(claims[0].delivery_id).finished_at
+    note(Outcome(claims[0], FAILURE), now=claims[0].created_at + GIVE_UP_AFTER)
+    delivery = get_delivery(claims[0].delivery_id)
+    assert (delivery.state, delivery.finished_at) == (CANCELLED, cancelled_at)
+
+
 def test_batch_of_different_outcomes(claims: list[Claim]) -> None:
     """Outcomes that are recorded together do not influence each other."""
     note(
