@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
 from callevents import users
@@ -17,6 +17,8 @@ from callevents.enums import Role
 from callevents.extensions import begin_write, db
 
 PASSWORD = "long enough for a test"
+#: Generous, because the machine may be busy with other tests.
+expect.set_options(timeout=20_000)
 WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 390, "height": 844}
 #: Chromium's own errands, for which there is no network here.
@@ -77,7 +79,7 @@ class People:
         """Return a page of a new browser session, signed in, at the first page."""
         options = {"viewport": WIDE, "base_url": self._site} | options
         context = self._browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         self._contexts.append(context)
         page = context.new_page()
         page.goto("/sign-in")

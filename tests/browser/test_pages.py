@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import Page, ViewportSize, expect
 
 from callevents import directory
 from callevents.delivery import log
@@ -131,6 +131,7 @@ def test_theme_by_choice(sign_in: People, pbx: Pbx) -> None:
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.goto("/pbxs")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert dark != light

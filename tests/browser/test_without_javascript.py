@@ -63,8 +63,7 @@ def test_first_steps(plain: Page) -> None:
     office = pbxs.get_pbx("office")
     assert [one.number for one in directory.list_extensions(office)] == ["101"]
     plain.goto("/")
-    plain.locator("main").get_by_role("link", name="request").first.click()
-    row(plain, "Dial-In").get_by_role("link", name="Dial-In").click()
+    plain.get_by_role("link", name="Configure Dial-In of 101").click()
     plain.get_by_label("Make request to").fill("https://crm.example.com/pop")
     plain.get_by_role("button", name="Save").click()
     plain.goto("/")

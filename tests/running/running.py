@@ -133,7 +133,7 @@ class CallEvents(Program):
 
     def readyz(self) -> requests.Response:
         """Ask whether it is ready."""
-        return requests.get(f"{self.url}/readyz", timeout=10)
+        return requests.get(f"{self.url}/readyz", timeout=DEADLINE_SECONDS)
 
     def is_ready(self) -> bool:
         """Return whether it answers that it is ready."""
