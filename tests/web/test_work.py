@@ -1,0 +1,129 @@
+"""What admins do on the pages besides the table of call events, by plain forms."""
+
+import re
+
+import time_machine
+
+from callevents import directory, pbxs
+from callevents.delivery import log
+from callevents.enums import EventType
+from callevents.extensions import db
+from callevents.models import Pbx
+from tests.conftest import Configure
+from tests.web.conftest import PASSWORD, Visitor
+
+BASE = "/pbxs/head-office"
+HTMX = {"HX-Request": "true"}
+
+
+def test_pbx_is_added_with_a_token_that_works(admin: Visitor) -> None:
+    """Adding a PBX shows its token in the answer, and the token is valid for reports."""
+    answer = admin.post("/pbxs/new", name="Branch")
+    [token] = set(re.findall(r"cet_[A-Za-z0-9_-]{43}", answer.text))
+    report = admin.client.get(f"/ingest/branch?token={token}&event=dial-in&ext=1")
+    assert report.status_code == 202
+    assert token not in admin.get("/pbxs/branch").text
+    assert admin.post("/pbxs/new", name="branch").status_code == 422
+
+
+def test_token_is_renewed_and_the_old_one_revoked(admin: Visitor, pbx: Pbx, token: str) -> None:
+    """Two tokens are valid while one is replaced; a third is refused, a revoked one too."""
+    new = re.findall(r"cet_[A-Za-z0-9_-]{43}", admin.post(f"{BASE}/tokens").text)[0]
+    assert admin.post(f"{BASE}/tokens").status_code == 409
+    path = "/ingest/head-office?event=dial-in&ext=1&token="
+    assert {admin.client.get(path + one).status_code for one in (token, new)} == {202}
+    old_id = pbxs.list_tokens(pbx)[0].id
+    assert "Revoke" in admin.get(f"{BASE}/tokens/{old_id}/revoke").text
+    assert admin.post(f"{BASE}/tokens/{old_id}/revoke").status_code == 303
+    assert admin.client.get(path + token).status_code == 401
+    assert admin.client.get(path + new).status_code == 202
+
+
+def test_pbx_is_renamed(admin: Visitor, pbx: Pbx) -> None:
+    """Another name is taken, and an empty one refused; the address stays."""
+    assert admin.post(f"{BASE}/rename", name=" ").status_code == 422
+    assert admin.post(f"{BASE}/rename", name="Main office").status_code == 303
+    assert "<h1>Main office" in admin.get(BASE).text
+
+
+def test_extension_is_renamed_and_deleted(admin: Visitor, configure: Configure, pbx: Pbx) -> None:
+    """A name is changed; deleting names what goes with it, and takes it."""
+    configure.extension("101", "Reception")
+    configure.hook("101", EventType.HANGUP, "https://crm.example.com/cdr")
+    [extension] = directory.list_extensions(pbx)
+    path = f"{BASE}/extensions/{extension.id}"
+    assert admin.post(f"{path}/rename", name="x" * 101).status_code == 422
+    assert admin.post(f"{path}/rename", name="Front desk").status_code == 303
+    question = admin.get(f"{path}/delete").text
+    assert "Front desk" in question
+    assert "Hangup" in question
+    assert admin.post(f"{path}/delete").status_code == 303
+    db.session.rollback()
+    assert directory.list_extensions(pbx) == []
+
+
+def test_reported_numbers_are_added_or_dismissed(admin: Visitor, pbx: Pbx, token: str) -> None:
+    """Numbers that were reported are offered; adding one or dismissing it ends that."""
+    for number in ("701", "702"):
+        admin.client.get(f"/ingest/head-office?token={token}&event=dial-in&ext={number}")
+    assert "701" in admin.get(f"{BASE}/extensions").text
+    assert admin.post(f"{BASE}/proposals/add", number="701").status_code == 303
+    assert admin.post(f"{BASE}/proposals/dismiss", number="702").status_code == 303
+    db.session.rollback()
+    assert [one.number for one in directory.list_extensions(pbx)] == ["701"]
+    assert directory.list_proposals(pbx) == []
+
+
+def test_test_event_is_a_real_one(admin: Visitor, configure: Configure, pbx: Pbx) -> None:
+    """A test event is stored with its deliveries like any other, and its page shows them."""
+    configure.hook("*", EventType.HANGUP, "https://crm.example.com/cdr")
+    assert admin.post(f"{BASE}/test-event", extension=" ", event="hangup").status_code == 422
+    answer = admin.post(f"{BASE}/test-event", extension="101", event="hangup")
+    assert answer.status_code == 303
+    assert "crm.example.com/cdr" in admin.get(answer.location).text
+    [delivery] = log.list_deliveries(pbx=pbx)
+    assert delivery.call_event.extension == "101"
+    assert delivery.call_event.call_id.startswith("example-")
+
+
+def test_password_is_changed(admin: Visitor) -> None:
+    """The new password needs the present one; afterwards only the new one is right."""
+    path = "/account/password"
+    assert admin.get(path).status_code == 200
+    assert admin.post(path, current="wrong", new="another one").status_code == 422
+    assert admin.post(path, current=PASSWORD, new="short").status_code == 422
+    assert admin.post(path, current=PASSWORD, new="another one").status_code == 303
+    assert admin.get("/account").status_code == 200
+    admin.post("/sign-out")
+    admin.get("/sign-in")
+    assert admin.post("/sign-in", username="admin", password=PASSWORD).status_code == 422
+    assert admin.post("/sign-in", username="admin", password="another one").status_code == 303
+
+
+@time_machine.travel("2026-11-23T12:00:00Z", tick=False)
+def test_repeated_failures_are_refused_for_a_while(stranger: Visitor) -> None:
+    """After several failures sign-in is refused with 429, for the right password too."""
+    stranger.get("/sign-in")
+    codes = [
+        stranger.post("/sign-in", username="admin", password="wrong").status_code for _ in range(6)
+    ]
+    assert codes[:5] == [422] * 5
+    assert codes[5] == 429
+    answer = stranger.post("/sign-in", username="admin", password=PASSWORD)
+    assert answer.status_code == 429
+    assert "Too many failed sign-ins" in answer.text
+
+
+def test_fragment_is_the_file_that_the_page_includes(
+    admin: Visitor, configure: Configure, pbx: Pbx
+) -> None:
+    """What htmx gets of a table stands in the whole page to the letter."""
+    configure.extension("101", "Reception")
+    configure.hook("*", EventType.HANGUP, "https://crm.example.com/cdr")
+    for path in (f"{BASE}/extensions/all", f"{BASE}/extensions"):
+        fragment = admin.client.get(path, headers=HTMX).text.strip()
+        page = admin.client.get(path).text
+        lines = [line.strip() for line in fragment.splitlines() if "csrf_token" not in line]
+        assert lines
+        there = {line.strip() for line in page.splitlines()}
+        assert [line for line in lines if line not in there] == []
