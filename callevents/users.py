@@ -131,8 +131,6 @@ def check_password(password: str, *, field: str = "password") -> None:
 
 def _find_by_name(username: str) -> User | None:
     if not username.isprintable():
-        return None  # Nobody's name, and NUL is nothing that PostgreSQL could look for.
-    if not username.isprintable():
         return None  # Nobody is called that, and some databases refuse to look.
     found: User | None = db.session.scalar(select(User).where(User.username == username))
     return found

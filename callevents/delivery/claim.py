@@ -1,7 +1,6 @@
 """Claims due deliveries under a lease, so that each is with one worker at a time."""
 
 import math
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,14 +60,13 @@ def claim_due(
 
 
 def load_claims(
-    connection: Connection, claimed: Mapping[str, int], lease: timedelta
+    connection: Connection, claimed: Mapping[str, int], send_before: float
 ) -> tuple[list[Claim], set[str]]:
     """Return what the claimed deliveries are to send, in the order of their events.
 
     Read after the claim is committed: what has been cancelled or disabled since is left out. The
     second value has the ids of those that were found but cannot be made into a request.
     """
-    send_before = time.monotonic() + lease.total_seconds()
     claims: list[Claim] = []
     unreadable: set[str] = set()
     for row in connection.execute(_load_statement(claimed)):

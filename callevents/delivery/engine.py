@@ -109,11 +109,13 @@ class Engine:
             return 0
         claims: list[Claim] = []
         count = 0
+        # Counted from before the claim, so that it is never later than the lease's own end.
+        send_before = time.monotonic() + self._lease.total_seconds()
         try:
             with write_transaction(self._database) as connection:
                 claimed = claim_due(connection, slots, utc_now(), self._lease)
             count = len(claimed)
-            claims = self._load(dict(claimed)) if claimed else []
+            claims = self._load(dict(claimed), send_before) if claimed else []
         finally:
             if unused := slots - len(claims):
                 self._free.release(unused)
@@ -142,10 +144,10 @@ class Engine:
             slots += 1
         return slots
 
-    def _load(self, claimed: dict[str, int]) -> list[Claim]:
+    def _load(self, claimed: dict[str, int], send_before: float) -> list[Claim]:
         """Return what is to be sent; end what is not: too old, or its hook is gone or inactive."""
         with self._database.connect() as connection:
-            claims, unreadable = load_claims(connection, claimed, self._lease)
+            claims, unreadable = load_claims(connection, claimed, send_before)
         now = utc_now()
         old = {claim.delivery_id for claim in claims if is_too_old(claim.created_at, now)}
         orphans = claimed.keys() - {claim.delivery_id for claim in claims} - unreadable
