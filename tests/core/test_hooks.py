@@ -280,3 +280,25 @@ def test_deleted_hook_leaves_its_deliveries(pbx: Pbx, configure: Configure) -> N
     assert (delivery.hook_event_id, delivery.url, delivery.method) == (
         *(event_id, "http://a/", Method.POST),
     )
+
+
+def test_any_hook_of_a_pbx(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
+    """Whether a PBX has hooks is told by its first one."""
+    assert hooks.find_any_hook(pbx) is None
+    first = configure.hook("*", HANGUP, "http://a/")
+    configure.hook("*", DIAL_IN, "http://a/")
+    assert hooks.find_any_hook(pbx) is first
+    assert hooks.find_any_hook(other_pbx) is None
+
+
+def test_active_hooks_of_all_extensions_are_counted(
+    pbx: Pbx, extension: Extension, configure: Configure
+) -> None:
+    """Active hooks for all extensions are counted by event, in the table's order."""
+    assert hooks.count_active_of_all(pbx) == {}
+    configure.hook("*", DIAL_IN, "http://a/")
+    configure.hook("*", DIAL_OUT, "http://a/")
+    configure.hook("*", DIAL_IN, "http://a/")
+    configure.hook("*", HANGUP, "http://a/", active=False)
+    configure.hook("101", HANGUP, "http://a/")
+    assert list(hooks.count_active_of_all(pbx).items()) == [(DIAL_OUT, 1), (DIAL_IN, 2)]

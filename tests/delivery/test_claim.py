@@ -1,5 +1,6 @@
 """Claiming: each due delivery is with one worker at a time, under a lease."""
 
+import math
 import threading
 from datetime import datetime, timedelta
 
@@ -36,7 +37,7 @@ def claim(limit: int = 100, now: datetime | None = None) -> Claimed:
 def load(claimed: Claimed) -> list[Claim]:
     """Load what was claimed."""
     with db.engine.connect() as connection:
-        claims, unreadable = load_claims(connection, dict(claimed), LEASE)
+        claims, unreadable = load_claims(connection, dict(claimed), math.inf)
     assert not unreadable
     return claims
 

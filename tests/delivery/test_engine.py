@@ -2,16 +2,17 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.delivery.engine import Engine
-from callevents.enums import DeliveryState, EventType
+from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import db, write_transaction
-from callevents.models import Delivery, Hook, utc_now
+from callevents.models import Attempt, Delivery, Hook, utc_now
 from tests.conftest import Configure
 from tests.core.faults import before_statement, missing_table
 from tests.core.logged import Logged
@@ -189,6 +190,111 @@ def test_disabled_between_claim_and_load(
     assert engine.drain() == 9, "the threads that the cancelled ones had are free again"
     for delivery_id in later:
         wait_for_state(delivery_id, DELIVERED)
+
+
+def test_bad_row_stops_no_other(
+    hook: Hook,
+    configure: Configure,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    receiver: Receiver,
+    logged: Logged,
+) -> None:
+    """A delivery that cannot be made into a request is told in the log; the others go out."""
+    bad = configure.hook("*", EventType.HANGUP, "http://a/")
+    [bad_id] = report_events(1, EventType.HANGUP)
+    with write_transaction(db.engine) as connection:
+        # No form lets this pass; somebody has written into the table.
+        connection.execute(update(Hook).where(Hook.id == bad.id).values(url="http://["))
+    good = report_events(3)
+    assert make_engine().drain() == 4
+    for delivery_id in good:
+        wait_for_state(delivery_id, DELIVERED)
+    assert len(receiver.wait_for(3)) == 3
+    assert get_delivery(bad_id).state is PENDING
+    assert "a delivery cannot be sent" in logged.text
+    assert bad_id in logged.text
+
+
+def test_too_old_deliveries_are_not_sent(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
+) -> None:
+    """What has waited for a day because no worker ran is given up, and told as that."""
+    old, young = report_events(2)
+    day = timedelta(hours=24)
+    with write_transaction(db.engine) as connection:
+        connection.execute(
+            update(Delivery).where(Delivery.id == old).values(created_at=utc_now() - day - day / 9)
+        )
+    make_engine().drain()
+    wait_for_state(young, DELIVERED)
+    delivery = get_delivery(old)
+    assert (delivery.state, delivery.attempts, delivery.claimed_at) == (
+        *(DeliveryState.FAILED, 0, None),
+    )
+    assert delivery.error == "Given up after 24 hours, before it could be tried again."
+    assert delivery.finished_at is not None
+    assert [one.parameters["DeliveryID"] for one in receiver.arrivals] == [young]
+
+
+def test_held_up_worker_does_not_send_what_is_not_its_own(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
+) -> None:
+    """A worker that was stopped between claim and attempt for longer than the lease lets go."""
+    [delivery_id] = report_events()
+    engine, database = make_engine(lease_seconds=1), db.engine
+
+    def be_held_up() -> None:
+        with database.connect() as connection:
+            lease_ends = connection.scalar(select(Delivery.due_at))
+        assert lease_ends is not None
+        wait_until(lambda: utc_now() > lease_ends, "the end of the lease")
+
+    with before_statement(database, "SELECT delivery.id AS delivery_id", be_held_up):
+        engine.drain()
+    delivery = wait_for_state(delivery_id, DELIVERED)
+    assert delivery.attempts == len(receiver.arrivals) == 1
+    assert delivery.fence >= 1
+
+
+def test_bad_outcome_stops_no_other(
+    held_hook: Hook,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    holding: Holding,
+    logged: Logged,
+) -> None:
+    """An outcome that the database refuses is dropped, and all others are recorded."""
+    engine = make_engine()
+    ids = report_events(4, EventType.DIAL_OUT)
+    engine.drain()
+    holding.server.wait_for_requests(4)
+    with write_transaction(db.engine) as connection:
+        # The number of the attempt to come is taken already.
+        connection.execute(
+            insert(Attempt).values(
+                delivery_id=ids[1],
+                number=1,
+                started_at=utc_now(),
+                duration_ms=0,
+                method=Method.GET,
+                url="http://a/",
+                request_headers=[],
+                response_headers=[],
+                error="",
+                request_body="",
+                response_body="",
+                response_truncated=False,
+            )
+        )
+    with missing_table(db.engine, "attempt"):
+        # All wait together until there is a table to write to.
+        holding.answer()
+        wait_until(lambda: "outcomes not recorded yet" in logged.text, "a failed record")
+    for delivery_id in (ids[0], *ids[2:]):
+        wait_for_state(delivery_id, DELIVERED)
+    wait_until(lambda: "an outcome cannot be recorded" in logged.text, "the dropped outcome")
+    assert get_delivery(ids[1]).state is PENDING
 
 
 def test_slow_attempt_keeps_its_lease(

@@ -67,6 +67,17 @@ def test_delivery_of_another_pbx(
     assert log.list_attempts(log.get_delivery(delivery_id)) == []
 
 
+def test_deliveries_of_one_event(configure: Configure, report_events: ReportEvents) -> None:
+    """The deliveries of one event are found among all others."""
+    configure.hook("*", EventType.DIAL_IN, "http://a/")
+    configure.hook("*", EventType.DIAL_IN, "http://b/")
+    report_events(3)
+    event_id = log.list_deliveries()[2].call_event_id
+    found = log.list_deliveries(call_event_id=event_id)
+    assert [one.url for one in found] == ["http://b/", "http://a/"]
+    assert {one.call_event_id for one in found} == {event_id}
+
+
 def test_last_delivery_of_each_hook(configure: Configure, report_events: ReportEvents) -> None:
     """Each hook has its own last delivery; one that had none is left out."""
     first = configure.hook("*", EventType.DIAL_IN, "http://a/")
