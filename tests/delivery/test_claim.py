@@ -181,7 +181,7 @@ def test_changed_hook_is_sent_as_it_is_now(hook: Hook, report_events: ReportEven
     assert loaded.request.url.startswith("http://127.0.0.1:9/new?CallID=")
 
 
-@pytest.mark.parametrize("end", ["disable", "clear", "raw"])
+@pytest.mark.parametrize("end", ["disable", "off and on", "clear", "raw"])
 def test_what_is_off_since_the_claim_is_left_out(
     hook: Hook, report_events: ReportEvents, end: str
 ) -> None:
@@ -191,6 +191,9 @@ def test_what_is_off_since_the_claim_is_left_out(
     begin_write()
     if end == "disable":
         hooks.set_active(hook, active=False)
+    elif end == "off and on":
+        hooks.set_active(hook, active=False)
+        hooks.set_active(hook, active=True)
     elif end == "clear":
         hooks.clear_hooks([hook])
     else:
