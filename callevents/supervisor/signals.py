@@ -28,8 +28,9 @@ class Signals:
         self._old = {number: signal.getsignal(number) for number in (*STOP, signal.SIGCHLD)}
         self._old_descriptor = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number, old in self._old.items():
-            # Under nohup, hanging up is to be ignored, and stays so.
-            if old is not signal.SIG_IGN or number == signal.SIGCHLD:
+            # Under nohup, hanging up is to be ignored, and stays so. But a shell's background
+            # ignores SIGINT too, and who sends that means it.
+            if number != signal.SIGHUP or old is not signal.SIG_IGN:
                 signal.signal(number, self._note)
         return self
 

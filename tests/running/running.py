@@ -139,7 +139,7 @@ class CallEvents(Program):
         """Return whether it answers that it is ready."""
         try:
             return self.readyz().status_code == 200
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def find_child(self, name: str) -> psutil.Process | None:
