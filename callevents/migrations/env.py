@@ -7,7 +7,7 @@ from flask import current_app
 from sqlalchemy import Connection, Enum, text
 
 from callevents.extensions import WRITES, Base, db
-from callevents.models import IntEnumColumn, UtcDateTime
+from callevents.models.columns import IntEnumColumn, UtcDateTime
 
 #: Any number that nothing else takes; PostgreSQL lets one migration run at a time under it.
 LOCK_ID = 2026_11_23

@@ -1,0 +1,45 @@
+"""The data model. Times are UTC with milliseconds; ids that leave the system are unguessable."""
+
+from callevents.models.columns import (
+    EVENT_ID_ALPHABET,
+    EVENT_ID_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_NOTE_LENGTH,
+    MAX_NUMBER_LENGTH,
+    MAX_URL_LENGTH,
+    new_event_id,
+    new_id,
+    to_id,
+    to_milliseconds,
+    utc_now,
+)
+from callevents.models.delivery import IS_OPEN, Attempt, Delivery
+from callevents.models.event import CallEvent
+from callevents.models.hook import Hook
+from callevents.models.pbx import Extension, IngestToken, Pbx, SeenExtension
+from callevents.models.user import SignInFailure, User
+
+__all__ = [
+    "EVENT_ID_ALPHABET",
+    "EVENT_ID_LENGTH",
+    "IS_OPEN",
+    "MAX_NAME_LENGTH",
+    "MAX_NOTE_LENGTH",
+    "MAX_NUMBER_LENGTH",
+    "MAX_URL_LENGTH",
+    "Attempt",
+    "CallEvent",
+    "Delivery",
+    "Extension",
+    "Hook",
+    "IngestToken",
+    "Pbx",
+    "SeenExtension",
+    "SignInFailure",
+    "User",
+    "new_event_id",
+    "new_id",
+    "to_id",
+    "to_milliseconds",
+    "utc_now",
+]
