@@ -1,6 +1,7 @@
 """Every setting: name, type, unit and default. A wrong value stops the start with a sentence."""
 
 import contextlib
+import math
 import os
 import secrets
 import tempfile
@@ -68,7 +69,14 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Worker processes that `make run` and `flask up` start."
     )
     worker_threads: int = Field(
-        32, ge=1, le=512, description="Requests that one worker process makes at the same time."
+        48, ge=1, le=512, description="Requests that one worker process makes at the same time."
+    )
+    origin_in_flight: int = Field(
+        16,
+        ge=1,
+        le=512,
+        description="Requests that one worker process makes at the same time to one origin "
+        "(scheme, host and port).",
     )
     web_processes: int = Field(
         1, ge=1, le=64, description="Web server processes; with SQLite it is always one."
@@ -89,6 +97,39 @@ class Settings(BaseSettings):
     )
     total_timeout_seconds: float = Field(
         15, gt=0, le=600, description="Longest time for one attempt as a whole."
+    )
+    retry_schedule_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
+        (1, 5, 15, 60, 300, 900, 3600, 10800, 21600),
+        min_length=1,
+        description="Waits after the first, second, ... failed attempt, with commas between them; "
+        "the last one repeats. Each is changed at random by up to 20 %.",
+    )
+    retry_after_max_seconds: float = Field(
+        3600,
+        ge=0,
+        description="The longest wait that a receiver may ask for with Retry-After; longer ones "
+        "count as this.",
+    )
+    breaker_failures: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        description="Attempts in a row without a connection, or without an answer in time, after "
+        "which nothing more is sent to the origin for a while.",
+    )
+    breaker_first_pause_seconds: float = Field(
+        10,
+        gt=0,
+        description="How long such a pause is at first. After it one delivery is sent as a probe; "
+        "each failed probe doubles the pause.",
+    )
+    breaker_longest_pause_seconds: float = Field(
+        300, gt=0, description="How long such a pause may become."
+    )
+    suspend_after_seconds: float = Field(
+        86400,
+        gt=0,
+        description="A request whose attempts have all failed for so long is suspended.",
     )
     lease_seconds: float = Field(
         30,
@@ -126,6 +167,13 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("retry_schedule_seconds", mode="before")
+    @classmethod
+    def _split_seconds(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(_seconds(part.strip()) for part in value.split(",") if part.strip())
 
     @field_validator("secret_key")
     @classmethod
@@ -215,6 +263,16 @@ def _network(text: str) -> Network:
         return ip_network(text)
     except ValueError as error:
         raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8 ({error})") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{text!r} is not a number of seconds above zero")
+    return seconds
 
 
 def _write_new_secret(path: Path) -> None:

@@ -77,6 +77,29 @@ class Method(StrEnum):
     POST = "POST"
 
 
+class BodyFormat(StrEnum):
+    """How a POST carries the parameters."""
+
+    FORM = "form"
+    JSON = "json"
+
+
+class ParameterSet(StrEnum):
+    """Which parameters a request carries: all, VoipNow's ten, or none."""
+
+    ALL = "all"
+    VOIPNOW = "voipnow"
+    NONE = "none"
+
+
+class AuthKind(StrEnum):
+    """How a request proves to the receiver who sends it."""
+
+    NONE = "none"
+    BASIC = "basic"
+    BEARER = "bearer"
+
+
 class CallStatus(StrEnum):
     """VoipNow's CallStatus values."""
 

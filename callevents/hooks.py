@@ -7,9 +7,18 @@ from sqlalchemy.orm import joinedload
 
 from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
-from callevents.extensions import db
-from callevents.models import IS_OPEN, MAX_NOTE_LENGTH, Delivery, Extension, Hook, Pbx, utc_now
-from callevents.urls import check_url
+from callevents.extensions import db, insert_into
+from callevents.models import (
+    IS_OPEN,
+    MAX_NOTE_LENGTH,
+    Delivery,
+    Extension,
+    Hook,
+    Origin,
+    Pbx,
+    utc_now,
+)
+from callevents.urls import check_url, origin_of
 
 #: Extensions named by this stand for all of their PBX.
 ALL_EXTENSIONS = "*"
@@ -84,6 +93,7 @@ def create_hook(
         event_type=event_type,
         method=method,
         active=active,
+        origin_id=find_origin(values["url"]),
         **values,
     )
     db.session.add(hook)
@@ -123,13 +133,26 @@ def update_hook(hook: Hook, *, method: Method, url: str, active: bool, note: str
     values = _check(url, note)
     hook.method = method
     hook.url, hook.note = values["url"], values["note"]
+    hook.origin_id = find_origin(hook.url)
     db.session.execute(
         update(Delivery)
         .where(Delivery.id.in_(_open_deliveries([hook.id])))
-        .values(method=hook.method, url=hook.url)
+        .values(method=hook.method, url=hook.url, origin_id=hook.origin_id)
         .execution_options(synchronize_session=False)
     )
     set_active(hook, active)
+
+
+def find_origin(url: str) -> int:
+    """Return the id of the URL's origin, which is made if it is new."""
+    name = origin_of(url)
+    known = select(Origin.id).where(Origin.name == name)
+    if (found := db.session.scalar(known)) is not None:
+        return found
+    db.session.execute(
+        insert_into(Origin).values(name=name, failures=0, error="").on_conflict_do_nothing()
+    )
+    return db.session.scalars(known).one()
 
 
 def set_active(hook: Hook, active: bool) -> None:

@@ -21,6 +21,7 @@ from callevents.models import (
     Hook,
     Pbx,
     SeenExtension,
+    find_lane,
     new_id,
     utc_now,
 )
@@ -269,7 +270,7 @@ def _active_hooks(pbx: Pbx, rows: list[Row], directory: dict[str, str]) -> Seque
     if extension_ids:
         applies |= Hook.extension_id.in_(extension_ids)
     return db.session.execute(
-        select(Hook.id, Hook.event_id, Hook.extension_id, Hook.event_type, Hook.method, Hook.url)
+        select(*_HOOK_COLUMNS)
         .where(
             Hook.pbx_id == pbx.id,
             Hook.event_type.in_({row["event_type"] for row in rows}),
@@ -280,7 +281,25 @@ def _active_hooks(pbx: Pbx, rows: list[Row], directory: dict[str, str]) -> Seque
     ).all()
 
 
+#: What an event's delivery takes from its hook.
+_HOOK_COLUMNS = (
+    Hook.id,
+    Hook.event_id,
+    Hook.extension_id,
+    Hook.event_type,
+    Hook.method,
+    Hook.url,
+    Hook.origin_id,
+    Hook.give_up_seconds,
+    Hook.in_order,
+    Hook.suspended_at,
+)
+#: What the log says of deliveries that came while their request was suspended.
+SUSPENDED = "The request was suspended when this call event came."
+
+
 def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
+    is_suspended = hook.suspended_at is not None
     return {
         "id": new_id(),
         "pbx_id": pbx.id,
@@ -289,12 +308,24 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
         "hook_event_id": hook.event_id,
         "method": hook.method,
         "url": hook.url,
-        "state": DeliveryState.PENDING,
+        "event_type": row["event_type"],
+        "extension": row["extension"],
+        "call_id": row["call_id"],
+        "happened_at": row["happened_at"],
+        "origin_id": hook.origin_id,
+        "lane": find_lane(pbx.id, row["call_id"], hook.origin_id, in_order=hook.in_order),
+        # What comes meanwhile is kept as failed, so that it can be recovered.
+        "state": DeliveryState.FAILED if is_suspended else DeliveryState.PENDING,
         "attempts": 0,
         "due_at": now,
+        "expires_at": now + timedelta(seconds=hook.give_up_seconds),
+        "is_retry": False,
+        "parked": False,
+        "attempts_before": 0,
         "fence": 0,
         "created_at": now,
-        "error": "",
+        "error": SUSPENDED if is_suspended else "",
+        "finished_at": now if is_suspended else None,
     }
 
 

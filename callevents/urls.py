@@ -41,6 +41,14 @@ def display_url(url: str) -> str:
     return url if shown == host else url.replace(host, shown, 1)
 
 
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL that keeps the rules; the port is always there."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 class _RuleError(Exception):
     """A rule is broken; the text is the sentence."""
 

@@ -13,19 +13,21 @@ from callevents.models.columns import (
     to_milliseconds,
     utc_now,
 )
-from callevents.models.delivery import IS_OPEN, Attempt, Delivery
+from callevents.models.delivery import IS_OPEN, Attempt, Delivery, find_lane
 from callevents.models.event import CallEvent
-from callevents.models.hook import Hook
+from callevents.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
 from callevents.models.pbx import Extension, IngestToken, Pbx, SeenExtension
 from callevents.models.user import SignInFailure, User
 
 __all__ = [
     "EVENT_ID_ALPHABET",
     "EVENT_ID_LENGTH",
+    "GIVE_UP_SECONDS",
     "IS_OPEN",
     "MAX_NAME_LENGTH",
     "MAX_NOTE_LENGTH",
     "MAX_NUMBER_LENGTH",
+    "MAX_ORIGIN_LENGTH",
     "MAX_URL_LENGTH",
     "Attempt",
     "CallEvent",
@@ -33,10 +35,12 @@ __all__ = [
     "Extension",
     "Hook",
     "IngestToken",
+    "Origin",
     "Pbx",
     "SeenExtension",
     "SignInFailure",
     "User",
+    "find_lane",
     "new_event_id",
     "new_id",
     "to_id",

@@ -1,11 +1,11 @@
-"""Hooks: the configured requests."""
+"""Hooks, the configured requests, and the origins that their requests go to."""
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Index, String
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from callevents.enums import EventType, Method
+from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
 from callevents.extensions import Model
 from callevents.models.columns import (
     EVENT_ID_LENGTH,
@@ -19,6 +19,34 @@ from callevents.models.columns import (
 )
 from callevents.models.pbx import Extension, Pbx
 
+MAX_ORIGIN_LENGTH = 300
+GIVE_UP_SECONDS = 24 * 3600
+
+
+class Origin(Model):
+    """Scheme, host and port of receivers, and how connecting to them has gone lately.
+
+    The circuit breaker's state, which all workers share. Closed: `probe_at` is None. Open: nothing
+    is sent until `probe_at`, and then one delivery only, as a probe.
+    """
+
+    __tablename__ = "origin"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    #: For example https://crm.example.com:443, always with its port.
+    name: Mapped[str] = mapped_column(String(MAX_ORIGIN_LENGTH), unique=True)
+    #: Attempts since the last answer that found no connection, or no answer in time.
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Why it was opened, as the last attempt's sentence.
+    error: Mapped[str] = mapped_column(Text, default="")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit breaker holds deliveries back."""
+        return self.probe_at is not None
+
 
 class Hook(Model):
     """A configured request: extension, or all of a PBX, x event type -> method, URL, note."""
@@ -27,6 +55,7 @@ class Hook(Model):
     __table_args__ = (
         Index("ix_hook_pbx_id_event_type", "pbx_id", "event_type"),
         Index("ix_hook_extension_id", "extension_id"),
+        Index("ix_hook_origin_id", "origin_id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -42,8 +71,38 @@ class Hook(Model):
     url: Mapped[str] = mapped_column(String(MAX_URL_LENGTH))
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     note: Mapped[str] = mapped_column(String(MAX_NOTE_LENGTH), default="")
+    #: Of the URL. Origins are never removed, so a foreign key would guard nothing.
+    origin_id: Mapped[int] = mapped_column(Integer)
+
+    #: No attempt starts when a delivery is older than this.
+    give_up_seconds: Mapped[int] = mapped_column(Integer, default=GIVE_UP_SECONDS)
+    #: Whether deliveries of one call wait for the one before.
+    in_order: Mapped[bool] = mapped_column(Boolean, default=True)
+    body_format: Mapped[BodyFormat] = mapped_column(
+        text_enum(BodyFormat, 8), default=BodyFormat.FORM
+    )
+    parameters: Mapped[ParameterSet] = mapped_column(
+        text_enum(ParameterSet, 8), default=ParameterSet.ALL
+    )
+    auth: Mapped[AuthKind] = mapped_column(text_enum(AuthKind, 8), default=AuthKind.NONE)
+    #: The next four are encrypted; empty means none.
+    auth_secret: Mapped[str] = mapped_column(Text, default="")
+    own_headers: Mapped[str] = mapped_column(Text, default="")
+    signing_secret: Mapped[str] = mapped_column(Text, default="")
+    previous_signing_secret: Mapped[str] = mapped_column(Text, default="")
+    #: Until then the previous signing secret signs too.
+    previous_secret_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    #: When the first of the failures was that no success has followed.
+    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspended_reason: Mapped[str] = mapped_column(Text, default="")
+
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     modified_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
 
     pbx: Mapped[Pbx] = relationship()
     extension: Mapped[Extension | None] = relationship()
+    origin: Mapped[Origin] = relationship(
+        primaryjoin="foreign(Hook.origin_id) == Origin.id", viewonly=True
+    )
