@@ -13,6 +13,14 @@ class ConflictError(CallEventsError):
     """It cannot be done because of what exists already."""
 
 
+class RevokedError(CallEventsError):
+    """The token was valid a moment ago and is not any more."""
+
+
+class UnavailableError(CallEventsError):
+    """The database does not answer now, and may soon."""
+
+
 class InvalidError(CallEventsError):
     """A value breaks a rule.
 

@@ -71,8 +71,13 @@ class Waker:
 
 def wake() -> None:
     """Wake the workers, after the commit of what they are to do."""
-    waker = current_app.extensions.get("callevents_waker")
+    get_waker().wake()
+
+
+def get_waker() -> Waker:
+    """Return the application's waker, which needs no application when it wakes."""
+    waker: Waker | None = current_app.extensions.get("callevents_waker")
     if waker is None:
         waker = Waker(current_app.extensions["callevents_settings"])
         current_app.extensions["callevents_waker"] = waker
-    waker.wake()
+    return waker

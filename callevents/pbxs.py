@@ -4,7 +4,7 @@ import hmac
 import re
 import secrets
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 from hashlib import sha256
 
@@ -81,7 +81,7 @@ def add_token(pbx: Pbx) -> str:
             "Two tokens are valid already. Revoke the one that is no longer used, then renew."
         )
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    db.session.add(IngestToken(pbx_id=pbx.id, digest=_digest(token), hint=token[:HINT_LENGTH]))
+    db.session.add(IngestToken(pbx_id=pbx.id, digest=digest_token(token), hint=token[:HINT_LENGTH]))
     db.session.flush()
     return token
 
@@ -91,15 +91,17 @@ def revoke_token(pbx: Pbx, token_id: str) -> None:
     db.session.delete(get_token(pbx, token_id))
 
 
-def find_pbx_by_token(slug: str, token: str) -> Pbx | None:
-    """Return the PBX if the token is one of its valid ones, else None; in constant time.
+def find_token(pbx: Pbx, token: str) -> IngestToken | None:
+    """Return the one of the PBX's valid tokens that this is, else None; in constant time."""
+    digest = digest_token(token)
+    matches = [one for one in list_tokens(pbx) if hmac.compare_digest(one.digest, digest)]
+    return matches[0] if matches else None
 
-    Raises NotFoundError for an unknown PBX.
-    """
-    pbx = get_pbx(slug)
-    digest = _digest(token)
-    matches = [hmac.compare_digest(known.digest, digest) for known in list_tokens(pbx)]
-    return pbx if any(matches) else None
+
+def find_valid_tokens(token_ids: Collection[str]) -> Set[str]:
+    """Return those of the tokens' ids that are still valid."""
+    query = select(IngestToken.id).where(IngestToken.id.in_(token_ids))
+    return set(db.session.scalars(query))
 
 
 def last_event_times(pbxs: Sequence[Pbx]) -> dict[int, datetime]:
@@ -133,7 +135,8 @@ def check_text(text: str, *, field: str, longest: int) -> str:
     return text
 
 
-def _digest(token: str) -> str:
+def digest_token(token: str) -> str:
+    """Return what is kept of a token."""
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -94,7 +94,8 @@ class Client(FlaskClient):
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        """Make a request."""
+        """Make a request, and end it: what is done after the answer is done when this returns."""
+        kwargs.setdefault("buffered", True)
         return contextvars.Context().run(super().open, *args, **kwargs)
 
 

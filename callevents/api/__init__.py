@@ -4,13 +4,17 @@ from flask import Flask
 
 from callevents.api import health, ingest
 from callevents.api.problems import http_problem
+from callevents.api.senders import Senders
 from callevents.config import Settings
+from callevents.intake import Intake
 
 
 def init_app(app: Flask) -> None:
     """Register the blueprints for programs."""
     settings: Settings = app.extensions["callevents_settings"]
     app.extensions["callevents_limiter"] = ingest.Limiter(settings.ingest_events_per_minute)
+    app.extensions["callevents_senders"] = Senders()
+    app.extensions["callevents_intake"] = Intake()
     # Errors below these paths are answered as programs read them, not with a page.
     programs = app.extensions.setdefault("callevents_programs", {})
     programs.update(dict.fromkeys(("/ingest", "/healthz", "/readyz"), http_problem))

@@ -1,6 +1,7 @@
 """The ingest route. It stores and wakes, nothing else, because calls wait for it."""
 
 import time
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
-from callevents.api.payload import Payload, read_payload
+from callevents.api.payload import read_payload
 from callevents.api.problems import (
     ProblemError,
     field_errors,
@@ -21,12 +22,13 @@ from callevents.api.problems import (
     problem,
     problem_response,
 )
-from callevents.errors import InvalidError, NotFoundError
-from callevents.extensions import begin_write, csrf, db
-from callevents.ingest import Accepted, accept
-from callevents.jobs import wake
+from callevents.api.senders import Sender, Senders, given_token, refusal
+from callevents.errors import InvalidError, RevokedError, UnavailableError
+from callevents.extensions import csrf, db
+from callevents.ingest import Accepted
+from callevents.intake import Intake
+from callevents.jobs import Waker, get_waker
 from callevents.models import Pbx
-from callevents.pbxs import find_pbx_by_token
 from callevents.reports import Report, read_report
 
 bp = Blueprint("ingest", __name__)
@@ -69,45 +71,20 @@ def take(slug: str) -> Response:
         # Flask lets it pass where GET does, but nobody reports by asking for headers.
         raise MethodNotAllowed(TAKEN_METHODS)
     payload = read_payload(request)
-    pbx = _authenticate(slug, payload)
-    current_app.extensions["callevents_limiter"].check(pbx, len(payload.events))
+    token = given_token(request) or payload.token
+    senders: Senders = current_app.extensions["callevents_senders"]
+    sender = senders.get(slug, token)
+    g.pbx_slug = slug
+    current_app.extensions["callevents_limiter"].check(sender.pbx, len(payload.events))
     reports, results = _read(payload.events)
-    accepted = _accept(pbx, [report for report, _ in reports.values()])
+    try:
+        accepted = _accept(sender, [report for report, _ in reports.values()])
+    except RevokedError:
+        senders.forget(slug, token)
+        raise refusal(token) from None
     for (index, (_, ignored)), event in zip(reports.items(), accepted, strict=True):
         results[index] = _result(event, ignored)
     return _answer(results, is_batch=payload.is_batch)
-
-
-def _authenticate(slug: str, payload: Payload) -> Pbx:
-    """Return the PBX; raises ProblemError with 401 or 404."""
-    token = _given_token() or payload.token
-    try:
-        pbx = find_pbx_by_token(slug, token)
-    except NotFoundError:
-        raise ProblemError(404, f"There is no PBX {slug[:64]!a}. Check the address.") from None
-    if pbx is None:
-        detail = (
-            "The token is not one of this PBX's valid ones."
-            if token
-            else "The token is missing. Send it as 'Authorization: Bearer TOKEN', as the password "
-            "of HTTP Basic, as 'X-Ingest-Token: TOKEN', or as token=TOKEN in the query."
-        )
-        raise ProblemError(401, detail, headers={"WWW-Authenticate": 'Bearer realm="ingest"'})
-    g.pbx_slug = slug
-    # Kept as it is when the session begins anew as a writer's.
-    db.session.expunge(pbx)
-    return pbx
-
-
-def _given_token() -> str:
-    """Return the token of the headers, empty if there is none."""
-    authorization = request.authorization
-    if authorization is not None:
-        if authorization.type == "bearer":
-            return authorization.token or ""
-        if authorization.type == "basic":
-            return authorization.password or ""
-    return request.headers.get("X-Ingest-Token", "").strip()
 
 
 def _read(events: list[Any]) -> tuple[dict[int, tuple[Report, list[str]]], Results]:
@@ -132,16 +109,22 @@ def _summary(error: InvalidError) -> str:
     )
 
 
-def _accept(pbx: Pbx, reports: list[Report]) -> list[Accepted]:
-    """Store the events in one transaction, and only then wake the workers."""
-    if not reports:
-        return []
-    begin_write()
-    accepted = accept(pbx, reports)
-    db.session.commit()
-    if any(event.deliveries for event in accepted):
-        wake()
-    return accepted
+def _accept(sender: Sender, reports: list[Report]) -> list[Accepted]:
+    """Store the events together with those of other requests; answer after the commit."""
+    intake: Intake = current_app.extensions["callevents_intake"]
+    return intake.submit(sender.pbx, sender.token_id, reports)
+
+
+@bp.after_request
+def _wake_afterwards(response: Response) -> Response:
+    """Wake the workers when the PBX has its answer: it is not to wait for Redis."""
+    response.call_on_close(partial(_wake, current_app.extensions["callevents_intake"], get_waker()))
+    return response
+
+
+def _wake(intake: Intake, waker: Waker) -> None:
+    if intake.take_wake():
+        waker.wake()
 
 
 def _result(event: Accepted, ignored: list[str]) -> dict[str, Any]:
@@ -196,8 +179,13 @@ def _unforeseen(error: Exception) -> Response:
 @bp.errorhandler(InterfaceError)
 @bp.errorhandler(PoolTimeoutError)
 def _no_database(error: Exception) -> Response:
-    db.session.rollback()
     log.error("the database does not answer", error=str(error))
+    return _unavailable(error)
+
+
+@bp.errorhandler(UnavailableError)
+def _unavailable(_error: Exception) -> Response:
+    db.session.rollback()
     return problem_response(
         ProblemError(
             503,

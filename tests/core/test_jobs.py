@@ -18,7 +18,7 @@ from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.jobs import Drainer, Waker, drain, wake
 from callevents.models import Delivery
-from tests.conftest import Configure
+from tests.conftest import Client, Configure
 from tests.core.faults import missing_table
 from tests.core.logged import Logged, capture_log
 from tests.receiver import Receiver
@@ -71,6 +71,7 @@ def application(settings: Settings, redis_url: str) -> Iterator[tuple[Flask, Log
     """Give an application on the same database with another Redis, and its log."""
     app = create_app(settings.model_copy(update={"redis_url": redis_url}))
     app.testing = True
+    app.test_client_class = Client
     with capture_log() as logged:
         yield app, logged
     with app.app_context():

@@ -1,0 +1,173 @@
+"""Group commit: events that are reported at the same time are stored in one transaction.
+
+A commit waits for the disk, and costs nearly the same for one event as for fifty. So whoever comes
+while no other is storing leads: the leader stores all that wait, its own included, while those who
+come meanwhile wait for the next leader, who is the first of them. There is no thread of its own
+that could die or be lost in a fork, and who reports alone does not even change threads.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from itertools import islice
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from callevents.errors import RevokedError, UnavailableError
+from callevents.extensions import begin_write, db
+from callevents.ingest import Accepted, accept
+from callevents.models import Pbx
+from callevents.pbxs import find_valid_tokens
+from callevents.reports import Report
+
+#: A transaction takes no further request once it has so many reports, so that none waits long.
+MAX_REPORTS = 1000
+
+#: What says of the database, and not of what was to be stored, that it cannot be.
+SILENT = (OperationalError, InterfaceError, PoolTimeoutError)
+
+log = structlog.get_logger("callevents.intake")
+
+
+class _Request:
+    """The reports of one request, and what becomes of them."""
+
+    def __init__(self, pbx: Pbx, token_id: str, reports: Sequence[Report]) -> None:
+        self.pbx = pbx
+        self.token_id = token_id
+        self.reports = reports
+        self.accepted: list[Accepted] | None = None
+        self.error: Exception | None = None
+        #: A bare lock, taken until it is this request's turn: an Event takes four times as long.
+        self._turn = threading.Lock()
+        self._turn.acquire()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it is known what became of it."""
+        return self.accepted is not None or self.error is not None
+
+    def wait(self) -> None:
+        """Wait until it is answered or has to lead."""
+        self._turn.acquire()
+
+    def wake(self) -> None:
+        """Let the waiting thread go on."""
+        self._turn.release()
+
+
+class Intake:
+    """Takes the reports of this process's requests. One for an application."""
+
+    def __init__(self) -> None:
+        self._reset()
+        reset = weakref.WeakMethod(self._reset)
+        # A forked process has none of the threads that lead or wait here.
+        os.register_at_fork(after_in_child=lambda: (found := reset()) and found())
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[_Request] = []
+        self._has_leader = False
+        self._owes_wake = False
+
+    def submit(self, pbx: Pbx, token_id: str, reports: Sequence[Report]) -> list[Accepted]:
+        """Return what became of each report, after the commit that made it last.
+
+        Raises RevokedError if the token is not valid any more, UnavailableError if the database
+        does not answer, and what the database has against these reports.
+        """
+        request = _Request(pbx, token_id, reports)
+        with self._lock:
+            self._waiting.append(request)
+            leads = not self._has_leader
+            self._has_leader = True
+        if not leads:
+            request.wait()
+        if not request.is_answered:
+            self._lead()
+        if request.error is not None:
+            raise request.error
+        return request.accepted or []
+
+    def take_wake(self) -> bool:
+        """Return whether workers are to be woken, to one of those who ask after a commit."""
+        # Reset before the wake: what is committed during it asks for another.
+        owes, self._owes_wake = self._owes_wake, False
+        return owes
+
+    def _lead(self) -> None:
+        """Store what waits, the caller's own first, and answer it; then let the next one lead."""
+        with self._lock:
+            batch = self._take()
+        try:
+            _store(batch)
+        finally:
+            for request in batch:
+                if not request.is_answered:
+                    request.error = UnavailableError("The events were not stored.")
+            if any(event.deliveries for request in batch for event in request.accepted or ()):
+                self._owes_wake = True
+            with self._lock:
+                self._has_leader = bool(self._waiting)
+                following = self._waiting[:1]
+            for request in (*batch[1:], *following):
+                request.wake()
+
+    def _take(self) -> list[_Request]:
+        """Return the requests of the next transaction, in the order in which they came."""
+        count = reports = 0
+        for request in self._waiting:
+            reports += len(request.reports)
+            if count and reports > MAX_REPORTS:
+                break
+            count += 1
+        batch = self._waiting[:count]
+        del self._waiting[:count]
+        return batch
+
+
+def _store(batch: list[_Request]) -> None:
+    """Store the requests together; if that fails because of one of them, each on its own."""
+    try:
+        _commit(batch)
+    except SILENT as error:
+        db.session.rollback()
+        log.error("the database does not answer", error=str(error))
+        for request in batch:
+            request.error = UnavailableError("The database does not answer.")
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer to a request
+        db.session.rollback()
+        if len(batch) == 1:
+            batch[0].error = error
+            return
+        for request in batch:
+            _store([request])
+
+
+def _commit(batch: list[_Request]) -> None:
+    """Store the requests in one transaction, and answer them after its commit."""
+    begin_write()
+    valid = find_valid_tokens({request.token_id for request in batch})
+    by_pbx: dict[int, list[_Request]] = {}
+    for request in batch:
+        if request.token_id in valid:
+            by_pbx.setdefault(request.pbx.id, []).append(request)
+    # PBXs in the order of their ids, so that two processes' transactions cannot deadlock.
+    stored = [(requests, _accept(requests)) for _, requests in sorted(by_pbx.items())]
+    db.session.commit()
+    for requests, accepted in stored:
+        results = iter(accepted)
+        for request in requests:
+            request.accepted = list(islice(results, len(request.reports)))
+    for request in batch:
+        if request.token_id not in valid:
+            request.error = RevokedError("The token is not valid any more.")
+
+
+def _accept(requests: list[_Request]) -> list[Accepted]:
+    reports = [report for request in requests for report in request.reports]
+    return accept(requests[0].pbx, reports) if reports else []
