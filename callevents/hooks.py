@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Select, delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import joinedload
 
 from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db, insert_into
 from callevents.models import (
-    IS_OPEN,
     MAX_NOTE_LENGTH,
     Delivery,
     Extension,
@@ -18,6 +17,7 @@ from callevents.models import (
     Pbx,
     utc_now,
 )
+from callevents.outbox import end_waiting, find_open
 from callevents.urls import check_url, origin_of
 
 #: Extensions named by this stand for all of their PBX.
@@ -136,7 +136,7 @@ def update_hook(hook: Hook, *, method: Method, url: str, active: bool, note: str
     hook.origin_id = find_origin(hook.url)
     db.session.execute(
         update(Delivery)
-        .where(Delivery.id.in_(_open_deliveries([hook.id])))
+        .where(Delivery.id.in_(find_open([hook.id])))
         .values(method=hook.method, url=hook.url, origin_id=hook.origin_id)
         .execution_options(synchronize_session=False)
     )
@@ -150,7 +150,9 @@ def find_origin(url: str) -> int:
     if (found := db.session.scalar(known)) is not None:
         return found
     db.session.execute(
-        insert_into(Origin).values(name=name, failures=0, error="").on_conflict_do_nothing()
+        insert_into(Origin)
+        .values(name=name, failures=0, pauses=0, error="")
+        .on_conflict_do_nothing()
     )
     return db.session.scalars(known).one()
 
@@ -218,28 +220,6 @@ def _belongs(pbx: Pbx, extension: Extension | None) -> ColumnElement[bool]:
 
 
 def cancel_deliveries(hook_ids: Sequence[int]) -> None:
-    """Cancel what waits for these hooks.
-
-    A delivery whose attempt is running is cancelled too, with its fence unchanged: should the
-    attempt succeed, it is recorded as delivered; should it fail, no other is made. What an ingest
-    commits at this very moment is cancelled when a worker claims it.
-    """
-    db.session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(_open_deliveries(hook_ids)))
-        .values(state=DeliveryState.CANCELLED, finished_at=utc_now(), claimed_at=None)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _open_deliveries(hook_ids: Sequence[int]) -> Select[str]:
-    """Return the query of what waits for these hooks.
-
-    It locks in the order that the recorder uses too, so that the two cannot deadlock.
-    """
-    return (
-        select(Delivery.id)
-        .where(Delivery.hook_id.in_(hook_ids), IS_OPEN)
-        .order_by(Delivery.id)
-        .with_for_update()
-    )
+    """Cancel what waits for these hooks."""
+    db.session.flush()
+    end_waiting(db.session.connection(), hook_ids, DeliveryState.CANCELLED, utc_now())

@@ -10,7 +10,6 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
-from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.config import Settings
 from callevents.delivery.engine import Engine
@@ -30,13 +29,10 @@ class Drainer:
     engine: Engine | None = None
 
 
-def drain() -> int:
-    """The job: hand out what is due. Does nothing in a process that is no worker of ours."""
-    try:
-        return Drainer.engine.drain() if Drainer.engine else 0
-    except SQLAlchemyError as error:
-        log.error("the database does not answer", error=str(error))
-        return 0
+def drain() -> None:
+    """The job: have what is due handed out. Does nothing in a process that is no worker of ours."""
+    if Drainer.engine:
+        Drainer.engine.wake()
 
 
 def make_queue(connection: Redis) -> Queue:

@@ -1,18 +1,21 @@
 """Claims due deliveries under a lease, so that each is with one worker at a time."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, Select, exists, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
+from callevents.delivery.breaker import take_probe
 from callevents.delivery.request import Request, build_request, parameters
+from callevents.delivery.schedule import Share
 from callevents.enums import DeliveryState
 from callevents.ingest import REPORTED
 from callevents.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx
+from callevents.outbox import find_heads, park, release_lanes
 
 #: The columns of an event that requests tell of.
 _EVENT_COLUMNS = [getattr(CallEvent, name) for name in (*REPORTED, "happened_at")]
@@ -27,36 +30,88 @@ class Claim:
 
     delivery_id: str
     fence: int
-    created_at: datetime
+    origin_id: int
+    hook_id: int
+    expires_at: datetime
     request: Request
     #: On the monotonic clock: an attempt that has not begun by then is not this worker's any more.
     send_before: float = math.inf
 
 
-def has_due(connection: Connection, now: datetime) -> bool:
-    """Return whether any delivery is due; reads only."""
-    due = exists().where(IS_OPEN, Delivery.due_at <= now)
-    return bool(connection.scalar(select(due)))
+@dataclass(frozen=True)
+class Claimed:
+    """What came of looking: fences by delivery id, and how many deliveries were looked at."""
+
+    fences: dict[str, int]
+    looked_at: int
 
 
 def claim_due(
-    connection: Connection, limit: int, now: datetime, lease: timedelta
-) -> list[tuple[str, int]]:
-    """Claim up to `limit` due deliveries, longest due first; return their ids and fences."""
-    due = (
-        select(Delivery.id)
-        .where(IS_OPEN, Delivery.due_at <= now)
+    connection: Connection, shares: Iterable[Share], now: datetime, lease: timedelta
+) -> Claimed:
+    """Claim due deliveries of each share, longest due first; park those whose turn it is not."""
+    candidates: list[Row[Any]] = []
+    for share in shares:
+        candidates += _find_candidates(connection, share, now)
+    heads = find_heads(connection, {row.lane for row in candidates if row.lane is not None})
+    ids = []
+    for row in candidates:
+        head = heads.get(row.lane)
+        if head is None or head.id == row.id:
+            ids.append(row.id)
+        else:
+            park(connection, row.id, head, now)
+    ids = _check_probes(connection, shares, candidates, ids, now + lease)
+    return Claimed(_claim_ids(connection, ids, now, lease), len(candidates))
+
+
+def _find_candidates(connection: Connection, share: Share, now: datetime) -> Iterable[Row[Any]]:
+    """Return due deliveries of the share, locked; what another worker has locked is passed over."""
+    return connection.execute(
+        select(Delivery.id, Delivery.lane, Delivery.origin_id)
+        .where(
+            IS_OPEN,
+            Delivery.is_retry == share.ready.is_retry,
+            Delivery.origin_id == share.ready.origin_id,
+            Delivery.due_at <= now,
+        )
         .order_by(Delivery.due_at, Delivery.id)
-        .limit(limit)
+        .limit(share.limit)
         .with_for_update(skip_locked=True)
     )
+
+
+def _check_probes(
+    connection: Connection,
+    shares: Iterable[Share],
+    candidates: Iterable[Row[Any]],
+    ids: Collection[str],
+    until: datetime,
+) -> list[str]:
+    """Return the ids without those that would be probes, where another worker probes already."""
+    origins = {row.id: row.origin_id for row in candidates}
+    refused = {
+        share.ready.origin_id
+        for share in sorted(shares, key=lambda share: share.ready.origin_id)
+        if share.probe_at is not None
+        and share.ready.origin_id in {origins[i] for i in ids}
+        and not take_probe(connection, share.ready.origin_id, share.probe_at, until)
+    }
+    return [delivery_id for delivery_id in ids if origins[delivery_id] not in refused]
+
+
+def _claim_ids(
+    connection: Connection, ids: Collection[str], now: datetime, lease: timedelta
+) -> dict[str, int]:
+    if not ids:
+        return {}
     claimed = connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_(due.scalar_subquery()))
-        .values(due_at=now + lease, claimed_at=now, fence=Delivery.fence + 1)
+        .where(Delivery.id.in_(ids))
+        .values(due_at=now + lease, claimed_at=now, fence=Delivery.fence + 1, parked=False)
         .returning(Delivery.id, Delivery.fence)
     )
-    return [(delivery_id, fence) for delivery_id, fence in claimed]
+    return {row.id: row.fence for row in claimed}
 
 
 def load_claims(
@@ -88,17 +143,28 @@ def finish_unsent(
     """End claimed deliveries without an attempt, as long as they are still this worker's."""
     # Locked in the order that all others use too, so that no two can deadlock.
     rows = connection.execute(
-        select(Delivery.id, Delivery.fence)
+        select(Delivery.id, Delivery.fence, Delivery.lane)
         .where(Delivery.id.in_(claimed), IS_OPEN)
         .order_by(Delivery.id)
         .with_for_update()
     )
-    own = [row.id for row in rows if row.fence == claimed[row.id]]
+    own = {row.id: row.lane for row in rows if row.fence == claimed[row.id]}
     connection.execute(
         update(Delivery)
         .where(Delivery.id.in_(own))
         .values(state=state, finished_at=now, claimed_at=None, error=error)
     )
+    release_lanes(connection, own.values(), now)
+
+
+def find_suspended(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return the ids of those deliveries whose hook is suspended."""
+    found = connection.scalars(
+        select(Delivery.id)
+        .join(Hook, Delivery.hook_id == Hook.id)
+        .where(Delivery.id.in_(ids), Hook.suspended_at.is_not(None))
+    )
+    return set(found)
 
 
 def renew_leases(
@@ -121,7 +187,9 @@ def _load_statement(claimed: Collection[str]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Delivery.id.label("delivery_id"),
-            Delivery.created_at.label("delivery_created_at"),
+            Delivery.origin_id,
+            Delivery.hook_id,
+            Delivery.expires_at,
             Hook.event_id.label("hook_event_id"),
             Hook.method,
             Hook.url,
@@ -131,7 +199,7 @@ def _load_statement(claimed: Collection[str]) -> Select[*tuple[Any, ...]]:
         .join(CallEvent, Delivery.call_event_id == CallEvent.id)
         .join(Hook, Delivery.hook_id == Hook.id)
         .join(Pbx, Delivery.pbx_id == Pbx.id)
-        .where(Delivery.id.in_(claimed), IS_OPEN, Hook.active)
+        .where(Delivery.id.in_(claimed), IS_OPEN, Hook.active, Hook.suspended_at.is_(None))
         .order_by(Delivery.id)
     )
 
@@ -144,4 +212,12 @@ def _claim(row: Row[*tuple[Any, ...]], fence: int, send_before: float) -> Claim:
         delivery_id=row.delivery_id,
     )
     request = build_request(row.method, row.url, values)
-    return Claim(row.delivery_id, fence, row.delivery_created_at, request, send_before)
+    return Claim(
+        row.delivery_id,
+        fence,
+        row.origin_id,
+        row.hook_id,
+        row.expires_at,
+        request,
+        send_before,
+    )

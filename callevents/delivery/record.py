@@ -1,17 +1,20 @@
 """Records what came of attempts: a row for each, and the delivery's new state; in batches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from callevents.config import Settings
+from callevents.delivery.breaker import note_answers
 from callevents.delivery.claim import Claim
-from callevents.delivery.retry import find_next_attempt
+from callevents.delivery.retry import GONE, describe_age, find_next_attempt
 from callevents.delivery.transport import Answer
 from callevents.enums import DeliveryState
 from callevents.models import Attempt, Delivery
+from callevents.outbox import release_lanes
 
 Values = dict[str, Any]
 
@@ -28,18 +31,31 @@ class Outcome:
     interrupted: bool = False
 
 
-def record(connection: Connection, outcomes: Iterable[Outcome], now: datetime) -> None:
+def answers_by(key: Callable[[Claim], int], outcomes: Iterable[Outcome]) -> dict[int, list[Answer]]:
+    """Return the answers by origin or hook, without those that a stopping worker interrupted."""
+    answers: dict[int, list[Answer]] = {}
+    for outcome in outcomes:
+        if not outcome.interrupted:
+            answers.setdefault(key(outcome.claim), []).append(outcome.answer)
+    return answers
+
+
+def record(
+    connection: Connection, outcomes: Iterable[Outcome], now: datetime, settings: Settings
+) -> None:
     """Record the outcomes in the connection's transaction."""
     waiting = sorted(outcomes, key=lambda outcome: (outcome.claim.delivery_id, outcome.claim.fence))
     while waiting:
         # One of each delivery at a time: a worker that the database had left alone for longer than
         # a lease may have two, and the second builds on what the first has changed.
         firsts = {outcome.claim.delivery_id: outcome for outcome in reversed(waiting)}
-        _record(connection, list(firsts.values()), now)
+        _record(connection, list(firsts.values()), now, settings)
         waiting = [one for one in waiting if one is not firsts[one.claim.delivery_id]]
 
 
-def _record(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
+def _record(
+    connection: Connection, outcomes: Sequence[Outcome], now: datetime, settings: Settings
+) -> None:
     """Record outcomes of different deliveries."""
     rows = _lock(connection, outcomes)
     attempts: list[Values] = []
@@ -49,10 +65,13 @@ def _record(connection: Connection, outcomes: Sequence[Outcome], now: datetime) 
         if row is None:
             continue  # Deleted with its PBX.
         attempts.append(_attempt(outcome, row.attempts + 1))
-        updates.append(_update(outcome, row, now))
+        updates.append(_update(outcome, row, now, settings))
     if attempts:
-        connection.execute(insert(Attempt), attempts)
+        connection.execute(_INSERT, attempts)
         connection.execute(_UPDATE, updates)
+    finished = [one["delivery_id"] for one in updates if one["finished_at"] is not None]
+    release_lanes(connection, [rows[delivery_id].lane for delivery_id in finished], now)
+    note_answers(connection, answers_by(lambda claim: claim.origin_id, outcomes), now, settings)
 
 
 def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:
@@ -60,7 +79,9 @@ def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[
     ids = [outcome.claim.delivery_id for outcome in outcomes]
     rows = connection.execute(
         select(Delivery.id, Delivery.fence, Delivery.state, Delivery.attempts, Delivery.due_at)
-        .add_columns(Delivery.claimed_at, Delivery.finished_at)
+        .add_columns(Delivery.claimed_at, Delivery.finished_at, Delivery.is_retry, Delivery.lane)
+        .add_columns(Delivery.attempts_before, Delivery.expires_at)
+        .add_columns(Delivery.created_at, Delivery.resent_at)
         .where(Delivery.id.in_(ids))
         .order_by(Delivery.id)
         .with_for_update()
@@ -68,6 +89,8 @@ def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[
     return {row.id: row for row in rows}
 
 
+# Into the table and not the class: rows need nothing of the ORM, which would take as long again.
+_INSERT = insert(Attempt.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
 _UPDATE = (
     update(Delivery.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
     .where(Delivery.__table__.c.id == bindparam("delivery_id"))
@@ -84,6 +107,7 @@ _UPDATE = (
                 "status_code",
                 "error",
                 "finished_at",
+                "is_retry",
             )
         }
     )
@@ -109,7 +133,7 @@ def _attempt(outcome: Outcome, number: int) -> Values:
     }
 
 
-def _update(outcome: Outcome, row: Row[Any], now: datetime) -> Values:
+def _update(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) -> Values:
     answer = outcome.answer
     return {
         "delivery_id": row.id,
@@ -118,27 +142,38 @@ def _update(outcome: Outcome, row: Row[Any], now: datetime) -> Values:
         "duration_ms": answer.duration_ms,
         "status_code": answer.status_code,
         "error": answer.error,
-        **_next_state(outcome, row, now),
+        **_next_state(outcome, row, now, settings),
     }
 
 
-def _next_state(outcome: Outcome, row: Row[Any], now: datetime) -> Values:
+def _next_state(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) -> Values:
     """Return the delivery's state after the outcome, and when it is due or was finished."""
+    answer = outcome.answer
     unchanged = {
-        name: getattr(row, name) for name in ("state", "due_at", "claimed_at", "finished_at")
+        name: getattr(row, name)
+        for name in ("state", "due_at", "claimed_at", "finished_at", "is_retry")
     }
     is_open = row.state in {DeliveryState.PENDING, DeliveryState.CANCELLED}
-    if outcome.answer.is_success and is_open:
+    if answer.is_success and is_open:
         return unchanged | _finished(DeliveryState.DELIVERED, now)
     if row.fence != outcome.claim.fence or row.state is not DeliveryState.PENDING:
         # Another worker has it by now, or it was cancelled: only the attempt is news.
         return unchanged
     if outcome.interrupted:
         return unchanged | {"due_at": now, "claimed_at": None}
-    due_at = find_next_attempt(row.attempts + 1, outcome.claim.created_at, now)
+    failures = row.attempts + 1 - row.attempts_before
+    due_at = find_next_attempt(settings, failures, answer, now, row.expires_at)
     if due_at is None:
-        return unchanged | _finished(DeliveryState.FAILED, now)
-    return unchanged | {"due_at": due_at, "claimed_at": None}
+        error = f"{answer.error} {_giving_up(answer, row)}"
+        return unchanged | _finished(DeliveryState.FAILED, now) | {"error": error}
+    return unchanged | {"due_at": due_at, "claimed_at": None, "is_retry": True}
+
+
+def _giving_up(answer: Answer, row: Row[Any]) -> str:
+    if answer.status_code == GONE:
+        return "It wants no more of these requests, so this one is not tried again."
+    age = describe_age(row.expires_at - (row.resent_at or row.created_at))
+    return f"Gave up after {age}: the next attempt would be later."
 
 
 def _finished(state: DeliveryState, now: datetime) -> Values:

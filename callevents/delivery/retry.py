@@ -1,25 +1,77 @@
 """When a failed delivery is tried again, and when it is given up."""
 
-from datetime import datetime, timedelta
+import random
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
-#: Waits after the first, second, ... failed attempt; the last one repeats.
-SCHEDULE = tuple(
-    timedelta(seconds=seconds) for seconds in (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600)
-)
-GIVE_UP_AFTER = timedelta(hours=24)
-#: What the log says of a delivery that no worker could try in time.
-GIVEN_UP = "Given up after 24 hours, before it could be tried again."
+from callevents.config import Settings
+from callevents.delivery.transport import Answer
+
+#: Each wait is changed by up to this share, so that what failed together is not tried together.
+JITTER = 0.2
+#: Waits from this on are the long ones.
+LONG_STEP_SECONDS = 3600
+#: Answers that a receiver may give for a moment only; RFC 9110 and RFC 8470 have the meanings.
+PASSING_STATUSES = frozenset({408, 425, 429})
+#: The receiver wants no more requests of this kind, ever (RFC 9110).
+GONE = 410
 
 
-def find_next_attempt(failures: int, created_at: datetime, now: datetime) -> datetime | None:
+def find_next_attempt(
+    settings: Settings, failures: int, answer: Answer, now: datetime, expires_at: datetime
+) -> datetime | None:
     """Return when the next attempt is due after that many failures, None to give up.
 
-    No attempt starts later than GIVE_UP_AFTER from the delivery's creation.
+    A wait that the receiver asks for is kept, up to a limit. No attempt is due after `expires_at`.
     """
-    due_at = now + SCHEDULE[min(failures, len(SCHEDULE)) - 1]
-    return None if is_too_old(created_at, due_at) else due_at
+    if answer.status_code == GONE:
+        return None
+    wait = _scheduled_wait(settings, failures, answer) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # no secret
+    asked = min(find_retry_after(answer, now), settings.retry_after_max_seconds)
+    due_at = now + timedelta(seconds=max(wait, asked))
+    return due_at if due_at <= expires_at else None
 
 
-def is_too_old(created_at: datetime, now: datetime) -> bool:
-    """Return whether no attempt may start any more."""
-    return now > created_at + GIVE_UP_AFTER
+def find_retry_after(answer: Answer, now: datetime) -> float:
+    """Return the seconds that the answer's Retry-After asks to wait, zero without one.
+
+    RFC 9110, 10.2.3: a number of seconds, or a date.
+    """
+    text = next((value for name, value in answer.headers if name.lower() == "retry-after"), "")
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        moment = parsedate_to_datetime(text)
+        # A date without a zone is one in UTC.
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+        return max(0.0, (moment - now).total_seconds())
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def describe_age(age: timedelta) -> str:
+    """Return an age as people say it, such as '5 minutes'."""
+    seconds = round(age.total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds % length == 0 and seconds >= length:
+            count = seconds // length
+            if unit == "day" and count == 1:
+                return "24 hours"
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def _scheduled_wait(settings: Settings, failures: int, answer: Answer) -> float:
+    """Return the schedule's wait; answers that will hardly change by themselves get a long one."""
+    schedule = settings.retry_schedule_seconds
+    step = min(failures, len(schedule)) - 1
+    if not _may_pass(answer):
+        long = [i for i, seconds in enumerate(schedule) if seconds >= LONG_STEP_SECONDS]
+        step = max(step, long[0] if long else len(schedule) - 1)
+    return schedule[step]
+
+
+def _may_pass(answer: Answer) -> bool:
+    status = answer.status_code
+    return status is None or status in PASSING_STATUSES or status >= 500

@@ -51,6 +51,11 @@ def describe_error(error: BaseException, connect_seconds: float, read_seconds: f
     return _clean(f"The request failed: {error}")
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Return whether the attempt ended because we refused the receiver's address."""
+    return any(isinstance(cause, AddressRefusedError) for cause in _causes(error))
+
+
 def _describe_known(cause: BaseException) -> str:
     if isinstance(cause, AddressRefusedError):
         return str(cause)

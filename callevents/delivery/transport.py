@@ -24,7 +24,7 @@ from urllib3.util.connection import create_connection
 from callevents.config import Network, Settings
 from callevents.delivery.addresses import AddressRefusedError, check_address
 from callevents.delivery.request import Request
-from callevents.delivery.sentences import describe_error, describe_status
+from callevents.delivery.sentences import describe_error, describe_status, is_refusal
 from callevents.models import utc_now
 
 MAX_RESPONSE_BYTES = 64 * 1024
@@ -36,6 +36,7 @@ WATCH_SECONDS = 0.1
 KEPT_ORIGINS = 64
 KEPT_CONNECTIONS = 4
 TOO_LONG = "The attempt as a whole took too long and was ended."
+INTERRUPTED = "The worker stopped during this attempt."
 
 Headers = list[list[str]]
 
@@ -51,11 +52,18 @@ class Answer:
     headers: Headers = field(default_factory=list)
     body: str = ""
     truncated: bool = False
+    #: There was no connection, or no whole answer in time; not for addresses that are refused.
+    is_silent: bool = False
 
     @property
     def is_success(self) -> bool:
         """Whether the receiver took the delivery: any 2xx."""
         return not self.error
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the receiver has answered, whatever it said."""
+        return self.status_code is not None
 
 
 class Transport:
@@ -75,7 +83,10 @@ class Transport:
         try:
             found = self._send(request, watched)
         except Exception as error:  # noqa: BLE001  # whatever a receiver causes becomes a sentence
-            found = {"error": self._describe(error, watched)}
+            found = {
+                "error": self._describe(error, watched),
+                "is_silent": watched.reason != INTERRUPTED and not is_refusal(error),
+            }
         finally:
             self._watch.remove(watched)
         return Answer(started_at, round((time.perf_counter() - began) * 1000), **found)
@@ -204,7 +215,7 @@ class _Watch:
             with self._lock:
                 for watched in self._running:
                     if self._interrupted:
-                        _cut(watched, "The worker stopped during this attempt.")
+                        _cut(watched, INTERRUPTED)
                     elif watched.deadline <= now:
                         _cut(watched, TOO_LONG)
 

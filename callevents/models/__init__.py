@@ -13,7 +13,7 @@ from callevents.models.columns import (
     to_milliseconds,
     utc_now,
 )
-from callevents.models.delivery import IS_OPEN, Attempt, Delivery, find_lane
+from callevents.models.delivery import IS_OPEN, Attempt, Delivery, find_lane, in_state
 from callevents.models.event import CallEvent
 from callevents.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
 from callevents.models.pbx import Extension, IngestToken, Pbx, SeenExtension
@@ -41,6 +41,7 @@ __all__ = [
     "SignInFailure",
     "User",
     "find_lane",
+    "in_state",
     "new_event_id",
     "new_id",
     "to_id",

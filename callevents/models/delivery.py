@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from hashlib import blake2b
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -144,11 +146,19 @@ def find_lane(pbx_id: int, call_id: str, origin_id: int, *, in_order: bool) -> i
     return int.from_bytes(digest, "big", signed=True)
 
 
-#: Written into statements as it is and not as a parameter: databases use the partial indexes on
-#: open deliveries only for statements that are about open ones whatever their parameters are.
-IS_OPEN = Delivery.state == literal(
-    DeliveryState.PENDING, type_=Delivery.__table__.c.state.type, literal_execute=True
-)
+def in_state(state: DeliveryState, entity: Any = Delivery) -> ColumnElement[bool]:
+    """Return the condition that a delivery (or an alias of the class) is in that state.
+
+    The state is written into the statement as it is and not as a parameter: databases use their
+    partial indexes only for statements that fit them whatever the parameters are.
+    """
+    kind = Delivery.__table__.c.state.type
+    wanted = literal(state, type_=kind, literal_execute=True)
+    condition: ColumnElement[bool] = entity.state == wanted
+    return condition
+
+
+IS_OPEN = in_state(DeliveryState.PENDING)
 
 
 class Attempt(Model):

@@ -39,6 +39,8 @@ class Origin(Model):
     failures: Mapped[int] = mapped_column(Integer, default=0)
     opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: How many pauses there have been since it was opened; each is longer than the one before.
+    pauses: Mapped[int] = mapped_column(Integer, default=0)
     #: Why it was opened, as the last attempt's sentence.
     error: Mapped[str] = mapped_column(Text, default="")
 

@@ -29,6 +29,7 @@ def upgrade():
         sa.Column('failures', sa.Integer(), nullable=False),
         sa.Column('opened_at', sa.DateTime(timezone=True), nullable=True),
         sa.Column('probe_at', sa.DateTime(timezone=True), nullable=True),
+        sa.Column('pauses', sa.Integer(), nullable=False),
         sa.Column('error', sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_origin')),
         sa.UniqueConstraint('name', name=op.f('uq_origin_name')),
@@ -145,7 +146,7 @@ def origin_id(connection, known, url):
     if name not in known:
         known[name] = len(known) + 1
         connection.execute(
-            sa.text('INSERT INTO origin (name, failures, error) VALUES (:name, 0, \'\')'),
+            sa.text('INSERT INTO origin (name, failures, pauses, error) VALUES (:name, 0, 0, \'\')'),
             {'name': name},
         )
         known[name] = connection.scalar(

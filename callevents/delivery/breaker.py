@@ -1,0 +1,95 @@
+"""The circuit breaker of an origin, which all workers share: its state is in SQL.
+
+After some attempts in a row without a connection, or without an answer in time, it opens: nothing
+is sent to the origin for a while. Then one delivery goes as a probe; an answer, whatever it says,
+closes the breaker, silence makes the next pause twice as long.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, select, update
+
+from callevents.config import Settings
+from callevents.delivery.transport import Answer
+from callevents.models import Origin
+
+log = structlog.get_logger("callevents.delivery")
+
+
+def take_probe(connection: Connection, origin_id: int, probe_at: datetime, until: datetime) -> bool:
+    """Return whether this worker may probe the origin; no other may until `until`."""
+    taken = connection.execute(
+        update(Origin)
+        .where(Origin.id == origin_id, Origin.probe_at == probe_at)
+        .values(probe_at=until)
+    )
+    return taken.rowcount == 1
+
+
+def note_answers(
+    connection: Connection,
+    answers: Mapping[int, Sequence[Answer]],
+    now: datetime,
+    settings: Settings,
+) -> None:
+    """Note how attempts went, by the ids of their origins."""
+    answered = [origin for origin, group in answers.items() if any(a.is_answered for a in group)]
+    _close(connection, answered)
+    for origin_id in sorted(answers.keys() - set(answered)):
+        silent = [answer for answer in answers[origin_id] if answer.is_silent]
+        if silent:
+            _note_silence(connection, origin_id, silent, now, settings)
+
+
+def _close(connection: Connection, origin_ids: Iterable[int]) -> None:
+    """Close the breakers of origins that have answered, and forget their failures."""
+    # Nearly always there is nothing to write, which this finds out without a lock.
+    troubled = connection.execute(
+        select(Origin.id, Origin.name, Origin.probe_at)
+        .where(Origin.id.in_(list(origin_ids)), Origin.failures > 0)
+        .order_by(Origin.id)
+    ).all()
+    for origin in troubled:
+        connection.execute(
+            update(Origin)
+            .where(Origin.id == origin.id)
+            .values(failures=0, pauses=0, opened_at=None, probe_at=None, error="")
+        )
+        if origin.probe_at is not None:
+            log.info("origin answers again", origin=origin.name)
+
+
+def _note_silence(
+    connection: Connection,
+    origin_id: int,
+    silent: Sequence[Answer],
+    now: datetime,
+    settings: Settings,
+) -> None:
+    origin = connection.execute(
+        select(Origin.name, Origin.failures, Origin.pauses, Origin.opened_at)
+        .where(Origin.id == origin_id)
+        .with_for_update()
+    ).one()
+    failures = origin.failures + len(silent)
+    values: dict[str, object] = {"failures": failures}
+    # What began before the breaker opened says nothing new.
+    is_news = origin.opened_at is None or any(a.started_at >= origin.opened_at for a in silent)
+    if failures >= settings.breaker_failures and is_news:
+        pause = _pause(origin.pauses, settings)
+        values |= {
+            "opened_at": origin.opened_at or now,
+            "probe_at": now + pause,
+            "pauses": origin.pauses + 1,
+            "error": silent[-1].error,
+        }
+        log.warning("origin paused", origin=origin.name, seconds=pause.total_seconds())
+    connection.execute(update(Origin).where(Origin.id == origin_id).values(values))
+
+
+def _pause(pauses: int, settings: Settings) -> timedelta:
+    # The exponent is bounded because numbers are, the pause is long at its end already.
+    seconds = settings.breaker_first_pause_seconds * 2 ** min(pauses, 30)
+    return timedelta(seconds=min(seconds, settings.breaker_longest_pause_seconds))

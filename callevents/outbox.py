@@ -1,0 +1,112 @@
+"""The outbox: the open deliveries. Keeps their order, and ends those of hooks.
+
+Of each lane's open deliveries only the first one may be sent; a lane has the deliveries of one call
+to one origin. Which is first is looked up when a worker is about to claim one, so that accepting
+an event costs nothing for it.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, select, tuple_, update
+from sqlalchemy.orm import aliased
+
+from callevents.enums import DeliveryState
+from callevents.models import IS_OPEN, Delivery, in_state
+
+#: The first one is being sent: look again soon, should its end not be told.
+PARK_BEHIND_RUNNING = timedelta(seconds=1)
+#: The first one waits itself, perhaps for hours: look again after this at the latest.
+LONGEST_PARK = timedelta(minutes=10)
+#: Lanes looked at in one statement.
+BATCH = 500
+
+
+def find_heads(connection: Connection, lanes: Collection[int]) -> dict[int, Row[Any]]:
+    """Return the first open delivery of each lane (id, due_at, claimed_at), by lane."""
+    rows: Iterable[Row[Any]] = connection.execute(
+        select(Delivery.lane, Delivery.id, Delivery.due_at, Delivery.claimed_at).where(
+            IS_OPEN, Delivery.lane.in_(lanes), ~_is_preceded()
+        )
+    )
+    return {row.lane: row for row in rows}
+
+
+def park(connection: Connection, delivery_id: str, head: Row[Any], now: datetime) -> None:
+    """Put off a delivery that is not the first of its lane."""
+    if head.claimed_at is not None:
+        due_at = now + PARK_BEHIND_RUNNING
+    else:
+        due_at = min(max(head.due_at, now + PARK_BEHIND_RUNNING), now + LONGEST_PARK)
+    connection.execute(
+        update(Delivery).where(Delivery.id == delivery_id).values(due_at=due_at, parked=True)
+    )
+
+
+def release_lanes(connection: Connection, lanes: Iterable[int | None], now: datetime) -> None:
+    """Make due what is first in these lanes now, after earlier ones have been finished.
+
+    What another transaction has locked is left alone: waiting for it could deadlock. It is either
+    being cancelled, or parked behind a running one, and looked at again soon.
+    """
+    wanted = sorted({lane for lane in lanes if lane is not None})
+    for start in range(0, len(wanted), BATCH):
+        _release(connection, wanted[start : start + BATCH], now)
+
+
+def end_waiting(
+    connection: Connection,
+    hook_ids: Sequence[int],
+    state: DeliveryState,
+    now: datetime,
+    error: str = "",
+) -> None:
+    """End what waits for these hooks; what waited behind it in other hooks' lanes goes on.
+
+    A delivery whose attempt is running is ended too, with its fence unchanged: should the attempt
+    succeed, it is recorded as delivered; should it fail, no other is made. What an ingest commits
+    at this very moment is ended when a worker claims it.
+    """
+    lanes = connection.scalars(
+        update(Delivery)
+        .where(Delivery.id.in_(find_open(hook_ids)))
+        .values(state=state, finished_at=now, claimed_at=None, error=error)
+        .returning(Delivery.lane)
+    ).all()
+    release_lanes(connection, lanes, now)
+
+
+def find_open(hook_ids: Sequence[int]) -> Select[str]:
+    """Return the query of what waits for these hooks.
+
+    It locks in the order that the recorder uses too, so that the two cannot deadlock.
+    """
+    return (
+        select(Delivery.id)
+        .where(Delivery.hook_id.in_(hook_ids), IS_OPEN)
+        .order_by(Delivery.id)
+        .with_for_update()
+    )
+
+
+def _release(connection: Connection, lanes: Sequence[int], now: datetime) -> None:
+    ids = connection.scalars(
+        select(Delivery.id)
+        .where(IS_OPEN, Delivery.lane.in_(lanes), Delivery.parked, ~_is_preceded())
+        .with_for_update(skip_locked=True, of=Delivery)
+    ).all()
+    if ids:
+        connection.execute(
+            update(Delivery).where(Delivery.id.in_(ids)).values(due_at=now, parked=False)
+        )
+
+
+def _is_preceded() -> ColumnElement[bool]:
+    """Return the condition that an earlier delivery of the same lane is open."""
+    earlier = aliased(Delivery)
+    return exists().where(
+        in_state(DeliveryState.PENDING, earlier),
+        earlier.lane == Delivery.lane,
+        tuple_(earlier.happened_at, earlier.id) < tuple_(Delivery.happened_at, Delivery.id),
+    )
