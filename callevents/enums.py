@@ -128,6 +128,13 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Channel(StrEnum):
+    """How people are notified."""
+
+    MAIL = "mail"
+    HTTP = "http"
+
+
 class Role(StrEnum):
     """What a user may do: an admin everything, a viewer only look."""
 

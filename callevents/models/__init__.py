@@ -18,6 +18,7 @@ from callevents.models.event import CallEvent
 from callevents.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
 from callevents.models.pbx import Extension, IngestToken, Pbx, SeenExtension
 from callevents.models.user import SignInFailure, User
+from callevents.models.watch import MinuteFigures, Notice, WorkerProcess
 
 __all__ = [
     "EVENT_ID_ALPHABET",
@@ -35,11 +36,14 @@ __all__ = [
     "Extension",
     "Hook",
     "IngestToken",
+    "MinuteFigures",
+    "Notice",
     "Origin",
     "Pbx",
     "SeenExtension",
     "SignInFailure",
     "User",
+    "WorkerProcess",
     "find_lane",
     "in_state",
     "new_event_id",

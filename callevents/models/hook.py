@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
@@ -21,6 +21,8 @@ from callevents.models.pbx import Extension, Pbx
 
 MAX_ORIGIN_LENGTH = 300
 GIVE_UP_SECONDS = 24 * 3600
+_FAILING = text("failing_since IS NOT NULL")
+_SUSPENDED = text("suspended_at IS NOT NULL")
 
 
 class Origin(Model):
@@ -58,6 +60,14 @@ class Hook(Model):
         Index("ix_hook_pbx_id_event_type", "pbx_id", "event_type"),
         Index("ix_hook_extension_id", "extension_id"),
         Index("ix_hook_origin_id", "origin_id"),
+        Index("ix_hook_failing", "failing_since", sqlite_where=_FAILING, postgresql_where=_FAILING),
+        Index(
+            "ix_hook_suspended",
+            "pbx_id",
+            "suspended_at",
+            sqlite_where=_SUSPENDED,
+            postgresql_where=_SUSPENDED,
+        ),
         {"sqlite_autoincrement": True},
     )
 
