@@ -10,7 +10,7 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage check format
+.PHONY: help install run test coverage bench check format
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ coverage: $(VENV)/installed-dev ## Run all tests and say which lines none of the
 	$(BIN)/coverage run -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+bench: $(VENV)/installed-bench ## Measure this and others side by side; ARGS='--seconds 8 --runs 1'
+	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m bench $(ARGS)
 
 check: $(VENV)/installed-dev ## Check format, rules, types, imports, templates and migrations
 	$(BIN)/ruff format --check .
@@ -52,6 +55,11 @@ $(VENV)/installed: requirements.txt | $(BIN)/python
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@echo 'Installing what the checks and the tests need ...'
 	@$(PIP) install -qq --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/installed-bench: requirements-bench.txt $(VENV)/installed-dev
+	@echo 'Installing what the benches need ...'
+	@$(PIP) install -qq --requirement requirements-bench.txt
 	@touch $@
 
 $(BIN)/python:

@@ -1,0 +1,1 @@
+"""Measures Call Events and what else could do its work, side by side on one machine."""

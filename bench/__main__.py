@@ -1,0 +1,39 @@
+"""The command: `python -m bench`, which is what `make bench` runs."""
+
+import click
+
+from bench import isolation, memory, rows, throughput
+from bench.options import Options
+from bench.systems import SYSTEMS
+from bench.watch import machine
+
+BENCHES = {
+    "throughput": throughput.run,
+    "isolation": isolation.run,
+    "rows": rows.run,
+    "memory": memory.run,
+}
+
+
+@click.command()
+@click.argument("benches", nargs=-1, type=click.Choice(list(BENCHES)))
+@click.option("--seconds", default=30.0, show_default=True, help="How long each run is measured.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each system, in turn.")
+@click.option("--connections", default=32, show_default=True, help="Connections that report.")
+@click.option(
+    "--systems", help=f"Only these, with commas between them, of {', '.join(SYSTEMS)}.", default=""
+)
+@click.option("--rows", default=5_000_000, show_default=True, help="Finished rows to fill in.")
+@click.option("--deliveries", default=100_000, show_default=True, help="Of the bench of memory.")
+def main(benches: tuple[str, ...], systems: str, **options: float) -> None:
+    """Measure these BENCHES, or all of them, and print their tables."""
+    chosen = tuple(filter(None, systems.split(",")))
+    if unknown := set(chosen) - SYSTEMS.keys():
+        raise click.BadParameter(f"there is no system {', '.join(sorted(unknown))}")
+    click.echo(f"{machine()}; medians of {options['runs']} runs of {options['seconds']:g} s\n")
+    for bench in benches or BENCHES:
+        BENCHES[bench](Options(systems=chosen, **options))
+
+
+if __name__ == "__main__":
+    main()

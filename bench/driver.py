@@ -1,0 +1,68 @@
+"""The benches' side of the load generator's process."""
+
+import json
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from tests.running.running import ROOT
+
+Values = dict[str, Any]
+
+
+class Load:
+    """The load generator's process; commands wait for their answers."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.load"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        ports = self._read()
+        self.receiver_url = f"http://127.0.0.1:{ports['receiver']}/"
+        self.hanging_url = f"http://127.0.0.1:{ports['hanging']}/"
+
+    def __enter__(self) -> "Load":
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
+    ) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def connect(self, port: int, target: str, connections: int) -> None:
+        """Open connections to a system's ingest."""
+        self._do("connect", port=port, target=target, connections=connections)
+
+    def flood(self, seconds: float, bound: int) -> Values:
+        """Report as much as the system can take and deliver."""
+        return self._do("flood", seconds=seconds, bound=bound)
+
+    def pace(self, seconds: float, rate: float, aside_rate: float = 0) -> Values:
+        """Report so many events a second."""
+        return self._do("pace", seconds=seconds, rate=rate, aside_rate=aside_rate)
+
+    def others(self) -> list[psutil.Process]:
+        """Return all processes that this one has started, but the load generator."""
+        children = psutil.Process().children(recursive=True)
+        return [child for child in children if child.pid != self._process.pid]
+
+    def _do(self, command: str, **values: object) -> Values:
+        self._process.stdin.write(json.dumps({"do": command, **values}) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> Values:
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the load generator ended with {self._process.wait()}")
+        answer: Values = json.loads(line)
+        return answer

@@ -1,0 +1,61 @@
+"""Fills a database with finished deliveries, made after one that is there already."""
+
+from sqlalchemy import Engine, Table, text
+
+from callevents.extensions import write_transaction
+from callevents.models import Attempt, CallEvent, Delivery
+
+#: In one transaction, so that no log grows beyond measure.
+PART = 100_000
+#: The first digits of their ids: all older than those that are made today.
+ID_PREFIX = "0190"
+TABLES = (CallEvent, Delivery, Attempt)
+
+
+def fill(engine: Engine, count: int) -> None:
+    """Add so many call events, each with a delivery and an attempt, of very many calls."""
+    for first in range(0, count, PART):
+        last = min(first + PART, count)
+        with write_transaction(engine) as connection:
+            for model in TABLES:
+                statement = _statement(model.__table__, engine.dialect.name)
+                connection.execute(text(statement), {"first": first, "last": last})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("VACUUM ANALYZE")
+
+
+def _statement(table: Table, dialect: str) -> str:
+    """Return the statement that copies the table's latest row so many times."""
+    changed = _changed(table.name, dialect)
+    names = [column.name for column in table.columns]
+    values = ", ".join(changed.get(name, f"latest.{name}") for name in names)
+    # Columns of models may have any names, but they are ours.
+    return (
+        f"{_numbers(dialect)} INSERT INTO {table.name} ({', '.join(names)}) "
+        f"SELECT {values} FROM numbers, (SELECT * FROM {table.name} "
+        f"ORDER BY {names[0]} DESC LIMIT 1) AS latest"
+    )
+
+
+def _numbers(dialect: str) -> str:
+    if dialect == "postgresql":
+        return "WITH numbers AS (SELECT generate_series(:first, :last - 1) AS n)"
+    return (
+        "WITH RECURSIVE numbers(n) AS (SELECT :first UNION ALL "
+        "SELECT n + 1 FROM numbers WHERE n + 1 < :last)"
+    )
+
+
+def _changed(table: str, dialect: str) -> dict[str, str]:
+    """Return what differs from row to row, by the column's name."""
+    if dialect == "postgresql":
+        row_id = f"('{ID_PREFIX}' || lpad(to_hex(n), 28, '0'))::uuid"
+    else:
+        row_id = f"'{ID_PREFIX}' || printf('%028x', n)"
+    if table == "attempt":
+        return {"delivery_id": row_id}
+    changed = {"id": row_id, "call_id": "'call-' || n", "extension": "'1' || (n % 1000)"}
+    if table == "delivery":
+        return changed | {"call_event_id": row_id}
+    return changed | {"key": "'key-' || n", "leg_id": "'leg-' || n"}

@@ -1,0 +1,1 @@
+"""What somebody would write in an hour instead: Flask that hands each event to a task queue."""

@@ -1,0 +1,92 @@
+"""Call Events itself, as `python app.py` runs it, with one hook for each event."""
+
+import sys
+from pathlib import Path
+
+import psutil
+
+from bench.load import ASIDE, EXTENSIONS
+from bench.systems.base import REPORT, System
+from callevents import create_app, directory, hooks, pbxs
+from callevents.config import Settings
+from callevents.enums import EventType, Method
+from callevents.extensions import begin_write, db
+from tests.databases import PostgresDatabases
+from tests.running.running import ROOT, clean_environment
+
+#: What a measurement needs and no installation would: a receiver on this machine, one PBX that
+#: reports as much as a thousand.
+SETTINGS = {"allowed_networks": "127.0.0.0/8", "ingest_events_per_minute": "100000000"}
+
+
+class OnSqlite(System):
+    """On its own: SQLite with full sync, and the embedded Valkey."""
+
+    title = "Call Events, SQLite"
+    keeps = "all, in SQL"
+
+    def start(self) -> None:
+        """Start it, and configure it as an admin would."""
+        settings = SETTINGS | self.databases()
+        environment = clean_environment(
+            **settings, data_dir=str(self.folder), port=str(self.port), admin_password="benchmark"
+        )
+        self.run(sys.executable, str(ROOT / "app.py"), **environment)
+        self.wait_until_ready("/readyz")
+        token = self._configure(Settings(**settings, data_dir=self.folder))
+        self.target = f"/ingest/bench?token={token}&{REPORT}"
+
+    def databases(self) -> dict[str, str]:
+        """Return the settings of the databases that it uses."""
+        return {}
+
+    def _configure(self, settings: Settings) -> str:
+        """Add a PBX with extensions, and for each a hook; return the PBX's token."""
+        app = create_app(settings)
+        with app.app_context():
+            begin_write()
+            pbx, token = pbxs.add_pbx("Bench")
+            for number in (*EXTENSIONS, ASIDE):
+                extension = directory.add_extension(pbx, number)
+                url = self.hanging_url if number == ASIDE else self.receiver_url
+                hooks.set_hook(
+                    pbx,
+                    extension,
+                    EventType.DIAL_IN,
+                    method=Method.GET,
+                    url=url or self.receiver_url,
+                    active=True,
+                    note="",
+                )
+            db.session.commit()
+            db.session.remove()
+            db.engine.dispose()
+        return token
+
+
+class OnPostgres(OnSqlite):
+    """On a PostgreSQL and a Valkey, with two web processes."""
+
+    title = "Call Events, PostgreSQL"
+    _server: PostgresDatabases | None = None
+
+    def databases(self) -> dict[str, str]:
+        """Start PostgreSQL and Valkey."""
+        self._server = PostgresDatabases(self.folder)
+        return {
+            "database_url": self._server.url,
+            "redis_url": self.start_valkey(),
+            "web_processes": "2",
+        }
+
+    def end(self) -> None:
+        """End everything."""
+        super().end()
+        if self._server:
+            self._server.close()
+
+    def more_processes(self) -> list[psutil.Process]:
+        """Return PostgreSQL's, which run on their own."""
+        lines = (Path(str(self._server.server.pgdata)) / "postmaster.pid").read_text().split()
+        server = psutil.Process(int(lines[0]))
+        return [server, *server.children(recursive=True)]

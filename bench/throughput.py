@@ -1,0 +1,115 @@
+"""Events a second from one end to the other, and what they cost: ours and others side by side."""
+
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+
+from bench.driver import Load
+from bench.options import Options
+from bench.systems import SYSTEMS, System
+from bench.table import middle, milliseconds, print_table
+from bench.watch import Watch
+
+#: Accepted and not arrived: as much as any system may have on its way at once. So what takes
+#: events faster than it delivers them is measured by what it delivers.
+BOUND = 500
+WARM_UP_SECONDS = 3.0
+PACE = 100
+LONGEST_PACE_SECONDS = 15.0
+
+HEAD = (
+    *("system", "keeps", "events/s", "ingest p50 ms", "p99 ms", "202 to arrival p50 ms", "p99 ms"),
+    *("CPU s per 1,000", "peak MiB", "backlog", "not arrived"),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measurement of one system."""
+
+    flood: dict[str, Any]
+    pace: dict[str, Any]
+    cpu_seconds_per_thousand: float
+    peak_mib: float
+
+
+def run(options: Options) -> None:
+    """Measure the systems in turn, several times, and print the medians."""
+    chosen = _choose(options)
+    runs: dict[str, list[Run]] = defaultdict(list)
+    for number in range(options.runs):
+        for name, system in chosen.items():
+            runs[name].append(_measure(system, options))
+            _tell(number, system, runs[name][-1])
+    print_table(HEAD, [_row(SYSTEMS[name], found) for name, found in runs.items()])
+    _print_goals({name: median(_rates(found)) for name, found in runs.items()})
+
+
+def _choose(options: Options) -> dict[str, type[System]]:
+    chosen = {}
+    for name in options.systems or SYSTEMS:
+        if reason := SYSTEMS[name].why_not():
+            click.echo(f"{SYSTEMS[name].title} is left out: {reason}.")
+        else:
+            chosen[name] = SYSTEMS[name]
+    return chosen
+
+
+def _measure(kind: type[System], options: Options) -> Run:
+    with (
+        tempfile.TemporaryDirectory(prefix="callevents-bench-") as folder,
+        Load() as load,
+        kind(Path(folder), load.receiver_url) as system,
+    ):
+        load.connect(system.port, system.target, options.connections)
+        load.flood(WARM_UP_SECONDS, options.connections)
+        paced = load.pace(min(options.seconds, LONGEST_PACE_SECONDS), PACE)
+        with Watch(lambda: [*load.others(), *system.more_processes()]) as watch:
+            flood = load.flood(options.seconds, BOUND)
+    per_thousand = watch.cpu_seconds / max(flood["accepted"], 1) * 1000
+    return Run(flood, paced, per_thousand, watch.peak_mib)
+
+
+def _tell(number: int, system: type[System], run: Run) -> None:
+    lost = run.flood["missing"] + run.pace["missing"]
+    click.echo(
+        f"run {number + 1}: {system.title}: {run.flood['rate']:,.0f} events/s, "
+        f"{run.flood['refused'] + run.pace['refused']} refused, {lost} not arrived, "
+        f"drained in {run.flood['drain_seconds']:.1f} s",
+        err=True,
+    )
+
+
+def _rates(runs: list[Run]) -> list[float]:
+    return [run.flood["rate"] for run in runs]
+
+
+def _row(system: type[System], runs: list[Run]) -> list[str]:
+    return [
+        system.title,
+        system.keeps,
+        middle(_rates(runs)),
+        *(milliseconds([run.flood["ingest_ms"][index] for run in runs]) for index in (0, 1)),
+        *(milliseconds([run.pace["arrival_ms"][index] for run in runs]) for index in (0, 1)),
+        middle([run.cpu_seconds_per_thousand for run in runs], 2),
+        middle([run.peak_mib for run in runs]),
+        middle([run.flood["backlog"] for run in runs]),
+        f"{sum(run.flood['missing'] + run.pace['missing'] for run in runs)}",
+    ]
+
+
+def _print_goals(rates: dict[str, float]) -> None:
+    """Print ours as multiples of the others."""
+    for own in ("sqlite", "postgres"):
+        for other, goal in (("node-red", 1.0), ("celery", 5.0), ("rq", 25.0)):
+            if own in rates and other in rates:
+                times = rates[own] / max(rates[other], 0.01)
+                click.echo(
+                    f"{SYSTEMS[own].title}: {times:.2f} x {SYSTEMS[other].title} (goal {goal:g} x)"
+                )
+    click.echo()

@@ -1,0 +1,83 @@
+"""What the processes of the system under test use: CPU time, and memory at its peak."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+SAMPLE_SECONDS = 1.0
+
+FindProcesses = Callable[[], Iterable[psutil.Process]]
+
+
+def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
+    """Return what they have used, with those of their children that have ended."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            total += sum(process.cpu_times()[:4])
+    return total
+
+
+def memory_mib(processes: Iterable[psutil.Process]) -> float:
+    """Return what they have together; what they share counts once."""
+    return sum(_memory_bytes(process.pid) for process in processes) / 2**20
+
+
+def _memory_bytes(pid: int) -> int:
+    """Return the process's proportional set size, or where there is none, its resident one."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    with suppress(psutil.NoSuchProcess):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
+
+
+class Watch:
+    """Watches the processes while a block runs: `cpu_seconds` used, `peak_mib` seen."""
+
+    def __init__(self, find: FindProcesses) -> None:
+        self._find = find
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+        self.cpu_seconds = 0.0
+        self.peak_mib = 0.0
+
+    def __enter__(self) -> "Watch":
+        self.cpu_seconds = -cpu_seconds(self._find())
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.cpu_seconds += cpu_seconds(self._find())
+
+    def _sample(self) -> None:
+        while not self._ended.wait(SAMPLE_SECONDS):
+            self.peak_mib = max(self.peak_mib, memory_mib(self._find()))
+
+
+def machine() -> str:
+    """Return in a line what this machine is."""
+    memory = psutil.virtual_memory().total / 2**30
+    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
+    return f"{cores} cores ({_cpu_model()}), {memory:.0f} GiB of memory, {os.uname().sysname}"
+
+
+def _cpu_model() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return os.uname().machine
