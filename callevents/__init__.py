@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from callevents import api, cli, logs, web
 from callevents.config import Settings, load_settings
-from callevents.extensions import csrf, db, migrate
+from callevents.extensions import cipher, csrf, db, migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "callevents" / "migrations"))
     csrf.init_app(app)
+    cipher.init_app(app, settings.read_encryption_keys)
     web.init_app(app)
     api.init_app(app)
     cli.init_app(app)

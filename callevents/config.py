@@ -5,7 +5,7 @@ import math
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from callevents.encryption import is_key, make_key
 
 Network = IPv4Network | IPv6Network
 
@@ -50,6 +52,12 @@ class Settings(BaseSettings):
     secret_key: str = Field(
         "",
         description="Signs sessions and forms; at least 32 characters, the same on every machine. "
+        "Empty: made once and kept in the data folder.",
+    )
+    encryption_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Keys that secrets of requests are encrypted with in the database, with commas "
+        "between them: the first encrypts, all decrypt; the same on every machine. "
         "Empty: made once and kept in the data folder.",
     )
     admin_username: str = Field(
@@ -175,6 +183,11 @@ class Settings(BaseSettings):
             return value
         return tuple(_seconds(part.strip()) for part in value.split(",") if part.strip())
 
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return _keys(value) if isinstance(value, str) else value
+
     @field_validator("secret_key")
     @classmethod
     def _check_secret_key(cls, value: str) -> str:
@@ -246,8 +259,29 @@ class Settings(BaseSettings):
             return self.secret_key
         path = self.make_data_dir() / "secret_key"
         if not path.exists():
-            _write_new_secret(path)
+            _write_new_secret(path, secrets.token_urlsafe(48))
         return path.read_text().strip()
+
+    @property
+    def encryption_keys_file(self) -> Path:
+        """Where the keys are kept that no setting gives."""
+        return self.data_dir / "encryption_keys"
+
+    def read_encryption_keys(self) -> Sequence[str]:
+        """Return the setting's keys, else the data folder's, made if missing.
+
+        Raises SettingsError if the file has something else.
+        """
+        if self.encryption_keys:
+            return self.encryption_keys
+        path = self.encryption_keys_file
+        if not path.exists():
+            self.make_data_dir()
+            _write_new_secret(path, make_key())
+        try:
+            return _keys(path.read_text().replace("\n", ","))
+        except ValueError as error:
+            raise SettingsError(f"The file {path} is wrong: {error}.") from None
 
 
 _DATABASE_SCHEMES = {
@@ -275,12 +309,19 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _write_new_secret(path: Path) -> None:
+def _keys(text: str) -> tuple[str, ...]:
+    keys = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not keys or not all(map(is_key, keys)):
+        raise ValueError("must be keys that `flask secrets make-key` has made")
+    return keys
+
+
+def _write_new_secret(path: Path, text: str) -> None:
     """Write a new secret, readable by its owner only, unless another process has been faster."""
     # mkstemp makes private files; the link appears at once and whole, and never replaces one.
     descriptor, name = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48))
+        file.write(text)
     with contextlib.suppress(FileExistsError):
         path.hardlink_to(name)
     Path(name).unlink()
@@ -298,6 +339,12 @@ def _sentence(error: Mapping[str, Any]) -> str:
     name = PREFIX + "_".join(map(str, error["loc"])).upper()
     message = error["msg"].removeprefix("Value error, ")
     # These may hold passwords, and the sentence ends in logs and on terminals.
-    if error["loc"][0] in {"secret_key", "admin_password", "database_url", "redis_url"}:
+    if error["loc"][0] in {
+        "secret_key",
+        "encryption_keys",
+        "admin_password",
+        "database_url",
+        "redis_url",
+    }:
         return f"The setting {name} is wrong: {message}."
     return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."

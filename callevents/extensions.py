@@ -1,10 +1,11 @@
 """The Flask extensions, unbound, and how a database session becomes a writer's."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from flask import Flask, current_app
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -14,6 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from callevents.encryption import Cipher
 
 #: Names for constraints, so that migrations can drop what they made on every database.
 NAMING = {
@@ -34,7 +37,26 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
+class AppCipher:
+    """Encrypts secrets with the keys of the application whose context it is used in."""
+
+    def init_app(self, app: Flask, read_keys: Callable[[], Sequence[str]]) -> None:
+        """Give the application its keys."""
+        app.extensions["callevents_cipher"] = Cipher(read_keys)
+
+    @property
+    def bound(self) -> Cipher:
+        """The present application's cipher."""
+        cipher: Cipher = current_app.extensions["callevents_cipher"]
+        return cipher
+
+    def encrypt(self, text: str) -> str:
+        """Return the text encrypted."""
+        return self.bound.encrypt(text)
+
+
 db = SQLAlchemy(model_class=Base)
+cipher = AppCipher()
 migrate = Migrate()
 csrf = CSRFProtect()
 login = LoginManager()

@@ -1,23 +1,26 @@
 """Use cases on hooks: find, create, update, enable, disable, clear."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import joinedload
 
+from callevents import waiting
 from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db, insert_into
 from callevents.models import (
     MAX_NOTE_LENGTH,
-    Delivery,
     Extension,
     Hook,
     Origin,
     Pbx,
     utc_now,
 )
-from callevents.outbox import end_waiting, find_open
+from callevents.outbox import end_waiting
+from callevents.policy import Policy, check_policy, read_policy, store_policy
 from callevents.urls import check_url, origin_of
 
 #: Extensions named by this stand for all of their PBX.
@@ -83,19 +86,22 @@ def create_hook(
     url: str,
     active: bool = True,
     note: str = "",
+    policy: Policy | None = None,
 ) -> Hook:
     """Create a hook, for all extensions if `extension` is None. Raises InvalidError."""
-    values = _check(url, note)
+    checked = _check(url, note, policy or Policy())
     _refuse_too_many(pbx, extension, event_type)
     hook = Hook(
         pbx_id=pbx.id,
         extension_id=extension.id if extension else None,
         event_type=event_type,
         method=method,
+        url=checked.url,
         active=active,
-        origin_id=find_origin(values["url"]),
-        **values,
+        note=checked.note,
+        origin_id=find_origin(checked.url),
     )
+    store_policy(hook, checked.policy)
     db.session.add(hook)
     db.session.flush()
     return hook
@@ -110,36 +116,56 @@ def set_hook(
     url: str,
     active: bool = True,
     note: str = "",
+    policy: Policy | None = None,
 ) -> Hook:
     """Make this the request of the event: change the only one there is, or create it.
 
-    Raises InvalidError, and ConflictError where the event has several.
+    Without a policy it has the default one. Raises InvalidError, and ConflictError where the event
+    has several.
     """
+    values: dict[str, Any] = {"method": method, "url": url, "active": active, "note": note}
+    values["policy"] = policy or Policy()
+    hook = find_only_hook(pbx, extension, event_type)
+    if hook is None:
+        return create_hook(pbx, extension, event_type, **values)
+    update_hook(hook, **values)
+    return hook
+
+
+def find_only_hook(pbx: Pbx, extension: Extension | None, event_type: EventType) -> Hook | None:
+    """Return the event's request, None if it has none; raises ConflictError if it has several."""
     same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
     if len(same) > 1:
         raise ConflictError(
             f"This event has {len(same)} requests; change the right one in its dialog."
         )
-    if not same:
-        return create_hook(
-            pbx, extension, event_type, method=method, url=url, active=active, note=note
-        )
-    update_hook(same[0], method=method, url=url, active=active, note=note)
-    return same[0]
+    return same[0] if same else None
 
 
-def update_hook(hook: Hook, *, method: Method, url: str, active: bool, note: str) -> None:
-    """Change a hook; what waits for it goes the new way. Raises InvalidError."""
-    values = _check(url, note)
+def update_hook(
+    hook: Hook,
+    *,
+    method: Method,
+    url: str,
+    active: bool,
+    note: str,
+    policy: Policy | None = None,
+) -> None:
+    """Change a hook, and without a policy leave that as it is; what waits goes the new way.
+
+    Raises InvalidError.
+    """
+    checked = _check(url, note, policy or read_policy(hook), hook)
+    age, lane = hook.give_up_seconds, (hook.in_order, hook.origin_id)
     hook.method = method
-    hook.url, hook.note = values["url"], values["note"]
+    hook.url, hook.note = checked.url, checked.note
     hook.origin_id = find_origin(hook.url)
-    db.session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(find_open([hook.id])))
-        .values(method=hook.method, url=hook.url, origin_id=hook.origin_id)
-        .execution_options(synchronize_session=False)
-    )
+    store_policy(hook, checked.policy)
+    waiting.redirect(hook)
+    if hook.give_up_seconds != age:
+        waiting.change_age(hook, hook.give_up_seconds - age)
+    if (hook.in_order, hook.origin_id) != lane:
+        waiting.change_lanes(hook)
     set_active(hook, active)
 
 
@@ -188,21 +214,29 @@ def check_note(note: str) -> str:
     return note
 
 
-def _check(url: str, note: str) -> dict[str, str]:
-    """Return the checked URL and note; raises one InvalidError for all that is wrong."""
-    values: dict[str, str] = {}
+@dataclass(frozen=True)
+class _Checked:
+    url: str
+    note: str
+    policy: Policy
+
+
+def _check(url: str, note: str, policy: Policy, hook: Hook | None = None) -> _Checked:
+    """Return the values as they are stored; raises one InvalidError for all that is wrong."""
     errors: dict[str, list[str]] = {}
-    try:
-        values["url"] = check_url(url).url
-    except InvalidError as error:
-        errors |= error.errors
-    try:
-        values["note"] = check_note(note)
-    except InvalidError as error:
-        errors |= error.errors
+    values: dict[str, Any] = {}
+    for name, check in (
+        ("url", lambda: check_url(url).url),
+        ("note", lambda: check_note(note)),
+        ("policy", lambda: check_policy(policy, hook)),
+    ):
+        try:
+            values[name] = check()
+        except InvalidError as error:
+            errors |= error.errors
     if errors:
         raise InvalidError(errors)
-    return values
+    return _Checked(**values)
 
 
 def _refuse_too_many(pbx: Pbx, extension: Extension | None, event_type: EventType) -> None:

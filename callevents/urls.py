@@ -1,5 +1,6 @@
 """The rules for a receiver's URL, each with the sentence that explains it."""
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -8,6 +9,7 @@ import idna
 
 from callevents.errors import InvalidError
 from callevents.models import MAX_URL_LENGTH
+from callevents.placeholders import find_problem, has_placeholder
 
 SCHEMES = ("http", "https")
 
@@ -61,6 +63,7 @@ def _check(text: str) -> ReceiverUrl:
             f"The URL may have at most {MAX_URL_LENGTH:,} characters; this one has {len(text):,}."
         )
     _check_characters(text)
+    _check_placeholders(text)
     parts = _split(text)
     host = _to_ascii(parts.hostname or "")
     netloc = f"[{host}]" if ":" in host else host
@@ -82,6 +85,17 @@ def _check_characters(text: str) -> None:
             raise _RuleError(f"The URL must not have the character {character!a}.")
 
 
+def _check_placeholders(text: str) -> None:
+    if problem := find_problem(text):
+        raise _RuleError(problem)
+    scheme, mark, rest = text.partition("://")
+    if has_placeholder(scheme) or (mark and has_placeholder(re.split(r"[/?#]", rest)[0])):
+        raise _RuleError(
+            "The URL may have placeholders in its path and in its query only: where a request "
+            "goes must not depend on a call."
+        )
+
+
 def _split(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
@@ -95,7 +109,7 @@ def _split(text: str) -> SplitResult:
     if "@" in parts.netloc:
         raise _RuleError(
             "The URL must not have a user name or password in it, because URLs are shown and "
-            "logged. Remove what stands before the @; credentials will have fields of their own."
+            "logged. Remove what stands before the @; use the fields for authentication."
         )
     if port == 0:
         raise _RuleError("The URL's port must be between 1 and 65535.")

@@ -10,8 +10,10 @@ import structlog
 from sqlalchemy import Connection, Row, Select, select, update
 
 from callevents.delivery.breaker import take_probe
-from callevents.delivery.request import Request, build_request, parameters
+from callevents.delivery.recipe import REQUEST_COLUMNS, make_request
+from callevents.delivery.request import Request
 from callevents.delivery.schedule import Share
+from callevents.encryption import Cipher
 from callevents.enums import DeliveryState
 from callevents.ingest import REPORTED
 from callevents.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx
@@ -115,7 +117,7 @@ def _claim_ids(
 
 
 def load_claims(
-    connection: Connection, claimed: Mapping[str, int], send_before: float
+    connection: Connection, claimed: Mapping[str, int], send_before: float, cipher: Cipher
 ) -> tuple[list[Claim], set[str]]:
     """Return what the claimed deliveries are to send, in the order of their events.
 
@@ -126,7 +128,7 @@ def load_claims(
     unreadable: set[str] = set()
     for row in connection.execute(_load_statement(claimed)):
         try:
-            claims.append(_claim(row, claimed[row.delivery_id], send_before))
+            claims.append(_claim(row, claimed[row.delivery_id], send_before, cipher))
         except Exception as error:  # one bad row must not stop the others
             log.error("a delivery cannot be sent", delivery=row.delivery_id, exc_info=error)
             unreadable.add(row.delivery_id)
@@ -190,10 +192,8 @@ def _load_statement(claimed: Collection[str]) -> Select[*tuple[Any, ...]]:
             Delivery.origin_id,
             Delivery.hook_id,
             Delivery.expires_at,
-            Hook.event_id.label("hook_event_id"),
-            Hook.method,
-            Hook.url,
             Pbx.slug,
+            *REQUEST_COLUMNS,
             *_EVENT_COLUMNS,
         )
         .join(CallEvent, Delivery.call_event_id == CallEvent.id)
@@ -204,20 +204,13 @@ def _load_statement(claimed: Collection[str]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _claim(row: Row[*tuple[Any, ...]], fence: int, send_before: float) -> Claim:
-    values = parameters(
-        row,
-        pbx_slug=row.slug,
-        hook_event_id=row.hook_event_id,
-        delivery_id=row.delivery_id,
-    )
-    request = build_request(row.method, row.url, values)
+def _claim(row: Row[*tuple[Any, ...]], fence: int, send_before: float, cipher: Cipher) -> Claim:
     return Claim(
         row.delivery_id,
         fence,
         row.origin_id,
         row.hook_id,
         row.expires_at,
-        request,
+        make_request(row, cipher),
         send_before,
     )

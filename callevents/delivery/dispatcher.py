@@ -32,6 +32,7 @@ from callevents.delivery.schedule import (
     find_ready,
     share_out,
 )
+from callevents.encryption import Cipher
 from callevents.enums import DeliveryState
 from callevents.extensions import write_transaction
 from callevents.ingest import SUSPENDED
@@ -62,6 +63,7 @@ class Dispatcher:
         self._settings = settings
         self._holding = holding
         self._submit = submit
+        self._cipher = Cipher(settings.read_encryption_keys)
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._looking = threading.Lock()
         self._looks = 0
@@ -187,7 +189,7 @@ class Dispatcher:
     def _load(self, claimed: dict[str, int], send_before: float) -> list[Claim]:
         """Return what is to be sent; end what is not: too old, or its hook is not active."""
         with self._database.connect() as connection:
-            claims, unreadable = load_claims(connection, claimed, send_before)
+            claims, unreadable = load_claims(connection, claimed, send_before, self._cipher)
         now = utc_now()
         old = {claim.delivery_id for claim in claims if claim.expires_at < now}
         orphans = claimed.keys() - {claim.delivery_id for claim in claims} - unreadable

@@ -116,6 +116,7 @@ _UPDATE = (
 
 def _attempt(outcome: Outcome, number: int) -> Values:
     request, answer = outcome.claim.request, outcome.answer
+    headers = request.shown_headers(answer.started_at)
     return {
         "delivery_id": outcome.claim.delivery_id,
         "number": number,
@@ -125,7 +126,7 @@ def _attempt(outcome: Outcome, number: int) -> Values:
         "error": answer.error,
         "method": request.method,
         "url": request.url,
-        "request_headers": [[name, value] for name, value in request.headers.items()],
+        "request_headers": [list(header) for header in headers.items()],
         "request_body": request.body,
         "response_headers": answer.headers,
         "response_body": answer.body,

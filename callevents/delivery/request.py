@@ -1,22 +1,39 @@
-"""The request of a delivery: VoipNow's parameters and ours, in the query or as a form."""
+"""The request of a delivery: VoipNow's parameters and ours, as the hook wants them told."""
 
-import re
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from callevents.enums import EventType, Method
-from callevents.ingest import REPORTED, example_report
-from callevents.models import CallEvent, new_id
+from callevents.delivery.signing import Signing
+from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.placeholders import PARAMETER_NAMES, VOIPNOW_NAMES, fill_header, fill_url
 
 USER_AGENT = "CallEvents/1.0"
 FORM = "application/x-www-form-urlencoded"
-#: Stands in a preview for what is generated when a hook is saved.
-EVENT_ID_PLACEHOLDER = "(generated-when-saved)"
+JSON = "application/json"
+#: Stands for what is secret wherever a request is shown.
+MASK = "••••"
 
 Parameters = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a hook makes its requests, decrypted. The URL and own headers may have placeholders."""
+
+    method: Method
+    url: str
+    body_format: BodyFormat = BodyFormat.FORM
+    parameters: ParameterSet = ParameterSet.ALL
+    own_headers: Parameters = field(default=(), repr=False)
+    auth: AuthKind = AuthKind.NONE
+    username: str = ""
+    #: The password, or the token.
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -25,15 +42,29 @@ class Request:
 
     method: Method
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: str = ""
+    #: What is shown in place of secret headers, by their names.
+    masks: Mapping[str, str] = field(default_factory=dict)
+    signing: Signing | None = None
+    #: Why it cannot be made, as a sentence; empty if it can.
+    problem: str = ""
 
-    def as_text(self) -> str:
-        """Return the request as HTTP/1.1 writes it, with plain line ends."""
+    def headers_at(self, moment: datetime) -> dict[str, str]:
+        """Return the headers of an attempt at that moment, signed if the hook has a secret."""
+        signature = self.signing.headers(self.body, moment) if self.signing else {}
+        return {**self.headers, **signature}
+
+    def shown_headers(self, moment: datetime) -> dict[str, str]:
+        """Return the same headers for logs and people: secret ones are masked."""
+        return {**self.headers_at(moment), **self.masks}
+
+    def as_text(self, moment: datetime) -> str:
+        """Return the request as HTTP/1.1 writes it, with plain line ends, secrets masked."""
         parts = urlsplit(self.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"{self.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines += [f"{name}: {value}" for name, value in self.shown_headers(moment).items()]
         return "\n".join(lines) + (f"\n\n{self.body}" if self.body else "")
 
 
@@ -44,68 +75,102 @@ def parameters(
 
     `event` is a CallEvent, or anything that has its columns as attributes.
     """
-    return [
-        ("CallID", event.call_id),
-        ("CallAPIID", event.leg_id),
-        ("CallerIDNum", event.caller_number),
-        ("CallerIDName", event.caller_name),
-        ("CallerExtension", event.caller_extension),
-        ("CalledExtension", event.called_extension),
-        ("CalledNumber", event.called_number),
-        ("CalledDID", event.called_did),
-        ("CallFlow", event.flow or ""),
-        ("CallStatus", event.status or ""),
-        ("EventType", event.event_type.slug),
-        ("EventID", hook_event_id),
-        ("Extension", event.extension),
-        ("EventTime", _rfc3339(event.happened_at)),
-        ("Duration", _number(event.duration_seconds)),
-        ("HangupCause", _number(event.cause)),
-        ("DeliveryID", delivery_id),
-        ("PBX", pbx_slug),
-    ]
-
-
-def build_request(method: Method, url: str, values: Parameters) -> Request:
-    """Return the request: values in the query for GET, behind what is there, or as a form."""
-    url = _to_ascii(url)
-    if not urlsplit(url).path:
-        before, mark, query = url.partition("?")
-        url = before + "/" + mark + query
-    # %20 and not + for a space: every receiver reads that rightly, in queries and in forms.
-    encoded = urlencode(values, quote_via=quote, safe="")
-    headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
-    if method is Method.GET:
-        return Request(method, url + _separator(url) + encoded, headers)
-    headers |= {"Content-Type": FORM, "Content-Length": str(len(encoded))}
-    return Request(method, url, headers, encoded)
-
-
-def preview(
-    method: Method,
-    url: str,
-    event_type: EventType,
-    *,
-    pbx_slug: str,
-    extension: str,
-    event_id: str = "",
-) -> Request:
-    """Return the request that would be made for an example call; the URL keeps the rules."""
-    report = example_report(event_type, extension)
-    event = CallEvent(**{name: getattr(report, name) for name in REPORTED}, happened_at=report.at)
-    values = parameters(
-        event,
-        pbx_slug=pbx_slug,
-        hook_event_id=event_id or EVENT_ID_PLACEHOLDER,
-        delivery_id=new_id(),
+    values = (
+        event.call_id,
+        event.leg_id,
+        event.caller_number,
+        event.caller_name,
+        event.caller_extension,
+        event.called_extension,
+        event.called_number,
+        event.called_did,
+        event.flow or "",
+        event.status or "",
+        event.event_type.slug,
+        hook_event_id,
+        event.extension,
+        _rfc3339(event.happened_at),
+        _number(event.duration_seconds),
+        _number(event.cause),
+        delivery_id,
+        pbx_slug,
     )
-    return build_request(method, url, values)
+    return list(zip(PARAMETER_NAMES, values, strict=True))
 
 
-def _to_ascii(url: str) -> str:
-    """Return the URL with what must not be in it escaped, and all else as it is."""
-    url = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", url)
-    return quote(url, safe="!#$%&'()*+,/:;=?@[]~")
+def build_request(
+    recipe: Recipe,
+    values: Parameters,
+    *,
+    marks: Parameters = (),
+    signing: Signing | None = None,
+) -> Request:
+    """Return the request that the recipe makes of all parameters.
+
+    `marks` are sent behind them, whichever parameters the recipe wants.
+    """
+    known = dict(values)
+    url = _with_path(fill_url(recipe.url, known))
+    told = [*_choose(recipe.parameters, values), *marks]
+    headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
+    body = ""
+    if recipe.method is Method.GET:
+        if told:
+            url += _separator(url) + _encode(told)
+    else:
+        body = json.dumps(dict(told), ensure_ascii=False) if _is_json(recipe) else _encode(told)
+        headers["Content-Type"] = JSON if _is_json(recipe) else FORM
+        headers["Content-Length"] = str(len(body.encode()))
+    secret = _secret_headers(recipe, known)
+    _replace(headers, secret)
+    masks = {name: _mask(recipe, name) for name in secret}
+    return Request(recipe.method, url, headers, body, masks, signing)
+
+
+def _choose(wanted: ParameterSet, values: Parameters) -> Parameters:
+    if wanted is ParameterSet.ALL:
+        return values
+    names = VOIPNOW_NAMES if wanted is ParameterSet.VOIPNOW else ()
+    return [(name, value) for name, value in values if name in names]
+
+
+def _secret_headers(recipe: Recipe, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that are shown to nobody: own ones, and that of the authentication."""
+    headers = {name: fill_header(value, known) for name, value in recipe.own_headers}
+    if recipe.auth is AuthKind.BEARER:
+        headers["Authorization"] = f"Bearer {recipe.secret}"
+    elif recipe.auth is AuthKind.BASIC:
+        pair = f"{recipe.username}:{recipe.secret}".encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+    return headers
+
+
+def _replace(headers: dict[str, str], own: Mapping[str, str]) -> None:
+    """Put own headers in the place of ours with the same name, however it is written."""
+    names = {name.lower() for name in own}
+    for name in [name for name in headers if name.lower() in names]:
+        del headers[name]
+    headers.update(own)
+
+
+def _mask(recipe: Recipe, name: str) -> str:
+    return f"{recipe.auth.title()} {MASK}" if name == "Authorization" else MASK
+
+
+def _is_json(recipe: Recipe) -> bool:
+    return recipe.body_format is BodyFormat.JSON
+
+
+def _encode(values: Parameters) -> str:
+    # %20 and not + for a space: every receiver reads that rightly, in queries and in forms.
+    return urlencode(values, quote_via=quote, safe="")
+
+
+def _with_path(url: str) -> str:
+    if urlsplit(url).path:
+        return url
+    before, mark, query = url.partition("?")
+    return before + "/" + mark + query
 
 
 def _separator(url: str) -> str:

@@ -8,7 +8,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -78,10 +78,12 @@ class Transport:
     def send(self, request: Request) -> Answer:
         """Make the request and return what came of it; raises nothing."""
         started_at, began = utc_now(), time.perf_counter()
+        if request.problem:
+            return Answer(started_at, 0, request.problem)
         deadline = time.monotonic() + self._total_seconds
         watched = self._watch.add(_Watched(deadline, _target(request.url)))
         try:
-            found = self._send(request, watched)
+            found = self._send(request, request.headers_at(started_at), watched)
         except Exception as error:  # noqa: BLE001  # whatever a receiver causes becomes a sentence
             found = {
                 "error": self._describe(error, watched),
@@ -100,11 +102,13 @@ class Transport:
         self._adapter.close()
         self._watch.close()
 
-    def _send(self, request: Request, watched: "_Watched") -> dict[str, Any]:
+    def _send(
+        self, request: Request, headers: Mapping[str, str], watched: "_Watched"
+    ) -> dict[str, Any]:
         prepared = requests.PreparedRequest()
         prepared.method = str(request.method)
         prepared.url = request.url
-        prepared.headers = requests.structures.CaseInsensitiveDict(request.headers)
+        prepared.headers = requests.structures.CaseInsensitiveDict(headers)
         prepared.body = request.body.encode() or None
         response = self._adapter.send(
             prepared, stream=True, timeout=self._timeouts, verify=True, proxies={}

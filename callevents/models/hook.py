@@ -97,8 +97,9 @@ class Hook(Model):
         text_enum(ParameterSet, 8), default=ParameterSet.ALL
     )
     auth: Mapped[AuthKind] = mapped_column(text_enum(AuthKind, 8), default=AuthKind.NONE)
-    #: The next four are encrypted; empty means none.
+    #: The secrets are encrypted; empty means none. This one is a JSON list of user and secret.
     auth_secret: Mapped[str] = mapped_column(Text, default="")
+    #: A JSON list of names and values; of these only the values are encrypted.
     own_headers: Mapped[str] = mapped_column(Text, default="")
     signing_secret: Mapped[str] = mapped_column(Text, default="")
     previous_signing_secret: Mapped[str] = mapped_column(Text, default="")

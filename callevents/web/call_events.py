@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from callevents import hooks
 from callevents.delivery import log
-from callevents.delivery.request import preview
+from callevents.delivery.recipe import example_parameters
+from callevents.delivery.request import Recipe, build_request
 from callevents.enums import TABLE_ORDER, EventType, Method
 from callevents.errors import InvalidError
 from callevents.forms import HookForm
-from callevents.models import Delivery, Extension, Hook, Pbx
+from callevents.models import Delivery, Extension, Hook, Pbx, utc_now
 from callevents.urls import check_url
 from callevents.web.addresses import place_of
 
@@ -91,14 +92,15 @@ def example_request(form: HookForm, target: Target) -> Example:
         url = check_url(form.url.data or "")
     except InvalidError as error:
         return Example(problem=str(error))
-    request = preview(
-        Method.POST if form.method.data == Method.POST else Method.GET,
-        url.url,
+    method = Method.POST if form.method.data == Method.POST else Method.GET
+    values = example_parameters(
         target.event_type,
         pbx_slug=target.pbx.slug,
         extension=target.number,
         event_id=target.hook.event_id if target.hook else "",
     )
+    request = build_request(Recipe(method, url.url), values)
+    text = request.as_text(utc_now())
     if url.display_host == url.host:
-        return Example(request.as_text())
-    return Example(request.as_text(), host=url.display_host, wire_host=url.host)
+        return Example(text)
+    return Example(text, host=url.display_host, wire_host=url.host)

@@ -15,7 +15,7 @@ NOT_VALID = "The URL's host or port is not valid."
 SPACES = "The URL must not have spaces or control characters; write a space as %20."
 CREDENTIALS = (
     "The URL must not have a user name or password in it, because URLs are shown and "
-    "logged. Remove what stands before the @; credentials will have fields of their own."
+    "logged. Remove what stands before the @; use the fields for authentication."
 )
 FRAGMENT = (
     "The URL must not have a fragment (what follows #): it is never sent to a server. "

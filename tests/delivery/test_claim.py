@@ -18,7 +18,7 @@ from callevents.delivery.claim import (
     renew_leases,
 )
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, db, write_transaction
+from callevents.extensions import begin_write, cipher, db, write_transaction
 from callevents.models import Delivery, Hook, utc_now
 from tests.conftest import Configure
 from tests.delivery.conftest import ReportEvents, get_delivery
@@ -37,7 +37,7 @@ def claim(limit: int = 100, now: datetime | None = None) -> Claimed:
 def load(claimed: Claimed) -> list[Claim]:
     """Load what was claimed."""
     with db.engine.connect() as connection:
-        claims, unreadable = load_claims(connection, dict(claimed), math.inf)
+        claims, unreadable = load_claims(connection, dict(claimed), math.inf, cipher.bound)
     assert not unreadable
     return claims
 

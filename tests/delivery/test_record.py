@@ -12,7 +12,7 @@ from callevents.delivery.record import Outcome, record
 from callevents.delivery.retry import GIVE_UP_AFTER
 from callevents.delivery.transport import Answer
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, db, write_transaction
+from callevents.extensions import begin_write, cipher, db, write_transaction
 from callevents.models import CallEvent, Delivery, Hook, utc_now
 from tests.conftest import Configure
 from tests.delivery.conftest import ReportEvents, get_delivery, list_attempts
@@ -45,7 +45,7 @@ def claim(now: datetime) -> list[Claim]:
     """Claim and load what is due then."""
     with write_transaction(db.engine) as connection:
         claimed = claim_due(connection, 100, now, LEASE)
-        claims, _ = load_claims(connection, dict(claimed), math.inf)
+        claims, _ = load_claims(connection, dict(claimed), math.inf, cipher.bound)
         return claims
 
 

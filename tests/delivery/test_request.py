@@ -1,5 +1,7 @@
 """The request of a delivery: names, order, encoding, and how the URL is kept."""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qsl, urlsplit
 
@@ -7,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callevents.delivery.request import Request, build_request, parameters, preview
-from callevents.enums import CallFlow, CallStatus, EventType, Method
+from callevents.delivery.recipe import example_parameters
+from callevents.delivery.request import Recipe, Request, build_request, parameters
+from callevents.enums import (
+    AuthKind,
+    BodyFormat,
+    CallFlow,
+    CallStatus,
+    EventType,
+    Method,
+    ParameterSet,
+)
 from callevents.models import CallEvent
 
 VOIPNOW = [
@@ -101,14 +112,14 @@ def test_every_value_has_its_name() -> None:
 )
 def test_get_has_parameters_behind_the_query(url: str, sent: str) -> None:
     """The URL's own query stays as it is, and the parameters follow it."""
-    request = build_request(Method.GET, url, [("a", "1")])
+    request = build_request(Recipe(Method.GET, url), [("a", "1")])
     assert (request.url, request.body) == (sent, "")
     assert "Content-Type" not in request.headers
 
 
 def test_post_has_parameters_in_the_body() -> None:
     """A POST leaves the URL as it is and says how long and what its body is."""
-    request = build_request(Method.POST, "http://h?x=1&", [("a", "é&"), ("b", "")])
+    request = build_request(Recipe(Method.POST, "http://h?x=1&"), [("a", "é&"), ("b", "")])
     assert (request.url, request.body) == ("http://h/?x=1&", "a=%C3%A9%26&b=")
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert request.headers["Content-Length"] == str(len("a=%C3%A9%26&b="))
@@ -116,35 +127,35 @@ def test_post_has_parameters_in_the_body() -> None:
 
 def test_plus_and_space_are_escaped() -> None:
     """The characters that forms treat specially are escaped, and a space is never a plus."""
-    request = build_request(Method.GET, "http://h/", [("n", "+40 21"), ("t", "&=%#;/?~é")])
+    request = build_request(Recipe(Method.GET, "http://h/"), [("n", "+40 21"), ("t", "&=%#;/?~é")])
     assert request.url == "http://h/?n=%2B40%2021&t=%26%3D%25%23%3B%2F%3F~%C3%A9"
 
 
 @given(st.lists(st.tuples(texts, texts)), st.sampled_from(Method))
 def test_any_value_is_read_back(pairs: list[tuple[str, str]], method: Method) -> None:
     """Whatever a value has, a receiver's form parser reads exactly that."""
-    request = build_request(method, "http://h/p?own=1", pairs)
+    request = build_request(Recipe(method, "http://h/p?own=1"), pairs)
     assert request.url.isascii()
     text = urlsplit(request.url).query if method is Method.GET else request.body
     own = [("own", "1")] if method is Method.GET else []
     assert parse_qsl(text, keep_blank_values=True, max_num_fields=None) == own + pairs
 
 
+NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
 def test_request_as_text() -> None:
     """What people are shown is the request as HTTP/1.1 writes it."""
     get = Request(Method.GET, "http://h:81", {"Accept": "*/*"})
-    assert get.as_text() == "GET / HTTP/1.1\nHost: h:81\nAccept: */*"
+    assert get.as_text(NOW) == "GET / HTTP/1.1\nHost: h:81\nAccept: */*"
     post = Request(Method.POST, "http://h/p?x=1", {"A": "b"}, "c=d")
-    assert post.as_text() == "POST /p?x=1 HTTP/1.1\nHost: h\nA: b\n\nc=d"
+    assert post.as_text(NOW) == "POST /p?x=1 HTTP/1.1\nHost: h\nA: b\n\nc=d"
 
 
 @pytest.mark.parametrize("event_type", EventType)
-def test_preview_is_a_real_request(event_type: EventType) -> None:
-    """The preview for each event has all parameters, of a call that fits the event."""
-    request = preview(
-        Method.POST, "http://h/x?y=1", event_type, pbx_slug="office", extension="0003*210"
-    )
-    told = dict(parse_qsl(request.body, keep_blank_values=True))
+def test_example_call_fits_its_event(event_type: EventType) -> None:
+    """The example for each event has all parameters, of a call that fits the event."""
+    told = dict(example_parameters(event_type, pbx_slug="office", extension="0003*210"))
     assert list(told) == VOIPNOW + OURS
     assert told["EventType"] == event_type.slug
     assert told["EventID"] == "(generated-when-saved)"
@@ -157,9 +168,95 @@ def test_preview_is_a_real_request(event_type: EventType) -> None:
     assert told["CallStatus"] == ("CALLING" if dialled else "ANSWER")
 
 
-def test_preview_of_a_saved_hook_has_its_event_id() -> None:
+def test_example_call_of_a_saved_hook_has_its_event_id() -> None:
     """A hook that exists shows its own Event ID."""
-    request = preview(
-        Method.GET, "http://h", EventType.HANGUP, pbx_slug="p", extension="1", event_id="abc"
+    told = example_parameters(EventType.HANGUP, pbx_slug="p", extension="1", event_id="abc")
+    assert ("EventID", "abc") in told
+
+
+ALL = [(name, name.lower()) for name in VOIPNOW + OURS]
+
+
+def test_json_body() -> None:
+    """A JSON body is an object of the same names, all texts, with its length in bytes."""
+    recipe = Recipe(Method.POST, "http://h/", BodyFormat.JSON)
+    request = build_request(recipe, [("CallerIDName", 'Zoë "x"'), ("Duration", "")])
+    assert request.body == '{"CallerIDName": "Zoë \\"x\\"", "Duration": ""}'
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Content-Length"] == str(len(request.body.encode()))
+    get = build_request(Recipe(Method.GET, "http://h/", BodyFormat.JSON), [("a", "1")])
+    assert (get.url, get.body) == ("http://h/?a=1", "")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (ParameterSet.ALL, VOIPNOW + OURS),
+        (ParameterSet.VOIPNOW, VOIPNOW),
+        (ParameterSet.NONE, []),
+    ],
+)
+def test_sets_of_parameters(wanted: ParameterSet, names: list[str]) -> None:
+    """A hook tells all, VoipNow's ten or none; a mark is told always."""
+    for marks in ([], [("Test", "1")]):
+        told = names + [name for name, _ in marks]
+        form = build_request(Recipe(Method.POST, "http://h/", parameters=wanted), ALL, marks=marks)
+        assert [name for name, _ in parse_qsl(form.body)] == told
+        recipe = Recipe(Method.POST, "http://h/", BodyFormat.JSON, wanted)
+        assert list(json.loads(build_request(recipe, ALL, marks=marks).body)) == told
+        url = build_request(
+            Recipe(Method.GET, "http://h/x", parameters=wanted), ALL, marks=marks
+        ).url
+        assert [name for name, _ in parse_qsl(urlsplit(url).query)] == told
+        assert url.endswith("/x") == (not told)
+
+
+def test_placeholders_know_all_parameters() -> None:
+    """Placeholders are filled whichever parameters are told, in the URL and in own headers."""
+    recipe = Recipe(
+        Method.GET,
+        "http://h/{Extension}?c={CallID}",
+        parameters=ParameterSet.NONE,
+        own_headers=[("X-Caller", "<{CallerIDName}>")],
     )
-    assert "&EventID=abc&" in request.url
+    request = build_request(recipe, [*ALL, ("CallerIDName", "Zoë\r\nX: y%")])
+    assert request.url == "http://h/extension?c=callid"
+    assert request.headers["X-Caller"] == "<Zo%C3%AB%0D%0AX: y%25>"
+
+
+def test_own_headers_replace_ours() -> None:
+    """An own User-Agent stands in the place of ours, however it is written."""
+    recipe = Recipe(Method.GET, "http://h/", own_headers=[("user-agent", "x"), ("X-A", "1")])
+    assert build_request(recipe, []).headers == {"Accept": "*/*", "user-agent": "x", "X-A": "1"}
+
+
+def test_secrets_are_masked() -> None:
+    """What is shown has no own header's value and no credentials, nor has what is printed."""
+    for auth, wire, shown in (
+        (AuthKind.BEARER, "Bearer s3cret", "Bearer ••••"),
+        (AuthKind.BASIC, "Basic YW5hOnMzY3JldA==", "Basic ••••"),
+    ):
+        headers = [("X-Key", "k3y")]
+        recipe = Recipe(
+            Method.POST,
+            "http://h/",
+            own_headers=headers,
+            auth=auth,
+            username="ana",
+            secret="s3cret",
+        )
+        request = build_request(recipe, [])
+        assert request.headers_at(NOW)["Authorization"] == wire
+        assert request.headers_at(NOW)["X-Key"] == "k3y"
+        assert request.shown_headers(NOW)["Authorization"] == shown
+        assert request.shown_headers(NOW)["X-Key"] == "••••"
+        assert list(request.shown_headers(NOW)) == list(request.headers_at(NOW))
+        for text in (request.as_text(NOW), repr(request), repr(recipe)):
+            assert not any(secret in text for secret in ("s3cret", "k3y", "YW5h"))
+
+
+def test_basic_credentials_are_utf_8() -> None:
+    """User and password go as UTF-8, as RFC 7617 has it."""
+    recipe = Recipe(Method.GET, "http://h/", auth=AuthKind.BASIC, username="é", secret=":ö")
+    sent = build_request(recipe, []).headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(sent).decode() == "é::ö"

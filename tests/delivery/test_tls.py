@@ -7,7 +7,7 @@ import pytest
 import requests.adapters
 import trustme
 
-from callevents.delivery.request import build_request
+from callevents.delivery.request import Recipe, build_request
 from callevents.delivery.transport import Answer, Transport
 from callevents.enums import Method
 from tests.delivery.conftest import MakeTransport, Serve
@@ -37,7 +37,7 @@ def believed(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def get(transport: Transport, url: str) -> Answer:
     """Send a GET."""
-    return transport.send(build_request(Method.GET, url, [("CallID", "c1")]))
+    return transport.send(build_request(Recipe(Method.GET, url), [("CallID", "c1")]))
 
 
 @pytest.mark.usefixtures("believed")

@@ -15,7 +15,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from callevents.config import Settings
-from callevents.delivery.request import build_request
+from callevents.delivery.request import Recipe, build_request
 from callevents.delivery.transport import MAX_RESPONSE_BYTES, Answer, Transport
 from callevents.enums import Method
 from callevents.errors import InvalidError
@@ -39,7 +39,7 @@ TOO_LONG = "The attempt as a whole took too long and was ended."
 
 def get(transport: Transport, url: str) -> Answer:
     """Send a GET with one parameter."""
-    return transport.send(build_request(Method.GET, url, [("CallID", "c1")]))
+    return transport.send(build_request(Recipe(Method.GET, url), [("CallID", "c1")]))
 
 
 def head(status: str, *lines: str) -> bytes:
@@ -284,7 +284,9 @@ def test_closed_connection_is_replaced(transport: Transport, serve: Serve) -> No
 def test_bytes_on_the_wire(transport: Transport, serve: Serve) -> None:
     """A POST has its form in the body; a GET has no body; neither has anything of ours beside."""
     server = serve(keeps_alive)
-    transport.send(build_request(Method.POST, server.url + "/cdr?a=1", [("CallerIDNum", "+40 21")]))
+    transport.send(
+        build_request(Recipe(Method.POST, server.url + "/cdr?a=1"), [("CallerIDNum", "+40 21")])
+    )
     get(transport, server.url + "/pop")
     post, plain = (request.decode().split("\r\n") for request in server.requests)
     host = f"Host: 127.0.0.1:{server.port}"
@@ -475,7 +477,9 @@ def test_urls_of_legal_characters_are_kept_byte_for_byte() -> None:
 
         @given(st.lists(pieces).map("".join), values)
         def holds(tail: str, value: str) -> None:
-            request = build_request(Method.GET, f"{server.url}/{tail}", [("CallerIDName", value)])
+            request = build_request(
+                Recipe(Method.GET, f"{server.url}/{tail}"), [("CallerIDName", value)]
+            )
             assert transport.send(request).is_success
             target = server.requests[-1].split(b" ")[1].decode("ascii")
             assert target.startswith(f"/{tail}")
@@ -496,7 +500,7 @@ def test_odd_urls_cost_no_parameter() -> None:
                 url = check_url(f"{server.url}/{tail}").url
             except InvalidError:
                 reject()
-            request = build_request(method, url, [("CallerIDName", value)])
+            request = build_request(Recipe(method, url), [("CallerIDName", value)])
             assert transport.send(request).is_success
             sent_head, _, body = server.requests[-1].decode("ascii").partition("\r\n\r\n")
             target = sent_head.split(" ")[1]

@@ -1,0 +1,235 @@
+"""The policy of a hook: how long and in which order it delivers, and what its requests carry."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from callevents.enums import AuthKind, BodyFormat, ParameterSet
+from callevents.errors import InvalidError
+from callevents.extensions import cipher
+from callevents.models import GIVE_UP_SECONDS, Hook
+from callevents.placeholders import find_problem
+
+#: What 'give up after' may be, in seconds, and how it is written in commands and in pages.
+GIVE_UP_CHOICES = {
+    30: ("30s", "30 seconds"),
+    5 * 60: ("5m", "5 minutes"),
+    3600: ("1h", "1 hour"),
+    GIVE_UP_SECONDS: ("24h", "24 hours"),
+    7 * 24 * 3600: ("7d", "7 days"),
+}
+MAX_OWN_HEADERS = 20
+MAX_HEADER_NAME_LENGTH = 100
+MAX_HEADER_LENGTH = 1000
+MAX_SECRET_LENGTH = 1000
+
+#: What RFC 9110 calls a token.
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
+_BEARER = re.compile(r"[\x21-\x7e]+")
+#: Names that the protocol or we ourselves need, and why each cannot be an own header.
+_TAKEN = {
+    "host": "it follows from the URL",
+    "content-type": "it follows from the body",
+    "content-length": "it follows from the body",
+    "content-encoding": "bodies are not encoded",
+    "transfer-encoding": "bodies are sent as a whole",
+    "authorization": "use the fields for authentication",
+    **dict.fromkeys(
+        (
+            *("accept-encoding", "connection", "expect", "keep-alive", "proxy-authorization"),
+            *("proxy-connection", "te", "trailer", "upgrade"),
+        ),
+        "it belongs to the connection",
+    ),
+}
+SIGNATURE_PREFIX = "webhook-"
+
+
+@dataclass(frozen=True)
+class OwnHeader:
+    """A header that a hook adds to its requests. Without a value the stored one is kept."""
+
+    name: str
+    value: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How requests prove who sends them. Without a secret the stored one is kept, and its user."""
+
+    kind: AuthKind = AuthKind.NONE
+    username: str = ""
+    #: The password, or the token.
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a hook says about its deliveries beside method and URL."""
+
+    give_up_seconds: int = GIVE_UP_SECONDS
+    in_order: bool = True
+    body_format: BodyFormat = BodyFormat.FORM
+    parameters: ParameterSet = ParameterSet.ALL
+    headers: Sequence[OwnHeader] = ()
+    credentials: Credentials = Credentials()
+
+
+def read_policy(hook: Hook) -> Policy:
+    """Return the hook's policy; its secrets are left out, which means that they are kept."""
+    return Policy(
+        hook.give_up_seconds,
+        hook.in_order,
+        hook.body_format,
+        hook.parameters,
+        tuple(OwnHeader(name) for name, _token in _stored_headers(hook)),
+        Credentials(hook.auth),
+    )
+
+
+def check_policy(policy: Policy, hook: Hook | None = None) -> Policy:
+    """Return the policy as it can be stored; raises InvalidError for all that is wrong.
+
+    What it keeps must be there in `hook`.
+    """
+    errors: dict[str, list[str]] = {}
+    if policy.give_up_seconds not in GIVE_UP_CHOICES:
+        choices = ", ".join(name for name, _label in GIVE_UP_CHOICES.values())
+        errors["give_up"] = [f"A request can give up after one of: {choices}."]
+    headers = tuple(
+        OwnHeader(header.name.strip(), header.value and header.value.strip())
+        for header in policy.headers
+    )
+    kept = {name.lower() for name, _token in _stored_headers(hook)}
+    if sentences := list(_header_problems(headers, kept)):
+        errors["headers"] = sentences
+    is_kept = hook is not None and hook.auth is policy.credentials.kind
+    if sentence := _credentials_problem(policy.credentials, is_kept=is_kept):
+        errors["auth"] = [sentence]
+    if errors:
+        raise InvalidError(errors)
+    return replace(policy, headers=headers)
+
+
+def store_policy(hook: Hook, policy: Policy) -> None:
+    """Write a checked policy into the hook, its secrets encrypted."""
+    hook.give_up_seconds = policy.give_up_seconds
+    hook.in_order = policy.in_order
+    hook.body_format = policy.body_format
+    hook.parameters = policy.parameters
+    hook.own_headers = _encrypt_headers(hook, policy.headers)
+    hook.auth_secret = _encrypt_credentials(hook, policy.credentials)
+    hook.auth = policy.credentials.kind
+
+
+def _header_problems(headers: Sequence[OwnHeader], kept: Iterable[str]) -> Iterable[str]:
+    if len(headers) > MAX_OWN_HEADERS:
+        yield f"A request may have at most {MAX_OWN_HEADERS} own headers; these are {len(headers)}."
+    names: set[str] = set()
+    for header in headers:
+        name = header.name.lower()
+        if name in names:
+            yield f"The header {header.name} is there twice."
+        elif sentence := _name_problem(header.name) or _value_problem(header, kept):
+            yield sentence
+        names.add(name)
+
+
+def _name_problem(name: str) -> str:
+    if not name:
+        return "A header needs a name, such as X-Api-Key."
+    if len(name) > MAX_HEADER_NAME_LENGTH:
+        return f"The name of a header may have at most {MAX_HEADER_NAME_LENGTH} characters."
+    if not _TOKEN.fullmatch(name):
+        return (
+            f"{name!r} cannot be the name of a header: it may have letters, digits and "
+            "!#$%&'*+-.^_`|~ only, and no spaces."
+        )
+    if reason := _TAKEN.get(name.lower()):
+        return f"The header {name} cannot be set here: {reason}."
+    if name.lower().startswith(SIGNATURE_PREFIX):
+        return f"The header {name} cannot be set here: such names belong to the signature."
+    return ""
+
+
+def _value_problem(header: OwnHeader, kept: Iterable[str]) -> str:
+    """Return what is wrong with the value; it is never told itself."""
+    if header.value is None:
+        return "" if header.name.lower() in kept else f"The header {header.name} needs a value."
+    if not header.value:
+        return f"The header {header.name} needs a value."
+    if len(header.value) > MAX_HEADER_LENGTH:
+        return (
+            f"The value of the header {header.name} may have at most {MAX_HEADER_LENGTH:,} "
+            f"characters; this one has {len(header.value):,}."
+        )
+    if not _PRINTABLE.fullmatch(header.value):
+        return (
+            f"The value of the header {header.name} may have printable ASCII characters only, "
+            "in one line; write others as the receiver wants them escaped."
+        )
+    if problem := find_problem(header.value):
+        return f"In the header {header.name}: {problem}"
+    return ""
+
+
+def _credentials_problem(credentials: Credentials, *, is_kept: bool) -> str:
+    if credentials.kind is AuthKind.NONE:
+        return ""
+    if credentials.secret is None and not credentials.username and is_kept:
+        return ""
+    if credentials.kind is AuthKind.BEARER:
+        return _token_problem(credentials.secret or "")
+    return _basic_problem(credentials)
+
+
+def _token_problem(token: str) -> str:
+    if not token:
+        return "Enter the token."
+    if len(token) > MAX_SECRET_LENGTH:
+        return f"The token may have at most {MAX_SECRET_LENGTH:,} characters."
+    if not _BEARER.fullmatch(token):
+        return "The token may have printable ASCII characters only, and no spaces."
+    return ""
+
+
+def _basic_problem(credentials: Credentials) -> str:
+    username, password = credentials.username, credentials.secret or ""
+    if not username:
+        return "Enter the user name."
+    if not password:
+        return "Enter the password."
+    if ":" in username:
+        return "The user name must not have a colon: it ends there."
+    if len(username) + len(password) > MAX_SECRET_LENGTH:
+        return f"User name and password may have at most {MAX_SECRET_LENGTH:,} characters together."
+    if not (username + password).isprintable():
+        return "User name and password must not have control characters."
+    return ""
+
+
+def _stored_headers(hook: Hook | None) -> list[tuple[str, str]]:
+    """Return the names of the hook's own headers and their values, encrypted."""
+    return json.loads(hook.own_headers) if hook is not None and hook.own_headers else []
+
+
+def _encrypt_headers(hook: Hook, headers: Sequence[OwnHeader]) -> str:
+    stored = {name.lower(): token for name, token in _stored_headers(hook)}
+    pairs = [
+        (
+            header.name,
+            stored[header.name.lower()] if header.value is None else cipher.encrypt(header.value),
+        )
+        for header in headers
+    ]
+    return json.dumps(pairs) if pairs else ""
+
+
+def _encrypt_credentials(hook: Hook, credentials: Credentials) -> str:
+    if credentials.kind is AuthKind.NONE:
+        return ""
+    if credentials.secret is None:
+        return hook.auth_secret
+    return cipher.encrypt(json.dumps([credentials.username, credentials.secret]))

@@ -1,0 +1,104 @@
+"""Placeholders: what is known, what is replaced, and that values never change a structure."""
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callevents.placeholders import PARAMETER_NAMES, fill_header, fill_url, find_problem
+
+EMPTY = dict.fromkeys(PARAMETER_NAMES, "")
+#: Whatever a caller may put into a name, and above all what means something in a URL.
+values = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+    | st.sampled_from([*"/\\.?#%&=+;:@{}[]\r\n\0 \t\"'<>", "CallID", "%2e", "%2F", "..", "{PBX}"]),
+    max_size=6,
+).map("".join)
+
+
+def fill(url: str, **known: str) -> str:
+    """Return the URL with these values, all others empty."""
+    return fill_url(url, {**EMPTY, **known})
+
+
+def test_unknown_names_are_told_with_the_known_ones() -> None:
+    """The sentence names the wrong placeholder and lists all that there are."""
+    known = ", ".join(f"{{{name}}}" for name in PARAMETER_NAMES)
+    for wrong in ("{Caller}", "{calleridnum}", "{CallerID-Num}", "{0}", "{Test}", "{a.b}"):
+        expected = f"There is no placeholder {wrong}. The placeholders are {known}."
+        assert find_problem(f"http://h/{{CallID}}?x={wrong}") == expected
+    assert find_problem("".join(f"{{{name}}}" for name in PARAMETER_NAMES)) == ""
+
+
+@pytest.mark.parametrize("text", ["{", "}", "{}", "}{", "{ CallID }", '{"a": 1}', "{CallID", "{é}"])
+def test_other_braces_are_text(text: str) -> None:
+    """Braces with no name between them are no placeholders, and stay as they are."""
+    assert find_problem(text) == ""
+    assert fill_header(text, EMPTY) == text
+    assert unquote(fill(f"http://h/?{text}")) == f"http://h/?{text}"
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("http://h/{CallID}", "http://h/1%2F2"),
+        ("http://h/a{CallID}b/{PBX}?x={CallID}&{CallID}", "http://h/a1%2F2b/?x=1%2F2&1%2F2"),
+        ("http://h/{{CallID}}", "http://h/%7B1%2F2%7D"),
+        ("http://h/é%zz{CallID}%4{CallID}", "http://h/%C3%A9%25zz1%2F2%2541%2F2"),
+        ("http://[::1]:8/a[1]/{CallID}", "http://[::1]:8/a[1]/1%2F2"),
+    ],
+)
+def test_url(url: str, sent: str) -> None:
+    """Values are escaped as a whole; what stands around them is kept."""
+    assert fill(url, CallID="1/2") == sent
+
+
+def test_one_pass() -> None:
+    """A value that looks like a placeholder is a value."""
+    assert unquote(fill("http://h/{CallID}", CallID="{PBX}", PBX="x")) == "http://h/{PBX}"
+    assert fill_header("{CallID}", {**EMPTY, "CallID": "{PBX}", "PBX": "x"}) == "{PBX}"
+
+
+@pytest.mark.parametrize("value", [".", "..", "%2e%2E", "a/../../b", "..\\..", "/..", "../"])
+def test_values_lead_to_no_other_folder(value: str) -> None:
+    """Dots that servers would follow, after one decoding or at once, are escaped twice."""
+    sent = fill("http://h/calls/{CallID}/notes", CallID=value)
+    decoded = unquote(sent).replace("\\", "/").split("/")
+    assert not {".", ".."} & set(decoded)
+    assert decoded[3] == "calls"
+    assert decoded[-1] == "notes"
+
+
+def test_dots_may_not_be_completed() -> None:
+    """What the URL has and what the value has do not make a way to another folder together."""
+    assert fill("http://h/a/.{CallID}/b", CallID=".") == "http://h/a/%252E%252E/b"
+    assert fill("http://h/a/%2e{CallID}/b", CallID=".") == "http://h/a/%252E%252E/b"
+    assert fill("http://h/a/../{CallID}", CallID="v1.2") == "http://h/a/../v1.2"
+
+
+@given(values, values)
+def test_structure_of_a_url_never_changes(first: str, second: str) -> None:
+    """Whatever the values are, host, segments, names and other values stay what they are."""
+    url = "https://u.example:81/a/{CallID}/x{PBX}/c?k={CallID}&{PBX}=1&z=2"
+    parts = urlsplit(fill(url, CallID=first, PBX=second))
+    assert parts.geturl().isascii()
+    assert (parts.scheme, parts.netloc, parts.fragment) == ("https", "u.example:81", "")
+    segments = parts.path.split("/")
+    assert (len(segments), segments[1], segments[4]) == (5, "a", "c")
+    if not {".", ".."} & set(unquote(first).replace("\\", "/").split("/")):
+        assert unquote(segments[2]) == first
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    assert query == [("k", first), (second, "1"), ("z", "2")]
+
+
+@given(values)
+def test_header_stays_one_line_of_ascii(value: str) -> None:
+    """A header's value has no other line, no foreign character, and gives the value back."""
+    sent = fill_header("id {CallID};", {**EMPTY, "CallID": value})
+    assert sent.isascii()
+    assert sent.isprintable()
+    assert unquote(sent) == f"id {value};"
+    alone = fill_header("{CallID}", {**EMPTY, "CallID": value})
+    assert alone == alone.strip()
+    assert unquote(alone) == value

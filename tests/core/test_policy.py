@@ -1,0 +1,287 @@
+"""The policy of a hook: its rules, what is kept, what is encrypted, and what waits meanwhile."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from callevents import hooks
+from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
+from callevents.errors import InvalidError
+from callevents.extensions import begin_write, cipher, db
+from callevents.ingest import accept
+from callevents.models import Delivery, Hook, Pbx, find_lane, utc_now
+from callevents.policy import Credentials, OwnHeader, Policy, check_policy, read_policy
+from callevents.reports import Report
+
+BASIC, BEARER = AuthKind.BASIC, AuthKind.BEARER
+FULL = Policy(
+    give_up_seconds=300,
+    in_order=False,
+    body_format=BodyFormat.JSON,
+    parameters=ParameterSet.VOIPNOW,
+    headers=(OwnHeader("X-Key", " s3cret "), OwnHeader("X-Call", "{CallID}")),
+    credentials=Credentials(BASIC, "ana", "pass:wörd"),
+)
+
+
+def create(pbx: Pbx, policy: Policy | None = None, **values: object) -> Hook:
+    """Create a hook for all extensions."""
+    begin_write()
+    url = str(values.get("url", "http://a/"))
+    hook = hooks.create_hook(
+        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, policy=policy
+    )
+    db.session.commit()
+    return hook
+
+
+def change(hook: Hook, policy: Policy | None, url: str = "http://a/") -> None:
+    """Change the hook's policy."""
+    begin_write()
+    hooks.update_hook(hook, method=hook.method, url=url, active=True, note="", policy=policy)
+    db.session.commit()
+
+
+def waiting(pbx: Pbx, count: int = 1, call_id: str = "c1") -> list[Delivery]:
+    """Accept events of a call; return all deliveries, oldest first."""
+    begin_write()
+    events = [
+        Report(event_type=EventType.DIAL_IN, extension="101", call_id=call_id, leg_id=str(number))
+        for number in range(count)
+    ]
+    accept(pbx, events)
+    db.session.commit()
+    return deliveries()
+
+
+def deliveries() -> list[Delivery]:
+    """Return all deliveries as they are stored, oldest first."""
+    db.session.expire_all()
+    return list(db.session.scalars(select(Delivery).order_by(Delivery.id)))
+
+
+def sentences(policy: Policy, hook: Hook | None = None) -> dict[str, list[str]]:
+    """Return what is wrong with the policy."""
+    with pytest.raises(InvalidError) as caught:
+        check_policy(policy, hook)
+    return caught.value.errors
+
+
+def test_default_policy(pbx: Pbx) -> None:
+    """A hook of which nothing is said has the default policy."""
+    assert read_policy(create(pbx)) == Policy()
+
+
+def test_secrets_are_stored_encrypted_and_not_told(pbx: Pbx) -> None:
+    """All is stored; secrets only as the cipher reads them, and reading the policy omits them."""
+    hook = create(pbx, FULL)
+    assert read_policy(hook) == Policy(
+        300,
+        in_order=False,
+        body_format=BodyFormat.JSON,
+        parameters=ParameterSet.VOIPNOW,
+        headers=(OwnHeader("X-Key"), OwnHeader("X-Call")),
+        credentials=Credentials(BASIC),
+    )
+    stored = hook.own_headers + hook.auth_secret
+    assert not any(secret in stored for secret in ("s3cret", "CallID", "ana", "pass"))
+    assert [
+        (name, cipher.bound.decrypt(token)) for name, token in json.loads(hook.own_headers)
+    ] == [("X-Key", "s3cret"), ("X-Call", "{CallID}")]
+    assert json.loads(cipher.bound.decrypt(hook.auth_secret)) == ["ana", "pass:wörd"]
+    for secret in ("s3cret", "pass:wörd"):
+        assert secret not in repr(FULL)
+
+
+def test_what_is_not_given_is_kept(pbx: Pbx) -> None:
+    """Headers without a value and credentials without a secret stay as they are stored."""
+    hook = create(pbx, FULL)
+    before = (hook.own_headers, hook.auth_secret)
+    change(hook, None)
+    change(hook, read_policy(hook))
+    assert (hook.own_headers, hook.auth_secret) == before
+    change(
+        hook,
+        Policy(
+            headers=(OwnHeader("X-New", "n"), OwnHeader("x-key")), credentials=Credentials(BASIC)
+        ),
+    )
+    headers = json.loads(hook.own_headers)
+    assert [name for name, _ in headers] == ["X-New", "x-key"]
+    assert cipher.bound.decrypt(headers[1][1]) == "s3cret"
+    assert hook.auth_secret == before[1]
+    change(hook, Policy())
+    assert (hook.own_headers, hook.auth_secret, hook.auth) == ("", "", AuthKind.NONE)
+
+
+def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
+    """What was never given cannot be kept; neither can one kind's secret serve the other."""
+    hook = create(pbx, FULL)
+    policy = Policy(headers=(OwnHeader("X-Other"),), credentials=Credentials(BEARER))
+    for known in (None, hook):
+        assert sentences(policy, known) == {
+            "headers": ["The header X-Other needs a value."],
+            "auth": ["Enter the token."],
+        }
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (OwnHeader("", "x"), "A header needs a name, such as X-Api-Key."),
+        (OwnHeader("X-A", " "), "The header X-A needs a value."),
+        (
+            OwnHeader("X A", "x"),
+            "'X A' cannot be the name of a header: it may have letters, digits and "
+            "!#$%&'*+-.^_`|~ only, and no spaces.",
+        ),
+        (OwnHeader("X" * 101, "x"), "The name of a header may have at most 100 characters."),
+        (
+            OwnHeader("X-A", "a\r\nHost: b"),
+            "The value of the header X-A may have printable ASCII characters only, in one line; "
+            "write others as the receiver wants them escaped.",
+        ),
+        (
+            OwnHeader("X-A", "x" * 1001),
+            "The value of the header X-A may have at most 1,000 characters; this one has 1,001.",
+        ),
+        (OwnHeader("HOST", "x"), "The header HOST cannot be set here: it follows from the URL."),
+        (
+            OwnHeader("content-type", "x"),
+            "The header content-type cannot be set here: it follows from the body.",
+        ),
+        (
+            OwnHeader("Authorization", "x"),
+            "The header Authorization cannot be set here: use the fields for authentication.",
+        ),
+        (
+            OwnHeader("Transfer-Encoding", "chunked"),
+            "The header Transfer-Encoding cannot be set here: bodies are sent as a whole.",
+        ),
+        (
+            OwnHeader("Connection", "close"),
+            "The header Connection cannot be set here: it belongs to the connection.",
+        ),
+        (
+            OwnHeader("Webhook-Anything", "x"),
+            "The header Webhook-Anything cannot be set here: such names belong to the signature.",
+        ),
+    ],
+)
+def test_rules_of_own_headers(header: OwnHeader, sentence: str) -> None:
+    """Each broken rule has its sentence, which never tells the value."""
+    assert sentences(Policy(headers=(header,))) == {"headers": [sentence]}
+
+
+def test_own_headers_may_replace_what_we_are_called() -> None:
+    """User-Agent and Accept are ours by default only."""
+    headers = (OwnHeader("User-Agent", "x"), OwnHeader("Accept", "text/plain"))
+    assert check_policy(Policy(headers=headers)).headers == headers
+
+
+def test_number_and_names_of_own_headers() -> None:
+    """At most twenty, each once whatever its case, placeholders known."""
+    many = tuple(OwnHeader(f"X-{number}", "x") for number in range(21))
+    assert check_policy(Policy(headers=many[:20]))
+    assert sentences(Policy(headers=many)) == {
+        "headers": ["A request may have at most 20 own headers; these are 21."]
+    }
+    twice = (OwnHeader("X-A", "1"), OwnHeader("x-a", "2"))
+    assert sentences(Policy(headers=twice)) == {"headers": ["The header x-a is there twice."]}
+    [sentence] = sentences(Policy(headers=(OwnHeader("X-A", "{Nobody}"),)))["headers"]
+    assert sentence.startswith("In the header X-A: There is no placeholder {Nobody}. The place")
+
+
+@pytest.mark.parametrize(
+    ("credentials", "sentence"),
+    [
+        (Credentials(BASIC), "Enter the user name."),
+        (Credentials(BASIC, "", "p"), "Enter the user name."),
+        (Credentials(BASIC, "ana"), "Enter the password."),
+        (Credentials(BASIC, "a:b", "p"), "The user name must not have a colon: it ends there."),
+        (
+            Credentials(BASIC, "a", "p\n"),
+            "User name and password must not have control characters.",
+        ),
+        (
+            Credentials(BASIC, "a", "p" * 1000),
+            "User name and password may have at most 1,000 characters together.",
+        ),
+        (Credentials(BEARER), "Enter the token."),
+        (
+            Credentials(BEARER, secret="a b"),
+            "The token may have printable ASCII characters only, and no spaces.",
+        ),
+        (Credentials(BEARER, secret="x" * 1001), "The token may have at most 1,000 characters."),
+    ],
+)
+def test_rules_of_credentials(credentials: Credentials, sentence: str) -> None:
+    """Each broken rule has its sentence."""
+    assert sentences(Policy(credentials=credentials)) == {"auth": [sentence]}
+
+
+def test_ages(pbx: Pbx) -> None:
+    """The age is one of five, and all that is wrong is told at once."""
+    for seconds in (30, 300, 3600, 86400, 604800):
+        assert check_policy(Policy(seconds)).give_up_seconds == seconds
+    begin_write()
+    with pytest.raises(InvalidError) as caught:
+        hooks.create_hook(
+            pbx, None, EventType.HANGUP, method=Method.GET, url="x", policy=Policy(31)
+        )
+    assert caught.value.errors == {
+        "url": ["The URL must begin with http:// or https://."],
+        "give_up": ["A request can give up after one of: 30s, 5m, 1h, 24h, 7d."],
+    }
+
+
+def test_another_age_reaches_what_waits(pbx: Pbx) -> None:
+    """What is open is given up as the hook says now, counted as it was before."""
+    hook = create(pbx)
+    first, resent, done = waiting(pbx, 3)
+    resent.resent_at = resent.created_at + timedelta(hours=5, milliseconds=7)
+    resent.expires_at = resent.resent_at + timedelta(days=1)
+    done.state = "delivered"
+    ended = done.expires_at
+    db.session.commit()
+    for seconds in (30, 604800, 300):
+        change(hook, Policy(seconds))
+        first, resent, done = deliveries()
+        assert first.expires_at == first.created_at + timedelta(seconds=seconds)
+        assert resent.resent_at is not None
+        assert resent.expires_at == resent.resent_at + timedelta(seconds=seconds)
+        assert done.expires_at == ended
+
+
+def test_order_switched_off_lets_go_what_waits(pbx: Pbx) -> None:
+    """Without order nothing open waits for another, and what was parked is due at once."""
+    hook = create(pbx)
+    first, second = waiting(pbx, 2)
+    assert first.lane is not None
+    assert first.lane == second.lane
+    later = utc_now() + timedelta(hours=1)
+    first.due_at = second.due_at = later
+    second.parked = True
+    db.session.commit()
+    change(hook, Policy(in_order=False))
+    first, second = deliveries()
+    assert (first.lane, second.lane, second.parked) == (None, None, False)
+    assert first.due_at == later
+    assert second.due_at < later
+    change(hook, Policy())
+    first, second = deliveries()
+    assert first.lane == second.lane == find_lane(pbx.id, "c1", hook.origin_id, in_order=True)
+
+
+def test_order_moves_with_the_origin(pbx: Pbx) -> None:
+    """What waits for a hook that goes elsewhere keeps the order of what goes there."""
+    hook, other = create(pbx), create(pbx, url="http://b/")
+    moved, stays = waiting(pbx)
+    assert moved.lane != stays.lane
+    change(hook, None, url="http://b/x")
+    moved, stays = deliveries()
+    assert moved.hook_id == hook.id
+    assert moved.lane == stays.lane
+    assert hook.origin_id == other.origin_id
