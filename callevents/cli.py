@@ -1,7 +1,9 @@
 """The commands. Each prints for people, or JSON for programs with --json; errors are a sentence."""
 
 import json
+import threading
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -17,8 +19,9 @@ from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method, Role
 from callevents.errors import CallEventsError, InvalidError, NotFoundError
 from callevents.extensions import begin_write, db
 from callevents.hooks import ALL_EXTENSIONS
-from callevents.models import Delivery, Extension, Hook, Pbx
+from callevents.models import Delivery, Extension, Hook, Pbx, utc_now
 from callevents.reports import plain_name
+from callevents.upkeep import retention
 
 Values = dict[str, Any]
 Command = Callable[..., Any]
@@ -36,7 +39,7 @@ def init_app(app: Flask) -> None:
     """Register the commands."""
     for group in (pbx_group, extensions_group, hooks_group, deliveries_group, users_group):
         app.cli.add_command(group)
-    for command in (web, work, up):
+    for command in (web, work, up, purge):
         app.cli.add_command(command)
 
 
@@ -281,6 +284,43 @@ def work() -> None:
 def up() -> None:
     """Run everything on this machine; what make run does."""
     raise SystemExit(supervisor.run(_settings()))
+
+
+@click.command("purge")
+@click.option(
+    "--older-than",
+    "age",
+    metavar="AGE",
+    help="For example 30d or 12h; by default as the setting CALLEVENTS_RETENTION_DAYS says.",
+)
+@click.option("--dry-run", is_flag=True, help="Remove nothing, only say what would be removed.")
+@json_option
+@with_appcontext
+@reports_errors
+def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
+    """Remove old call events with their deliveries, but none that is still to be delivered."""
+    before = utc_now() - (_age(age) if age else timedelta(days=_settings().retention_days))
+    if not age and not _settings().retention_days:
+        raise click.UsageError("Events are kept for ever by default; say --older-than.")
+    totals = {"events": 0, "deliveries": 0, "attempts": 0, "kept": 0}
+    for batch in retention.purge(db.engine, before, threading.Event(), dry_run=dry_run):
+        for name in totals:
+            totals[name] += getattr(batch, name)
+    text = (
+        f"{totals['events']} call events, {totals['deliveries']} deliveries and "
+        f"{totals['attempts']} attempts {'would be' if dry_run else 'are'} removed; "
+        f"{totals['kept']} events are kept because they are still being delivered."
+    )
+    _print(totals, text, as_json)
+
+
+def _age(text: str) -> timedelta:
+    """Return the time that such a text names; raises click.UsageError."""
+    units = {"d": "days", "h": "hours", "m": "minutes"}
+    number, unit = text[:-1], units.get(text[-1:])
+    if not (number.isascii() and number.isdigit() and unit) or len(number) > 6:
+        raise click.UsageError(f"{text!r} is no age such as 30d, 12h or 90m.")
+    return timedelta(**{unit: int(number)})
 
 
 def _settings() -> Settings:

@@ -18,6 +18,7 @@ from callevents.encryption import is_key, make_key
 
 Network = IPv4Network | IPv6Network
 
+VERSION = "1.0"
 PREFIX = "CALLEVENTS_"
 #: Unix socket paths longer than this do not fit into the kernel's structure.
 MAX_SOCKET_PATH = 100
@@ -148,6 +149,13 @@ class Settings(BaseSettings):
     )
     poll_seconds: float = Field(
         1, gt=0, le=60, description="How often a worker looks for due deliveries by itself."
+    )
+    retention_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Call events are removed with their deliveries and attempts when they are "
+        "older than this; 0 keeps them for ever.",
     )
     shutdown_seconds: float = Field(
         5, ge=0, le=300, description="How long a stopping worker waits for its running attempts."

@@ -16,6 +16,7 @@ from callevents.config import Settings
 from callevents.delivery.engine import Engine
 from callevents.extensions import db
 from callevents.jobs import Drainer, make_queue
+from callevents.upkeep.keeper import Keeper
 
 #: RQ's Redis calls block at most about this long, so that a dead connection is noticed.
 WORKER_TTL_SECONDS = 60
@@ -66,14 +67,17 @@ def run(app: Flask) -> int:
     settings: Settings = app.extensions["callevents_settings"]
     with app.app_context():
         engine = Engine(db.engine, settings)
+        keeper = Keeper(db.engine, settings)
     Drainer.engine = engine
     engine.start()
+    keeper.start()
     log.info("worker started", threads=settings.worker_threads)
     try:
         _work(engine, settings)
     finally:
         _take_signals(engine)
         engine.close()
+        keeper.close()
         log.info("worker stopped")
     return 0
 

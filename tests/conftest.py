@@ -18,6 +18,7 @@ from callevents.delivery.engine import Engine
 from callevents.enums import EventType, Method
 from callevents.extensions import begin_write, db
 from callevents.models import Hook, Pbx
+from tests.aged import AddEvents
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.ports import find_free_port
 from tests.receiver import Receiver
@@ -183,3 +184,9 @@ class Configure:
 def configure(pbx: Pbx) -> Configure:
     """A way to add extensions and hooks to the PBX."""
     return Configure(pbx)
+
+
+@pytest.fixture
+def add_events(pbx: Pbx, configure: Configure) -> AddEvents:
+    """A way to add events of any age to the PBX, delivered to a hook of all extensions."""
+    return AddEvents(pbx, configure.hook("*", EventType.DIAL_IN, "http://crm.example.com/"))

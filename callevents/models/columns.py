@@ -34,6 +34,11 @@ def new_id() -> str:
     return str(uuid7())
 
 
+def first_id(moment: datetime) -> str:
+    """Return an id before all that are made from this moment on, and after all made before it."""
+    return str(UUID(int=round(moment.timestamp() * 1000) << 80))
+
+
 def to_id(text: str) -> str | None:
     """Return the id as it is stored, None for what cannot be one."""
     try:

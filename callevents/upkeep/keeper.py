@@ -1,0 +1,96 @@
+"""The threads of a worker that do its upkeep, each on its own, so that none holds up another."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from callevents.config import Settings
+from callevents.extensions import write_transaction
+from callevents.models import utc_now
+from callevents.upkeep.heartbeat import Myself, beat, is_eldest, leave
+from callevents.upkeep.retention import forget, forget_figures, purge
+
+BEAT_SECONDS = 10.0
+TIDY_SECONDS = 60.0
+
+log = structlog.get_logger("callevents.upkeep")
+
+
+class Keeper:
+    """Tells that this worker lives, and removes what is old. Close it to stop."""
+
+    def __init__(self, database: Engine, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._myself = Myself()
+        self._closed = threading.Event()
+        self._threads = [
+            self._every(BEAT_SECONDS, self.beat, "beat"),
+            self._every(TIDY_SECONDS, self.tidy, "tidy"),
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop, and take leave."""
+        self._closed.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        try:
+            with write_transaction(self._database) as connection:
+                leave(connection, self._myself)
+        except SQLAlchemyError as error:
+            log.warning("no leave taken", error=str(error))
+
+    def beat(self) -> None:
+        """Tell that this worker lives."""
+        with write_transaction(self._database) as connection:
+            beat(connection, self._myself, utc_now())
+
+    def tidy(self) -> None:
+        """Remove what is old, if this is the eldest worker."""
+        if not self._is_eldest():
+            return
+        with write_transaction(self._database) as connection:
+            forget_figures(connection, utc_now())
+        if not self._settings.retention_days:
+            return
+        before = utc_now() - timedelta(days=self._settings.retention_days)
+        with write_transaction(self._database) as connection:
+            forget(connection, before)
+        began, events = time.monotonic(), 0
+        with closing(purge(self._database, before, self._closed)) as batches:
+            for done in batches:
+                events += done.events
+        if events:
+            seconds = round(time.monotonic() - began, 1)
+            log.info("old call events removed", events=events, seconds=seconds)
+
+    def _is_eldest(self) -> bool:
+        with self._database.connect() as connection:
+            return is_eldest(connection, self._myself, utc_now())
+
+    def _every(self, seconds: float, task: Callable[[], None], name: str) -> threading.Thread:
+        """Return a thread that does the task now, and again after each pause."""
+
+        def run() -> None:
+            while not self._closed.is_set():
+                try:
+                    task()
+                except SQLAlchemyError as error:
+                    log.error("the database does not answer", task=name, error=str(error))
+                except Exception as error:  # the thread has to go on
+                    log.error("upkeep failed", task=name, exc_info=error)
+                self._closed.wait(seconds)
+
+        return threading.Thread(target=run, name=name, daemon=True)
