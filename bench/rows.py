@@ -1,11 +1,9 @@
 """What claiming and recording cost with millions of finished deliveries, and with none."""
 
-import math
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +15,9 @@ from bench.options import Options
 from bench.table import middle, print_table
 from callevents import create_app, directory, hooks, pbxs
 from callevents.config import Settings
-from callevents.delivery.claim import claim_due, load_claims
+from callevents.delivery.claim import Claim
+from callevents.delivery.dispatcher import Dispatcher
+from callevents.delivery.holding import Holding
 from callevents.delivery.record import Outcome, record
 from callevents.delivery.transport import Answer
 from callevents.enums import EventType, Method
@@ -29,7 +29,6 @@ from tests.databases import PostgresDatabases, SqliteDatabases
 
 BATCH = 50
 BATCHES = 40
-LEASE = timedelta(seconds=30)
 GOAL = 1.2
 
 
@@ -64,14 +63,17 @@ def _postgres(folder: Path) -> Iterator[str]:
 
 
 def _measure_both(url: str, folder: Path, options: Options) -> list[str]:
-    app = create_app(Settings(database_url=url, data_dir=folder))
+    settings = Settings(
+        database_url=url, data_dir=folder, worker_threads=BATCH, origin_in_flight=BATCH
+    )
+    app = create_app(settings)
     with app.app_context():
         pbx = _set_up()
-        _measure(pbx)
-        empty = [_measure(pbx) for _ in range(options.runs)]
+        _measure(pbx, settings)
+        empty = [_measure(pbx, settings) for _ in range(options.runs)]
         fill(db.engine, options.rows)
-        _measure(pbx)
-        filled = [_measure(pbx) for _ in range(options.runs)]
+        _measure(pbx, settings)
+        filled = [_measure(pbx, settings) for _ in range(options.runs)]
         db.session.remove()
         db.engine.dispose()
     return [middle(empty, 3), middle(filled, 3), f"{median(filled) / median(empty):.2f}"]
@@ -94,34 +96,35 @@ def _set_up() -> int:
     return pbx.id
 
 
-def _measure(pbx_id: int) -> float:
+def _measure(pbx_id: int, settings: Settings) -> float:
     """Return the median over the batches, in milliseconds for each delivery."""
-    _report(pbx_id, BATCH * BATCHES)
-    return median(_claim_and_record() for _ in range(BATCHES)) / BATCH * 1000
+    claims: list[Claim] = []
+    dispatcher = Dispatcher(db.engine, settings, Holding(), claims.append)
+    seconds = []
+    for _ in range(BATCHES):
+        claims.clear()
+        _report(pbx_id)
+        began = time.perf_counter()
+        dispatcher.drain()
+        _record(claims, settings)
+        seconds.append(time.perf_counter() - began)
+    return median(seconds) / BATCH * 1000
 
 
-def _report(pbx_id: int, count: int) -> None:
+def _report(pbx_id: int) -> None:
     begin_write()
     pbx = db.session.scalars(select(Pbx).where(Pbx.id == pbx_id)).one()
     reports = [
         Report(event_type=EventType.DIAL_IN, extension="101", call_id=new_id(), peer="0612345678")
-        for _ in range(count)
+        for _ in range(BATCH)
     ]
     accept(pbx, reports)
     db.session.commit()
 
 
-def _claim_and_record() -> float:
-    """Claim a batch and record it as delivered; return how many seconds that took."""
-    began = time.perf_counter()
-    now = utc_now()
-    with write_transaction(db.engine) as connection:
-        claimed = dict(claim_due(connection, BATCH, now, LEASE))
-    with db.engine.connect() as connection:
-        claims, _ = load_claims(connection, claimed, math.inf)
+def _record(claims: list[Claim], settings: Settings) -> None:
     if len(claims) != BATCH:
         raise RuntimeError(f"{len(claims)} deliveries were claimed instead of {BATCH}")
-    answer = Answer(now, 2, status_code=200, headers=[["Content-Length", "2"]], body="ok")
+    answer = Answer(utc_now(), 2, status_code=200, headers=[["Content-Length", "2"]], body="ok")
     with write_transaction(db.engine) as connection:
-        record(connection, [Outcome(claim, answer) for claim in claims], utc_now())
-    return time.perf_counter() - began
+        record(connection, [Outcome(claim, answer) for claim in claims], utc_now(), settings)
