@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from callevents.enums import DeliveryState
@@ -23,13 +23,33 @@ LONGEST_PARK = timedelta(minutes=10)
 BATCH = 500
 
 
+_earlier = aliased(Delivery)
+#: An earlier delivery of the same lane is open.
+_IS_PRECEDED = exists().where(
+    in_state(DeliveryState.PENDING, _earlier),
+    _earlier.lane == Delivery.lane,
+    tuple_(_earlier.happened_at, _earlier.id) < tuple_(Delivery.happened_at, Delivery.id),
+)
+# Statements that every claim and every batch of outcomes makes are built once: building them anew
+# took more time than all else together.
+_HEADS = select(Delivery.lane, Delivery.id, Delivery.due_at, Delivery.claimed_at).where(
+    IS_OPEN, Delivery.lane.in_(bindparam("lanes", expanding=True)), ~_IS_PRECEDED
+)
+_PARKED_HEADS = (
+    select(Delivery.id)
+    .where(
+        IS_OPEN,
+        Delivery.lane.in_(bindparam("lanes", expanding=True)),
+        Delivery.parked,
+        ~_IS_PRECEDED,
+    )
+    .with_for_update(skip_locked=True, of=Delivery)
+)
+
+
 def find_heads(connection: Connection, lanes: Collection[int]) -> dict[int, Row[Any]]:
     """Return the first open delivery of each lane (id, due_at, claimed_at), by lane."""
-    rows: Iterable[Row[Any]] = connection.execute(
-        select(Delivery.lane, Delivery.id, Delivery.due_at, Delivery.claimed_at).where(
-            IS_OPEN, Delivery.lane.in_(lanes), ~_is_preceded()
-        )
-    )
+    rows: Iterable[Row[Any]] = connection.execute(_HEADS, {"lanes": list(lanes)})
     return {row.lane: row for row in rows}
 
 
@@ -91,22 +111,8 @@ def find_open(hook_ids: Sequence[int]) -> Select[str]:
 
 
 def _release(connection: Connection, lanes: Sequence[int], now: datetime) -> None:
-    ids = connection.scalars(
-        select(Delivery.id)
-        .where(IS_OPEN, Delivery.lane.in_(lanes), Delivery.parked, ~_is_preceded())
-        .with_for_update(skip_locked=True, of=Delivery)
-    ).all()
+    ids = connection.scalars(_PARKED_HEADS, {"lanes": lanes}).all()
     if ids:
         connection.execute(
             update(Delivery).where(Delivery.id.in_(ids)).values(due_at=now, parked=False)
         )
-
-
-def _is_preceded() -> ColumnElement[bool]:
-    """Return the condition that an earlier delivery of the same lane is open."""
-    earlier = aliased(Delivery)
-    return exists().where(
-        in_state(DeliveryState.PENDING, earlier),
-        earlier.lane == Delivery.lane,
-        tuple_(earlier.happened_at, earlier.id) < tuple_(Delivery.happened_at, Delivery.id),
-    )

@@ -9,13 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from callevents.config import Settings
 from callevents.delivery.transport import Answer
 from callevents.models import Origin
 
 log = structlog.get_logger("callevents.delivery")
+
+
+_TROUBLED = (
+    select(Origin.id, Origin.name, Origin.probe_at)
+    .where(Origin.id.in_(bindparam("ids", expanding=True)), Origin.failures > 0)
+    .order_by(Origin.id)
+)
 
 
 def take_probe(connection: Connection, origin_id: int, probe_at: datetime, until: datetime) -> bool:
@@ -46,11 +53,7 @@ def note_answers(
 def _close(connection: Connection, origin_ids: Iterable[int]) -> None:
     """Close the breakers of origins that have answered, and forget their failures."""
     # Nearly always there is nothing to write, which this finds out without a lock.
-    troubled = connection.execute(
-        select(Origin.id, Origin.name, Origin.probe_at)
-        .where(Origin.id.in_(list(origin_ids)), Origin.failures > 0)
-        .order_by(Origin.id)
-    ).all()
+    troubled = connection.execute(_TROUBLED, {"ids": list(origin_ids)}).all()
     for origin in troubled:
         connection.execute(
             update(Origin)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from callevents.config import Settings
 from callevents.delivery.retry import GONE, describe_age
@@ -20,17 +20,17 @@ from callevents.outbox import end_waiting
 log = structlog.get_logger("callevents.delivery")
 
 
+_HEALTH = select(Hook.id, Hook.failing_since).where(
+    Hook.id.in_(bindparam("ids", expanding=True)), Hook.suspended_at.is_(None)
+)
+
+
 def find_changed(
     connection: Connection, answers: Mapping[int, Sequence[Answer]]
 ) -> dict[int, Sequence[Answer]]:
     """Return the answers that change how their hook is: well ones that failed, and reversely."""
-    failing = dict(
-        connection.execute(
-            select(Hook.id, Hook.failing_since).where(
-                Hook.id.in_(answers), Hook.suspended_at.is_(None)
-            )
-        ).all()
-    )
+    hooks = connection.execute(_HEALTH, {"ids": list(answers)}).all()
+    failing = {hook.id: hook.failing_since for hook in hooks}
     return {
         hook_id: answers[hook_id]
         for hook_id, since in failing.items()

@@ -77,18 +77,25 @@ def _record(
 def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:
     """Lock the deliveries, in the order that cancelling uses too; return them by id."""
     ids = [outcome.claim.delivery_id for outcome in outcomes]
-    rows = connection.execute(
-        select(Delivery.id, Delivery.fence, Delivery.state, Delivery.attempts, Delivery.due_at)
-        .add_columns(Delivery.claimed_at, Delivery.finished_at, Delivery.is_retry, Delivery.lane)
-        .add_columns(Delivery.attempts_before, Delivery.expires_at)
-        .add_columns(Delivery.created_at, Delivery.resent_at)
-        .where(Delivery.id.in_(ids))
-        .order_by(Delivery.id)
-        .with_for_update()
-    )
+    rows: Iterable[Row[Any]] = connection.execute(_LOCK, {"ids": ids})
     return {row.id: row for row in rows}
 
 
+# The hot path's statements are built once: building them anew took more time than all else.
+_LOCK = (
+    select(
+        *(
+            getattr(Delivery, name)
+            for name in (
+                *("id", "fence", "state", "attempts", "attempts_before", "due_at", "claimed_at"),
+                *("created_at", "resent_at", "expires_at", "finished_at", "is_retry", "lane"),
+            )
+        )
+    )
+    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Delivery.id)
+    .with_for_update()
+)
 # Into the table and not the class: rows need nothing of the ORM, which would take as long again.
 _INSERT = insert(Attempt.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
 _UPDATE = (

@@ -111,3 +111,4 @@ def _ready(is_retry: bool) -> Select[tuple[int | None, bool]]:
 
 _NOW = bindparam("now", type_=Delivery.__table__.c.due_at.type)
 _READY = _ready(is_retry=False).union_all(_ready(is_retry=True))
+_OPEN_BREAKERS = select(Origin.id, Origin.probe_at).where(Origin.probe_at.is_not(None))

@@ -31,10 +31,9 @@ MAX_RESPONSE_BYTES = 64 * 1024
 CHUNK_BYTES = 16 * 1024
 MAX_RESPONSE_HEADERS = 100
 WATCH_SECONDS = 0.1
-#: Idle connections are kept for so many origins, and so many for each; others are closed after use,
-#: because descriptors are not endless.
-KEPT_ORIGINS = 64
-KEPT_CONNECTIONS = 4
+#: Idle connections are kept for so many origins, as many for each as may have attempts in flight;
+#: others are closed after use, because descriptors are not endless.
+KEPT_ORIGINS = 32
 TOO_LONG = "The attempt as a whole took too long and was ended."
 INTERRUPTED = "The worker stopped during this attempt."
 
@@ -72,7 +71,7 @@ class Transport:
     def __init__(self, settings: Settings) -> None:
         self._timeouts = (settings.connect_timeout_seconds, settings.read_timeout_seconds)
         self._total_seconds = settings.total_timeout_seconds
-        self._adapter = _GuardedAdapter(settings.allowed_networks)
+        self._adapter = _GuardedAdapter(settings.allowed_networks, settings.origin_in_flight)
         self._watch = _Watch()
 
     def send(self, request: Request) -> Answer:
@@ -325,10 +324,10 @@ class _GuardedHTTPSConnection(_Guarded, HTTPSConnection):
 class _GuardedAdapter(HTTPAdapter):
     """An adapter whose connections check their addresses; it knows no proxies and no retries."""
 
-    def __init__(self, allowed: tuple[Network, ...]) -> None:
+    def __init__(self, allowed: tuple[Network, ...], kept_connections: int) -> None:
         self._allowed = allowed
         super().__init__(
-            pool_connections=KEPT_ORIGINS, pool_maxsize=KEPT_CONNECTIONS, max_retries=0
+            pool_connections=KEPT_ORIGINS, pool_maxsize=kept_connections, max_retries=0
         )
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

@@ -64,7 +64,11 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a moment without a time zone cannot be stored")
-        value = to_milliseconds(value.astimezone(UTC))
+        # Nearly all values are in UTC and whole milliseconds already, and each row has several.
+        if value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
+        if value.microsecond % 1000:
+            value = to_milliseconds(value)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:

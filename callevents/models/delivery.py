@@ -17,7 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     TextClause,
-    literal,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -152,9 +152,7 @@ def in_state(state: DeliveryState, entity: Any = Delivery) -> ColumnElement[bool
     The state is written into the statement as it is and not as a parameter: databases use their
     partial indexes only for statements that fit them whatever the parameters are.
     """
-    kind = Delivery.__table__.c.state.type
-    wanted = literal(state, type_=kind, literal_execute=True)
-    condition: ColumnElement[bool] = entity.state == wanted
+    condition: ColumnElement[bool] = entity.state == literal_column(f"'{state.value}'")
     return condition
 
 
