@@ -135,6 +135,19 @@ class Channel(StrEnum):
     HTTP = "http"
 
 
+class ListedState(StrEnum):
+    """Where a delivery stands as people see it: pending ones wait, are sent or are retried."""
+
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    SENDING = "sending"
+    #: All that is still to be sent: any of the three above.
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class Role(StrEnum):
     """What a user may do: an admin everything, a viewer only look."""
 

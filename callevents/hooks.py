@@ -26,6 +26,7 @@ from callevents.urls import check_url, origin_of
 #: Extensions named by this stand for all of their PBX.
 ALL_EXTENSIONS = "*"
 MAX_HOOKS_PER_TYPE = 20
+MAX_ORIGINS = 100
 
 
 def list_hooks(pbx: Pbx, extension: Extension | None) -> Sequence[Hook]:
@@ -181,6 +182,14 @@ def find_origin(url: str) -> int:
         .on_conflict_do_nothing()
     )
     return db.session.scalars(known).one()
+
+
+def list_origins(pbx: Pbx | None) -> Sequence[str]:
+    """Return the origins that requests of the PBX, or of all, go to; not all if there are many."""
+    query = select(Origin.name).join(Hook, Hook.origin_id == Origin.id).distinct()
+    if pbx is not None:
+        query = query.where(Hook.pbx_id == pbx.id)
+    return db.session.scalars(query.order_by(Origin.name).limit(MAX_ORIGINS)).all()
 
 
 def set_active(hook: Hook, active: bool) -> None:

@@ -42,16 +42,26 @@ def list_deliveries(
 
 def get_delivery(delivery_id: str, pbx: Pbx | None = None) -> Delivery:
     """Return the delivery, of that PBX if one is given; raises NotFoundError."""
-    delivery = db.session.scalar(
-        select(Delivery)
-        .options(
-            joinedload(Delivery.call_event), joinedload(Delivery.pbx), joinedload(Delivery.hook)
-        )
-        .where(Delivery.id == _check_id(delivery_id))
-    )
+    delivery = find_delivery(delivery_id)
     if delivery is None or (pbx is not None and delivery.pbx_id != pbx.id):
         raise NotFoundError("There is no such delivery.")
     return delivery
+
+
+def find_delivery(delivery_id: str) -> Delivery | None:
+    """Return the delivery with its event, PBX, hook and origin; None if there is none."""
+    if (found := to_id(delivery_id)) is None:
+        return None
+    return db.session.scalar(
+        select(Delivery)
+        .options(
+            joinedload(Delivery.call_event),
+            joinedload(Delivery.pbx),
+            joinedload(Delivery.hook),
+            joinedload(Delivery.origin),
+        )
+        .where(Delivery.id == found)
+    )
 
 
 def list_attempts(delivery: Delivery) -> Sequence[Attempt]:

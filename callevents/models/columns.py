@@ -47,6 +47,11 @@ def to_id(text: str) -> str | None:
         return None
 
 
+def made_at(public_id: str) -> datetime:
+    """Return when a UUIDv7 was made."""
+    return datetime.fromtimestamp((UUID(public_id).int >> 80) / 1000, UTC)
+
+
 def new_event_id() -> str:
     """Return a new Event ID: 30 random letters and digits."""
     return "".join(secrets.choice(EVENT_ID_ALPHABET) for _ in range(EVENT_ID_LENGTH))

@@ -1,44 +1,73 @@
-"""The log of deliveries, live, and a page for each."""
+"""The log of deliveries, live: lists with a filter, and a page for each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from callevents import pbxs
 from callevents.delivery import log
+from callevents.delivery.pages import Page, find_page
+from callevents.delivery.search import find_named
+from callevents.enums import ListedState
+from callevents.errors import InvalidError, NotFoundError
+from callevents.hooks import list_origins
 from callevents.models import Delivery
 from callevents.web import hx
+from callevents.web.delivery_view import LONGEST, PERIODS, View
 
-bp = Blueprint("deliveries", __name__, url_prefix="/pbxs/<slug>/deliveries")
+bp = Blueprint("deliveries", __name__)
 
 PAGE_SIZE = 50
 
 
-@bp.get("")
-def index(slug: str) -> Any:
+@bp.get("/pbxs/<slug>/deliveries")
+@bp.get("/deliveries", endpoint="index_of_all")
+def index(slug: str | None = None) -> Any:
     """List deliveries, newest first; to a poll, answer only if something has changed."""
-    pbx = pbxs.get_pbx(slug)
-    before = request.args.get("before") or None
-    # One more than is shown tells whether there are older ones.
-    found = log.list_deliveries(pbx=pbx, before=before, limit=PAGE_SIZE + 1)
-    shown = found[:PAGE_SIZE]
-    version = version_of(found)
+    view = View.of_request(slug)
+    problem = ""
+    try:
+        page = find_page(view.filter(), limit=PAGE_SIZE, before=view.before)
+    except (InvalidError, NotFoundError) as error:
+        page, problem = Page([]), str(error)
+    version = version_of(page.found, problem, page.before, page.searched_to)
     if hx.has_version(version):
         return hx.unchanged()
-    page = render_template(
+    html = render_template(
         "deliveries/_list.html" if hx.is_htmx() else "deliveries/index.html",
-        pbx=pbx,
-        deliveries=shown,
-        before=before,
-        older=shown[-1].id if len(found) > PAGE_SIZE else None,
+        view=view,
+        page=page,
+        problem=problem,
         version=version,
+        origins=() if hx.is_htmx() else list_origins(view.pbx),
+        PERIODS=PERIODS,
+        ListedState=ListedState,
     )
-    return hx.versioned(page, version)
+    if hx.is_asked_by("filter"):
+        # Without what was left empty.
+        hx.replace_url(view.url())
+    return hx.versioned(html, version)
 
 
-@bp.get("/<id:delivery_id>")
+@bp.get("/pbxs/<slug>/deliveries/find")
+@bp.get("/deliveries/find", endpoint="find_of_all")
+def find(slug: str | None = None) -> Any:
+    """Go to what has the id or number searched for."""
+    view = View.of_request(slug)
+    text = request.args.get("q", "").strip()[:LONGEST]
+    named = find_named(text, view.pbx) if text else {}
+    if named is None:
+        flash(f"No delivery, call, extension or Event ID is named {text!r} here.", "error")
+        return redirect(view.url(), code=303)
+    if (delivery := named.get("delivery")) is not None:
+        where = url_for(".show", slug=delivery.pbx.slug, delivery_id=delivery.id)
+        return redirect(where, code=303)
+    return redirect(View(view.pbx, named).url(), code=303)
+
+
+@bp.get("/pbxs/<slug>/deliveries/<id:delivery_id>")
 def show(slug: str, delivery_id: str) -> Any:
     """Show a delivery and its attempts: what was sent, and what came back."""
     pbx = pbxs.get_pbx(slug)
@@ -57,10 +86,10 @@ def show(slug: str, delivery_id: str) -> Any:
     return hx.versioned(page, version)
 
 
-def version_of(deliveries: Sequence[Delivery]) -> str:
+def version_of(deliveries: Iterable[Delivery], *more: object) -> str:
     """Return a digest of all that pages show of the deliveries and that may change."""
-    digest = sha256()
+    digest = sha256(repr(more).encode())
     for one in deliveries:
         facts = (one.id, one.state, one.attempts, one.due_at, one.claimed_at, one.url, one.method)
-        digest.update(repr(facts).encode())
+        digest.update(repr((*facts, one.resent_at)).encode())
     return digest.hexdigest()[:24]

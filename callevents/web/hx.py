@@ -16,6 +16,16 @@ def is_htmx() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def is_asked_by(element_id: str) -> bool:
+    """Return whether it is the element of that id that asks through htmx."""
+    return is_htmx() and request.headers.get("HX-Source", "").endswith(f"#{element_id}")
+
+
+def replace_url(url: str) -> None:
+    """Put one of our own URLs into the browser's address bar."""
+    g.hx_replace_url = url
+
+
 def tell(event: str, **detail: object) -> None:
     """Raise an event in the page once the answer has been swapped in."""
     # On body, because the element that asked may be gone by then.
@@ -76,4 +86,6 @@ def _events() -> dict[str, object]:
 def _write_events(response: Response) -> Response:
     if is_htmx() and (events := _events()):
         response.headers["HX-Trigger"] = json.dumps(events)
+    if is_htmx() and (url := g.get("hx_replace_url")):
+        response.headers["HX-Replace-Url"] = url
     return response

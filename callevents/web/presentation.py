@@ -13,8 +13,9 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from callevents import pbxs
-from callevents.enums import TABLE_ORDER, DeliveryState
-from callevents.models import MAX_NOTE_LENGTH, Delivery, Hook, Pbx, utc_now
+from callevents.delivery.filters import phase_of
+from callevents.enums import TABLE_ORDER
+from callevents.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.urls import display_url
 from callevents.web.errors import find_program
 from callevents.web.session import LAST_PBX, find_signed_in
@@ -30,7 +31,7 @@ def init_app(app: Flask) -> None:
     """Give templates their filters, functions and frame."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for text_filter in (moment, short_id, url_parts, display_url, state_of, status_of):
+    for text_filter in (moment, short_id, url_parts, display_url, phase_of, status_of):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
         app.jinja_env.globals[function.__name__] = function
@@ -92,15 +93,6 @@ def url_parts(url: str) -> tuple[str, str]:
     cut = last_part if len(shown) - last_part <= URL_END_LENGTH else len(shown) - URL_END_LENGTH
     cut = max(host_end, cut)
     return shown[:cut], shown[cut:]
-
-
-def state_of(delivery: Delivery) -> str:
-    """Return the delivery's state as people see it: pending ones wait, run or are retried."""
-    if delivery.state is not DeliveryState.PENDING:
-        return delivery.state.value
-    if delivery.claimed_at is not None and delivery.due_at > utc_now():
-        return "sending"
-    return "retrying" if delivery.attempts else "waiting"
 
 
 def status_of(hooks: Sequence[Hook]) -> str:

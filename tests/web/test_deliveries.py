@@ -1,0 +1,212 @@
+"""The log of deliveries: what its filters show, how it is searched, and what stays in addresses."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from callevents import pbxs
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import begin_write, db
+from callevents.ingest import accept
+from callevents.models import Delivery, Pbx, utc_now
+from callevents.reports import Report
+from tests.conftest import Configure
+from tests.web.conftest import Visitor
+
+LOG = "/pbxs/head-office/deliveries"
+
+
+@pytest.fixture
+def deliveries(pbx: Pbx, configure: Configure) -> dict[str, str]:
+    """A delivery of each state, by the state; each has an extension and a call of its own."""
+    configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/pop")
+    configure.hook("*", EventType.HANGUP, "https://cdr.example.net:8443/log")
+    return {
+        "waiting": report(pbx, "101", "c-1"),
+        "retrying": report(pbx, "102", "c-2", attempts=2),
+        "sending": report(
+            pbx, "103", "c-3", claimed_at=utc_now(), due_at=utc_now() + timedelta(hours=1)
+        ),
+        "delivered": report(pbx, "104", "c-4", state=DeliveryState.DELIVERED, attempts=1),
+        "failed": report(pbx, "105", "c-5", EventType.HANGUP, state=DeliveryState.FAILED),
+        "cancelled": report(pbx, "106", "c-6", state=DeliveryState.CANCELLED),
+    }
+
+
+def report(
+    pbx: Pbx,
+    extension: str,
+    call_id: str,
+    event_type: EventType = EventType.DIAL_IN,
+    **values: object,
+) -> str:
+    """Report an event with one delivery, which is then made so; return its id."""
+    begin_write()
+    [event] = accept(pbx, [Report(event_type=event_type, extension=extension, call_id=call_id)])
+    delivery_id = db.session.scalars(
+        select(Delivery.id).where(Delivery.call_event_id == event.id)
+    ).one()
+    if values:
+        db.session.execute(update(Delivery).where(Delivery.id == delivery_id).values(**values))
+    db.session.commit()
+    return delivery_id
+
+
+def shown(visitor: Visitor, path: str, ids: dict[str, str]) -> list[str]:
+    """Return the names of the deliveries that the page shows."""
+    text = visitor.get(path).text
+    return [name for name, one in ids.items() if f'id="delivery-{one}"' in text]
+
+
+#: Queries, and the states of what they show.
+FILTERS = {
+    "": "waiting retrying sending delivered failed cancelled",
+    "state=waiting": "waiting",
+    "state=retrying": "retrying",
+    "state=sending": "sending",
+    "state=pending": "waiting retrying sending",
+    "state=delivered": "delivered",
+    "state=failed": "failed",
+    "state=cancelled": "cancelled",
+    "ext=104": "delivered",
+    "ext=%20104%20&state=&event=&call=": "delivered",
+    "ext=104&state=failed": "",
+    "event=hangup": "failed",
+    "event=dial-in&state=pending": "waiting retrying sending",
+    "origin=https://cdr.example.net:8443": "failed",
+    "origin=https://crm.example.com/any": "waiting retrying sending delivered cancelled",
+    "origin=https://nobody.example.com": "",
+    "call=c-3": "sending",
+    "last=1h": "waiting retrying sending delivered failed cancelled",
+    "to=2020-01-01T00:00": "",
+    "from=2020-01-01T00:00": "waiting retrying sending delivered failed cancelled",
+    "to=0001-01-01T00:00": "",
+    "from=9999-12-31T23:59": "",
+    "hook=nobody": "",
+}
+
+
+def test_filters(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """Each filter shows what matches, of one PBX and of all."""
+    for query, names in FILTERS.items():
+        for path in (
+            f"{LOG}?{query}",
+            f"/deliveries?{query}",
+            f"/deliveries?pbx=head-office&{query}",
+        ):
+            assert shown(admin, path, deliveries) == names.split(), path
+
+
+def test_filter_by_hook(admin: Visitor, deliveries: dict[str, str], pbx: Pbx) -> None:
+    """A hook's deliveries are found by its Event ID, also when it has been removed."""
+    delivery = db.session.get_one(Delivery, deliveries["failed"])
+    event_id = delivery.hook_event_id
+    assert shown(admin, f"{LOG}?hook={event_id}", deliveries) == ["failed"]
+    begin_write()
+    db.session.delete(db.session.get_one(Delivery, deliveries["failed"]).hook)
+    db.session.commit()
+    assert shown(admin, f"{LOG}?hook={event_id}", deliveries) == ["failed"]
+
+
+def test_another_pbx(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """Another PBX's page and filter show none of this one's; a PBX that is none is a sentence."""
+    begin_write()
+    pbxs.add_pbx("Branch")
+    db.session.commit()
+    assert shown(admin, "/pbxs/branch/deliveries", deliveries) == []
+    assert shown(admin, "/deliveries?pbx=branch", deliveries) == []
+    assert len(shown(admin, f"{LOG}?pbx=branch", deliveries)) == 6
+    assert "There is no PBX &#39;nobody&#39;." in admin.get("/deliveries?pbx=nobody").text
+    assert admin.get("/pbxs/nobody/deliveries").status_code == 404
+
+
+#: Queries, and what is said of them.
+NONSENSE = {
+    "state=lost": "There is no &#39;lost&#39; to choose here.",
+    "event=ring": "There is no &#39;ring&#39; to choose here.",
+    "last=1y": "There is no &#39;1y&#39; to choose here.",
+    "from=yesterday": "&#39;yesterday&#39; is no time.",
+    "to=0001-01-01T00:00%2B23:00": "is no time.",
+    "origin=crm": "&#39;crm&#39; is no origin.",
+}
+
+
+def test_filters_that_make_no_sense(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """What cannot be looked for is said above an empty list, never a list of everything."""
+    for query, sentence in NONSENSE.items():
+        answer = admin.get(f"{LOG}?{query}")
+        assert answer.status_code == 200
+        assert sentence in answer.text
+        assert 'id="delivery-' not in answer.text
+
+
+def test_search(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """An id of a delivery, a request or a call, or an extension, leads to what has it."""
+    failed = deliveries["failed"]
+    event_id = db.session.get_one(Delivery, failed).hook_event_id
+    db.session.rollback()
+    ways = {
+        failed: f"{LOG}/{failed}",
+        failed.upper(): f"{LOG}/{failed}",
+        f" {event_id} ": f"{LOG}?hook={event_id}",
+        "c-4": f"{LOG}?call=c-4",
+        "105": f"{LOG}?ext=105",
+        "": LOG,
+    }
+    for text, where in ways.items():
+        answer = admin.client.get(f"{LOG}/find", query_string={"q": text})
+        assert (answer.status_code, answer.location) == (303, where)
+    everywhere = admin.client.get("/deliveries/find?q=c-4")
+    assert everywhere.location == "/deliveries?call=c-4"
+    answer = admin.client.get(f"{LOG}/find?q=nobody", follow_redirects=True)
+    assert "No delivery, call, extension or Event ID is named &#39;nobody&#39; here." in answer.text
+
+
+def test_search_stays_within_its_pbx(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """Another PBX's search finds nothing of this one's."""
+    begin_write()
+    pbxs.add_pbx("Branch")
+    db.session.commit()
+    for text in (deliveries["failed"], "c-4", "105"):
+        answer = admin.client.get("/pbxs/branch/deliveries/find", query_string={"q": text})
+        assert answer.location == "/pbxs/branch/deliveries"
+
+
+def test_pages_keep_the_filter(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """Older pages have the same filter, and end where there are no more."""
+    configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/pop")
+    begin_write()
+    accept(
+        pbx,
+        [
+            Report(event_type=EventType.DIAL_IN, extension=str(101 + n % 2), call_id=f"c-{n}")
+            for n in range(204)
+        ],
+    )
+    db.session.commit()
+    path, seen, pages = f"{LOG}?ext=102", 0, 0
+    while path:
+        text = admin.get(path).text
+        seen += text.count('<tr id="delivery-')
+        pages += 1
+        found = re.search(r'rel="next"\s+href="([^"]+)"', text)
+        path = found[1].replace("&amp;", "&") if found else ""
+        assert not path or "ext=102" in path
+    assert (seen, pages) == (102, 3)
+
+
+def test_polls_and_addresses(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """A poll with the version there is gets 304; the form's answer puts a short address."""
+    headers = {"HX-Request": "true"}
+    first = admin.client.get(f"{LOG}?ext=104", headers=headers)
+    assert "<html" not in first.text
+    assert "HX-Replace-Url" not in first.headers
+    version = {"HX-PTag": first.headers["HX-PTag"]}
+    assert admin.client.get(f"{LOG}?ext=104", headers=headers | version).status_code == 304
+    assert admin.client.get(LOG, headers=headers | version).status_code == 200
+    filtered = admin.client.get(
+        f"{LOG}?ext=104&state=&event=", headers=headers | {"HX-Source": "form#filter"}
+    )
+    assert filtered.headers["HX-Replace-Url"] == f"{LOG}?ext=104"
