@@ -12,14 +12,28 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from callevents import database, directory, hooks, pbxs, server, supervisor, users, worker
+from callevents import (
+    database,
+    directory,
+    encryption,
+    hooks,
+    pbxs,
+    server,
+    signing_secrets,
+    stored_secrets,
+    supervisor,
+    users,
+    worker,
+)
 from callevents.config import Settings
 from callevents.delivery import log
 from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method, Role
 from callevents.errors import CallEventsError, InvalidError, NotFoundError
-from callevents.extensions import begin_write, db
+from callevents.extensions import begin_write, cipher, db
 from callevents.hooks import ALL_EXTENSIONS
 from callevents.models import Delivery, Extension, Hook, Pbx, utc_now
+from callevents.policy import GIVE_UP_CHOICES, read_policy
+from callevents.policy_options import make_policy, policy_options
 from callevents.reports import plain_name
 from callevents.upkeep import retention
 
@@ -31,13 +45,21 @@ extensions_group = AppGroup("extensions", help="Extensions of a PBX.")
 hooks_group = AppGroup("hooks", help="Requests that call events make.")
 deliveries_group = AppGroup("deliveries", help="Call events on their way to receivers.")
 users_group = AppGroup("users", help="People who may sign in.")
+secrets_group = AppGroup("secrets", help="Keys of the secrets that requests have.")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    for group in (pbx_group, extensions_group, hooks_group, deliveries_group, users_group):
+    for group in (
+        pbx_group,
+        extensions_group,
+        hooks_group,
+        deliveries_group,
+        users_group,
+        secrets_group,
+    ):
         app.cli.add_command(group)
     for command in (web, work, up, purge):
         app.cli.add_command(command)
@@ -139,6 +161,8 @@ def list_extensions(pbx: str, as_json: bool) -> None:
 @click.option("--note", default="", help="A note for people.")
 @click.option("--inactive", is_flag=True, help="Do not enable it.")
 @click.option("--add", is_flag=True, help="Add it beside the requests that the event has.")
+@policy_options
+@click.option("--sign", is_flag=True, help="Sign the requests; a new secret is printed this once.")
 @json_option
 @reports_errors
 def set_hook(
@@ -150,13 +174,17 @@ def set_hook(
     note: str,
     inactive: bool,
     add: bool,
+    sign: bool,
     as_json: bool,
+    **policy: Any,
 ) -> None:
     """Configure the request for an EVENT of an EXTENSION (* for all); print its Event ID.
 
     Where the event has one request already, it becomes this one, unless --add is given: what is
-    not named is GET, active and without a note.
+    not named is as it is for a new one (GET, active, not signed ...). With --sign a request that is
+    signed keeps its secret.
     """
+    wanted = make_policy(**policy)
     begin_write()
     found = pbxs.get_pbx(pbx)
     configure = hooks.create_hook if add else hooks.set_hook
@@ -168,9 +196,35 @@ def set_hook(
         url=url,
         active=not inactive,
         note=note,
+        policy=wanted,
     )
+    secret = _sign(hook, wanted=sign)
     db.session.commit()
-    _print(_hook(hook), hook.event_id, as_json)
+    _print_hook(hook, hook.event_id, secret, as_json=as_json)
+
+
+def _sign(hook: Hook, *, wanted: bool) -> str | None:
+    """Sign the hook's requests or no longer; return the secret if it is new."""
+    if wanted:
+        return None if hook.signing_secret else signing_secrets.renew_secret(hook)
+    signing_secrets.remove_secret(hook)
+    return None
+
+
+@hooks_group.command("rotate-secret")
+@click.argument("event_id")
+@json_option
+@reports_errors
+def rotate_secret(event_id: str, as_json: bool) -> None:
+    """Make a new signing secret for the request with this Event ID, and print it this once.
+
+    The one before, if there is one, signs too for 24 hours more.
+    """
+    begin_write()
+    hook = hooks.get_hook(event_id)
+    secret = signing_secrets.renew_secret(hook)
+    db.session.commit()
+    _print_hook(hook, hook.event_id, secret, as_json=as_json)
 
 
 @hooks_group.command("list")
@@ -179,7 +233,8 @@ def set_hook(
 @reports_errors
 def list_hooks(pbx: str | None, as_json: bool) -> None:
     """List the requests, of one PBX or of all."""
-    _print_list(hooks.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None), _hook, as_json)
+    found = hooks.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
+    _print_list(found, _hook_with_policy if as_json else _hook, as_json)
 
 
 @hooks_group.command("enable")
@@ -205,7 +260,9 @@ def _switch(event_id: str, *, active: bool, as_json: bool) -> None:
     hook = hooks.get_hook(event_id)
     hooks.set_active(hook, active)
     db.session.commit()
-    _print(_hook(hook), f"{event_id} is {'enabled' if active else 'disabled'}.", as_json)
+    _print(
+        _hook_with_policy(hook), f"{event_id} is {'enabled' if active else 'disabled'}.", as_json
+    )
 
 
 @hooks_group.command("clear")
@@ -221,7 +278,7 @@ def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool
     found = pbxs.get_pbx(pbx)
     listed = hooks.list_hooks(found, directory.get_extension_by_number(found, extension))
     chosen = [hook for hook in listed if hook.event_type in wanted]
-    removed = [_hook(hook) for hook in chosen]
+    removed = [_hook_with_policy(hook) for hook in chosen]
     hooks.clear_hooks(chosen)
     db.session.commit()
     count = len(removed)
@@ -263,6 +320,49 @@ def add_user(username: str, role: Role, password: str, as_json: bool) -> None:
     db.session.commit()
     values = {"username": user.username, "role": user.role}
     _print(values, f"{user.username} may sign in as {user.role}.", as_json)
+
+
+@secrets_group.command("make-key")
+def make_key() -> None:
+    """Print a new key for the setting CALLEVENTS_ENCRYPTION_KEYS."""
+    click.echo(encryption.make_key())
+
+
+@secrets_group.command("rotate")
+@json_option
+@reports_errors
+def rotate_secrets(as_json: bool) -> None:
+    """Encrypt all secrets anew with the first of the keys.
+
+    Where the keys are in the data folder, a new one is made and put first.
+    """
+    settings = _settings()
+    is_ours = not settings.encryption_keys
+    if is_ours:
+        settings.add_encryption_key()
+        cipher.bound.reload()
+    count, unreadable = _renew_all()
+    if is_ours and not unreadable:
+        settings.drop_old_encryption_keys()
+    text = f"The secrets of {count} request{'' if count == 1 else 's'} are encrypted anew."
+    if unreadable:
+        text += f"\nNo key decrypts those of: {', '.join(unreadable)}. Enter them again."
+    _print({"renewed": count, "unreadable": unreadable}, text, as_json)
+
+
+def _renew_all() -> tuple[int, list[str]]:
+    """Return how many hooks have been renewed, and the Event IDs of those that could not be."""
+    count, last_id = 0, 0
+    unreadable: list[str] = []
+    while True:
+        begin_write()
+        batch = stored_secrets.renew_batch(last_id)
+        if batch is None:
+            db.session.rollback()
+            return count, unreadable
+        db.session.commit()
+        count, last_id = count + batch.count, batch.last_id
+        unreadable += batch.unreadable
 
 
 @click.command("web")
@@ -356,6 +456,30 @@ def _hook(hook: Hook) -> Values:
         "active": hook.active,
         "note": hook.note,
     }
+
+
+def _hook_with_policy(hook: Hook) -> Values:
+    """Return the hook without its secrets."""
+    policy = read_policy(hook)
+    return {
+        **_hook(hook),
+        "give_up_after": GIVE_UP_CHOICES[policy.give_up_seconds][0],
+        "in_order": policy.in_order,
+        "body": policy.body_format,
+        "parameters": policy.parameters,
+        "headers": [header.name for header in policy.headers],
+        "auth": policy.credentials.kind,
+        "signed": bool(hook.signing_secret),
+    }
+
+
+def _print_hook(hook: Hook, text: str, secret: str | None, *, as_json: bool) -> None:
+    """Print a hook, and its new signing secret if there is one."""
+    values = _hook_with_policy(hook)
+    if secret:
+        values["signing_secret"] = secret
+        text += f"\nIts signing secret, shown this once:\n{secret}"
+    _print(values, text, as_json)
 
 
 def _delivery(delivery: Delivery) -> Values:

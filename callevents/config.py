@@ -24,7 +24,7 @@ PREFIX = "CALLEVENTS_"
 MAX_SOCKET_PATH = 100
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """One or more settings are wrong; the text says which, and what they may be."""
 
 
@@ -291,6 +291,19 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise SettingsError(f"The file {path} is wrong: {error}.") from None
 
+    def add_encryption_key(self) -> None:
+        """Put a new key before those in the data folder; raises SettingsError.
+
+        Where the setting gives the keys, it has to be put there.
+        """
+        if self.encryption_keys:
+            raise SettingsError(f"The keys are in the setting {PREFIX}ENCRYPTION_KEYS.")
+        _write_keys(self.encryption_keys_file, [make_key(), *self.read_encryption_keys()])
+
+    def drop_old_encryption_keys(self) -> None:
+        """Keep the first key in the data folder, and the one before: others may still use that."""
+        _write_keys(self.encryption_keys_file, self.read_encryption_keys()[:2])
+
 
 _DATABASE_SCHEMES = {
     "postgres": "postgresql+psycopg",
@@ -322,6 +335,14 @@ def _keys(text: str) -> tuple[str, ...]:
     if not keys or not all(map(is_key, keys)):
         raise ValueError("must be keys that `flask secrets make-key` has made")
     return keys
+
+
+def _write_keys(path: Path, keys: Sequence[str]) -> None:
+    """Replace the file as a whole, so that nobody reads a part of it."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(descriptor, "w") as file:
+        file.write("\n".join(keys))
+    Path(name).replace(path)
 
 
 def _write_new_secret(path: Path, text: str) -> None:

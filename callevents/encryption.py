@@ -1,5 +1,6 @@
 """Encrypts secrets for the database: Fernet, with keys that can be changed while all runs."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -40,17 +41,21 @@ class Cipher:
 
     def renew(self, token: str) -> str:
         """Return the same text encrypted with the first key; raises UnreadableError."""
-        try:
-            return self._keys.rotate(token.encode()).decode()
-        except InvalidToken:
-            raise UnreadableError from None
+        return self.encrypt(self._decrypt(token))
+
+    def reload(self) -> None:
+        """Read the keys again; keep those that there are if that fails."""
+        with contextlib.suppress(OSError, ValueError):
+            self._keys = _join(self._read_keys())
+            # What a key has decrypted that was taken away is forgotten.
+            self._remembered.cache_clear()
 
     def _decrypt(self, token: str) -> str:
         try:
             return self._keys.decrypt(token.encode()).decode()
         except InvalidToken:
             # Another process may have made a new key meanwhile.
-            self._keys = _join(self._read_keys())
+            self.reload()
         try:
             return self._keys.decrypt(token.encode()).decode()
         except InvalidToken:

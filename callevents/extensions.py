@@ -52,6 +52,8 @@ class AppCipher:
 
     def encrypt(self, text: str) -> str:
         """Return the text encrypted."""
+        # It is done seldom, and an old key may be dropped once a newer one is there.
+        self.bound.reload()
         return self.bound.encrypt(text)
 
 

@@ -11,11 +11,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.config import Settings
 from callevents.delivery.engine import Engine
+from callevents.encryption import UnreadableError
 from callevents.extensions import db
 from callevents.jobs import Drainer, make_queue
+from callevents.stored_secrets import find_unreadable
 from callevents.upkeep.keeper import Keeper
 
 #: RQ's Redis calls block at most about this long, so that a dead connection is noticed.
@@ -68,6 +71,7 @@ def run(app: Flask) -> int:
     with app.app_context():
         engine = Engine(db.engine, settings)
         keeper = Keeper(db.engine, settings)
+        _check_secrets()
     Drainer.engine = engine
     engine.start()
     keeper.start()
@@ -80,6 +84,19 @@ def run(app: Flask) -> int:
         keeper.close()
         log.info("worker stopped")
     return 0
+
+
+def _check_secrets() -> None:
+    """Say at once when secrets cannot be decrypted; what needs them fails with a sentence."""
+    try:
+        unreadable = find_unreadable()
+    except SQLAlchemyError as error:
+        log.warning("the secrets could not be looked at", error=str(error))
+        return
+    finally:
+        db.session.remove()
+    if unreadable:
+        log.error(str(UnreadableError()), requests=len(unreadable), first=unreadable[0])
 
 
 def _take_signals(engine: Engine) -> None:

@@ -1,6 +1,5 @@
 """The commands: what they do, print for people, print for programs, and how they fail."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,36 +15,10 @@ from callevents.extensions import begin_write, db
 from callevents.ingest import accept
 from callevents.models import Delivery, Hook, Pbx
 from callevents.reports import Report
+from tests.commands.conftest import Run
 from tests.conftest import Configure
 from tests.core.faults import lost_connection, missing_table
 from tests.running.running import find_free_port
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(app: Flask) -> Run:
-    """Runs a command."""
-
-    def run(*arguments: str, **options: Any) -> Result:
-        db.session.commit()
-        result = app.test_cli_runner().invoke(args=list(arguments), **options)
-        db.session.rollback()
-        return result
-
-    return run
-
-
-@pytest.fixture
-def answer(run: Run) -> Callable[..., Any]:
-    """Runs a command that must succeed, with --json; returns what it prints."""
-
-    def answer(*arguments: str, **options: Any) -> Any:
-        result = run(*arguments, "--json", **options)
-        assert (result.exit_code, result.stderr) == (0, "")
-        return json.loads(result.stdout)
-
-    return answer
 
 
 def check_failure(result: Result, sentence: str) -> None:
@@ -113,6 +86,13 @@ def test_setting_hooks(
         "url": "http://a/x",
         "active": True,
         "note": "",
+        "give_up_after": "24h",
+        "in_order": True,
+        "body": "form",
+        "parameters": "all",
+        "headers": [],
+        "auth": "none",
+        "signed": False,
     }
     changed = run(
         "hooks",

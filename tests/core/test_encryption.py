@@ -1,0 +1,165 @@
+"""Secrets at rest: keys that are made, changed, dropped and lost."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from callevents import hooks, signing_secrets, stored_secrets
+from callevents.config import Settings, SettingsError, load_settings
+from callevents.encryption import Cipher, UnreadableError, make_key
+from callevents.enums import AuthKind, EventType, Method
+from callevents.extensions import begin_write, cipher, db
+from callevents.models import Hook, Pbx
+from callevents.policy import Credentials, OwnHeader, Policy
+
+
+def settings_in(folder: Path, **values: object) -> Settings:
+    """Return settings with that data folder."""
+    return load_settings(data_dir=folder, **values)
+
+
+def create_secretive(pbx: Pbx) -> Hook:
+    """Create a hook with every kind of secret."""
+    begin_write()
+    policy = Policy(
+        headers=(OwnHeader("X-A", "one"), OwnHeader("X-B", "two")),
+        credentials=Credentials(AuthKind.BEARER, secret="three"),
+    )
+    hook = hooks.create_hook(
+        pbx, None, EventType.DIAL_IN, method=Method.GET, url="http://a/", policy=policy
+    )
+    signing_secrets.renew_secret(hook)
+    signing_secrets.renew_secret(hook)
+    db.session.commit()
+    return hook
+
+
+def tokens(hook: Hook) -> list[str]:
+    """Return all that is stored encrypted."""
+    db.session.expire_all()
+    headers = [token for _name, token in json.loads(hook.own_headers)]
+    return [hook.auth_secret, hook.signing_secret, hook.previous_signing_secret, *headers]
+
+
+def test_a_key_is_made_once_and_private(tmp_path: Path) -> None:
+    """Without a setting the data folder has a key that its owner only may read."""
+    settings = settings_in(tmp_path / "new")
+    [key] = settings.read_encryption_keys()
+    assert settings.read_encryption_keys() == (key,)
+    assert stat.S_IMODE(settings.encryption_keys_file.stat().st_mode) == 0o600
+    assert settings_in(tmp_path / "other").read_encryption_keys() != (key,)
+
+
+def test_keys_of_the_setting(tmp_path: Path) -> None:
+    """The setting's first key encrypts, all decrypt, and the data folder has none."""
+    first, second = make_key(), make_key()
+    old = Cipher(settings_in(tmp_path, encryption_keys=second).read_encryption_keys)
+    settings = settings_in(tmp_path, encryption_keys=f" {first}, {second},")
+    new = Cipher(settings.read_encryption_keys)
+    assert new.decrypt(old.encrypt("é")) == "é"
+    with pytest.raises(UnreadableError):
+        old.decrypt(new.encrypt("é"))
+    assert not settings.encryption_keys_file.exists()
+
+
+@pytest.mark.parametrize("wrong", ["x", ",", f"{make_key()},x", make_key()[:-4]])
+def test_wrong_keys_stop_the_start(tmp_path: Path, wrong: str) -> None:
+    """What is no key is told without telling it, in the setting and in the file."""
+    sentence = "must be keys that `flask secrets make-key` has made."
+    with pytest.raises(SettingsError) as caught:
+        settings_in(tmp_path, encryption_keys=wrong)
+    assert str(caught.value) == f"The setting CALLEVENTS_ENCRYPTION_KEYS is wrong: {sentence}"
+    path = tmp_path / "encryption_keys"
+    path.write_text(wrong)
+    with pytest.raises(SettingsError) as caught:
+        settings_in(tmp_path).read_encryption_keys()
+    assert str(caught.value) == f"The file {path} is wrong: {sentence}"
+
+
+def test_a_running_process_learns_of_a_new_key(tmp_path: Path) -> None:
+    """What another process encrypts with a newer key is read without a new start."""
+    settings = settings_in(tmp_path)
+    running = Cipher(settings.read_encryption_keys)
+    old = running.encrypt("old")
+    settings.add_encryption_key()
+    new = Cipher(settings.read_encryption_keys).encrypt("new")
+    assert (running.decrypt(new), running.decrypt(old)) == ("new", "old")
+    settings.encryption_keys_file.write_text("damaged")
+    with pytest.raises(UnreadableError):
+        running.decrypt(Cipher(lambda: [make_key()]).encrypt("x"))
+    assert running.decrypt(old) == "old"
+
+
+def test_old_keys_are_dropped_one_later(tmp_path: Path) -> None:
+    """The key before the first stays, for those that have not learnt of it yet."""
+    settings = settings_in(tmp_path)
+    [first] = settings.read_encryption_keys()
+    for _ in range(2):
+        settings.add_encryption_key()
+    newest, middle, oldest = settings.read_encryption_keys()
+    assert oldest == first
+    settings.drop_old_encryption_keys()
+    assert settings.read_encryption_keys() == (newest, middle)
+    assert stat.S_IMODE(settings.encryption_keys_file.stat().st_mode) == 0o600
+
+
+def test_keys_of_the_setting_are_not_ours_to_change(tmp_path: Path) -> None:
+    """A key cannot be added where the operator gives them."""
+    settings = settings_in(tmp_path, encryption_keys=make_key())
+    with pytest.raises(SettingsError, match="The keys are in the setting CALLEVENTS_ENC"):
+        settings.add_encryption_key()
+
+
+def test_all_secrets_are_renewed(pbx: Pbx, settings: Settings, tmp_path: Path) -> None:
+    """After a rotation the old key opens nothing any more, and the new one everything."""
+    hook = create_secretive(pbx)
+    plain = [cipher.bound.decrypt(token) for token in tokens(hook)]
+    keys_before = settings.read_encryption_keys()
+    old = Cipher(lambda: keys_before)
+    settings.add_encryption_key()
+    cipher.bound.reload()
+    begin_write()
+    renewed = stored_secrets.renew_batch(0)
+    db.session.commit()
+    assert renewed is not None
+    assert (renewed.count, renewed.unreadable, renewed.last_id) == (1, [], hook.id)
+    assert stored_secrets.renew_batch(hook.id) is None
+    assert [cipher.bound.decrypt(token) for token in tokens(hook)] == plain
+    for token in tokens(hook):
+        with pytest.raises(UnreadableError):
+            old.decrypt(token)
+
+
+def test_batches(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many hooks are renewed in several batches; those without secrets are passed over."""
+    monkeypatch.setattr(stored_secrets, "BATCH", 2)
+    begin_write()
+    hooks.create_hook(pbx, None, EventType.HANGUP, method=Method.GET, url="http://a/")
+    ids = [create_secretive(pbx).id for _ in range(3)]
+    begin_write()
+    first = stored_secrets.renew_batch(0)
+    assert first is not None
+    assert (first.count, first.last_id) == (2, ids[1])
+    second = stored_secrets.renew_batch(first.last_id)
+    assert second is not None
+    assert (second.count, second.last_id) == (1, ids[2])
+    assert stored_secrets.renew_batch(second.last_id) is None
+
+
+def test_unreadable_secrets_are_found_and_left_alone(pbx: Pbx) -> None:
+    """A hook of which one secret has another key is told, and nothing of it is changed."""
+    good, bad = create_secretive(pbx), create_secretive(pbx)
+    begin_write()
+    bad.previous_signing_secret = Cipher(lambda: [make_key()]).encrypt("x")
+    db.session.commit()
+    before = tokens(bad)
+    assert stored_secrets.find_unreadable() == [bad.event_id]
+    begin_write()
+    renewed = stored_secrets.renew_batch(0)
+    db.session.commit()
+    assert renewed is not None
+    assert (renewed.count, renewed.unreadable) == (1, [bad.event_id])
+    assert tokens(bad) == before
+    assert tokens(good)
