@@ -20,10 +20,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings.make_data_dir()
     app.config.from_mapping(_flask_config(settings))
     app.extensions["callevents_settings"] = settings
-    if proxies := settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Werkzeug documents it
-            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
-        )
     logs.init_app(app, settings)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "callevents" / "migrations"))
@@ -32,6 +28,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.init_app(app)
     api.init_app(app)
     cli.init_app(app)
+    # In front of all that asks for the client's address or scheme.
+    if proxies := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Werkzeug documents it
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+        )
     return app
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 import structlog
+from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -62,7 +63,8 @@ class _Request:
 class Intake:
     """Takes the reports of this process's requests. One for an application."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: Flask) -> None:
+        self._app = app
         self._reset()
         reset = weakref.WeakMethod(self._reset)
         # A forked process has none of the threads that lead or wait here.
@@ -104,7 +106,9 @@ class Intake:
         with self._lock:
             batch = self._take()
         try:
-            _store(batch)
+            # A context of its own, so that what it does and undoes is not the request's.
+            with self._app.app_context():
+                _store(batch)
         finally:
             for request in batch:
                 if not request.is_answered:

@@ -3,7 +3,7 @@
 import time
 
 import structlog
-from flask import current_app
+from flask import Flask, current_app
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -67,13 +67,13 @@ class Waker:
 
 def wake() -> None:
     """Wake the workers, after the commit of what they are to do."""
-    get_waker().wake()
+    get_waker(current_app).wake()
 
 
-def get_waker() -> Waker:
-    """Return the application's waker, which needs no application when it wakes."""
-    waker: Waker | None = current_app.extensions.get("callevents_waker")
+def get_waker(app: Flask) -> Waker:
+    """Return the application's waker, which needs no context when it wakes."""
+    waker: Waker | None = app.extensions.get("callevents_waker")
     if waker is None:
-        waker = Waker(current_app.extensions["callevents_settings"])
-        current_app.extensions["callevents_waker"] = waker
+        waker = Waker(app.extensions["callevents_settings"])
+        app.extensions["callevents_waker"] = waker
     return waker

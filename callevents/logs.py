@@ -60,9 +60,14 @@ def configure(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
+def is_request_id(text: str) -> bool:
+    """Return whether this may be a request's id, given by who asks."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
 def _begin() -> None:
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    g.request_id = given if is_request_id(given) else uuid4().hex
     g.request_began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from callevents.api import health, ingest
+from callevents.api.express import Express
 from callevents.api.problems import http_problem
 from callevents.api.senders import Senders
 from callevents.config import Settings
@@ -14,9 +15,12 @@ def init_app(app: Flask) -> None:
     settings: Settings = app.extensions["callevents_settings"]
     app.extensions["callevents_limiter"] = ingest.Limiter(settings.ingest_events_per_minute)
     app.extensions["callevents_senders"] = Senders()
-    app.extensions["callevents_intake"] = Intake()
+    app.extensions["callevents_intake"] = Intake(app)
     # Errors below these paths are answered as programs read them, not with a page.
     programs = app.extensions.setdefault("callevents_programs", {})
     programs.update(dict.fromkeys(("/ingest", "/healthz", "/readyz"), http_problem))
     app.register_blueprint(health.bp)
     app.register_blueprint(ingest.bp)
+    # To look into each request, DEBUG has all go the long way, with a line in the log.
+    if settings.log_level != "DEBUG":
+        app.wsgi_app = Express(app)  # type: ignore[method-assign]  # as Werkzeug documents it

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from flask import Request
+from werkzeug.wrappers import Request
 
 from callevents.api.problems import ProblemError
 

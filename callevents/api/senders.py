@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import Request
+from werkzeug.wrappers import Request
 
 from callevents.api.problems import ProblemError
 from callevents.errors import NotFoundError
@@ -20,6 +20,7 @@ class Sender:
 
     pbx: Pbx
     token_id: str
+    digest: str
 
 
 class Senders:
@@ -33,20 +34,23 @@ class Senders:
     def __init__(self) -> None:
         self._remembered: dict[tuple[str, str], Sender] = {}
 
+    def find(self, slug: str, token: str) -> Sender | None:
+        """Return the sender if it is remembered."""
+        return self._remembered.get((slug, digest_token(token)))
+
     def get(self, slug: str, token: str) -> Sender:
         """Return the sender; raises ProblemError with 401 or 404."""
-        key = (slug, digest_token(token))
-        sender = self._remembered.get(key)
+        sender = self.find(slug, token)
         if sender is None:
             sender = _look_up(slug, token)
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[key] = sender
+            self._remembered[slug, sender.digest] = sender
         return sender
 
-    def forget(self, slug: str, token: str) -> None:
-        """Forget a token that is not valid any more."""
-        self._remembered.pop((slug, digest_token(token)), None)
+    def forget(self, sender: Sender) -> None:
+        """Forget a sender whose token is not valid any more."""
+        self._remembered.pop((sender.pbx.slug, sender.digest), None)
 
 
 def given_token(request: Request) -> str:
@@ -79,7 +83,7 @@ def _look_up(slug: str, token: str) -> Sender:
     found = find_token(pbx, token)
     if found is None:
         raise refusal(token)
-    sender = Sender(pbx, found.id)
+    sender = Sender(pbx, found.id, found.digest)
     # Kept as it is, for every thread, when this request's session ends.
     db.session.expunge(pbx)
     return sender

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from callevents import headers
 from callevents.web import (
     account,
     addresses,
@@ -10,7 +11,6 @@ from callevents.web import (
     example_events,
     extensions,
     guard,
-    headers,
     hooks,
     hx,
     pbxs,

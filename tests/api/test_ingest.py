@@ -362,11 +362,15 @@ def test_tokens_are_neither_logged_nor_stored(
     assert not [row for row in rows if token in row or second in row]
 
 
-def test_each_request_has_a_line_in_the_log(send: Send, logged: Logged) -> None:
-    """One line a request, with method, path, status and the request's id, which is answered."""
-    answer = send(json=EVENT)
+def test_refused_requests_have_a_line_in_the_log(send: Send, logged: Logged) -> None:
+    """What was not taken has one, with method, path, status and the request's answered id.
+
+    What was taken is a row that people can look at, and needs no line.
+    """
+    send(json=EVENT)
+    answer = send(json={})
     [line] = [json.loads(line) for line in logged.lines if '"event": "request"' in line]
-    assert (line["method"], line["path"], line["status"]) == ("POST", URL, 202)
+    assert (line["method"], line["path"], line["status"]) == ("POST", URL, 422)
     assert line["request_id"] == answer.headers["X-Request-ID"]
 
 

@@ -29,9 +29,8 @@ class Crowd:
     """Reports from many threads at once, as a server's requests do."""
 
     def __init__(self, app: Flask, pbx: Pbx) -> None:
-        self.intake = Intake()
+        self.intake = Intake(app)
         self.outcomes: dict[int, Outcome] = {}
-        self._app = app
         self._threads: list[threading.Thread] = []
         self._sender = sender_of(pbx)
 
@@ -63,11 +62,10 @@ class Crowd:
         return outcome
 
     def _report(self, number: int, sender: tuple[Pbx, str], reports: list[Report]) -> None:
-        with self._app.app_context():
-            try:
-                self.outcomes[number] = self.intake.submit(*sender, reports)
-            except BaseException as error:  # noqa: BLE001  # it is the outcome
-                self.outcomes[number] = error
+        try:
+            self.outcomes[number] = self.intake.submit(*sender, reports)
+        except BaseException as error:  # noqa: BLE001  # it is the outcome
+            self.outcomes[number] = error
 
 
 def sender_of(pbx: Pbx) -> tuple[Pbx, str]:

@@ -15,6 +15,8 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 ONE_YEAR_SECONDS = 365 * 24 * 3600
+STRICT_TRANSPORT = ("Strict-Transport-Security", f"max-age={ONE_YEAR_SECONDS}")
+_OF_PROGRAMS = (*ALWAYS.items(), ("Cache-Control", "no-store"))
 
 
 def init_app(app: Flask) -> None:
@@ -22,10 +24,15 @@ def init_app(app: Flask) -> None:
     app.after_request(_add)
 
 
+def of_programs(*, is_secure: bool) -> tuple[tuple[str, str], ...]:
+    """Return the same headers for an answer to a program that is not Flask's."""
+    return (*_OF_PROGRAMS, STRICT_TRANSPORT) if is_secure else _OF_PROGRAMS
+
+
 def _add(response: Response) -> Response:
     response.headers.update(ALWAYS)
     if request.is_secure:
-        response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR_SECONDS}"
+        response.headers.extend([STRICT_TRANSPORT])
     if request.endpoint == "static":
         _cache_static(response)
     elif "Cache-Control" not in response.headers:
