@@ -10,7 +10,7 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage bench check format
+.PHONY: help install run test coverage faults bench check format
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ coverage: $(VENV)/installed-dev ## Run all tests and say which lines none of the
 	$(BIN)/coverage run -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+faults: $(VENV)/installed-dev ## Kill and break everything under load, and count what arrives
+	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m tests.faults $(ARGS)
 
 bench: $(VENV)/installed-bench ## Measure this and others side by side; ARGS='--seconds 8 --runs 1'
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m bench $(ARGS)

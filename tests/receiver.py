@@ -42,14 +42,19 @@ class Reply:
     hold: Callable[[], None] | None = None
 
 
+class _Server(ThreadingHTTPServer):
+    # The system's own, 5, would make clients wait a second when many come at once.
+    request_queue_size = 128
+    daemon_threads = True
+
+
 class Receiver:
     """Listens on a free port of 127.0.0.1 until it is closed."""
 
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
         self.reply: Callable[[Arrival], Reply] = lambda _arrival: Reply()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
@@ -72,6 +77,8 @@ class Receiver:
     def _handler(receiver) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler's
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # An answer in two parts is not to wait until the first one is acknowledged.
+            disable_nagle_algorithm = True
 
             def handle_one(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))

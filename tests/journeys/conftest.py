@@ -1,6 +1,5 @@
 """The product as real processes, on embedded parts and on PostgreSQL with Valkey."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from callevents import create_app
-from callevents.config import Settings
 from callevents.enums import EventType
-from callevents.extensions import db
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.receiver import Receiver
+from tests.running.commands import Commands
 from tests.running.running import CallEvents
 
 LEASE_SECONDS = "2"
@@ -24,21 +21,16 @@ class Product(CallEvents):
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         super().__init__(data_dir, **settings)
-        self._app = create_app(Settings(**settings, data_dir=data_dir))
-        self._commands = self._app.test_cli_runner()
+        commands = Commands(data_dir, **settings)
+        #: Runs a command with --json, in this process; returns what it prints.
+        self.flask = commands.run
+        self._close_commands = commands.close
         self.token = ""
-
-    def flask(self, *arguments: str) -> Any:
-        """Run a command with --json, in this process; return what it prints."""
-        done = self._commands.invoke(args=[*arguments, "--json"])
-        assert done.exit_code == 0, done.stderr
-        return json.loads(done.stdout)
 
     def end(self) -> None:
         """End it, and close what the commands have opened."""
         super().end()
-        with self._app.app_context():
-            db.engine.dispose()
+        self._close_commands()
 
     def add_pbx(self, name: str) -> None:
         """Add a PBX; reports are made with its token."""

@@ -1,0 +1,81 @@
+"""`make faults`: breaks the running product in loops, and prints what became of the events."""
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from tests.faults.loop import Scenario, run
+from tests.faults.receivers import BAD
+from tests.faults.systems import Apart, OneMachine, System
+from tests.faults.table import table
+from tests.faults.verdict import Verdict
+
+SYSTEMS = {"sqlite": OneMachine, "postgresql": Apart}
+
+
+def find_scenarios(system: System) -> Iterator[Scenario]:
+    """Yield what is done to the system: nothing, bad receivers, each fault, and all together."""
+    yield Scenario("nothing happens")
+    for bad in BAD:
+        yield Scenario(f"beside one {bad.name}", bad=(bad,))
+    for fault in system.faults:
+        yield Scenario(fault, faults=(fault,))
+    yield Scenario("everything at once", faults=tuple(system.faults), bad=BAD)
+
+
+def main() -> int:
+    """Run the loops; return 1 if anything did not hold."""
+    options = read_options()
+    logging.getLogger().setLevel(logging.WARNING)
+    began = time.monotonic()
+    verdicts: list[Verdict] = []
+    for kind in options.database or SYSTEMS:
+        with tempfile.TemporaryDirectory(prefix="callevents-faults-") as folder:
+            verdicts += run_system(SYSTEMS[kind](Path(folder)), options)
+    click.echo("\n" + table(verdicts))
+    bad = [verdict.name for verdict in verdicts if not verdict.is_good]
+    click.echo(f"\n{len(verdicts)} loops in {time.monotonic() - began:.0f} s, {len(bad)} bad.")
+    return 1 if bad else 0
+
+
+def read_options() -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser("make faults ARGS=...", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8, help="load of each loop")
+    parser.add_argument("--rate", type=float, default=75, help="events a second")
+    parser.add_argument("--seed", type=int, default=1, help="of the first round")
+    parser.add_argument("--loops", type=int, default=1, help="rounds, each with the next seed")
+    parser.add_argument("--database", action="append", choices=SYSTEMS, help="only this one")
+    parser.add_argument("--logs", type=Path, help="a folder for what the processes write")
+    parser.add_argument("--only", default="", help="only loops whose name has this")
+    return parser.parse_args()
+
+
+def run_system(system: System, options: argparse.Namespace) -> Iterator[Verdict]:
+    """Start the system and run its loops, anew for each."""
+    try:
+        system.start()
+        for seed in range(options.seed, options.seed + options.loops):
+            for scenario in find_scenarios(system):
+                if options.only in scenario.name:
+                    verdict = run(
+                        system, scenario, seconds=options.seconds, rate=options.rate, seed=seed
+                    )
+                    click.echo(table([verdict], head=False))
+                    yield verdict
+        system.stop()
+    finally:
+        system.close()
+        if options.logs:
+            options.logs.mkdir(exist_ok=True)
+            (options.logs / f"{system.name}.log").write_text(system.output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Looks into the product's database, whatever is running."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import NullPool, Row, create_engine, func, select
+from sqlalchemy.exc import OperationalError
+
+from callevents.models import IS_OPEN, Attempt, Delivery
+
+RETRY_SECONDS = 0.02
+LONGEST_SECONDS = 60.0
+
+
+class Outbox:
+    """The deliveries, as SQL has them at this moment."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(url, poolclass=NullPool)
+
+    def find_claimed(self) -> set[str]:
+        """Return the ids of the deliveries that a worker has, or had when it was killed."""
+        query = select(Delivery.id).where(IS_OPEN, Delivery.claimed_at.is_not(None))
+        return {row.id for row in self._ask(query)}
+
+    def count_open(self, url: str) -> int:
+        """Return how many deliveries to addresses that begin like that wait."""
+        query = select(func.count()).where(IS_OPEN, Delivery.url.startswith(url))
+        return int(self._ask(query)[0][0])
+
+    def count_states(self, url: str) -> dict[str, int]:
+        """Return how many deliveries to addresses that begin like that are in which state."""
+        query = (
+            select(Delivery.state, func.count())
+            .where(Delivery.url.startswith(url))
+            .group_by(Delivery.state)
+        )
+        return {str(state): count for state, count in self._ask(query)}
+
+    def find_errors(self, url: str) -> set[str]:
+        """Return what the log says of attempts at addresses that begin like that."""
+        query = select(Attempt.error).where(Attempt.url.startswith(url)).distinct()
+        return {row.error for row in self._ask(query)}
+
+    def _ask(self, query: Any) -> Sequence[Row[Any]]:
+        """Ask until the database answers: it may be starting."""
+        give_up_at = time.monotonic() + LONGEST_SECONDS
+        while True:
+            try:
+                with self._engine.connect() as connection:
+                    return connection.execute(query).all()
+            except OperationalError:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(RETRY_SECONDS)

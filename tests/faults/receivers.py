@@ -1,0 +1,119 @@
+"""Receivers: one that takes whatever comes, and the bad ones, each bad in its own way."""
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.delivery.raw import Connection, RawServer, Talk
+from tests.receiver import Arrival, Receiver, Reply
+
+METADATA = "http://169.254.169.254/latest/meta-data/"
+HUGE_BYTES = 100 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Note:
+    """A request that the healthy receiver got."""
+
+    at: float
+    call: str
+    event: str
+    delivery: str
+
+
+class Healthy:
+    """Answers 200, after a pause of up to so many seconds, and notes what it got, in order."""
+
+    def __init__(self, seed: int, longest_pause: float = 0.0) -> None:
+        self.notes: list[Note] = []
+        self.longest_pause = longest_pause
+        self._dice = random.Random(seed)
+        self._receiver = Receiver()
+        self._receiver.reply = self._answer
+        self.url = self._receiver.url
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._receiver.close()
+
+    def _answer(self, arrival: Arrival) -> Reply:
+        told = arrival.parameters
+        note = Note(time.monotonic(), told["CallID"], told["EventType"], told["DeliveryID"])
+        self.notes.append(note)
+        pause = self._dice.uniform(0, self.longest_pause)
+        return Reply(hold=lambda: time.sleep(pause))
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A bad receiver: how it talks, and what must become of what is sent to it.
+
+    `error` is a part of the sentence that the log must have; empty if it counts as delivered.
+    """
+
+    name: str
+    talk: Talk
+    error: str = ""
+
+
+def _hang(connection: Connection) -> None:
+    if connection.read_request():
+        connection.wait_until_closed()
+
+
+def _drip(connection: Connection) -> None:
+    if connection.read_request():
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            connection.send(b".")
+            time.sleep(1)
+
+
+def _be_huge(connection: Connection) -> None:
+    while connection.read_request():
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % HUGE_BYTES)
+        for _ in range(HUGE_BYTES // 65536):
+            connection.send(b"x" * 65536)
+
+
+def _promise_more(connection: Connection) -> None:
+    if connection.read_request():
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort")
+
+
+def _promise_less(connection: Connection) -> None:
+    if connection.read_request():
+        forged = b"HTTP/1.1 500 Forged\r\nContent-Length: 0\r\n\r\n"
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + forged)
+        connection.wait_until_closed()
+
+
+def _close(connection: Connection) -> None:
+    if connection.read_request():
+        connection.send(b"HTTP/1.1 200 O")
+
+
+def _redirect(connection: Connection) -> None:
+    while connection.read_request():
+        answer = f"HTTP/1.1 302 Found\r\nLocation: {METADATA}\r\nContent-Length: 0\r\n\r\n"
+        connection.send(answer.encode())
+
+
+BAD = (
+    Bad("hanging", _hang, "No answer within"),
+    Bad("dripping", _drip, "took too long"),
+    Bad("huge", _be_huge),
+    Bad("promising more", _promise_more, "closed the connection"),
+    Bad("promising less", _promise_less),
+    Bad("closing", _close, "closed the connection"),
+    Bad("redirecting", _redirect, METADATA),
+)
+
+
+@contextlib.contextmanager
+def listening(*bad: Bad) -> Iterator[dict[Bad, str]]:
+    """Have these receivers listen; give their addresses."""
+    with contextlib.ExitStack() as stack:
+        yield {one: stack.enter_context(RawServer(one.talk)).url for one in bad}

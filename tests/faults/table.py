@@ -1,0 +1,62 @@
+"""Prints verdicts as a table."""
+
+from collections.abc import Iterable, Sequence
+
+from tests.faults.verdict import Verdict
+
+COLUMNS = (
+    ("loop", 38),
+    ("faults", 6),
+    ("acknowledged", 12),
+    ("delivered", 9),
+    ("lost", 4),
+    ("doubled", 7),
+    ("duplicates", 10),
+    ("in flight", 9),
+    ("out of order", 12),
+    ("p50 ms", 6),
+    ("p99 ms", 7),
+    ("rest s", 6),
+)
+
+
+def table(verdicts: Iterable[Verdict], *, head: bool = True) -> str:
+    """Return the table, in Markdown's form; complaints follow their row."""
+    lines = [_line([name for name, _ in COLUMNS]), _line(["-" * width for _, width in COLUMNS])]
+    lines = lines if head else []
+    for verdict in verdicts:
+        lines.append(_line(_cells(verdict)))
+        lines += [f"  BAD: {complaint}" for complaint in _complaints(verdict)]
+    return "\n".join(lines)
+
+
+def _cells(verdict: Verdict) -> list[str]:
+    return [
+        verdict.name,
+        str(verdict.faults.total()),
+        str(verdict.acknowledged),
+        str(verdict.delivered),
+        str(verdict.lost),
+        str(verdict.doubled),
+        str(verdict.duplicates),
+        str(verdict.in_flight),
+        str(verdict.out_of_order),
+        f"{verdict.percentile(50):.0f}",
+        f"{verdict.percentile(99):.0f}",
+        f"{verdict.rest_seconds:.1f}",
+    ]
+
+
+def _complaints(verdict: Verdict) -> list[str]:
+    complaints = list(verdict.complaints)
+    if verdict.unexcused:
+        complaints.append(f"{verdict.unexcused} duplicates were not in flight at a fault")
+    return complaints
+
+
+def _line(cells: Sequence[str]) -> str:
+    padded = [
+        cell.ljust(width) if number == 0 else cell.rjust(width)
+        for number, (cell, (_, width)) in enumerate(zip(cells, COLUMNS, strict=True))
+    ]
+    return f"| {' | '.join(padded)} |"
