@@ -33,18 +33,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not set(SLOW_FOLDERS).intersection(item.path.parts))
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def databases(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SqliteDatabases | PostgresDatabases]:
-    """Both kinds of database, one after the other: what uses this runs twice."""
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "sqlite":
-        yield SqliteDatabases(folder)
-        return
-    postgres = PostgresDatabases(folder)
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
+    """SQLite files."""
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresDatabases]:
+    """A real PostgreSQL, started once: starting it takes as long as many tests."""
+    postgres = PostgresDatabases(tmp_path_factory.mktemp("postgresql"))
     yield postgres
     postgres.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> SqliteDatabases | PostgresDatabases:
+    """Both kinds of database, one after the other: what uses this runs twice."""
+    found: SqliteDatabases | PostgresDatabases = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

