@@ -29,6 +29,7 @@ def numbers(pbx: Pbx, search: str = "", **options: object) -> list[str]:
 def fill(pbx: Pbx, count: int) -> None:
     """Add many extensions with a hook each, quickly."""
     begin_write()
+    origin_id = hooks.find_origin("http://a/")
     extensions = [
         Extension(id=new_id(), pbx_id=pbx.id, number=str(1000 + place), name=f"Desk {place}")
         for place in range(count)
@@ -41,6 +42,7 @@ def fill(pbx: Pbx, count: int) -> None:
             extension_id=extension.id,
             event_type=EventType.DIAL_IN,
             url="http://a/",
+            origin_id=origin_id,
         )
         for extension in extensions
     )

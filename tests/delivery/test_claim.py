@@ -1,51 +1,20 @@
 """Claiming: each due delivery is with one worker at a time, under a lease."""
 
-import math
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import update
 
 from callevents import hooks
-from callevents.delivery.claim import (
-    Claim,
-    claim_due,
-    finish_unsent,
-    has_due,
-    load_claims,
-    renew_leases,
-)
+from callevents.delivery.claim import finish_unsent, renew_leases
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, cipher, db, write_transaction
+from callevents.extensions import begin_write, db, write_transaction
 from callevents.models import Delivery, Hook, utc_now
 from tests.conftest import Configure
+from tests.delivery.claims import LEASE, MOMENT, claim, is_due, load, look
 from tests.delivery.conftest import ReportEvents, get_delivery
-
-LEASE = timedelta(seconds=30)
-MOMENT = timedelta(milliseconds=1)
-Claimed = list[tuple[str, int]]
-
-
-def claim(limit: int = 100, now: datetime | None = None) -> Claimed:
-    """Claim in a transaction of its own."""
-    with write_transaction(db.engine) as connection:
-        return claim_due(connection, limit, now or utc_now(), LEASE)
-
-
-def load(claimed: Claimed) -> list[Claim]:
-    """Load what was claimed."""
-    with db.engine.connect() as connection:
-        claims, unreadable = load_claims(connection, dict(claimed), math.inf, cipher.bound)
-    assert not unreadable
-    return claims
-
-
-def is_due(now: datetime) -> bool:
-    """Return whether anything is due then."""
-    with db.engine.connect() as connection:
-        return has_due(connection, now)
 
 
 @pytest.fixture
@@ -64,9 +33,9 @@ def test_longest_due_are_claimed_first_and_no_more_than_asked(
             update(Delivery).where(Delivery.id == first).values(due_at=utc_now() + MOMENT * 2)
         )
     now = utc_now() + timedelta(seconds=1)
-    assert sorted(claim(2, now)) == sorted([(second, 1), (third, 1)])
-    assert claim(2, now) == [(first, 1)]
-    assert claim(2, now) == []
+    assert claim(2, now) == {second: 1, third: 1}
+    assert claim(2, now) == {first: 1}
+    assert claim(2, now) == {}
 
 
 def test_nothing_is_claimed_before_it_is_due(hook: Hook, report_events: ReportEvents) -> None:
@@ -74,21 +43,21 @@ def test_nothing_is_claimed_before_it_is_due(hook: Hook, report_events: ReportEv
     [delivery_id] = report_events()
     due_at = get_delivery(delivery_id).due_at
     assert not is_due(due_at - MOMENT)
-    assert claim(now=due_at - MOMENT) == []
+    assert claim(now=due_at - MOMENT) == {}
     assert is_due(due_at)
-    assert claim(now=due_at) == [(delivery_id, 1)]
+    assert claim(now=due_at) == {delivery_id: 1}
 
 
 def test_lease_protects_until_it_ends(hook: Hook, report_events: ReportEvents) -> None:
     """Claimed, a delivery is due again when the lease has ended, under a new fence."""
     [delivery_id] = report_events()
     now = utc_now()
-    assert claim(now=now) == [(delivery_id, 1)]
+    assert claim(now=now) == {delivery_id: 1}
     delivery = get_delivery(delivery_id)
     assert (delivery.claimed_at, delivery.due_at) == (now, now + LEASE)
     assert not is_due(now + LEASE - MOMENT)
-    assert claim(now=now + LEASE - MOMENT) == []
-    assert claim(now=now + LEASE) == [(delivery_id, 2)]
+    assert claim(now=now + LEASE - MOMENT) == {}
+    assert claim(now=now + LEASE) == {delivery_id: 2}
 
 
 @pytest.mark.parametrize(
@@ -103,29 +72,29 @@ def test_finished_deliveries_are_never_claimed(
         connection.execute(update(Delivery).values(state=state))
     later = utc_now() + timedelta(days=1)
     assert not is_due(later)
-    assert claim(now=later) == []
+    assert claim(now=later) == {}
 
 
 def test_two_claims_at_once_never_share(hook: Hook, report_events: ReportEvents) -> None:
     """While one claim is not committed yet, another gets only what the first left."""
     ids = report_events(4)
     engine, now = db.engine, utc_now()
-    others: Claimed = []
+    others: dict[str, int] = {}
 
     def claim_others() -> None:
         with write_transaction(engine) as connection:
-            others.extend(claim_due(connection, 100, now, LEASE))
+            others.update(look(connection, 100, now).fences)
 
     thread = threading.Thread(target=claim_others)
     with write_transaction(engine) as connection:
-        mine = claim_due(connection, 2, now, LEASE)
+        mine = look(connection, 2, now).fences
         thread.start()
         if engine.dialect.name == "postgresql":
             # It does not wait for the rows that are taken, it leaves them out.
             thread.join()
     thread.join()
     assert len(mine) == len(others) == 2
-    assert {delivery_id for delivery_id, _ in mine + others} == set(ids)
+    assert mine.keys() | others.keys() == set(ids)
 
 
 def test_many_threads_claim_each_delivery_once(
@@ -141,10 +110,10 @@ def test_many_threads_claim_each_delivery_once(
         start.wait()
         while True:
             with write_transaction(engine) as connection:
-                claimed = claim_due(connection, 4, now, LEASE)
+                claimed = look(connection, 4, now).fences
             if not claimed:
                 return
-            found.extend(claimed)
+            found.extend(claimed.items())
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -159,7 +128,7 @@ def test_claims_are_loaded_with_their_requests_in_order(
 ) -> None:
     """What is to be sent comes in the order of the events, whatever order it was claimed in."""
     ids = report_events(5)
-    claims = load(list(reversed(claim())))
+    claims = load(dict(reversed(claim().items())))
     assert [claim.delivery_id for claim in claims] == ids
     assert {claim.fence for claim in claims} == {1}
     request = claims[3].request
@@ -167,7 +136,9 @@ def test_claims_are_loaded_with_their_requests_in_order(
     assert f"&EventID={hook.event_id}&" in request.body
     assert f"&DeliveryID={ids[3]}&PBX=head-office" in request.body
     assert "&CallerIDNum=3&" in request.body
-    assert claims[3].created_at == get_delivery(ids[3]).created_at
+    delivery = get_delivery(ids[3])
+    assert (claims[3].expires_at, claims[3].hook_id) == (delivery.expires_at, hook.id)
+    assert claims[3].origin_id == hook.origin_id
 
 
 def test_changed_hook_is_sent_as_it_is_now(hook: Hook, report_events: ReportEvents) -> None:
@@ -202,7 +173,7 @@ def test_what_is_off_since_the_claim_is_left_out(
     db.session.commit()
     assert load(claimed) == []
     with write_transaction(db.engine) as connection:
-        finish_unsent(connection, dict(claimed), DeliveryState.CANCELLED, utc_now())
+        finish_unsent(connection, claimed, DeliveryState.CANCELLED, utc_now())
     delivery = get_delivery(delivery_id)
     assert delivery.state is DeliveryState.CANCELLED
     assert delivery.finished_at is not None
@@ -221,7 +192,7 @@ def test_only_open_orphans_are_cancelled(hook: Hook, report_events: ReportEvents
 def test_another_workers_claim_is_not_ended(hook: Hook, report_events: ReportEvents) -> None:
     """Who has lost a claim to another worker cannot end the delivery any more."""
     [delivery_id] = report_events()
-    [(_, fence)] = claim()
+    [fence] = claim().values()
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(fence=fence + 1))
         finish_unsent(connection, {delivery_id: fence}, DeliveryState.CANCELLED, utc_now())

@@ -1,29 +1,29 @@
 """Recording: an attempt is a row always, and moves its delivery only if it may."""
 
-import math
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, update
 
 from callevents import hooks
-from callevents.delivery.claim import Claim, claim_due, load_claims
+from callevents.config import Settings
+from callevents.delivery.claim import Claim
 from callevents.delivery.record import Outcome, record
-from callevents.delivery.retry import GIVE_UP_AFTER
 from callevents.delivery.transport import Answer
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, cipher, db, write_transaction
+from callevents.extensions import begin_write, db, write_transaction
 from callevents.models import CallEvent, Delivery, Hook, utc_now
 from tests.conftest import Configure
+from tests.delivery import claims as claiming
+from tests.delivery.claims import LEASE, MOMENT
 from tests.delivery.conftest import ReportEvents, get_delivery, list_attempts
 
-LEASE = timedelta(seconds=30)
 STARTED = utc_now()
 SUCCESS = Answer(
     STARTED, 12, "", 204, [["X-Id", "7"], ["X-Id", "8"]], body="thanks", truncated=True
 )
 FAILURE = Answer(STARTED, 34, "The receiver answered 500 Internal Server Error.", 500)
-NO_ANSWER = Answer(STARTED, 56, "No answer within 10 seconds.")
+NO_ANSWER = Answer(STARTED, 56, "No answer within 10 seconds.", is_silent=True)
 PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
 FAILED, CANCELLED = DeliveryState.FAILED, DeliveryState.CANCELLED
 
@@ -43,16 +43,18 @@ def claims(hook: Hook, report_events: ReportEvents) -> list[Claim]:
 
 def claim(now: datetime) -> list[Claim]:
     """Claim and load what is due then."""
-    with write_transaction(db.engine) as connection:
-        claimed = claim_due(connection, 100, now, LEASE)
-        claims, _ = load_claims(connection, dict(claimed), math.inf, cipher.bound)
-        return claims
+    return claiming.load(claiming.claim(now=now))
 
 
 def note(*outcomes: Outcome, now: datetime | None = None) -> None:
     """Record the outcomes."""
     with write_transaction(db.engine) as connection:
-        record(connection, outcomes, now or utc_now())
+        record(connection, outcomes, now or utc_now(), Settings())
+
+
+def is_about(wait: timedelta, *, seconds: float) -> bool:
+    """Return whether the wait is the schedule's, changed by up to a fifth."""
+    return 0.8 * seconds <= wait.total_seconds() <= 1.2 * seconds
 
 
 def test_success(claims: list[Claim]) -> None:
@@ -80,23 +82,28 @@ def test_failure_is_tried_again(claims: list[Claim], answer: Answer) -> None:
     note(Outcome(claims[0], answer), now=now)
     delivery = get_delivery(claims[0].delivery_id)
     assert (delivery.state, delivery.attempts) == (PENDING, 1)
-    assert (delivery.due_at, delivery.claimed_at) == (now + timedelta(seconds=1), None)
+    assert (delivery.is_retry, delivery.claimed_at) == (True, None)
+    assert is_about(delivery.due_at - now, seconds=1)
     assert (delivery.status_code, delivery.error) == (answer.status_code, answer.error)
     assert delivery.finished_at is None
-    [again] = claim(now + timedelta(seconds=1))
+    assert claim(delivery.due_at - MOMENT) == []
+    [again] = claim(delivery.due_at)
     assert (again.delivery_id, again.fence) == (delivery.id, 2)
     note(Outcome(again, answer), now=now)
-    assert get_delivery(delivery.id).due_at == now + timedelta(seconds=5)
+    assert is_about(get_delivery(delivery.id).due_at - now, seconds=5)
     assert [attempt.number for attempt in list_attempts(delivery.id)] == [1, 2]
 
 
 def test_failure_after_a_day_is_the_last(claims: list[Claim]) -> None:
     """A delivery that is a day old is given up; it shows as failed, with the last error."""
-    now = claims[0].created_at + GIVE_UP_AFTER
+    now = claims[0].expires_at
     note(Outcome(claims[0], FAILURE), now=now)
     delivery = get_delivery(claims[0].delivery_id)
     assert (delivery.state, delivery.finished_at, delivery.claimed_at) == (FAILED, now, None)
-    assert delivery.error == FAILURE.error
+    assert delivery.error == (
+        f"{FAILURE.error} Gave up after 24 hours: the next attempt would be later."
+    )
+    assert [attempt.error for attempt in list_attempts(delivery.id)] == [FAILURE.error]
     due = {claim.delivery_id for claim in claim(now + timedelta(days=9))}
     assert due == {claims[1].delivery_id, claims[2].delivery_id}, "never again"
 
@@ -170,7 +177,7 @@ def test_cancelled_delivery_is_never_given_up(hook: Hook, claims: list[Claim]) -
     hooks.set_active(hook, active=False)
     db.session.commit()
     cancelled_at = get_delivery(claims[0].delivery_id).finished_at
-    note(Outcome(claims[0], FAILURE), now=claims[0].created_at + GIVE_UP_AFTER)
+    note(Outcome(claims[0], FAILURE), now=claims[0].expires_at)
     delivery = get_delivery(claims[0].delivery_id)
     assert (delivery.state, delivery.finished_at) == (CANCELLED, cancelled_at)
 

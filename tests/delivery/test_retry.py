@@ -1,42 +1,170 @@
 """When a failed delivery is tried again, and when it is given up."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from callevents.delivery.retry import GIVE_UP_AFTER, find_next_attempt
+from callevents.config import Settings
+from callevents.delivery.retry import describe_age, find_next_attempt, find_retry_after
+from callevents.delivery.transport import Answer
 
-CREATED = datetime(2026, 3, 1, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+SETTINGS = Settings()
+SCHEDULE = (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600)
+NEVER = NOW + timedelta(days=999)
+SILENCE = None
+#: What a receiver may answer for a moment only, and silence.
+PASSING = [SILENCE, 408, 425, 429, 500, 502, 503, 504, 599]
+#: What will hardly change by itself.
+LASTING = [100, 301, 302, 307, 308, 400, 401, 403, 404, 405, 422, 451]
+
+statuses = st.sampled_from([*PASSING, *LASTING])
+failures = st.integers(1, 1_000_000)
 
 
-@pytest.mark.parametrize(
-    ("failures", "seconds"),
-    [
-        *((1, 1), (2, 5), (3, 15), (4, 60), (5, 300), (6, 900), (7, 3600)),
-        *((8, 3 * 3600), (9, 6 * 3600), (10, 6 * 3600), (1000, 6 * 3600)),
-    ],
-)
-def test_waits_grow_and_the_last_repeats(failures: int, seconds: int) -> None:
+def failed(status: int | None, retry_after: str | None = None) -> Answer:
+    """Return an attempt that failed with that status, or in silence."""
+    headers = [] if retry_after is None else [["rEtry-aFter", retry_after]]
+    return Answer(NOW, 1, "It failed.", status, headers, is_silent=status is None)
+
+
+def find_wait(count: int, answer: Answer, now: datetime = NOW, end: datetime = NEVER) -> float:
+    """Return the seconds until the next attempt."""
+    due_at = find_next_attempt(SETTINGS, count, answer, now, end)
+    assert due_at is not None
+    return (due_at - now).total_seconds()
+
+
+def is_near(wait: float, seconds: float) -> bool:
+    """Return whether the wait is so long, changed by up to a fifth."""
+    return seconds * 0.8 - 1e-3 <= wait <= seconds * 1.2 + 1e-3
+
+
+@given(failures, st.sampled_from(PASSING))
+def test_waits_grow_and_the_last_repeats(count: int, status: int | None) -> None:
     """After each failure the next attempt is due later, at last every six hours."""
-    due_at = find_next_attempt(failures, CREATED, CREATED)
-    assert due_at == CREATED + timedelta(seconds=seconds)
+    assert is_near(find_wait(count, failed(status)), SCHEDULE[min(count, 9) - 1])
 
 
-def test_no_attempt_starts_after_a_day() -> None:
-    """What would be due later than 24 hours after the beginning is given up."""
-    last = CREATED + GIVE_UP_AFTER - timedelta(seconds=1)
-    assert timedelta(hours=24) == GIVE_UP_AFTER
-    assert find_next_attempt(1, CREATED, last) == CREATED + GIVE_UP_AFTER
-    assert find_next_attempt(1, CREATED, last + timedelta(milliseconds=1)) is None
-    assert find_next_attempt(2, CREATED, last) is None
+@given(failures, st.sampled_from(LASTING))
+def test_answers_that_will_hardly_change_wait_long(count: int, status: int) -> None:
+    """What the receiver refuses is tried again on the long steps only, from an hour on."""
+    assert is_near(find_wait(count, failed(status)), SCHEDULE[max(7, min(count, 9)) - 1])
+
+
+def test_schedule_without_long_steps() -> None:
+    """Where an installation has short steps only, refused ones wait for the longest."""
+    settings = Settings(retry_schedule_seconds="1,2,30")
+    due_at = find_next_attempt(settings, 1, failed(404), NOW, NEVER)
+    assert due_at is not None
+    assert is_near((due_at - NOW).total_seconds(), 30)
+
+
+def test_waits_differ() -> None:
+    """What failed together is not tried again together, and the waits use the whole range."""
+    waits = [find_wait(4, failed(503)) for _ in range(400)]
+    assert len(set(waits)) > 300
+    assert min(waits) < 51
+    assert max(waits) > 69
+
+
+@given(failures, statuses)
+def test_gone_is_the_end(count: int, status: int | None) -> None:
+    """A 410 is never followed by another attempt, whatever it asks for."""
+    assert find_next_attempt(SETTINGS, count, failed(410, "1"), NOW, NEVER) is None
+
+
+@given(
+    failures,
+    statuses,
+    st.floats(-100_000, 100_000, allow_nan=False),
+    st.one_of(st.none(), st.text(), st.integers(0, 10**6).map(str)),
+)
+def test_nothing_is_due_after_its_end(
+    count: int, status: int | None, left: float, retry_after: str | None
+) -> None:
+    """Whatever failed, the next attempt is due after now and not after the end, or never."""
+    end = NOW + timedelta(seconds=left)
+    due_at = find_next_attempt(SETTINGS, count, failed(status, retry_after), NOW, end)
+    assert due_at is None or NOW < due_at <= end
+    if left < 0.8:
+        assert due_at is None
 
 
 def test_a_receiver_that_never_answers_is_given_up() -> None:
-    """Always failing at once, a delivery has twelve attempts within the day, then no more."""
-    now, failures = CREATED, 0
+    """Always failing at once, a delivery has eleven to thirteen attempts within the day."""
+    now: datetime | None = NOW
+    end, count = NOW + timedelta(days=1), 0
     while now is not None:
-        failures += 1
+        count += 1
         attempted_at = now
-        now = find_next_attempt(failures, CREATED, now)  # type: ignore[assignment]
-    assert failures == 12
-    assert attempted_at <= CREATED + GIVE_UP_AFTER
+        now = find_next_attempt(SETTINGS, count, failed(SILENCE), now, end)
+    assert 11 <= count <= 13
+    assert attempted_at <= end
+
+
+@given(failures, statuses, st.integers(0, 3600))
+def test_retry_after_in_seconds(count: int, status: int | None, seconds: int) -> None:
+    """No attempt is made sooner than the receiver asks, nor sooner than the schedule has it."""
+    usual = find_wait(count, failed(status)) / 1.2 * 0.8
+    wait = find_wait(count, failed(status, f" {seconds} "))
+    assert wait >= seconds
+    assert wait >= usual - 1e-3
+
+
+@given(st.integers(1, 3600), st.sampled_from([UTC, timezone(timedelta(hours=-7))]))
+def test_retry_after_as_a_date(seconds: int, zone: timezone) -> None:
+    """A date is waited for just as well, in whatever zone it is written."""
+    moment = NOW + timedelta(seconds=seconds)
+    for text in (format_datetime(moment.astimezone(zone)), format_datetime(moment, usegmt=True)):
+        assert find_retry_after(failed(503, text), NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120),
+        ("0", 0),
+        ("Sun, 01 Mar 2026 00:02:00 GMT", 120),
+        ("Sunday, 01-Mar-26 00:02:00 GMT", 120),
+        ("Sun, 01 Mar 2026 00:02:00", 120),
+        ("Sun, 01 Mar 2026 00:02:00 +0100", 0),
+        ("Sat, 28 Feb 2026 23:59:59 GMT", 0),
+        *((text, 0) for text in ("", "soon", "-5", "1.5", "1e3", "٣", "²", "0x10", "1,2")),
+        *((text, 0) for text in ("Sun, 99 Mar 2026 00:00:00 GMT", "99999 Mar", "\x00", "None")),
+    ],
+)
+def test_kinds_of_retry_after(text: str, seconds: float) -> None:
+    """RFC 9110's forms are read; what is none of them, or lies in the past, asks for nothing."""
+    assert find_retry_after(failed(503, text), NOW) == seconds
+
+
+@given(st.text())
+def test_garbage_asks_for_nothing_harmful(text: str) -> None:
+    """Whatever stands there, the wait is a number, and never longer than the longest allowed."""
+    assert find_retry_after(failed(503, text), NOW) >= 0
+    assert 0.8 <= find_wait(1, failed(503, text)) <= SETTINGS.retry_after_max_seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 500, "3601", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"]
+)
+def test_asked_waits_are_capped(text: str) -> None:
+    """A receiver cannot put a delivery off for longer than the setting allows."""
+    assert find_wait(1, failed(503, text)) == SETTINGS.retry_after_max_seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((30, "30 seconds"), (1, "1 second"), (0.4, "0 seconds"), (90, "90 seconds")),
+        *((60, "1 minute"), (300, "5 minutes"), (3600, "1 hour"), (7200, "2 hours")),
+        *((86400, "24 hours"), (7 * 86400, "7 days"), (86399.6, "24 hours")),
+    ],
+)
+def test_ages_in_words(seconds: float, words: str) -> None:
+    """Ages are told as people say them, in the unit that fits without a rest."""
+    assert describe_age(timedelta(seconds=seconds)) == words

@@ -1,0 +1,41 @@
+"""Claiming without an engine, as one look of a dispatcher does it; for tests of one step each."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from callevents.delivery.claim import Claim, Claimed, claim_due, load_claims
+from callevents.delivery.schedule import Share, find_ready
+from callevents.extensions import cipher, db, write_transaction
+from callevents.models import utc_now
+
+LEASE = timedelta(seconds=30)
+MOMENT = timedelta(milliseconds=1)
+
+
+def look(connection: Connection, limit: int, now: datetime) -> Claimed:
+    """Claim up to so much of each kind that is ready, in the connection's transaction."""
+    shares = [Share(ready, limit) for ready in find_ready(connection, now)]
+    return claim_due(connection, shares, now, LEASE)
+
+
+def claim(limit: int = 100, now: datetime | None = None) -> dict[str, int]:
+    """Claim in a transaction of its own; return the fences by delivery id."""
+    with write_transaction(db.engine) as connection:
+        return look(connection, limit, now or utc_now()).fences
+
+
+def load(claimed: Mapping[str, int]) -> list[Claim]:
+    """Load what was claimed."""
+    with db.engine.connect() as connection:
+        claims, unreadable = load_claims(connection, claimed, math.inf, cipher.bound)
+    assert not unreadable
+    return claims
+
+
+def is_due(now: datetime) -> bool:
+    """Return whether anything is due then."""
+    with db.engine.connect() as connection:
+        return bool(find_ready(connection, now))
