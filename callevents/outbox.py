@@ -9,7 +9,21 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, exists, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    TableValuedAlias,
+    and_,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from callevents.enums import DeliveryState
@@ -23,33 +37,53 @@ LONGEST_PARK = timedelta(minutes=10)
 BATCH = 500
 
 
-_earlier = aliased(Delivery)
-#: An earlier delivery of the same lane is open.
-_IS_PRECEDED = exists().where(
-    in_state(DeliveryState.PENDING, _earlier),
-    _earlier.lane == Delivery.lane,
-    tuple_(_earlier.happened_at, _earlier.id) < tuple_(Delivery.happened_at, Delivery.id),
-)
+def _find_firsts(lanes: TableValuedAlias, *columns: Any) -> Select[*tuple[Any, ...]]:
+    """Return the query of the first open delivery of each of these lanes.
+
+    Each is one step in ix_delivery_lane, however many deliveries a lane has or are open at all.
+    """
+    other = aliased(Delivery)
+    first = (
+        select(other.id)
+        .where(in_state(DeliveryState.PENDING, other), other.lane == lanes.c.value)
+        .order_by(other.happened_at, other.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    # Open is said twice: a locked row is looked at once more, and may have been ended meanwhile.
+    return select(*columns).select_from(lanes).join(Delivery, Delivery.id == first).where(IS_OPEN)
+
+
+#: A list of lanes as a table, in the words of each database.
+_LANES = {
+    "postgresql": func.unnest(bindparam("lanes", type_=ARRAY(BigInteger)))
+    .table_valued("value", name="lanes")
+    .render_derived(),
+    "sqlite": func.json_each(bindparam("lanes", type_=JSON)).table_valued("value", name="lanes"),
+}
 # Statements that every claim and every batch of outcomes makes are built once: building them anew
 # took more time than all else together.
-_HEADS = select(Delivery.lane, Delivery.id, Delivery.due_at, Delivery.claimed_at).where(
-    IS_OPEN, Delivery.lane.in_(bindparam("lanes", expanding=True)), ~_IS_PRECEDED
-)
-_PARKED_HEADS = (
-    select(Delivery.id)
-    .where(
-        IS_OPEN,
-        Delivery.lane.in_(bindparam("lanes", expanding=True)),
-        Delivery.parked,
-        ~_IS_PRECEDED,
-    )
+_HEADS = {
+    dialect: _find_firsts(lanes, Delivery.lane, Delivery.id, Delivery.due_at, Delivery.claimed_at)
+    for dialect, lanes in _LANES.items()
+}
+_PARKED_HEADS = {
+    dialect: _find_firsts(lanes, Delivery.id)
+    .where(Delivery.parked)
     .with_for_update(skip_locked=True, of=Delivery)
+    for dialect, lanes in _LANES.items()
+}
+_RELEASE = (
+    update(Delivery)
+    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .values(due_at=bindparam("now"), parked=False)
 )
 
 
 def find_heads(connection: Connection, lanes: Collection[int]) -> dict[int, Row[Any]]:
     """Return the first open delivery of each lane (id, due_at, claimed_at), by lane."""
-    rows: Iterable[Row[Any]] = connection.execute(_HEADS, {"lanes": list(lanes)})
+    statement = _HEADS[connection.dialect.name]
+    rows: Iterable[Row[Any]] = connection.execute(statement, {"lanes": list(lanes)})
     return {row.lane: row for row in rows}
 
 
@@ -90,29 +124,25 @@ def end_waiting(
     """
     lanes = connection.scalars(
         update(Delivery)
-        .where(Delivery.id.in_(find_open(hook_ids)))
+        .where(is_open_of(hook_ids))
         .values(state=state, finished_at=now, claimed_at=None, error=error)
         .returning(Delivery.lane)
     ).all()
     release_lanes(connection, lanes, now)
 
 
-def find_open(hook_ids: Sequence[int]) -> Select[str]:
-    """Return the query of what waits for these hooks.
+def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition, for an update, that a delivery waits for one of these hooks.
 
-    It locks in the order that the recorder uses too, so that the two cannot deadlock.
+    It locks in the order that the recorder uses too, so that the two cannot deadlock. It says twice
+    what it means, so that both halves of it use the index on a hook's open deliveries.
     """
-    return (
-        select(Delivery.id)
-        .where(Delivery.hook_id.in_(hook_ids), IS_OPEN)
-        .order_by(Delivery.id)
-        .with_for_update()
-    )
+    waits = and_(Delivery.hook_id.in_(hook_ids), IS_OPEN)
+    locked = select(Delivery.id).where(waits).order_by(Delivery.id).with_for_update()
+    return and_(Delivery.id.in_(locked), waits)
 
 
 def _release(connection: Connection, lanes: Sequence[int], now: datetime) -> None:
-    ids = connection.scalars(_PARKED_HEADS, {"lanes": lanes}).all()
+    ids = connection.scalars(_PARKED_HEADS[connection.dialect.name], {"lanes": lanes}).all()
     if ids:
-        connection.execute(
-            update(Delivery).where(Delivery.id.in_(ids)).values(due_at=now, parked=False)
-        )
+        connection.execute(_RELEASE, {"ids": ids, "now": now})

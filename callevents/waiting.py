@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Text, bindparam, case, func, select, updat
 
 from callevents.extensions import db
 from callevents.models import Delivery, Hook, find_lane, utc_now
-from callevents.outbox import find_open, release_lanes
+from callevents.outbox import is_open_of, release_lanes
 
 _table = Delivery.__table__
 _SET_LANE = (
@@ -31,7 +31,7 @@ def change_lanes(hook: Hook) -> None:
     connection = db.session.connection()
     columns = (Delivery.id, Delivery.pbx_id, Delivery.call_id, Delivery.lane)
     found = connection.execute(
-        select(*columns).where(Delivery.id.in_(find_open([hook.id]))).order_by(Delivery.id)
+        select(*columns).where(is_open_of([hook.id])).order_by(Delivery.id)
     ).all()
     lanes = [
         {
@@ -51,7 +51,7 @@ def change_lanes(hook: Hook) -> None:
 def _update(hook: Hook, **values: Any) -> None:
     db.session.execute(
         update(Delivery)
-        .where(Delivery.id.in_(find_open([hook.id])))
+        .where(is_open_of([hook.id]))
         .values(values)
         .execution_options(synchronize_session=False)
     )
