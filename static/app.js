@@ -30,6 +30,7 @@ const TIME_STYLES = {
     return seconds < 1 ? "now" : `in ${ago(seconds)}`;
   },
   clock,
+  minute: (moment) => moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" }),
   full: (moment) => moment.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" }),
 };
 
@@ -165,6 +166,11 @@ function prepare(root) {
   for (const hidden of root.querySelectorAll("[data-copy], [data-script]")) {
     hidden.hidden = false;
   }
+  // What somebody has opened or closed stays so when its place is filled anew.
+  for (const details of root.querySelectorAll("details[id]")) {
+    const before = document.getElementById(details.id);
+    if (before) details.open = before.open;
+  }
 }
 
 function updateTicks() {
@@ -224,7 +230,8 @@ document.addEventListener("focusout", (event) => {
 });
 
 document.addEventListener("change", (event) => {
-  const { tickAll } = event.target.dataset;
+  const { tickAll, submits } = event.target.dataset;
+  if (submits !== undefined) event.target.form.submit();
   if (tickAll) for (const box of boxesOf(tickAll)) box.checked = event.target.checked;
   updateTicks();
 });

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Engine
@@ -13,25 +13,29 @@ from sqlalchemy.exc import SQLAlchemyError
 from callevents.config import Settings
 from callevents.extensions import write_transaction
 from callevents.models import utc_now
+from callevents.upkeep.figures import find_start, refresh
 from callevents.upkeep.heartbeat import Myself, beat, is_eldest, leave
 from callevents.upkeep.retention import forget, forget_figures, purge
 
 BEAT_SECONDS = 10.0
+COUNT_SECONDS = 10.0
 TIDY_SECONDS = 60.0
 
 log = structlog.get_logger("callevents.upkeep")
 
 
 class Keeper:
-    """Tells that this worker lives, and removes what is old. Close it to stop."""
+    """Tells that this worker lives, counts, and removes what is old. Close it to stop."""
 
     def __init__(self, database: Engine, settings: Settings) -> None:
         self._database = database
         self._settings = settings
         self._myself = Myself()
+        self._counted_at: datetime | None = None
         self._closed = threading.Event()
         self._threads = [
             self._every(BEAT_SECONDS, self.beat, "beat"),
+            self._every(COUNT_SECONDS, self.count, "count"),
             self._every(TIDY_SECONDS, self.tidy, "tidy"),
         ]
 
@@ -56,6 +60,18 @@ class Keeper:
         """Tell that this worker lives."""
         with write_transaction(self._database) as connection:
             beat(connection, self._myself, utc_now())
+
+    def count(self) -> None:
+        """Count what the last minutes have brought, if this is the eldest worker."""
+        if not self._is_eldest():
+            self._counted_at = None
+            return
+        now = utc_now()
+        if self._counted_at is None:
+            with self._database.connect() as connection:
+                self._counted_at = find_start(connection, now)
+        refresh(self._database, self._counted_at, now, self._closed)
+        self._counted_at = now
 
     def tidy(self) -> None:
         """Remove what is old, if this is the eldest worker."""

@@ -13,6 +13,7 @@ from callevents.web import (
     guard,
     hooks,
     hx,
+    overview,
     pbxs,
     presentation,
     proposals,
@@ -21,7 +22,18 @@ from callevents.web import (
     tokens,
 )
 
-PAGES = (account, start, pbxs, tokens, example_events, extensions, proposals, hooks, deliveries)
+PAGES = (
+    account,
+    start,
+    pbxs,
+    tokens,
+    example_events,
+    extensions,
+    proposals,
+    hooks,
+    deliveries,
+    overview,
+)
 
 
 def init_app(app: Flask) -> None:

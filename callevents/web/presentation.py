@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
+from math import floor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,7 +32,8 @@ def init_app(app: Flask) -> None:
     """Give templates their filters, functions and frame."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for text_filter in (moment, short_id, url_parts, display_url, phase_of, status_of):
+    texts = (moment, short_id, url_parts, display_url, phase_of, status_of, duration, percent)
+    for text_filter in texts:
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
         app.jinja_env.globals[function.__name__] = function
@@ -67,7 +69,7 @@ def csrf_field() -> Markup:
 def moment(when: datetime, style: str = "ago") -> Markup:
     """Return a time: in UTC, for the page's script to put into the reader's zone.
 
-    Styles: `ago`, `in` (to come), `clock` (with milliseconds), `full`.
+    Styles: `ago`, `in` (to come), `clock` (with milliseconds), `minute` (the time only), `full`.
     """
     utc = when.astimezone(UTC)
     milliseconds = f"{utc.microsecond // 1000:03}"
@@ -75,8 +77,23 @@ def moment(when: datetime, style: str = "ago") -> Markup:
         f"{utc:%Y-%m-%dT%H:%M:%S}.{milliseconds}Z",
         f"{utc:%Y-%m-%d %H:%M:%S}.{milliseconds} UTC",
         style,
-        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+        f"{utc:%H:%M}" if style == "minute" else f"{utc:%Y-%m-%d %H:%M:%S} UTC",
     )
+
+
+def duration(milliseconds: float) -> str:
+    """Return how long that is, with two figures: 38 ms, 1.2 s, 15 min, 3.5 h."""
+    units = (("h", 3_600_000), ("min", 60_000), ("s", 1000))
+    unit, size = next(
+        ((unit, size) for unit, size in units if round(milliseconds) >= size), ("ms", 1)
+    )
+    amount = milliseconds / size
+    return f"{amount:.0f} {unit}" if amount >= 10 else f"{round(amount, 1):g} {unit}"
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent, rounded down so that only all is a hundred."""
+    return f"{floor(share * 1000) / 10:.1f} %" if share < 1 else "100 %"
 
 
 def short_id(text: str) -> str:
