@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from callevents import api, cli, logs, web
 from callevents.config import Settings, load_settings
-from callevents.extensions import cipher, csrf, db, migrate
+from callevents.extensions import cipher, close_session, csrf, db, migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +22,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["callevents_settings"] = settings
     logs.init_app(app, settings)
     db.init_app(app)
+    app.teardown_appcontext(close_session)
     migrate.init_app(app, db, directory=str(ROOT / "callevents" / "migrations"))
     csrf.init_app(app)
     cipher.init_app(app, settings.read_encryption_keys)

@@ -1,5 +1,6 @@
 """The Flask extensions, unbound, and how a database session becomes a writer's."""
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -76,8 +78,26 @@ def begin_write() -> None:
     On SQLite a transaction that has read cannot be sure to become a writer's: another writer may
     have been faster. So writers say so from the beginning and wait for their turn.
     """
-    db.session.rollback()
+    end_transaction()
     db.session.connection(execution_options=WRITES)
+
+
+def end_transaction() -> None:
+    """Undo what the session's transaction has done and end it, without failing.
+
+    Where its connection is broken, the database has ended it already.
+    """
+    with contextlib.suppress(DBAPIError):
+        db.session.rollback()
+
+
+def close_session(_error: BaseException | None = None) -> None:
+    """Close the session at the end of a context, which fails too where its connection is broken.
+
+    An answer that is ready must not be lost for that. Flask-SQLAlchemy closes it once more.
+    """
+    with contextlib.suppress(DBAPIError):
+        db.session.remove()
 
 
 def insert_into(model: type[Base]) -> Any:

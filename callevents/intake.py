@@ -18,7 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callevents.errors import RevokedError, UnavailableError
-from callevents.extensions import begin_write, db
+from callevents.extensions import begin_write, db, end_transaction
 from callevents.ingest import Accepted, accept
 from callevents.models import Pbx
 from callevents.pbxs import find_valid_tokens
@@ -139,12 +139,12 @@ def _store(batch: list[_Request]) -> None:
     try:
         _commit(batch)
     except SILENT as error:
-        db.session.rollback()
+        end_transaction()
         log.error("the database does not answer", error=str(error))
         for request in batch:
             request.error = UnavailableError("The database does not answer.")
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer to a request
-        db.session.rollback()
+        end_transaction()
         if len(batch) == 1:
             batch[0].error = error
             return

@@ -58,6 +58,8 @@ def configure(settings: Settings) -> None:
     # What these say of each step is for those who look into them.
     for noisy in ("rq.worker", "rq.queue", "urllib3", "alembic", "werkzeug"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # It warns of each connection that is closed because enough are kept, which is meant so.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def is_request_id(text: str) -> bool:

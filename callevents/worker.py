@@ -10,6 +10,7 @@ from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,7 +62,10 @@ class DrainWorker(SimpleWorker):
 
 def _log_failed_job(_job: object, _kind: object, error: BaseException, _trace: object) -> bool:
     """Say that a wake failed: the poller delivers all the same, so nobody would notice."""
-    log.error("a wake failed", exc_info=error)
+    if isinstance(error, InvalidJobOperation | NoSuchJobError):
+        log.warning("Redis has forgotten a wake; it was emptied or restarted")
+    else:
+        log.error("a wake failed", exc_info=error)
     return True
 
 

@@ -21,7 +21,7 @@ from callevents.api.problems import (
 )
 from callevents.api.senders import Sender, Senders, given_token, refusal
 from callevents.errors import InvalidError, RevokedError, UnavailableError
-from callevents.extensions import csrf, db
+from callevents.extensions import csrf, end_transaction
 from callevents.ingest import Accepted
 from callevents.intake import Intake
 from callevents.jobs import get_waker
@@ -179,7 +179,7 @@ def _http_error(error: HTTPException) -> Response:
 
 @bp.errorhandler(Exception)
 def _unforeseen(error: Exception) -> Response:
-    db.session.rollback()
+    end_transaction()
     log.error("ingest failed", exc_info=error)
     return http_problem(InternalServerError())
 
@@ -194,7 +194,7 @@ def _no_database(error: Exception) -> Response:
 
 @bp.errorhandler(UnavailableError)
 def _unavailable(_error: Exception) -> Response:
-    db.session.rollback()
+    end_transaction()
     return problem_response(
         ProblemError(
             503,

@@ -18,7 +18,7 @@ from werkzeug.exceptions import (
 )
 
 from callevents.errors import CallEventsError, ConflictError, NotFoundError
-from callevents.extensions import db
+from callevents.extensions import end_transaction
 from callevents.web import hx
 from callevents.web.session import find_signed_in
 
@@ -103,7 +103,7 @@ def _http_error(error: HTTPException) -> Response:
 def _answer(error: HTTPException, sentence: str, action: str = "") -> Response:
     status = error.code or 500
     # Of what the request has begun, nothing may be stored.
-    db.session.rollback()
+    end_transaction()
     if hx.is_htmx():
         hx.toast(sentence, "error", reference=_reference(status), action=action)
         response = Response(status=status)

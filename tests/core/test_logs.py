@@ -125,3 +125,9 @@ def test_requests_do_not_mix(make_app: type[Flask]) -> None:
     lines = lines_of(logged)
     assert [line["request_id"] for line in lines] == ["one", "two"]
     assert not any("left" in line for line in lines)
+
+
+def test_connections_that_are_not_kept_are_no_news(make_app: type[Flask]) -> None:
+    """Under load each connection beyond those that are kept would be a warning otherwise."""
+    make_app()
+    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)
