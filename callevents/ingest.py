@@ -9,22 +9,20 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
-
 from callevents.completion import CallHistory, complete
 from callevents.enums import CallStatus, DeliveryState, EventType
-from callevents.extensions import db, insert_into
-from callevents.models import (
-    CallEvent,
-    Delivery,
-    Extension,
-    Hook,
-    Pbx,
-    SeenExtension,
-    find_lane,
-    new_id,
-    utc_now,
+from callevents.ingest_statements import (
+    EVENTS_OF_KEYS,
+    EXTENSIONS,
+    HISTORY,
+    HOOKS,
+    REPORTED,
+    insert_deliveries,
+    insert_events,
+    note_seen,
+    run,
 )
+from callevents.models import Pbx, find_lane, new_id, utc_now
 from callevents.reports import Report
 
 #: A report without a time is a repeated one if the same was received at most this long before.
@@ -32,29 +30,8 @@ REPEAT_WINDOW_OF_LEG = timedelta(minutes=10)
 #: The same, where only the call is known: a queue may soon ring the same extension again.
 REPEAT_WINDOW_OF_CALL = timedelta(seconds=10)
 
-#: What a report and an event have in common.
-REPORTED = (
-    "event_type",
-    "extension",
-    "call_id",
-    "leg_id",
-    "peer",
-    "caller_number",
-    "caller_name",
-    "caller_extension",
-    "called_number",
-    "called_extension",
-    "called_did",
-    "flow",
-    "status",
-    "cause",
-    "duration_seconds",
-)
-
 #: What came longer ago under the same call id was another call: PBXs use their ids again.
 LONGEST_CALL = timedelta(hours=24)
-#: No more events than these are looked at for what they tell of a hangup.
-MAX_HISTORY = 2000
 
 Row = dict[str, Any]
 
@@ -158,12 +135,8 @@ def _digest(facts: Iterable[str]) -> str:
 def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
     """Return the ids of those of the PBX's extensions that the reports speak of, by number."""
     numbers = {report.extension for report in reports} | {report.peer for report in reports}
-    rows = db.session.execute(
-        select(Extension.number, Extension.id).where(
-            Extension.pbx_id == pbx.id, Extension.number.in_(numbers)
-        )
-    )
-    return dict(rows.all())
+    rows = run(EXTENSIONS, {"pbx_id": pbx.id, "numbers": list(numbers)})
+    return {row.number: row.id for row in rows}
 
 
 def _complete(pbx: Pbx, reports: Sequence[Report], directory: dict[str, str]) -> list[Report]:
@@ -185,18 +158,9 @@ def _history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
         if report.event_type is EventType.HANGUP and report.call_id
     }
     if calls:
-        columns = [getattr(CallEvent, name) for name in REPORTED]
-        query = (
-            select(*columns)
-            .where(
-                CallEvent.pbx_id == pbx.id,
-                CallEvent.call_id.in_(calls),
-                CallEvent.received_at > utc_now() - LONGEST_CALL,
-            )
-            .order_by(CallEvent.id.desc())
-            .limit(MAX_HISTORY)
-        )
-        for row in reversed(db.session.execute(query).all()):
+        since = utc_now() - LONGEST_CALL
+        rows = run(HISTORY, {"pbx_id": pbx.id, "call_ids": list(calls), "since": since}).all()
+        for row in reversed(rows):
             history.add(row)
     return history
 
@@ -213,11 +177,7 @@ def _known_keys(pbx: Pbx, keys: Sequence[_Key], now: datetime) -> dict[str, _Kno
 
 
 def _find_events(pbx: Pbx, keys: Iterable[str]) -> dict[str, _Known]:
-    rows = db.session.execute(
-        select(CallEvent.key, CallEvent.id, CallEvent.received_at).where(
-            CallEvent.pbx_id == pbx.id, CallEvent.key.in_(list(keys))
-        )
-    )
+    rows = run(EVENTS_OF_KEYS, {"pbx_id": pbx.id, "keys": list(keys)})
     return {key: _Known(event_id, received_at) for key, event_id, received_at in rows}
 
 
@@ -238,10 +198,11 @@ def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, _Known]:
         return {}
     # In the order of their keys, so that two batches with the same events cannot deadlock.
     rows = sorted(rows, key=lambda row: str(row["key"]))
-    statement = insert_into(CallEvent).on_conflict_do_nothing().returning(CallEvent.id)
-    inserted = set(db.session.scalars(statement, rows))
-    lost = [row["key"] for row in rows if row["id"] not in inserted]
-    return _find_events(pbx, lost) if lost else {}
+    # No RETURNING, which would be a statement of its own for each number of rows.
+    if insert_events(rows) == len(rows):
+        return {}
+    there = _find_events(pbx, [row["key"] for row in rows])
+    return {row["key"]: there[row["key"]] for row in rows if there[row["key"]].id != row["id"]}
 
 
 def _insert_deliveries(
@@ -258,7 +219,7 @@ def _insert_deliveries(
                 deliveries.append(_delivery_row(pbx, row, hook, now))
                 counts[row["id"]] += 1
     if deliveries:
-        db.session.execute(insert_into(Delivery), deliveries)
+        insert_deliveries(deliveries)
     return counts
 
 
@@ -266,34 +227,17 @@ def _active_hooks(pbx: Pbx, rows: list[Row], directory: dict[str, str]) -> Seque
     if not rows:
         return ()
     extension_ids = {directory[row["extension"]] for row in rows if row["extension"] in directory}
-    applies: ColumnElement[bool] = Hook.extension_id.is_(None)
-    if extension_ids:
-        applies |= Hook.extension_id.in_(extension_ids)
-    return db.session.execute(
-        select(*_HOOK_COLUMNS)
-        .where(
-            Hook.pbx_id == pbx.id,
-            Hook.event_type.in_({row["event_type"] for row in rows}),
-            Hook.active,
-            applies,
-        )
-        .order_by(Hook.id)
+    event_types = {row["event_type"] for row in rows}
+    return run(
+        HOOKS,
+        {
+            "pbx_id": pbx.id,
+            "event_types": list(event_types),
+            "extension_ids": list(extension_ids),
+        },
     ).all()
 
 
-#: What an event's delivery takes from its hook.
-_HOOK_COLUMNS = (
-    Hook.id,
-    Hook.event_id,
-    Hook.extension_id,
-    Hook.event_type,
-    Hook.method,
-    Hook.url,
-    Hook.origin_id,
-    Hook.give_up_seconds,
-    Hook.in_order,
-    Hook.suspended_at,
-)
 #: What the log says of deliveries that came while their request was suspended.
 SUSPENDED = "The request was suspended when this call event came."
 
@@ -336,15 +280,7 @@ def _remember_unknown(
     unknown = sorted({row["extension"] for row in rows} - directory.keys())
     if not unknown:
         return
-    statement = insert_into(SeenExtension)
-    statement = statement.on_conflict_do_update(
-        index_elements=["pbx_id", "number"],
-        set_={"last_seen_at": statement.excluded.last_seen_at},
-    )
-    db.session.execute(
-        statement,
-        [{"pbx_id": pbx.id, "number": number, "last_seen_at": now} for number in unknown],
-    )
+    note_seen([{"pbx_id": pbx.id, "number": number, "last_seen_at": now} for number in unknown])
 
 
 def _results(

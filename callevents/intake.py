@@ -20,8 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import begin_write, db, end_transaction
 from callevents.ingest import Accepted, accept
+from callevents.ingest_statements import VALID_TOKENS, run
 from callevents.models import Pbx
-from callevents.pbxs import find_valid_tokens
 from callevents.reports import Report
 
 #: A transaction takes no further request once it has so many reports, so that none waits long.
@@ -155,7 +155,8 @@ def _store(batch: list[_Request]) -> None:
 def _commit(batch: list[_Request]) -> None:
     """Store the requests in one transaction, and answer them after its commit."""
     begin_write()
-    valid = find_valid_tokens({request.token_id for request in batch})
+    token_ids = {request.token_id for request in batch}
+    valid = set(run(VALID_TOKENS, {"token_ids": list(token_ids)}).scalars())
     by_pbx: dict[int, list[_Request]] = {}
     for request in batch:
         if request.token_id in valid:

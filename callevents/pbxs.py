@@ -4,7 +4,7 @@ import hmac
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -96,12 +96,6 @@ def find_token(pbx: Pbx, token: str) -> IngestToken | None:
     digest = digest_token(token)
     matches = [one for one in list_tokens(pbx) if hmac.compare_digest(one.digest, digest)]
     return matches[0] if matches else None
-
-
-def find_valid_tokens(token_ids: Collection[str]) -> Set[str]:
-    """Return those of the tokens' ids that are still valid."""
-    query = select(IngestToken.id).where(IngestToken.id.in_(token_ids))
-    return set(db.session.scalars(query))
 
 
 def last_event_times(pbxs: Sequence[Pbx]) -> dict[int, datetime]:

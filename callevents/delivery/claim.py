@@ -15,7 +15,7 @@ from callevents.delivery.request import Request
 from callevents.delivery.schedule import Share
 from callevents.encryption import Cipher
 from callevents.enums import DeliveryState
-from callevents.ingest import REPORTED
+from callevents.ingest_statements import REPORTED
 from callevents.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx
 from callevents.outbox import find_heads, park, release_lanes
 

@@ -7,7 +7,8 @@ from callevents.delivery.request import Parameters, Recipe, Request, build_reque
 from callevents.delivery.signing import Signing
 from callevents.encryption import Cipher, UnreadableError
 from callevents.enums import AuthKind, EventType
-from callevents.ingest import REPORTED, example_report
+from callevents.ingest import example_report
+from callevents.ingest_statements import REPORTED
 from callevents.models import CallEvent, Hook, new_id
 from callevents.placeholders import escape_url
 
