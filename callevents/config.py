@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,9 @@ from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from callevents.encryption import is_key, make_key
@@ -150,6 +152,23 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(
         1, gt=0, le=60, description="How often a worker looks for due deliveries by itself."
     )
+    public_url: str = Field(
+        "",
+        description="Where people reach the pages, for links in notifications; for example "
+        "https://calls.example.",
+    )
+    mail_from: str = Field("", description="Sender of e-mail, such as calls@example.com.")
+    mail_to: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Who gets e-mail, with commas between addresses."
+    )
+    smtp_url: str = Field(
+        "",
+        description="Mail server for notifications, as smtp://user:password@host:587 or "
+        "smtps://host. Empty: no e-mail.",
+    )
+    notify_url: str = Field(
+        "", description="URL that gets notifications as a POST of JSON. Empty: none."
+    )
     retention_days: int = Field(
         30,
         ge=0,
@@ -195,6 +214,35 @@ class Settings(BaseSettings):
     @classmethod
     def _split_keys(cls, value: object) -> object:
         return _keys(value) if isinstance(value, str) else value
+
+    @field_validator("mail_to", mode="before")
+    @classmethod
+    def _split_addresses(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("mail_from", "mail_to")
+    @classmethod
+    def _check_addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for address in (value,) if isinstance(value, str) else value:
+            if address and not re.fullmatch(r"[!-~]+@[!-~]+", address):
+                raise ValueError(f"{address!r} is not an e-mail address such as calls@example.com")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _check_smtp_url(cls, value: str, info: ValidationInfo) -> str:
+        _refuse_url(value, "smtp://", "smtps://")
+        if value and not (info.data.get("mail_from") and info.data.get("mail_to")):
+            raise ValueError("needs CALLEVENTS_MAIL_FROM and CALLEVENTS_MAIL_TO beside it")
+        return value
+
+    @field_validator("public_url", "notify_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        _refuse_url(value, "http://", "https://")
+        return value.rstrip("/")
 
     @field_validator("secret_key")
     @classmethod
@@ -313,6 +361,17 @@ _DATABASE_SCHEMES = {
 }
 
 
+def _refuse_url(text: str, *beginnings: str) -> None:
+    """Raise ValueError unless the text is empty or such a URL with a host."""
+    if not text:
+        return
+    if not text.startswith(beginnings):
+        raise ValueError(f"must begin with {' or '.join(beginnings)}")
+    # Reading the port raises a ValueError of its own.
+    if not urlsplit(text).hostname or urlsplit(text).port == 0:
+        raise ValueError("must have a host")
+
+
 def _network(text: str) -> Network:
     try:
         return ip_network(text)
@@ -374,6 +433,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
         "admin_password",
         "database_url",
         "redis_url",
+        "smtp_url",
+        "notify_url",
     }:
         return f"The setting {name} is wrong: {message}."
     return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."

@@ -15,6 +15,7 @@ from callevents.delivery.retry import GONE, describe_age
 from callevents.delivery.transport import Answer
 from callevents.enums import DeliveryState
 from callevents.models import Hook
+from callevents.notices import announce_suspension
 from callevents.outbox import end_waiting
 
 log = structlog.get_logger("callevents.delivery")
@@ -69,6 +70,7 @@ def suspend(connection: Connection, hook_id: int, reason: str, now: datetime) ->
     )
     error = f"The request was suspended: {reason}"
     end_waiting(connection, [hook_id], DeliveryState.FAILED, now, error)
+    announce_suspension(connection, hook_id, reason, now)
     log.warning("request suspended", hook=hook_id, reason=reason)
 
 

@@ -15,28 +15,33 @@ from callevents.extensions import write_transaction
 from callevents.models import utc_now
 from callevents.upkeep.figures import find_start, refresh
 from callevents.upkeep.heartbeat import Myself, beat, is_eldest, leave
+from callevents.upkeep.messenger import Messenger
 from callevents.upkeep.retention import forget, forget_figures, purge
 
 BEAT_SECONDS = 10.0
 COUNT_SECONDS = 10.0
 TIDY_SECONDS = 60.0
+NOTICE_SECONDS = 5.0
+STOP_SECONDS = 3.0
 
 log = structlog.get_logger("callevents.upkeep")
 
 
 class Keeper:
-    """Tells that this worker lives, counts, and removes what is old. Close it to stop."""
+    """Tells that this worker lives, counts, tidies up, sends notices. Close it to stop."""
 
     def __init__(self, database: Engine, settings: Settings) -> None:
         self._database = database
         self._settings = settings
         self._myself = Myself()
         self._counted_at: datetime | None = None
+        self._messenger = Messenger(database, settings)
         self._closed = threading.Event()
         self._threads = [
             self._every(BEAT_SECONDS, self.beat, "beat"),
             self._every(COUNT_SECONDS, self.count, "count"),
             self._every(TIDY_SECONDS, self.tidy, "tidy"),
+            self._every(NOTICE_SECONDS, self.tell, "tell"),
         ]
 
     def start(self) -> None:
@@ -47,9 +52,12 @@ class Keeper:
     def close(self) -> None:
         """Stop, and take leave."""
         self._closed.set()
+        self._messenger.interrupt()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join()
+                # Whatever hangs, such as a mail server, ends with the process.
+                thread.join(STOP_SECONDS)
+        self._messenger.close()
         try:
             with write_transaction(self._database) as connection:
                 leave(connection, self._myself)
@@ -91,6 +99,10 @@ class Keeper:
         if events:
             seconds = round(time.monotonic() - began, 1)
             log.info("old call events removed", events=events, seconds=seconds)
+
+    def tell(self) -> None:
+        """Send the notices that are due; any worker may."""
+        self._messenger.send_due()
 
     def _is_eldest(self) -> bool:
         with self._database.connect() as connection:
