@@ -1,6 +1,7 @@
 """A third-party application on a socket: notes every request, and answers as it is told."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,8 @@ class Arrival:
     target: str
     headers: dict[str, str]
     body: str
+    #: On the monotonic clock.
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def path(self) -> str:

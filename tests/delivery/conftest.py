@@ -1,6 +1,7 @@
 """What the tests of delivering share: servers of raw bytes, transports, due deliveries."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from callevents.delivery.transport import Transport
 from callevents.enums import EventType
 from callevents.extensions import begin_write, db
 from callevents.ingest import accept
-from callevents.models import Attempt, Delivery, Pbx, new_id
+from callevents.models import Attempt, Delivery, Pbx, new_id, utc_now
 from callevents.reports import Report
 from tests.core.logged import Logged, capture_log
 from tests.delivery.raw import RawServer, Talk
@@ -23,6 +24,7 @@ Serve = Callable[..., RawServer]
 MakeTransport = Callable[..., Transport]
 MakeEngine = Callable[..., Engine]
 ReportEvents = Callable[..., list[str]]
+ReportCall = Callable[..., list[str]]
 
 
 @pytest.fixture
@@ -104,6 +106,29 @@ def report_events(pbx: Pbx) -> ReportEvents:
         ]
         accepted = accept(pbx, reports)
         ids = [event.id for event in accepted]
+        found = db.session.scalars(
+            select(Delivery.id).where(Delivery.call_event_id.in_(ids)).order_by(Delivery.id)
+        ).all()
+        db.session.commit()
+        return list(found)
+
+    return report
+
+
+@pytest.fixture
+def report_call(pbx: Pbx) -> ReportCall:
+    """Accepts events of one call that happened at such seconds; returns deliveries as reported."""
+    began = utc_now() - timedelta(minutes=1)
+
+    def report(
+        call_id: str, *seconds: float, event: EventType = EventType.DIAL_IN, extension: str = "101"
+    ) -> list[str]:
+        begin_write()
+        reports = [
+            Report(event_type=event, extension=extension, call_id=call_id, at=moment)
+            for moment in (began + timedelta(seconds=one) for one in seconds)
+        ]
+        ids = [event.id for event in accept(pbx, reports)]
         found = db.session.scalars(
             select(Delivery.id).where(Delivery.call_event_id.in_(ids)).order_by(Delivery.id)
         ).all()
