@@ -265,4 +265,8 @@ def _belongs(pbx: Pbx, extension: Extension | None) -> ColumnElement[bool]:
 def cancel_deliveries(hook_ids: Sequence[int]) -> None:
     """Cancel what waits for these hooks."""
     db.session.flush()
+    # Hooks are locked before their deliveries, as when one is suspended: else both could deadlock.
+    db.session.execute(
+        select(Hook.id).where(Hook.id.in_(hook_ids)).order_by(Hook.id).with_for_update()
+    )
     end_waiting(db.session.connection(), hook_ids, DeliveryState.CANCELLED, utc_now())

@@ -5,7 +5,7 @@ is sent to the origin for a while. Then one delivery goes as a probe; an answer,
 closes the breaker, silence makes the next pause twice as long.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,10 +18,8 @@ from callevents.models import Origin
 log = structlog.get_logger("callevents.delivery")
 
 
-_TROUBLED = (
-    select(Origin.id, Origin.name, Origin.probe_at)
-    .where(Origin.id.in_(bindparam("ids", expanding=True)), Origin.failures > 0)
-    .order_by(Origin.id)
+_TROUBLED = select(Origin.id).where(
+    Origin.id.in_(bindparam("ids", expanding=True)), Origin.failures > 0
 )
 
 
@@ -38,30 +36,36 @@ def take_probe(connection: Connection, origin_id: int, probe_at: datetime, until
 def note_answers(
     connection: Connection,
     answers: Mapping[int, Sequence[Answer]],
+    probed: Set[int],
     now: datetime,
     settings: Settings,
 ) -> None:
-    """Note how attempts went, by the ids of their origins."""
-    answered = [origin for origin, group in answers.items() if any(a.is_answered for a in group)]
-    _close(connection, answered)
-    for origin_id in sorted(answers.keys() - set(answered)):
-        silent = [answer for answer in answers[origin_id] if answer.is_silent]
-        if silent:
-            _note_silence(connection, origin_id, silent, now, settings)
+    """Note how attempts went, by the ids of their origins; `probed`: which of them were probes."""
+    # Nearly always there is nothing to forget, which this finds out without a lock.
+    troubled = set(connection.scalars(_TROUBLED, {"ids": list(answers)}))
+    # In the order of their ids, so that two recorders cannot deadlock.
+    for origin_id in sorted(answers):
+        group = answers[origin_id]
+        silent = [answer for answer in group if answer.is_silent]
+        if any(answer.is_answered for answer in group):
+            if origin_id in troubled:
+                _close(connection, origin_id)
+        elif silent:
+            _note_silence(connection, origin_id, silent, now, settings, origin_id in probed)
 
 
-def _close(connection: Connection, origin_ids: Iterable[int]) -> None:
-    """Close the breakers of origins that have answered, and forget their failures."""
-    # Nearly always there is nothing to write, which this finds out without a lock.
-    troubled = connection.execute(_TROUBLED, {"ids": list(origin_ids)}).all()
-    for origin in troubled:
-        connection.execute(
-            update(Origin)
-            .where(Origin.id == origin.id)
-            .values(failures=0, pauses=0, opened_at=None, probe_at=None, error="")
-        )
-        if origin.probe_at is not None:
-            log.info("origin answers again", origin=origin.name)
+def _close(connection: Connection, origin_id: int) -> None:
+    """Close the breaker of an origin that has answered, and forget its failures."""
+    origin = connection.execute(
+        select(Origin.name, Origin.probe_at).where(Origin.id == origin_id).with_for_update()
+    ).one()
+    connection.execute(
+        update(Origin)
+        .where(Origin.id == origin_id)
+        .values(failures=0, pauses=0, opened_at=None, probe_at=None, error="")
+    )
+    if origin.probe_at is not None:
+        log.info("origin answers again", origin=origin.name)
 
 
 def _note_silence(
@@ -70,6 +74,7 @@ def _note_silence(
     silent: Sequence[Answer],
     now: datetime,
     settings: Settings,
+    is_probe: bool,
 ) -> None:
     origin = connection.execute(
         select(Origin.name, Origin.failures, Origin.pauses, Origin.opened_at)
@@ -78,9 +83,10 @@ def _note_silence(
     ).one()
     failures = origin.failures + len(silent)
     values: dict[str, object] = {"failures": failures}
-    # What began before the breaker opened says nothing new.
-    is_news = origin.opened_at is None or any(a.started_at >= origin.opened_at for a in silent)
-    if failures >= settings.breaker_failures and is_news:
+    # While it is open only a probe says something new: other attempts began before it opened, or
+    # before their worker knew, and many of them ending one by one must not make the pause longest.
+    is_open = origin.opened_at is not None
+    if is_probe if is_open else failures >= settings.breaker_failures:
         pause = _pause(origin.pauses, settings)
         values |= {
             "opened_at": origin.opened_at or now,

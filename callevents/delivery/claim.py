@@ -1,7 +1,7 @@
 """Claims due deliveries under a lease, so that each is with one worker at a time."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,14 +38,20 @@ class Claim:
     request: Request
     #: On the monotonic clock: an attempt that has not begun by then is not this worker's any more.
     send_before: float = math.inf
+    #: Whether the origin's circuit breaker is open, so that the answer decides on it.
+    is_probe: bool = False
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """What came of looking: fences by delivery id, and how many deliveries were looked at."""
+    """What came of looking: fences by delivery id, and how many deliveries were looked at.
+
+    `probed`: the ids of those origins whose one delivery is a probe.
+    """
 
     fences: dict[str, int]
     looked_at: int
+    probed: Set[int] = frozenset()
 
 
 def claim_due(
@@ -63,8 +69,10 @@ def claim_due(
             ids.append(row.id)
         else:
             park(connection, row.id, head, now)
-    ids = _check_probes(connection, shares, candidates, ids, now + lease)
-    return Claimed(_claim_ids(connection, ids, now, lease), len(candidates))
+    origins = {row.id: row.origin_id for row in candidates}
+    probed, refused = _take_probes(connection, shares, {origins[i] for i in ids}, now + lease)
+    ids = [delivery_id for delivery_id in ids if origins[delivery_id] not in refused]
+    return Claimed(_claim_ids(connection, ids, now, lease), len(candidates), probed)
 
 
 # The hot path's statements are built once: building them anew took more time than all else.
@@ -127,23 +135,16 @@ def _find_candidates(connection: Connection, share: Share, now: datetime) -> Ite
     )
 
 
-def _check_probes(
-    connection: Connection,
-    shares: Iterable[Share],
-    candidates: Iterable[Row[Any]],
-    ids: Collection[str],
-    until: datetime,
-) -> list[str]:
-    """Return the ids without those that would be probes, where another worker probes already."""
-    origins = {row.id: row.origin_id for row in candidates}
-    refused = {
-        share.ready.origin_id
-        for share in sorted(shares, key=lambda share: share.ready.origin_id)
-        if share.probe_at is not None
-        and share.ready.origin_id in {origins[i] for i in ids}
-        and not take_probe(connection, share.ready.origin_id, share.probe_at, until)
+def _take_probes(
+    connection: Connection, shares: Iterable[Share], claimable: Set[int], until: datetime
+) -> tuple[Set[int], Set[int]]:
+    """Return the origins that this worker probes now, and those that another one probes already."""
+    open_ones = {
+        share.ready.origin_id: share.probe_at for share in shares if share.probe_at is not None
     }
-    return [delivery_id for delivery_id in ids if origins[delivery_id] not in refused]
+    wanted = sorted(open_ones.keys() & claimable)
+    probed = {one for one in wanted if take_probe(connection, one, open_ones[one], until)}
+    return probed, set(wanted) - probed
 
 
 def _claim_ids(

@@ -6,6 +6,7 @@ It does not wait for attempts to end, so a slow receiver never delays the others
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -164,7 +165,7 @@ class Dispatcher:
             with write_transaction(self._database) as connection:
                 found = claim_due(connection, shares, now, self._lease)
             for claim in self._load(found.fences, send_before) if found.fences else ():
-                self._submit(claim)
+                self._submit(replace(claim, is_probe=claim.origin_id in found.probed))
             return found
 
     def _share_out(self, connection: Connection, now: datetime) -> list[Share]:
@@ -194,14 +195,12 @@ class Dispatcher:
         old = {claim.delivery_id for claim in claims if claim.expires_at < now}
         orphans = claimed.keys() - {claim.delivery_id for claim in claims} - unreadable
         if old or orphans:
-            with write_transaction(self._database) as connection:
-                self._end_unsent(connection, claimed, old, orphans)
+            self._end_unsent(claimed, old, orphans)
         return [claim for claim in claims if claim.delivery_id not in old]
 
-    def _end_unsent(
-        self, connection: Connection, claimed: dict[str, int], old: set[str], orphans: set[str]
-    ) -> None:
-        suspended = find_suspended(connection, orphans)
+    def _end_unsent(self, claimed: dict[str, int], old: set[str], orphans: set[str]) -> None:
+        with self._database.connect() as connection:
+            suspended = find_suspended(connection, orphans)
         for ids, state, error in (
             (old, DeliveryState.FAILED, GIVEN_UP),
             (suspended, DeliveryState.FAILED, SUSPENDED),
@@ -209,7 +208,9 @@ class Dispatcher:
         ):
             fences = {delivery_id: claimed[delivery_id] for delivery_id in ids}
             if fences:
-                finish_unsent(connection, fences, state, utc_now(), error)
+                # In a transaction of its own, which locks in one order from its first to its last.
+                with write_transaction(self._database) as connection:
+                    finish_unsent(connection, fences, state, utc_now(), error)
 
     def _give_up_expired(self) -> None:
         while not self.is_stopping:

@@ -35,32 +35,31 @@ def find_changed(
     return {
         hook_id: answers[hook_id]
         for hook_id, since in failing.items()
-        if since is not None or not any(answer.is_success for answer in answers[hook_id])
+        if since is not None
+        or not any(answer.is_success for answer in answers[hook_id])
+        or _wants_no_more(answers[hook_id])
     }
 
 
 def note_health(
     connection: Connection,
-    answers: Mapping[int, Sequence[Answer]],
+    hook_id: int,
+    answers: Sequence[Answer],
     now: datetime,
     settings: Settings,
 ) -> None:
-    """Note how attempts of hooks went, by their ids; suspend hooks that must be."""
-    for hook_id in sorted(answers):
-        group = answers[hook_id]
-        hook = connection.execute(
-            select(Hook.failing_since, Hook.suspended_at)
-            .where(Hook.id == hook_id)
-            .with_for_update()
-        ).one_or_none()
-        if hook is None or hook.suspended_at is not None:
-            continue
-        since = None
-        if not any(answer.is_success for answer in group):
-            since = min([answer.started_at for answer in group] + _given(hook.failing_since))
-        connection.execute(update(Hook).where(Hook.id == hook_id).values(failing_since=since))
-        if reason := _find_reason(group, since, now, settings):
-            suspend(connection, hook_id, reason, now)
+    """Note how attempts of the hook went; suspend it if it must be."""
+    hook = connection.execute(
+        select(Hook.failing_since, Hook.suspended_at).where(Hook.id == hook_id).with_for_update()
+    ).one_or_none()
+    if hook is None or hook.suspended_at is not None:
+        return
+    since = None
+    if not any(answer.is_success for answer in answers):
+        since = min([answer.started_at for answer in answers] + _given(hook.failing_since))
+    connection.execute(update(Hook).where(Hook.id == hook_id).values(failing_since=since))
+    if reason := _find_reason(answers, since, now, settings):
+        suspend(connection, hook_id, reason, now)
 
 
 def suspend(connection: Connection, hook_id: int, reason: str, now: datetime) -> None:
@@ -82,9 +81,13 @@ def _find_reason(
     answers: Iterable[Answer], since: datetime | None, now: datetime, settings: Settings
 ) -> str:
     """Return why the hook has to be suspended, empty if it has not."""
-    if any(answer.status_code == GONE for answer in answers):
+    if _wants_no_more(answers):
         return "The receiver answered 410 Gone: it wants no more of these requests."
     longest = timedelta(seconds=settings.suspend_after_seconds)
     if since is not None and now - since >= longest:
         return f"All attempts have failed for {describe_age(longest)}."
     return ""
+
+
+def _wants_no_more(answers: Iterable[Answer]) -> bool:
+    return any(answer.status_code == GONE for answer in answers)

@@ -44,6 +44,7 @@ def record(
     connection: Connection, outcomes: Iterable[Outcome], now: datetime, settings: Settings
 ) -> None:
     """Record the outcomes in the connection's transaction."""
+    outcomes = list(outcomes)
     waiting = sorted(outcomes, key=lambda outcome: (outcome.claim.delivery_id, outcome.claim.fence))
     while waiting:
         # One of each delivery at a time: a worker that the database had left alone for longer than
@@ -51,6 +52,10 @@ def record(
         firsts = {outcome.claim.delivery_id: outcome for outcome in reversed(waiting)}
         _record(connection, list(firsts.values()), now, settings)
         waiting = [one for one in waiting if one is not firsts[one.claim.delivery_id]]
+    # At the end and once: whoever waits for an origin's row must not be waited for.
+    answers = answers_by(lambda claim: claim.origin_id, outcomes)
+    probed = {outcome.claim.origin_id for outcome in outcomes if outcome.claim.is_probe}
+    note_answers(connection, answers, probed, now, settings)
 
 
 def _record(
@@ -71,7 +76,6 @@ def _record(
         connection.execute(_UPDATE, updates)
     finished = [one["delivery_id"] for one in updates if one["finished_at"] is not None]
     release_lanes(connection, [rows[delivery_id].lane for delivery_id in finished], now)
-    note_answers(connection, answers_by(lambda claim: claim.origin_id, outcomes), now, settings)
 
 
 def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:
@@ -161,8 +165,8 @@ def _next_state(outcome: Outcome, row: Row[Any], now: datetime, settings: Settin
         name: getattr(row, name)
         for name in ("state", "due_at", "claimed_at", "finished_at", "is_retry")
     }
-    is_open = row.state in {DeliveryState.PENDING, DeliveryState.CANCELLED}
-    if answer.is_success and is_open:
+    if answer.is_success and row.state is not DeliveryState.DELIVERED:
+        # Given up, cancelled or with another worker by now: the receiver has it all the same.
         return unchanged | _finished(DeliveryState.DELIVERED, now)
     if row.fence != outcome.claim.fence or row.state is not DeliveryState.PENDING:
         # Another worker has it by now, or it was cancelled: only the attempt is news.

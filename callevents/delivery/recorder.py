@@ -93,9 +93,10 @@ class Recorder:
         try:
             with self._database.connect() as connection:
                 changed = find_changed(connection, answers)
-            if changed:
+            for hook_id in sorted(changed):
+                # One transaction each: it locks the hook, and perhaps all that waits for it.
                 with write_transaction(self._database) as connection:
-                    note_health(connection, changed, utc_now(), self._settings)
+                    note_health(connection, hook_id, changed[hook_id], utc_now(), self._settings)
         except SQLAlchemyError as error:
             # The outcomes are recorded; the next failure says the same again.
             log.error("the health of requests not noted", error=str(error))

@@ -230,10 +230,19 @@ def test_deleted_delivery_is_forgotten(claims: list[Claim]) -> None:
     assert get_delivery(claims[1].delivery_id).state is DELIVERED
 
 
-def test_finished_deliveries_keep_their_end(claims: list[Claim]) -> None:
-    """A delivery that was given up stays given up, even if a late success is told of it."""
+def test_what_was_given_up_stays_so(claims: list[Claim]) -> None:
+    """A delivery that was given up stays given up if a failure is told of it late."""
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=FAILED, finished_at=STARTED))
     note(Outcome(claims[0], FAILURE))
     delivery = get_delivery(claims[0].delivery_id)
     assert (delivery.state, delivery.finished_at) == (FAILED, STARTED)
+
+
+def test_success_that_comes_after_giving_up(claims: list[Claim]) -> None:
+    """Given up or suspended while an attempt was under way, it is delivered if that arrived."""
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Delivery).values(state=FAILED, finished_at=STARTED, error="x"))
+    note(Outcome(claims[0], SUCCESS))
+    delivery = get_delivery(claims[0].delivery_id)
+    assert (delivery.state, delivery.error) == (DELIVERED, "")
