@@ -25,6 +25,7 @@ from callevents.config import Network, Settings
 from callevents.delivery.addresses import AddressRefusedError, check_address
 from callevents.delivery.request import Request
 from callevents.delivery.sentences import describe_error, describe_status, is_refusal
+from callevents.delivery.whole_head import WholeHeadResponse
 from callevents.models import utc_now
 
 MAX_RESPONSE_BYTES = 64 * 1024
@@ -239,6 +240,7 @@ class _Guarded:
     """What both kinds of connection do differently: check the address, be known to the watch."""
 
     allowed: Iterable[Network] = ()
+    response_class: Any = WholeHeadResponse
 
     def _new_conn(self: Any) -> socket.socket:
         return _open_socket(self)

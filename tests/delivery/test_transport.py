@@ -105,11 +105,22 @@ def test_nothing_listens(transport: Transport) -> None:
     "data",
     [
         b"",
+        b"HTTP/1.1 200 O",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Le",
         head("200 OK", "Content-Length: 100") + b"abc",
         head("200 OK", "Transfer-Encoding: chunked") + b"10\r\nabc",
         head("200 OK", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n",
     ],
-    ids=["at once", "in the body", "in a chunk", "between chunks"],
+    ids=[
+        "at once",
+        "in the first line",
+        "after the first line",
+        "in a header",
+        "in the body",
+        "in a chunk",
+        "between chunks",
+    ],
 )
 def test_receiver_closes_too_early(transport: Transport, serve: Serve, data: bytes) -> None:
     """A connection that is closed before the whole answer is a failure."""

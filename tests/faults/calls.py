@@ -30,6 +30,14 @@ class Reported:
     retries: int = 0
     unexpected: Counter[str] = field(default_factory=Counter)
 
+    def __add__(self, other: "Reported") -> "Reported":
+        return Reported(
+            self.acknowledged | other.acknowledged,
+            self.repeated + other.repeated,
+            self.retries + other.retries,
+            self.unexpected + other.unexpected,
+        )
+
 
 class Pbx:
     """Reports calls of one extension at an even pace, over one or more web servers."""

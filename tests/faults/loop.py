@@ -2,14 +2,13 @@
 
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.faults.calls import EVENTS, Pbx
+from tests.faults.calls import EVENTS, Pbx, Reported
 from tests.faults.receivers import Bad, Healthy, listening
 from tests.faults.systems import System
-from tests.faults.verdict import Verdict, judge
+from tests.faults.verdict import Verdict, find_latencies, judge
 from tests.waiting import wait_until
 
 #: Between two faults, at least and at most.
@@ -22,6 +21,15 @@ ANSWER_SECONDS = 0.06
 
 
 @dataclass(frozen=True)
+class Load:
+    """How long events are reported, how many a second, and what the dice begin with."""
+
+    seconds: float
+    rate: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class Scenario:
     """What is done in a loop."""
 
@@ -31,29 +39,46 @@ class Scenario:
 
 
 def run(system: System, scenario: Scenario, *, seconds: float, rate: float, seed: int) -> Verdict:
-    """Run the loop on the running system; return what became of its events."""
-    verdict = Verdict(f"{system.name}: {scenario.name}", seconds)
+    """Run the loop on the running system; return what became of its events.
+
+    Bad receivers come in the second half only, so that the first one tells how it was without.
+    """
+    verdict = Verdict(f"{system.name}: {scenario.name}")
     healthy = Healthy(seed, ANSWER_SECONDS if scenario.faults else 0.0)
-    extension = f"{1000 + len(system.commands.run('extensions', 'list', 'faults'))}"
-    system.commands.run("extensions", "add", "faults", extension)
+    load = Load(seconds, rate, seed)
     try:
-        with listening(*scenario.bad) as bad:
-            urls = [f"{healthy.url}/{extension}", *(f"{u}/{extension}" for u in bad.values())]
-            event_ids = _add_hooks(system, extension, urls)
-            pbx = Pbx(system.addresses, system.token, extension, rate=rate, seed=seed)
-            pbx.start()
-            claimed = _make_faults(system, scenario, seconds, seed, verdict.faults)
-            reported = pbx.stop()
-            verdict.rest_seconds = _come_to_rest(system, urls[0], verdict)
-            _check_bad(system, dict(zip(bad, urls[1:], strict=True)), verdict)
-            for event_id in event_ids:
-                system.commands.run("hooks", "disable", event_id)
+        reported = Reported()
+        if scenario.bad and not scenario.faults:
+            reported = _run_load(system, load, healthy, Scenario("alone"), verdict)
+            verdict.alone = find_latencies(reported, healthy.notes)
+        last = _run_load(system, load, healthy, scenario, verdict)
+        verdict.latencies = find_latencies(last, healthy.notes)
+        judge(verdict, reported + last, healthy.notes)
     finally:
         healthy.close()
-    judge(verdict, reported, healthy.notes, claimed)
+    return verdict
+
+
+def _run_load(
+    system: System, load: Load, healthy: Healthy, scenario: Scenario, verdict: Verdict
+) -> Reported:
+    """Report calls of a new extension while faults are made; return when all is at rest."""
+    extension = f"{1000 + len(system.commands.run('extensions', 'list', 'faults'))}"
+    system.commands.run("extensions", "add", "faults", extension)
+    with listening(*scenario.bad) as bad:
+        urls = [f"{healthy.url}/{extension}", *(f"{u}/{extension}" for u in bad.values())]
+        event_ids = _add_hooks(system, extension, urls)
+        pbx = Pbx(system.addresses, system.token, extension, rate=load.rate, seed=load.seed)
+        pbx.start()
+        _make_faults(system, scenario, load, verdict)
+        reported = pbx.stop()
+        verdict.rest_seconds = _come_to_rest(system, urls[0], verdict)
+        _check_bad(system, dict(zip(bad, urls[1:], strict=True)), verdict)
+        for event_id in event_ids:
+            system.commands.run("hooks", "disable", event_id)
     if left := system.outbox.count_open(""):
         verdict.complaints.append(f"{left} deliveries of disabled hooks are open")
-    return verdict
+    return reported
 
 
 def _add_hooks(system: System, extension: str, urls: Sequence[str]) -> list[str]:
@@ -66,24 +91,20 @@ def _add_hooks(system: System, extension: str, urls: Sequence[str]) -> list[str]
     ]
 
 
-def _make_faults(
-    system: System, scenario: Scenario, seconds: float, seed: int, made: Counter[str]
-) -> Counter[str]:
-    """Make faults until the time is over; return at how many each delivery was in flight."""
-    dice = random.Random(seed)
-    until = time.monotonic() + seconds
-    claimed: Counter[str] = Counter()
+def _make_faults(system: System, scenario: Scenario, load: Load, verdict: Verdict) -> None:
+    """Make faults until the time is over; note at how many each delivery was in flight."""
+    dice = random.Random(load.seed)
+    until = time.monotonic() + load.seconds
     while scenario.faults and time.monotonic() < until:
         time.sleep(dice.uniform(*PAUSE_SECONDS))
         # Each in its turn, so that a short loop has them all; then at random.
-        left = [name for name in scenario.faults if not made[name]]
+        left = [name for name in scenario.faults if not verdict.faults[name]]
         name = left[0] if left else dice.choice(scenario.faults)
-        claimed.update(system.faults[name]())
-        made[name] += 1
+        verdict.in_flight.update(system.faults[name]())
+        verdict.faults[name] += 1
         time.sleep(dice.uniform(0, ABSENCE_SECONDS))
         system.mend()
     time.sleep(max(0.0, until - time.monotonic()))
-    return claimed
 
 
 def _come_to_rest(system: System, url: str, verdict: Verdict) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from tests.faults.verdict import Verdict
+from tests.faults.verdict import Verdict, percentile
 
 COLUMNS = (
     ("loop", 38),
@@ -14,8 +14,9 @@ COLUMNS = (
     ("duplicates", 10),
     ("in flight", 9),
     ("out of order", 12),
-    ("p50 ms", 6),
-    ("p99 ms", 7),
+    ("p99 ms", 6),
+    ("alone", 6),
+    ("ratio", 5),
     ("rest s", 6),
 )
 
@@ -39,12 +40,20 @@ def _cells(verdict: Verdict) -> list[str]:
         str(verdict.lost),
         str(verdict.doubled),
         str(verdict.duplicates),
-        str(verdict.in_flight),
+        str(verdict.in_flight.total()),
         str(verdict.out_of_order),
-        f"{verdict.percentile(50):.0f}",
-        f"{verdict.percentile(99):.0f}",
+        *_latencies(verdict),
         f"{verdict.rest_seconds:.1f}",
     ]
+
+
+def _latencies(verdict: Verdict) -> list[str]:
+    """Return the last part's 99th percentile, the one of before, and how they compare."""
+    now = percentile(verdict.latencies, 99)
+    if not verdict.alone:
+        return [f"{now:.0f}", "", ""]
+    before = percentile(verdict.alone, 99)
+    return [f"{now:.0f}", f"{before:.0f}", f"{now / before:.1f}"]
 
 
 def _complaints(verdict: Verdict) -> list[str]:

@@ -21,7 +21,6 @@ class Verdict:
     """
 
     name: str
-    seconds: float
     faults: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
     retries: int = 0
@@ -29,10 +28,13 @@ class Verdict:
     lost: int = 0
     doubled: int = 0
     duplicates: int = 0
-    in_flight: int = 0
+    #: At how many faults each delivery was in flight, by its id.
+    in_flight: Counter[str] = field(default_factory=Counter)
     unexcused: int = 0
     out_of_order: int = 0
+    #: Seconds from acknowledgement to arrival; `alone` before the bad receivers came.
     latencies: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
     rest_seconds: float = 0.0
     complaints: list[str] = field(default_factory=list)
 
@@ -42,15 +44,25 @@ class Verdict:
         bad = (self.lost, self.doubled, self.unexcused, self.out_of_order, len(self.complaints))
         return self.delivered > 0 and not any(bad)
 
-    def percentile(self, number: int) -> float:
-        """Return the milliseconds from acknowledgement to arrival, of so many per cent."""
-        if len(self.latencies) < 2:
-            return 0.0
-        return quantiles(self.latencies, n=100, method="inclusive")[number - 1] * 1000
+
+def percentile(latencies: list[float], number: int) -> float:
+    """Return so many per cent's milliseconds."""
+    return quantiles(latencies, n=100, method="inclusive")[number - 1] * 1000
 
 
-def judge(verdict: Verdict, reported: Reported, notes: list[Note], claimed: Counter[str]) -> None:
-    """Fill in the verdict; `claimed` says at how many faults each delivery was in flight."""
+def find_latencies(reported: Reported, notes: Iterable[Note]) -> list[float]:
+    """Return the seconds from acknowledgement to arrival of all these events that arrived."""
+    firsts = _first_arrivals(notes)
+    return [
+        # The answer and the request may overtake each other on their ways.
+        max(0.0, firsts[event][1].at - acknowledged)
+        for event, acknowledged in reported.acknowledged.items()
+        if event in firsts
+    ]
+
+
+def judge(verdict: Verdict, reported: Reported, notes: list[Note]) -> None:
+    """Fill in the verdict."""
     acknowledged = reported.acknowledged
     firsts = _first_arrivals(notes)
     verdict.acknowledged, verdict.retries = len(acknowledged), reported.retries
@@ -59,16 +71,10 @@ def judge(verdict: Verdict, reported: Reported, notes: list[Note], claimed: Coun
     verdict.doubled = _count_doubled(notes)
     arrivals = Counter(note.delivery for note in notes)
     verdict.duplicates = len(notes) - len(arrivals)
-    verdict.in_flight = claimed.total()
     verdict.unexcused = sum(
-        max(0, count - 1 - claimed[delivery]) for delivery, count in arrivals.items()
+        max(0, count - 1 - verdict.in_flight[delivery]) for delivery, count in arrivals.items()
     )
     verdict.out_of_order = _count_out_of_order(firsts)
-    verdict.latencies = [
-        max(0.0, note.at - acknowledged[event])
-        for event, (_, note) in firsts.items()
-        if event in acknowledged
-    ]
     verdict.complaints += [f"{what} ({n} x)" for what, n in reported.unexpected.items()]
 
 
