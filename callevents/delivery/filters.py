@@ -5,7 +5,7 @@ index, read backwards, and a time range is a range of ids.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -63,6 +63,14 @@ class Filter:
     call_id: str = ""
     since: datetime | None = None
     until: datetime | None = None
+
+    def of_waiting(self) -> "Filter":
+        """Return the same filter, of deliveries that still wait; raises InvalidError."""
+        if self.state is None:
+            return replace(self, state=ListedState.PENDING)
+        if self.state is ListedState.PENDING or self.state in PHASES:
+            return self
+        raise InvalidError.of("state", f"Those that are {self.state} do not wait any more.")
 
     def values(self) -> dict[str, Any]:
         """Return the values that columns must have, by the columns' names; raises InvalidError."""

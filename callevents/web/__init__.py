@@ -6,7 +6,9 @@ from callevents import headers
 from callevents.web import (
     account,
     addresses,
+    calls,
     deliveries,
+    delivery_actions,
     errors,
     example_events,
     extensions,
@@ -32,6 +34,8 @@ PAGES = (
     proposals,
     hooks,
     deliveries,
+    delivery_actions,
+    calls,
     overview,
 )
 

@@ -8,7 +8,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from callevents import pbxs
 from callevents.delivery import log
+from callevents.delivery.curl import as_curl
 from callevents.delivery.pages import Page, find_page
+from callevents.delivery.reasons import find_reasons
 from callevents.delivery.search import find_named
 from callevents.enums import ListedState
 from callevents.errors import InvalidError, NotFoundError
@@ -72,15 +74,19 @@ def show(slug: str, delivery_id: str) -> Any:
     """Show a delivery and its attempts: what was sent, and what came back."""
     pbx = pbxs.get_pbx(slug)
     delivery = log.get_delivery(delivery_id, pbx)
-    version = version_of([delivery])
+    reasons = find_reasons(delivery)
+    version = version_of([delivery], reasons.behind, reasons.origin and reasons.origin.probe_at)
     if hx.has_version(version):
         return hx.unchanged()
+    attempts = log.list_attempts(delivery)
     page = render_template(
         "deliveries/_delivery.html" if hx.is_htmx() else "deliveries/show.html",
         pbx=pbx,
         delivery=delivery,
         event=delivery.call_event,
-        attempts=log.list_attempts(delivery),
+        attempts=attempts,
+        reasons=reasons,
+        as_curl=as_curl,
         version=version,
     )
     return hx.versioned(page, version)

@@ -11,7 +11,7 @@ from callevents import pbxs
 from callevents.delivery.filters import Filter
 from callevents.enums import EventType, ListedState
 from callevents.errors import InvalidError
-from callevents.models import Pbx, to_id, utc_now
+from callevents.models import Pbx, first_id, to_id, utc_now
 
 LONGEST = 2000
 #: The quick choices of a time, by what stands for them in the address.
@@ -21,7 +21,18 @@ PERIODS: dict[str, tuple[str, timedelta]] = {
     "7d": ("Last 7 days", timedelta(days=7)),
 }
 #: What the form has, in its order; `from` and `to` are in UTC.
-NAMES = ("pbx", "ext", "event", "state", "last", "hook", "origin", "call", "from", "to")
+LABELS = {
+    "pbx": "PBX",
+    "ext": "Extension",
+    "event": "Event",
+    "state": "State",
+    "last": "Time",
+    "hook": "Event ID",
+    "origin": "Receiver",
+    "call": "Call",
+    "from": "From (UTC)",
+    "to": "To (UTC)",
+}
 #: Filters that are seldom wanted, and so folded away.
 SELDOM = frozenset({"hook", "origin", "call", "from", "to"})
 
@@ -37,7 +48,7 @@ class View:
     @classmethod
     def of_request(cls, slug: str | None) -> "View":
         """Read it from the request; empty texts count as nothing. Raises NotFoundError."""
-        given = {name: request.values.get(name, "").strip()[:LONGEST] for name in NAMES}
+        given = {name: request.values.get(name, "").strip()[:LONGEST] for name in LABELS}
         texts = {name: text for name, text in given.items() if text}
         if slug is not None:
             texts.pop("pbx", None)
@@ -50,24 +61,36 @@ class View:
         return bool(self.texts)
 
     @property
+    def may_wait(self) -> bool:
+        """Whether some of what is shown may still wait."""
+        return self.texts.get("state", "pending") in {"pending", "waiting", "retrying", "sending"}
+
+    @property
     def has_seldom(self) -> bool:
         """Whether one of the folded filters is used."""
         return not SELDOM.isdisjoint(self.texts)
 
-    def url(self, endpoint: str = "index", **changes: str | None) -> str:
+    def url(self, endpoint: str = "deliveries.index") -> str:
         """Return the address of this view, or that of another page about the same deliveries."""
-        query: dict[str, Any] = {**self.texts, "before": self.before, **changes}
+        query: dict[str, Any] = {**self.texts, "before": self.before}
         if self.pbx is not None:
             query["slug"] = self.pbx.slug
         else:
             endpoint += "_of_all"
-        values = {name: text for name, text in query.items() if text}
-        return url_for(f"deliveries.{endpoint}", **values)
+        return url_for(endpoint, **{name: text for name, text in query.items() if text})
 
     @property
     def plain(self) -> "View":
         """The view of all, newest first."""
         return View(self.pbx, {})
+
+    def fixed(self) -> "View":
+        """Return the view of what there is now: nothing that comes later, nothing that gets old."""
+        texts, now = dict(self.texts), utc_now()
+        if texts.get("last") in PERIODS:
+            since = now - PERIODS[texts.pop("last")][1]
+            texts["from"] = since.replace(tzinfo=None).isoformat(timespec="milliseconds")
+        return View(self.pbx, texts, first_id(now + timedelta(milliseconds=1)))
 
     def at(self, before: str | None) -> "View":
         """Return the view of another page."""
@@ -78,7 +101,8 @@ class View:
         texts = self.texts
         since, until = _moment(texts, "from"), _moment(texts, "to")
         if period := _choice(texts, "last", PERIODS):
-            since = utc_now() - period[1]
+            start = utc_now() - period[1]
+            since = max(start, since or start)
         events = {event.slug: event for event in EventType}
         states = {state.value: state for state in ListedState}
         return Filter(

@@ -1,0 +1,34 @@
+"""The page of one call: what happened, and what was told to whom about it."""
+
+from itertools import chain
+from typing import Any
+
+from flask import Blueprint, render_template, request
+
+from callevents import pbxs
+from callevents.delivery.calls import get_call
+from callevents.enums import DeliveryState
+from callevents.web import hx
+from callevents.web.deliveries import version_of
+
+bp = Blueprint("calls", __name__, url_prefix="/pbxs/<slug>/call")
+
+
+@bp.get("")
+def show(slug: str) -> Any:
+    """Show the call whose id is in the query, because it may have any characters."""
+    pbx = pbxs.get_pbx(slug)
+    call = get_call(pbx, request.args.get("id", ""))
+    deliveries = list(chain(*call.deliveries.values()))
+    version = version_of(deliveries, [event.id for event in call.events])
+    if hx.has_version(version):
+        return hx.unchanged()
+    page = render_template(
+        "calls/_call.html" if hx.is_htmx() else "calls/show.html",
+        pbx=pbx,
+        call=call,
+        start=call.events[0].happened_at,
+        is_open=any(one.state is DeliveryState.PENDING for one in deliveries),
+        version=version,
+    )
+    return hx.versioned(page, version)
