@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
 from callevents.api.problems import ProblemError
@@ -63,9 +64,9 @@ def _read_body(request: Request) -> Fields | list[Any] | None:
         return None
     if request.content_encoding:
         raise ProblemError(415, "Compressed bodies are not taken; send the body as it is.")
+    raw = _read_raw(request)
     if request.mimetype == MULTIPART:
         return dict(request.form.items())
-    raw = request.get_data()
     if not raw.strip():
         return None
     if request.mimetype in {"", FORM} and raw.lstrip()[:1] not in {b"{", b"["}:
@@ -79,6 +80,15 @@ def _read_body(request: Request) -> Fields | list[Any] | None:
         f"The content type {request.mimetype!a} is not taken. Send {FORM}, {JSON} or "
         "application/x-ndjson.",
     )
+
+
+def _read_raw(request: Request) -> bytes:
+    try:
+        return request.get_data()
+    except RequestEntityTooLarge:
+        raise
+    except Exception:  # noqa: BLE001  # every server has errors of its own for what it cannot read
+        _refuse("The body broke off, or its chunks are not what they say.")
 
 
 def _read_pairs(raw: bytes, what: str) -> Fields:

@@ -150,6 +150,19 @@ def test_long_request_line(web: tuple[Program, str]) -> None:
     assert requests.get(address + "x" * 8200, timeout=5).status_code == 414
 
 
+@pytest.mark.parametrize("chunks", [b"zz\r\n", b"5\r\nhello!!", b"ffff\r\n{}"])
+def test_broken_chunks(web: tuple[Program, str], chunks: bytes) -> None:
+    """A chunked body that breaks off or is no such body is the client's mistake: 400."""
+    port = int(web[1].rpartition(":")[2])
+    head = b"POST /ingest/office HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(head + chunks)
+        client.shutdown(socket.SHUT_WR)
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"The body broke off, or its chunks are not what they say." in answer
+
+
 def test_web_refuses_a_taken_port(run_python: RunPython, tmp_path: Path) -> None:
     """`flask web` says when its port is taken, and ends."""
     with socket.create_server(("127.0.0.1", 0)) as other:
