@@ -5,6 +5,7 @@ import math
 import os
 import re
 import secrets
+import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -108,6 +109,11 @@ class Settings(BaseSettings):
     )
     total_timeout_seconds: float = Field(
         15, gt=0, le=600, description="Longest time for one attempt as a whole."
+    )
+    ca_bundle: Path | None = Field(
+        None,
+        description="File with the certificates of the authorities that receivers' certificates "
+        "are checked against, in PEM. Empty: those of the package certifi.",
     )
     retry_schedule_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
         (1, 5, 15, 60, 300, 900, 3600, 10800, 21600),
@@ -243,6 +249,16 @@ class Settings(BaseSettings):
     def _check_url(cls, value: str) -> str:
         _refuse_url(value, "http://", "https://")
         return value.rstrip("/")
+
+    @field_validator("ca_bundle")
+    @classmethod
+    def _check_ca_bundle(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                ssl.create_default_context(cafile=value)
+            except OSError as error:
+                raise ValueError(f"is no file of certificates in PEM ({error})") from None
+        return value
 
     @field_validator("secret_key")
     @classmethod

@@ -24,7 +24,8 @@ def test_default_and_unit(field: str) -> None:
     """The row has the default that the program has, and the unit that the name says."""
     default, unit, meaning = ROWS[PREFIX + field.upper()]
     value = Settings.model_fields[field].default
-    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    parts = value if isinstance(value, tuple) else () if value is None else (value,)
+    text = ",".join(map(str, parts))
     assert default == (f"`{text}`" if text else "empty")
     assert (unit.strip() == "seconds") == field.endswith("_seconds")
     assert meaning.strip()

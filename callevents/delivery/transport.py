@@ -14,9 +14,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
@@ -71,8 +70,9 @@ class Transport:
 
     def __init__(self, settings: Settings) -> None:
         self._timeouts = (settings.connect_timeout_seconds, settings.read_timeout_seconds)
+        self._timeout = Timeout(connect=self._timeouts[0], read=self._timeouts[1])
         self._total_seconds = settings.total_timeout_seconds
-        self._adapter = _GuardedAdapter(settings.allowed_networks, settings.origin_in_flight)
+        self._adapter = _GuardedAdapter(settings)
         self._watch = _Watch()
 
     def send(self, request: Request) -> Answer:
@@ -105,25 +105,35 @@ class Transport:
     def _send(
         self, request: Request, headers: Mapping[str, str], watched: "_Watched"
     ) -> dict[str, Any]:
-        prepared = requests.PreparedRequest()
-        prepared.method = str(request.method)
-        prepared.url = request.url
-        prepared.headers = requests.structures.CaseInsensitiveDict(headers)
-        prepared.body = request.body.encode() or None
-        response = self._adapter.send(
-            prepared, stream=True, timeout=self._timeouts, verify=True, proxies={}
+        # What requests adds to urllib3 here (parsing the URL again, cookies, guesses about the
+        # text) is not wanted, and took as long as all the rest.
+        response = self._adapter.pool_of(request.url).urlopen(
+            str(request.method),
+            "/",  # The connection puts the attempt's own target in its place.
+            body=request.body.encode() or None,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._timeout,
+            preload_content=False,
+            decode_content=False,
         )
-        with response:
+        try:
             body, truncated = _read_body(response)
+        finally:
+            # Closes the connection only if something of the answer is left unread.
+            response.close()
+            response.release_conn()
         if watched.reason:
             # An answer without a length ends like that too, when it is cut.
             raise ConnectionAbortedError(watched.reason)
         return {
-            "status_code": response.status_code,
+            "status_code": response.status,
             "headers": _safe_headers(response),
             "body": body,
             "truncated": truncated,
-            "error": describe_status(response.status_code, response.headers.get("Location", "")),
+            "error": describe_status(response.status, response.headers.get("Location", "")),
         }
 
     def _describe(self, error: Exception, watched: "_Watched") -> str:
@@ -138,24 +148,24 @@ def _target(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _read_body(response: requests.Response) -> tuple[str, bool]:
+def _read_body(response: BaseHTTPResponse) -> tuple[str, bool]:
     """Return the answer's text up to MAX_RESPONSE_BYTES, and whether there was more."""
     chunks: list[bytes] = []
     size = 0
     # read1 returns what has arrived; read would wait for a whole chunk.
-    while size <= MAX_RESPONSE_BYTES and (chunk := response.raw.read1(CHUNK_BYTES)):
+    while size <= MAX_RESPONSE_BYTES and (chunk := response.read1(CHUNK_BYTES)):
         chunks.append(chunk)
         size += len(chunk)
     truncated = size > MAX_RESPONSE_BYTES
     if truncated:
         # What is left unread would be taken for the next answer.
-        response.raw.close()
+        response.close()
     text = b"".join(chunks)[:MAX_RESPONSE_BYTES].decode("utf-8", "replace")
     return text.replace("\x00", "�"), truncated
 
 
-def _safe_headers(response: requests.Response) -> Headers:
-    items = list(response.raw.headers.items())[:MAX_RESPONSE_HEADERS]
+def _safe_headers(response: BaseHTTPResponse) -> Headers:
+    items = list(response.headers.items())[:MAX_RESPONSE_HEADERS]
     return [[_printable(name), _printable(value)] for name, value in items]
 
 
@@ -326,15 +336,25 @@ class _GuardedHTTPSConnection(_Guarded, HTTPSConnection):
 class _GuardedAdapter(HTTPAdapter):
     """An adapter whose connections check their addresses; it knows no proxies and no retries."""
 
-    def __init__(self, allowed: tuple[Network, ...], kept_connections: int) -> None:
-        self._allowed = allowed
+    def __init__(self, settings: Settings) -> None:
+        self._allowed = settings.allowed_networks
+        self._trust = {
+            "cert_reqs": "CERT_REQUIRED",
+            "ca_certs": str(settings.ca_bundle or DEFAULT_CA_BUNDLE_PATH),
+        }
         super().__init__(
-            pool_connections=KEPT_ORIGINS, pool_maxsize=kept_connections, max_retries=0
+            pool_connections=KEPT_ORIGINS, pool_maxsize=settings.origin_in_flight, max_retries=0
         )
 
+    def pool_of(self, url: str) -> HTTPConnectionPool:
+        """Return the connections to the URL's origin."""
+        parts = urlsplit(url)
+        pools: PoolManager = self.poolmanager
+        return pools.connection_from_host(parts.hostname, parts.port, parts.scheme)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pool manager with guarded connections."""
-        super().init_poolmanager(*args, **kwargs)
+        """Make the pool manager with guarded connections, whose certificates are verified."""
+        super().init_poolmanager(*args, **(kwargs | self._trust))
         self.poolmanager.pool_classes_by_scheme = {
             "http": _guarded_pool(HTTPConnectionPool, _GuardedHTTPConnection, self._allowed),
             "https": _guarded_pool(HTTPSConnectionPool, _GuardedHTTPSConnection, self._allowed),

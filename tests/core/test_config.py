@@ -195,3 +195,12 @@ def test_forwarded_addresses_are_believed_of_known_proxies_only(tmp_path: Path) 
         assert f'"address": "{address}"' in logged.text
         with app.app_context():
             db.engine.dispose()
+
+
+def test_ca_bundle_must_be_certificates(tmp_path: Path) -> None:
+    """A file that is missing, or has no certificates, stops the start and not each delivery."""
+    text = tmp_path / "notes.txt"
+    text.write_text("no certificates")
+    for path in (tmp_path / "missing.pem", text):
+        with pytest.raises(SettingsError, match="CA_BUNDLE is wrong: is no file of certificates"):
+            load_settings(data_dir=tmp_path, ca_bundle=path)

@@ -4,7 +4,6 @@ import ssl
 from pathlib import Path
 
 import pytest
-import requests.adapters
 import trustme
 
 from callevents.delivery.request import Recipe, build_request
@@ -28,11 +27,11 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def believed(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the authority among those that the machine believes."""
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    """A file with the authority, for those that believe it."""
     path = tmp_path / "authorities.pem"
     authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(path))
+    return path
 
 
 def get(transport: Transport, url: str) -> Answer:
@@ -40,11 +39,11 @@ def get(transport: Transport, url: str) -> Answer:
     return transport.send(build_request(Recipe(Method.GET, url), [("CallID", "c1")]))
 
 
-@pytest.mark.usefixtures("believed")
 def test_valid_certificate_is_accepted(
-    transport: Transport, serve: Serve, authority: trustme.CA
+    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
 ) -> None:
     """A receiver whose certificate is valid gets the requests, over one connection."""
+    transport = make_transport(ca_bundle=bundle)
     server = serve(keeps_alive, tls=server_context(authority, "127.0.0.1"))
     assert [get(transport, server.url).error for _ in range(2)] == ["", ""]
     assert (server.accepted, len(server.requests)) == (1, 2)
@@ -60,11 +59,11 @@ def test_certificate_of_a_stranger_is_refused(
     assert server.requests == []
 
 
-@pytest.mark.usefixtures("believed")
 def test_certificate_of_another_host_is_refused(
-    transport: Transport, serve: Serve, authority: trustme.CA
+    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
 ) -> None:
     """A valid certificate for another name is refused too."""
+    transport = make_transport(ca_bundle=bundle)
     server = serve(answers(OK), tls=server_context(authority, "crm.example.com"))
     error = get(transport, server.url).error
     assert error.startswith("The TLS certificate is not valid: ")
@@ -88,10 +87,13 @@ def test_silence_in_the_handshake(make_transport: MakeTransport, serve: Serve) -
     assert error == "No connection within 0.3 seconds."
 
 
-@pytest.mark.usefixtures("believed")
 @pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
 def test_dripping_receiver_is_ended(
-    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, beginning: bytes
+    make_transport: MakeTransport,
+    serve: Serve,
+    authority: trustme.CA,
+    bundle: Path,
+    beginning: bytes,
 ) -> None:
     """The time for the whole holds over TLS as well, wherever the receiver drips."""
 
@@ -102,18 +104,17 @@ def test_dripping_receiver_is_ended(
             connection.send(b"x" * 8)
             connection.wait(0.02)
 
-    transport = make_transport(total_timeout_seconds=0.5)
+    transport = make_transport(total_timeout_seconds=0.5, ca_bundle=bundle)
     server = serve(talk, tls=server_context(authority, "127.0.0.1"))
     assert get(transport, server.url).error == (
         "The attempt as a whole took too long and was ended."
     )
 
 
-@pytest.mark.usefixtures("believed")
 def test_silent_receiver_is_left(
-    make_transport: MakeTransport, serve: Serve, authority: trustme.CA
+    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
 ) -> None:
     """The time for reading holds over TLS as well."""
     server = serve(hangs, tls=server_context(authority, "127.0.0.1"))
-    transport = make_transport(read_timeout_seconds=0.3)
+    transport = make_transport(read_timeout_seconds=0.3, ca_bundle=bundle)
     assert get(transport, server.url).error == "No answer within 0.3 seconds."
