@@ -2,11 +2,12 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from callevents.delivery.signing import Signing
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
@@ -14,6 +15,7 @@ from callevents.placeholders import PARAMETER_NAMES, VOIPNOW_NAMES, fill_header,
 
 USER_AGENT = "CallEvents/1.0"
 FORM = "application/x-www-form-urlencoded"
+_NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 JSON = "application/json"
 #: Stands for what is secret wherever a request is shown.
 MASK = "••••"
@@ -163,7 +165,12 @@ def _is_json(recipe: Recipe) -> bool:
 
 def _encode(values: Parameters) -> str:
     # %20 and not + for a space: every receiver reads that rightly, in queries and in forms.
-    return urlencode(values, quote_via=quote, safe="")
+    return "&".join(f"{_escape(name)}={_escape(value)}" for name, value in values)
+
+
+def _escape(text: str) -> str:
+    # Most have nothing to escape, and asking first takes half as long.
+    return text if _NEEDS_NO_ESCAPE(text) else quote(text, safe="")
 
 
 def _with_path(url: str) -> str:
