@@ -1,5 +1,6 @@
 """A third-party application on a socket: notes every request, and answers as it is told."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -49,6 +50,11 @@ class _Server(ThreadingHTTPServer):
     # The system's own, 5, would make clients wait a second when many come at once.
     request_queue_size = 128
     daemon_threads = True
+
+    def handle_error(self, *_request: object) -> None:
+        """Say nothing of clients that were killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*_request)
 
 
 class Receiver:

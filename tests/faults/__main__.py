@@ -5,18 +5,18 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
-from tests.faults.loop import Scenario, run
+from tests.faults.loop import Load, Scenario, run
 from tests.faults.receivers import BAD
 from tests.faults.systems import Apart, OneMachine, System
 from tests.faults.table import table
 from tests.faults.verdict import Verdict
 
-SYSTEMS = {"sqlite": OneMachine, "postgresql": Apart}
+SYSTEMS: dict[str, Callable[[Path], System]] = {"sqlite": OneMachine, "postgresql": Apart}
 
 
 def find_scenarios(system: System) -> Iterator[Scenario]:
@@ -47,8 +47,8 @@ def main() -> int:
 def read_options() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser("make faults ARGS=...", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8, help="load of each loop")
-    parser.add_argument("--rate", type=float, default=75, help="events a second")
+    parser.add_argument("--seconds", type=float, default=6, help="load of each loop")
+    parser.add_argument("--rate", type=float, default=60, help="events a second")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
     parser.add_argument("--loops", type=int, default=1, help="rounds, each with the next seed")
     parser.add_argument("--database", action="append", choices=SYSTEMS, help="only this one")
@@ -64,9 +64,8 @@ def run_system(system: System, options: argparse.Namespace) -> Iterator[Verdict]
         for seed in range(options.seed, options.seed + options.loops):
             for scenario in find_scenarios(system):
                 if options.only in scenario.name:
-                    verdict = run(
-                        system, scenario, seconds=options.seconds, rate=options.rate, seed=seed
-                    )
+                    load = Load(options.seconds, options.rate, seed)
+                    verdict = run(system, scenario, load)
                     click.echo(table([verdict], head=False))
                     yield verdict
         system.stop()

@@ -38,14 +38,13 @@ class Scenario:
     bad: Sequence[Bad] = ()
 
 
-def run(system: System, scenario: Scenario, *, seconds: float, rate: float, seed: int) -> Verdict:
+def run(system: System, scenario: Scenario, load: Load) -> Verdict:
     """Run the loop on the running system; return what became of its events.
 
     Bad receivers come in the second half only, so that the first one tells how it was without.
     """
     verdict = Verdict(f"{system.name}: {scenario.name}")
-    healthy = Healthy(seed, ANSWER_SECONDS if scenario.faults else 0.0)
-    load = Load(seconds, rate, seed)
+    healthy = Healthy(load.seed, ANSWER_SECONDS if scenario.faults else 0.0)
     try:
         reported = Reported()
         if scenario.bad and not scenario.faults:
