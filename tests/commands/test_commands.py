@@ -189,6 +189,7 @@ def test_deliveries(run: Run, pbx: Pbx, configure: Configure, answer: Callable[.
         "event": "dial-in",
         "extension": "2",
         "call_event_id": accepted[2].id,
+        "call": "",
         "event_id": event_id,
         "method": "POST",
         "url": "http://a/",

@@ -1,19 +1,14 @@
 """The commands. Each prints for people, or JSON for programs with --json; errors are a sentence."""
 
-import json
 import threading
-from collections.abc import Callable, Iterable
 from datetime import timedelta
-from functools import wraps
 from typing import Any
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from callevents import (
-    database,
     directory,
     encryption,
     hooks,
@@ -25,29 +20,30 @@ from callevents import (
     users,
     worker,
 )
-from callevents.config import Settings
-from callevents.delivery import log
-from callevents.enums import TABLE_ORDER, DeliveryState, EventType, Method, Role
-from callevents.errors import CallEventsError, InvalidError, NotFoundError
+from callevents.cli import deliveries
+from callevents.cli.answers import (
+    Values,
+    find_event,
+    find_settings,
+    json_option,
+    print_answer,
+    print_list,
+    read_age,
+    reports_errors,
+)
+from callevents.enums import EventType, Method, Role
 from callevents.extensions import begin_write, cipher, db
 from callevents.hooks import ALL_EXTENSIONS
-from callevents.models import Delivery, Extension, Hook, Pbx, utc_now
+from callevents.models import Extension, Hook, Pbx, utc_now
 from callevents.policy import GIVE_UP_CHOICES, read_policy
 from callevents.policy_options import make_policy, policy_options
-from callevents.reports import plain_name
 from callevents.upkeep import retention
-
-Values = dict[str, Any]
-Command = Callable[..., Any]
 
 pbx_group = AppGroup("pbx", help="PBXs, and the tokens with which they report.")
 extensions_group = AppGroup("extensions", help="Extensions of a PBX.")
 hooks_group = AppGroup("hooks", help="Requests that call events make.")
-deliveries_group = AppGroup("deliveries", help="Call events on their way to receivers.")
 users_group = AppGroup("users", help="People who may sign in.")
 secrets_group = AppGroup("secrets", help="Keys of the secrets that requests have.")
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def init_app(app: Flask) -> None:
@@ -56,53 +52,13 @@ def init_app(app: Flask) -> None:
         pbx_group,
         extensions_group,
         hooks_group,
-        deliveries_group,
+        deliveries.group,
         users_group,
         secrets_group,
     ):
         app.cli.add_command(group)
     for command in (web, work, up, purge):
         app.cli.add_command(command)
-
-
-def reports_errors(command: Command) -> Command:
-    """Let the command end with a sentence where it raises one of our errors."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            _ensure_current()
-            return command(*args, **kwargs)
-        except InvalidError as error:
-            raise click.ClickException("\n".join(_sentences(error))) from None
-        except CallEventsError as error:
-            raise click.ClickException(str(error)) from None
-        except IntegrityError:
-            raise click.ClickException(
-                "Somebody else has changed the same at this moment. Please look, and try again."
-            ) from None
-        except (OperationalError, InterfaceError) as error:
-            raise click.ClickException(f"The database does not answer: {error.orig}") from None
-
-    return run
-
-
-def _ensure_current() -> None:
-    """Bring our own SQLite up to date; of another database, say that it is not."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
-    if database.is_current(app):
-        return
-    if _settings().database_url:
-        raise click.ClickException(
-            "The database is not set up for this version. Run: flask db upgrade"
-        )
-    database.upgrade(app)
-
-
-def _sentences(error: InvalidError) -> Iterable[str]:
-    for field, group in error.errors.items():
-        for sentence in group:
-            yield f"{field}: {sentence}"
 
 
 @pbx_group.command("add")
@@ -118,7 +74,7 @@ def add_pbx(name: str, as_json: bool) -> None:
         f"PBX {pbx.name!r} has the name {pbx.slug} in addresses and commands.\n"
         f"Its token, shown this once:\n{token}"
     )
-    _print({**_pbx(pbx), "token": token}, text, as_json)
+    print_answer({**_pbx(pbx), "token": token}, text, as_json)
 
 
 @pbx_group.command("list")
@@ -126,7 +82,7 @@ def add_pbx(name: str, as_json: bool) -> None:
 @reports_errors
 def list_pbxs(as_json: bool) -> None:
     """List the PBXs."""
-    _print_list(pbxs.list_pbxs(), _pbx, as_json)
+    print_list(pbxs.list_pbxs(), _pbx, as_json)
 
 
 @extensions_group.command("add")
@@ -140,7 +96,7 @@ def add_extension(pbx: str, number: str, name: str, as_json: bool) -> None:
     begin_write()
     extension = directory.add_extension(pbxs.get_pbx(pbx), number, name)
     db.session.commit()
-    _print(_extension(extension), f"Extension {extension.number} is added.", as_json)
+    print_answer(_extension(extension), f"Extension {extension.number} is added.", as_json)
 
 
 @extensions_group.command("list")
@@ -149,7 +105,7 @@ def add_extension(pbx: str, number: str, name: str, as_json: bool) -> None:
 @reports_errors
 def list_extensions(pbx: str, as_json: bool) -> None:
     """List the extensions of a PBX."""
-    _print_list(directory.list_extensions(pbxs.get_pbx(pbx)), _extension, as_json)
+    print_list(directory.list_extensions(pbxs.get_pbx(pbx)), _extension, as_json)
 
 
 @hooks_group.command("set")
@@ -191,7 +147,7 @@ def set_hook(
     hook = configure(
         found,
         directory.get_extension_by_number(found, extension),
-        _event(event),
+        find_event(event),
         method=Method(method),
         url=url,
         active=not inactive,
@@ -234,7 +190,7 @@ def rotate_secret(event_id: str, as_json: bool) -> None:
 def list_hooks(pbx: str | None, as_json: bool) -> None:
     """List the requests, of one PBX or of all."""
     found = hooks.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
-    _print_list(found, _hook_with_policy if as_json else _hook, as_json)
+    print_list(found, _hook_with_policy if as_json else _hook, as_json)
 
 
 @hooks_group.command("enable")
@@ -260,7 +216,7 @@ def _switch(event_id: str, *, active: bool, as_json: bool) -> None:
     hook = hooks.get_hook(event_id)
     hooks.set_active(hook, active)
     db.session.commit()
-    _print(
+    print_answer(
         _hook_with_policy(hook), f"{event_id} is {'enabled' if active else 'disabled'}.", as_json
     )
 
@@ -273,7 +229,7 @@ def _switch(event_id: str, *, active: bool, as_json: bool) -> None:
 @reports_errors
 def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool) -> None:
     """Remove the requests of an EXTENSION (* for all) for these EVENTs, or for every event."""
-    wanted = {_event(event) for event in events} or set(EventType)
+    wanted = {find_event(event) for event in events} or set(EventType)
     begin_write()
     found = pbxs.get_pbx(pbx)
     listed = hooks.list_hooks(found, directory.get_extension_by_number(found, extension))
@@ -282,20 +238,7 @@ def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool
     hooks.clear_hooks(chosen)
     db.session.commit()
     count = len(removed)
-    _print(removed, f"{count} request{'' if count == 1 else 's'} removed.", as_json)
-
-
-@deliveries_group.command("list")
-@click.option(
-    "--state", type=click.Choice(list(map(str, DeliveryState))), help="Only those in this state."
-)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-@json_option
-@reports_errors
-def list_deliveries(state: DeliveryState | None, limit: int, as_json: bool) -> None:
-    """List deliveries, newest first."""
-    found = log.list_deliveries(state=DeliveryState(state) if state else None, limit=limit)
-    _print_list(found, _delivery, as_json)
+    print_answer(removed, f"{count} request{'' if count == 1 else 's'} removed.", as_json)
 
 
 @users_group.command("add")
@@ -319,7 +262,7 @@ def add_user(username: str, role: Role, password: str, as_json: bool) -> None:
     user = users.add_user(username, password, Role(role))
     db.session.commit()
     values = {"username": user.username, "role": user.role}
-    _print(values, f"{user.username} may sign in as {user.role}.", as_json)
+    print_answer(values, f"{user.username} may sign in as {user.role}.", as_json)
 
 
 @secrets_group.command("make-key")
@@ -336,7 +279,7 @@ def rotate_secrets(as_json: bool) -> None:
 
     Where the keys are in the data folder, a new one is made and put first.
     """
-    settings = _settings()
+    settings = find_settings()
     is_ours = not settings.encryption_keys
     if is_ours:
         settings.add_encryption_key()
@@ -347,7 +290,7 @@ def rotate_secrets(as_json: bool) -> None:
     text = f"The secrets of {count} request{'' if count == 1 else 's'} are encrypted anew."
     if unreadable:
         text += f"\nNo key decrypts those of: {', '.join(unreadable)}. Enter them again."
-    _print({"renewed": count, "unreadable": unreadable}, text, as_json)
+    print_answer({"renewed": count, "unreadable": unreadable}, text, as_json)
 
 
 def _renew_all() -> tuple[int, list[str]]:
@@ -369,7 +312,7 @@ def _renew_all() -> tuple[int, list[str]]:
 @with_appcontext
 def web() -> None:
     """Run the web server: the pages and the ingest route."""
-    server.serve(_settings())
+    server.serve(find_settings())
 
 
 @click.command("worker")
@@ -383,7 +326,7 @@ def work() -> None:
 @with_appcontext
 def up() -> None:
     """Run everything on this machine; what make run does."""
-    raise SystemExit(supervisor.run(_settings()))
+    raise SystemExit(supervisor.run(find_settings()))
 
 
 @click.command("purge")
@@ -399,8 +342,8 @@ def up() -> None:
 @reports_errors
 def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
     """Remove old call events with their deliveries, but none that is still to be delivered."""
-    before = utc_now() - (_age(age) if age else timedelta(days=_settings().retention_days))
-    if not age and not _settings().retention_days:
+    before = utc_now() - (read_age(age) if age else timedelta(days=find_settings().retention_days))
+    if not age and not find_settings().retention_days:
         raise click.UsageError("Events are kept for ever by default; say --older-than.")
     totals = {"events": 0, "deliveries": 0, "attempts": 0, "kept": 0}
     for batch in retention.purge(db.engine, before, threading.Event(), dry_run=dry_run):
@@ -411,30 +354,7 @@ def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
         f"{totals['attempts']} attempts {'would be' if dry_run else 'are'} removed; "
         f"{totals['kept']} events are kept because they are still being delivered."
     )
-    _print(totals, text, as_json)
-
-
-def _age(text: str) -> timedelta:
-    """Return the time that such a text names; raises click.UsageError."""
-    units = {"d": "days", "h": "hours", "m": "minutes"}
-    number, unit = text[:-1], units.get(text[-1:])
-    if not (number.isascii() and number.isdigit() and unit) or len(number) > 6:
-        raise click.UsageError(f"{text!r} is no age such as 30d, 12h or 90m.")
-    return timedelta(**{unit: int(number)})
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["callevents_settings"]
-    return settings
-
-
-def _event(text: str) -> EventType:
-    """Return the event type of a name, or a code; raises NotFoundError."""
-    for event in TABLE_ORDER:
-        if plain_name(text) in {plain_name(event.slug), str(event.value)}:
-            return event
-    names = ", ".join(event.slug for event in TABLE_ORDER)
-    raise NotFoundError(f"There is no event {text!r}. The events are {names}.")
+    print_answer(totals, text, as_json)
 
 
 def _pbx(pbx: Pbx) -> Values:
@@ -479,48 +399,4 @@ def _print_hook(hook: Hook, text: str, secret: str | None, *, as_json: bool) -> 
     if secret:
         values["signing_secret"] = secret
         text += f"\nIts signing secret, shown this once:\n{secret}"
-    _print(values, text, as_json)
-
-
-def _delivery(delivery: Delivery) -> Values:
-    return {
-        "id": delivery.id,
-        "pbx": delivery.pbx.slug,
-        "event": delivery.call_event.event_type.slug,
-        "extension": delivery.call_event.extension,
-        "call_event_id": delivery.call_event_id,
-        "event_id": delivery.hook_event_id,
-        "method": delivery.method,
-        "url": delivery.url,
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "status_code": delivery.status_code,
-        "error": delivery.error,
-        "created_at": delivery.created_at.isoformat(timespec="milliseconds"),
-    }
-
-
-def _print(values: Any, text: str, as_json: bool) -> None:
-    click.echo(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text)
-
-
-def _print_list(found: Iterable[Any], to_values: Callable[[Any], Values], as_json: bool) -> None:
-    rows = [to_values(item) for item in found]
-    _print(rows, _table(rows) if rows else "There are none.", as_json)
-
-
-def _table(rows: list[Values]) -> str:
-    """Return the rows as columns of text, with a head."""
-    names = list(rows[0])
-    cells = [names] + [[_cell(row[name]) for name in names] for row in rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    )
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
+    print_answer(values, text, as_json)
