@@ -21,6 +21,7 @@ from callevents.models import (
 )
 from callevents.outbox import end_waiting
 from callevents.policy import Policy, check_policy, read_policy, store_policy
+from callevents.suspension import resume
 from callevents.urls import check_url, origin_of
 
 #: Extensions named by this stand for all of their PBX.
@@ -157,7 +158,7 @@ def update_hook(
     Raises InvalidError.
     """
     checked = _check(url, note, policy or read_policy(hook), hook)
-    age, lane = hook.give_up_seconds, (hook.in_order, hook.origin_id)
+    age, lane, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = method
     hook.url, hook.note = checked.url, checked.note
     hook.origin_id = find_origin(hook.url)
@@ -167,7 +168,10 @@ def update_hook(
         waiting.change_age(hook, hook.give_up_seconds - age)
     if (hook.in_order, hook.origin_id) != lane:
         waiting.change_lanes(hook)
-    set_active(hook, active)
+    if hook.url != url_before:
+        # Whoever corrects the address of a suspended request wants it to be used.
+        resume(hook)
+    _set_active(hook, active)
 
 
 def find_origin(url: str) -> int:
@@ -193,6 +197,13 @@ def list_origins(pbx: Pbx | None) -> Sequence[str]:
 
 
 def set_active(hook: Hook, active: bool) -> None:
+    """Enable or disable a hook. Enabling resumes one that is suspended."""
+    if active:
+        resume(hook)
+    _set_active(hook, active)
+
+
+def _set_active(hook: Hook, active: bool) -> None:
     """Enable or disable a hook. Disabling cancels what waits for it."""
     hook.active = active
     db.session.flush()

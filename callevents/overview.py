@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
-from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from callevents.delivery.log import last_deliveries
@@ -22,6 +21,7 @@ from callevents.models import (
     WorkerProcess,
     utc_now,
 )
+from callevents.suspension import count_suspended
 from callevents.upkeep.figures import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
 from callevents.upkeep.heartbeat import list_workers
 
@@ -199,16 +199,6 @@ def list_failing(pbx: Pbx | None = None) -> list[FailingHook]:
     hooks = db.session.scalars(query).all()
     last = last_deliveries(hooks)
     return [FailingHook(hook, last.get(hook.id)) for hook in hooks]
-
-
-def count_suspended(pbx: Pbx | None = None) -> int:
-    """Return how many hooks are suspended."""
-    query: Select[Any] = (
-        select(func.count()).select_from(Hook).where(Hook.suspended_at.is_not(None))
-    )
-    if pbx:
-        query = query.where(Hook.pbx_id == pbx.id)
-    return db.session.scalar(query) or 0
 
 
 def list_open_origins(pbx: Pbx | None = None) -> Sequence[Origin]:

@@ -17,6 +17,7 @@ from callevents import (
     signing_secrets,
     stored_secrets,
     supervisor,
+    suspension,
     users,
     worker,
 )
@@ -211,6 +212,27 @@ def disable_hook(event_id: str, as_json: bool) -> None:
     _switch(event_id, active=False, as_json=as_json)
 
 
+@hooks_group.command("resume")
+@click.argument("event_ids", nargs=-1, metavar="[EVENT_ID]...")
+@click.option("--all", "resume_all", is_flag=True, help="Resume all that are suspended.")
+@json_option
+@reports_errors
+def resume_hooks(event_ids: tuple[str, ...], resume_all: bool, as_json: bool) -> None:
+    """Resume suspended requests. What failed meanwhile stays failed until it is sent again."""
+    if bool(event_ids) == resume_all:
+        raise click.UsageError("Say which: one or more Event IDs, or --all.")
+    begin_write()
+    chosen = (
+        suspension.list_suspended(limit=None)
+        if resume_all
+        else [hooks.get_hook(event_id) for event_id in event_ids]
+    )
+    count = suspension.resume_all([hook for hook in chosen if hook.suspended_at])
+    db.session.commit()
+    resumed = [_hook(hook) for hook in chosen]
+    _print(resumed, f"{count} request{'' if count == 1 else 's'} resumed.", as_json)
+
+
 def _switch(event_id: str, *, active: bool, as_json: bool) -> None:
     begin_write()
     hook = hooks.get_hook(event_id)
@@ -374,6 +396,7 @@ def _hook(hook: Hook) -> Values:
         "method": hook.method,
         "url": hook.url,
         "active": hook.active,
+        "suspended": hook.suspended_at is not None,
         "note": hook.note,
     }
 

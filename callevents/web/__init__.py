@@ -21,6 +21,7 @@ from callevents.web import (
     proposals,
     session,
     start,
+    suspension,
     tokens,
 )
 
@@ -37,6 +38,7 @@ PAGES = (
     delivery_actions,
     calls,
     overview,
+    suspension,
 )
 
 

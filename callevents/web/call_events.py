@@ -36,6 +36,11 @@ class Table:
     rows: Sequence[Row]
     also: dict[EventType, int]
 
+    @property
+    def suspended(self) -> int:
+        """How many of the requests are suspended."""
+        return sum(row.hook is not None and row.hook.suspended_at is not None for row in self.rows)
+
     def find_row(self, hook: Hook) -> Row:
         """Return the hook's row; the hook is in the table."""
         return next(row for row in self.rows if row.hook is hook)

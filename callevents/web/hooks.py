@@ -89,10 +89,15 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
     wanted = request.form.get("active")
     if wanted not in ("yes", "no"):
         abort(400, "The request does not say whether to enable or to disable.")
+    was_suspended = hook.active and hook.suspended_at is not None
     hooks.set_active(hook, wanted == "yes")
     db.session.commit()
     whose = extension.number if extension else "all extensions"
-    hx.toast(f"{hook.event_type.label} of {whose} is {'enabled' if hook.active else 'disabled'}.")
+    state = "resumed" if was_suspended else "enabled"
+    hx.toast(f"{hook.event_type.label} of {whose} is {state if hook.active else 'disabled'}.")
+    if was_suspended:
+        # What stands above the table changes as well.
+        hx.tell(CHANGED)
     if request.args.get("from") == "list":
         return _toggled_in_list(pbx, extension)
     return _toggled_in_table(pbx, extension, hook)

@@ -113,9 +113,14 @@ def url_parts(url: str) -> tuple[str, str]:
 
 
 def status_of(hooks: Sequence[Hook]) -> str:
-    """Return what an icon shows of hooks of one event: enabled, disabled, mixed or none."""
+    """Return what an icon shows of hooks of one event, `none` where there are none.
+
+    Others: `enabled`, `disabled`, `mixed`, and `suspended` if any active one is.
+    """
     if not hooks:
         return "none"
+    if any(hook.active and hook.suspended_at for hook in hooks):
+        return "suspended"
     states = {hook.active for hook in hooks}
     return "mixed" if len(states) == 2 else "enabled" if hooks[0].active else "disabled"
 

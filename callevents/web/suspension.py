@@ -1,0 +1,49 @@
+"""Suspended requests of all PBXs, of one, or of an extension: look at them, and resume them."""
+
+from typing import Any
+
+from flask import Blueprint, request, url_for
+
+from callevents import pbxs, suspension
+from callevents.extensions import db
+from callevents.models import Hook
+from callevents.web import dialogs
+from callevents.web.addresses import find_place
+from callevents.web.delivery_view import View
+from callevents.web.guard import for_admins
+from callevents.web.hooks import CHANGED
+
+bp = Blueprint("suspension", __name__)
+
+
+@bp.route("/suspended", methods=["GET", "POST"])
+@bp.route("/pbxs/<slug>/suspended", methods=["GET", "POST"])
+@bp.route("/pbxs/<slug>/extensions/<place:place>/suspended", methods=["GET", "POST"])
+@for_admins
+def resume(slug: str | None = None, place: str | None = None) -> Any:
+    """Ask whether to resume the suspended requests, listing them; resume them."""
+    pbx, extension = pbxs.get_pbx(slug) if slug else None, None
+    back = url_for("overview.show")
+    if slug and place:
+        pbx, extension = find_place(slug, place)
+        back = url_for("hooks.index", slug=slug, place=place)
+    elif slug:
+        back = url_for("extensions.index", slug=slug)
+    of_all = place is not None and extension is None
+    listed = suspension.list_suspended(pbx, extension, of_all=of_all)
+    if request.method == "GET":
+        return dialogs.show(
+            "suspension/resume.html",
+            hooks=listed,
+            back=back,
+            action=request.path,
+            failed_url=failed_url,
+        )
+    count = suspension.resume_all(listed)
+    db.session.commit()
+    return dialogs.finish(f"{count} request{'' if count == 1 else 's'} resumed.", back, CHANGED)
+
+
+def failed_url(hook: Hook) -> str:
+    """Return the address of what has failed of the hook, from which it can be sent again."""
+    return View(hook.pbx, {"hook": hook.event_id, "state": "failed"}).url()
