@@ -85,6 +85,7 @@ def test_setting_hooks(
         "method": "GET",
         "url": "http://a/x",
         "active": True,
+        "suspended": False,
         "note": "",
         "give_up_after": "24h",
         "in_order": True,
