@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from callevents.enums import AuthKind, BodyFormat, ParameterSet
@@ -22,7 +22,10 @@ GIVE_UP_CHOICES = {
 MAX_OWN_HEADERS = 20
 MAX_HEADER_NAME_LENGTH = 100
 MAX_HEADER_LENGTH = 1000
+MAX_USERNAME_LENGTH = 255
 MAX_SECRET_LENGTH = 1000
+#: Errors about one of the own headers have this and its number, from 1, in place of a field.
+HEADER_FIELD = "header "
 
 #: What RFC 9110 calls a token.
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -45,6 +48,8 @@ _TAKEN = {
     ),
 }
 SIGNATURE_PREFIX = "webhook-"
+
+Problems = Iterator[tuple[str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -97,17 +102,15 @@ def check_policy(policy: Policy, hook: Hook | None = None) -> Policy:
     errors: dict[str, list[str]] = {}
     if policy.give_up_seconds not in GIVE_UP_CHOICES:
         choices = ", ".join(name for name, _label in GIVE_UP_CHOICES.values())
-        errors["give_up"] = [f"A request can give up after one of: {choices}."]
+        errors["give_up_seconds"] = [f"A request can give up after one of: {choices}."]
     headers = tuple(
         OwnHeader(header.name.strip(), header.value and header.value.strip())
         for header in policy.headers
     )
     kept = {name.lower() for name, _token in _stored_headers(hook)}
-    if sentences := list(_header_problems(headers, kept)):
-        errors["headers"] = sentences
+    errors |= dict(_header_problems(headers, kept))
     is_kept = hook is not None and hook.auth is policy.credentials.kind
-    if sentence := _credentials_problem(policy.credentials, is_kept=is_kept):
-        errors["auth"] = [sentence]
+    errors |= dict(_credentials_problems(policy.credentials, is_kept=is_kept))
     if errors:
         raise InvalidError(errors)
     return replace(policy, headers=headers)
@@ -124,17 +127,19 @@ def store_policy(hook: Hook, policy: Policy) -> None:
     hook.auth = policy.credentials.kind
 
 
-def _header_problems(headers: Sequence[OwnHeader], kept: Iterable[str]) -> Iterable[str]:
-    if len(headers) > MAX_OWN_HEADERS:
-        yield f"A request may have at most {MAX_OWN_HEADERS} own headers; these are {len(headers)}."
+def _header_problems(headers: Sequence[OwnHeader], kept: Collection[str]) -> Problems:
+    count = len(headers)
+    if count > MAX_OWN_HEADERS:
+        sentence = f"A request may have at most {MAX_OWN_HEADERS} own headers; these are {count}."
+        yield "headers", [sentence]
     names: set[str] = set()
-    for header in headers:
-        name = header.name.lower()
-        if name in names:
-            yield f"The header {header.name} is there twice."
-        elif sentence := _name_problem(header.name) or _value_problem(header, kept):
-            yield sentence
-        names.add(name)
+    for number, header in enumerate(headers, start=1):
+        sentence = _name_problem(header.name) or _value_problem(header, kept)
+        if header.name.lower() in names:
+            sentence = f"The header {header.name} is there twice."
+        if sentence:
+            yield f"{HEADER_FIELD}{number}", [sentence]
+        names.add(header.name.lower())
 
 
 def _name_problem(name: str) -> str:
@@ -154,7 +159,7 @@ def _name_problem(name: str) -> str:
     return ""
 
 
-def _value_problem(header: OwnHeader, kept: Iterable[str]) -> str:
+def _value_problem(header: OwnHeader, kept: Collection[str]) -> str:
     """Return what is wrong with the value; it is never told itself."""
     if header.value is None:
         return "" if header.name.lower() in kept else f"The header {header.name} needs a value."
@@ -175,14 +180,17 @@ def _value_problem(header: OwnHeader, kept: Iterable[str]) -> str:
     return ""
 
 
-def _credentials_problem(credentials: Credentials, *, is_kept: bool) -> str:
-    if credentials.kind is AuthKind.NONE:
-        return ""
+def _credentials_problems(credentials: Credentials, *, is_kept: bool) -> Problems:
     if credentials.secret is None and not credentials.username and is_kept:
-        return ""
+        return
     if credentials.kind is AuthKind.BEARER:
-        return _token_problem(credentials.secret or "")
-    return _basic_problem(credentials)
+        if sentence := _token_problem(credentials.secret or ""):
+            yield "token", [sentence]
+    elif credentials.kind is AuthKind.BASIC:
+        if sentence := _username_problem(credentials.username):
+            yield "username", [sentence]
+        if sentence := _password_problem(credentials.secret or ""):
+            yield "password", [sentence]
 
 
 def _token_problem(token: str) -> str:
@@ -195,19 +203,22 @@ def _token_problem(token: str) -> str:
     return ""
 
 
-def _basic_problem(credentials: Credentials) -> str:
-    username, password = credentials.username, credentials.secret or ""
+def _username_problem(username: str) -> str:
     if not username:
         return "Enter the user name."
+    if len(username) > MAX_USERNAME_LENGTH:
+        return f"The user name may have at most {MAX_USERNAME_LENGTH} characters."
+    if ":" in username:
+        return "The user name must not have a colon, because it would end there."
+    return "" if username.isprintable() else "The user name must not have control characters."
+
+
+def _password_problem(password: str) -> str:
     if not password:
         return "Enter the password."
-    if ":" in username:
-        return "The user name must not have a colon: it ends there."
-    if len(username) + len(password) > MAX_SECRET_LENGTH:
-        return f"User name and password may have at most {MAX_SECRET_LENGTH:,} characters together."
-    if not (username + password).isprintable():
-        return "User name and password must not have control characters."
-    return ""
+    if len(password) > MAX_SECRET_LENGTH:
+        return f"The password may have at most {MAX_SECRET_LENGTH:,} characters."
+    return "" if password.isprintable() else "The password must not have control characters."
 
 
 def _stored_headers(hook: Hook | None) -> list[tuple[str, str]]:

@@ -130,6 +130,7 @@ document.addEventListener("htmx:after:swap", (event) => {
     openDialog(sourceElement);
     dialog.querySelector("[aria-invalid=true]")?.focus();
   }
+  if (target.id === "trial") target.scrollIntoView({ block: "nearest" });
   updateTicks();
   returnFocus();
 });
@@ -190,6 +191,18 @@ function boxesOf(formId) {
   return [...document.querySelectorAll(`input[type=checkbox][form="${formId}"]`)];
 }
 
+function addRow(rows) {
+  const count = rows.childElementCount;
+  const row = rows.lastElementChild.cloneNode(true);
+  for (const input of row.querySelectorAll("input")) {
+    for (const name of ["id", "name"]) input[name] = input[name].replace(/-\d+-/, `-${count}-`);
+    input.ariaLabel = input.ariaLabel.replace(/\d+$/, count + 1);
+    input.value = "";
+  }
+  rows.append(row);
+  row.querySelector("input").focus();
+}
+
 async function copy(source) {
   const text = source.dataset.copy;
   try {
@@ -211,6 +224,8 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]") || event.target === dialog) dialog.close();
   const copied = event.target.closest("[data-copy]");
   if (copied) copy(copied);
+  const adds = event.target.closest("[data-add-row]");
+  if (adds) addRow(document.getElementById(adds.dataset.addRow));
   for (const menu of document.querySelectorAll("[data-menu][open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }

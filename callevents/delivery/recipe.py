@@ -6,11 +6,12 @@ from typing import Any
 from callevents.delivery.request import Parameters, Recipe, Request, build_request, parameters
 from callevents.delivery.signing import Signing
 from callevents.encryption import Cipher, UnreadableError
-from callevents.enums import AuthKind, EventType
+from callevents.enums import AuthKind, EventType, Method
 from callevents.ingest import example_report
 from callevents.ingest_statements import REPORTED
 from callevents.models import CallEvent, Hook, new_id
 from callevents.placeholders import escape_url
+from callevents.policy import Policy
 
 #: The columns of a hook that make its requests what they are.
 REQUEST_COLUMNS = (
@@ -59,6 +60,32 @@ def read_recipe(hook: Any, cipher: Cipher) -> Recipe:
         hook.parameters,
         headers,
         hook.auth,
+        username,
+        secret,
+    )
+
+
+def typed_recipe(method: Method, url: str, policy: Policy, kept: Recipe | None) -> Recipe:
+    """Return the recipe of a hook that is being edited; what it keeps comes from `kept`.
+
+    Without that, secrets that are kept are empty, which is good for showing the request only.
+    """
+    known = {name.lower(): value for name, value in kept.own_headers} if kept else {}
+    headers = [
+        (header.name, known.get(header.name.lower(), "") if header.value is None else header.value)
+        for header in policy.headers
+    ]
+    credentials = policy.credentials
+    username, secret = credentials.username, credentials.secret or ""
+    if credentials.secret is None and kept:
+        username, secret = kept.username, kept.secret
+    return Recipe(
+        method,
+        url,
+        policy.body_format,
+        policy.parameters,
+        headers,
+        credentials.kind,
         username,
         secret,
     )

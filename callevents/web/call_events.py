@@ -1,17 +1,12 @@
-"""What the pages about call events show: the table's rows, and the request of an example call."""
+"""What the pages about call events show: the table's rows, and what a dialog is about."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callevents import hooks
 from callevents.delivery import log
-from callevents.delivery.recipe import example_parameters
-from callevents.delivery.request import Recipe, build_request
-from callevents.enums import TABLE_ORDER, EventType, Method
-from callevents.errors import InvalidError
-from callevents.forms import HookForm
-from callevents.models import Delivery, Extension, Hook, Pbx, utc_now
-from callevents.urls import check_url
+from callevents.enums import TABLE_ORDER, EventType
+from callevents.models import Delivery, Extension, Hook, Pbx
 from callevents.web.addresses import place_of
 
 #: The extension of an example call where the request is for all of them.
@@ -66,17 +61,6 @@ class Target:
         return self.extension.number if self.extension else EXAMPLE_NUMBER
 
 
-@dataclass(frozen=True)
-class Example:
-    """The request for an example call as text, or the sentence why there is none."""
-
-    text: str = ""
-    problem: str = ""
-    #: An international host name as people write it and as it is sent; empty for others.
-    host: str = ""
-    wire_host: str = ""
-
-
 def load_table(pbx: Pbx, extension: Extension | None) -> Table:
     """Return the table of an extension, or of all extensions for None."""
     own = hooks.list_hooks(pbx, extension)
@@ -87,25 +71,3 @@ def load_table(pbx: Pbx, extension: Extension | None) -> Table:
         for position, hook in enumerate(same or [None], start=1):
             rows.append(Row(event_type, hook, position, last.get(hook.id) if hook else None))
     return Table(rows, hooks.count_active_of_all(pbx) if extension else {})
-
-
-def example_request(form: HookForm, target: Target) -> Example:
-    """Return the very request that the form's values would make for an example call."""
-    if not (form.url.data or "").strip():
-        return Example()
-    try:
-        url = check_url(form.url.data or "")
-    except InvalidError as error:
-        return Example(problem=str(error))
-    method = Method.POST if form.method.data == Method.POST else Method.GET
-    values = example_parameters(
-        target.event_type,
-        pbx_slug=target.pbx.slug,
-        extension=target.number,
-        event_id=target.hook.event_id if target.hook else "",
-    )
-    request = build_request(Recipe(method, url.url), values)
-    text = request.as_text(utc_now())
-    if url.display_host == url.host:
-        return Example(text)
-    return Example(text, host=url.display_host, wire_host=url.host)

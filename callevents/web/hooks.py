@@ -3,20 +3,23 @@
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask_login import current_user
 
-from callevents import hooks
+from callevents import hooks, signing_secrets
 from callevents.directory import find_extension_hooks
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
-from callevents.forms import HookForm
+from callevents.forms import HookForm, Signing
 from callevents.models import Extension, Hook, Pbx
 from callevents.web import dialogs, hx
 from callevents.web.addresses import find_place, place_of
-from callevents.web.call_events import Target, example_request, load_table
+from callevents.web.call_events import Target, load_table
 from callevents.web.dialogs import posted
+from callevents.web.examples import example_request
 from callevents.web.extensions import View
 from callevents.web.guard import for_admins, reads_only
+from callevents.web.trials import Trial, try_out
 
 bp = Blueprint("hooks", __name__, url_prefix="/pbxs/<slug>/extensions/<place:place>")
 
@@ -38,15 +41,14 @@ def index(slug: str, place: str) -> str:
 def add(slug: str, place: str, event_type: EventType) -> Any:
     """Show the dialog of a new request; create it."""
     pbx, extension = find_place(slug, place)
-    form = HookForm(posted())
+    form = HookForm.of(posted())
     if _is_saving(form):
         try:
-            hooks.create_hook(pbx, extension, event_type, **form.values())
+            hook = hooks.create_hook(pbx, extension, event_type, **form.values())
         except InvalidError as error:
             form.show(error)
         else:
-            db.session.commit()
-            return _finish(slug, place, f"{event_type.label}: the request is saved.")
+            return _finish_saving(form, Target(pbx, extension, event_type, hook), hook)
     return _dialog(form, Target(pbx, extension, event_type))
 
 
@@ -56,16 +58,16 @@ def change(slug: str, place: str, event_id: str) -> Any:
     """Show the dialog of a request; change it."""
     pbx, extension = find_place(slug, place)
     hook = _get_hook(pbx, extension, event_id)
-    form = HookForm(posted(), obj=hook)
+    form = HookForm.of(posted(), hook)
+    target = Target(pbx, extension, hook.event_type, hook)
     if _is_saving(form):
         try:
             hooks.update_hook(hook, **form.values())
         except InvalidError as error:
             form.show(error)
         else:
-            db.session.commit()
-            return _finish(slug, place, f"{hook.event_type.label}: the request is saved.")
-    return _dialog(form, Target(pbx, extension, hook.event_type, hook))
+            return _finish_saving(form, target, hook)
+    return _dialog(form, target)
 
 
 @bp.post("/preview/<event_type:event_type>")
@@ -73,12 +75,22 @@ def change(slug: str, place: str, event_id: str) -> Any:
 @reads_only
 def preview(slug: str, place: str, event_type: EventType) -> str:
     """Show the request that would be made for an example call, with the values as typed."""
-    pbx, extension = find_place(slug, place)
-    hook = None
-    if event_id := request.form.get("event_id"):
-        hook = _get_hook(pbx, extension, event_id)
-    example = example_request(HookForm(request.form), Target(pbx, extension, event_type, hook))
+    target = _typed_target(slug, place, event_type)
+    example = example_request(HookForm.of(request.form, target.hook), target)
     return render_template("hooks/_preview.html", example=example, is_live=True)
+
+
+@bp.post("/test/<event_type:event_type>")
+@for_admins
+@reads_only
+def test(slug: str, place: str, event_type: EventType) -> Any:
+    """Make that request at once, marked as a test, and show the answer."""
+    target = _typed_target(slug, place, event_type)
+    form = HookForm.of(request.form, target.hook)
+    trial = try_out(form, target, current_user.id)
+    if hx.is_htmx():
+        return render_template("hooks/_trial.html", trial=trial)
+    return _dialog(form, target, trial)
 
 
 @bp.post("/requests/<event_id>/active")
@@ -131,14 +143,39 @@ def _is_saving(form: HookForm) -> bool:
     return request.method == "POST" and form.validate() and "preview" not in request.form
 
 
-def _dialog(form: HookForm, target: Target) -> Any:
+def _typed_target(slug: str, place: str, event_type: EventType) -> Target:
+    """Return what a dialog is about that has not been saved yet."""
+    pbx, extension = find_place(slug, place)
+    event_id = request.form.get("event_id")
+    hook = _get_hook(pbx, extension, event_id) if event_id else None
+    return Target(pbx, extension, event_type, hook)
+
+
+def _dialog(form: HookForm, target: Target, trial: Trial | None = None) -> Any:
     return dialogs.show(
         "hooks/edit.html",
         status=422 if form.errors else 200,
         form=form,
         target=target,
         example=example_request(form, target),
+        trial=trial,
     )
+
+
+def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
+    """Commit what is saved, and end the dialog; if there is a new secret, show it this once."""
+    secret = ""
+    if form.signing.data == Signing.NEW:
+        secret = signing_secrets.renew_secret(hook)
+    elif form.signing.data == Signing.REMOVE:
+        signing_secrets.remove_secret(hook)
+    db.session.commit()
+    text = f"{target.event_type.label}: the request is saved."
+    if not secret:
+        return _finish(target.pbx.slug, target.place, text)
+    hx.toast(text)
+    hx.tell(CHANGED)
+    return dialogs.show("hooks/secret.html", target=target, secret=secret)
 
 
 def _finish(slug: str, place: str, text: str) -> Any:

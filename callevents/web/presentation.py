@@ -17,6 +17,7 @@ from callevents import pbxs
 from callevents.delivery.filters import phase_of
 from callevents.enums import TABLE_ORDER
 from callevents.models import MAX_NOTE_LENGTH, Hook, Pbx
+from callevents.placeholders import PARAMETER_NAMES
 from callevents.urls import display_url
 from callevents.web.errors import find_program
 from callevents.web.session import LAST_PBX, find_signed_in
@@ -39,6 +40,7 @@ def init_app(app: Flask) -> None:
         app.jinja_env.globals[function.__name__] = function
     app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
     app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
+    app.jinja_env.globals["PARAMETER_NAMES"] = PARAMETER_NAMES
     app.context_processor(_frame)
     app.after_request(_remember_pbx)
 

@@ -90,10 +90,10 @@ def test_signing(run: Run, answer: Answer, pbx: Pbx) -> None:
     [
         (
             ("--header", "Host: x", "--bearer", "a b"),
-            "headers: The header Host cannot be set here: it follows from the URL.\n"
-            "auth: The token may have printable ASCII characters only, and no spaces.",
+            "header 1: The header Host cannot be set here: it follows from the URL.\n"
+            "token: The token may have printable ASCII characters only, and no spaces.",
         ),
-        (("--basic", "ana"), "auth: Enter the password."),
+        (("--basic", "ana"), "password: Enter the password."),
     ],
 )
 def test_wrong_values(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: str) -> None:

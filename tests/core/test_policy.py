@@ -122,8 +122,8 @@ def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
     policy = Policy(headers=(OwnHeader("X-Other"),), credentials=Credentials(BEARER))
     for known in (None, hook):
         assert sentences(policy, known) == {
-            "headers": ["The header X-Other needs a value."],
-            "auth": ["Enter the token."],
+            "header 1": ["The header X-Other needs a value."],
+            "token": ["Enter the token."],
         }
 
 
@@ -172,7 +172,7 @@ def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
 )
 def test_rules_of_own_headers(header: OwnHeader, sentence: str) -> None:
     """Each broken rule has its sentence, which never tells the value."""
-    assert sentences(Policy(headers=(header,))) == {"headers": [sentence]}
+    assert sentences(Policy(headers=(header,))) == {"header 1": [sentence]}
 
 
 def test_own_headers_may_replace_what_we_are_called() -> None:
@@ -189,37 +189,53 @@ def test_number_and_names_of_own_headers() -> None:
         "headers": ["A request may have at most 20 own headers; these are 21."]
     }
     twice = (OwnHeader("X-A", "1"), OwnHeader("x-a", "2"))
-    assert sentences(Policy(headers=twice)) == {"headers": ["The header x-a is there twice."]}
-    [sentence] = sentences(Policy(headers=(OwnHeader("X-A", "{Nobody}"),)))["headers"]
+    assert sentences(Policy(headers=twice)) == {"header 2": ["The header x-a is there twice."]}
+    [sentence] = sentences(Policy(headers=(OwnHeader("X-A", "{Nobody}"),)))["header 1"]
     assert sentence.startswith("In the header X-A: There is no placeholder {Nobody}. The place")
 
 
 @pytest.mark.parametrize(
-    ("credentials", "sentence"),
+    ("credentials", "errors"),
     [
-        (Credentials(BASIC), "Enter the user name."),
-        (Credentials(BASIC, "", "p"), "Enter the user name."),
-        (Credentials(BASIC, "ana"), "Enter the password."),
-        (Credentials(BASIC, "a:b", "p"), "The user name must not have a colon: it ends there."),
         (
-            Credentials(BASIC, "a", "p\n"),
-            "User name and password must not have control characters.",
+            Credentials(BASIC),
+            {"username": "Enter the user name.", "password": "Enter the password."},
+        ),
+        (Credentials(BASIC, "", "p"), {"username": "Enter the user name."}),
+        (Credentials(BASIC, "ana"), {"password": "Enter the password."}),
+        (
+            Credentials(BASIC, "a:b", "p\n"),
+            {
+                "username": "The user name must not have a colon, because it would end there.",
+                "password": "The password must not have control characters.",
+            },
         ),
         (
-            Credentials(BASIC, "a", "p" * 1000),
-            "User name and password may have at most 1,000 characters together.",
+            Credentials(BASIC, "a" * 256, "p" * 1001),
+            {
+                "username": "The user name may have at most 255 characters.",
+                "password": "The password may have at most 1,000 characters.",
+            },
         ),
-        (Credentials(BEARER), "Enter the token."),
+        (
+            Credentials(BASIC, "a\t", "p"),
+            {"username": "The user name must not have control characters."},
+        ),
+        (Credentials(BEARER), {"token": "Enter the token."}),
         (
             Credentials(BEARER, secret="a b"),
-            "The token may have printable ASCII characters only, and no spaces.",
+            {"token": "The token may have printable ASCII characters only, and no spaces."},
         ),
-        (Credentials(BEARER, secret="x" * 1001), "The token may have at most 1,000 characters."),
+        (
+            Credentials(BEARER, secret="x" * 1001),
+            {"token": "The token may have at most 1,000 characters."},
+        ),
     ],
 )
-def test_rules_of_credentials(credentials: Credentials, sentence: str) -> None:
+def test_rules_of_credentials(credentials: Credentials, errors: dict[str, str]) -> None:
     """Each broken rule has its sentence."""
-    assert sentences(Policy(credentials=credentials)) == {"auth": [sentence]}
+    expected = {field: [sentence] for field, sentence in errors.items()}
+    assert sentences(Policy(credentials=credentials)) == expected
 
 
 def test_ages(pbx: Pbx) -> None:
@@ -233,7 +249,7 @@ def test_ages(pbx: Pbx) -> None:
         )
     assert caught.value.errors == {
         "url": ["The URL must begin with http:// or https://."],
-        "give_up": ["A request can give up after one of: 30s, 5m, 1h, 24h, 7d."],
+        "give_up_seconds": ["A request can give up after one of: 30s, 5m, 1h, 24h, 7d."],
     }
 
 
