@@ -18,6 +18,7 @@ from callevents.models import CallEvent
 from callevents.pbxs import add_token, list_tokens, revoke_token
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
 from tests.conftest import Client, Configure
+from tests.core.counting import counting
 from tests.core.faults import refused_inserts
 from tests.core.logged import Logged
 
@@ -135,8 +136,10 @@ def test_failure_is_not_tried_again(
     """What cannot be stored is answered on the long way without another try."""
     configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     db.session.rollback()
-    with refused_inserts(db.engine, "delivery"):
+    statements: list[str] = []
+    with refused_inserts(db.engine, "delivery"), counting(statements):
         check_problem(send(json=EVENT), 500)
+    assert len([one for one in statements if one.startswith("INSERT INTO call_event")]) == 1
     assert logged.text.count("ingest failed") == 1
     assert is_empty()
     assert send(json=EVENT).status_code == 202
