@@ -230,7 +230,7 @@ def resume_hooks(event_ids: tuple[str, ...], resume_all: bool, as_json: bool) ->
     count = suspension.resume_all([hook for hook in chosen if hook.suspended_at])
     db.session.commit()
     resumed = [_hook(hook) for hook in chosen]
-    _print(resumed, f"{count} request{'' if count == 1 else 's'} resumed.", as_json)
+    print_answer(resumed, f"{count} request{'' if count == 1 else 's'} resumed.", as_json)
 
 
 def _switch(event_id: str, *, active: bool, as_json: bool) -> None:
