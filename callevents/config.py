@@ -175,6 +175,9 @@ class Settings(BaseSettings):
     notify_url: str = Field(
         "", description="URL that gets notifications as a POST of JSON. Empty: none."
     )
+    metrics_token: str = Field(
+        "", description="Token with which Prometheus reads /metrics. Empty: there are no metrics."
+    )
     retention_days: int = Field(
         30,
         ge=0,
@@ -451,6 +454,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
         "redis_url",
         "smtp_url",
         "notify_url",
+        "metrics_token",
     }:
         return f"The setting {name} is wrong: {message}."
     return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."

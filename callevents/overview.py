@@ -23,7 +23,7 @@ from callevents.models import (
 )
 from callevents.suspension import count_suspended
 from callevents.upkeep.figures import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
-from callevents.upkeep.heartbeat import list_workers
+from callevents.upkeep.heartbeat import is_alive, list_workers
 
 #: Open deliveries are counted up to this.
 MAX_COUNT = 100_000
@@ -132,6 +132,11 @@ class Overview:
     def total(self) -> Figures:
         """The figures of the whole span."""
         return _sum(self.slots)
+
+    @cached_property
+    def alive(self) -> Sequence[WorkerProcess]:
+        """The workers that have been heard lately."""
+        return [worker for worker in self.workers if is_alive(worker, self.now)]
 
 
 def look(pbx: Pbx | None = None, span: Span = Span.HOUR) -> Overview:

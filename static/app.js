@@ -45,7 +45,7 @@ setInterval(() => document.hidden || writeTimes(document), 1000);
 
 // Toasts. They stand in the open dialog, because what is outside of it cannot be reached.
 
-function toast({ text, kind = "done", reference = "", action = "" }) {
+function toast({ text, kind = "done", reference = "", action = "", link = "", link_text = "" }) {
   (dialog.open ? dialog : document.body).append(toasts);
   const box = document.createElement("div");
   box.className = `toast-box toast-${kind}`;
@@ -53,6 +53,11 @@ function toast({ text, kind = "done", reference = "", action = "" }) {
   words.textContent = text + (reference ? ` Quote this if you report it: ${reference}` : "");
   box.append(words);
   if (action === "reload") box.append(button("Reload", "btn btn-small", () => location.reload()));
+  if (link) {
+    const anchor = document.createElement("a");
+    Object.assign(anchor, { href: link, textContent: link_text });
+    box.append(anchor);
+  }
   const close = button("×", "icon-button", () => box.remove());
   close.setAttribute("aria-label", "Dismiss");
   box.append(close);

@@ -1,7 +1,5 @@
 """The commands. Each prints for people, or JSON for programs with --json; errors are a sentence."""
 
-import threading
-from datetime import timedelta
 from typing import Any
 
 import click
@@ -21,7 +19,7 @@ from callevents import (
     users,
     worker,
 )
-from callevents.cli import deliveries
+from callevents.cli import deliveries, upkeep
 from callevents.cli.answers import (
     Values,
     find_event,
@@ -29,16 +27,14 @@ from callevents.cli.answers import (
     json_option,
     print_answer,
     print_list,
-    read_age,
     reports_errors,
 )
 from callevents.enums import EventType, Method, Role
 from callevents.extensions import begin_write, cipher, db
 from callevents.hooks import ALL_EXTENSIONS
-from callevents.models import Extension, Hook, Pbx, utc_now
+from callevents.models import Extension, Hook, Pbx
 from callevents.policy import GIVE_UP_CHOICES, read_policy
 from callevents.policy_options import make_policy, policy_options
-from callevents.upkeep import retention
 
 pbx_group = AppGroup("pbx", help="PBXs, and the tokens with which they report.")
 extensions_group = AppGroup("extensions", help="Extensions of a PBX.")
@@ -58,7 +54,7 @@ def init_app(app: Flask) -> None:
         secrets_group,
     ):
         app.cli.add_command(group)
-    for command in (web, work, up, purge):
+    for command in (web, work, up, upkeep.status, upkeep.purge):
         app.cli.add_command(command)
 
 
@@ -349,34 +345,6 @@ def work() -> None:
 def up() -> None:
     """Run everything on this machine; what make run does."""
     raise SystemExit(supervisor.run(find_settings()))
-
-
-@click.command("purge")
-@click.option(
-    "--older-than",
-    "age",
-    metavar="AGE",
-    help="For example 30d or 12h; by default as the setting CALLEVENTS_RETENTION_DAYS says.",
-)
-@click.option("--dry-run", is_flag=True, help="Remove nothing, only say what would be removed.")
-@json_option
-@with_appcontext
-@reports_errors
-def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
-    """Remove old call events with their deliveries, but none that is still to be delivered."""
-    before = utc_now() - (read_age(age) if age else timedelta(days=find_settings().retention_days))
-    if not age and not find_settings().retention_days:
-        raise click.UsageError("Events are kept for ever by default; say --older-than.")
-    totals = {"events": 0, "deliveries": 0, "attempts": 0, "kept": 0}
-    for batch in retention.purge(db.engine, before, threading.Event(), dry_run=dry_run):
-        for name in totals:
-            totals[name] += getattr(batch, name)
-    text = (
-        f"{totals['events']} call events, {totals['deliveries']} deliveries and "
-        f"{totals['attempts']} attempts {'would be' if dry_run else 'are'} removed; "
-        f"{totals['kept']} events are kept because they are still being delivered."
-    )
-    print_answer(totals, text, as_json)
 
 
 def _pbx(pbx: Pbx) -> Values:

@@ -105,11 +105,14 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
     hooks.set_active(hook, wanted == "yes")
     db.session.commit()
     whose = extension.number if extension else "all extensions"
-    state = "resumed" if was_suspended else "enabled"
-    hx.toast(f"{hook.event_type.label} of {whose} is {state if hook.active else 'disabled'}.")
+    text = f"{hook.event_type.label} of {whose} is"
     if was_suspended:
+        recover = url_for("delivery_actions.recover", slug=slug, event_id=event_id)
+        hx.toast(f"{text} resumed.", link=recover, link_text="Recover what failed")
         # What stands above the table changes as well.
         hx.tell(CHANGED)
+    else:
+        hx.toast(f"{text} {'enabled' if hook.active else 'disabled'}.")
     if request.args.get("from") == "list":
         return _toggled_in_list(pbx, extension)
     return _toggled_in_table(pbx, extension, hook)

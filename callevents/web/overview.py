@@ -7,7 +7,6 @@ from flask import Blueprint, render_template, request
 
 from callevents import overview, pbxs
 from callevents.overview import Overview, Span
-from callevents.upkeep.heartbeat import is_alive
 from callevents.web import hx
 from callevents.web.charts import plot, stack
 
@@ -34,7 +33,6 @@ def show() -> Any:
         version=version,
         Span=Span,
         SHARES=SHARES,
-        alive=[worker for worker in found.workers if is_alive(worker, found.now)],
         deliveries_chart=stack(
             {state: [getattr(slot, state) for slot in found.slots] for state in STATES}
         ),
@@ -55,6 +53,6 @@ def version_of(found: Overview) -> str:
         for one in found.failing
     ]
     origins = [(one.id, one.probe_at, one.error) for one in found.origins]
-    workers = [(one.id, is_alive(one, found.now)) for one in found.workers]
+    workers = [(one.id, one in found.alive) for one in found.workers]
     facts = (found.slots, found.backlog, found.suspended, hooks, origins, workers)
     return sha256(repr(facts).encode()).hexdigest()[:24]

@@ -7,7 +7,7 @@ from flask import Blueprint, request, url_for
 from callevents import pbxs, suspension
 from callevents.extensions import db
 from callevents.models import Hook
-from callevents.web import dialogs
+from callevents.web import dialogs, hx
 from callevents.web.addresses import find_place
 from callevents.web.delivery_view import View
 from callevents.web.guard import for_admins
@@ -41,7 +41,10 @@ def resume(slug: str | None = None, place: str | None = None) -> Any:
         )
     count = suspension.resume_all(listed)
     db.session.commit()
-    return dialogs.finish(f"{count} request{'' if count == 1 else 's'} resumed.", back, CHANGED)
+    if not hx.is_htmx():
+        return dialogs.finish(f"{count} request{'' if count == 1 else 's'} resumed.", back)
+    hx.tell(CHANGED)
+    return dialogs.show("suspension/resumed.html", hooks=listed, back=back)
 
 
 def failed_url(hook: Hook) -> str:

@@ -73,6 +73,8 @@ def paths(
         "clear": f"{BASE}/extensions/{extension}/clear?event_id={event_id}",
         "deliveries": f"{BASE}/deliveries",
         "delivery": f"{BASE}/deliveries/{delivery}",
+        "overview": "/overview",
+        "suspended": "/suspended",
         "nothing": "/nothing/here",
     }
 

@@ -148,7 +148,16 @@ def test_switching_hooks(
     assert run("hooks", "disable", event_id).stdout == f"{event_id} is disabled.\n"
     assert answer("hooks", "enable", event_id)["active"] is True
     line = run("hooks", "list").stdout.splitlines()[1]
-    assert line.split() == [event_id, "head-office", "*", "dial-in", "GET", "http://a/", "yes"]
+    assert line.split() == [
+        event_id,
+        "head-office",
+        "*",
+        "dial-in",
+        "GET",
+        "http://a/",
+        "yes",
+        "no",
+    ]
 
 
 def test_clearing_hooks(

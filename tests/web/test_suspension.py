@@ -69,6 +69,7 @@ def test_click_on_the_icon_resumes(admin: Visitor, hooks: list[Hook], pbx: Pbx) 
     assert "Enabled, click to disable" in answer.text
     assert "hooks-changed" in answer.headers["HX-Trigger"]
     assert "is resumed" in answer.headers["HX-Trigger"]
+    assert f"{hooks[0].event_id}/recover" in answer.headers["HX-Trigger"]
     assert suspended() == [hooks[1].id]
     db.session.rollback()
     resumed = db.session.get_one(Hook, hooks[0].id)
@@ -103,6 +104,18 @@ def test_all_are_resumed_after_a_question(
     assert admin.post(path).status_code == 303
     assert len(suspended()) == left
     assert "No request is suspended here" in admin.get(path).text
+
+
+def test_recovery_is_offered(admin: Visitor, hooks: list[Hook]) -> None:
+    """The dialog says what is resumed, and leads to recovering what failed of each request."""
+    fields = {"csrf_token": admin.token}
+    answer = admin.client.post("/suspended", data=fields, headers=HTMX)
+    assert "2 requests resumed" in answer.text
+    assert "hooks-changed" in answer.headers["HX-Trigger"]
+    for hook in hooks[:2]:
+        path = f"{BASE}/requests/{hook.event_id}/recover"
+        assert f'href="{path}"' in answer.text
+        assert admin.get(path).status_code == 200
 
 
 def test_only_admins_resume(viewer: Visitor, hooks: list[Hook]) -> None:
