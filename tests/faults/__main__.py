@@ -1,32 +1,34 @@
 """`make faults`: breaks the running product in loops, and prints what became of the events."""
 
 import argparse
+import contextlib
 import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from tests.faults.loop import Load, Scenario, run
-from tests.faults.receivers import BAD
+from tests.faults.names import NameServer, find_launcher
+from tests.faults.receivers import BAD, REBINDING, Bad
 from tests.faults.systems import Apart, OneMachine, System
 from tests.faults.table import table
 from tests.faults.verdict import Verdict
 
-SYSTEMS: dict[str, Callable[[Path], System]] = {"sqlite": OneMachine, "postgresql": Apart}
+SYSTEMS: dict[str, type[System]] = {"sqlite": OneMachine, "postgresql": Apart}
 
 
-def find_scenarios(system: System) -> Iterator[Scenario]:
+def find_scenarios(system: System, bad_ones: Sequence[Bad]) -> Iterator[Scenario]:
     """Yield what is done to the system: nothing, bad receivers, each fault, and all together."""
     yield Scenario("nothing happens")
-    for bad in BAD:
+    for bad in bad_ones:
         yield Scenario(f"beside one {bad.name}", bad=(bad,))
     for fault in system.faults:
         yield Scenario(fault, faults=(fault,))
-    yield Scenario("everything at once", faults=tuple(system.faults), bad=BAD)
+    yield Scenario("everything at once", faults=tuple(system.faults), bad=bad_ones)
 
 
 def main() -> int:
@@ -37,7 +39,7 @@ def main() -> int:
     verdicts: list[Verdict] = []
     for kind in options.database or SYSTEMS:
         with tempfile.TemporaryDirectory(prefix="callevents-faults-") as folder:
-            verdicts += run_system(SYSTEMS[kind](Path(folder)), options)
+            verdicts += run_system(kind, Path(folder), options)
     click.echo("\n" + table(verdicts))
     bad = [verdict.name for verdict in verdicts if not verdict.is_good]
     click.echo(f"\n{len(verdicts)} loops in {time.monotonic() - began:.0f} s, {len(bad)} bad.")
@@ -57,23 +59,34 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run_system(system: System, options: argparse.Namespace) -> Iterator[Verdict]:
-    """Start the system and run its loops, anew for each."""
-    try:
+def run_system(kind: str, folder: Path, options: argparse.Namespace) -> Iterator[Verdict]:
+    """Start the system and run its loops, with names that change if there can be such here."""
+    with contextlib.ExitStack() as stack:
+        bad: Sequence[Bad] = BAD
+        if launcher := find_launcher(folder):
+            stack.enter_context(contextlib.closing(NameServer()))
+            bad = (*BAD, REBINDING)
+        else:
+            click.echo("Left out: a name that changes its address. It needs root on Linux.")
+        system = SYSTEMS[kind](folder, launcher)
+        stack.callback(write_log, system, options.logs)
+        stack.callback(system.close)
         system.start()
         for seed in range(options.seed, options.seed + options.loops):
-            for scenario in find_scenarios(system):
+            load = Load(options.seconds, options.rate, seed)
+            for scenario in find_scenarios(system, bad):
                 if options.only in scenario.name:
-                    load = Load(options.seconds, options.rate, seed)
                     verdict = run(system, scenario, load)
                     click.echo(table([verdict], head=False))
                     yield verdict
         system.stop()
-    finally:
-        system.close()
-        if options.logs:
-            options.logs.mkdir(exist_ok=True)
-            (options.logs / f"{system.name}.log").write_text(system.output)
+
+
+def write_log(system: System, folder: Path | None) -> None:
+    """Keep what the system's processes wrote, if somebody wants it."""
+    if folder:
+        folder.mkdir(exist_ok=True)
+        (folder / f"{system.name}.log").write_text(system.output)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Outbox:
             .where(Delivery.url.startswith(url))
             .group_by(Delivery.state)
         )
-        return {str(state): count for state, count in self._ask(query)}
+        return {str(row[0]): row[1] for row in self._ask(query)}
 
     def find_errors(self, url: str) -> set[str]:
         """Return what the log says of attempts at addresses that begin like that."""

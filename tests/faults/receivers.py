@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.delivery.raw import Connection, RawServer, Talk
+from tests.delivery.raw import OK_AND_CLOSE, Connection, RawServer, Talk, answers
+from tests.faults.names import ALLOWED, NAME, REFUSED
 from tests.receiver import Arrival, Receiver, Reply
 
 METADATA = "http://169.254.169.254/latest/meta-data/"
@@ -50,12 +51,15 @@ class Healthy:
 class Bad:
     """A bad receiver: how it talks, and what must become of what is sent to it.
 
-    `error` is a part of the sentence that the log must have; empty if it counts as delivered.
+    `error` is a part of the sentence that the log must have, `delivers` whether its answers count
+    as success, `host` a name to be used instead of its address.
     """
 
     name: str
     talk: Talk
     error: str = ""
+    delivers: bool = False
+    host: str = ""
 
 
 def _hang(connection: Connection) -> None:
@@ -104,16 +108,36 @@ def _redirect(connection: Connection) -> None:
 BAD = (
     Bad("hanging", _hang, "No answer within"),
     Bad("dripping", _drip, "took too long"),
-    Bad("huge", _be_huge),
+    Bad("huge", _be_huge, delivers=True),
     Bad("promising more", _promise_more, "closed the connection"),
-    Bad("promising less", _promise_less),
+    Bad("promising less", _promise_less, delivers=True),
     Bad("closing", _close, "closed the connection"),
     Bad("redirecting", _redirect, METADATA),
 )
+#: Allowed and refused in turn; what is refused must not even connect.
+REBINDING = Bad("rebinding", answers(OK_AND_CLOSE), REFUSED, delivers=True, host=NAME)
+
+
+class Listening:
+    """A bad receiver that listens. `url` is where requests go."""
+
+    def __init__(self, bad: Bad, stack: contextlib.ExitStack) -> None:
+        self.bad = bad
+        host = ALLOWED if bad.host else "127.0.0.1"
+        server = stack.enter_context(RawServer(bad.talk, host=host))
+        self.url = f"http://{bad.host or host}:{server.port}"
+        self._trap: RawServer | None = None
+        if bad.host:
+            self._trap = stack.enter_context(RawServer(bad.talk, host=REFUSED, port=server.port))
+
+    @property
+    def trapped(self) -> int:
+        """How many connections came to where none may come."""
+        return self._trap.accepted if self._trap else 0
 
 
 @contextlib.contextmanager
-def listening(*bad: Bad) -> Iterator[dict[Bad, str]]:
-    """Have these receivers listen; give their addresses."""
+def listening(*bad: Bad) -> Iterator[list[Listening]]:
+    """Have these receivers listen."""
     with contextlib.ExitStack() as stack:
-        yield {one: stack.enter_context(RawServer(one.talk)).url for one in bad}
+        yield [Listening(one, stack) for one in bad]

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +22,8 @@ WEBS = 2
 READY_SECONDS = 60.0
 #: Quick to notice, to try again and to give up, so that a loop takes seconds.
 SETTINGS = {
-    "allowed_networks": "127.0.0.0/8",
+    # Loopback, but not the whole of it: names.py needs an address that is refused.
+    "allowed_networks": "127.0.0.0/16",
     "lease_seconds": "3",
     "poll_seconds": "0.5",
     "connect_timeout_seconds": "1",
@@ -51,21 +52,38 @@ class System(Protocol):
     #: What can be done to it, by name. Each returns the deliveries that may be made again for it.
     faults: dict[str, Fault]
 
-    def __init__(self, folder: Path) -> None: ...
+    def __init__(self, folder: Path, launcher: Sequence[str] = ()) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def mend(self) -> None: ...
     def close(self) -> None: ...
+    def count_traces(self) -> int: ...
     @property
     def output(self) -> str: ...
 
 
-class OneMachine:
+class _Logged:
+    """What a running product writes."""
+
+    _earlier: Sequence[Program]
+
+    @property
+    def output(self) -> str:
+        """All that its processes wrote."""
+        return "\n".join(program.output for program in self._earlier)
+
+    def count_traces(self) -> int:
+        """Return how many errors were logged that the code does not foresee."""
+        return self.output.count("Traceback (most recent call last)")
+
+
+class OneMachine(_Logged):
     """`python app.py`: SQLite and an embedded Valkey that keeps nothing; its supervisor mends."""
 
     name = "SQLite"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, launcher: Sequence[str] = ()) -> None:
+        self._launcher = launcher
         self._settings = SETTINGS | {"workers": str(WORKERS), "port": str(find_free_port())}
         self._folder = folder
         self.addresses = [f"http://127.0.0.1:{self._settings['port']}"]
@@ -82,7 +100,7 @@ class OneMachine:
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
-        self._program = CallEvents(self._folder, **self._settings)
+        self._program = CallEvents(self._folder, launcher=self._launcher, **self._settings)
         self._earlier.append(self._program)
         self._program.wait_until_ready()
         if len(self._earlier) == 1:
@@ -103,11 +121,6 @@ class OneMachine:
             program.end()
         if hasattr(self, "commands"):
             self.commands.close()
-
-    @property
-    def output(self) -> str:
-        """All that its processes wrote."""
-        return "\n".join(program.output for program in self._earlier)
 
     def _find(self, word: str) -> list[psutil.Process]:
         found = []
@@ -149,12 +162,13 @@ class OneMachine:
         return set()
 
 
-class Apart:
+class Apart(_Logged):
     """PostgreSQL, a Valkey, two web servers and two workers, each started on its own."""
 
     name = "PostgreSQL"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, launcher: Sequence[str] = ()) -> None:
+        self._launcher = launcher
         self._folder = folder
         self._postgres = PostgresDatabases(folder)
         self._valkey_port = find_free_port()
@@ -218,17 +232,17 @@ class Apart:
         self.commands.close()
         self._postgres.close()
 
-    @property
-    def output(self) -> str:
-        """All that its processes wrote."""
-        return "\n".join(program.output for program in self._earlier)
-
     def _start_part(self, name: str) -> None:
         command, _, port = name.partition(" ")
         own = {"port": port} if command == "web" else {}
         flask = ("-P", "-m", "flask", "--app", str(ROOT / "app.py"), command)
         program = Program(
-            *flask, cwd=self._folder, data_dir=str(self._folder), **self._settings, **own
+            *flask,
+            cwd=self._folder,
+            launcher=self._launcher,
+            data_dir=str(self._folder),
+            **self._settings,
+            **own,
         )
         self._parts[name] = program
         self._earlier.append(program)
@@ -244,7 +258,7 @@ class Apart:
             for program in self._earlier
             if program in self._parts.values()
             and program.process.poll() is None
-            and command in program.process.args  # type: ignore[operator]  # a list
+            and program.process.args[-1] == command  # type: ignore[index]  # a list
         ]
         if running:
             os.killpg(running[0].process.pid, number)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -31,9 +32,12 @@ def clean_environment(**settings: str) -> dict[str, str]:
 class Program:
     """A running program whose output is read while it runs."""
 
-    def __init__(self, *command: str, cwd: Path, **settings: str) -> None:
+    def __init__(
+        self, *command: str, cwd: Path, launcher: Sequence[str] = (), **settings: str
+    ) -> None:
+        """Start Python with these arguments; `launcher` is a command that ends in becoming it."""
         self.process = subprocess.Popen(
-            [sys.executable, *command],
+            [*launcher, sys.executable, *command],
             cwd=cwd,
             env=clean_environment(**settings),
             stdin=subprocess.DEVNULL,
@@ -115,12 +119,25 @@ class CallEvents(Program):
     #: Name and password of the first admin, where a test has waited for them.
     admin: tuple[str, str]
 
-    def __init__(self, data_dir: Path, *, cwd: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        cwd: Path | None = None,
+        launcher: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
         self.port = int(settings.setdefault("port", str(find_free_port())))
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
         command = str(ROOT / "app.py")
-        super().__init__(command, cwd=cwd or data_dir, data_dir=str(data_dir), **settings)
+        super().__init__(
+            command,
+            cwd=cwd or data_dir,
+            launcher=launcher,
+            data_dir=str(data_dir),
+            **settings,
+        )
 
     def wait_for_admin(self) -> tuple[str, str]:
         """Wait for the first admin; return name and password."""
