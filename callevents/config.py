@@ -115,6 +115,12 @@ class Settings(BaseSettings):
         description="File with the certificates of the authorities that receivers' certificates "
         "are checked against, in PEM. Empty: those of the package certifi.",
     )
+    proxy_url: str = Field(
+        "",
+        description="HTTP proxy that requests go through, as a URL such as "
+        "http://user:password@proxy.example:3128. Empty: none. The proxy variables of other "
+        "programs have no effect.",
+    )
     retry_schedule_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
         (1, 5, 15, 60, 300, 900, 3600, 10800, 21600),
         min_length=1,
@@ -284,6 +290,13 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql:// or sqlite:///")
         return value
 
+    @field_validator("proxy_url")
+    @classmethod
+    def _check_proxy_url(cls, value: str) -> str:
+        if value and not _is_proxy_url(value):
+            raise ValueError("must be a URL such as http://proxy.example:3128")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: str) -> str:
@@ -398,6 +411,15 @@ def _network(text: str) -> Network:
         raise ValueError(f"{text!r} is not a network such as 10.0.0.0/8 ({error})") from None
 
 
+def _is_proxy_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  # reading it checks it
+    except ValueError:
+        return False
+    return parts.scheme == "http" and bool(parts.hostname) and parts.path in {"", "/"}
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -452,6 +474,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
         "admin_password",
         "database_url",
         "redis_url",
+        "proxy_url",
         "smtp_url",
         "notify_url",
         "metrics_token",

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+from urllib3.exceptions import NameResolutionError, ProxyError, ReadTimeoutError
 
 from callevents.delivery.addresses import AddressRefusedError
 
@@ -59,6 +59,8 @@ def is_refusal(error: BaseException) -> bool:
 def _describe_known(cause: BaseException) -> str:
     if isinstance(cause, AddressRefusedError):
         return str(cause)
+    if isinstance(cause, ProxyError):
+        return _describe_proxy(cause)
     if isinstance(cause, NameResolutionError):
         return "The host name does not resolve to an address."
     if isinstance(cause, ssl.SSLCertVerificationError):
@@ -71,6 +73,14 @@ def _describe_known(cause: BaseException) -> str:
     if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
         return "The receiver's network or host cannot be reached."
     return ""
+
+
+def _describe_proxy(error: ProxyError) -> str:
+    """Return what the proxy did, or that there is none: the receiver has nothing to do with it."""
+    found = re.search(r"Tunnel connection failed: (.+)$", str(error.original_error))
+    if found:
+        return f"The proxy (setting CALLEVENTS_PROXY_URL) refused the connection: {found[1]}."
+    return "There is no connection to the proxy (setting CALLEVENTS_PROXY_URL)."
 
 
 #: ENETUNREACH and EHOSTUNREACH on Linux and macOS.

@@ -95,6 +95,9 @@ def test_wrong_settings_are_told(
             "must begin with postgresql:// or sqlite:///",
         ),
         ("REDIS_URL", "http://:secret@host", "must begin with redis://, rediss:// or unix://"),
+        ("PROXY_URL", "socks5://:secret@host", "must be a URL such as http://proxy.example:3128"),
+        ("PROXY_URL", "http://:secret@host:x", "must be a URL such as http://proxy.example:3128"),
+        ("PROXY_URL", "http://:secret@host/x", "must be a URL such as http://proxy.example:3128"),
     ],
 )
 def test_secrets_are_not_told(
