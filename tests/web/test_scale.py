@@ -81,6 +81,8 @@ PATHS = (
     "/pbxs/head-office/extensions/{}",
     "/pbxs/head-office/extensions/all",
     "/pbxs/head-office/deliveries",
+    "/pbxs/head-office/deliveries?state=failed&ext=101",
+    "/deliveries?state=failed",
     "/pbxs/head-office",
     "/pbxs",
 )
