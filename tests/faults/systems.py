@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +25,7 @@ READY_SECONDS = 60.0
 SETTINGS = {
     # Loopback, but not the whole of it: names.py needs an address that is refused.
     "allowed_networks": "127.0.0.0/16",
-    "lease_seconds": "3",
+    "lease_seconds": "5",
     "poll_seconds": "0.5",
     "connect_timeout_seconds": "1",
     "read_timeout_seconds": "2",
@@ -62,10 +63,45 @@ class System(Protocol):
     def output(self) -> str: ...
 
 
-class _Logged:
-    """What a running product writes."""
+class _Broken:
+    """What both systems have in common."""
 
+    outbox: Outbox
     _earlier: Sequence[Program]
+
+    def _signal(self, kind: str, number: int) -> set[str]:
+        """Send the signal to the process of that kind that has run longest, and to its children.
+
+        A killed one is dead when this returns.
+        """
+        if found := self._find(kind):
+            oldest = min(found, key=lambda process: process.create_time())
+            os.killpg(oldest.pid, number)
+            if number == signal.SIGKILL:
+                psutil.wait_procs([oldest], timeout=READY_SECONDS)
+        return set()
+
+    def _find(self, kind: str) -> Sequence[psutil.Process]:
+        """Return the running processes of that kind."""
+        raise NotImplementedError
+
+    def _kill_worker(self) -> set[str]:
+        self._signal("worker", signal.SIGKILL)
+        return self.outbox.find_claimed()
+
+    def _freeze_worker(self) -> set[str]:
+        """Stop a worker for longer than a lease lasts, as when a machine sleeps, and let it go on.
+
+        Others may have made its deliveries meanwhile, and it may still be about to.
+        """
+        found = self._find("worker")
+        for process in found[:1]:
+            process.suspend()
+        claimed = self.outbox.find_claimed()
+        time.sleep(float(SETTINGS["lease_seconds"]) + 1)
+        for process in found[:1]:
+            process.resume()
+        return claimed
 
     @property
     def output(self) -> str:
@@ -77,7 +113,7 @@ class _Logged:
         return self.output.count("Traceback (most recent call last)")
 
 
-class OneMachine(_Logged):
+class OneMachine(_Broken):
     """`python app.py`: SQLite and an embedded Valkey that keeps nothing; its supervisor mends."""
 
     name = "SQLite"
@@ -93,6 +129,7 @@ class OneMachine(_Logged):
             "kill a worker": self._kill_worker,
             "kill Valkey": lambda: self._signal("valkey-server", signal.SIGKILL),
             "kill the web server": lambda: self._signal("web", signal.SIGKILL),
+            "freeze a worker": self._freeze_worker,
             "terminate a worker": lambda: self._signal("worker", signal.SIGTERM),
             "kill all": self._kill_all,
             "restart all": self._restart,
@@ -122,7 +159,7 @@ class OneMachine(_Logged):
         if hasattr(self, "commands"):
             self.commands.close()
 
-    def _find(self, word: str) -> list[psutil.Process]:
+    def _find(self, kind: str) -> list[psutil.Process]:
         found = []
         for child in psutil.Process(self._program.process.pid).children():
             try:
@@ -130,22 +167,9 @@ class OneMachine(_Logged):
             except psutil.Error:
                 continue
             is_launched = not any(part.endswith("launch.py") for part in command)
-            if is_launched and (word in command or word == child.name()):
+            if is_launched and (kind in command or kind == child.name()):
                 found.append(child)
         return found
-
-    def _kill_worker(self) -> set[str]:
-        self._signal("worker", signal.SIGKILL)
-        return self.outbox.find_claimed()
-
-    def _signal(self, word: str, number: int) -> set[str]:
-        """Send the signal to the oldest process of that kind and what it has started."""
-        if found := self._find(word):
-            oldest = min(found, key=lambda process: process.create_time())
-            os.killpg(oldest.pid, number)
-            if number == signal.SIGKILL:
-                psutil.wait_procs([oldest], timeout=READY_SECONDS)
-        return set()
 
     def _kill_all(self) -> set[str]:
         """Kill the supervisor; what it has started ends with it, as at a loss of power."""
@@ -162,7 +186,7 @@ class OneMachine(_Logged):
         return set()
 
 
-class Apart(_Logged):
+class Apart(_Broken):
     """PostgreSQL, a Valkey, two web servers and two workers, each started on its own."""
 
     name = "PostgreSQL"
@@ -194,6 +218,7 @@ class Apart(_Logged):
             "kill Valkey, data lost": lambda: self._kill_valkey(keeps_data=False),
             "kill Valkey, data kept": lambda: self._kill_valkey(keeps_data=True),
             "kill a web server": lambda: self._signal("web", signal.SIGKILL),
+            "freeze a worker": self._freeze_worker,
             "terminate a worker": lambda: self._signal("worker", signal.SIGTERM),
             "terminate a web server": lambda: self._signal("web", signal.SIGTERM),
             "stop PostgreSQL fast": lambda: self._restart_postgres("fast"),
@@ -247,24 +272,12 @@ class Apart(_Logged):
         self._parts[name] = program
         self._earlier.append(program)
 
-    def _kill_worker(self) -> set[str]:
-        self._signal("worker", signal.SIGKILL)
-        return self.outbox.find_claimed()
-
-    def _signal(self, command: str, number: int) -> set[str]:
-        """Send the signal to the part of that kind that has run longest, with its children."""
-        running = [
-            program
-            for program in self._earlier
-            if program in self._parts.values()
-            and program.process.poll() is None
-            and program.process.args[-1] == command  # type: ignore[index]  # a list
+    def _find(self, kind: str) -> list[psutil.Process]:
+        return [
+            psutil.Process(program.process.pid)
+            for name, program in self._parts.items()
+            if name.startswith(kind) and program is not None and program.process.poll() is None
         ]
-        if running:
-            os.killpg(running[0].process.pid, number)
-            if number == signal.SIGKILL:
-                running[0].process.wait()
-        return set()
 
     def _start_valkey(self) -> None:
         self._valkey = ValkeyServer(
