@@ -7,18 +7,20 @@ to the recorder; meanwhile the leases of what is held are renewed.
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Engine as SqlEngine
 
 from callevents.config import Settings
-from callevents.delivery.claim import Claim, renew_leases
+from callevents.delivery.claim import Claim, finish_unsent, renew_leases
 from callevents.delivery.dispatcher import Dispatcher
+from callevents.delivery.expiry import GIVEN_UP
 from callevents.delivery.holding import Holding
 from callevents.delivery.record import Outcome
 from callevents.delivery.recorder import Recorder
 from callevents.delivery.transport import Transport
+from callevents.enums import DeliveryState
 from callevents.extensions import write_transaction
 from callevents.models import utc_now
 
@@ -102,7 +104,10 @@ class Engine:
                 # This process was held up; another worker may have it by now.
                 self._holding.let_go([claim])
                 return
-            answer = self._transport.send(claim.request)
+            if (now := utc_now()) > claim.expires_at:
+                self._give_up(claim, now)
+                return
+            answer = self._transport.send(claim.request, now)
             interrupted = self._closed.is_set() and not answer.is_success
             self._recorder.put(Outcome(claim, answer, interrupted))
         except Exception as error:  # a thread that ended would hold the claim for ever
@@ -110,6 +115,13 @@ class Engine:
             self._holding.let_go([claim])
         finally:
             self._holding.land(claim)
+
+    def _give_up(self, claim: Claim, now: datetime) -> None:
+        """Fail a delivery whose time has ended while it waited for its thread."""
+        with write_transaction(self._database) as connection:
+            fences = {claim.delivery_id: claim.fence}
+            finish_unsent(connection, fences, DeliveryState.FAILED, now, GIVEN_UP)
+        self._holding.let_go([claim])
 
     def _renew(self) -> None:
         while not self._closed.wait(self._settings.lease_seconds * RENEW_AFTER_SHARE):

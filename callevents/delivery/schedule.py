@@ -74,18 +74,19 @@ def share_out(
     """Share `free` threads out among what is ready.
 
     First attempts go before retries, all origins get the same. No origin has more than `cap`
-    attempts in flight, and none takes more than half of what is free: however many receivers hang,
-    there is something left for the next one.
+    attempts in flight, and beyond its first none has more than what it leaves free: a receiver that
+    hangs holds half of the threads at most, a second one half of the rest, and so on.
     """
     taken = dict(in_flight)
     shares = []
     order = sorted(ready, key=lambda one: (one.is_retry != retries_first, random.random()))  # noqa: S311  # fairness
     for left, one in zip(range(len(order), 0, -1), order, strict=True):
-        most = max(1, free // 2)
-        limit = min(free, most, max(1, free // left), cap - taken.get(one.origin_id, 0))
+        held = taken.get(one.origin_id, 0)
+        most = (free - held + 1) // 2 if held else max(1, free // 2)
+        limit = min(free, most, max(1, free // left), cap - held)
         if limit > 0:
             free -= limit
-            taken[one.origin_id] = taken.get(one.origin_id, 0) + limit
+            taken[one.origin_id] = held + limit
             shares.append(Share(one, limit))
     return shares
 

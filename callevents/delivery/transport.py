@@ -64,9 +64,9 @@ class Transport:
         self._pools = Pools(settings)
         self._watch = Watch()
 
-    def send(self, request: Request) -> Answer:
-        """Make the request and return what came of it; raises nothing."""
-        started_at, began = utc_now(), time.perf_counter()
+    def send(self, request: Request, now: datetime | None = None) -> Answer:
+        """Make the request, which starts `now`, and return what came of it; raises nothing."""
+        started_at, began = now or utc_now(), time.perf_counter()
         if request.problem:
             return Answer(started_at, 0, request.problem)
         deadline = time.monotonic() + self._total_seconds

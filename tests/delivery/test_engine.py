@@ -108,7 +108,7 @@ def test_drain_does_not_wait_for_answers(
     holding: Holding,
 ) -> None:
     """A drain ends although attempts hang, and the next one delivers beside them."""
-    engine = make_engine(worker_threads=4)
+    engine = make_engine()
     held = report_events(3, EventType.DIAL_OUT)
     assert engine.drain() == 3
     [quick] = report_events(1)
@@ -533,9 +533,7 @@ def test_answer_after_the_lease_leaves_the_newer_claim(
 
     server = serve(talk)
     configure.hook("*", EventType.DIAL_IN, server.url)
-    engine = make_engine(
-        read_timeout_seconds=60, total_timeout_seconds=60, lease_seconds=2, worker_threads=3
-    )
+    engine = make_engine(read_timeout_seconds=60, total_timeout_seconds=60, lease_seconds=2)
     [delivery_id] = report_events()
     engine.drain()
     server.wait_for_requests(1)
