@@ -99,7 +99,8 @@ class Pbx:
         fields = {"event": name, "ext": self._extension, "peer": "0612", "call": call}
         fields |= {"leg": call, "token": self._token}
         give_up_at = time.monotonic() + LONGEST_SECONDS
-        attempt = caller
+        # A call's events go to the web servers in turn.
+        attempt = caller + EVENTS.index(name)
         while time.monotonic() < give_up_at:
             answer = self._try(session, self._addresses[attempt % len(self._addresses)], fields)
             if answer in {200, 202}:

@@ -20,7 +20,8 @@ from tests.waiting import wait_until
 
 WORKERS = 2
 WEBS = 2
-READY_SECONDS = 60.0
+#: Generous, because all parts start at once and the machine may be busy.
+READY_SECONDS = 120.0
 #: Quick to notice, to try again and to give up, so that a loop takes seconds.
 SETTINGS = {
     # Loopback, but not the whole of it: names.py needs an address that is refused.
