@@ -32,7 +32,7 @@ from callevents.models import CallEvent, Delivery, MinuteFigures, first_id
 
 MINUTE = timedelta(minutes=1)
 #: A minute is counted while it passes, once it is over, and again at these ages.
-AGES = tuple(timedelta(minutes=n) for n in (1, 2, 3, 5, 10, 20, 40, 60, 120, 240, 480, 1440))
+AGES = tuple(timedelta(minutes=n) for n in (1, 3, 10, 30, 60, 240, 1440))
 #: After a time without workers, minutes are counted from so long ago.
 LONGEST_GAP = timedelta(days=1)
 #: Of all PBXs together.

@@ -24,12 +24,11 @@ NOW = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _quick_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verify real hashes of small cost, so that hundreds of guesses take no minutes."""
+    """Hash with the product's cost where it matters, so that guesses take no minutes elsewhere."""
     if request.function in {test_sign_in, test_first_user}:
+        monkeypatch.setattr(users, "_hasher", PasswordHasher())
         return
-    quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(users, "_hasher", quick)
-    unknown = quick.hash("nobody has this password")
+    unknown = users._hasher.hash("nobody has this password")
     monkeypatch.setattr(users, "_unknown_hash", lambda: unknown)
 
 
