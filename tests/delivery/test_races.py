@@ -1,0 +1,290 @@
+"""What happens at the same time: workers, people and reports at once, without a deadlock.
+
+Each of these runs many times, because the bad moment is short. Where two transactions waited for
+each other, PostgreSQL would end one of them with an error, which is what these tests look for.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from callevents import hooks
+from callevents.config import Settings
+from callevents.delivery.breaker import note_answers
+from callevents.delivery.claim import finish_unsent, renew_leases
+from callevents.delivery.health import note_health
+from callevents.delivery.record import Outcome, record
+from callevents.delivery.transport import Answer
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import begin_write, db, write_transaction
+from callevents.ingest import accept
+from callevents.models import Attempt, Delivery, Hook, Pbx, utc_now
+from callevents.reports import Report
+from tests.conftest import Configure
+from tests.core.logged import Logged
+from tests.delivery.claims import LEASE, claim, load
+from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery
+from tests.receiver import Arrival, Receiver, Reply
+from tests.waiting import wait_until
+
+NOW = utc_now()
+SUCCESS, SILENCE = Answer(NOW, 1, "", 200), Answer(NOW, 1, "Nothing.", is_silent=True)
+GONE = Answer(NOW, 1, "Gone.", 410)
+SETTINGS = Settings(breaker_failures=2)
+ROUNDS = 25
+
+
+def run_together(app: Flask, *works: Callable[[], None]) -> None:
+    """Run each in a thread of its own, all beginning at once; fail if any of them does."""
+    start = threading.Barrier(len(works))
+    errors: list[BaseException] = []
+
+    def run(work: Callable[[], None]) -> None:
+        with app.app_context():
+            start.wait()
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001  # shown below
+                errors.append(error)
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def repeat(work: Callable[[], None]) -> Callable[[], None]:
+    """Return what does the work many times."""
+
+    def many() -> None:
+        for _ in range(ROUNDS):
+            work()
+
+    return many
+
+
+@pytest.fixture
+def both(configure: Configure) -> list[Hook]:
+    """Two hooks at two origins."""
+    return [
+        configure.hook("*", event, f"http://{event.slug}.example/")
+        for event in (EventType.DIAL_IN, EventType.HANGUP)
+    ]
+
+
+def test_recorders_of_the_same_origins(app: Flask, both: list[Hook]) -> None:
+    """Two workers tell of two origins, one well and one silent, each the other way round."""
+    first, second = [hook.origin_id for hook in both]
+    engine = db.engine
+
+    def tell(well: int, silent: int) -> Callable[[], None]:
+        def work() -> None:
+            with write_transaction(engine) as connection:
+                answers = {silent: [SILENCE], well: [SUCCESS]}
+                note_answers(connection, answers, {silent}, NOW, SETTINGS)
+
+        return repeat(work)
+
+    run_together(app, *[tell(first, second), tell(second, first)] * 2)
+
+
+def test_recording_renewing_ending_and_cancelling(
+    app: Flask, both: list[Hook], report_events: ReportEvents
+) -> None:
+    """The same deliveries are recorded, renewed, ended and cancelled, each in another order."""
+    ids = [one for hook in both for one in report_events(6, hook.event_type)]
+    random.Random(3).shuffle(ids)
+    claims = load(claim())
+    assert len(claims) == 12
+    hook_ids = [hook.id for hook in both]
+    fences = {one.delivery_id: one.fence for one in claims}
+    engine = db.engine
+    db.session.rollback()
+
+    def reopen() -> None:
+        with write_transaction(engine) as connection:
+            connection.execute(
+                update(Delivery)
+                .where(Delivery.id.in_(select(Delivery.id).order_by(Delivery.id).with_for_update()))
+                .values(state=DeliveryState.PENDING, finished_at=None)
+            )
+
+    def tell() -> None:
+        with write_transaction(engine) as connection:
+            outcomes = [Outcome(one, SILENCE) for one in reversed(claims)]
+            record(connection, outcomes, NOW, SETTINGS)
+
+    def renew() -> None:
+        with write_transaction(engine) as connection:
+            renew_leases(connection, list(reversed(claims)), NOW, LEASE)
+
+    def finish() -> None:
+        with write_transaction(engine) as connection:
+            finish_unsent(connection, fences, DeliveryState.CANCELLED, NOW)
+
+    def cancel() -> None:
+        begin_write()
+        hooks.cancel_deliveries(list(reversed(hook_ids)))
+        db.session.commit()
+
+    run_together(app, *map(repeat, (tell, tell, renew, finish, cancel, reopen)))
+    stored = [get_delivery(one) for one in ids]
+    assert {one.attempts for one in stored} == {2 * ROUNDS}
+
+
+def test_suspending_and_clearing(
+    app: Flask, configure: Configure, report_events: ReportEvents
+) -> None:
+    """A hook is suspended by a worker while somebody disables it, changes it and clears it."""
+    engine = db.engine
+    for _ in range(ROUNDS):
+        hook_id = configure.hook("*", EventType.DIAL_IN, "http://a.example/").id
+        ids = report_events(3)
+        db.session.rollback()
+
+        def suspend(hook_id: int = hook_id) -> None:
+            with write_transaction(engine) as connection:
+                note_health(connection, hook_id, [GONE], utc_now(), SETTINGS)
+
+        def change(hook_id: int = hook_id) -> None:
+            begin_write()
+            if hook := db.session.get(Hook, hook_id, with_for_update=True):
+                hooks.update_hook(
+                    hook, method=hook.method, url="http://b.example/", active=True, note=""
+                )
+            db.session.commit()
+
+        def clear(hook_id: int = hook_id) -> None:
+            begin_write()
+            if hook := db.session.get(Hook, hook_id):
+                hooks.clear_hooks([hook])
+            db.session.commit()
+
+        run_together(app, suspend, change, clear, suspend)
+        states = {get_delivery(one).state for one in ids}
+        assert DeliveryState.PENDING not in states
+        assert get_delivery(ids[0]).hook is None
+
+
+class Storm:
+    """Reports calls while hooks are turned off and on, and changed, until all is reported."""
+
+    def __init__(self, pbx: Pbx, url: str, configure: Configure) -> None:
+        self.pbx_id, self.url = pbx.id, url
+        self.unsteady = list(EventType)[:3]
+        self.hook_ids = [configure.hook("*", event, url + "/a").id for event in self.unsteady]
+        configure.hook("*", STEADY, url + "/steady")
+        self.is_over = False
+
+    def report(self) -> None:
+        """Report events of all calls, mixed."""
+        for place in range(ROUNDS):
+            reports = [
+                Report(
+                    event_type=random.choice([*self.unsteady, STEADY, STEADY]),
+                    extension="101",
+                    call_id=f"call-{number}",
+                    at=NOW + timedelta(milliseconds=place),
+                )
+                for number in range(CALLS)
+            ]
+            begin_write()
+            accept(db.session.get_one(Pbx, self.pbx_id), reports)
+            db.session.commit()
+        self.is_over = True
+
+    def turn(self) -> None:
+        """Turn hooks off and on."""
+        while not self.is_over:
+            for hook_id in self.hook_ids:
+                begin_write()
+                hook = db.session.get_one(Hook, hook_id)
+                hooks.set_active(hook, active=not hook.active)
+                db.session.commit()
+
+    def change(self) -> None:
+        """Let hooks go elsewhere."""
+        while not self.is_over:
+            begin_write()
+            hook = db.session.get_one(Hook, random.choice(self.hook_ids))
+            url = f"{self.url}/{random.choice('ab')}"
+            hooks.update_hook(hook, method=hook.method, url=url, active=True, note="")
+            db.session.commit()
+
+
+STEADY = EventType.ANSWER_IN
+CALLS = 6
+
+
+def test_storm(
+    app: Flask,
+    pbx: Pbx,
+    configure: Configure,
+    make_engine: MakeEngine,
+    receiver: Receiver,
+    logged: Logged,
+) -> None:
+    """Two workers deliver while calls are reported and people change, disable and enable hooks.
+
+    Afterwards nothing is open, no call's events came in another order, no attempt has the number
+    of another, and no transaction had to be ended by the database.
+    """
+    receiver.reply = lambda _one: Reply(random.choice([200, 200, 200, 503]))
+    storm = Storm(pbx, receiver.url, configure)
+    db.session.rollback()
+    engines = [
+        make_engine(poll_seconds=0.02, retry_schedule_seconds=(0.02,), worker_threads=6)
+        for _ in range(2)
+    ]
+    run_together(app, storm.report, storm.turn, storm.change)
+    wait_until(lambda: count_open() == 0, "the end of all deliveries")
+    for engine in engines:
+        engine.close()
+    check_order(receiver.arrivals)
+    check_attempts()
+    steady = select(Delivery.state).where(Delivery.event_type == STEADY).distinct()
+    assert db.session.scalars(steady).all() == [DeliveryState.DELIVERED]
+    for trouble in ("deadlock", "not recorded", "does not answer", "not noted", "failed"):
+        assert trouble not in logged.text
+
+
+def count_open() -> int:
+    """Return how many deliveries are open now."""
+    db.session.rollback()
+    found = select(func.count()).where(Delivery.state == DeliveryState.PENDING)
+    return db.session.scalar(found) or 0
+
+
+def check_order(arrivals: list[Arrival]) -> None:
+    """Check that the steady hook's deliveries of a call first came in the order of their events."""
+    calls: dict[str, list[tuple[str, str]]] = {}
+    seen: set[str] = set()
+    for arrival in arrivals:
+        told = arrival.parameters
+        if arrival.path == "/steady" and told["DeliveryID"] not in seen:
+            seen.add(told["DeliveryID"])
+            calls.setdefault(told["CallID"], []).append((told["EventTime"], told["DeliveryID"]))
+    assert len(calls) == CALLS
+    for places in calls.values():
+        assert places == sorted(places)
+
+
+def check_attempts() -> None:
+    """Check that each delivery's attempts are numbered from one without a gap."""
+    rows = db.session.execute(
+        select(Delivery.id, Delivery.attempts, func.count(Attempt.number), func.max(Attempt.number))
+        .join(Attempt, Attempt.delivery_id == Delivery.id, isouter=True)
+        .group_by(Delivery.id, Delivery.attempts)
+    ).all()
+    assert rows
+    assert all(told == made == (last or 0) for _, told, made, last in rows)
