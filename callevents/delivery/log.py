@@ -5,38 +5,20 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from callevents.enums import DeliveryState
 from callevents.errors import NotFoundError
 from callevents.extensions import db
 from callevents.models import Attempt, Delivery, Hook, Pbx, to_id
 
 
 def list_deliveries(
-    *,
-    pbx: Pbx | None = None,
-    state: DeliveryState | None = None,
-    call_event_id: str | None = None,
-    limit: int = 50,
-    before: str | None = None,
+    *, pbx: Pbx, call_event_id: str | None = None, limit: int = 50
 ) -> Sequence[Delivery]:
-    """Return deliveries, newest first, with their events and PBXs.
-
-    `call_event_id`: only those of that event. `before`: only those older than that delivery.
-    """
+    """Return deliveries of the PBX, or only those of one event, newest first."""
     query = (
-        select(Delivery)
-        .options(joinedload(Delivery.call_event), joinedload(Delivery.pbx))
-        .order_by(Delivery.id.desc())
-        .limit(limit)
+        select(Delivery).where(Delivery.pbx_id == pbx.id).order_by(Delivery.id.desc()).limit(limit)
     )
-    if pbx is not None:
-        query = query.where(Delivery.pbx_id == pbx.id)
-    if state is not None:
-        query = query.where(Delivery.state == state)
     if call_event_id is not None:
         query = query.where(Delivery.call_event_id == call_event_id)
-    if before is not None:
-        query = query.where(Delivery.id < _check_id(before))
     return db.session.scalars(query).all()
 
 
@@ -84,9 +66,3 @@ def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
     ids = select(last).where(Hook.id.in_([hook.id for hook in hooks]))
     found = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids)))
     return {delivery.hook_id: delivery for delivery in found}
-
-
-def _check_id(delivery_id: str) -> str:
-    if (found := to_id(delivery_id)) is None:
-        raise NotFoundError("There is no such delivery.")
-    return found
