@@ -76,10 +76,22 @@ def run_system(kind: str, folder: Path, options: argparse.Namespace) -> Iterator
             load = Load(options.seconds, options.rate, seed)
             for scenario in find_scenarios(system, bad):
                 if options.only in scenario.name:
-                    verdict = run(system, scenario, load)
+                    verdict = try_run(system, scenario, load)
                     click.echo(table([verdict], head=False))
                     yield verdict
+                    if not verdict.is_over:
+                        return
         system.stop()
+
+
+def try_run(system: System, scenario: Scenario, load: Load) -> Verdict:
+    """Run the loop; if the system does not come up again, that is the verdict."""
+    try:
+        return run(system, scenario, load)
+    except AssertionError as error:
+        complaint = str(error).partition("\n")[0]
+        name = f"{system.name}: {scenario.name}"
+        return Verdict(name, is_over=False, complaints=[complaint])
 
 
 def write_log(system: System, folder: Path | None) -> None:

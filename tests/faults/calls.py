@@ -55,7 +55,9 @@ class Pbx:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._began = 0.0
-        self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(CALLERS)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(CALLERS)
+        ]
 
     def start(self) -> None:
         """Begin to report."""

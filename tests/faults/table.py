@@ -49,6 +49,8 @@ def _cells(verdict: Verdict) -> list[str]:
 
 def _latencies(verdict: Verdict) -> list[str]:
     """Return the last part's 99th percentile, the one of before, and how they compare."""
+    if len(verdict.latencies) < 2:
+        return ["", "", ""]
     now = percentile(verdict.latencies, 99)
     if not verdict.alone:
         return [f"{now:.0f}", "", ""]

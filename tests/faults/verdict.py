@@ -21,6 +21,8 @@ class Verdict:
     """
 
     name: str
+    #: False if the loop could not be run to its end.
+    is_over: bool = True
     faults: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
     retries: int = 0
