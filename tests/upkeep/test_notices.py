@@ -11,17 +11,22 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
+from flask.testing import FlaskClient
 
 from callevents.config import Settings
+from callevents.delivery.engine import Engine
 from callevents.delivery.health import suspend
 from callevents.enums import Channel, EventType
 from callevents.extensions import db, write_transaction
 from callevents.models import Hook, Notice, Pbx, utc_now
+from callevents.upkeep import keeper as keeper_module
 from callevents.upkeep import messenger as messenger_module
+from callevents.upkeep.keeper import Keeper
 from callevents.upkeep.messenger import GATHER, LEASE, NOT_CONFIGURED, WAITS, Messenger, claim
 from tests.conftest import Configure
 from tests.ports import find_free_port
 from tests.receiver import Receiver, Reply
+from tests.waiting import wait_until
 
 REASON = "The receiver answered 410 Gone: it wants no more of these requests."
 
@@ -296,3 +301,31 @@ def test_waits_grow_and_end(hook: Hook, messenger: Messenger, monkeypatch: Any) 
 
 def _fail(*_arguments: object) -> None:
     raise OSError("the mail server is on fire")
+
+
+def test_from_the_answer_to_the_mail(
+    client: FlaskClient,
+    token: str,
+    configure: Configure,
+    engine: Engine,
+    told: Settings,
+    mail_server: MailServer,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A receiver says 410; the worker suspends the request, and its upkeep tells people."""
+    monkeypatch.setattr(messenger_module, "GATHER", timedelta())
+    monkeypatch.setattr(keeper_module, "NOTICE_SECONDS", 0.05)
+    receiver.reply = lambda arrival: Reply(410 if arrival.path == "/gone" else 204)
+    hook = configure.hook("*", EventType.DIAL_IN, receiver.url + "/gone")
+    event_id = hook.event_id
+    keeper = Keeper(db.engine, told)
+    engine.start()
+    keeper.start()
+    client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101&call=c1")
+    wait_until(lambda: mail_server.mails, "the e-mail")
+    assert event_id in mail_server.mails[0].get_content()
+    wait_until(
+        lambda: [one for one in receiver.arrivals if one.path == "/notices"], "the notification"
+    )
+    keeper.close()
