@@ -6,6 +6,7 @@ with another /etc/resolv.conf, so that nothing outside changes. That needs root 
 """
 
 import itertools
+import os
 import shutil
 import socket
 import struct
@@ -13,8 +14,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-#: Other loopback addresses than the usual ones, so that the ports are free.
-SERVER = "127.0.77.53"
+#: Other loopback addresses than the usual ones, so that the ports are free. The server's port is
+#: not ours to choose, so its address is this process's own.
+SERVER = f"127.0.{100 + os.getpid() // 250 % 100}.{1 + os.getpid() % 250}"
 ALLOWED = "127.0.77.1"
 REFUSED = "127.77.0.1"
 NAME = "rebinding.test"
