@@ -183,6 +183,7 @@ def test_all_of_it_without_javascript(
     plain.get_by_label("Signed", exact=True).check()
     plain.get_by_role("button", name="Send test").click()
     expect(plain.locator("#trial")).to_contain_text("200")
+    expect(plain.locator("#trial")).to_be_in_viewport()
     assert receiver.arrivals[0].headers["X-Key"] == "k3y"
     expect(plain.get_by_label("Value of header 1")).to_have_value("k3y")
     plain.get_by_role("button", name="Save").click()
