@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 
-from callevents import hooks, signing_secrets
+from callevents import hooks, jobs, signing_secrets
 from callevents.directory import find_extension_hooks
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
@@ -173,6 +173,8 @@ def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
     elif form.signing.data == Signing.REMOVE:
         signing_secrets.remove_secret(hook)
     db.session.commit()
+    # What waited for others of its call may not have to any more.
+    jobs.wake()
     text = f"{target.event_type.label}: the request is saved."
     if not secret:
         return _finish(target.pbx.slug, target.place, text)
