@@ -1,6 +1,7 @@
 """What admins do to deliveries: send again, try now, cancel; one, or all that a filter shows."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from callevents import hooks, pbxs
 from callevents.delivery import log
 from callevents.delivery.bulk import Act, Progress, act_on_all, summarise
 from callevents.delivery.filters import Filter
-from callevents.delivery.resend import Done, cancel, resend
+from callevents.delivery.resend import Done, Refusal, cancel, resend
 from callevents.errors import ConflictError
 from callevents.extensions import db
 from callevents.jobs import wake
@@ -115,13 +116,17 @@ def _act_on_all(action: Action, view: View) -> Any:
 
 
 def _ask(action: Action, view: View, progress: Progress) -> Response:
+    summary = summarise(action.choose(view.filter()), view.before)
+    left_out = summary.refused if action is RESEND else Counter[Refusal]()
     return dialogs.show(
         "deliveries/act.html",
         action=action,
         view=view,
         LABELS=LABELS,
         progress=describe(action, progress) if progress.seen else "",
-        summary=summarise(action.choose(view.filter()), view.before),
+        summary=summary,
+        left_out=left_out,
+        number=summary.total - left_out.total(),
     )
 
 

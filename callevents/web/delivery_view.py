@@ -10,7 +10,7 @@ from flask import request, url_for
 from callevents import pbxs
 from callevents.delivery.filters import Filter
 from callevents.enums import EventType, ListedState
-from callevents.errors import InvalidError
+from callevents.errors import InvalidError, NotFoundError
 from callevents.models import Pbx, first_id, to_id, utc_now
 
 LONGEST = 2000
@@ -53,7 +53,11 @@ class View:
         if slug is not None:
             texts.pop("pbx", None)
         pbx = pbxs.get_pbx(slug) if slug is not None else None
-        return cls(pbx, texts, to_id(request.values.get("before", "")))
+        given_id = request.values.get("before", "")
+        before = to_id(given_id)
+        if given_id and before is None:
+            raise NotFoundError("There is no such delivery.")
+        return cls(pbx, texts, before)
 
     @property
     def is_filtered(self) -> bool:

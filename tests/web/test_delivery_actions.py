@@ -68,6 +68,9 @@ def test_refusal_is_a_sentence(admin: Visitor, deliveries: dict[str, str]) -> No
     assert answer.status_code == 409
     assert "The delivery is not sent again: the request is disabled." in answer.text
     assert states()["failed"] == 1
+    page = admin.get(f"{LOG}/resend?state=failed").text
+    assert "1 left out: the request is disabled." in page
+    assert "No more deliveries match" in page
 
 
 def test_many_are_confirmed_and_counted(admin: Visitor, deliveries: dict[str, str]) -> None:
