@@ -21,6 +21,7 @@ from sqlalchemy import delete, func, select, update
 
 from callevents import hooks
 from callevents.config import Settings
+from callevents.delivery import resend
 from callevents.delivery.claim import Claim
 from callevents.delivery.expiry import give_up_expired
 from callevents.delivery.record import Outcome, record
@@ -28,7 +29,7 @@ from callevents.delivery.transport import Answer
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import begin_write, db, write_transaction
 from callevents.ingest import accept
-from callevents.models import Attempt, CallEvent, Delivery, Hook, Pbx, utc_now
+from callevents.models import GIVE_UP_SECONDS, Attempt, CallEvent, Delivery, Hook, Pbx, utc_now
 from callevents.reports import Report
 from tests.conftest import Configure
 from tests.delivery.claims import LEASE, claim, load
@@ -190,6 +191,37 @@ class Machine(RuleBasedStateMachine):
         for one in self.known.values():
             if one.hook_id == self.hook_ids[event] and one.state is PENDING:
                 one.state, one.leased_until = CANCELLED, None
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def send_again(self, data: st.DataObject) -> None:
+        """Somebody sends one again: it begins anew, or is tried now if it waits."""
+        one = self.pick(data)
+        begin_write()
+        done = resend.resend([one.id], self.now)
+        db.session.commit()
+        assert done.changed == (not (one.state is PENDING and one.is_leased(self.now)))
+        if one.state is not PENDING:
+            one.state, one.fence = PENDING, one.fence + 1
+            one.expires_at = self.now + timedelta(seconds=GIVE_UP_SECONDS)
+        if done.changed:
+            one.leased_until = one.waits_until = None
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """Somebody cancels one, also while it is being sent."""
+        one = self.pick(data)
+        begin_write()
+        done = resend.cancel([one.id], self.now)
+        db.session.commit()
+        assert done.changed == (one.state is PENDING)
+        if one.state is PENDING:
+            one.state, one.leased_until = CANCELLED, None
+
+    def pick(self, data: st.DataObject) -> Modelled:
+        """Return one of the deliveries."""
+        return self.known[data.draw(st.sampled_from(sorted(self.known)))]
 
     @rule()
     def sweep(self) -> None:
