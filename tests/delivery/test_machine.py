@@ -38,6 +38,7 @@ PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
 FAILED, CANCELLED = DeliveryState.FAILED, DeliveryState.CANCELLED
 BEGAN = utc_now()
 AGE = timedelta(hours=2)
+AGES = (timedelta(minutes=1), AGE)
 EVENTS = (EventType.DIAL_IN, EventType.HANGUP)
 CALLS = ("c1", "c2")
 #: Silences are many here, and the breaker is another machine.
@@ -90,9 +91,12 @@ class Machine(RuleBasedStateMachine):
         db.session.commit()
 
     @rule(
-        call=st.sampled_from(["c1", "c2"]), place=st.integers(0, 9), event=st.sampled_from(EVENTS)
+        call=st.sampled_from(CALLS),
+        place=st.integers(0, 9),
+        event=st.sampled_from(EVENTS),
+        age=st.sampled_from(AGES),
     )
-    def report(self, call: str, place: int, event: EventType) -> None:
+    def report(self, call: str, place: int, event: EventType, age: timedelta) -> None:
         """Something happens in a call; it may be told later than what came after it."""
         happened_at = BEGAN + timedelta(seconds=place)
         begin_write()
@@ -114,7 +118,7 @@ class Machine(RuleBasedStateMachine):
         db.session.execute(
             update(Delivery)
             .where(Delivery.id == delivery_id)
-            .values(due_at=self.now, created_at=self.now, expires_at=self.now + AGE)
+            .values(due_at=self.now, created_at=self.now, expires_at=self.now + age)
         )
         db.session.commit()
         self.known[delivery_id] = Modelled(
@@ -122,7 +126,7 @@ class Machine(RuleBasedStateMachine):
             call,
             (happened_at, delivery_id),
             self.hook_ids[event],
-            self.now + AGE,
+            self.now + age,
         )
 
     @rule(target=claims, limit=st.integers(1, 5))
@@ -140,6 +144,12 @@ class Machine(RuleBasedStateMachine):
             self.fences.add((delivery_id, fence))
             one.fence, one.leased_until, one.waits_until = fence, self.now + LEASE, None
         return multiple(*load(claimed))
+
+    @rule(target=claims)
+    def take_over(self) -> Any:
+        """What a worker was too slow with is claimed by another one, while the first goes on."""
+        self.now += LEASE
+        return self.work(5)
 
     @rule(claimed=consumes(claims), kind=st.sampled_from(sorted(ANSWERS)))
     def attempt_ends(self, claimed: Claim, kind: str) -> None:
@@ -175,7 +185,7 @@ class Machine(RuleBasedStateMachine):
             assert self.now < stored.due_at <= one.expires_at
             one.waits_until = stored.due_at
 
-    @rule(seconds=st.sampled_from([0.5, 5, 31, 700, 4000]))
+    @rule(seconds=st.sampled_from([0.5, 5, 20, 31, 700, 4000]))
     def time_passes(self, seconds: float) -> None:
         """Leases end, retries become due, ages are reached."""
         self.now += timedelta(seconds=seconds)
