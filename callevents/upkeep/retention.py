@@ -26,9 +26,9 @@ from callevents.models import (
 )
 
 #: Call events that are looked at in one transaction.
-BATCH_EVENTS = 500
+BATCH_EVENTS = 200
 #: Events, deliveries and attempts that one transaction removes; a single event may have more.
-BATCH_ROWS = 5000
+BATCH_ROWS = 2000
 #: Between two batches, in which others get their turn.
 PAUSE_SECONDS = 0.05
 #: The overview looks back one day.
