@@ -95,12 +95,14 @@ def _add_hooks(system: System, extension: str, urls: Sequence[str]) -> list[str]
 
 
 def _make_faults(system: System, scenario: Scenario, load: Load, verdict: Verdict) -> None:
-    """Make faults until the time is over; note at how many each delivery was in flight."""
+    """Make faults until the time is over and each was made; note what was in flight at them."""
     dice = random.Random(load.seed)
     until = time.monotonic() + load.seconds
-    while scenario.faults and time.monotonic() < until:
+    while time.monotonic() < until or len(verdict.faults) < len(scenario.faults):
+        if not scenario.faults:
+            break
         time.sleep(dice.uniform(*PAUSE_SECONDS))
-        # Each in its turn, so that a short loop has them all; then at random.
+        # Each in its turn first, then at random.
         left = [name for name in scenario.faults if not verdict.faults[name]]
         name = left[0] if left else dice.choice(scenario.faults)
         verdict.in_flight.update(system.faults[name]())
