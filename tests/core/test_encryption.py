@@ -64,7 +64,11 @@ def test_keys_of_the_setting(tmp_path: Path) -> None:
     assert not settings.encryption_keys_file.exists()
 
 
-@pytest.mark.parametrize("wrong", ["x", ",", f"{make_key()},x", make_key()[:-4]])
+@pytest.mark.parametrize(
+    "wrong",
+    ["x", ",", f"{make_key()},x", make_key()[:-4]],
+    ids=["letter", "comma", "second", "short"],
+)
 def test_wrong_keys_stop_the_start(tmp_path: Path, wrong: str) -> None:
     """What is no key is told without telling it, in the setting and in the file."""
     sentence = "must be keys that `flask secrets make-key` has made."
