@@ -1,6 +1,7 @@
 """The request of a delivery: VoipNow's parameters and ours, as the hook wants them told."""
 
 import base64
+import html
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,10 @@ _NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 JSON = "application/json"
 #: Stands for what is secret wherever a request is shown.
 MASK = "••••"
+#: Shorter values are not looked for in answers, where they would be found by chance.
+SHORTEST_SECRET = 6
+#: Own headers that say nothing secret, and whose values stand in many an answer.
+_HARMLESS = frozenset({"accept", "accept-language", "cache-control", "pragma", "user-agent"})
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -48,6 +53,8 @@ class Request:
     body: str = ""
     #: What is shown in place of secret headers, by their names.
     masks: Mapping[str, str] = field(default_factory=dict)
+    #: What a receiver might repeat in its answer, and what is masked there.
+    secrets: Sequence[str] = field(default=(), repr=False)
     signing: Signing | None = None
     #: Why it cannot be made, as a sentence; empty if it can.
     problem: str = ""
@@ -60,6 +67,12 @@ class Request:
     def shown_headers(self, moment: datetime) -> dict[str, str]:
         """Return the same headers for logs and people: secret ones are masked."""
         return {**self.headers_at(moment), **self.masks}
+
+    def mask(self, text: str) -> str:
+        """Return what a receiver has answered, without the secrets that it repeats."""
+        for secret in self.secrets:
+            text = text.replace(secret, MASK)
+        return text
 
     def as_text(self, moment: datetime) -> str:
         """Return the request as HTTP/1.1 writes it, with plain line ends, secrets masked."""
@@ -126,7 +139,8 @@ def build_request(
     secret = _secret_headers(recipe, known)
     _replace(headers, secret)
     masks = {name: _mask(recipe, name) for name in secret}
-    return Request(recipe.method, url, headers, body, masks, signing)
+    secrets = _find_secrets(recipe, secret)
+    return Request(recipe.method, url, headers, body, masks, secrets, signing)
 
 
 def _choose(wanted: ParameterSet, values: Parameters) -> Parameters:
@@ -145,6 +159,23 @@ def _secret_headers(recipe: Recipe, known: Mapping[str, str]) -> dict[str, str]:
         pair = f"{recipe.username}:{recipe.secret}".encode()
         headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
     return headers
+
+
+def _find_secrets(recipe: Recipe, headers: Mapping[str, str]) -> Sequence[str]:
+    """Return what must not be read in answers, as it is and as JSON and HTML escape it."""
+    if not headers:
+        return ()
+    plain = {value.strip() for name, value in headers.items() if name.lower() not in _HARMLESS}
+    if recipe.auth is not AuthKind.NONE:
+        # Receivers that show what they got often leave out the word in front, or decode it.
+        plain |= {headers["Authorization"].partition(" ")[2], recipe.secret}
+    found = set()
+    for value in plain:
+        if len(value) >= SHORTEST_SECRET:
+            escaped = json.dumps(value)[1:-1]
+            found |= {value, escaped, escaped.replace("/", "\\/"), html.escape(value)}
+    # The longest first: one may be a part of another.
+    return sorted(found, key=len, reverse=True)
 
 
 def _replace(headers: dict[str, str], own: Mapping[str, str]) -> None:

@@ -120,10 +120,12 @@ class Transport:
             raise ConnectionAbortedError(watched.reason)
         return {
             "status_code": response.status,
-            "headers": _safe_headers(response),
-            "body": body,
+            "headers": [[name, request.mask(value)] for name, value in _safe_headers(response)],
+            "body": request.mask(body),
             "truncated": truncated,
-            "error": describe_status(response.status, response.headers.get("Location", "")),
+            "error": request.mask(
+                describe_status(response.status, response.headers.get("Location", ""))
+            ),
         }
 
     def _target(self, url: str) -> str:

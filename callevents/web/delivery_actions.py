@@ -13,6 +13,7 @@ from callevents.delivery import log
 from callevents.delivery.bulk import Act, Progress, act_on_all, summarise
 from callevents.delivery.filters import Filter
 from callevents.delivery.resend import Done, Refusal, cancel, resend
+from callevents.enums import DeliveryState
 from callevents.errors import ConflictError
 from callevents.extensions import db
 from callevents.jobs import wake
@@ -85,12 +86,13 @@ def recover(slug: str, event_id: str) -> Response:
 def _act_on_one(action: Action, slug: str, delivery_id: str) -> Any:
     pbx = pbxs.get_pbx(slug)
     delivery = log.get_delivery(delivery_id, pbx)
+    is_tried_now = action is RESEND and delivery.state is DeliveryState.PENDING
     done = action.act([delivery.id], utc_now())
     if done.refused:
         raise ConflictError(f"The delivery is not {action.done}: {next(iter(done.refused))}.")
     db.session.commit()
     wake()
-    hx.toast(f"The delivery is {action.done}.")
+    hx.toast(f"The delivery is {'due now' if is_tried_now else action.done}.")
     if hx.is_htmx():
         hx.tell(CHANGED)
         return Response(status=204)

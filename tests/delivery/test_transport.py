@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from callevents.config import Settings
 from callevents.delivery.request import Recipe, build_request
 from callevents.delivery.transport import MAX_RESPONSE_BYTES, Answer, Transport
-from callevents.enums import Method
+from callevents.enums import AuthKind, Method
 from callevents.errors import InvalidError
 from callevents.urls import check_url
 from tests.delivery.conftest import MakeTransport, Serve
@@ -259,6 +259,45 @@ def test_binary_answers_become_text(transport: Transport, serve: Serve) -> None:
     assert answer.body == "a\ufffdb\ufffdcȘ\n"
     assert answer.headers[0] == ["X-Bin", "a\ufffd\ufffd\ufffd\ufffdz"]
     assert answer.headers[1] == ["X-Name", "Ș"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'Bearer s3cret/to"ken',
+        'token=s3cret/to"ken;',
+        r'{"Authorization": "Bearer s3cret/to\"ken"}',
+        r'{"token": "s3cret\/to\"ken"}',
+        "<td>s3cret/to&quot;ken</td>",
+    ],
+)
+def test_answers_that_repeat_secrets_are_masked(
+    transport: Transport, serve: Serve, written: str
+) -> None:
+    """What a receiver repeats of secret headers is kept nowhere; all else is kept as it is."""
+    lines = (f"X-Got: {written}", "Content-Type: text/plain", f"Location: /{written}")
+    server = serve(answers(head("302 Found", *lines) + b"7: " + written.encode()))
+    headers = [("Accept", "text/plain"), ("X-Short", "7")]
+    recipe = Recipe(
+        Method.GET,
+        server.url,
+        own_headers=headers,
+        auth=AuthKind.BEARER,
+        secret='s3cret/to"ken',
+    )
+    answer = transport.send(build_request(recipe, []))
+    assert "s3cret" not in repr(answer)
+    assert "••••" in answer.error
+    assert answer.body.startswith("7: ")
+    assert "••••" in answer.body
+    assert ["Content-Type", "text/plain"] in answer.headers
+
+
+def test_answers_that_repeat_a_password_are_masked(transport: Transport, serve: Serve) -> None:
+    """Some receivers decode what they show."""
+    server = serve(answers(head("200 OK") + b"ana:pass-word YW5hOnBhc3Mtd29yZA=="))
+    recipe = Recipe(Method.GET, server.url, auth=AuthKind.BASIC, username="ana", secret="pass-word")
+    assert transport.send(build_request(recipe, [])).body == "ana:•••• ••••"
 
 
 def test_hostile_redirect_target_is_harmless_text(transport: Transport, serve: Serve) -> None:

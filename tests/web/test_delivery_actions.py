@@ -46,6 +46,15 @@ def test_send_one_again(admin: Visitor, deliveries: dict[str, str]) -> None:
     assert answer.location == "/deliveries?ext=105"
 
 
+def test_try_one_now(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """Of one that waits nobody says that it is sent again: it is due, and perhaps not the first."""
+    path = f"{LOG}/{deliveries['waiting']}"
+    admin.post(f"{path}/resend")
+    page = admin.get(path).text
+    assert "The delivery is due now." in page
+    assert "sent again" not in page
+
+
 def test_cancel_one(admin: Visitor, deliveries: dict[str, str]) -> None:
     """A waiting one is cancelled; a second time it is said that it does not wait."""
     path = f"{LOG}/{deliveries['waiting']}"
