@@ -82,7 +82,9 @@ def answer_once(listener: socket.socket, answer: bytes) -> None:
 def test_process_that_ends_at_once(make: Make) -> None:
     """A process that ends before all is ready fails the start, in a sentence that names it."""
     processes = make("raise SystemExit(7)")
-    with pytest.raises(StartError, match=r"'web' ended while it started \(exit code 7\)"):
+    with pytest.raises(
+        StartError, match=r"'(web|worker 1)' ended while it started \(exit code 7\)"
+    ):
         processes.wait_until_ready()
 
 

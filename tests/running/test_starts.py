@@ -39,7 +39,7 @@ def test_nothing_is_embedded(start: Start, tmp_path: Path) -> None:
         ]
         assert sorted(words) == ["web", "worker", "worker"]
         names = sorted(path.name for path in (tmp_path / "data").iterdir())
-        assert names == ["run.lock", "secret_key"]
+        assert names == ["encryption_keys", "run.lock", "secret_key"]
         assert program.stop() == 0
 
 
