@@ -3,6 +3,7 @@
 from flask import Flask
 
 from callevents.cli import (
+    captures,
     deliveries,
     extensions,
     hooks,
@@ -16,6 +17,7 @@ from callevents.cli import (
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
+    pbxs.group.add_command(captures.replay)
     for module in (pbxs, extensions, hooks, deliveries, users, secrets):
         app.cli.add_command(module.group)
     for command in (programs.web, programs.work, programs.up, upkeep.status, upkeep.purge):

@@ -1,0 +1,1 @@
+"""What PBXs tell of their calls, and the call events that follow from it."""

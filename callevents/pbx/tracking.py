@@ -1,0 +1,212 @@
+"""What trackers have in common: messages in, call events out; no I/O, no clock of their own."""
+
+from collections import OrderedDict
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic
+
+from callevents.enums import CallFlow, CallStatus, EventType
+from callevents.pbx.extensions import ExtensionSet
+from callevents.pbx.legs import MAX_LEGS, Legs, LegT, Role
+from callevents.pbx.values import Message
+from callevents.reports import MAX_DURATION_SECONDS, Report
+
+#: So many hangups are remembered: a list of running calls may still name such a leg.
+MAX_ENDED = 1000
+DIALS = {EventType.DIAL_IN, EventType.DIAL_OUT}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedEvent:
+    """A call event as it followed from a PBX's messages."""
+
+    report: Report
+    #: Of a hangup: whether the leg had been answered. None for other events.
+    answered: bool | None = None
+    #: The PBX's own word for the cause, where it has one.
+    cause_name: str = ""
+
+
+@dataclass
+class Counts:
+    """What became of the messages."""
+
+    messages: int = 0
+    #: Of a kind that tells nothing of call events.
+    ignored: int = 0
+    #: Without what a message of their kind must have.
+    broken: int = 0
+    events: int = 0
+
+
+class Tracker(Generic[LegT]):
+    """Follows the calls of one PBX.
+
+    Give every message to `feed` in the order in which they came. When the connection is lost call
+    `interrupted`, and after the next one is made give the PBX's list of running calls to `adopt`
+    (within the stream, `feed` finds such a list itself): what runs is taken over without events,
+    what ended meanwhile is hung up.
+    """
+
+    def __init__(self, extensions: ExtensionSet, max_legs: int = MAX_LEGS) -> None:
+        #: May be replaced while calls run; it counts for legs that begin afterwards.
+        self.extensions = extensions
+        self.counts = Counts()
+        self._legs: Legs[LegT] = Legs(max_legs)
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def running(self) -> int:
+        """How many legs are being followed."""
+        return len(self._legs)
+
+    @property
+    def dropped(self) -> int:
+        """How many legs were dropped because they never ended."""
+        return self._legs.dropped
+
+    def feed(self, message: Message, at: datetime | None = None) -> list[TrackedEvent]:
+        """Return the call events that follow from the message.
+
+        `at` counts for messages that do not carry their time.
+        """
+        raise NotImplementedError
+
+    def adopt(self, rows: Iterable[Message], at: datetime | None = None) -> list[TrackedEvent]:
+        """Take over the running calls; return the hangups of what ended while we were away."""
+        raise NotImplementedError
+
+    def interrupted(self) -> None:
+        """Note that messages may be missing from now on: legs may end unseen."""
+        for leg in self._legs:
+            leg.is_doubtful = True
+
+    def _pass_time(self, at: datetime | None) -> None:
+        for leg in self._legs.pass_time(at):
+            self._forget(leg)
+
+    def _keep(self, leg: LegT, at: datetime | None) -> None:
+        for dropped in self._legs.add(leg, at):
+            self._forget(dropped)
+
+    def _note_end(self, leg_id: str) -> LegT | None:
+        """Remember that this leg has ended; return it if it was followed."""
+        self._ended[leg_id] = None
+        if len(self._ended) > MAX_ENDED:
+            self._ended.popitem(last=False)
+        return self._legs.get(leg_id)
+
+    def _hang_up_missing(self, running: Container[str], at: datetime | None) -> list[TrackedEvent]:
+        """Return the hangups of the legs that ended while nothing could be heard of them."""
+        gone = [leg for leg in self._legs if leg.is_doubtful and leg.id not in running]
+        return [event for leg in gone for event in self._fire_hangup(leg, at)]
+
+    def _forget(self, leg: LegT) -> None:
+        """Let go what refers to a leg that has ended or was dropped."""
+
+    def _fire(
+        self, leg: LegT, event_type: EventType, at: datetime | None
+    ) -> Iterable[TrackedEvent]:
+        """Return the event, unless it was sent for this leg already."""
+        if event_type in leg.sent:
+            return []
+        leg.sent.add(event_type)
+        return [self._event(leg, event_type, at)]
+
+    def _fire_dial_out(self, leg: LegT, number: str, at: datetime | None) -> Iterable[TrackedEvent]:
+        """Return the dial-out of a calling phone, if it is its first."""
+        if EventType.DIAL_OUT in leg.sent:
+            return []
+        leg.peer = leg.called_number = number
+        return self._fire(leg, EventType.DIAL_OUT, at)
+
+    def _fire_answer_in(self, leg: LegT, at: datetime | None) -> Iterable[TrackedEvent]:
+        return self._fire_answer(leg, EventType.ANSWER_IN, at)
+
+    def _fire_answer_out(self, leg: LegT, at: datetime | None) -> Iterable[TrackedEvent]:
+        """Return the answer of the other party, if this phone has called one."""
+        if leg.role is not Role.CALLER or EventType.DIAL_OUT not in leg.sent:
+            return []
+        return self._fire_answer(leg, EventType.ANSWER_OUT, at)
+
+    def _fire_answer(
+        self, leg: LegT, event_type: EventType, at: datetime | None
+    ) -> Iterable[TrackedEvent]:
+        if event_type not in leg.sent:
+            # An announcement or a code may have been answered before; the other party counts.
+            leg.is_answered, leg.answered_at = True, at
+        return self._fire(leg, event_type, at)
+
+    def _fire_hangup(
+        self,
+        leg: LegT,
+        at: datetime | None,
+        *,
+        cause: int | None = None,
+        cause_name: str = "",
+        status: CallStatus | None = None,
+        duration_seconds: int | None = None,
+    ) -> list[TrackedEvent]:
+        """Forget the leg; return its hangup if anything was sent for it before."""
+        self._legs.remove(leg)
+        self._forget(leg)
+        if not leg.extension or not leg.sent:
+            return []
+        if not leg.is_answered:
+            duration_seconds = 0
+        elif duration_seconds is None:
+            duration_seconds = _seconds_between(leg.answered_at, at)
+        event = self._event(
+            leg,
+            EventType.HANGUP,
+            at,
+            cause=cause,
+            status=status,
+            duration_seconds=duration_seconds,
+        )
+        return [TrackedEvent(report=event.report, answered=leg.is_answered, cause_name=cause_name)]
+
+    def _event(
+        self,
+        leg: LegT,
+        event_type: EventType,
+        at: datetime | None,
+        *,
+        cause: int | None = None,
+        status: CallStatus | None = None,
+        duration_seconds: int | None = None,
+    ) -> TrackedEvent:
+        self.counts.events += 1
+        report = Report(
+            event_type=event_type,
+            extension=leg.extension,
+            call_id=leg.call_id,
+            leg_id=leg.id,
+            peer=leg.peer,
+            caller_number=leg.caller_number,
+            caller_name=leg.caller_name,
+            called_number=leg.called_number,
+            called_did=leg.called_did,
+            flow=CallFlow.OUT if leg.role is Role.CALLER else CallFlow.IN,
+            status=status or _plain_status(event_type),
+            cause=cause,
+            duration_seconds=duration_seconds,
+            at=at,
+            # Each event is sent once for a leg, so this tells a repeated one, even from a second
+            # connection to the same PBX.
+            key=f"leg:{event_type.slug}:{leg.id}",
+        )
+        return TrackedEvent(report=report)
+
+
+def _plain_status(event_type: EventType) -> CallStatus | None:
+    if event_type in DIALS:
+        return CallStatus.CALLING
+    return None if event_type is EventType.HANGUP else CallStatus.ANSWER
+
+
+def _seconds_between(start: datetime | None, end: datetime | None) -> int | None:
+    if start is None or end is None:
+        return None
+    return min(max(0, int((end - start).total_seconds())), MAX_DURATION_SECONDS)
