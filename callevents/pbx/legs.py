@@ -81,16 +81,16 @@ class Legs(Generic[LegT]):
         """Return the leg, None if it is unknown or has ended."""
         return self._legs.get(leg_id)
 
-    def add(self, leg: LegT, at: datetime | None) -> list[LegT]:
+    def add(self, leg: LegT) -> list[LegT]:
         """Keep the leg, in place of an earlier one with this id; return what had to go for it."""
-        leg.heard_at = at or self._now
+        leg.heard_at = self._now
         self._legs.pop(leg.id, None)
         self._legs[leg.id] = leg
         return [self._drop_oldest()] if len(self._legs) > self.limit else []
 
-    def hear(self, leg: LegT, at: datetime | None) -> None:
+    def hear(self, leg: LegT) -> None:
         """Note that the PBX said something of the leg."""
-        leg.heard_at = at or leg.heard_at
+        leg.heard_at = self._now
         leg.is_doubtful = False
         self._legs.move_to_end(leg.id)
 
@@ -104,16 +104,23 @@ class Legs(Generic[LegT]):
             return []
         # A single message with a wrong time must not end calls: two have to agree.
         earlier, self._latest = self._latest or at, at
-        now = min(earlier, at)
-        if self._now is None or now > self._now:
-            self._now = now
+        self._set_clock(min(earlier, at))
         dropped = []
-        while self._legs:
-            heard_at = next(iter(self._legs.values())).heard_at
-            if heard_at is None or self._now - heard_at <= LONGEST_SILENCE:
-                break
+        while self._legs and self._silence() > LONGEST_SILENCE:
             dropped.append(self._drop_oldest())
         return dropped
+
+    def _set_clock(self, now: datetime) -> None:
+        """Go by this time; if the PBX's clock was put back, count silence from there."""
+        if self._now is None or self._now - now > LONGEST_SILENCE:
+            for leg in self._legs.values():
+                leg.heard_at = now
+        self._now = now
+
+    def _silence(self) -> timedelta:
+        """Return for how long nothing was heard of the leg silent for longest."""
+        heard_at = next(iter(self._legs.values())).heard_at
+        return self._now - heard_at if self._now and heard_at else timedelta()
 
     def _drop_oldest(self) -> LegT:
         self.dropped += 1

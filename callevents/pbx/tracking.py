@@ -86,8 +86,8 @@ class Tracker(Generic[LegT]):
         for leg in self._legs.pass_time(at):
             self._forget(leg)
 
-    def _keep(self, leg: LegT, at: datetime | None) -> None:
-        for dropped in self._legs.add(leg, at):
+    def _keep(self, leg: LegT) -> None:
+        for dropped in self._legs.add(leg):
             self._forget(dropped)
 
     def _note_end(self, leg_id: str) -> LegT | None:

@@ -64,11 +64,11 @@ class AsteriskTracker(Tracker[Channel]):
             leg = self._legs.get(uid)
             if leg is None and uid not in self._ended:
                 leg = self._new_channel(uid, row)
-                self._keep(leg, at)
+                self._keep(leg)
                 adoption.take_over(leg, row, is_new=True)
             elif leg is not None and leg.is_doubtful:
                 adoption.take_over(leg, row, is_new=False)
-                self._legs.hear(leg, at)
+                self._legs.hear(leg)
         return events
 
     def interrupted(self) -> None:
@@ -81,7 +81,7 @@ class AsteriskTracker(Tracker[Channel]):
             leg = self._legs.get(message.get(prefix + "Uniqueid", ""))
             if leg is None or message.get("Event") == "CoreShowChannel":
                 continue
-            self._legs.hear(leg, at)
+            self._legs.hear(leg)
             if number := text_of(message, prefix + "ConnectedLineNum"):
                 leg.connected_number = number
             if message.get(prefix + "ChannelState") == UP:
@@ -94,7 +94,7 @@ class AsteriskTracker(Tracker[Channel]):
         known = self._legs.get(uid)
         # What was in a list before its beginning came is followed from its beginning.
         if known is None or known.is_adopted:
-            self._keep(self._new_channel(uid, message), at)
+            self._keep(self._new_channel(uid, message))
         return []
 
     def _new_channel(self, uid: str, message: Message) -> Channel:
@@ -115,9 +115,9 @@ class AsteriskTracker(Tracker[Channel]):
             caller_name=text_of(message, "CallerIDName"),
         )
 
-    def _keep(self, leg: Channel, at: datetime | None) -> None:
+    def _keep(self, leg: Channel) -> None:
         self._legs.index(leg)
-        super()._keep(leg, at)
+        super()._keep(leg)
 
     def _forget(self, leg: Channel) -> None:
         self._legs.forget(leg)
@@ -150,8 +150,10 @@ class AsteriskTracker(Tracker[Channel]):
                 click.own_phones.append(called.id)
             return []
         called.role = Role.CALLED
-        called.caller_number = called.peer = text_of(message, "CallerIDNum") or text_of(
-            message, "DestConnectedLineNum"
+        called.caller_number = called.peer = (
+            text_of(message, "CallerIDNum")
+            or text_of(message, "DestConnectedLineNum")
+            or next((phone.extension for phone in self._legs.calling_phones(caller)), "")
         )
         called.caller_name = text_of(message, "CallerIDName")
         self._legs.note_what_was_called(called)
@@ -233,12 +235,12 @@ class AsteriskTracker(Tracker[Channel]):
             status=find_status(cause, is_answered=leg.is_answered, dial_status=leg.dial_status),
         )
 
-    def _collect(self, message: Message, at: datetime | None) -> Events:  # noqa: ARG002  # a handler
+    def _collect(self, message: Message, at: datetime | None) -> Events:
         self._rows.append(message)
         del self._rows[: -self._legs.limit]
         return []
 
-    def _adopt_collected(self, message: Message, at: datetime | None) -> Events:  # noqa: ARG002  # a handler
+    def _adopt_collected(self, message: Message, at: datetime | None) -> Events:
         rows, self._rows = self._rows, []
         return self.adopt(rows, at)
 

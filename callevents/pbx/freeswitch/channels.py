@@ -33,6 +33,11 @@ class Channel(Leg):
         """Whether it only leads on to another channel."""
         return self.name.startswith("loopback/")
 
+    def stop_ringing(self) -> None:
+        """Note that the call which rang for it was taken."""
+        self.ringing.clear()
+        self.was_picked_off = False
+
 
 def parent_id_of(message: Message) -> str:
     """Return the id of the channel that had this one made, empty if there is none."""

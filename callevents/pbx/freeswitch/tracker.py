@@ -46,7 +46,7 @@ class FreeswitchTracker(Tracker[Channel]):
             return self._adopt_answer(message, at)
         uid = id_of(message, "Unique-ID")
         if (leg := self._legs.get(uid)) is not None:
-            self._legs.hear(leg, at)
+            self._legs.hear(leg)
         handler = self._handlers.get(message.get("Event-Name", ""))
         if handler is None:
             self.counts.ignored += 1
@@ -65,11 +65,11 @@ class FreeswitchTracker(Tracker[Channel]):
             leg = self._legs.get(uid)
             if leg is None and uid not in self._ended:
                 leg = adoption.new_channel(row, self.extensions)
-                self._keep(leg, at)
+                self._keep(leg)
                 calls.take_over(leg, row)
             elif leg is not None and leg.is_doubtful:
                 calls.take_over(leg, row)
-                self._legs.hear(leg, at)
+                self._legs.hear(leg)
         return events
 
     def _adopt_answer(self, message: Message, at: datetime | None) -> Events:
@@ -85,7 +85,7 @@ class FreeswitchTracker(Tracker[Channel]):
         if known is not None and not known.is_adopted:
             return []
         channel = self._new_channel(message, uid)
-        self._keep(channel, at)
+        self._keep(channel)
         if channel.is_inbound or not channel.parent_id:
             return []
         events = list(self._ring(channel, message, at))
@@ -136,7 +136,7 @@ class FreeswitchTracker(Tracker[Channel]):
         channel.peer = channel.caller_number or text_of(message, "Other-Leg-Caller-ID-Number")
         return self._fire(channel, EventType.DIAL_IN, at)
 
-    def _answer(self, message: Message, uid: str, at: datetime | None) -> Events:  # noqa: ARG002  # a handler
+    def _answer(self, message: Message, uid: str, at: datetime | None) -> Events:
         channel = self._legs.get(uid)
         if channel is None:
             return []
@@ -148,8 +148,7 @@ class FreeswitchTracker(Tracker[Channel]):
             root = find_root(self._legs, channel.parent_id)
             for caller in (self._legs.get(channel.parent_id), root):
                 if caller is not None:
-                    caller.ringing.clear()
-                    caller.was_picked_off = False
+                    caller.stop_ringing()
             if root is not None:
                 events += self._fire_answer_out(root, at)
         return events
@@ -169,7 +168,8 @@ class FreeswitchTracker(Tracker[Channel]):
 
     def _pick_up(self, picker: Channel, caller: Channel, at: datetime | None) -> Events:
         root = find_root(self._legs, caller.id) or caller
-        caller.was_picked_off = root.was_picked_off = False
+        for channel in (caller, root):
+            channel.stop_ringing()
         picker.role = Role.CALLED
         picker.peer = picker.caller_number = root.caller_number
         picker.caller_name = root.caller_name

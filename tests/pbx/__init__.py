@@ -1,0 +1,1 @@
+"""Streams of PBXs, and the call events that follow from them."""
