@@ -42,14 +42,26 @@ class Leg:
     called_did: str = ""
     #: What was sent already. Each event is sent once for a leg.
     sent: set[EventType] = field(default_factory=set)
+    #: What must have been before the leg was found in a list of running calls.
+    assumed: set[EventType] = field(default_factory=set)
     is_answered: bool = False
     #: None where the answer was not seen.
     answered_at: datetime | None = None
-    #: Taken over after a connection was made, without having seen its beginning.
+    #: Taken over from a list of running calls, without having seen its beginning.
     is_adopted: bool = False
+    #: In the newest list of running calls.
+    is_listed: bool = False
     #: The connection was cut while it ran, and nothing was heard of it since.
     is_doubtful: bool = False
     heard_at: datetime | None = None
+
+    def has_had(self, event_type: EventType) -> bool:
+        """Tell whether this event has been, as far as is known."""
+        return event_type in self.sent or event_type in self.assumed
+
+    def assume(self, *event_types: EventType) -> None:
+        """Take it that these events have been."""
+        self.assumed |= set(event_types) - self.sent
 
     def answer(self, at: datetime | None) -> None:
         """Note that the leg is answered, and when that was first seen."""
@@ -82,9 +94,8 @@ class Legs(Generic[LegT]):
         return self._legs.get(leg_id)
 
     def add(self, leg: LegT) -> list[LegT]:
-        """Keep the leg, in place of an earlier one with this id; return what had to go for it."""
+        """Keep the leg; return what had to go for it."""
         leg.heard_at = self._now
-        self._legs.pop(leg.id, None)
         self._legs[leg.id] = leg
         return [self._drop_oldest()] if len(self._legs) > self.limit else []
 

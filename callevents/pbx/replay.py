@@ -36,7 +36,7 @@ class Source:
 
     label: str
     make_parser: Callable[[], Parser]
-    make_tracker: Callable[[ExtensionSet], Tracker[Any]]
+    make_tracker: Callable[..., Tracker[Any]]
     is_message: Callable[[Message], bool]
 
     def is_capture(self, beginning: bytes) -> bool:

@@ -8,7 +8,7 @@ from typing import Generic
 
 from callevents.enums import CallFlow, CallStatus, EventType
 from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.legs import MAX_LEGS, Legs, LegT, Role
+from callevents.pbx.legs import MAX_LEGS, Leg, Legs, LegT, Role
 from callevents.pbx.values import Message
 from callevents.reports import MAX_DURATION_SECONDS, Report
 
@@ -80,13 +80,17 @@ class Tracker(Generic[LegT]):
     def interrupted(self) -> None:
         """Note that messages may be missing from now on: legs may end unseen."""
         for leg in self._legs:
-            leg.is_doubtful = True
+            leg.is_doubtful, leg.is_listed = True, False
 
     def _pass_time(self, at: datetime | None) -> None:
         for leg in self._legs.pass_time(at):
             self._forget(leg)
 
     def _keep(self, leg: LegT) -> None:
+        """Follow the leg, in place of an earlier one with this id."""
+        if (known := self._legs.get(leg.id)) is not None:
+            self._legs.remove(known)
+            self._forget(known)
         for dropped in self._legs.add(leg):
             self._forget(dropped)
 
@@ -109,14 +113,16 @@ class Tracker(Generic[LegT]):
         self, leg: LegT, event_type: EventType, at: datetime | None
     ) -> Iterable[TrackedEvent]:
         """Return the event, unless it was sent for this leg already."""
-        if event_type in leg.sent:
+        if event_type in leg.sent or not leg.extension:
             return []
         leg.sent.add(event_type)
         return [self._event(leg, event_type, at)]
 
-    def _fire_dial_out(self, leg: LegT, number: str, at: datetime | None) -> Iterable[TrackedEvent]:
-        """Return the dial-out of a calling phone, if it is its first."""
-        if EventType.DIAL_OUT in leg.sent:
+    def _fire_dial_out(
+        self, leg: LegT, called: LegT | None, number: str, at: datetime | None
+    ) -> Iterable[TrackedEvent]:
+        """Return the dial-out of a phone for which another leg is called, if it is its first."""
+        if leg.role is not Role.CALLER or _is_later(leg, EventType.DIAL_OUT, called):
             return []
         leg.peer = leg.called_number = number
         return self._fire(leg, EventType.DIAL_OUT, at)
@@ -124,9 +130,13 @@ class Tracker(Generic[LegT]):
     def _fire_answer_in(self, leg: LegT, at: datetime | None) -> Iterable[TrackedEvent]:
         return self._fire_answer(leg, EventType.ANSWER_IN, at)
 
-    def _fire_answer_out(self, leg: LegT, at: datetime | None) -> Iterable[TrackedEvent]:
-        """Return the answer of the other party, if this phone has called one."""
-        if leg.role is not Role.CALLER or EventType.DIAL_OUT not in leg.sent:
+    def _fire_answer_out(
+        self, leg: LegT, called: LegT | None, at: datetime | None
+    ) -> Iterable[TrackedEvent]:
+        """Return the answer of the leg that was called for this phone, if it is the first."""
+        if leg.role is not Role.CALLER or not leg.has_had(EventType.DIAL_OUT):
+            return []
+        if _is_later(leg, EventType.ANSWER_OUT, called):
             return []
         return self._fire_answer(leg, EventType.ANSWER_OUT, at)
 
@@ -151,7 +161,7 @@ class Tracker(Generic[LegT]):
         """Forget the leg; return its hangup if anything was sent for it before."""
         self._legs.remove(leg)
         self._forget(leg)
-        if not leg.extension or not leg.sent:
+        if not leg.extension or not (leg.sent or leg.assumed):
             return []
         if not leg.is_answered:
             duration_seconds = 0
@@ -198,6 +208,16 @@ class Tracker(Generic[LegT]):
             key=f"leg:{event_type.slug}:{leg.id}",
         )
         return TrackedEvent(report=report)
+
+
+def _is_later(leg: Leg, event_type: EventType, called: Leg | None) -> bool:
+    """Tell whether the phone has had this event, so that this is a transfer's or the like.
+
+    What was only assumed, because it was on its way when the list was made, comes now.
+    """
+    if event_type in leg.sent:
+        return True
+    return event_type in leg.assumed and not (called is not None and called.is_listed)
 
 
 def _plain_status(event_type: EventType) -> CallStatus | None:

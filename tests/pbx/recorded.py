@@ -39,7 +39,7 @@ def read_messages(source: str, name: str) -> list[Message]:
     return [*parser.feed(read_stream(source, name)), *parser.close()]
 
 
-def follow(source: str, messages: list[Message]) -> list[TrackedEvent]:
+def tell_all(source: str, messages: list[Message]) -> list[TrackedEvent]:
     """Return the events that follow from the messages."""
     tracker = SOURCES[source].make_tracker(EXTENSIONS)
     return [event for message in messages for event in tracker.feed(message)]

@@ -5,7 +5,7 @@ from callevents.pbx.asterisk.channels import Channel
 from callevents.pbx.legs import Role
 from callevents.pbx.values import Message, text_of
 
-UP = "6"
+RINGING, UP = "5", "6"
 #: What a channel runs while somebody is called for it.
 DIALLING = {"Dial", "Queue", "FollowMe", "RetryDial"}
 #: What Asterisk says of a channel that Dial or Queue has made, and of one that Originate has.
@@ -14,42 +14,46 @@ ORIGINATED = "AppDial2"
 
 
 def take_over(channel: Channel, row: Message, *, is_new: bool) -> None:
-    """Note as sent what has happened to the channel, so that only what comes now is sent."""
+    """Note what has happened to the channel, so that only what comes now is sent."""
+    channel.is_listed = True
     if is_new:
         channel.is_adopted = True
         channel.role = _role(channel, row)
         channel.is_originated = row.get("Application") == ORIGINATED
     channel.connected_number = text_of(row, "ConnectedLineNum") or channel.connected_number
     is_up = row.get("ChannelState") == UP
-    if channel.role is Role.CALLED:
-        _take_over_called(channel, is_up=is_up)
-    elif row.get("Application") in DIALLING or EventType.DIAL_OUT in channel.sent:
-        _take_over_caller(channel, is_answered=is_up and bool(row.get("BridgeId")))
+    if channel.extension and channel.role is Role.CALLED:
+        _take_over_called(channel, is_up=is_up, is_new=is_new)
+    elif channel.extension:
+        _take_over_caller(channel, row, is_up=is_up)
     channel.is_answered = channel.is_answered or is_up
 
 
-def _take_over_called(channel: Channel, *, is_up: bool) -> None:
-    if EventType.DIAL_IN not in channel.sent:
+def _take_over_called(channel: Channel, *, is_up: bool, is_new: bool) -> None:
+    if is_new:
         channel.peer = channel.caller_number = channel.connected_number
-    channel.sent.add(EventType.DIAL_IN)
+        channel.assume(EventType.DIAL_IN)
     if is_up:
-        channel.sent.add(EventType.ANSWER_IN)
+        channel.assume(EventType.DIAL_IN, EventType.ANSWER_IN)
 
 
-def _take_over_caller(channel: Channel, *, is_answered: bool) -> None:
+def _take_over_caller(channel: Channel, row: Message, *, is_up: bool) -> None:
     if EventType.DIAL_OUT not in channel.sent:
+        if row.get("Application") not in DIALLING:
+            return
         channel.peer = channel.called_number = channel.exten
-    channel.sent.add(EventType.DIAL_OUT)
-    if is_answered:
-        channel.sent.add(EventType.ANSWER_OUT)
+        channel.assume(EventType.DIAL_OUT)
+    # Up alone may be an announcement's doing.
+    if is_up and row.get("BridgeId"):
+        channel.assume(EventType.ANSWER_OUT)
 
 
 def _role(channel: Channel, row: Message) -> Role:
     application = row.get("Application", "")
-    if application in CALLED or row.get("ChannelState") == "5":
-        return Role.CALLED
-    if application == ORIGINATED or application in DIALLING or channel.role is Role.CALLER:
+    if application == ORIGINATED or application in DIALLING:
         return Role.CALLER
-    if channel.role is Role.CALLED:
+    if application in CALLED or row.get("ChannelState") == RINGING:
         return Role.CALLED
+    if channel.role is not Role.UNKNOWN:
+        return channel.role
     return Role.CALLER if channel.exten else Role.CALLED

@@ -116,8 +116,8 @@ class AsteriskTracker(Tracker[Channel]):
         )
 
     def _keep(self, leg: Channel) -> None:
-        self._legs.index(leg)
         super()._keep(leg)
+        self._legs.index(leg)
 
     def _forget(self, leg: Channel) -> None:
         self._legs.forget(leg)
@@ -131,7 +131,7 @@ class AsteriskTracker(Tracker[Channel]):
             caller.role = Role.CALLER
         events: Events = []
         for phone in self._legs.calling_phones(caller):
-            events += self._fire_dial_out(phone, _number_dialled(phone, message), at)
+            events += self._fire_dial_out(phone, called, _number_dialled(phone, message), at)
         if called is not None:
             called.dialled_by = message.get("Uniqueid", "")
             events += self._ring(called, caller, message, at)
@@ -174,7 +174,7 @@ class AsteriskTracker(Tracker[Channel]):
         if called is not None and called.extension:
             events += self._answer(called, caller, message, at)
         for phone in phones:
-            events += self._fire_answer_out(phone, at)
+            events += self._fire_answer_out(phone, called, at)
         return events
 
     def _answer(
@@ -187,7 +187,7 @@ class AsteriskTracker(Tracker[Channel]):
             # It called a pick-up code, and the Pickup itself is still on its way.
             number, name = text_of(message, "CallerIDNum"), text_of(message, "CallerIDName")
             return self._take_call(called, caller.call_id, number, name, at)
-        if EventType.DIAL_IN in called.sent:
+        if called.has_had(EventType.DIAL_IN):
             return self._fire_answer_in(called, at)
         return []
 
@@ -207,7 +207,7 @@ class AsteriskTracker(Tracker[Channel]):
         self, picker: Channel, call_id: str, number: str, name: str, at: datetime | None
     ) -> Iterable[TrackedEvent]:
         """Return the answer of a phone that takes a call which rings elsewhere."""
-        if picker.sent:
+        if picker.sent or picker.assumed:
             return []
         picker.role, picker.call_id = Role.CALLED, call_id
         picker.peer = picker.caller_number = number

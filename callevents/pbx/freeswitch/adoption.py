@@ -72,25 +72,30 @@ class Calls:
                 self._children[call_id].append(row)
 
     def take_over(self, channel: Channel, row: Message) -> None:
-        """Note as sent what has happened to it, so that only what comes now is sent."""
+        """Note what has happened to the channel, so that only what comes now is sent."""
+        channel.is_listed = True
         is_answered = row.get("callstate") in ANSWERED
-        if channel.role is Role.CALLED:
-            if EventType.DIAL_IN not in channel.sent:
-                channel.peer = channel.caller_number
-            channel.sent.add(EventType.DIAL_IN)
-            if is_answered:
-                channel.sent.add(EventType.ANSWER_IN)
-        elif channel.role is Role.CALLER:
+        if channel.extension and channel.role is Role.CALLED:
+            _take_over_called(channel, is_answered=is_answered)
+        elif channel.extension and channel.role is Role.CALLER:
             self._take_over_caller(channel)
         channel.is_answered = channel.is_answered or is_answered
 
     def _take_over_caller(self, channel: Channel) -> None:
         children = self._children[channel.id]
-        if not children and EventType.DIAL_OUT not in channel.sent:
-            return
-        if EventType.DIAL_OUT not in channel.sent:
+        if not channel.sent:
+            if not children:
+                return
             channel.peer = channel.called_number = channel.number
+            channel.assume(EventType.DIAL_OUT)
         channel.has_called = True
-        channel.sent.add(EventType.DIAL_OUT)
         if any(child.get("callstate") in ANSWERED for child in children):
-            channel.sent.add(EventType.ANSWER_OUT)
+            channel.assume(EventType.ANSWER_OUT)
+
+
+def _take_over_called(channel: Channel, *, is_answered: bool) -> None:
+    if not channel.sent:
+        channel.peer = channel.caller_number
+        channel.assume(EventType.DIAL_IN)
+    if is_answered:
+        channel.assume(EventType.ANSWER_IN)

@@ -92,8 +92,8 @@ class FreeswitchTracker(Tracker[Channel]):
         root = find_root(self._legs, channel.parent_id)
         for caller in (self._legs.get(channel.parent_id), root):
             _note_ringing(caller, channel)
-        if root is not None and root.extension and root.role is Role.CALLER:
-            events += self._fire_dial_out(root, _number_dialled(root, message), at)
+        if root is not None:
+            events += self._fire_dial_out(root, channel, _number_dialled(root, message), at)
         return events
 
     def _new_channel(self, message: Message, uid: str) -> Channel:
@@ -142,7 +142,7 @@ class FreeswitchTracker(Tracker[Channel]):
             return []
         channel.answer(at)
         events: Events = []
-        if EventType.DIAL_IN in channel.sent:
+        if channel.has_had(EventType.DIAL_IN):
             events += self._fire_answer_in(channel, at)
         if not channel.is_inbound and channel.parent_id:
             root = find_root(self._legs, channel.parent_id)
@@ -150,7 +150,7 @@ class FreeswitchTracker(Tracker[Channel]):
                 if caller is not None:
                     caller.stop_ringing()
             if root is not None:
-                events += self._fire_answer_out(root, at)
+                events += self._fire_answer_out(root, channel, at)
         return events
 
     def _bridge(self, message: Message, uid: str, at: datetime | None) -> Events:
@@ -174,7 +174,7 @@ class FreeswitchTracker(Tracker[Channel]):
         picker.peer = picker.caller_number = root.caller_number
         picker.caller_name = root.caller_name
         self._note_what_was_called(picker, root)
-        return [*self._fire_answer_in(picker, at), *self._fire_answer_out(root, at)]
+        return [*self._fire_answer_in(picker, at), *self._fire_answer_out(root, None, at)]
 
     def _end(self, message: Message, uid: str, at: datetime | None) -> Events:
         channel = self._note_end(uid)
@@ -214,11 +214,9 @@ def _note_ringing(caller: Channel | None, channel: Channel) -> None:
 
 def _is_free(channel: Channel) -> bool:
     """Tell whether it is a phone that called, and nobody was called for it: a pick-up code."""
-    return (
-        bool(channel.extension)
-        and channel.is_inbound
-        and not (channel.sent or channel.has_called or channel.role is not Role.CALLER)
-    )
+    if not channel.extension or not channel.is_inbound or channel.role is not Role.CALLER:
+        return False
+    return not (channel.sent or channel.assumed or channel.has_called)
 
 
 def _number_dialled(root: Channel, message: Message) -> str:
