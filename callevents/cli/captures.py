@@ -36,9 +36,11 @@ def replay(file: BinaryIO, source: str, numbers: str | None, pbx: str | None) ->
     except CallEventsError as error:
         raise click.ClickException(f"{file.name}: {error}") from None
     if run.broken:
-        click.echo(f"{run.broken} lines or messages could not be read.", err=True)
+        click.echo(f"Lines or messages that could not be read: {run.broken}.", err=True)
     if run.tracker.running:
-        click.echo(f"{run.tracker.running} legs had not ended when the capture did.", err=True)
+        click.echo(
+            f"Legs that had not ended when the capture did: {run.tracker.running}.", err=True
+        )
 
 
 def _read_numbers(numbers: str | None, pbx: str | None) -> list[str]:
@@ -46,7 +48,8 @@ def _read_numbers(numbers: str | None, pbx: str | None) -> list[str]:
         return [number for text in numbers.split(",") if (number := text.strip())]
     if pbx is None:
         raise click.UsageError("Say which extensions: --extensions 101,102 or --pbx SLUG.")
-    return _numbers_of(pbx)
+    found: list[str] = _numbers_of(pbx)
+    return found
 
 
 @reports_errors

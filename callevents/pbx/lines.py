@@ -1,6 +1,10 @@
 """Lines and blocks of lines cut out of a stream of bytes, in bounded memory."""
 
+from callevents.pbx.values import Message
+
 MAX_LINE_BYTES = 64 * 1024
+#: FreeSWITCH's events have some 300.
+MAX_KEYS = 2000
 
 
 class LineBuffer:
@@ -50,3 +54,12 @@ class LineBuffer:
             return None
         self.add(b"\n")
         return self.take_line()
+
+
+def add_line(message: Message, line: str) -> bool:
+    """Put a line of `Key: value` into the message; tell whether it was one."""
+    key, colon, value = line.partition(":")
+    if not colon or not key or " " in key or len(message) >= MAX_KEYS:
+        return False
+    message.setdefault(key, value.strip())
+    return True

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from callevents.pbx.lines import LineBuffer
+from callevents.pbx.lines import LineBuffer, add_line
 from callevents.pbx.values import Message
 
-MAX_KEYS = 500
 BANNER = "Asterisk Call Manager/"
 
 
@@ -48,10 +47,7 @@ class AmiParser:
                 message, self._message = self._message, {}
                 yield message
             return
-        key, colon, value = line.partition(":")
         if line.startswith(BANNER):
             return
-        if not colon or not key.strip() or len(self._message) >= MAX_KEYS:
+        if not add_line(self._message, line):
             self._broken_lines += 1
-        else:
-            self._message.setdefault(key.strip(), value.strip())

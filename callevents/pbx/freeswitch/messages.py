@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from callevents.pbx.lines import LineBuffer
+from callevents.pbx.lines import LineBuffer, add_line
 from callevents.pbx.values import Message
 
 #: An event is some 20 kB; a list of running calls may be long.
 MAX_BODY_BYTES = 16 * 1024 * 1024
-MAX_KEYS = 2000
 EVENT = "text/event-plain"
 #: Under this name a message has the body of an answer to a command.
 BODY = "_body"
@@ -66,7 +65,7 @@ class EventSocketParser:
 
     def _read(self, line: str) -> Iterator[Message]:
         if line:
-            self._broken += not _add_line(self._headers, line)
+            self._broken += not add_line(self._headers, line)
             return
         if not self._headers:
             return
@@ -91,14 +90,5 @@ class EventSocketParser:
             # The event's own body, if it has one, begins after an empty line.
             if not line.rstrip("\r"):
                 break
-            self._broken += not _add_line(event, line.rstrip("\r"))
+            self._broken += not add_line(event, line.rstrip("\r"))
         return {key: unquote(value) for key, value in event.items()}
-
-
-def _add_line(message: Message, line: str) -> bool:
-    """Put a `Key: value` into the message; tell whether the line was one."""
-    key, colon, value = line.partition(":")
-    if not colon or not key.strip() or len(message) >= MAX_KEYS:
-        return False
-    message.setdefault(key.strip(), value.strip())
-    return True
