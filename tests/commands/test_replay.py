@@ -118,3 +118,14 @@ def test_somebody_must_say_what_an_extension_is(run: Run, capture: Path) -> None
     assert (result.exit_code, "--extensions 101,102 or --pbx SLUG" in result.stderr) == (2, True)
     result = run("pbx", "replay", "--source", "asterisk", "--pbx", "nowhere", str(capture))
     assert (result.exit_code, "nowhere" in result.stderr) == (1, True)
+
+
+def test_the_example_in_the_documents_is_true(run: Run, tmp_path: Path) -> None:
+    """What docs/replay.md prints is what the command prints."""
+    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text()
+    command, *lines = page.split("```")[1].strip().splitlines()
+    path = tmp_path / "capture.txt"
+    path.write_bytes(read_stream("asterisk", "s04_internal_busy"))
+    arguments = command.removeprefix("$ flask ").replace("capture.txt", str(path)).split()
+    result = run(*arguments)
+    assert result.stdout.splitlines() == lines
