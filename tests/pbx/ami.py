@@ -7,7 +7,7 @@ from callevents.pbx.extensions import ExtensionSet
 from callevents.pbx.tracking import TrackedEvent
 from callevents.pbx.values import Message
 
-STATES = {"0": "Down", "4": "Ring", "5": "Ringing", "6": "Up"}
+STATES = {"0": "Down", "3": "Dialing", "4": "Ring", "5": "Ringing", "6": "Up"}
 UNKNOWN = "<unknown>"
 
 

@@ -70,12 +70,18 @@ def test_an_attended_transfer_before_the_target_answers(pbx: Asterisk) -> None:
     ]
 
 
-def test_an_attended_transfer_by_a_feature_code(pbx: Asterisk) -> None:
-    """The PBX calls the target through a Local channel, so the transferer has dialled nothing."""
+@pytest.mark.parametrize("is_told", [False, True])
+def test_an_attended_transfer_by_a_feature_code(pbx: Asterisk, *, is_told: bool) -> None:
+    """The PBX calls the target through a Local channel, so the transferer has dialled nothing.
+
+    It is no click either, whether or not a DialBegin of the Local channel is told.
+    """
     trunk, first = call_from_outside(pbx)
     pbx.told()
     outer, inner = pbx.begin_local("102", parent=first)
     inner.number = "101"
+    if is_told:
+        pbx.dial(None, outer)
     target = pbx.begin("PJSIP/102", "s", state="0", parent=trunk)
     pbx.dial(inner, target)
     pbx.answer(inner, target)
@@ -359,6 +365,15 @@ def test_a_second_call_while_talking(pbx: Asterisk) -> None:
         "103 hangup 101 127 unanswered",
         "101 hangup 103 127 unanswered",
     ]
+
+
+@pytest.mark.parametrize("state", ["0", "3"])
+def test_a_phone_may_begin_in_another_state(pbx: Asterisk, state: str) -> None:
+    """Drivers differ: who dials and was never dialled, in a call of its own, has called."""
+    caller = pbx.begin("SCCP/101", "102", state=state)
+    called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
+    pbx.dial(caller, called)
+    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
 
 
 def test_what_was_dialled_may_have_no_number() -> None:

@@ -43,10 +43,11 @@ class Channels(Legs[Channel]):
             outer = self.get(self._halves.get(other_half(channel.name), ""))
             if outer is None:
                 return None
-            # Its DialBegin may still be on its way; then its Linkedid tells.
-            if outer.dialled_by == "" or (outer.dialled_by is None and outer.is_root):
-                return outer
-            channel = self.get(outer.dialled_by or "")
+            if not outer.dialled_by:
+                # Its DialBegin may still be on its way, so its Linkedid tells. That of the channel
+                # which a transfer makes is another's.
+                return outer if outer.is_root else None
+            channel = self.get(outer.dialled_by)
         return None
 
     def note_what_was_called(self, leg: Channel) -> None:

@@ -22,8 +22,9 @@ class Channel(Leg):
     exten: str = ""
     #: Created by nobody's call: its Linkedid was its own Uniqueid.
     is_root: bool = False
+    was_dialled: bool = False
     #: Whose DialBegin named it: a Uniqueid, or empty where nobody dials but the PBX itself.
-    dialled_by: str | None = None
+    dialled_by: str = ""
     connected_number: str = ""
     dial_status: str = ""
     #: Own phones that talk through this channel.

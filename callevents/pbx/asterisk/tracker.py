@@ -127,13 +127,13 @@ class AsteriskTracker(Tracker[Channel]):
             return None
         caller = self._legs.get(message.get("Uniqueid", ""))
         called = self._legs.get(message["DestUniqueid"])
-        if caller is not None and caller.role is Role.UNKNOWN:
+        if caller is not None and (caller.role is Role.UNKNOWN or _has_begun_itself(caller)):
             caller.role = Role.CALLER
         events: Events = []
         for phone in self._legs.calling_phones(caller):
             events += self._fire_dial_out(phone, called, _number_dialled(phone, message), at)
         if called is not None:
-            called.dialled_by = message.get("Uniqueid", "")
+            called.was_dialled, called.dialled_by = True, id_of(message, "Uniqueid")
             events += self._ring(called, caller, message, at)
         return events
 
@@ -243,6 +243,11 @@ class AsteriskTracker(Tracker[Channel]):
     def _adopt_collected(self, message: Message, at: datetime | None) -> Events:
         rows, self._rows = self._rows, []
         return self.adopt(rows, at)
+
+
+def _has_begun_itself(channel: Channel) -> bool:
+    """Tell whether a phone called which, as some drivers have it, began like a called one."""
+    return channel.is_root and not channel.was_dialled and not channel.is_adopted
 
 
 def _number_dialled(phone: Channel, message: Message) -> str:
