@@ -125,6 +125,16 @@ def test_what_the_stream_has_told_counts_more_than_the_list() -> None:
     ]
 
 
+def test_a_list_says_nothing_new_of_what_is_followed() -> None:
+    """A call whose beginning was seen goes by the stream alone, whatever a list shows of it."""
+    pbx = Asterisk()
+    caller = pbx.begin("PJSIP/101", "102")
+    pbx.list_channels((caller, "Dial", ""))
+    called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
+    pbx.dial(caller, called)
+    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+
+
 def test_a_click_that_rings_is_taken_over_as_the_callers() -> None:
     """The own phone of a click is no called one, also when it was found in a list."""
     pbx, other = Asterisk(), Asterisk()

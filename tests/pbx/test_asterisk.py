@@ -131,8 +131,11 @@ def test_a_caller_that_is_transferred_has_called_once(pbx: Asterisk) -> None:
 
 
 def test_a_click_rings_the_own_phone_first(pbx: Asterisk) -> None:
-    """It is no incoming call: the phone is the caller's, who calls when it is answered."""
-    own = pbx.begin("PJSIP/101", "s", state="0")
+    """It is no incoming call: the phone is the caller's, who calls when it is answered.
+
+    What its own channel was made for is not what it dialled.
+    """
+    own = pbx.begin("PJSIP/101", "101", state="0")
     pbx.dial(None, own)
     pbx.answer(None, own)
     assert pbx.told() == []
@@ -204,7 +207,7 @@ def test_a_click_through_a_local_channel(pbx: Asterisk, *, is_late: bool) -> Non
 
 
 def test_a_click_through_a_ring_group_calls_for_the_phone_that_answers(pbx: Asterisk) -> None:
-    """Several own phones ring; the one that is taken is the caller."""
+    """Several own phones ring; the one that is taken is the caller, and the others are nobody."""
     outer, inner = pbx.begin_local("600")
     pbx.dial(None, outer)
     nested_outer, nested_inner = pbx.begin_local("101", parent=outer)
@@ -214,9 +217,9 @@ def test_a_click_through_a_ring_group_calls_for_the_phone_that_answers(pbx: Aste
     pbx.dial(inner, lost)
     pbx.dial(nested_inner, own)
     pbx.answer(nested_inner, own)
-    pbx.hang_up(lost, cause=26)
     called = pbx.begin("PJSIP/102", "s", state="0", parent=outer)
     pbx.dial(outer, called, exten="102")
+    pbx.hang_up(lost, cause=26)
     assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
 
 
@@ -249,6 +252,15 @@ def test_a_pick_up_of_an_inner_call(pbx: Asterisk, *, is_late: bool) -> None:
         "103 answer-in 101",
         "103 hangup 101 16 answered",
     ]
+
+
+def test_a_call_that_ends_while_it_is_answered(pbx: Asterisk) -> None:
+    """Whether a leg was answered is what its channel says at the end."""
+    caller, called = call_inside(pbx, "101", "102")
+    called.state = "6"
+    pbx.end_dial(caller, called)
+    pbx.hang_up(called, caller)
+    assert pbx.told()[-2:] == ["102 hangup 101 16 answered", "101 hangup 102 16 unanswered"]
 
 
 def test_a_queue_rings_again_each_round(pbx: Asterisk) -> None:

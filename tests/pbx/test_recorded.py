@@ -16,6 +16,7 @@ from tests.pbx.recorded import (
     read_stream,
     replay,
     summarise,
+    tell_all,
 )
 
 
@@ -70,6 +71,13 @@ def test_the_stream_may_come_in_pieces_of_any_size(source: str, data: st.DataObj
     assert [*messages, *parser.close()] == read_messages(source, name)
 
 
+@pytest.mark.parametrize(("source", "name"), SCENARIOS)
+def test_each_event_is_told_once_for_a_leg(source: str, name: str) -> None:
+    """The PBX says some things twice; said twice, everything gives the same events."""
+    messages = [message for message in read_messages(source, name) for _ in range(2)]
+    assert summarise(source, tell_all(source, messages)) == expected(source, name)
+
+
 def test_lines_may_end_without_a_carriage_return() -> None:
     """A capture that an editor has saved with other line ends gives the same events."""
     name = "s22_ring_group_dial_two"
@@ -100,6 +108,22 @@ def test_a_call_from_outside_carries_all_that_is_known_of_it(source: str, name: 
     ]
     assert (hangup.cause, hangup.duration_seconds) == (16, 1)
     assert len({r.key for r in (dial_in, answer, hangup)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("asterisk", "s01_internal_answered_caller_hangs_up"),
+        ("freeswitch", "f01_internal_answered_caller_hangs_up"),
+    ],
+)
+def test_an_inner_call_carries_both_numbers(source: str, name: str) -> None:
+    """Each side knows who calls and what was dialled; no public number was called."""
+    for event in replay(source, read_stream(source, name)):
+        report = event.report
+        assert (report.caller_number, report.called_number) == ("101", "102")
+        assert report.called_did == ""
+        assert report.flow is (CallFlow.OUT if report.extension == "101" else CallFlow.IN)
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,7 @@ class AsteriskTracker(Tracker[Channel]):
         uid = id_of(message, "Uniqueid")
         if not uid or not text_of(message, "Channel"):
             return None
-        known = self._legs.get(uid)
-        # What was in a list before its beginning came is followed from its beginning.
-        if known is None or known.is_adopted:
+        if self._legs.get(uid) is None:
             self._keep(self._new_channel(uid, message))
         return []
 
