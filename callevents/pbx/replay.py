@@ -7,8 +7,9 @@ from typing import Any, Protocol
 from callevents.enums import EventType
 from callevents.errors import CallEventsError
 from callevents.pbx import asterisk, freeswitch
+from callevents.pbx.events import TrackedEvent
 from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.tracking import TrackedEvent, Tracker
+from callevents.pbx.tracking import Tracker
 from callevents.pbx.values import Message
 
 

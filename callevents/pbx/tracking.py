@@ -6,26 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic
 
-from callevents.enums import CallFlow, CallStatus, EventType
+from callevents.enums import CallStatus, EventType
+from callevents.pbx.events import Hangup, TrackedEvent, make_event
 from callevents.pbx.extensions import ExtensionSet
 from callevents.pbx.legs import MAX_LEGS, Leg, Legs, LegT, Role
 from callevents.pbx.values import Message
-from callevents.reports import MAX_DURATION_SECONDS, Report
 
 #: So many hangups are remembered: a list of running calls may still name such a leg.
 MAX_ENDED = 1000
-DIALS = {EventType.DIAL_IN, EventType.DIAL_OUT}
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackedEvent:
-    """A call event as it followed from a PBX's messages."""
-
-    report: Report
-    #: Of a hangup: whether the leg had been answered. None for other events.
-    answered: bool | None = None
-    #: The PBX's own word for the cause, where it has one.
-    cause_name: str = ""
 
 
 @dataclass
@@ -104,7 +92,7 @@ class Tracker(Generic[LegT]):
     def _hang_up_missing(self, running: Container[str], at: datetime | None) -> list[TrackedEvent]:
         """Return the hangups of the legs that ended while nothing could be heard of them."""
         gone = [leg for leg in self._legs if leg.is_doubtful and leg.id not in running]
-        return [event for leg in gone for event in self._fire_hangup(leg, at)]
+        return [event for leg in gone for event in self._fire_hangup(leg, at, _end_of(leg))]
 
     def _forget(self, leg: LegT) -> None:
         """Let go what refers to a leg that has ended or was dropped."""
@@ -116,7 +104,8 @@ class Tracker(Generic[LegT]):
         if event_type in leg.sent or not leg.extension:
             return []
         leg.sent.add(event_type)
-        return [self._event(leg, event_type, at)]
+        self.counts.events += 1
+        return [make_event(leg, event_type, at)]
 
     def _fire_dial_out(
         self, leg: LegT, called: LegT | None, number: str, at: datetime | None
@@ -148,66 +137,14 @@ class Tracker(Generic[LegT]):
             leg.is_answered, leg.answered_at = True, at
         return self._fire(leg, event_type, at)
 
-    def _fire_hangup(
-        self,
-        leg: LegT,
-        at: datetime | None,
-        *,
-        cause: int | None = None,
-        cause_name: str = "",
-        status: CallStatus | None = None,
-        duration_seconds: int | None = None,
-    ) -> list[TrackedEvent]:
+    def _fire_hangup(self, leg: LegT, at: datetime | None, hangup: Hangup) -> list[TrackedEvent]:
         """Forget the leg; return its hangup if anything was sent for it before."""
         self._legs.remove(leg)
         self._forget(leg)
         if not leg.extension or not (leg.sent or leg.assumed):
             return []
-        if not leg.is_answered:
-            duration_seconds = 0
-        elif duration_seconds is None:
-            duration_seconds = _seconds_between(leg.answered_at, at)
-        event = self._event(
-            leg,
-            EventType.HANGUP,
-            at,
-            cause=cause,
-            status=status,
-            duration_seconds=duration_seconds,
-        )
-        return [TrackedEvent(report=event.report, answered=leg.is_answered, cause_name=cause_name)]
-
-    def _event(
-        self,
-        leg: LegT,
-        event_type: EventType,
-        at: datetime | None,
-        *,
-        cause: int | None = None,
-        status: CallStatus | None = None,
-        duration_seconds: int | None = None,
-    ) -> TrackedEvent:
         self.counts.events += 1
-        report = Report(
-            event_type=event_type,
-            extension=leg.extension,
-            call_id=leg.call_id,
-            leg_id=leg.id,
-            peer=leg.peer,
-            caller_number=leg.caller_number,
-            caller_name=leg.caller_name,
-            called_number=leg.called_number,
-            called_did=leg.called_did,
-            flow=CallFlow.OUT if leg.role is Role.CALLER else CallFlow.IN,
-            status=status or _plain_status(event_type),
-            cause=cause,
-            duration_seconds=duration_seconds,
-            at=at,
-            # Each event is sent once for a leg, so this tells a repeated one, even from a second
-            # connection to the same PBX.
-            key=f"leg:{event_type.slug}:{leg.id}",
-        )
-        return TrackedEvent(report=report)
+        return [make_event(leg, EventType.HANGUP, at, hangup)]
 
 
 def _is_later(leg: Leg, event_type: EventType, called: Leg | None) -> bool:
@@ -220,13 +157,6 @@ def _is_later(leg: Leg, event_type: EventType, called: Leg | None) -> bool:
     return event_type in leg.assumed and not (called is not None and called.is_listed)
 
 
-def _plain_status(event_type: EventType) -> CallStatus | None:
-    if event_type in DIALS:
-        return CallStatus.CALLING
-    return None if event_type is EventType.HANGUP else CallStatus.ANSWER
-
-
-def _seconds_between(start: datetime | None, end: datetime | None) -> int | None:
-    if start is None or end is None:
-        return None
-    return min(max(0, int((end - start).total_seconds())), MAX_DURATION_SECONDS)
+def _end_of(leg: Leg) -> Hangup:
+    """Return how a leg ended of which only that is known."""
+    return Hangup(status=CallStatus.ANSWER if leg.is_answered else None)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from callevents.pbx.asterisk import AsteriskTracker
+from callevents.pbx.events import TrackedEvent
 from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.tracking import TrackedEvent
 from callevents.pbx.values import Message
 
 STATES = {"0": "Down", "3": "Dialing", "4": "Ring", "5": "Ringing", "6": "Up"}

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from callevents.pbx.events import TrackedEvent
 from callevents.pbx.extensions import ExtensionSet
 from callevents.pbx.freeswitch import FreeswitchTracker
-from callevents.pbx.tracking import TrackedEvent
 from callevents.pbx.values import Message
 from tests.pbx.ami import tell
 

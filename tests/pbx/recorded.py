@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from callevents.enums import EventType
+from callevents.pbx.events import TrackedEvent
 from callevents.pbx.extensions import ExtensionSet
 from callevents.pbx.replay import SOURCES, Replay
-from callevents.pbx.tracking import TrackedEvent
 from callevents.pbx.values import Message, moment_of
 
 TRACES = Path(__file__).parents[1] / "traces"

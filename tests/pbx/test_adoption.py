@@ -188,6 +188,22 @@ def test_freeswitch_calls_that_run_are_taken_over_silently() -> None:
     ]
 
 
+def test_a_transfer_after_taking_over_is_no_new_call() -> None:
+    """Who was called before has called, and been answered; a transfer's leg changes nothing."""
+    before, now = Freeswitch(), Freeswitch(count=50)
+    caller = before.phone_calls("103", "102")
+    called = before.call("102", caller)
+    now.tracker.feed(list_rows((caller, "ACTIVE"), (called, "ACTIVE")))
+    now.hang_up(called)
+    target = now.call("104", caller)
+    now.answer(target)
+    assert now.told() == [
+        "102 hangup 103 16 answered",
+        "104 dial-in 103",
+        "104 answer-in 103",
+    ]
+
+
 def test_freeswitch_calls_that_ended_meanwhile_are_hung_up() -> None:
     """They are told once, also if their end comes after all; what runs on is kept."""
     pbx = Freeswitch()

@@ -254,6 +254,19 @@ def test_a_pick_up_of_an_inner_call(pbx: Asterisk, *, is_late: bool) -> None:
     ]
 
 
+def test_who_picked_up_and_is_transferred_has_called_nobody(pbx: Asterisk) -> None:
+    """It took a call, so what its channel dials afterwards is a transfer's."""
+    caller, called = call_inside(pbx, "101", "102")
+    picker = pbx.begin("PJSIP/103", "*8")
+    pbx.say("Pickup", **picker.fields(), **called.fields("Target"))
+    pbx.told()
+    target = pbx.begin("PJSIP/104", "s", state="0", parent=picker)
+    pbx.dial(picker, target, exten="104")
+    pbx.answer(picker, target)
+    assert pbx.told() == ["104 dial-in 103", "104 answer-in 103"]
+    assert caller.uid != picker.uid
+
+
 def test_a_call_that_ends_while_it_is_answered(pbx: Asterisk) -> None:
     """Whether a leg was answered is what its channel says at the end."""
     caller, called = call_inside(pbx, "101", "102")

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callevents.enums import EventType
+from callevents.pbx.events import TrackedEvent
 from callevents.pbx.freeswitch.messages import BODY
 from callevents.pbx.lines import MAX_LINE_BYTES
 from callevents.pbx.replay import SOURCES
-from callevents.pbx.tracking import TrackedEvent, Tracker
+from callevents.pbx.tracking import Tracker
 from callevents.pbx.values import Message
 from callevents.reports import MAX_DURATION_SECONDS, MAX_KEY_LENGTH, MAX_TEXT_LENGTH
 from tests.pbx.recorded import EXPECTED, EXTENSIONS, read_messages, read_stream

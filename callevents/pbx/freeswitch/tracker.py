@@ -5,6 +5,7 @@ from datetime import datetime
 
 from callevents.enums import EventType
 from callevents.pbx.causes import find_status
+from callevents.pbx.events import Hangup, TrackedEvent
 from callevents.pbx.extensions import ExtensionSet
 from callevents.pbx.freeswitch import adoption
 from callevents.pbx.freeswitch.channels import (
@@ -16,7 +17,7 @@ from callevents.pbx.freeswitch.channels import (
 )
 from callevents.pbx.freeswitch.messages import BODY
 from callevents.pbx.legs import MAX_LEGS, Role
-from callevents.pbx.tracking import TrackedEvent, Tracker
+from callevents.pbx.tracking import Tracker
 from callevents.pbx.values import Message, cause_of, id_of, moment_of, seconds_of, text_of
 
 MICROSECONDS = 1_000_000
@@ -185,14 +186,9 @@ class FreeswitchTracker(Tracker[Channel]):
         seconds = seconds_of(message, "variable_billsec")
         channel.is_answered = channel.is_answered or bool(seconds)
         cause = cause_of(message, "variable_hangup_cause_q850")
-        return self._fire_hangup(
-            channel,
-            at,
-            cause=cause,
-            cause_name=name,
-            status=find_status(cause, is_answered=channel.is_answered, name=name),
-            duration_seconds=seconds,
-        )
+        status = find_status(cause, is_answered=channel.is_answered, name=name)
+        hangup = Hangup(cause=cause, cause_name=name, status=status, duration_seconds=seconds)
+        return self._fire_hangup(channel, at, hangup)
 
     def _stop_ringing(self, channel: Channel, *, is_picked_off: bool) -> None:
         root = find_root(self._legs, channel.parent_id)
