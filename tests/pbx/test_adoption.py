@@ -204,6 +204,19 @@ def test_a_transfer_after_taking_over_is_no_new_call() -> None:
     ]
 
 
+def test_what_a_freeswitch_has_told_counts_more_than_its_list() -> None:
+    """What ended is not taken over again; what is listed before its beginning is followed."""
+    pbx, early = Freeswitch(), Freeswitch(count=50)
+    caller = pbx.phone_calls("101", "102")
+    pbx.hang_up(ended := pbx.call("102", caller))
+    pbx.told()
+    third = early.call("103", caller)
+    pbx.tracker.feed(list_rows((ended, "RINGING"), (third, "RINGING")))
+    assert pbx.tracker.running == 2
+    pbx.begin(third)
+    assert pbx.told() == ["103 dial-in 101"]
+
+
 def test_freeswitch_calls_that_ended_meanwhile_are_hung_up() -> None:
     """They are told once, also if their end comes after all; what runs on is kept."""
     pbx = Freeswitch()

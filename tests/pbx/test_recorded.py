@@ -1,5 +1,7 @@
 """Every recorded scenario gives exactly the events that it must give, however it comes in."""
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +85,19 @@ def test_lines_may_end_without_a_carriage_return() -> None:
     name = "s22_ring_group_dial_two"
     stream = read_stream("asterisk", name).replace(b"\r\n", b"\n")
     assert summarise("asterisk", replay("asterisk", stream)) == expected("asterisk", name)
+
+
+@pytest.mark.parametrize("has_length", [False, True])
+def test_a_freeswitch_capture_may_have_lost_its_frames(*, has_length: bool) -> None:
+    """Events as the console shows them: without frames, or each with the length of its own body."""
+    name = "f22_ring_group_two_users"
+    mark = "Content-Length: 5\n" if has_length else ""
+    blocks = [
+        "".join(f"{key}: {quote(value)}\n" for key, value in message.items()) + mark
+        for message in read_messages("freeswitch", name)
+    ]
+    stream = "\n".join(blocks).encode()
+    assert summarise("freeswitch", replay("freeswitch", stream)) == expected("freeswitch", name)
 
 
 @pytest.mark.parametrize(
