@@ -8,18 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 
 from callevents.config import Settings
 from callevents.delivery.retry import GONE, describe_age
 from callevents.delivery.transport import Answer
 from callevents.enums import DeliveryState
-from callevents.models import Hook
+from callevents.models import Attempt, Delivery, Hook, first_id
 from callevents.notices import announce_suspension
 from callevents.outbox import end_waiting
 
 log = structlog.get_logger("callevents.delivery")
 
+
+#: Deliveries that are attempted may have been made so long ago: the longest age, and then some.
+OLDEST = timedelta(days=30)
 
 _HEALTH = select(Hook.id, Hook.failing_since).where(
     Hook.id.in_(bindparam("ids", expanding=True)), Hook.suspended_at.is_(None)
@@ -58,8 +61,12 @@ def note_health(
     if not any(answer.is_success for answer in answers):
         since = min([answer.started_at for answer in answers] + _given(hook.failing_since))
     connection.execute(update(Hook).where(Hook.id == hook_id).values(failing_since=since))
-    if reason := _find_reason(answers, since, now, settings):
+    if _wants_no_more(answers):
+        reason = "The receiver answered 410 Gone: it wants no more of these requests."
         suspend(connection, hook_id, reason, now)
+    elif since is not None and _has_failed_for_long(connection, hook_id, since, now, settings):
+        longest = timedelta(seconds=settings.suspend_after_seconds)
+        suspend(connection, hook_id, f"All attempts have failed for {describe_age(longest)}.", now)
 
 
 def suspend(connection: Connection, hook_id: int, reason: str, now: datetime) -> None:
@@ -77,16 +84,25 @@ def _given(moment: datetime | None) -> list[datetime]:
     return [] if moment is None else [moment]
 
 
-def _find_reason(
-    answers: Iterable[Answer], since: datetime | None, now: datetime, settings: Settings
-) -> str:
-    """Return why the hook has to be suspended, empty if it has not."""
-    if _wants_no_more(answers):
-        return "The receiver answered 410 Gone: it wants no more of these requests."
+def _has_failed_for_long(
+    connection: Connection, hook_id: int, since: datetime, now: datetime, settings: Settings
+) -> bool:
+    """Return whether attempts have failed all through the time after which hooks are suspended.
+
+    Two failures with silence between them, as before and after a weekend, are no such time: there
+    must be one in its first half too.
+    """
     longest = timedelta(seconds=settings.suspend_after_seconds)
-    if since is not None and now - since >= longest:
-        return f"All attempts have failed for {describe_age(longest)}."
-    return ""
+    if now - since < longest:
+        return False
+    began = now - longest
+    early = (
+        exists()
+        .where(Attempt.delivery_id == Delivery.id, Delivery.hook_id == hook_id)
+        .where(Delivery.id >= first_id(began - OLDEST), Attempt.started_at >= began)
+        .where(Attempt.started_at <= now - longest / 2)
+    )
+    return bool(connection.scalar(select(early)))
 
 
 def _wants_no_more(answers: Iterable[Answer]) -> bool:

@@ -93,6 +93,7 @@ _LOCK = (
             for name in (
                 *("id", "fence", "state", "attempts", "attempts_before", "due_at", "claimed_at"),
                 *("created_at", "resent_at", "expires_at", "finished_at", "is_retry", "lane"),
+                *("status_code", "error"),
             )
         )
     )
@@ -168,8 +169,11 @@ def _next_state(outcome: Outcome, row: Row[Any], now: datetime, settings: Settin
     if answer.is_success and row.state is not DeliveryState.DELIVERED:
         # Given up, cancelled or with another worker by now: the receiver has it all the same.
         return unchanged | _finished(DeliveryState.DELIVERED, now)
-    if row.fence != outcome.claim.fence or row.state is not DeliveryState.PENDING:
-        # Another worker has it by now, or it was cancelled: only the attempt is news.
+    if row.state is not DeliveryState.PENDING:
+        # What it says of how it ended is worth more than a late attempt's error.
+        return unchanged | {"status_code": row.status_code, "error": row.error}
+    if row.fence != outcome.claim.fence:
+        # Another worker has it by now: only the attempt is news.
         return unchanged
     if outcome.interrupted:
         return unchanged | {"due_at": now, "claimed_at": None}

@@ -15,6 +15,7 @@ from callevents import users
 from callevents.delivery.engine import Engine
 from callevents.enums import Role
 from callevents.extensions import begin_write, db
+from tests.databases import SqliteDatabases
 
 PASSWORD = "long enough for a test"
 #: Generous, because the machine may be busy with other tests.
@@ -31,6 +32,12 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+@pytest.fixture(scope="session")
+def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
+    """SQLite only: how pages look and behave in a browser does not depend on the database."""
+    return sqlite
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

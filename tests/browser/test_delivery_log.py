@@ -13,15 +13,8 @@ from callevents.models import Delivery, Pbx
 from callevents.reports import Report
 from tests.browser.conftest import check_accessibility
 from tests.conftest import Configure
-from tests.databases import SqliteDatabases
 
 LOG = "/pbxs/head-office/deliveries"
-
-
-@pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    """SQLite only: what browsers do does not depend on the database."""
-    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
 
 
 @pytest.fixture

@@ -14,13 +14,6 @@ from callevents.upkeep.figures import refresh
 from tests.aged import AddEvents
 from tests.browser.conftest import check_accessibility
 from tests.conftest import Configure
-from tests.databases import SqliteDatabases
-
-
-@pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    """SQLite only: how pages behave in a browser does not depend on the database."""
-    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
 
 
 @pytest.fixture

@@ -13,18 +13,11 @@ from callevents.extensions import db
 from callevents.models import Pbx
 from tests.browser.conftest import NARROW, WIDE, People, check_accessibility
 from tests.conftest import Configure
-from tests.databases import SqliteDatabases
 from tests.receiver import Receiver
 from tests.waiting import wait_for_state
 
 BASE = "/pbxs/head-office"
 LONG_URL = "https://crm.example.com/api/v2/tenants/northern-branch/calls/screen-pop?tenant=7&key=1"
-
-
-@pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    """SQLite only: how pages look does not depend on the database."""
-    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from sqlalchemy import select, update
 from callevents.config import Settings
 from callevents.delivery.health import find_changed, note_health
 from callevents.delivery.transport import Answer
-from callevents.enums import DeliveryState, EventType
+from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import begin_write, db, write_transaction
 from callevents.ingest import SUSPENDED
-from callevents.models import Delivery, Hook, utc_now
+from callevents.models import Attempt, Delivery, Hook, utc_now
 from tests.conftest import Configure
 from tests.core.faults import before_statement
 from tests.delivery.claims import claim
@@ -54,8 +54,42 @@ def get_hook(hook_id: int) -> Hook:
     return db.session.get_one(Hook, hook_id)
 
 
-def test_failing_for_a_day_suspends(hook: Hook) -> None:
+def add_attempt(delivery_id: str, number: int, at: datetime) -> None:
+    """Add a failed attempt of that time, as the recorder does before health is noted."""
+    begin_write()
+    db.session.add(
+        Attempt(
+            delivery_id=delivery_id,
+            number=number,
+            started_at=at,
+            duration_ms=1,
+            method=Method.GET,
+            url="http://a/",
+            request_headers=[],
+            response_headers=[],
+        )
+    )
+    db.session.commit()
+
+
+def test_two_failures_with_silence_between_do_not_suspend(
+    hook: Hook, report_events: ReportEvents
+) -> None:
+    """A failure before a quiet weekend and one after it say nothing of the time between."""
+    [delivery_id] = report_events()
+    monday = NOW + DAY * 3
+    for number, at in enumerate((NOW, monday), start=1):
+        add_attempt(delivery_id, number, at)
+        assert note(hook, answer(500, at), now=at).suspended_at is None
+    add_attempt(delivery_id, 3, monday + DAY)
+    tuesday = note(hook, answer(500, monday + DAY), now=monday + DAY)
+    assert tuesday.suspended_at == monday + DAY
+
+
+def test_failing_for_a_day_suspends(hook: Hook, report_events: ReportEvents) -> None:
     """After 24 hours without a success the next failure suspends, and none before."""
+    [delivery_id] = report_events()
+    add_attempt(delivery_id, 1, NOW)
     assert note(hook, answer(500)).failing_since == NOW
     assert note(hook, answer(None, NOW + DAY / 2), now=NOW + DAY / 2).failing_since == NOW
     almost = NOW + DAY - timedelta(milliseconds=1)

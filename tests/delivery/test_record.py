@@ -168,6 +168,8 @@ def test_cancelled_during_the_attempt(
     assert delivery.state is state
     assert delivery.finished_at is not None
     assert len(list_attempts(delivery.id)) == 1
+    if state is CANCELLED:
+        assert (delivery.status_code, delivery.error) == (None, ""), "it says that, not the late no"
     assert claim(utc_now() + timedelta(days=1)) == []
 
 
