@@ -1,7 +1,9 @@
 """What is acknowledged arrives, whatever is killed meanwhile."""
 
-from tests.journeys.conftest import Product, arrived_legs, report_calls
-from tests.receiver import Receiver
+import threading
+
+from tests.journeys.conftest import LEASE_SECONDS, Product, arrived_legs, report_calls
+from tests.receiver import Receiver, Reply
 from tests.waiting import wait_until
 
 
@@ -29,3 +31,23 @@ def test_disabled_hook_gets_nothing(office: Product, receiver: Receiver) -> None
     office.flask("hooks", "enable", hook["event_id"])
     report_calls(office, range(2, 3))
     wait_until(lambda: arrived_legs(receiver) == {"leg-2"}, "the later event alone")
+
+
+def test_killed_workers_deliveries_are_made_again(office: Product, receiver: Receiver) -> None:
+    """A worker killed while a receiver hangs: after the lease all that was accepted arrives."""
+    released = threading.Event()
+    receiver.reply = lambda _arrival: Reply(hold=released.wait)
+    report_calls(office, range(3))
+    receiver.wait_for(3)
+    office.get_child("worker").kill()
+    report_calls(office, range(3, 6))
+    released.set()
+    receiver.reply = lambda _arrival: Reply()
+    wait_until(
+        lambda: {one["state"] for one in office.deliveries()} == {"delivered"},
+        f"all deliveries, some after the lease of {LEASE_SECONDS} s",
+    )
+    assert arrived_legs(receiver) == {f"leg-{number}" for number in range(6)}
+    again = [one for one in receiver.arrivals if one.parameters["CallAPIID"] == "leg-0"]
+    assert len({one.parameters["DeliveryID"] for one in again}) == 1
+    assert len(receiver.arrivals) <= 6 + 3, "only what was in flight may arrive twice"
