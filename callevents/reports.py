@@ -72,6 +72,10 @@ def plain_name(name: str) -> str:
     return re.sub(r"[-_ ]", "", name).lower()
 
 
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+#: Half of a character that is written in two parts: no database and no request can take it.
+_HALVES = re.compile(r"[\ud800-\udfff]")
+
 _CANONICAL = {
     plain_name(alias): name for name, aliases in FIELDS.items() for alias in (name, *aliases)
 }
@@ -163,6 +167,12 @@ def _read_text(text: str) -> str:
     return "" if text == UNKNOWN else text
 
 
+def _read_name(text: str) -> str:
+    """Return what can be shown of a name: no call event is lost for a name that is odd or long."""
+    text = _CONTROLS.sub(" ", _HALVES.sub("", text)).strip()
+    return "" if text == UNKNOWN else text[:MAX_TEXT_LENGTH].rstrip()
+
+
 def _read_key(text: str) -> str:
     if len(text) > MAX_KEY_LENGTH:
         raise ValueError(f"At most {MAX_KEY_LENGTH} characters are possible.")
@@ -241,6 +251,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     **dict.fromkeys(FIELDS, _read_text),
     "event": _read_event,
     "extension": _read_extension,
+    "caller_name": _read_name,
     "status": _read_status,
     "cause": _read_cause,
     "duration": _read_duration,

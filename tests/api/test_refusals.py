@@ -163,7 +163,7 @@ def test_empty_bodies(send: Send, data: bytes) -> None:
 @pytest.mark.parametrize(
     "value", ["\x00", "a\x00b", "\x1b[2J", "\ud800", "\udfff\ud800", "x" * 300, ["a"], {}, True]
 )
-@pytest.mark.parametrize("field", ["peer", "call", "leg", "caller_name", "id", "ext"])
+@pytest.mark.parametrize("field", ["peer", "call", "leg", "id", "ext"])
 def test_hostile_values(send: Send, field: str, value: object) -> None:
     """Values that no database or page could take are refused with the field's name."""
     document = check_problem(send(json={**EVENT, field: value}), 422)
@@ -174,6 +174,16 @@ def test_hostile_values(send: Send, field: str, value: object) -> None:
         "ext": "extension",
     }.get(field, field)
     assert is_empty()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("a\x00b", "a b"), ("Ana\r\nPop\ud800", "Ana Pop"), ("x" * 300, "x" * 255)]
+)
+def test_odd_names_lose_no_event(send: Send, name: str, kept: str) -> None:
+    """An event with a caller's name that cannot be kept as it is, is taken with what can."""
+    assert send(json={**EVENT, "caller_name": name}).status_code == 202
+    [event] = stored()
+    assert event.caller_name == kept
 
 
 @pytest.mark.parametrize(

@@ -133,13 +133,30 @@ def test_texts_are_kept_as_they_are(name: str) -> None:
         assert getattr(read(**{name: text}), TEXTS[name]) == text
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", sorted(TEXTS.keys() - {"caller_name"}))
 def test_texts_have_limits(name: str) -> None:
-    """A text that is too long, or has control characters or half characters, is refused."""
+    """What identifies is refused if it is too long or has control or half characters."""
     longest = 200 if name == "id" else 255
     assert error_of(name, "x" * (longest + 1)) == f"At most {longest} characters are possible."
     for wrong in ("a\x00b", "a\nb", "a\x1bb", "a\x7fb", "a\x85b", "a\ud83d", "\udc00a"):
         assert error_of(name, wrong) == CONTROL
+
+
+@pytest.mark.parametrize(
+    ("given_name", "kept"),
+    [
+        ("a\x00b", "a b"),
+        ("Ana\r\n\tPop\x07", "Ana Pop"),
+        ("\x1b\x85", ""),
+        ("a\ud83d\udc00b", "ab"),
+        ("\x00<unknown>", ""),
+        ("x" * 300, "x" * 255),
+        ("x" * 254 + "\n\nyz", "x" * 254),
+    ],
+)
+def test_no_event_is_lost_for_an_odd_name(given_name: str, kept: str) -> None:
+    """A name, which is only shown, loses what cannot be kept; the event is taken all the same."""
+    assert read(caller_name=given_name).caller_name == kept
 
 
 @pytest.mark.parametrize("name", TEXTS)
