@@ -16,7 +16,7 @@ ROWS = {name: rest for name, *rest in ROW.findall(DOCUMENT.read_text())}
 def test_each_row_is_a_setting() -> None:
     """No row tells of a setting that does not exist, or no longer, and none is missing."""
     names = [PREFIX + field.upper() for field in Settings.model_fields]
-    assert list(ROWS) == names, "the rows have the order of config.py"
+    assert list(ROWS) == names, "the rows have the order of the settings"
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)

@@ -1,0 +1,36 @@
+"""Reads the settings, and says which are wrong."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from callevents.config.group import PREFIX, SettingsError
+from callevents.config.settings import Settings
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment; raises SettingsError about all wrong ones."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_sentence, error.errors()))) from None
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    name = PREFIX + "_".join(map(str, error["loc"])).upper()
+    message = error["msg"].removeprefix("Value error, ")
+    # These may hold passwords, and the sentence ends in logs and on terminals.
+    if error["loc"][0] in {
+        "secret_key",
+        "encryption_keys",
+        "admin_password",
+        "database_url",
+        "redis_url",
+        "proxy_url",
+        "smtp_url",
+        "notify_url",
+        "metrics_token",
+    }:
+        return f"The setting {name} is wrong: {message}."
+    return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."
