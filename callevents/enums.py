@@ -135,6 +135,32 @@ class Channel(StrEnum):
     HTTP = "http"
 
 
+class ConnectorKind(StrEnum):
+    """Whose stream of messages a connector reads."""
+
+    ASTERISK = "asterisk"
+    FREESWITCH = "freeswitch"
+
+    @property
+    def label(self) -> str:
+        """The name that people read."""
+        return {"asterisk": "Asterisk (AMI)", "freeswitch": "FreeSWITCH (event socket)"}[self]
+
+    @property
+    def port(self) -> int:
+        """The port that the maker uses."""
+        return {"asterisk": 5038, "freeswitch": 8021}[self]
+
+
+class ConnectorState(StrEnum):
+    """How a connector fares, as the listener that leads says."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    #: The last try failed, and the next one comes after a pause.
+    PAUSING = "pausing"
+
+
 class ListedState(StrEnum):
     """Where a delivery stands as people see it: pending ones wait, are sent or are retried."""
 

@@ -1,4 +1,4 @@
-"""The secrets of all hooks as they are stored: which cannot be read, and encrypting them anew."""
+"""All secrets as they are stored: which cannot be read, and encrypting them anew."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from sqlalchemy import Select, or_, select
 
 from callevents.encryption import UnreadableError
 from callevents.extensions import cipher, db
-from callevents.models import Hook
+from callevents.models import Connector, Hook, Pbx
 
 #: Hooks that are encrypted anew in one transaction, so that none lasts long.
 BATCH = 200
@@ -39,6 +39,20 @@ def renew_batch(after_id: int) -> Renewed | None:
         return None
     unreadable = [hook.event_id for hook in hooks if not _renew(hook)]
     return Renewed(len(hooks) - len(unreadable), unreadable, hooks[-1].id)
+
+
+def renew_connectors() -> Renewed:
+    """Encrypt all connectors' secrets with the first key; they are few."""
+    found = db.session.execute(
+        select(Connector, Pbx.slug).join(Pbx).order_by(Pbx.id).with_for_update()
+    ).all()
+    unreadable = []
+    for connector, slug in found:
+        try:
+            connector.secret = cipher.bound.renew(connector.secret)
+        except UnreadableError:
+            unreadable.append(f"the connector of {slug}")
+    return Renewed(len(found) - len(unreadable), unreadable, 0)
 
 
 def _with_secrets(after_id: int, limit: int) -> Select[Hook]:

@@ -39,9 +39,12 @@ def rotate_secrets(as_json: bool) -> None:
 
 
 def _renew_all() -> tuple[int, list[str]]:
-    """Return how many hooks have been renewed, and the Event IDs of those that could not be."""
-    count, last_id = 0, 0
-    unreadable: list[str] = []
+    """Return how many have been renewed, and the names of those that could not be."""
+    begin_write()
+    of_connectors = stored_secrets.renew_connectors()
+    db.session.commit()
+    count, last_id = of_connectors.count, 0
+    unreadable = [*of_connectors.unreadable]
     while True:
         begin_write()
         batch = stored_secrets.renew_batch(last_id)

@@ -15,6 +15,12 @@ from callevents.models.columns import (
     to_milliseconds,
     utc_now,
 )
+from callevents.models.connector import (
+    MAX_HOST_LENGTH,
+    MAX_PATTERN_LENGTH,
+    MAX_USERNAME_LENGTH,
+    Connector,
+)
 from callevents.models.delivery import IS_OPEN, Attempt, Delivery, find_lane, in_state
 from callevents.models.event import CallEvent
 from callevents.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
@@ -27,13 +33,17 @@ __all__ = [
     "EVENT_ID_LENGTH",
     "GIVE_UP_SECONDS",
     "IS_OPEN",
+    "MAX_HOST_LENGTH",
     "MAX_NAME_LENGTH",
     "MAX_NOTE_LENGTH",
     "MAX_NUMBER_LENGTH",
     "MAX_ORIGIN_LENGTH",
+    "MAX_PATTERN_LENGTH",
     "MAX_URL_LENGTH",
+    "MAX_USERNAME_LENGTH",
     "Attempt",
     "CallEvent",
+    "Connector",
     "Delivery",
     "Extension",
     "Hook",
