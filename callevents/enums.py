@@ -100,6 +100,42 @@ class AuthKind(StrEnum):
     BEARER = "bearer"
 
 
+class Format(StrEnum):
+    """How a PBX's reports are written: our own way, or one of a maker."""
+
+    GENERIC = "generic"
+    VOIPNOW = "voipnow"
+    FREESWITCH = "freeswitch"
+    KAMAILIO = "kamailio"
+    YEASTAR = "yeastar"
+    WAZO = "wazo"
+    KAZOO = "kazoo"
+    TWILIO = "twilio"
+    SIPGATE = "sipgate"
+    THREE_CX = "3cx"
+    PHONES = "phones"
+
+    @property
+    def label(self) -> str:
+        """The name that people read."""
+        return _FORMAT_LABELS[self]
+
+
+_FORMAT_LABELS = {
+    Format.GENERIC: "Call Events' own",
+    Format.VOIPNOW: "VoipNow, Telphin, RingMe",
+    Format.FREESWITCH: "FreeSWITCH hooks and call records",
+    Format.KAMAILIO: "Kamailio",
+    Format.YEASTAR: "Yeastar P-Series",
+    Format.WAZO: "Wazo",
+    Format.KAZOO: "Kazoo",
+    Format.TWILIO: "Twilio, SignalWire, jambonz",
+    Format.SIPGATE: "sipgate.io",
+    Format.THREE_CX: "3CX with a webhook reporter",
+    Format.PHONES: "Phones' Action URLs (Yealink, Grandstream, Snom, Akuvox)",
+}
+
+
 class CallStatus(StrEnum):
     """VoipNow's CallStatus values."""
 

@@ -68,6 +68,13 @@ def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
     return _results(keys, known, rows, counts)
 
 
+def find_told(pbx: Pbx, call_id: str) -> Sequence[Any]:
+    """Return what was accepted of the call within a day, the oldest first."""
+    since = utc_now() - LONGEST_CALL
+    parameters = {"pbx_id": pbx.id, "call_ids": [call_id], "since": since}
+    return list(reversed(run(HISTORY, parameters).all()))
+
+
 def example_report(event_type: EventType, extension: str) -> Report:
     """Return the report of an example call, for previews and test events."""
     outgoing = event_type.call_flow == "OUT"

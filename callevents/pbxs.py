@@ -10,14 +10,18 @@ from hashlib import sha256
 
 from sqlalchemy import func, select
 
+from callevents.enums import Format
 from callevents.errors import ConflictError, InvalidError, NotFoundError
-from callevents.extensions import db
-from callevents.models import MAX_NAME_LENGTH, CallEvent, IngestToken, Pbx
+from callevents.extensions import cipher, db
+from callevents.models import MAX_NAME_LENGTH, CallEvent, IngestToken, Pbx, new_id
 
 MAX_TOKENS = 2
 TOKEN_PREFIX = "cet_"  # noqa: S105  # what tokens begin with
 HINT_LENGTH = 9
 MAX_SLUG_LENGTH = 48
+MAX_SECRET_LENGTH = 200
+#: Formats whose makers can sign their reports.
+SIGNED = frozenset({Format.YEASTAR})
 
 
 def list_pbxs() -> Sequence[Pbx]:
@@ -52,6 +56,40 @@ def rename_pbx(pbx: Pbx, name: str) -> None:
     name = check_name(name)
     _refuse_taken(name, other_than=pbx)
     pbx.name = name
+
+
+def set_format(pbx: Pbx, format_name: str, secret: str | None = None) -> None:
+    """Change how the PBX's reports are read, and with what they must be signed.
+
+    An empty secret has nothing checked, None leaves it as it is. Raises InvalidError about `format`
+    or `format_secret`.
+    """
+    if format_name not in list(Format):
+        names = ", ".join(Format)
+        raise InvalidError.of("format", f"{format_name[:40]!a} is no format. There are: {names}.")
+    if secret:
+        check_text(secret, field="format_secret", longest=MAX_SECRET_LENGTH)
+    pbx.format = Format(format_name)
+    if pbx.format not in SIGNED:
+        secret = ""
+    if secret is not None:
+        pbx.format_secret = cipher.encrypt(secret) if secret else ""
+    _tell_all(pbx)
+
+
+def find_format_secret(pbx: Pbx) -> str:
+    """Return what the PBX's reports are signed with, empty if nothing is to be checked."""
+    return cipher.bound.decrypt(pbx.format_secret) if pbx.format_secret else ""
+
+
+def _tell_all(pbx: Pbx) -> None:
+    """Have every process ask for the PBX again, though it remembers a token of it.
+
+    Whoever stores a report asks whether the token that it remembers is still there. So the same
+    tokens get other ids.
+    """
+    for token in list_tokens(pbx):
+        token.id = new_id()
 
 
 def list_tokens(pbx: Pbx) -> Sequence[IngestToken]:

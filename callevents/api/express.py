@@ -22,6 +22,7 @@ from callevents.api.ingest import FAILURE, PATH, Limiter, result_of
 from callevents.api.payload import MAX_BYTES, MULTIPART, Payload, read_payload
 from callevents.api.problems import ProblemError
 from callevents.api.senders import Sender, Senders, given_token
+from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError
 from callevents.intake import Intake
 from callevents.jobs import Waker, get_waker
@@ -60,6 +61,8 @@ class Express:
             environ["wsgi.input"] = BytesIO(request.get_data())
             payload = read_payload(request)
             sender = self._find_sender(request, payload)
+            if sender.pbx.format is not Format.GENERIC:
+                return None
             read = [read_report(_object(fields)) for fields in payload.events]
             self._limiter.check(sender.pbx, len(read))
         except (ProblemError, InvalidError, HTTPException):

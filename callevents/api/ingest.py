@@ -1,6 +1,7 @@
 """The ingest route. It stores and wakes, nothing else, because calls wait for it."""
 
 import time
+from collections.abc import Sequence
 from math import ceil
 from threading import Lock
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
+from callevents.api import makers
 from callevents.api.payload import read_payload
 from callevents.api.problems import (
     ProblemError,
@@ -20,6 +22,7 @@ from callevents.api.problems import (
     problem_response,
 )
 from callevents.api.senders import Sender, Senders, given_token, refusal
+from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError, UnavailableError
 from callevents.extensions import csrf, end_transaction
 from callevents.ingest import Accepted
@@ -33,6 +36,8 @@ bp = Blueprint("ingest", __name__)
 csrf.exempt(bp)
 
 Results = list[dict[str, Any]]
+#: Reports with the names of their unknown fields, by their position in the request.
+Readable = dict[int, tuple[Report, list[str]]]
 
 PATH = "/ingest/"
 #: Where in the WSGI environment an error is that has occurred already, on the short way.
@@ -81,13 +86,41 @@ def take(slug: str) -> Response:
         raise MethodNotAllowed(TAKEN_METHODS)
     if failure := request.environ.get(FAILURE):
         raise failure
-    payload = read_payload(request)
-    token = given_token(request) or payload.token
+    # A maker's message is not read as ours: its query tells the token before its body is read.
+    token = given_token(request) or makers.query_token(request) or read_payload(request).token
     senders: Senders = current_app.extensions["callevents_senders"]
-    sender = senders.get(slug, token)
+    sender = senders.renew(slug, token)
     g.pbx_slug = slug
-    current_app.extensions["callevents_limiter"].check(sender.pbx, len(payload.events))
+    if sender.pbx.format is not Format.GENERIC:
+        return _take_of_maker(sender, senders, token)
+    payload = read_payload(request)
+    _check_rate(sender, payload.events)
     reports, results = _read(payload.events)
+    _store(sender, senders, token, reports, results)
+    return _answer(results, is_batch=payload.is_batch)
+
+
+def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
+    """Accept what a PBX reports in its maker's format."""
+    reading = makers.read(sender.pbx, request)
+    _check_rate(sender, reading.reports)
+    reports, results = _read(reading.reports)
+    if results and not reports:
+        _refuse(results, is_batch=len(results) > 1)
+    _store(sender, senders, token, reports, results)
+    return makers.answer(results, reading)
+
+
+def _check_rate(sender: Sender, events: Sequence[Any]) -> None:
+    current_app.extensions["callevents_limiter"].check(sender.pbx, max(1, len(events)))
+
+
+def _store(
+    sender: Sender, senders: Senders, token: str, reports: Readable, results: Results
+) -> None:
+    """Store the readable reports, and put what became of each into the results."""
+    if not reports:
+        return
     try:
         accepted = _accept(sender, [report for report, _ in reports.values()])
     except RevokedError:
@@ -95,12 +128,11 @@ def take(slug: str) -> Response:
         raise refusal(token) from None
     for (index, (_, ignored)), event in zip(reports.items(), accepted, strict=True):
         results[index] = result_of(event, ignored)
-    return _answer(results, is_batch=payload.is_batch)
 
 
-def _read(events: list[Any]) -> tuple[dict[int, tuple[Report, list[str]]], Results]:
+def _read(events: Sequence[Any]) -> tuple[Readable, Results]:
     """Return the readable reports with their unknown fields, by position, and a result for each."""
-    reports: dict[int, tuple[Report, list[str]]] = {}
+    reports: Readable = {}
     results: Results = []
     for index, fields in enumerate(events):
         results.append({})

@@ -64,7 +64,7 @@ def _read_body(request: Request) -> Fields | list[Any] | None:
         return None
     if request.content_encoding:
         raise ProblemError(415, "Compressed bodies are not taken; send the body as it is.")
-    raw = _read_raw(request)
+    raw = read_raw(request)
     if request.mimetype == MULTIPART:
         return dict(request.form.items())
     if not raw.strip():
@@ -72,9 +72,9 @@ def _read_body(request: Request) -> Fields | list[Any] | None:
     if request.mimetype in {"", FORM} and raw.lstrip()[:1] not in {b"{", b"["}:
         return _read_pairs(raw, "form")
     if request.mimetype in {"", FORM, JSON, "text/json"} or request.mimetype.endswith("+json"):
-        return _read_json(_decode(raw))
+        return read_json(decode(raw))
     if request.mimetype in JSON_LINES:
-        return _read_json_lines(_decode(raw))
+        return _read_json_lines(decode(raw))
     raise ProblemError(
         415,
         f"The content type {request.mimetype!a} is not taken. Send {FORM}, {JSON} or "
@@ -82,20 +82,30 @@ def _read_body(request: Request) -> Fields | list[Any] | None:
     )
 
 
-def _read_raw(request: Request) -> bytes:
+def read_raw(request: Request) -> bytes:
+    """Return the body's bytes; raises ProblemError with 400 where it broke off."""
     try:
         return request.get_data()
     except RequestEntityTooLarge:
         raise
     except Exception:  # noqa: BLE001  # every server has errors of its own for what it cannot read
-        _refuse("The body broke off, or its chunks are not what they say.")
+        refuse("The body broke off, or its chunks are not what they say.")
 
 
 def _read_pairs(raw: bytes, what: str) -> Fields:
     """Return the fields of a query or a form, a field that comes twice only if it says the same."""
     fields: Fields = {}
+    for name, value in split_pairs(raw, what):
+        if fields.get(name, value) != value:
+            refuse(f"The field {name[:40]!a} is given twice, with different values.")
+        fields[name] = value
+    return fields
+
+
+def split_pairs(raw: bytes, what: str) -> list[tuple[str, str]]:
+    """Return the names and values of a query or a form; raises ProblemError with 400."""
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             raw.decode("utf-8"),
             keep_blank_values=True,
             encoding="utf-8",
@@ -103,35 +113,31 @@ def _read_pairs(raw: bytes, what: str) -> Fields:
             max_num_fields=MAX_FIELDS,
         )
     except UnicodeDecodeError:
-        _refuse(f"The {what} is not UTF-8. Percent-encode the UTF-8 bytes of every value.")
+        refuse(f"The {what} is not UTF-8. Percent-encode the UTF-8 bytes of every value.")
     except ValueError:
-        _refuse(f"The {what} has more than {MAX_FIELDS} fields.")
-    for name, value in pairs:
-        if fields.get(name, value) != value:
-            _refuse(f"The field {name[:40]!a} is given twice, with different values.")
-        fields[name] = value
-    return fields
+        refuse(f"The {what} has more than {MAX_FIELDS} fields.")
 
 
-def _decode(raw: bytes) -> str:
+def decode(raw: bytes) -> str:
+    """Return the body's text; raises ProblemError with 400."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _refuse(f"The body is not UTF-8: byte {error.start + 1} cannot be read.")
+        refuse(f"The body is not UTF-8: byte {error.start + 1} cannot be read.")
 
 
-def _read_json(text: str) -> Fields | list[Any]:
+def read_json(text: str) -> Fields | list[Any]:
     """Return a JSON object or array; several objects on lines of their own are a batch too."""
     try:
         found = _parse(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and "\n" in text.strip():
             return _read_json_lines(text)
-        _refuse(f"The body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.")
+        refuse(f"The body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.")
     except (ValueError, RecursionError):
-        _refuse("The body is not JSON that can be taken: nested too deep, or a number too long.")
+        refuse("The body is not JSON that can be taken: nested too deep, or a number too long.")
     if not isinstance(found, dict | list):
-        _refuse("The body must be a JSON object, or an array of objects.")
+        refuse("The body must be a JSON object, or an array of objects.")
     return found
 
 
@@ -143,7 +149,7 @@ def _read_json_lines(text: str) -> list[Any]:
         try:
             events.append(_parse(line))
         except (ValueError, RecursionError):
-            _refuse(f"Line {number} is not JSON.")
+            refuse(f"Line {number} is not JSON.")
         if len(events) > MAX_EVENTS:
             raise ProblemError(413, f"At most {MAX_EVENTS:,} events fit into a request.")
     return events
@@ -157,5 +163,6 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _refuse(detail: str) -> NoReturn:
+def refuse(detail: str) -> NoReturn:
+    """Raise the ProblemError of a request that cannot be read."""
     raise ProblemError(400, detail)

@@ -40,12 +40,14 @@ class Senders:
 
     def get(self, slug: str, token: str) -> Sender:
         """Return the sender; raises ProblemError with 401 or 404."""
-        sender = self.find(slug, token)
-        if sender is None:
-            sender = _look_up(slug, token)
-            if len(self._remembered) >= MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[slug, sender.digest] = sender
+        return self.find(slug, token) or self.renew(slug, token)
+
+    def renew(self, slug: str, token: str) -> Sender:
+        """Return the sender as it is now; raises ProblemError with 401 or 404."""
+        sender = _look_up(slug, token)
+        if len(self._remembered) >= MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[slug, sender.digest] = sender
         return sender
 
     def forget(self, sender: Sender) -> None:

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from callevents.enums import Format
 from callevents.extensions import Model
 from callevents.models.columns import (
     MAX_NAME_LENGTH,
@@ -12,6 +13,7 @@ from callevents.models.columns import (
     PublicId,
     UtcDateTime,
     new_id,
+    text_enum,
     utc_now,
 )
 
@@ -24,6 +26,10 @@ class Pbx(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(64), unique=True)
     name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
+    #: How its reports are written.
+    format: Mapped[Format] = mapped_column(text_enum(Format, 16), default=Format.GENERIC)
+    #: What its maker signs reports with, encrypted; empty where nothing is checked.
+    format_secret: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 

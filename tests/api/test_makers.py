@@ -1,0 +1,154 @@
+"""Reports in makers' formats, through the ingest route: read, stored, answered."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from callevents import pbxs
+from callevents.enums import EventType, Format
+from callevents.errors import InvalidError
+from callevents.extensions import begin_write, db
+from callevents.models import Pbx
+from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
+from tests.conftest import Configure
+
+URL = "/ingest/head-office"
+CALL = {"from": "101", "to": "102", "callid": "c1"}
+
+
+def choose(pbx: Pbx, format_: str, secret: str | None = None) -> None:
+    """Choose the PBX's format."""
+    begin_write()
+    pbxs.set_format(pbxs.get_pbx(pbx.slug), format_, secret)
+    db.session.commit()
+
+
+def get(client: FlaskClient, token: str, **fields: str) -> Any:
+    """Report by a GET with the token in the query."""
+    return client.get(URL, query_string={"token": token, **fields})
+
+
+def test_call_of_kamailio(client: FlaskClient, pbx: Pbx, token: str, configure: Configure) -> None:
+    """A call that Kamailio reports becomes events and deliveries of both extensions."""
+    choose(pbx, "kamailio")
+    configure.extension("102")
+    configure.hook("102", EventType.ANSWER_IN, "http://127.0.0.1:9/")
+    for event in ("invite", "ringing", "dialog_start", "dialog_end"):
+        answer = get(client, token, event=event, **CALL)
+        assert answer.status_code == 200
+    assert [(one.event_type.slug, one.extension, one.status) for one in stored()] == [
+        ("dial-out", "101", "CALLING"),
+        ("dial-in", "102", "CALLING"),
+        ("answer-out", "101", "ANSWER"),
+        ("answer-in", "102", "ANSWER"),
+        ("hangup", "101", "ANSWER"),
+        ("hangup", "102", "ANSWER"),
+    ]
+    again = get(client, token, event="dialog_start", **CALL).get_json()["results"]
+    assert [(one["status"], one["repeated"]) for one in again] == [(200, True), (200, True)]
+
+
+def test_earlier_events_are_looked_up(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """What ends a call is told to those of whom something was accepted in this call of this PBX."""
+    choose(pbx, "kamailio")
+    get(client, token, event="invite", **CALL)
+    get(client, token, event="ringing", **{**CALL, "callid": "another"})
+    results = get(client, token, event="dialog_failed", code="486", **CALL).get_json()["results"]
+    assert len(results) == 1
+    assert [one.cause for one in stored() if one.event_type is EventType.HANGUP] == [17]
+
+
+def test_passed_over(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """What is none of the five events is no fault: 200, and a sentence why nothing came of it."""
+    choose(pbx, "kamailio")
+    answer = get(client, token, event="failed_reply", **CALL)
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "results": [],
+        "passed_over": "Kamailio's event 'failed_reply' is none of the five call events.",
+    }
+    assert is_empty()
+
+
+def test_what_is_wrong_is_said(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """A message without what its format needs is a 422 that names the field and the format."""
+    choose(pbx, "kamailio")
+    document = check_problem(get(client, token, event="invite", to="102", callid="c"), 422)
+    assert document["detail"] == "Kamailio: This is missing, or neither a text nor a number."
+    assert [error["field"] for error in document["errors"]] == ["from"]
+    document = check_problem(get(client, token, event="invite", **{**CALL, "from": "1" * 65}), 422)
+    assert document["errors"] == [
+        {"field": "extension", "rule": "At most 64 characters are possible."}
+    ]
+    assert is_empty()
+
+
+def test_token_is_needed(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """A maker's format needs the token like any other."""
+    choose(pbx, "kamailio")
+    check_problem(client.get(URL, query_string={"event": "invite", **CALL}), 401)
+    check_problem(get(client, "cet_wrong", event="invite", **CALL), 401)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.post(URL, data={"event": "invite", **CALL}, headers=headers).status_code == 200
+    assert client.post(URL, data={"event": "ringing", **CALL, "token": token}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "status"),
+    [
+        (b"\xff", "application/json", 400),
+        (b"{", "application/json", 400),
+        (b"{", "application/x-www-form-urlencoded", 400),
+        (b"[1]", "application/json", 400),
+        (b"7", "application/json", 400),
+        (b"a=%FF", "application/x-www-form-urlencoded", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"", "application/json", 422),
+    ],
+)
+def test_unreadable(send: Send, pbx: Pbx, data: bytes, content_type: str, status: int) -> None:
+    """What cannot be read at all is said as for our own format."""
+    choose(pbx, "kamailio")
+    check_problem(send(data=data, content_type=content_type), status)
+
+
+def test_json_under_a_forms_type(send: Send, pbx: Pbx) -> None:
+    """The bytes decide how a body is read: FreeSWITCH sends JSON as a form."""
+    choose(pbx, "kamailio")
+    body = json.dumps({"event": "invite", **CALL})
+    answer = send(data=body, content_type="application/x-www-form-urlencoded")
+    assert [one["status"] for one in answer.get_json()["results"]] == [202]
+
+
+def test_format_takes_effect_at_once(app: Flask, pbx: Pbx, token: str, client: FlaskClient) -> None:
+    """A process that remembers the PBX reads the next report in the format chosen by another."""
+    assert get(client, token, **EVENT).status_code == 202
+    choose(pbx, "kamailio")
+    # Well-formed in our own format, and therefore taken on the short way by who still believes it.
+    assert "passed_over" in get(client, token, **EVENT).get_json()
+    choose(pbx, "generic")
+    assert get(client, token, **EVENT).status_code == 202
+    assert get(client, token, **EVENT).status_code == 202
+    assert len(stored()) == 3
+
+
+def test_tokens_keep_their_order_and_hints(pbx: Pbx, token: str) -> None:
+    """Choosing a format leaves the tokens valid, in their order."""
+    begin_write()
+    second = pbxs.add_token(pbx)
+    db.session.commit()
+    hints = [one.hint for one in pbxs.list_tokens(pbx)]
+    choose(pbx, "kamailio")
+    assert [one.hint for one in pbxs.list_tokens(pbx)] == hints == [token[:9], second[:9]]
+    assert pbxs.find_token(pbx, token)
+    assert pbxs.find_token(pbx, second)
+
+
+def test_unknown_format(pbx: Pbx) -> None:
+    """A format that does not exist is refused with the names of those that do."""
+    with pytest.raises(InvalidError, match=r"^'nonsense' is no format\. There are: generic, "):
+        choose(pbx, "nonsense")
+    assert pbxs.get_pbx(pbx.slug).format is Format.GENERIC

@@ -1,0 +1,1 @@
+"""Tests of the makers' formats: examples of their documents, and hostile messages."""

@@ -1,0 +1,49 @@
+"""Reads messages of makers as the ingest route does, with calls that are remembered in a list."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from callevents.enums import EventType, Format
+from callevents.formats import READERS, Message, Reading
+from callevents.reports import Report, read_report
+
+
+class Pbx:
+    """A PBX of one format. What it has reported is remembered, as the database would."""
+
+    def __init__(self, format_: Format) -> None:
+        self._read = READERS[format_]
+        self.reports: list[Report] = []
+        self.passed_over = ""
+
+    def send(self, *parts: Mapping[str, object]) -> list[Report]:
+        """Send a message of these parts; return the new events that come of it."""
+        reading = self._read(Message.of(*parts), self._earlier)
+        self.passed_over = reading.passed_over
+        known = {report.key for report in self.reports if report.key}
+        reports = [read_exactly(fields) for fields in reading.reports]
+        new = [report for report in reports if report.key not in known]
+        self.reports += new
+        return new
+
+    def told(self, *parts: Mapping[str, object]) -> list[tuple[str, str, str]]:
+        """Send a message; return event, extension and peer of each new event."""
+        return [(one.event_type.slug, one.extension, one.peer) for one in self.send(*parts)]
+
+    def _earlier(self, call_id: str) -> Sequence[Any]:
+        return [report for report in self.reports if report.call_id == call_id]
+
+
+def read_exactly(fields: Mapping[str, object]) -> Report:
+    """Return the report; every field of a format's reading means something."""
+    report, ignored = read_report(fields)
+    assert ignored == []
+    return report
+
+
+def nothing_earlier(_call_id: str) -> Sequence[Any]:
+    """Find nothing."""
+    return ()
+
+
+__all__ = ["EventType", "Pbx", "Reading", "nothing_earlier", "read_exactly"]
