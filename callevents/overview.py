@@ -9,10 +9,11 @@ from functools import cached_property
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
-from callevents.delivery.log import last_deliveries
+from callevents.delivery.log import last_failures
 from callevents.extensions import db
 from callevents.models import (
     IS_OPEN,
+    Attempt,
     Delivery,
     Hook,
     MinuteFigures,
@@ -109,10 +110,10 @@ class Backlog:
 
 @dataclass(frozen=True)
 class FailingHook:
-    """A hook that is suspended or whose attempts fail, and its last delivery."""
+    """A hook that is suspended or whose attempts fail, and the last one that did."""
 
     hook: Hook
-    last: Delivery | None
+    last: Attempt | None
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def list_failing(pbx: Pbx | None = None) -> list[FailingHook]:
     if pbx:
         query = query.where(Hook.pbx_id == pbx.id)
     hooks = db.session.scalars(query).all()
-    last = last_deliveries(hooks)
+    last = last_failures(hooks)
     return [FailingHook(hook, last.get(hook.id)) for hook in hooks]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from callevents.errors import NotFoundError
 from callevents.extensions import db
@@ -39,6 +40,7 @@ def get_call(pbx: Pbx, call_id: str) -> Call:
         )
     found = db.session.scalars(
         select(Delivery)
+        .options(selectinload(Delivery.origin))
         .where(Delivery.pbx_id == pbx.id, Delivery.call_id == call_id)
         .order_by(Delivery.id)
         .limit(MAX_DELIVERIES + 1)

@@ -144,13 +144,18 @@ def _find_hook(event_id: str) -> dict[str, Any]:
     return {"hook_event_id": event_id} if hook_id is None else {"hook_id": hook_id}
 
 
-def _find_origin(url: str) -> int:
-    """Return the id of the URL's origin, NONE if nothing ever went there; raises InvalidError."""
+def check_origin(url: str) -> str:
+    """Return the name of the URL's origin; raises InvalidError."""
     try:
-        name = origin_of(check_url(url).url)
+        return origin_of(check_url(url).url)
     except InvalidError:
         raise InvalidError.of(
             "origin", f"{url!r} is no origin. Write it like https://crm.example.com."
         ) from None
+
+
+def _find_origin(url: str) -> int:
+    """Return the id of the URL's origin, NONE if nothing ever went there; raises InvalidError."""
+    name = check_origin(url)
     found = db.session.scalar(select(Origin.id).where(Origin.name == name))
     return NONE if found is None else found

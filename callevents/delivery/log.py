@@ -1,13 +1,17 @@
 """The log of deliveries: lists, single ones with their attempts, and each hook's last."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, select
 from sqlalchemy.orm import joinedload
 
 from callevents.errors import NotFoundError
 from callevents.extensions import db
-from callevents.models import Attempt, Delivery, Hook, Pbx, to_id
+from callevents.models import IS_OPEN, Attempt, Delivery, Hook, Pbx, to_id
+
+#: Deliveries of a hook in which its last failure is looked for, from either end.
+LOOKED_THROUGH = 20
 
 
 def list_deliveries(
@@ -66,3 +70,43 @@ def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
     ids = select(last).where(Hook.id.in_([hook.id for hook in hooks]))
     found = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids)))
     return {delivery.hook_id: delivery for delivery in found}
+
+
+def last_failures(hooks: Sequence[Hook]) -> dict[int, Attempt]:
+    """Return the last failed attempt of each hook, by the hook's id; without those found of none.
+
+    It is looked for among the last deliveries and the open ones that came first: between them may
+    be any number that nobody has attempted yet.
+    """
+    last = [_last_attempted(Delivery.id.desc()), _last_attempted(Delivery.id, IS_OPEN)]
+    rows = db.session.execute(select(*last).where(Hook.id.in_([hook.id for hook in hooks])))
+    ids = {delivery_id for row in rows for delivery_id in row if delivery_id is not None}
+    found = db.session.execute(
+        select(Delivery.hook_id, Attempt)
+        .join(
+            Attempt, and_(Attempt.delivery_id == Delivery.id, Attempt.number == Delivery.attempts)
+        )
+        .where(Delivery.id.in_(ids), Attempt.error != "")
+        .order_by(Attempt.started_at)
+    )
+    return {row.hook_id: row.Attempt for row in found}
+
+
+def _last_attempted(order: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """Return the query of a hook's last attempted delivery among the first ones in this order."""
+    some = (
+        select(Delivery.id, Delivery.attempted_at)
+        .where(Delivery.hook_id == Hook.id, *conditions)
+        .order_by(order)
+        .limit(LOOKED_THROUGH)
+        .correlate(Hook)
+        .subquery()
+    )
+    return (
+        select(some.c.id)
+        .where(some.c.attempted_at.is_not(None))
+        .order_by(some.c.attempted_at.desc())
+        .limit(1)
+        .correlate(Hook)
+        .scalar_subquery()
+    )

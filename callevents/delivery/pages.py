@@ -172,7 +172,7 @@ class _Scan:
             ).all()
         return db.session.scalars(
             select(one)
-            .options(selectinload(one.pbx))
+            .options(selectinload(one.pbx), selectinload(one.origin))
             .where(*conditions)
             .order_by(ordered)
             .limit(self.limit + 1)

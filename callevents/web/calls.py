@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 
 from callevents import pbxs
 from callevents.delivery.calls import get_call
+from callevents.delivery.reasons import find_reasons
 from callevents.enums import DeliveryState
 from callevents.web import hx
 from callevents.web.deliveries import version_of
@@ -20,13 +21,16 @@ def show(slug: str) -> Any:
     pbx = pbxs.get_pbx(slug)
     call = get_call(pbx, request.args.get("id", ""))
     deliveries = list(chain(*call.deliveries.values()))
-    version = version_of(deliveries, [event.id for event in call.events])
+    reasons = find_reasons(deliveries)
+    behind = [one.behind for one in reasons.values()]
+    version = version_of(deliveries, [event.id for event in call.events], behind)
     if hx.has_version(version):
         return hx.unchanged()
     page = render_template(
         "calls/_call.html" if hx.is_htmx() else "calls/show.html",
         pbx=pbx,
         call=call,
+        reasons=reasons,
         start=call.events[0].happened_at,
         is_open=any(one.state is DeliveryState.PENDING for one in deliveries),
         version=version,

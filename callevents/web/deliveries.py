@@ -9,15 +9,15 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from callevents import pbxs
 from callevents.delivery import log
 from callevents.delivery.curl import as_curl
+from callevents.delivery.filters import PHASES
 from callevents.delivery.pages import Page, find_page
-from callevents.delivery.reasons import find_reasons
+from callevents.delivery.reasons import find_paused_origin, find_reasons
 from callevents.delivery.search import find_named
-from callevents.enums import ListedState
-from callevents.errors import InvalidError, NotFoundError
+from callevents.errors import InvalidError
 from callevents.hooks import list_origins
 from callevents.models import Delivery
 from callevents.web import hx
-from callevents.web.delivery_view import LONGEST, PERIODS, View
+from callevents.web.delivery_view import LABELS, LONGEST, PERIODS, STATES, View
 
 bp = Blueprint("deliveries", __name__)
 
@@ -29,23 +29,26 @@ PAGE_SIZE = 50
 def index(slug: str | None = None) -> Any:
     """List deliveries, newest first; to a poll, answer only if something has changed."""
     view = View.of_request(slug)
-    problem = ""
+    problems: dict[str, list[str]] = {}
     try:
         page = find_page(view.filter(), limit=PAGE_SIZE, before=view.before)
-    except (InvalidError, NotFoundError) as error:
-        page, problem = Page([]), str(error)
-    version = version_of(page.found, problem, page.before, page.searched_to)
+    except InvalidError as error:
+        page, problems = Page([]), error.errors
+    version = version_of(page.found, problems, page.before, page.searched_to)
     if hx.has_version(version):
         return hx.unchanged()
     html = render_template(
         "deliveries/_list.html" if hx.is_htmx() else "deliveries/index.html",
         view=view,
         page=page,
-        problem=problem,
+        problems=problems,
         version=version,
         origins=() if hx.is_htmx() else list_origins(view.pbx),
+        is_filtering=hx.is_asked_by("filter"),
+        LABELS=LABELS,
         PERIODS=PERIODS,
-        ListedState=ListedState,
+        PHASES=PHASES,
+        STATES=STATES,
     )
     if hx.is_asked_by("filter"):
         # Without what was left empty.
@@ -74,8 +77,8 @@ def show(slug: str, delivery_id: str) -> Any:
     """Show a delivery and its attempts: what was sent, and what came back."""
     pbx = pbxs.get_pbx(slug)
     delivery = log.get_delivery(delivery_id, pbx)
-    reasons = find_reasons(delivery)
-    version = version_of([delivery], reasons.behind, reasons.origin and reasons.origin.probe_at)
+    reasons = find_reasons([delivery])[delivery.id]
+    version = version_of([delivery], reasons.behind)
     if hx.has_version(version):
         return hx.unchanged()
     attempts = log.list_attempts(delivery)
@@ -97,5 +100,7 @@ def version_of(deliveries: Iterable[Delivery], *more: object) -> str:
     digest = sha256(repr(more).encode())
     for one in deliveries:
         facts = (one.id, one.state, one.attempts, one.due_at, one.claimed_at, one.url, one.method)
-        digest.update(repr((*facts, one.resent_at)).encode())
+        origin = find_paused_origin(one)
+        paused = origin and (origin.probe_at, origin.error)
+        digest.update(repr((*facts, one.resent_at, one.parked, paused)).encode())
     return digest.hexdigest()[:24]

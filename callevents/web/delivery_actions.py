@@ -19,7 +19,7 @@ from callevents.extensions import db
 from callevents.jobs import wake
 from callevents.models import utc_now
 from callevents.web import dialogs, hx
-from callevents.web.delivery_view import LABELS, PERIODS, View
+from callevents.web.delivery_view import PERIODS, View
 from callevents.web.guard import for_admins
 
 bp = Blueprint("delivery_actions", __name__)
@@ -36,14 +36,18 @@ class Action:
 
     name: str
     title: str
+    #: What its button says, with how many deliveries they are.
+    button: str
     done: str
     act: Act
     #: What of the filter it is about.
     choose: Callable[[Filter], Filter]
 
 
-RESEND = Action("resend", "Send again", "sent again", resend, lambda wanted: wanted)
-CANCEL = Action("cancel", "Cancel", "cancelled", cancel, Filter.of_waiting)
+RESEND = Action(
+    "resend", "Send again", "Send {} again", "sent again", resend, lambda wanted: wanted
+)
+CANCEL = Action("cancel", "Cancel", "Cancel {}", "cancelled", cancel, Filter.of_waiting)
 
 
 @bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/resend", endpoint="resend")
@@ -124,7 +128,6 @@ def _ask(action: Action, view: View, progress: Progress) -> Response:
         "deliveries/act.html",
         action=action,
         view=view,
-        LABELS=LABELS,
         progress=describe(action, progress) if progress.seen else "",
         summary=summary,
         left_out=left_out,

@@ -1,14 +1,15 @@
 """Which part of the log is looked at, as the query of its address has it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from flask import request, url_for
 
 from callevents import pbxs
-from callevents.delivery.filters import Filter
+from callevents.delivery.filters import Filter, check_origin
 from callevents.enums import EventType, ListedState
 from callevents.errors import InvalidError, NotFoundError
 from callevents.models import Pbx, first_id, to_id, utc_now
@@ -19,6 +20,15 @@ PERIODS: dict[str, tuple[str, timedelta]] = {
     "1h": ("Last hour", timedelta(hours=1)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
+}
+STATES = {
+    ListedState.PENDING: "Not finished",
+    ListedState.WAITING: "Waiting",
+    ListedState.SENDING: "Sending",
+    ListedState.RETRYING: "Retrying",
+    ListedState.DELIVERED: "Delivered",
+    ListedState.FAILED: "Failed",
+    ListedState.CANCELLED: "Cancelled",
 }
 #: What the form has, in its order; `from` and `to` are in UTC.
 LABELS = {
@@ -101,43 +111,80 @@ class View:
         return replace(self, before=before)
 
     def filter(self) -> Filter:
-        """Return what is looked for; raises InvalidError or NotFoundError about what is none."""
-        texts = self.texts
-        since, until = _moment(texts, "from"), _moment(texts, "to")
-        if period := _choice(texts, "last", PERIODS):
-            start = utc_now() - period[1]
+        """Return what is looked for; raises InvalidError about every field that makes no sense."""
+        values = self._values()
+        since = values.get("from")
+        if "last" in values:
+            start = utc_now() - values["last"][1]
             since = max(start, since or start)
-        events = {event.slug: event for event in EventType}
-        states = {state.value: state for state in ListedState}
         return Filter(
-            pbx=pbxs.get_pbx(texts["pbx"]) if "pbx" in texts else self.pbx,
-            state=_choice(texts, "state", states),
-            extension=texts.get("ext", ""),
-            event_type=_choice(texts, "event", events),
-            hook=texts.get("hook", ""),
-            origin=texts.get("origin", ""),
-            call_id=texts.get("call", ""),
+            pbx=values.get("pbx", self.pbx),
+            state=values.get("state"),
+            extension=values.get("ext", ""),
+            event_type=values.get("event"),
+            hook=values.get("hook", ""),
+            origin=values.get("origin", ""),
+            call_id=values.get("call", ""),
             since=since,
-            until=until,
+            until=values.get("to"),
         )
 
+    def described(self) -> list[tuple[str, str]]:
+        """Return the names and values of the filter's fields in the words that the form has."""
+        values = self._values()
+        return [(LABELS[name], _describe(name, values[name])) for name in values]
 
-def _choice(texts: Mapping[str, str], name: str, choices: Mapping[str, Any]) -> Any:
-    """Return what the text stands for, None if there is none; raises InvalidError."""
-    if name not in texts:
-        return None
-    if texts[name] not in choices:
-        raise InvalidError.of(name, f"There is no {texts[name]!r} to choose here.")
-    return choices[texts[name]]
+    def _values(self) -> dict[str, Any]:
+        """Return what each text stands for, in the order of the form; raises InvalidError."""
+        values: dict[str, Any] = {}
+        errors: dict[str, list[str]] = {}
+        for name in LABELS:
+            if name not in self.texts:
+                continue
+            try:
+                values[name] = _READERS.get(name, str)(self.texts[name])
+            except (ValueError, NotFoundError) as error:
+                errors[name] = [str(error)]
+            except InvalidError as error:
+                errors |= error.errors
+        if errors:
+            raise InvalidError(errors)
+        return values
 
 
-def _moment(texts: Mapping[str, str], name: str) -> datetime | None:
-    """Return the time in UTC, as the browser's field for it writes it; raises InvalidError."""
-    if name not in texts:
-        return None
+def _choose(choices: Mapping[str, Any], text: str) -> Any:
+    if text not in choices:
+        raise ValueError(f"There is no {text!r} to choose here.")
+    return choices[text]
+
+
+def _read_moment(text: str) -> datetime:
+    """Return the time in UTC, as the browser's field for it writes it; raises ValueError."""
     try:
-        moment = datetime.fromisoformat(texts[name])
+        moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        sentence = f"{texts[name]!r} is no time. Write it like 2026-11-23T10:00, in UTC."
-        raise InvalidError.of(name, sentence) from None
+        raise ValueError(f"{text!r} is no time. Write it like 2026-11-23T10:00, in UTC.") from None
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "pbx": pbxs.get_pbx,
+    "event": partial(_choose, {event.slug: event for event in EventType}),
+    "state": partial(_choose, {state.value: state for state in ListedState}),
+    "last": partial(_choose, PERIODS),
+    "origin": check_origin,
+    "from": _read_moment,
+    "to": _read_moment,
+}
+
+
+def _describe(name: str, value: Any) -> str:
+    """Return a field's value in the words that people choose it by."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    words = {"pbx": "name", "event": "label"}
+    if name in words:
+        return str(getattr(value, words[name]))
+    if name == "last":
+        return str(value[0])
+    return STATES[value] if name == "state" else str(value)

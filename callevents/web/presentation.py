@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from callevents import pbxs
 from callevents.delivery.filters import phase_of
+from callevents.delivery.reasons import find_paused_origin
 from callevents.enums import TABLE_ORDER
 from callevents.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.placeholders import PARAMETER_NAMES
@@ -33,8 +34,9 @@ def init_app(app: Flask) -> None:
     """Give templates their filters, functions and frame."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    texts = (moment, short_id, url_parts, display_url, phase_of, status_of, duration, percent)
-    for text_filter in texts:
+    texts = (moment, short_id, url_parts, display_url, duration, percent)
+    facts = (phase_of, find_paused_origin, status_of)
+    for text_filter in (*texts, *facts):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
         app.jinja_env.globals[function.__name__] = function

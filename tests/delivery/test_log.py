@@ -1,14 +1,16 @@
 """The log of deliveries: newest first, single ones, and each hook's last."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 
 from callevents import pbxs
 from callevents.delivery import log
-from callevents.enums import EventType
+from callevents.enums import DeliveryState, EventType
 from callevents.errors import NotFoundError
 from callevents.extensions import begin_write, db
-from callevents.models import Pbx
+from callevents.models import Attempt, Delivery, Pbx, utc_now
 from tests.conftest import Configure
 from tests.delivery.conftest import ReportEvents
 
@@ -81,3 +83,49 @@ def test_last_delivery_of_each_hook(configure: Configure, report_events: ReportE
         second.id: outs[-1],
     }
     assert log.last_deliveries([]) == {}
+
+
+def test_last_failure_of_each_hook(configure: Configure, report_events: ReportEvents) -> None:
+    """The last failed attempt is found behind any number of deliveries that wait for their first.
+
+    What a delivery says of how it ended is not its attempt's error.
+    """
+    failing = configure.hook("*", EventType.DIAL_IN, "http://a/")
+    ended = configure.hook("*", EventType.DIAL_OUT, "http://b/")
+    new = configure.hook("*", EventType.HANGUP, "http://c/")
+    ins = report_events(log.LOOKED_THROUGH + 5)
+    outs = report_events(3, EventType.DIAL_OUT)
+    report_events(1, EventType.HANGUP)
+    begin_write()
+    fail(ins[1], "Older.", minutes_ago=2)
+    fail(ins[0], "Newer.", minutes_ago=1)
+    fail(outs[1], "Refused.", minutes_ago=1).state = DeliveryState.FAILED
+    db.session.get_one(Delivery, outs[1]).error = "The request was suspended."
+    db.session.commit()
+    found = log.last_failures([failing, ended, new])
+    assert {hook_id: (one.delivery_id, one.error) for hook_id, one in found.items()} == {
+        failing.id: (ins[0], "Newer."),
+        ended.id: (outs[1], "Refused."),
+    }
+    assert log.last_failures([]) == {}
+
+
+def fail(delivery_id: str, error: str, minutes_ago: int) -> Delivery:
+    """Give the delivery an attempt that failed so long ago."""
+    delivery = db.session.get_one(Delivery, delivery_id)
+    delivery.attempts, delivery.error = 1, error
+    delivery.attempted_at = utc_now() - timedelta(minutes=minutes_ago)
+    db.session.add(
+        Attempt(
+            delivery_id=delivery_id,
+            number=1,
+            started_at=delivery.attempted_at,
+            duration_ms=3,
+            error=error,
+            method=delivery.method,
+            url=delivery.url,
+            request_headers=[],
+            response_headers=[],
+        )
+    )
+    return delivery

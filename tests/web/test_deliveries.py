@@ -134,12 +134,36 @@ NONSENSE = {
 
 
 def test_filters_that_make_no_sense(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """What cannot be looked for is said above an empty list, never a list of everything."""
+    """What cannot be looked for is said at its field, with an empty list, never everything."""
     for query, sentence in NONSENSE.items():
         answer = admin.get(f"{LOG}?{query}")
         assert answer.status_code == 200
-        assert sentence in answer.text
+        assert sentence in problem_at(query.partition("=")[0], answer.text)
         assert 'id="delivery-' not in answer.text
+
+
+def problem_at(name: str, page: str) -> str:
+    """Return what the page says of a field, which points at it."""
+    found = re.search(
+        rf'<p class="problem"\s+id="filter-{name}-problem">(.*?)</p>', page, re.DOTALL
+    )
+    assert found
+    assert f'aria-describedby="filter-{name}-problem"' in page
+    return found[1]
+
+
+def test_each_wrong_field_has_its_sentence(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """Several wrong fields are told at once, also to the form that asks through htmx."""
+    path = f"{LOG}?state=failed&origin=crm&from=x&to=y"
+    form = {"HX-Request": "true", "HX-Source": "form#filter"}
+    for answer in (admin.get(path), admin.get(path, headers=form)):
+        assert "is no origin" in problem_at("origin", answer.text)
+        assert "is no time" in problem_at("from", answer.text)
+        assert "is no time" in problem_at("to", answer.text)
+        assert "filter-state-problem" not in answer.text
+    poll = admin.get(path, headers={"HX-Request": "true"}).text
+    assert "put right: Receiver, From (UTC), To (UTC)." in poll
+    assert "filter-origin" not in poll
 
 
 def test_search(admin: Visitor, deliveries: dict[str, str]) -> None:

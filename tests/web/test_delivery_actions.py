@@ -85,7 +85,7 @@ def test_refusal_is_a_sentence(admin: Visitor, deliveries: dict[str, str]) -> No
 def test_many_are_confirmed_and_counted(admin: Visitor, deliveries: dict[str, str]) -> None:
     """The dialog says how many of which state, and only those are sent again that were counted."""
     page = admin.get(f"{LOG}/resend?state=failed").text
-    assert "Send again 1 delivery" in page
+    assert "Send 1 delivery again" in page
     action = re.search(r'action="([^"]+deliveries/resend[^"]+)"', page)
     assert action
     late = report_failed(deliveries)
@@ -101,6 +101,20 @@ def report_failed(deliveries: dict[str, str]) -> str:
     """Report one more event, whose delivery fails."""
     pbx = db.session.get_one(Delivery, deliveries["failed"]).pbx
     return report(pbx, "107", "c-7", state=DeliveryState.FAILED)
+
+
+def test_dialog_has_the_words_of_the_form(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """The dialog names the filter as its form does, and not as the address has it."""
+    page = admin.get("/deliveries/resend?pbx=head-office&state=pending&event=dial-in&last=24h").text
+    facts = re.findall(r"<dt>([^<]*)</dt>\s*<dd>\s*([^<]*?)\s*</dd>", page)
+    assert facts[:3] == [
+        ("PBX", "Head office"),
+        ("Event", "Dial-In"),
+        ("State", "Not finished"),
+    ]
+    [(name, since)] = facts[3:]
+    assert name == "From (UTC)"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", since)
 
 
 def test_cancel_many(admin: Visitor, deliveries: dict[str, str]) -> None:
@@ -144,7 +158,7 @@ def test_recover(admin: Visitor, deliveries: dict[str, str]) -> None:
     assert f'action="{LOG}/resend"' in page
     assert f'value="{event_id}"' in page
     counted = admin.get(f"{LOG}/resend?hook={event_id}&state=failed&last=24h").text
-    assert "Send again 1 delivery" in counted
+    assert "Send 1 delivery again" in counted
     since = utc_now() + timedelta(minutes=1)
     nothing = admin.get(f"{LOG}/resend?hook={event_id}&state=failed&from={since:%Y-%m-%dT%H:%M:%S}")
     assert "No deliveries match" in nothing.text
@@ -195,9 +209,36 @@ def test_page_says_why_it_waits(admin: Visitor, deliveries: dict[str, str], pbx:
     origin.error = "No connection within 3 seconds."
     db.session.commit()
     page = admin.get(f"{LOG}/{deliveries['retrying']}").text
-    assert "Requests to https://crm.example.com:443 are paused" in page
+    assert "https://crm.example.com:443</span> are paused" in page
     assert "No connection within 3 seconds." in page
+    call = admin.get("/pbxs/head-office/call?id=c-2").text
+    assert "https://crm.example.com:443</span> are paused" in call
+    assert "It is given up" in call
+    assert "an earlier delivery of the same call" in admin.get("/pbxs/head-office/call?id=c-1").text
     assert "The request is being made." in admin.get(f"{LOG}/{deliveries['sending']}").text
+
+
+def test_list_says_what_the_receiver_is_waited_for(
+    admin: Visitor, deliveries: dict[str, str], pbx: Pbx
+) -> None:
+    """Rows of a paused origin say so, and when it is tried; a poll brings its end."""
+    report(pbx, "109", "c-1", parked=True)
+    begin_write()
+    origin = db.session.get_one(Delivery, deliveries["waiting"]).origin
+    probe_at = utc_now() + timedelta(minutes=5)
+    origin.probe_at = probe_at
+    db.session.commit()
+    answer = admin.get(LOG, headers=HTMX)
+    version = {"HX-PTag": answer.headers["HX-PTag"]}
+    assert answer.text.count("receiver paused, tried") == 3
+    assert answer.text.count(f"{probe_at:%Y-%m-%dT%H:%M:%S}") == 3
+    assert admin.get(LOG, headers=HTMX | version).status_code == 304
+    begin_write()
+    db.session.get_one(Delivery, deliveries["waiting"]).origin.probe_at = None
+    db.session.commit()
+    text = admin.get(LOG, headers=HTMX | version).text
+    assert "receiver paused" not in text
+    assert text.count("behind an earlier one") == 1
 
 
 def test_call(admin: Visitor, deliveries: dict[str, str], pbx: Pbx) -> None:

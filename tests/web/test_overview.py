@@ -9,7 +9,7 @@ import pytest
 from callevents import pbxs
 from callevents.enums import DeliveryState
 from callevents.extensions import begin_write, db, write_transaction
-from callevents.models import Hook, Origin, utc_now
+from callevents.models import Attempt, Delivery, Hook, Origin, utc_now
 from callevents.upkeep.figures import refresh
 from callevents.upkeep.heartbeat import SILENT_AFTER, Myself, beat
 from tests.aged import AddEvents
@@ -76,8 +76,12 @@ def test_each_chart_has_its_table(admin: Visitor, add_events: AddEvents) -> None
 def test_what_fails_is_named_first(admin: Visitor, add_events: AddEvents) -> None:
     """A failing hook, an origin that is left alone, and missing workers are said."""
     add_events(1, state=DeliveryState.FAILED)
+    add_events(1, state=DeliveryState.PENDING, attempts=0)
     now = utc_now()
     begin_write()
+    failed = db.session.query(Delivery).filter_by(state=DeliveryState.FAILED).one()
+    failed.attempted_at = now
+    db.session.query(Attempt).one().error = "No answer within 10 seconds."
     db.session.get_one(Hook, add_events.hook.id).failing_since = now - timedelta(hours=2)
     origin = db.session.query(Origin).one()
     origin.probe_at, origin.opened_at, origin.error = now, now, "Connection <refused>."
@@ -86,6 +90,7 @@ def test_what_fails_is_named_first(admin: Visitor, add_events: AddEvents) -> Non
     assert f"failing-{add_events.hook.event_id}" in page
     assert "http://crm.example.com:80" in page
     assert "Connection &lt;refused&gt;." in page
+    assert f'{failed.id}">No answer within 10 seconds.</a>' in page
     assert "No worker is alive" in page
 
 
