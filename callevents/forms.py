@@ -36,7 +36,7 @@ from callevents.policy import (
     Policy,
     read_policy,
 )
-from callevents.urls import display_url
+from callevents.urls import display_url, is_same_origin
 
 EMPTY_HEADERS = 2
 POLICY_FIELDS = (
@@ -176,8 +176,9 @@ class HookForm(SentenceForm):
         """Return the form as it was sent, else as the hook is, else as a new one's."""
         form = cls(posted, obj=hook, data={"headers": []})
         stored = read_policy(hook).headers if hook else ()
-        form.kept_headers = {header.name.lower() for header in stored}
-        form.kept_auth = hook.auth if hook else AuthKind.NONE
+        if hook and (posted is None or is_same_origin(form.url.data or "", hook.url)):
+            form.kept_headers = {header.name.lower() for header in stored}
+            form.kept_auth = hook.auth
         if posted is None and hook is not None:
             form.url.data = display_url(hook.url)
             for header in stored:

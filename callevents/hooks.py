@@ -248,7 +248,7 @@ def _check(url: str, note: str, policy: Policy, hook: Hook | None = None) -> _Ch
     for name, check in (
         ("url", lambda: check_url(url).url),
         ("note", lambda: check_note(note)),
-        ("policy", lambda: check_policy(policy, hook)),
+        ("policy", lambda: check_policy(policy, hook, values.get("url", ""))),
     ):
         try:
             values[name] = check()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from callevents.enums import AuthKind, BodyFormat, ParameterSet
@@ -10,6 +10,7 @@ from callevents.errors import InvalidError
 from callevents.extensions import cipher
 from callevents.models import GIVE_UP_SECONDS, Hook
 from callevents.placeholders import find_problem
+from callevents.urls import origin_of
 
 #: What 'give up after' may be, in seconds, and how it is written in commands and in pages.
 GIVE_UP_CHOICES = {
@@ -48,6 +49,14 @@ _TAKEN = {
     ),
 }
 SIGNATURE_PREFIX = "webhook-"
+
+MOVED = "The URL leads to another receiver than before, so enter {} anew."
+#: The fields that each kind of authentication has, and what they are called in sentences.
+_CREDENTIALS: Mapping[AuthKind, Mapping[str, str]] = {
+    AuthKind.NONE: {},
+    AuthKind.BASIC: {"username": "the user name", "password": "the password"},
+    AuthKind.BEARER: {"token": "the token"},
+}
 
 Problems = Iterator[tuple[str, list[str]]]
 
@@ -94,10 +103,10 @@ def read_policy(hook: Hook) -> Policy:
     )
 
 
-def check_policy(policy: Policy, hook: Hook | None = None) -> Policy:
+def check_policy(policy: Policy, hook: Hook | None = None, url: str = "") -> Policy:
     """Return the policy as it can be stored; raises InvalidError for all that is wrong.
 
-    What it keeps must be there in `hook`.
+    What it keeps must be there in `hook`, and be for the origin of `url`, which is the hook's next.
     """
     errors: dict[str, list[str]] = {}
     if policy.give_up_seconds not in GIVE_UP_CHOICES:
@@ -109,8 +118,10 @@ def check_policy(policy: Policy, hook: Hook | None = None) -> Policy:
     )
     kept = {name.lower() for name, _token in _stored_headers(hook)}
     errors |= dict(_header_problems(headers, kept))
-    is_kept = hook is not None and hook.auth is policy.credentials.kind
+    is_kept = hook is not None and _is_kept(policy.credentials, hook.auth)
     errors |= dict(_credentials_problems(policy.credentials, is_kept=is_kept))
+    if hook is not None and url and origin_of(url) != origin_of(hook.url):
+        errors |= dict(_moved_problems(headers, policy.credentials, kept, is_kept=is_kept))
     if errors:
         raise InvalidError(errors)
     return replace(policy, headers=headers)
@@ -125,6 +136,23 @@ def store_policy(hook: Hook, policy: Policy) -> None:
     hook.own_headers = _encrypt_headers(hook, policy.headers)
     hook.auth_secret = _encrypt_credentials(hook, policy.credentials)
     hook.auth = policy.credentials.kind
+
+
+def _is_kept(credentials: Credentials, stored: AuthKind) -> bool:
+    """Return whether the credentials that are stored, of that kind, are to be kept."""
+    is_given = credentials.secret is not None or credentials.username
+    return credentials.kind is stored and not is_given
+
+
+def _moved_problems(
+    headers: Sequence[OwnHeader], credentials: Credentials, kept: Collection[str], *, is_kept: bool
+) -> Problems:
+    """Yield what must be entered anew: secrets are for the receiver that they were entered for."""
+    for number, header in enumerate(headers, start=1):
+        if header.value is None and header.name.lower() in kept:
+            yield f"{HEADER_FIELD}{number}", [MOVED.format(f"the value of {header.name}")]
+    for name, label in _CREDENTIALS[credentials.kind].items() if is_kept else ():
+        yield name, [MOVED.format(label)]
 
 
 def _header_problems(headers: Sequence[OwnHeader], kept: Collection[str]) -> Problems:
@@ -181,7 +209,7 @@ def _value_problem(header: OwnHeader, kept: Collection[str]) -> str:
 
 
 def _credentials_problems(credentials: Credentials, *, is_kept: bool) -> Problems:
-    if credentials.secret is None and not credentials.username and is_kept:
+    if is_kept:
         return
     if credentials.kind is AuthKind.BEARER:
         if sentence := _token_problem(credentials.secret or ""):

@@ -51,6 +51,14 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def is_same_origin(typed: str, url: str) -> bool:
+    """Return whether what is typed is a URL with the same origin as this one."""
+    try:
+        return origin_of(check_url(typed).url) == origin_of(url)
+    except InvalidError:
+        return False
+
+
 class _RuleError(Exception):
     """A rule is broken; the text is the sentence."""
 

@@ -15,6 +15,12 @@ from urllib3 import BaseHTTPResponse, Timeout
 
 from callevents.config import Settings
 from callevents.delivery.connections import Pools
+from callevents.delivery.locations import (
+    find_secrets,
+    is_location,
+    mask_all,
+    mask_location,
+)
 from callevents.delivery.request import Request
 from callevents.delivery.sentences import describe_error, describe_status, is_refusal
 from callevents.delivery.watch import INTERRUPTED, Watch, Watched
@@ -118,14 +124,18 @@ class Transport:
         if watched.reason:
             # An answer without a length ends like that too, when it is cut.
             raise ConnectionAbortedError(watched.reason)
+        location = response.headers.get("Location", "")
+        hidden = find_secrets(location) if location else ()
+
+        def mask(text: str) -> str:
+            return mask_all(request.mask(text), hidden)
+
         return {
             "status_code": response.status,
-            "headers": [[name, request.mask(value)] for name, value in _safe_headers(response)],
-            "body": request.mask(body),
+            "headers": [[name, mask(value)] for name, value in _safe_headers(response)],
+            "body": mask(body),
             "truncated": truncated,
-            "error": request.mask(
-                describe_status(response.status, response.headers.get("Location", ""))
-            ),
+            "error": mask(describe_status(response.status, mask_location(location))),
         }
 
     def _target(self, url: str) -> str:
@@ -162,7 +172,8 @@ def _read_body(response: BaseHTTPResponse) -> tuple[str, bool]:
 
 def _safe_headers(response: BaseHTTPResponse) -> Headers:
     items = list(response.headers.items())[:MAX_RESPONSE_HEADERS]
-    return [[_printable(name), _printable(value)] for name, value in items]
+    safe = [[_printable(name), _printable(value)] for name, value in items]
+    return [[name, mask_location(value) if is_location(name) else value] for name, value in safe]
 
 
 def _printable(text: str) -> str:

@@ -53,7 +53,7 @@ def read_typed(
     """
     url = check_url(form.url.data or "")
     try:
-        policy = check_policy(form.policy(), target.hook)
+        policy = check_policy(form.policy(), target.hook, url.url)
     except ValueError:
         raise InvalidError.of("form", "One of the choices does not exist.") from None
     method = Method.POST if form.method.data == Method.POST else Method.GET

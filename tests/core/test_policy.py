@@ -116,6 +116,26 @@ def test_what_is_not_given_is_kept(pbx: Pbx) -> None:
     assert (hook.own_headers, hook.auth_secret, hook.auth) == ("", "", AuthKind.NONE)
 
 
+@pytest.mark.parametrize("url", ["https://a/", "http://b/", "http://a:81/", "http://a.b/"])
+def test_kept_secrets_do_not_move(pbx: Pbx, url: str) -> None:
+    """With another scheme, host or port they must be entered anew; with another path they stay."""
+    hook = create(pbx, FULL)
+    change(hook, None, "http://A:80/x")
+    before = (hook.url, hook.own_headers, hook.auth_secret)
+    sentence = "The URL leads to another receiver than before, so enter {} anew."
+    with pytest.raises(InvalidError) as caught:
+        change(hook, None, url)
+    assert caught.value.errors == {
+        "header 1": [sentence.format("the value of X-Key")],
+        "header 2": [sentence.format("the value of X-Call")],
+        "username": [sentence.format("the user name")],
+        "password": [sentence.format("the password")],
+    }
+    db.session.rollback()
+    assert (hook.url, hook.own_headers, hook.auth_secret) == before
+    change(hook, FULL, url)
+
+
 def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
     """What was never given cannot be kept; neither can one kind's secret serve the other."""
     hook = create(pbx, FULL)

@@ -300,6 +300,17 @@ def test_answers_that_repeat_a_password_are_masked(transport: Transport, serve: 
     assert transport.send(build_request(recipe, [])).body == "ana:•••• ••••"
 
 
+def test_secrets_of_a_redirect_are_masked(transport: Transport, serve: Serve) -> None:
+    """User, password and what looks secret in the target are in no sentence, header or body."""
+    target = "https://ana:pass-word@sso.example/in?next=%2Fa&Session_Token=abcdefgh&sig=x#code=y"
+    shown = "https://••••@sso.example/in?next=%2Fa&Session_Token=••••&sig=••••#code=••••"
+    page = b'<a href="https://ana:pass-word@sso.example/in?Session_Token=abcdefgh">there</a>'
+    answer = get(transport, serve(answers(head("302 Found", f"Location: {target}") + page)).url)
+    assert answer.error == f"The receiver redirects to {shown}; redirects are not followed."
+    assert ["Location", shown] in answer.headers
+    assert answer.body == '<a href="https://••••@sso.example/in?Session_Token=••••">there</a>'
+
+
 def test_hostile_redirect_target_is_harmless_text(transport: Transport, serve: Serve) -> None:
     """The sentence has no control characters, and an end."""
     data = head("302 Found", "Location: http://a/\x1b[31m\xff" + "x" * 5000, "Content-Length: 0")

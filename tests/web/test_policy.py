@@ -122,6 +122,41 @@ def test_secrets_that_are_left_empty_are_kept(admin: Visitor, pbx: Pbx) -> None:
     assert hook.event_id == event_id
 
 
+def test_secrets_stay_with_their_receiver(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
+    """To another origin no kept secret goes, by a test or by saving; entered anew, they do."""
+    hook = create(pbx, "http://a/")
+    path, event_id = f"{ALL}/requests/{hook.event_id}", hook.event_id
+    before = (hook.url, hook.own_headers, hook.auth_secret)
+    kept = fields(receiver.url, headers__0__name="X-Key", auth="basic")
+    trial = admin.post(TEST, event_id=event_id, **kept).text
+    sentence = "The URL leads to another receiver than before, so enter {} anew."
+    assert sentence.format("the value of X-Key") in trial
+    answer = admin.post(path, **kept)
+    assert answer.status_code == 422
+    for field, what in (
+        ("headers-0-name", "the value of X-Key"),
+        ("username", "the user name"),
+        ("password", "the password"),
+    ):
+        assert re.search(rf'id="{field}-problem">.*?{sentence.format(what)}', answer.text, re.S)
+    assert "•••• kept" not in answer.text
+    hook = only_hook(pbx)
+    assert (hook.url, hook.own_headers, hook.auth_secret) == before
+    assert receiver.arrivals == []
+    anew = fields(
+        receiver.url,
+        headers__0__name="X-Key",
+        headers__0__value="new",
+        auth="basic",
+        username="ana",
+        password="other",
+    )
+    admin.post(TEST, event_id=event_id, **anew)
+    assert receiver.wait_for(1)[0].headers["X-Key"] == "new"
+    assert admin.post(path, **anew).status_code == 303
+    assert admin.post(path, **fields("http://a/")).status_code == 303
+
+
 def test_what_was_typed_stays_beside_what_is_wrong(admin: Visitor, pbx: Pbx) -> None:
     """A refused dialog keeps what was typed, secrets too, and says what is wrong beside it."""
     answer = admin.post(
