@@ -36,7 +36,7 @@ log = structlog.get_logger("callevents.intake")
 class _Request:
     """The reports of one request, and what becomes of them."""
 
-    def __init__(self, pbx: Pbx, token_id: str, reports: Sequence[Report]) -> None:
+    def __init__(self, pbx: Pbx, token_id: str | None, reports: Sequence[Report]) -> None:
         self.pbx = pbx
         self.token_id = token_id
         self.reports = reports
@@ -76,8 +76,10 @@ class Intake:
         self._has_leader = False
         self._owes_wake = False
 
-    def submit(self, pbx: Pbx, token_id: str, reports: Sequence[Report]) -> list[Accepted]:
+    def submit(self, pbx: Pbx, token_id: str | None, reports: Sequence[Report]) -> list[Accepted]:
         """Return what became of each report, after the commit that made it last.
+
+        Without a token they are our own listener's.
 
         Raises RevokedError if the token is not valid any more, UnavailableError if the database
         does not answer, and what the database has against these reports.
@@ -155,8 +157,7 @@ def _store(batch: list[_Request]) -> None:
 def _commit(batch: list[_Request]) -> None:
     """Store the requests in one transaction, and answer them after its commit."""
     begin_write()
-    token_ids = {request.token_id for request in batch}
-    valid = set(run(VALID_TOKENS, {"token_ids": list(token_ids)}).scalars())
+    valid = _valid_tokens(batch)
     by_pbx: dict[int, list[_Request]] = {}
     for request in batch:
         if request.token_id in valid:
@@ -171,6 +172,13 @@ def _commit(batch: list[_Request]) -> None:
     for request in batch:
         if request.token_id not in valid:
             request.error = RevokedError("The token is not valid any more.")
+
+
+def _valid_tokens(batch: list[_Request]) -> set[str | None]:
+    """Return which of the requests' tokens are valid; a listener needs none."""
+    token_ids = {request.token_id for request in batch if request.token_id is not None}
+    found = run(VALID_TOKENS, {"token_ids": list(token_ids)}).scalars() if token_ids else ()
+    return {None, *found}
 
 
 def _accept(requests: list[_Request]) -> list[Accepted]:

@@ -22,5 +22,12 @@ def init_app(app: Flask) -> None:
     pbxs.group.add_command(connectors.group)
     for module in (pbxs, extensions, hooks, deliveries, users, secrets):
         app.cli.add_command(module.group)
-    for command in (programs.web, programs.work, programs.up, upkeep.status, upkeep.purge):
+    for command in (
+        programs.web,
+        programs.work,
+        programs.listen,
+        programs.up,
+        upkeep.status,
+        upkeep.purge,
+    ):
         app.cli.add_command(command)

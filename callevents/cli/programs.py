@@ -4,7 +4,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from callevents import server, supervisor, worker
+from callevents import listener, server, supervisor, worker
 from callevents.cli.answers import find_settings
 
 
@@ -20,6 +20,13 @@ def web() -> None:
 def work() -> None:
     """Run a worker, which makes the requests."""
     raise SystemExit(worker.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
+
+
+@click.command("listen")
+@with_appcontext
+def listen() -> None:
+    """Run a listener, which follows PBXs that have a connector."""
+    raise SystemExit(listener.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
 
 
 @click.command("up")

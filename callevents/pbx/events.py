@@ -7,6 +7,8 @@ from callevents.enums import CallFlow, CallStatus, EventType
 from callevents.pbx.legs import Leg, Role
 from callevents.reports import MAX_DURATION_SECONDS, Report
 
+#: What the keys of events begin with; then come the event's type and the leg's id.
+KEY_PREFIX = "leg:"
 DIALS = {EventType.DIAL_IN, EventType.DIAL_OUT}
 
 
@@ -58,7 +60,7 @@ def make_event(
         at=at,
         # Each event is sent once for a leg, so this tells a repeated one, even from a second
         # connection to the same PBX.
-        key=f"leg:{event_type.slug}:{leg.id}",
+        key=f"{KEY_PREFIX}{event_type.slug}:{leg.id}",
     )
     return TrackedEvent(
         report=report,

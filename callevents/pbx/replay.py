@@ -2,33 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from callevents.enums import EventType
 from callevents.errors import CallEventsError
 from callevents.pbx import asterisk, freeswitch
 from callevents.pbx.events import TrackedEvent
 from callevents.pbx.extensions import ExtensionSet
+from callevents.pbx.parsing import Parser
+from callevents.pbx.session import Session
 from callevents.pbx.tracking import Tracker
 from callevents.pbx.values import Message
 
 
 class NotACaptureError(CallEventsError):
     """The file holds no captured stream of this kind."""
-
-
-class Parser(Protocol):
-    """Cuts a stream into messages."""
-
-    @property
-    def broken(self) -> int:
-        """How much of the stream could not be read."""
-
-    def feed(self, data: bytes) -> Iterator[Message]:
-        """Give the messages that are complete now."""
-
-    def close(self) -> Iterator[Message]:
-        """Give the last message of a stream."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +27,9 @@ class Source:
     make_parser: Callable[[], Parser]
     make_tracker: Callable[..., Tracker[Any]]
     is_message: Callable[[Message], bool]
+    make_session: Callable[..., Session]
+    #: The part of a message that has its time, and in which part of a second.
+    clock: tuple[str, int]
 
     def is_capture(self, beginning: bytes) -> bool:
         """Tell whether a file that begins so is a capture of this kind."""
@@ -51,12 +42,16 @@ SOURCES = {
         asterisk.AmiParser,
         asterisk.AsteriskTracker,
         asterisk.is_message,
+        asterisk.AmiSession,
+        asterisk.CLOCK,
     ),
     "freeswitch": Source(
         "FreeSWITCH's event socket",
         freeswitch.EventSocketParser,
         freeswitch.FreeswitchTracker,
         freeswitch.is_message,
+        freeswitch.EventSocketSession,
+        freeswitch.CLOCK,
     ),
 }
 

@@ -9,6 +9,7 @@ from typing import Generic
 from callevents.enums import CallStatus, EventType
 from callevents.pbx.events import Hangup, TrackedEvent, make_event
 from callevents.pbx.extensions import ExtensionSet
+from callevents.pbx.known import KnownLeg
 from callevents.pbx.legs import MAX_LEGS, Leg, Legs, LegT, Role
 from callevents.pbx.values import Message
 
@@ -63,6 +64,10 @@ class Tracker(Generic[LegT]):
 
     def adopt(self, rows: Iterable[Message], at: datetime | None = None) -> list[TrackedEvent]:
         """Take over the running calls; return the hangups of what ended while we were away."""
+        raise NotImplementedError
+
+    def restore(self, legs: Iterable[KnownLeg]) -> None:
+        """Follow legs that were followed before; whether they still run, a list has to tell."""
         raise NotImplementedError
 
     def interrupted(self) -> None:

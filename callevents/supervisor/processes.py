@@ -36,7 +36,7 @@ log = structlog.get_logger("callevents.supervisor")
 
 
 class Processes:
-    """Valkey, the web server and the workers."""
+    """Valkey, the web server, the workers and the listeners."""
 
     def __init__(self, settings: Settings, listener: socket.socket, signals: Signals) -> None:
         self._settings = settings
@@ -48,6 +48,9 @@ class Processes:
         ]
         for number in range(1, settings.workers + 1):
             child = Child(f"worker {number}", _flask("worker"), environment=environment)
+            self._flask.append(child)
+        for number in range(1, settings.listeners + 1):
+            child = Child(f"listener {number}", _flask("listen"), environment=environment)
             self._flask.append(child)
 
     def start(self) -> None:

@@ -13,10 +13,13 @@ from callevents.pbx.asterisk.dialling import Dialling, Events
 from callevents.pbx.causes import find_status
 from callevents.pbx.events import Hangup
 from callevents.pbx.extensions import ExtensionSet
+from callevents.pbx.known import KnownLeg
 from callevents.pbx.legs import MAX_LEGS, Role
 from callevents.pbx.values import Message, cause_of, id_of, moment_of, text_of
 
 RING, UP = "4", "6"
+#: Where a message has its time, and in which part of a second.
+CLOCK = ("Timestamp", 1)
 Handler = Callable[[Message, datetime | None], Events | None]
 
 
@@ -39,7 +42,7 @@ class AsteriskTracker(Dialling):
     def feed(self, message: Message, at: datetime | None = None) -> Events:
         """Return the call events that follow from the message."""
         self.counts.messages += 1
-        at = moment_of(message, "Timestamp") or at
+        at = moment_of(message, *CLOCK) or at
         self._pass_time(at)
         self._hear(message, at)
         handler = self._handlers.get(message.get("Event", ""))
@@ -61,9 +64,15 @@ class AsteriskTracker(Dialling):
                 self._keep(leg)
                 adoption.take_over(leg, row, is_new=True)
             elif leg is not None and leg.is_doubtful:
+                self._name(leg, row)
                 adoption.take_over(leg, row, is_new=False)
                 self._legs.hear(leg)
         return events
+
+    def restore(self, legs: Iterable[KnownLeg]) -> None:
+        """Follow legs that were followed before; whether they still run, a list has to tell."""
+        for leg in legs:
+            self._keep(Channel(name="", **leg.values()))
 
     def interrupted(self) -> None:
         """Note that messages may be missing from now on: legs may end unseen."""
@@ -106,6 +115,14 @@ class AsteriskTracker(Dialling):
             caller_number=text_of(message, "CallerIDNum"),
             caller_name=text_of(message, "CallerIDName"),
         )
+
+    def _name(self, leg: Channel, row: Message) -> None:
+        """Give a leg that was restored what only the list knows of it."""
+        if not leg.name:
+            leg.name = text_of(row, "Channel")
+            leg.is_root = leg.call_id == leg.id
+            if is_dialled_number(exten := text_of(row, "Exten")):
+                leg.exten = exten
 
     def _keep(self, leg: Channel) -> None:
         super()._keep(leg)

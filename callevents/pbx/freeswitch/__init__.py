@@ -1,6 +1,7 @@
 """FreeSWITCH's event socket, in the format `plain`."""
 
 from callevents.pbx.freeswitch.messages import EventSocketParser, is_message
-from callevents.pbx.freeswitch.tracker import FreeswitchTracker
+from callevents.pbx.freeswitch.session import EventSocketSession
+from callevents.pbx.freeswitch.tracker import CLOCK, FreeswitchTracker
 
-__all__ = ["EventSocketParser", "FreeswitchTracker", "is_message"]
+__all__ = ["CLOCK", "EventSocketParser", "EventSocketSession", "FreeswitchTracker", "is_message"]

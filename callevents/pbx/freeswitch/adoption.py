@@ -62,6 +62,14 @@ def new_channel(row: Message, extensions: ExtensionSet) -> Channel:
     return channel
 
 
+def complete(channel: Channel, row: Message, extensions: ExtensionSet) -> None:
+    """Give a channel that was restored what only the list knows of it."""
+    listed = new_channel(row, extensions)
+    channel.name, channel.number = listed.name, listed.number
+    channel.is_inbound, channel.is_originated = listed.is_inbound, listed.is_originated
+    channel.parent_id = listed.parent_id
+
+
 class Calls:
     """The channels of a list, and which of them were made for which."""
 

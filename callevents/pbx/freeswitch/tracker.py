@@ -16,11 +16,13 @@ from callevents.pbx.freeswitch.channels import (
     presence_of,
 )
 from callevents.pbx.freeswitch.messages import BODY
+from callevents.pbx.known import KnownLeg
 from callevents.pbx.legs import MAX_LEGS, Role
 from callevents.pbx.tracking import Tracker
 from callevents.pbx.values import Message, cause_of, id_of, moment_of, seconds_of, text_of
 
-MICROSECONDS = 1_000_000
+#: Where a message has its time, and in which part of a second.
+CLOCK = ("Event-Date-Timestamp", 1_000_000)
 
 Events = list[TrackedEvent]
 Handler = Callable[[Message, str, datetime | None], Events]
@@ -41,7 +43,7 @@ class FreeswitchTracker(Tracker[Channel]):
     def feed(self, message: Message, at: datetime | None = None) -> Events:
         """Return the call events that follow from the message."""
         self.counts.messages += 1
-        at = moment_of(message, "Event-Date-Timestamp", MICROSECONDS) or at
+        at = moment_of(message, *CLOCK) or at
         self._pass_time(at)
         if BODY in message:
             return self._adopt_answer(message, at)
@@ -69,9 +71,16 @@ class FreeswitchTracker(Tracker[Channel]):
                 self._keep(leg)
                 calls.take_over(leg, row)
             elif leg is not None and leg.is_doubtful:
+                if not leg.name:
+                    adoption.complete(leg, row, self.extensions)
                 calls.take_over(leg, row)
                 self._legs.hear(leg)
         return events
+
+    def restore(self, legs: Iterable[KnownLeg]) -> None:
+        """Follow legs that were followed before; whether they still run, a list has to tell."""
+        for leg in legs:
+            self._keep(Channel(name="", is_inbound=leg.role is Role.CALLER, **leg.values()))
 
     def _adopt_answer(self, message: Message, at: datetime | None) -> Events:
         """Adopt the channels, if this is the answer to `show channels as json`."""

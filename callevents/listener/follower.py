@@ -1,0 +1,243 @@
+"""Follows one PBX: connects, reads, and hands the events on to be stored."""
+
+import threading
+import time
+from contextlib import closing
+from socket import socket
+
+import structlog
+from flask import Flask
+
+from callevents.config import Settings
+from callevents.enums import ConnectorState
+from callevents.extensions import db
+from callevents.intake import SILENT
+from callevents.listener.buffer import Buffer
+from callevents.listener.clock import PbxClock
+from callevents.listener.known import load_known
+from callevents.listener.link import open_link
+from callevents.listener.pauses import Pauses
+from callevents.listener.status import Status
+from callevents.listener.storing import Storer
+from callevents.listener.target import UNREADABLE, Target
+from callevents.models import utc_now
+from callevents.pbx.extensions import ExtensionSet
+from callevents.pbx.replay import SOURCES
+from callevents.pbx.session import RefusedError, Session, SessionError
+
+#: How long the PBX may take from the connection to the end of the log-in.
+LOGIN_SECONDS = 10.0
+READ_BYTES = 64 * 1024
+#: How often to look whether to stop, or to ask for a sign of life.
+READ_SECONDS = 0.25
+RESTORE_PAUSE_SECONDS = 1.0
+
+log = structlog.get_logger("callevents.listener")
+
+
+class Follower:
+    """Two threads: one reads on while the other stores."""
+
+    def __init__(self, app: Flask, target: Target, extensions: ExtensionSet) -> None:
+        self.target = target
+        self.status = Status()
+        self._app = app
+        self._settings: Settings = app.extensions["callevents_settings"]
+        self._source = SOURCES[target.kind.value]
+        self._tracker = self._source.make_tracker(extensions)
+        self._clock = PbxClock(*self._source.clock)
+        self._buffer = Buffer(self._settings.listen_buffer_events)
+        self._storer = Storer(app, target.pbx, self._buffer)
+        self._stopping = threading.Event()
+        self._broken_before = 0
+        name = target.pbx.slug
+        self._threads = [
+            threading.Thread(target=self._listen, name=f"listen to {name}", daemon=True),
+            threading.Thread(target=self._storer.run, name=f"store of {name}", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def request_stop(self) -> None:
+        """Read no more, store what has been read, and end."""
+        self._stopping.set()
+        self._storer.give_up_after(self._settings.shutdown_seconds)
+        self._buffer.take_all()
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still reads or stores."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def waiting(self) -> int:
+        """How many events are not stored yet."""
+        return len(self._buffer)
+
+    def set_extensions(self, extensions: ExtensionSet) -> None:
+        """Take what counts as an extension from now on."""
+        self._tracker.extensions = extensions
+
+    def take_status(self) -> Status:
+        """Return how it goes, with what is counted elsewhere."""
+        status = self.status
+        status.messages = self._tracker.counts.messages
+        status.skipped = self._tracker.counts.broken + self._broken_before + self._storer.refused
+        status.events = self._storer.stored
+        status.dropped_legs = self._tracker.dropped
+        return status
+
+    def _listen(self) -> None:
+        try:
+            self._restore()
+            self._keep_connected()
+        finally:
+            self._buffer.close()
+
+    def _keep_connected(self) -> None:
+        """Connect again and again until we are to stop."""
+        pauses = Pauses(self._settings.listen_longest_pause_seconds)
+        while not self._stopping.is_set():
+            try:
+                self._connect(pauses)
+            except SessionError as error:
+                self._fail(str(error))
+                self._stopping.wait(pauses.take(is_refused=error.is_refused))
+            except Exception as error:  # the PBX has to be listened to
+                log.error("listening failed", pbx=self.target.pbx.slug, exc_info=error)
+                self._fail(f"Listening failed in an unforeseen way: {type(error).__name__}.")
+                self._stopping.wait(pauses.take())
+
+    def _restore(self) -> None:
+        """Learn which calls were followed before, whoever did it."""
+        while not self._stopping.is_set():
+            try:
+                with self._app.app_context():
+                    self._tracker.restore(load_known(self.target.pbx.id))
+                    db.session.rollback()
+            except SILENT as error:
+                log.error("the database does not answer", error=str(error))
+                self._stopping.wait(RESTORE_PAUSE_SECONDS)
+            else:
+                return
+
+    def _connect(self, pauses: Pauses) -> None:
+        target = self.target
+        if target.secret is None:
+            raise RefusedError(UNREADABLE)
+        self.status.state = ConnectorState.CONNECTING
+        link = open_link(
+            target.host, target.port, uses_tls=target.uses_tls, settings=self._settings
+        )
+        session = self._source.make_session(
+            username=target.username, secret=target.secret, is_encrypted=target.uses_tls
+        )
+        with closing(link):
+            link.settimeout(READ_SECONDS)
+            try:
+                self._converse(link, session, pauses)
+            except OSError as error:
+                words = error.strerror or str(error)
+                raise SessionError(f"The connection broke off: {words.lower()}.") from None
+            finally:
+                self._broken_before += session.broken
+                self.status.connected_since = None
+                self._tracker.interrupted()
+
+    def _converse(self, link: socket, session: Session, pauses: Pauses) -> None:
+        """Listen until we stop; raises SessionError and OSError."""
+        conversation = Conversation(session, self._settings.listen_heartbeat_seconds)
+        while not self._stopping.is_set():
+            link.sendall(session.take_outgoing())
+            try:
+                data = link.recv(READ_BYTES)
+            except TimeoutError:
+                conversation.note_silence()
+                continue
+            if not data:
+                raise SessionError(conversation.explain_end())
+            conversation.note_sound()
+            self._take(session, data)
+            if session.is_ready and self.status.connected_since is None:
+                pauses.reset()
+                self._note_connected()
+            if session.notice and session.notice != self.status.last_error:
+                self._note_error(session.notice)
+
+    def _take(self, session: Session, data: bytes) -> None:
+        self.status.last_message_at = utc_now()
+        for message in session.receive(data):
+            self._buffer.put(self._tracker.feed(message, self._clock.read(message)))
+
+    def _note_connected(self) -> None:
+        self.status.state = ConnectorState.CONNECTED
+        self.status.connected_since = utc_now()
+        log.info("connected to the PBX", pbx=self.target.pbx.slug)
+
+    def _fail(self, sentence: str) -> None:
+        self.status.state = ConnectorState.PAUSING
+        self._note_error(sentence)
+
+    def _note_error(self, sentence: str) -> None:
+        self.status.last_error, self.status.last_error_at = sentence, utc_now()
+        log.warning(
+            "the PBX is not listened to as it should be", pbx=self.target.pbx.slug, error=sentence
+        )
+
+
+class Conversation:
+    """Watches the time: the log-in must end, and a silent PBX must give a sign of life."""
+
+    def __init__(self, session: Session, heartbeat_seconds: float) -> None:
+        self._session = session
+        self._heartbeat = heartbeat_seconds
+        self._began_at = self._heard_at = time.monotonic()
+        self._has_said_anything = False
+        self._has_asked = False
+
+    def note_sound(self) -> None:
+        """Note that the PBX has said something."""
+        self._heard_at = time.monotonic()
+        self._has_said_anything, self._has_asked = True, False
+
+    def note_silence(self) -> None:
+        """Ask for a sign of life when it is time to; raises SessionError when none came."""
+        now = time.monotonic()
+        if not self._session.is_ready:
+            if now - self._began_at > LOGIN_SECONDS:
+                raise SessionError(self._explain_no_login())
+            return
+        silence = now - self._heard_at
+        if silence > 2 * self._heartbeat:
+            raise SessionError(f"The PBX has given no sign of life for {silence:.0f} seconds.")
+        if silence > self._heartbeat and not self._has_asked:
+            self._session.ping()
+            self._has_asked = True
+
+    def explain_end(self) -> str:
+        """Return a sentence for a connection that the other side has closed."""
+        if self._session.is_ready:
+            return "The PBX has closed the connection."
+        if not self._has_said_anything:
+            return (
+                f"The other side closed the connection at once, as a PBX does that does not let "
+                f"our address in, and as one that expects {'no ' * self._session.is_encrypted}TLS."
+            )
+        return "The PBX has closed the connection before the end of the log-in."
+
+    def _explain_no_login(self) -> str:
+        if self._has_said_anything:
+            return f"The PBX did not answer to the log-in within {LOGIN_SECONDS:.0f} seconds."
+        return (
+            f"Nothing was said within {LOGIN_SECONDS:.0f} seconds where an {self._session.label} "
+            "begins to speak. If TLS is expected there, switch it on."
+        )

@@ -1,0 +1,96 @@
+"""Which listener leads at which PBX: a lease in the database."""
+
+import os
+import socket
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+
+from callevents.enums import ConnectorState
+from callevents.extensions import db
+from callevents.listener.status import COUNTS, Status
+from callevents.models import Connector, Pbx, new_id
+
+
+@dataclass(frozen=True)
+class Myself:
+    """This listener, as others see it."""
+
+    id: str = field(default_factory=new_id)
+    name: str = field(
+        default_factory=lambda: f"{socket.gethostname()[:280]}, process {os.getpid()}"
+    )
+
+
+def list_enabled() -> Sequence[tuple[Connector, Pbx]]:
+    """Return all connectors that are to be listened to."""
+    rows = db.session.execute(
+        select(Connector, Pbx).join(Pbx).where(Connector.enabled).order_by(Pbx.id)
+    )
+    return [(connector, pbx) for connector, pbx in rows]
+
+
+def is_free(connector: Connector, now: datetime) -> bool:
+    """Tell whether nobody leads there."""
+    return connector.leader_until is None or connector.leader_until < now
+
+
+def take_lead(
+    pbx_ids: Collection[int], myself: Myself, now: datetime, lease: timedelta
+) -> set[int]:
+    """Lead, or lead on, at those PBXs where nobody else does; return where that is."""
+    mine_or_free = or_(
+        Connector.leader_id == myself.id,
+        Connector.leader_until.is_(None),
+        Connector.leader_until < now,
+    )
+    taken = db.session.scalars(
+        update(Connector)
+        .where(Connector.pbx_id.in_(sorted(pbx_ids)), Connector.enabled, mine_or_free)
+        .values(leader_id=myself.id, leader_name=myself.name, leader_until=now + lease)
+        .returning(Connector.pbx_id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(taken)
+
+
+def write_status(
+    pbx_id: int, myself: Myself, status: Status, waiting: int, counted: dict[str, int]
+) -> None:
+    """Write down how it goes where we lead, adding to the counts what came since."""
+    values: dict[str, Any] = {
+        "state": status.state,
+        "connected_since": status.connected_since,
+        "last_message_at": status.last_message_at or Connector.last_message_at,
+        "waiting": waiting,
+    }
+    for name in COUNTS:
+        values[name] = getattr(Connector, name) + getattr(status, name) - counted.get(name, 0)
+    if status.last_error_at is not None:
+        values |= {"last_error": status.last_error, "last_error_at": status.last_error_at}
+    db.session.execute(
+        update(Connector)
+        .where(Connector.pbx_id == pbx_id, Connector.leader_id == myself.id)
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def let_go(pbx_ids: Collection[int], myself: Myself) -> None:
+    """Let another listener lead at once."""
+    db.session.execute(
+        update(Connector)
+        .where(Connector.pbx_id.in_(sorted(pbx_ids)), Connector.leader_id == myself.id)
+        .values(
+            leader_id=None,
+            leader_name="",
+            leader_until=None,
+            state=ConnectorState.CONNECTING,
+            connected_since=None,
+            waiting=0,
+        )
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,50 @@
+"""What a listener needs to know of a PBX that it follows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from callevents.encryption import UnreadableError
+from callevents.enums import ConnectorKind
+from callevents.extensions import cipher, db
+from callevents.models import Connector, Pbx
+
+UNREADABLE = (
+    "The connector's secret cannot be decrypted with the keys that there are. Enter it again."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A connector as it was set, free of the database's session."""
+
+    pbx: Pbx
+    kind: ConnectorKind
+    host: str
+    port: int
+    username: str
+    #: None if no key decrypts it.
+    secret: str | None
+    uses_tls: bool
+    extension_pattern: str
+    changed_at: datetime
+
+
+def make_target(connector: Connector, pbx: Pbx) -> Target:
+    """Return what is to be followed; takes the PBX out of the session."""
+    try:
+        secret = cipher.bound.decrypt(connector.secret)
+    except UnreadableError:
+        secret = None
+    if pbx in db.session:
+        db.session.expunge(pbx)
+    return Target(
+        pbx=pbx,
+        kind=connector.kind,
+        host=connector.host,
+        port=connector.port,
+        username=connector.username,
+        secret=secret,
+        uses_tls=connector.uses_tls,
+        extension_pattern=connector.extension_pattern,
+        changed_at=connector.changed_at,
+    )
