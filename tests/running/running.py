@@ -127,6 +127,8 @@ class CallEvents(Program):
         launcher: Sequence[str] = (),
         **settings: str,
     ) -> None:
+        # Most tests need no listener, and each process takes a second of work to start.
+        settings.setdefault("listeners", "0")
         self.port = int(settings.setdefault("port", str(find_free_port())))
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir

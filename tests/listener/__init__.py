@@ -1,0 +1,1 @@
+"""Listening to PBXs: real servers of both kinds on sockets, and the listener that connects."""
