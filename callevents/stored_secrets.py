@@ -55,6 +55,18 @@ def renew_connectors() -> Renewed:
     return Renewed(len(found) - len(unreadable), unreadable, 0)
 
 
+def renew_formats() -> Renewed:
+    """Encrypt anew what PBXs sign their reports with; they are few."""
+    found = db.session.scalars(select(Pbx).where(Pbx.format_secret != "").with_for_update()).all()
+    unreadable = []
+    for pbx in found:
+        try:
+            pbx.format_secret = cipher.bound.renew(pbx.format_secret)
+        except UnreadableError:
+            unreadable.append(f"the format of {pbx.slug}")
+    return Renewed(len(found) - len(unreadable), unreadable, 0)
+
+
 def _with_secrets(after_id: int, limit: int) -> Select[Hook]:
     has_any = or_(Hook.own_headers != "", *(getattr(Hook, name) != "" for name in _COLUMNS))
     return select(Hook).where(Hook.id > after_id, has_any).order_by(Hook.id).limit(limit)

@@ -1,6 +1,7 @@
 """What all commands share: how they answer, how they fail, and how they read what is given."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import wraps
@@ -69,6 +70,11 @@ def read_age(text: str) -> timedelta:
     if not (number.isascii() and number.isdigit() and unit) or len(number) > 6:
         raise click.UsageError(f"{text!r} is no age such as 30d, 12h or 90m.")
     return timedelta(**{unit: int(number)})
+
+
+def read_secret(given: str | None) -> str | None:
+    """Return a secret that is given as an option: from the input, where it is a dash."""
+    return sys.stdin.readline().strip() if given == "-" else given
 
 
 def find_settings() -> Settings:

@@ -1,13 +1,18 @@
 """The commands about connectors: `flask pbx connector set|show|remove`."""
 
-import sys
 from typing import TypeVar
 
 import click
 from flask.cli import AppGroup
 
 from callevents import connectors, pbxs
-from callevents.cli.answers import Values, json_option, print_answer, reports_errors
+from callevents.cli.answers import (
+    Values,
+    json_option,
+    print_answer,
+    read_secret,
+    reports_errors,
+)
 from callevents.connectors import Access
 from callevents.enums import ConnectorKind
 from callevents.extensions import begin_write, db
@@ -55,7 +60,7 @@ def set_connector(
         host=_given(host, _kept(old, "host", "")),
         port=_given(port, _kept(old if is_same_kind else None, "port", new_kind.port)),
         username=_given(user, _kept(old, "username", "")),
-        secret=_read_secret(secret or ""),
+        secret=read_secret(secret) or "",
         uses_tls=_given(tls, _kept(old, "uses_tls", False)),
         enabled=_given(enabled, _kept(old, "enabled", True)),
         extension_pattern=_given(pattern, _kept(old, "extension_pattern", "")),
@@ -85,12 +90,6 @@ def remove_connector(pbx: str, as_json: bool) -> None:
     connectors.remove_connector(found)
     db.session.commit()
     print_answer({"removed": found.slug}, f"{found.name} has no connector any more.", as_json)
-
-
-def _read_secret(text: str) -> str:
-    """Return the secret, from the input where that is wished."""
-    from_input = text == "-"
-    return sys.stdin.readline().strip() if from_input else text
 
 
 def _given(value: T | None, kept: T) -> T:

@@ -41,10 +41,10 @@ def rotate_secrets(as_json: bool) -> None:
 def _renew_all() -> tuple[int, list[str]]:
     """Return how many have been renewed, and the names of those that could not be."""
     begin_write()
-    of_connectors = stored_secrets.renew_connectors()
+    of_pbxs = [stored_secrets.renew_connectors(), stored_secrets.renew_formats()]
     db.session.commit()
-    count, last_id = of_connectors.count, 0
-    unreadable = [*of_connectors.unreadable]
+    count, last_id = sum(one.count for one in of_pbxs), 0
+    unreadable = [name for one in of_pbxs for name in one.unreadable]
     while True:
         begin_write()
         batch = stored_secrets.renew_batch(last_id)

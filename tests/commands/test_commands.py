@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from callevents import create_app, users
+from callevents import create_app, pbxs, users
 from callevents.config import Settings
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import begin_write, db
@@ -40,12 +40,34 @@ def test_pbxs(run: Run, answer: Callable[..., Any]) -> None:
     assert lines[1] == "Its token, shown this once:"
     assert lines[2].startswith("cet_")
     assert answer("pbx", "list") == [
-        {"slug": "branch", "name": "Branch"},
-        {"slug": "head-office", "name": "Head office"},
+        {"slug": "branch", "name": "Branch", "format": "generic"},
+        {"slug": "head-office", "name": "Head office", "format": "generic"},
     ]
     assert run("pbx", "list").stdout == (
-        "slug         name\nbranch       Branch\nhead-office  Head office\n"
+        "slug         name         format\n"
+        "branch       Branch       generic\n"
+        "head-office  Head office  generic\n"
     )
+
+
+def test_format_of_a_pbx(run: Run, answer: Callable[..., Any]) -> None:
+    """A format is chosen with a new PBX or later; a secret is kept encrypted and not printed."""
+    added = answer("pbx", "add", "Edge", "--format", "kamailio")
+    assert added["format"] == "kamailio"
+    assert run("pbx", "set", "edge", "--format", "yeastar").stdout == (
+        "The reports of Edge are read as: Yeastar P-Series.\n"
+    )
+    set_secret = run("pbx", "set", "edge", "--format-secret", "-", input="s3cret\n")
+    assert set_secret.stdout == "The reports of Edge are read as: Yeastar P-Series, signed.\n"
+    assert "s3cret" not in pbxs.get_pbx("edge").format_secret
+    assert pbxs.find_format_secret(pbxs.get_pbx("edge")) == "s3cret"
+    answer("pbx", "set", "edge", "--format", "yeastar")
+    assert pbxs.find_format_secret(pbxs.get_pbx("edge")) == "s3cret"
+    # Only a format that can be signed keeps a secret.
+    answer("pbx", "set", "edge", "--format", "generic")
+    assert pbxs.get_pbx("edge").format_secret == ""
+    assert run("pbx", "add", "Other", "--format", "fax").exit_code == 2
+    check_failure(run("pbx", "set", "nobody"), "There is no PBX 'nobody'.")
 
 
 def test_token_of_the_command_works(app: Flask, answer: Callable[..., Any], redis_url: str) -> None:
