@@ -10,10 +10,10 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage faults bench check format
+.PHONY: help install run test test-sip coverage faults bench check format
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Install what it needs into .venv, and start nothing
 
@@ -22,6 +22,9 @@ run: $(VENV)/installed ## Install and start everything on this machine; Ctrl-C s
 
 test: $(VENV)/installed-dev ## Run all tests, on SQLite and PostgreSQL and in a browser
 	@.ci/test $(BIN) $(ARGS)
+
+test-sip: $(VENV)/installed-dev ## Make real SIP calls through Kamailio with sipp
+	@.ci/test $(BIN) tests/sip $(ARGS)
 
 # On its own, because it makes the tests take three times as long.
 coverage: $(VENV)/installed-dev ## Run all tests and say which lines none of them runs

@@ -26,7 +26,7 @@ from tests.receiver import Receiver
 
 SECRET_KEY = "for tests only, and long enough for the rule"
 #: Folders whose tests take seconds each. They begin first, so that none is left over at the end.
-SLOW_FOLDERS = ("running", "browser", "journeys", "faults")
+SLOW_FOLDERS = ("running", "browser", "journeys", "faults", "sip")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
