@@ -49,6 +49,8 @@ class Follower:
         self._buffer = Buffer(self._settings.listen_buffer_events)
         self._storer = Storer(app, target.pbx, self._buffer)
         self._stopping = threading.Event()
+        self._session: Session | None = None
+        #: What could not be read on earlier connections.
         self._broken_before = 0
         name = target.pbx.slug
         self._threads = [
@@ -91,7 +93,8 @@ class Follower:
         """Return how it goes, with what is counted elsewhere."""
         status = self.status
         status.messages = self._tracker.counts.messages
-        status.skipped = self._tracker.counts.broken + self._broken_before + self._storer.refused
+        broken = self._broken_before + (self._session.broken if self._session else 0)
+        status.skipped = self._tracker.counts.broken + broken + self._storer.refused
         status.events = self._storer.stored
         status.dropped_legs = self._tracker.dropped
         return status
@@ -138,7 +141,7 @@ class Follower:
         link = open_link(
             target.host, target.port, uses_tls=target.uses_tls, settings=self._settings
         )
-        session = self._source.make_session(
+        session = self._session = self._source.make_session(
             username=target.username, secret=target.secret, is_encrypted=target.uses_tls
         )
         with closing(link):
@@ -149,7 +152,7 @@ class Follower:
                 words = error.strerror or str(error)
                 raise SessionError(f"The connection broke off: {words.lower()}.") from None
             finally:
-                self._broken_before += session.broken
+                self._broken_before, self._session = self._broken_before + session.broken, None
                 self.status.connected_since = None
                 self._tracker.interrupted()
 

@@ -12,6 +12,7 @@ from sqlalchemy import or_, select, update
 from callevents.enums import ConnectorState
 from callevents.extensions import db
 from callevents.listener.status import COUNTS, Status
+from callevents.listener.target import Target
 from callevents.models import Connector, Pbx, new_id
 
 
@@ -58,9 +59,12 @@ def take_lead(
 
 
 def write_status(
-    pbx_id: int, myself: Myself, status: Status, waiting: int, counted: dict[str, int]
+    target: Target, myself: Myself, status: Status, waiting: int, counted: dict[str, int]
 ) -> None:
-    """Write down how it goes where we lead, adding to the counts what came since."""
+    """Write down how it goes where we lead, adding to the counts what came since.
+
+    Unless an admin has changed the connector meanwhile: how it went before is of no interest.
+    """
     values: dict[str, Any] = {
         "state": status.state,
         "connected_since": status.connected_since,
@@ -73,7 +77,11 @@ def write_status(
         values |= {"last_error": status.last_error, "last_error_at": status.last_error_at}
     db.session.execute(
         update(Connector)
-        .where(Connector.pbx_id == pbx_id, Connector.leader_id == myself.id)
+        .where(
+            Connector.pbx_id == target.pbx.id,
+            Connector.leader_id == myself.id,
+            Connector.changed_at == target.changed_at,
+        )
         .values(values)
         .execution_options(synchronize_session=False)
     )

@@ -132,7 +132,9 @@ class Listener:
     def _write(self, pbx_id: int, follower: Follower) -> None:
         status = follower.take_status()
         counts = {name: getattr(status, name) for name in COUNTS}
-        write_status(pbx_id, self._myself, status, follower.waiting, self._counted.get(pbx_id, {}))
+        write_status(
+            follower.target, self._myself, status, follower.waiting, self._counted.get(pbx_id, {})
+        )
         self._counted[pbx_id] = counts
 
     def _follow(self, targets: dict[int, Target]) -> None:

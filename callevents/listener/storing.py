@@ -4,6 +4,7 @@ import time
 
 import structlog
 from flask import Flask
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from callevents.errors import UnavailableError
 from callevents.intake import Intake
@@ -43,11 +44,9 @@ class Storer:
         while batch := self._buffer.look(BATCH):
             try:
                 self._store(batch)
-            except UnavailableError:
+            except (UnavailableError, SQLAlchemyError) as error:
                 if self._is_late():
-                    log.error(
-                        "events are lost with this process", pbx=self._pbx.slug, n=len(self._buffer)
-                    )
+                    self._give_up(str(error))
                     return
                 time.sleep(FIRST_PAUSE_SECONDS if self._give_up_at else pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -58,20 +57,33 @@ class Storer:
                 self._waker.wake()
 
     def _store(self, batch: list[TrackedEvent]) -> None:
-        """Store the events, together or one by one without those that cannot be."""
+        """Store the events, together or one by one without those that cannot be.
+
+        Raises UnavailableError or SQLAlchemyError where it is not for the events that they are not.
+        """
         try:
             accepted = self._intake.submit(self._pbx, None, [event.report for event in batch])
-        except UnavailableError:
+        except (IntegrityError, DataError) as error:
+            self._store_others(batch, error)
+        except (UnavailableError, SQLAlchemyError):
             raise
-        except Exception as error:  # one bad event must not stop the others
-            if len(batch) > 1:
-                for event in batch:
-                    self._store([event])
-                return
-            log.error("an event cannot be stored", pbx=self._pbx.slug, exc_info=error)
-            self.refused += 1
+        except Exception as error:  # noqa: BLE001  # one bad event must not stop the others
+            self._store_others(batch, error)
         else:
             self.stored += sum(not one.repeated for one in accepted)
+
+    def _store_others(self, batch: list[TrackedEvent], error: Exception) -> None:
+        """Leave out what cannot be stored: a single event, or those found one by one."""
+        if len(batch) > 1:
+            for event in batch:
+                self._store([event])
+            return
+        log.error("an event cannot be stored", pbx=self._pbx.slug, exc_info=error)
+        self.refused += 1
+
+    def _give_up(self, error: str) -> None:
+        lost = len(self._buffer)
+        log.error("events are lost with this process", pbx=self._pbx.slug, n=lost, error=error)
 
     def _is_late(self) -> bool:
         return self._give_up_at is not None and time.monotonic() > self._give_up_at

@@ -33,7 +33,8 @@ def refused_inserts(engine: Engine, table: str) -> Iterator[None]:
         _run(
             engine,
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
-            "AS 'BEGIN RAISE EXCEPTION ''refused by the test''; END'",
+            "AS 'BEGIN RAISE EXCEPTION ''refused by the test'' "
+            "USING ERRCODE = ''check_violation''; END'",
             f"CREATE TRIGGER refuse BEFORE INSERT ON {table} "
             "FOR EACH ROW EXECUTE FUNCTION refuse()",
         )

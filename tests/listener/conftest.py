@@ -12,7 +12,7 @@ from callevents.config import Settings
 from callevents.connectors import Access
 from callevents.enums import ConnectorKind
 from callevents.extensions import begin_write, db
-from callevents.listener import pauses
+from callevents.listener import listener, pauses
 from callevents.listener.listener import Listener
 from callevents.models import CallEvent, Connector, Pbx
 from tests.listener.ami_server import AmiServer
@@ -53,8 +53,9 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connect again at once."""
+    """Connect again, and see what is set, at once."""
     monkeypatch.setattr(pauses, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ class Client:
         #: Whether it has logged in and asked for events.
         self.hears = False
         self.has_list = False
+        #: Whether it is not answered any more.
+        self.is_deaf = False
 
     def send(self, data: bytes) -> None:
         """Send the bytes in pieces that end anywhere."""
@@ -43,7 +45,8 @@ class Client:
                 while self.server.separator in received:
                     command, received = received.split(self.server.separator, 1)
                     self.commands.append(command.decode())
-                    self.server.answer(self, command.decode())
+                    if not self.is_deaf:
+                        self.server.answer(self, command.decode())
         self.hears = False
 
     def cut(self) -> None:

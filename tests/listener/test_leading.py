@@ -1,0 +1,196 @@
+"""Of several listeners one leads at a PBX; when it is gone, however it went, another does."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from callevents.config import Settings
+from callevents.enums import EventType
+from callevents.extensions import begin_write, db
+from callevents.listener.leading import Myself, let_go, take_lead
+from callevents.models import Connector, Delivery, Pbx, utc_now
+from tests.conftest import SECRET_KEY, Configure
+from tests.core.faults import missing_table, refused_inserts
+from tests.listener.conftest import Listening, Serve, connect, find, stored, told
+from tests.listener.test_following import find_call, middle
+from tests.running.running import ROOT, Program
+from tests.waiting import wait_until
+
+Listen = Callable[[], Listening]
+LEASE = timedelta(seconds=10)
+
+
+@pytest.fixture
+def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Program]]:
+    """Starts `flask listen`, a process of its own."""
+    started: list[Program] = []
+
+    def start() -> Program:
+        command = ("-m", "flask", "--app", str(ROOT / "app.py"), "listen")
+        values = {
+            "database_url": settings.database_url,
+            "redis_url": settings.redis_url,
+            "data_dir": str(tmp_path),
+            "secret_key": SECRET_KEY,
+            "listen_lease_seconds": "1",
+        }
+        started.append(Program(*command, cwd=tmp_path, **values))
+        return started[-1]
+
+    yield start
+    for program in started:
+        program.end()
+
+
+def test_only_one_leads(pbx: Pbx) -> None:
+    """Who leads may go on; another one only after the lease, or when it is let go."""
+    connect(pbx, "asterisk", 5038)
+    one, other, now = Myself(), Myself(), utc_now()
+    begin_write()
+    assert take_lead([pbx.id], one, now, LEASE) == {pbx.id}
+    assert take_lead([pbx.id], other, now + LEASE, LEASE) == set()
+    assert take_lead([pbx.id], one, now + LEASE / 2, LEASE) == {pbx.id}
+    assert take_lead([pbx.id], other, now + LEASE, LEASE) == set()
+    assert take_lead([pbx.id], other, now + 2 * LEASE, LEASE) == {pbx.id}
+    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    let_go([pbx.id], one)
+    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    let_go([pbx.id], other)
+    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == {pbx.id}
+    db.session.get_one(Connector, pbx.id).enabled = False
+    db.session.flush()
+    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    db.session.rollback()
+
+
+def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """The other one waits, and takes over at once when the first stops as it should."""
+    parts, words = find_call("asterisk", "s01")
+    half = middle(parts, "asterisk")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    first = listen()
+    server.wait_for_listener()
+    leader = find(pbx).leader_id
+    listen()
+    server.say(parts[:half])
+    wait_until(lambda: len(told(pbx)) == 4, "the first events")
+    until = find(pbx).leader_until
+    wait_until(lambda: find(pbx).leader_until != until, "the leader to lead on")
+    assert (len(server.clients), find(pbx).leader_id) == (1, leader)
+    first.stop()
+    server.wait_for_listener(2)
+    assert find(pbx).leader_id not in {None, leader}
+    server.say(parts[half:])
+    wait_until(lambda: len(told(pbx)) >= len(words), "the other events")
+    assert told(pbx) == words
+
+
+def test_the_leader_is_killed(
+    pbx: Pbx,
+    serve: Serve,
+    listen: Listen,
+    flask_listen: Callable[[], Program],
+    configure: Configure,
+) -> None:
+    """SIGKILL in the middle of calls: after the lease the other one tells the rest, once.
+
+    One call goes on, another one ends while nobody listens.
+    """
+    parts, words = find_call("asterisk", "s01")
+    others, other_words = find_call("asterisk", "s13")
+    half, other_half = middle(parts, "asterisk"), middle(others, "asterisk")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    configure.hook("*", EventType.HANGUP, "http://127.0.0.1:9/")
+    leader = flask_listen()
+    server.wait_for_listener()
+    server.say([*parts[:half], *others[:other_half]])
+    wait_until(lambda: len(told(pbx)) == 6, "the events before")
+    listen()
+    os.kill(leader.process.pid, signal.SIGKILL)
+    leader.wait()
+    ends = next(i for i, part in enumerate(others) if b"Hangup\r" in part and b"PJSIP/101" in part)
+    server.say(others[other_half : ends + 1])
+    server.wait_for_listener(2)
+    server.say([*parts[half:], *others[ends + 1 :]])
+    missed = {"102 dial-in 0612345678"}
+    expected = sorted(set(words) | set(other_words) - missed)
+    wait_until(lambda: len(told(pbx)) >= len(expected), "the rest")
+    assert [word for word in told(pbx) if word in words] == words
+    seen = set(told(pbx))
+    assert len(told(pbx)) == len({(one.leg_id, one.event_type) for one in stored(pbx)})
+    assert "101 hangup 0612345678" in seen
+    assert seen <= set(words) | set(other_words)
+    assert db.session.query(Delivery).count() == sum(" hangup " in word for word in told(pbx))
+
+
+def test_stopping_stores_what_was_read(
+    pbx: Pbx, serve: Serve, flask_listen: Callable[[], Program]
+) -> None:
+    """SIGTERM: what was read is stored, the lease is let go, the exit code is 0."""
+    parts, words = find_call("asterisk", "s01")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    program = flask_listen()
+    server.wait_for_listener()
+    server.say(parts)
+    wait_until(lambda: told(pbx), "the first event")
+    program.process.terminate()
+    assert program.wait() == 0
+    assert told(pbx) == words
+    connector = find(pbx)
+    assert (connector.leader_id, connector.events) == (None, len(words))
+
+
+def test_the_database_is_away_for_a_while(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """What happens meanwhile is kept, and stored in order when it is back."""
+    parts, words = find_call("asterisk", "s01")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    listen()
+    server.wait_for_listener()
+    with missing_table(db.engine, "call_event"), counting_inserts() as tries:
+        server.say(parts)
+        wait_until(lambda: len(tries) > 2, "tries in vain")
+    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
+    assert told(pbx) == words
+
+
+def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """It is counted, and stops neither the others nor what comes later."""
+    parts, words = find_call("asterisk", "s01")
+    half = middle(parts, "asterisk")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    listen()
+    server.wait_for_listener()
+    with refused_inserts(db.engine, "call_event"):
+        server.say(parts[:half])
+        wait_until(lambda: find(pbx).skipped == 4, "four that are refused")
+    server.say(parts[half:])
+    wait_until(lambda: len(told(pbx)) >= 2, "the hangups")
+    assert told(pbx) == words[4:]
+
+
+@contextmanager
+def counting_inserts() -> Iterator[list[str]]:
+    """Count the statements that look for events."""
+    tries: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM call_event" in statement:
+            tries.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", listen)
+    try:
+        yield tries
+    finally:
+        event.remove(db.engine, "before_cursor_execute", listen)
