@@ -68,6 +68,26 @@ def test_filter_and_watch(admin: Page, pbx: Pbx, hook_id: str) -> None:
     expect(admin).to_have_url(re.compile(r"\?call=call"))
 
 
+def test_wrong_field_is_pointed_at(admin: Page, hook_id: str) -> None:
+    """What is wrong is said at the field while it is typed, and goes when it is put right."""
+    admin.goto(LOG)
+    admin.get_by_text("More filters").click()
+    receiver = admin.get_by_label("Receiver")
+    receiver.fill("crm")
+    receiver.press("Enter")
+    expect(receiver).to_have_accessible_description(re.compile("'crm' is no origin"))
+    expect(receiver).to_have_attribute("aria-invalid", "true")
+    expect(receiver).to_be_focused()
+    expect(row(admin, "101")).to_have_count(0)
+    check_accessibility(admin)
+    receiver.fill("https://crm.example.com")
+    receiver.press("Enter")
+    expect(row(admin, "101")).to_be_visible()
+    expect(receiver).not_to_have_attribute("aria-invalid", "true")
+    expect(admin.locator(".problem")).to_have_count(0)
+    expect(receiver).to_have_value("https://crm.example.com")
+
+
 def test_send_again_and_cancel(admin: Page, hook_id: str) -> None:
     """One by its button, all by a dialog that counts them, and back by cancelling what waits."""
     admin.goto(f"{LOG}?state=failed")

@@ -32,7 +32,7 @@ def suspended(configure: Configure, pbx: Pbx) -> str:
 def test_overview_follows_what_happens(admin: Page, add_events: AddEvents) -> None:
     """New figures appear by themselves; an open table stays open; axe finds nothing."""
     admin.goto("/overview")
-    table = admin.get_by_text("Table of deliveries per minute")
+    table = admin.get_by_text("Table of deliveries accepted per minute")
     table.click()
     rows = admin.locator("#chart-deliveries-table tbody tr")
     expect(rows.first).to_be_visible()

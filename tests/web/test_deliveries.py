@@ -162,7 +162,7 @@ def test_each_wrong_field_has_its_sentence(admin: Visitor, deliveries: dict[str,
         assert "is no time" in problem_at("to", answer.text)
         assert "filter-state-problem" not in answer.text
     poll = admin.get(path, headers={"HX-Request": "true"}).text
-    assert "put right: Receiver, From (UTC), To (UTC)." in poll
+    assert "are put right: Receiver, From (UTC), To (UTC)." in poll
     assert "filter-origin" not in poll
 
 

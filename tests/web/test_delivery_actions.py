@@ -201,7 +201,7 @@ def test_page_says_why_it_waits(admin: Visitor, deliveries: dict[str, str], pbx:
     assert f'href="{LOG}/{deliveries["waiting"]}"' in page
     assert "an earlier delivery of the same call" in page
     page = admin.get(f"{LOG}/{deliveries['retrying']}").text
-    assert "For the next attempt:" in page
+    assert "Waits for the next attempt:" in page
     assert "It is given up" in page
     begin_write()
     origin = db.session.get_one(Delivery, later).origin

@@ -47,7 +47,7 @@ def test_figures_of_all_and_of_one_pbx(admin: Visitor, add_events: AddEvents) ->
         "Events": "11",
         "Deliveries": "11",
         "Success": "90.0 %",
-        "Latency": "40 ms",
+        "Median latency": "40 ms",
         "Backlog": "1",
         "Workers": "1",
     }
@@ -55,7 +55,7 @@ def test_figures_of_all_and_of_one_pbx(admin: Visitor, add_events: AddEvents) ->
     day = tiles(admin.get("/overview?span=day&pbx=head-office").text)
     assert (day["Events"], day["Deliveries"]) == ("13", "13")
     branch = tiles(admin.get("/overview?pbx=branch").text)
-    assert (branch["Events"], branch["Success"], branch["Latency"]) == ("0", "none", "none")
+    assert (branch["Events"], branch["Success"], branch["Median latency"]) == ("0", "none", "none")
     assert branch["Backlog"] == "0"
 
 
