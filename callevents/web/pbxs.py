@@ -8,7 +8,7 @@ from callevents import directory, pbxs
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.forms import NameForm
-from callevents.web import dialogs, hx
+from callevents.web import connectors, dialogs, hx
 from callevents.web.dialogs import posted
 from callevents.web.guard import for_admins
 
@@ -64,6 +64,7 @@ def show(slug: str) -> str:
         last_event=pbxs.last_event_times([pbx]).get(pbx.id),
         count=directory.count_extensions([pbx]).get(pbx.id, 0),
         ingest_url=ingest_url,
+        **connectors.look(pbx),
         # As texts, which the page escapes; included there they would go through as they are.
         lines={name: render_template(file, ingest_url=ingest_url) for name, file in LINES.items()},
     )

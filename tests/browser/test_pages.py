@@ -1,16 +1,18 @@
 """Every page, wide and narrow, light and dark: accessible, not scrolling sideways, silent."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from callevents import directory
+from callevents import connectors, directory
+from callevents.connectors import Access
 from callevents.delivery import log
 from callevents.delivery.engine import Engine
-from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import db
-from callevents.models import Pbx
+from callevents.enums import ConnectorKind, ConnectorState, DeliveryState, EventType, Method
+from callevents.extensions import begin_write, db
+from callevents.models import Pbx, utc_now
 from tests.browser.conftest import NARROW, WIDE, People, check_accessibility
 from tests.conftest import Configure
 from tests.receiver import Receiver
@@ -39,6 +41,7 @@ def paths(
     event_id = hook.event_id
     for fields in ("event=dial-in&ext=101", "event=hangup&ext=999&cause=16"):
         client.get(f"/ingest/head-office?token={token}&{fields}&call=c1&peer=0612")  # type: ignore[attr-defined]  # a FlaskClient
+    add_connector(pbx)
     engine.start()
     receiver.wait_for(2)
     db.session.rollback()
@@ -54,6 +57,8 @@ def paths(
         "new pbx": "/pbxs/new",
         "pbx": BASE,
         "rename pbx": f"{BASE}/rename",
+        "connector": f"{BASE}/connector/edit",
+        "remove connector": f"{BASE}/connector/remove",
         "test event": f"{BASE}/test-event",
         "extensions": f"{BASE}/extensions",
         "new extension": f"{BASE}/extensions/new",
@@ -82,6 +87,32 @@ def paths(
 def scheme(request: pytest.FixtureRequest) -> str:
     """What the system prefers."""
     return str(request.param)
+
+
+def add_connector(pbx: Pbx) -> None:
+    """Give the PBX a connector that does not work, with all that can be told of one."""
+    begin_write()
+    access = Access(
+        kind=ConnectorKind.ASTERISK,
+        host="pbx-with-a-rather-long-name.northern-branch.example.com",
+        port=5038,
+        username="callevents",
+        secret="secret",
+        uses_tls=True,
+        extension_pattern="[1-4][0-9][0-9]|0003[*][0-9]{3}",
+    )
+    connector = connectors.set_connector(pbx, access)
+    connector.leader_until = utc_now() + timedelta(hours=1)
+    connector.leader_name = "calls-1.example.com, process 4711"
+    connector.state = ConnectorState.PAUSING
+    connector.messages, connector.events, connector.skipped = 1_234_567, 4321, 12
+    connector.waiting = connector.dropped_legs = 2
+    connector.last_error_at = connector.last_message_at = utc_now()
+    connector.last_error = (
+        "Asterisk refuses the user 'callevents': it said 'Authentication failed'. Check the name, "
+        "the secret, and permit in manager.conf."
+    )
+    db.session.commit()
 
 
 @pytest.fixture(params=[WIDE, NARROW], ids=["1280", "390"])

@@ -1,0 +1,150 @@
+"""A PBX's connector on its page: set, changed, watched, removed; its secret is never shown."""
+
+from datetime import timedelta
+
+import pytest
+
+from callevents import connectors
+from callevents.enums import ConnectorState
+from callevents.extensions import begin_write, cipher, db
+from callevents.models import Connector, Pbx, utc_now
+from tests.web.conftest import Visitor
+
+BASE = "/pbxs/head-office"
+EDIT = f"{BASE}/connector/edit"
+HTMX = {"HX-Request": "true"}
+FIELDS = {
+    "kind": "asterisk",
+    "host": "pbx.example.com",
+    "port": "",
+    "username": "callevents",
+    "secret": "geheim",
+    "enabled": "y",
+}
+
+
+def stored(pbx: Pbx) -> Connector:
+    """Return the connector as it is stored now."""
+    db.session.rollback()
+    return connectors.get_connector(pbx)
+
+
+def change(pbx: Pbx, **values: object) -> None:
+    """Write what a listener would."""
+    begin_write()
+    connector = connectors.get_connector(pbx)
+    for name, value in values.items():
+        setattr(connector, name, value)
+    db.session.commit()
+
+
+@pytest.fixture
+def connector(admin: Visitor, pbx: Pbx) -> Connector:
+    """A connector that an admin has set."""
+    admin.get(EDIT)
+    assert admin.post(EDIT, **FIELDS).status_code == 303
+    return stored(pbx)
+
+
+def test_it_is_set_by_a_form(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
+    """The form works as a page; what is empty takes the maker's port; the secret is encrypted."""
+    assert (connector.host, connector.port, connector.uses_tls) == ("pbx.example.com", 5038, False)
+    assert cipher.bound.decrypt(connector.secret) == "geheim"
+    page = admin.get(BASE).text
+    assert "Asterisk (AMI) at <code>pbx.example.com:5038</code>" in page
+    assert "no listener runs" in page
+    for path in (BASE, EDIT, f"{BASE}/connector/remove"):
+        assert "geheim" not in admin.get(path).text
+        assert connector.secret not in admin.get(path).text
+
+
+def test_it_is_changed_without_its_secret(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
+    """An empty secret keeps the stored one, unless it would go elsewhere."""
+    kept = FIELDS | {"secret": "", "username": "other", "enabled": ""}
+    assert admin.post(EDIT, **kept).status_code == 303
+    connector = stored(pbx)
+    assert (connector.username, connector.enabled) == ("other", False)
+    assert cipher.bound.decrypt(connector.secret) == "geheim"
+    answer = admin.post(EDIT, **kept | {"host": "evil.example.com"})
+    assert answer.status_code == 422
+    assert "it is asked for again when the address changes" in answer.text
+    assert stored(pbx).host == "pbx.example.com"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("host", "", "Enter the PBX&#39;s host name or address."),
+        ("port", "50x", "The port is a whole number from 1 to 65535."),
+        ("port", "70000", "The port is a whole number from 1 to 65535."),
+        ("kind", "other", "Choose one of the two."),
+        ("username", "", "Enter the user&#39;s name in manager.conf."),
+        ("extension_pattern", "(", "is no regular expression"),
+    ],
+)
+def test_wrong_fields_are_told(
+    admin: Visitor, pbx: Pbx, field: str, value: str, sentence: str
+) -> None:
+    """What is wrong stands beside its field, what was typed is kept, but for the secret."""
+    admin.get(EDIT)
+    answer = admin.post(EDIT, **FIELDS | {field: value})
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert "geheim" not in answer.text
+    db.session.rollback()
+    assert connectors.find_connector(pbx) is None
+
+
+def test_its_state_is_told(admin: Visitor, viewer: Visitor, pbx: Pbx, connector: Connector) -> None:
+    """Connected, trying, failing, disabled: in words, with the counts and the last error."""
+    now = utc_now()
+    leads = {"leader_until": now + timedelta(minutes=1), "leader_name": "calls-1, process 7"}
+    change(pbx, state=ConnectorState.CONNECTED, connected_since=now, messages=1200, **leads)
+    page = viewer.get(BASE).text
+    assert "connected" in page
+    assert "1,200 messages" in page
+    assert "calls-1, process 7" in page
+    assert "edit-connector" not in page
+    change(pbx, state=ConnectorState.PAUSING, last_error="It <b>said</b> no.", last_error_at=now)
+    page = admin.get(BASE).text
+    assert "not connected" in page
+    assert "It &lt;b&gt;said&lt;/b&gt; no." in page
+    change(pbx, enabled=False)
+    assert "disabled" in admin.get(BASE).text
+
+
+def test_a_poll_is_answered_when_something_has_changed(
+    admin: Visitor, pbx: Pbx, connector: Connector
+) -> None:
+    """The fragment is the one of the page; to the same version it says that nothing changed."""
+    path = f"{BASE}/connector"
+    first = admin.get(path, headers=HTMX)
+    assert first.text.strip() in admin.get(BASE).text
+    version = first.headers["HX-PTag"]
+    assert admin.get(path, headers={**HTMX, "HX-PTag": version}).status_code == 304
+    change(pbx, messages=1)
+    assert admin.get(path, headers={**HTMX, "HX-PTag": version}).status_code == 200
+    assert admin.get(path).headers["Location"] == BASE
+
+
+def test_it_is_removed(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
+    """After a question; then the page offers to set one up."""
+    path = f"{BASE}/connector/remove"
+    assert "forgets the secret" in admin.get(path).text
+    assert admin.post(path).status_code == 303
+    db.session.rollback()
+    assert connectors.find_connector(pbx) is None
+    assert "Set up" in admin.get(BASE).text
+    assert admin.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", [EDIT, f"{BASE}/connector/remove"])
+def test_viewers_and_strangers_change_nothing(
+    viewer: Visitor, stranger: Visitor, pbx: Pbx, path: str
+) -> None:
+    """Viewers are refused, strangers have to sign in."""
+    assert viewer.get(path).status_code == 403
+    assert viewer.post(path, **FIELDS).status_code == 403
+    assert stranger.get(path).status_code == 303
+    db.session.rollback()
+    assert connectors.find_connector(pbx) is None
