@@ -108,7 +108,7 @@ class Engine:
                 self._give_up(claim, now)
                 return
             answer = self._transport.send(claim.request, now)
-            interrupted = self._closed.is_set() and not answer.is_success
+            interrupted = self._closed.is_set() and not answer.is_answered
             self._recorder.put(Outcome(claim, answer, interrupted))
         except Exception as error:  # a thread that ended would hold the claim for ever
             log.error("an attempt broke off", delivery=claim.delivery_id, exc_info=error)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, exists, select, update
 from callevents.config import Settings
 from callevents.delivery.retry import GONE, describe_age
 from callevents.delivery.transport import Answer
+from callevents.delivery.watch import INTERRUPTED
 from callevents.enums import DeliveryState
 from callevents.models import Attempt, Delivery, Hook, first_id
 from callevents.notices import announce_suspension
@@ -100,7 +101,7 @@ def _has_failed_for_long(
         exists()
         .where(Attempt.delivery_id == Delivery.id, Delivery.hook_id == hook_id)
         .where(Delivery.id >= first_id(began - OLDEST), Attempt.started_at >= began)
-        .where(Attempt.started_at <= now - longest / 2)
+        .where(Attempt.started_at <= now - longest / 2, Attempt.error != INTERRUPTED)
     )
     return bool(connection.scalar(select(early)))
 

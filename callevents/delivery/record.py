@@ -112,6 +112,7 @@ _UPDATE = (
             for name in (
                 "state",
                 "attempts",
+                "attempts_before",
                 "due_at",
                 "claimed_at",
                 "attempted_at",
@@ -151,6 +152,8 @@ def _update(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) 
     return {
         "delivery_id": row.id,
         "attempts": row.attempts + 1,
+        # An interrupted attempt takes no step of the schedule: it is as if it was made before.
+        "attempts_before": row.attempts_before + outcome.interrupted,
         "attempted_at": answer.started_at,
         "duration_ms": answer.duration_ms,
         "status_code": answer.status_code,

@@ -9,6 +9,8 @@ from callevents.delivery.transport import Answer
 
 #: Each wait is changed by up to this share, so that what failed together is not tried together.
 JITTER = 0.2
+#: The last attempt is made so long before the end, spread, with time for a worker to begin it.
+LAST_SECONDS = (5.0, 10.0)
 #: Waits from this on are the long ones.
 LONG_STEP_SECONDS = 3600
 #: Answers that a receiver may give for a moment only; RFC 9110 and RFC 8470 have the meanings.
@@ -22,14 +24,21 @@ def find_next_attempt(
 ) -> datetime | None:
     """Return when the next attempt is due after that many failures, None to give up.
 
-    A wait that the receiver asks for is kept, up to a limit. No attempt is due after `expires_at`.
+    A wait that the receiver asks for is kept, up to a limit. No attempt is due after `expires_at`;
+    the last one is made just before, if the schedule's would be later.
     """
     if answer.status_code == GONE:
         return None
     wait = _scheduled_wait(settings, failures, answer) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # no secret
     asked = min(find_retry_after(answer, now), settings.retry_after_max_seconds)
     due_at = now + timedelta(seconds=max(wait, asked))
-    return due_at if due_at <= expires_at else None
+    if due_at <= expires_at:
+        return due_at
+    # No sooner than after any first failure, so that what will hardly change is not tried at once.
+    shortest = _scheduled_wait(settings, 1, answer) * (1 - JITTER)
+    due_at = expires_at - timedelta(seconds=random.uniform(*LAST_SECONDS))  # noqa: S311  # no secret
+    soonest = now + timedelta(seconds=max(shortest, asked, *LAST_SECONDS))
+    return due_at if due_at >= soonest else None
 
 
 def find_retry_after(answer: Answer, now: datetime) -> float:

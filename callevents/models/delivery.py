@@ -115,8 +115,10 @@ class Delivery(Model):
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fence: Mapped[int] = mapped_column(Integer, default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    #: When somebody last sent it again, and how many attempts there were before.
+    #: When somebody last sent it again.
     resent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Attempts that take no step of the retry schedule: those before it was sent again, and those
+    #: that a worker interrupted because it stopped.
     attempts_before: Mapped[int] = mapped_column(Integer, default=0)
     #: Of the last attempt.
     attempted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from callevents.config import Settings
 from callevents.delivery.health import find_changed, note_health
 from callevents.delivery.transport import Answer
+from callevents.delivery.watch import INTERRUPTED
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import begin_write, db, write_transaction
 from callevents.ingest import SUSPENDED
@@ -54,7 +55,7 @@ def get_hook(hook_id: int) -> Hook:
     return db.session.get_one(Hook, hook_id)
 
 
-def add_attempt(delivery_id: str, number: int, at: datetime) -> None:
+def add_attempt(delivery_id: str, number: int, at: datetime, error: str = "It failed.") -> None:
     """Add a failed attempt of that time, as the recorder does before health is noted."""
     begin_write()
     db.session.add(
@@ -63,6 +64,7 @@ def add_attempt(delivery_id: str, number: int, at: datetime) -> None:
             number=number,
             started_at=at,
             duration_ms=1,
+            error=error,
             method=Method.GET,
             url="http://a/",
             request_headers=[],
@@ -84,6 +86,16 @@ def test_two_failures_with_silence_between_do_not_suspend(
     add_attempt(delivery_id, 3, monday + DAY)
     tuesday = note(hook, answer(500, monday + DAY), now=monday + DAY)
     assert tuesday.suspended_at == monday + DAY
+
+
+def test_interrupted_attempts_say_nothing(hook: Hook, report_events: ReportEvents) -> None:
+    """What a stopping worker broke off between two failures is no failure of the receiver."""
+    [delivery_id] = report_events()
+    monday = NOW + DAY * 3
+    add_attempt(delivery_id, 1, NOW)
+    assert note(hook, answer(500)).failing_since == NOW
+    add_attempt(delivery_id, 2, monday - DAY * 0.75, INTERRUPTED)
+    assert note(hook, answer(500, monday), now=monday).suspended_at is None
 
 
 def test_failing_for_a_day_suspends(hook: Hook, report_events: ReportEvents) -> None:

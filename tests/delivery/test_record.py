@@ -109,12 +109,18 @@ def test_failure_after_a_day_is_the_last(claims: list[Claim]) -> None:
 
 
 def test_interrupted_attempt_is_due_at_once(claims: list[Claim]) -> None:
-    """What the worker itself has ended waits for nothing, and counts as an attempt."""
+    """What the worker itself has ended waits for nothing; it is in the log, and takes no step."""
     now = utc_now()
     note(Outcome(claims[0], NO_ANSWER, interrupted=True), now=now)
     delivery = get_delivery(claims[0].delivery_id)
     assert (delivery.state, delivery.due_at, delivery.claimed_at) == (PENDING, now, None)
     assert len(list_attempts(delivery.id)) == delivery.attempts == 1
+    assert not delivery.is_retry
+    again = next(one for one in claim(now) if one.delivery_id == delivery.id)
+    note(Outcome(again, FAILURE), now=now)
+    delivery = get_delivery(delivery.id)
+    assert is_about(delivery.due_at - now, seconds=1), "the schedule's first wait"
+    assert (delivery.attempts, delivery.is_retry) == (2, True)
 
 
 def reclaimed(claims: list[Claim]) -> Claim:

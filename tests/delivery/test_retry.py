@@ -95,15 +95,40 @@ def test_nothing_is_due_after_its_end(
 
 
 def test_a_receiver_that_never_answers_is_given_up() -> None:
-    """Always failing at once, a delivery has eleven to thirteen attempts within the day."""
+    """Always failing at once, a delivery has up to 14 attempts, the last at the end of the day."""
     now: datetime | None = NOW
     end, count = NOW + timedelta(days=1), 0
     while now is not None:
         count += 1
         attempted_at = now
         now = find_next_attempt(SETTINGS, count, failed(SILENCE), now, end)
-    assert 11 <= count <= 13
-    assert attempted_at <= end
+    assert 12 <= count <= 14
+    assert end - timedelta(seconds=20) <= attempted_at <= end
+
+
+@pytest.mark.parametrize("age", [300, 3600, 24 * 3600, 7 * 24 * 3600])
+@given(st.sampled_from(PASSING), st.floats(0.001, 0.999), failures)
+def test_whole_age_is_used(age: int, status: int | None, share: float, count: int) -> None:
+    """While there is time for another attempt there is one; the last comes just before the end."""
+    end = NOW + timedelta(seconds=age)
+    now = end - share * (end - NOW)
+    due_at = find_next_attempt(SETTINGS, count, failed(status), now, end)
+    if end - now >= timedelta(seconds=20):
+        assert due_at is not None
+    if count > 9 and age <= 3600 and due_at is not None:
+        assert timedelta(seconds=5) <= end - due_at <= timedelta(seconds=10)
+
+
+def test_last_attempt_keeps_what_must_be_waited_for() -> None:
+    """It comes neither sooner than asked for, nor soon after a refusal, nor twice."""
+    hour, minutes = NOW + timedelta(hours=1), NOW + timedelta(minutes=5)
+    assert find_next_attempt(SETTINGS, 9, failed(404), NOW, hour) is not None
+    assert find_next_attempt(SETTINGS, 9, failed(404), NOW, minutes) is None
+    assert find_next_attempt(SETTINGS, 9, failed(503, "289"), NOW, minutes) is not None
+    assert find_next_attempt(SETTINGS, 9, failed(503, "296"), NOW, minutes) is None
+    for seconds in (5, 10, 14):
+        soon = NOW + timedelta(seconds=seconds)
+        assert find_next_attempt(SETTINGS, 9, failed(503), NOW, soon) is None
 
 
 @given(failures, statuses, st.integers(0, 3600))
