@@ -108,7 +108,7 @@ def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
     if results and not reports:
         _refuse(results, is_batch=len(results) > 1)
     _store(sender, senders, token, reports, results)
-    return makers.answer(results, reading)
+    return makers.answer(sender.pbx, token, results, reading)
 
 
 def _check_rate(sender: Sender, events: Sequence[Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
-from flask import Response, jsonify
+from flask import Response, jsonify, url_for
 from werkzeug.wrappers import Request
 
 from callevents.api.payload import (
@@ -18,12 +18,31 @@ from callevents.api.payload import (
     split_pairs,
 )
 from callevents.api.problems import ProblemError, field_errors
+from callevents.encryption import UnreadableError
+from callevents.enums import Format
 from callevents.errors import InvalidError
-from callevents.formats import READERS, Message, Reading
+from callevents.formats import READERS, Message, Reading, sipgate, yeastar
 from callevents.ingest import find_told
 from callevents.models import Pbx
+from callevents.pbxs import find_format_secret
 
 log = structlog.get_logger("callevents.ingest")
+
+
+def _check_signature(pbx: Pbx, request: Request) -> None:
+    """Refuse what is not signed, where the PBX's maker signs and the secret is known."""
+    try:
+        secret = find_format_secret(pbx)
+    except UnreadableError as error:
+        raise ProblemError(503, str(error), headers={"Retry-After": "60"}) from None
+    signature = request.headers.get(yeastar.SIGNATURE_HEADER, "")
+    if secret and not yeastar.is_signed(read_raw(request), signature, secret):
+        raise ProblemError(
+            401,
+            f"The header {yeastar.SIGNATURE_HEADER} is not this body's signature with the secret "
+            "that is set for this PBX. Enter the same secret at both ends.",
+            headers={"WWW-Authenticate": 'Bearer realm="ingest"'},
+        )
 
 
 def _read_message(request: Request) -> Message:
@@ -44,6 +63,7 @@ def query_token(request: Request) -> str:
 
 def read(pbx: Pbx, request: Request) -> Reading:
     """Return the reports of the request's message; raises ProblemError with 400, 415 or 422."""
+    _check_signature(pbx, request)
     message = _read_message(request)
     try:
         reading = READERS[pbx.format](message, lambda call_id: find_told(pbx, call_id))
@@ -80,8 +100,11 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
     return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
-def answer(results: list[dict[str, Any]], reading: Reading) -> Response:
+def answer(pbx: Pbx, token: str, results: list[dict[str, Any]], reading: Reading) -> Response:
     """Return what the PBX is told: 200, because makers' systems take anything else for a fault."""
+    if pbx.format is Format.SIPGATE:
+        url = url_for("ingest.take", slug=pbx.slug, _external=True)
+        return Response(sipgate.reply(url, token), content_type="application/xml")
     document: dict[str, Any] = {"results": results}
     if reading.passed_over:
         document["passed_over"] = reading.passed_over

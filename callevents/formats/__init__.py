@@ -3,12 +3,32 @@
 from collections.abc import Mapping
 
 from callevents.enums import Format
-from callevents.formats import kamailio
+from callevents.formats import (
+    freeswitch,
+    kamailio,
+    kazoo,
+    phones,
+    sipgate,
+    three_cx,
+    twilio,
+    voipnow,
+    wazo,
+    yeastar,
+)
 from callevents.formats.reading import Earlier, Message, Read, Reading
 
 #: How each format's messages are read. Our own is read by callevents/reports.py alone.
 READERS: Mapping[Format, Read] = {
+    Format.VOIPNOW: voipnow.read,
+    Format.FREESWITCH: freeswitch.read,
     Format.KAMAILIO: kamailio.read,
+    Format.YEASTAR: yeastar.read,
+    Format.WAZO: wazo.read,
+    Format.KAZOO: kazoo.read,
+    Format.TWILIO: twilio.read,
+    Format.SIPGATE: sipgate.read,
+    Format.THREE_CX: three_cx.read,
+    Format.PHONES: phones.read,
 }
 
 __all__ = ["READERS", "Earlier", "Message", "Read", "Reading"]

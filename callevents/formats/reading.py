@@ -4,13 +4,23 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote
 
 from callevents.enums import EventType
 from callevents.errors import InvalidError
-from callevents.reports import MAX_KEY_LENGTH, MAX_TEXT_LENGTH, UNKNOWN, plain_name, shorten
+from callevents.reports import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    MAX_CAUSE,
+    MAX_KEY_LENGTH,
+    MAX_TEXT_LENGTH,
+    UNKNOWN,
+    plain_name,
+    shorten,
+)
 
 #: No message of a maker is about more events than these.
 MAX_REPORTS = 200
@@ -73,11 +83,8 @@ class Reading:
     passed_over: str = ""
 
 
-class Read(Protocol):
-    """Reads a message of one format; raises InvalidError about what breaks a rule."""
-
-    def __call__(self, message: Message, earlier: Earlier) -> Reading:
-        """Return what the message says."""
+#: Reads a message of one format; raises InvalidError about what breaks a rule.
+Read = Callable[[Message, Earlier], Reading]
 
 
 def reported(reports: Iterable[Fields], otherwise: str) -> Reading:
@@ -130,6 +137,11 @@ def seconds_of(text: str) -> str:
     return text if re.fullmatch(r"\d{1,7}(\.\d{1,9})?", text, re.ASCII) else ""
 
 
+def cause_of(text: str) -> str:
+    """Return a Q.850 cause as it is, empty for anything else: no reason to lose a hangup."""
+    return text if re.fullmatch(r"\d{1,3}", text, re.ASCII) and int(text) <= MAX_CAUSE else ""
+
+
 def moment_of(text: str, *, units_per_second: int = 1, epoch_offset: int = 0) -> str:
     """Return a time that is given in units since an epoch, in seconds since 1970; else empty.
 
@@ -140,6 +152,20 @@ def moment_of(text: str, *, units_per_second: int = 1, epoch_offset: int = 0) ->
     seconds = float(text) / units_per_second - epoch_offset
     # The years that a report may have; see callevents/reports.py.
     return f"{seconds:.3f}" if 946_684_800 <= seconds < 4_102_444_800 else ""
+
+
+def written_moment_of(text: str) -> str:
+    """Return a time that is written with its offset, as 2026-03-01T10:00:00Z; else empty."""
+    try:
+        return exact(datetime.fromisoformat(text))
+    except ValueError:
+        return ""
+
+
+def exact(moment: datetime) -> str:
+    """Return a time as reports have it, empty if its offset is unknown or its year is odd."""
+    has_place = moment.tzinfo is not None and FIRST_YEAR < moment.year < LAST_YEAR
+    return moment.isoformat() if has_place else ""
 
 
 def make_key(*facts: str) -> str:
@@ -157,12 +183,12 @@ def told_of(told: Sequence[Told], extension: str) -> set[EventType]:
     return found
 
 
-def ringing(told: Sequence[Told]) -> list[str]:
+def present(told: Sequence[Told]) -> list[str]:
     """Return the extensions that are in the call: something was accepted, and no hangup after."""
     names = dict.fromkeys(one.extension for one in told)
     return [name for name in names if told_of(told, name)]
 
 
-def mapping_of(value: Any) -> Mapping[str, object]:
+def mapping_of(value: object) -> Mapping[str, object]:
     """Return an object as it is, an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}

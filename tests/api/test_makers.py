@@ -1,6 +1,8 @@
 """Reports in makers' formats, through the ingest route: read, stored, answered."""
 
+import hmac
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from callevents.extensions import begin_write, db
 from callevents.models import Pbx
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
 from tests.conftest import Configure
+from tests.formats.test_fuzz import GOOD
+from tests.formats.test_yeastar import extension, snapshot
 
 URL = "/ingest/head-office"
 CALL = {"from": "101", "to": "102", "callid": "c1"}
@@ -145,6 +149,71 @@ def test_tokens_keep_their_order_and_hints(pbx: Pbx, token: str) -> None:
     assert [one.hint for one in pbxs.list_tokens(pbx)] == hints == [token[:9], second[:9]]
     assert pbxs.find_token(pbx, token)
     assert pbxs.find_token(pbx, second)
+
+
+def test_signature_of_yeastar(send: Send, pbx: Pbx, token: str) -> None:
+    """Where a secret is set, what is not signed with it is refused, and says what to do."""
+    choose(pbx, "yeastar", "s3cret")
+    message = snapshot(extension("1000", "ALERT"), extension("2000", "RING"))
+    body = json.dumps(message).encode()
+    good = b64encode(hmac.new(b"s3cret", body, "sha256").digest()).decode()
+    bearer = {"Authorization": f"Bearer {token}"}
+    for signature in ("", "nonsense", b64encode(b"x" * 32).decode()):
+        answer = send(data=body, headers=bearer | {"X-Signature": signature})
+        document = check_problem(answer, 401)
+        assert document["detail"].startswith("The header X-Signature is not this body's signature")
+    assert is_empty()
+    answer = send(data=body, headers=bearer | {"X-Signature": good})
+    assert [one["status"] for one in answer.get_json()["results"]] == [202, 202]
+    choose(pbx, "yeastar", "")
+    assert send(data=body, headers=bearer).status_code == 200
+
+
+def test_secret_that_cannot_be_decrypted(send: Send, pbx: Pbx) -> None:
+    """Without its key a secret checks nothing, so nothing is taken, and that is said."""
+    choose(pbx, "yeastar", "s3cret")
+    begin_write()
+    pbxs.get_pbx(pbx.slug).format_secret = "gAAAA"
+    db.session.commit()
+    assert "cannot be decrypted" in check_problem(send(data=b"{}"), 503)["detail"]
+
+
+def test_sipgate_is_asked_for_answer_and_hangup(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """The answer to sipgate is the XML by which it reports the rest of the call."""
+    choose(pbx, "sipgate")
+    answer = client.post(
+        f"{URL}?token={token}",
+        data="event=newCall&direction=in&from=1&to=2&callId=7&userId[]=w0&userId[]=w1",
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert (answer.status_code, answer.content_type) == (200, "application/xml")
+    assert f'onAnswer="http://localhost{URL}?token={token}"' in answer.text
+    assert [one.extension for one in stored()] == ["w0", "w1"]
+
+
+def test_partly_wrong(send: Send, pbx: Pbx) -> None:
+    """Of a snapshot with a member that breaks a rule, the others are taken."""
+    choose(pbx, "yeastar")
+    message = snapshot(extension("1000", "ALERT"), extension("2" * 65, "RING"))
+    answer = send(json=message)
+    assert answer.status_code == 207
+    assert [one["status"] for one in answer.get_json()["results"]] == [202, 422]
+
+
+@pytest.mark.parametrize("format_", [one for one in Format if one is not Format.GENERIC])
+def test_nothing_is_a_fault_of_ours(send: Send, pbx: Pbx, format_: Format) -> None:
+    """Whatever is sent in whatever way is taken, passed over, or refused with a sentence."""
+    choose(pbx, format_)
+    bodies: list[dict[str, Any]] = [
+        *({"json": one} for one in ({}, {"event": 7}, GOOD[format_], {"msg": "x", "type": 30011})),
+        *({"data": one} for one in ({}, {"event": "x"}, {"event": ["a", "b"], "CallSid": "c"})),
+        {"data": "event=\x00&callId=%00", "content_type": "application/x-www-form-urlencoded"},
+        {"data": {"event": "hangup"}, "content_type": "multipart/form-data"},
+        {"data": b"\x00\xff", "content_type": "image/png"},
+        {"data": "x", "headers": {"Content-Encoding": "gzip"}},
+    ]
+    for options in bodies:
+        assert send(**options).status_code in {200, 207, 400, 401, 415, 422}
 
 
 def test_unknown_format(pbx: Pbx) -> None:

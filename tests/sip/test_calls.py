@@ -45,7 +45,7 @@ EXPECTED = {
 
 @pytest.fixture
 def settings() -> dict[str, str]:
-    """The settings of the product, on embedded parts only: the other database is tried elsewhere."""
+    """The product's settings: embedded parts only, for the rest is tried elsewhere."""
     return {"allowed_networks": "127.0.0.0/8"}
 
 
