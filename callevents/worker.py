@@ -10,7 +10,7 @@ from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -54,6 +54,12 @@ class DrainWorker(SimpleWorker):
         if pipeline is None and not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Do not begin to wait for jobs if we were told to stop before RQ listened for that."""
+        if self._engine.is_stopping:
+            raise StopRequested
+        super().check_for_suspension(burst)
 
     def handle_warm_shutdown_request(self) -> None:
         """Stop claiming at once, in the middle of a job too."""

@@ -17,8 +17,9 @@ def locked(settings: Settings, url: str) -> Iterator[None]:
     # Opened for appending, so that a refused start leaves the holder's words in place.
     with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Not flock: the processes that we fork would hold that lock too, as long as they live.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             raise StartError(_sentence(file)) from None
         file.truncate(0)
         file.write(f"{os.getpid()} {url}\n")

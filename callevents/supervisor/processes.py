@@ -6,18 +6,22 @@ import os
 import socket
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import structlog
+import uuid_utils
+from flask import Flask
 
-from callevents import server
-from callevents.config import PREFIX, Settings
+from callevents import listener, server, worker
+from callevents.config import Settings
 from callevents.supervisor.child import Child
 from callevents.supervisor.errors import StartError
 from callevents.supervisor.signals import Signals
 from callevents.supervisor.valkey import make_valkey, wait_until_listening
 
-APP = Path(__file__).resolve().parents[2] / "app.py"
+#: Where systemd puts the socket that it hands over.
+FIRST_LISTENER = 3
 #: How long everything together may take to get ready.
 READY_SECONDS = 60.0
 ANSWER_SECONDS = 5.0
@@ -38,27 +42,27 @@ log = structlog.get_logger("callevents.supervisor")
 class Processes:
     """Valkey, the web server, the workers and the listeners."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, signals: Signals) -> None:
+    def __init__(self, settings: Settings, web_socket: socket.socket, signals: Signals) -> None:
         self._settings = settings
+        self._web_socket = web_socket
         self._signals = signals
-        environment = os.environ | {f"{PREFIX}DATA_DIR": str(settings.data_dir.resolve())}
         self._valkey = [make_valkey(settings)] if settings.embeds_valkey else []
-        self._flask = [
-            Child("web", _flask("web"), environment=environment, listener=listener.fileno())
-        ]
+        self._own = [Child("web", partial(_serve, settings, web_socket))]
         for number in range(1, settings.workers + 1):
-            child = Child(f"worker {number}", _flask("worker"), environment=environment)
-            self._flask.append(child)
+            self._add(f"worker {number}", worker.run)
         for number in range(1, settings.listeners + 1):
-            child = Child(f"listener {number}", _flask("listen"), environment=environment)
-            self._flask.append(child)
+            self._add(f"listener {number}", listener.run)
+
+    def _add(self, name: str, program: Callable[[Flask], int]) -> None:
+        become = partial(_run, program, self._settings, self._web_socket)
+        self._own.append(Child(name, become))
 
     def start(self) -> None:
         """Start them all; raises StartError if Valkey does not come up."""
         for valkey in self._valkey:
             valkey.start()
             wait_until_listening(valkey, self._settings)
-        for child in self._flask:
+        for child in self._own:
             child.start()
 
     def wait_until_ready(self) -> bool:
@@ -84,13 +88,13 @@ class Processes:
     def look_after(self) -> None:
         """Start again what ends by itself, until a signal says to stop."""
         while not self._signals.stop:
-            pauses = [child.look_after() for child in (*self._valkey, *self._flask)]
+            pauses = [child.look_after() for child in (*self._valkey, *self._own)]
             self._signals.wait(min(LOOK_SECONDS, *pauses))
 
     def stop(self) -> None:
         """Stop them: asked first, ended after their time; Valkey last, for the others to finish."""
         own_seconds = max(server.GRACEFUL_SECONDS, self._settings.shutdown_seconds)
-        self._end(self._flask, own_seconds + PATIENCE_SECONDS)
+        self._end(self._own, own_seconds + PATIENCE_SECONDS)
         self._end(self._valkey, PATIENCE_SECONDS)
 
     def _ask_readyz(self) -> str | None:
@@ -109,7 +113,7 @@ class Processes:
             connection.close()
 
     def _refuse_ended(self) -> None:
-        for child in (*self._valkey, *self._flask):
+        for child in (*self._valkey, *self._own):
             if child.exit_code is not None:
                 raise StartError(
                     f"The process '{child.name}' ended while it started (exit code "
@@ -128,9 +132,22 @@ class Processes:
             child.kill()
 
 
-def _flask(command: str) -> list[str]:
-    # Without -P, Python would look for modules in the present folder first, whatever that is.
-    return [sys.executable, "-P", "-m", "flask", "--app", str(APP), command]
+def _serve(settings: Settings, web_socket: socket.socket) -> None:
+    """Be the web server, on the socket, which is handed over as systemd does it."""
+    os.dup2(web_socket.fileno(), FIRST_LISTENER)
+    os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+    server.serve(settings)
+
+
+def _run(program: Callable[[Flask], int], settings: Settings, web_socket: socket.socket) -> None:
+    """Be this program, which takes the application and returns its exit code."""
+    # Imported late, because the package itself imports this one for its commands.
+    from callevents import create_app  # noqa: PLC0415
+
+    web_socket.close()
+    # Without it, processes could make the same ids.
+    uuid_utils.reseed_rng()
+    sys.exit(program(create_app(settings)))
 
 
 def _unready(answer: bytes) -> str:

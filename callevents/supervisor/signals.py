@@ -5,6 +5,8 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Self
 
@@ -57,3 +59,23 @@ class Signals:
             self.stop, self._stop_time = True, now
         elif now - self._stop_time >= SAME_WISH_SECONDS:
             self.stop_at_once = True
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let the wishes to stop wait meanwhile."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
+def leave_signals() -> None:
+    """In a forked process, which has ours and held ones: treat signals as a new program does."""
+    signal.set_wakeup_fd(-1)
+    for number in (*STOP, signal.SIGCHLD):
+        # What is ignored stays ignored, as under nohup.
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)

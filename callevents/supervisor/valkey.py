@@ -3,6 +3,7 @@
 import os
 import stat
 import time
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -33,7 +34,9 @@ def make_valkey(settings: Settings) -> Child:
     if path.parent != settings.data_dir.resolve():
         _make_private_folder(path.parent)
     _shut_down_orphan(path)
-    return Child("valkey", _command(path), output=log_file(settings))
+    command = _command(path)
+    become = partial(os.execv, command[0], command)
+    return Child("valkey", become, output=log_file(settings))
 
 
 def wait_until_listening(valkey: Child, settings: Settings) -> None:

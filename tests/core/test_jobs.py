@@ -1,5 +1,6 @@
 """The wake: after the commit, once, quickly, and without Redis just as well."""
 
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.jobs import Drainer, Waker, drain, wake
 from callevents.models import Delivery
+from callevents.worker import DrainWorker
 from tests.conftest import Client, Configure
 from tests.core.faults import missing_table
 from tests.core.logged import Logged, capture_log
@@ -183,6 +185,20 @@ def test_job_survives_the_database(
     with missing_table(db.engine, "delivery"):
         drain()
         wait_until(lambda: "the database does not answer" in logged.text, "a failed look")
+
+
+def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: Settings) -> None:
+    """A worker that is told to stop while it starts takes no job first, and waits for none."""
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    wake()
+    engine.request_stop()
+    with Redis.from_url(settings.redis_url) as redis:
+        try:
+            assert not DrainWorker(engine, redis).work(burst=True, logging_level="CRITICAL")
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+        assert redis.llen(QUEUE) == 1
 
 
 def worker_settings(settings: Settings, **changes: str) -> dict[str, str]:

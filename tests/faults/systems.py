@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -163,13 +164,9 @@ class OneMachine(_Broken):
     def _find(self, kind: str) -> list[psutil.Process]:
         found = []
         for child in psutil.Process(self._program.process.pid).children():
-            try:
-                command = child.cmdline()
-            except psutil.Error:
-                continue
-            is_launched = not any(part.endswith("launch.py") for part in command)
-            if is_launched and (kind in command or kind == child.name()):
-                found.append(child)
+            with suppress(psutil.Error):
+                if child.name().partition(" ")[0] == kind:
+                    found.append(child)
         return found
 
     def _kill_all(self) -> set[str]:

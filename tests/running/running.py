@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -164,13 +165,9 @@ class CallEvents(Program):
     def find_child(self, name: str) -> psutil.Process | None:
         """Return its process `web`, `worker` or `valkey-server`, None if there is none."""
         for child in psutil.Process(self.process.pid).children():
-            try:
-                command = child.cmdline()
-                is_launched = not any(part.endswith("launch.py") for part in command)
-                if is_launched and (name in command or name == child.name()):
+            with suppress(psutil.NoSuchProcess):
+                if child.name().partition(" ")[0] == name:
                     return child
-            except psutil.NoSuchProcess:
-                continue
         return None
 
     def get_child(self, name: str) -> psutil.Process:

@@ -1,9 +1,12 @@
 """A supervised process: how it is started again, and how it is made to end."""
 
+import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -11,7 +14,7 @@ import pytest
 
 from callevents.supervisor import child as child_module
 from callevents.supervisor.child import LONGEST_PAUSE_SECONDS, Child
-from callevents.supervisor.launch import main as launch
+from callevents.supervisor.launch import launch
 from callevents.supervisor.signals import Signals
 from tests.waiting import wait_until
 
@@ -46,7 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def make_child(command: list[str], tmp_path: Path) -> Child:
     """Return a started process that writes to `out`."""
-    child = Child("example", command, output=tmp_path / "out")
+    child = Child("example", partial(os.execv, command[0], command), output=tmp_path / "out")
     child.start()
     return child
 
@@ -123,17 +126,45 @@ def test_kill_takes_what_it_started(tmp_path: Path) -> None:
 
 def test_never_started() -> None:
     """A process that was never started has nothing to end."""
-    child = Child("example", SLEEP)
+    child = Child("example", partial(os.execv, SLEEP[0], SLEEP))
     child.terminate()
     child.kill()
     assert child.pid is None
     assert child.exit_code is None
 
 
-def test_launch_without_supervisor() -> None:
+def test_launch_without_supervisor(tmp_path: Path) -> None:
     """If the supervisor has ended meanwhile, nothing is started any more."""
-    with pytest.raises(SystemExit):
-        launch(os.getpid(), -1, FAIL)
+    out = tmp_path / "out"
+    out.touch()
+    process = multiprocessing.get_context("fork").Process(
+        target=launch,
+        args=(partial(os.execv, SLEEP[0], SLEEP),),
+        kwargs={"name": "example", "supervisor": os.getppid(), "output": out},
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == 1
+    assert out.read_text() == ""
+
+
+def test_new_process_hears_signals(tmp_path: Path) -> None:
+    """A signal that comes while the process is being started ends it, and is none to us."""
+    with Signals() as signals:
+        child = Child("example", partial(os.execv, SLEEP[0], SLEEP), output=tmp_path / "out")
+        child.start()
+        child.terminate()
+        wait_for_end(child)
+        assert child.exit_code == -signal.SIGTERM
+        assert not signals.stop
+
+
+def test_process_has_its_name(tmp_path: Path) -> None:
+    """Before it becomes another program, the process is called what it is, for top and ps."""
+    named = Child("worker 7", lambda: time.sleep(60), output=tmp_path / "out")
+    named.start()
+    wait_until(lambda: psutil.Process(named.pid).name() == "worker 7", "its name")
+    named.kill()
 
 
 def test_second_wish_to_stop_is_hard() -> None:

@@ -1,11 +1,14 @@
 """The processes together: a start that fails, a stop that takes too long."""
 
+import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -41,7 +44,11 @@ def own(tmp_path: Path, listener: socket.socket) -> Settings:
     """Settings with a Redis that is not there, so that no Valkey is started."""
     port = listener.getsockname()[1]
     return Settings(
-        data_dir=tmp_path, port=port, redis_url="redis://127.0.0.1:1", shutdown_seconds=0
+        data_dir=tmp_path,
+        port=port,
+        redis_url="redis://127.0.0.1:1",
+        listeners=0,
+        shutdown_seconds=0,
     )
 
 
@@ -53,9 +60,10 @@ def make(
     made: list[Processes] = []
 
     def make(code: str) -> Processes:
-        monkeypatch.setattr(
-            processes_module, "_flask", lambda command: [sys.executable, "-c", code, command]
-        )
+        for function, name in (("_serve", "web"), ("_run", "worker")):
+            command = [sys.executable, "-c", code, name]
+            become = partial(execute, command)
+            monkeypatch.setattr(processes_module, function, become)
         monkeypatch.setattr(processes_module.server, "GRACEFUL_SECONDS", 0)
         monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", PATIENCE_SECONDS)
         made.append(Processes(own, listener, signals))
@@ -67,6 +75,11 @@ def make(
     for processes in made:
         processes.stop()
     assert set(psutil.Process().children()) == before
+
+
+def execute(command: list[str], *_anything: object) -> NoReturn:
+    """Become the command, as web server or worker."""
+    os.execv(command[0], command)
 
 
 def answer_once(listener: socket.socket, answer: bytes) -> None:
