@@ -9,8 +9,11 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from sqlalchemy import select
+
 from callevents.completion import CallHistory, complete
 from callevents.enums import CallStatus, DeliveryState, EventType
+from callevents.extensions import db
 from callevents.ingest_statements import (
     EVENTS_OF_KEYS,
     EXTENSIONS,
@@ -22,7 +25,7 @@ from callevents.ingest_statements import (
     note_seen,
     run,
 )
-from callevents.models import Pbx, find_lane, new_id, utc_now
+from callevents.models import CallEvent, Pbx, find_lane, new_id, utc_now
 from callevents.reports import Report
 
 #: A report without a time is a repeated one if the same was received at most this long before.
@@ -73,6 +76,17 @@ def find_told(pbx: Pbx, call_id: str) -> Sequence[Any]:
     since = utc_now() - LONGEST_CALL
     parameters = {"pbx_id": pbx.id, "call_ids": [call_id], "since": since}
     return list(reversed(run(HISTORY, parameters).all()))
+
+
+def list_events_since(pbx: Pbx, moment: datetime, limit: int) -> Sequence[CallEvent]:
+    """Return the PBX's newest events that were received at or after the moment, newest first."""
+    statement = (
+        select(CallEvent)
+        .where(CallEvent.pbx_id == pbx.id, CallEvent.received_at >= moment)
+        .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
+        .limit(limit)
+    )
+    return db.session.scalars(statement).all()
 
 
 def example_report(event_type: EventType, extension: str) -> Report:

@@ -14,13 +14,6 @@ from callevents.web.guard import for_admins
 
 bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
 
-#: What can be pasted into a PBX or a script so that it reports, by the name that people read.
-LINES = {
-    "Asterisk dialplan": "pbxs/asterisk.txt",
-    "Shell script": "pbxs/script.txt",
-    "curl": "pbxs/curl.txt",
-}
-
 
 @bp.get("")
 def index() -> str:
@@ -53,7 +46,7 @@ def add() -> Any:
 
 @bp.get("/<slug>")
 def show(slug: str) -> str:
-    """Show a PBX: its tokens, and the lines with which it reports."""
+    """Show a PBX: how it reports, its connector and its tokens."""
     pbx = pbxs.get_pbx(slug)
     ingest_url = url_for("ingest.take", slug=pbx.slug, _external=True)
     return render_template(
@@ -65,8 +58,6 @@ def show(slug: str) -> str:
         count=directory.count_extensions([pbx]).get(pbx.id, 0),
         ingest_url=ingest_url,
         **connectors.look(pbx),
-        # As texts, which the page escapes; included there they would go through as they are.
-        lines={name: render_template(file, ingest_url=ingest_url) for name, file in LINES.items()},
     )
 
 

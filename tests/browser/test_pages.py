@@ -57,6 +57,8 @@ def paths(
         "new pbx": "/pbxs/new",
         "pbx": BASE,
         "rename pbx": f"{BASE}/rename",
+        "connect": f"{BASE}/connect?make=yeastar",
+        "connect, heard": f"{BASE}/connect?make=freeswitch&since=1",
         "connector": f"{BASE}/connector/edit",
         "remove connector": f"{BASE}/connector/remove",
         "test event": f"{BASE}/test-event",

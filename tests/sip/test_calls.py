@@ -16,7 +16,7 @@ __all__ = ["product"]
 
 pytestmark = pytest.mark.sip
 
-LINES = ROOT / "templates" / "pbxs" / "kamailio.txt"
+LINES = ROOT / "templates" / "connect" / "lines" / "kamailio.txt"
 NAMES = ("EventType", "Extension", "CallFlow", "CallStatus", "HangupCause")
 #: What each request tells, in each extension's order.
 EXPECTED = {
