@@ -20,6 +20,7 @@ from callevents.enums import EventType, Method
 from callevents.extensions import begin_write, db
 from callevents.models import Hook, Pbx
 from tests.aged import AddEvents
+from tests.compiled import Templates, routes_compiled_once
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.ports import find_free_port
 from tests.receiver import Receiver
@@ -58,6 +59,19 @@ def _quick_passwords() -> Iterator[None]:
         quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
         patch.setattr(users, "_hasher", quick)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _routes() -> Iterator[None]:
+    """Compile routes once, and not for each test's application."""
+    with routes_compiled_once():
+        yield
+
+
+@pytest.fixture(scope="session")
+def templates() -> Templates:
+    """Templates, each compiled once."""
+    return Templates()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -121,9 +135,10 @@ class Client(FlaskClient):
 
 
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+def app(settings: Settings, templates: Templates) -> Iterator[Flask]:
     """The application on an empty database, its context pushed."""
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = templates
     app.testing = True
     app.test_client_class = Client
     with app.app_context():
