@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+CHECKS := check-types check-migrations check-rules check-templates
 # Given to pytest, for example: make test ARGS='-k toggle'.
 ARGS :=
 
@@ -10,7 +11,7 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-sip coverage faults bench check format
+.PHONY: help install run test test-sip coverage faults bench check $(CHECKS) format
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,13 +40,22 @@ faults: $(VENV)/installed-dev ## Kill and break everything under load, and count
 bench: $(VENV)/installed-bench ## Measure this and others side by side; ARGS='--seconds 8 --runs 1'
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m bench $(ARGS)
 
-check: $(VENV)/installed-dev ## Check format, rules, types, imports, templates and migrations
+check: $(CHECKS) ## Check format, rules, types, imports, templates and migrations
+
+# Apart, so that `make -j check` does them side by side.
+check-rules: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+check-templates: $(VENV)/installed-dev
 	$(BIN)/djlint --check templates
 	$(BIN)/djlint --lint templates
+
+check-migrations: $(VENV)/installed-dev
 	$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' .ci/check_migrations.py
 
 format: $(VENV)/installed-dev ## Bring code and templates into their format
