@@ -2,7 +2,7 @@
 
 import click
 
-from bench import isolation, memory, rows, throughput
+from bench import isolation, listen, memory, rows, throughput
 from bench.options import Options
 from bench.systems import SYSTEMS
 from bench.watch import machine
@@ -12,6 +12,7 @@ BENCHES = {
     "isolation": isolation.run,
     "rows": rows.run,
     "memory": memory.run,
+    "listen": listen.run,
 }
 
 

@@ -19,6 +19,7 @@ from callevents.cli import (
 def init_app(app: Flask) -> None:
     """Register the commands."""
     pbxs.group.add_command(captures.replay)
+    pbxs.group.add_command(captures.capture)
     pbxs.group.add_command(connectors.group)
     for module in (pbxs, extensions, hooks, deliveries, users, secrets):
         app.cli.add_command(module.group)

@@ -1,15 +1,21 @@
-"""The command that derives call events from a captured stream of a PBX, and only prints them."""
+"""The commands that capture a PBX's stream, and print the call events that follow from one."""
 
 import json
+import os
+import signal
+import threading
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
 
-from callevents import directory, pbxs
-from callevents.cli.answers import reports_errors
+from callevents import connectors, directory, pbxs
+from callevents.cli.answers import find_settings, reports_errors
 from callevents.errors import CallEventsError
+from callevents.listener.recording import record
+from callevents.listener.target import make_target
 from callevents.pbx.extensions import ExtensionSet
 from callevents.pbx.replay import SOURCES, Replay, as_line
 
@@ -50,6 +56,34 @@ def _read_numbers(numbers: str | None, pbx: str | None) -> list[str]:
         raise click.UsageError("Say which extensions: --extensions 101,102 or --pbx SLUG.")
     found: list[str] = _numbers_of(pbx)
     return found
+
+
+@click.command("capture")
+@click.argument("pbx")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--seconds", type=click.FloatRange(min=0), help="End by itself after this time.")
+@with_appcontext
+@reports_errors
+def capture(pbx: str, path: Path, seconds: float | None) -> None:
+    """Write what PBX says to its connector into FILE, until Ctrl-C; secrets are left out.
+
+    `flask pbx replay` reads the file. Nothing is stored, and a listener goes on meanwhile.
+    """
+    found = pbxs.get_pbx(pbx)
+    target = make_target(connectors.get_connector(found), found)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    if seconds is not None:
+        timer = threading.Timer(seconds, stopping.set)
+        timer.daemon = True
+        timer.start()
+    click.echo("Capturing; Ctrl-C ends it.", err=True)
+    # It has the numbers of those who call, which is nobody else's business.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        messages = record(target, find_settings(), file.write, stopping)
+    click.echo(f"{messages} message{'' if messages == 1 else 's'} in {path}", err=True)
 
 
 @reports_errors

@@ -14,6 +14,7 @@ from callevents.extensions import db
 from callevents.intake import SILENT
 from callevents.listener.buffer import Buffer
 from callevents.listener.clock import PbxClock
+from callevents.listener.conversation import converse
 from callevents.listener.known import load_known
 from callevents.listener.link import open_link
 from callevents.listener.pauses import Pauses
@@ -25,11 +26,6 @@ from callevents.pbx.extensions import ExtensionSet
 from callevents.pbx.replay import SOURCES
 from callevents.pbx.session import RefusedError, Session, SessionError
 
-#: How long the PBX may take from the connection to the end of the log-in.
-LOGIN_SECONDS = 10.0
-READ_BYTES = 64 * 1024
-#: How often to look whether to stop, or to ask for a sign of life.
-READ_SECONDS = 0.25
 RESTORE_PAUSE_SECONDS = 1.0
 
 log = structlog.get_logger("callevents.listener")
@@ -145,7 +141,6 @@ class Follower:
             username=target.username, secret=target.secret, is_encrypted=target.uses_tls
         )
         with closing(link):
-            link.settimeout(READ_SECONDS)
             try:
                 self._converse(link, session, pauses)
             except OSError as error:
@@ -158,17 +153,8 @@ class Follower:
 
     def _converse(self, link: socket, session: Session, pauses: Pauses) -> None:
         """Listen until we stop; raises SessionError and OSError."""
-        conversation = Conversation(session, self._settings.listen_heartbeat_seconds)
-        while not self._stopping.is_set():
-            link.sendall(session.take_outgoing())
-            try:
-                data = link.recv(READ_BYTES)
-            except TimeoutError:
-                conversation.note_silence()
-                continue
-            if not data:
-                raise SessionError(conversation.explain_end())
-            conversation.note_sound()
+        heartbeat = self._settings.listen_heartbeat_seconds
+        for data in converse(link, session, heartbeat, self._stopping):
             self._take(session, data)
             if session.is_ready and self.status.connected_since is None:
                 pauses.reset()
@@ -194,53 +180,4 @@ class Follower:
         self.status.last_error, self.status.last_error_at = sentence, utc_now()
         log.warning(
             "the PBX is not listened to as it should be", pbx=self.target.pbx.slug, error=sentence
-        )
-
-
-class Conversation:
-    """Watches the time: the log-in must end, and a silent PBX must give a sign of life."""
-
-    def __init__(self, session: Session, heartbeat_seconds: float) -> None:
-        self._session = session
-        self._heartbeat = heartbeat_seconds
-        self._began_at = self._heard_at = time.monotonic()
-        self._has_said_anything = False
-        self._has_asked = False
-
-    def note_sound(self) -> None:
-        """Note that the PBX has said something."""
-        self._heard_at = time.monotonic()
-        self._has_said_anything, self._has_asked = True, False
-
-    def note_silence(self) -> None:
-        """Ask for a sign of life when it is time to; raises SessionError when none came."""
-        now = time.monotonic()
-        if not self._session.is_ready:
-            if now - self._began_at > LOGIN_SECONDS:
-                raise SessionError(self._explain_no_login())
-            return
-        silence = now - self._heard_at
-        if silence > 2 * self._heartbeat:
-            raise SessionError(f"The PBX has given no sign of life for {silence:.0f} seconds.")
-        if silence > self._heartbeat and not self._has_asked:
-            self._session.ping()
-            self._has_asked = True
-
-    def explain_end(self) -> str:
-        """Return a sentence for a connection that the other side has closed."""
-        if self._session.is_ready:
-            return "The PBX has closed the connection."
-        if not self._has_said_anything:
-            return (
-                f"The other side closed the connection at once, as a PBX does that does not let "
-                f"our address in, and as one that expects {'no ' * self._session.is_encrypted}TLS."
-            )
-        return "The PBX has closed the connection before the end of the log-in."
-
-    def _explain_no_login(self) -> str:
-        if self._has_said_anything:
-            return f"The PBX did not answer to the log-in within {LOGIN_SECONDS:.0f} seconds."
-        return (
-            f"Nothing was said within {LOGIN_SECONDS:.0f} seconds where an {self._session.label} "
-            "begins to speak. If TLS is expected there, switch it on."
         )

@@ -30,6 +30,7 @@ class Source:
     make_session: Callable[..., Session]
     #: The part of a message that has its time, and in which part of a second.
     clock: tuple[str, int]
+    write_message: Callable[[Message], bytes]
 
     def is_capture(self, beginning: bytes) -> bool:
         """Tell whether a file that begins so is a capture of this kind."""
@@ -44,6 +45,7 @@ SOURCES = {
         asterisk.is_message,
         asterisk.AmiSession,
         asterisk.CLOCK,
+        asterisk.write_message,
     ),
     "freeswitch": Source(
         "FreeSWITCH's event socket",
@@ -52,6 +54,7 @@ SOURCES = {
         freeswitch.is_message,
         freeswitch.EventSocketSession,
         freeswitch.CLOCK,
+        freeswitch.write_message,
     ),
 }
 

@@ -14,7 +14,7 @@ from callevents.config import Settings
 from callevents.connectors import Access
 from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import begin_write, db
-from callevents.listener import follower, pauses
+from callevents.listener import conversation, pauses
 from callevents.models import Connector, Pbx
 from tests.listener.conftest import (
     SECRET,
@@ -214,7 +214,7 @@ def test_silence(
     pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing is said, TLS may be what is missing."""
-    monkeypatch.setattr(follower, "LOGIN_SECONDS", 0.1)
+    monkeypatch.setattr(conversation, "LOGIN_SECONDS", 0.1)
     connect(pbx, "asterisk", babble(b""))
     listen()
     wait_for_error(pbx, "If TLS is expected there, switch it on.")
@@ -224,7 +224,7 @@ def test_silence_after_the_banner(
     pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A PBX that greets and then hangs is left after a while."""
-    monkeypatch.setattr(follower, "LOGIN_SECONDS", 0.1)
+    monkeypatch.setattr(conversation, "LOGIN_SECONDS", 0.1)
     connect(pbx, "asterisk", babble(b"Asterisk Call Manager/9.0.0\r\n"))
     listen()
     wait_for_error(pbx, "The PBX did not answer to the log-in")

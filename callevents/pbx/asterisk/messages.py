@@ -51,3 +51,8 @@ class AmiParser:
             return
         if not add_line(self._message, line):
             self._broken_lines += 1
+
+
+def write_message(message: Message) -> bytes:
+    """Return the message as it is on the wire."""
+    return "".join(f"{key}: {value}\r\n" for key, value in message.items()).encode() + b"\r\n"

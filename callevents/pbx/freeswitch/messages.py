@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from callevents.pbx.lines import LineBuffer, add_line
 from callevents.pbx.values import Message
@@ -92,3 +92,13 @@ class EventSocketParser:
                 break
             self._broken += not add_line(event, line.rstrip("\r"))
         return {key: unquote(value) for key, value in event.items()}
+
+
+def write_message(message: Message) -> bytes:
+    """Return the message as it is on the wire."""
+    if "Event-Name" in message:
+        lines = "".join(f"{key}: {quote(value)}\n" for key, value in message.items())
+        body, kind = f"{lines}\n".encode(), EVENT
+    else:
+        body, kind = message.get(BODY, "").encode(), message.get("Content-Type", "")
+    return f"Content-Length: {len(body)}\nContent-Type: {kind}\n\n".encode() + body

@@ -1,0 +1,160 @@
+"""A listener at a busy Asterisk: does it keep up, and does its memory stay flat?"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import cycle
+from pathlib import Path
+
+import click
+import psutil
+from sqlalchemy import func, select
+
+from bench.options import Options
+from bench.table import print_table
+from callevents import connectors, create_app, database, directory, hooks, pbxs
+from callevents.config import Settings
+from callevents.connectors import Access
+from callevents.enums import TABLE_ORDER, ConnectorKind, Method
+from callevents.extensions import begin_write, db
+from callevents.models import CallEvent, utc_now
+from callevents.pbx.asterisk import AmiParser, AsteriskTracker
+from callevents.pbx.extensions import ExtensionSet
+from tests.listener.ami_server import AmiServer, cut_ami
+from tests.listener.pbx_server import SECRET
+from tests.pbx.recorded import read_stream
+from tests.running.running import ROOT, Program
+
+MESSAGES_PER_SECOND = 500
+CALLS = (
+    "s01_internal_answered_caller_hangs_up",
+    "s13_blind_transfer_by_callee_refer",
+    "s22_ring_group_dial_two",
+)
+SAMPLES = 6
+#: How long the listener may take to store the last events before the bench gives up.
+LAST_SECONDS = 30.0
+
+
+def run(options: Options) -> None:
+    """Speak so many messages a second to a listener, and print how it keeps up."""
+    with tempfile.TemporaryDirectory(prefix="callevents-bench-") as folder:
+        values = {"data_dir": folder, "log_level": "WARNING", "secret_key": "b" * 32}
+        app = create_app(Settings(**values))  # type: ignore[arg-type]  # settings are text
+        database.upgrade(app)
+        server = AmiServer()
+        with app.app_context():
+            _configure(server.port)
+            command = ("-m", "flask", "--app", str(ROOT / "app.py"), "listen")
+            program = Program(*command, cwd=Path(folder), **values)
+            try:
+                server.wait_for_listener()
+                _measure(server, program, options.seconds)
+            finally:
+                program.end()
+                server.close()
+                db.engine.dispose()
+
+
+def _configure(port: int) -> None:
+    """Add a PBX with a connector, three extensions, and a hook for each of the five events."""
+    begin_write()
+    pbx, _ = pbxs.add_pbx("Bench")
+    for number in ("101", "102", "103"):
+        directory.add_extension(pbx, number)
+    for event_type in TABLE_ORDER:
+        hooks.create_hook(pbx, None, event_type, method=Method.GET, url="http://192.0.2.1/")
+    connectors.set_connector(
+        pbx,
+        Access(
+            kind=ConnectorKind.ASTERISK,
+            host="127.0.0.1",
+            port=port,
+            username="callevents",
+            secret=SECRET,
+        ),
+    )
+    db.session.commit()
+
+
+def _measure(server: AmiServer, program: Program, seconds: float) -> None:
+    process = psutil.Process(program.process.pid)
+    messages = _messages()
+    [client] = server.clients
+    rows = []
+    sent = 0
+    began = time.monotonic()
+    for sample in range(1, SAMPLES + 1):
+        until = began + seconds * sample / SAMPLES
+        while (now := time.monotonic()) < until:
+            due = int((now - began) * MESSAGES_PER_SECOND)
+            if due > sent:
+                client.link.sendall(b"".join(next(messages) for _ in range(due - sent)))
+                sent = due
+            time.sleep(0.005)
+        rows.append(_sample(sent, process, seconds / SAMPLES))
+    title = f"{MESSAGES_PER_SECOND} AMI messages a second for {seconds:g} s, into SQLite"
+    click.echo(f"{title} (goal: lag below 2 s, memory flat)")
+    print_table(("messages", "events", "lag p50", "lag p99", "lag max", "MiB", "CPU s"), rows)
+    _check_last(sent)
+
+
+def _sample(sent: int, process: psutil.Process, seconds: float) -> list[str]:
+    """Return the figures since the last sample: from the PBX's message to the stored event."""
+    db.session.rollback()
+    since = utc_now() - timedelta(seconds=seconds)
+    found = db.session.execute(
+        select(CallEvent.received_at, CallEvent.happened_at).where(CallEvent.received_at > since)
+    )
+    lags = sorted((received - happened).total_seconds() * 1000 for received, happened in found)
+    count = db.session.scalar(select(func.count()).select_from(CallEvent))
+    cpu = process.cpu_times()
+    return [
+        f"{sent:,}",
+        f"{count:,}",
+        *(f"{lags[int(share * (len(lags) - 1))]:.0f} ms" for share in (0.5, 0.99, 1)),
+        f"{process.memory_info().rss / 2**20:.1f}",
+        f"{cpu.user + cpu.system:.1f}",
+    ]
+
+
+def _check_last(sent: int) -> None:
+    """Say how long the last events took after the last message."""
+    began = time.monotonic()
+    expected = _events_after(sent)
+    stored = 0
+    while stored < expected and time.monotonic() < began + LAST_SECONDS:
+        db.session.rollback()
+        stored = db.session.scalar(select(func.count()).select_from(CallEvent)) or 0
+        time.sleep(0.01)
+    took = (time.monotonic() - began) * 1000
+    click.echo(f"{stored:,} of {expected:,} events stored, the last {took:.0f} ms after the end\n")
+
+
+def _streams() -> list[bytes]:
+    return [read_stream("asterisk", name) for name in CALLS]
+
+
+def _messages() -> Iterator[bytes]:
+    """Give the messages of the recorded calls again and again, of new calls at the present time."""
+    for number, stream in enumerate(cycle(_streams())):
+        for part in cut_ami(stream):
+            lines = part.split(b"\r\n")
+            for index, line in enumerate(lines):
+                name, _, value = line.partition(b": ")
+                if name == b"Timestamp":
+                    lines[index] = b"Timestamp: %.6f" % time.time()
+                elif name.endswith((b"Uniqueid", b"Linkedid")):
+                    lines[index] = b"%s: %s.%d" % (name, value, number)
+            yield b"\r\n".join(lines)
+
+
+def _events_after(messages: int) -> int:
+    """Return how many events so many messages give, by a tracker of this process."""
+    parser, tracker = AmiParser(), AsteriskTracker(ExtensionSet(("101", "102", "103")))
+    stream = _messages()
+    for _ in range(messages):
+        for message in parser.feed(next(stream)):
+            tracker.feed(message)
+    return tracker.counts.events
