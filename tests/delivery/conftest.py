@@ -15,10 +15,13 @@ from callevents.delivery.transport import Transport
 from callevents.enums import EventType
 from callevents.extensions import begin_write, db
 from callevents.ingest import accept
-from callevents.models import Attempt, Delivery, Pbx, new_id, utc_now
+from callevents.models import Attempt, Delivery, Hook, Pbx, new_id, utc_now
 from callevents.reports import Report
+from tests.conftest import Configure
 from tests.core.logged import Logged, capture_log
+from tests.delivery.holding import Holding
 from tests.delivery.raw import RawServer, Talk
+from tests.receiver import Receiver
 
 Serve = Callable[..., RawServer]
 MakeTransport = Callable[..., Transport]
@@ -154,3 +157,23 @@ def list_attempts(delivery_id: str) -> list[Attempt]:
             select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.number)
         )
     )
+
+
+@pytest.fixture
+def hook(configure: Configure, receiver: Receiver) -> Hook:
+    """A hook for dial-in of all extensions, at a receiver that answers at once."""
+    return configure.hook("*", EventType.DIAL_IN, receiver.url)
+
+
+@pytest.fixture
+def holding(serve: Serve) -> Iterator[Holding]:
+    """A receiver that holds its answers back."""
+    holding = Holding(serve)
+    yield holding
+    holding.answer()
+
+
+@pytest.fixture
+def held_hook(configure: Configure, holding: Holding) -> Hook:
+    """A hook for dial-out of all extensions, at the receiver that holds back."""
+    return configure.hook("*", EventType.DIAL_OUT, holding.server.url)

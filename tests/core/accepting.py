@@ -1,0 +1,34 @@
+"""Reports and their acceptance in a few words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from callevents.enums import EventType
+from callevents.extensions import begin_write, db
+from callevents.ingest import Accepted, accept
+from callevents.models import Pbx
+from callevents.reports import Report
+
+DIAL_IN, DIAL_OUT, HANGUP = EventType.DIAL_IN, EventType.DIAL_OUT, EventType.HANGUP
+NOW = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
+AT = datetime(2026, 3, 1, 9, 59, 58, 250_000, tzinfo=UTC)
+
+
+def report(event: EventType = DIAL_IN, **values: object) -> Report:
+    """Return a report of an event at 101."""
+    return Report(**{"event_type": event, "extension": "101", **values})  # type: ignore[arg-type]
+
+
+def take(pbx: Pbx, *reports: Report) -> list[Accepted]:
+    """Accept the reports in a transaction of their own."""
+    begin_write()
+    accepted = accept(pbx, reports)
+    db.session.commit()
+    return accepted
+
+
+def count(model: type[Any]) -> int:
+    """Return how many rows there are."""
+    return db.session.scalar(select(func.count()).select_from(model)) or 0

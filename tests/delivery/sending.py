@@ -1,0 +1,37 @@
+"""One request in a few words, a queue that is full, and what attempts say when they fail."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from callevents.delivery.request import Recipe, build_request
+from callevents.delivery.transport import Answer, Transport
+from callevents.enums import Method
+
+CLOSED_EARLY = "The receiver closed the connection before it had answered."
+NO_HTTP = "What the receiver answered is not HTTP."
+TOO_LONG = "The attempt as a whole took too long and was ended."
+
+
+def get(transport: Transport, url: str) -> Answer:
+    """Send a GET with one parameter."""
+    return transport.send(build_request(Recipe(Method.GET, url), [("CallID", "c1")]))
+
+
+def head(status: str, *lines: str) -> bytes:
+    """Return an answer's head."""
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("latin-1")
+
+
+@contextmanager
+def full_listener() -> Iterator[int]:
+    """Give the port of a listener on 127.0.0.1 that takes no connections: its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]

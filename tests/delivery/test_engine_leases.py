@@ -1,0 +1,181 @@
+"""The engine of a worker: it sends what is its own, as long as its lease lasts."""
+
+import threading
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import db, write_transaction
+from callevents.models import Delivery, Hook, utc_now
+from tests.conftest import Configure
+from tests.core.faults import before_statement, missing_table
+from tests.core.logged import Logged
+from tests.delivery.conftest import (
+    MakeEngine,
+    ReportEvents,
+    Serve,
+    get_delivery,
+)
+from tests.delivery.holding import DELIVERED, Holding
+from tests.delivery.raw import Connection
+from tests.receiver import Receiver
+from tests.waiting import wait_for_delivery, wait_for_state, wait_until
+
+
+def test_disabled_between_claim_and_load(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
+) -> None:
+    """A hook that is disabled when its delivery is claimed already sends nothing any more."""
+    cancelled = report_events(2)
+    engine, database = make_engine(), db.engine
+
+    def disable() -> None:
+        with write_transaction(database) as connection:
+            connection.execute(update(Hook).values(active=False))
+
+    with before_statement(database, "SELECT delivery.id AS delivery_id", disable):
+        engine.drain()
+    for delivery_id in cancelled:
+        assert get_delivery(delivery_id).state is DeliveryState.CANCELLED
+    assert receiver.arrivals == []
+    hook.active = True
+    db.session.commit()
+    later = report_events(9)
+    assert engine.drain() == 9, "the threads that the cancelled ones had are free again"
+    for delivery_id in later:
+        wait_for_state(delivery_id, DELIVERED)
+
+
+def test_too_old_deliveries_are_not_sent(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
+) -> None:
+    """What has waited for a day because no worker ran is given up, and told as that."""
+    old, young = report_events(2)
+    day = timedelta(hours=24)
+    with write_transaction(db.engine) as connection:
+        connection.execute(
+            update(Delivery)
+            .where(Delivery.id == old)
+            .values(created_at=utc_now() - day - day / 9, expires_at=utc_now() - day / 9)
+        )
+    make_engine().drain()
+    wait_for_state(young, DELIVERED)
+    delivery = get_delivery(old)
+    assert (delivery.state, delivery.attempts, delivery.claimed_at) == (
+        *(DeliveryState.FAILED, 0, None),
+    )
+    assert delivery.error == "Gave up: its time was over before it could be tried."
+    assert delivery.finished_at is not None
+    assert [one.parameters["DeliveryID"] for one in receiver.arrivals] == [young]
+
+
+def test_held_up_worker_does_not_send_what_is_not_its_own(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
+) -> None:
+    """A worker that was stopped between claim and attempt for longer than the lease lets go."""
+    [delivery_id] = report_events()
+    engine, database = make_engine(lease_seconds=1), db.engine
+
+    def be_held_up() -> None:
+        with database.connect() as connection:
+            lease_ends = connection.scalar(select(Delivery.due_at))
+        assert lease_ends is not None
+        wait_until(lambda: utc_now() > lease_ends, "the end of the lease")
+
+    with before_statement(database, "SELECT delivery.id AS delivery_id", be_held_up):
+        engine.drain()
+    # A lease that is renewed while it is let go ends later, when this drain has ended already.
+    wait_until(
+        lambda: engine.drain() or get_delivery(delivery_id).state is DELIVERED, "another claim"
+    )
+    delivery = wait_for_state(delivery_id, DELIVERED)
+    assert delivery.attempts == len(receiver.arrivals) == 1
+    assert delivery.fence >= 2, "what was sent belongs to a later claim than the held-up one"
+
+
+def test_slow_attempt_keeps_its_lease(
+    held_hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, holding: Holding
+) -> None:
+    """An attempt that takes longer than the lease is not made a second time by another worker."""
+    [delivery_id] = report_events(1, EventType.DIAL_OUT)
+    patient = {"read_timeout_seconds": 60, "total_timeout_seconds": 60, "lease_seconds": 2}
+    make_engine(**patient).drain()
+    first_lease_ends = get_delivery(delivery_id).due_at
+    make_engine(**patient, poll_seconds=0.05)
+    wait_until(lambda: utc_now() > first_lease_ends, "the end of the first lease")
+    renewed = wait_for_delivery(delivery_id, lambda delivery: delivery.due_at > utc_now())
+    assert (renewed.fence, renewed.attempts) == (1, 0)
+    holding.answer()
+    assert wait_for_state(delivery_id, DELIVERED).attempts == 1
+    assert holding.arrived == 1
+
+
+def test_delivery_of_a_dead_worker_is_made_again(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
+) -> None:
+    """What a worker had when it died is sent by another one after the lease, and not before."""
+    [delivery_id] = report_events()
+    with write_transaction(db.engine) as connection:
+        lease_ends = utc_now()
+        # As a killed worker leaves it: claimed, and nobody renews the lease.
+        connection.execute(update(Delivery).values(fence=1, claimed_at=utc_now()))
+        connection.execute(update(Delivery).values(due_at=lease_ends))
+    make_engine(poll_seconds=0.05)
+    delivery = wait_for_state(delivery_id, DELIVERED)
+    assert delivery.fence == 2
+    assert delivery.attempted_at is not None
+    assert delivery.attempted_at >= lease_ends
+    assert len(receiver.arrivals) == 1
+
+
+def test_failed_renewal_is_repeated(
+    held_hook: Hook,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    holding: Holding,
+    logged: Logged,
+) -> None:
+    """A lease that could not be renewed is renewed the next time."""
+    patient = {"read_timeout_seconds": 60, "total_timeout_seconds": 60, "lease_seconds": 2}
+    [delivery_id] = report_events(1, EventType.DIAL_OUT)
+    make_engine(**patient).drain()
+    first = get_delivery(delivery_id).due_at
+    db.session.rollback()
+    with missing_table(db.engine, "delivery"):
+        wait_until(lambda: "leases not renewed" in logged.text, "a failed renewal")
+    wait_for_delivery(delivery_id, lambda delivery: delivery.due_at > first)
+    holding.answer()
+    wait_for_state(delivery_id, DELIVERED)
+
+
+def test_answer_after_the_lease_leaves_the_newer_claim(
+    configure: Configure, report_events: ReportEvents, make_engine: MakeEngine, serve: Serve
+) -> None:
+    """What one worker has claimed twice stays renewed when the first of its attempts ends."""
+    first, second = threading.Event(), threading.Event()
+    answer_after = iter([first, second])
+
+    def talk(connection: Connection) -> None:
+        mine = next(answer_after)
+        connection.read_request()
+        mine.wait()
+        connection.send(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+
+    server = serve(talk)
+    configure.hook("*", EventType.DIAL_IN, server.url)
+    engine = make_engine(read_timeout_seconds=60, total_timeout_seconds=60, lease_seconds=2)
+    [delivery_id] = report_events()
+    engine.drain()
+    server.wait_for_requests(1)
+    with write_transaction(db.engine) as connection:
+        # As after a failure of the database that was longer than the lease.
+        connection.execute(update(Delivery).values(due_at=utc_now()))
+    engine.drain()
+    server.wait_for_requests(2)
+    first.set()
+    lease = wait_for_delivery(delivery_id, lambda one: one.attempts == 1).due_at
+    wait_for_delivery(delivery_id, lambda one: one.due_at > lease)
+    second.set()
+    delivery = wait_for_delivery(delivery_id, lambda one: one.attempts == 2)
+    assert (delivery.fence, delivery.claimed_at) == (2, None)
