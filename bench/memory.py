@@ -43,6 +43,6 @@ _PROCESSES = ("worker", "web")
 
 
 def _rss_mib(load: Load, name: str) -> float:
-    """Return the resident memory of the processes of `flask NAME`."""
-    found = [p for p in load.others() if p.cmdline()[-1:] == [name]]
+    """Return the resident memory of the processes of that name, what they share counted in each."""
+    found = [p for p in load.others() if p.name().partition(" ")[0] == name]
     return sum(psutil.Process(p.pid).memory_info().rss for p in found) / 2**20
