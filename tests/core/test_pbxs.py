@@ -7,7 +7,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from callevents import pbxs
+from callevents import pbxs, stored_secrets
 from callevents.enums import EventType
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import begin_write, db
@@ -149,3 +149,15 @@ def test_last_events(pbx: Pbx, other_pbx: Pbx) -> None:
             db.session.commit()
     assert pbxs.last_event_times([pbx, other_pbx]) == {pbx.id: datetime(2026, 3, 1, 12, tzinfo=UTC)}
     assert pbxs.last_event_times([]) == {}
+
+
+def test_secrets_of_formats_are_encrypted_anew(pbx: Pbx) -> None:
+    """Changing keys takes what PBXs sign with along, and names what no key decrypts."""
+    begin_write()
+    pbxs.set_format(pbx, "yeastar", "s3cret")
+    before = pbx.format_secret
+    assert stored_secrets.renew_formats() == stored_secrets.Renewed(1, [], 0)
+    assert pbx.format_secret != before
+    assert pbxs.find_format_secret(pbx) == "s3cret"
+    pbx.format_secret = "nonsense"
+    assert stored_secrets.renew_formats().unreadable == ["the format of head-office"]

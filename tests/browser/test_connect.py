@@ -1,0 +1,43 @@
+"""The page that connects a PBX, in a browser."""
+
+from flask.testing import FlaskClient
+from playwright.sync_api import Page, expect
+
+from callevents.models import Pbx
+from tests.browser.conftest import check_accessibility
+
+PAGE = "/pbxs/head-office/connect"
+
+
+def test_turns_green_by_itself(admin: Page, pbx: Pbx, token: str, client: FlaskClient) -> None:
+    """The first event that comes is shown without a reload."""
+    admin.goto(f"{PAGE}?make=kamailio")
+    expect(admin.get_by_role("heading", name="Listening for the first event")).to_be_visible()
+    client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101&peer=0612&call=c7")
+    expect(admin.get_by_role("heading", name="Head office is heard")).to_be_visible()
+    expect(admin.locator("#heard").get_by_role("row").nth(1)).to_contain_text("Dial-In")
+    check_accessibility(admin)
+
+
+def test_choosing_a_make_and_its_format(admin: Page, pbx: Pbx) -> None:
+    """Another make shows its lines at once; its format is one click, its token another."""
+    admin.goto(PAGE)
+    admin.get_by_label("Make").select_option("snom")
+    expect(admin.locator("#lines-1")).to_contain_text("action_incoming_url")
+    admin.locator("#choose-format").click()
+    expect(admin.get_by_text("are read as: Phones' Action URLs")).to_be_visible()
+    expect(admin.locator("#choose-format")).to_have_count(0)
+    admin.locator("#fill-token").click()
+    expect(admin.locator("#lines-1")).to_contain_text("token=cet_")
+    check_accessibility(admin)
+
+
+def test_without_javascript(plain: Page, pbx: Pbx, token: str, client: FlaskClient) -> None:
+    """A button chooses the make, a link looks whether something has come."""
+    plain.goto(PAGE)
+    plain.get_by_label("Make").select_option("other")
+    plain.get_by_role("button", name="Show").click()
+    expect(plain.locator("#lines-1")).to_contain_text("#!/bin/sh")
+    client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101")
+    plain.get_by_role("link", name="Look whether something has come").click()
+    expect(plain.get_by_role("heading", name="Head office is heard")).to_be_visible()
