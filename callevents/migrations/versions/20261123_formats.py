@@ -14,20 +14,20 @@ branch_labels = None
 depends_on = None
 
 
+# Column by column. To make the table anew, which SQLite's batches do, would take with it all that
+# refers to its rows.
 def upgrade():
-    with op.batch_alter_table('pbx') as batch:
-        batch.add_column(
-            sa.Column('format', sa.String(length=16), nullable=False, server_default='generic')
-        )
-        batch.add_column(
-            sa.Column('format_secret', sa.Text(), nullable=False, server_default='')
-        )
-    with op.batch_alter_table('pbx') as batch:
-        batch.alter_column('format', server_default=None)
-        batch.alter_column('format_secret', server_default=None)
+    for column in columns():
+        op.add_column('pbx', column)
 
 
 def downgrade():
-    with op.batch_alter_table('pbx') as batch:
-        batch.drop_column('format_secret')
-        batch.drop_column('format')
+    for column in columns():
+        op.drop_column('pbx', column.name)
+
+
+def columns():
+    return [
+        sa.Column('format', sa.String(length=16), nullable=False, server_default='generic'),
+        sa.Column('format_secret', sa.Text(), nullable=False, server_default=''),
+    ]
