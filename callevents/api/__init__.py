@@ -4,6 +4,7 @@ from flask import Flask
 
 from callevents.api import health, ingest, metrics
 from callevents.api.express import Express
+from callevents.api.odd import OddReports
 from callevents.api.problems import http_problem
 from callevents.api.senders import Senders
 from callevents.config import Settings
@@ -15,6 +16,7 @@ def init_app(app: Flask) -> None:
     settings: Settings = app.extensions["callevents_settings"]
     app.extensions["callevents_limiter"] = ingest.Limiter(settings.ingest_events_per_minute)
     app.extensions["callevents_senders"] = Senders()
+    app.extensions["callevents_odd_reports"] = OddReports()
     app.extensions["callevents_intake"] = Intake(app)
     # Errors below these paths are answered as programs read them, not with a page.
     programs = app.extensions.setdefault("callevents_programs", {})

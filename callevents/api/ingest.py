@@ -91,6 +91,16 @@ def take(slug: str) -> Response:
     senders: Senders = current_app.extensions["callevents_senders"]
     sender = senders.renew(slug, token)
     g.pbx_slug = slug
+    try:
+        return _take_of(sender, senders, token)
+    except ProblemError as error:
+        if error.status != 429:
+            _keep_odd(sender, token, error.status, error.detail)
+        raise
+
+
+def _take_of(sender: Sender, senders: Senders, token: str) -> Response:
+    """Accept what a known PBX reports."""
     if sender.pbx.format is not Format.GENERIC:
         return _take_of_maker(sender, senders, token)
     payload = read_payload(request)
@@ -103,12 +113,20 @@ def take(slug: str) -> Response:
 def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
     """Accept what a PBX reports in its maker's format."""
     reading = makers.read(sender.pbx, request)
+    if reading.passed_over:
+        _keep_odd(sender, token, 200, reading.passed_over)
     _check_rate(sender, reading.reports)
     reports, results = _read(reading.reports)
     if results and not reports:
         _refuse(results, is_batch=len(results) > 1)
     _store(sender, senders, token, reports, results)
     return makers.answer(sender.pbx, token, results, reading)
+
+
+def _keep_odd(sender: Sender, token: str, status: int, reason: str) -> None:
+    current_app.extensions["callevents_odd_reports"].keep(
+        sender.pbx.id, request, token, status, reason
+    )
 
 
 def _check_rate(sender: Sender, events: Sequence[Any]) -> None:

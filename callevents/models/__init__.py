@@ -24,6 +24,7 @@ from callevents.models.connector import (
 from callevents.models.delivery import IS_OPEN, Attempt, Delivery, find_lane, in_state
 from callevents.models.event import CallEvent
 from callevents.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
+from callevents.models.odd_report import OddReport
 from callevents.models.pbx import Extension, IngestToken, Pbx, SeenExtension
 from callevents.models.user import SignInFailure, User
 from callevents.models.watch import MinuteFigures, Notice, WorkerProcess
@@ -50,6 +51,7 @@ __all__ = [
     "IngestToken",
     "MinuteFigures",
     "Notice",
+    "OddReport",
     "Origin",
     "Pbx",
     "SeenExtension",

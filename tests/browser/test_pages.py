@@ -57,6 +57,7 @@ def paths(
         "new pbx": "/pbxs/new",
         "pbx": BASE,
         "rename pbx": f"{BASE}/rename",
+        "reports": f"{BASE}/reports",
         "connect": f"{BASE}/connect?make=yeastar",
         "connect, heard": f"{BASE}/connect?make=freeswitch&since=1",
         "connector": f"{BASE}/connector/edit",

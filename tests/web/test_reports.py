@@ -1,0 +1,102 @@
+"""The page of what a PBX has reported within the last hour, and what became of each."""
+
+from datetime import UTC, datetime, timedelta
+
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from callevents import pbxs
+from callevents.enums import EventType
+from callevents.extensions import begin_write, db
+from callevents.heard import MAX_KEPT, list_heard, note_odd
+from callevents.models import OddReport, Pbx
+from tests.conftest import Configure
+from tests.core.faults import missing_table
+from tests.web.conftest import Visitor
+
+URL = "/ingest/head-office"
+PAGE = "/pbxs/head-office/reports"
+
+
+def test_what_became_of_each(
+    admin: Visitor, client: FlaskClient, pbx: Pbx, token: str, configure: Configure
+) -> None:
+    """Each event says how many requests it makes, or why none; what was refused says why."""
+    configure.extension("101")
+    configure.hook("101", EventType.DIAL_IN, "http://127.0.0.1:9/")
+    for fields in ("event=dial-in&ext=101", "event=hangup&ext=101", "event=dial-in&ext=999"):
+        client.get(f"{URL}?token={token}&{fields}")
+    client.post(f"{URL}?token={token}", data={"event": "fax", "ext": "<b>", "password": "x"})
+    page = admin.get(PAGE).text
+    for text in (
+        "1 request",
+        "No request was active for Hangup of 101.",
+        "999 is not among the extensions, and no request is set for all.",
+        "Refused with 422",
+        "POST /ingest/head-office?token=***",
+        "ext=%3Cb%3E",
+    ):
+        assert text in page
+    assert token not in page
+
+
+def test_passed_over(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """What is none of the five call events is listed with the reason."""
+    begin_write()
+    pbxs.set_format(pbx, "kamailio")
+    db.session.commit()
+    headers = {"X-Ingest-Token": token}
+    body = {"event": "registered", "from": "1", "to": "2", "callid": token}
+    assert client.post(URL, json=body, headers=headers).status_code == 200
+    page = admin.get(PAGE).text
+    assert "Passed over: Kamailio&#39;s event &#39;registered&#39; is none of the five" in page
+    assert token not in page
+
+
+def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """Nobody fills the list from outside; and a flood of nonsense is kept only now and then."""
+    client.get(f"{URL}?token=wrong&event=x")
+    client.get(f"{URL}?event=x")
+    assert list_heard(pbx) == []
+    for _ in range(20):
+        client.get(f"{URL}?token={token}&event=x")
+    db.session.rollback()
+    assert 1 <= len(list_heard(pbx)) < 20
+
+
+def test_list_is_bounded(pbx: Pbx) -> None:
+    """Of a PBX a hundred are kept, and none longer than an hour once another one comes."""
+    begin_write()
+    for number in range(MAX_KEPT + 5):
+        note_odd(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
+    db.session.commit()
+    heard = list_heard(pbx)
+    assert len(heard) == MAX_KEPT
+    assert heard[0].sent.startswith(f"number {MAX_KEPT + 4}x")
+    assert len(heard[0].sent) == 2000
+    later = datetime.now(UTC) + timedelta(hours=2)
+    with time_machine.travel(later, tick=False):
+        assert list_heard(pbx) == []
+        begin_write()
+        note_odd(pbx.id, 422, "Wrong.", "later")
+        db.session.commit()
+    assert db.session.scalar(select(func.count()).select_from(OddReport)) == 1
+
+
+def test_answer_does_not_depend_on_it(
+    app: Flask, client: FlaskClient, pbx: Pbx, token: str
+) -> None:
+    """Where nothing can be kept, the answer is the same."""
+    with missing_table(db.engine, "odd_report"):
+        assert client.get(f"{URL}?token={token}&event=x").status_code == 422
+
+
+def test_poll(admin: Visitor, pbx: Pbx) -> None:
+    """A poll is answered only if something has changed."""
+    first = admin.client.get(PAGE, headers={"HX-Request": "true"})
+    assert "Nothing came within the last hour" in first.text
+    assert "<html" not in first.text
+    again = {"HX-Request": "true", "HX-PTag": first.headers["HX-PTag"]}
+    assert admin.client.get(PAGE, headers=again).status_code == 304
