@@ -6,10 +6,12 @@ come meanwhile wait for the next leader, who is the first of them. There is no t
 that could die or be lost in a fork, and who reports alone does not even change threads.
 """
 
+import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from itertools import islice
 
 import structlog
@@ -60,6 +62,30 @@ class _Request:
         self._turn.release()
 
 
+class _Awaited(_Request):
+    """A request for which no thread waits, but an event loop; it leads in a thread of others."""
+
+    def __init__(
+        self, pbx: Pbx, token_id: str, reports: Sequence[Report], lead: Callable[[], object]
+    ) -> None:
+        super().__init__(pbx, token_id, reports)
+        self._lead = lead
+        self._loop = asyncio.get_running_loop()
+        self.answered: asyncio.Future[None] = self._loop.create_future()
+
+    def wake(self) -> None:
+        """Let the waiting coroutine go on, or lead if it is to."""
+        if self.is_answered:
+            self._loop.call_soon_threadsafe(self._answer)
+        else:
+            self._lead()
+
+    def _answer(self) -> None:
+        # The server may have given up the coroutine meanwhile.
+        if not self.answered.done():
+            self.answered.set_result(None)
+
+
 class Intake:
     """Takes the reports of this process's requests. One for an application."""
 
@@ -74,7 +100,8 @@ class Intake:
         self._lock = threading.Lock()
         self._waiting: list[_Request] = []
         self._has_leader = False
-        self._owes_wake = False
+        #: Whether workers are to be woken for what was stored.
+        self.owes_wake = False
 
     def submit(self, pbx: Pbx, token_id: str | None, reports: Sequence[Report]) -> list[Accepted]:
         """Return what became of each report, after the commit that made it last.
@@ -85,26 +112,38 @@ class Intake:
         does not answer, and what the database has against these reports.
         """
         request = _Request(pbx, token_id, reports)
+        if not self._join(request):
+            request.wait()
+        if not request.is_answered:
+            self._lead()
+        return _result(request)
+
+    async def submit_soon(
+        self, pbx: Pbx, token_id: str, reports: Sequence[Report], threads: Executor
+    ) -> list[Accepted]:
+        """Do the same for a coroutine: what has to be stored is, in one of the threads."""
+        request = _Awaited(pbx, token_id, reports, lambda: threads.submit(self._lead))
+        if self._join(request):
+            threads.submit(self._lead)
+        await request.answered
+        return _result(request)
+
+    def _join(self, request: _Request) -> bool:
+        """Have the request wait; return whether it is to lead."""
         with self._lock:
             self._waiting.append(request)
             leads = not self._has_leader
             self._has_leader = True
-        if not leads:
-            request.wait()
-        if not request.is_answered:
-            self._lead()
-        if request.error is not None:
-            raise request.error
-        return request.accepted or []
+            return leads
 
     def take_wake(self) -> bool:
         """Return whether workers are to be woken, to one of those who ask after a commit."""
         # Reset before the wake: what is committed during it asks for another.
-        owes, self._owes_wake = self._owes_wake, False
+        owes, self.owes_wake = self.owes_wake, False
         return owes
 
     def _lead(self) -> None:
-        """Store what waits, the caller's own first, and answer it; then let the next one lead."""
+        """Store what waits, the leader's own first, and answer it; then let the next one lead."""
         with self._lock:
             batch = self._take()
         try:
@@ -116,11 +155,11 @@ class Intake:
                 if not request.is_answered:
                     request.error = UnavailableError("The events were not stored.")
             if any(event.deliveries for request in batch for event in request.accepted or ()):
-                self._owes_wake = True
+                self.owes_wake = True
             with self._lock:
                 self._has_leader = bool(self._waiting)
                 following = self._waiting[:1]
-            for request in (*batch[1:], *following):
+            for request in (*batch, *following):
                 request.wake()
 
     def _take(self) -> list[_Request]:
@@ -134,6 +173,12 @@ class Intake:
         batch = self._waiting[:count]
         del self._waiting[:count]
         return batch
+
+
+def _result(request: _Request) -> list[Accepted]:
+    if request.error is not None:
+        raise request.error
+    return request.accepted or []
 
 
 def _store(batch: list[_Request]) -> None:

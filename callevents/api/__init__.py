@@ -26,4 +26,4 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(metrics.bp)
     # To look into each request, DEBUG has all go the long way, with a line in the log.
     if settings.log_level != "DEBUG":
-        app.wsgi_app = Express(app)  # type: ignore[method-assign]  # as Werkzeug documents it
+        app.extensions["callevents_express"] = app.wsgi_app = Express(app)  # type: ignore[method-assign]  # as Werkzeug documents it

@@ -8,7 +8,8 @@ it before; both ways read, store and answer with the same functions.
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -24,6 +25,7 @@ from callevents.api.problems import ProblemError
 from callevents.api.senders import Sender, Senders, given_token
 from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError
+from callevents.ingest import Accepted
 from callevents.intake import Intake
 from callevents.jobs import Waker, get_waker
 from callevents.reports import Report, read_report
@@ -31,28 +33,48 @@ from callevents.reports import Report, read_report
 Environ = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Plain:
+    """A request whose events can be stored without more ado."""
+
+    environ: Environ
+    sender: Sender
+    read: list[tuple[Report, list[str]]]
+    is_batch: bool
+
+    @property
+    def reports(self) -> list[Report]:
+        """What it reports."""
+        return [report for report, _ in self.read]
+
+
 class Express:
-    """A WSGI application that answers plain reports and hands all else to the next one."""
+    """A WSGI application that answers plain reports and hands all else to the next one.
+
+    The web server's event loop asks it for the two halves of that, `read` and `write`, and stores
+    in between without a thread that waits.
+    """
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._long_way = app.wsgi_app
+        self.long_way = app.wsgi_app
         self._senders: Senders = app.extensions["callevents_senders"]
         self._limiter: Limiter = app.extensions["callevents_limiter"]
-        self._intake: Intake = app.extensions["callevents_intake"]
+        self.intake: Intake = app.extensions["callevents_intake"]
         self._waker: Waker = get_waker(app)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer the request."""
-        found = self._take(environ) if environ["PATH_INFO"].startswith(PATH) else None
-        if found is None:
-            return self._long_way(environ, start_response)
-        status, body = found
-        start_response(status, _headers(environ, len(body)))
-        return _Answer(body, self._intake, self._waker)
+        plain = self.read(environ) if environ["PATH_INFO"].startswith(PATH) else None
+        accepted = self._store(plain) if plain else None
+        if plain is None or accepted is None:
+            return self.long_way(environ, start_response)
+        status, answer_headers, body = write(plain, accepted)
+        start_response(status, answer_headers)
+        return _Answer(body, self.wake)
 
-    def _take(self, environ: Environ) -> tuple[str, bytes] | None:
-        """Return status and body, None for what has to go the long way."""
+    def read(self, environ: Environ) -> Plain | None:
+        """Return what the request reports, None for what has to go the long way."""
         request = Request(environ, populate_request=False)
         if not _is_plain(request):
             return None
@@ -70,7 +92,19 @@ class Express:
         except SQLAlchemyError as error:
             environ[FAILURE] = error
             return None
-        return self._store(environ, sender, read, payload)
+        return Plain(environ, sender, read, payload.is_batch)
+
+    def note_failure(self, plain: Plain, error: Exception) -> None:
+        """Have the long way answer an event that could not be stored, whatever the reason."""
+        if isinstance(error, RevokedError):
+            self._senders.forget(plain.sender)
+        else:
+            plain.environ[FAILURE] = error
+
+    def wake(self) -> None:
+        """Wake the workers, if nobody has done it for what was stored last."""
+        if self.intake.take_wake():
+            self._waker.wake()
 
     def _find_sender(self, request: Request, payload: Payload) -> Sender:
         slug, token = request.path.removeprefix(PATH), given_token(request) or payload.token
@@ -79,44 +113,36 @@ class Express:
         with self._app.app_context():
             return self._senders.get(slug, token)
 
-    def _store(
-        self,
-        environ: Environ,
-        sender: Sender,
-        read: list[tuple[Report, list[str]]],
-        payload: Payload,
-    ) -> tuple[str, bytes] | None:
+    def _store(self, plain: Plain) -> list[Accepted] | None:
         try:
-            accepted = self._intake.submit(
-                sender.pbx, sender.token_id, [report for report, _ in read]
-            )
-        except RevokedError:
-            self._senders.forget(sender)
-            return None
+            return self.intake.submit(plain.sender.pbx, plain.sender.token_id, plain.reports)
         except Exception as error:  # noqa: BLE001  # answered on the long way, whatever it is
-            environ[FAILURE] = error
+            self.note_failure(plain, error)
             return None
-        results = [
-            result_of(event, ignored) for event, (_, ignored) in zip(accepted, read, strict=True)
-        ]
-        return _write(results, is_batch=payload.is_batch)
+
+
+def write(plain: Plain, accepted: list[Accepted]) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Return the answer's status, headers and body."""
+    results = [
+        result_of(event, ignored) for event, (_, ignored) in zip(accepted, plain.read, strict=True)
+    ]
+    status, body = _write(results, is_batch=plain.is_batch)
+    return status, _headers(plain.environ, len(body)), body
 
 
 class _Answer:
     """The body of an answer. Closed by the server when it is sent, it wakes the workers."""
 
-    def __init__(self, body: bytes, intake: Intake, waker: Waker) -> None:
+    def __init__(self, body: bytes, wake: Callable[[], None]) -> None:
         self._body = [body]
-        self._intake = intake
-        self._waker = waker
+        self._wake = wake
 
     def __iter__(self) -> Any:
         return iter(self._body)
 
     def close(self) -> None:
         """Wake the workers, if nobody has done it for this commit."""
-        if self._intake.take_wake():
-            self._waker.wake()
+        self._wake()
 
 
 def _is_plain(request: Request) -> bool:

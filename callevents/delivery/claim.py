@@ -130,7 +130,7 @@ def _find_candidates(connection: Connection, share: Share, now: datetime) -> Ite
             "is_retry": share.ready.is_retry,
             "origin_id": share.ready.origin_id,
             "now": now,
-            "limit": share.limit,
+            "limit": share.limit + share.ahead,
         },
     )
 
@@ -197,6 +197,16 @@ def finish_unsent(
         .values(state=state, finished_at=now, claimed_at=None, error=error)
     )
     release_lanes(connection, own.values(), now)
+
+
+def return_claims(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
+    """Make due again what this worker has claimed, as long as it is still its own."""
+    for claim in sorted(claims, key=lambda claim: claim.delivery_id):
+        connection.execute(
+            update(Delivery)
+            .where(Delivery.id == claim.delivery_id, Delivery.fence == claim.fence, IS_OPEN)
+            .values(due_at=now, claimed_at=None)
+        )
 
 
 def find_suspended(connection: Connection, ids: Collection[str]) -> set[str]:

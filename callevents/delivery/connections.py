@@ -1,20 +1,27 @@
 """Connections to receivers, kept alive: their addresses are checked when the socket opens."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+)
 from urllib3.util.connection import create_connection
 
 from callevents.config import Network, Settings
 from callevents.delivery.addresses import AddressRefusedError, check_address
-from callevents.delivery.watch import find_watched, refuse_late
-from callevents.delivery.whole_head import WholeHeadResponse
+from callevents.delivery.exchange import Received, exchange, write_head
+from callevents.delivery.watch import Watched, find_watched, refuse_late
 
 #: Idle connections are kept for so many origins, as many for each as may have attempts in flight;
 #: others are closed after use, because descriptors are not endless.
@@ -26,7 +33,6 @@ class _Guarded:
 
     #: None for connections to the proxy, which is where the operator says.
     allowed: Iterable[Network] | None = ()
-    response_class: Any = WholeHeadResponse
 
     def _new_conn(self: Any) -> socket.socket:
         return _open_socket(self)
@@ -37,20 +43,6 @@ class _Guarded:
         except TimeoutError as error:
             # TLS's handshake belongs to it: urllib3 would call its time-out one of reading.
             raise ConnectTimeoutError(self, "no connection in time") from error
-        self._show_to_watch()
-
-    def putrequest(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        # The first thing that happens on a connection for a new request, old or new.
-        self._show_to_watch()
-        if (watched := find_watched()) is not None:
-            # urllib3 writes escapes its own way, which a signed query would not survive.
-            url = watched.target
-        super().putrequest(method, url, *args, **kwargs)  # type: ignore[misc]  # HTTPConnection's
-
-    def _show_to_watch(self: Any) -> None:
-        if (watched := find_watched()) is not None:
-            watched.sock = self.sock
-            refuse_late(watched)
 
 
 def _open_socket(connection: Any) -> socket.socket:
@@ -111,6 +103,8 @@ class Pools(HTTPAdapter):
             "cert_reqs": "CERT_REQUIRED",
             "ca_certs": str(settings.ca_bundle or DEFAULT_CA_BUNDLE_PATH),
         }
+        self._connect_seconds = settings.connect_timeout_seconds
+        self._read_seconds = settings.read_timeout_seconds
         super().__init__(
             pool_connections=KEPT_ORIGINS, pool_maxsize=settings.origin_in_flight, max_retries=0
         )
@@ -126,7 +120,34 @@ class Pools(HTTPAdapter):
         super().init_poolmanager(*args, **(kwargs | self._trust))
         self.poolmanager.pool_classes_by_scheme = _pool_classes(self._allowed)
 
-    def pool_of(self, url: str) -> HTTPConnectionPool:
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, watched: Watched
+    ) -> Received:
+        """Send a request to the URL's origin, on a connection that is kept if it can be."""
+        pool = self._pool_of(url)
+        if self.is_forwarded(url):
+            headers = {**headers, **pool.proxy_headers}
+        head = write_head(method, watched.target, urlsplit(url), headers)
+        # The pool hands connections out, makes new ones and keeps idle ones; the requests and the
+        # answers in between, which are most of the work, are ours.
+        connection: Any = pool._get_conn()  # noqa: SLF001  # urllib3 has no public name for it
+        can_go_on = False
+        try:
+            if connection.is_closed:
+                connection.timeout = self._connect_seconds
+                _connect_to_origin(pool, connection)
+                connection.sock.settimeout(self._read_seconds)
+            watched.sock = connection.sock
+            refuse_late(watched)
+            received = exchange(connection.sock, method, head + body)
+            can_go_on = received.can_go_on
+            return received
+        finally:
+            if not can_go_on:
+                connection.close()
+            pool._put_conn(connection)  # noqa: SLF001  # as above
+
+    def _pool_of(self, url: str) -> HTTPConnectionPool:
         """Return the connections to the URL's origin.
 
         Raises AddressRefusedError if a proxy would be asked for an address that is refused.
@@ -141,6 +162,19 @@ class Pools(HTTPAdapter):
     def is_forwarded(self, url: str) -> bool:
         """Return whether a proxy reads the request and makes it itself, as it does without TLS."""
         return self._is_proxied and url.startswith("http:")
+
+
+def _connect_to_origin(pool: Any, connection: Any) -> None:
+    """Connect, through the proxy if there is one; raises ProxyError if that cannot be reached."""
+    try:
+        if pool.proxy and pool.scheme == "https":
+            pool._prepare_proxy(connection)  # noqa: SLF001  # opens a tunnel, and connects
+        else:
+            connection.connect()
+    except (OSError, HTTPError, HTTPException) as error:
+        if pool.proxy and not connection.has_connected_to_proxy:
+            raise ProxyError("no connection to the proxy", error) from error
+        raise
 
 
 def _check_host(host: str, allowed: Iterable[Network]) -> None:

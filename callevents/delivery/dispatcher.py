@@ -5,7 +5,8 @@ It does not wait for attempts to end, so a slow receiver never delays the others
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,6 +23,7 @@ from callevents.delivery.claim import (
     find_suspended,
     finish_unsent,
     load_claims,
+    return_claims,
 )
 from callevents.delivery.expiry import GIVEN_UP, give_up_expired, has_expired
 from callevents.delivery.holding import Holding
@@ -29,6 +31,7 @@ from callevents.delivery.schedule import (
     RETRIES_FIRST_EVERY,
     Ready,
     Share,
+    add_ahead,
     find_breakers,
     find_ready,
     share_out,
@@ -42,6 +45,9 @@ from callevents.models import utc_now
 #: While there is work, the dispatcher looks again after this, however many wakes come meanwhile:
 #: each look costs a transaction, so under load it is better to find a few deliveries at once.
 LOOK_AGAIN_SECONDS = 0.005
+#: When the last look found so many, the next one comes later and finds more.
+MANY = 8
+LOOK_AGAIN_AFTER_MANY_SECONDS = 0.02
 #: It goes on like that until it has found nothing for so long.
 LINGER_SECONDS = 0.1
 #: A job that woke the dispatcher lasts while there is work, but not longer than this.
@@ -58,7 +64,7 @@ class Dispatcher:
         database: SqlEngine,
         settings: Settings,
         holding: Holding,
-        submit: Callable[[Claim], None],
+        submit: Callable[[int, list[Claim], int], None],
     ) -> None:
         self._database = database
         self._settings = settings
@@ -70,6 +76,7 @@ class Dispatcher:
         self._looks = 0
         #: Whether the last look left something due for want of threads.
         self._is_starved = False
+        self._pause_seconds = LOOK_AGAIN_SECONDS
         self._wake = threading.Event()
         self._idle = threading.Event()
         #: A plain flag and no Event, whose lock a signal handler could find taken.
@@ -109,6 +116,10 @@ class Dispatcher:
         with self._looking:
             self._wake.set()
             self._idle.set()
+        try:
+            self._return(self._holding.withdraw())
+        except SQLAlchemyError as error:
+            log.error("claims not returned; their leases end by themselves", error=str(error))
 
     def run(self) -> None:
         """Look for due deliveries: when woken, while there is work, and now and then by itself."""
@@ -130,7 +141,7 @@ class Dispatcher:
         if self._is_starved:
             self._wait_for_threads()
         elif time.monotonic() < busy_until:
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(self._pause_seconds)
         else:
             self._idle.set()
             self._wake.wait(self._settings.poll_seconds)
@@ -164,14 +175,34 @@ class Dispatcher:
                 return nothing
             with write_transaction(self._database) as connection:
                 found = claim_due(connection, shares, now, self._lease)
-            for claim in self._load(found.fences, send_before) if found.fences else ():
-                self._submit(replace(claim, is_probe=claim.origin_id in found.probed))
+            many = len(found.fences) >= MANY
+            self._pause_seconds = LOOK_AGAIN_AFTER_MANY_SECONDS if many else LOOK_AGAIN_SECONDS
+            if found.fences:
+                self._submit_all(self._load(found.fences, send_before), found.probed, shares)
             return found
+
+    def _submit_all(
+        self, claims: Iterable[Claim], probed: Set[int], shares: Iterable[Share]
+    ) -> None:
+        """Hand the claims out, those of an origin together."""
+        threads = Counter[int]()
+        for share in shares:
+            threads[share.ready.origin_id] += share.limit
+        lines: dict[int, list[Claim]] = {}
+        for claim in claims:
+            is_probe = claim.origin_id in probed
+            lines.setdefault(claim.origin_id, []).append(
+                replace(claim, is_probe=True) if is_probe else claim
+            )
+        for origin_id, line in lines.items():
+            self._submit(origin_id, line, threads[origin_id])
 
     def _share_out(self, connection: Connection, now: datetime) -> list[Share]:
         """Return what may be claimed now, and note whether threads are wanting."""
         ready = find_ready(connection, now)
-        breakers = find_breakers(connection) if ready else {}
+        breakers = find_breakers(connection) if ready or self._holding else {}
+        if breakers:
+            self._return(self._holding.withdraw(breakers))
         well = [one for one in ready if one.origin_id not in breakers]
         self._looks += 1
         in_flight = self._holding.in_flight()
@@ -185,7 +216,14 @@ class Dispatcher:
         )
         free -= sum(share.limit for share in shares)
         self._is_starved = len(shares) < len(well)
+        shares = add_ahead(shares, well, self._holding.room_ahead)
         return shares + _probes(ready, breakers, now)[: max(0, free)]
+
+    def _return(self, claims: Sequence[Claim]) -> None:
+        """Make due again what was claimed and whose attempt shall not begin."""
+        if claims:
+            with write_transaction(self._database) as connection:
+                return_claims(connection, claims, utc_now())
 
     def _load(self, claimed: dict[str, int], send_before: float) -> list[Claim]:
         """Return what is to be sent; end what is not: too old, or its hook is not active."""

@@ -88,15 +88,21 @@ class Engine:
                 thread.join()
         self._transport.close()
 
-    def _submit(self, claim: Claim) -> None:
-        """Give the claim to a thread; if there can be none, let it go until its lease ends."""
-        self._holding.take(claim)
-        try:
-            self._pool.submit(self._attempt, claim)
-        except RuntimeError as error:
-            log.error("no thread for an attempt", error=str(error))
-            self._holding.let_go([claim])
-            self._holding.land(claim)
+    def _submit(self, origin_id: int, claims: list[Claim], threads: int) -> None:
+        """Give an origin's claims to its threads, and let so many more work for it at most."""
+        for _ in range(self._holding.take(origin_id, claims, threads)):
+            try:
+                self._pool.submit(self._work, origin_id)
+            except RuntimeError as error:
+                log.error("no thread for an attempt", error=str(error))
+                self._holding.end_thread(origin_id)
+                if origin_id not in self._holding.in_flight():
+                    self._holding.withdraw([origin_id])
+
+    def _work(self, origin_id: int) -> None:
+        """Make attempts until none is left in the origin's line."""
+        while (claim := self._holding.next(origin_id)) is not None:
+            self._attempt(claim)
 
     def _attempt(self, claim: Claim) -> None:
         try:
@@ -110,11 +116,10 @@ class Engine:
             answer = self._transport.send(claim.request, now)
             interrupted = self._closed.is_set() and not answer.is_answered
             self._recorder.put(Outcome(claim, answer, interrupted))
+            self._holding.note_seconds(claim.origin_id, answer.duration_ms / 1000)
         except Exception as error:  # a thread that ended would hold the claim for ever
             log.error("an attempt broke off", delivery=claim.delivery_id, exc_info=error)
             self._holding.let_go([claim])
-        finally:
-            self._holding.land(claim)
 
     def _give_up(self, claim: Claim, now: datetime) -> None:
         """Fail a delivery whose time has ended while it waited for its thread."""

@@ -1,7 +1,8 @@
 """Shares a worker's free threads out among origins, so that a bad receiver hurts only itself."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,11 +39,13 @@ class Ready:
 class Share:
     """How much may be claimed of what is ready.
 
+    `limit`: threads that start with it; `ahead`: what more the origin's threads will soon come to.
     `probe_at`: the origin's circuit breaker is open, and the one delivery is a probe of it.
     """
 
     ready: Ready
     limit: int
+    ahead: int = 0
     probe_at: datetime | None = None
 
 
@@ -89,6 +92,33 @@ def share_out(
             taken[one.origin_id] = held + limit
             shares.append(Share(one, limit))
     return shares
+
+
+def add_ahead(
+    shares: Sequence[Share], ready: Sequence[Ready], room: Callable[[int, int], int]
+) -> list[Share]:
+    """Return the shares with what may be claimed ahead, and such that are for that alone.
+
+    `room` tells how much it is for an origin, given how many threads start for it. What an origin
+    has less of, first attempts or retries, gets a part of it too, so that neither waits for ever.
+    """
+    limits = {share.ready: share.limit for share in shares}
+    starting = Counter[int]()
+    for share in shares:
+        starting[share.ready.origin_id] += share.limit
+    kinds = Counter(one.origin_id for one in ready)
+    left: dict[int, int] = {}
+    found = []
+    for one in dict.fromkeys([*limits, *ready]):
+        if one.origin_id in left:
+            ahead = left[one.origin_id]
+        else:
+            whole = room(one.origin_id, starting[one.origin_id])
+            left[one.origin_id] = whole // RETRIES_FIRST_EVERY if kinds[one.origin_id] > 1 else 0
+            ahead = whole - left[one.origin_id]
+        if (limit := limits.get(one, 0)) or ahead:
+            found.append(Share(one, limit, ahead))
+    return found
 
 
 def _ready(is_retry: bool) -> Select[tuple[int | None, bool]]:

@@ -5,13 +5,11 @@ the whole are limited in time, the answer in size; TLS certificates are verified
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
-
-from urllib3 import BaseHTTPResponse, Timeout
 
 from callevents.config import Settings
 from callevents.delivery.connections import Pools
@@ -25,12 +23,6 @@ from callevents.delivery.request import Request
 from callevents.delivery.sentences import describe_error, describe_status, is_refusal
 from callevents.delivery.watch import INTERRUPTED, Watch, Watched
 from callevents.models import utc_now
-
-MAX_RESPONSE_BYTES = 64 * 1024
-CHUNK_BYTES = 16 * 1024
-MAX_RESPONSE_HEADERS = 100
-#: Lets urllib3 add what a proxy wants to be told.
-FORWARDED = "http://proxy/"
 
 Headers = list[list[str]]
 
@@ -65,7 +57,6 @@ class Transport:
 
     def __init__(self, settings: Settings) -> None:
         self._timeouts = (settings.connect_timeout_seconds, settings.read_timeout_seconds)
-        self._timeout = Timeout(connect=self._timeouts[0], read=self._timeouts[1])
         self._total_seconds = settings.total_timeout_seconds
         self._pools = Pools(settings)
         self._watch = Watch()
@@ -100,42 +91,27 @@ class Transport:
     def _send(
         self, request: Request, headers: Mapping[str, str], watched: Watched
     ) -> dict[str, Any]:
-        # What requests adds to urllib3 here (parsing the URL again, cookies, guesses about the
-        # text) is not wanted, and took as long as all the rest.
-        response = self._pools.pool_of(request.url).urlopen(
-            str(request.method),
-            # The connection puts the attempt's own target in the place of this.
-            FORWARDED if self._pools.is_forwarded(request.url) else "/",
-            body=request.body.encode() or None,
-            headers=headers,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=self._timeout,
-            preload_content=False,
-            decode_content=False,
+        # What requests and urllib3 add here (parsing the URL again, cookies, queues, guesses about
+        # the text) is not wanted, and took more time than all the rest.
+        received = self._pools.exchange(
+            request.method, request.url, headers, request.body.encode(), watched
         )
-        try:
-            body, truncated = _read_body(response)
-        finally:
-            # Closes the connection only if something of the answer is left unread.
-            response.close()
-            response.release_conn()
         if watched.reason:
             # An answer without a length ends like that too, when it is cut.
             raise ConnectionAbortedError(watched.reason)
-        location = response.headers.get("Location", "")
+        location = received.location
         hidden = find_secrets(location) if location else ()
 
         def mask(text: str) -> str:
             return mask_all(request.mask(text), hidden)
 
+        error = describe_status(received.status_code, mask_location(location))
         return {
-            "status_code": response.status,
-            "headers": [[name, mask(value)] for name, value in _safe_headers(response)],
-            "body": mask(body),
-            "truncated": truncated,
-            "error": mask(describe_status(response.status, mask_location(location))),
+            "status_code": received.status_code,
+            "headers": [[name, mask(value)] for name, value in _safe_headers(received.headers)],
+            "body": mask(received.text),
+            "truncated": received.truncated,
+            "error": mask(error),
         }
 
     def _target(self, url: str) -> str:
@@ -154,29 +130,14 @@ class Transport:
         return describe_error(error, *self._timeouts)
 
 
-def _read_body(response: BaseHTTPResponse) -> tuple[str, bool]:
-    """Return the answer's text up to MAX_RESPONSE_BYTES, and whether there was more."""
-    chunks: list[bytes] = []
-    size = 0
-    # read1 returns what has arrived; read would wait for a whole chunk.
-    while size <= MAX_RESPONSE_BYTES and (chunk := response.read1(CHUNK_BYTES)):
-        chunks.append(chunk)
-        size += len(chunk)
-    truncated = size > MAX_RESPONSE_BYTES
-    if truncated:
-        # What is left unread would be taken for the next answer.
-        response.close()
-    text = b"".join(chunks)[:MAX_RESPONSE_BYTES].decode("utf-8", "replace")
-    return text.replace("\x00", "�"), truncated
-
-
-def _safe_headers(response: BaseHTTPResponse) -> Headers:
-    items = list(response.headers.items())[:MAX_RESPONSE_HEADERS]
-    safe = [[_printable(name), _printable(value)] for name, value in items]
+def _safe_headers(headers: Iterable[tuple[str, str]]) -> Headers:
+    safe = [[_printable(name), _printable(value)] for name, value in headers]
     return [[name, mask_location(value) if is_location(name) else value] for name, value in safe]
 
 
 def _printable(text: str) -> str:
     """Return a header's text without what a database or a page could not take."""
+    if text.isascii() and text.isprintable():
+        return text[:2000]
     text = text.encode("latin-1", "replace").decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "�" for c in text)[:2000]

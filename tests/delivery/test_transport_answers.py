@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from callevents.delivery.request import Recipe, build_request
-from callevents.delivery.transport import MAX_RESPONSE_BYTES, Transport
+from callevents.delivery.exchange import MAX_RESPONSE_BYTES
+from callevents.delivery.transport import Transport
 from callevents.enums import AuthKind, Method
 from tests.delivery.conftest import Serve
 from tests.delivery.raw import (

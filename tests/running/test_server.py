@@ -1,7 +1,6 @@
 """The web server: where it listens, and how it treats clients."""
 
 import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from gunicorn.config import Config
 
 from callevents import server
 from callevents.config import Settings
-from callevents.server import SILENCE_SECONDS, ListenError, open_socket, url
+from callevents.server import ListenError, open_socket, url
 from tests.running.conftest import RunPython
 from tests.running.running import ROOT, Program, find_free_port
 from tests.waiting import wait_until
@@ -63,34 +62,6 @@ def test_refused_socket(error: OSError, sentence: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(server.socket.socket, "bind", refuse)
     with pytest.raises(ListenError, match=sentence):
         open_socket(Settings(port=80))
-
-
-def test_silent_clients_are_limited() -> None:
-    """Connections inherit a time limit, so that none holds a thread for ever."""
-    settings = Settings(host="localhost", port=find_free_port())
-    with (
-        open_socket(settings) as listener,
-        socket.create_connection(listener.getsockname()[:2]),
-        listener.accept()[0] as accepted,
-    ):
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            limit = struct.unpack("@ll", accepted.getsockopt(socket.SOL_SOCKET, option, 16))
-            assert limit == (SILENCE_SECONDS, 0)
-
-
-def test_silent_client_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """A client that falls silent is one line in the log; what nobody expected has its trace."""
-    log = server._GunicornLog(Config())
-    for error in (BlockingIOError(), RuntimeError("unexpected")):
-        try:
-            raise error
-        except (BlockingIOError, RuntimeError):
-            log.exception("Socket error processing request.")
-    silent, unexpected = caplog.records
-    assert silent.levelname == "WARNING"
-    assert silent.message == "closed the connection of a client that was silent"
-    assert not silent.exc_info
-    assert unexpected.exc_info
 
 
 @pytest.mark.parametrize(

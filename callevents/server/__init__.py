@@ -1,10 +1,8 @@
-"""The web server: gunicorn with threads, on a socket that we open ourselves."""
+"""The web server: gunicorn's processes with an event loop in each, on a socket that we open."""
 
 import errno
-import logging
 import os
 import socket
-import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,9 @@ from callevents.errors import CallEventsError
 from callevents.extensions import db
 
 BACKLOG = 2048
-#: A client that is silent for longer in the middle of a request loses its connection.
-SILENCE_SECONDS = 30
 KEEPALIVE_SECONDS = 15
 #: How long a stopping server waits for the requests that it is answering.
 GRACEFUL_SECONDS = 8
-LONGEST_REQUEST_LINE = 8190
 MEMORY_DIR = Path("/dev/shm")  # noqa: S108  # a mounted file system, and gunicorn's file is private
 
 
@@ -41,7 +36,6 @@ def open_socket(settings: Settings) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            _limit_silence(listener)
             listener.bind(address)
             listener.listen(BACKLOG)
         except OSError:
@@ -96,21 +90,19 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load(self) -> Any:
         # Imported late, because the package itself imports this module for its commands.
         from callevents import create_app  # noqa: PLC0415
+        from callevents.server.front import Front  # noqa: PLC0415
 
-        return create_app(self._settings)
+        return Front(create_app(self._settings))
 
 
 def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
     return {
         "bind": bind,
-        "worker_class": "gthread",
+        "worker_class": "callevents.server.protocol.Worker",
         "workers": 1 if settings.uses_sqlite else settings.web_processes,
-        "threads": settings.web_threads,
-        "worker_connections": 2000,
         "timeout": 60,
         "graceful_timeout": GRACEFUL_SECONDS,
         "keepalive": KEEPALIVE_SECONDS,
-        "limit_request_line": LONGEST_REQUEST_LINE,
         # Its heartbeat on a busy disk could block, and the server be taken for dead.
         "worker_tmp_dir": str(MEMORY_DIR) if os.access(MEMORY_DIR, os.W_OK) else None,
         "post_fork": _post_fork,
@@ -137,31 +129,11 @@ class _GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 
-    def warning(self, msg: str, *args: object, **kwargs: Any) -> None:
-        """Log a warning, without what an unreadable request said: it may be a token."""
-        if msg.startswith("Invalid request"):
-            msg, args = msg.partition(": ")[0], ()
-        super().warning(msg, *args, **kwargs)
-
-    def exception(self, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ARG002  # gunicorn's signature; its texts have whole addresses
-        """Log an error with its trace, but a client that fell silent in one line."""
-        if isinstance(sys.exception(), BlockingIOError):
-            self.error_log.log(logging.WARNING, "closed the connection of a client that was silent")
-        else:
-            self.error_log.error("a request could not be answered", exc_info=True)
-
 
 def _resolve(host: str, port: int) -> tuple[int, int, int, str, Any]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     # 'localhost' has an address of each kind; the plain one is what every client tries.
     return min(found, key=lambda one: one[0] != socket.AF_INET)
-
-
-def _limit_silence(listener: socket.socket) -> None:
-    """Give the connections accepted later a time limit, so that none holds a thread for ever."""
-    limit = struct.pack("@ll", SILENCE_SECONDS, 0)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _sentence(error: OSError, host: str, port: int) -> str:

@@ -1,0 +1,135 @@
+"""How the web server speaks HTTP: uvicorn's protocol, with limits for clients that mean no good."""
+
+import asyncio
+import logging
+from typing import Any
+
+from httptools import HttpParserError
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn_worker import UvicornWorker
+
+from callevents.server import GRACEFUL_SECONDS
+
+#: A client that is silent for longer in the middle of a request loses its connection.
+SILENCE_SECONDS = 30
+LONGEST_REQUEST_LINE = 8190
+LONGEST_HEAD = 64 * 1024
+MOST_CONNECTIONS = 2000
+
+UNREADABLE = "This is no request that can be read."
+BROKEN_BODY = "The body broke off, or its chunks are not what they say."
+LONG_LINE = f"The request line is longer than {LONGEST_REQUEST_LINE} bytes."
+LONG_HEAD = f"The request's head is longer than {LONGEST_HEAD // 1024} KiB."
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. What cannot be read is refused in a sentence, and silence is limited."""
+
+    silence_seconds: float = SILENCE_SECONDS
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to listen to the client."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # it is a socket's
+        self._head_bytes = 0
+        self._is_in_head = True
+        self._is_in_body = False
+        self._refusal = (400, UNREADABLE)
+        self._heard_at = self.loop.time()
+        self._timer = self.loop.call_later(self.silence_seconds, self._check_silence)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        self._heard_at = self.loop.time()
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > LONGEST_HEAD + len(data):
+                self._refuse(431, LONG_HEAD)
+                return
+        super().data_received(data)
+
+    def eof_received(self) -> None:
+        """Tell a client that stopped in the middle of a body; it may still listen."""
+        if self._is_in_body:
+            self._refuse(400, BROKEN_BODY)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._is_in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        """Take the request line's target, or a part of it."""
+        super().on_url(url)
+        if len(self.url) > LONGEST_REQUEST_LINE:
+            self._refusal = (414, LONG_LINE)
+            raise HttpParserError(LONG_LINE)
+
+    def on_headers_complete(self) -> None:
+        """End the head."""
+        self._is_in_head, self._is_in_body, self._head_bytes = False, True, 0
+        self._refusal = (400, BROKEN_BODY)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End the body."""
+        self._is_in_body, self._is_in_head = False, True
+        self._refusal = (400, UNREADABLE)
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
+        """Refuse what cannot be parsed."""
+        self._refuse(*self._refusal)
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        """Answer with a problem document and close the connection, if no answer has begun."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            body = f'{{"title":"{status}","status":{status},"detail":"{sentence}"}}\n'.encode()
+            self.transport.write(
+                STATUS_LINE[status]
+                + b"content-type: application/problem+json\r\nconnection: close\r\n"
+                + b"content-length: %d\r\n\r\n" % len(body)
+                + body
+            )
+        self.transport.close()
+
+    def _check_silence(self) -> None:
+        """Close the connection if it is the client's turn, and it has been silent for too long."""
+        silent = self.loop.time() - self._heard_at
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if is_answering and not self._is_in_body and not self.flow.write_paused:
+            silent = 0.0
+        if silent >= self.silence_seconds:
+            self.logger.warning("closed the connection of a client that was silent")
+            self.transport.abort()
+        else:
+            pause = self.silence_seconds - silent
+            self._timer = self.loop.call_later(pause, self._check_silence)
+
+
+class Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
+    """Gunicorn's worker process with uvicorn's event loop in it."""
+
+    CONFIG_KWARGS: dict[str, Any] = {  # noqa: RUF012  # uvicorn-worker's attribute
+        "loop": "uvloop",
+        "http": Protocol,
+        "ws": "none",
+        "lifespan": "off",
+        "interface": "asgi3",
+        "proxy_headers": False,
+        "server_header": False,
+        "access_log": False,
+        "limit_concurrency": MOST_CONNECTIONS,
+        "timeout_graceful_shutdown": GRACEFUL_SECONDS,
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Written with our log, as gunicorn's own lines are.
+        logging.getLogger("uvicorn.error").propagate = True

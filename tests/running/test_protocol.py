@@ -1,0 +1,137 @@
+"""The web server's own limits: silent clients, long heads, and how a broken request is answered."""
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from uvicorn import Config, Server
+
+from callevents.server.protocol import LONGEST_HEAD, LONGEST_REQUEST_LINE, Protocol, Worker
+from tests.waiting import wait_until
+
+ANSWER = b"taken"
+PLAIN = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Impatient(Protocol):
+    """The same, but no test has to wait half a minute."""
+
+    silence_seconds = 0.3
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Read the whole body, then answer."""
+    while (message := await receive())["type"] == "http.request" and message["more_body"]:
+        pass
+    if message["type"] == "http.request":
+        headers = [(b"content-length", b"%d" % len(ANSWER))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": ANSWER})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """The port of a server with these limits, in a thread."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    options = {**Worker.CONFIG_KWARGS, "http": Impatient, "log_config": None}
+    server = Server(Config(application, **options, timeout_keep_alive=5))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    wait_until(lambda: server.started, "the server's start")
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+class Talk:
+    """A client's connection."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+
+    def __enter__(self) -> "Talk":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def read(self) -> bytes:
+        """Return all that comes until the server closes; nothing more if it breaks off."""
+        data = b""
+        try:
+            while piece := self.socket.recv(65536):
+                data += piece
+        except ConnectionResetError:
+            pass
+        return data
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET / HT",
+        b"GET / HTTP/1.1\r\nHost: x\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nab",
+    ],
+    ids=["nothing", "line", "head", "body"],
+)
+def test_silent_clients_are_cut(port: int, begun: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Who falls silent, wherever in a request, loses the connection, and the log has one line."""
+    caplog.set_level(logging.WARNING, "uvicorn.error")
+    with Talk(port) as client:
+        client.socket.sendall(begun)
+        assert client.read() == b""
+    lines = [record.message for record in caplog.records]
+    assert lines == ["closed the connection of a client that was silent"]
+
+
+def test_slow_clients_are_heard(port: int) -> None:
+    """Who goes on talking is waited for, however slowly."""
+    pause = threading.Event()
+    with Talk(port) as client:
+        for start in range(0, len(PLAIN), 4):
+            client.socket.sendall(PLAIN[start : start + 4])
+            pause.wait(Impatient.silence_seconds / 4)
+        assert client.socket.recv(65536).endswith(ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status", "detail"),
+    [
+        (
+            b"GET /" + b"a" * LONGEST_REQUEST_LINE + b" HTTP/1.1\r\n\r\n",
+            414,
+            "The request line is longer than 8190 bytes.",
+        ),
+        (
+            b"GET / HTTP/1.1\r\nX: " + b"a" * 3 * LONGEST_HEAD,
+            431,
+            "The request's head is longer than 64 KiB.",
+        ),
+        (b"NONSENSE\r\n\r\n", 400, "This is no request that can be read."),
+        (b"GET / HTTP/1.1\r\nX : 1\r\n\r\n", 400, "This is no request that can be read."),
+    ],
+    ids=["line", "head", "nonsense", "header"],
+)
+def test_unreadable_requests(port: int, request_head: bytes, status: int, detail: str) -> None:
+    """What is too long or no HTTP is refused with a problem document, and the connection closed."""
+    with Talk(port) as client:
+        client.socket.sendall(request_head)
+        head, _, body = client.read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert (json.loads(body)["status"], json.loads(body)["detail"]) == (status, detail)
+
+
+def test_long_heads_of_many_requests_are_counted_apart(port: int) -> None:
+    """The limit is one request's: a connection may send as much as it likes in many."""
+    padded = PLAIN[:-2] + b"X: " + b"a" * (LONGEST_HEAD // 3) + b"\r\n\r\n"
+    with Talk(port) as client:
+        for _ in range(9):
+            client.socket.sendall(padded)
+            assert client.socket.recv(65536).endswith(ANSWER)
