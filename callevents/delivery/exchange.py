@@ -116,7 +116,8 @@ def _read_any(sock: socket.socket, method: str, begun: bytes) -> Received:
             raise HTTPException("two lengths")
         body, truncated = _read_body(response)
         headers = list(response.headers.items())[:MAX_RESPONSE_HEADERS]
-        can_go_on = not (truncated or response.will_close or source.has_more)
+        response.close()
+        can_go_on = not (truncated or response.will_close or source.left_over)
         return Received(response.status, headers, body, truncated, can_go_on)
     finally:
         response.close()
@@ -144,29 +145,46 @@ class _Source(io.RawIOBase):
         self._begun = begun
         # An empty first piece is the end, and after that there is nothing to ask for.
         self._has_ended = not begun
-
-    @property
-    def has_more(self) -> bool:
-        """Whether something came behind the answer."""
-        return bool(self._begun)
+        self._given = 0
+        #: How much of what came is no part of the answer.
+        self.left_over = 0
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """Return the file to read from."""
-        return io.BufferedReader(self, CHUNK_BYTES)
+        return _File(self, CHUNK_BYTES)
 
     def readable(self) -> bool:
         """Say that it can be read."""
         return True
 
+    def tell(self) -> int:
+        """Return how many bytes were given out."""
+        return self._given
+
     def readinto(self, buffer: Any) -> int:
         """Read what there is, first what has come before."""
-        if self._has_ended:
-            return 0
+        count = 0
         if self._begun:
             count = min(len(buffer), len(self._begun))
             buffer[:count] = self._begun[:count]
             self._begun = self._begun[count:]
-            return count
-        count = self._sock.recv_into(buffer)
-        self._has_ended = not count
+        elif not self._has_ended:
+            count = self._sock.recv_into(buffer)
+            self._has_ended = not count
+        self._given += count
         return count
+
+    def end_at(self, position: int) -> None:
+        """Note where the answer has ended."""
+        self.left_over = self._given - position + len(self._begun)
+
+
+class _File(io.BufferedReader):
+    """Tells the source, when it is closed, how far it was read."""
+
+    def close(self) -> None:
+        """Close it; http.client does that at the end of the answer."""
+        if not self.closed:
+            source: Any = self.raw
+            source.end_at(self.tell())
+        super().close()

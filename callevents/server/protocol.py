@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 from typing import Any
 
 from httptools import HttpParserError
@@ -15,6 +17,9 @@ SILENCE_SECONDS = 30
 LONGEST_REQUEST_LINE = 8190
 LONGEST_HEAD = 64 * 1024
 MOST_CONNECTIONS = 2000
+
+#: How often a process tells gunicorn that it lives, and looks whether gunicorn does.
+NOTIFY_SECONDS = 1
 
 UNREADABLE = "This is no request that can be read."
 BROKEN_BODY = "The body broke off, or its chunks are not what they say."
@@ -127,9 +132,17 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
         "access_log": False,
         "limit_concurrency": MOST_CONNECTIONS,
         "timeout_graceful_shutdown": GRACEFUL_SECONDS,
+        "timeout_notify": NOTIFY_SECONDS,
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Written with our log, as gunicorn's own lines are.
         logging.getLogger("uvicorn.error").propagate = True
+
+    async def callback_notify(self) -> None:
+        """Tell gunicorn that this process lives; end when gunicorn has ended without a word."""
+        await super().callback_notify()
+        if os.getppid() != self.ppid:
+            self.log.warning("the web server's first process is gone; this one ends")
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -1,14 +1,17 @@
 """What columns store, ids, and that the migrations make exactly the models' tables."""
 
+import threading
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
+from callevents import extensions
 from callevents.enums import TABLE_ORDER, EventType
-from callevents.extensions import Base, begin_write, db
+from callevents.extensions import Base, begin_write, db, write_transaction
 from callevents.ingest import accept
 from callevents.models import (
     Extension,
@@ -149,3 +152,24 @@ def test_events_have_names_labels_and_an_order() -> None:
 def test_user_roles() -> None:
     """Only an admin is one."""
     assert not User(username="a").is_admin
+
+
+def test_sqlite_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer begins when the one before has ended; it gives up after the busy time-out."""
+    engine, began = create_engine(f"sqlite:///{tmp_path}/turns.sqlite3"), threading.Event()
+
+    def write() -> None:
+        with write_transaction(engine):
+            began.set()
+
+    with write_transaction(engine):
+        with monkeypatch.context() as patch:
+            patch.setattr(extensions, "SQLITE_BUSY_TIMEOUT_MS", 30)
+            with pytest.raises(OperationalError, match="locked"), write_transaction(engine):
+                pass
+        other = threading.Thread(target=write)
+        other.start()
+        assert not began.wait(0.1), "two wrote at the same time"
+    assert began.wait(30), "it began after the other had ended"
+    other.join()
+    engine.dispose()

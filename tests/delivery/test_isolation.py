@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from callevents.delivery.schedule import Ready, find_ready, share_out
+from callevents.delivery.schedule import Ready, add_ahead, find_ready, share_out
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db, write_transaction
 from callevents.models import Delivery, Origin, utc_now
@@ -78,6 +78,30 @@ def test_nobody_takes_all(threads: int, cap: int, looks: list[int]) -> None:
             in_flight[hanging.origin_id] += share.limit
     assert threads - in_flight.total() >= 1
     assert max(in_flight.values(), default=0) <= min(cap, threads // 2 + 1)
+
+
+@given(readies, frees, flights, caps, st.dictionaries(origins, st.integers(0, 64)))
+def test_ahead(
+    ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, rooms: dict[int, int]
+) -> None:
+    """What is claimed ahead fits into its origin's room, is used up, and leaves the rest alone."""
+    shares = share_out(ready, free, in_flight, cap)
+    found = add_ahead(shares, ready, lambda origin_id, _starting: rooms.get(origin_id, 0))
+    assert [(one.ready, one.limit) for one in found if one.limit] == [
+        (one.ready, one.limit) for one in shares
+    ]
+    assert Counter(one.ready for one in found) <= Counter(ready)
+    for origin_id in {one.origin_id for one in ready}:
+        ahead = sum(one.ahead for one in found if one.ready.origin_id == origin_id)
+        assert ahead == rooms.get(origin_id, 0)
+
+
+def test_ahead_has_some_of_both() -> None:
+    """Neither first attempts nor retries of an origin take all that is claimed ahead."""
+    both = [Ready(1, is_retry=False), Ready(1, is_retry=True)]
+    for order in (both, both[::-1]):
+        found = add_ahead([], order, lambda _origin_id, _starting: 64)
+        assert [(one.ready, one.ahead) for one in found] == [(order[0], 56), (order[1], 8)]
 
 
 def test_shares_are_drawn_anew() -> None:

@@ -1,0 +1,127 @@
+"""What a worker holds: lines of claims, and threads that work them off."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from callevents.delivery.holding import AHEAD_SECONDS, MOST_AHEAD, Holding
+
+origins = st.integers(1, 3)
+
+
+def make_claim(number: int, origin_id: int = 1) -> Any:
+    """Return what a holding needs of a claim."""
+    return SimpleNamespace(delivery_id=f"d{number}", origin_id=origin_id)
+
+
+class Work(RuleBasedStateMachine):
+    """Threads come and go in any order; no claim is left without one, none is made twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holding = Holding()
+        self.number = 0
+        self.threads: list[int] = []
+        self.lines: dict[int, list[Any]] = {1: [], 2: [], 3: []}
+        self.held: list[Any] = []
+
+    @rule(origin_id=origins, count=st.integers(1, 5), threads=st.integers(0, 3))
+    def take(self, origin_id: int, count: int, threads: int) -> None:
+        """Claims come."""
+        claims = [make_claim(self.number + one, origin_id) for one in range(count)]
+        self.number += count
+        has_threads = origin_id in self.threads
+        started = self.holding.take(origin_id, claims, threads)
+        assert started <= max(threads, 0 if has_threads else 1)
+        assert started <= count
+        self.threads += [origin_id] * started
+        self.lines[origin_id] += claims
+        self.held += claims
+
+    @rule(data=st.data())
+    def next(self, data: st.DataObject) -> None:
+        """A thread asks what it is to do."""
+        if not self.threads:
+            return
+        origin_id = data.draw(st.sampled_from(self.threads))
+        line = self.lines[origin_id]
+        claim = self.holding.next(origin_id)
+        if line:
+            assert claim is line.pop(0)
+        else:
+            assert claim is None
+            self.threads.remove(origin_id)
+
+    @rule(chosen=st.none() | st.sets(origins))
+    def withdraw(self, chosen: set[int] | None) -> None:
+        """What waits is given back."""
+        found = self.holding.withdraw(chosen)
+        expected = []
+        for origin_id, line in self.lines.items():
+            if chosen is None or origin_id in chosen:
+                expected += line
+                line.clear()
+        assert sorted(one.delivery_id for one in found) == sorted(
+            one.delivery_id for one in expected
+        )
+        self.held = [one for one in self.held if one not in expected]
+
+    @rule(data=st.data())
+    def let_go(self, data: st.DataObject) -> None:
+        """An outcome is recorded."""
+        waiting = [one for line in self.lines.values() for one in line]
+        if begun := [one for one in self.held if one not in waiting]:
+            claim = data.draw(st.sampled_from(begun))
+            self.holding.let_go([claim])
+            self.held.remove(claim)
+
+    @invariant()
+    def agrees(self) -> None:
+        """Every line has a thread, and the numbers are right."""
+        assert self.holding.in_flight() == {
+            origin_id: self.threads.count(origin_id) for origin_id in set(self.threads)
+        }
+        assert all(origin_id in self.threads for origin_id, line in self.lines.items() if line)
+        assert self.holding.claims() == self.held
+        assert bool(self.holding) == bool(self.held)
+
+
+TestWork = Work.TestCase
+TestWork.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "threads", "room"),
+    [
+        (AHEAD_SECONDS / 4, 2, 8),
+        (0.0, 1, 50),
+        (0.0, 16, MOST_AHEAD),
+        (AHEAD_SECONDS, 16, 0),
+        (10.0, 16, 0),
+        (None, 16, 0),
+    ],
+    ids=["quick", "at once", "bounded", "slow", "hanging", "unknown"],
+)
+def test_room_ahead(seconds: float | None, threads: int, room: int) -> None:
+    """A quick origin's threads have work ahead of them; a slow or unknown one's have none."""
+    holding = Holding()
+    if seconds is not None:
+        holding.note_seconds(1, seconds)
+    assert holding.room_ahead(1, threads) == room
+    line = [make_claim(number) for number in range(3)]
+    started = holding.take(1, line, 1)
+    assert holding.room_ahead(1, threads - started) == max(0, room - len(line))
+
+
+def test_one_slow_answer_is_soon_believed() -> None:
+    """An origin that begins to hang has nothing ahead after its first time-out."""
+    holding = Holding()
+    for _ in range(100):
+        holding.note_seconds(1, 0.002)
+    assert holding.room_ahead(1, 4) == MOST_AHEAD
+    holding.note_seconds(1, 10.0)
+    assert holding.room_ahead(1, 4) == 0
