@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from callevents.delivery.request import Recipe, build_request
 from callevents.delivery.exchange import MAX_RESPONSE_BYTES
+from callevents.delivery.request import Recipe, build_request
 from callevents.delivery.transport import Transport
 from callevents.enums import AuthKind, Method
 from tests.delivery.conftest import Serve
