@@ -16,12 +16,19 @@ from callevents.pbx.masking import MASK, mask
 from callevents.pbx.replay import SOURCES
 from callevents.pbx.values import Message
 from tests.conftest import SECRET_KEY
+from tests.databases import SqliteDatabases
 from tests.listener.conftest import Serve, connect
 from tests.listener.pbx_server import SECRET
 from tests.listener.test_following import KINDS, find_call, middle
 from tests.pbx.recorded import EXPECTED, read_messages
 from tests.running.running import ROOT, Program
 from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="session")
+def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
+    """SQLite only: what is tried here has nothing to do with the kind of database."""
+    return sqlite
 
 
 @pytest.fixture

@@ -164,6 +164,39 @@ def test_the_database_is_away_for_a_while(pbx: Pbx, serve: Serve, listen: Listen
     assert told(pbx) == words
 
 
+def test_starting_while_the_database_is_not_ready(
+    pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It waits, first for the connectors, then for what was told of calls, and then connects."""
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    with missing_table(db.engine, "call_event"):
+        with missing_table(db.engine, "connector"):
+            listen()
+            wait_until(lambda: "the database does not answer" in caplog.text, "a first complaint")
+        caplog.clear()
+        wait_until(lambda: "the database does not answer" in caplog.text, "a second complaint")
+        assert server.clients == []
+    server.wait_for_listener()
+
+
+def test_stopping_while_the_database_is_away(
+    pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It ends in its time, and the log says how many events are lost with it."""
+    parts, words = find_call("asterisk", "s01")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    listening = listen()
+    server.wait_for_listener()
+    with missing_table(db.engine, "call_event"), counting_inserts() as tries:
+        server.say(parts)
+        wait_until(lambda: tries, "a try in vain")
+        listening.stop()
+    assert "events are lost with this process" in caplog.text
+    assert f"'n': {len(words)}" in caplog.text
+
+
 def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) -> None:
     """It is counted, and stops neither the others nor what comes later."""
     parts, words = find_call("asterisk", "s01")

@@ -16,6 +16,7 @@ from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import begin_write, db
 from callevents.listener import conversation, pauses
 from callevents.models import Connector, Pbx
+from tests.databases import SqliteDatabases
 from tests.listener.conftest import (
     SECRET,
     Listening,
@@ -33,6 +34,12 @@ from tests.waiting import wait_until
 
 Listen = Callable[[], Listening]
 KINDS = ("asterisk", "freeswitch")
+
+
+@pytest.fixture(scope="session")
+def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
+    """SQLite only: what is tried here has nothing to do with the kind of database."""
+    return sqlite
 
 
 @pytest.fixture(scope="module")

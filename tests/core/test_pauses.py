@@ -1,0 +1,13 @@
+"""The pauses before a PBX is tried again."""
+
+from callevents.listener.pauses import REFUSED_SECONDS, Pauses
+
+
+def test_pauses_grow_up_to_the_longest() -> None:
+    """Doubled each time, changed at random; after a refusal long from the beginning."""
+    pauses = Pauses(60)
+    for expected in (1, 2, 4, 8, 16, 32, 60, 60):
+        assert expected * 0.8 <= pauses.take() <= expected * 1.2
+    pauses.reset()
+    assert pauses.take() <= 1.2
+    assert pauses.take(is_refused=True) >= REFUSED_SECONDS * 0.8

@@ -1,0 +1,49 @@
+"""The events that are not stored yet: in order, and bounded."""
+
+import threading
+
+from callevents.enums import EventType
+from callevents.listener.buffer import Buffer
+from callevents.pbx.events import TrackedEvent
+from callevents.reports import Report
+from tests.waiting import wait_until
+
+
+def event(number: int) -> TrackedEvent:
+    """Return an event that can be told from others."""
+    return TrackedEvent(report=Report(event_type=EventType.HANGUP, extension=str(number)))
+
+
+def test_what_is_looked_at_stays_until_it_is_taken_away() -> None:
+    """So nothing is lost when storing it fails; closed and empty, there is nothing more."""
+    buffer = Buffer(10)
+    events = [event(number) for number in range(5)]
+    buffer.put(events)
+    buffer.put([])
+    assert buffer.look(3) == buffer.look(3) == events[:3]
+    buffer.take_away(3)
+    buffer.close()
+    assert (buffer.look(3), len(buffer)) == (events[3:], 2)
+    buffer.take_away(2)
+    assert buffer.look(3) == []
+
+
+def test_a_full_buffer_holds_up_who_reads() -> None:
+    """Until there is room, or until all ends and what was read has to be kept."""
+    buffer = Buffer(2)
+    put: list[int] = []
+
+    def read() -> None:
+        for number in range(4):
+            buffer.put([event(number)])
+            put.append(number)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    wait_until(lambda: len(put) == 2, "a full buffer")
+    assert [one.report.extension for one in buffer.look(9)] == ["0", "1"]
+    buffer.take_away(1)
+    wait_until(lambda: len(put) == 3, "room for one")
+    buffer.take_all()
+    reader.join()
+    assert [one.report.extension for one in buffer.look(9)] == ["1", "2", "3"]

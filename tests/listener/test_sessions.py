@@ -1,0 +1,138 @@
+"""Conversations with PBXs, word for word: what is said to what is said."""
+
+from hashlib import md5
+
+import pytest
+
+from callevents.pbx.asterisk import AmiSession
+from callevents.pbx.freeswitch import EventSocketSession
+from callevents.pbx.freeswitch.session import EVENTS
+from callevents.pbx.session import RefusedError, Session, SessionError
+
+BANNER = b"Asterisk Call Manager/9.0.0\r\n"
+EVENT = b"Event: Newchannel\r\nUniqueid: 1.1\r\nChannel: PJSIP/101-00000001\r\n\r\n"
+
+
+def ami(**options: bool) -> AmiSession:
+    """Return a session of the user `me`."""
+    return AmiSession(username="me", secret="geheim", **options)
+
+
+def esl(username: str = "") -> EventSocketSession:
+    """Return a session with a password."""
+    return EventSocketSession(username=username, secret="geheim")
+
+
+def say(session: Session, text: str | bytes) -> tuple[str, int]:
+    """Say something; return the answer, and how many messages are for the tracker."""
+    data = text if isinstance(text, bytes) else text.encode()
+    count = len(list(session.receive(data)))
+    return session.take_outgoing().decode(), count
+
+
+def respond(name: str, **values: str) -> str:
+    """Return a response to the action of that name."""
+    lines = {"Response": "Success", "ActionID": f"callevents-{name}", **values}
+    return "".join(f"{key}: {value}\r\n" for key, value in lines.items()) + "\r\n"
+
+
+def test_asterisk_log_in() -> None:
+    """Challenge, its answer, then events of one class, and the list; the secret is not said."""
+    session = ami()
+    assert say(session, BANNER[:10]) == ("", 0)
+    first, _ = say(session, BANNER[10:])
+    assert first == ("Action: Challenge\r\nActionID: callevents-challenge\r\nAuthType: MD5\r\n\r\n")
+    login, _ = say(session, respond("challenge", Challenge="12345"))
+    key = md5(b"12345geheim").hexdigest()
+    assert f"Username: me\r\nEvents: off\r\nAuthType: MD5\r\nKey: {key}\r\n" in login
+    assert say(session, EVENT) == ("", 0), "what comes before the log-in is nobody's"
+    assert not session.is_ready
+    after, _ = say(session, respond("login", Message="Authentication accepted"))
+    assert session.is_ready
+    assert after == (
+        "Action: Events\r\nActionID: callevents-events\r\nEventMask: call\r\n\r\n"
+        "Action: CoreShowChannels\r\nActionID: callevents-list\r\n\r\n"
+    )
+    assert say(session, EVENT) == ("", 1)
+    session.ping()
+    assert session.take_outgoing() == b"Action: Ping\r\nActionID: callevents-ping\r\n\r\n"
+    assert say(session, respond("ping", Ping="Pong")) == ("", 0)
+
+
+def test_asterisk_without_challenge() -> None:
+    """The secret itself goes over an encrypted connection only."""
+    open_one, encrypted = ami(), ami(is_encrypted=True)
+    for session in (open_one, encrypted):
+        say(session, BANNER)
+    refusal = respond("challenge", Response="Error", Message="unknown command")
+    with pytest.raises(SessionError, match="Use TLS"):
+        say(open_one, refusal)
+    assert "geheim" not in open_one.take_outgoing().decode()
+    login, _ = say(encrypted, refusal)
+    assert "Secret: geheim\r\n" in login
+
+
+def test_asterisk_refuses_the_mask() -> None:
+    """Without events there is nothing to listen to."""
+    session = ami()
+    say(session, BANNER + respond("challenge", Challenge="1").encode() + respond("login").encode())
+    with pytest.raises(SessionError, match="sends no events"):
+        say(session, respond("events", Response="Error", Message="Permission denied"))
+
+
+def test_freeswitch_log_in() -> None:
+    """Password, the events, then the list; only the list and events are for the tracker."""
+    session = esl()
+    assert say(session, "Content-Type: auth/request\n\n") == ("auth geheim\n\n", 0)
+    subscribe, _ = say(session, reply("+OK accepted"))
+    assert subscribe == f"event plain {' '.join(EVENTS)}\n\n"
+    assert say(session, reply("+OK event listener enabled plain")) == (
+        "api show channels as json\n\n",
+        0,
+    )
+    assert session.is_ready
+    session.ping()
+    assert session.take_outgoing() == b"api uptime\n\n"
+    body = '{"row_count":0}'
+    assert say(session, f"Content-Type: api/response\nContent-Length: {len(body)}\n\n{body}") == (
+        "",
+        1,
+    )
+    assert say(session, "Content-Type: api/response\nContent-Length: 2\n\n{}") == ("", 0)
+    event = "Event-Name: CHANNEL_CREATE\nUnique-ID: 1\n\n"
+    assert say(session, f"Content-Length: {len(event)}\nContent-Type: text/event-plain\n\n{event}")
+
+
+def reply(words: str) -> str:
+    """Return FreeSWITCH's answer to a command."""
+    return f"Content-Type: command/reply\nReply-Text: {words}\n\n"
+
+
+def test_freeswitch_user() -> None:
+    """A user logs in with another command."""
+    say_user, _ = say(esl("101@pbx"), "Content-Type: auth/request\n\n")
+    assert say_user == "userauth 101@pbx:geheim\n\n"
+
+
+def test_freeswitch_refusals() -> None:
+    """Each kind of no is a sentence; a wrong password is one that is not repeated soon."""
+    session = esl()
+    say(session, "Content-Type: auth/request\n\n")
+    with pytest.raises(RefusedError, match="refuses the password"):
+        say(session, reply("-ERR invalid"))
+    session = esl()
+    say(session, "Content-Type: auth/request\n\n" + reply("+OK accepted"))
+    with pytest.raises(SessionError, match="sends no events"):
+        say(session, reply("-ERR no keywords supplied"))
+    with pytest.raises(SessionError, match="has ended the connection"):
+        say(esl(), "Content-Type: text/disconnect-notice\nContent-Length: 0\n\n")
+    with pytest.raises(RefusedError, match="refuses our address"):
+        say(esl(), "Content-Type: text/rude-rejection\nContent-Length: 0\n\n")
+
+
+def test_an_answer_that_nobody_asked_for() -> None:
+    """It is passed over."""
+    session = esl()
+    say(session, "Content-Type: auth/request\n\n" + reply("+OK accepted"))
+    say(session, reply("+OK") + reply("+OK more") + reply("+OK again"))
+    assert session.is_ready
