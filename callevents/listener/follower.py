@@ -7,11 +7,11 @@ from socket import socket
 
 import structlog
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.config import Settings
 from callevents.enums import ConnectorState
 from callevents.extensions import db
-from callevents.intake import SILENT
 from callevents.listener.buffer import Buffer
 from callevents.listener.clock import PbxClock
 from callevents.listener.conversation import converse
@@ -77,6 +77,11 @@ class Follower:
         return any(thread.is_alive() for thread in self._threads)
 
     @property
+    def has_failed(self) -> bool:
+        """Whether a part of it has ended that should not have, and a new one is needed."""
+        return not all(thread.is_alive() for thread in self._threads)
+
+    @property
     def waiting(self) -> int:
         """How many events are not stored yet."""
         return len(self._buffer)
@@ -123,7 +128,7 @@ class Follower:
                 with self._app.app_context():
                     self._tracker.restore(load_known(self.target.pbx.id))
                     db.session.rollback()
-            except SILENT as error:
+            except SQLAlchemyError as error:
                 log.error("the database does not answer", error=str(error))
                 self._stopping.wait(RESTORE_PAUSE_SECONDS)
             else:

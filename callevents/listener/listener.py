@@ -142,7 +142,9 @@ class Listener:
             self._end(pbx_id)
         for pbx_id, target in targets.items():
             follower = self._followers.get(pbx_id)
-            if follower is not None and follower.target.changed_at != target.changed_at:
+            if follower is not None and (
+                follower.has_failed or follower.target.changed_at != target.changed_at
+            ):
                 self._end(pbx_id)
             elif follower is None and pbx_id not in self._ending:
                 self._begin(pbx_id, target)
