@@ -61,14 +61,22 @@ def read(message: Message, _earlier: Earlier) -> Reading:
     call = _read_call(message)
     call_id = require(call, "call_id")
     members = _read_members(call)
-    # Where one party is left, the call is over for that one too, though it did not hang up itself.
-    is_over = sum(member.status != "BYE" for member in members) < 2 <= len(members)
+    is_over = _is_over(members)
     reports = [
         _report(call_id, member, members, is_over=is_over)
         for member in members
         if member.kind == "extension" and (member.status in EVENTS or is_over)
     ]
     return reported(reports, "No extension has a status that is one of the five call events.")
+
+
+def _is_over(members: list[Member]) -> bool:
+    """Return whether one party is left at most, for whom the call is over then too.
+
+    Unless it is a caller who waits: the PBX may try somebody else.
+    """
+    left = [member for member in members if member.status != "BYE"]
+    return len(left) < 2 <= len(members) and all(member.status != "ALERT" for member in left)
 
 
 def is_signed(raw: bytes, signature: str, secret: str) -> bool:

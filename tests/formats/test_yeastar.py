@@ -99,6 +99,14 @@ def test_ring_group(pbx: Pbx) -> None:
     assert told == [("answer-in", "2001", "5503301"), ("hangup", "2002", "5503301")]
 
 
+def test_caller_who_waits_for_somebody_else(pbx: Pbx) -> None:
+    """A phone that declines ends nothing for the caller, whom the PBX may connect to another."""
+    caller = extension("1000", "ALERT")
+    pbx.send(snapshot(caller, extension("2001", "RING")))
+    assert pbx.told(snapshot(caller, extension("2001", "BYE"))) == [("hangup", "2001", "1000")]
+    assert pbx.told(snapshot(caller, extension("2002", "RING"))) == [("dial-in", "2002", "1000")]
+
+
 def test_other_events(pbx: Pbx) -> None:
     """Other events of Yeastar are passed over."""
     assert pbx.send({"type": 30008, "sn": "x", "msg": '{"extension":"2002"}'}) == []
