@@ -99,7 +99,11 @@ def _set_up() -> int:
 def _measure(pbx_id: int, settings: Settings) -> float:
     """Return the median over the batches, in milliseconds for each delivery."""
     claims: list[Claim] = []
-    dispatcher = Dispatcher(db.engine, settings, Holding(), claims.append)
+
+    def keep(_origin_id: int, found: list[Claim], _threads: int) -> None:
+        claims.extend(found)
+
+    dispatcher = Dispatcher(db.engine, settings, Holding(), keep)
     seconds = []
     for _ in range(BATCHES):
         claims.clear()
