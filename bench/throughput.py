@@ -68,9 +68,10 @@ def _measure(kind: type[System], options: Options) -> Run:
     ):
         load.connect(system.port, system.target, options.connections)
         load.flood(WARM_UP_SECONDS, options.connections)
-        paced = load.pace(min(options.seconds, LONGEST_PACE_SECONDS), PACE)
         with Watch(lambda: [*load.others(), *system.more_processes()]) as watch:
             flood = load.flood(options.seconds, BOUND)
+        # Last: what is slower than the pace has a backlog afterwards.
+        paced = load.pace(min(options.seconds, LONGEST_PACE_SECONDS), PACE)
     per_thousand = watch.cpu_seconds / max(flood["accepted"], 1) * 1000
     return Run(flood, paced, per_thousand, watch.peak_mib)
 
