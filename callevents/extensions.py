@@ -162,7 +162,9 @@ def _begin_to_write(connection: Connection) -> None:
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                # The low byte: another process that recovers the log is a reason of its own.
+                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() > give_up_at:
                     # Once more by SQLAlchemy, whose errors others wait for.
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                     return

@@ -138,9 +138,12 @@ class Intake:
 
     def take_wake(self) -> bool:
         """Return whether workers are to be woken, to one of those who ask after a commit."""
+        # Not reset unless it is set: a leader could set it in between, and nobody would see it.
+        if not self.owes_wake:
+            return False
         # Reset before the wake: what is committed during it asks for another.
-        owes, self.owes_wake = self.owes_wake, False
-        return owes
+        self.owes_wake = False
+        return True
 
     def _lead(self) -> None:
         """Store what waits, the leader's own first, and answer it; then let the next one lead."""

@@ -14,7 +14,6 @@ from io import BytesIO
 from typing import Any
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
@@ -56,7 +55,6 @@ class Express:
     """
 
     def __init__(self, app: Flask) -> None:
-        self._app = app
         self.long_way = app.wsgi_app
         self._senders: Senders = app.extensions["callevents_senders"]
         self._limiter: Limiter = app.extensions["callevents_limiter"]
@@ -83,14 +81,11 @@ class Express:
             environ["wsgi.input"] = BytesIO(request.get_data())
             payload = read_payload(request)
             sender = self._find_sender(request, payload)
-            if sender.pbx.format is not Format.GENERIC:
+            if sender is None or sender.pbx.format is not Format.GENERIC:
                 return None
             read = [read_report(_object(fields)) for fields in payload.events]
             self._limiter.check(sender.pbx, len(read))
         except (ProblemError, InvalidError, HTTPException):
-            return None
-        except SQLAlchemyError as error:
-            environ[FAILURE] = error
             return None
         return Plain(environ, sender, read, payload.is_batch)
 
@@ -106,12 +101,14 @@ class Express:
         if self.intake.take_wake():
             self._waker.wake()
 
-    def _find_sender(self, request: Request, payload: Payload) -> Sender:
+    def _find_sender(self, request: Request, payload: Payload) -> Sender | None:
+        """Return the sender if it is remembered.
+
+        Others go the long way: asking the database here would hold up the event loop, for which
+        those wait who have its connections.
+        """
         slug, token = request.path.removeprefix(PATH), given_token(request) or payload.token
-        if sender := self._senders.find(slug, token):
-            return sender
-        with self._app.app_context():
-            return self._senders.get(slug, token)
+        return self._senders.find(slug, token)
 
     def _store(self, plain: Plain) -> list[Accepted] | None:
         try:

@@ -77,7 +77,7 @@ def write_head(method: str, target: str, url: SplitResult, headers: Mapping[str,
 def exchange(sock: socket.socket, method: str, message: bytes) -> Received:
     """Send the message and return the answer; raises OSError, HTTPException or TimeoutError."""
     # Who answers before it has read all may have closed already; its answer is what counts.
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         sock.sendall(message)
     data = sock.recv(FIRST_BYTES)
     return _read_plain(data) or _read_any(sock, method, data)

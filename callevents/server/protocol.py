@@ -40,6 +40,7 @@ class Protocol(HttpToolsProtocol):
         self._is_in_body = False
         self._refusal = (400, UNREADABLE)
         self._heard_at = self.loop.time()
+        self._unsent = 0
         self._timer = self.loop.call_later(self.silence_seconds, self._check_silence)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,10 +58,19 @@ class Protocol(HttpToolsProtocol):
                 return
         super().data_received(data)
 
-    def eof_received(self) -> None:
-        """Tell a client that stopped in the middle of a body; it may still listen."""
+    def eof_received(self) -> bool:
+        """Answer a client that says no more but still listens, then close the connection."""
         if self._is_in_body:
             self._refuse(400, BROKEN_BODY)
+        return self._ends_after_answer()
+
+    def _ends_after_answer(self) -> bool:
+        """Have the connection end with the answer that is under way; return whether there is one."""
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if is_answering and not self._is_in_body and not self.transport.is_closing():
+            self.cycle.keep_alive = False
+            return True
+        return False
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -73,6 +83,11 @@ class Protocol(HttpToolsProtocol):
         if len(self.url) > LONGEST_REQUEST_LINE:
             self._refusal = (414, LONG_LINE)
             raise HttpParserError(LONG_LINE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what follows a chunked body is none, whatever it is called."""
+        if self._is_in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """End the head."""
@@ -92,7 +107,8 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Answer with a problem document and close the connection, if no answer has begun."""
-        if self.transport.is_closing():
+        # The answer to a whole request that came before is not to be mistaken for this one.
+        if self.transport.is_closing() or self._ends_after_answer():
             return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
             body = f'{{"title":"{status}","status":{status},"detail":"{sentence}"}}\n'.encode()
@@ -106,6 +122,10 @@ class Protocol(HttpToolsProtocol):
 
     def _check_silence(self) -> None:
         """Close the connection if it is the client's turn, and it has been silent for too long."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            # It is reading a long answer, however slowly.
+            self._unsent, self._heard_at = unsent, self.loop.time()
         silent = self.loop.time() - self._heard_at
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if is_answering and not self._is_in_body and not self.flow.write_paused:

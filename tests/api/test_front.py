@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -195,3 +196,13 @@ def test_underscores_pass_for_nothing(settings: Settings, pbx: Any, token: str, 
         with app.app_context():
             db.session.remove()
             db.engine.dispose()
+
+
+def test_trailers_are_no_headers(served: Served) -> None:
+    """What follows a chunked body changes nothing, so that nobody passes for a proxy with it."""
+    body = urlencode(EVENT).encode()
+    answer = served.send_raw(
+        b"Transfer-Encoding: chunked\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n"
+        + b"%x\r\n%s\r\n0\r\nContent-Type: text/plain\r\n\r\n" % (len(body), body)
+    )
+    assert answer.startswith(b"HTTP/1.1 202 ")

@@ -135,3 +135,21 @@ def test_long_heads_of_many_requests_are_counted_apart(port: int) -> None:
         for _ in range(9):
             client.socket.sendall(padded)
             assert client.socket.recv(65536).endswith(ANSWER)
+
+
+def test_who_says_no_more_is_answered(port: int) -> None:
+    """A client that has closed its side after the request still gets the answer."""
+    with Talk(port) as client:
+        client.socket.sendall(PLAIN)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.read().endswith(ANSWER)
+
+
+def test_nonsense_after_a_request_does_not_answer_it(port: int) -> None:
+    """A whole request gets its own answer, and what cannot be read behind it ends the connection."""
+    with Talk(port) as client:
+        client.socket.sendall(PLAIN + b"NONSENSE\r\n\r\n")
+        answer = client.read()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(ANSWER)
+    assert answer.count(b"HTTP/1.1") == 1
