@@ -57,7 +57,8 @@ def _engine_options(settings: Settings) -> dict[str, object]:
     # Errors are logged, and what was to be stored is none of the log's business.
     options: dict[str, object] = {"hide_parameters": True}
     if settings.uses_sqlite:
-        return options
+        # One for each thread, and for those of the event loop.
+        return options | {"pool_size": settings.web_threads + 4}
     return options | {
         "pool_size": max(settings.web_threads, 4),
         "max_overflow": 4,

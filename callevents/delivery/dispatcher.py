@@ -26,7 +26,7 @@ from callevents.delivery.claim import (
     return_claims,
 )
 from callevents.delivery.expiry import GIVEN_UP, give_up_expired, has_expired
-from callevents.delivery.holding import Holding
+from callevents.delivery.holding import STUCK_SECONDS, Holding
 from callevents.delivery.schedule import (
     RETRIES_FIRST_EVERY,
     Ready,
@@ -127,7 +127,8 @@ class Dispatcher:
         while not self.is_stopping:
             self._pause(busy_until)
             try:
-                if self._hand_out().looked_at or self._is_starved:
+                found = self._hand_out()
+                if found.looked_at or self._is_starved or self._holding.has_lines():
                     busy_until = time.monotonic() + LINGER_SECONDS
                 if time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + self._settings.poll_seconds
@@ -201,8 +202,7 @@ class Dispatcher:
         """Return what may be claimed now, and note whether threads are wanting."""
         ready = find_ready(connection, now)
         breakers = find_breakers(connection) if ready or self._holding else {}
-        if breakers:
-            self._return(self._holding.withdraw(breakers))
+        self._give_back(breakers)
         well = [one for one in ready if one.origin_id not in breakers]
         self._looks += 1
         in_flight = self._holding.in_flight()
@@ -216,8 +216,19 @@ class Dispatcher:
         )
         free -= sum(share.limit for share in shares)
         self._is_starved = len(shares) < len(well)
-        shares = add_ahead(shares, well, self._holding.room_ahead)
+        served = {share.ready.origin_id for share in shares} | in_flight.keys()
+        if served >= {one.origin_id for one in well}:
+            # Nothing ahead for some while others have not even one thread.
+            shares = add_ahead(shares, well, self._holding.room_ahead)
         return shares + _probes(ready, breakers, now)[: max(0, free)]
+
+    def _give_back(self, paused: Iterable[int]) -> None:
+        """Return what waits for the threads of paused origins, and of those that stand still."""
+        stuck = self._holding.find_stuck()
+        for origin_id in stuck:
+            self._holding.note_seconds(origin_id, STUCK_SECONDS)
+        if paused or stuck:
+            self._return(self._holding.withdraw({*paused, *stuck}))
 
     def _return(self, claims: Sequence[Claim]) -> None:
         """Make due again what was claimed and whose attempt shall not begin."""

@@ -94,10 +94,9 @@ class Engine:
             try:
                 self._pool.submit(self._work, origin_id)
             except RuntimeError as error:
+                # The pool keeps what it was given, for the next thread that is free; until then the
+                # line stands still, and the dispatcher gives it back.
                 log.error("no thread for an attempt", error=str(error))
-                self._holding.end_thread(origin_id)
-                if origin_id not in self._holding.in_flight():
-                    self._holding.withdraw([origin_id])
 
     def _work(self, origin_id: int) -> None:
         """Make attempts until none is left in the origin's line."""

@@ -1,6 +1,7 @@
 """What one worker process holds: claimed deliveries, those ahead and those being attempted."""
 
 import threading
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 
@@ -9,6 +10,8 @@ from callevents.delivery.claim import Claim
 #: An origin's threads have work for about so long ahead of them, so that none waits for a look.
 AHEAD_SECONDS = 0.05
 MOST_AHEAD = 64
+#: A line of which no claim was taken for so long is given back.
+STUCK_SECONDS = 0.5
 #: Attempts are measured in milliseconds, so some take none at all.
 SHORTEST_SECONDS = 0.001
 #: The share of the newest attempt in an origin's usual time for one.
@@ -25,6 +28,8 @@ class Holding:
     def __init__(self) -> None:
         self._claims: dict[str, Claim] = {}
         self._lines: defaultdict[int, deque[Claim]] = defaultdict(deque)
+        #: When each line last became shorter, or began.
+        self._moved_at: dict[int, float] = {}
         self._threads: Counter[int] = Counter()
         self._usual_seconds: dict[int, float] = {}
         self._lock = threading.Lock()
@@ -39,6 +44,8 @@ class Holding:
         """
         with self._lock:
             self._claims |= {claim.delivery_id: claim for claim in claims}
+            if not self._lines[origin_id]:
+                self._moved_at[origin_id] = time.monotonic()
             self._lines[origin_id].extend(claims)
             if not self._threads[origin_id]:
                 threads = max(threads, 1)
@@ -50,15 +57,14 @@ class Holding:
         """Return the claim whose attempt the thread is to make; None if it is to end."""
         with self._lock:
             if line := self._lines[origin_id]:
+                self._moved_at[origin_id] = time.monotonic()
                 return line.popleft()
             del self._lines[origin_id]
-            self._end_thread(origin_id)
+            self._moved_at.pop(origin_id, None)
+            self._threads[origin_id] -= 1
+            if not self._threads[origin_id]:
+                del self._threads[origin_id]
             return None
-
-    def end_thread(self, origin_id: int) -> None:
-        """Note that a thread that was to start, or had started, works for the origin no more."""
-        with self._lock:
-            self._end_thread(origin_id)
 
     def note_seconds(self, origin_id: int, seconds: float) -> None:
         """Note how long an attempt took."""
@@ -79,15 +85,34 @@ class Holding:
             line = self._lines.get(origin_id, ())
             return max(0, min(ahead, MOST_AHEAD) - len(line))
 
-    def withdraw(self, origin_ids: Iterable[int] | None = None) -> list[Claim]:
-        """Hold those that wait in the lines of these origins, or of all, no longer; return them."""
+    def has_lines(self) -> bool:
+        """Whether anything waits for a thread."""
         with self._lock:
-            chosen = list(self._lines) if origin_ids is None else origin_ids
+            return any(self._lines.values())
+
+    def find_stuck(self) -> set[int]:
+        """Return the origins whose lines stand still: all their threads wait for answers."""
+        moved_before = time.monotonic() - STUCK_SECONDS
+        with self._lock:
+            return {
+                origin_id
+                for origin_id, line in self._lines.items()
+                if line and self._moved_at[origin_id] < moved_before
+            }
+
+    def withdraw(self, origin_ids: Iterable[int] | None = None) -> list[Claim]:
+        """Hold what waits in the lines of these origins no longer, or of all; return it.
+
+        Probes of these origins stay: they have been taken from all other workers.
+        """
+        with self._lock:
             found: list[Claim] = []
-            for origin_id in chosen:
-                if line := self._lines.get(origin_id):
-                    found += line
-                    line.clear()
+            for origin_id in list(self._lines) if origin_ids is None else origin_ids:
+                line = self._lines.get(origin_id, ())
+                leaving = [one for one in line if origin_ids is None or not one.is_probe]
+                for claim in leaving:
+                    self._lines[origin_id].remove(claim)
+                found += leaving
             self._let_go(found)
             return found
 
@@ -111,8 +136,3 @@ class Holding:
             # By now this worker may have claimed the same delivery anew.
             if self._claims.get(claim.delivery_id) is claim:
                 del self._claims[claim.delivery_id]
-
-    def _end_thread(self, origin_id: int) -> None:
-        self._threads[origin_id] -= 1
-        if not self._threads[origin_id]:
-            del self._threads[origin_id]

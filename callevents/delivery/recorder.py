@@ -5,7 +5,7 @@ import threading
 
 import structlog
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callevents.config import Settings
@@ -103,7 +103,7 @@ class Recorder:
                 # One transaction each: it locks the hook, and perhaps all that waits for it.
                 with write_transaction(self._database) as connection:
                     note_health(connection, hook_id, changed[hook_id], utc_now(), self._settings)
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001  # without this thread nothing would be recorded
             # The outcomes are recorded; the next failure says the same again.
             log.error("the health of requests not noted", error=str(error))
 

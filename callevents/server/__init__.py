@@ -101,7 +101,8 @@ def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
         "worker_class": "callevents.server.protocol.Worker",
         "workers": 1 if settings.uses_sqlite else settings.web_processes,
         "timeout": 60,
-        "graceful_timeout": GRACEFUL_SECONDS,
+        # A little more than its processes wait themselves.
+        "graceful_timeout": GRACEFUL_SECONDS + 2,
         "keepalive": KEEPALIVE_SECONDS,
         # Its heartbeat on a busy disk could block, and the server be taken for dead.
         "worker_tmp_dir": str(MEMORY_DIR) if os.access(MEMORY_DIR, os.W_OK) else None,

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 from typing import Any
 
@@ -21,6 +22,9 @@ MOST_CONNECTIONS = 2000
 #: How often a process tells gunicorn that it lives, and looks whether gunicorn does.
 NOTIFY_SECONDS = 1
 
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_UPGRADE = re.compile(rb"\nupgrade:", re.IGNORECASE)
+
 UNREADABLE = "This is no request that can be read."
 BROKEN_BODY = "The body broke off, or its chunks are not what they say."
 LONG_LINE = f"The request line is longer than {LONGEST_REQUEST_LINE} bytes."
@@ -36,7 +40,7 @@ class Protocol(HttpToolsProtocol):
         """Begin to listen to the client."""
         super().connection_made(transport)  # type: ignore[arg-type]  # it is a socket's
         self._head_bytes = 0
-        self._is_in_head = True
+        self._is_in_line = self._is_in_head = True
         self._is_in_body = False
         self._refusal = (400, UNREADABLE)
         self._heard_at = self.loop.time()
@@ -56,16 +60,31 @@ class Protocol(HttpToolsProtocol):
             if self._head_bytes > LONGEST_HEAD + len(data):
                 self._refuse(431, LONG_HEAD)
                 return
+            data = self._mend_head(data)
         super().data_received(data)
 
-    def eof_received(self) -> bool:
+    def _mend_head(self, data: bytes) -> bytes:
+        """Return the data so that the parser takes what PBXs send.
+
+        Many do not escape names in an address. And an offer to speak another protocol, which curl
+        and others make, is one that we may leave alone (RFC 9110, section 7.8); the parser would
+        leave the body alone instead.
+        """
+        if self._is_in_line:
+            line, end, rest = data.partition(b"\n")
+            data = _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], line) + end + rest
+            self._is_in_line = not end
+        head, end, rest = data.partition(b"\r\n\r\n")
+        return _UPGRADE.sub(b"\nx-upgrade:", head) + end + rest
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes True as 'keep it open'
         """Answer a client that says no more but still listens, then close the connection."""
         if self._is_in_body:
             self._refuse(400, BROKEN_BODY)
         return self._ends_after_answer()
 
     def _ends_after_answer(self) -> bool:
-        """Have the connection end with the answer that is under way; return whether there is one."""
+        """Have the connection end with the answer under way; return whether there is one."""
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if is_answering and not self._is_in_body and not self.transport.is_closing():
             self.cycle.keep_alive = False
@@ -98,6 +117,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the body."""
         self._is_in_body, self._is_in_head = False, True
+        self._is_in_line = True
         self._refusal = (400, UNREADABLE)
         super().on_message_complete()
 

@@ -206,3 +206,12 @@ def test_trailers_are_no_headers(served: Served) -> None:
         + b"%x\r\n%s\r\n0\r\nContent-Type: text/plain\r\n\r\n" % (len(body), body)
     )
     assert answer.startswith(b"HTTP/1.1 202 ")
+
+
+def test_names_that_nobody_escaped(served: Served) -> None:
+    """A name that a PBX puts into the address as it is, is stored as it is."""
+    target = f"{PATH}?token={served.token}&event=dial-in&ext=101&caller_name=Müller"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+        client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 202 ")
+    assert [event.caller_name for event in stored()] == ["Müller"]

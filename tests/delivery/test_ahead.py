@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import func, select
 
+from callevents.delivery import holding
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
@@ -65,6 +66,13 @@ def count_claimed() -> int:
     return db.session.scalar(claimed.where(Delivery.state == PENDING)) or 0
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line may stand still for as long as a test takes."""
+    monkeypatch.setattr(holding, "STUCK_SECONDS", 60)
+
+
+@pytest.mark.usefixtures("patient")
 def test_one_thread_sends_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
@@ -79,6 +87,28 @@ def test_one_thread_sends_what_is_ahead(
     assert sent == ids
 
 
+def test_line_that_stands_still_is_given_back(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
+) -> None:
+    """Behind a quick receiver that begins to hang nothing waits for long: other threads take it."""
+    engine = make_engine(worker_threads=4, origin_in_flight=4, poll_seconds=0.05)
+    engine._holding.note_seconds(hook.origin_id, 0.001)
+    moody.answers.clear()
+    ids = report_events(COUNT)
+    threading.Thread(target=engine.wake).start()
+    wait_until(engine._holding.has_lines, "something claimed ahead")
+
+    def is_given_back() -> bool:
+        # Only what hangs is still claimed.
+        return not engine._holding.has_lines() and count_claimed() == len(moody.server.requests)
+
+    wait_until(is_given_back, "the end of the line")
+    moody.answers.set()
+    for delivery_id in ids:
+        assert wait_for_state(delivery_id, DELIVERED).attempts == 1
+
+
+@pytest.mark.usefixtures("patient")
 def test_stop_gives_back_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
@@ -99,6 +129,7 @@ def test_stop_gives_back_what_is_ahead(
         assert wait_for_state(delivery_id, DELIVERED).fence == 2
 
 
+@pytest.mark.usefixtures("patient")
 def test_open_breaker_gives_back_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:

@@ -8,14 +8,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from callevents.delivery.holding import AHEAD_SECONDS, MOST_AHEAD, Holding
+from callevents.delivery.holding import AHEAD_SECONDS, MOST_AHEAD, STUCK_SECONDS, Holding
 
 origins = st.integers(1, 3)
 
 
 def make_claim(number: int, origin_id: int = 1) -> Any:
     """Return what a holding needs of a claim."""
-    return SimpleNamespace(delivery_id=f"d{number}", origin_id=origin_id)
+    return SimpleNamespace(delivery_id=f"d{number}", origin_id=origin_id, is_probe=False)
 
 
 class Work(RuleBasedStateMachine):
@@ -115,6 +115,35 @@ def test_room_ahead(seconds: float | None, threads: int, room: int) -> None:
     line = [make_claim(number) for number in range(3)]
     started = holding.take(1, line, 1)
     assert holding.room_ahead(1, threads - started) == max(0, room - len(line))
+
+
+def test_probes_stay() -> None:
+    """What is taken from a paused origin's line is not its probe; who stops gives all back."""
+    holding = Holding()
+    probe = make_claim(1)
+    probe.is_probe = True
+    holding.take(1, [probe, make_claim(2)], 1)
+    assert [one.delivery_id for one in holding.withdraw({1, 2})] == ["d2"]
+    assert holding.has_lines()
+    assert [one.delivery_id for one in holding.withdraw()] == ["d1"]
+    assert not holding.has_lines()
+
+
+def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of which nothing is taken for a while is stuck, one that moves is not."""
+    holding = Holding()
+    now = [100.0]
+    monkeypatch.setattr("callevents.delivery.holding.time.monotonic", lambda: now[0])
+    for origin_id in (1, 2):
+        holding.take(origin_id, [make_claim(origin_id * 10 + n, origin_id) for n in range(3)], 1)
+        assert holding.next(origin_id)
+    assert holding.find_stuck() == set()
+    now[0] += STUCK_SECONDS * 0.9
+    assert holding.next(2)
+    now[0] += STUCK_SECONDS * 0.9
+    assert holding.find_stuck() == {1}
+    holding.withdraw({1})
+    assert holding.find_stuck() == set()
 
 
 def test_one_slow_answer_is_soon_believed() -> None:

@@ -146,10 +146,32 @@ def test_who_says_no_more_is_answered(port: int) -> None:
 
 
 def test_nonsense_after_a_request_does_not_answer_it(port: int) -> None:
-    """A whole request gets its own answer, and what cannot be read behind it ends the connection."""
+    """A whole request gets its own answer; what cannot be read behind it ends the connection."""
     with Talk(port) as client:
         client.socket.sendall(PLAIN + b"NONSENSE\r\n\r\n")
         answer = client.read()
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(ANSWER)
     assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "offer", [b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n", b"upgrade: websocket\r\n"]
+)
+def test_offers_of_other_protocols_are_left_alone(port: int, offer: bytes) -> None:
+    """Who offers HTTP/2, as curl does, is answered by HTTP/1.1, with the whole body read."""
+    with Talk(port) as client:
+        client.socket.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n" + offer + b"\r\nbody"
+        )
+        assert client.socket.recv(65536).endswith(ANSWER)
+
+
+@pytest.mark.parametrize("cut", [0, 20])
+def test_unescaped_names_are_taken(port: int, cut: int) -> None:
+    """UTF-8 in an address that nobody has escaped is read as if somebody had."""
+    data = "GET /?name=Müller&x=\U0001f600 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with Talk(port) as client:
+        client.socket.sendall(data[:cut])
+        client.socket.sendall(data[cut:])
+        assert client.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
