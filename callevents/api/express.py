@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import Any
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
@@ -30,6 +31,9 @@ from callevents.jobs import Waker, get_waker
 from callevents.reports import Report, read_report
 
 Environ = dict[str, Any]
+
+#: Where in the WSGI environment it says that the sender is not remembered.
+STRANGER = "callevents.stranger"
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Express:
     """
 
     def __init__(self, app: Flask) -> None:
+        self._app = app
         self.long_way = app.wsgi_app
         self._senders: Senders = app.extensions["callevents_senders"]
         self._limiter: Limiter = app.extensions["callevents_limiter"]
@@ -71,8 +76,12 @@ class Express:
         start_response(status, answer_headers)
         return _Answer(body, self.wake)
 
-    def read(self, environ: Environ) -> Plain | None:
-        """Return what the request reports, None for what has to go the long way."""
+    def read(self, environ: Environ, *, may_ask: bool = True) -> Plain | None:
+        """Return what the request reports, None for what has to go the long way.
+
+        Who may not ask the database, which an event loop must not wait for, finds STRANGER in the
+        environment if the sender is not remembered; the same request is to be read by who may.
+        """
         request = Request(environ, populate_request=False)
         if not _is_plain(request):
             return None
@@ -80,12 +89,18 @@ class Express:
             # Read once, and put back for the long way.
             environ["wsgi.input"] = BytesIO(request.get_data())
             payload = read_payload(request)
-            sender = self._find_sender(request, payload)
-            if sender is None or sender.pbx.format is not Format.GENERIC:
+            sender = self._find_sender(request, payload, may_ask=may_ask)
+            if sender is None:
+                environ[STRANGER] = True
+                return None
+            if sender.pbx.format is not Format.GENERIC:
                 return None
             read = [read_report(_object(fields)) for fields in payload.events]
             self._limiter.check(sender.pbx, len(read))
         except (ProblemError, InvalidError, HTTPException):
+            return None
+        except SQLAlchemyError as error:
+            environ[FAILURE] = error
             return None
         return Plain(environ, sender, read, payload.is_batch)
 
@@ -101,14 +116,13 @@ class Express:
         if self.intake.take_wake():
             self._waker.wake()
 
-    def _find_sender(self, request: Request, payload: Payload) -> Sender | None:
-        """Return the sender if it is remembered.
-
-        Others go the long way: asking the database here would hold up the event loop, for which
-        those wait who have its connections.
-        """
+    def _find_sender(self, request: Request, payload: Payload, *, may_ask: bool) -> Sender | None:
         slug, token = request.path.removeprefix(PATH), given_token(request) or payload.token
-        return self._senders.find(slug, token)
+        sender = self._senders.find(slug, token)
+        if sender is not None or not may_ask:
+            return sender
+        with self._app.app_context():
+            return self._senders.get(slug, token)
 
     def _store(self, plain: Plain) -> list[Accepted] | None:
         try:

@@ -14,7 +14,7 @@ from a2wsgi.wsgi import build_environ
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from callevents.api.express import Express, Plain, write
+from callevents.api.express import STRANGER, Express, Plain, write
 from callevents.api.ingest import PATH
 from callevents.config import Settings
 
@@ -74,8 +74,11 @@ class Front:
         """Answer the request if it is a plain report, or leave its environment to the long way."""
         environ: dict[str, Any] = dict(build_environ(scope, BytesIO(body)))  # type: ignore[arg-type]  # any file will do
         self._proxied(environ, None)  # type: ignore[arg-type]  # nothing is answered there
+        # Those who wait for the loop hold the database's connections, so it must not wait for one.
+        plain = express.read(environ, may_ask=False)
+        if STRANGER in environ:
+            return False
         scope[_ENVIRON] = environ
-        plain = express.read(environ)
         if plain is None:
             return False
         try:

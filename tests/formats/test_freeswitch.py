@@ -17,7 +17,7 @@ TRACES = Path(__file__).parents[1] / "traces" / "freeswitch"
 
 def read_records(name: str) -> list[dict[str, Any]]:
     """Return the call records of a recording, in the order in which they came."""
-    text = gzip.decompress((TRACES / f"{name}.cdr-posts.txt.gz").read_bytes()).decode()
+    text = gzip.decompress((TRACES.parent / f"{name}.cdr-posts.txt.gz").read_bytes()).decode()
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
