@@ -96,7 +96,9 @@ class PbxServer(ABC):
             self.note(self.read(part))
             for client in self.clients:
                 if client.hears:
-                    client.send(part)
+                    # Who was killed may be gone without a word.
+                    with contextlib.suppress(OSError):
+                        client.send(part)
 
     def cut(self) -> None:
         """End all connections."""

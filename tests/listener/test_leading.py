@@ -123,7 +123,13 @@ def test_the_leader_is_killed(
     server.say([*parts[half:], *others[ends + 1 :]])
     missed = {"102 dial-in 0612345678"}
     expected = sorted(set(words) | set(other_words) - missed)
-    wait_until(lambda: len(told(pbx)) >= len(expected), "the rest")
+
+    def is_over() -> bool:
+        legs = {one.leg_id for one in stored(pbx)}
+        ended = {one.leg_id for one in stored(pbx) if one.event_type is EventType.HANGUP}
+        return len(told(pbx)) >= len(expected) and legs == ended
+
+    wait_until(is_over, "the rest, and the end of every leg")
     assert [word for word in told(pbx) if word in words] == words
     seen = set(told(pbx))
     assert len(told(pbx)) == len({(one.leg_id, one.event_type) for one in stored(pbx)})
