@@ -216,10 +216,7 @@ class Dispatcher:
         )
         free -= sum(share.limit for share in shares)
         self._is_starved = len(shares) < len(well)
-        served = {share.ready.origin_id for share in shares} | in_flight.keys()
-        if served >= {one.origin_id for one in well}:
-            # Nothing ahead for some while others have not even one thread.
-            shares = add_ahead(shares, well, self._holding.room_ahead)
+        shares = add_ahead(shares, well, in_flight, self._holding.room_ahead)
         return shares + _probes(ready, breakers, now)[: max(0, free)]
 
     def _give_back(self, paused: Iterable[int]) -> None:

@@ -108,11 +108,11 @@ class Holding:
         with self._lock:
             found: list[Claim] = []
             for origin_id in list(self._lines) if origin_ids is None else origin_ids:
-                line = self._lines.get(origin_id, ())
-                leaving = [one for one in line if origin_ids is None or not one.is_probe]
-                for claim in leaving:
-                    self._lines[origin_id].remove(claim)
-                found += leaving
+                line = self._lines.get(origin_id, deque())
+                staying = [one for one in line if origin_ids is not None and one.is_probe]
+                found += [one for one in line if one not in staying]
+                line.clear()
+                line.extend(staying)
             self._let_go(found)
             return found
 

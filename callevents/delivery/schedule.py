@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,9 +60,7 @@ def find_ready(connection: Connection, now: datetime) -> list[Ready]:
 
 def find_breakers(connection: Connection) -> dict[int, datetime]:
     """Return when the origins whose circuit breakers are open may be probed, by their ids."""
-    rows = connection.execute(
-        select(Origin.id, Origin.probe_at).where(Origin.probe_at.is_not(None))
-    )
+    rows = connection.execute(_OPEN_BREAKERS)
     return {origin_id: probe_at for origin_id, probe_at in rows if probe_at is not None}
 
 
@@ -95,13 +93,20 @@ def share_out(
 
 
 def add_ahead(
-    shares: Sequence[Share], ready: Sequence[Ready], room: Callable[[int, int], int]
+    shares: Sequence[Share],
+    ready: Sequence[Ready],
+    in_flight: Collection[int],
+    room: Callable[[int, int], int],
 ) -> list[Share]:
     """Return the shares with what may be claimed ahead, and such that are for that alone.
 
-    `room` tells how much it is for an origin, given how many threads start for it. What an origin
-    has less of, first attempts or retries, gets a part of it too, so that neither waits for ever.
+    Nothing is ahead of some while others have not even one thread; `in_flight`: who has. `room`
+    tells how much it is for an origin, given how many threads start for it. What an origin has less
+    of, first attempts or retries, gets a part of it too, so that neither waits for ever.
     """
+    served = {share.ready.origin_id for share in shares}.union(in_flight)
+    if any(one.origin_id not in served for one in ready):
+        return list(shares)
     limits = {share.ready: share.limit for share in shares}
     starting = Counter[int]()
     for share in shares:

@@ -39,6 +39,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to listen to the client."""
         super().connection_made(transport)  # type: ignore[arg-type]  # it is a socket's
+        #: What has come since the last piece of a body: a head, or trailers and the like.
         self._head_bytes = 0
         self._is_in_line = self._is_in_head = True
         self._is_in_body = False
@@ -55,11 +56,11 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
         self._heard_at = self.loop.time()
+        if self._head_bytes > LONGEST_HEAD:
+            self._refuse(431, LONG_HEAD)
+            return
+        self._head_bytes += len(data)
         if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > LONGEST_HEAD + len(data):
-                self._refuse(431, LONG_HEAD)
-                return
             data = self._mend_head(data)
         super().data_received(data)
 
@@ -114,8 +115,14 @@ class Protocol(HttpToolsProtocol):
         self._refusal = (400, BROKEN_BODY)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """End the body."""
+        self._head_bytes = 0
         self._is_in_body, self._is_in_head = False, True
         self._is_in_line = True
         self._refusal = (400, UNREADABLE)

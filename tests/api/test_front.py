@@ -21,7 +21,7 @@ from callevents.server.front import LONGEST_IN_LOOP, Front
 from callevents.server.protocol import Worker
 from tests.api.conftest import EVENT, is_empty, stored
 from tests.conftest import Configure
-from tests.core.faults import refused_inserts
+from tests.core.faults import before_statement, refused_inserts
 from tests.waiting import wait_until
 
 PATH = "/ingest/head-office"
@@ -46,7 +46,7 @@ class Served:
         """Report, by POST and with the token unless something else is said."""
         options = {"headers": {"X-Ingest-Token": self.token}, "method": "POST", **options}
         url = f"http://127.0.0.1:{self.port}{options.pop('path', PATH)}"
-        return requests.request(url=url, timeout=30, **options)
+        return requests.request(**{"url": url, "timeout": 30, **options})
 
     def send_raw(self, rest: bytes) -> bytes:
         """Send the token's request head, and then these bytes; return what is answered."""
@@ -215,3 +215,25 @@ def test_names_that_nobody_escaped(served: Served) -> None:
         client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 202 ")
     assert [event.caller_name for event in stored()] == ["Müller"]
+
+
+def test_looking_up_strangers_holds_up_nobody(served: Served) -> None:
+    """While the database is asked who somebody is, others are answered."""
+    assert served.send(json=EVENT).status_code == 202
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        assert go_on.wait(30)
+
+    with (
+        ThreadPoolExecutor(1) as threads,
+        before_statement(db.engine, "SELECT ingest_token", hold),
+    ):
+        stranger = threads.submit(served.send, json=EVENT, headers={"X-Ingest-Token": "of nobody"})
+        assert asked.wait(30)
+        try:
+            assert served.send(json={**EVENT, "id": "other"}, timeout=10).status_code == 202
+        finally:
+            go_on.set()
+        assert stranger.result().status_code == 401

@@ -249,12 +249,12 @@ def test_the_next_goes_on_at_once(
 ) -> None:
     """However the first one ends, in the same transaction the next is due."""
     first, second = chain
-    before = utc_now()
-    claimed = claim()
+    now = utc_now()
+    claimed = claim(now=now)
     assert claimed.keys() == {first}, "the next one was looked at, and waits"
     waiting = get_delivery(second)
     assert (waiting.parked, waiting.fence, waiting.claimed_at) == (True, 0, None)
-    assert waiting.due_at > before
+    assert waiting.due_at == now + PARK_BEHIND_RUNNING
     hook = get_delivery(first).hook
     assert hook is not None
     end(hook, claimed)

@@ -5,6 +5,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from callevents.server.protocol import LONGEST_HEAD, LONGEST_REQUEST_LINE, Proto
 from tests.waiting import wait_until
 
 ANSWER = b"taken"
+#: More than fits into what systems keep for a connection.
+LONG_ANSWER = b"x" * 16_000_000
 PLAIN = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -28,9 +31,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     while (message := await receive())["type"] == "http.request" and message["more_body"]:
         pass
     if message["type"] == "http.request":
-        headers = [(b"content-length", b"%d" % len(ANSWER))]
+        answer = LONG_ANSWER if scope["path"] == "/long" else ANSWER
+        headers = [(b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": ANSWER})
+        await send({"type": "http.response.body", "body": answer})
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +179,48 @@ def test_unescaped_names_are_taken(port: int, cut: int) -> None:
         client.socket.sendall(data[:cut])
         client.socket.sendall(data[cut:])
         assert client.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_slow_readers_are_waited_for(port: int) -> None:
+    """Who takes long to read an answer is not silent, as long as it goes on reading."""
+    pause = threading.Event()
+    with Talk(port) as client:
+        client.socket.sendall(PLAIN.replace(b" / ", b" /long "))
+        read = 0
+        for _ in range(12):
+            pause.wait(Impatient.silence_seconds / 4)
+            read += len(client.socket.recv(1_000_000, socket.MSG_WAITALL))
+        while read < len(LONG_ANSWER) and (piece := client.socket.recv(1_000_000)):
+            read += len(piece)
+        assert read > len(LONG_ANSWER)
+
+
+def test_readers_that_stop_are_cut(port: int) -> None:
+    """Who reads no more of an answer loses the connection, and does not keep its memory."""
+    with Talk(port) as client:
+        client.socket.sendall(PLAIN.replace(b" / ", b" /long "))
+        threading.Event().wait(Impatient.silence_seconds * 4)
+        assert len(client.read()) < len(LONG_ANSWER)
+
+
+def test_endless_trailers_are_cut(port: int) -> None:
+    """What follows a chunked body without an end is not kept for ever."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX: "
+    with Talk(port) as client:
+        client.socket.sendall(head)
+        with suppress(ConnectionError):
+            for _ in range(100):
+                client.socket.sendall(b"a" * LONGEST_HEAD)
+        assert client.read().startswith(b"HTTP/1.1 431 ")
+
+
+def test_long_bodies_are_no_heads(port: int) -> None:
+    """The limit of a head has nothing to do with a body, whole or in chunks."""
+    long = b"b" * 3 * LONGEST_HEAD
+    with Talk(port) as client:
+        for body in (
+            b"Content-Length: %d\r\n\r\n" % len(long) + long,
+            b"Transfer-Encoding: chunked\r\n\r\n" + b"3\r\nabc\r\n" * 30_000 + b"0\r\n\r\n",
+        ):
+            client.socket.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + body)
+            assert client.socket.recv(65536).endswith(ANSWER)
