@@ -61,6 +61,12 @@ def has_placeholder(text: str) -> bool:
     return _PLACEHOLDER.search(text) is not None
 
 
+def is_placeholder(text: str) -> bool:
+    """Return whether the text is a known placeholder, and nothing beside it."""
+    found = _PLACEHOLDER.fullmatch(text)
+    return found is not None and found[1] in PARAMETER_NAMES
+
+
 def fill_url(url: str, values: Values) -> str:
     """Return the URL in ASCII, its placeholders replaced and what no URL may have escaped.
 

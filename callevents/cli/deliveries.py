@@ -22,6 +22,7 @@ from callevents.cli.answers import (
 from callevents.delivery import log
 from callevents.delivery.bulk import Act, act_on_all
 from callevents.delivery.filters import Filter, phase_of
+from callevents.delivery.masking import mask_address
 from callevents.delivery.pages import find_page
 from callevents.delivery.resend import Refusal, cancel, resend
 from callevents.enums import ListedState
@@ -229,7 +230,7 @@ def _delivery(delivery: Delivery) -> Values:
         "call": delivery.call_id,
         "event_id": delivery.hook_event_id,
         "method": delivery.method,
-        "url": delivery.url,
+        "url": mask_address(delivery.url),
         "state": phase_of(delivery),
         "attempts": delivery.attempts,
         "status_code": delivery.status_code,

@@ -2,8 +2,10 @@
 
 import re
 import shlex
+from collections.abc import Iterator
+from urllib.parse import unquote
 
-from callevents.delivery.request import MASK
+from callevents.delivery.masking import MASK
 from callevents.models import Attempt
 
 #: What curl finds out by itself.
@@ -13,7 +15,7 @@ _OWN = frozenset({"content-length", "host", "connection"})
 def as_curl(attempt: Attempt) -> str:
     """Return the command. Masked secrets stand there as variables, such as $AUTHORIZATION."""
     # Without globoff curl would read brackets in the URL as a list of URLs.
-    parts = [f"curl --globoff --path-as-is --request {attempt.method} {_quote(attempt.url)}"]
+    parts = [f"curl --globoff --path-as-is --request {attempt.method} {_url(attempt.url)}"]
     headers = [(name, value) for name, value in attempt.request_headers if name.lower() not in _OWN]
     parts += [f"--header {_header(name, value)}" for name, value in headers]
     if attempt.request_body or attempt.method != "GET":
@@ -24,6 +26,20 @@ def as_curl(attempt: Attempt) -> str:
     return " \\\n  ".join(parts)
 
 
+def _url(url: str) -> str:
+    before, *others = url.split(MASK)
+    words = [_quote(before)]
+    for name, after in zip(_masked_names(url), others, strict=True):
+        words += [_variable(name), _quote(after) if after else ""]
+    return "".join(words)
+
+
+def _masked_names(url: str) -> Iterator[str]:
+    """Yield the name of the parameter before each mask."""
+    for before in url.split(MASK)[:-1]:
+        yield unquote(re.split(r"[?&;=]", before)[-2])
+
+
 def _header(name: str, value: str) -> str:
     if not value:
         # A colon without a value would leave the header out.
@@ -31,8 +47,12 @@ def _header(name: str, value: str) -> str:
     before, mask, after = value.partition(MASK)
     if not mask:
         return _quote(f"{name}: {value}")
+    return f"{_quote(f'{name}: {before}')}{_variable(name)}{_quote(after) if after else ''}"
+
+
+def _variable(name: str) -> str:
     variable = re.sub(r"\W", "_", name, flags=re.ASCII).upper()
-    return f'{_quote(f"{name}: {before}")}"${{{variable}}}"{_quote(after) if after else ""}'
+    return f'"${{{variable}}}"'
 
 
 def _quote(text: str) -> str:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from callevents.delivery.masking import mask_address
 from callevents.delivery.request import Parameters, Recipe, Request, build_request, parameters
 from callevents.delivery.signing import Signing
 from callevents.encryption import Cipher, UnreadableError
@@ -43,7 +44,8 @@ def make_request(row: Any, cipher: Cipher) -> Request:
         signing = read_signing(row, cipher, row.delivery_id)
         return build_request(read_recipe(row, cipher), values, signing=signing)
     except UnreadableError as error:
-        return Request(row.method, escape_url(row.url), problem=str(error))
+        url = escape_url(row.url)
+        return Request(row.method, url, masked_url=mask_address(url), problem=str(error))
 
 
 def read_recipe(hook: Any, cipher: Cipher) -> Recipe:

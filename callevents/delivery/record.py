@@ -138,7 +138,7 @@ def _attempt(outcome: Outcome, number: int) -> Values:
         "status_code": answer.status_code,
         "error": answer.error,
         "method": request.method,
-        "url": request.url,
+        "url": request.shown_url,
         "request_headers": [list(header) for header in headers.items()],
         "request_body": request.body,
         "response_headers": answer.headers,

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
+from callevents.delivery.masking import MASK, SHORTEST_SECRET, find_secrets, mask_address
 from callevents.delivery.signing import Signing
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
 from callevents.placeholders import PARAMETER_NAMES, VOIPNOW_NAMES, fill_header, fill_url
@@ -18,10 +19,6 @@ USER_AGENT = "CallEvents/1.0"
 FORM = "application/x-www-form-urlencoded"
 _NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 JSON = "application/json"
-#: Stands for what is secret wherever a request is shown.
-MASK = "••••"
-#: Shorter values are not looked for in answers, where they would be found by chance.
-SHORTEST_SECRET = 6
 #: Own headers that say nothing secret, and whose values stand in many an answer.
 _HARMLESS = frozenset({"accept", "accept-language", "cache-control", "pragma", "user-agent"})
 
@@ -56,8 +53,15 @@ class Request:
     #: What a receiver might repeat in its answer, and what is masked there.
     secrets: Sequence[str] = field(default=(), repr=False)
     signing: Signing | None = None
+    #: The URL for logs and people, if something in it is masked.
+    masked_url: str = ""
     #: Why it cannot be made, as a sentence; empty if it can.
     problem: str = ""
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for logs and people: values that look secret are masked."""
+        return self.masked_url or self.url
 
     def headers_at(self, moment: datetime) -> dict[str, str]:
         """Return the headers of an attempt at that moment, signed if the hook has a secret."""
@@ -125,13 +129,11 @@ def build_request(
     `marks` are sent behind them, whichever parameters the recipe wants.
     """
     known = dict(values)
-    url = _with_path(fill_url(recipe.url, known))
     told = [*_choose(recipe.parameters, values), *marks]
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
-    body = ""
+    body = query = ""
     if recipe.method is Method.GET:
-        if told:
-            url += _separator(url) + _encode(told)
+        query = _encode(told)
     else:
         body = json.dumps(dict(told), ensure_ascii=False) if _is_json(recipe) else _encode(told)
         headers["Content-Type"] = JSON if _is_json(recipe) else FORM
@@ -140,7 +142,20 @@ def build_request(
     _replace(headers, secret)
     masks = {name: _mask(recipe, name) for name in secret}
     secrets = _find_secrets(recipe, secret)
-    return Request(recipe.method, url, headers, body, masks, secrets, signing)
+    url = _address(recipe.url, known, query)
+    masked_url = _masked_address(recipe.url, known, query)
+    return Request(recipe.method, url, headers, body, masks, secrets, signing, masked_url)
+
+
+def _address(url: str, known: Mapping[str, str], query: str) -> str:
+    url = _with_path(fill_url(url, known))
+    return url + _separator(url) + query if query else url
+
+
+def _masked_address(url: str, known: Mapping[str, str], query: str) -> str:
+    """Return the address with its own secrets masked, empty if it has none."""
+    masked = mask_address(url)
+    return "" if masked == url else _address(masked, known, query).replace(quote(MASK), MASK)
 
 
 def _choose(wanted: ParameterSet, values: Parameters) -> Parameters:
@@ -163,9 +178,11 @@ def _secret_headers(recipe: Recipe, known: Mapping[str, str]) -> dict[str, str]:
 
 def _find_secrets(recipe: Recipe, headers: Mapping[str, str]) -> Sequence[str]:
     """Return what must not be read in answers, as it is and as JSON and HTML escape it."""
-    if not headers:
+    in_url = find_secrets(recipe.url)
+    if not headers and not in_url:
         return ()
     plain = {value.strip() for name, value in headers.items() if name.lower() not in _HARMLESS}
+    plain |= {*in_url, *map(unquote, in_url)}
     if recipe.auth is not AuthKind.NONE:
         # Receivers that show what they got often leave out the word in front, or decode it.
         plain |= {headers["Authorization"].partition(" ")[2], recipe.secret}

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from callevents.config import Settings
 from callevents.delivery.connections import Pools
-from callevents.delivery.locations import (
+from callevents.delivery.masking import (
     find_secrets,
     is_location,
+    mask_address,
     mask_all,
-    mask_location,
 )
 from callevents.delivery.request import Request
 from callevents.delivery.sentences import describe_error, describe_status, is_refusal
@@ -105,7 +105,7 @@ class Transport:
         def mask(text: str) -> str:
             return mask_all(request.mask(text), hidden)
 
-        error = describe_status(received.status_code, mask_location(location))
+        error = describe_status(received.status_code, mask_address(location))
         return {
             "status_code": received.status_code,
             "headers": [[name, mask(value)] for name, value in _safe_headers(received.headers)],
@@ -132,7 +132,7 @@ class Transport:
 
 def _safe_headers(headers: Iterable[tuple[str, str]]) -> Headers:
     safe = [[_printable(name), _printable(value)] for name, value in headers]
-    return [[name, mask_location(value) if is_location(name) else value] for name, value in safe]
+    return [[name, mask_address(value) if is_location(name) else value] for name, value in safe]
 
 
 def _printable(text: str) -> str:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from callevents import pbxs
 from callevents.delivery.filters import phase_of
+from callevents.delivery.masking import mask_address
 from callevents.delivery.reasons import find_paused_origin
 from callevents.enums import TABLE_ORDER
 from callevents.models import MAX_NOTE_LENGTH, Hook, Pbx
@@ -34,7 +35,7 @@ def init_app(app: Flask) -> None:
     """Give templates their filters, functions and frame."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    texts = (moment, short_id, url_parts, display_url, duration, percent)
+    texts = (moment, short_id, url_parts, shown_url, duration, percent)
     facts = (phase_of, find_paused_origin, status_of)
     for text_filter in (*texts, *facts):
         app.jinja_env.filters[text_filter.__name__] = text_filter
@@ -105,9 +106,14 @@ def short_id(text: str) -> str:
     return f"{text[:4]}…{text[-4:]}"
 
 
+def shown_url(url: str) -> str:
+    """Return a URL as people write it, values that look secret masked."""
+    return display_url(mask_address(url))
+
+
 def url_parts(url: str) -> tuple[str, str]:
-    """Return a URL as people write it, cut before its end: what stands before may give way."""
-    shown = display_url(url)
+    """Return a URL as it is shown, cut before its end: what stands before may give way."""
+    shown = shown_url(url)
     parts = urlsplit(shown)
     host_end = len(f"{parts.scheme}://{parts.netloc}")
     last_part = shown.partition("?")[0].rfind("/")

@@ -72,6 +72,19 @@ def test_show(run: Run, answer: Answer, deliveries: dict[str, str]) -> None:
     assert run("deliveries", "show", new_id()).stderr == "Error: There is no such delivery.\n"
 
 
+def test_secrets_of_urls_are_masked(
+    run: Run, answer: Answer, deliveries: dict[str, str], configure: Configure, pbx: Pbx
+) -> None:
+    """A delivery's URL is printed without values that look secret; the request's own is whole."""
+    hook = configure.hook("*", EventType.ANSWER_IN, "https://a/?key=open-sesame&x=1")
+    url = hook.url
+    delivery_id = report(pbx, "107", "c-7", EventType.ANSWER_IN)
+    shown = answer("deliveries", "show", delivery_id)
+    assert shown["url"] == "https://a/?key=••••&x=1"
+    assert "open-sesame" not in run("deliveries", "list").stdout
+    assert url in [one["url"] for one in answer("hooks", "list")]
+
+
 def test_resend(run: Run, answer: Answer, deliveries: dict[str, str]) -> None:
     """Some are sent again by their ids, or all that options describe; --dry-run only counts."""
     failed, cancelled = deliveries["failed"], deliveries["cancelled"]

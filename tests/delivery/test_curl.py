@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from callevents.delivery.curl import as_curl
-from callevents.delivery.request import MASK
+from callevents.delivery.masking import MASK
 from callevents.enums import Method
 from callevents.models import Attempt
 from tests.receiver import Receiver
@@ -60,6 +60,16 @@ def test_secrets_are_variables(receiver: Receiver) -> None:
     [arrival] = receiver.wait_for(1)
     assert arrival.headers["Authorization"] == "Bearer s e'cret"
     assert arrival.headers["X-Api-Key"] == "k$y"
+
+
+def test_secrets_of_the_url_are_variables(receiver: Receiver) -> None:
+    """A parameter that is masked in the URL is a variable too, and the others stay around it."""
+    url = f"{receiver.url}/pop?x=it's&token={MASK}&y=$HOME;api.key={MASK}"
+    command = as_curl(attempt(url))
+    assert MASK not in command
+    run(command, TOKEN="%26'1", API_KEY="k$y")
+    [arrival] = receiver.wait_for(1)
+    assert arrival.target == "/pop?x=it's&token=%26'1&y=$HOME;api.key=k$y"
 
 
 def test_what_curl_finds_out_itself() -> None:

@@ -7,7 +7,7 @@ import pytest
 from callevents.delivery.exchange import MAX_RESPONSE_BYTES
 from callevents.delivery.request import Recipe, build_request
 from callevents.delivery.transport import Transport
-from callevents.enums import AuthKind, Method
+from callevents.enums import AuthKind, Method, ParameterSet
 from tests.delivery.conftest import Serve
 from tests.delivery.raw import (
     Connection,
@@ -93,6 +93,14 @@ def test_answers_that_repeat_a_password_are_masked(transport: Transport, serve: 
     server = serve(answers(head("200 OK") + b"ana:pass-word YW5hOnBhc3Mtd29yZA=="))
     recipe = Recipe(Method.GET, server.url, auth=AuthKind.BASIC, username="ana", secret="pass-word")
     assert transport.send(build_request(recipe, [])).body == "ana:•••• ••••"
+
+
+def test_answers_that_repeat_the_url_are_masked(transport: Transport, serve: Serve) -> None:
+    """What is masked in the request's own URL is masked in its answer too, escaped or not."""
+    server = serve(answers(head("200 OK") + b"GET /?key=ge%2Fheim&pin=1 is ge/heim"))
+    recipe = Recipe(Method.GET, server.url + "/?key=ge%2Fheim&pin=1", parameters=ParameterSet.NONE)
+    answer = transport.send(build_request(recipe, []))
+    assert answer.body == "GET /?key=••••&pin=1 is ••••"
 
 
 def test_secrets_of_a_redirect_are_masked(transport: Transport, serve: Serve) -> None:

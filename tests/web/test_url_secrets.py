@@ -1,0 +1,80 @@
+"""A secret in a request's URL reaches the receiver, and nobody who only looks."""
+
+import pytest
+
+from callevents.delivery import log
+from callevents.delivery.engine import Engine
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import db
+from callevents.models import Hook, Pbx
+from tests.conftest import Configure
+from tests.receiver import Receiver
+from tests.waiting import wait_for_state
+from tests.web.conftest import Visitor
+from tests.web.test_deliveries import report
+
+SECRET = "open-sesame-4711"
+BASE = "/pbxs/head-office"
+
+
+@pytest.fixture
+def hook(configure: Configure, receiver: Receiver) -> Hook:
+    """A hook whose URL has a secret, with an extension to open it at."""
+    return configure.hook(
+        "*", EventType.DIAL_IN, f"{receiver.url}/pop?tenant=7&api_key={SECRET}&call={{CallID}}"
+    )
+
+
+@pytest.fixture
+def delivery_id(hook: Hook, pbx: Pbx, engine: Engine) -> str:
+    """A delivery that was made."""
+    made = report(pbx, "101", "c-1")
+    engine.start()
+    wait_for_state(made, DeliveryState.DELIVERED)
+    return made
+
+
+def test_receiver_gets_the_secret(delivery_id: str, receiver: Receiver) -> None:
+    """What is masked in pages is sent as it is."""
+    [arrival] = receiver.wait_for(1)
+    assert f"&api_key={SECRET}&call=c-1&" in arrival.target
+
+
+def test_pages_mask_the_secret(
+    admin: Visitor, viewer: Visitor, hook: Hook, delivery_id: str
+) -> None:
+    """Log, call, table and the page of a delivery, with its curl command, hide the value only."""
+    event_id = hook.event_id
+    for_all = ("/deliveries", f"{BASE}/deliveries", f"{BASE}/call?id=c-1", f"{BASE}/extensions/all")
+    for_admins = (f"{BASE}/requests/{event_id}/recover", f"{BASE}/extensions/all/clear?event_id=")
+    for visitor in (admin, viewer):
+        paths = [*for_all, f"{BASE}/deliveries/{delivery_id}"]
+        if visitor is admin:
+            paths += [for_admins[0], for_admins[1] + event_id]
+        for path in paths:
+            page = visitor.get(path)
+            assert page.status_code == 200, path
+            assert SECRET not in page.text, path
+            assert "api_key=••••" in page.text, path
+    page = admin.get(f"{BASE}/deliveries/{delivery_id}").text
+    assert "/pop?tenant=7&amp;api_key=••••&amp;call={CallID}" in page
+    assert "/pop?tenant=7&amp;api_key=••••&amp;call=c-1" in page
+    assert "${API_KEY}" in page
+
+
+def test_editing_shows_the_secret(admin: Visitor, hook: Hook) -> None:
+    """Who may change the request sees its URL in full, and saves it unchanged."""
+    url = hook.url
+    page = admin.get(f"{BASE}/extensions/all/requests/{hook.event_id}").text
+    assert f"api_key={SECRET}&amp;call=" in page
+    admin.post(f"{BASE}/extensions/all/requests/{hook.event_id}", method="GET", url=url, active="y")
+    db.session.rollback()
+    assert db.session.get_one(Hook, hook.id).url == url
+
+
+def test_attempts_and_answers_are_stored_masked(delivery_id: str) -> None:
+    """The log keeps no secret: not in the attempt's URL, whoever reads the table."""
+    db.session.rollback()
+    [attempt] = log.list_attempts(log.get_delivery(delivery_id))
+    assert SECRET not in attempt.url
+    assert "api_key=••••&call=c-1&CallID=c-1" in attempt.url
