@@ -17,6 +17,10 @@ def fill(engine: Engine, count: int) -> None:
     for first in range(0, count, PART):
         last = min(first + PART, count)
         with write_transaction(engine) as connection:
+            if engine.dialect.name == "postgresql":
+                # The rows are copies, so what they refer to is there.
+                for setting in ("statement_timeout = 0", "session_replication_role = replica"):
+                    connection.exec_driver_sql(f"SET LOCAL {setting}")
             for model in TABLES:
                 statement = _statement(model.__table__, engine.dialect.name)
                 connection.execute(text(statement), {"first": first, "last": last})

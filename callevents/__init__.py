@@ -62,7 +62,6 @@ def _engine_options(settings: Settings) -> dict[str, object]:
     return options | {
         "pool_size": max(settings.web_threads, 4),
         "max_overflow": 4,
-        "pool_pre_ping": True,
         "pool_timeout": 5,
         "connect_args": {
             "connect_timeout": 5,

@@ -76,8 +76,12 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Half of a character that is written in two parts: no database and no request can take it.
 _HALVES = re.compile(r"[\ud800-\udfff]")
 
+#: The fields by all their names, as they are documented and without case, dashes and the like.
 _CANONICAL = {
-    plain_name(alias): name for name, aliases in FIELDS.items() for alias in (name, *aliases)
+    spelling: name
+    for name, aliases in FIELDS.items()
+    for alias in (name, *aliases)
+    for spelling in (alias, plain_name(alias))
 }
 _EVENTS = {plain_name(event.slug): event for event in EventType}
 _CODES = {str(event.value): event for event in EventType}
@@ -114,7 +118,7 @@ def _gather(
     ignored: list[str] = []
     errors: dict[str, list[str]] = {}
     for given, value in fields.items():
-        name = _CANONICAL.get(plain_name(given))
+        name = _CANONICAL.get(given) or _CANONICAL.get(plain_name(given))
         if name is None:
             ignored.append(given)
             continue
@@ -162,14 +166,16 @@ def _read_extension(text: str) -> str:
 def _read_text(text: str) -> str:
     if len(text) > MAX_TEXT_LENGTH:
         raise ValueError(f"At most {MAX_TEXT_LENGTH} characters are possible.")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+    # Asked first what nearly all are: looking at each character takes ten times as long.
+    if not text.isprintable() and any(unicodedata.category(one) in {"Cc", "Cs"} for one in text):
         raise ValueError("Control characters and halves of characters are not possible.")
     return "" if text == UNKNOWN else text
 
 
 def _read_name(text: str) -> str:
     """Return what can be shown of a name: no call event is lost for a name that is odd or long."""
-    text = _CONTROLS.sub(" ", _HALVES.sub("", text)).strip()
+    if not text.isprintable():
+        text = _CONTROLS.sub(" ", _HALVES.sub("", text)).strip()
     return "" if text == UNKNOWN else text[:MAX_TEXT_LENGTH].rstrip()
 
 

@@ -7,7 +7,6 @@ it before; both ways read, store and answer with the same functions.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
@@ -192,6 +191,6 @@ def _headers(environ: Environ, length: int) -> list[tuple[str, str]]:
     return [
         ("Content-Type", "application/json"),
         ("Content-Length", str(length)),
-        ("X-Request-ID", given if logs.is_request_id(given) else os.urandom(16).hex()),
+        ("X-Request-ID", logs.to_request_id(given)),
         *headers.of_programs(is_secure=environ["wsgi.url_scheme"] == "https"),
     ]

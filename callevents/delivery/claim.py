@@ -153,7 +153,7 @@ def _claim_ids(
     if not ids:
         return {}
     claimed = connection.execute(_CLAIM, {"ids": list(ids), "now": now, "lease_ends": now + lease})
-    return {row.id: row.fence for row in claimed}
+    return {row.id: row.fence for row in claimed.all()}
 
 
 def load_claims(
@@ -166,7 +166,7 @@ def load_claims(
     """
     claims: list[Claim] = []
     unreadable: set[str] = set()
-    for row in connection.execute(_LOAD, {"ids": list(claimed)}):
+    for row in connection.execute(_LOAD, {"ids": list(claimed)}).all():
         try:
             claims.append(_claim(row, claimed[row.delivery_id], send_before, cipher))
         except Exception as error:  # one bad row must not stop the others

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
@@ -127,7 +127,7 @@ class Pools(HTTPAdapter):
         pool = self._pool_of(url)
         if self.is_forwarded(url):
             headers = {**headers, **pool.proxy_headers}
-        head = write_head(method, watched.target, urlsplit(url), headers)
+        head = write_head(method, watched.target, _split(url), headers)
         # The pool hands connections out, makes new ones and keeps idle ones; the requests and the
         # answers in between, which are most of the work, are ours.
         connection: Any = pool._get_conn()  # noqa: SLF001  # urllib3 has no public name for it
@@ -152,7 +152,7 @@ class Pools(HTTPAdapter):
 
         Raises AddressRefusedError if a proxy would be asked for an address that is refused.
         """
-        parts = urlsplit(url)
+        parts = _split(url)
         host = parts.hostname or ""
         if self._is_proxied:
             _check_host(host, self._allowed)
@@ -175,6 +175,12 @@ def _connect_to_origin(pool: Any, connection: Any) -> None:
         if pool.proxy and not connection.has_connected_to_proxy:
             raise ProxyError("no connection to the proxy", error) from error
         raise
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of what stands before the query, which is the same for a hook's requests."""
+    # So they are split once: urlsplit remembers what it was asked before.
+    return urlsplit(url.partition("#")[0].partition("?")[0])
 
 
 def _check_host(host: str, allowed: Iterable[Network]) -> None:

@@ -38,7 +38,7 @@ from callevents.delivery.schedule import (
 )
 from callevents.encryption import Cipher
 from callevents.enums import DeliveryState
-from callevents.extensions import write_transaction
+from callevents.extensions import read_connection, write_transaction
 from callevents.ingest import SUSPENDED
 from callevents.models import utc_now
 
@@ -170,7 +170,7 @@ class Dispatcher:
             # Counted from before the claim, so that it is never later than the lease's own end.
             send_before = time.monotonic() + self._lease.total_seconds()
             now = utc_now()
-            with self._database.connect() as connection:
+            with read_connection(self._database) as connection:
                 shares = self._share_out(connection, now)
             if not shares:
                 return nothing
@@ -235,7 +235,7 @@ class Dispatcher:
 
     def _load(self, claimed: dict[str, int], send_before: float) -> list[Claim]:
         """Return what is to be sent; end what is not: too old, or its hook is not active."""
-        with self._database.connect() as connection:
+        with read_connection(self._database) as connection:
             claims, unreadable = load_claims(connection, claimed, send_before, self._cipher)
         now = utc_now()
         old = {claim.delivery_id for claim in claims if claim.expires_at < now}
@@ -245,7 +245,7 @@ class Dispatcher:
         return [claim for claim in claims if claim.delivery_id not in old]
 
     def _end_unsent(self, claimed: dict[str, int], old: set[str], orphans: set[str]) -> None:
-        with self._database.connect() as connection:
+        with read_connection(self._database) as connection:
             suspended = find_suspended(connection, orphans)
         for ids, state, error in (
             (old, DeliveryState.FAILED, GIVEN_UP),
@@ -260,7 +260,7 @@ class Dispatcher:
 
     def _give_up_expired(self) -> None:
         while not self.is_stopping:
-            with self._database.connect() as connection:
+            with read_connection(self._database) as connection:
                 if not has_expired(connection, utc_now()):
                     return
             with write_transaction(self._database) as connection:

@@ -15,6 +15,7 @@ from callevents.delivery.transport import Answer
 from callevents.enums import DeliveryState
 from callevents.models import Attempt, Delivery
 from callevents.outbox import release_lanes
+from callevents.prepared import ForRows
 
 Values = dict[str, Any]
 
@@ -72,8 +73,8 @@ def _record(
         attempts.append(_attempt(outcome, row.attempts + 1))
         updates.append(_update(outcome, row, now, settings))
     if attempts:
-        connection.execute(_INSERT, attempts)
-        connection.execute(_UPDATE, updates)
+        _INSERT.run(connection, attempts)
+        _UPDATE.run(connection, updates)
     finished = [one["delivery_id"] for one in updates if one["finished_at"] is not None]
     release_lanes(connection, [rows[delivery_id].lane for delivery_id in finished], now)
 
@@ -81,7 +82,7 @@ def _record(
 def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:
     """Lock the deliveries, in the order that cancelling uses too; return them by id."""
     ids = [outcome.claim.delivery_id for outcome in outcomes]
-    rows: Iterable[Row[Any]] = connection.execute(_LOCK, {"ids": ids})
+    rows: Iterable[Row[Any]] = connection.execute(_LOCK, {"ids": ids}).all()
     return {row.id: row for row in rows}
 
 
@@ -102,8 +103,8 @@ _LOCK = (
     .with_for_update()
 )
 # Into the table and not the class: rows need nothing of the ORM, which would take as long again.
-_INSERT = insert(Attempt.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
-_UPDATE = (
+_INSERT = ForRows(insert(Attempt.__table__))  # type: ignore[arg-type]  # a declared class's table is a Table
+_UPDATE = ForRows(
     update(Delivery.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
     .where(Delivery.__table__.c.id == bindparam("delivery_id"))
     .values(

@@ -12,7 +12,7 @@ from callevents.config import Settings
 from callevents.delivery.health import find_changed, note_health
 from callevents.delivery.holding import Holding
 from callevents.delivery.record import Outcome, answers_by, record
-from callevents.extensions import write_transaction
+from callevents.extensions import read_connection, write_transaction
 from callevents.models import utc_now
 
 MAX_BATCH = 500
@@ -97,7 +97,7 @@ class Recorder:
         """Note how the hooks fare; nearly always there is nothing to write."""
         answers = answers_by(lambda claim: claim.hook_id, batch)
         try:
-            with self._database.connect() as connection:
+            with read_connection(self._database) as connection:
                 changed = find_changed(connection, answers)
             for hook_id in sorted(changed):
                 # One transaction each: it locks the hook, and perhaps all that waits for it.

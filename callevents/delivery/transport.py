@@ -121,8 +121,8 @@ class Transport:
         """
         if self._pools.is_forwarded(url):
             return url
-        parts = urlsplit(url)
-        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        address, _, query = url.partition("#")[0].partition("?")
+        return (urlsplit(address).path or "/") + (f"?{query}" if query else "")
 
     def _describe(self, error: Exception, watched: Watched) -> str:
         if watched.reason:

@@ -7,7 +7,7 @@ from flask import current_app
 from sqlalchemy import Connection, Enum, text
 
 from callevents.extensions import WRITES, Base, db
-from callevents.models.columns import IntEnumColumn, UtcDateTime
+from callevents.models.columns import IntEnumColumn, PublicId, UtcDateTime
 
 #: Any number that nothing else takes; PostgreSQL lets one migration run at a time under it.
 LOCK_ID = 2026_11_23
@@ -46,6 +46,8 @@ def render_item(kind: str, item: object, _context: object) -> str | Literal[Fals
         return "sa.DateTime(timezone=True)"
     if isinstance(item, IntEnumColumn):
         return "sa.SmallInteger()"
+    if isinstance(item, PublicId):
+        return "sa.Uuid(as_uuid=False)"
     if isinstance(item, Enum):
         return f"sa.String(length={item.length})"
     return False
