@@ -6,7 +6,6 @@ import signal
 import threading
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
@@ -23,24 +22,34 @@ CHUNK_BYTES = 64 * 1024
 
 
 @click.command("replay")
-@click.argument("file", type=click.File("rb"))
+@click.argument("path", metavar="FILE")
 @click.option(
     "--source", type=click.Choice(list(SOURCES)), required=True, help="Whose stream it is."
 )
 @click.option("--extensions", "numbers", metavar="101,102,...", help="What is an extension.")
 @click.option("--pbx", metavar="SLUG", help="Take the extensions of this PBX.")
 @with_appcontext
-def replay(file: BinaryIO, source: str, numbers: str | None, pbx: str | None) -> None:
+def replay(path: str, source: str, numbers: str | None, pbx: str | None) -> None:
     """Print the call events that follow from the captured stream in FILE (- for input).
 
     Each is a line of JSON. Nothing is stored and nothing is sent.
     """
     run = Replay(source, ExtensionSet(_read_numbers(numbers, pbx)))
     try:
-        for event in run.run(iter(partial(file.read, CHUNK_BYTES), b"")):
-            click.echo(json.dumps(as_line(event), ensure_ascii=False))
+        with click.open_file(path, "rb") as file:
+            for event in run.run(iter(partial(file.read, CHUNK_BYTES), b"")):
+                click.echo(json.dumps(as_line(event), ensure_ascii=False))
     except CallEventsError as error:
-        raise click.ClickException(f"{file.name}: {error}") from None
+        raise click.ClickException(f"{path}: {error}") from None
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}.") from None
+    _tell_what_was_left(run)
+
+
+def _tell_what_was_left(run: Replay) -> None:
+    """Say on the error output why there may be less than was expected."""
+    if run.is_empty:
+        click.echo("The capture is empty.", err=True)
     if run.broken:
         click.echo(f"Lines or messages that could not be read: {run.broken}.", err=True)
     if run.tracker.running:

@@ -17,6 +17,9 @@ class Buffer:
         self._events: deque[TrackedEvent] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
+        self._takes_more = True
+        #: How many of the oldest may be stored, where the others are held back.
+        self._free: int | None = None
 
     def __len__(self) -> int:
         return len(self._events)
@@ -28,22 +31,53 @@ class Buffer:
         with self._changed:
             while len(self._events) >= self._limit:
                 self._changed.wait()
-            self._events.extend(events)
+            if self._takes_more:
+                self._events.extend(events)
             self._changed.notify_all()
 
     def look(self, count: int) -> list[TrackedEvent]:
-        """Return the oldest events; wait for one. None are left when it is closed and empty."""
+        """Return the oldest events that are not held back; wait for one.
+
+        None are left when it is closed and empty.
+        """
         with self._changed:
-            while not self._events and not self._is_closed:
+            while self._free == 0 or not (self._events or self._is_closed):
                 self._changed.wait()
-            return list(islice(self._events, count))
+            return list(
+                islice(self._events, count if self._free is None else min(count, self._free))
+            )
 
     def take_away(self, count: int) -> None:
         """Forget the oldest events."""
         with self._changed:
             for _ in range(count):
                 self._events.popleft()
+            if self._free is not None:
+                self._free -= count
             self._changed.notify_all()
+
+    def hold(self) -> None:
+        """Hold back what is added from now on, until it is known whether it is to be stored."""
+        with self._changed:
+            if self._free is None:
+                self._free = len(self._events)
+
+    def release(self) -> None:
+        """Give out what was held back."""
+        with self._changed:
+            self._free = None
+            self._changed.notify_all()
+
+    def drop_held(self) -> int:
+        """Forget what was held back and what comes; return how much was held back."""
+        with self._changed:
+            self._takes_more = False
+            held = 0 if self._free is None else len(self._events) - self._free
+            for _ in range(held):
+                self._events.pop()
+            self._free = None
+            self._changed.notify_all()
+            return held
 
     def take_all(self) -> None:
         """Have no limit any more: whoever adds is about to end, and must not wait."""

@@ -1,5 +1,6 @@
 """Follows one PBX: connects, reads, and hands the events on to be stored."""
 
+import math
 import threading
 import time
 from contextlib import closing
@@ -45,6 +46,8 @@ class Follower:
         self._buffer = Buffer(self._settings.listen_buffer_events)
         self._storer = Storer(app, target.pbx, self._buffer)
         self._stopping = threading.Event()
+        #: On the monotonic clock: after this, another listener may lead.
+        self._lead_until = math.inf
         self._session: Session | None = None
         #: What could not be read on earlier connections.
         self._broken_before = 0
@@ -59,9 +62,22 @@ class Follower:
         for thread in self._threads:
             thread.start()
 
+    def lead_until(self, moment: float) -> None:
+        """Note that no other listener leads until this moment of the monotonic clock."""
+        self._lead_until = moment
+        self._buffer.release()
+
+    def lose_lead(self) -> None:
+        """End, because another listener leads: what was read since it might, it has heard too."""
+        self._stopping.set()
+        dropped = self._buffer.drop_held()
+        log.warning("another listener leads", pbx=self.target.pbx.slug, dropped=dropped)
+        self.request_stop()
+
     def request_stop(self) -> None:
         """Read no more, store what has been read, and end."""
         self._stopping.set()
+        self._buffer.release()
         self._storer.give_up_after(self._settings.shutdown_seconds)
         self._buffer.take_all()
 
@@ -170,7 +186,11 @@ class Follower:
     def _take(self, session: Session, data: bytes) -> None:
         self.status.last_message_at = utc_now()
         for message in session.receive(data):
-            self._buffer.put(self._tracker.feed(message, self._clock.read(message)))
+            events = self._tracker.feed(message, self._clock.read(message))
+            if events and time.monotonic() > self._lead_until:
+                # This process was paused, or the database was away.
+                self._buffer.hold()
+            self._buffer.put(events)
 
     def _note_connected(self) -> None:
         self.status.state = ConnectorState.CONNECTED

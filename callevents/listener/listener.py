@@ -48,7 +48,7 @@ class Listener:
         self._counted: dict[int, dict[str, int]] = {}
         self._known_sets: dict[int, object] = {}
         self._stopping = threading.Event()
-        self._renew_at = self._look_at_extensions_at = 0.0
+        self._renew_at = self._look_at_extensions_at = self._lead_until = 0.0
         #: What was written down last.
         self._told: dict[int, object] = {}
 
@@ -98,7 +98,7 @@ class Listener:
         has_new = not wanted <= self._followers.keys() | self._ending.keys()
         db.session.rollback()
         for pbx_id in self._followers.keys() - wanted:
-            self._end(pbx_id)
+            self._end(pbx_id, is_lost=pbx_id in targets)
         self._forget_ended()
         if wanted and (has_new or self._is_due()):
             wanted = self._lead(wanted)
@@ -119,12 +119,16 @@ class Listener:
         """Lead there if nobody was faster; write down how it goes; return where we lead."""
         lease = timedelta(seconds=self._settings.listen_lease_seconds)
         shown = self._shown()
+        until = time.monotonic() + lease.total_seconds()
         begin_write()
         led = take_lead(wanted, self._myself, utc_now(), lease)
         for pbx_id, follower in self._followers.items():
             if pbx_id in led:
                 self._write(pbx_id, follower)
         db.session.commit()
+        self._lead_until = until
+        for pbx_id in led & self._followers.keys():
+            self._followers[pbx_id].lead_until(until)
         self._told = shown
         self._renew_at = time.monotonic() + lease.total_seconds() / RENEWALS
         return led
@@ -139,7 +143,7 @@ class Listener:
 
     def _follow(self, targets: dict[int, Target]) -> None:
         for pbx_id in self._followers.keys() - targets.keys():
-            self._end(pbx_id)
+            self._end(pbx_id, is_lost=True)
         for pbx_id, target in targets.items():
             follower = self._followers.get(pbx_id)
             if follower is not None and (
@@ -155,12 +159,16 @@ class Listener:
         follower = Follower(self._app, target, self._read_extensions(pbx_id, target))
         self._followers[pbx_id] = follower
         self._counted.pop(pbx_id, None)
+        follower.lead_until(self._lead_until)
         follower.start()
         log.info("this listener leads", pbx=target.pbx.slug)
 
-    def _end(self, pbx_id: int) -> None:
+    def _end(self, pbx_id: int, *, is_lost: bool = False) -> None:
         follower = self._ending[pbx_id] = self._followers.pop(pbx_id)
-        follower.request_stop()
+        if is_lost:
+            follower.lose_lead()
+        else:
+            follower.request_stop()
 
     def _forget_ended(self) -> None:
         for pbx_id, follower in list(self._ending.items()):

@@ -74,6 +74,11 @@ class Replay:
         """How many messages or lines could not be read."""
         return self._parser.broken + self.tracker.counts.broken
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was in the file, as where a PBX had nothing to say."""
+        return not self._beginning.strip()
+
     def run(self, chunks: Iterable[bytes]) -> Iterator[TrackedEvent]:
         """Give the events; an empty capture has none.
 
@@ -83,7 +88,7 @@ class Replay:
             self._beginning = self._beginning.lstrip() or chunk
             yield from self._follow(self._parser.feed(chunk))
         yield from self._follow(self._parser.close())
-        if self._beginning.strip() and not self._is_capture:
+        if not self.is_empty and not self._is_capture:
             raise NotACaptureError(self._complaint())
 
     def _follow(self, messages: Iterable[Message]) -> Iterator[TrackedEvent]:

@@ -56,7 +56,8 @@ def test_all_recordings_can_be_replayed(run: Run, tmp_path: Path, source: str) -
         path = tmp_path / packed.stem
         path.write_bytes(gzip.decompress(packed.read_bytes()))
         result = run("pbx", "replay", "--source", source, str(path), "--extensions", NUMBERS)
-        assert (result.exit_code, result.stderr) == (0, "")
+        said = "" if path.stat().st_size else "The capture is empty.\n"
+        assert (result.exit_code, result.stderr) == (0, said)
         name = packed.name.partition(".")[0]
         wanted = expected(source, name) if (source, name) in SCENARIOS else {}
         assert len(result.stdout.splitlines()) == sum(map(len, wanted.values()))
@@ -88,6 +89,26 @@ def test_what_is_no_capture_is_refused(run: Run, tmp_path: Path) -> None:
         result = run("pbx", "replay", "--source", source, str(path), "--extensions", "101")
         assert (result.exit_code, result.stdout) == (1, "")
         assert f"{path}: This is no capture of {label}" in result.stderr
+
+
+@pytest.mark.parametrize("source", EXPECTED)
+@pytest.mark.parametrize("content", [bytes(range(256)) * 20, gzip.compress(b"Event: x"), b"{}"])
+def test_what_is_no_text_is_refused(run: Run, tmp_path: Path, source: str, content: bytes) -> None:
+    """Whatever bytes there are, it ends with 1 and a sentence."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    result = run("pbx", "replay", "--source", source, str(path), "--extensions", "101")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {path}: This is no capture of ")
+
+
+def test_a_file_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    """One that is not there, and a folder: it ends with 1 and says what it is."""
+    arguments = ("pbx", "replay", "--source", "asterisk", "--extensions", "101")
+    for path, reason in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
+        result = run(*arguments, str(path))
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"{path} cannot be read: {reason}" in result.stderr
 
 
 def test_a_capture_of_the_other_kind_is_recognised(run: Run, capture: Path) -> None:

@@ -47,3 +47,36 @@ def test_a_full_buffer_holds_up_who_reads() -> None:
     buffer.take_all()
     reader.join()
     assert [one.report.extension for one in buffer.look(9)] == ["1", "2", "3"]
+
+
+def test_what_is_held_back_is_given_out_or_forgotten() -> None:
+    """Whoever stores gets what was added before, and the rest only when it is known to be ours."""
+    buffer = Buffer(10)
+    events = [event(number) for number in range(6)]
+    buffer.put(events[:2])
+    buffer.hold()
+    buffer.put(events[2:3])
+    buffer.hold()
+    assert (buffer.look(1), buffer.look(9)) == (events[:1], events[:2])
+    buffer.release()
+    assert buffer.look(9) == events[:3]
+    buffer.take_away(2)
+    buffer.hold()
+    buffer.put(events[3:5])
+    assert buffer.drop_held() == 2
+    buffer.put(events[5:])
+    assert buffer.look(9) == events[2:3]
+
+
+def test_who_stores_waits_for_what_is_held_back() -> None:
+    """Closed or not: it may still be given out."""
+    buffer = Buffer(10)
+    looked: list[list[TrackedEvent]] = []
+    buffer.hold()
+    buffer.put([event(1)])
+    buffer.close()
+    storer = threading.Thread(target=lambda: looked.append(buffer.look(9)))
+    storer.start()
+    buffer.release()
+    storer.join()
+    assert looked == [[event(1)]]

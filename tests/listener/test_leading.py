@@ -138,6 +138,39 @@ def test_the_leader_is_killed(
     assert db.session.query(Delivery).count() == sum(" hangup " in word for word in told(pbx))
 
 
+def test_a_paused_leader_wakes(
+    pbx: Pbx, serve: Serve, listen: Listen, flask_listen: Callable[[], Program]
+) -> None:
+    """SIGSTOP and SIGCONT: what it reads after its lease is the other one's, and not stored late.
+
+    What it has read before is stored once.
+    """
+    parts, words = find_call("asterisk", "s01")
+    others, other_words = find_call("asterisk", "s13")
+    half, other_half = middle(parts, "asterisk"), middle(others, "asterisk")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    leader = flask_listen()
+    server.wait_for_listener()
+    server.say(parts[:half])
+    wait_until(lambda: len(told(pbx)) == 4, "the first events")
+    os.kill(leader.process.pid, signal.SIGSTOP)
+    server.say(others[:other_half])
+    listen()
+    server.wait_for_listener(2)
+    server.say([*parts[half:], *others[other_half:]])
+    missed = ["101 dial-in 0612345678", "101 answer-in 0612345678"]
+    expected = sorted([*words, *other_words])
+    for word in missed:
+        expected.remove(word)
+    wait_until(lambda: sorted(told(pbx)) == expected, "the rest, without what nobody heard")
+    os.kill(leader.process.pid, signal.SIGCONT)
+    leader.wait_for_line("another listener leads")
+    leader.process.terminate()
+    assert leader.wait() == 0
+    assert sorted(told(pbx)) == expected
+
+
 def test_stopping_stores_what_was_read(
     pbx: Pbx, serve: Serve, flask_listen: Callable[[], Program]
 ) -> None:
