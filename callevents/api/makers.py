@@ -45,7 +45,7 @@ def _check_signature(pbx: Pbx, request: Request) -> None:
         )
 
 
-def _read_message(request: Request) -> Message:
+def read_message(request: Request) -> Message:
     """Return what the request says, whatever way it says it; raises ProblemError with 400 or 415.
 
     The bytes decide, and not the content type: some PBXs send JSON under a form's.
@@ -64,7 +64,7 @@ def query_token(request: Request) -> str:
 def read(pbx: Pbx, request: Request) -> Reading:
     """Return the reports of the request's message; raises ProblemError with 400, 415 or 422."""
     _check_signature(pbx, request)
-    message = _read_message(request)
+    message = read_message(request)
     try:
         reading = READERS[pbx.format](message, lambda call_id: find_told(pbx, call_id))
     except InvalidError as error:

@@ -1,0 +1,87 @@
+"""What must hold of all that is made of a PBX's messages, whatever these were."""
+
+from collections.abc import Iterable
+
+from callevents.enums import EventType, Format
+from callevents.errors import InvalidError
+from callevents.formats import READERS, Earlier, Message
+from callevents.formats.reading import MAX_REPORTS, Reading
+from callevents.models import MAX_NUMBER_LENGTH
+from callevents.pbx.events import TrackedEvent
+from callevents.pbx.extensions import ExtensionSet
+from callevents.pbx.tracking import MAX_ENDED, Tracker
+from callevents.reports import (
+    MAX_CAUSE,
+    MAX_DURATION_SECONDS,
+    MAX_KEY_LENGTH,
+    MAX_TEXT_LENGTH,
+    Report,
+    read_report,
+)
+
+MAX_SENTENCE = 300
+
+
+def check_events(events: Iterable[TrackedEvent], extensions: ExtensionSet) -> None:
+    """Fail if an event is none of a wanted extension, or could not be stored."""
+    for event in events:
+        check_report(event.report)
+        assert event.report.extension in extensions
+        assert event.report.call_id
+        assert event.report.key
+        assert (event.answered is None) == (event.report.event_type is not EventType.HANGUP)
+
+
+def check_report(report: Report) -> None:
+    """Fail if the report could not be stored."""
+    assert isinstance(report.event_type, EventType)
+    texts = [value for value in vars(report).values() if isinstance(value, str)]
+    assert all(len(text) <= MAX_TEXT_LENGTH for text in texts)
+    assert "\x00" not in "".join(texts)
+    "".join(texts).encode()
+    assert 0 < len(report.extension) <= MAX_NUMBER_LENGTH
+    assert len(report.key) <= MAX_KEY_LENGTH
+    assert report.cause is None or 0 <= report.cause <= MAX_CAUSE
+    assert 0 <= (report.duration_seconds or 0) <= MAX_DURATION_SECONDS
+
+
+def check_tracker(tracker: Tracker, limit: int) -> None:  # type: ignore[type-arg]  # of either kind
+    """Fail if the tracker remembers more than it may."""
+    assert tracker.running <= limit
+    assert len(tracker._ended) <= MAX_ENDED
+    legs = list(tracker._legs)
+    halves = getattr(tracker._legs, "_halves", {})
+    assert set(halves.values()) <= {leg.id for leg in legs}
+    assert len(getattr(tracker, "_rows", [])) <= limit
+    for leg in legs:
+        assert len(getattr(leg, "ringing", ())) <= 500
+        assert len(getattr(leg, "own_phones", ())) <= 50
+
+
+def read_message(format_: Format, message: Message, earlier: Earlier) -> tuple[list[Report], str]:
+    """Return the reports that a maker's message makes, and why it makes none.
+
+    Raises InvalidError if it, or each of its reports, is refused; fails if the reading is wrong.
+    """
+    reading = READERS[format_](message, earlier)
+    check_reading(reading)
+    reports, refused = [], None
+    for fields in reading.reports:
+        try:
+            report, ignored = read_report(fields)
+        except InvalidError as error:
+            refused = error
+            continue
+        assert ignored == []
+        check_report(report)
+        reports.append(report)
+    if refused and not reports:
+        raise refused
+    return reports, reading.passed_over
+
+
+def check_reading(reading: Reading) -> None:
+    """Fail if a reading is endless, or says both what it is and why it is nothing."""
+    assert bool(reading.reports) != bool(reading.passed_over)
+    assert len(reading.reports) <= MAX_REPORTS
+    assert len(reading.passed_over) < MAX_SENTENCE

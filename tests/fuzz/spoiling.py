@@ -1,0 +1,114 @@
+"""How messages are spoilt: values, fields, and bytes, as fast as they are read."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+#: Values that some reader may take for something else than it is, or may not expect.
+TEXTS = (
+    *("", " ", "\x00", "\x1b[31m", "\r\n\r\nEvent: Hangup", "\ud800", "\ufeff", "\u202e", "\u0661"),
+    *("<unknown>", "unknown", "anonymous", "None", "null", "true", "[]", "{", '{"a":', '"', "'"),
+    *("0", "-1", "1", "5", "6", "16", "127", "128", "1e9", "1e400", "nan", "inf", "1:2", "1:02:03"),
+    *("9" * 30, "9" * 400, "0x10", "1.5", "1,5", "²", "99999999999", "1800000000.5", "1900000000"),
+    *("101", "102", "101@a", "0003*210", "s", "h", "+40 721 000 001", "sip:101@a", "tel:+1;x=y"),
+    *("sip:@", "<sip:102@b>;tag=1", "sip:a%00b@c", "client:ana", "%", "%F0%28", "%ff", "&=", ";1"),
+    *("2026-03-01T10:00:00Z", "2026-03-01T10:00:00+99:00", "0000-00-00T00:00:00Z", "T", "é" * 300),
+    *("dial-in", "dial-out", "hangup", "answer-in", "answer-out", "invite", "ringing", "incoming"),
+    *("newCall", "answer", "in", "out", "inbound", "outbound", "completed", "30011", "30012"),
+    *("call_created", "call_ended", "call_answered", "channel_create", "channel_destroy", "BYE"),
+    *("channel_answer", "channel_bridge", "established", "terminated", "dialog_failed", "busy"),
+    *("ANSWER", "BUSY", "CANCEL", "NORMAL_CLEARING", "PICKED_OFF", "ACTIVE", "RING", "ALERT"),
+    *("Dial", "AppDial", "AppDial2", "originator", "originatee", "agent", "loopback/102-a"),
+    *("PJSIP/101-00000001", "PJSIP/trunk-00000003", "Local/102@a-00000001;1", "DAHDI/1-1"),
+)
+HUGE = 70_000
+#: Pieces of bytes that end lines and messages, are no UTF-8, or begin what does not end.
+BYTES = (
+    *(b"", b"\n", b"\r\n\r\n", b"\n\n", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\xc3", b":", b"="),
+    *(b"Content-Length: 99999\n\n", b"Content-Length: -1\n", b"Event: ", b"&", b"%", b"%zz", b"{"),
+    *(b'"', b"\\u", b"[" * 2000, b"x" * HUGE, b"9" * 5000, b"Content-Type: api/response\n"),
+)
+
+Values = dict[str, Any]
+
+
+def odd_text(random: Random) -> str:
+    """Return a text that a field should not have."""
+    roll = random.random()
+    if roll < 0.9:
+        return random.choice(TEXTS)
+    if roll < 0.99:
+        return "".join(map(chr, random.choices(range(0x300), k=random.randrange(20))))
+    # A new one each time, so that memory tells if one is kept.
+    return random.choice("x9\x00é") * random.randrange(HUGE)
+
+
+def odd_value(random: Random, depth: int = 0) -> Any:
+    """Return a value of any type that JSON has."""
+    roll = random.random()
+    if roll < 0.6:
+        return odd_text(random)
+    if roll < 0.8 or depth > 3:
+        return random.choice((None, True, False, 0, -1, 1.5, 10**70, 1e308, float("nan"), 30011))
+    inner = [odd_value(random, depth + 1) for _ in range(random.randrange(4))]
+    if roll < 0.9:
+        return inner
+    if roll < 0.99:
+        return {odd_text(random)[:50]: one for one in inner}
+    return inner * random.randrange(300)
+
+
+def spoil(values: Values, other: Values, random: Random, make: Callable[[Random], Any]) -> None:
+    """Change one of the values, or of the names; `other` are those of another message."""
+    names = list(values)
+    if not names:
+        return
+    name = random.choice(names)
+    roll = random.randrange(8)
+    if roll == 0:
+        del values[name]
+    elif roll == 1:
+        values[odd_name(name, random)] = values[name]
+    elif roll == 2:
+        values[odd_name(name, random)] = values.pop(name)
+    elif roll == 3:
+        second = random.choice(names)
+        values[name], values[second] = values[second], values[name]
+    elif roll == 4:
+        values[name] = other.get(name, "")
+    elif roll == 5 and other:
+        values[name] = random.choice(list(other.values()))
+    else:
+        values[name] = make(random)
+
+
+def odd_name(name: str, random: Random) -> str:
+    """Return another spelling of a field's name, or another name."""
+    changed = (name.upper(), f"{name}_", f"-{name}", name[:-1], name + name, "Dest" + name)
+    return random.choice((*changed, random.choice(TEXTS)))
+
+
+def spoil_document(document: Values, other: Values, random: Random) -> None:
+    """Change something in the document, or in an object within it."""
+    for _ in range(random.choice((1, 1, 2, 4))):
+        part = document
+        while inner := [one for one in part.values() if isinstance(one, dict) and one]:
+            if random.random() < 0.4:
+                break
+            part = random.choice(inner)
+        spoil(part, other, random, odd_value)
+
+
+def spoil_bytes(data: bytes, random: Random) -> bytes:
+    """Return the bytes with some lost, doubled, overwritten, put in, or without their end."""
+    start, size = random.randrange(len(data) + 1), random.randrange(50)
+    before, piece, after = data[:start], data[start : start + size], data[start + size :]
+    choices: Sequence[bytes] = (
+        before + after,
+        before + piece + piece + after,
+        before + random.randbytes(len(piece)) + after,
+        before + random.choice(BYTES) + piece + after,
+        before,
+        after,
+    )
+    return random.choice(choices)

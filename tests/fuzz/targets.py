@@ -1,0 +1,278 @@
+"""What is fed: trackers, the readers of their wires, and formats."""
+
+import json
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
+from random import Random
+from urllib.parse import quote, urlencode
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request
+
+from callevents.api.makers import read_message as read_request
+from callevents.api.payload import FORM, JSON, read_payload
+from callevents.api.problems import ProblemError
+from callevents.enums import Format
+from callevents.errors import InvalidError
+from callevents.formats import Message as MakersMessage
+from callevents.pbx.freeswitch.messages import BODY
+from callevents.pbx.replay import SOURCES
+from callevents.pbx.session import Session, SessionError
+from callevents.pbx.values import Message
+from callevents.reports import Report, read_report
+from tests.fuzz.checks import check_events, check_report, check_tracker, read_message
+from tests.fuzz.examples import TEXTS
+from tests.fuzz.spoiling import Values, spoil_bytes, spoil_document
+from tests.fuzz.streams import Stream
+from tests.pbx.recorded import EXTENSIONS
+
+#: Fewer than in the product, so that it is reached.
+MAX_LEGS = 500
+CUT = 0.0005
+CHUNK = 4096
+#: What the other side says until the connection stands.
+WELCOME = {
+    "asterisk": b"Asterisk Call Manager/9.0.0\r\n"
+    b"Response: Success\r\nActionID: callevents-challenge\r\nChallenge: 1\r\n\r\n"
+    b"Response: Success\r\nActionID: callevents-login\r\n\r\n",
+    "freeswitch": b"Content-Type: auth/request\n\n"
+    b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
+    b"Content-Type: command/reply\nReply-Text: +OK event listener enabled plain\n\n",
+}
+
+
+@dataclass
+class Tally:
+    """What became of the messages."""
+
+    messages: int = 0
+    events: int = 0
+    #: Answered with the one error that is meant for it.
+    refused: int = 0
+    #: Broken, or about none of the five call events.
+    skipped: int = 0
+
+
+class Target(ABC):
+    """Something that reads messages; what it keeps is kept from one `run` to the next."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+
+    @abstractmethod
+    def run(self, messages: int) -> None:
+        """Feed so many messages; fail if anything comes of them that should not."""
+
+
+class Tracked(Target):
+    """A tracker that follows one PBX for days."""
+
+    def __init__(self, source: str, seed: int) -> None:
+        super().__init__()
+        self._source = SOURCES[source]
+        self._random = Random(seed)
+        self._stream = Stream(source, self._random)
+        self._messages = iter(self._stream)
+        self.tracker = self._source.make_tracker(EXTENSIONS, MAX_LEGS)
+
+    def run(self, messages: int) -> None:
+        """Feed the tracker."""
+        for message in islice(self._messages, messages):
+            self._tell(message)
+            if self._random.random() < CUT:
+                self._reconnect()
+        check_tracker(self.tracker, MAX_LEGS)
+        self._count()
+
+    def _tell(self, message: Message) -> None:
+        check_events(self.tracker.feed(message), EXTENSIONS)
+
+    def _reconnect(self) -> None:
+        """Lose the connection, and list the running calls on the next one."""
+        self.tracker.interrupted()
+        check_tracker(self.tracker, MAX_LEGS)
+        check_events(self.tracker.adopt(self._stream.rows()), EXTENSIONS)
+
+    def _count(self) -> None:
+        counts = self.tracker.counts
+        self.tally.messages, self.tally.events = counts.messages, counts.events
+        self.tally.skipped = counts.ignored + counts.broken
+
+
+class Wire(Tracked):
+    """A conversation whose bytes are spoilt, and the tracker behind it."""
+
+    def __init__(self, source: str, seed: int) -> None:
+        super().__init__(source, seed)
+        self._coming = bytearray()
+        self._broken_before = self._sent = 0
+        self._session = self._connect()
+
+    def _tell(self, message: Message) -> None:
+        self._sent += 1
+        data = write(self._stream.source, message)
+        if self._random.random() < 0.05:
+            data = spoil_bytes(data, self._random)
+        self._coming += data
+        if len(self._coming) > self._random.randrange(2 * CHUNK):
+            data, self._coming = bytes(self._coming), bytearray()
+            self._receive(self._session, data)
+
+    def _receive(self, session: Session, data: bytes) -> None:
+        try:
+            for message in session.receive(data):
+                check_events(self.tracker.feed(message), EXTENSIONS)
+        except SessionError as error:
+            assert 0 < len(str(error)) < 400
+            self.tally.refused += 1
+            self._reconnect()
+        assert len(session.take_outgoing()) < 100_000
+
+    def _reconnect(self) -> None:
+        self._coming.clear()
+        self._broken_before += self._session.broken
+        super()._reconnect()
+        self._session = self._connect()
+
+    def _connect(self) -> Session:
+        session = self._source.make_session(username="u", secret="s")  # noqa: S106  # of nobody
+        for message in session.receive(WELCOME[self._stream.source]):
+            self.tracker.feed(message)
+        assert session.is_ready
+        return session
+
+    def _count(self) -> None:
+        super()._count()
+        self.tally.messages = self._sent
+        self.tally.skipped += self._broken_before + self._session.broken
+
+
+def write(source: str, message: Message) -> bytes:
+    """Return the message as it is on the wire, control characters and all."""
+    if source == "asterisk":
+        lines = "".join(f"{key}: {value}\r\n" for key, value in message.items())
+        return f"{lines}\r\n".encode(errors="surrogatepass")
+    if BODY in message:
+        body, kind = message[BODY].encode(), "api/response"
+    else:
+        lines = "".join(
+            f"{key}: {quote(value, errors='surrogatepass')}\n" for key, value in message.items()
+        )
+        body, kind = f"{lines}\n".encode(errors="surrogatepass"), "text/event-plain"
+    return f"Content-Length: {len(body)}\nContent-Type: {kind}\n\n".encode() + body
+
+
+class Read(Target):
+    """A format; some messages come as objects, some as requests whose bytes are spoilt."""
+
+    def __init__(self, format_: Format, seed: int) -> None:
+        super().__init__()
+        self._format = format_
+        self._random = Random(seed)
+        self._texts = TEXTS[format_]
+        #: What was told of calls before.
+        self._told: deque[Report] = deque(maxlen=20)
+
+    def run(self, messages: int) -> None:
+        """Feed the format's reader."""
+        for _ in range(messages):
+            self.tally.messages += 1
+            try:
+                self._feed(self._make())
+            except (InvalidError, ProblemError, HTTPException):
+                self.tally.refused += 1
+
+    def _make(self) -> Values:
+        document: Values = json.loads(self._random.choice(self._texts))
+        other: Values = json.loads(self._random.choice(self._texts))
+        if self._random.random() < 0.95:
+            spoil_document(document, other, self._random)
+        if "msg" in document and self._random.random() < 0.5:
+            self._spoil_inner(document)
+        return document
+
+    def _spoil_inner(self, document: Values) -> None:
+        """Spoil the JSON that Yeastar has as a text within its own."""
+        try:
+            inner = json.loads(document["msg"])
+            spoil_document(inner, inner, self._random)
+            document["msg"] = json.dumps(inner)
+        except (TypeError, ValueError, AttributeError):
+            pass
+
+    def _feed(self, document: Values) -> None:
+        if self._random.random() < 0.75:
+            self._read(document)
+            return
+        request = make_request(document, self._random)
+        if self._format is not Format.GENERIC:
+            self._read(read_request(request).values)
+            return
+        for event in read_payload(request).events:
+            if isinstance(event, dict):
+                self._read(event)
+            else:
+                self.tally.skipped += 1
+
+    def _read(self, values: Values) -> None:
+        if self._format is Format.GENERIC:
+            report, _ = read_report(values)
+            check_report(report)
+            self._note([report])
+            return
+        message = MakersMessage.of(values)
+        reports, passed_over = read_message(self._format, message, self._earlier)
+        self.tally.skipped += bool(passed_over)
+        self._note(reports)
+
+    def _note(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            self.tally.events += 1
+            self._told.append(report)
+
+    def _earlier(self, call_id: str) -> list[Report]:
+        """Return what was told of the call; sometimes of others, as if they were one."""
+        is_any = self._random.random() < 0.3
+        return [report for report in self._told if is_any or report.call_id == call_id]
+
+
+def make_request(document: Values, random: Random) -> Request:
+    """Return a request that says this, in a query, a form or JSON, more or less."""
+    kind = random.randrange(4)
+    if kind < 2:
+        # Halves of characters make bytes that are no UTF-8.
+        body = urlencode(document, doseq=kind == 0, errors="surrogatepass").encode()
+    else:
+        body = json.dumps(document, ensure_ascii=random.random() < 0.5).encode(
+            errors="surrogatepass"
+        )
+    if random.random() < 0.1:
+        body = random.choice((b"[%b,%b]", b"%b\n%b", b"[%b%b]")) % (body, body)
+    if random.random() < 0.5:
+        body = spoil_bytes(body, random)
+    types = (FORM, JSON, "application/x-ndjson", "multipart/form-data; boundary=x", "", "text/x")
+    type_ = random.choice(types) if random.random() < 0.2 else (FORM if kind < 2 else JSON)
+    is_get = kind == 0 and random.random() < 0.5
+    return Request(
+        {
+            "REQUEST_METHOD": "GET" if is_get else "POST",
+            "PATH_INFO": "/ingest/pbx",
+            "QUERY_STRING": body.decode("latin-1") if is_get else "",
+            "CONTENT_TYPE": type_,
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": BytesIO(body),
+            "wsgi.url_scheme": "http",
+        }
+    )
+
+
+Make = Callable[[int], Target]
+TARGETS: dict[str, Make] = {
+    **{f"tracker {name}": lambda seed, name=name: Tracked(name, seed) for name in SOURCES},
+    **{f"wire {name}": lambda seed, name=name: Wire(name, seed) for name in SOURCES},
+    **{f"format {one.value}": lambda seed, one=one: Read(one, seed) for one in TEXTS},
+}

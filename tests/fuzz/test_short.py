@@ -1,0 +1,14 @@
+"""The short form of `make fuzz`: a thousand messages and more into each reader."""
+
+import pytest
+
+from tests.fuzz.running import run
+from tests.fuzz.targets import TARGETS
+
+MESSAGES = 2000
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_whatever_comes_in(name: str) -> None:
+    """No exception, events that can be stored, bounded memory; and every message is counted."""
+    assert run(name, MESSAGES, seed=7).tally.messages >= MESSAGES
