@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import click
 
-from tests.fuzz.running import run
+from tests.fuzz.running import Outcome, run
 from tests.fuzz.targets import TARGETS
 
 
@@ -21,23 +21,25 @@ def main() -> int:
     began = time.monotonic()
     names = [name for name in TARGETS if options.only in name]
     bad = 0
-    for name, result in run_all(names, options):
-        if isinstance(result, BaseException):
+    for name, outcome, error in run_all(names, options):
+        click.echo(outcome or f"{name} with seed {options.seed} failed:")
+        if error:
             bad += 1
-            trace = "".join(traceback.format_exception(result))
-            result = f"{name} with seed {options.seed} failed:\n{trace}"
-        click.echo(result)
+            click.echo("".join(traceback.format_exception(error)))
     click.echo(f"\n{len(names)} targets in {time.monotonic() - began:.0f} s, {bad} bad.")
     return 1 if bad or not names else 0
 
 
-def run_all(names: list[str], options: argparse.Namespace) -> Iterator[tuple[str, object]]:
+def run_all(
+    names: list[str], options: argparse.Namespace
+) -> Iterator[tuple[str, Outcome | None, BaseException | None]]:
     """Yield each target's outcome, or what it failed with. Each has a process of its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, context, max_tasks_per_child=1) as pool:
         running = {pool.submit(run, name, options.messages, options.seed): name for name in names}
         for done in as_completed(running):
-            yield running[done], done.exception() or done.result()
+            error = done.exception()
+            yield running[done], None if error else done.result(), error
 
 
 def read_options() -> argparse.Namespace:

@@ -52,7 +52,9 @@ def check_tracker(tracker: Tracker, limit: int) -> None:  # type: ignore[type-ar
     legs = list(tracker._legs)
     halves = getattr(tracker._legs, "_halves", {})
     assert set(halves.values()) <= {leg.id for leg in legs}
-    assert len(getattr(tracker, "_rows", [])) <= limit
+    rows = getattr(tracker, "_rows", [])
+    assert len(rows) <= limit
+    assert all(len(value) <= MAX_TEXT_LENGTH for row in rows for value in row.values())
     for leg in legs:
         assert len(getattr(leg, "ringing", ())) <= 500
         assert len(getattr(leg, "own_phones", ())) <= 50
@@ -84,4 +86,11 @@ def check_reading(reading: Reading) -> None:
     """Fail if a reading is endless, or says both what it is and why it is nothing."""
     assert bool(reading.reports) != bool(reading.passed_over)
     assert len(reading.reports) <= MAX_REPORTS
-    assert len(reading.passed_over) < MAX_SENTENCE
+    if reading.passed_over:
+        check_sentence(reading.passed_over)
+
+
+def check_sentence(sentence: str) -> None:
+    """Fail if it is none that people can be shown."""
+    assert 0 < len(sentence) < MAX_SENTENCE
+    assert sentence.isprintable()

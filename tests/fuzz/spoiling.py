@@ -1,6 +1,7 @@
 """How messages are spoilt: values, fields, and bytes, as fast as they are read."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -27,6 +28,10 @@ BYTES = (
     *(b"", b"\n", b"\r\n\r\n", b"\n\n", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\xc3", b":", b"="),
     *(b"Content-Length: 99999\n\n", b"Content-Length: -1\n", b"Event: ", b"&", b"%", b"%zz", b"{"),
     *(b'"', b"\\u", b"[" * 2000, b"x" * HUGE, b"9" * 5000, b"Content-Type: api/response\n"),
+    *(b"Content-Type: text/disconnect-notice\n\n", b"Content-Type: auth/request\n\n" * 50),
+    *(b"Content-Type: command/reply\nReply-Text: -ERR no\n\n", b"Content-Length: 3\n\n"),
+    b"\r\n\r\nResponse: Error\r\nActionID: callevents-events\r\nMessage: No\r\n\r\n",
+    b"\r\n\r\nResponse: Error\r\nActionID: callevents-login\r\nMessage: No\r\n\r\n",
 )
 
 Values = dict[str, Any]
@@ -55,7 +60,7 @@ def odd_value(random: Random, depth: int = 0) -> Any:
         return inner
     if roll < 0.99:
         return {odd_text(random)[:50]: one for one in inner}
-    return inner * random.randrange(300)
+    return [odd_text(random)[:50]] * random.randrange(1000)
 
 
 def spoil(values: Values, other: Values, random: Random, make: Callable[[Random], Any]) -> None:
@@ -75,9 +80,9 @@ def spoil(values: Values, other: Values, random: Random, make: Callable[[Random]
         second = random.choice(names)
         values[name], values[second] = values[second], values[name]
     elif roll == 4:
-        values[name] = other.get(name, "")
+        values[name] = deepcopy(other.get(name, ""))
     elif roll == 5 and other:
-        values[name] = random.choice(list(other.values()))
+        values[name] = deepcopy(random.choice(list(other.values())))
     else:
         values[name] = make(random)
 

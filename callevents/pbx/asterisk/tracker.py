@@ -148,7 +148,7 @@ class AsteriskTracker(Dialling):
         return self._fire_hangup(leg, at, hangup)
 
     def _collect(self, message: Message, at: datetime | None) -> Events:
-        self._rows.append(message)
+        self._rows.append(adoption.cut_row(message))
         del self._rows[: -self._legs.limit]
         return []
 

@@ -46,7 +46,9 @@ class EventSocketSession(Session):
         if "Event-Name" in message:
             return self.is_ready
         if kind == "auth/request":
-            self._ask(self._credentials(), self._logged_in)
+            # Asked again before it has the answer, there is nothing more to say.
+            if not self._asked:
+                self._ask(self._credentials(), self._logged_in)
         elif kind == "text/rude-rejection":
             raise RefusedError(
                 "FreeSWITCH refuses our address. Put it into the list named in "
