@@ -180,6 +180,7 @@ class Read(Target):
         self._format = format_
         self._random = Random(seed)
         self._texts = TEXTS[format_]
+        self._others: list[Values] = [json.loads(text) for text in self._texts]
         #: What was told of calls before.
         self._told: deque[Report] = deque(maxlen=20)
 
@@ -194,9 +195,8 @@ class Read(Target):
 
     def _make(self) -> Values:
         document: Values = json.loads(self._random.choice(self._texts))
-        other: Values = json.loads(self._random.choice(self._texts))
         if self._random.random() < 0.95:
-            spoil_document(document, other, self._random)
+            spoil_document(document, self._random.choice(self._others), self._random)
         if "msg" in document and self._random.random() < 0.5:
             self._spoil_inner(document)
         return document
