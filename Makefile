@@ -11,7 +11,7 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-sip coverage faults bench check $(CHECKS) format
+.PHONY: help install run test test-sip coverage faults fuzz bench check $(CHECKS) format
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ coverage: $(VENV)/installed-dev ## Run all tests and say which lines none of the
 
 faults: $(VENV)/installed-dev ## Kill and break everything under load, and count what arrives
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m tests.faults $(ARGS)
+
+fuzz: $(VENV)/installed-dev ## Feed a million spoilt messages to each reader; ARGS='--messages 20000'
+	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/installed-bench ## Measure this and others side by side; ARGS='--seconds 8 --runs 1'
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m bench $(ARGS)

@@ -1,7 +1,11 @@
-"""Whatever comes in, in any format: reports that can be stored, or a sentence; never more."""
+"""Whatever comes in, in any format: reports that can be stored, or a sentence; never more.
+
+Examples that hypothesis makes, and makes small when they fail. `make fuzz` makes a million, faster.
+"""
 
 import json
 import os
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,38 +14,14 @@ from hypothesis import strategies as st
 from callevents.enums import EventType, Format
 from callevents.errors import InvalidError
 from callevents.formats import READERS, Message
-from callevents.formats.reading import MAX_REPORTS
-from callevents.reports import MAX_KEY_LENGTH, MAX_TEXT_LENGTH, Report, read_report
-from tests.formats import (
-    test_freeswitch,
-    test_kazoo,
-    test_phones,
-    test_sipgate,
-    test_twilio,
-    test_voipnow,
-    test_wazo,
-    test_yeastar,
-)
+from tests.formats import test_sipgate, test_yeastar
+from tests.fuzz.checks import read_message
+from tests.fuzz.examples import GOOD, TEXTS
 
 fuzz = settings(
     max_examples=int(os.environ.get("CALLEVENTS_FUZZ_EXAMPLES", "200")),
     suppress_health_check=[HealthCheck.too_slow],
 )
-#: A good message of each format, which is then spoilt.
-GOOD: dict[Format, dict[str, object]] = {
-    Format.VOIPNOW: {**test_voipnow.TELPHIN},
-    Format.FREESWITCH: test_freeswitch.read_records("f01_internal_answered_caller_hangs_up")[0],
-    Format.KAMAILIO: {"event": "invite", "from": "101", "to": "102", "callid": "c", "at": "1"},
-    Format.YEASTAR: test_yeastar.snapshot(
-        test_yeastar.extension("1", "RING"), test_yeastar.outside("inbound", "ALERT")
-    ),
-    Format.WAZO: {"name": "call_created", "data": test_wazo.CALLER},
-    Format.KAZOO: {**test_kazoo.INBOUND, "hook_event": "channel_create"},
-    Format.TWILIO: {**test_twilio.TO_CLIENT, "CallStatus": "ringing"},
-    Format.SIPGATE: {**test_sipgate.NEW_CALL},
-    Format.THREE_CX: {"event": "incoming", "user": "1", "callerid": "2", "duration": "1:02"},
-    Format.PHONES: {**test_phones.YEALINK, "event": "incoming"},
-}
 WORDS = [
     *("dial-in", "invite", "ringing", "dialog_failed", "30011", "call_ended", "channel_destroy"),
     *("newCall", "answer", "hangup", "in", "out", "inbound", "completed", "established", "BYE"),
@@ -80,28 +60,8 @@ TOLD = [Told(event, extension) for extension in ("101", "w0", "") for event in E
 
 def check(format_: Format, message: Message) -> None:
     """Check that the reading is short, and that each report can be stored or breaks a rule."""
-    try:
-        reading = READERS[format_](message, lambda _call_id: TOLD)
-    except InvalidError:
-        return
-    assert bool(reading.reports) != bool(reading.passed_over)
-    assert len(reading.reports) <= MAX_REPORTS
-    assert len(reading.passed_over) < 300
-    for fields in reading.reports:
-        try:
-            report, ignored = read_report(fields)
-        except InvalidError:
-            continue
-        assert ignored == []
-        check_report(report)
-
-
-def check_report(report: Report) -> None:
-    """Check that the texts are what a database takes."""
-    texts = [value for value in vars(report).values() if isinstance(value, str)]
-    assert all(len(text) <= MAX_TEXT_LENGTH for text in texts)
-    assert all("\x00" not in text and text.encode() for text in texts if text)
-    assert len(report.key) <= MAX_KEY_LENGTH
+    with suppress(InvalidError):
+        read_message(format_, message, lambda _call_id: TOLD)
 
 
 @pytest.mark.parametrize("format_", READERS)
@@ -117,7 +77,7 @@ def test_anything(format_: Format, message: dict[str, object]) -> None:
 @given(data=st.data())
 def test_spoilt(format_: Format, data: st.DataObject) -> None:
     """A good message in which some values are something else is read."""
-    message = json.loads(json.dumps(GOOD[format_]))
+    message = json.loads(data.draw(st.sampled_from(TEXTS[format_])))
     for _ in range(data.draw(st.integers(1, 4))):
         part = message
         # Down to some depth, one object or the other.
@@ -148,9 +108,10 @@ def test_snapshots(call: dict[str, object]) -> None:
 
 def test_good_messages_make_reports() -> None:
     """What the fuzzing starts from is taken, so that it is worth spoiling."""
-    assert GOOD.keys() == READERS.keys()
-    for format_, message in GOOD.items():
-        assert READERS[format_](Message.of(message), lambda _call_id: ()).reports, format_
+    assert GOOD.keys() - {Format.GENERIC} == READERS.keys()
+    for format_, read in READERS.items():
+        readings = [read(Message.of(message), lambda _call_id: ()) for message in GOOD[format_]]
+        assert sum(bool(reading.reports) for reading in readings) * 2 >= len(readings), format_
 
 
 def test_huge_messages_are_bounded() -> None:

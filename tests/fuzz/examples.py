@@ -48,6 +48,7 @@ OWN: Document = {
     "leg_id": "l",
     "at": datetime(2026, 3, 1, tzinfo=UTC).isoformat(),
 }
+HOOK: Document = {"ext": "102", "peer": "101", "leg": "l", "call": "c", "at": "1772359200250000"}
 
 GOOD: dict[Format, list[Document]] = {
     Format.GENERIC: [
@@ -64,7 +65,7 @@ GOOD: dict[Format, list[Document]] = {
     Format.FREESWITCH: [
         *test_freeswitch.read_records("f01_internal_answered_caller_hangs_up"),
         *test_freeswitch.read_records("f04_internal_busy"),
-        *_with("event", ("dial-in", "dial-out", "answer-in", "hangup"), {**OWN, "uuid": "u"}),
+        *_with("event", ("dial-in", "dial-out", "answer-in", "hangup"), HOOK),
     ],
     Format.KAMAILIO: _with("event", DIALOGS, {**test_kamailio.CALL, "at": "1"}),
     Format.YEASTAR: _snapshots(),

@@ -1,6 +1,6 @@
 """Whatever comes in: no exception, bounded memory, and events that can be stored.
 
-CALLEVENTS_FUZZ_EXAMPLES sets how many examples are tried; see CONTRIBUTING.md.
+Examples that hypothesis makes, and makes small when they fail. `make fuzz` makes a million, faster.
 """
 
 import json
@@ -11,14 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callevents.enums import EventType
-from callevents.pbx.events import TrackedEvent
 from callevents.pbx.freeswitch.messages import BODY
 from callevents.pbx.lines import MAX_LINE_BYTES
 from callevents.pbx.replay import SOURCES
-from callevents.pbx.tracking import Tracker
 from callevents.pbx.values import Message
-from callevents.reports import MAX_DURATION_SECONDS, MAX_KEY_LENGTH, MAX_TEXT_LENGTH
+from tests.fuzz.checks import check_events, check_tracker
 from tests.pbx.recorded import EXPECTED, EXTENSIONS, read_messages, read_stream
 
 fuzz = settings(
@@ -122,33 +119,6 @@ def make_row(random: Random) -> Message:
     return {name: random.choice(IDS) for name in names} | states
 
 
-def check_events(events: list[TrackedEvent]) -> None:
-    """Fail if an event could not be stored."""
-    for event in events:
-        report = event.report
-        texts = (report.call_id, report.leg_id, report.peer, report.caller_number)
-        texts += (report.caller_name, report.called_number, report.called_did)
-        assert all(len(text) <= MAX_TEXT_LENGTH for text in texts)
-        "".join(texts).encode()
-        assert report.extension in EXTENSIONS
-        assert 0 < len(report.key) <= MAX_KEY_LENGTH
-        assert report.cause is None or 0 <= report.cause <= 127
-        assert 0 <= (report.duration_seconds or 0) <= MAX_DURATION_SECONDS
-        assert (event.answered is None) == (report.event_type is not EventType.HANGUP)
-
-
-def check_memory(tracker: Tracker) -> None:
-    """Fail if the tracker remembers more than it may."""
-    assert tracker.running <= MAX_LEGS
-    legs = list(tracker._legs)
-    halves = getattr(tracker._legs, "_halves", {})
-    assert set(halves.values()) <= {leg.id for leg in legs}
-    assert len(getattr(tracker, "_rows", [])) <= MAX_LEGS
-    for leg in legs:
-        assert len(getattr(leg, "ringing", ())) <= MAX_LEGS
-        assert len(getattr(leg, "own_phones", ())) <= 50
-
-
 @pytest.mark.parametrize("source", SOURCES)
 @fuzz
 @given(count=st.integers(0, 300), seed=st.integers(0, 2**32))
@@ -157,11 +127,11 @@ def test_random_messages(source: str, count: int, seed: int) -> None:
     random = Random(seed)
     tracker = SOURCES[source].make_tracker(EXTENSIONS, MAX_LEGS)
     for _ in range(count):
-        check_events(tracker.feed(make_message(source, random)))
+        check_events(tracker.feed(make_message(source, random)), EXTENSIONS)
         if random.random() < 0.01:
             tracker.interrupted()
-            check_events(tracker.adopt(make_row(random) for _ in range(30)))
-    check_memory(tracker)
+            check_events(tracker.adopt(make_row(random) for _ in range(30)), EXTENSIONS)
+    check_tracker(tracker, MAX_LEGS)
     assert tracker.counts.messages == count
 
 
@@ -173,8 +143,8 @@ def test_mutated_recordings(source: str, data: st.DataObject, seed: int) -> None
     name = data.draw(st.sampled_from(list(EXPECTED[source])))
     tracker = SOURCES[source].make_tracker(EXTENSIONS, MAX_LEGS)
     for message in mutate(read_messages(source, name), Random(seed)):
-        check_events(tracker.feed(message))
-    check_memory(tracker)
+        check_events(tracker.feed(message), EXTENSIONS)
+    check_tracker(tracker, MAX_LEGS)
 
 
 def mutate(messages: list[Message], random: Random) -> list[Message]:
@@ -213,10 +183,10 @@ def test_mutated_bytes(source: str, data: st.DataObject, seed: int) -> None:
     tracker = SOURCES[source].make_tracker(EXTENSIONS, MAX_LEGS)
     for start in range(0, len(stream), 4096):
         for message in parser.feed(bytes(stream[start : start + 4096])):
-            check_events(tracker.feed(message))
+            check_events(tracker.feed(message), EXTENSIONS)
     for message in parser.close():
-        check_events(tracker.feed(message))
-    check_memory(tracker)
+        check_events(tracker.feed(message), EXTENSIONS)
+    check_tracker(tracker, MAX_LEGS)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -227,7 +197,7 @@ def test_random_bytes(source: str, data: bytes) -> None:
     parser = SOURCES[source].make_parser()
     tracker = SOURCES[source].make_tracker(EXTENSIONS, MAX_LEGS)
     for message in [*parser.feed(data), *parser.close()]:
-        check_events(tracker.feed(message))
+        check_events(tracker.feed(message), EXTENSIONS)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -267,7 +237,7 @@ def test_channels_that_never_end_are_bounded(source: str) -> None:
     for number in range(MAX_LEGS * 3):
         tracker.feed({**begin, key: f"c{number}"})
     assert (tracker.running, tracker.dropped) == (MAX_LEGS, MAX_LEGS * 2)
-    check_memory(tracker)
+    check_tracker(tracker, MAX_LEGS)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -3,7 +3,8 @@
 from callevents.enums import EventType
 from callevents.pbx.asterisk.channels import Channel
 from callevents.pbx.legs import Role
-from callevents.pbx.values import MAX_LENGTH, Message, text_of
+from callevents.pbx.values import Message, text_of
+from callevents.reports import MAX_TEXT_LENGTH
 
 RINGING, UP = "5", "6"
 #: What a channel runs while somebody is called for it.
@@ -21,7 +22,7 @@ READ = (
 def cut_row(row: Message) -> Message:
     """Return what is read of the row, so that a list whose end does not come takes little."""
     # An id that is too long for one stays that.
-    return {name: row[name][:MAX_LENGTH] for name in READ if name in row}
+    return {name: row[name][:MAX_TEXT_LENGTH] for name in READ if name in row}
 
 
 def take_over(channel: Channel, row: Message, *, is_new: bool) -> None:
