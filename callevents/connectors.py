@@ -65,6 +65,7 @@ def set_connector(pbx: Pbx, access: Access) -> Connector:
         connector.secret = cipher.encrypt(access.secret)
     connector.changed_at = utc_now()
     connector.last_error, connector.last_error_at = "", None
+    connector.listed_at, connector.listed, connector.list_notice = None, 0, ""
     db.session.flush()
     return connector
 
@@ -73,6 +74,11 @@ def remove_connector(pbx: Pbx) -> None:
     """Listen to the PBX no longer; raises NotFoundError if nobody does."""
     db.session.delete(get_connector(pbx))
     db.session.flush()
+
+
+def want_list(pbx: Pbx) -> None:
+    """Have the PBX asked for its extensions soon; raises NotFoundError without a connector."""
+    get_connector(pbx).list_wanted_at = utc_now()
 
 
 def _is_same_door(connector: Connector, access: Access) -> bool:

@@ -1,4 +1,4 @@
-"""Use cases on a PBX's extensions: list, add, rename, delete, and propose reported ones."""
+"""Use cases on a PBX's extensions: list, add, rename, delete."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,6 @@ from callevents.models import (
 from callevents.pbxs import check_text
 
 PAGE_SIZE = 50
-MAX_PROPOSALS = 20
 
 
 class Sort(StrEnum):
@@ -139,22 +138,6 @@ def delete_extension(extension: Extension) -> None:
     cancel_deliveries(hook_ids)
     db.session.delete(extension)
     db.session.flush()
-
-
-def list_proposals(pbx: Pbx) -> Sequence[SeenExtension]:
-    """Return numbers that the PBX has reported and nobody has added, the latest first."""
-    return db.session.scalars(
-        select(SeenExtension)
-        .where(SeenExtension.pbx_id == pbx.id)
-        .order_by(SeenExtension.last_seen_at.desc(), SeenExtension.number)
-        .limit(MAX_PROPOSALS)
-    ).all()
-
-
-def dismiss_proposal(pbx: Pbx, number: str) -> None:
-    """Forget a reported number until it is reported again."""
-    if number.isprintable():
-        _forget_seen(pbx, number)
 
 
 def check_number(number: str) -> str:

@@ -19,6 +19,8 @@ def converse(
 ) -> Iterator[bytes]:
     """Give what comes, for the session to receive, and send what it says, until we are to stop.
 
+    Nothing is given too, now and then: while the PBX is silent.
+
     Raises SessionError when the PBX ends it or gives no sign of life, and OSError.
     """
     watch = Watch(session, heartbeat_seconds)
@@ -30,6 +32,7 @@ def converse(
             data = link.recv(READ_BYTES)
         except TimeoutError:
             watch.note_silence()
+            yield b""
             continue
         if not data:
             raise SessionError(watch.explain_end())

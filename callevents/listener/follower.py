@@ -17,6 +17,7 @@ from callevents.listener.buffer import Buffer
 from callevents.listener.clock import PbxClock
 from callevents.listener.conversation import converse
 from callevents.listener.known import load_known
+from callevents.listener.learning import Learning
 from callevents.listener.link import open_link
 from callevents.listener.pauses import Pauses
 from callevents.listener.status import Status
@@ -45,6 +46,7 @@ class Follower:
         self._clock = PbxClock(*self._source.clock)
         self._buffer = Buffer(self._settings.listen_buffer_events)
         self._storer = Storer(app, target.pbx, self._buffer)
+        self.learning = Learning(target.extension_pattern, target.list_wanted_at)
         self._stopping = threading.Event()
         #: On the monotonic clock: after this, another listener may lead.
         self._lead_until = math.inf
@@ -171,12 +173,15 @@ class Follower:
                 self._broken_before, self._session = self._broken_before + session.broken, None
                 self.status.connected_since = None
                 self._tracker.interrupted()
+                self.learning.interrupted(session)
 
     def _converse(self, link: socket, session: Session, pauses: Pauses) -> None:
         """Listen until we stop; raises SessionError and OSError."""
         heartbeat = self._settings.listen_heartbeat_seconds
         for data in converse(link, session, heartbeat, self._stopping):
-            self._take(session, data)
+            if data:
+                self._take(session, data)
+            self.learning.go_on(session)
             if session.is_ready and self.status.connected_since is None:
                 pauses.reset()
                 self._note_connected()

@@ -7,10 +7,11 @@ from datetime import timedelta
 import structlog
 from flask import Flask
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from callevents.config import Settings
 from callevents.extensions import begin_write, db
+from callevents.listener import learning
 from callevents.listener.follower import Follower
 from callevents.listener.leading import (
     Myself,
@@ -103,6 +104,22 @@ class Listener:
         if wanted and (has_new or self._is_due()):
             wanted = self._lead(wanted)
         self._follow({pbx_id: targets[pbx_id] for pbx_id in wanted})
+        for pbx_id, follower in self._followers.items():
+            follower.learning.want(targets[pbx_id].list_wanted_at)
+            self._learn(follower)
+
+    def _learn(self, follower: Follower) -> None:
+        """Propose what the PBX has listed; again, if the database does not answer."""
+        learned = follower.learning.learned
+        if learned is None:
+            return
+        try:
+            learning.store(follower.target, learned)
+        except (IntegrityError, DataError) as error:
+            log.error("a list cannot be stored", pbx=follower.target.pbx.slug, exc_info=error)
+            db.session.rollback()
+        if follower.learning.learned is learned:
+            follower.learning.learned = None
 
     def _is_due(self) -> bool:
         """Tell whether leases are to be renewed, or what people see has changed."""

@@ -27,6 +27,8 @@ class Target:
     uses_tls: bool
     extension_pattern: str
     changed_at: datetime
+    #: When an admin last wanted the PBX to be asked for its extensions.
+    list_wanted_at: datetime | None
 
 
 def make_target(connector: Connector, pbx: Pbx) -> Target:
@@ -47,4 +49,5 @@ def make_target(connector: Connector, pbx: Pbx) -> Target:
         uses_tls=connector.uses_tls,
         extension_pattern=connector.extension_pattern,
         changed_at=connector.changed_at,
+        list_wanted_at=connector.list_wanted_at,
     )

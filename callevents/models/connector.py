@@ -55,5 +55,12 @@ class Connector(Model):
     waiting: Mapped[int] = mapped_column(Integer, default=0)
     last_error: Mapped[str] = mapped_column(Text, default="")
     last_error_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When an admin last wanted the PBX to be asked for its extensions.
+    list_wanted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When the PBX last answered that, and how many there were that look like extensions.
+    listed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    listed: Mapped[int] = mapped_column(Integer, default=0)
+    #: Why there are none, or not all, in a sentence.
+    list_notice: Mapped[str] = mapped_column(Text, default="")
 
     pbx: Mapped[Pbx] = relationship()

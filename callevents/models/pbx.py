@@ -62,10 +62,17 @@ class Extension(Model):
 
 
 class SeenExtension(Model):
-    """A number that a PBX has reported and nobody has added yet."""
+    """A number that a PBX has reported, or lists, and that nobody has added yet."""
 
     __tablename__ = "seen_extension"
 
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"), primary_key=True)
     number: Mapped[str] = mapped_column(String(MAX_NUMBER_LENGTH), primary_key=True)
-    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: When it last had a call; None: the PBX knows it, and no more.
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When the PBX last listed it; None: it does not.
+    known_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: What the PBX calls it, if it says so.
+    name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH), default="")
+    #: Not to be proposed until it has a call.
+    dismissed: Mapped[bool] = mapped_column(default=False)

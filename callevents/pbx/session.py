@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from callevents.errors import CallEventsError
+from callevents.pbx.listing import Gatherer
 from callevents.pbx.parsing import Parser
 from callevents.pbx.values import Message
 
@@ -41,6 +42,8 @@ class Session(ABC):
         self.is_ready = False
         #: What does not work although we listen, in a sentence.
         self.notice = ""
+        #: What the PBX lists of its extensions when it is asked.
+        self.extensions = Gatherer()
         self._parser = parser
         self._outgoing = bytearray()
         self._first: bytearray | None = bytearray()
@@ -70,6 +73,14 @@ class Session(ABC):
     @abstractmethod
     def ping(self) -> None:
         """Ask for a sign of life."""
+
+    @abstractmethod
+    def ask_extensions(self) -> None:
+        """Ask what extensions there are, for `extensions` to gather."""
+
+    @abstractmethod
+    def explain_refusal(self, words: str) -> str:
+        """Return a sentence for a PBX that lists no extensions but said these words."""
 
     @abstractmethod
     def _answer(self, message: Message) -> bool:

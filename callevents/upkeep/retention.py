@@ -93,7 +93,10 @@ def purge_batch(
 def forget(connection: Connection, before: datetime) -> None:
     """Remove what else is older: numbers nobody has added, failed sign-ins, notices."""
     number = (SeenExtension.pbx_id, SeenExtension.number)
-    old = select(*number).where(SeenExtension.last_seen_at < before).limit(BATCH_ROWS)
+    is_old = [
+        at.is_(None) | (at < before) for at in (SeenExtension.last_seen_at, SeenExtension.known_at)
+    ]
+    old = select(*number).where(*is_old).limit(BATCH_ROWS)
     connection.execute(delete(SeenExtension).where(tuple_(*number).in_(old)))
     connection.execute(delete(SignInFailure).where(SignInFailure.failed_at < before))
     connection.execute(delete(Notice).where(Notice.id < first_id(before)))

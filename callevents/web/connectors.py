@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from wtforms import BooleanField, PasswordField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
-from callevents import connectors, pbxs
+from callevents import connectors, pbxs, proposals
 from callevents.connectors import Access
 from callevents.enums import ConnectorKind, ConnectorState
 from callevents.errors import InvalidError
@@ -84,7 +84,9 @@ def look(pbx: Pbx) -> dict[str, Any]:
     """Return what the part of the page about the connector shows."""
     connector = connectors.find_connector(pbx)
     shown = _shown(connector) if connector else None
-    return {"connector": connector, "shown": shown, "version": _version(connector, shown)}
+    proposed = proposals.count_proposals(pbx)
+    version = _version(connector, shown, proposed)
+    return {"connector": connector, "shown": shown, "proposed": proposed, "version": version}
 
 
 @bp.get("")
@@ -136,6 +138,17 @@ def remove(slug: str) -> Any:
     return dialogs.finish(text, url_for("pbxs.show", slug=slug), CHANGED)
 
 
+@bp.post("/list")
+def want_list(slug: str) -> Any:
+    """Have the PBX asked for its extensions."""
+    pbx = pbxs.get_pbx(slug)
+    connectors.want_list(pbx)
+    db.session.commit()
+    return dialogs.finish(
+        f"{pbx.name} is asked for its extensions.", url_for("pbxs.show", slug=slug), CHANGED
+    )
+
+
 def _shown(connector: Connector) -> Shown:
     if not connector.enabled:
         return DISABLED
@@ -144,9 +157,10 @@ def _shown(connector: Connector) -> Shown:
     return STATES[connector.state]
 
 
-def _version(connector: Connector | None, shown: Shown | None) -> str:
+def _version(connector: Connector | None, shown: Shown | None, proposed: int) -> str:
     """Return a digest of all that is shown and may change."""
     names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
     more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")
-    facts = [getattr(connector, name, None) for name in (*names, *more)]
-    return sha256(repr((shown, facts)).encode()).hexdigest()[:24]
+    listed = ("list_wanted_at", "listed_at", "listed", "list_notice")
+    facts = [getattr(connector, name, None) for name in (*names, *more, *listed)]
+    return sha256(repr((shown, proposed, facts)).encode()).hexdigest()[:24]

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 
-from callevents import directory, hooks, pbxs, suspension
+from callevents import directory, hooks, pbxs, proposals, suspension
 from callevents.directory import Sort
 from callevents.errors import InvalidError
 from callevents.extensions import db
@@ -69,7 +69,8 @@ def index(slug: str) -> str:
             pbx, view.search, sort=view.sort, descending=view.descending, page=view.page
         ),
         suspended=suspension.count_suspended(pbx),
-        proposals=() if view.search else directory.list_proposals(pbx),
+        proposals=() if view.search else proposals.list_proposals(pbx),
+        proposed=proposals.count_proposals(pbx),
     )
 
 

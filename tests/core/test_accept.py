@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from callevents import directory, hooks
+from callevents import hooks, proposals
 from callevents.enums import CallFlow, CallStatus, DeliveryState, EventType
 from callevents.extensions import begin_write, db
 from callevents.ingest import example_report
@@ -106,7 +106,7 @@ def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configu
     assert [one.deliveries for one in accepted] == [1, 1, 1]
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
         take(pbx, report(extension="998"))
-    seen = directory.list_proposals(pbx)
+    seen = proposals.list_proposals(pbx)
     assert [(one.number, one.last_seen_at) for one in seen] == [
         ("998", NOW + timedelta(hours=1)),
         ("999", NOW),

@@ -1,6 +1,4 @@
-"""A PBX's extensions: list, search, sort, add, rename, delete, and proposals."""
-
-from datetime import timedelta
+"""A PBX's extensions: list, search, sort, add, rename, delete."""
 
 import pytest
 from flask import Flask
@@ -12,7 +10,7 @@ from callevents.enums import DeliveryState, EventType
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import begin_write, db
 from callevents.ingest import accept
-from callevents.models import Delivery, Extension, Hook, Pbx, SeenExtension, new_id, utc_now
+from callevents.models import Delivery, Extension, Hook, Pbx, new_id
 from callevents.reports import Report
 from tests.conftest import Configure
 from tests.core.counting import counting
@@ -254,40 +252,6 @@ def test_deleting_takes_hooks_and_cancels_what_waits(pbx: Pbx, configure: Config
     assert cancelled.finished_at is not None
     assert len(by_url) == 3
     assert {one.state for one in by_url.values()} == {DeliveryState.PENDING}
-
-
-def test_proposals(pbx: Pbx, other_pbx: Pbx) -> None:
-    """Reported numbers are proposed, the latest first, until they are added or dismissed."""
-    begin_write()
-    now = utc_now()
-    db.session.add_all(
-        SeenExtension(pbx_id=pbx.id, number=str(n), last_seen_at=now + timedelta(seconds=n))
-        for n in range(25)
-    )
-    db.session.add(SeenExtension(pbx_id=other_pbx.id, number="24", last_seen_at=now))
-    db.session.commit()
-    assert [one.number for one in directory.list_proposals(pbx)] == [
-        str(n) for n in range(24, 4, -1)
-    ]
-    begin_write()
-    directory.dismiss_proposal(pbx, "24")
-    directory.dismiss_proposal(pbx, "nobody")
-    directory.dismiss_proposal(pbx, "2\x004")
-    directory.add_extension(pbx, "23")
-    db.session.commit()
-    assert [one.number for one in directory.list_proposals(pbx)][:2] == ["22", "21"]
-    assert [one.number for one in directory.list_proposals(other_pbx)] == ["24"]
-
-
-def test_dismissed_number_is_proposed_again_when_it_is_reported(pbx: Pbx) -> None:
-    """Dismissing lasts until the next report."""
-    report_at(pbx, "999")
-    begin_write()
-    directory.dismiss_proposal(pbx, "999")
-    db.session.commit()
-    assert directory.list_proposals(pbx) == []
-    report_at(pbx, "999")
-    assert [one.number for one in directory.list_proposals(pbx)] == ["999"]
 
 
 def test_everything_of_a_pbx_stays_with_it(app: Flask, pbx: Pbx, configure: Configure) -> None:

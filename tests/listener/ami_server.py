@@ -91,6 +91,34 @@ class AmiServer(PbxServer):
             client.send(_write({**end, "ListItems": str(len(self.running))}))
         client.has_list = True
 
+    def _on_pjsipshowendpoints(self, client: Client, asked: Message) -> None:
+        self._list_phones(client, asked, "EndpointList", "EndpointListComplete")
+
+    def _on_sippeers(self, client: Client, asked: Message) -> None:
+        self._list_phones(client, asked, "PeerEntry", "PeerlistComplete")
+
+    def _on_devicestatelist(self, client: Client, asked: Message) -> None:
+        self._list_phones(client, asked, "DeviceStateChange", "DeviceStateListComplete")
+
+    def _list_phones(self, client: Client, asked: Message, entry: str, end: str) -> None:
+        """List them as Asterisk does; say what it says to actions it does not have, or allow."""
+        action = asked["Action"]
+        if self.denies_lists or action not in self.phones:
+            unknown = f"Invalid/unknown command: {action}. Use Action: ListCommands to show more."
+            self._respond(client, asked, "Error", Message=self.denies_lists or unknown)
+            return
+        self._respond(client, asked, "Success", EventList="start", Message="A list will follow")
+        action_id = {"ActionID": asked["ActionID"]}
+        phones = self.phones[action]
+        half = len(phones) // 2
+        for phone in phones[:half]:
+            client.send(_write({"Event": entry, **action_id, **phone}))
+        self.interrupt(client)
+        for phone in phones[half:]:
+            client.send(_write({"Event": entry, **action_id, **phone}))
+        ended = {"Event": end, **action_id, "EventList": "Complete", "ListItems": str(len(phones))}
+        client.send(_write(ended))
+
     def _respond(self, client: Client, asked: Message, word: str, **values: str) -> None:
         client.send(_write({"Response": word, "ActionID": asked["ActionID"], **values}))
 

@@ -35,6 +35,10 @@ class EslServer(PbxServer):
             client.hears = True
         elif (word, rest) == ("api", "show channels as json"):
             self._list(client)
+        elif (word, rest) == ("api", "list_users"):
+            self._list_users(client)
+        elif (word, rest) == ("api", "show registrations as json"):
+            self._list_registrations(client)
         else:
             assert (word, rest) == ("api", "uptime"), f"no listener should ask: {command}"
             client.send(_frame("api/response", b"1234"))
@@ -64,6 +68,27 @@ class EslServer(PbxServer):
             client.send(_reply("-ERR invalid"))
             client.cut()
 
+    def _list_users(self, client: Client) -> None:
+        """List the directory: lines of columns, the first of which names them."""
+        self.interrupt(client)
+        users = self.phones.get("list_users")
+        if self.denies_lists:
+            client.send(_reply(self.denies_lists))
+        elif users is None:
+            client.send(_frame("api/response", b"-ERR list_users Command not found!\n"))
+        else:
+            lines = ["|".join(user.get(name, "") for name in USER_COLUMNS) for user in users]
+            text = "\n".join(["|".join(USER_COLUMNS), *lines, "", "+OK\n"])
+            client.send(_frame("api/response", text.encode()))
+
+    def _list_registrations(self, client: Client) -> None:
+        rows = self.phones.get("registrations", [])
+        listed = {"row_count": len(rows), "rows": rows} if rows else {"row_count": 0}
+        if self.denies_lists:
+            client.send(_reply(self.denies_lists))
+        else:
+            client.send(_frame("api/response", json.dumps(listed).encode()))
+
     def _list(self, client: Client) -> None:
         rows = list(self.running.values())
         listed = {"row_count": len(rows), "rows": rows} if rows else {"row_count": 0}
@@ -72,6 +97,16 @@ class EslServer(PbxServer):
         client.has_list = True
 
 
+USER_COLUMNS = (
+    "userid",
+    "context",
+    "domain",
+    "group",
+    "contact",
+    "callgroup",
+    "effective_caller_id_name",
+    "effective_caller_id_number",
+)
 _LISTED = {
     "direction": "Call-Direction",
     "name": "Channel-Name",

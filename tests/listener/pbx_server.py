@@ -71,6 +71,14 @@ class PbxServer(ABC):
     ) -> None:
         self.secret = secret
         self.lists_calls = lists_calls
+        #: What is said of the phones there are, by what is asked; what is not here is not known.
+        self.phones: dict[str, list[Message]] = {}
+        #: Said in the middle of each list, to those who listen.
+        self.between: list[bytes] = []
+        #: Whether it ends the connection in the middle of a list.
+        self.cuts_lists = False
+        #: Why no list is given.
+        self.denies_lists = ""
         self.clients: list[Client] = []
         self.random = random.Random(7)
         self.running: dict[str, Message] = {}
@@ -99,6 +107,15 @@ class PbxServer(ABC):
                     # Who was killed may be gone without a word.
                     with contextlib.suppress(OSError):
                         client.send(part)
+
+    def interrupt(self, client: Client) -> None:
+        """Say in the middle of a list what happens meanwhile, or end the connection."""
+        if self.cuts_lists:
+            client.cut()
+        for part in self.between:
+            self.note(self.read(part))
+            client.send(part)
+        self.between = []
 
     def cut(self) -> None:
         """End all connections."""

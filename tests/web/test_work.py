@@ -4,7 +4,7 @@ import re
 
 import time_machine
 
-from callevents import directory, pbxs
+from callevents import directory, pbxs, proposals
 from callevents.delivery import log
 from callevents.enums import EventType
 from callevents.extensions import db
@@ -71,7 +71,7 @@ def test_reported_numbers_are_added_or_dismissed(admin: Visitor, pbx: Pbx, token
     assert admin.post(f"{BASE}/proposals/dismiss", number="702").status_code == 303
     db.session.rollback()
     assert [one.number for one in directory.list_extensions(pbx)] == ["701"]
-    assert directory.list_proposals(pbx) == []
+    assert proposals.list_proposals(pbx) == []
 
 
 def test_test_event_is_a_real_one(admin: Visitor, configure: Configure, pbx: Pbx) -> None:

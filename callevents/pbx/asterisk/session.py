@@ -2,6 +2,7 @@
 
 from hashlib import md5
 
+from callevents.pbx.asterisk.listing import ACTIONS, NO_ENDPOINTS, is_end, read_entry
 from callevents.pbx.asterisk.messages import BANNER, AmiParser
 from callevents.pbx.session import RefusedError, Session, SessionError, quote
 from callevents.pbx.values import Message
@@ -27,10 +28,26 @@ class AmiSession(Session):
         """Ask for a sign of life, which needs no permission."""
         self._act("Ping", PING)
 
+    def ask_extensions(self) -> None:
+        """Ask for all lists at once: what Asterisk is made of, it answers."""
+        self.extensions.begin(ACTIONS)
+        for action_id, action in ACTIONS.items():
+            self._act(action, action_id)
+
+    def explain_refusal(self, words: str) -> str:
+        """Return the sentence."""
+        return (
+            f"Asterisk lists no extensions: it said {words}. Give the user write = reporting in "
+            "manager.conf, and Call Events can propose them."
+        )
+
     def _greeted(self) -> None:
         self._act("Challenge", CHALLENGE, AuthType="MD5")
 
     def _answer(self, message: Message) -> bool:
+        if message.get("ActionID") in ACTIONS:
+            self._gather(message, message["ActionID"])
+            return False
         if "Response" not in message:
             return "Event" in message and self.is_ready
         is_success = message["Response"] == "Success"
@@ -48,6 +65,16 @@ class AmiSession(Session):
                 "the connection is cut have no hangup."
             )
         return False
+
+    def _gather(self, message: Message, action_id: str) -> None:
+        """Take an entry of a list, its end, or a refusal: Asterisk knows not all, nor allows it."""
+        if message.get("Response", "Success") != "Success":
+            is_empty = message.get("Message") == NO_ENDPOINTS
+            self.extensions.end(action_id, "" if is_empty else _words(message))
+        elif is_end(message):
+            self.extensions.end(action_id)
+        elif (one := read_entry(message)) is not None:
+            self.extensions.add(one)
 
     def _log_in(self, challenge: str, message: Message) -> None:
         values = {"Username": self.username, "Events": "off"}

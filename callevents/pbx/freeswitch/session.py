@@ -2,8 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
+from callevents.pbx.freeswitch.listing import COMMANDS
 from callevents.pbx.freeswitch.messages import BODY, EventSocketParser
+from callevents.pbx.listing import Listed
 from callevents.pbx.session import RefusedError, Session, SessionError, quote
 from callevents.pbx.values import Message
 
@@ -37,6 +40,19 @@ class EventSocketSession(Session):
     def ping(self) -> None:
         """Ask for a sign of life."""
         self._ask("api uptime", lambda _words: False)
+
+    def ask_extensions(self) -> None:
+        """Ask for the users of the directory, and for the phones that are registered."""
+        self.extensions.begin(COMMANDS)
+        for command, read in COMMANDS.items():
+            self._ask(command, partial(self._gather, command, read))
+
+    def explain_refusal(self, words: str) -> str:
+        """Return the sentence."""
+        return (
+            f"FreeSWITCH lists no extensions: it said {words}. Put list_users and show into "
+            "esl-allowed-api, and Call Events can propose them."
+        )
 
     def _greeted(self) -> None:
         """Wait: FreeSWITCH asks who we are."""
@@ -89,6 +105,16 @@ class EventSocketSession(Session):
             f"FreeSWITCH does not list the running calls: it said {quote(words)}. Without the "
             "list, calls that end while the connection is cut have no hangup."
         )
+        return False
+
+    def _gather(self, command: str, read: Callable[[str], list[Listed] | None], words: str) -> bool:
+        """Take a list. A phone that the directory has counts by its domain there."""
+        listed = read(words)
+        numbers = self.extensions.numbers
+        for one in listed or ():
+            if one.number not in numbers:
+                self.extensions.add(one)
+        self.extensions.end(command, quote(words) if listed is None else "")
         return False
 
     def _ask(self, command: str, then: Callable[[str], bool]) -> None:

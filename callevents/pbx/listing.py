@@ -1,0 +1,127 @@
+"""What a PBX lists of its extensions: gathered from its answers, and which of it to propose."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from callevents.models import MAX_NUMBER_LENGTH
+from callevents.pbx.extensions import ExtensionSet
+
+#: A longer list is cut: nobody picks from more, and a pattern or a range is the better way then.
+MAX_LISTED = 5000
+#: What is an extension's number where there is no pattern; not a trunk's, nor an outside number.
+_LIKELY = re.compile(r"\d{1,8}(?:\*\d{1,8})*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A phone that the PBX knows. `realm`: the domain in which its number is unique."""
+
+    number: str
+    realm: str = ""
+    name: str = ""
+
+    @property
+    def full(self) -> str:
+        """The number with its realm, as it tells tenants apart."""
+        return f"{self.number}@{self.realm}" if self.realm else self.number
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What all lists together have said."""
+
+    listed: tuple[Listed, ...]
+    #: What a PBX said that refused all of them.
+    refusal: str = ""
+    #: So many were left out because there were too many.
+    left_out: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what is not in it is not known to the PBX."""
+        return not self.refusal and not self.left_out
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A number to propose. `full`: the same one with its realm."""
+
+    number: str
+    full: str
+    name: str
+
+
+class Gatherer:
+    """Gathers lists that come in pieces, one beside the other."""
+
+    def __init__(self) -> None:
+        self._waiting: set[str] = set()
+        self._refusals: list[str] = []
+        self._asked = 0
+        self._found: dict[tuple[str, str], str] = {}
+        self._left_out = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a list has been asked for and has not ended."""
+        return bool(self._waiting)
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """The numbers that have come up to now."""
+        return frozenset(number for number, _ in self._found)
+
+    def begin(self, lists: Iterable[str]) -> None:
+        """Note that these lists were asked for; forget what came before."""
+        self._waiting = set(lists)
+        self._asked = len(self._waiting)
+        self._refusals, self._found, self._left_out = [], {}, 0
+
+    def add(self, one: Listed) -> None:
+        """Take an entry, unless there are too many."""
+        key = (one.number, one.realm)
+        if not self._waiting or not one.number or len(one.full) > MAX_NUMBER_LENGTH:
+            return
+        if key not in self._found and len(self._found) >= MAX_LISTED:
+            self._left_out += 1
+        else:
+            self._found[key] = self._found.get(key) or one.name
+
+    def end(self, name: str, refusal: str = "") -> None:
+        """Note the end of a list, or what the PBX said instead of it."""
+        if name in self._waiting:
+            self._waiting.remove(name)
+            self._refusals += [refusal] * bool(refusal)
+
+    def take(self) -> Listing | None:
+        """Return what was gathered, once, as soon as all lists have ended."""
+        if self._waiting or not self._asked:
+            return None
+        is_refused = len(self._refusals) == self._asked
+        listed = tuple(Listed(*key, name) for key, name in self._found.items())
+        refusal = self._refusals[0] if is_refused else ""
+        left_out = self._left_out
+        self.begin(())
+        return Listing(listed, refusal, left_out)
+
+
+def choose(listed: Iterable[Listed], pattern: str) -> list[Proposal]:
+    """Return what looks like extensions: what the pattern fits, or numbers where there is none.
+
+    A number that several realms have is proposed with its realm.
+    """
+    listed = list(listed)
+    fitting = ExtensionSet(pattern=pattern)
+    realms = Counter(one.number for one in listed)
+    found: dict[str, Proposal] = {}
+    for one in listed:
+        usual = one.full if realms[one.number] > 1 else one.number
+        if pattern:
+            number = next((n for n in (one.number, one.full) if n in fitting), "")
+        else:
+            number = usual if _LIKELY.fullmatch(one.number) else ""
+        if number:
+            found.setdefault(number, Proposal(number, one.full, one.name))
+    return list(found.values())
