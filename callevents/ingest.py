@@ -301,7 +301,8 @@ def _remember_unknown(
     unknown = sorted({row["extension"] for row in rows} - directory.keys())
     if not unknown:
         return
-    note_seen([{"pbx_id": pbx.id, "number": number, "last_seen_at": now} for number in unknown])
+    seen = {"pbx_id": pbx.id, "last_seen_at": now, "name": "", "dismissed": False}
+    note_seen([{**seen, "number": number} for number in unknown])
 
 
 def _results(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, CursorResult, bindparam, false, select
+from sqlalchemy import BindParameter, CursorResult, bindparam, select
 
 from callevents.extensions import db, insert_into
 from callevents.models import CallEvent, Delivery, Extension, Hook, IngestToken, SeenExtension
@@ -123,6 +123,6 @@ def _seen_insert(_dialect: str) -> ForRows:
     return ForRows(
         statement.on_conflict_do_update(
             index_elements=["pbx_id", "number"],
-            set_={"last_seen_at": statement.excluded.last_seen_at, "dismissed": false()},
+            set_={name: statement.excluded[name] for name in ("last_seen_at", "dismissed")},
         )
     )

@@ -8,7 +8,9 @@ from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import begin_write, db
 from callevents.models import Connector, Pbx, utc_now
 from callevents.pbx.listing import Proposal
-from tests.web.conftest import BASE, Visitor
+from tests.web.conftest import Visitor
+
+BASE = "/pbxs/head-office"
 
 
 def know(pbx: Pbx, **names: str) -> None:
