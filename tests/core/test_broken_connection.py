@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy.exc import OperationalError
 
-from callevents.extensions import begin_write, db, end_transaction
+from callevents import extensions
+from callevents.extensions import begin_write, db, end_transaction, read_connection
 from callevents.models import Pbx
+from tests.waiting import wait_until
 
 
 def read() -> int:
@@ -43,3 +47,49 @@ def test_leaving_a_context_with_a_broken_connection(app: Flask) -> None:
         read()
         break_connection()
     assert read() == 0
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_a_connection_that_ended_while_idle_is_replaced(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes it from the pool next does not even notice, whatever ended it."""
+    monkeypatch.setattr(extensions, "FRESH_SECONDS", 0.0)
+    db.engine.dispose()
+    with read_connection(db.engine) as connection:
+        first = connection.scalar(text("SELECT pg_backend_pid()"))
+    end_backend(first)
+    with read_connection(db.engine) as connection:
+        assert connection.scalar(text("SELECT pg_backend_pid()")) != first
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_a_connection_that_is_in_use_is_not_asked(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saves a round trip: the one that has ended meanwhile is noticed at its next statement."""
+    monkeypatch.setattr(extensions, "FRESH_SECONDS", 60.0)
+    db.engine.dispose()
+    with read_connection(db.engine) as connection:
+        first = connection.scalar(text("SELECT pg_backend_pid()"))
+    end_backend(first)
+    with read_connection(db.engine) as connection, pytest.raises(OperationalError):
+        connection.scalar(text("SELECT 1"))
+    with read_connection(db.engine) as connection:
+        assert connection.scalar(text("SELECT pg_backend_pid()")) != first
+
+
+def end_backend(pid: int | None) -> None:
+    """End the server's process of a connection, and wait until it is gone."""
+    engine = create_engine(db.engine.url)
+    wait_until(lambda: not _end(engine, pid), "the end of the connection")
+    engine.dispose()
+
+
+def _end(engine: Engine, pid: int | None) -> bool:
+    """Return whether it was still there to be ended."""
+    statement = text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = :pid"
+    )
+    with engine.connect() as connection:
+        return bool(connection.scalar(statement, {"pid": pid}))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import DateTime, Uuid, column, create_engine, select, table, text
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from callevents import extensions
@@ -35,6 +35,21 @@ def test_moments_are_stored_in_utc_with_milliseconds(pbx: Pbx) -> None:
     db.session.expire_all()
     assert pbx.created_at == datetime(2026, 3, 1, 10, 0, 0, 250_000, UTC)
     assert pbx.created_at.utcoffset() == timedelta(0)
+
+
+def test_moments_and_ids_are_stored_as_the_migrations_say(pbx: Pbx) -> None:
+    """What reads and writes them quickly on SQLite stores what SQLAlchemy's own types store."""
+    plain = table("extension", column("id", Uuid(as_uuid=False)), column("created_at", DateTime))
+    begin_write()
+    extension = Extension(pbx_id=pbx.id, number="101", created_at=MOMENT)
+    db.session.add(extension)
+    db.session.commit()
+    stored = db.session.execute(select(plain.c.id, plain.c.created_at)).one()
+    moment = stored.created_at.replace(tzinfo=stored.created_at.tzinfo or UTC)
+    assert (stored.id, moment) == (extension.id, datetime(2026, 3, 1, 10, 0, 0, 250_000, UTC))
+    if db.engine.dialect.name == "sqlite":
+        raw = db.session.execute(text("SELECT id, created_at FROM extension")).one()
+        assert tuple(raw) == (extension.id.replace("-", ""), "2026-03-01 10:00:00.250000")
 
 
 def test_naive_moments_are_refused(pbx: Pbx) -> None:
