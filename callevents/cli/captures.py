@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import threading
+from contextlib import ExitStack
 from functools import partial
+from io import FileIO
 from pathlib import Path
 
 import click
@@ -88,11 +90,30 @@ def capture(pbx: str, path: Path, seconds: float | None) -> None:
         timer.daemon = True
         timer.start()
     click.echo("Capturing; Ctrl-C ends it.", err=True)
-    # It has the numbers of those who call, which is nobody else's business.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
+    with _CaptureFile(path) as file:
         messages = record(target, find_settings(), file.write, stopping)
     click.echo(f"{messages} message{'' if messages == 1 else 's'} in {path}", err=True)
+
+
+class _CaptureFile(ExitStack):
+    """A file that is made with the first message: a PBX that cannot be reached empties none."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._file: FileIO | None = None
+
+    def write(self, data: bytes) -> None:
+        try:
+            if self._file is None:
+                # It has the numbers of those who call, which is nobody else's business.
+                private = partial(os.open, mode=0o600)
+                self._file = self.enter_context(FileIO(self._path, "w", opener=private))
+            self._file.write(data)
+        except OSError as error:
+            raise click.ClickException(
+                f"{self._path} cannot be written: {error.strerror}."
+            ) from None
 
 
 @reports_errors

@@ -7,13 +7,17 @@ from callevents.pbx.values import Message
 MASK = "••••"
 #: Parts of the names of values that are secret as a whole, such as FreeSWITCH's variables.
 _SECRET_NAME = re.compile(
-    r"passw|passphrase|secret|token|credential|nonce|cookie|api_?key|sip_auth|authorization",
+    r"passw|passphrase|secret|token|credential|nonce|cookie|api_?key|sip_auth|authorization"
+    # The keys of encrypted speech, and what opens conferences and voicemail.
+    r"|crypto|ice_pwd|(?:^|_)pin(?:_|$)",
     re.IGNORECASE,
 )
 #: Secrets within a value, such as the token in a URL that a dialplan asks for.
 _SECRET_PART = re.compile(
     r"((?:token|passw(?:or)?d|secret|api_?key|key|pin|auth)=)[^&\s;,)}\]'\"]+", re.IGNORECASE
 )
+#: The keys of encrypted speech, as phones tell them to each other.
+_SPEECH_KEY = re.compile(r"(\binline:|\bice-pwd:)[^|\s]+")
 #: The name and the password in a URL.
 _USER_PART = re.compile(r"(://)[^/@\s]+@")
 
@@ -29,4 +33,5 @@ def _mask_value(name: str, value: str, secret: str) -> str:
     if secret:
         value = value.replace(secret, MASK)
     value = _SECRET_PART.sub(rf"\1{MASK}", value)
+    value = _SPEECH_KEY.sub(rf"\1{MASK}", value)
     return _USER_PART.sub(rf"\1{MASK}@", value)

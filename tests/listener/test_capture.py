@@ -93,13 +93,24 @@ def test_a_capture_can_be_replayed(
 
 
 def test_what_fails_is_told(app: Flask, pbx: Pbx, serve: Serve, tmp_path: Path) -> None:
-    """No connector, and a wrong secret: a sentence, and exit code 1."""
-    result = run(app, "capture", "head-office", str(tmp_path / "file"))
+    """No connector, a wrong secret, no such folder: a sentence, and exit code 1.
+
+    A capture that was made before is not emptied by one that cannot be made.
+    """
+    path = tmp_path / "file"
+    path.write_text("an earlier capture")
+    result = run(app, "capture", "head-office", str(path))
     assert (result.exit_code, result.stderr) == (1, "Error: Head office has no connector.\n")
     connect(pbx, "asterisk", serve("asterisk").port, secret="wrong")
-    result = run(app, "capture", "head-office", str(tmp_path / "file"))
+    result = run(app, "capture", "head-office", str(path))
     assert result.exit_code == 1
     assert "Asterisk refuses the user 'callevents'" in result.stderr
+    assert path.read_text() == "an earlier capture"
+    connect(pbx, "asterisk", serve("asterisk").port)
+    path = tmp_path / "none" / "file"
+    result = run(app, "capture", "head-office", str(path))
+    assert result.exit_code == 1
+    assert f"Error: {path} cannot be written: No such file or directory." in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -112,6 +123,14 @@ def test_what_fails_is_told(app: Flask, pbx: Pbx, serve: Serve, tmp_path: Path) 
         ("ApplicationData", "R=${CURL(http://x/i?token=cet_abc&ext=1)}", None),
         ("ApplicationData", "https://user:pw@crm.example.com/", f"https://{MASK}@crm.example.com/"),
         ("CallerIDName", "Ana Pop", "Ana Pop"),
+        ("variable_rtp_last_audio_local_crypto_key", "AES_CM_128 inline:c2VjcmV0", MASK),
+        ("variable_conference_pin", "4711", MASK),
+        (
+            "variable_switch_r_sdp",
+            "a=crypto:1 AES_CM_128 inline:c2VjcmV0|2^20\r\na=ice-pwd:hush\r\n",
+            f"a=crypto:1 AES_CM_128 inline:{MASK}|2^20\r\na=ice-pwd:{MASK}\r\n",
+        ),
+        ("variable_pinned", "yes", "yes"),
         ("variable_password", "", ""),
     ],
 )
