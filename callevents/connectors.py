@@ -17,6 +17,7 @@ from callevents.models import (
     Pbx,
     utc_now,
 )
+from callevents.patterns import compile_pattern
 from callevents.pbxs import check_text
 
 MAX_SECRET_LENGTH = 200
@@ -137,8 +138,6 @@ def _check_pattern(access: Access) -> None:
         access.extension_pattern.strip(), field="extension_pattern", longest=MAX_PATTERN_LENGTH
     )
     try:
-        re.compile(pattern)
-    except re.error as error:
-        raise InvalidError.of(
-            "extension_pattern", f"{pattern!r} is no regular expression: {error}."
-        ) from None
+        compile_pattern(pattern)
+    except ValueError as error:
+        raise InvalidError.of("extension_pattern", str(error)) from None

@@ -69,7 +69,8 @@ class Report:
 
 def plain_name(name: str) -> str:
     """Return the field's or event's name without case, dashes, underscores and spaces."""
-    return re.sub(r"[-_ ]", "", name).lower()
+    # For every name of every report: replacing is several times as fast as an expression.
+    return name.replace("-", "").replace("_", "").replace(" ", "").lower()
 
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")

@@ -1,9 +1,9 @@
 """What counts as an extension of a PBX: listed numbers, or all that a pattern fits."""
 
-import re
 from collections.abc import Iterable
 
 from callevents.models import MAX_NUMBER_LENGTH
+from callevents.patterns import compile_pattern
 
 
 class ExtensionSet:
@@ -15,10 +15,7 @@ class ExtensionSet:
         Raises ValueError for a pattern that is none.
         """
         self._numbers = frozenset(numbers)
-        try:
-            self._pattern = re.compile(pattern) if pattern else None
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}.") from error
+        self._pattern = compile_pattern(pattern) if pattern else None
 
     def __contains__(self, number: str) -> bool:
         if number in self._numbers:
