@@ -1,21 +1,26 @@
 """What a PBX has reported within the last hour, what became of it, and why nothing did.
 
-Accepted events are in the log of events. Only what was refused or passed over is kept beside it: a
-bounded number for each PBX, and for an hour.
+Accepted events are in the log of events. Only what was refused, passed over or told before is kept
+beside it: a bounded number for each PBX, and for an hour.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import delete, func, or_, select
 
 from callevents.extensions import db
 from callevents.models import CallEvent, Delivery, Extension, OddReport, Pbx, utc_now
+from callevents.reports import Report
 
 #: So many odd reports of a PBX are kept, and so much of each.
 MAX_KEPT = 100
+#: How the reason of a repeated report begins. They have a number of their own, so that a PBX which
+#: tells all twice does not make its refused ones be forgotten.
+REPEATED = "repeated"
 MAX_SENT_LENGTH = 2000
 MAX_REASON_LENGTH = 500
 SPAN = timedelta(hours=1)
@@ -50,15 +55,34 @@ def note_odd(pbx_id: int, status: int, reason: str, sent: str) -> None:
         )
     )
     db.session.flush()
-    newest = (
-        select(OddReport.id)
-        .where(OddReport.pbx_id == pbx_id)
-        .order_by(OddReport.id.desc())
-        .limit(MAX_KEPT)
+    is_repeated = OddReport.reason.startswith(REPEATED)
+    alike = (
+        OddReport.pbx_id == pbx_id,
+        is_repeated if reason.startswith(REPEATED) else ~is_repeated,
     )
+    newest = select(OddReport.id).where(*alike).order_by(OddReport.id.desc()).limit(MAX_KEPT)
     oldest_id = db.session.scalars(newest).all()[-1]
     is_past = or_(OddReport.id < oldest_id, OddReport.received_at < now - SPAN)
-    db.session.execute(delete(OddReport).where(OddReport.pbx_id == pbx_id, is_past))
+    db.session.execute(delete(OddReport).where(*alike, is_past))
+
+
+def explain_repeated(first_ids: Sequence[str]) -> str:
+    """Return the reason why nothing comes of events that were told before, by the first's ids."""
+    others = " and others" if len(first_ids) > 1 else ""
+    return f"{REPEATED}; known already as event {first_ids[0]}{others}."
+
+
+def write_reports(reports: Iterable[Report]) -> str:
+    """Return what was reported, a line for each value, as far as it is kept."""
+    texts = ("\n".join(_lines(report)) for report in islice(reports, MAX_SENT_LENGTH // 20))
+    return "\n\n".join(texts)[:MAX_SENT_LENGTH]
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"event: {report.event_type.slug}"
+    for name, value in vars(report).items():
+        if value not in {None, ""} and name not in {"event_type", "key"}:
+            yield f"{name}: {value}"
 
 
 def list_heard(pbx: Pbx) -> list[Heard]:
@@ -68,7 +92,7 @@ def list_heard(pbx: Pbx) -> list[Heard]:
         select(OddReport)
         .where(OddReport.pbx_id == pbx.id, OddReport.received_at >= since)
         .order_by(OddReport.id.desc())
-        .limit(MAX_KEPT)
+        .limit(2 * MAX_KEPT)
     )
     found = [Heard(one.received_at, None, one.sent, one.status, reason=one.reason) for one in odd]
     found += _list_events(pbx, since)

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from itertools import islice
 
 import structlog
@@ -21,9 +22,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import begin_write, db, end_transaction
+from callevents.heard import explain_repeated, write_reports
 from callevents.ingest import Accepted, accept
 from callevents.ingest_statements import VALID_TOKENS, run
 from callevents.models import Pbx
+from callevents.odd_reports import OddReports
 from callevents.reports import Report
 
 #: A transaction takes no further request once it has so many reports, so that none waits long.
@@ -164,6 +167,23 @@ class Intake:
                 following = self._waiting[:1]
             for request in (*batch, *following):
                 request.wake()
+        self._note_repeated(batch)
+
+    def _note_repeated(self, batch: list[_Request]) -> None:
+        """Keep for people what was told before, after those who wait have their answers."""
+        repeated: dict[int, list[tuple[Report, str]]] = {}
+        for request in batch:
+            for report, event in zip(request.reports, request.accepted or (), strict=False):
+                if event.repeated:
+                    repeated.setdefault(request.pbx.id, []).append((report, event.id))
+        if not repeated:
+            return
+        odd_reports: OddReports = self._app.extensions["callevents_odd_reports"]
+        with self._app.app_context():
+            for pbx_id, found in repeated.items():
+                reason = explain_repeated([first_id for _, first_id in found])
+                texts = [report for report, _ in found]
+                odd_reports.keep(pbx_id, 200, reason, partial(write_reports, texts))
 
     def _take(self) -> list[_Request]:
         """Return the requests of the next transaction, in the order in which they came."""

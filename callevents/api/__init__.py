@@ -4,11 +4,11 @@ from flask import Flask
 
 from callevents.api import health, ingest, metrics
 from callevents.api.express import Express
-from callevents.api.odd import OddReports
 from callevents.api.problems import http_problem
 from callevents.api.senders import Senders
 from callevents.config import Settings
 from callevents.intake import Intake
+from callevents.odd_reports import OddReports
 
 
 def init_app(app: Flask) -> None:

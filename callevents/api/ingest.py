@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
-from callevents.api import makers
+from callevents.api import makers, odd
 from callevents.api.payload import read_payload
 from callevents.api.problems import (
     ProblemError,
@@ -29,6 +29,7 @@ from callevents.ingest import Accepted
 from callevents.intake import Intake
 from callevents.jobs import get_waker
 from callevents.models import Pbx
+from callevents.odd_reports import OddReports
 from callevents.reports import Report, read_report
 
 bp = Blueprint("ingest", __name__)
@@ -124,9 +125,8 @@ def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
 
 
 def _keep_odd(sender: Sender, token: str, status: int, reason: str) -> None:
-    current_app.extensions["callevents_odd_reports"].keep(
-        sender.pbx.id, request, token, status, reason
-    )
+    odd_reports: OddReports = current_app.extensions["callevents_odd_reports"]
+    odd_reports.keep(sender.pbx.id, status, reason, lambda: odd.write(request, token))
 
 
 def _check_rate(sender: Sender, events: Sequence[Any]) -> None:

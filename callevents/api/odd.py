@@ -1,53 +1,16 @@
-"""Keeps for people what was refused or passed over; the answer never depends on it."""
+"""Writes down for people a request that was refused or passed over."""
 
 import re
-import time
-from threading import Lock
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Request
 
-from callevents.extensions import begin_write, db, end_transaction
-from callevents.heard import MAX_SENT_LENGTH, note_odd
+from callevents.heard import MAX_SENT_LENGTH
 
-#: Of a PBX that sends nothing but nonsense, one report in this time is kept by each process.
-PAUSE_SECONDS = 0.25
 _TOKEN = re.compile(r"(?i)(token=)[^&\s]+")
 MASK = "***"
 
-log = structlog.get_logger("callevents.ingest")
 
-
-class OddReports:
-    """Keeps odd reports of this process's requests. One for an application."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._kept_at: dict[int, float] = {}
-
-    def keep(self, pbx_id: int, request: Request, token: str, status: int, reason: str) -> None:
-        """Keep what came and why nothing came of it."""
-        if not self._is_due(pbx_id):
-            return
-        try:
-            begin_write()
-            note_odd(pbx_id, status, reason, _write(request, token))
-            db.session.commit()
-        except SQLAlchemyError as error:
-            end_transaction()
-            log.warning("odd report not kept", error=str(error))
-
-    def _is_due(self, pbx_id: int) -> bool:
-        now = time.monotonic()
-        with self._lock:
-            is_due = now - self._kept_at.get(pbx_id, -PAUSE_SECONDS) >= PAUSE_SECONDS
-            if is_due:
-                self._kept_at[pbx_id] = now
-        return is_due
-
-
-def _write(request: Request, token: str) -> str:
+def write(request: Request, token: str) -> str:
     """Return the beginning of the request, its token masked."""
     query = request.query_string.decode("utf-8", "replace")
     try:

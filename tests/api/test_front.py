@@ -17,6 +17,8 @@ from callevents import create_app
 from callevents.config import Settings
 from callevents.enums import EventType
 from callevents.extensions import db
+from callevents.heard import list_heard
+from callevents.models import Pbx
 from callevents.server.front import LONGEST_IN_LOOP, Front
 from callevents.server.protocol import Worker
 from tests.api.conftest import EVENT, is_empty, stored
@@ -127,6 +129,19 @@ def test_many_at_once_are_all_stored(served: Served) -> None:
     assert [answer.json()["id"] for answer in answers] == [
         ids[f"given:e{number}"] for number in range(200)
     ]
+
+
+def test_repeated_reports_are_kept_for_people(served: Served, pbx: Pbx) -> None:
+    """What comes a second time is kept with the first one's id, after its answer."""
+    first, again = [served.send(json={**EVENT, "id": "k"}).json()["id"] for _ in range(2)]
+    assert first == again
+
+    def heard() -> list[str]:
+        db.session.rollback()
+        return [one.reason for one in list_heard(pbx) if one.event is None]
+
+    wait_until(heard, "the repeated report")
+    assert heard() == [f"repeated; known already as event {first}."]
 
 
 def test_long_reports_are_taken_too(served: Served) -> None:

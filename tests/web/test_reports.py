@@ -1,5 +1,6 @@
 """The page of what a PBX has reported within the last hour, and what became of each."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import time_machine
@@ -10,8 +11,10 @@ from sqlalchemy import func, select
 from callevents import pbxs
 from callevents.enums import EventType
 from callevents.extensions import begin_write, db
-from callevents.heard import MAX_KEPT, list_heard, note_odd
+from callevents.heard import MAX_KEPT, explain_repeated, list_heard, note_odd
+from callevents.intake import Intake
 from callevents.models import OddReport, Pbx
+from callevents.reports import Report
 from tests.conftest import Configure
 from tests.core.faults import missing_table
 from tests.web.conftest import Visitor
@@ -53,6 +56,63 @@ def test_passed_over(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) 
     page = admin.get(PAGE).text
     assert "Passed over: Kamailio&#39;s event &#39;registered&#39; is none of the five" in page
     assert token not in page
+
+
+def test_repeated(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """What was told before is listed with what it said and which event counts, each way in.
+
+    By the short way, by the long one in a batch, in a maker's format, and by a listener.
+    """
+    headers = {"X-Ingest-Token": token}
+    for number, answers in enumerate(_tell_twice(client, pbx, headers)):
+        first, again = answers
+        db.session.rollback()
+        [found] = [one for one in list_heard(pbx) if one.event is None][:1]
+        assert first == again, number
+        assert found.reason.startswith(f"repeated; known already as event {first}")
+        assert f"event: dial-in\nextension: {number}" in found.sent
+        forget_pauses(client.application)
+    page = admin.get(PAGE).text
+    assert page.count("Passed over: repeated; known already as event ") == 4
+    assert page.count("event: dial-in") == 4
+
+
+def _tell_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Iterator[list[str]]:
+    """Tell an event twice, and give the ids in the answers, for each way in."""
+    said = {"event": "dial-in", "ext": "0", "id": "a"}
+    yield [client.get(URL, query_string=said, headers=headers).json["id"] for _ in "12"]
+    batch = [{**said, "ext": "1", "id": "b"}, {"event": "fax"}]
+    answers = [client.post(URL, json=batch, headers=headers).json for _ in "12"]
+    yield [answer["results"][0]["id"] for answer in answers]
+    begin_write()
+    pbxs.set_format(pbx, "kamailio")
+    db.session.commit()
+    call = {"event": "ringing", "from": "9", "to": "2", "callid": "c", "at": "1"}
+    answers = [client.post(URL, json=call, headers=headers).json for _ in "12"]
+    yield [answer["results"][0]["id"] for answer in answers]
+    report = Report(event_type=EventType.DIAL_IN, extension="3", key="leg:dial-in:l")
+    intake: Intake = client.application.extensions["callevents_intake"]
+    yield [intake.submit(pbx, None, [report])[0].id for _ in "12"]
+
+
+def forget_pauses(app: Flask) -> None:
+    """Let the next odd report be kept, however soon it comes."""
+    app.extensions["callevents_odd_reports"]._kept_at.clear()
+
+
+def test_repeated_ones_do_not_displace_refused_ones(pbx: Pbx) -> None:
+    """A PBX that tells all twice leaves what was refused in the list."""
+    begin_write()
+    note_odd(pbx.id, 422, "refused", "x")
+    for _ in range(MAX_KEPT + 1):
+        note_odd(pbx.id, 200, explain_repeated(["1", "2"]), "y")
+    db.session.commit()
+    heard = list_heard(pbx)
+    assert [one.reason for one in heard[-2:]] == [
+        "repeated; known already as event 1 and others.",
+        "refused",
+    ]
+    assert len(heard) == MAX_KEPT + 1
 
 
 def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: str) -> None:
