@@ -5,7 +5,6 @@ from collections.abc import Callable
 from threading import Lock
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.extensions import begin_write, db, end_transaction
 from callevents.heard import REPEATED, note_odd
@@ -32,7 +31,7 @@ class OddReports:
             begin_write()
             note_odd(pbx_id, status, reason, write())
             db.session.commit()
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001  # it is kept beside answers, and must not spoil one
             end_transaction()
             log.warning("odd report not kept", error=str(error))
 

@@ -207,11 +207,5 @@ class Listener:
         self._known_sets = present
 
     def _read_extensions(self, pbx_id: int, target: Target) -> ExtensionSet:
-        statement = select(Extension.number).where(Extension.pbx_id == pbx_id)
-        numbers = db.session.scalars(statement).all()
-        try:
-            return ExtensionSet(numbers, target.extension_pattern)
-        except ValueError as error:
-            # Refused when it is saved, so it is of another version; the list counts meanwhile.
-            log.error("the pattern cannot be used", pbx=target.pbx.slug, error=str(error))
-            return ExtensionSet(numbers)
+        numbers = db.session.scalars(select(Extension.number).where(Extension.pbx_id == pbx_id))
+        return ExtensionSet(numbers, target.extension_pattern)

@@ -7,6 +7,7 @@ from callevents.encryption import UnreadableError
 from callevents.enums import ConnectorKind
 from callevents.extensions import cipher, db
 from callevents.models import Connector, Pbx
+from callevents.patterns import compile_pattern
 
 UNREADABLE = (
     "The connector's secret cannot be decrypted with the keys that there are. Enter it again."
@@ -25,6 +26,7 @@ class Target:
     #: None if no key decrypts it.
     secret: str | None
     uses_tls: bool
+    #: Empty also where it is none, though that is refused when it is saved.
     extension_pattern: str
     changed_at: datetime
     #: When an admin last wanted the PBX to be asked for its extensions.
@@ -47,7 +49,16 @@ def make_target(connector: Connector, pbx: Pbx) -> Target:
         username=connector.username,
         secret=secret,
         uses_tls=connector.uses_tls,
-        extension_pattern=connector.extension_pattern,
+        extension_pattern=_usable(connector.extension_pattern),
         changed_at=connector.changed_at,
         list_wanted_at=connector.list_wanted_at,
     )
+
+
+def _usable(pattern: str) -> str:
+    """Return the pattern, nothing for one that is none: one PBX's must not stop the listener."""
+    try:
+        compile_pattern(pattern)
+    except ValueError:
+        return ""
+    return pattern

@@ -368,3 +368,18 @@ def test_extensions_that_are_added_count_at_once(pbx: Pbx, serve: Serve, listen:
     server.say(parts)
     wait_until(lambda: len(told(pbx)) >= len(words), "the events")
     assert told(pbx) == words
+
+
+def test_a_pattern_that_is_none_stops_nobody(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """Saved by who knew other patterns, it fits nothing; the listed extensions are followed."""
+    parts, words = find_call("asterisk", "s01")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    begin_write()
+    find(pbx).extension_pattern = r"(?!9)10\d"
+    db.session.commit()
+    listen()
+    server.wait_for_listener()
+    server.say(parts)
+    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
+    assert told(pbx) == words
