@@ -22,6 +22,7 @@ from callevents.enums import (
     AuthKind,
     BodyFormat,
     EventType,
+    Format,
     Method,
     ParameterSet,
 )
@@ -95,6 +96,18 @@ class NameForm(SentenceForm):
     """The name of a PBX or of an extension."""
 
     name = StringField("Name")
+
+
+class PbxForm(NameForm):
+    """A new PBX."""
+
+    format = SelectField(
+        "How it reports",
+        choices=[SelectChoice(format_.value, format_.label) for format_ in Format],
+        default=Format.GENERIC.value,
+        # The use case says what is wrong with another one.
+        validate_choice=False,
+    )
 
 
 class ExtensionForm(SentenceForm):

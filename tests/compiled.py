@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from flask_sqlalchemy import SQLAlchemy
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
+from sqlalchemy import Engine
 from werkzeug.routing import Rule
 
 
@@ -40,4 +42,23 @@ def routes_compiled_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
+
+
+@contextmanager
+def statements_compiled_once() -> Iterator[None]:
+    """Let the engines of all applications share what a statement is for their kind of database."""
+    kept: dict[str, Engine] = {}
+    make_engine = SQLAlchemy._make_engine
+
+    def make_sharing(extension: SQLAlchemy, *arguments: Any) -> Engine:
+        made = make_engine(extension, *arguments)
+        first = kept.setdefault(made.dialect.name, made)
+        # A dialect is told apart by which object it is, and knows its server after connecting.
+        if first is not made and getattr(first.dialect, "server_version_info", None):
+            made.dialect, made._compiled_cache = first.dialect, first._compiled_cache
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SQLAlchemy, "_make_engine", make_sharing)
         yield

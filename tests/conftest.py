@@ -20,7 +20,7 @@ from callevents.enums import EventType, Method
 from callevents.extensions import begin_write, db
 from callevents.models import Hook, Pbx
 from tests.aged import AddEvents
-from tests.compiled import Templates, routes_compiled_once
+from tests.compiled import Templates, routes_compiled_once, statements_compiled_once
 from tests.databases import PostgresDatabases, SqliteDatabases
 from tests.ports import find_free_port
 from tests.receiver import Receiver
@@ -62,9 +62,9 @@ def _quick_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _routes() -> Iterator[None]:
-    """Compile routes once, and not for each test's application."""
-    with routes_compiled_once():
+def _compiled_once() -> Iterator[None]:
+    """Compile routes and statements once, and not for each test's application."""
+    with routes_compiled_once(), statements_compiled_once():
         yield
 
 

@@ -5,9 +5,10 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 
 from callevents import directory, pbxs
+from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.forms import NameForm
+from callevents.forms import NameForm, PbxForm
 from callevents.web import connectors, dialogs, hx
 from callevents.web.dialogs import posted
 from callevents.web.guard import for_admins
@@ -31,11 +32,13 @@ def index() -> str:
 @for_admins
 def add() -> Any:
     """Show the form of a new PBX; add it, and show its token this once."""
-    form = NameForm(posted())
+    form = PbxForm(posted())
     if request.method == "POST":
         try:
             pbx, token = pbxs.add_pbx(form.name.data or "")
+            pbxs.set_format(pbx, form.format.data or Format.GENERIC)
         except InvalidError as error:
+            db.session.rollback()
             form.show(error)
         else:
             db.session.commit()

@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -129,7 +129,23 @@ def working(engine: Engine) -> Engine:
     return engine
 
 
-def check_accessibility(page: Page) -> None:
-    """Fail with axe's report if it finds anything."""
-    found = Axe().run(page)
+#: The rules of axe that look at colours.
+COLOUR_RULES = ("color-contrast", "link-in-text-block")
+
+
+def check_accessibility(page: Page, *, rules: Sequence[str] = ()) -> None:
+    """Fail with axe's report if it finds anything; by default by all of its rules."""
+    # What is as it should be is not described: that would be most of the work.
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    found = Axe().run(page, options=options)
     assert not found.response["violations"], found.generate_report()
+
+
+def scrolls_sideways(page: Page) -> bool:
+    """Return whether the page is wider than the window."""
+    wider: bool = page.evaluate(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )
+    return wider

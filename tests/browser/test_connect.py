@@ -1,10 +1,13 @@
 """The page that connects a PBX, in a browser."""
 
+import re
+
+import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from callevents.models import Pbx
-from tests.browser.conftest import check_accessibility
+from tests.browser.conftest import NARROW, People, check_accessibility, scrolls_sideways
 
 PAGE = "/pbxs/head-office/connect"
 
@@ -41,3 +44,23 @@ def test_without_javascript(plain: Page, pbx: Pbx, token: str, client: FlaskClie
     client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101")
     plain.get_by_role("link", name="Look whether something has come").click()
     expect(plain.get_by_role("heading", name="Head office is heard")).to_be_visible()
+
+
+@pytest.mark.parametrize("make", ["asterisk", "freeswitch"])
+def test_long_lines_scroll_in_their_box(sign_in: People, pbx: Pbx, make: str) -> None:
+    """On a phone, lines of a dialplan stay lines: the box scrolls sideways, and not the page."""
+    page = sign_in.open(viewport=NARROW)
+    page.goto(f"{PAGE}?make={make}")
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    boxes = page.get_by_role("region", name=re.compile("lines$"))
+    sizes = boxes.evaluate_all(
+        """all => all.map(one => {
+            const line = parseFloat(getComputedStyle(one).lineHeight);
+            const whole = (one.textContent.split("\\n").length + 3) * line;
+            return [one.scrollWidth > one.clientWidth, one.clientHeight < whole];
+        })"""
+    )
+    assert [True, True] in sizes
+    assert all(keeps_lines for _scrolls, keeps_lines in sizes)
+    assert not scrolls_sideways(page)
+    check_accessibility(page)

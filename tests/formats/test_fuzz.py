@@ -19,7 +19,7 @@ from tests.fuzz.checks import read_message
 from tests.fuzz.examples import GOOD, TEXTS
 
 fuzz = settings(
-    max_examples=int(os.environ.get("CALLEVENTS_FUZZ_EXAMPLES", "200")),
+    max_examples=int(os.environ.get("CALLEVENTS_FUZZ_EXAMPLES", "60")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 WORDS = [

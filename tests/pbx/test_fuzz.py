@@ -19,7 +19,7 @@ from tests.fuzz.checks import check_events, check_tracker
 from tests.pbx.recorded import EXPECTED, EXTENSIONS, read_messages, read_stream
 
 fuzz = settings(
-    max_examples=int(os.environ.get("CALLEVENTS_FUZZ_EXAMPLES", "200")),
+    max_examples=int(os.environ.get("CALLEVENTS_FUZZ_EXAMPLES", "60")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 MAX_LEGS = 20

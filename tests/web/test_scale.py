@@ -43,8 +43,8 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
         for event_type in EventType
     ]
     begin_write()
-    db.session.execute(insert(Extension), extensions)
-    db.session.execute(insert(Hook), hooks)
+    db.session.execute(insert(Extension.__table__), extensions)
+    db.session.execute(insert(Hook.__table__), hooks)
     db.session.commit()
     return str(extensions[0]["id"])
 
