@@ -35,3 +35,13 @@ def test_list_of_formats() -> None:
         assert f"`{format_}`" in text
     for path in FOLDER.glob("*.md"):
         assert path.name == "README.md" or f"({path.name})" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["asterisk.md", "freeswitch.md", "ingest.md", "formats/kamailio.md"]
+)
+def test_what_was_tried_is_said(name: str) -> None:
+    """The pages whose lines were tried, at least in part, say which."""
+    page = (ROOT / "docs" / name).read_text().replace("\n", " ")
+    assert "tried" in page.replace(NOT_TRIED, "")
+    assert (NOT_TRIED in page) is (name != "formats/kamailio.md")
