@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from callevents.delivery.schedule import Ready, add_ahead, find_ready, share_out
+from callevents.delivery.schedule import Ready, Share, add_ahead, find_ready, share_out
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db, write_transaction
 from callevents.models import Delivery, Origin, utc_now
@@ -106,6 +106,19 @@ def test_ahead_has_some_of_both() -> None:
     for order in (both, both[::-1]):
         found = add_ahead([], order, {1}, lambda _origin_id, _starting: 64)
         assert [(one.ready, one.ahead) for one in found] == [(order[0], 56), (order[1], 8)]
+
+
+def test_nothing_ahead_while_another_has_no_thread() -> None:
+    """What waits for its first thread finds nothing claimed ahead; once it has one, there is."""
+    quick, waiting = Ready(1, is_retry=False), Ready(2, is_retry=False)
+    shares = [Share(quick, 3)]
+
+    def ahead(in_flight: set[int]) -> int:
+        found = add_ahead(shares, [quick, waiting], in_flight, lambda _origin_id, _starting: 8)
+        return sum(share.ahead for share in found)
+
+    assert ahead(set()) == 0
+    assert ahead({2}) == 16
 
 
 def test_shares_are_drawn_anew() -> None:
