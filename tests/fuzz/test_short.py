@@ -5,7 +5,7 @@ import pytest
 from tests.fuzz.running import run
 from tests.fuzz.targets import TARGETS
 
-MESSAGES = 2000
+MESSAGES = 1500
 
 
 @pytest.mark.parametrize("name", TARGETS)
