@@ -1,0 +1,91 @@
+"""Proposals of extensions in a browser: ticked, added, dismissed, and the PBX asked."""
+
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from callevents import connectors, directory, proposals
+from callevents.connectors import Access
+from callevents.enums import ConnectorKind, ConnectorState
+from callevents.extensions import begin_write, db
+from callevents.models import Pbx, utc_now
+from callevents.pbx.listing import Proposal
+from tests.browser.conftest import NARROW, People, check_accessibility
+
+PAGE = "/pbxs/head-office"
+NAMES = {"201": "Anna Schmidt", "202": "", "203": "Front desk with a rather long name", "204": ""}
+
+
+@pytest.fixture
+def listed(pbx: Pbx) -> Pbx:
+    """The PBX, connected, which has listed four numbers."""
+    begin_write()
+    access = Access(kind=ConnectorKind.FREESWITCH, host="pbx.example", port=8021, secret="s")
+    connector = connectors.set_connector(pbx, access)
+    connector.state, connector.connected_since = ConnectorState.CONNECTED, utc_now()
+    connector.leader_until = utc_now() + timedelta(hours=1)
+    connector.listed, connector.listed_at = 4, utc_now()
+    rows = [Proposal(number, number, name) for number, name in NAMES.items()]
+    proposals.note_known(pbx, rows, utc_now())
+    db.session.commit()
+    return pbx
+
+
+def added(pbx: Pbx) -> list[str]:
+    """Return the numbers of the PBX's extensions."""
+    db.session.rollback()
+    return [one.number for one in directory.list_extensions(pbx)]
+
+
+def test_one_ticked_and_all(admin: Page, listed: Pbx) -> None:
+    """A row's button adds that row only; the other buttons what is ticked, or all."""
+    admin.goto(f"{PAGE}/extensions")
+    expect(admin.get_by_role("button", name="Add selected")).to_be_disabled()
+    check_accessibility(admin)
+    admin.get_by_label("202").check()
+    admin.get_by_role("button", name="Add 201").click()
+    expect(admin.get_by_role("button", name="Add 201")).to_have_count(0)
+    assert added(listed) == ["201"]
+    admin.get_by_label("202").check()
+    admin.get_by_role("button", name="Add selected").click()
+    expect(admin.get_by_role("button", name="Add 202")).to_have_count(0)
+    assert added(listed) == ["201", "202"]
+    admin.get_by_role("button", name="Add all 2").click()
+    expect(admin.locator(".proposals")).to_have_count(0)
+    assert added(listed) == ["201", "202", "203", "204"]
+
+
+def test_without_javascript(plain: Page, listed: Pbx) -> None:
+    """The same by forms alone."""
+    plain.goto(f"{PAGE}/extensions")
+    plain.get_by_role("button", name="Dismiss 204").click()
+    plain.get_by_label("202").check()
+    plain.get_by_role("button", name="Add selected").click()
+    expect(plain.get_by_role("button", name="Add 203")).to_be_visible()
+    assert added(listed) == ["202"]
+    assert proposals.count_proposals(listed) == 2
+
+
+def test_the_pbx_is_asked(admin: Page, listed: Pbx) -> None:
+    """The page says that it was asked and, by itself, what came."""
+    admin.goto(PAGE)
+    expect(admin.get_by_role("link", name="4 not added yet")).to_be_visible()
+    check_accessibility(admin)
+    admin.get_by_role("button", name="Ask the PBX now").click()
+    expect(admin.get_by_text("no answer yet")).to_be_visible()
+    begin_write()
+    connector = connectors.get_connector(listed)
+    connector.listed, connector.listed_at = 5, utc_now()
+    db.session.commit()
+    expect(admin.get_by_text("5 listed")).to_be_visible()
+    expect(admin.get_by_text("no answer yet")).to_have_count(0)
+
+
+def test_narrow(sign_in: People, listed: Pbx) -> None:
+    """Nothing scrolls sideways."""
+    page = sign_in.open("admin", viewport=NARROW)
+    for path in (PAGE, f"{PAGE}/extensions"):
+        page.goto(path)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= NARROW["width"]
