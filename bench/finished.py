@@ -27,7 +27,7 @@ def fill(engine: Engine, count: int) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("VACUUM ANALYZE")
-            # What was filled in is on disk, as it is where it grew over months.
+            # No page that was filled in has still to be written, as where they came over months.
             connection.exec_driver_sql("CHECKPOINT")
 
 

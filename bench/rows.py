@@ -56,6 +56,7 @@ def _sqlite(folder: Path) -> Iterator[list[str]]:
         yield [first, second]
 
 
+# They do not wait for the disk, which would take the same in both and hide a difference.
 @contextmanager
 def _postgres(folder: Path) -> Iterator[list[str]]:
     servers = [PostgresDatabases(folder) for _ in range(2)]

