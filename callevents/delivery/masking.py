@@ -26,13 +26,21 @@ def is_location(header: str) -> bool:
     return header.lower() in {"location", "content-location"}
 
 
-@lru_cache(maxsize=4096)
 def mask_address(address: str) -> str:
     """Return the address with its user and the values of parameters that look secret masked.
 
     A placeholder says nothing secret, and stays.
     """
     return _PARAMETER.sub(_mask_value, _USER.sub(rf"\1{MASK}", address))
+
+
+@lru_cache(maxsize=4096)
+def mask_url(url: str) -> str:
+    """Return the same for a hook's URL, which is remembered.
+
+    For those only: they are few and short, but what receivers say would fill the memory.
+    """
+    return mask_address(url)
 
 
 def find_secrets(address: str) -> Sequence[str]:

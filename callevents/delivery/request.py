@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from callevents.delivery.masking import MASK, SHORTEST_SECRET, find_secrets, mask_address
+from callevents.delivery.masking import MASK, SHORTEST_SECRET, find_secrets, mask_url
 from callevents.delivery.signing import Signing
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
 from callevents.placeholders import PARAMETER_NAMES, VOIPNOW_NAMES, fill_header, fill_url
@@ -154,7 +154,7 @@ def _address(url: str, known: Mapping[str, str], query: str) -> str:
 
 def _masked_address(url: str, known: Mapping[str, str], query: str) -> str:
     """Return the address with its own secrets masked, empty if it has none."""
-    masked = mask_address(url)
+    masked = mask_url(url)
     return "" if masked == url else _address(masked, known, query).replace(quote(MASK), MASK)
 
 

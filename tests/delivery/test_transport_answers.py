@@ -1,6 +1,9 @@
 """One attempt over real sockets: what is kept of the answer."""
 
+import gc
 import threading
+import tracemalloc
+from itertools import count
 
 import pytest
 
@@ -112,6 +115,29 @@ def test_secrets_of_a_redirect_are_masked(transport: Transport, serve: Serve) ->
     assert answer.error == f"The receiver redirects to {shown}; redirects are not followed."
     assert ["Location", shown] in answer.headers
     assert answer.body == '<a href="https://••••@sso.example/in?Session_Token=••••">there</a>'
+
+
+def test_redirect_targets_are_not_remembered(transport: Transport, serve: Serve) -> None:
+    """A receiver that redirects elsewhere each time, at great length, does not fill the memory."""
+
+    def talk(connection: Connection) -> None:
+        for number in count():
+            if not connection.read_request():
+                break
+            target = f"Location: http://a/{number}?token=" + "x" * 50_000
+            connection.send(head("302 Found", target, "Content-Length: 0"))
+
+    server = serve(talk)
+    get(transport, server.url)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        assert all(get(transport, server.url).status_code == 302 for _ in range(50))
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1_000_000
 
 
 def test_hostile_redirect_target_is_harmless_text(transport: Transport, serve: Serve) -> None:
