@@ -10,6 +10,8 @@ from callevents.models import Attempt
 
 #: What curl finds out by itself.
 _OWN = frozenset({"content-length", "host", "connection"})
+#: The last parameter's name.
+_LAST_NAME = re.compile(r"([^?&;=]*)=[^?&;=]*$")
 
 
 def as_curl(attempt: Attempt) -> str:
@@ -35,9 +37,10 @@ def _url(url: str) -> str:
 
 
 def _masked_names(url: str) -> Iterator[str]:
-    """Yield the name of the parameter before each mask."""
+    """Yield the name of the parameter before each mask, which calls may have said as well."""
     for before in url.split(MASK)[:-1]:
-        yield unquote(re.split(r"[?&;=]", before)[-2])
+        name = _LAST_NAME.search(before)
+        yield unquote(name[1]) if name else "VALUE"
 
 
 def _header(name: str, value: str) -> str:

@@ -72,6 +72,15 @@ def test_secrets_of_the_url_are_variables(receiver: Receiver) -> None:
     assert arrival.target == "/pop?x=it's&token=%26'1&y=$HOME;api.key=k$y"
 
 
+def test_masks_that_are_none(receiver: Receiver) -> None:
+    """A caller who is called like a mask does not spoil the command, wherever the name stands."""
+    command = as_curl(attempt(f"{receiver.url}/{MASK}/x?token=a{MASK}&{MASK}"))
+    assert MASK not in command
+    run(command, VALUE="Ana", TOKEN="k$y")
+    [arrival] = receiver.wait_for(1)
+    assert arrival.target == "/Ana/x?token=ak$y&Ana"
+
+
 def test_what_curl_finds_out_itself() -> None:
     """Length and host are left to curl, so that the body can be changed by hand."""
     command = as_curl(
