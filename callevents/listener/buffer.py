@@ -57,9 +57,12 @@ class Buffer:
             self._changed.notify_all()
 
     def hold(self) -> None:
-        """Hold back what is added from now on, until it is known whether it is to be stored."""
+        """Hold back what is added from now on, until it is known whether it is to be stored.
+
+        Not once all is to be taken: nobody would give it out.
+        """
         with self._changed:
-            if self._free is None:
+            if self._free is None and not math.isinf(self._limit):
                 self._free = len(self._events)
 
     def release(self) -> None:
@@ -80,9 +83,13 @@ class Buffer:
             return held
 
     def take_all(self) -> None:
-        """Have no limit any more: whoever adds is about to end, and must not wait."""
+        """Have no limit and hold back nothing any more: all is about to end.
+
+        Neither who adds nor who stores must wait.
+        """
         with self._changed:
             self._limit = math.inf
+            self._free = None
             self._changed.notify_all()
 
     def close(self) -> None:

@@ -79,7 +79,6 @@ class Follower:
     def request_stop(self) -> None:
         """Read no more, store what has been read, and end."""
         self._stopping.set()
-        self._buffer.release()
         self._storer.give_up_after(self._settings.shutdown_seconds)
         self._buffer.take_all()
 

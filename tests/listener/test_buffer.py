@@ -1,6 +1,9 @@
 """The events that are not stored yet: in order, and bounded."""
 
 import threading
+from typing import Any
+
+import pytest
 
 from callevents.enums import EventType
 from callevents.listener.buffer import Buffer
@@ -71,12 +74,52 @@ def test_what_is_held_back_is_given_out_or_forgotten() -> None:
 def test_who_stores_waits_for_what_is_held_back() -> None:
     """Closed or not: it may still be given out."""
     buffer = Buffer(10)
-    looked: list[list[TrackedEvent]] = []
     buffer.hold()
     buffer.put([event(1)])
     buffer.close()
-    storer = threading.Thread(target=lambda: looked.append(buffer.look(9)))
-    storer.start()
+    looking = Looking(buffer)
+    wait_until(lambda: looking.waits, "the storer to wait")
+    assert looking.found == []
     buffer.release()
-    storer.join()
-    assert looked == [[event(1)]]
+    assert looking.finish() == [event(1)]
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_nothing_is_held_back_at_the_end(is_lost: bool) -> None:
+    """Who reads on for a moment after it was told to end keeps nobody from storing and ending."""
+    buffer = Buffer(10)
+    buffer.hold()
+    buffer.put([event(1)])
+    if is_lost:
+        assert buffer.drop_held() == 1
+        buffer.hold()
+    buffer.take_all()
+    buffer.hold()
+    buffer.put([event(2)])
+    buffer.close()
+    assert Looking(buffer).finish() == ([] if is_lost else [event(1), event(2)])
+
+
+class Looking:
+    """Somebody who looks for events, and may have to wait."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self.found: list[list[TrackedEvent]] = []
+        self._buffer = buffer
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        self.found.append(self._buffer.look(9))
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits within `look`."""
+        condition: Any = self._buffer._changed
+        return bool(condition._waiters)
+
+    def finish(self) -> list[TrackedEvent]:
+        """Return what was found, once it was."""
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        return self.found[0]
