@@ -70,7 +70,10 @@ class Follower:
         self._buffer.release()
 
     def lose_lead(self) -> None:
-        """End, because another listener leads: what was read since it might, it has heard too."""
+        """End, because another listener leads since this process was paused.
+
+        What was read since then is not stored: the other one has heard it too.
+        """
         self._stopping.set()
         dropped = self._buffer.drop_held()
         log.warning("another listener leads", pbx=self.target.pbx.slug, dropped=dropped)

@@ -49,6 +49,8 @@ class Listener:
         self._counted: dict[int, dict[str, int]] = {}
         self._known_sets: dict[int, object] = {}
         self._stopping = threading.Event()
+        #: Whether the database did not answer when we looked last.
+        self._was_away = False
         self._renew_at = self._look_at_extensions_at = self._lead_until = 0.0
         #: What was written down last.
         self._told: dict[int, object] = {}
@@ -63,8 +65,10 @@ class Listener:
             try:
                 with self._app.app_context():
                     self._look()
+                self._was_away = False
             except SQLAlchemyError as error:
                 # The followers go on, and keep what they read.
+                self._was_away = True
                 log.error("the database does not answer", error=str(error))
             self._stopping.wait(LOOK_SECONDS)
 
@@ -182,7 +186,8 @@ class Listener:
 
     def _end(self, pbx_id: int, *, is_lost: bool = False) -> None:
         follower = self._ending[pbx_id] = self._followers.pop(pbx_id)
-        if is_lost:
+        # While the database was away nobody else could lead: what was read then only we have heard.
+        if is_lost and not self._was_away:
             follower.lose_lead()
         else:
             follower.request_stop()

@@ -34,6 +34,16 @@ class Listening:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    @property
+    def id(self) -> str:
+        """What it calls itself as the leader."""
+        return self._listener._myself.id
+
+    @property
+    def waiting(self) -> int:
+        """How many events it has read that are not stored."""
+        return sum(follower.waiting for follower in self._listener._followers.values())
+
     def _run(self) -> None:
         self._listener.run()
         self._listener.close()

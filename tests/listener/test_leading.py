@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event, text, update
 
 from callevents.config import Settings
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db
+from callevents.extensions import begin_write, db, write_transaction
 from callevents.listener.leading import Myself, let_go, take_lead
 from callevents.models import Connector, Delivery, Pbx, utc_now
 from tests.conftest import SECRET_KEY, Configure
@@ -203,6 +203,27 @@ def test_the_database_is_away_for_a_while(pbx: Pbx, serve: Serve, listen: Listen
     assert told(pbx) == words
 
 
+def test_the_database_is_away_for_longer_than_the_lease(
+    pbx: Pbx, serve: Serve, listen: Listen
+) -> None:
+    """What the leader reads meanwhile is stored, though the other listener is faster afterwards."""
+    parts, words = find_call("asterisk", "s01")
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    leader = listen()
+    server.wait_for_listener()
+    other = listen()
+    with lead_after_outage(db.engine, pbx, other):
+        is_over = utc_now() + timedelta(seconds=1)
+        wait_until(lambda: utc_now() > is_over, "the end of the lease")
+        server.say(parts)
+        wait_until(lambda: leader.waiting == len(words), "the leader to read")
+        assert len(server.clients) == 1
+    server.wait_for_listener(2)
+    wait_until(lambda: len(told(pbx)) >= len(words), "what was read meanwhile")
+    assert told(pbx) == words
+
+
 def test_starting_while_the_database_is_not_ready(
     pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,6 +271,23 @@ def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) 
     server.say(parts[half:])
     wait_until(lambda: len(told(pbx)) >= 2, "the hangups")
     assert told(pbx) == words[4:]
+
+
+@contextmanager
+def lead_after_outage(engine: Engine, pbx: Pbx, listening: Listening) -> Iterator[None]:
+    """Take the leases away; when they are back, this listener was the first who took them."""
+    with write_transaction(engine) as connection:
+        connection.execute(text("ALTER TABLE connector RENAME TO connector_away"))
+    try:
+        yield
+    finally:
+        with write_transaction(engine) as connection:
+            connection.execute(text("ALTER TABLE connector_away RENAME TO connector"))
+            connection.execute(
+                update(Connector)
+                .where(Connector.pbx_id == pbx.id)
+                .values(leader_id=listening.id, leader_until=utc_now() + LEASE)
+            )
 
 
 @contextmanager
