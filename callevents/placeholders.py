@@ -77,7 +77,15 @@ def fill_url(url: str, values: Values) -> str:
         return escape_url(url)
     path, mark, query = url.partition("?")
     segments = [_fill_segment(segment, values) for segment in path.split("/")]
-    return "/".join(segments) + mark + _fill(query, values)
+    return "/".join(segments) + mark + fill_query(query, values)
+
+
+def fill_query(text: str, values: Values) -> str:
+    """Return a URL's query, or a part of it, in the same way."""
+    return "".join(
+        quote(values[part], safe="") if is_name else escape_url(part)
+        for is_name, part in _split(text)
+    )
 
 
 def fill_header(text: str, values: Values) -> str:
@@ -94,15 +102,8 @@ def escape_url(url: str) -> str:
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~")
 
 
-def _fill(text: str, values: Values) -> str:
-    return "".join(
-        quote(values[part], safe="") if is_name else escape_url(part)
-        for is_name, part in _split(text)
-    )
-
-
 def _fill_segment(segment: str, values: Values) -> str:
-    filled = _fill(segment, values)
+    filled = fill_query(segment, values)
     if not has_placeholder(segment):
         return filled
     parts = _CUTS.split(filled)

@@ -13,7 +13,13 @@ from urllib.parse import quote, unquote, urlsplit
 from callevents.delivery.masking import MASK, SHORTEST_SECRET, find_secrets, mask_url
 from callevents.delivery.signing import Signing
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
-from callevents.placeholders import PARAMETER_NAMES, VOIPNOW_NAMES, fill_header, fill_url
+from callevents.placeholders import (
+    PARAMETER_NAMES,
+    VOIPNOW_NAMES,
+    fill_header,
+    fill_query,
+    fill_url,
+)
 
 USER_AGENT = "CallEvents/1.0"
 FORM = "application/x-www-form-urlencoded"
@@ -141,7 +147,7 @@ def build_request(
     secret = _secret_headers(recipe, known)
     _replace(headers, secret)
     masks = {name: _mask(recipe, name) for name in secret}
-    secrets = _find_secrets(recipe, secret)
+    secrets = _find_secrets(recipe, secret, known)
     url = _address(recipe.url, known, query)
     masked_url = _masked_address(recipe.url, known, query)
     return Request(recipe.method, url, headers, body, masks, secrets, signing, masked_url)
@@ -176,9 +182,12 @@ def _secret_headers(recipe: Recipe, known: Mapping[str, str]) -> dict[str, str]:
     return headers
 
 
-def _find_secrets(recipe: Recipe, headers: Mapping[str, str]) -> Sequence[str]:
+def _find_secrets(
+    recipe: Recipe, headers: Mapping[str, str], known: Mapping[str, str]
+) -> Sequence[str]:
     """Return what must not be read in answers, as it is and as JSON and HTML escape it."""
-    in_url = find_secrets(recipe.url)
+    # As they are sent: receivers repeat them like that, or decoded.
+    in_url = [fill_query(secret, known) for secret in find_secrets(recipe.url)]
     if not headers and not in_url:
         return ()
     plain = {value.strip() for name, value in headers.items() if name.lower() not in _HARMLESS}

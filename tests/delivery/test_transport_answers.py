@@ -98,12 +98,30 @@ def test_answers_that_repeat_a_password_are_masked(transport: Transport, serve: 
     assert transport.send(build_request(recipe, [])).body == "ana:•••• ••••"
 
 
-def test_answers_that_repeat_the_url_are_masked(transport: Transport, serve: Serve) -> None:
-    """What is masked in the request's own URL is masked in its answer too, escaped or not."""
-    server = serve(answers(head("200 OK") + b"GET /?key=ge%2Fheim&pin=1 is ge/heim"))
-    recipe = Recipe(Method.GET, server.url + "/?key=ge%2Fheim&pin=1", parameters=ParameterSet.NONE)
-    answer = transport.send(build_request(recipe, []))
-    assert answer.body == "GET /?key=••••&pin=1 is ••••"
+@pytest.mark.parametrize(
+    ("query", "written", "kept"),
+    [
+        (
+            "key=ge%2Fheim&pin=1",
+            "GET /?key=ge%2Fheim&pin=1 is ge/heim",
+            "GET /?key=••••&pin=1 is ••••",
+        ),
+        ("token=gehäim123", "GET /?token=geh%C3%A4im123 is gehäim123", "GET /?token=•••• is ••••"),
+        (
+            "token=s3cret-{CallID}",
+            "token=s3cret-c%2F1 is s3cret-c/1 of c/1",
+            "token=•••• is •••• of c/1",
+        ),
+    ],
+    ids=["escaped", "to be escaped", "placeholder"],
+)
+def test_answers_that_repeat_the_url_are_masked(
+    transport: Transport, serve: Serve, query: str, written: str, kept: str
+) -> None:
+    """What is masked in the request's own URL is masked in its answer too, as sent or decoded."""
+    server = serve(answers(head("200 OK") + written.encode()))
+    recipe = Recipe(Method.GET, f"{server.url}/?{query}", parameters=ParameterSet.NONE)
+    assert transport.send(build_request(recipe, [("CallID", "c/1")])).body == kept
 
 
 def test_secrets_of_a_redirect_are_masked(transport: Transport, serve: Serve) -> None:
