@@ -5,9 +5,9 @@ import re
 from werkzeug.wrappers import Request
 
 from callevents.heard import MAX_SENT_LENGTH
+from callevents.masks import MASK
 
 _TOKEN = re.compile(r"(?i)(token=)[^&\s]+")
-MASK = "***"
 
 
 def write(request: Request, token: str) -> str:

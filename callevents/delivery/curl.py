@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from callevents.delivery.masking import MASK
+from callevents.masks import MASK
 from callevents.models import Attempt
 
 #: What curl finds out by itself.

@@ -1,14 +1,13 @@
 """Addresses for logs and people: without what may be secret in them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import unquote
 
+from callevents.masks import MASK
 from callevents.placeholders import is_placeholder
 
-#: Stands for what is secret wherever a request is shown.
-MASK = "••••"
 #: Shorter values are not looked for in answers, where they would be found by chance.
 SHORTEST_SECRET = 6
 
@@ -48,13 +47,6 @@ def find_secrets(address: str) -> Sequence[str]:
     users = [user for _slashes, user in _USER.findall(address)]
     values = [value for _mark, name, value in _PARAMETER.findall(address) if _hides(name, value)]
     return [secret for secret in users + values if len(secret) >= SHORTEST_SECRET]
-
-
-def mask_all(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with the secrets masked."""
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
 
 
 def _mask_value(found: re.Match[str]) -> str:

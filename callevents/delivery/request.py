@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from callevents.delivery.masking import MASK, SHORTEST_SECRET, find_secrets, mask_url
+from callevents.delivery.masking import SHORTEST_SECRET, find_secrets, mask_url
 from callevents.delivery.signing import Signing
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.masks import MASK, mask_all
 from callevents.placeholders import (
     PARAMETER_NAMES,
     VOIPNOW_NAMES,
@@ -80,9 +81,7 @@ class Request:
 
     def mask(self, text: str) -> str:
         """Return what a receiver has answered, without the secrets that it repeats."""
-        for secret in self.secrets:
-            text = text.replace(secret, MASK)
-        return text
+        return mask_all(text, self.secrets)
 
     def as_text(self, moment: datetime) -> str:
         """Return the request as HTTP/1.1 writes it, with plain line ends, secrets masked."""

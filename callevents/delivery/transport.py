@@ -13,15 +13,11 @@ from urllib.parse import urlsplit
 
 from callevents.config import Settings
 from callevents.delivery.connections import Pools
-from callevents.delivery.masking import (
-    find_secrets,
-    is_location,
-    mask_address,
-    mask_all,
-)
+from callevents.delivery.masking import find_secrets, is_location, mask_address
 from callevents.delivery.request import Request
 from callevents.delivery.sentences import describe_error, describe_status, is_refusal
 from callevents.delivery.watch import INTERRUPTED, Watch, Watched
+from callevents.masks import mask_all
 from callevents.models import utc_now
 
 Headers = list[list[str]]

@@ -2,9 +2,9 @@
 
 import re
 
+from callevents.masks import MASK
 from callevents.pbx.values import Message
 
-MASK = "••••"
 #: Parts of the names of values that are secret as a whole, such as FreeSWITCH's variables.
 _SECRET_NAME = re.compile(
     r"passw|passphrase|secret|token|credential|nonce|cookie|api_?key|sip_auth|authorization"

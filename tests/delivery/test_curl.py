@@ -5,8 +5,8 @@ import subprocess
 import pytest
 
 from callevents.delivery.curl import as_curl
-from callevents.delivery.masking import MASK
 from callevents.enums import Method
+from callevents.masks import MASK
 from callevents.models import Attempt
 from tests.receiver import Receiver
 

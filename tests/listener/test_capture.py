@@ -11,8 +11,9 @@ from click.testing import Result
 from flask import Flask
 
 from callevents.config import Settings
+from callevents.masks import MASK
 from callevents.models import Pbx
-from callevents.pbx.masking import MASK, mask
+from callevents.pbx.masking import mask
 from callevents.pbx.replay import SOURCES
 from callevents.pbx.values import Message
 from tests.conftest import SECRET_KEY
