@@ -1,6 +1,6 @@
 """Use cases on a PBX's extensions: list, add, rename, delete."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, false, func, or_, se
 
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
-from callevents.extensions import db
+from callevents.extensions import db, insert_into
 from callevents.hooks import ALL_EXTENSIONS, cancel_deliveries
 from callevents.models import (
     MAX_NAME_LENGTH,
@@ -20,6 +20,7 @@ from callevents.models import (
     SeenExtension,
     new_id,
     to_id,
+    utc_now,
 )
 from callevents.pbxs import check_text
 
@@ -127,6 +128,24 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
     return extension
 
 
+def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
+    """Add the extensions with these numbers and names; return the numbers of those added.
+
+    A number that is an extension already, or can be none, is passed over.
+    """
+    now = utc_now()
+    rows = [
+        {"id": new_id(), "pbx_id": pbx.id, "number": number, "name": name, "created_at": now}
+        for number, name in names.items()
+        if can_be_added(number)
+    ]
+    _forget_seen(pbx, *names)
+    if not rows:
+        return []
+    insert = insert_into(Extension).on_conflict_do_nothing().returning(Extension.number)
+    return list(db.session.execute(insert, rows).scalars())
+
+
 def rename_extension(extension: Extension, name: str) -> None:
     """Change the extension's name; raises InvalidError about `name`."""
     extension.name = _check_name(name)
@@ -150,14 +169,21 @@ def check_number(number: str) -> str:
     return check_text(number, field="number", longest=MAX_NUMBER_LENGTH)
 
 
+def can_be_added(number: str) -> bool:
+    """Tell whether an extension can have this number, as it is."""
+    try:
+        return check_number(number) == number
+    except InvalidError:
+        return False
+
+
 def _check_name(name: str) -> str:
     return check_text(name.strip(), field="name", longest=MAX_NAME_LENGTH)
 
 
-def _forget_seen(pbx: Pbx, number: str) -> None:
-    db.session.execute(
-        delete(SeenExtension).where(SeenExtension.pbx_id == pbx.id, SeenExtension.number == number)
-    )
+def _forget_seen(pbx: Pbx, *numbers: str) -> None:
+    seen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(numbers))
+    db.session.execute(delete(SeenExtension).where(*seen))
 
 
 def _matching(pbx: Pbx, search: str) -> Select[Extension]:

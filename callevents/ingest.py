@@ -14,6 +14,7 @@ from sqlalchemy import select
 from callevents.completion import CallHistory, complete
 from callevents.enums import CallStatus, DeliveryState, EventType
 from callevents.extensions import db
+from callevents.hooks import ALL_EXTENSIONS
 from callevents.ingest_statements import (
     EVENTS_OF_KEYS,
     EXTENSIONS,
@@ -298,7 +299,7 @@ def _remember_unknown(
     pbx: Pbx, rows: Iterable[Row], directory: dict[str, str], now: datetime
 ) -> None:
     """Keep the numbers that are no extensions yet, so that the page can offer to add them."""
-    unknown = sorted({row["extension"] for row in rows} - directory.keys())
+    unknown = sorted({row["extension"] for row in rows} - directory.keys() - {ALL_EXTENSIONS})
     if not unknown:
         return
     seen = {"pbx_id": pbx.id, "last_seen_at": now, "name": "", "dismissed": False}

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
+from callevents.directory import add_extensions, can_be_added
 from callevents.extensions import db, insert_into
-from callevents.models import MAX_NAME_LENGTH, Extension, Pbx, SeenExtension, new_id, utc_now
+from callevents.models import MAX_NAME_LENGTH, Extension, Pbx, SeenExtension
 from callevents.pbx.listing import Proposal
 
 #: So many are shown at once.
@@ -51,7 +52,7 @@ def add_proposals(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
         found.update(db.session.execute(named.where(*_proposed(pbx), *chosen)).all())
     added: list[str] = []
     for part in cut(sorted(found)):
-        added += _insert(pbx, {number: found[number] for number in part})
+        added += add_extensions(pbx, {number: found[number] for number in part})
     return added
 
 
@@ -80,7 +81,7 @@ def note_known(pbx: Pbx, listed: Collection[Proposal], at: datetime) -> None:
         }
         # In the order in which others write them too, so that nobody waits for each other.
         for one in sorted(listed, key=lambda one: one.number)
-        if taken.isdisjoint((one.number, one.full))
+        if can_be_added(one.number) and taken.isdisjoint((one.number, one.full))
     ]
     if rows:
         db.session.connection().execute(_known_insert(), rows)
@@ -109,19 +110,6 @@ def _proposed(pbx: Pbx) -> tuple[ColumnElement[bool], ...]:
 def _usable(numbers: Collection[str]) -> list[str]:
     """Return the numbers without what can be none: NUL is nothing that PostgreSQL looks for."""
     return [number for number in numbers if number.isprintable()]
-
-
-def _insert(pbx: Pbx, names: dict[str, str]) -> list[str]:
-    now = utc_now()
-    rows = [
-        {"id": new_id(), "pbx_id": pbx.id, "number": number, "name": name, "created_at": now}
-        for number, name in names.items()
-    ]
-    insert = insert_into(Extension).on_conflict_do_nothing().returning(Extension.number)
-    added = db.session.execute(insert, rows).scalars().all()
-    seen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(list(names)))
-    db.session.execute(delete(SeenExtension).where(*seen))
-    return list(added)
 
 
 def _known_insert() -> Any:

@@ -157,6 +157,21 @@ def test_all_are_added_with_their_names(pbx: Pbx, other_pbx: Pbx) -> None:
     assert listed(other_pbx) == ["1000"]
 
 
+def test_what_stands_for_all_extensions_is_none(pbx: Pbx) -> None:
+    """It is not proposed, whether it is reported or listed, nor added."""
+    report_at(pbx, "*", "101")
+    know(pbx, {"*": "", " 102": "", "102": ""})
+    assert db.session.query(SeenExtension).count() == 2
+    assert listed(pbx) == ["101", "102"]
+    begin_write()
+    db.session.add(SeenExtension(pbx_id=pbx.id, number="*", last_seen_at=utc_now()))
+    assert proposals.add_proposals(pbx, ["*"]) == []
+    assert sorted(proposals.add_proposals(pbx, None)) == ["101", "102"]
+    assert directory.add_extensions(pbx, {"*": "", "103": "Anna"}) == ["103"]
+    db.session.commit()
+    assert {one.number for one in directory.list_extensions(pbx)} == {"101", "102", "103"}
+
+
 def test_old_proposals_are_forgotten(pbx: Pbx) -> None:
     """After the retention, by what was last heard of a number in either way."""
     now = utc_now()
