@@ -12,7 +12,7 @@ from callevents.listener.target import Target
 from callevents.models import Connector, utc_now
 from callevents.pbx.listing import MAX_LISTED, Proposal, choose
 from callevents.pbx.session import Session
-from callevents.proposals import cut, forget_unknown, note_known
+from callevents.proposals import BATCH, forget_unknown, note_known
 
 #: How often a PBX is asked while it is listened to.
 ASK_SECONDS = 3600.0
@@ -22,13 +22,17 @@ REST_SECONDS = 600.0
 log = structlog.get_logger("callevents.listener")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Learned:
     """What a PBX lists: what looks like extensions."""
 
     listed: list[Proposal]
     notice: str
     is_whole: bool
+    at: datetime
+    #: How many of them are proposed by now.
+    stored: int = 0
+    is_stored: bool = False
 
 
 class Learning:
@@ -61,7 +65,7 @@ class Learning:
                 f"The PBX lists {listing.left_out:,} more phones than the {MAX_LISTED:,} that are "
                 "looked at. Add the others by hand or by command."
             )
-        self.learned = Learned(found, notice, listing.is_whole)
+        self.learned = Learned(found, notice, listing.is_whole, utc_now())
 
     def interrupted(self, session: Session) -> None:
         """Ask again after the next log-in."""
@@ -69,21 +73,27 @@ class Learning:
         self._ask_at = time.monotonic() + rest
 
 
-def store(target: Target, learned: Learned) -> None:
-    """Propose what was learned, in transactions that hold up nobody; tell how many there are."""
-    at = utc_now()
-    for part in cut(learned.listed):
-        begin_write()
-        note_known(target.pbx, part, at)
-        db.session.commit()
+def store_next(target: Target, learned: Learned) -> None:
+    """Propose the next part of what was learned, in a transaction that holds up nobody."""
+    part = learned.listed[learned.stored : learned.stored + BATCH]
+    is_last = learned.stored + len(part) == len(learned.listed)
     begin_write()
+    note_known(target.pbx, part, learned.at)
+    if is_last:
+        _note_end(target, learned)
+    db.session.commit()
+    learned.stored += len(part)
+    learned.is_stored = is_last
+    if is_last:
+        log.info("the PBX has listed its extensions", pbx=target.pbx.slug, n=learned.stored)
+
+
+def _note_end(target: Target, learned: Learned) -> None:
     if learned.is_whole:
-        forget_unknown(target.pbx, at)
+        forget_unknown(target.pbx, learned.at)
     db.session.execute(
         update(Connector)
         .where(Connector.pbx_id == target.pbx.id, Connector.changed_at == target.changed_at)
-        .values(listed_at=at, listed=len(learned.listed), list_notice=learned.notice)
+        .values(listed_at=learned.at, listed=len(learned.listed), list_notice=learned.notice)
         .execution_options(synchronize_session=False)
     )
-    db.session.commit()
-    log.info("the PBX has listed its extensions", pbx=target.pbx.slug, n=len(learned.listed))

@@ -110,19 +110,25 @@ class Listener:
         self._follow({pbx_id: targets[pbx_id] for pbx_id in wanted})
         for pbx_id, follower in self._followers.items():
             follower.learning.want(targets[pbx_id].list_wanted_at)
-            self._learn(follower)
+        self._learn()
 
-    def _learn(self, follower: Follower) -> None:
-        """Propose what the PBX has listed; again, if the database does not answer."""
-        learned = follower.learning.learned
-        if learned is None:
-            return
+    def _learn(self) -> None:
+        """Propose what the PBXs have listed, until it is time to renew leases: those come first."""
+        for follower in self._followers.values():
+            while follower.learning.learned is not None:
+                if time.monotonic() >= self._renew_at:
+                    return
+                self._learn_next(follower, follower.learning.learned)
+
+    def _learn_next(self, follower: Follower, learned: learning.Learned) -> None:
+        """Propose a part; again, if the database does not answer."""
         try:
-            learning.store(follower.target, learned)
+            learning.store_next(follower.target, learned)
         except (IntegrityError, DataError) as error:
             log.error("a list cannot be stored", pbx=follower.target.pbx.slug, exc_info=error)
             db.session.rollback()
-        if follower.learning.learned is learned:
+            learned.is_stored = True
+        if learned.is_stored and follower.learning.learned is learned:
             follower.learning.learned = None
 
     def _is_due(self) -> bool:

@@ -21,6 +21,7 @@ from tests.listener.pbx_server import SECRET, PbxServer
 from tests.waiting import wait_until
 
 SERVERS = {"asterisk": AmiServer, "freeswitch": EslServer}
+LEASE_SECONDS = 1.0
 EXTENSIONS = ("101", "102", "103")
 
 Serve = Callable[..., PbxServer]
@@ -58,7 +59,7 @@ class Listening:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Settings that need little patience."""
-    return settings.model_copy(update={"listen_lease_seconds": 1.0})
+    return settings.model_copy(update={"listen_lease_seconds": LEASE_SECONDS})
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,21 @@
 """Extensions that a listener learns from PBXs on sockets, and proposes."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from callevents import connectors, directory, proposals
 from callevents.extensions import begin_write, db
 from callevents.listener import learning
+from callevents.listener.listener import RENEWALS
 from callevents.models import Connector, Pbx, SeenExtension, utc_now
 from callevents.pbx.values import Message
-from tests.listener.conftest import Listening, Serve, connect, find, stored, told
+from tests.listener.conftest import LEASE_SECONDS, Listening, Serve, connect, find, stored, told
 from tests.listener.pbx_server import PbxServer
 from tests.listener.test_following import find_call
 from tests.waiting import wait_until
@@ -199,6 +205,38 @@ def test_long_lists_hold_up_no_calls(
     assert proposals.count_proposals(pbx) == learning.MAX_LISTED
     assert len(names(pbx)) == proposals.MAX_PROPOSALS
     assert find(pbx).skipped == 0
+
+
+def test_leases_come_before_long_lists(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """Where storing a part takes long the lease is renewed before the next part."""
+    server = serve("asterisk")
+    server.phones = {"SIPpeers": peers(**{f"x{one}": "" for one in range(1000, 3100)})}
+    with slow_parts() as done:
+        connector = start(pbx, server, "asterisk", listen)
+    assert connector.listed == proposals.count_proposals(pbx) == 2100
+    parts = [i for i, one in enumerate(done) if one == "part"]
+    assert len(parts) == 5
+    assert all("lease" in done[one:other] for one, other in pairwise(parts))
+
+
+@contextmanager
+def slow_parts() -> Iterator[list[str]]:
+    """Have each part of a list take as long as a lease may go without being renewed."""
+    done: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO seen_extension"):
+            done.append("part")
+            is_due = time.monotonic() + LEASE_SECONDS / RENEWALS
+            wait_until(lambda: time.monotonic() > is_due, "the time to renew the lease")
+        elif statement.startswith("UPDATE connector SET leader_id"):
+            done.append("lease")
+
+    event.listen(db.engine, "before_cursor_execute", listen)
+    try:
+        yield done
+    finally:
+        event.remove(db.engine, "before_cursor_execute", listen)
 
 
 @pytest.mark.parametrize("kind", ["asterisk", "freeswitch"])
