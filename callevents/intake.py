@@ -170,20 +170,17 @@ class Intake:
         self._note_repeated(batch)
 
     def _note_repeated(self, batch: list[_Request]) -> None:
-        """Keep for people what was told before, after those who wait have their answers."""
+        """Have kept for people what was told before; the leader, who is one of them, goes on."""
         repeated: dict[int, list[tuple[Report, str]]] = {}
         for request in batch:
             for report, event in zip(request.reports, request.accepted or (), strict=False):
                 if event.repeated:
                     repeated.setdefault(request.pbx.id, []).append((report, event.id))
-        if not repeated:
-            return
         odd_reports: OddReports = self._app.extensions["callevents_odd_reports"]
-        with self._app.app_context():
-            for pbx_id, found in repeated.items():
-                reason = explain_repeated([first_id for _, first_id in found])
-                texts = [report for report, _ in found]
-                odd_reports.keep(pbx_id, 200, reason, partial(write_reports, texts))
+        for pbx_id, found in repeated.items():
+            reason = explain_repeated([first_id for _, first_id in found])
+            texts = [report for report, _ in found]
+            odd_reports.keep_soon(pbx_id, 200, reason, partial(write_reports, texts))
 
     def _take(self) -> list[_Request]:
         """Return the requests of the next transaction, in the order in which they came."""

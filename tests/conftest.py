@@ -144,6 +144,9 @@ def app(settings: Settings, templates: Templates) -> Iterator[Flask]:
     with app.app_context():
         yield app
         db.session.remove()
+        # What it keeps beside answers must not come into the next test's database.
+        if thread := app.extensions["callevents_odd_reports"]._thread:
+            thread.join()
         for engine in db.engines.values():
             engine.dispose()
 

@@ -16,7 +16,7 @@ def init_app(app: Flask) -> None:
     settings: Settings = app.extensions["callevents_settings"]
     app.extensions["callevents_limiter"] = ingest.Limiter(settings.ingest_events_per_minute)
     app.extensions["callevents_senders"] = Senders()
-    app.extensions["callevents_odd_reports"] = OddReports()
+    app.extensions["callevents_odd_reports"] = OddReports(app)
     app.extensions["callevents_intake"] = Intake(app)
     # Errors below these paths are answered as programs read them, not with a page.
     programs = app.extensions.setdefault("callevents_programs", {})

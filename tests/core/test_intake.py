@@ -14,9 +14,11 @@ from callevents import pbxs
 from callevents.enums import CallStatus, EventType
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import begin_write, db
+from callevents.heard import explain_repeated
 from callevents.ingest import Accepted
 from callevents.intake import MAX_REPORTS, Intake
-from callevents.models import CallEvent, Pbx
+from callevents.models import CallEvent, OddReport, Pbx
+from callevents.odd_reports import OddReports
 from callevents.reports import Report
 from tests.core.faults import before_statement, missing_table
 from tests.core.logged import capture_log
@@ -335,3 +337,49 @@ def test_missing_table_is_everybodys_own_error(crowd: Crowd) -> None:
         crowd.end()
     assert all(isinstance(outcome, Exception) for outcome in crowd.outcomes.values())
     assert len(crowd.outcomes) == 3
+
+
+def test_nobody_waits_for_the_note_of_what_was_repeated(crowd: Crowd) -> None:
+    """Who tells an event again is answered before that is kept for people."""
+    crowd.report(ring("k"))
+    crowd.end()
+    answered, was_answered = threading.Event(), list[bool]()
+
+    def wait() -> None:
+        was_answered.append(answered.wait(10))
+
+    with before_statement(db.engine, "INSERT INTO odd_report", wait):
+        again = crowd.report(ring("k"))
+        crowd.end()
+        answered.set()
+        wait_until(noted_ids, "the note")
+    assert crowd.accepted(again)[0].repeated
+    assert was_answered == [True]
+
+
+def test_storms_of_repeated_reports_take_one_thread(crowd: Crowd, app: Flask) -> None:
+    """However many PBXs repeat while a note is being written, one thread writes all of them."""
+    begin_write()
+    others = [pbxs.add_pbx(f"Branch {number}")[0].id for number in range(5)]
+    db.session.commit()
+    odd_reports: OddReports = app.extensions["callevents_odd_reports"]
+    threads: list[int] = []
+
+    def repeat() -> None:
+        for pbx_id in others:
+            odd_reports.keep_soon(pbx_id, 200, explain_repeated(["1"]), str)
+            threads.append(sum(thread.name == "odd reports" for thread in threading.enumerate()))
+
+    with before_statement(db.engine, "INSERT INTO odd_report", repeat):
+        for _ in "12":
+            crowd.report(ring("k"))
+            crowd.end()
+        wait_until(lambda: len(noted_ids()) == 6, "the notes")
+    assert threads == [1] * 5
+    assert noted_ids() > set(others)
+
+
+def noted_ids() -> set[int]:
+    """Return the ids of the PBXs of which something is kept beside the events."""
+    db.session.rollback()
+    return set(db.session.scalars(select(OddReport.pbx_id)))

@@ -11,12 +11,13 @@ from sqlalchemy import func, select
 from callevents import pbxs
 from callevents.enums import EventType
 from callevents.extensions import begin_write, db
-from callevents.heard import MAX_KEPT, explain_repeated, list_heard, note_odd
+from callevents.heard import MAX_KEPT, Heard, explain_repeated, list_heard, note_odd
 from callevents.intake import Intake
 from callevents.models import OddReport, Pbx
 from callevents.reports import Report
 from tests.conftest import Configure
 from tests.core.faults import missing_table
+from tests.waiting import wait_until
 from tests.web.conftest import Visitor
 
 URL = "/ingest/head-office"
@@ -66,9 +67,9 @@ def test_repeated(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> 
     headers = {"X-Ingest-Token": token}
     for number, answers in enumerate(_tell_twice(client, pbx, headers)):
         first, again = answers
-        db.session.rollback()
-        [found] = [one for one in list_heard(pbx) if one.event is None][:1]
         assert first == again, number
+        wait_until(lambda count=number + 1: len(list_odd(pbx)) == count, "the repeated report")
+        found = list_odd(pbx)[0]
         assert found.reason.startswith(f"repeated; known already as event {first}")
         assert f"event: dial-in\nextension: {number}" in found.sent
         forget_pauses(client.application)
@@ -93,6 +94,12 @@ def _tell_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Itera
     report = Report(event_type=EventType.DIAL_IN, extension="3", key="leg:dial-in:l")
     intake: Intake = client.application.extensions["callevents_intake"]
     yield [intake.submit(pbx, None, [report])[0].id for _ in "12"]
+
+
+def list_odd(pbx: Pbx) -> list[Heard]:
+    """Return what is kept beside the events now."""
+    db.session.rollback()
+    return [one for one in list_heard(pbx) if one.event is None]
 
 
 def forget_pauses(app: Flask) -> None:
