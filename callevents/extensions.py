@@ -128,9 +128,10 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def read_connection(engine: Engine) -> Iterator[Connection]:
-    """Give a connection for reading; each statement sees what is committed when it begins.
+    """Give a connection for reading.
 
-    Without a transaction around them, a PostgreSQL is spared two round trips.
+    On PostgreSQL each statement sees what is committed when it begins: without a transaction around
+    them, two round trips are spared. On SQLite all see what was committed when the first one began.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
