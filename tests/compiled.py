@@ -47,13 +47,13 @@ def routes_compiled_once() -> Iterator[None]:
 
 @contextmanager
 def statements_compiled_once() -> Iterator[None]:
-    """Let the engines of all applications share what a statement is for their kind of database."""
-    kept: dict[str, Engine] = {}
+    """Let the engines of all applications share what a statement is for their driver."""
+    kept: dict[tuple[str, str], Engine] = {}
     make_engine = SQLAlchemy._make_engine
 
     def make_sharing(extension: SQLAlchemy, *arguments: Any) -> Engine:
         made = make_engine(extension, *arguments)
-        first = kept.setdefault(made.dialect.name, made)
+        first = kept.setdefault((made.dialect.name, made.dialect.driver), made)
         # A dialect is told apart by which object it is, and knows its server after connecting.
         if first is not made and getattr(first.dialect, "server_version_info", None):
             made.dialect, made._compiled_cache = first.dialect, first._compiled_cache

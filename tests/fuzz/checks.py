@@ -7,8 +7,10 @@ from callevents.errors import InvalidError
 from callevents.formats import READERS, Earlier, Message
 from callevents.formats.reading import MAX_REPORTS, Reading
 from callevents.models import MAX_NUMBER_LENGTH
+from callevents.pbx.asterisk.tracker import AsteriskTracker
 from callevents.pbx.events import TrackedEvent
 from callevents.pbx.extensions import ExtensionSet
+from callevents.pbx.freeswitch.tracker import FreeswitchTracker
 from callevents.pbx.tracking import MAX_ENDED, Tracker
 from callevents.reports import (
     MAX_CAUSE,
@@ -49,15 +51,19 @@ def check_tracker(tracker: Tracker, limit: int) -> None:  # type: ignore[type-ar
     """Fail if the tracker remembers more than it may."""
     assert tracker.running <= limit
     assert len(tracker._ended) <= MAX_ENDED
+    if isinstance(tracker, AsteriskTracker):
+        _check_asterisk(tracker, limit)
+    else:
+        assert isinstance(tracker, FreeswitchTracker)
+        assert all(len(leg.ringing) <= 500 for leg in tracker._legs)
+
+
+def _check_asterisk(tracker: AsteriskTracker, limit: int) -> None:
     legs = list(tracker._legs)
-    halves = getattr(tracker._legs, "_halves", {})
-    assert set(halves.values()) <= {leg.id for leg in legs}
-    rows = getattr(tracker, "_rows", [])
-    assert len(rows) <= limit
-    assert all(len(value) <= MAX_TEXT_LENGTH for row in rows for value in row.values())
-    for leg in legs:
-        assert len(getattr(leg, "ringing", ())) <= 500
-        assert len(getattr(leg, "own_phones", ())) <= 50
+    assert set(tracker._legs._halves.values()) <= {leg.id for leg in legs}
+    assert all(len(leg.own_phones) <= 50 for leg in legs)
+    assert len(tracker._rows) <= limit
+    assert all(len(value) <= MAX_TEXT_LENGTH for row in tracker._rows for value in row.values())
 
 
 def read_message(format_: Format, message: Message, earlier: Earlier) -> tuple[list[Report], str]:

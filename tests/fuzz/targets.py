@@ -83,6 +83,7 @@ class Tracked(Target):
         self._random = Random(seed)
         self._stream = Stream(source, self._random)
         self._messages = iter(self._stream)
+        self._fed = 0
         self.tracker = self._source.make_tracker(EXTENSIONS, MAX_LEGS)
 
     def run(self, messages: int) -> None:
@@ -95,6 +96,10 @@ class Tracked(Target):
         self._count()
 
     def _tell(self, message: Message) -> None:
+        self._feed(message)
+
+    def _feed(self, message: Message) -> None:
+        self._fed += 1
         check_events(self.tracker.feed(message), EXTENSIONS)
 
     def _reconnect(self) -> None:
@@ -105,6 +110,8 @@ class Tracked(Target):
 
     def _count(self) -> None:
         counts = self.tracker.counts
+        # Each one is counted by the tracker, whatever it makes of it.
+        assert counts.messages == self._fed
         self.tally.messages, self.tally.events = counts.messages, counts.events
         self.tally.skipped = counts.ignored + counts.broken
 
@@ -131,7 +138,7 @@ class Wire(Tracked):
     def _receive(self, session: Session, data: bytes) -> None:
         try:
             for message in session.receive(data):
-                check_events(self.tracker.feed(message), EXTENSIONS)
+                self._feed(message)
         except SessionError as error:
             check_sentence(str(error))
             self.tally.refused += 1
@@ -147,7 +154,7 @@ class Wire(Tracked):
     def _connect(self) -> Session:
         session = self._source.make_session(username="u", secret="s")
         for message in session.receive(WELCOME[self._stream.source]):
-            self.tracker.feed(message)
+            self._feed(message)
         assert session.is_ready
         return session
 
