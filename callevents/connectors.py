@@ -66,7 +66,8 @@ def set_connector(pbx: Pbx, access: Access) -> Connector:
         connector.secret = cipher.encrypt(access.secret)
     connector.changed_at = utc_now()
     connector.last_error, connector.last_error_at = "", None
-    connector.listed_at, connector.listed, connector.list_notice = None, 0, ""
+    connector.list_wanted_at = connector.listed_at = None
+    connector.listed, connector.list_notice = 0, ""
     db.session.flush()
     return connector
 

@@ -4,6 +4,9 @@ from typing import Protocol
 
 import re2
 
+#: How RE2 begins to complain of what is possible in other regular expressions.
+_NOT_POSSIBLE = ("invalid perl operator", "invalid escape sequence")
+
 
 class Pattern(Protocol):
     """An expression that can be tried on a text."""
@@ -21,5 +24,8 @@ def compile_pattern(text: str) -> Pattern:
         pattern: Pattern = re2.compile(text, options)
     except re2.error as error:
         reason = error.args[0].decode(errors="replace")
-        raise ValueError(f"{text!r} is no regular expression: {reason}.") from None
+        sentence = f"{text!r} is no regular expression: {reason}."
+        if reason.startswith(_NOT_POSSIBLE):
+            sentence += " Looking ahead or back and back-references are not possible."
+        raise ValueError(sentence) from None
     return pattern

@@ -189,6 +189,8 @@ class Listener:
         follower.lead_until(self._lead_until)
         follower.start()
         log.info("this listener leads", pbx=target.pbx.slug)
+        if target.pattern_error:
+            log.warning("a pattern is ignored", pbx=target.pbx.slug, error=target.pattern_error)
 
     def _end(self, pbx_id: int, *, is_lost: bool = False) -> None:
         follower = self._ending[pbx_id] = self._followers.pop(pbx_id)

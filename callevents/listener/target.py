@@ -28,6 +28,8 @@ class Target:
     uses_tls: bool
     #: Empty also where it is none, though that is refused when it is saved.
     extension_pattern: str
+    #: Why a stored pattern is ignored.
+    pattern_error: str
     changed_at: datetime
     #: When an admin last wanted the PBX to be asked for its extensions.
     list_wanted_at: datetime | None
@@ -39,6 +41,7 @@ def make_target(connector: Connector, pbx: Pbx) -> Target:
         secret = cipher.bound.decrypt(connector.secret)
     except UnreadableError:
         secret = None
+    pattern, pattern_error = _read_pattern(connector.extension_pattern)
     if pbx in db.session:
         db.session.expunge(pbx)
     return Target(
@@ -49,16 +52,17 @@ def make_target(connector: Connector, pbx: Pbx) -> Target:
         username=connector.username,
         secret=secret,
         uses_tls=connector.uses_tls,
-        extension_pattern=_usable(connector.extension_pattern),
+        extension_pattern=pattern,
+        pattern_error=pattern_error,
         changed_at=connector.changed_at,
         list_wanted_at=connector.list_wanted_at,
     )
 
 
-def _usable(pattern: str) -> str:
-    """Return the pattern, nothing for one that is none: one PBX's must not stop the listener."""
+def _read_pattern(pattern: str) -> tuple[str, str]:
+    """Return the pattern, or nothing and why: one PBX's must not stop the listener."""
     try:
         compile_pattern(pattern)
-    except ValueError:
-        return ""
-    return pattern
+    except ValueError as error:
+        return "", str(error)
+    return pattern, ""

@@ -37,11 +37,13 @@ class Listing:
     refusal: str = ""
     #: So many were left out because there were too many.
     left_out: int = 0
+    #: Whether a list that the PBX has was refused.
+    is_partial: bool = False
 
     @property
     def is_whole(self) -> bool:
         """Whether what is not in it is not known to the PBX."""
-        return not self.refusal and not self.left_out
+        return not (self.refusal or self.left_out or self.is_partial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Gatherer:
         self._asked = 0
         self._found: dict[tuple[str, str], str] = {}
         self._left_out = 0
+        self._is_partial = False
 
     @property
     def is_waiting(self) -> bool:
@@ -77,7 +80,7 @@ class Gatherer:
         """Note that these lists were asked for; forget what came before."""
         self._waiting = set(lists)
         self._asked = len(self._waiting)
-        self._refusals, self._found, self._left_out = [], {}, 0
+        self._refusals, self._found, self._left_out, self._is_partial = [], {}, 0, False
 
     def add(self, one: Listed) -> None:
         """Take an entry, unless there are too many."""
@@ -89,11 +92,12 @@ class Gatherer:
         else:
             self._found[key] = self._found.get(key) or one.name
 
-    def end(self, name: str, refusal: str = "") -> None:
-        """Note the end of a list, or what the PBX said instead of it."""
+    def end(self, name: str, refusal: str = "", *, is_unknown: bool = False) -> None:
+        """Note the end of a list, or what the PBX said instead: that there is none, or no."""
         if name in self._waiting:
             self._waiting.remove(name)
             self._refusals += [refusal] * bool(refusal)
+            self._is_partial |= bool(refusal) and not is_unknown
 
     def take(self) -> Listing | None:
         """Return what was gathered, once, as soon as all lists have ended."""
@@ -102,9 +106,9 @@ class Gatherer:
         is_refused = len(self._refusals) == self._asked
         listed = tuple(Listed(*key, name) for key, name in self._found.items())
         refusal = self._refusals[0] if is_refused else ""
-        left_out = self._left_out
+        listing = Listing(listed, refusal, self._left_out, self._is_partial)
         self.begin(())
-        return Listing(listed, refusal, left_out)
+        return listing
 
 
 def choose(listed: Iterable[Listed], pattern: str) -> list[Proposal]:

@@ -205,3 +205,4 @@ def test_a_list_is_wanted_of_a_connector(pbx: Pbx) -> None:
     connector.listed, connector.listed_at, connector.list_notice = 7, utc_now(), "x"
     set_connector(pbx, Access(host="b.example", **access))
     assert (connector.listed, connector.listed_at, connector.list_notice) == (0, None, "")
+    assert connector.list_wanted_at is None

@@ -6,6 +6,7 @@ import pytest
 
 from callevents.pbx.asterisk import AmiSession
 from callevents.pbx.freeswitch import EventSocketSession
+from callevents.pbx.freeswitch.messages import MAX_BODY_BYTES
 from callevents.pbx.freeswitch.session import EVENTS
 from callevents.pbx.session import RefusedError, Session, SessionError
 
@@ -136,3 +137,49 @@ def test_an_answer_that_nobody_asked_for() -> None:
     say(session, "Content-Type: auth/request\n\n" + reply("+OK accepted"))
     say(session, reply("+OK") + reply("+OK more") + reply("+OK again"))
     assert session.is_ready
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "is_whole"),
+    [
+        ("No endpoints found", True),
+        ("Invalid/unknown command: PJSIPShowEndpoints. Use Action: ListCommands to", True),
+        ("Permission denied", False),
+        ("Failed to allocate", False),
+    ],
+)
+def test_asterisk_refuses_one_list(endpoints: str, is_whole: bool) -> None:
+    """What is not in the others is not gone, unless Asterisk has no such list or nothing in it."""
+    session = ami()
+    session.ask_extensions()
+    say(session, BANNER)
+    say(session, respond("endpoints", Response="Error", Message=endpoints))
+    for name in ("peers", "devices"):
+        say(session, f"Event: {name}Complete\r\nActionID: callevents-{name}\r\n\r\n")
+    listing = session.extensions.take()
+    assert listing is not None
+    assert (listing.is_whole, listing.refusal) == (is_whole, "")
+
+
+@pytest.mark.parametrize(
+    ("users", "is_whole"),
+    [("-ERR list_users Command not found!", True), ("-ERR permission denied", False)],
+)
+def test_freeswitch_refuses_one_list(users: str, is_whole: bool) -> None:
+    """Phones that are only registered are not all, unless FreeSWITCH has no other list."""
+    session = esl()
+    session.ask_extensions()
+    say(session, f"Content-Type: command/reply\nReply-Text: {users}\n\n")
+    say(session, 'Content-Type: api/response\nContent-Length: 15\n\n{"row_count":0}')
+    listing = session.extensions.take()
+    assert listing is not None
+    assert (listing.is_whole, listing.refusal) == (is_whole, "")
+
+
+@pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "many"])
+def test_freeswitch_gives_an_answer_that_is_too_long(length: str) -> None:
+    """It ends the connection with a sentence: passed over, later answers would be mistaken."""
+    session = esl()
+    session.ask_extensions()
+    with pytest.raises(SessionError, match="announces an answer of '"):
+        say(session, f"Content-Type: api/response\nContent-Length: {length}\n\nuserid|")

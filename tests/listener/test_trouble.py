@@ -370,8 +370,10 @@ def test_extensions_that_are_added_count_at_once(pbx: Pbx, serve: Serve, listen:
     assert told(pbx) == words
 
 
-def test_a_pattern_that_is_none_stops_nobody(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """Saved by who knew other patterns, it fits nothing; the listed extensions are followed."""
+def test_a_pattern_that_is_none_stops_nobody(
+    pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It fits nothing, as the log says once; the listed extensions are followed."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -383,3 +385,4 @@ def test_a_pattern_that_is_none_stops_nobody(pbx: Pbx, serve: Serve, listen: Lis
     server.say(parts)
     wait_until(lambda: len(told(pbx)) >= len(words), "the events")
     assert told(pbx) == words
+    assert caplog.text.count("a pattern is ignored") == 1

@@ -30,6 +30,15 @@ def test_what_is_no_pattern(pattern: str) -> None:
         ExtensionSet(pattern=pattern)
 
 
+@pytest.mark.parametrize("pattern", ["(?=1)2", "(?<!1)2", r"(1)\1"])
+def test_what_other_patterns_can(pattern: str) -> None:
+    """Who knows it from elsewhere is told what is not possible here; others are not."""
+    with pytest.raises(ValueError, match=r"Looking ahead or back and back-references are not"):
+        ExtensionSet(pattern=pattern)
+    with pytest.raises(ValueError, match=r"missing \): \(\.$"):
+        ExtensionSet(pattern="(")
+
+
 def test_odd_numbers_fit_no_pattern() -> None:
     """What cannot be an extension is none, though the pattern fits all."""
     extensions = ExtensionSet(pattern=".*")

@@ -14,6 +14,8 @@ ACTIONS = {
 _PHONES = {"PJSIP", "SIP", "IAX2", "SCCP"}
 #: An error that is an empty list.
 NO_ENDPOINTS = "No endpoints found"
+#: How it begins when Asterisk, without the module, has no such list.
+UNKNOWN_ACTION = "Invalid/unknown command"
 
 
 def read_entry(message: Message) -> Listed | None:

@@ -2,7 +2,13 @@
 
 from hashlib import md5
 
-from callevents.pbx.asterisk.listing import ACTIONS, NO_ENDPOINTS, is_end, read_entry
+from callevents.pbx.asterisk.listing import (
+    ACTIONS,
+    NO_ENDPOINTS,
+    UNKNOWN_ACTION,
+    is_end,
+    read_entry,
+)
 from callevents.pbx.asterisk.messages import BANNER, AmiParser
 from callevents.pbx.session import RefusedError, Session, SessionError, quote
 from callevents.pbx.values import Message
@@ -69,8 +75,9 @@ class AmiSession(Session):
     def _gather(self, message: Message, action_id: str) -> None:
         """Take an entry of a list, its end, or a refusal: Asterisk knows not all, nor allows it."""
         if message.get("Response", "Success") != "Success":
-            is_empty = message.get("Message") == NO_ENDPOINTS
-            self.extensions.end(action_id, "" if is_empty else _words(message))
+            said = message.get("Message", "")
+            words = "" if said == NO_ENDPOINTS else _words(message)
+            self.extensions.end(action_id, words, is_unknown=said.startswith(UNKNOWN_ACTION))
         elif is_end(message):
             self.extensions.end(action_id)
         elif (one := read_entry(message)) is not None:

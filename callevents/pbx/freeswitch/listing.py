@@ -5,6 +5,8 @@ from callevents.pbx.listing import Listed
 from callevents.pbx.values import text_of
 
 _HEAD = "userid|"
+#: Said where FreeSWITCH, without the module, has no such list.
+UNKNOWN_COMMAND = "Command not found"
 
 
 def read_registrations(text: str) -> list[Listed] | None:

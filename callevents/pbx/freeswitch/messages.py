@@ -74,10 +74,16 @@ class EventSocketParser:
         if "Event-Name" in self._headers or not length:
             yield self._take_message("")
         elif not re.fullmatch(r"\d{1,9}", length, re.ASCII) or int(length) > MAX_BODY_BYTES:
-            self._headers = {}
             self._broken += 1
+            yield from self._without_body()
         else:
             self._body_bytes = int(length)
+
+    def _without_body(self) -> Iterator[Message]:
+        """Give an answer whose body cannot be read without it: somebody waits for it."""
+        headers, self._headers = self._headers, {}
+        if headers.get("Content-Type", EVENT) != EVENT:
+            yield headers
 
     def _take_message(self, body: str) -> Message:
         headers, self._headers = self._headers, {}

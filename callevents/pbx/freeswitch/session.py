@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from callevents.pbx.freeswitch.listing import COMMANDS
-from callevents.pbx.freeswitch.messages import BODY, EventSocketParser
+from callevents.pbx.freeswitch.listing import COMMANDS, UNKNOWN_COMMAND
+from callevents.pbx.freeswitch.messages import BODY, MAX_BODY_BYTES, EventSocketParser
 from callevents.pbx.listing import Listed
 from callevents.pbx.session import RefusedError, Session, SessionError, quote
 from callevents.pbx.values import Message
@@ -73,9 +73,19 @@ class EventSocketSession(Session):
         elif kind == "text/disconnect-notice":
             raise SessionError("FreeSWITCH has ended the connection.")
         elif kind in ANSWERS and self._asked:
+            self._check_whole(message)
             words = message.get(BODY, "") or message.get("Reply-Text", "")
             return self._asked.popleft()(words)
         return False
+
+    def _check_whole(self, message: Message) -> None:
+        """Raise SessionError for an answer whose body is not read: it would count for another."""
+        announced = message.get("Content-Length", "0")
+        if BODY not in message and announced != "0":
+            raise SessionError(
+                f"FreeSWITCH announces an answer of {quote(announced)} bytes; at most "
+                f"{MAX_BODY_BYTES:,} can be read."
+            )
 
     def _credentials(self) -> str:
         if self.username:
@@ -114,7 +124,8 @@ class EventSocketSession(Session):
         for one in listed or ():
             if one.number not in numbers:
                 self.extensions.add(one)
-        self.extensions.end(command, quote(words) if listed is None else "")
+        refusal = quote(words) if listed is None else ""
+        self.extensions.end(command, refusal, is_unknown=UNKNOWN_COMMAND in refusal)
         return False
 
     def _ask(self, command: str, then: Callable[[str], bool]) -> None:
