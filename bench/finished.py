@@ -26,9 +26,11 @@ def fill(engine: Engine, count: int) -> None:
                 connection.execute(text(statement), {"first": first, "last": last})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET statement_timeout = 0")
             connection.exec_driver_sql("VACUUM ANALYZE")
             # No page that was filled in has still to be written, as where they came over months.
             connection.exec_driver_sql("CHECKPOINT")
+            connection.exec_driver_sql("RESET statement_timeout")
 
 
 def _statement(table: Table, dialect: str) -> str:
