@@ -2,14 +2,17 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from sqlalchemy import Engine, event, text, update
+from sqlalchemy import Engine, event, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from callevents.config import Settings
 from callevents.enums import EventType
@@ -46,6 +49,8 @@ def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Pr
 
     yield start
     for program in started:
+        if program.process.poll() is None:
+            os.kill(program.process.pid, signal.SIGCONT)
         program.end()
 
 
@@ -154,7 +159,7 @@ def test_a_paused_leader_wakes(
     server.wait_for_listener()
     server.say(parts[:half])
     wait_until(lambda: len(told(pbx)) == 4, "the first events")
-    os.kill(leader.process.pid, signal.SIGSTOP)
+    pause(leader, pbx)
     server.say(others[:other_half])
     listen()
     server.wait_for_listener(2)
@@ -271,6 +276,39 @@ def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) 
     server.say(parts[half:])
     wait_until(lambda: len(told(pbx)) >= 2, "the hangups")
     assert told(pbx) == words[4:]
+
+
+def pause(program: Program, pbx: Pbx) -> None:
+    """Send SIGSTOP at a moment when the program holds no lock that others wait for."""
+    process = psutil.Process(program.process.pid)
+
+    def is_paused() -> bool:
+        process.suspend()
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "the pause")
+        if is_unlocked(pbx):
+            return True
+        process.resume()
+        return False
+
+    wait_until(is_paused, "a moment without a lock")
+
+
+def is_unlocked(pbx: Pbx) -> bool:
+    """Tell whether the connector's row could be written at once."""
+    db.session.rollback()
+    try:
+        if db.engine.dialect.name == "sqlite":
+            with closing(sqlite3.connect(str(db.engine.url.database), timeout=0)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+        else:
+            row = select(Connector.pbx_id).where(Connector.pbx_id == pbx.id)
+            db.session.execute(row.with_for_update(nowait=True))
+    except (sqlite3.OperationalError, OperationalError):
+        return False
+    finally:
+        db.session.rollback()
+    return True
 
 
 @contextmanager
