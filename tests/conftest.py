@@ -144,11 +144,18 @@ def app(settings: Settings, templates: Templates) -> Iterator[Flask]:
     with app.app_context():
         yield app
         db.session.remove()
-        # What it keeps beside answers must not come into the next test's database.
-        if thread := app.extensions["callevents_odd_reports"]._thread:
-            thread.join()
+        finish_notes(app)
         for engine in db.engines.values():
             engine.dispose()
+
+
+def finish_notes(app: Flask) -> None:
+    """Wait until the application has kept what it keeps beside its answers.
+
+    That must not come into the next test's database, nor hold a connection for ever.
+    """
+    if thread := app.extensions["callevents_odd_reports"]._thread:
+        thread.join()
 
 
 @pytest.fixture
