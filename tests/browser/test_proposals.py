@@ -1,17 +1,13 @@
 """Proposals of extensions in a browser: ticked, added, dismissed, and the PBX asked."""
 
-from datetime import timedelta
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from callevents import connectors, directory, proposals
-from callevents.connectors import Access
-from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import begin_write, db
 from callevents.models import Pbx, utc_now
-from callevents.pbx.listing import Proposal
-from tests.browser.conftest import NARROW, People, check_accessibility
+from tests.browser.conftest import NARROW, People, check_accessibility, scrolls_sideways
+from tests.listed import follow, know
 
 PAGE = "/pbxs/head-office"
 NAMES = {"201": "Anna Schmidt", "202": "", "203": "Front desk with a rather long name", "204": ""}
@@ -20,15 +16,8 @@ NAMES = {"201": "Anna Schmidt", "202": "", "203": "Front desk with a rather long
 @pytest.fixture
 def listed(pbx: Pbx) -> Pbx:
     """The PBX, connected, which has listed four numbers."""
-    begin_write()
-    access = Access(kind=ConnectorKind.FREESWITCH, host="pbx.example", port=8021, secret="s")
-    connector = connectors.set_connector(pbx, access)
-    connector.state, connector.connected_since = ConnectorState.CONNECTED, utc_now()
-    connector.leader_until = utc_now() + timedelta(hours=1)
-    connector.listed, connector.listed_at = 4, utc_now()
-    rows = [Proposal(number, number, name) for number, name in NAMES.items()]
-    proposals.note_known(pbx, rows, utc_now())
-    db.session.commit()
+    follow(pbx, listed=4, listed_at=utc_now())
+    know(pbx, NAMES)
     return pbx
 
 
@@ -60,6 +49,7 @@ def test_without_javascript(plain: Page, listed: Pbx) -> None:
     """The same by forms alone."""
     plain.goto(f"{PAGE}/extensions")
     plain.get_by_role("button", name="Dismiss 204").click()
+    expect(plain.get_by_role("button", name="Dismiss 204")).to_have_count(0)
     plain.get_by_label("202").check()
     plain.get_by_role("button", name="Add selected").click()
     expect(plain.get_by_role("button", name="Add 203")).to_be_visible()
@@ -87,5 +77,4 @@ def test_narrow(sign_in: People, listed: Pbx) -> None:
     page = sign_in.open("admin", viewport=NARROW)
     for path in (PAGE, f"{PAGE}/extensions"):
         page.goto(path)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= NARROW["width"]
+        assert not scrolls_sideways(page)

@@ -1,6 +1,6 @@
 """Numbers that are proposed as extensions: those that had calls, and those that a PBX lists."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -12,24 +12,15 @@ from callevents.errors import NotFoundError
 from callevents.extensions import begin_write, db, write_transaction
 from callevents.ingest import accept
 from callevents.models import Pbx, SeenExtension, utc_now
-from callevents.pbx.listing import Proposal
 from callevents.reports import Report
 from callevents.upkeep.retention import forget
+from tests.listed import know
 
 
 def report_at(pbx: Pbx, *extensions: str) -> None:
     """Accept an event at each."""
     begin_write()
     accept(pbx, [Report(event_type=EventType.DIAL_IN, extension=one) for one in extensions])
-    db.session.commit()
-
-
-def know(pbx: Pbx, names: dict[str, str], at: datetime | None = None, realm: str = "") -> None:
-    """Have the PBX list these numbers with their names."""
-    begin_write()
-    suffix = f"@{realm}" if realm else ""
-    listed = [Proposal(number, number + suffix, name) for number, name in names.items()]
-    proposals.note_known(pbx, listed, at or utc_now())
     db.session.commit()
 
 

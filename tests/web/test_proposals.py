@@ -3,22 +3,13 @@
 from datetime import timedelta
 
 from callevents import connectors, directory, proposals
-from callevents.connectors import Access
-from callevents.enums import ConnectorKind, ConnectorState
-from callevents.extensions import begin_write, db
-from callevents.models import Connector, Pbx, utc_now
-from callevents.pbx.listing import Proposal
+from callevents.enums import ConnectorState
+from callevents.extensions import db
+from callevents.models import Pbx, utc_now
+from tests.listed import follow, know
 from tests.web.conftest import Visitor
 
 BASE = "/pbxs/head-office"
-
-
-def know(pbx: Pbx, **names: str) -> None:
-    """Have the PBX list numbers, which begin with an n here, with their names."""
-    begin_write()
-    listed = [Proposal(n.removeprefix("n"), n.removeprefix("n"), name) for n, name in names.items()]
-    proposals.note_known(pbx, listed, utc_now())
-    db.session.commit()
 
 
 def added(pbx: Pbx) -> dict[str, str]:
@@ -27,22 +18,9 @@ def added(pbx: Pbx) -> dict[str, str]:
     return {one.number: one.name for one in directory.list_extensions(pbx)}
 
 
-def follow(pbx: Pbx, **values: object) -> Connector:
-    """Give the PBX a connector that is connected."""
-    begin_write()
-    access = Access(kind=ConnectorKind.FREESWITCH, host="pbx.example", port=8021, secret="s")
-    connector = connectors.set_connector(pbx, access)
-    connector.state = ConnectorState.CONNECTED
-    connector.leader_until = utc_now() + timedelta(minutes=1)
-    for name, value in values.items():
-        setattr(connector, name, value)
-    db.session.commit()
-    return connector
-
-
 def test_proposals_say_where_they_come_from(admin: Visitor, pbx: Pbx, token: str) -> None:
     """Known to the PBX, or had a call, with the name; and they are escaped."""
-    know(pbx, n201="<b>Anna</b>")
+    know(pbx, {"201": "<b>Anna</b>"})
     admin.client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=701")
     page = admin.get(f"{BASE}/extensions").text
     assert "known to the PBX" in page
@@ -52,7 +30,7 @@ def test_proposals_say_where_they_come_from(admin: Visitor, pbx: Pbx, token: str
 
 def test_one_selected_or_all_are_added(admin: Visitor, pbx: Pbx) -> None:
     """A row's button adds that row whatever is ticked; then those ticked; then all."""
-    know(pbx, n201="Anna", n202="", n203="", n204="", n205="")
+    know(pbx, {"201": "Anna", "202": "", "203": "", "204": "", "205": ""})
     path = f"{BASE}/proposals/add"
     admin.get(f"{BASE}/extensions")
     assert admin.post(path, only="201", number=["202"]).status_code == 303
@@ -71,7 +49,7 @@ def test_one_selected_or_all_are_added(admin: Visitor, pbx: Pbx) -> None:
 
 def test_selected_ones_are_dismissed(admin: Visitor, pbx: Pbx) -> None:
     """They are offered no more; nothing selected is told."""
-    know(pbx, n201="", n202="", n203="")
+    know(pbx, {"201": "", "202": "", "203": ""})
     admin.get(f"{BASE}/extensions")
     admin.post(f"{BASE}/proposals/dismiss", number=["201", "202"])
     assert "2 extensions are dismissed" in admin.get(f"{BASE}/extensions").text
@@ -82,7 +60,7 @@ def test_selected_ones_are_dismissed(admin: Visitor, pbx: Pbx) -> None:
 
 def test_more_than_are_shown(admin: Visitor, pbx: Pbx) -> None:
     """The page stays short, and says how many there are."""
-    know(pbx, **{f"n{number}": "" for number in range(2000, 2120)})
+    know(pbx, dict.fromkeys(map(str, range(2000, 2120)), ""))
     page = admin.get(f"{BASE}/extensions").text
     assert page.count("known to the PBX") == proposals.MAX_PROPOSALS
     assert "and 70 more" in page
@@ -92,7 +70,7 @@ def test_more_than_are_shown(admin: Visitor, pbx: Pbx) -> None:
 def test_the_pbx_is_asked_by_a_click(admin: Visitor, viewer: Visitor, pbx: Pbx) -> None:
     """The page shows what it listed, what it said, and whether it has answered; admins ask."""
     follow(pbx, listed=7, listed_at=utc_now(), list_notice="The PBX said 'no <b>'.")
-    know(pbx, n201="")
+    know(pbx, {"201": ""})
     page = admin.get(BASE).text
     assert "7 listed" in page
     assert "1 not added yet" in page

@@ -4,7 +4,7 @@ import re
 
 import time_machine
 
-from callevents import directory, pbxs, proposals
+from callevents import directory, pbxs
 from callevents.delivery import log
 from callevents.enums import EventType
 from callevents.extensions import db
@@ -60,18 +60,6 @@ def test_extension_is_renamed_and_deleted(admin: Visitor, configure: Configure, 
     assert admin.post(f"{path}/delete").status_code == 303
     db.session.rollback()
     assert directory.list_extensions(pbx) == []
-
-
-def test_reported_numbers_are_added_or_dismissed(admin: Visitor, pbx: Pbx, token: str) -> None:
-    """Numbers that were reported are offered; adding one or dismissing it ends that."""
-    for number in ("701", "702"):
-        admin.client.get(f"/ingest/head-office?token={token}&event=dial-in&ext={number}")
-    assert "701" in admin.get(f"{BASE}/extensions").text
-    assert admin.post(f"{BASE}/proposals/add", number="701").status_code == 303
-    assert admin.post(f"{BASE}/proposals/dismiss", number="702").status_code == 303
-    db.session.rollback()
-    assert [one.number for one in directory.list_extensions(pbx)] == ["701"]
-    assert proposals.list_proposals(pbx) == []
 
 
 def test_test_event_is_a_real_one(admin: Visitor, configure: Configure, pbx: Pbx) -> None:

@@ -1,0 +1,33 @@
+"""A PBX that is listened to, and what it lists of its extensions, as a listener writes it down."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from callevents import connectors, proposals
+from callevents.connectors import Access
+from callevents.enums import ConnectorKind, ConnectorState
+from callevents.extensions import begin_write, db
+from callevents.models import Connector, Pbx, utc_now
+from callevents.pbx.listing import Proposal
+
+
+def follow(pbx: Pbx, **values: object) -> Connector:
+    """Give the PBX a connector that is connected, with these values."""
+    begin_write()
+    access = Access(kind=ConnectorKind.FREESWITCH, host="pbx.example", port=8021, secret="s")
+    connector = connectors.set_connector(pbx, access)
+    connector.state, connector.connected_since = ConnectorState.CONNECTED, utc_now()
+    connector.leader_until = utc_now() + timedelta(hours=1)
+    for name, value in values.items():
+        setattr(connector, name, value)
+    db.session.commit()
+    return connector
+
+
+def know(pbx: Pbx, names: Mapping[str, str], at: datetime | None = None, realm: str = "") -> None:
+    """Have the PBX list these numbers with their names."""
+    begin_write()
+    suffix = f"@{realm}" if realm else ""
+    listed = [Proposal(number, number + suffix, name) for number, name in names.items()]
+    proposals.note_known(pbx, listed, at or utc_now())
+    db.session.commit()
