@@ -158,6 +158,14 @@ def finish_notes(app: Flask) -> None:
         thread.join()
 
 
+def let_go(app: Flask) -> None:
+    """End what an application has of its database."""
+    finish_notes(app)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """Somebody who has not signed in, or a PBX."""

@@ -17,7 +17,7 @@ from callevents.extensions import begin_write, db
 from callevents.models import CallEvent
 from callevents.pbxs import add_token, list_tokens, revoke_token
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
-from tests.conftest import Client, Configure, finish_notes
+from tests.conftest import Client, Configure, let_go
 from tests.core.counting import counting
 from tests.core.faults import refused_inserts
 from tests.core.logged import Logged
@@ -35,9 +35,7 @@ def long_way(settings: Settings, token: str) -> Iterator[FlaskClient]:
     app.testing = True
     app.test_client_class = Client
     yield app.test_client()
-    finish_notes(app)
-    with app.app_context():
-        db.engine.dispose()
+    let_go(app)
 
 
 def described(answer: TestResponse) -> tuple[object, ...]:
@@ -126,9 +124,7 @@ def test_limit_counts_each_event_once(settings: Settings, token: str) -> None:
     assert client.post(URL, json=[EVENT, {}], headers=headers).status_code == 207
     assert client.post(URL, json=EVENT, headers=headers).status_code == 202
     assert client.post(URL, json=EVENT, headers=headers).status_code == 429
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+    let_go(app)
 
 
 def test_failure_is_not_tried_again(

@@ -22,7 +22,7 @@ from callevents.models import Pbx
 from callevents.server.front import LONGEST_IN_LOOP, Front
 from callevents.server.protocol import Worker
 from tests.api.conftest import EVENT, is_empty, stored
-from tests.conftest import Configure
+from tests.conftest import Configure, let_go
 from tests.core.faults import before_statement, refused_inserts
 from tests.waiting import wait_until
 
@@ -208,9 +208,7 @@ def test_underscores_pass_for_nothing(settings: Settings, pbx: Any, token: str, 
             assert secure not in forged.headers
     finally:
         proxied.close()
-        with app.app_context():
-            db.session.remove()
-            db.engine.dispose()
+        let_go(app)
 
 
 def test_trailers_are_no_headers(served: Served) -> None:

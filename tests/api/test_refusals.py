@@ -15,7 +15,7 @@ from callevents.config import Settings
 from callevents.enums import EventType
 from callevents.extensions import db
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
-from tests.conftest import Configure
+from tests.conftest import Configure, let_go
 from tests.core.faults import missing_table, refused_inserts
 from tests.core.logged import Logged
 from tests.running.running import find_free_port
@@ -259,8 +259,7 @@ def test_too_many_events(settings: Settings, token: str) -> None:
         assert client.post(URL, json=[EVENT, EVENT], headers=headers).status_code == 202
     with app.app_context():
         assert len(stored()) == 4
-        db.session.remove()
-        db.engine.dispose()
+    let_go(app)
 
 
 def test_database_that_fails_in_the_middle(

@@ -20,7 +20,7 @@ from callevents.extensions import db
 from callevents.jobs import Drainer, Waker, drain, wake
 from callevents.models import Delivery
 from callevents.worker import DrainWorker
-from tests.conftest import Client, Configure
+from tests.conftest import Client, Configure, let_go
 from tests.core.faults import missing_table
 from tests.core.logged import Logged, capture_log
 from tests.receiver import Receiver
@@ -76,9 +76,7 @@ def application(settings: Settings, redis_url: str) -> Iterator[tuple[Flask, Log
     app.test_client_class = Client
     with capture_log() as logged:
         yield app, logged
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+    let_go(app)
 
 
 def report(app: Flask, token: str, key: str = "") -> int:

@@ -16,6 +16,7 @@ from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import begin_write, db
 from callevents.listener import conversation, pauses
 from callevents.models import Connector, Pbx
+from tests.conftest import let_go
 from tests.databases import SqliteDatabases
 from tests.listener.conftest import (
     SECRET,
@@ -133,8 +134,7 @@ def test_tls(
         server.wait_for_listener()
     finally:
         listening.stop()
-        with other.app_context():
-            db.engine.dispose()
+        let_go(other)
 
 
 def test_tls_with_an_unknown_authority(
@@ -305,8 +305,7 @@ def test_a_pbx_that_is_silent_is_asked(pbx: Pbx, serve: Serve, app: Flask, kind:
         server.wait_for_listener(2)
     finally:
         listening.stop()
-        with quick.app_context():
-            db.engine.dispose()
+        let_go(quick)
 
 
 def test_garbage_in_the_stream(pbx: Pbx, serve: Serve, listen: Listen) -> None:
