@@ -12,7 +12,7 @@ try:
     if __name__ == "__main__":
         # As the `flask` command does.
         load_dotenv()
-        sys.exit(supervisor.run(load_settings()))
+        sys.exit(supervisor.run(load_settings(), create_app))
     app = create_app()
 except SettingsError as error:
     click.echo(str(error), err=True)

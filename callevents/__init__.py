@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from callevents import api, cli, logs, web
 from callevents.config import Settings, load_settings
-from callevents.extensions import cipher, close_session, csrf, db, migrate
+from callevents.extensions import close_session, csrf, db, init_state, migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,13 +19,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
     settings.make_data_dir()
     app.config.from_mapping(_flask_config(settings))
-    app.extensions["callevents_settings"] = settings
+    init_state(app, settings, create_app)
     logs.init_app(app, settings)
     db.init_app(app)
     app.teardown_appcontext(close_session)
     migrate.init_app(app, db, directory=str(ROOT / "callevents" / "migrations"))
     csrf.init_app(app)
-    cipher.init_app(app, settings.read_encryption_keys)
     web.init_app(app)
     api.init_app(app)
     cli.init_app(app)

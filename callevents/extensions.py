@@ -4,12 +4,13 @@ import contextlib
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from flask import Flask, current_app
+from flask import Flask, Response, current_app
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -20,8 +21,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
+from werkzeug.exceptions import HTTPException
 
+from callevents.config import Settings
 from callevents.encryption import Cipher
+
+T = TypeVar("T")
+MakeApp = Callable[[Settings], Flask]
+ErrorResponse = Callable[[HTTPException], Response]
 
 #: Names for constraints, so that migrations can drop what they made on every database.
 NAMING = {
@@ -47,18 +54,52 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
+@dataclass(frozen=True)
+class AppState:
+    """Objects that belong to one application; read it with `app_state`."""
+
+    settings: Settings
+    #: Makes another application of the same kind, for processes that need one of their own.
+    make_app: MakeApp
+    cipher: Cipher
+    #: Error responses for API clients, by the beginning of the path.
+    error_responses: dict[str, ErrorResponse] = field(default_factory=dict)
+    _services: dict[type[Any], Any] = field(default_factory=dict)
+
+    def add(self, service: object) -> None:
+        """Add a service, found by its class from then on."""
+        self._services[type(service)] = service
+
+    def get(self, service: type[T]) -> T:
+        """Return the service of this class; raises KeyError if the application has none."""
+        found: T = self._services[service]
+        return found
+
+    def find(self, service: type[T]) -> T | None:
+        """Return the service of this class, None if the application has none."""
+        return self._services.get(service)
+
+
+def init_state(app: Flask, settings: Settings, make_app: MakeApp) -> AppState:
+    """Give the application its state and return it."""
+    found = AppState(settings, make_app, Cipher(settings.read_encryption_keys))
+    app.extensions["callevents"] = found
+    return found
+
+
+def app_state(app: Flask | None = None) -> AppState:
+    """Return the state of the application, by default of the current one."""
+    found: AppState = (app or current_app).extensions["callevents"]
+    return found
+
+
 class AppCipher:
     """Encrypts secrets with the keys of the application whose context it is used in."""
 
-    def init_app(self, app: Flask, read_keys: Callable[[], Sequence[str]]) -> None:
-        """Give the application its keys."""
-        app.extensions["callevents_cipher"] = Cipher(read_keys)
-
     @property
     def bound(self) -> Cipher:
-        """The present application's cipher."""
-        cipher: Cipher = current_app.extensions["callevents_cipher"]
-        return cipher
+        """The current application's cipher."""
+        return app_state().cipher
 
     def encrypt(self, text: str) -> str:
         """Return the text encrypted."""

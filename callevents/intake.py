@@ -21,7 +21,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callevents.errors import RevokedError, UnavailableError
-from callevents.extensions import begin_write, db, end_transaction
+from callevents.extensions import app_state, begin_write, db, end_transaction
 from callevents.heard import explain_repeated, write_reports
 from callevents.ingest import Accepted, accept
 from callevents.ingest_statements import VALID_TOKENS, run
@@ -176,7 +176,7 @@ class Intake:
             for report, event in zip(request.reports, request.accepted or (), strict=False):
                 if event.repeated:
                     repeated.setdefault(request.pbx.id, []).append((report, event.id))
-        odd_reports: OddReports = self._app.extensions["callevents_odd_reports"]
+        odd_reports = app_state(self._app).get(OddReports)
         for pbx_id, found in repeated.items():
             reason = explain_repeated([first_id for _, first_id in found])
             texts = [report for report, _ in found]

@@ -12,27 +12,17 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from callevents.config import Settings
-from callevents.delivery.engine import Engine
+from callevents.extensions import app_state
 
 QUEUE = "callevents"
+#: The job, by name: what enqueues it need not import the worker.
+DRAIN = "callevents.worker.drain"
 #: Redis gets this long to answer a wake, because a PBX waits for us meanwhile.
 WAKE_TIMEOUT_SECONDS = 0.25
 #: After a failed wake Redis is left alone for so long; the workers' pollers find what is due.
 WAKE_PAUSE_SECONDS = 1.0
 
 log = structlog.get_logger("callevents.jobs")
-
-
-class Drainer:
-    """Holds the engine of this worker process, where the job finds it."""
-
-    engine: Engine | None = None
-
-
-def drain() -> None:
-    """The job: have what is due handed out. Does nothing in a process that is no worker of ours."""
-    if Drainer.engine:
-        Drainer.engine.wake()
 
 
 def make_queue(connection: Redis) -> Queue:
@@ -59,7 +49,7 @@ class Waker:
             return
         try:
             if self._queue.count == 0:
-                self._queue.enqueue(drain, job_timeout=-1, result_ttl=0, failure_ttl=60)
+                self._queue.enqueue(DRAIN, job_timeout=-1, result_ttl=0, failure_ttl=60)
         except (RedisError, OSError) as error:
             self._rests_until = time.monotonic() + WAKE_PAUSE_SECONDS
             log.warning("workers not woken; they will look by themselves", error=str(error))
@@ -72,8 +62,8 @@ def wake() -> None:
 
 def get_waker(app: Flask) -> Waker:
     """Return the application's waker, which needs no context when it wakes."""
-    waker: Waker | None = app.extensions.get("callevents_waker")
+    waker = app_state(app).find(Waker)
     if waker is None:
-        waker = Waker(app.extensions["callevents_settings"])
-        app.extensions["callevents_waker"] = waker
+        waker = Waker(app_state(app).settings)
+        app_state(app).add(waker)
     return waker

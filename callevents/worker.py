@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from callevents.config import Settings
 from callevents.delivery.engine import Engine
 from callevents.encryption import UnreadableError
-from callevents.extensions import db
-from callevents.jobs import Drainer, make_queue
+from callevents.extensions import app_state, db
+from callevents.jobs import make_queue
 from callevents.stored_secrets import find_unreadable
 from callevents.upkeep.keeper import Keeper
 
@@ -28,6 +28,18 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
 
 log = structlog.get_logger("callevents.worker")
+
+
+class Drainer:
+    """Holds the engine of this worker process, where the job finds it."""
+
+    engine: Engine | None = None
+
+
+def drain() -> None:
+    """The job: have what is due handed out. Does nothing in a process that is no worker of ours."""
+    if Drainer.engine:
+        Drainer.engine.wake()
 
 
 class DrainWorker(SimpleWorker):
@@ -77,7 +89,7 @@ def _log_failed_job(_job: object, _kind: object, error: BaseException, _trace: o
 
 def run(app: Flask) -> int:
     """Work until SIGTERM or SIGINT; return the exit code."""
-    settings: Settings = app.extensions["callevents_settings"]
+    settings = app_state(app).settings
     with app.app_context():
         engine = Engine(db.engine, settings)
         keeper = Keeper(db.engine, settings)

@@ -17,8 +17,9 @@ from callevents import create_app, directory, hooks, pbxs, users
 from callevents.config import Settings
 from callevents.delivery.engine import Engine
 from callevents.enums import EventType, Method
-from callevents.extensions import begin_write, db
+from callevents.extensions import app_state, begin_write, db
 from callevents.models import Hook, Pbx
+from callevents.odd_reports import OddReports
 from tests.aged import AddEvents
 from tests.compiled import Templates, routes_compiled_once, statements_compiled_once
 from tests.databases import PostgresDatabases, SqliteDatabases
@@ -154,7 +155,7 @@ def finish_notes(app: Flask) -> None:
 
     That must not come into the next test's database, nor hold a connection for ever.
     """
-    if thread := app.extensions["callevents_odd_reports"]._thread:
+    if thread := app_state(app).get(OddReports)._thread:
         thread.join()
 
 

@@ -24,6 +24,7 @@ from callevents.api.problems import ProblemError
 from callevents.api.senders import Sender, Senders, given_token
 from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError
+from callevents.extensions import app_state
 from callevents.ingest import Accepted
 from callevents.intake import Intake
 from callevents.jobs import Waker, get_waker
@@ -60,9 +61,9 @@ class Express:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self.long_way = app.wsgi_app
-        self._senders: Senders = app.extensions["callevents_senders"]
-        self._limiter: Limiter = app.extensions["callevents_limiter"]
-        self.intake: Intake = app.extensions["callevents_intake"]
+        self._senders = app_state(app).get(Senders)
+        self._limiter = app_state(app).get(Limiter)
+        self.intake = app_state(app).get(Intake)
         self._waker: Waker = get_waker(app)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:

@@ -4,14 +4,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import redis
 import structlog
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, jsonify
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
 
-from callevents.config import Settings
 from callevents.database import has_current_tables
-from callevents.extensions import db
+from callevents.extensions import app_state, db
 
 ANSWER_SECONDS = 1.0
 OK = "ok"
@@ -35,7 +34,7 @@ def readyz() -> tuple[Response, int]:
 
     The sentences are for everyone and name no host; the log has the reason.
     """
-    settings: Settings = current_app.extensions["callevents_settings"]
+    settings = app_state().settings
     asked = {
         "database": _threads.submit(_ask_database, db.engine),
         "redis": _threads.submit(_ask_redis, settings.queue_url),

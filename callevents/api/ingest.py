@@ -24,7 +24,7 @@ from callevents.api.problems import (
 from callevents.api.senders import Sender, Senders, given_token, refusal
 from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError, UnavailableError
-from callevents.extensions import csrf, end_transaction
+from callevents.extensions import app_state, csrf, end_transaction
 from callevents.ingest import Accepted
 from callevents.intake import Intake
 from callevents.jobs import get_waker
@@ -89,7 +89,7 @@ def take(slug: str) -> Response:
         raise failure
     # A maker's message is not read as ours: its query tells the token before its body is read.
     token = given_token(request) or makers.query_token(request) or read_payload(request).token
-    senders: Senders = current_app.extensions["callevents_senders"]
+    senders = app_state().get(Senders)
     sender = senders.renew(slug, token)
     g.pbx_slug = slug
     try:
@@ -125,12 +125,13 @@ def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
 
 
 def _keep_odd(sender: Sender, token: str, status: int, reason: str) -> None:
-    odd_reports: OddReports = current_app.extensions["callevents_odd_reports"]
-    odd_reports.keep(sender.pbx.id, status, reason, lambda: odd.write(request, token))
+    app_state().get(OddReports).keep(
+        sender.pbx.id, status, reason, lambda: odd.write(request, token)
+    )
 
 
 def _check_rate(sender: Sender, events: Sequence[Any]) -> None:
-    current_app.extensions["callevents_limiter"].check(sender.pbx, max(1, len(events)))
+    app_state().get(Limiter).check(sender.pbx, max(1, len(events)))
 
 
 def _store(
@@ -172,14 +173,14 @@ def _summary(error: InvalidError) -> str:
 
 def _accept(sender: Sender, reports: list[Report]) -> list[Accepted]:
     """Store the events together with those of other requests; answer after the commit."""
-    intake: Intake = current_app.extensions["callevents_intake"]
+    intake = app_state().get(Intake)
     return intake.submit(sender.pbx, sender.token_id, reports)
 
 
 @bp.after_request
 def _wake_afterwards(response: Response) -> Response:
     """Wake the workers when the PBX has its answer: it is not to wait for Redis."""
-    intake: Intake = current_app.extensions["callevents_intake"]
+    intake = app_state().get(Intake)
     waker = get_waker(current_app)
     response.call_on_close(lambda: waker.wake() if intake.take_wake() else None)
     return response

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from secrets import compare_digest
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily as Gauge
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from werkzeug.exceptions import NotFound, Unauthorized
 
 from callevents import overview
-from callevents.config import Settings
 from callevents.enums import DeliveryState
+from callevents.extensions import app_state
 from callevents.overview import Overview
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -23,7 +23,7 @@ bp = Blueprint("metrics", __name__)
 @bp.get("/metrics")
 def show() -> Response:
     """Answer the figures of all PBXs over the last hour."""
-    settings: Settings = current_app.extensions["callevents_settings"]
+    settings = app_state().settings
     if not settings.metrics_token:
         raise NotFound("There are no metrics: CALLEVENTS_METRICS_TOKEN is not set.")
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")

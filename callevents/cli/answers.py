@@ -15,6 +15,7 @@ from callevents import database
 from callevents.config import Settings
 from callevents.enums import TABLE_ORDER, EventType
 from callevents.errors import CallEventsError, InvalidError, NotFoundError
+from callevents.extensions import app_state
 from callevents.reports import plain_name
 
 Values = dict[str, Any]
@@ -79,8 +80,7 @@ def read_secret(given: str | None) -> str | None:
 
 def find_settings() -> Settings:
     """Return the application's settings."""
-    settings: Settings = current_app.extensions["callevents_settings"]
-    return settings
+    return app_state().settings
 
 
 def find_event(text: str) -> EventType:

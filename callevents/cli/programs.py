@@ -6,13 +6,14 @@ from flask.cli import with_appcontext
 
 from callevents import listener, server, supervisor, worker
 from callevents.cli.answers import find_settings
+from callevents.extensions import app_state
 
 
 @click.command("web")
 @with_appcontext
 def web() -> None:
     """Run the web server: the pages and the ingest route."""
-    server.serve(find_settings())
+    server.serve(find_settings(), app_state().make_app)
 
 
 @click.command("worker")
@@ -33,4 +34,4 @@ def listen() -> None:
 @with_appcontext
 def up() -> None:
     """Run everything on this machine; what make run does."""
-    raise SystemExit(supervisor.run(find_settings()))
+    raise SystemExit(supervisor.run(find_settings(), app_state().make_app))

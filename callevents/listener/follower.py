@@ -10,9 +10,8 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from callevents.config import Settings
 from callevents.enums import ConnectorState
-from callevents.extensions import db
+from callevents.extensions import app_state, db
 from callevents.listener.buffer import Buffer
 from callevents.listener.clock import PbxClock
 from callevents.listener.conversation import converse
@@ -40,7 +39,7 @@ class Follower:
         self.target = target
         self.status = Status()
         self._app = app
-        self._settings: Settings = app.extensions["callevents_settings"]
+        self._settings = app_state(app).settings
         self._source = SOURCES[target.kind.value]
         self._tracker = self._source.make_tracker(extensions)
         self._clock = PbxClock(*self._source.clock)

@@ -9,8 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from callevents.config import Settings
-from callevents.extensions import begin_write, db
+from callevents.extensions import app_state, begin_write, db
 from callevents.listener import learning
 from callevents.listener.follower import Follower
 from callevents.listener.leading import (
@@ -42,7 +41,7 @@ class Listener:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._settings: Settings = app.extensions["callevents_settings"]
+        self._settings = app_state(app).settings
         self._myself = Myself()
         self._followers: dict[int, Follower] = {}
         self._ending: dict[int, Follower] = {}

@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from callevents.errors import UnavailableError
+from callevents.extensions import app_state
 from callevents.intake import Intake
 from callevents.jobs import get_waker
 from callevents.listener.buffer import Buffer
@@ -25,7 +26,7 @@ class Storer:
     """Takes events from the buffer to the database, by the way that all reports go."""
 
     def __init__(self, app: Flask, pbx: Pbx, buffer: Buffer) -> None:
-        self._intake: Intake = app.extensions["callevents_intake"]
+        self._intake = app_state(app).get(Intake)
         self._waker = get_waker(app)
         self._pbx = pbx
         self._buffer = buffer

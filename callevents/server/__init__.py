@@ -15,7 +15,8 @@ from gunicorn.glogging import Logger
 
 from callevents.config import PREFIX, Settings
 from callevents.errors import CallEventsError
-from callevents.extensions import db
+from callevents.extensions import MakeApp, db
+from callevents.server.front import Front
 
 BACKLOG = 2048
 KEEPALIVE_SECONDS = 15
@@ -56,7 +57,7 @@ def local_host(settings: Settings) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # compared only
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, make_app: MakeApp) -> None:
     """Serve until a signal ends it, then leave the process.
 
     A socket handed over the way systemd does it (LISTEN_FDS) is used instead of an own one.
@@ -72,14 +73,15 @@ def serve(settings: Settings) -> None:
         except ListenError as error:
             click.echo(str(error), err=True)
             sys.exit(1)
-    _Server(settings, bind).run()
+    _Server(settings, make_app, bind).run()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Gunicorn with our settings; each of its processes makes the application for itself."""
 
-    def __init__(self, settings: Settings, bind: list[str]) -> None:
+    def __init__(self, settings: Settings, make_app: MakeApp, bind: list[str]) -> None:
         self._settings = settings
+        self._make_app = make_app
         self._bind = bind
         super().__init__()
 
@@ -88,11 +90,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        # Imported late, because the package itself imports this module for its commands.
-        from callevents import create_app  # noqa: PLC0415
-        from callevents.server.front import Front  # noqa: PLC0415
-
-        return Front(create_app(self._settings))
+        return Front(self._make_app(self._settings))
 
 
 def _options(settings: Settings, bind: list[str]) -> dict[str, object]:

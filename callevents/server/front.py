@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from callevents.api.express import STRANGER, Express, Plain, write
 from callevents.api.ingest import PATH
-from callevents.config import Settings
+from callevents.extensions import app_state
 
 #: Longer reports are read in a thread, so that the loop is not held up.
 LONGEST_IN_LOOP = 16 * 1024
@@ -30,8 +30,8 @@ class Front:
     """The ASGI application in front of the WSGI application `app`."""
 
     def __init__(self, app: Flask) -> None:
-        settings: Settings = app.extensions["callevents_settings"]
-        self._express: Express | None = app.extensions.get("callevents_express")
+        settings = app_state(app).settings
+        self._express = app_state(app).find(Express)
         self._whole: Any = app.wsgi_app
         self._longest = app.config["MAX_CONTENT_LENGTH"]
         self._proxied = ProxyFix(

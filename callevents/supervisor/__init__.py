@@ -7,13 +7,14 @@ import click
 from callevents import logs, server
 from callevents.config import Settings
 from callevents.errors import CallEventsError
+from callevents.extensions import MakeApp
 from callevents.supervisor.lock import locked
 from callevents.supervisor.preparation import prepare
 from callevents.supervisor.processes import Processes
 from callevents.supervisor.signals import Signals
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, make_app: MakeApp) -> int:
     """Run everything; return the exit code: 0 after a signal, 1 if the start failed."""
     logs.configure(settings)
     # What is made here, such as SQLite's file, is nobody else's, in whatever folder.
@@ -21,8 +22,8 @@ def run(settings: Settings) -> int:
     url = server.url(settings)
     try:
         with locked(settings, url), server.open_socket(settings) as listener, Signals() as signals:
-            prepare(settings)
-            _run_processes(Processes(settings, listener, signals), url)
+            prepare(settings, make_app)
+            _run_processes(Processes(settings, make_app, listener, signals), url)
     except CallEventsError as error:
         click.echo(str(error), err=True)
         return 1

@@ -7,7 +7,7 @@ import click
 from callevents import database, users
 from callevents.config import Settings
 from callevents.enums import Role
-from callevents.extensions import begin_write, db
+from callevents.extensions import MakeApp, begin_write, db
 
 #: Without letters and digits that look alike.
 PASSWORD_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105  # no password
@@ -15,12 +15,9 @@ PASSWORD_GROUPS = 4
 PASSWORD_GROUP_LENGTH = 5
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings, make_app: MakeApp) -> None:
     """Migrate the database and make the first admin; raises CallEventsError."""
-    # Imported late, because the package itself imports this one for its commands.
-    from callevents import create_app  # noqa: PLC0415
-
-    app = create_app(settings)
+    app = make_app(settings)
     database.upgrade(app)
     with app.app_context():
         _add_first_admin(settings)

@@ -15,6 +15,7 @@ from flask import Flask
 
 from callevents import listener, server, worker
 from callevents.config import Settings
+from callevents.extensions import MakeApp
 from callevents.supervisor.child import Child
 from callevents.supervisor.errors import StartError
 from callevents.supervisor.signals import Signals
@@ -42,19 +43,27 @@ log = structlog.get_logger("callevents.supervisor")
 class Processes:
     """Valkey, the web server, the workers and the listeners."""
 
-    def __init__(self, settings: Settings, web_socket: socket.socket, signals: Signals) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        make_app: MakeApp,
+        web_socket: socket.socket,
+        signals: Signals,
+    ) -> None:
         self._settings = settings
+        self._make_app = make_app
         self._web_socket = web_socket
         self._signals = signals
         self._valkey = [make_valkey(settings)] if settings.embeds_valkey else []
-        self._own = [Child("web", partial(_serve, settings, web_socket))]
+        self._own = [Child("web", partial(_serve, settings, make_app, web_socket))]
         for number in range(1, settings.workers + 1):
             self._add(f"worker {number}", worker.run)
         for number in range(1, settings.listeners + 1):
             self._add(f"listener {number}", listener.run)
 
     def _add(self, name: str, program: Callable[[Flask], int]) -> None:
-        become = partial(_run, program, self._settings, self._web_socket)
+        make = partial(self._make_app, self._settings)
+        become = partial(_run, program, make, self._web_socket)
         self._own.append(Child(name, become))
 
     def start(self) -> None:
@@ -132,22 +141,21 @@ class Processes:
             child.kill()
 
 
-def _serve(settings: Settings, web_socket: socket.socket) -> None:
+def _serve(settings: Settings, make_app: MakeApp, web_socket: socket.socket) -> None:
     """Be the web server, on the socket, which is handed over as systemd does it."""
     os.dup2(web_socket.fileno(), FIRST_LISTENER)
     os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
-    server.serve(settings)
+    server.serve(settings, make_app)
 
 
-def _run(program: Callable[[Flask], int], settings: Settings, web_socket: socket.socket) -> None:
+def _run(
+    program: Callable[[Flask], int], make: Callable[[], Flask], web_socket: socket.socket
+) -> None:
     """Be this program, which takes the application and returns its exit code."""
-    # Imported late, because the package itself imports this one for its commands.
-    from callevents import create_app  # noqa: PLC0415
-
     web_socket.close()
     # Without it, processes could make the same ids.
     uuid_utils.reseed_rng()
-    sys.exit(program(create_app(settings)))
+    sys.exit(program(make()))
 
 
 def _unready(answer: bytes) -> str:

@@ -1,10 +1,9 @@
 """Errors become answers here: a page, or for htmx a toast that leaves the page as it is."""
 
-from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -18,14 +17,9 @@ from werkzeug.exceptions import (
 )
 
 from callevents.errors import CallEventsError, ConflictError, NotFoundError
-from callevents.extensions import end_transaction
+from callevents.extensions import ErrorResponse, app_state, end_transaction
 from callevents.web import hx
 from callevents.web.session import find_signed_in
-
-Answer = Callable[[HTTPException], Response]
-
-#: In app.extensions: who answers errors below a path instead of pages, by the path's beginning.
-PROGRAMS = "callevents_programs"
 
 SENTENCES = {
     400: "The server could not read this request.",
@@ -51,7 +45,6 @@ log = structlog.get_logger("callevents.web")
 
 def init_app(app: Flask) -> None:
     """Register what answers errors."""
-    app.extensions.setdefault(PROGRAMS, {})
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, _expired)
     app.register_error_handler(CallEventsError, _domain_error)
@@ -61,10 +54,9 @@ def init_app(app: Flask) -> None:
         app.register_error_handler(overtaken, _overtaken)
 
 
-def find_program() -> Answer | None:
-    """Return who answers errors at the request's path, if it is a path for programs."""
-    programs: Mapping[str, Answer] = current_app.extensions[PROGRAMS]
-    for path, answer in programs.items():
+def find_error_response() -> ErrorResponse | None:
+    """Return the error response for API clients, None where people get a page."""
+    for path, answer in app_state().error_responses.items():
         if request.path == path or request.path.startswith(path + "/"):
             return answer
     return None
@@ -94,7 +86,7 @@ def _expired(error: CSRFError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
-    if answer := find_program():
+    if answer := find_error_response():
         return answer(error)
     own = error.description if error.description != type(error).description else None
     return _answer(error, own or SENTENCES.get(error.code or 500) or error.description or "")

@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest
 from callevents.errors import NotFoundError
 from callevents.extensions import begin_write
 from callevents.web import hx
-from callevents.web.errors import find_program
+from callevents.web.errors import find_error_response
 from callevents.web.session import WANTED, find_signed_in
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,7 +61,7 @@ def init_app(app: Flask) -> None:
 
 
 def _guard() -> Any:
-    if request.endpoint in (None, "static") or find_program():
+    if request.endpoint in (None, "static") or find_error_response():
         return None
     _refuse_unstorable_text()
     view = current_app.view_functions[request.endpoint or ""]

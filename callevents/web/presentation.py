@@ -21,7 +21,7 @@ from callevents.enums import TABLE_ORDER
 from callevents.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.placeholders import PARAMETER_NAMES
 from callevents.urls import display_url
-from callevents.web.errors import find_program
+from callevents.web.errors import find_error_response
 from callevents.web.session import LAST_PBX, find_signed_in
 
 THEMES = ("system", "light", "dark")
@@ -166,7 +166,7 @@ def _frame() -> dict[str, object]:
 def _remember_pbx(response: Response) -> Response:
     """Remember which PBX somebody has looked at."""
     slug = (request.view_args or {}).get("slug")
-    is_page = request.method == "GET" and response.status_code == 200 and not find_program()
+    is_page = request.method == "GET" and response.status_code == 200 and not find_error_response()
     if slug and is_page and cookie.get(LAST_PBX) != slug:
         cookie[LAST_PBX] = slug
     return response

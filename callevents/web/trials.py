@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from flask import current_app
-
 from callevents.delivery.recipe import read_recipe, read_signing
 from callevents.delivery.request import Request, build_request
 from callevents.delivery.transport import Answer, Transport
 from callevents.encryption import UnreadableError
 from callevents.errors import ConflictError, InvalidError
-from callevents.extensions import cipher, db
+from callevents.extensions import app_state, cipher, db
 from callevents.forms import HookForm, Signing
 from callevents.web.call_events import Target
 from callevents.web.examples import example_values, read_typed
@@ -56,7 +54,7 @@ def try_out(form: HookForm, target: Target, user_id: int) -> Trial:
             request = _make(form, target)
             # Nothing is read any more, and a slow receiver must not hold a transaction open.
             db.session.rollback()
-            with closing(Transport(current_app.extensions["callevents_settings"])) as transport:
+            with closing(Transport(app_state().settings)) as transport:
                 return Trial(transport.send(request))
     except (InvalidError, UnreadableError, ConflictError) as error:
         return Trial(problem=str(error))

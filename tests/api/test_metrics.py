@@ -9,9 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from callevents import create_app
 from callevents.config import Settings
 from callevents.enums import DeliveryState
-from callevents.extensions import db, write_transaction
+from callevents.extensions import db, init_state, write_transaction
 from callevents.models import utc_now
 from callevents.upkeep.figures import refresh
 from callevents.upkeep.heartbeat import Myself, beat
@@ -72,6 +73,6 @@ def test_without_the_token(client: FlaskClient, given: str) -> None:
 
 def test_off_by_default(app: Flask, client: FlaskClient, settings: Settings) -> None:
     """Without a token in the settings there is nothing, whatever is sent."""
-    app.extensions["callevents_settings"] = settings.model_copy(update={"metrics_token": ""})
+    init_state(app, settings.model_copy(update={"metrics_token": ""}), create_app)
     for given in ("", "Bearer "):
         assert client.get("/metrics", headers={"Authorization": given}).status_code == 404

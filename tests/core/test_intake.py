@@ -13,7 +13,7 @@ from sqlalchemy import event, func, select
 from callevents import pbxs
 from callevents.enums import CallStatus, EventType
 from callevents.errors import RevokedError, UnavailableError
-from callevents.extensions import begin_write, db
+from callevents.extensions import app_state, begin_write, db
 from callevents.heard import explain_repeated
 from callevents.ingest import Accepted
 from callevents.intake import MAX_REPORTS, Intake
@@ -362,7 +362,7 @@ def test_storms_of_repeated_reports_take_one_thread(crowd: Crowd, app: Flask) ->
     begin_write()
     others = [pbxs.add_pbx(f"Branch {number}")[0].id for number in range(5)]
     db.session.commit()
-    odd_reports: OddReports = app.extensions["callevents_odd_reports"]
+    odd_reports = app_state(app).get(OddReports)
     threads: list[int] = []
 
     def repeat() -> None:

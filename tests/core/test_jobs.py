@@ -17,9 +17,9 @@ from callevents.config import Settings
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
-from callevents.jobs import Drainer, Waker, drain, wake
+from callevents.jobs import Waker, wake
 from callevents.models import Delivery
-from callevents.worker import DrainWorker
+from callevents.worker import Drainer, DrainWorker, drain
 from tests.conftest import Client, Configure, let_go
 from tests.core.faults import missing_table
 from tests.core.logged import Logged, capture_log

@@ -10,10 +10,9 @@ import trustme
 from flask import Flask
 
 from callevents import connectors, create_app
-from callevents.config import Settings
 from callevents.connectors import Access
 from callevents.enums import ConnectorKind, ConnectorState
-from callevents.extensions import begin_write, db
+from callevents.extensions import app_state, begin_write, db
 from callevents.listener import conversation, pauses
 from callevents.models import Connector, Pbx
 from tests.conftest import let_go
@@ -127,7 +126,7 @@ def test_tls(
     server = serve("asterisk", tls=tls)
     server.challenge = challenge  # type: ignore[attr-defined]  # an AmiServer's
     connect(pbx, "asterisk", server.port, uses_tls=True)
-    settings: Settings = app.extensions["callevents_settings"]
+    settings = app_state(app).settings
     other = create_app(settings.model_copy(update={"ca_bundle": bundle}))
     listening = Listening(other)
     try:
@@ -288,7 +287,7 @@ def test_without_the_list_of_calls(pbx: Pbx, serve: Serve, listen: Listen, kind:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_pbx_that_is_silent_is_asked(pbx: Pbx, serve: Serve, app: Flask, kind: str) -> None:
     """While it answers, the connection stays; when it does not, a new one is made."""
-    settings: Settings = app.extensions["callevents_settings"]
+    settings = app_state(app).settings
     quick = create_app(settings.model_copy(update={"listen_heartbeat_seconds": 0.2}))
     server = serve(kind)
     connect(pbx, kind, server.port)

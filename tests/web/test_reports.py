@@ -10,10 +10,11 @@ from sqlalchemy import func, select
 
 from callevents import pbxs
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db
+from callevents.extensions import app_state, begin_write, db
 from callevents.heard import MAX_KEPT, Heard, explain_repeated, list_heard, note_odd
 from callevents.intake import Intake
 from callevents.models import OddReport, Pbx
+from callevents.odd_reports import OddReports
 from callevents.reports import Report
 from tests.conftest import Configure
 from tests.core.faults import missing_table
@@ -92,7 +93,7 @@ def _tell_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Itera
     answers = [client.post(URL, json=call, headers=headers).json for _ in "12"]
     yield [answer["results"][0]["id"] for answer in answers]
     report = Report(event_type=EventType.DIAL_IN, extension="3", key="leg:dial-in:l")
-    intake: Intake = client.application.extensions["callevents_intake"]
+    intake = app_state(client.application).get(Intake)
     yield [intake.submit(pbx, None, [report])[0].id for _ in "12"]
 
 
@@ -104,7 +105,7 @@ def list_odd(pbx: Pbx) -> list[Heard]:
 
 def forget_pauses(app: Flask) -> None:
     """Let the next odd report be kept, however soon it comes."""
-    app.extensions["callevents_odd_reports"]._kept_at.clear()
+    app_state(app).get(OddReports)._kept_at.clear()
 
 
 def test_repeated_ones_do_not_displace_refused_ones(pbx: Pbx) -> None:
