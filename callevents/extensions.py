@@ -54,7 +54,7 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-@dataclass(frozen=True)
+@dataclass
 class AppState:
     """Objects that belong to one application; read it with `app_state`."""
 

@@ -121,6 +121,7 @@ class _Key:
 
     @classmethod
     def of(cls, report: Report, now: datetime) -> "_Key":
+        """Return the key of a report that came now."""
         if report.key:
             return cls("given:" + report.key)
         identity = report.leg_id or report.call_id

@@ -12,7 +12,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
-from callevents.api import makers, odd
+from callevents.api import makers
+from callevents.api.odd import describe_request
 from callevents.api.payload import read_payload
 from callevents.api.problems import (
     ProblemError,
@@ -126,7 +127,7 @@ def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
 
 def _keep_odd(sender: Sender, token: str, status: int, reason: str) -> None:
     app_state().get(OddReports).keep(
-        sender.pbx.id, status, reason, lambda: odd.write(request, token)
+        sender.pbx.id, status, reason, lambda: describe_request(request, token)
     )
 
 

@@ -10,7 +10,7 @@ from callevents.masks import MASK
 _TOKEN = re.compile(r"(?i)(token=)[^&\s]+")
 
 
-def write(request: Request, token: str) -> str:
+def describe_request(request: Request, token: str) -> str:
     """Return the beginning of the request, its token masked."""
     query = request.query_string.decode("utf-8", "replace")
     try:

@@ -9,10 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from callevents import create_app
 from callevents.config import Settings
 from callevents.enums import DeliveryState
-from callevents.extensions import db, init_state, write_transaction
+from callevents.extensions import app_state, db, write_transaction
 from callevents.models import utc_now
 from callevents.upkeep.figures import refresh
 from callevents.upkeep.heartbeat import Myself, beat
@@ -73,6 +72,6 @@ def test_without_the_token(client: FlaskClient, given: str) -> None:
 
 def test_off_by_default(app: Flask, client: FlaskClient, settings: Settings) -> None:
     """Without a token in the settings there is nothing, whatever is sent."""
-    init_state(app, settings.model_copy(update={"metrics_token": ""}), create_app)
+    app_state(app).settings = settings.model_copy(update={"metrics_token": ""})
     for given in ("", "Bearer "):
         assert client.get("/metrics", headers={"Authorization": given}).status_code == 404

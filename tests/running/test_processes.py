@@ -13,6 +13,7 @@ from typing import NoReturn
 import psutil
 import pytest
 
+from callevents import create_app
 from callevents.config import Settings
 from callevents.supervisor import processes as processes_module
 from callevents.supervisor import valkey as valkey_module
@@ -66,7 +67,7 @@ def make(
             monkeypatch.setattr(processes_module, function, become)
         monkeypatch.setattr(processes_module.server, "GRACEFUL_SECONDS", 0)
         monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", PATIENCE_SECONDS)
-        made.append(Processes(own, listener, signals))
+        made.append(Processes(own, create_app, listener, signals))
         made[-1].start()
         return made[-1]
 
@@ -168,7 +169,7 @@ def test_valkey_that_does_not_start(
     monkeypatch.setattr(
         valkey_module, "_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"]
     )
-    processes = Processes(Settings(data_dir=tmp_path), listener, signals)
+    processes = Processes(Settings(data_dir=tmp_path), create_app, listener, signals)
     with pytest.raises(StartError, match=r"(?s)The embedded Valkey did not start.*no room"):
         processes.start()
 
