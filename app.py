@@ -5,8 +5,9 @@ import sys
 import click
 from flask.cli import load_dotenv
 
-from callevents import create_app, supervisor
+from callevents import create_app
 from callevents.config import PREFIX, SettingsError, load_settings
+from callevents.processes.supervisor import supervisor
 
 try:
     if __name__ == "__main__":

@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import inspect
 
 from callevents import create_app
-from callevents.config import Settings
+from callevents.config.settings import Settings
 from callevents.extensions import db
 
 

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Engine, Table, text
 
-from callevents.extensions import write_transaction
-from callevents.models import Attempt, CallEvent, Delivery
+from callevents.db.models import Attempt, CallEvent, Delivery
+from callevents.db.session import write_transaction
 
 #: In one transaction, so that no log grows beyond measure.
 PART = 100_000

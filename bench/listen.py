@@ -13,14 +13,18 @@ from sqlalchemy import func, select
 
 from bench.options import Options
 from bench.table import print_table
-from callevents import connectors, create_app, database, directory, hooks, pbxs
-from callevents.config import Settings
-from callevents.connectors import Access
+from callevents import create_app
+from callevents.config.settings import Settings
+from callevents.db import schema
+from callevents.db.models import CallEvent, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import TABLE_ORDER, ConnectorKind, Method
-from callevents.extensions import begin_write, db
-from callevents.models import CallEvent, utc_now
-from callevents.pbx.asterisk import AmiParser, AsteriskTracker
-from callevents.pbx.extensions import ExtensionSet
+from callevents.extensions import db
+from callevents.hooks import hooks
+from callevents.pbxs import connectors, extensions, pbxs
+from callevents.pbxs.connectors import Access
+from callevents.vendors.asterisk import AmiParser, AsteriskTracker
+from callevents.vendors.tracking.extension_set import ExtensionSet
 from tests.listener.ami_server import AmiServer, cut_ami
 from tests.listener.pbx_server import SECRET
 from tests.pbx.recorded import read_stream
@@ -42,7 +46,7 @@ def run(options: Options) -> None:
     with tempfile.TemporaryDirectory(prefix="callevents-bench-") as folder:
         values = {"data_dir": folder, "log_level": "WARNING", "secret_key": "b" * 32}
         app = create_app(Settings(**values))  # type: ignore[arg-type]  # settings are text
-        database.upgrade(app)
+        schema.upgrade(app)
         server = AmiServer()
         with app.app_context():
             _configure(server.port)
@@ -62,7 +66,7 @@ def _configure(port: int) -> None:
     begin_write()
     pbx, _ = pbxs.add_pbx("Bench")
     for number in ("101", "102", "103"):
-        directory.add_extension(pbx, number)
+        extensions.add_extension(pbx, number)
     for event_type in TABLE_ORDER:
         hooks.create_hook(pbx, None, event_type, method=Method.GET, url="http://192.0.2.1/")
     connectors.set_connector(

@@ -13,18 +13,21 @@ from sqlalchemy import select
 from bench.finished import fill
 from bench.options import Options
 from bench.table import middle, print_table
-from callevents import create_app, directory, hooks, pbxs
-from callevents.config import Settings
+from callevents import create_app
+from callevents.config.settings import Settings
+from callevents.db.models import Pbx, new_id, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
 from callevents.delivery.dispatcher import Dispatcher
-from callevents.delivery.holding import Holding
-from callevents.delivery.record import Outcome, record
-from callevents.delivery.transport import Answer
+from callevents.delivery.http.client import Answer
+from callevents.delivery.in_flight import Holding
+from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import EventType, Method
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.ingest import accept
-from callevents.models import Pbx, new_id, utc_now
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.hooks import hooks
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.pbxs import extensions, pbxs
 from tests.databases import PostgresDatabases, SqliteDatabases
 
 BATCH = 50
@@ -112,7 +115,7 @@ class _Measured:
 def _set_up() -> int:
     begin_write()
     pbx, _ = pbxs.add_pbx("Bench")
-    extension = directory.add_extension(pbx, "101")
+    extension = extensions.add_extension(pbx, "101")
     hooks.set_hook(
         pbx,
         extension,

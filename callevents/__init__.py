@@ -7,8 +7,10 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from callevents import api, cli, logs, web
-from callevents.config import Settings, load_settings
-from callevents.extensions import close_session, csrf, db, init_state, migrate
+from callevents.config import load_settings
+from callevents.config.settings import Settings
+from callevents.db.session import close_session
+from callevents.extensions import csrf, db, init_state, migrate
 
 ROOT = Path(__file__).resolve().parent.parent
 

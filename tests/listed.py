@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from callevents import connectors, proposals
-from callevents.connectors import Access
+from callevents.db.models import Connector, Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind, ConnectorState
-from callevents.extensions import begin_write, db
-from callevents.models import Connector, Pbx, utc_now
-from callevents.pbx.listing import Proposal
+from callevents.extensions import db
+from callevents.pbxs import connectors, suggestions
+from callevents.pbxs.connectors import Access
+from callevents.pbxs.suggestions import Proposal
 
 
 def follow(pbx: Pbx, **values: object) -> Connector:
@@ -29,5 +30,5 @@ def know(pbx: Pbx, names: Mapping[str, str], at: datetime | None = None, realm: 
     begin_write()
     suffix = f"@{realm}" if realm else ""
     listed = [Proposal(number, number + suffix, name) for number, name in names.items()]
-    proposals.note_known(pbx, listed, at or utc_now())
+    suggestions.note_known(pbx, listed, at or utc_now())
     db.session.commit()

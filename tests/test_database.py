@@ -8,8 +8,8 @@ from flask import Flask
 from sqlalchemy import create_engine, text
 
 from callevents import create_app
-from callevents.config import Settings
-from callevents.database import DatabaseError, is_current, upgrade
+from callevents.config.settings import Settings
+from callevents.db.schema import DatabaseError, is_current, upgrade
 from callevents.extensions import db
 from tests.conftest import SECRET_KEY
 

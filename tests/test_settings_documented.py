@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from callevents.config import PREFIX, Settings
+from callevents.config import PREFIX
+from callevents.config.settings import Settings
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 ROW = re.compile(rf"^\| `({PREFIX}[A-Z_]+)` \| (\S+) \|([^|]*)\|([^|]+)\|$", re.MULTILINE)

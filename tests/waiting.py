@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
-from callevents.delivery import log
+from callevents.db.models import Delivery
+from callevents.delivery.log import queries
 from callevents.enums import DeliveryState
 from callevents.extensions import db
-from callevents.models import Delivery
 
 DEADLINE_SECONDS = 30.0
 
@@ -33,7 +33,7 @@ def wait_for_delivery(delivery_id: str, condition: Callable[[Delivery], bool]) -
     def holds() -> bool:
         # What others have committed since is seen by a new transaction only.
         db.session.rollback()
-        return condition(log.get_delivery(delivery_id))
+        return condition(queries.get_delivery(delivery_id))
 
     wait_until(holds, f"delivery {delivery_id}")
-    return log.get_delivery(delivery_id)
+    return queries.get_delivery(delivery_id)

@@ -7,10 +7,13 @@ import psutil
 
 from bench.load import ASIDE, EXTENSIONS
 from bench.systems.base import REPORT, System
-from callevents import create_app, directory, hooks, pbxs
-from callevents.config import Settings
+from callevents import create_app
+from callevents.config.settings import Settings
+from callevents.db.session import begin_write
 from callevents.enums import EventType, Method
-from callevents.extensions import begin_write, db
+from callevents.extensions import db
+from callevents.hooks import hooks
+from callevents.pbxs import extensions, pbxs
 from tests.databases import PostgresDatabases
 from tests.running.running import ROOT, clean_environment
 
@@ -47,7 +50,7 @@ class OnSqlite(System):
             begin_write()
             pbx, token = pbxs.add_pbx("Bench")
             for number in (*EXTENSIONS, ASIDE):
-                extension = directory.add_extension(pbx, number)
+                extension = extensions.add_extension(pbx, number)
                 url = self.hanging_url if number == ASIDE else self.receiver_url
                 hooks.set_hook(
                     pbx,

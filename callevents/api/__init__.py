@@ -2,19 +2,19 @@
 
 from flask import Flask
 
-from callevents.api import health, ingest, metrics
-from callevents.api.express import Express
+from callevents.api import health, ingest, metrics, rate_limit
+from callevents.api.authentication import Senders
+from callevents.api.fast_path import Express
 from callevents.api.problems import http_problem
-from callevents.api.senders import Senders
 from callevents.extensions import app_state
-from callevents.intake import Intake
-from callevents.odd_reports import OddReports
+from callevents.ingest.discarded import OddReports
+from callevents.ingest.group_commit import Intake
 
 
 def init_app(app: Flask) -> None:
     """Register the blueprints for programs."""
     own = app_state(app)
-    own.add(ingest.Limiter(own.settings.ingest_events_per_minute))
+    own.add(rate_limit.Limiter(own.settings.ingest_events_per_minute))
     own.add(Senders())
     own.add(OddReports(app))
     own.add(Intake(app))

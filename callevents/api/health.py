@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
 
-from callevents.database import has_current_tables
+from callevents.db.schema import has_current_tables
 from callevents.extensions import app_state, db
 
 ANSWER_SECONDS = 1.0

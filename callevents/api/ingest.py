@@ -1,9 +1,7 @@
 """The ingest route. It stores and wakes, nothing else, because calls wait for it."""
 
-import time
+import re
 from collections.abc import Sequence
-from math import ceil
-from threading import Lock
 from typing import Any
 
 import structlog
@@ -11,9 +9,10 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.wrappers import Request
 
-from callevents.api import makers
-from callevents.api.odd import describe_request
+from callevents.api import vendor_formats
+from callevents.api.authentication import Sender, Senders, given_token, refusal
 from callevents.api.payload import read_payload
 from callevents.api.problems import (
     ProblemError,
@@ -22,16 +21,19 @@ from callevents.api.problems import (
     problem,
     problem_response,
 )
-from callevents.api.senders import Sender, Senders, given_token, refusal
+from callevents.api.rate_limit import Limiter
+from callevents.db.session import end_transaction
 from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError, UnavailableError
-from callevents.extensions import app_state, csrf, end_transaction
-from callevents.ingest import Accepted
-from callevents.intake import Intake
+from callevents.extensions import app_state, csrf
+from callevents.ingest.accept import Accepted
+from callevents.ingest.discarded import MAX_SENT_LENGTH, OddReports
+from callevents.ingest.group_commit import Intake
+from callevents.ingest.report import Report, read_report
 from callevents.jobs import get_waker
-from callevents.models import Pbx
-from callevents.odd_reports import OddReports
-from callevents.reports import Report, read_report
+from callevents.security.masking import MASK
+
+_TOKEN = re.compile(r"(?i)(token=)[^&\s]+")
 
 bp = Blueprint("ingest", __name__)
 # Programs have no session that another site could borrow: they prove themselves by their token.
@@ -44,40 +46,9 @@ Readable = dict[int, tuple[Report, list[str]]]
 PATH = "/ingest/"
 #: Where in the WSGI environment an error is that has occurred already, on the short way.
 FAILURE = "callevents.ingest_failure"
-WINDOW_SECONDS = 60
 TAKEN_METHODS = ("GET", "POST")
 
 log = structlog.get_logger("callevents.ingest")
-
-
-class Limiter:
-    """Keeps one PBX from flooding this process: a fixed window of a minute, in memory.
-
-    In memory, so that it costs a dialplan nothing and cannot fail with Redis.
-    """
-
-    def __init__(self, events_per_minute: int) -> None:
-        self._limit = events_per_minute
-        self._lock = Lock()
-        #: When each PBX's window began, and how many events it has reported since.
-        self._windows: dict[int, tuple[float, int]] = {}
-
-    def check(self, pbx: Pbx, events: int) -> None:
-        """Raise ProblemError if the PBX has reported too much within this minute."""
-        now = time.time()
-        with self._lock:
-            began, count = self._windows.get(pbx.id, (now, 0))
-            # A clock that was set back begins a new window too.
-            if not 0 <= now - began < WINDOW_SECONDS:
-                began, count = now, 0
-            self._windows[pbx.id] = began, count + events
-        if count + events > self._limit:
-            wait = max(1, ceil(began + WINDOW_SECONDS - now))
-            raise ProblemError(
-                429,
-                f"More than {self._limit:,} events within a minute. Wait {wait} seconds.",
-                headers={"Retry-After": str(wait)},
-            )
 
 
 @bp.route(f"{PATH}<slug>", methods=TAKEN_METHODS)
@@ -89,7 +60,9 @@ def take(slug: str) -> Response:
     if failure := request.environ.get(FAILURE):
         raise failure
     # A maker's message is not read as ours: its query tells the token before its body is read.
-    token = given_token(request) or makers.query_token(request) or read_payload(request).token
+    token = (
+        given_token(request) or vendor_formats.query_token(request) or read_payload(request).token
+    )
     senders = app_state().get(Senders)
     sender = senders.renew(slug, token)
     g.pbx_slug = slug
@@ -114,7 +87,7 @@ def _take_of(sender: Sender, senders: Senders, token: str) -> Response:
 
 def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
     """Accept what a PBX reports in its maker's format."""
-    reading = makers.read(sender.pbx, request)
+    reading = vendor_formats.read(sender.pbx, request)
     if reading.passed_over:
         _keep_odd(sender, token, 200, reading.passed_over)
     _check_rate(sender, reading.reports)
@@ -122,7 +95,7 @@ def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
     if results and not reports:
         _refuse(results, is_batch=len(results) > 1)
     _store(sender, senders, token, reports, results)
-    return makers.answer(sender.pbx, token, results, reading)
+    return vendor_formats.answer(sender.pbx, token, results, reading)
 
 
 def _keep_odd(sender: Sender, token: str, status: int, reason: str) -> None:
@@ -254,3 +227,16 @@ def _unavailable(_error: Exception) -> Response:
             headers={"Retry-After": "2"},
         )
     )
+
+
+def describe_request(request: Request, token: str) -> str:
+    """Return the beginning of the request, its token masked."""
+    query = request.query_string.decode("utf-8", "replace")
+    try:
+        body = request.get_data()[: 2 * MAX_SENT_LENGTH].decode("utf-8", "replace")
+    except Exception:  # noqa: BLE001  # every server has errors of its own for what it cannot read
+        body = ""
+    line = f"{request.method} {request.path}{'?' if query else ''}{query}"
+    kind = f"\nContent-Type: {request.content_type[:200]}" if request.content_type else ""
+    text = f"{line}{kind}\n\n{body}".rstrip()
+    return _TOKEN.sub(rf"\1{MASK}", text.replace(token, MASK) if token else text)

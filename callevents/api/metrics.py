@@ -10,10 +10,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 from werkzeug.exceptions import NotFound, Unauthorized
 
-from callevents import overview
 from callevents.enums import DeliveryState
 from callevents.extensions import app_state
-from callevents.overview import Overview
+from callevents.operations import overview
+from callevents.operations.overview import Overview
 
 QUANTILES = (0.5, 0.95, 0.99)
 

@@ -8,10 +8,10 @@ from callevents.cli import (
     deliveries,
     extensions,
     hooks,
+    operations,
     pbxs,
-    programs,
+    processes,
     secrets,
-    upkeep,
     users,
 )
 
@@ -24,11 +24,11 @@ def init_app(app: Flask) -> None:
     for module in (pbxs, extensions, hooks, deliveries, users, secrets):
         app.cli.add_command(module.group)
     for command in (
-        programs.web,
-        programs.work,
-        programs.listen,
-        programs.up,
-        upkeep.status,
-        upkeep.purge,
+        processes.web,
+        processes.work,
+        processes.listen,
+        processes.up,
+        operations.status,
+        operations.purge,
     ):
         app.cli.add_command(command)

@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from callevents import connectors, directory, pbxs
-from callevents.cli.answers import find_settings, reports_errors
+from callevents.cli.output import find_settings, reports_errors
 from callevents.errors import CallEventsError
-from callevents.listener.recording import record
-from callevents.listener.target import make_target
-from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.replay import SOURCES, Replay, as_line
+from callevents.pbxs import connectors, extensions, pbxs
+from callevents.processes.listener.capture import record
+from callevents.processes.listener.target import make_target
+from callevents.vendors.replay import Replay, as_line
+from callevents.vendors.sources import SOURCES
+from callevents.vendors.tracking.extension_set import ExtensionSet
 
 CHUNK_BYTES = 64 * 1024
 
@@ -118,4 +119,4 @@ class _CaptureFile(ExitStack):
 
 @reports_errors
 def _numbers_of(pbx: str) -> list[str]:
-    return [extension.number for extension in directory.list_extensions(pbxs.get_pbx(pbx))]
+    return [extension.number for extension in extensions.list_extensions(pbxs.get_pbx(pbx))]

@@ -5,18 +5,13 @@ from typing import TypeVar
 import click
 from flask.cli import AppGroup
 
-from callevents import connectors, pbxs
-from callevents.cli.answers import (
-    Values,
-    json_option,
-    print_answer,
-    read_secret,
-    reports_errors,
-)
-from callevents.connectors import Access
+from callevents.cli.output import Values, json_option, print_answer, read_secret, reports_errors
+from callevents.db.models import Connector
+from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind
-from callevents.extensions import begin_write, db
-from callevents.models import Connector
+from callevents.extensions import db
+from callevents.pbxs import connectors, pbxs
+from callevents.pbxs.connectors import Access
 
 T = TypeVar("T")
 

@@ -8,8 +8,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from callevents import hooks, pbxs
-from callevents.cli.answers import (
+from callevents.cli.output import (
     Command,
     Values,
     find_event,
@@ -19,17 +18,20 @@ from callevents.cli.answers import (
     read_age,
     reports_errors,
 )
-from callevents.delivery import log
-from callevents.delivery.bulk import Act, act_on_all
-from callevents.delivery.filters import Filter, phase_of
-from callevents.delivery.masking import mask_address
-from callevents.delivery.pages import find_page
-from callevents.delivery.resend import Refusal, cancel, resend
+from callevents.db.models import Attempt, Delivery, to_id, utc_now
+from callevents.db.session import begin_write
+from callevents.delivery.log import queries
+from callevents.delivery.log.bulk import Act, act_on_all
+from callevents.delivery.log.filters import Filter, phase_of
+from callevents.delivery.log.pagination import find_page
+from callevents.delivery.log.resend import Refusal, cancel, resend
+from callevents.delivery.request.masking import mask_address
 from callevents.enums import ListedState
 from callevents.errors import NotFoundError
-from callevents.extensions import begin_write, db
+from callevents.extensions import db
+from callevents.hooks import queries as hooks_queries
 from callevents.jobs import wake
-from callevents.models import Attempt, Delivery, to_id, utc_now
+from callevents.pbxs import pbxs
 
 group = AppGroup("deliveries", help="Call events on their way to receivers.")
 
@@ -81,8 +83,8 @@ def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
 @reports_errors
 def show(delivery_id: str, as_json: bool) -> None:
     """Show a delivery with all its attempts."""
-    delivery = log.get_delivery(delivery_id)
-    attempts = [_attempt(one) for one in log.list_attempts(delivery)]
+    delivery = queries.get_delivery(delivery_id)
+    attempts = [_attempt(one) for one in queries.list_attempts(delivery)]
     values = _delivery(delivery)
     lines = [f"{name}: {'' if value is None else value}" for name, value in values.items()]
     for one in attempts:
@@ -115,7 +117,7 @@ def resend_deliveries(
 @reports_errors
 def recover(hook: str, since: str, dry_run: bool, as_json: bool) -> None:
     """Send again all that has failed for a request since a time."""
-    found = hooks.get_hook(hook)
+    found = hooks_queries.get_hook(hook)
     wanted = Filter(found.pbx, ListedState.FAILED, hook=hook, since=_read_time(since))
     counts = _act(resend, (), wanted, dry_run=dry_run)
     _print_counts(counts, "sent again", dry_run=dry_run, as_json=as_json)

@@ -3,10 +3,11 @@
 import click
 from flask.cli import AppGroup
 
-from callevents import directory, pbxs
-from callevents.cli.answers import Values, json_option, print_answer, print_list, reports_errors
-from callevents.extensions import begin_write, db
-from callevents.models import Extension
+from callevents.cli.output import Values, json_option, print_answer, print_list, reports_errors
+from callevents.db.models import Extension
+from callevents.db.session import begin_write
+from callevents.extensions import db
+from callevents.pbxs import extensions, pbxs
 
 group = AppGroup("extensions", help="Extensions of a PBX.")
 
@@ -20,7 +21,7 @@ group = AppGroup("extensions", help="Extensions of a PBX.")
 def add_extension(pbx: str, number: str, name: str, as_json: bool) -> None:
     """Add the extension NUMBER to a PBX."""
     begin_write()
-    extension = directory.add_extension(pbxs.get_pbx(pbx), number, name)
+    extension = extensions.add_extension(pbxs.get_pbx(pbx), number, name)
     db.session.commit()
     print_answer(_extension(extension), f"Extension {extension.number} is added.", as_json)
 
@@ -31,7 +32,7 @@ def add_extension(pbx: str, number: str, name: str, as_json: bool) -> None:
 @reports_errors
 def list_extensions(pbx: str, as_json: bool) -> None:
     """List the extensions of a PBX."""
-    print_list(directory.list_extensions(pbxs.get_pbx(pbx)), _extension, as_json)
+    print_list(extensions.list_extensions(pbxs.get_pbx(pbx)), _extension, as_json)
 
 
 def _extension(extension: Extension) -> Values:

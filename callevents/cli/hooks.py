@@ -5,8 +5,8 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from callevents import directory, hooks, pbxs, signing_secrets, suspension
-from callevents.cli.answers import (
+from callevents.cli.hook_options import make_policy, policy_options
+from callevents.cli.output import (
     Values,
     find_event,
     json_option,
@@ -14,12 +14,14 @@ from callevents.cli.answers import (
     print_list,
     reports_errors,
 )
-from callevents.cli.policy_options import make_policy, policy_options
+from callevents.db.models import Hook
+from callevents.db.models.hook import ALL_EXTENSIONS
+from callevents.db.session import begin_write
 from callevents.enums import EventType, Method
-from callevents.extensions import begin_write, db
-from callevents.hooks import ALL_EXTENSIONS
-from callevents.models import Hook
-from callevents.policy import GIVE_UP_CHOICES, read_policy
+from callevents.extensions import db
+from callevents.hooks import hooks, queries, signing_secret, suspension
+from callevents.hooks.options import GIVE_UP_CHOICES, read_policy
+from callevents.pbxs import extensions, pbxs
 
 group = AppGroup("hooks", help="Requests that call events make.")
 
@@ -62,7 +64,7 @@ def set_hook(
     configure = hooks.create_hook if add else hooks.set_hook
     hook = configure(
         found,
-        directory.get_extension_by_number(found, extension),
+        extensions.get_extension_by_number(found, extension),
         find_event(event),
         method=Method(method),
         url=url,
@@ -78,8 +80,8 @@ def set_hook(
 def _sign(hook: Hook, *, wanted: bool) -> str | None:
     """Sign the hook's requests or no longer; return the secret if it is new."""
     if wanted:
-        return None if hook.signing_secret else signing_secrets.renew_secret(hook)
-    signing_secrets.remove_secret(hook)
+        return None if hook.signing_secret else signing_secret.renew_secret(hook)
+    signing_secret.remove_secret(hook)
     return None
 
 
@@ -93,8 +95,8 @@ def rotate_secret(event_id: str, as_json: bool) -> None:
     The one before, if there is one, signs too for 24 hours more.
     """
     begin_write()
-    hook = hooks.get_hook(event_id)
-    secret = signing_secrets.renew_secret(hook)
+    hook = queries.get_hook(event_id)
+    secret = signing_secret.renew_secret(hook)
     db.session.commit()
     _print_hook(hook, hook.event_id, secret, as_json=as_json)
 
@@ -105,7 +107,7 @@ def rotate_secret(event_id: str, as_json: bool) -> None:
 @reports_errors
 def list_hooks(pbx: str | None, as_json: bool) -> None:
     """List the requests, of one PBX or of all."""
-    found = hooks.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
+    found = queries.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
     print_list(found, _hook_with_policy if as_json else _hook, as_json)
 
 
@@ -140,7 +142,7 @@ def resume_hooks(event_ids: tuple[str, ...], resume_all: bool, as_json: bool) ->
     chosen = (
         suspension.list_suspended(limit=None)
         if resume_all
-        else [hooks.get_hook(event_id) for event_id in event_ids]
+        else [queries.get_hook(event_id) for event_id in event_ids]
     )
     count = suspension.resume_all([hook for hook in chosen if hook.suspended_at])
     db.session.commit()
@@ -150,7 +152,7 @@ def resume_hooks(event_ids: tuple[str, ...], resume_all: bool, as_json: bool) ->
 
 def _switch(event_id: str, *, active: bool, as_json: bool) -> None:
     begin_write()
-    hook = hooks.get_hook(event_id)
+    hook = queries.get_hook(event_id)
     hooks.set_active(hook, active)
     db.session.commit()
     print_answer(
@@ -169,7 +171,7 @@ def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool
     wanted = {find_event(event) for event in events} or set(EventType)
     begin_write()
     found = pbxs.get_pbx(pbx)
-    listed = hooks.list_hooks(found, directory.get_extension_by_number(found, extension))
+    listed = queries.list_hooks(found, extensions.get_extension_by_number(found, extension))
     chosen = [hook for hook in listed if hook.event_type in wanted]
     removed = [_hook_with_policy(hook) for hook in chosen]
     hooks.clear_hooks(chosen)

@@ -3,8 +3,7 @@
 import click
 from flask.cli import AppGroup
 
-from callevents import pbxs
-from callevents.cli.answers import (
+from callevents.cli.output import (
     Values,
     json_option,
     print_answer,
@@ -12,9 +11,11 @@ from callevents.cli.answers import (
     read_secret,
     reports_errors,
 )
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
 from callevents.enums import Format
-from callevents.extensions import begin_write, db
-from callevents.models import Pbx
+from callevents.extensions import db
+from callevents.pbxs import pbxs
 
 group = AppGroup("pbx", help="PBXs, and the tokens with which they report.")
 

@@ -3,9 +3,11 @@
 import click
 from flask.cli import AppGroup
 
-from callevents import encryption, stored_secrets
-from callevents.cli.answers import find_settings, json_option, print_answer, reports_errors
-from callevents.extensions import begin_write, cipher, db
+from callevents.cli.output import find_settings, json_option, print_answer, reports_errors
+from callevents.db.session import begin_write
+from callevents.extensions import cipher, db
+from callevents.operations import key_rotation
+from callevents.security import encryption
 
 group = AppGroup("secrets", help="Keys of the secrets that requests have.")
 
@@ -41,13 +43,13 @@ def rotate_secrets(as_json: bool) -> None:
 def _renew_all() -> tuple[int, list[str]]:
     """Return how many have been renewed, and the names of those that could not be."""
     begin_write()
-    of_pbxs = [stored_secrets.renew_connectors(), stored_secrets.renew_formats()]
+    of_pbxs = [key_rotation.renew_connectors(), key_rotation.renew_formats()]
     db.session.commit()
     count, last_id = sum(one.count for one in of_pbxs), 0
     unreadable = [name for one in of_pbxs for name in one.unreadable]
     while True:
         begin_write()
-        batch = stored_secrets.renew_batch(last_id)
+        batch = key_rotation.renew_batch(last_id)
         if batch is None:
             db.session.rollback()
             return count, unreadable

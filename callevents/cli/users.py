@@ -4,9 +4,10 @@ import click
 from flask.cli import AppGroup
 
 from callevents import users
-from callevents.cli.answers import json_option, print_answer, reports_errors
+from callevents.cli.output import json_option, print_answer, reports_errors
+from callevents.db.session import begin_write
 from callevents.enums import Role
-from callevents.extensions import begin_write, db
+from callevents.extensions import db
 
 group = AppGroup("users", help="People who may sign in.")
 

@@ -1,9 +1,8 @@
 """Every setting: name, type, unit and default. A wrong value stops the start with a sentence."""
 
-from callevents.config.environment import load_settings
-from callevents.config.group import PREFIX, SettingsError
-from callevents.config.outgoing import Network
-from callevents.config.settings import Settings
+from callevents.config.base import PREFIX, SettingsError
+from callevents.config.http_client import Network
+from callevents.config.settings import Settings, load_settings
 
 VERSION = "1.0"
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from callevents.config.group import Group
+from callevents.config.base import Group
 
 
 class Notifications(Group):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from callevents.config.group import Group
+from callevents.config.base import Group
 
 
 class Processes(Group):

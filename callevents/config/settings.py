@@ -1,13 +1,46 @@
-"""All groups of settings as one."""
+"""Reads the settings, and says which are wrong."""
 
-from callevents.config.keys import Keys
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from callevents.config.base import PREFIX, SettingsError
+from callevents.config.delivery import Retries
+from callevents.config.http_client import Outgoing
 from callevents.config.notifications import Notifications
-from callevents.config.outgoing import Outgoing
+from callevents.config.operations import Upkeep
 from callevents.config.processes import Processes
-from callevents.config.retries import Retries
-from callevents.config.upkeep import Upkeep
+from callevents.config.secrets import Keys
 
 
 # Pydantic takes the fields of the last base first; docs/configuration.md has them in that order.
 class Settings(Upkeep, Notifications, Retries, Outgoing, Processes, Keys):
     """The settings, read from environment variables named CALLEVENTS_ and the field's name."""
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment; raises SettingsError about all wrong ones."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_sentence, error.errors()))) from None
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    name = PREFIX + "_".join(map(str, error["loc"])).upper()
+    message = error["msg"].removeprefix("Value error, ")
+    # These may hold passwords, and the sentence ends in logs and on terminals.
+    if error["loc"][0] in {
+        "secret_key",
+        "encryption_keys",
+        "admin_password",
+        "database_url",
+        "redis_url",
+        "proxy_url",
+        "smtp_url",
+        "notify_url",
+        "metrics_token",
+    }:
+        return f"The setting {name} is wrong: {message}."
+    return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."

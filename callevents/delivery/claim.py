@@ -9,15 +9,15 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Integer, Row, bindparam, select, update
 
-from callevents.delivery.breaker import take_probe
-from callevents.delivery.recipe import REQUEST_COLUMNS, make_request
-from callevents.delivery.request import Request
-from callevents.delivery.schedule import Share
-from callevents.encryption import Cipher
+from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx
+from callevents.db.models.event import REPORTED
+from callevents.delivery.circuit_breaker import take_probe
+from callevents.delivery.fair_share import Share
+from callevents.delivery.outbox import find_heads, park, release_lanes
+from callevents.delivery.request.build import Request
+from callevents.delivery.request.load import REQUEST_COLUMNS, make_request
 from callevents.enums import DeliveryState
-from callevents.ingest_statements import REPORTED
-from callevents.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx
-from callevents.outbox import find_heads, park, release_lanes
+from callevents.security.encryption import Cipher
 
 #: The columns of an event that requests tell of.
 _EVENT_COLUMNS = [getattr(CallEvent, name) for name in (*REPORTED, "happened_at")]

@@ -15,7 +15,10 @@ from sqlalchemy import Connection
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import SQLAlchemyError
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import utc_now
+from callevents.db.models.delivery import SUSPENDED_ERROR
+from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.claim import (
     Claim,
     Claimed,
@@ -26,8 +29,7 @@ from callevents.delivery.claim import (
     return_claims,
 )
 from callevents.delivery.expiry import GIVEN_UP, give_up_expired, has_expired
-from callevents.delivery.holding import STUCK_SECONDS, Holding
-from callevents.delivery.schedule import (
+from callevents.delivery.fair_share import (
     RETRIES_FIRST_EVERY,
     Ready,
     Share,
@@ -36,11 +38,9 @@ from callevents.delivery.schedule import (
     find_ready,
     share_out,
 )
-from callevents.encryption import Cipher
+from callevents.delivery.in_flight import STUCK_SECONDS, Holding
 from callevents.enums import DeliveryState
-from callevents.extensions import read_connection, write_transaction
-from callevents.ingest import SUSPENDED
-from callevents.models import utc_now
+from callevents.security.encryption import Cipher
 
 #: While there is work, the dispatcher looks again after this, however many wakes come meanwhile:
 #: each look costs a transaction, so under load it is better to find a few deliveries at once.
@@ -249,7 +249,7 @@ class Dispatcher:
             suspended = find_suspended(connection, orphans)
         for ids, state, error in (
             (old, DeliveryState.FAILED, GIVEN_UP),
-            (suspended, DeliveryState.FAILED, SUSPENDED),
+            (suspended, DeliveryState.FAILED, SUSPENDED_ERROR),
             (orphans - suspended, DeliveryState.CANCELLED, ""),
         ):
             fences = {delivery_id: claimed[delivery_id] for delivery_id in ids}

@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Engine as SqlEngine
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import utc_now
+from callevents.db.session import write_transaction
 from callevents.delivery.claim import Claim, finish_unsent, renew_leases
 from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.expiry import GIVEN_UP
-from callevents.delivery.holding import Holding
-from callevents.delivery.record import Outcome
+from callevents.delivery.http.client import Transport
+from callevents.delivery.in_flight import Holding
+from callevents.delivery.outcomes import Outcome
 from callevents.delivery.recorder import Recorder
-from callevents.delivery.transport import Transport
 from callevents.enums import DeliveryState
-from callevents.extensions import write_transaction
-from callevents.models import utc_now
 
 #: Leases are renewed when this share of their time has passed.
 RENEW_AFTER_SHARE = 1 / 3

@@ -4,10 +4,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, exists, or_, select, update
 
+from callevents.db.models import IS_OPEN, Delivery
+from callevents.delivery.outbox import release_lanes
 from callevents.delivery.retry import describe_age
 from callevents.enums import DeliveryState
-from callevents.models import IS_OPEN, Delivery
-from callevents.outbox import release_lanes
 
 #: What the log says of a delivery whose time was over when a worker had just claimed it.
 GIVEN_UP = "Gave up: its time was over before it could be tried."

@@ -8,12 +8,12 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from callevents.config import Settings
-from callevents.delivery.health import find_changed, note_health
-from callevents.delivery.holding import Holding
-from callevents.delivery.record import Outcome, answers_by, record
-from callevents.extensions import read_connection, write_transaction
-from callevents.models import utc_now
+from callevents.config.settings import Settings
+from callevents.db.models import utc_now
+from callevents.db.session import read_connection, write_transaction
+from callevents.delivery.in_flight import Holding
+from callevents.delivery.outcomes import Outcome, answers_by, record
+from callevents.delivery.suspend import find_changed, note_health
 
 MAX_BATCH = 500
 #: When there were so many outcomes at once, more come soon: waiting for them saves transactions.

@@ -4,8 +4,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from callevents.config import Settings
-from callevents.delivery.transport import Answer
+from callevents.config.settings import Settings
+from callevents.delivery.http.client import Answer
 
 #: Each wait is changed by up to this share, so that what failed together is not tried together.
 JITTER = 0.2

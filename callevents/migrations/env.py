@@ -6,8 +6,9 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, Enum, text
 
-from callevents.extensions import WRITES, Base, db
-from callevents.models.columns import IntEnumColumn, PublicId, UtcDateTime
+from callevents.db.session import WRITES
+from callevents.db.types import IntEnumColumn, PublicId, UtcDateTime
+from callevents.extensions import Base, db
 
 #: Any number that nothing else takes; PostgreSQL lets one migration run at a time under it.
 LOCK_ID = 2026_11_23

@@ -2,43 +2,38 @@
 
 from flask import Flask
 
-from callevents import headers
-from callevents.web import (
+from callevents.security import headers
+from callevents.web import access, errors, htmx, login, template_filters, url_converters
+from callevents.web.views import (
     account,
-    addresses,
     calls,
     connect,
     connectors,
     deliveries,
     delivery_actions,
-    errors,
-    example_events,
     extensions,
-    guard,
     hooks,
-    hx,
+    onboarding,
     overview,
     pbxs,
-    presentation,
-    proposals,
-    reports,
-    session,
-    start,
+    recent_reports,
+    suggestions,
     suspension,
+    test_event,
     tokens,
 )
 
 PAGES = (
     account,
-    start,
+    onboarding,
     pbxs,
     tokens,
     connect,
-    reports,
+    recent_reports,
     connectors,
-    example_events,
+    test_event,
     extensions,
-    proposals,
+    suggestions,
     hooks,
     deliveries,
     delivery_actions,
@@ -50,12 +45,12 @@ PAGES = (
 
 def init_app(app: Flask) -> None:
     """Register the blueprints for people, and what all pages share."""
-    session.init_app(app)
+    login.init_app(app)
     headers.init_app(app)
-    hx.init_app(app)
+    htmx.init_app(app)
     errors.init_app(app)
-    guard.init_app(app)
-    presentation.init_app(app)
-    addresses.init_app(app)
+    access.init_app(app)
+    template_filters.init_app(app)
+    url_converters.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages.bp)

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, make_response, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
 
-from callevents.web import hx
+from callevents.web import htmx
 
 #: The id of the element that dialogs are loaded into.
 SLOT = "dialog"
@@ -18,21 +18,21 @@ def posted() -> "MultiDict[str, str] | None":
 
 def show(template: str, *, status: int = 200, **context: object) -> Response:
     """Return a dialog's content if htmx asks for it, else the same as a page of its own."""
-    layout = "layouts/dialog.html" if hx.is_htmx() else "layouts/dialog_page.html"
-    page = render_template(template, layout=layout, in_dialog=hx.is_htmx(), **context)
+    layout = "layouts/dialog.html" if htmx.is_htmx() else "layouts/dialog_page.html"
+    page = render_template(template, layout=layout, in_dialog=htmx.is_htmx(), **context)
     return make_response(page, status)
 
 
 def finish(text: str, url: str, *events: str) -> Any:
     """End a dialog: say what happened, close it and raise the events; else go to the URL."""
-    hx.toast(text)
-    if not hx.is_htmx():
+    htmx.toast(text)
+    if not htmx.is_htmx():
         return redirect(url, code=303)
     for event in ("dialog-close", *events):
-        hx.tell(event)
+        htmx.tell(event)
     return Response(status=204)
 
 
 def go_on(url: str) -> Any:
     """Show the dialog at one of our own URLs instead of this one; else go to its page."""
-    return hx.load(url, SLOT) if hx.is_htmx() else redirect(url, code=303)
+    return htmx.load(url, SLOT) if htmx.is_htmx() else redirect(url, code=303)

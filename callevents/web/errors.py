@@ -16,10 +16,11 @@ from werkzeug.exceptions import (
     UnprocessableEntity,
 )
 
+from callevents.db.session import end_transaction
 from callevents.errors import CallEventsError, ConflictError, NotFoundError
-from callevents.extensions import ErrorResponse, app_state, end_transaction
-from callevents.web import hx
-from callevents.web.session import find_signed_in
+from callevents.extensions import ErrorResponse, app_state
+from callevents.web import htmx
+from callevents.web.login import find_signed_in
 
 SENTENCES = {
     400: "The server could not read this request.",
@@ -96,8 +97,8 @@ def _answer(error: HTTPException, sentence: str, action: str = "") -> Response:
     status = error.code or 500
     # Of what the request has begun, nothing may be stored.
     end_transaction()
-    if hx.is_htmx():
-        hx.toast(sentence, "error", reference=_reference(status), action=action)
+    if htmx.is_htmx():
+        htmx.toast(sentence, "error", reference=_reference(status), action=action)
         response = Response(status=status)
     else:
         response = make_response(_page(status, sentence), status)

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from callevents.db.models import CallEvent, Delivery, SeenExtension
 from callevents.extensions import db
-from callevents.models import CallEvent, Delivery, SeenExtension
 from tests.core.logged import Logged, capture_log
 
 Send = Callable[..., TestResponse]

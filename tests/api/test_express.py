@@ -10,12 +10,13 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from callevents import create_app
-from callevents.api.express import Express
-from callevents.config import Settings
+from callevents.api.fast_path import Express
+from callevents.config.settings import Settings
+from callevents.db.models import CallEvent
+from callevents.db.session import begin_write
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db
-from callevents.models import CallEvent
-from callevents.pbxs import add_token, list_tokens, revoke_token
+from callevents.extensions import db
+from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
 from tests.conftest import Client, Configure, let_go
 from tests.core.counting import counting

@@ -14,13 +14,13 @@ from flask import Flask
 from uvicorn import Config, Server
 
 from callevents import create_app
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Pbx
 from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.heard import list_heard
-from callevents.models import Pbx
-from callevents.server.front import LONGEST_IN_LOOP, Front
-from callevents.server.protocol import Worker
+from callevents.ingest.recent import list_heard
+from callevents.processes.web_server.asgi import LONGEST_IN_LOOP, Front
+from callevents.processes.web_server.protocol import Worker
 from tests.api.conftest import EVENT, is_empty, stored
 from tests.conftest import Configure, let_go
 from tests.core.faults import before_statement, refused_inserts

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from callevents import create_app
-from callevents.config import Settings
+from callevents.config.settings import Settings
 from callevents.extensions import db
 from tests.core.faults import missing_table
 from tests.core.logged import Logged, capture_log

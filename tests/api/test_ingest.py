@@ -11,11 +11,12 @@ from flask.testing import FlaskClient
 from redis import Redis
 from werkzeug.datastructures import Authorization
 
-from callevents import pbxs
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
 from callevents.enums import CallStatus, EventType
-from callevents.extensions import begin_write, db
-from callevents.models import Pbx
-from callevents.pbxs import add_token, list_tokens, revoke_token
+from callevents.extensions import db
+from callevents.pbxs import pbxs
+from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
 from tests.conftest import Configure
 from tests.core.logged import Logged

@@ -9,11 +9,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from callevents import pbxs
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
 from callevents.enums import EventType, Format
 from callevents.errors import InvalidError
-from callevents.extensions import begin_write, db
-from callevents.models import Pbx
+from callevents.extensions import db
+from callevents.pbxs import pbxs, tokens
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
 from tests.conftest import Configure
 from tests.formats.test_fuzz import GOOD
@@ -142,13 +143,13 @@ def test_format_takes_effect_at_once(app: Flask, pbx: Pbx, token: str, client: F
 def test_tokens_keep_their_order_and_hints(pbx: Pbx, token: str) -> None:
     """Choosing a format leaves the tokens valid, in their order."""
     begin_write()
-    second = pbxs.add_token(pbx)
+    second = tokens.add_token(pbx)
     db.session.commit()
-    hints = [one.hint for one in pbxs.list_tokens(pbx)]
+    hints = [one.hint for one in tokens.list_tokens(pbx)]
     choose(pbx, "kamailio")
-    assert [one.hint for one in pbxs.list_tokens(pbx)] == hints == [token[:9], second[:9]]
-    assert pbxs.find_token(pbx, token)
-    assert pbxs.find_token(pbx, second)
+    assert [one.hint for one in tokens.list_tokens(pbx)] == hints == [token[:9], second[:9]]
+    assert tokens.find_token(pbx, token)
+    assert tokens.find_token(pbx, second)
 
 
 def test_signature_of_yeastar(send: Send, pbx: Pbx, token: str) -> None:

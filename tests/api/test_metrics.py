@@ -9,12 +9,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import utc_now
+from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState
-from callevents.extensions import app_state, db, write_transaction
-from callevents.models import utc_now
-from callevents.upkeep.figures import refresh
-from callevents.upkeep.heartbeat import Myself, beat
+from callevents.extensions import app_state, db
+from callevents.operations.heartbeat import Myself, beat
+from callevents.operations.statistics import refresh
 from tests.aged import AddEvents
 
 TOKEN = "a token for tests"

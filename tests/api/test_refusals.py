@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from callevents import create_app
-from callevents.config import Settings
+from callevents.config.settings import Settings
 from callevents.enums import EventType
 from callevents.extensions import db
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored

@@ -12,9 +12,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
 from callevents import users
+from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.enums import Role
-from callevents.extensions import begin_write, db
+from callevents.extensions import db
 from tests.databases import SqliteDatabases
 
 PASSWORD = "long enough for a test"

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
-from callevents.models import Pbx
+from callevents.db.models import Pbx
 from tests.browser.conftest import NARROW, People, check_accessibility, scrolls_sideways
 
 PAGE = "/pbxs/head-office/connect"

@@ -6,11 +6,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import select
 
+from callevents.db.models import Delivery, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import Delivery, Pbx
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.browser.conftest import check_accessibility
 from tests.conftest import Configure
 

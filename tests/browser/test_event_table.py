@@ -8,10 +8,10 @@ from flask import Flask
 from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import text
 
-from callevents import hooks
+from callevents.db.models import Extension, Hook, Pbx, utc_now
 from callevents.enums import EventType, Method
 from callevents.extensions import db
-from callevents.models import Extension, Hook, Pbx, utc_now
+from callevents.hooks import queries
 from tests.browser.conftest import People
 from tests.conftest import Configure
 
@@ -31,7 +31,7 @@ def extension(configure: Configure, pbx: Pbx) -> str:
 def stored_hooks(pbx: Pbx) -> list[Hook]:
     """Return the hooks as they are now."""
     db.session.rollback()
-    return list(hooks.list_all_hooks(pbx))
+    return list(queries.list_all_hooks(pbx))
 
 
 def row(page: Page, label: str) -> Locator:

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from callevents import directory
+from callevents.db.models import Hook, Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db
-from callevents.models import Hook, Pbx, utc_now
-from callevents.upkeep.figures import refresh
+from callevents.extensions import db
+from callevents.operations.statistics import refresh
+from callevents.pbxs import extensions
 from tests.aged import AddEvents
 from tests.browser.conftest import check_accessibility
 from tests.conftest import Configure
@@ -26,7 +27,7 @@ def suspended(configure: Configure, pbx: Pbx) -> str:
     stored.suspended_at = stored.failing_since = utc_now()
     stored.suspended_reason = "The receiver answered 410 Gone."
     db.session.commit()
-    return f"/pbxs/head-office/extensions/{directory.list_extensions(pbx)[0].id}"
+    return f"/pbxs/head-office/extensions/{extensions.list_extensions(pbx)[0].id}"
 
 
 def test_overview_follows_what_happens(admin: Page, add_events: AddEvents) -> None:

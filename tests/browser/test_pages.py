@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from callevents import connectors, directory
-from callevents.connectors import Access
-from callevents.delivery import log
+from callevents.db.models import Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
+from callevents.delivery.log import queries
 from callevents.enums import ConnectorKind, ConnectorState, DeliveryState, EventType, Method
-from callevents.extensions import begin_write, db
-from callevents.models import Pbx, utc_now
+from callevents.extensions import db
+from callevents.pbxs import connectors, extensions
+from callevents.pbxs.connectors import Access
 from tests.browser.conftest import (
     COLOUR_RULES,
     NARROW,
@@ -52,9 +53,9 @@ def paths(
     engine.start()
     receiver.wait_for(2)
     db.session.rollback()
-    delivery = log.list_deliveries(pbx=pbx, limit=1)[0].id
+    delivery = queries.list_deliveries(pbx=pbx, limit=1)[0].id
     wait_for_state(delivery, DeliveryState.DELIVERED)
-    extension = next(one.id for one in directory.list_extensions(pbx) if one.number == "101")
+    extension = next(one.id for one in extensions.list_extensions(pbx) if one.number == "101")
     db.session.rollback()
     return {
         "first steps": "/",

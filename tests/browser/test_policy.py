@@ -5,9 +5,9 @@ import threading
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from callevents.delivery.recipe import read_recipe
+from callevents.db.models import Pbx
+from callevents.delivery.request.load import read_recipe
 from callevents.extensions import cipher
-from callevents.models import Pbx
 from tests.browser.conftest import NARROW, People, check_accessibility
 from tests.browser.test_event_table import extension, row, stored_hooks
 from tests.receiver import Receiver, Reply

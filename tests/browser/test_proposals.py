@@ -3,9 +3,10 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from callevents import connectors, directory, proposals
-from callevents.extensions import begin_write, db
-from callevents.models import Pbx, utc_now
+from callevents.db.models import Pbx, utc_now
+from callevents.db.session import begin_write
+from callevents.extensions import db
+from callevents.pbxs import connectors, extensions, suggestions
 from tests.browser.conftest import NARROW, People, check_accessibility, scrolls_sideways
 from tests.listed import follow, know
 
@@ -24,7 +25,7 @@ def listed(pbx: Pbx) -> Pbx:
 def added(pbx: Pbx) -> list[str]:
     """Return the numbers of the PBX's extensions."""
     db.session.rollback()
-    return [one.number for one in directory.list_extensions(pbx)]
+    return [one.number for one in extensions.list_extensions(pbx)]
 
 
 def test_one_ticked_and_all(admin: Page, listed: Pbx) -> None:
@@ -54,7 +55,7 @@ def test_without_javascript(plain: Page, listed: Pbx) -> None:
     plain.get_by_role("button", name="Add selected").click()
     expect(plain.get_by_role("button", name="Add 203")).to_be_visible()
     assert added(listed) == ["202"]
-    assert proposals.count_proposals(listed) == 2
+    assert suggestions.count_proposals(listed) == 2
 
 
 def test_the_pbx_is_asked(admin: Page, listed: Pbx) -> None:

@@ -2,10 +2,11 @@
 
 from playwright.sync_api import Page, expect
 
-from callevents import directory, hooks, pbxs
+from callevents.db.models import Pbx
 from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.models import Pbx
+from callevents.hooks import queries
+from callevents.pbxs import extensions, pbxs
 from tests.browser.test_event_table import extension, row, stored_hooks
 
 __all__ = ["extension"]
@@ -61,7 +62,7 @@ def test_first_steps(plain: Page) -> None:
     plain.get_by_role("button", name="Add").click()
     db.session.rollback()
     office = pbxs.get_pbx("office")
-    assert [one.number for one in directory.list_extensions(office)] == ["101"]
+    assert [one.number for one in extensions.list_extensions(office)] == ["101"]
     plain.goto("/")
     plain.get_by_role("link", name="Configure Dial-In of 101").click()
     plain.get_by_label("Make request to").fill("https://crm.example.com/pop")
@@ -70,7 +71,7 @@ def test_first_steps(plain: Page) -> None:
     plain.get_by_role("link", name="Send a test event").click()
     plain.get_by_role("button", name="Send").click()
     db.session.rollback()
-    assert len(hooks.list_all_hooks(pbxs.get_pbx("office"))) == 1
+    assert len(queries.list_all_hooks(pbxs.get_pbx("office"))) == 1
     expect(plain.get_by_role("main")).to_contain_text("1 request of this event")
 
 

@@ -8,13 +8,15 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from callevents import create_app, pbxs, users
-from callevents.config import Settings
+from callevents import create_app, users
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, Hook, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import Delivery, Hook, Pbx
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.pbxs import pbxs
 from tests.commands.conftest import Run
 from tests.conftest import Configure
 from tests.core.faults import lost_connection, missing_table

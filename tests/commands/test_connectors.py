@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from callevents.models import Pbx
+from callevents.db.models import Pbx
 from tests.commands.conftest import Run
 from tests.commands.test_commands import check_failure
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
-from callevents import hooks
+from callevents.db.models import Attempt, Delivery, Pbx, new_id, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, db
-from callevents.models import Attempt, Delivery, Pbx, new_id, utc_now
+from callevents.extensions import db
+from callevents.hooks import hooks, queries
 from tests.commands.conftest import Run
 from tests.conftest import Configure
 from tests.web.test_deliveries import deliveries, report
@@ -116,7 +117,7 @@ def test_recover(run: Run, answer: Answer, deliveries: dict[str, str], pbx: Pbx)
     assert len(answer("deliveries", "list", "--failed")) == 1
     begin_write()
     db.session.execute(update(Delivery).values(state=DeliveryState.FAILED))
-    hooks.set_active(hooks.get_hook(hook), active=False)
+    hooks.set_active(queries.get_hook(hook), active=False)
     db.session.commit()
     left = run("deliveries", "recover", "--hook", hook, "--since", "2h")
     assert left.stdout == ("0 deliveries are sent again.\n1 left out: the request is disabled.\n")

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from callevents import hooks
-from callevents.config import Settings
-from callevents.delivery.recipe import read_recipe
-from callevents.encryption import Cipher, is_key, make_key
+from callevents.config.settings import Settings
+from callevents.db.models import Hook, Pbx
+from callevents.db.session import begin_write
+from callevents.delivery.request.load import read_recipe
 from callevents.enums import AuthKind
-from callevents.extensions import begin_write, cipher, db
-from callevents.models import Hook, Pbx
+from callevents.extensions import cipher, db
+from callevents.hooks import queries
+from callevents.security.encryption import Cipher, is_key, make_key
 from tests.commands.conftest import Run
 from tests.commands.test_commands import check_failure
 
@@ -24,7 +25,7 @@ Answer = Callable[..., Any]
 def stored(event_id: str) -> Hook:
     """Return the hook as it is stored."""
     db.session.rollback()
-    return hooks.get_hook(event_id)
+    return queries.get_hook(event_id)
 
 
 def test_policy_is_set_and_listed_without_secrets(run: Run, answer: Answer, pbx: Pbx) -> None:
@@ -144,7 +145,7 @@ def test_rotating_tells_what_it_cannot(
     lost = answer(*SET, "--bearer", "one")["event_id"]
     answer(*SET, "--bearer", "two", "--add")
     begin_write()
-    hooks.get_hook(lost).auth_secret = Cipher(lambda: [make_key()]).encrypt("x")
+    queries.get_hook(lost).auth_secret = Cipher(lambda: [make_key()]).encrypt("x")
     db.session.commit()
     assert answer("secrets", "rotate") == {"renewed": 1, "unreadable": [lost]}
     sentence = f"No key decrypts those of: {lost}. Enter them again."

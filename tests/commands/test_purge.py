@@ -8,10 +8,10 @@ from click.testing import Result
 from flask import Flask
 
 from callevents import create_app
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import CallEvent
 from callevents.enums import DeliveryState
 from callevents.extensions import db
-from callevents.models import CallEvent
 from tests.aged import AddEvents
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from callevents import directory, pbxs
-from callevents.extensions import begin_write, db
+from callevents.db.session import begin_write
+from callevents.extensions import db
+from callevents.pbxs import extensions, pbxs
 from tests.commands.conftest import Run
 from tests.pbx.recorded import EXPECTED, SCENARIOS, TRACES, expected, read_stream
 
@@ -67,7 +68,7 @@ def test_the_extensions_may_be_those_of_a_pbx(run: Run, capture: Path) -> None:
     """Without --extensions, what counts as an extension is what that PBX has."""
     begin_write()
     pbx, _ = pbxs.add_pbx("Head Office")
-    directory.add_extension(pbx, "103", "")
+    extensions.add_extension(pbx, "103", "")
     db.session.commit()
     result = run("pbx", "replay", "--source", "asterisk", "--pbx", pbx.slug, str(capture))
     assert result.exit_code == 0

@@ -6,9 +6,10 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from callevents.db.models import Hook, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db
-from callevents.models import Hook, utc_now
+from callevents.extensions import db
 from tests.conftest import Configure
 
 

@@ -7,11 +7,12 @@ from datetime import timedelta
 from click.testing import Result
 from flask import Flask
 
+from callevents.db.models import Hook, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.enums import DeliveryState
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.models import Hook, utc_now
-from callevents.upkeep.figures import refresh
-from callevents.upkeep.heartbeat import Myself, beat
+from callevents.extensions import db
+from callevents.operations.heartbeat import Myself, beat
+from callevents.operations.statistics import refresh
 from tests.aged import AddEvents
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db
-from callevents.ingest import Accepted, accept
-from callevents.models import Pbx
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.ingest.accept import Accepted, accept
+from callevents.ingest.report import Report
 
 DIAL_IN, DIAL_OUT, HANGUP = EventType.DIAL_IN, EventType.DIAL_OUT, EventType.HANGUP
 NOW = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from callevents import pbxs
-from callevents.extensions import begin_write, db
-from callevents.models import Pbx
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
+from callevents.extensions import db
+from callevents.pbxs import pbxs
 from tests.core.logged import Logged, capture_log
 
 

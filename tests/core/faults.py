@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
-from callevents.extensions import write_transaction
+from callevents.db.session import write_transaction
 
 
 @contextmanager

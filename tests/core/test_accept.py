@@ -6,11 +6,13 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from callevents import hooks, proposals
+from callevents.db.models import CallEvent, Delivery, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import CallFlow, CallStatus, DeliveryState, EventType
-from callevents.extensions import begin_write, db
-from callevents.ingest import example_report
-from callevents.models import CallEvent, Delivery, Pbx
+from callevents.extensions import db
+from callevents.hooks import hooks, queries
+from callevents.ingest.example import example_report
+from callevents.pbxs import suggestions
 from tests.conftest import Configure
 from tests.core.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, report, take
 from tests.core.counting import counting
@@ -92,7 +94,7 @@ def test_disabled_hooks_get_nothing(pbx: Pbx, configure: Configure) -> None:
     hook = configure.hook("*", DIAL_IN, "http://a/")
     for active, expected in ((True, 1), (False, 0), (True, 1)):
         begin_write()
-        hooks.set_active(hooks.get_hook(hook.event_id), active)
+        hooks.set_active(queries.get_hook(hook.event_id), active)
         db.session.commit()
         assert [one.deliveries for one in take(pbx, report())] == [expected]
 
@@ -106,7 +108,7 @@ def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configu
     assert [one.deliveries for one in accepted] == [1, 1, 1]
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
         take(pbx, report(extension="998"))
-    seen = proposals.list_proposals(pbx)
+    seen = suggestions.list_proposals(pbx)
     assert [(one.number, one.last_seen_at) for one in seen] == [
         ("998", NOW + timedelta(hours=1)),
         ("999", NOW),

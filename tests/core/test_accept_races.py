@@ -8,9 +8,10 @@ from flask import Flask
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.ingest import Accepted, accept
-from callevents.models import CallEvent, Delivery, Hook, Pbx, SeenExtension
+from callevents.db.models import CallEvent, Delivery, Hook, Pbx, SeenExtension
+from callevents.db.session import begin_write, write_transaction
+from callevents.extensions import db
+from callevents.ingest.accept import Accepted, accept
 from tests.conftest import Configure
 from tests.core.accepting import DIAL_IN, count, report, take
 from tests.core.faults import before_statement, refused_inserts

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from callevents.ingest import Accepted
-from callevents.models import CallEvent, Delivery, Pbx
+from callevents.db.models import CallEvent, Delivery, Pbx
+from callevents.ingest.accept import Accepted
 from tests.conftest import Configure
 from tests.core.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, count, report, take
 

@@ -7,9 +7,10 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.exc import OperationalError
 
-from callevents import extensions
-from callevents.extensions import begin_write, db, end_transaction, read_connection
-from callevents.models import Pbx
+from callevents.db import postgresql
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write, end_transaction, read_connection
+from callevents.extensions import db
 from tests.waiting import wait_until
 
 
@@ -54,7 +55,7 @@ def test_a_connection_that_ended_while_idle_is_replaced(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who takes it from the pool next does not even notice, whatever ended it."""
-    monkeypatch.setattr(extensions, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(postgresql, "FRESH_SECONDS", 0.0)
     db.engine.dispose()
     with read_connection(db.engine) as connection:
         first = connection.scalar(text("SELECT pg_backend_pid()"))
@@ -68,7 +69,7 @@ def test_a_connection_that_is_in_use_is_not_asked(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It saves a round trip: the one that has ended meanwhile is noticed at its next statement."""
-    monkeypatch.setattr(extensions, "FRESH_SECONDS", 60.0)
+    monkeypatch.setattr(postgresql, "FRESH_SECONDS", 60.0)
     db.engine.dispose()
     with read_connection(db.engine) as connection:
         first = connection.scalar(text("SELECT pg_backend_pid()"))

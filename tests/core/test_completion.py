@@ -2,9 +2,9 @@
 
 import pytest
 
-from callevents.completion import CallHistory, complete, find_flow, find_status
 from callevents.enums import CallFlow, CallStatus, EventType
-from callevents.reports import Report
+from callevents.ingest.enrich import CallHistory, complete, find_flow, find_status
+from callevents.ingest.report import Report
 
 DIAL_IN, DIAL_OUT = EventType.DIAL_IN, EventType.DIAL_OUT
 HANGUP, ANSWER_IN, ANSWER_OUT = EventType.HANGUP, EventType.ANSWER_IN, EventType.ANSWER_OUT

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from callevents import create_app
-from callevents.config import PREFIX, Settings, SettingsError, load_settings
+from callevents.config import PREFIX, SettingsError, load_settings
+from callevents.config.settings import Settings
 from callevents.extensions import db
 from tests.core.logged import capture_log
 

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from callevents import connectors, stored_secrets
-from callevents.connectors import Access
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind
 from callevents.errors import InvalidError, NotFoundError
-from callevents.extensions import begin_write, cipher, db
-from callevents.models import Pbx
+from callevents.extensions import cipher, db
+from callevents.operations import key_rotation
+from callevents.pbxs import connectors
+from callevents.pbxs.connectors import Access
 
 ASTERISK = Access(
     kind=ConnectorKind.ASTERISK,
@@ -96,8 +98,8 @@ def test_secrets_are_encrypted_anew(pbx: Pbx) -> None:
     begin_write()
     connector = connectors.set_connector(pbx, ASTERISK)
     before = connector.secret
-    assert stored_secrets.renew_connectors() == stored_secrets.Renewed(1, [], 0)
+    assert key_rotation.renew_connectors() == key_rotation.Renewed(1, [], 0)
     assert connector.secret != before
     assert cipher.bound.decrypt(connector.secret) == "geheim"
     connector.secret = "nonsense"
-    assert stored_secrets.renew_connectors().unreadable == ["the connector of head-office"]
+    assert key_rotation.renew_connectors().unreadable == ["the connector of head-office"]

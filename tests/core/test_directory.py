@@ -4,14 +4,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from callevents import directory, hooks
-from callevents.directory import Sort
+from callevents.db.models import Delivery, Extension, Hook, Pbx, new_id
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
 from callevents.errors import InvalidError, NotFoundError
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import Delivery, Extension, Hook, Pbx, new_id
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.hooks import hooks, queries
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.pbxs import extensions as pbxs_extensions
+from callevents.pbxs.extensions import Sort
 from tests.conftest import Configure
 from tests.core.counting import counting
 
@@ -20,7 +22,7 @@ NOBODYS = "01a20701-a07b-7511-987d-0828034a71d0"
 
 def numbers(pbx: Pbx, search: str = "", **options: object) -> list[str]:
     """Return the numbers found, in their order."""
-    found = directory.find_extensions(pbx, search, **options)  # type: ignore[arg-type]
+    found = pbxs_extensions.find_extensions(pbx, search, **options)  # type: ignore[arg-type]
     return [extension.number for extension in found.extensions]
 
 
@@ -90,12 +92,12 @@ def test_pages_are_clamped(pbx: Pbx) -> None:
     fill(pbx, 101)
     expected = {-5: 1, 0: 1, 1: 1, 2: 2, 3: 3, 4: 3, 10**9: 3}
     for asked, given in expected.items():
-        found = directory.find_extensions(pbx, page=asked)
+        found = pbxs_extensions.find_extensions(pbx, page=asked)
         assert (found.page, found.pages, found.total) == (given, 3, 101)
     pages = [numbers(pbx, page=page) for page in (1, 2, 3)]
     assert [len(page) for page in pages] == [50, 50, 1]
     assert [one for page in pages for one in page] == [str(1000 + n) for n in range(101)]
-    nothing = directory.find_extensions(pbx, "nobody", page=7)
+    nothing = pbxs_extensions.find_extensions(pbx, "nobody", page=7)
     assert (nothing.page, nothing.pages, nothing.total) == (1, 1, 0)
 
 
@@ -111,7 +113,7 @@ def test_number_of_queries_is_constant(pbx: Pbx, configure: Configure) -> None:
         assert found_pbx is not None
         statements: list[str] = []
         with counting(statements):
-            page = directory.find_extensions(found_pbx, "1")
+            page = pbxs_extensions.find_extensions(found_pbx, "1")
             assert page.hooks[None][EventType.HANGUP][0].url == "http://all/"
             assert all(extension.name is not None for extension in page.extensions)
         counts.append(len(statements))
@@ -125,59 +127,59 @@ def test_hooks_come_grouped(pbx: Pbx, configure: Configure) -> None:
     first = configure.hook("101", EventType.DIAL_IN, "http://a/1")
     second = configure.hook("101", EventType.DIAL_IN, "http://a/2")
     for_all = configure.hook("*", EventType.HANGUP, "http://a/3")
-    page = directory.find_extensions(pbx)
+    page = pbxs_extensions.find_extensions(pbx)
     extension = page.extensions[0]
     assert page.hooks == {
         extension.id: {EventType.DIAL_IN: [first, second]},
         None: {EventType.HANGUP: [for_all]},
     }
-    assert directory.find_extension_hooks(pbx, extension) == page.hooks[extension.id]
-    assert directory.find_extension_hooks(pbx, None) == page.hooks[None]
-    assert directory.find_extension_hooks(pbx, page.extensions[1]) == {}
+    assert pbxs_extensions.find_extension_hooks(pbx, extension) == page.hooks[extension.id]
+    assert pbxs_extensions.find_extension_hooks(pbx, None) == page.hooks[None]
+    assert pbxs_extensions.find_extension_hooks(pbx, page.extensions[1]) == {}
 
 
 def test_counts_of_each_pbx(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
     """Extensions are counted by PBX; one without any is left out."""
     configure.extension("101")
     configure.extension("102")
-    assert directory.count_extensions([pbx, other_pbx]) == {pbx.id: 2}
+    assert pbxs_extensions.count_extensions([pbx, other_pbx]) == {pbx.id: 2}
 
 
 def test_extensions_are_their_pbxs(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
     """Lists, look-ups and searches of one PBX never show another's."""
     configure.extension("101")
     Configure(other_pbx).extension("101", "theirs")
-    [mine] = directory.list_extensions(pbx)
-    [theirs] = directory.list_extensions(other_pbx)
+    [mine] = pbxs_extensions.list_extensions(pbx)
+    [theirs] = pbxs_extensions.list_extensions(other_pbx)
     assert mine.id != theirs.id
     assert numbers(pbx, "theirs") == []
-    assert directory.get_extension(pbx, mine.id) is mine
-    assert directory.get_extension(pbx, mine.id.upper()) is mine
-    assert directory.get_extension_by_number(pbx, "101") is mine
+    assert pbxs_extensions.get_extension(pbx, mine.id) is mine
+    assert pbxs_extensions.get_extension(pbx, mine.id.upper()) is mine
+    assert pbxs_extensions.get_extension_by_number(pbx, "101") is mine
     with pytest.raises(NotFoundError, match=r"^Head office has no such extension\.$"):
-        directory.get_extension(pbx, theirs.id)
+        pbxs_extensions.get_extension(pbx, theirs.id)
 
 
 @pytest.mark.parametrize("wrong", ["", "abc", "1", "\x00", "x" * 500, "urn:uuid:1", NOBODYS])
 def test_unknown_extension(pbx: Pbx, wrong: str) -> None:
     """What is no id, or nobody's, is not found, on every database."""
     with pytest.raises(NotFoundError):
-        directory.get_extension(pbx, wrong)
+        pbxs_extensions.get_extension(pbx, wrong)
     with pytest.raises(NotFoundError, match="has no extension"):
-        directory.get_extension_by_number(pbx, wrong)
+        pbxs_extensions.get_extension_by_number(pbx, wrong)
 
 
 def test_star_is_no_extension(pbx: Pbx) -> None:
     """The number * stands for all extensions."""
-    assert directory.get_extension_by_number(pbx, "*") is None
+    assert pbxs_extensions.get_extension_by_number(pbx, "*") is None
 
 
 def test_adding(pbx: Pbx, other_pbx: Pbx) -> None:
     """Spaces around number and name are dropped; another PBX may have the same number."""
     begin_write()
-    added = directory.add_extension(pbx, "  0003*210 ", "  Ștefan ")
+    added = pbxs_extensions.add_extension(pbx, "  0003*210 ", "  Ștefan ")
     assert (added.number, added.name, added.pbx_id) == ("0003*210", "Ștefan", pbx.id)
-    assert directory.add_extension(other_pbx, "0003*210").name == ""
+    assert pbxs_extensions.add_extension(other_pbx, "0003*210").name == ""
     db.session.commit()
 
 
@@ -203,7 +205,7 @@ def test_wrong_extensions_are_refused(
     configure.extension("101")
     begin_write()
     with pytest.raises(InvalidError) as caught:
-        directory.add_extension(pbx, number, name)
+        pbxs_extensions.add_extension(pbx, number, name)
     assert caught.value.errors == {field: [sentence]}
     db.session.commit()
     assert numbers(pbx) == ["101"]
@@ -213,10 +215,10 @@ def test_renaming(pbx: Pbx, configure: Configure) -> None:
     """A name can change within its rules."""
     configure.extension("101", "Ana")
     begin_write()
-    [extension] = directory.list_extensions(pbx)
-    directory.rename_extension(extension, " Ioana ")
+    [extension] = pbxs_extensions.list_extensions(pbx)
+    pbxs_extensions.rename_extension(extension, " Ioana ")
     with pytest.raises(InvalidError):
-        directory.rename_extension(extension, "x" * 101)
+        pbxs_extensions.rename_extension(extension, "x" * 101)
     db.session.commit()
     assert extension.name == "Ioana"
 
@@ -238,9 +240,9 @@ def test_deleting_takes_hooks_and_cancels_what_waits(pbx: Pbx, configure: Config
     report_at(pbx, "101", "102")
     gone_event_id = gone.event_id
     begin_write()
-    extension = directory.get_extension_by_number(pbx, "101")
+    extension = pbxs_extensions.get_extension_by_number(pbx, "101")
     assert extension is not None
-    directory.delete_extension(extension)
+    pbxs_extensions.delete_extension(extension)
     db.session.commit()
     assert set(db.session.scalars(select(Hook.url))) == {kept.url, for_all.url}
     by_url = {
@@ -259,6 +261,6 @@ def test_everything_of_a_pbx_stays_with_it(app: Flask, pbx: Pbx, configure: Conf
     configure.extension("101")
     late = configure.hook("101", EventType.HANGUP, "http://a/1")
     early = configure.hook("101", EventType.DIAL_IN, "http://a/2")
-    extension = directory.get_extension_by_number(pbx, "101")
-    assert hooks.list_hooks(pbx, extension) == [early, late]
-    assert hooks.list_hooks(pbx, None) == []
+    extension = pbxs_extensions.get_extension_by_number(pbx, "101")
+    assert queries.list_hooks(pbx, extension) == [early, late]
+    assert queries.list_hooks(pbx, None) == []

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from callevents import hooks, signing_secrets, stored_secrets
-from callevents.config import Settings, SettingsError, load_settings
-from callevents.encryption import Cipher, UnreadableError, make_key
+from callevents.config import SettingsError, load_settings
+from callevents.config.settings import Settings
+from callevents.db.models import Hook, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import AuthKind, EventType, Method
-from callevents.extensions import begin_write, cipher, db
-from callevents.models import Hook, Pbx
-from callevents.policy import Credentials, OwnHeader, Policy
+from callevents.extensions import cipher, db
+from callevents.hooks import hooks, signing_secret
+from callevents.hooks.options import Credentials, OwnHeader, Policy
+from callevents.operations import key_rotation
+from callevents.security.encryption import Cipher, UnreadableError, make_key
 
 
 def settings_in(folder: Path, **values: object) -> Settings:
@@ -30,8 +33,8 @@ def create_secretive(pbx: Pbx) -> Hook:
     hook = hooks.create_hook(
         pbx, None, EventType.DIAL_IN, method=Method.GET, url="http://a/", policy=policy
     )
-    signing_secrets.renew_secret(hook)
-    signing_secrets.renew_secret(hook)
+    signing_secret.renew_secret(hook)
+    signing_secret.renew_secret(hook)
     db.session.commit()
     return hook
 
@@ -125,11 +128,11 @@ def test_all_secrets_are_renewed(pbx: Pbx, settings: Settings, tmp_path: Path) -
     settings.add_encryption_key()
     cipher.bound.reload()
     begin_write()
-    renewed = stored_secrets.renew_batch(0)
+    renewed = key_rotation.renew_batch(0)
     db.session.commit()
     assert renewed is not None
     assert (renewed.count, renewed.unreadable, renewed.last_id) == (1, [], hook.id)
-    assert stored_secrets.renew_batch(hook.id) is None
+    assert key_rotation.renew_batch(hook.id) is None
     assert [cipher.bound.decrypt(token) for token in tokens(hook)] == plain
     for token in tokens(hook):
         with pytest.raises(UnreadableError):
@@ -138,18 +141,18 @@ def test_all_secrets_are_renewed(pbx: Pbx, settings: Settings, tmp_path: Path) -
 
 def test_batches(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many hooks are renewed in several batches; those without secrets are passed over."""
-    monkeypatch.setattr(stored_secrets, "BATCH", 2)
+    monkeypatch.setattr(key_rotation, "BATCH", 2)
     begin_write()
     hooks.create_hook(pbx, None, EventType.HANGUP, method=Method.GET, url="http://a/")
     ids = [create_secretive(pbx).id for _ in range(3)]
     begin_write()
-    first = stored_secrets.renew_batch(0)
+    first = key_rotation.renew_batch(0)
     assert first is not None
     assert (first.count, first.last_id) == (2, ids[1])
-    second = stored_secrets.renew_batch(first.last_id)
+    second = key_rotation.renew_batch(first.last_id)
     assert second is not None
     assert (second.count, second.last_id) == (1, ids[2])
-    assert stored_secrets.renew_batch(second.last_id) is None
+    assert key_rotation.renew_batch(second.last_id) is None
 
 
 def test_unreadable_secrets_are_found_and_left_alone(pbx: Pbx) -> None:
@@ -159,9 +162,9 @@ def test_unreadable_secrets_are_found_and_left_alone(pbx: Pbx) -> None:
     bad.previous_signing_secret = Cipher(lambda: [make_key()]).encrypt("x")
     db.session.commit()
     before = tokens(bad)
-    assert stored_secrets.find_unreadable() == [bad.event_id]
+    assert key_rotation.find_unreadable() == [bad.event_id]
     begin_write()
-    renewed = stored_secrets.renew_batch(0)
+    renewed = key_rotation.renew_batch(0)
     db.session.commit()
     assert renewed is not None
     assert (renewed.count, renewed.unreadable) == (1, [bad.event_id])

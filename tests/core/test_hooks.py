@@ -3,14 +3,16 @@
 import pytest
 from sqlalchemy import select
 
-from callevents import directory, hooks
+from callevents.db.models import Delivery, Extension, Hook, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
-from callevents.extensions import begin_write, db
-from callevents.hooks import MAX_HOOKS_PER_TYPE
-from callevents.ingest import accept
-from callevents.models import Delivery, Extension, Hook, Pbx
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.hooks import hooks, queries, validation
+from callevents.hooks.hooks import MAX_HOOKS_PER_TYPE
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.pbxs import extensions
 from tests.conftest import Configure
 from tests.core.counting import counting
 
@@ -22,7 +24,7 @@ PENDING, CANCELLED = DeliveryState.PENDING, DeliveryState.CANCELLED
 def extension(pbx: Pbx, configure: Configure) -> Extension:
     """Extension 101."""
     configure.extension("101")
-    found = directory.get_extension_by_number(pbx, "101")
+    found = extensions.get_extension_by_number(pbx, "101")
     assert found is not None
     return found
 
@@ -58,7 +60,7 @@ def test_new_hook(pbx: Pbx, extension: Extension) -> None:
     assert len(hook.event_id) == 30
     assert hook.event_id.isalnum()
     assert hook.event_id.isascii()
-    assert hooks.get_hook(hook.event_id) is hook
+    assert queries.get_hook(hook.event_id) is hook
 
 
 def test_event_ids_differ(configure: Configure) -> None:
@@ -100,7 +102,7 @@ def test_wrong_values_are_all_told(
 def test_notes_may_have_lines_and_tabs(pbx: Pbx) -> None:
     """A note of 500 characters in lines is taken."""
     note = "a\tb\n" + "ü" * 496
-    assert hooks.check_note(note) == note
+    assert validation.check_note(note) == note
 
 
 def test_one_event_type_has_at_most_twenty(
@@ -211,28 +213,28 @@ def test_cleared_hooks_are_gone(pbx: Pbx, configure: Configure) -> None:
     begin_write()
     assert hooks.clear_hooks([first, second]) == 2
     db.session.commit()
-    assert hooks.list_hooks(pbx, None) == [kept]
+    assert queries.list_hooks(pbx, None) == [kept]
     for event_id in gone:
         with pytest.raises(NotFoundError):
-            hooks.get_hook(event_id)
+            queries.get_hook(event_id)
 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 30, "\x00", "x" * 5000])
 def test_unknown_event_id(pbx: Pbx, wrong: str) -> None:
     """An Event ID that nobody has is not found, on every database."""
     with pytest.raises(NotFoundError, match=r"^There is no request with the Event ID"):
-        hooks.get_hook(wrong)
+        queries.get_hook(wrong)
 
 
 def test_hooks_belong_to_their_pbx(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
     """Under another PBX a hook is not found, listed or cleared."""
     hook = configure.hook("*", DIAL_IN, "http://a/")
     theirs = Configure(other_pbx).hook("*", DIAL_IN, "http://b/")
-    assert hooks.get_hook(hook.event_id, pbx) is hook
+    assert queries.get_hook(hook.event_id, pbx) is hook
     with pytest.raises(NotFoundError):
-        hooks.get_hook(hook.event_id, other_pbx)
-    assert hooks.list_all_hooks(pbx) == [hook]
-    assert set(hooks.list_all_hooks()) == {hook, theirs}
+        queries.get_hook(hook.event_id, other_pbx)
+    assert queries.list_all_hooks(pbx) == [hook]
+    assert set(queries.list_all_hooks()) == {hook, theirs}
 
 
 def test_listing_all_hooks_is_one_query(pbx: Pbx, configure: Configure) -> None:
@@ -243,7 +245,7 @@ def test_listing_all_hooks_is_one_query(pbx: Pbx, configure: Configure) -> None:
     db.session.rollback()
     statements: list[str] = []
     with counting(statements):
-        listed = hooks.list_all_hooks()
+        listed = queries.list_all_hooks()
         assert {hook.pbx.slug for hook in listed} == {"head-office"}
         assert {hook.extension.number for hook in listed if hook.extension} == set("0123456789")
     assert len(statements) == 1
@@ -253,7 +255,7 @@ def test_order_is_that_of_the_codes(pbx: Pbx, configure: Configure) -> None:
     """Hooks are listed by event type, then age."""
     made = [configure.hook("*", event, "http://a/") for event in (HANGUP, DIAL_IN, HANGUP)]
     expected = [made[1], made[0], made[2]]
-    assert hooks.list_hooks(pbx, None) == expected
+    assert queries.list_hooks(pbx, None) == expected
 
 
 def test_ids_of_removed_hooks_are_not_given_again(pbx: Pbx, configure: Configure) -> None:
@@ -284,21 +286,21 @@ def test_deleted_hook_leaves_its_deliveries(pbx: Pbx, configure: Configure) -> N
 
 def test_any_hook_of_a_pbx(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
     """Whether a PBX has hooks is told by its first one."""
-    assert hooks.find_any_hook(pbx) is None
+    assert queries.find_any_hook(pbx) is None
     first = configure.hook("*", HANGUP, "http://a/")
     configure.hook("*", DIAL_IN, "http://a/")
-    assert hooks.find_any_hook(pbx) is first
-    assert hooks.find_any_hook(other_pbx) is None
+    assert queries.find_any_hook(pbx) is first
+    assert queries.find_any_hook(other_pbx) is None
 
 
 def test_active_hooks_of_all_extensions_are_counted(
     pbx: Pbx, extension: Extension, configure: Configure
 ) -> None:
     """Active hooks for all extensions are counted by event, in the table's order."""
-    assert hooks.count_active_of_all(pbx) == {}
+    assert queries.count_active_of_all(pbx) == {}
     configure.hook("*", DIAL_IN, "http://a/")
     configure.hook("*", DIAL_OUT, "http://a/")
     configure.hook("*", DIAL_IN, "http://a/")
     configure.hook("*", HANGUP, "http://a/", active=False)
     configure.hook("101", HANGUP, "http://a/")
-    assert list(hooks.count_active_of_all(pbx).items()) == [(DIAL_OUT, 1), (DIAL_IN, 2)]
+    assert list(queries.count_active_of_all(pbx).items()) == [(DIAL_OUT, 1), (DIAL_IN, 2)]

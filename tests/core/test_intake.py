@@ -10,16 +10,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, func, select
 
-from callevents import pbxs
+from callevents.db.models import CallEvent, OddReport, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import CallStatus, EventType
 from callevents.errors import RevokedError, UnavailableError
-from callevents.extensions import app_state, begin_write, db
-from callevents.heard import explain_repeated
-from callevents.ingest import Accepted
-from callevents.intake import MAX_REPORTS, Intake
-from callevents.models import CallEvent, OddReport, Pbx
-from callevents.odd_reports import OddReports
-from callevents.reports import Report
+from callevents.extensions import app_state, db
+from callevents.ingest.accept import Accepted
+from callevents.ingest.discarded import OddReports, explain_repeated
+from callevents.ingest.group_commit import MAX_REPORTS, Intake
+from callevents.ingest.report import Report
+from callevents.pbxs import pbxs, tokens
 from tests.core.faults import before_statement, missing_table
 from tests.core.logged import capture_log
 from tests.waiting import wait_until
@@ -72,7 +72,7 @@ class Crowd:
 
 def sender_of(pbx: Pbx) -> tuple[Pbx, str]:
     """Return the PBX, loaded and free of the test's session, and its token's id."""
-    token_id = pbxs.list_tokens(pbx)[0].id
+    token_id = tokens.list_tokens(pbx)[0].id
     db.session.refresh(pbx)
     db.session.expunge(pbx)
     db.session.rollback()
@@ -221,11 +221,11 @@ def test_one_bad_request_hurts_only_itself(crowd: Crowd) -> None:
 def test_revoked_meanwhile(crowd: Crowd, app: Flask, pbx: Pbx) -> None:
     """A token revoked before the commit is refused in it, and the others' requests are taken."""
     begin_write()
-    pbxs.add_token(pbx)
+    tokens.add_token(pbx)
     db.session.commit()
-    old, new = (token.id for token in pbxs.list_tokens(pbx))
+    old, new = (token.id for token in tokens.list_tokens(pbx))
     begin_write()
-    pbxs.revoke_token(pbx, old)
+    tokens.revoke_token(pbx, old)
     db.session.commit()
     db.session.rollback()
 

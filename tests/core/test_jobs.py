@@ -13,18 +13,17 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import func, select
 
 from callevents import create_app, jobs
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.jobs import Waker, wake
-from callevents.models import Delivery
-from callevents.worker import Drainer, DrainWorker, drain
+from callevents.processes.worker.rq_worker import Drainer, DrainWorker, drain
 from tests.conftest import Client, Configure, let_go
 from tests.core.faults import missing_table
 from tests.core.logged import Logged, capture_log
 from tests.receiver import Receiver
-from tests.running.conftest import run_python as run_python  # noqa: PLC0414  # a fixture, used here
 from tests.running.running import ROOT, Program, find_free_port
 from tests.waiting import wait_for_state, wait_until
 

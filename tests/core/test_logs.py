@@ -10,7 +10,7 @@ import structlog
 from flask import Flask
 
 from callevents import create_app, logs
-from callevents.config import Settings
+from callevents.config.settings import Settings
 from callevents.extensions import db
 from tests.core.logged import Logged, capture_log
 

@@ -8,15 +8,18 @@ from alembic.config import Config
 from flask import Flask
 from sqlalchemy import inspect, select, text
 
-from callevents import create_app, database, hooks
-from callevents.config import Settings
-from callevents.database import DatabaseError
+from callevents import create_app
+from callevents.config.settings import Settings
+from callevents.db import schema
+from callevents.db.models import Delivery, Hook, Origin, Pbx, find_lane
+from callevents.db.schema import DatabaseError
+from callevents.db.session import begin_write
+from callevents.delivery.request.url import check_url
 from callevents.enums import EventType
-from callevents.extensions import Base, begin_write, db
-from callevents.ingest import accept
-from callevents.models import Delivery, Hook, Origin, Pbx, find_lane
-from callevents.reports import Report
-from callevents.urls import check_url
+from callevents.extensions import Base, db
+from callevents.hooks import hooks
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.conftest import Configure
 from tests.delivery.claims import claim, load
 
@@ -51,11 +54,11 @@ def test_down_and_up_with_data(app: Flask, config: Config, pbx: Pbx, configure: 
     try:
         command.downgrade(config, "base")
         assert tables() == {"alembic_version"}
-        assert not database.is_current(app)
+        assert not schema.is_current(app)
     finally:
         command.upgrade(config, "head")
     assert tables() == ours | {"alembic_version"}
-    assert database.is_current(app)
+    assert schema.is_current(app)
     command.check(config)
     assert db.session.scalars(select(Pbx)).all() == []
     begin_write()
@@ -161,7 +164,7 @@ def check_that_they_go_out(deliveries: dict[str, Delivery]) -> None:
 def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:
     """An upgrade of what is up to date keeps everything."""
     db.session.rollback()
-    database.upgrade(app)
+    schema.upgrade(app)
     assert [one.slug for one in db.session.scalars(select(Pbx))] == ["head-office"]
 
 
@@ -172,9 +175,9 @@ def test_database_of_a_later_version(app: Flask, settings: Settings) -> None:
     db.session.execute(text("UPDATE alembic_version SET version_num = 'later'"))
     db.session.commit()
     try:
-        assert not database.is_current(app)
+        assert not schema.is_current(app)
         with pytest.raises(DatabaseError, match="was set up by another version of Call Events"):
-            database.upgrade(app)
+            schema.upgrade(app)
     finally:
         begin_write()
         db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": known})
@@ -189,7 +192,7 @@ def test_file_that_is_no_database(tmp_path_factory: pytest.TempPathFactory) -> N
         Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'calls.sqlite3'}")
     )
     with pytest.raises(DatabaseError) as caught:
-        database.upgrade(app)
+        schema.upgrade(app)
     assert str(caught.value) == (
         f"The database {folder / 'calls.sqlite3'} cannot be used: file is not a database."
     )

@@ -9,20 +9,13 @@ from flask import Flask
 from sqlalchemy import DateTime, Uuid, column, create_engine, select, table, text
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
-from callevents import extensions
+from callevents.db import sqlite
+from callevents.db.models import Extension, Pbx, User, new_event_id, new_id, to_id, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.enums import TABLE_ORDER, EventType
-from callevents.extensions import Base, begin_write, db, write_transaction
-from callevents.ingest import accept
-from callevents.models import (
-    Extension,
-    Pbx,
-    User,
-    new_event_id,
-    new_id,
-    to_id,
-    utc_now,
-)
-from callevents.reports import Report
+from callevents.extensions import Base, db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.conftest import Configure
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 250_999, timezone(timedelta(hours=2)))
@@ -179,7 +172,7 @@ def test_sqlite_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with write_transaction(engine):
         with monkeypatch.context() as patch:
-            patch.setattr(extensions, "SQLITE_BUSY_TIMEOUT_MS", 30)
+            patch.setattr(sqlite, "SQLITE_BUSY_TIMEOUT_MS", 30)
             with pytest.raises(OperationalError, match="locked"), write_transaction(engine):
                 pass
         other = threading.Thread(target=write)

@@ -6,12 +6,13 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import update
 
-from callevents import overview
+from callevents.db.models import Delivery, Hook, MinuteFigures, Origin, Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db
-from callevents.models import Delivery, Hook, MinuteFigures, Origin, Pbx, utc_now
-from callevents.overview import Figures, Span
-from callevents.upkeep.figures import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
+from callevents.extensions import db
+from callevents.operations import overview
+from callevents.operations.overview import Figures, Span
+from callevents.operations.statistics import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
 from tests.aged import AddEvents
 from tests.conftest import Configure
 

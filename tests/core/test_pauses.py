@@ -1,6 +1,6 @@
 """The pauses before a PBX is tried again."""
 
-from callevents.listener.pauses import REFUSED_SECONDS, Pauses
+from callevents.processes.listener.backoff import REFUSED_SECONDS, Pauses
 
 
 def test_pauses_grow_up_to_the_longest() -> None:

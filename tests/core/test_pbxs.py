@@ -7,13 +7,15 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from callevents import pbxs, stored_secrets
+from callevents.db.models import IngestToken, Pbx, new_id
+from callevents.db.session import begin_write
 from callevents.enums import EventType
 from callevents.errors import ConflictError, InvalidError, NotFoundError
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import IngestToken, Pbx, new_id
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.operations import key_rotation
+from callevents.pbxs import pbxs, tokens
 
 
 def add(name: str) -> Pbx:
@@ -94,16 +96,16 @@ def test_unknown_pbx(pbx: Pbx, slug: str) -> None:
 
 def test_token_opens_its_own_pbx_only(pbx: Pbx, other_pbx: Pbx, token: str) -> None:
     """A token is right for its PBX, exactly as it is."""
-    [known] = pbxs.list_tokens(pbx)
-    assert pbxs.find_token(pbx, token) is known
-    assert pbxs.find_token(other_pbx, token) is None
+    [known] = tokens.list_tokens(pbx)
+    assert tokens.find_token(pbx, token) is known
+    assert tokens.find_token(other_pbx, token) is None
     for wrong in ("", token[:-1], token + " ", token.upper(), "\x00", "\ud800", "x" * 10_000):
-        assert pbxs.find_token(pbx, wrong) is None
+        assert tokens.find_token(pbx, wrong) is None
 
 
 def test_tokens_are_not_stored(pbx: Pbx, token: str) -> None:
     """The database has a digest, and a hint too short to be of use."""
-    [row] = pbxs.list_tokens(pbx)
+    [row] = tokens.list_tokens(pbx)
     assert token.startswith("cet_")
     assert len(token) >= 4 + 43
     assert row.hint == token[:9]
@@ -114,29 +116,29 @@ def test_tokens_are_not_stored(pbx: Pbx, token: str) -> None:
 def test_two_tokens_while_one_is_replaced(pbx: Pbx, token: str) -> None:
     """A second token may be made, not a third; the old one stays valid until it is revoked."""
     begin_write()
-    second = pbxs.add_token(pbx)
+    second = tokens.add_token(pbx)
     with pytest.raises(ConflictError, match=r"^Two tokens are valid already\. Revoke the one"):
-        pbxs.add_token(pbx)
+        tokens.add_token(pbx)
     db.session.commit()
     assert second != token
     for valid in (token, second):
-        assert pbxs.find_token(pbx, valid) in pbxs.list_tokens(pbx)
+        assert tokens.find_token(pbx, valid) in tokens.list_tokens(pbx)
     begin_write()
-    pbxs.revoke_token(pbx, pbxs.list_tokens(pbx)[0].id)
+    tokens.revoke_token(pbx, tokens.list_tokens(pbx)[0].id)
     db.session.commit()
-    assert pbxs.find_token(pbx, token) is None
-    assert [pbxs.find_token(pbx, second)] == pbxs.list_tokens(pbx)
+    assert tokens.find_token(pbx, token) is None
+    assert [tokens.find_token(pbx, second)] == tokens.list_tokens(pbx)
     begin_write()
-    pbxs.revoke_token(pbx, pbxs.list_tokens(pbx)[0].id)
+    tokens.revoke_token(pbx, tokens.list_tokens(pbx)[0].id)
     db.session.commit()
-    assert pbxs.find_token(pbx, second) is None
+    assert tokens.find_token(pbx, second) is None
 
 
 def test_revoking_what_is_not_there(pbx: Pbx, other_pbx: Pbx) -> None:
     """Neither an unknown token nor another PBX's can be revoked."""
-    for token_id in (new_id(), "x", pbxs.list_tokens(other_pbx)[0].id):
+    for token_id in (new_id(), "x", tokens.list_tokens(other_pbx)[0].id):
         with pytest.raises(NotFoundError, match=r"^That token is not valid any more\.$"):
-            pbxs.revoke_token(pbx, token_id)
+            tokens.revoke_token(pbx, token_id)
     assert len(db.session.scalars(select(IngestToken)).all()) == 2
 
 
@@ -156,8 +158,8 @@ def test_secrets_of_formats_are_encrypted_anew(pbx: Pbx) -> None:
     begin_write()
     pbxs.set_format(pbx, "yeastar", "s3cret")
     before = pbx.format_secret
-    assert stored_secrets.renew_formats() == stored_secrets.Renewed(1, [], 0)
+    assert key_rotation.renew_formats() == key_rotation.Renewed(1, [], 0)
     assert pbx.format_secret != before
     assert pbxs.find_format_secret(pbx) == "s3cret"
     pbx.format_secret = "nonsense"
-    assert stored_secrets.renew_formats().unreadable == ["the format of head-office"]
+    assert key_rotation.renew_formats().unreadable == ["the format of head-office"]

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callevents.placeholders import PARAMETER_NAMES, fill_header, fill_url, find_problem
+from callevents.delivery.request.placeholders import (
+    PARAMETER_NAMES,
+    fill_header,
+    fill_url,
+    find_problem,
+)
 
 EMPTY = dict.fromkeys(PARAMETER_NAMES, "")
 #: Whatever a caller may put into a name, and above all what means something in a URL.

@@ -6,14 +6,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from callevents import hooks
+from callevents.db.models import Delivery, Hook, Pbx, find_lane, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
 from callevents.errors import InvalidError
-from callevents.extensions import begin_write, cipher, db
-from callevents.ingest import accept
-from callevents.models import Delivery, Hook, Pbx, find_lane, utc_now
-from callevents.policy import Credentials, OwnHeader, Policy, check_policy, read_policy
-from callevents.reports import Report
+from callevents.extensions import cipher, db
+from callevents.hooks import hooks
+from callevents.hooks.options import Credentials, OwnHeader, Policy, read_policy
+from callevents.hooks.validation import check_policy
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 
 BASIC, BEARER = AuthKind.BASIC, AuthKind.BEARER
 FULL = Policy(

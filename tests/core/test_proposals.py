@@ -5,15 +5,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from callevents import directory, proposals
-from callevents.connectors import Access, get_connector, set_connector, want_list
+from callevents.db.models import Pbx, SeenExtension, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.enums import ConnectorKind, EventType
 from callevents.errors import NotFoundError
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.ingest import accept
-from callevents.models import Pbx, SeenExtension, utc_now
-from callevents.reports import Report
-from callevents.upkeep.retention import forget
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.operations.retention import forget
+from callevents.pbxs import extensions as pbxs_extensions
+from callevents.pbxs import suggestions
+from callevents.pbxs.connectors import Access, get_connector, set_connector, want_list
 from tests.listed import know
 
 
@@ -27,14 +29,14 @@ def report_at(pbx: Pbx, *extensions: str) -> None:
 def dismiss(pbx: Pbx, *numbers: str) -> None:
     """Dismiss these numbers."""
     begin_write()
-    proposals.dismiss_proposals(pbx, numbers)
+    suggestions.dismiss_proposals(pbx, numbers)
     db.session.commit()
 
 
 def add(pbx: Pbx, *numbers: str) -> list[str]:
     """Add these numbers, or all if there are none; return those added."""
     begin_write()
-    added = proposals.add_proposals(pbx, numbers or None)
+    added = suggestions.add_proposals(pbx, numbers or None)
     db.session.commit()
     return added
 
@@ -42,7 +44,7 @@ def add(pbx: Pbx, *numbers: str) -> list[str]:
 def listed(pbx: Pbx) -> list[str]:
     """Return the numbers that are proposed."""
     db.session.rollback()
-    return [one.number for one in proposals.list_proposals(pbx)]
+    return [one.number for one in suggestions.list_proposals(pbx)]
 
 
 def test_reported_numbers(pbx: Pbx, other_pbx: Pbx) -> None:
@@ -56,11 +58,11 @@ def test_reported_numbers(pbx: Pbx, other_pbx: Pbx) -> None:
     db.session.add(SeenExtension(pbx_id=other_pbx.id, number="59", last_seen_at=now))
     db.session.commit()
     assert listed(pbx) == [str(n) for n in range(59, 9, -1)]
-    assert proposals.count_proposals(pbx) == 60
+    assert suggestions.count_proposals(pbx) == 60
     dismiss(pbx, "59", "nobody", "5\x009")
     assert add(pbx, "58", "nobody", "5\x008") == ["58"]
     assert listed(pbx)[:2] == ["57", "56"]
-    assert [one.number for one in directory.list_extensions(pbx)] == ["58"]
+    assert [one.number for one in pbxs_extensions.list_extensions(pbx)] == ["58"]
     assert listed(other_pbx) == ["59"]
 
 
@@ -79,7 +81,7 @@ def test_known_numbers_come_after_those_that_had_calls(pbx: Pbx, other_pbx: Pbx)
     report_at(pbx, "101", "700")
     assert listed(pbx) == ["101", "700", "12", "103"]
     assert listed(other_pbx) == []
-    by_number = {one.number: one for one in proposals.list_proposals(pbx)}
+    by_number = {one.number: one for one in suggestions.list_proposals(pbx)}
     assert by_number["101"].name == "Bob"
     assert by_number["101"].known_at
     assert by_number["101"].last_seen_at
@@ -90,8 +92,8 @@ def test_known_numbers_come_after_those_that_had_calls(pbx: Pbx, other_pbx: Pbx)
 def test_what_is_in_the_directory_is_not_proposed(pbx: Pbx) -> None:
     """Neither by its number nor, where tenants share numbers, by the one with its domain."""
     begin_write()
-    directory.add_extension(pbx, "101")
-    directory.add_extension(pbx, "102@b.example")
+    pbxs_extensions.add_extension(pbx, "101")
+    pbxs_extensions.add_extension(pbx, "102@b.example")
     db.session.commit()
     know(pbx, {"101": "", "102": "", "103": ""}, realm="b.example")
     assert listed(pbx) == ["103"]
@@ -105,7 +107,7 @@ def test_a_known_number_stays_dismissed_until_it_has_a_call(pbx: Pbx) -> None:
     dismiss(pbx, "101")
     know(pbx, {"101": "", "102": ""})
     assert listed(pbx) == ["102"]
-    assert proposals.count_proposals(pbx) == 1
+    assert suggestions.count_proposals(pbx) == 1
     assert add(pbx) == ["102"], "all are those that are proposed"
     report_at(pbx, "101")
     assert listed(pbx) == ["101"]
@@ -120,7 +122,7 @@ def test_what_the_pbx_lists_no_longer_is_forgotten(pbx: Pbx) -> None:
     now = utc_now()
     know(pbx, {"104": ""}, now)
     begin_write()
-    proposals.forget_unknown(pbx, now)
+    suggestions.forget_unknown(pbx, now)
     db.session.commit()
     assert listed(pbx) == ["102", "104"]
     rows = db.session.scalars(select(SeenExtension).order_by(SeenExtension.number)).all()
@@ -137,14 +139,16 @@ def test_all_are_added_with_their_names(pbx: Pbx, other_pbx: Pbx) -> None:
     know(pbx, {str(number): f"Room {number}" for number in range(1000, 2200)})
     know(other_pbx, {"1000": ""})
     begin_write()
-    directory.add_extension(pbx, "1001")
+    pbxs_extensions.add_extension(pbx, "1001")
     db.session.commit()
     added = add(pbx)
     assert len(added) == 1199
     assert listed(pbx) == []
     assert add(pbx) == []
-    assert {one.number: one.name for one in directory.list_extensions(pbx)}["1002"] == "Room 1002"
-    assert len(directory.list_extensions(pbx)) == 1200
+    assert {one.number: one.name for one in pbxs_extensions.list_extensions(pbx)}[
+        "1002"
+    ] == "Room 1002"
+    assert len(pbxs_extensions.list_extensions(pbx)) == 1200
     assert listed(other_pbx) == ["1000"]
 
 
@@ -156,11 +160,11 @@ def test_what_stands_for_all_extensions_is_none(pbx: Pbx) -> None:
     assert listed(pbx) == ["101", "102"]
     begin_write()
     db.session.add(SeenExtension(pbx_id=pbx.id, number="*", last_seen_at=utc_now()))
-    assert proposals.add_proposals(pbx, ["*"]) == []
-    assert sorted(proposals.add_proposals(pbx, None)) == ["101", "102"]
-    assert directory.add_extensions(pbx, {"*": "", "103": "Anna"}) == ["103"]
+    assert suggestions.add_proposals(pbx, ["*"]) == []
+    assert sorted(suggestions.add_proposals(pbx, None)) == ["101", "102"]
+    assert pbxs_extensions.add_extensions(pbx, {"*": "", "103": "Anna"}) == ["103"]
     db.session.commit()
-    assert {one.number for one in directory.list_extensions(pbx)} == {"101", "102", "103"}
+    assert {one.number for one in pbxs_extensions.list_extensions(pbx)} == {"101", "102", "103"}
 
 
 def test_old_proposals_are_forgotten(pbx: Pbx) -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callevents.db.models import to_milliseconds
 from callevents.enums import CallStatus, EventType
 from callevents.errors import InvalidError
-from callevents.models import to_milliseconds
-from callevents.reports import FIELDS, Report, read_report, shorten
+from callevents.ingest.report import FIELDS, Report, read_report, shorten
 
 EVENT = {"event": "dial-in", "extension": "101"}
 #: Fields that hold any text, and the report's attribute for each.

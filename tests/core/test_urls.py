@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callevents.delivery.request.url import check_url, display_url
 from callevents.errors import InvalidError
-from callevents.urls import check_url, display_url
 
 NO_HOST = "The URL needs a host, as in https://crm.example.com/calls."
 NO_SCHEME = "The URL must begin with http:// or https://."

@@ -10,10 +10,11 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from callevents import users
+from callevents.db.models import SignInFailure, User
+from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
-from callevents.extensions import begin_write, db
-from callevents.models import SignInFailure, User
+from callevents.extensions import db
 from tests.core.counting import counting
 from tests.core.faults import before_statement
 

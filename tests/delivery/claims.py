@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from callevents.db.models import utc_now
+from callevents.db.session import write_transaction
 from callevents.delivery.claim import Claim, Claimed, claim_due, load_claims
-from callevents.delivery.schedule import Share, find_ready
-from callevents.extensions import cipher, db, write_transaction
-from callevents.models import utc_now
+from callevents.delivery.fair_share import Share, find_ready
+from callevents.extensions import cipher, db
 
 LEASE = timedelta(seconds=30)
 MOMENT = timedelta(milliseconds=1)

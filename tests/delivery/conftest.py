@@ -9,14 +9,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Attempt, Delivery, Hook, Pbx, new_id, utc_now
+from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
-from callevents.delivery.transport import Transport
+from callevents.delivery.http.client import Transport
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import Attempt, Delivery, Hook, Pbx, new_id, utc_now
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.conftest import Configure
 from tests.core.logged import Logged, capture_log
 from tests.delivery.holding import Holding

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from callevents.extensions import begin_write, db
-from callevents.models import Pbx, utc_now
+from callevents.db.models import Pbx, utc_now
+from callevents.db.session import begin_write
+from callevents.extensions import db
 
 #: How many deliveries tests of plans look among.
 MANY = int(os.environ.get("CALLEVENTS_TEST_DELIVERIES", "50000"))

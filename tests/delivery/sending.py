@@ -4,8 +4,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from callevents.delivery.request import Recipe, build_request
-from callevents.delivery.transport import Answer, Transport
+from callevents.delivery.http.client import Answer, Transport
+from callevents.delivery.request.build import Recipe, build_request
 from callevents.enums import Method
 
 CLOSED_EARLY = "The receiver closed the connection before it had answered."

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callevents.delivery.addresses import AddressRefusedError, check_address
+from callevents.delivery.http.address_check import AddressRefusedError, check_address
 
 #: IANA's special-purpose registries: what is not globally reachable, and multicast.
 REFUSED_IPV4 = [

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import func, select
 
-from callevents.delivery import holding
+from callevents.db.models import Delivery, Hook, utc_now
+from callevents.delivery import in_flight
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
-from callevents.models import Delivery, Hook, utc_now
 from tests.conftest import Configure
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve
 from tests.delivery.raw import OK, Connection, RawServer
@@ -69,7 +69,7 @@ def count_claimed() -> int:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line may stand still for as long as a test takes."""
-    monkeypatch.setattr(holding, "STUCK_SECONDS", 60)
+    monkeypatch.setattr(in_flight, "STUCK_SECONDS", 60)
 
 
 @pytest.mark.usefixtures("patient")

@@ -8,13 +8,14 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select, update
 
-from callevents.config import Settings
-from callevents.delivery.breaker import note_answers, take_probe
-from callevents.delivery.schedule import find_breakers
-from callevents.delivery.transport import Answer
+from callevents.config.settings import Settings
+from callevents.db.models import Attempt, Hook, Origin, utc_now
+from callevents.db.session import write_transaction
+from callevents.delivery.circuit_breaker import note_answers, take_probe
+from callevents.delivery.fair_share import find_breakers
+from callevents.delivery.http.client import Answer
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import db, write_transaction
-from callevents.models import Attempt, Hook, Origin, utc_now
+from callevents.extensions import db
 from tests.conftest import Configure
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, list_attempts
 from tests.delivery.raw import OK, Connection

@@ -7,11 +7,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from callevents import hooks
+from callevents.db.models import Delivery, Hook, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import finish_unsent, renew_leases
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.models import Delivery, Hook, utc_now
+from callevents.extensions import db
+from callevents.hooks import hooks
 from tests.conftest import Configure
 from tests.delivery.claims import LEASE, MOMENT, claim, is_due, load, look
 from tests.delivery.conftest import ReportEvents, get_delivery

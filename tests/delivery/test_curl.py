@@ -4,10 +4,10 @@ import subprocess
 
 import pytest
 
-from callevents.delivery.curl import as_curl
+from callevents.db.models import Attempt
+from callevents.delivery.request.curl import as_curl
 from callevents.enums import Method
-from callevents.masks import MASK
-from callevents.models import Attempt
+from callevents.security.masking import MASK
 from tests.receiver import Receiver
 
 

@@ -4,16 +4,10 @@ import threading
 
 from flask import Flask
 
+from callevents.db.models import Hook
 from callevents.enums import EventType
-from callevents.models import Hook
 from tests.conftest import Configure
-from tests.delivery.conftest import (
-    MakeEngine,
-    ReportEvents,
-    Serve,
-    get_delivery,
-    list_attempts,
-)
+from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery, list_attempts
 from tests.delivery.holding import DELIVERED, Holding
 from tests.delivery.raw import answers
 from tests.receiver import Receiver, Reply

@@ -4,17 +4,14 @@ import pytest
 from sqlalchemy import insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from callevents.db.models import Attempt, Hook, utc_now
+from callevents.db.session import write_transaction
 from callevents.enums import EventType, Method
-from callevents.extensions import db, write_transaction
-from callevents.models import Attempt, Hook, utc_now
+from callevents.extensions import db
 from tests.conftest import Configure
 from tests.core.faults import missing_table
 from tests.core.logged import Logged
-from tests.delivery.conftest import (
-    MakeEngine,
-    ReportEvents,
-    get_delivery,
-)
+from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery
 from tests.delivery.holding import DELIVERED, PENDING, Holding
 from tests.receiver import Receiver
 from tests.waiting import wait_for_state, wait_until

@@ -5,18 +5,14 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
+from callevents.db.models import Delivery, Hook, utc_now
+from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import db, write_transaction
-from callevents.models import Delivery, Hook, utc_now
+from callevents.extensions import db
 from tests.conftest import Configure
 from tests.core.faults import before_statement, missing_table
 from tests.core.logged import Logged
-from tests.delivery.conftest import (
-    MakeEngine,
-    ReportEvents,
-    Serve,
-    get_delivery,
-)
+from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery
 from tests.delivery.holding import DELIVERED, Holding
 from tests.delivery.raw import Connection
 from tests.receiver import Receiver

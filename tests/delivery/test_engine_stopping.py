@@ -4,20 +4,14 @@ import threading
 
 from flask import Flask
 
+from callevents.db.models import Hook, utc_now
 from callevents.delivery.engine import Engine
 from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.models import Hook, utc_now
 from tests.conftest import Configure
 from tests.core.faults import before_statement, missing_table
 from tests.core.logged import Logged
-from tests.delivery.conftest import (
-    MakeEngine,
-    ReportEvents,
-    Serve,
-    get_delivery,
-    list_attempts,
-)
+from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery, list_attempts
 from tests.delivery.holding import DELIVERED, PENDING, STOPPED, Holding
 from tests.delivery.raw import hangs
 from tests.receiver import Receiver

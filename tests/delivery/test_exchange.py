@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from callevents.delivery.exchange import (
+from callevents.delivery.http.exchange import (
     MAX_RESPONSE_BYTES,
     Received,
     _read_plain,

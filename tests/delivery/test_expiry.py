@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, Hook, Origin, utc_now
+from callevents.db.session import write_transaction
 from callevents.delivery.expiry import BATCH, give_up_expired, has_expired
-from callevents.delivery.record import Outcome, record
-from callevents.delivery.transport import Answer
+from callevents.delivery.http.client import Answer
+from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import db, write_transaction
-from callevents.models import Delivery, Hook, Origin, utc_now
+from callevents.extensions import db
 from tests.conftest import Configure
 from tests.delivery.claims import LEASE, MOMENT, claim, load
 from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery, list_attempts

@@ -8,13 +8,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from callevents import pbxs
-from callevents.delivery import pages
-from callevents.delivery.filters import Filter
-from callevents.delivery.pages import find_page
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
+from callevents.delivery.log import pagination
+from callevents.delivery.log.filters import Filter
+from callevents.delivery.log.pagination import find_page
 from callevents.enums import EventType, ListedState
-from callevents.extensions import begin_write, db
-from callevents.models import Pbx
+from callevents.extensions import db
+from callevents.pbxs import pbxs
 from tests.conftest import Configure
 from tests.delivery.many import MANY, make_deliveries
 
@@ -103,7 +104,7 @@ def test_filters_read_the_end_of_an_index(
 ) -> None:
     """No filter reads the whole table, or sorts what it has not limited before."""
     # As the real window is to five million, so that plans do not depend on how many there are.
-    monkeypatch.setattr(pages, "WINDOW", MANY // 500)
+    monkeypatch.setattr(pagination, "WINDOW", MANY // 500)
     hook = db.session.connection().exec_driver_sql("SELECT event_id FROM hook").scalar_one()
     for name, (wanted, index) in filters(pbx, hook, end).items():
         statements.clear()

@@ -5,14 +5,15 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from callevents.config import Settings
-from callevents.delivery.health import find_changed, note_health
-from callevents.delivery.transport import Answer
-from callevents.delivery.watch import INTERRUPTED
+from callevents.config.settings import Settings
+from callevents.db.models import Attempt, Delivery, Hook, utc_now
+from callevents.db.models.delivery import SUSPENDED_ERROR
+from callevents.db.session import begin_write, write_transaction
+from callevents.delivery.http.client import Answer
+from callevents.delivery.http.deadline import INTERRUPTED
+from callevents.delivery.suspend import find_changed, note_health
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.ingest import SUSPENDED
-from callevents.models import Attempt, Delivery, Hook, utc_now
+from callevents.extensions import db
 from tests.conftest import Configure
 from tests.core.faults import before_statement
 from tests.delivery.claims import claim
@@ -168,7 +169,7 @@ def test_events_that_come_meanwhile_are_kept(hook: Hook, report_events: ReportEv
     ids = report_events(2)
     for delivery_id in ids:
         delivery = get_delivery(delivery_id)
-        assert (delivery.state, delivery.error, delivery.attempts) == (FAILED, SUSPENDED, 0)
+        assert (delivery.state, delivery.error, delivery.attempts) == (FAILED, SUSPENDED_ERROR, 0)
         assert delivery.finished_at is not None
     assert claim(now=utc_now() + DAY) == {}
     begin_write()
@@ -201,7 +202,7 @@ def test_gone_ends_a_call_at_the_hook(
     hook_id = hook.id
     wait_until(lambda: get_hook(hook_id).suspended_at, "the suspension")
     [late] = report_call("c1", 3)
-    assert get_delivery(late).error == SUSPENDED
+    assert get_delivery(late).error == SUSPENDED_ERROR
 
 
 def test_failing_receiver_is_suspended(
@@ -234,6 +235,6 @@ def test_suspended_between_claim_and_load(
         engine.drain()
     for delivery_id in ids:
         delivery = get_delivery(delivery_id)
-        assert (delivery.state, delivery.error) == (FAILED, SUSPENDED)
+        assert (delivery.state, delivery.error) == (FAILED, SUSPENDED_ERROR)
     assert receiver.arrivals == []
     assert db.session.scalars(select(Delivery.claimed_at).distinct()).all() == [None]

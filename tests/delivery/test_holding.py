@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from callevents.delivery.holding import AHEAD_SECONDS, MOST_AHEAD, STUCK_SECONDS, Holding
+from callevents.delivery.in_flight import AHEAD_SECONDS, MOST_AHEAD, STUCK_SECONDS, Holding
 
 origins = st.integers(1, 3)
 
@@ -133,7 +133,7 @@ def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line of which nothing is taken for a while is stuck, one that moves is not."""
     holding = Holding()
     now = [100.0]
-    monkeypatch.setattr("callevents.delivery.holding.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("callevents.delivery.in_flight.time.monotonic", lambda: now[0])
     for origin_id in (1, 2):
         holding.take(origin_id, [make_claim(origin_id * 10 + n, origin_id) for n in range(3)], 1)
         assert holding.next(origin_id)

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from callevents.delivery.schedule import Ready, Share, add_ahead, find_ready, share_out
+from callevents.db.models import Delivery, Origin, utc_now
+from callevents.db.session import write_transaction
+from callevents.delivery.fair_share import Ready, Share, add_ahead, find_ready, share_out
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import db, write_transaction
-from callevents.models import Delivery, Origin, utc_now
+from callevents.extensions import db
 from tests.conftest import Configure
 from tests.delivery.claims import MOMENT, claim
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve

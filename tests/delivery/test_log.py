@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from callevents import pbxs
-from callevents.delivery import log
+from callevents.db.models import Attempt, Delivery, Pbx, utc_now
+from callevents.db.session import begin_write
+from callevents.delivery.log import queries
 from callevents.enums import DeliveryState, EventType
 from callevents.errors import NotFoundError
-from callevents.extensions import begin_write, db
-from callevents.models import Attempt, Delivery, Pbx, utc_now
+from callevents.extensions import db
+from callevents.pbxs import pbxs
 from tests.conftest import Configure
 from tests.delivery.conftest import ReportEvents
 
@@ -32,16 +33,16 @@ def test_newest_first(
     """Lists go from new to old, and are of one PBX."""
     configure.hook("*", EventType.DIAL_IN, "http://a/")
     newest = list(reversed(report_events(5)))
-    assert [one.id for one in log.list_deliveries(pbx=pbx)] == newest
-    assert [one.id for one in log.list_deliveries(pbx=pbx, limit=2)] == newest[:2]
-    assert log.list_deliveries(pbx=other) == []
+    assert [one.id for one in queries.list_deliveries(pbx=pbx)] == newest
+    assert [one.id for one in queries.list_deliveries(pbx=pbx, limit=2)] == newest[:2]
+    assert queries.list_deliveries(pbx=other) == []
 
 
 @pytest.mark.parametrize("wrong", ["", "abc", "\x00", "1" * 100, NOBODYS])
 def test_unknown_delivery(app: Flask, wrong: str) -> None:
     """What is no id, or nobody's, is not found."""
     with pytest.raises(NotFoundError, match=r"^There is no such delivery\.$"):
-        log.get_delivery(wrong)
+        queries.get_delivery(wrong)
 
 
 def test_delivery_of_another_pbx(
@@ -50,11 +51,11 @@ def test_delivery_of_another_pbx(
     """A delivery is found under its own PBX only."""
     configure.hook("*", EventType.DIAL_IN, "http://a/")
     [delivery_id] = report_events()
-    assert log.get_delivery(delivery_id, pbx).id == delivery_id
-    assert log.get_delivery(delivery_id.upper()).id == delivery_id
+    assert queries.get_delivery(delivery_id, pbx).id == delivery_id
+    assert queries.get_delivery(delivery_id.upper()).id == delivery_id
     with pytest.raises(NotFoundError):
-        log.get_delivery(delivery_id, other)
-    assert log.list_attempts(log.get_delivery(delivery_id)) == []
+        queries.get_delivery(delivery_id, other)
+    assert queries.list_attempts(queries.get_delivery(delivery_id)) == []
 
 
 def test_deliveries_of_one_event(
@@ -64,8 +65,8 @@ def test_deliveries_of_one_event(
     configure.hook("*", EventType.DIAL_IN, "http://a/")
     configure.hook("*", EventType.DIAL_IN, "http://b/")
     report_events(3)
-    event_id = log.list_deliveries(pbx=pbx)[2].call_event_id
-    found = log.list_deliveries(pbx=pbx, call_event_id=event_id)
+    event_id = queries.list_deliveries(pbx=pbx)[2].call_event_id
+    found = queries.list_deliveries(pbx=pbx, call_event_id=event_id)
     assert [one.url for one in found] == ["http://b/", "http://a/"]
     assert {one.call_event_id for one in found} == {event_id}
 
@@ -77,12 +78,12 @@ def test_last_delivery_of_each_hook(configure: Configure, report_events: ReportE
     silent = configure.hook("*", EventType.HANGUP, "http://c/")
     ins = report_events(3)
     outs = report_events(2, EventType.DIAL_OUT)
-    last = log.last_deliveries([first, second, silent])
+    last = queries.last_deliveries([first, second, silent])
     assert {hook_id: one.id for hook_id, one in last.items()} == {
         first.id: ins[-1],
         second.id: outs[-1],
     }
-    assert log.last_deliveries([]) == {}
+    assert queries.last_deliveries([]) == {}
 
 
 def test_last_failure_of_each_hook(configure: Configure, report_events: ReportEvents) -> None:
@@ -93,7 +94,7 @@ def test_last_failure_of_each_hook(configure: Configure, report_events: ReportEv
     failing = configure.hook("*", EventType.DIAL_IN, "http://a/")
     ended = configure.hook("*", EventType.DIAL_OUT, "http://b/")
     new = configure.hook("*", EventType.HANGUP, "http://c/")
-    ins = report_events(log.LOOKED_THROUGH + 5)
+    ins = report_events(queries.LOOKED_THROUGH + 5)
     outs = report_events(3, EventType.DIAL_OUT)
     report_events(1, EventType.HANGUP)
     begin_write()
@@ -102,12 +103,12 @@ def test_last_failure_of_each_hook(configure: Configure, report_events: ReportEv
     fail(outs[1], "Refused.", minutes_ago=1).state = DeliveryState.FAILED
     db.session.get_one(Delivery, outs[1]).error = "The request was suspended."
     db.session.commit()
-    found = log.last_failures([failing, ended, new])
+    found = queries.last_failures([failing, ended, new])
     assert {hook_id: (one.delivery_id, one.error) for hook_id, one in found.items()} == {
         failing.id: (ins[0], "Newer."),
         ended.id: (outs[1], "Refused."),
     }
-    assert log.last_failures([]) == {}
+    assert queries.last_failures([]) == {}
 
 
 def fail(delivery_id: str, error: str, minutes_ago: int) -> Delivery:

@@ -19,18 +19,19 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import delete, func, select, update
 
-from callevents import hooks
-from callevents.config import Settings
-from callevents.delivery import resend
+from callevents.config.settings import Settings
+from callevents.db.models import GIVE_UP_SECONDS, Attempt, CallEvent, Delivery, Hook, Pbx, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
 from callevents.delivery.expiry import give_up_expired
-from callevents.delivery.record import Outcome, record
-from callevents.delivery.transport import Answer
+from callevents.delivery.http.client import Answer
+from callevents.delivery.log import resend
+from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.ingest import accept
-from callevents.models import GIVE_UP_SECONDS, Attempt, CallEvent, Delivery, Hook, Pbx, utc_now
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.hooks import hooks
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.conftest import Configure
 from tests.delivery.claims import LEASE, claim, load
 

@@ -7,17 +7,19 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from callevents import directory, hooks
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, Hook, Origin, Pbx, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import finish_unsent
 from callevents.delivery.expiry import give_up_expired
-from callevents.delivery.health import note_health
-from callevents.delivery.record import Outcome, record
-from callevents.delivery.transport import Answer
+from callevents.delivery.http.client import Answer
+from callevents.delivery.outbox import LONGEST_PARK, PARK_BEHIND_RUNNING
+from callevents.delivery.outcomes import Outcome, record
+from callevents.delivery.suspend import note_health
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.models import Delivery, Hook, Origin, Pbx, utc_now
-from callevents.outbox import LONGEST_PARK, PARK_BEHIND_RUNNING
+from callevents.extensions import db
+from callevents.hooks import hooks
+from callevents.pbxs import extensions
 from tests.conftest import Configure
 from tests.delivery.claims import claim, load
 from tests.delivery.conftest import MakeEngine, ReportCall, Serve, get_delivery
@@ -217,9 +219,9 @@ def end_cleared(hook: Hook, claimed: dict[str, int]) -> None:
 
 def end_deleted(hook: Hook, claimed: dict[str, int]) -> None:
     begin_write()
-    extension = directory.get_extension_by_number(db.session.get_one(Pbx, hook.pbx_id), "101")
+    extension = extensions.get_extension_by_number(db.session.get_one(Pbx, hook.pbx_id), "101")
     assert extension is not None
-    directory.delete_extension(extension)
+    extensions.delete_extension(extension)
     db.session.commit()
 
 

@@ -8,17 +8,18 @@ from itertools import product
 import pytest
 from sqlalchemy import select, update
 
-from callevents import pbxs
-from callevents.delivery import pages
-from callevents.delivery.filters import Filter, phase_of
-from callevents.delivery.pages import find_page
+from callevents.db.models import Delivery, Pbx, made_at, new_id, utc_now
+from callevents.db.session import begin_write
+from callevents.delivery.log import pagination
+from callevents.delivery.log.filters import Filter, phase_of
+from callevents.delivery.log.pagination import find_page
 from callevents.enums import DeliveryState, EventType, ListedState, Method
 from callevents.errors import NotFoundError
-from callevents.extensions import begin_write, db
-from callevents.hooks import create_hook
-from callevents.ingest import accept
-from callevents.models import Delivery, Pbx, made_at, new_id, utc_now
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.hooks.hooks import create_hook
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.pbxs import pbxs
 
 EVENTS = (EventType.DIAL_IN, EventType.HANGUP)
 
@@ -90,7 +91,7 @@ def test_pages_have_all_that_matches(
     log: list[Delivery], pbx: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever meets in a filter: all its pages together are exactly what matches."""
-    monkeypatch.setattr(pages, "WINDOW", 16)
+    monkeypatch.setattr(pagination, "WINDOW", 16)
     middle = made_at(log[30].id)
     hook = next(one.hook_event_id for one in log if one.pbx_id == pbx.id)
     every = product(
@@ -111,7 +112,7 @@ def test_it_is_said_how_far_was_looked(
     log: list[Delivery], pbx: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that could not look at all says since when it has; a page that did says nothing."""
-    monkeypatch.setattr(pages, "WINDOW", 5)
+    monkeypatch.setattr(pagination, "WINDOW", 5)
     nothing = Filter(pbx, ListedState.DELIVERED, event_type=EventType.DIAL_OUT, origin="http://x")
     assert find_page(nothing, limit=50).searched_to is None  # No such event: nothing to look at.
     rare = Filter(pbx, ListedState.DELIVERED, extension="9" * 64, hook="nobody")
@@ -125,7 +126,7 @@ def test_it_is_said_how_far_was_looked(
 
 def test_many_pbxs(log: list[Delivery], monkeypatch: pytest.MonkeyPatch) -> None:
     """With more PBXs than are looked at one by one, the same is found."""
-    monkeypatch.setattr(pages, "MAX_PBXS", 3)
+    monkeypatch.setattr(pagination, "MAX_PBXS", 3)
     wanted = Filter(state=ListedState.FAILED)
     assert read(wanted, limit=4) == [one.id for one in log if matches(wanted)(one)]
 

@@ -12,16 +12,17 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, event, text
 
-from callevents import hooks
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, Hook, find_lane, new_id, utc_now
+from callevents.db.session import begin_write, insert_into, write_transaction
+from callevents.delivery import outbox
 from callevents.delivery.claim import claim_due, load_claims, renew_leases
 from callevents.delivery.expiry import give_up_expired, has_expired
-from callevents.delivery.record import Outcome, record
-from callevents.delivery.schedule import Ready, Share, find_ready
-from callevents.delivery.transport import Answer
+from callevents.delivery.fair_share import Ready, Share, find_ready
+from callevents.delivery.http.client import Answer
+from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, cipher, db, insert_into, write_transaction
-from callevents.models import Delivery, Hook, find_lane, new_id, utc_now
+from callevents.extensions import cipher, db
 from tests.conftest import Configure
 from tests.delivery.claims import LEASE
 from tests.delivery.conftest import ReportEvents, get_delivery
@@ -167,7 +168,7 @@ def test_cancelling(hook: Hook, statements: Statements) -> None:
     """Disabling a hook looks at its open deliveries only."""
     begin_write()
     statements.clear()
-    hooks.cancel_deliveries([hook.id])
+    outbox.cancel_deliveries([hook.id])
     db.session.rollback()
     plans = check([one for one in statements if "delivery" in one[0]], db.engine)
     assert sum("ix_delivery_hook_open" in plan for plan in plans) >= 1

@@ -5,13 +5,15 @@ import math
 
 from standardwebhooks import Webhook
 
-from callevents import hooks, signing_secrets, worker
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Hook, Pbx
+from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.enums import AuthKind, BodyFormat, DeliveryState, EventType, Method, ParameterSet
-from callevents.extensions import begin_write, cipher, db
-from callevents.models import Hook, Pbx
-from callevents.policy import Credentials, OwnHeader, Policy
+from callevents.extensions import cipher, db
+from callevents.hooks import hooks, signing_secret
+from callevents.hooks.options import Credentials, OwnHeader, Policy
+from callevents.processes.worker import run
 from tests.core.logged import Logged
 from tests.delivery.conftest import ReportEvents, list_attempts
 from tests.receiver import Receiver
@@ -31,7 +33,7 @@ def create(pbx: Pbx, url: str, policy: Policy = SECRETIVE) -> tuple[Hook, str]:
     hook = hooks.create_hook(
         pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, policy=policy
     )
-    secret = signing_secrets.renew_secret(hook)
+    secret = signing_secret.renew_secret(hook)
     db.session.commit()
     return hook, secret
 
@@ -85,7 +87,7 @@ def test_both_secrets_verify_after_a_rotation(
     """For a day the secret before verifies as well; a removed one signs nothing."""
     hook, old = create(pbx, receiver.url)
     begin_write()
-    new = signing_secrets.renew_secret(hook)
+    new = signing_secret.renew_secret(hook)
     db.session.commit()
     report_events()
     engine.start()
@@ -93,7 +95,7 @@ def test_both_secrets_verify_after_a_rotation(
     for secret in (old, new):
         Webhook(secret).verify(arrival.body, arrival.headers)
     begin_write()
-    signing_secrets.remove_secret(hook)
+    signing_secret.remove_secret(hook)
     db.session.commit()
     report_events()
     engine.drain()
@@ -126,9 +128,9 @@ def test_worker_says_at_once_that_keys_are_lost(
     """Who starts a worker without the right key reads it in the log, before anything fails."""
     hook, _secret = create(pbx, "http://a/")
     event_id = hook.event_id
-    worker._check_secrets()
+    run._check_secrets()
     assert "request" not in logged.text
     settings.encryption_keys_file.unlink()
     cipher.bound.reload()
-    worker._check_secrets()
+    run._check_secrets()
     assert event_id in logged.text

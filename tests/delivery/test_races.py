@@ -13,18 +13,20 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from callevents import hooks
-from callevents.config import Settings
-from callevents.delivery.breaker import note_answers
+from callevents.config.settings import Settings
+from callevents.db.models import Attempt, Delivery, Hook, Pbx, utc_now
+from callevents.db.session import begin_write, write_transaction
+from callevents.delivery import outbox
+from callevents.delivery.circuit_breaker import note_answers
 from callevents.delivery.claim import finish_unsent, renew_leases
-from callevents.delivery.health import note_health
-from callevents.delivery.record import Outcome, record
-from callevents.delivery.transport import Answer
+from callevents.delivery.http.client import Answer
+from callevents.delivery.outcomes import Outcome, record
+from callevents.delivery.suspend import note_health
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.ingest import accept
-from callevents.models import Attempt, Delivery, Hook, Pbx, utc_now
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.hooks import hooks
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.conftest import Configure
 from tests.core.logged import Logged
 from tests.delivery.claims import LEASE, claim, load
@@ -134,7 +136,7 @@ def test_recording_renewing_ending_and_cancelling(
 
     def cancel() -> None:
         begin_write()
-        hooks.cancel_deliveries(list(reversed(hook_ids)))
+        outbox.cancel_deliveries(list(reversed(hook_ids)))
         db.session.commit()
 
     run_together(app, *map(repeat, (tell, tell, renew, finish, cancel, reopen)))

@@ -5,14 +5,15 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import delete, update
 
-from callevents import hooks
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import CallEvent, Delivery, Hook, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
-from callevents.delivery.record import Outcome, record
-from callevents.delivery.transport import Answer
+from callevents.delivery.http.client import Answer
+from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType, Method
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.models import CallEvent, Delivery, Hook, utc_now
+from callevents.extensions import db
+from callevents.hooks import hooks
 from tests.conftest import Configure
 from tests.delivery import claims as claiming
 from tests.delivery.claims import LEASE, MOMENT

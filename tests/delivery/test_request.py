@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callevents.delivery.recipe import example_parameters
-from callevents.delivery.request import Recipe, Request, build_request, parameters
+from callevents.db.models import CallEvent
+from callevents.delivery.request.build import Recipe, Request, build_request, parameters
 from callevents.enums import (
     AuthKind,
     BodyFormat,
@@ -20,7 +20,7 @@ from callevents.enums import (
     Method,
     ParameterSet,
 )
-from callevents.models import CallEvent
+from callevents.hooks.preview import example_parameters
 
 VOIPNOW = [
     *("CallID", "CallAPIID", "CallerIDNum", "CallerIDName", "CallerExtension"),

@@ -7,17 +7,18 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from callevents import hooks
-from callevents.delivery import bulk
-from callevents.delivery.bulk import act_on_all, summarise
-from callevents.delivery.filters import Filter
-from callevents.delivery.resend import Refusal, cancel, resend
+from callevents.db.models import Delivery, Pbx, find_lane, new_id, to_milliseconds, utc_now
+from callevents.db.session import begin_write
+from callevents.delivery.log import bulk
+from callevents.delivery.log.bulk import act_on_all, summarise
+from callevents.delivery.log.filters import Filter
+from callevents.delivery.log.resend import Refusal, cancel, resend
 from callevents.enums import DeliveryState, EventType, ListedState, Method
 from callevents.errors import InvalidError
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import Delivery, Pbx, find_lane, new_id, to_milliseconds, utc_now
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.hooks import hooks
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.conftest import Configure
 from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery, list_attempts
 from tests.receiver import Receiver

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.delivery.http.client import Answer
 from callevents.delivery.retry import describe_age, find_next_attempt, find_retry_after
-from callevents.delivery.transport import Answer
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SETTINGS = Settings()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import ProtocolError
 
-from callevents.delivery.sentences import describe_error, describe_status
+from callevents.delivery.http.error_messages import describe_error, describe_status
 
 
 def describe(error: BaseException) -> str:

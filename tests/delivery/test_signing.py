@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from callevents.delivery.signing import Signing
+from callevents.delivery.request.signing import Signing
 
 NOW = datetime(2026, 3, 1, 10, 0, 0, 999_000, tzinfo=UTC)
 OLD, NEW = ("whsec_" + letter * 43 + "=" for letter in "AB")

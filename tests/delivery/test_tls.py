@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from callevents.delivery.request import Recipe, build_request
-from callevents.delivery.transport import Answer, Transport
+from callevents.delivery.http.client import Answer, Transport
+from callevents.delivery.request.build import Recipe, build_request
 from callevents.enums import Method
 from tests.delivery.conftest import MakeTransport, Serve
 from tests.delivery.raw import OK, Connection, answers, hangs, keeps_alive

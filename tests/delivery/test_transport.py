@@ -4,16 +4,11 @@ import threading
 
 import pytest
 
-from callevents.delivery.request import Recipe, build_request
-from callevents.delivery.transport import Answer, Transport
+from callevents.delivery.http.client import Answer, Transport
+from callevents.delivery.request.build import Recipe, build_request
 from callevents.enums import Method
 from tests.delivery.conftest import Serve
-from tests.delivery.raw import (
-    OK,
-    answers,
-    hangs,
-    keeps_alive,
-)
+from tests.delivery.raw import OK, answers, hangs, keeps_alive
 from tests.delivery.sending import get, head
 from tests.waiting import wait_until
 

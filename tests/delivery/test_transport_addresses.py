@@ -6,15 +6,10 @@ from typing import Any
 
 import pytest
 
-from callevents.delivery.transport import Transport
-from callevents.urls import check_url
+from callevents.delivery.http.client import Transport
+from callevents.delivery.request.url import check_url
 from tests.delivery.conftest import MakeTransport, Serve
-from tests.delivery.raw import (
-    OK,
-    OK_AND_CLOSE,
-    answers,
-    keeps_alive,
-)
+from tests.delivery.raw import OK, OK_AND_CLOSE, answers, keeps_alive
 from tests.delivery.sending import TOO_LONG, full_listener, get
 
 

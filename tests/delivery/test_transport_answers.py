@@ -7,15 +7,12 @@ from itertools import count
 
 import pytest
 
-from callevents.delivery.exchange import MAX_RESPONSE_BYTES
-from callevents.delivery.request import Recipe, build_request
-from callevents.delivery.transport import Transport
+from callevents.delivery.http.client import Transport
+from callevents.delivery.http.exchange import MAX_RESPONSE_BYTES
+from callevents.delivery.request.build import Recipe, build_request
 from callevents.enums import AuthKind, Method, ParameterSet
 from tests.delivery.conftest import Serve
-from tests.delivery.raw import (
-    Connection,
-    answers,
-)
+from tests.delivery.raw import Connection, answers
 from tests.delivery.sending import get, head
 
 

@@ -5,13 +5,9 @@ import threading
 
 import pytest
 
-from callevents.delivery.transport import Transport
+from callevents.delivery.http.client import Transport
 from tests.delivery.conftest import MakeTransport, Serve
-from tests.delivery.raw import (
-    Connection,
-    answers,
-    hangs,
-)
+from tests.delivery.raw import Connection, answers, hangs
 from tests.delivery.sending import CLOSED_EARLY, NO_HTTP, TOO_LONG, full_listener, get, head
 
 

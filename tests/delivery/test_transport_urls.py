@@ -10,16 +10,13 @@ from urllib.parse import parse_qsl
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from callevents.config import Settings
-from callevents.delivery.request import Recipe, build_request
-from callevents.delivery.transport import Transport
+from callevents.config.settings import Settings
+from callevents.delivery.http.client import Transport
+from callevents.delivery.request.build import Recipe, build_request
+from callevents.delivery.request.url import check_url
 from callevents.enums import Method
 from callevents.errors import InvalidError
-from callevents.urls import check_url
-from tests.delivery.raw import (
-    RawServer,
-    keeps_alive,
-)
+from tests.delivery.raw import RawServer, keeps_alive
 
 LEGAL = string.ascii_letters + string.digits + "-._~!$&'()*+,;=:@/?"
 pieces = st.sampled_from([*LEGAL, "[", "]", "%41", "%2f", "%7E", "%C3%a9", "%20", "%00", "%25"])

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from callevents.enums import Format
-from callevents.formats import READERS
-from callevents.web.makes import MAKES
+from callevents.vendors.registry import READERS
+from callevents.vendors.setup import MAKES
 from tests.running.running import ROOT
 
 FOLDER = ROOT / "docs" / "formats"

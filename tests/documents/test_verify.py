@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from callevents import hooks, signing_secrets
+from callevents.db.models import Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
-from callevents.delivery.signing import Signing
+from callevents.delivery.request.signing import Signing
 from callevents.enums import BodyFormat, EventType, Method
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import Pbx, utc_now
-from callevents.policy import Policy
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.hooks import hooks, queries, signing_secret
+from callevents.hooks.options import Policy
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.receiver import Arrival, Receiver
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "verify.md"
@@ -122,7 +123,7 @@ def secret(pbx: Pbx, receiver: Receiver) -> str:
         url=receiver.url,
         policy=Policy(body_format=BodyFormat.JSON),
     )
-    secret = signing_secrets.renew_secret(hook)
+    secret = signing_secret.renew_secret(hook)
     db.session.commit()
     return secret
 
@@ -176,8 +177,8 @@ def test_both_secrets_verify_during_rotation(
 ) -> None:
     """While a secret is renewed, receivers with the old and with the new one accept."""
     begin_write()
-    [hook] = hooks.list_all_hooks()
-    new = signing_secrets.renew_secret(hook)
+    [hook] = queries.list_all_hooks()
+    new = signing_secret.renew_secret(hook)
     db.session.commit()
     engine.start()
     arrival = deliver(pbx, receiver, engine)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import NullPool, Row, create_engine, func, select
 from sqlalchemy.exc import OperationalError
 
-from callevents.models import IS_OPEN, Attempt, Delivery
+from callevents.db.models import IS_OPEN, Attempt, Delivery
 
 RETRY_SECONDS = 0.02
 LONGEST_SECONDS = 60.0

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callevents.enums import EventType, Format
-from callevents.formats import READERS, Message, Reading
-from callevents.reports import Report, read_report
+from callevents.ingest.report import Report, read_report
+from callevents.vendors.registry import READERS, Message, Reading
 
 
 class Pbx:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from callevents.enums import Format
-from callevents.formats import sipgate
+from callevents.vendors import sipgate
 from tests.formats.reading import Pbx
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from callevents.enums import Format
 from callevents.errors import InvalidError
-from callevents.formats.yeastar import is_signed
+from callevents.vendors.yeastar import is_signed
 from tests.formats.reading import Pbx
 
 CALL = "1648861726.280"

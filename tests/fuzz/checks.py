@@ -2,17 +2,10 @@
 
 from collections.abc import Iterable
 
+from callevents.db.models import MAX_NUMBER_LENGTH
 from callevents.enums import EventType, Format
 from callevents.errors import InvalidError
-from callevents.formats import READERS, Earlier, Message
-from callevents.formats.reading import MAX_REPORTS, Reading
-from callevents.models import MAX_NUMBER_LENGTH
-from callevents.pbx.asterisk.tracker import AsteriskTracker
-from callevents.pbx.events import TrackedEvent
-from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.freeswitch.tracker import FreeswitchTracker
-from callevents.pbx.tracking import MAX_ENDED, Tracker
-from callevents.reports import (
+from callevents.ingest.report import (
     MAX_CAUSE,
     MAX_DURATION_SECONDS,
     MAX_KEY_LENGTH,
@@ -20,6 +13,13 @@ from callevents.reports import (
     Report,
     read_report,
 )
+from callevents.vendors.asterisk.tracker import AsteriskTracker
+from callevents.vendors.freeswitch.tracker import FreeswitchTracker
+from callevents.vendors.message import MAX_REPORTS, Reading
+from callevents.vendors.registry import READERS, Earlier, Message
+from callevents.vendors.tracking.events import TrackedEvent
+from callevents.vendors.tracking.extension_set import ExtensionSet
+from callevents.vendors.tracking.tracker import MAX_ENDED, Tracker
 
 MAX_SENTENCE = 300
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
 
-from callevents.pbx.freeswitch.messages import BODY
-from callevents.pbx.replay import SOURCES
-from callevents.pbx.values import Message
+from callevents.vendors.freeswitch.esl import BODY
+from callevents.vendors.sources import SOURCES
+from callevents.vendors.tracking.fields import Message
 from tests.fuzz.spoiling import odd_text, odd_value, spoil
 from tests.pbx.recorded import EXPECTED, read_messages
 

@@ -13,17 +13,17 @@ from urllib.parse import quote, urlencode
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
-from callevents.api.makers import read_message as read_request
 from callevents.api.payload import FORM, JSON, read_payload
 from callevents.api.problems import ProblemError
+from callevents.api.vendor_formats import read_message as read_request
 from callevents.enums import Format
 from callevents.errors import InvalidError
-from callevents.formats import Message as MakersMessage
-from callevents.pbx.freeswitch.messages import BODY
-from callevents.pbx.replay import SOURCES
-from callevents.pbx.session import Session, SessionError
-from callevents.pbx.values import Message
-from callevents.reports import Report, read_report
+from callevents.ingest.report import Report, read_report
+from callevents.vendors.freeswitch.esl import BODY
+from callevents.vendors.registry import Message as MakersMessage
+from callevents.vendors.sources import SOURCES
+from callevents.vendors.tracking.fields import Message
+from callevents.vendors.tracking.session import Session, SessionError
 from tests.fuzz.checks import (
     check_events,
     check_report,

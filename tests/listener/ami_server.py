@@ -2,7 +2,7 @@
 
 from hashlib import md5
 
-from callevents.pbx.values import Message
+from callevents.vendors.tracking.fields import Message
 from tests.listener.pbx_server import Client, PbxServer
 
 CHALLENGE = "841415273"

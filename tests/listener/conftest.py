@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from callevents import connectors, directory
-from callevents.config import Settings
-from callevents.connectors import Access
+from callevents.config.settings import Settings
+from callevents.db.models import CallEvent, Connector, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind
-from callevents.extensions import begin_write, db
-from callevents.listener import listener, pauses
-from callevents.listener.listener import Listener
-from callevents.models import CallEvent, Connector, Pbx
+from callevents.extensions import db
+from callevents.pbxs import connectors, extensions
+from callevents.pbxs.connectors import Access
+from callevents.processes.listener import backoff, listener
+from callevents.processes.listener.listener import Listener
 from tests.listener.ami_server import AmiServer
 from tests.listener.esl_server import EslServer
 from tests.listener.pbx_server import SECRET, PbxServer
@@ -65,7 +66,7 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connect again, and see what is set, at once."""
-    monkeypatch.setattr(pauses, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.05)
     monkeypatch.setattr(listener, "LOOK_SECONDS", 0.05)
 
 
@@ -108,9 +109,9 @@ def connect(pbx: Pbx, kind: str, port: int, **values: Any) -> None:
         "secret": SECRET,
     }
     connectors.set_connector(pbx, Access(**access | values))
-    known = {one.number for one in directory.list_extensions(pbx)}
+    known = {one.number for one in extensions.list_extensions(pbx)}
     for number in set(EXTENSIONS) - known:
-        directory.add_extension(pbx, number)
+        extensions.add_extension(pbx, number)
     db.session.commit()
 
 

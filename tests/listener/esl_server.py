@@ -4,7 +4,7 @@ import json
 import re
 from urllib.parse import unquote
 
-from callevents.pbx.values import Message
+from callevents.vendors.tracking.fields import Message
 from tests.listener.pbx_server import Client, PbxServer
 
 

@@ -8,7 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from callevents.pbx.values import Message
+from callevents.vendors.tracking.fields import Message
 from tests.waiting import wait_until
 
 SECRET = "geheim & lang"

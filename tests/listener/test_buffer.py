@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from callevents.enums import EventType
-from callevents.listener.buffer import Buffer
-from callevents.pbx.events import TrackedEvent
-from callevents.reports import Report
+from callevents.ingest.report import Report
+from callevents.processes.listener.buffer import Buffer
+from callevents.vendors.tracking.events import TrackedEvent
 from tests.waiting import wait_until
 
 

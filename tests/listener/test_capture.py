@@ -10,12 +10,12 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from callevents.config import Settings
-from callevents.masks import MASK
-from callevents.models import Pbx
-from callevents.pbx.masking import mask
-from callevents.pbx.replay import SOURCES
-from callevents.pbx.values import Message
+from callevents.config.settings import Settings
+from callevents.db.models import Pbx
+from callevents.security.masking import MASK
+from callevents.vendors.sources import SOURCES
+from callevents.vendors.tracking.fields import Message
+from callevents.vendors.tracking.redaction import mask
 from tests.conftest import SECRET_KEY
 from tests.databases import SqliteDatabases
 from tests.listener.conftest import Serve, connect

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from callevents.db.models import Pbx
 from callevents.enums import ConnectorState
-from callevents.models import Pbx
-from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.replay import Replay
+from callevents.vendors.replay import Replay
+from callevents.vendors.tracking.extension_set import ExtensionSet
 from tests.listener.ami_server import cut_ami
 from tests.listener.conftest import (
     EXTENSIONS,

@@ -14,11 +14,12 @@ import pytest
 from sqlalchemy import Engine, event, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Connector, Delivery, Pbx, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.listener.leading import Myself, let_go, take_lead
-from callevents.models import Connector, Delivery, Pbx, utc_now
+from callevents.extensions import db
+from callevents.processes.listener.lease import Myself, let_go, take_lead
 from tests.conftest import SECRET_KEY, Configure
 from tests.core.faults import missing_table, refused_inserts
 from tests.listener.conftest import Listening, Serve, connect, find, stored, told

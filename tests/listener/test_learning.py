@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from callevents import connectors, directory, proposals
-from callevents.extensions import begin_write, db
-from callevents.listener import learning
-from callevents.listener.listener import RENEWALS
-from callevents.models import Connector, Pbx, SeenExtension, utc_now
-from callevents.pbx.values import Message
+from callevents.db.models import Connector, Pbx, SeenExtension, utc_now
+from callevents.db.session import begin_write
+from callevents.extensions import db
+from callevents.pbxs import connectors, extensions, suggestions
+from callevents.processes.listener import discovery
+from callevents.processes.listener.listener import RENEWALS
+from callevents.vendors.tracking.fields import Message
 from tests.listener.conftest import LEASE_SECONDS, Listening, Serve, connect, find, stored, told
 from tests.listener.pbx_server import PbxServer
 from tests.listener.test_following import find_call
@@ -73,7 +74,7 @@ def registrations(*numbers: str, realm: str = "pbx.example.com") -> list[Message
 def names(pbx: Pbx) -> dict[str, str]:
     """Return the numbers that are proposed, with their names."""
     db.session.rollback()
-    return {one.number: one.name for one in proposals.list_proposals(pbx)}
+    return {one.number: one.name for one in suggestions.list_proposals(pbx)}
 
 
 def wait_for_list(pbx: Pbx, last: Connector | None = None) -> Connector:
@@ -190,7 +191,7 @@ def test_long_lists_hold_up_no_calls(
 ) -> None:
     """Events between the entries are followed; of too many phones the first ones are taken."""
     parts, words = find_call(kind, number)
-    numbers = [str(10_000 + one) for one in range(learning.MAX_LISTED + 700)]
+    numbers = [str(10_000 + one) for one in range(discovery.MAX_LISTED + 700)]
     server = serve(kind)
     server.phones = {
         "PJSIPShowEndpoints": endpoints(*numbers),
@@ -200,10 +201,10 @@ def test_long_lists_hold_up_no_calls(
     connector = start(pbx, server, kind, listen)
     wait_until(lambda: len(told(pbx)) >= len(words), "the events")
     assert told(pbx) == words
-    assert connector.listed == learning.MAX_LISTED
+    assert connector.listed == discovery.MAX_LISTED
     assert "700 more" in connector.list_notice
-    assert proposals.count_proposals(pbx) == learning.MAX_LISTED
-    assert len(names(pbx)) == proposals.MAX_PROPOSALS
+    assert suggestions.count_proposals(pbx) == discovery.MAX_LISTED
+    assert len(names(pbx)) == suggestions.MAX_PROPOSALS
     assert find(pbx).skipped == 0
 
 
@@ -213,7 +214,7 @@ def test_leases_come_before_long_lists(pbx: Pbx, serve: Serve, listen: Listen) -
     server.phones = {"SIPpeers": peers(**{f"x{one}": "" for one in range(1000, 3100)})}
     with slow_parts() as done:
         connector = start(pbx, server, "asterisk", listen)
-    assert connector.listed == proposals.count_proposals(pbx) == 2100
+    assert connector.listed == suggestions.count_proposals(pbx) == 2100
     parts = [i for i, one in enumerate(done) if one == "part"]
     assert len(parts) == 5
     assert all("lease" in done[one:other] for one, other in pairwise(parts))
@@ -258,7 +259,7 @@ def test_a_pbx_is_asked_after_each_log_in_and_when_it_is_wanted(
     connector = ask(pbx, connector)
     assert set(names(pbx)) == {"202", "203"}
     begin_write()
-    directory.add_extension(pbx, "202")
+    extensions.add_extension(pbx, "202")
     db.session.commit()
     server.cut()
     wait_for_list(pbx, connector)
@@ -273,7 +274,7 @@ def test_every_hour(
     pbx: Pbx, serve: Serve, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A PBX that stays connected is asked again, though it says nothing by itself."""
-    monkeypatch.setattr(learning, "ASK_SECONDS", 0.3)
+    monkeypatch.setattr(discovery, "ASK_SECONDS", 0.3)
     server = serve("asterisk")
     server.phones = {"SIPpeers": peers(x301="")}
     connector = start(pbx, server, "asterisk", listen)

@@ -4,11 +4,11 @@ from hashlib import md5
 
 import pytest
 
-from callevents.pbx.asterisk import AmiSession
-from callevents.pbx.freeswitch import EventSocketSession
-from callevents.pbx.freeswitch.messages import MAX_BODY_BYTES
-from callevents.pbx.freeswitch.session import EVENTS
-from callevents.pbx.session import RefusedError, Session, SessionError
+from callevents.vendors.asterisk import AmiSession
+from callevents.vendors.freeswitch import EventSocketSession
+from callevents.vendors.freeswitch.esl import MAX_BODY_BYTES
+from callevents.vendors.freeswitch.session import EVENTS
+from callevents.vendors.tracking.session import RefusedError, Session, SessionError
 
 BANNER = b"Asterisk Call Manager/9.0.0\r\n"
 EVENT = b"Event: Newchannel\r\nUniqueid: 1.1\r\nChannel: PJSIP/101-00000001\r\n\r\n"

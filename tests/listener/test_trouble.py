@@ -9,23 +9,17 @@ import pytest
 import trustme
 from flask import Flask
 
-from callevents import connectors, create_app
-from callevents.connectors import Access
+from callevents import create_app
+from callevents.db.models import Connector, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind, ConnectorState
-from callevents.extensions import app_state, begin_write, db
-from callevents.listener import conversation, pauses
-from callevents.models import Connector, Pbx
+from callevents.extensions import app_state, db
+from callevents.pbxs import connectors
+from callevents.pbxs.connectors import Access
+from callevents.processes.listener import backoff, io_loop
 from tests.conftest import let_go
 from tests.databases import SqliteDatabases
-from tests.listener.conftest import (
-    SECRET,
-    Listening,
-    Serve,
-    connect,
-    find,
-    told,
-    wait_for_error,
-)
+from tests.listener.conftest import SECRET, Listening, Serve, connect, find, told, wait_for_error
 from tests.listener.esl_server import EslServer
 from tests.listener.pbx_server import Babbler
 from tests.listener.test_following import find_call, middle
@@ -86,7 +80,7 @@ def test_a_wrong_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is tried again seldom, and at once when the right one is entered."""
-    monkeypatch.setattr(pauses, "REFUSED_SECONDS", 1000.0)
+    monkeypatch.setattr(backoff, "REFUSED_SECONDS", 1000.0)
     server = serve(kind)
     connect(pbx, kind, server.port, secret="wrong")
     listen()
@@ -220,7 +214,7 @@ def test_silence(
     pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing is said, TLS may be what is missing."""
-    monkeypatch.setattr(conversation, "LOGIN_SECONDS", 0.1)
+    monkeypatch.setattr(io_loop, "LOGIN_SECONDS", 0.1)
     connect(pbx, "asterisk", babble(b""))
     listen()
     wait_for_error(pbx, "If TLS is expected there, switch it on.")
@@ -230,7 +224,7 @@ def test_silence_after_the_banner(
     pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A PBX that greets and then hangs is left after a while."""
-    monkeypatch.setattr(conversation, "LOGIN_SECONDS", 0.1)
+    monkeypatch.setattr(io_loop, "LOGIN_SECONDS", 0.1)
     connect(pbx, "asterisk", babble(b"Asterisk Call Manager/9.0.0\r\n"))
     listen()
     wait_for_error(pbx, "The PBX did not answer to the log-in")

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from callevents.pbx.asterisk import AsteriskTracker
-from callevents.pbx.events import TrackedEvent
-from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.values import Message
+from callevents.vendors.asterisk import AsteriskTracker
+from callevents.vendors.tracking.events import TrackedEvent
+from callevents.vendors.tracking.extension_set import ExtensionSet
+from callevents.vendors.tracking.fields import Message
 
 STATES = {"0": "Down", "3": "Dialing", "4": "Ring", "5": "Ringing", "6": "Up"}
 UNKNOWN = "<unknown>"

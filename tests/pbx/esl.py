@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from callevents.pbx.events import TrackedEvent
-from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.freeswitch import FreeswitchTracker
-from callevents.pbx.values import Message
+from callevents.vendors.freeswitch import FreeswitchTracker
+from callevents.vendors.tracking.events import TrackedEvent
+from callevents.vendors.tracking.extension_set import ExtensionSet
+from callevents.vendors.tracking.fields import Message
 from tests.pbx.ami import tell
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from callevents.enums import EventType
-from callevents.pbx.events import TrackedEvent
-from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.replay import SOURCES, Replay
-from callevents.pbx.values import Message, moment_of
+from callevents.vendors.replay import Replay
+from callevents.vendors.sources import SOURCES
+from callevents.vendors.tracking.events import TrackedEvent
+from callevents.vendors.tracking.extension_set import ExtensionSet
+from callevents.vendors.tracking.fields import Message, moment_of
 
 TRACES = Path(__file__).parents[1] / "traces"
 EXTENSIONS = ExtensionSet(str(number) for number in range(101, 110))

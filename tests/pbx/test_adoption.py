@@ -6,11 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from callevents.pbx.freeswitch.messages import BODY
+from callevents.vendors.freeswitch.esl import BODY
+from callevents.vendors.sources import SOURCES
 from tests.pbx.ami import Asterisk
 from tests.pbx.esl import Channel as EslChannel
 from tests.pbx.esl import Freeswitch
-from tests.pbx.recorded import EXPECTED, EXTENSIONS, SOURCES, read_messages, tell_all
+from tests.pbx.recorded import EXPECTED, EXTENSIONS, read_messages, tell_all
 from tests.pbx.test_asterisk import call_from_outside, call_inside
 
 

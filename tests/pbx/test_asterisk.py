@@ -2,8 +2,8 @@
 
 import pytest
 
-from callevents.pbx.asterisk import AsteriskTracker
-from callevents.pbx.extensions import ExtensionSet
+from callevents.vendors.asterisk import AsteriskTracker
+from callevents.vendors.tracking.extension_set import ExtensionSet
 from tests.pbx.ami import Asterisk, Channel
 from tests.pbx.asterisk_calls import call_from_outside, call_inside
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from callevents.pbx.extensions import ExtensionSet
+from callevents.vendors.tracking.extension_set import ExtensionSet
 
 #: Each of them takes Python's own expressions longer than anybody lives.
 ENDLESS = ["(a+)+$", "(a|a)*$", "(a|aa)+$", "(.*a){25}", "a?" * 60 + "a" * 60, "(a*)*b"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from callevents.pbx.extensions import ExtensionSet
-from callevents.pbx.freeswitch import FreeswitchTracker
+from callevents.vendors.freeswitch import FreeswitchTracker
+from callevents.vendors.tracking.extension_set import ExtensionSet
 from tests.pbx.esl import Channel, Freeswitch
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callevents.pbx.freeswitch.messages import BODY
-from callevents.pbx.lines import MAX_LINE_BYTES
-from callevents.pbx.replay import SOURCES
-from callevents.pbx.values import Message
+from callevents.vendors.freeswitch.esl import BODY
+from callevents.vendors.sources import SOURCES
+from callevents.vendors.tracking.fields import Message
+from callevents.vendors.tracking.line_reader import MAX_LINE_BYTES
 from tests.fuzz.checks import check_events, check_tracker
 from tests.pbx.recorded import EXPECTED, EXTENSIONS, read_messages, read_stream
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callevents.pbx.replay import SOURCES
-from callevents.pbx.values import Message
+from callevents.vendors.sources import SOURCES
+from callevents.vendors.tracking.fields import Message
 from tests.pbx.recorded import (
     EXPECTED,
     SCENARIOS,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from callevents import create_app
-from callevents.config import Settings
+from callevents.config.settings import Settings
 from callevents.extensions import db
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from callevents.supervisor import child as child_module
-from callevents.supervisor.child import LONGEST_PAUSE_SECONDS, Child
-from callevents.supervisor.launch import launch
-from callevents.supervisor.signals import Signals
+from callevents.processes.supervisor import child as child_module
+from callevents.processes.supervisor.child import LONGEST_PAUSE_SECONDS, Child
+from callevents.processes.supervisor.launch import launch
+from callevents.processes.supervisor.signals import Signals
 from tests.waiting import wait_until
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]

@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from callevents import create_app
-from callevents.config import Settings
-from callevents.supervisor import processes as processes_module
-from callevents.supervisor import valkey as valkey_module
-from callevents.supervisor.errors import StartError
-from callevents.supervisor.processes import Processes
-from callevents.supervisor.signals import Signals
+from callevents.config.settings import Settings
+from callevents.errors import StartError
+from callevents.processes.supervisor import processes as processes_module
+from callevents.processes.supervisor import valkey as valkey_module
+from callevents.processes.supervisor.processes import Processes
+from callevents.processes.supervisor.signals import Signals
 from tests.waiting import wait_until
 
 Make = Callable[[str], Processes]

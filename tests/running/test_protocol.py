@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from uvicorn import Config, Server
 
-from callevents.server.protocol import LONGEST_HEAD, LONGEST_REQUEST_LINE, Protocol, Worker
+from callevents.processes.web_server.protocol import (
+    LONGEST_HEAD,
+    LONGEST_REQUEST_LINE,
+    Protocol,
+    Worker,
+)
 from tests.waiting import wait_until
 
 ANSWER = b"taken"

@@ -8,9 +8,9 @@ import pytest
 import requests
 from gunicorn.config import Config
 
-from callevents import server
-from callevents.config import Settings
-from callevents.server import ListenError, open_socket, url
+from callevents.config.settings import Settings
+from callevents.processes.web_server import server
+from callevents.processes.web_server.server import ListenError, open_socket, url
 from tests.running.conftest import RunPython
 from tests.running.running import ROOT, Program, find_free_port
 from tests.waiting import wait_until

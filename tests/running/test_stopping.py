@@ -7,9 +7,9 @@ import requests
 from flask import Flask
 from sqlalchemy import select
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import CallEvent
 from callevents.extensions import db
-from callevents.models import CallEvent
 from tests.running.conftest import RunPython
 from tests.running.running import ROOT, find_free_port
 from tests.waiting import wait_until

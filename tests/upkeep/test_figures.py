@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, MinuteFigures, Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState
-from callevents.extensions import begin_write, db
-from callevents.models import Delivery, MinuteFigures, Pbx, utc_now
-from callevents.upkeep.figures import (
+from callevents.extensions import db
+from callevents.operations.scheduler import Keeper
+from callevents.operations.statistics import (
     AGES,
     ALL_PBXS,
     LATENCY_LIMITS_MS,
@@ -20,7 +22,6 @@ from callevents.upkeep.figures import (
     refresh,
     to_minute,
 )
-from callevents.upkeep.keeper import Keeper
 from tests.aged import AddEvents
 
 HOUR = timedelta(hours=1)

@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from callevents.config import VERSION, Settings
-from callevents.extensions import db, write_transaction
-from callevents.models import WorkerProcess, new_id, utc_now
-from callevents.upkeep.heartbeat import (
+from callevents.config import VERSION
+from callevents.config.settings import Settings
+from callevents.db.models import WorkerProcess, new_id, utc_now
+from callevents.db.session import write_transaction
+from callevents.extensions import db
+from callevents.operations.heartbeat import (
     MISSED_FOR,
     SILENT_AFTER,
     Myself,
@@ -17,7 +19,7 @@ from callevents.upkeep.heartbeat import (
     is_eldest,
     list_workers,
 )
-from callevents.upkeep.keeper import Keeper
+from callevents.operations.scheduler import Keeper
 from tests.waiting import wait_until
 
 MOMENT = timedelta(milliseconds=1)
@@ -82,7 +84,9 @@ def test_only_the_eldest_tidies(
     keeper = Keeper(db.engine, settings)
     keeper.beat()
     tidied: list[object] = []
-    monkeypatch.setattr("callevents.upkeep.keeper.purge", lambda *_: tidied.append(1) or iter(()))
+    monkeypatch.setattr(
+        "callevents.operations.scheduler.purge", lambda *_: tidied.append(1) or iter(())
+    )
     keeper.tidy()
     assert not tidied
     keeper.close()

@@ -13,16 +13,24 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 from flask.testing import FlaskClient
 
-from callevents.config import Settings
+from callevents.config.settings import Settings
+from callevents.db.models import Hook, Notice, Pbx, utc_now
+from callevents.db.session import write_transaction
 from callevents.delivery.engine import Engine
-from callevents.delivery.health import suspend
+from callevents.delivery.suspend import suspend
 from callevents.enums import Channel, EventType
-from callevents.extensions import db, write_transaction
-from callevents.models import Hook, Notice, Pbx, utc_now
-from callevents.upkeep import keeper as keeper_module
-from callevents.upkeep import messenger as messenger_module
-from callevents.upkeep.keeper import Keeper
-from callevents.upkeep.messenger import GATHER, LEASE, NOT_CONFIGURED, WAITS, Messenger, claim
+from callevents.extensions import db
+from callevents.operations import scheduler as keeper_module
+from callevents.operations.notify import sender as messenger_module
+from callevents.operations.notify.sender import (
+    GATHER,
+    LEASE,
+    NOT_CONFIGURED,
+    WAITS,
+    Messenger,
+    claim,
+)
+from callevents.operations.scheduler import Keeper
 from tests.conftest import Configure
 from tests.ports import find_free_port
 from tests.receiver import Receiver, Reply

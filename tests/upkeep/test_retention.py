@@ -7,10 +7,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from callevents.config import Settings
-from callevents.enums import DeliveryState
-from callevents.extensions import Base, begin_write, db, write_transaction
-from callevents.models import (
+from callevents.config.settings import Settings
+from callevents.db.models import (
     Attempt,
     CallEvent,
     Delivery,
@@ -21,9 +19,12 @@ from callevents.models import (
     SignInFailure,
     utc_now,
 )
-from callevents.upkeep import retention
-from callevents.upkeep.keeper import Keeper
-from callevents.upkeep.retention import Purged, purge
+from callevents.db.session import begin_write, write_transaction
+from callevents.enums import DeliveryState
+from callevents.extensions import Base, db
+from callevents.operations import retention
+from callevents.operations.retention import Purged, purge
+from callevents.operations.scheduler import Keeper
 from tests.aged import AddEvents, id_at
 
 DAY = timedelta(days=1)

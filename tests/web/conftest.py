@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from callevents import users
+from callevents.db.session import begin_write
 from callevents.enums import Role
-from callevents.extensions import begin_write, db
+from callevents.extensions import db
 
 PASSWORD = "long enough for a test"
 

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import select
 
+from callevents.db.models import Pbx
 from callevents.enums import Format
 from callevents.extensions import db
-from callevents.models import Pbx
 from tests.web.conftest import Visitor
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callevents.web.charts import HEIGHT, STEP, plot, round_up, stack
-from callevents.web.presentation import duration, percent
+from callevents.web.template_filters import duration, percent
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=9))

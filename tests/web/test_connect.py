@@ -6,11 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from callevents import pbxs
+from callevents.db.models import Pbx
 from callevents.enums import Format
 from callevents.extensions import db
-from callevents.models import Pbx
-from callevents.web.makes import MAKES, find_make
+from callevents.pbxs import pbxs, tokens
+from callevents.vendors.setup import MAKES, find_make
 from tests.web.conftest import Visitor
 
 PAGE = "/pbxs/head-office/connect"
@@ -117,7 +117,7 @@ def test_viewers_and_strangers(viewer: Visitor, stranger: Visitor, pbx: Pbx) -> 
     assert viewer.post(f"{PAGE}/token").status_code == 403
     assert viewer.post(f"{PAGE}/format", make="wazo").status_code == 403
     assert stranger.get(PAGE).status_code == 303
-    assert len(pbxs.list_tokens(pbx)) == 1
+    assert len(tokens.list_tokens(pbx)) == 1
 
 
 def test_unknown_pbx(admin: Visitor) -> None:

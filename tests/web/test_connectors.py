@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from callevents import connectors
+from callevents.db.models import Connector, Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import ConnectorState
-from callevents.extensions import begin_write, cipher, db
-from callevents.models import Connector, Pbx, utc_now
+from callevents.extensions import cipher, db
+from callevents.pbxs import connectors
 from tests.web.conftest import Visitor
 
 BASE = "/pbxs/head-office"

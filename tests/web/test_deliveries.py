@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from callevents import pbxs
+from callevents.db.models import Delivery, Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import Delivery, Pbx, utc_now
-from callevents.reports import Report
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.pbxs import pbxs
 from tests.conftest import Configure
 from tests.web.conftest import Visitor
 

@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from callevents.db.models import Delivery, Hook, Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
-from callevents.extensions import begin_write, db
-from callevents.ingest import accept
-from callevents.models import Delivery, Hook, Pbx, utc_now
-from callevents.reports import Report
-from callevents.web import delivery_actions
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.web.views import delivery_actions
 from tests.conftest import Configure
 from tests.web.conftest import Visitor
 from tests.web.test_deliveries import LOG, deliveries, report

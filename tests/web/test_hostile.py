@@ -5,10 +5,12 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import func, select
 
-from callevents import directory, hooks, pbxs
+from callevents.db.models import Extension, Hook, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db
-from callevents.models import Extension, Hook, Pbx
+from callevents.extensions import db
+from callevents.hooks import queries
+from callevents.pbxs import extensions, pbxs
 from tests.conftest import Configure
 from tests.web.conftest import Visitor
 
@@ -21,14 +23,14 @@ def extension_id(configure: Configure, pbx: Pbx) -> str:
     """The id of an extension with a hook."""
     configure.extension("101", "Reception")
     configure.hook("101", EventType.DIAL_IN, "https://crm.example.com/")
-    [extension] = directory.list_extensions(pbx)
+    [extension] = extensions.list_extensions(pbx)
     return extension.id
 
 
 @pytest.fixture
 def hook(extension_id: str, pbx: Pbx) -> Hook:
     """That hook."""
-    [hook] = hooks.list_all_hooks(pbx)
+    [hook] = queries.list_all_hooks(pbx)
     return hook
 
 
@@ -38,7 +40,7 @@ def test_scripts_are_shown_as_text(admin: Visitor, configure: Configure, pbx: Pb
     pbxs.rename_pbx(pbxs.get_pbx("head-office"), SCRIPT)
     db.session.commit()
     configure.extension(SCRIPT, SCRIPT)
-    extension = directory.list_extensions(pbx)[0]
+    extension = extensions.list_extensions(pbx)[0]
     number_and_pages = [
         "/",
         "/pbxs",
@@ -87,7 +89,7 @@ def test_bytes_that_are_no_text_break_nothing(admin: Visitor, pbx: Pbx) -> None:
     )
     assert answer.status_code == 303
     db.session.rollback()
-    assert [one.number for one in directory.list_extensions(pbx)] == ["1%FF%ED%A0%80"]
+    assert [one.number for one in extensions.list_extensions(pbx)] == ["1%FF%ED%A0%80"]
 
 
 def test_other_pbxs_ids_are_not_found(admin: Visitor, extension_id: str, hook: Hook) -> None:
@@ -108,7 +110,7 @@ def test_other_pbxs_ids_are_not_found(admin: Visitor, extension_id: str, hook: H
     assert answer.status_code == 404
     answer = admin.post(f"{other}/all/clear", event_id=event_id)
     db.session.rollback()
-    [same] = hooks.list_all_hooks()
+    [same] = queries.list_all_hooks()
     assert same.active
 
 
@@ -147,7 +149,7 @@ def test_large_bodies_are_refused(admin: Visitor, pbx: Pbx) -> None:
     answer = admin.post(f"{BASE}/extensions/new", number="x" * 10_000_000)
     assert answer.status_code == 413
     db.session.rollback()
-    assert not directory.list_extensions(pbx)
+    assert not extensions.list_extensions(pbx)
 
 
 def test_forms_without_their_token_are_refused(admin: Visitor, pbx: Pbx) -> None:

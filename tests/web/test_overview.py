@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from callevents import pbxs
+from callevents.db.models import Attempt, Delivery, Hook, Origin, utc_now
+from callevents.db.session import begin_write, write_transaction
 from callevents.enums import DeliveryState
-from callevents.extensions import begin_write, db, write_transaction
-from callevents.models import Attempt, Delivery, Hook, Origin, utc_now
-from callevents.upkeep.figures import refresh
-from callevents.upkeep.heartbeat import SILENT_AFTER, Myself, beat
+from callevents.extensions import db
+from callevents.operations.heartbeat import SILENT_AFTER, Myself, beat
+from callevents.operations.statistics import refresh
+from callevents.pbxs import pbxs
 from tests.aged import AddEvents
 from tests.web.conftest import Visitor
 

@@ -7,14 +7,15 @@ import pytest
 from flask import Flask
 from standardwebhooks import Webhook
 
-from callevents import hooks, signing_secrets
-from callevents.delivery.recipe import read_recipe
-from callevents.encryption import Cipher, make_key
+from callevents.db.models import Delivery, Hook, Pbx
+from callevents.db.session import begin_write
+from callevents.delivery.request.load import read_recipe
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
-from callevents.extensions import begin_write, cipher, db
-from callevents.models import Delivery, Hook, Pbx
-from callevents.policy import Credentials, OwnHeader, Policy, read_policy
-from callevents.web.trials import MARK, MAX_SHOWN
+from callevents.extensions import cipher, db
+from callevents.hooks import hooks, queries, signing_secret
+from callevents.hooks.options import Credentials, OwnHeader, Policy, read_policy
+from callevents.security.encryption import Cipher, make_key
+from callevents.web.test_request import MARK, MAX_SHOWN
 from tests.receiver import Receiver, Reply
 from tests.waiting import wait_until
 from tests.web.conftest import Visitor
@@ -54,7 +55,7 @@ def create(pbx: Pbx, url: str) -> Hook:
     hook = hooks.create_hook(
         pbx, None, EventType.HANGUP, method=Method.POST, url=url, policy=SECRETIVE
     )
-    signing_secrets.renew_secret(hook)
+    signing_secret.renew_secret(hook)
     db.session.commit()
     return hook
 
@@ -62,7 +63,7 @@ def create(pbx: Pbx, url: str) -> Hook:
 def only_hook(pbx: Pbx) -> Hook:
     """Return the only hook as it is stored."""
     db.session.rollback()
-    [hook] = hooks.list_all_hooks(pbx)
+    [hook] = queries.list_all_hooks(pbx)
     return hook
 
 
@@ -187,7 +188,7 @@ def test_what_was_typed_stays_beside_what_is_wrong(admin: Visitor, pbx: Pbx) -> 
 def only_count(pbx: Pbx) -> int:
     """Return how many hooks are stored."""
     db.session.rollback()
-    return len(hooks.list_all_hooks(pbx))
+    return len(queries.list_all_hooks(pbx))
 
 
 @pytest.mark.parametrize(

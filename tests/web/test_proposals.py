@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from callevents import connectors, directory, proposals
+from callevents.db.models import Pbx, utc_now
 from callevents.enums import ConnectorState
 from callevents.extensions import db
-from callevents.models import Pbx, utc_now
+from callevents.pbxs import connectors, extensions, suggestions
 from tests.listed import follow, know
 from tests.web.conftest import Visitor
 
@@ -15,7 +15,7 @@ BASE = "/pbxs/head-office"
 def added(pbx: Pbx) -> dict[str, str]:
     """Return the PBX's extensions and their names."""
     db.session.rollback()
-    return {one.number: one.name for one in directory.list_extensions(pbx)}
+    return {one.number: one.name for one in extensions.list_extensions(pbx)}
 
 
 def test_proposals_say_where_they_come_from(admin: Visitor, pbx: Pbx, token: str) -> None:
@@ -55,14 +55,14 @@ def test_selected_ones_are_dismissed(admin: Visitor, pbx: Pbx) -> None:
     assert "2 extensions are dismissed" in admin.get(f"{BASE}/extensions").text
     admin.post(f"{BASE}/proposals/dismiss")
     db.session.rollback()
-    assert [one.number for one in proposals.list_proposals(pbx)] == ["203"]
+    assert [one.number for one in suggestions.list_proposals(pbx)] == ["203"]
 
 
 def test_more_than_are_shown(admin: Visitor, pbx: Pbx) -> None:
     """The page stays short, and says how many there are."""
     know(pbx, dict.fromkeys(map(str, range(2000, 2120)), ""))
     page = admin.get(f"{BASE}/extensions").text
-    assert page.count("known to the PBX") == proposals.MAX_PROPOSALS
+    assert page.count("known to the PBX") == suggestions.MAX_PROPOSALS
     assert "and 70 more" in page
     assert "Add all 120" in page
 

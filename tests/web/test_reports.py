@@ -8,14 +8,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from callevents import pbxs
+from callevents.db.models import OddReport, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import EventType
-from callevents.extensions import app_state, begin_write, db
-from callevents.heard import MAX_KEPT, Heard, explain_repeated, list_heard, note_odd
-from callevents.intake import Intake
-from callevents.models import OddReport, Pbx
-from callevents.odd_reports import OddReports
-from callevents.reports import Report
+from callevents.extensions import app_state, db
+from callevents.ingest.discarded import MAX_KEPT, OddReports, explain_repeated, note_odd
+from callevents.ingest.group_commit import Intake
+from callevents.ingest.recent import Heard, list_heard
+from callevents.ingest.report import Report
+from callevents.pbxs import pbxs
 from tests.conftest import Configure
 from tests.core.faults import missing_table
 from tests.waiting import wait_until

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from sqlalchemy import event, insert
 
+from callevents.db.models import Extension, Hook, Pbx, new_event_id, new_id, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import EventType, Method
-from callevents.extensions import begin_write, db
-from callevents.models import Extension, Hook, Pbx, new_event_id, new_id, utc_now
+from callevents.extensions import db
 from tests.web.conftest import Visitor
 
 HANDFUL = 12

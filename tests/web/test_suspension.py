@@ -2,10 +2,11 @@
 
 import pytest
 
-from callevents import directory
+from callevents.db.models import Hook, Pbx, utc_now
+from callevents.db.session import begin_write
 from callevents.enums import EventType
-from callevents.extensions import begin_write, db
-from callevents.models import Hook, Pbx, utc_now
+from callevents.extensions import db
+from callevents.pbxs import extensions
 from tests.conftest import Configure
 from tests.web.conftest import Visitor
 
@@ -40,7 +41,7 @@ def suspended() -> list[int]:
 
 def place_of_101(pbx: Pbx) -> str:
     """Return the path of the extension's page."""
-    return f"{BASE}/extensions/{directory.list_extensions(pbx)[0].id}"
+    return f"{BASE}/extensions/{extensions.list_extensions(pbx)[0].id}"
 
 
 def test_they_are_said_where_people_look(

@@ -2,11 +2,11 @@
 
 import pytest
 
-from callevents.delivery import log
+from callevents.db.models import Hook, Pbx
 from callevents.delivery.engine import Engine
+from callevents.delivery.log import queries
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
-from callevents.models import Hook, Pbx
 from tests.conftest import Configure
 from tests.receiver import Receiver
 from tests.waiting import wait_for_state
@@ -75,6 +75,6 @@ def test_editing_shows_the_secret(admin: Visitor, hook: Hook) -> None:
 def test_attempts_are_stored_masked(delivery_id: str) -> None:
     """The log keeps no secret: not in the attempt's URL, whoever reads the table."""
     db.session.rollback()
-    [attempt] = log.list_attempts(log.get_delivery(delivery_id))
+    [attempt] = queries.list_attempts(queries.get_delivery(delivery_id))
     assert SECRET not in attempt.url
     assert "api_key=••••&call=c-1&CallID=c-1" in attempt.url

@@ -4,11 +4,11 @@ import re
 
 import time_machine
 
-from callevents import directory, pbxs
-from callevents.delivery import log
+from callevents.db.models import Pbx
+from callevents.delivery.log import queries
 from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.models import Pbx
+from callevents.pbxs import extensions, tokens
 from tests.conftest import Configure
 from tests.web.conftest import PASSWORD, Visitor
 
@@ -32,7 +32,7 @@ def test_token_is_renewed_and_the_old_one_revoked(admin: Visitor, pbx: Pbx, toke
     assert admin.post(f"{BASE}/tokens").status_code == 409
     path = "/ingest/head-office?event=dial-in&ext=1&token="
     assert {admin.client.get(path + one).status_code for one in (token, new)} == {202}
-    old_id = pbxs.list_tokens(pbx)[0].id
+    old_id = tokens.list_tokens(pbx)[0].id
     assert "Revoke" in admin.get(f"{BASE}/tokens/{old_id}/revoke").text
     assert admin.post(f"{BASE}/tokens/{old_id}/revoke").status_code == 303
     assert admin.client.get(path + token).status_code == 401
@@ -50,7 +50,7 @@ def test_extension_is_renamed_and_deleted(admin: Visitor, configure: Configure, 
     """A name is changed; deleting names what goes with it, and takes it."""
     configure.extension("101", "Reception")
     configure.hook("101", EventType.HANGUP, "https://crm.example.com/cdr")
-    [extension] = directory.list_extensions(pbx)
+    [extension] = extensions.list_extensions(pbx)
     path = f"{BASE}/extensions/{extension.id}"
     assert admin.post(f"{path}/rename", name="x" * 101).status_code == 422
     assert admin.post(f"{path}/rename", name="Front desk").status_code == 303
@@ -59,7 +59,7 @@ def test_extension_is_renamed_and_deleted(admin: Visitor, configure: Configure, 
     assert "Hangup" in question
     assert admin.post(f"{path}/delete").status_code == 303
     db.session.rollback()
-    assert directory.list_extensions(pbx) == []
+    assert extensions.list_extensions(pbx) == []
 
 
 def test_test_event_is_a_real_one(admin: Visitor, configure: Configure, pbx: Pbx) -> None:
@@ -69,7 +69,7 @@ def test_test_event_is_a_real_one(admin: Visitor, configure: Configure, pbx: Pbx
     answer = admin.post(f"{BASE}/test-event", extension="101", event="hangup")
     assert answer.status_code == 303
     assert "crm.example.com/cdr" in admin.get(answer.location).text
-    [delivery] = log.list_deliveries(pbx=pbx)
+    [delivery] = queries.list_deliveries(pbx=pbx)
     assert delivery.call_event.extension == "101"
     assert delivery.call_event.call_id.startswith("example-")
 

@@ -1,0 +1,114 @@
+"""Reports in a maker's format: read as that format says, then stored like any other."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from flask import Response, jsonify, url_for
+from werkzeug.wrappers import Request
+
+from callevents.api.payload import (
+    JSON,
+    MULTIPART,
+    TOKEN,
+    decode,
+    read_json,
+    read_raw,
+    refuse,
+    split_pairs,
+)
+from callevents.api.problems import ProblemError, field_errors
+from callevents.db.models import Pbx
+from callevents.enums import Format
+from callevents.errors import InvalidError
+from callevents.ingest.accept import find_told
+from callevents.pbxs.pbxs import find_format_secret
+from callevents.security.encryption import UnreadableError
+from callevents.vendors import sipgate, yeastar
+from callevents.vendors.registry import READERS, Message, Reading
+
+log = structlog.get_logger("callevents.ingest")
+
+
+def _check_signature(pbx: Pbx, request: Request) -> None:
+    """Refuse what is not signed, where the PBX's maker signs and the secret is known."""
+    try:
+        secret = find_format_secret(pbx)
+    except UnreadableError as error:
+        raise ProblemError(503, str(error), headers={"Retry-After": "60"}) from None
+    signature = request.headers.get(yeastar.SIGNATURE_HEADER, "")
+    if secret and not yeastar.is_signed(read_raw(request), signature, secret):
+        raise ProblemError(
+            401,
+            f"The header {yeastar.SIGNATURE_HEADER} is not this body's signature with the secret "
+            "that is set for this PBX. Enter the same secret at both ends.",
+            headers={"WWW-Authenticate": 'Bearer realm="ingest"'},
+        )
+
+
+def read_message(request: Request) -> Message:
+    """Return what the request says, whatever way it says it; raises ProblemError with 400 or 415.
+
+    The bytes decide, and not the content type: some PBXs send JSON under a form's.
+    """
+    query = _collect(split_pairs(request.query_string, "query"))
+    query.pop(TOKEN, None)
+    return Message.of(query, _read_body(request))
+
+
+def query_token(request: Request) -> str:
+    """Return the token of the query, empty if there is none; raises ProblemError with 400."""
+    found = dict(split_pairs(request.query_string, "query"))
+    return found.get(TOKEN, "")
+
+
+def read(pbx: Pbx, request: Request) -> Reading:
+    """Return the reports of the request's message; raises ProblemError with 400, 415 or 422."""
+    _check_signature(pbx, request)
+    message = read_message(request)
+    try:
+        reading = READERS[pbx.format](message, lambda call_id: find_told(pbx, call_id))
+    except InvalidError as error:
+        raise ProblemError(
+            422, f"{pbx.format.label}: {error}", errors=field_errors(error.errors)
+        ) from None
+    if reading.passed_over:
+        log.info("report passed over", pbx=pbx.slug, reason=reading.passed_over)
+    return reading
+
+
+def _read_body(request: Request) -> Mapping[str, object]:
+    if request.method == "GET":
+        return {}
+    if request.content_encoding:
+        raise ProblemError(415, "Compressed bodies are not taken; send the body as it is.")
+    raw = read_raw(request)
+    if request.mimetype == MULTIPART:
+        return _collect(request.form.items(multi=True))
+    if not raw.strip():
+        return {}
+    if raw.lstrip()[:1] in {b"{", b"["} or request.mimetype == JSON:
+        found = read_json(decode(raw))
+        return found if isinstance(found, dict) else refuse("The body must be a JSON object.")
+    return _collect(split_pairs(raw, "form"))
+
+
+def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Return the fields; a name that comes several times has all its values."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+def answer(pbx: Pbx, token: str, results: list[dict[str, Any]], reading: Reading) -> Response:
+    """Return what the PBX is told: 200, because makers' systems take anything else for a fault."""
+    if pbx.format is Format.SIPGATE:
+        url = url_for("ingest.take", slug=pbx.slug, _external=True)
+        return Response(sipgate.reply(url, token), content_type="application/xml")
+    document: dict[str, Any] = {"results": results}
+    if reading.passed_over:
+        document["passed_over"] = reading.passed_over
+    response = jsonify(document)
+    response.status_code = 207 if any(result["status"] == 422 for result in results) else 200
+    return response

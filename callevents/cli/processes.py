@@ -1,0 +1,40 @@
+"""The commands that run the product: each process alone, or everything."""
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from callevents.cli.output import find_settings
+from callevents.extensions import app_state
+from callevents.processes.listener import run
+from callevents.processes.supervisor import supervisor
+from callevents.processes.web_server import server
+from callevents.processes.worker import run as worker_run
+
+
+@click.command("web")
+@with_appcontext
+def web() -> None:
+    """Run the web server: the pages and the ingest route."""
+    server.serve(find_settings(), app_state().make_app)
+
+
+@click.command("worker")
+@with_appcontext
+def work() -> None:
+    """Run a worker, which makes the requests."""
+    raise SystemExit(worker_run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
+
+
+@click.command("listen")
+@with_appcontext
+def listen() -> None:
+    """Run a listener, which follows PBXs that have a connector."""
+    raise SystemExit(run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
+
+
+@click.command("up")
+@with_appcontext
+def up() -> None:
+    """Run everything on this machine; what make run does."""
+    raise SystemExit(supervisor.run(find_settings(), app_state().make_app))

@@ -1,0 +1,70 @@
+"""The data model. Times are UTC with milliseconds; ids that leave the system are unguessable."""
+
+from callevents.db.models.connector import (
+    MAX_HOST_LENGTH,
+    MAX_PATTERN_LENGTH,
+    MAX_USERNAME_LENGTH,
+    Connector,
+)
+from callevents.db.models.delivery import IS_OPEN, Attempt, Delivery, find_lane, in_state
+from callevents.db.models.discarded_report import OddReport
+from callevents.db.models.event import CallEvent
+from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
+from callevents.db.models.operations import MinuteFigures, Notice, WorkerProcess
+from callevents.db.models.pbx import Extension, IngestToken, Pbx, SeenExtension
+from callevents.db.models.user import SignInFailure, User
+from callevents.db.types import (
+    EVENT_ID_ALPHABET,
+    EVENT_ID_LENGTH,
+    MAX_NOTE_LENGTH,
+    MAX_NUMBER_LENGTH,
+    MAX_URL_LENGTH,
+    first_id,
+    made_at,
+    new_event_id,
+    new_id,
+    to_id,
+    to_milliseconds,
+    utc_now,
+)
+from callevents.validation import MAX_NAME_LENGTH
+
+__all__ = [
+    "EVENT_ID_ALPHABET",
+    "EVENT_ID_LENGTH",
+    "GIVE_UP_SECONDS",
+    "IS_OPEN",
+    "MAX_HOST_LENGTH",
+    "MAX_NAME_LENGTH",
+    "MAX_NOTE_LENGTH",
+    "MAX_NUMBER_LENGTH",
+    "MAX_ORIGIN_LENGTH",
+    "MAX_PATTERN_LENGTH",
+    "MAX_URL_LENGTH",
+    "MAX_USERNAME_LENGTH",
+    "Attempt",
+    "CallEvent",
+    "Connector",
+    "Delivery",
+    "Extension",
+    "Hook",
+    "IngestToken",
+    "MinuteFigures",
+    "Notice",
+    "OddReport",
+    "Origin",
+    "Pbx",
+    "SeenExtension",
+    "SignInFailure",
+    "User",
+    "WorkerProcess",
+    "find_lane",
+    "first_id",
+    "in_state",
+    "made_at",
+    "new_event_id",
+    "new_id",
+    "to_id",
+    "to_milliseconds",
+    "utc_now",
+]

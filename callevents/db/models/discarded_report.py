@@ -1,0 +1,26 @@
+"""Reports of which nothing came."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, SmallInteger, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from callevents.db.models.pbx import Pbx
+from callevents.db.types import PublicId, UtcDateTime, new_id, utc_now
+from callevents.extensions import Model
+
+
+class OddReport(Model):
+    """A report that was refused or passed over, kept for an hour so that people see why."""
+
+    __tablename__ = "odd_report"
+    __table_args__ = (Index("ix_odd_report_pbx_id_id", "pbx_id", "id"),)
+
+    id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
+    pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    #: The HTTP status with which it was answered.
+    status: Mapped[int] = mapped_column(SmallInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    #: The request's beginning, secrets masked.
+    sent: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,124 @@
+"""Hooks, the configured requests, and the origins that their requests go to."""
+
+from datetime import datetime
+
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from callevents.db.models.pbx import Extension, Pbx
+from callevents.db.types import (
+    EVENT_ID_LENGTH,
+    MAX_NOTE_LENGTH,
+    MAX_URL_LENGTH,
+    IntEnumColumn,
+    UtcDateTime,
+    new_event_id,
+    text_enum,
+    utc_now,
+)
+from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
+from callevents.extensions import Model
+
+#: Extensions named by this stand for all of their PBX.
+ALL_EXTENSIONS = "*"
+
+MAX_ORIGIN_LENGTH = 300
+GIVE_UP_SECONDS = 24 * 3600
+_FAILING = text("failing_since IS NOT NULL")
+_SUSPENDED = text("suspended_at IS NOT NULL")
+
+
+class Origin(Model):
+    """Scheme, host and port of receivers, and how connecting to them has gone lately.
+
+    The circuit breaker's state, which all workers share. Closed: `probe_at` is None. Open: nothing
+    is sent until `probe_at`, and then one delivery only, as a probe.
+    """
+
+    __tablename__ = "origin"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    #: For example https://crm.example.com:443, always with its port.
+    name: Mapped[str] = mapped_column(String(MAX_ORIGIN_LENGTH), unique=True)
+    #: Attempts since the last answer that found no connection, or no answer in time.
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: How many pauses there have been since it was opened; each is longer than the one before.
+    pauses: Mapped[int] = mapped_column(Integer, default=0)
+    #: Why it was opened, as the last attempt's sentence.
+    error: Mapped[str] = mapped_column(Text, default="")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit breaker holds deliveries back."""
+        return self.probe_at is not None
+
+
+class Hook(Model):
+    """A configured request: extension, or all of a PBX, x event type -> method, URL, note."""
+
+    __tablename__ = "hook"
+    __table_args__ = (
+        Index("ix_hook_pbx_id_event_type", "pbx_id", "event_type"),
+        Index("ix_hook_extension_id", "extension_id"),
+        Index("ix_hook_origin_id", "origin_id"),
+        Index("ix_hook_failing", "failing_since", sqlite_where=_FAILING, postgresql_where=_FAILING),
+        Index(
+            "ix_hook_suspended",
+            "pbx_id",
+            "suspended_at",
+            sqlite_where=_SUSPENDED,
+            postgresql_where=_SUSPENDED,
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(
+        String(EVENT_ID_LENGTH), unique=True, default=new_event_id
+    )
+    pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
+    #: None: the hook applies to all extensions of the PBX.
+    extension_id: Mapped[str | None] = mapped_column(ForeignKey(Extension.id, ondelete="CASCADE"))
+    event_type: Mapped[EventType] = mapped_column(IntEnumColumn)
+    method: Mapped[Method] = mapped_column(text_enum(Method, 8), default=Method.GET)
+    url: Mapped[str] = mapped_column(String(MAX_URL_LENGTH))
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+    note: Mapped[str] = mapped_column(String(MAX_NOTE_LENGTH), default="")
+    #: Of the URL. Origins are never removed, so a foreign key would guard nothing.
+    origin_id: Mapped[int] = mapped_column(Integer)
+
+    #: No attempt starts when a delivery is older than this.
+    give_up_seconds: Mapped[int] = mapped_column(Integer, default=GIVE_UP_SECONDS)
+    #: Whether deliveries of one call wait for the one before.
+    in_order: Mapped[bool] = mapped_column(Boolean, default=True)
+    body_format: Mapped[BodyFormat] = mapped_column(
+        text_enum(BodyFormat, 8), default=BodyFormat.FORM
+    )
+    parameters: Mapped[ParameterSet] = mapped_column(
+        text_enum(ParameterSet, 8), default=ParameterSet.ALL
+    )
+    auth: Mapped[AuthKind] = mapped_column(text_enum(AuthKind, 8), default=AuthKind.NONE)
+    #: The secrets are encrypted; empty means none. This one is a JSON list of user and secret.
+    auth_secret: Mapped[str] = mapped_column(Text, default="")
+    #: A JSON list of names and values; of these only the values are encrypted.
+    own_headers: Mapped[str] = mapped_column(Text, default="")
+    signing_secret: Mapped[str] = mapped_column(Text, default="")
+    previous_signing_secret: Mapped[str] = mapped_column(Text, default="")
+    #: Until then the previous signing secret signs too.
+    previous_secret_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    #: When the first of the failures was that no success has followed.
+    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspended_reason: Mapped[str] = mapped_column(Text, default="")
+
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    modified_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+
+    pbx: Mapped[Pbx] = relationship()
+    extension: Mapped[Extension | None] = relationship()
+    origin: Mapped[Origin] = relationship(
+        primaryjoin="foreign(Hook.origin_id) == Origin.id", viewonly=True
+    )

@@ -1,0 +1,71 @@
+"""PBXs, the tokens with which they report, and their extensions."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from callevents.db.types import MAX_NUMBER_LENGTH, PublicId, UtcDateTime, new_id, text_enum, utc_now
+from callevents.enums import Format
+from callevents.extensions import Model
+from callevents.validation import MAX_NAME_LENGTH
+
+
+class Pbx(Model):
+    """One phone system that reports to us."""
+
+    __tablename__ = "pbx"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
+    #: How its reports are written.
+    format: Mapped[Format] = mapped_column(text_enum(Format, 16), default=Format.GENERIC)
+    #: What its maker signs reports with, encrypted; empty where nothing is checked.
+    format_secret: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class IngestToken(Model):
+    """A secret with which a PBX reports. Only its SHA-256 is kept: it is random and long."""
+
+    __tablename__ = "ingest_token"
+
+    id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
+    pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"), index=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    #: The token's first characters, by which people tell two apart.
+    hint: Mapped[str] = mapped_column(String(12))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class Extension(Model):
+    """A number of a PBX."""
+
+    __tablename__ = "extension"
+    __table_args__ = (UniqueConstraint("pbx_id", "number"),)
+
+    id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
+    pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
+    number: Mapped[str] = mapped_column(String(MAX_NUMBER_LENGTH))
+    name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    pbx: Mapped[Pbx] = relationship()
+
+
+class SeenExtension(Model):
+    """A number that a PBX has reported, or lists, and that nobody has added yet."""
+
+    __tablename__ = "seen_extension"
+
+    pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"), primary_key=True)
+    number: Mapped[str] = mapped_column(String(MAX_NUMBER_LENGTH), primary_key=True)
+    #: When it last had a call; None: the PBX knows it, and no more.
+    last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When the PBX last listed it; None: it does not.
+    known_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: What the PBX calls it, if it says so.
+    name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH), default="")
+    #: Not to be proposed until it has a call.
+    dismissed: Mapped[bool] = mapped_column(default=False)

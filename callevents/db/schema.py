@@ -1,0 +1,80 @@
+"""The database's state: set up, up to date, reachable."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from flask import Flask
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import DBAPIError
+
+from callevents.errors import CallEventsError
+from callevents.extensions import db
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+class DatabaseError(CallEventsError):
+    """The database cannot be used."""
+
+
+def upgrade(app: Flask) -> None:
+    """Bring the database up to this version's tables; raises DatabaseError."""
+    with app.app_context(), _in_sentences(db.engine.url):
+        try:
+            command.upgrade(_config(app), "head")
+        except CommandError as error:
+            raise DatabaseError(
+                f"The database {_where(db.engine.url)} was set up by another version of "
+                f"Call Events: {error}."
+            ) from None
+        finally:
+            # Who migrates seldom does more; connections left open would be in the way of forks.
+            db.engine.dispose()
+
+
+def is_current(app: Flask) -> bool:
+    """Return whether the database has this version's tables; raises DatabaseError."""
+    with app.app_context(), _in_sentences(db.engine.url):
+        return has_current_tables(db.engine)
+
+
+def has_current_tables(engine: Engine) -> bool:
+    """Return whether the migrations applied there are all that exist; raises DBAPIError."""
+    with engine.connect() as connection:
+        applied = MigrationContext.configure(connection).get_current_heads()
+    return frozenset(applied) == _heads()
+
+
+def _config(app: Flask) -> Config:
+    config: Config = app.extensions["migrate"].migrate.get_config()
+    return config
+
+
+@cache
+def _heads() -> frozenset[str]:
+    """Return the newest migrations' ids, read once: they come with the program."""
+    return frozenset(ScriptDirectory(str(MIGRATIONS)).get_heads())
+
+
+@contextmanager
+def _in_sentences(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise DatabaseError(f"The database {_where(url)} cannot be used: {reason}.") from None
+
+
+def _where(url: URL) -> str:
+    """Return which database it is, without the user and the password."""
+    if not url.host:
+        return str(url.database)
+    port = f":{url.port}" if url.port else ""
+    return f"{url.database} on {url.host}{port}"

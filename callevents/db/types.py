@@ -1,0 +1,151 @@
+"""What all tables have in common: ids, times, lengths, and the types of their columns."""
+
+import secrets
+import string
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, Dialect, Enum, SmallInteger, TypeDecorator, Uuid
+from uuid_utils import uuid7
+
+from callevents.enums import EventType
+
+EVENT_ID_LENGTH = 30
+EVENT_ID_ALPHABET = string.ascii_letters + string.digits
+MAX_NUMBER_LENGTH = 64
+MAX_NOTE_LENGTH = 500
+MAX_URL_LENGTH = 2000
+
+
+def utc_now() -> datetime:
+    """Return the present time in UTC, cut to milliseconds."""
+    return to_milliseconds(datetime.now(UTC))
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """Return the moment without what is finer than a millisecond."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def new_id() -> str:
+    """Return a new UUIDv7: unguessable, and later ones sort after earlier ones."""
+    return str(uuid7())
+
+
+def first_id(moment: datetime) -> str:
+    """Return an id before all that are made from this moment on, and after all made before it."""
+    return str(UUID(int=round(moment.timestamp() * 1000) << 80))
+
+
+def to_id(text: str) -> str | None:
+    """Return the id as it is stored, None for what cannot be one."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
+
+
+def made_at(public_id: str) -> datetime:
+    """Return when a UUIDv7 was made."""
+    return datetime.fromtimestamp((UUID(public_id).int >> 80) / 1000, UTC)
+
+
+def new_event_id() -> str:
+    """Return a new Event ID: 30 random letters and digits."""
+    return "".join(secrets.choice(EVENT_ID_ALPHABET) for _ in range(EVENT_ID_LENGTH))
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC with milliseconds; naive values are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    # SQLite keeps text. SQLAlchemy's way to write and read it takes five times as long, and each
+    # delivery has a dozen moments to write.
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what makes of a moment what is stored."""
+        return _as_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Return what makes a moment of what is stored."""
+        is_text = dialect.name == "sqlite"
+        return _read_text if is_text else super().result_processor(dialect, coltype)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return what is stored."""
+        if value is None:
+            return None
+        value = _in_utc(value)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Return what was stored."""
+        return None if value is None else value.astimezone(UTC)
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a moment without a time zone cannot be stored")
+    # Nearly all values are in UTC and whole milliseconds already, and each row has several.
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return to_milliseconds(value) if value.microsecond % 1000 else value
+
+
+def _as_text(value: datetime | None) -> str | None:
+    return None if value is None else _in_utc(value).isoformat(" ", "microseconds")[:-6]
+
+
+def _read_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value + "+00:00")
+
+
+class IntEnumColumn(TypeDecorator[EventType]):
+    """An event type, stored as its code."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: EventType | None, _dialect: Dialect) -> int | None:
+        """Return what is stored."""
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> EventType | None:
+        """Return what was stored."""
+        return None if value is None else EventType(value)
+
+
+def text_enum(kind: type[Any], length: int) -> Enum:
+    """Return a column type that stores an enumeration's values as plain text."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=length,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class PublicId(TypeDecorator[str]):
+    """An id as people see it: a UUID with hyphens."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(as_uuid=False)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """Return what makes an id of what is stored."""
+        if dialect.supports_native_uuid:
+            return super().result_processor(dialect, coltype)
+        # Without making a UUID of it first, as SQLAlchemy does.
+        return _hyphenate
+
+
+def _hyphenate(value: str | None) -> str | None:
+    if value is None:
+        return None
+    return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"

@@ -1,0 +1,1 @@
+"""HTTP client for receivers: address check, connection pool, deadlines."""

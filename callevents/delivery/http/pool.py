@@ -1,0 +1,211 @@
+"""Connections to receivers, kept alive: their addresses are checked when the socket opens."""
+
+import socket
+from collections.abc import Iterable, Mapping
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+)
+from urllib3.util.connection import create_connection
+
+from callevents.config import Network
+from callevents.config.settings import Settings
+from callevents.delivery.http.address_check import AddressRefusedError, check_address
+from callevents.delivery.http.deadline import Watched, find_watched, refuse_late
+from callevents.delivery.http.exchange import Received, exchange, write_head
+
+#: Idle connections are kept for so many origins, as many for each as may have attempts in flight;
+#: others are closed after use, because descriptors are not endless.
+KEPT_ORIGINS = 32
+
+
+class _Guarded:
+    """What both kinds of connection do differently: check the address, be known to the watch."""
+
+    #: None for connections to the proxy, which is where the operator says.
+    allowed: Iterable[Network] | None = ()
+
+    def _new_conn(self: Any) -> socket.socket:
+        return _open_socket(self)
+
+    def connect(self: Any) -> None:
+        try:
+            super().connect()  # type: ignore[misc]  # HTTPConnection's
+        except TimeoutError as error:
+            # TLS's handshake belongs to it: urllib3 would call its time-out one of reading.
+            raise ConnectTimeoutError(self, "no connection in time") from error
+
+
+def _open_socket(connection: Any) -> socket.socket:
+    """Connect to the first of the host's addresses that is allowed and answers."""
+    host = connection._dns_host  # noqa: SLF001  # what urllib3 itself resolves
+    try:
+        addresses = _resolve(host, connection.port)
+    except (OSError, UnicodeError) as error:
+        raise NameResolutionError(host, connection, socket.gaierror(str(error))) from error
+    refusal: AddressRefusedError | None = None
+    failure: OSError | None = None
+    for address in addresses:
+        if (watched := find_watched()) is not None:
+            refuse_late(watched)
+        try:
+            return _connect(connection, address)
+        except AddressRefusedError as error:
+            refusal = error
+        except OSError as error:
+            failure = error
+    if failure is None and refusal is not None:
+        raise refusal
+    if isinstance(failure, TimeoutError):
+        raise failure
+    raise NewConnectionError(connection, str(failure)) from failure
+
+
+def _resolve(host: str, port: int | None) -> list[str]:
+    """Return the host's addresses, each once; raises OSError or UnicodeError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+def _connect(connection: Any, address: str) -> socket.socket:
+    if connection.allowed is not None:
+        check_address(address, connection.allowed)
+    return create_connection(
+        (address, connection.port),
+        connection.timeout,
+        socket_options=connection.socket_options,
+    )
+
+
+class _GuardedHTTPConnection(_Guarded, HTTPConnection):
+    pass
+
+
+class _GuardedHTTPSConnection(_Guarded, HTTPSConnection):
+    pass
+
+
+class Pools(HTTPAdapter):
+    """The connections to all origins, directly or through a proxy; certificates are verified."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._allowed = settings.allowed_networks
+        self._trust = {
+            "cert_reqs": "CERT_REQUIRED",
+            "ca_certs": str(settings.ca_bundle or DEFAULT_CA_BUNDLE_PATH),
+        }
+        self._connect_seconds = settings.connect_timeout_seconds
+        self._read_seconds = settings.read_timeout_seconds
+        super().__init__(
+            pool_connections=KEPT_ORIGINS, pool_maxsize=settings.origin_in_flight, max_retries=0
+        )
+        self._is_proxied = bool(settings.proxy_url)
+        if self._is_proxied:
+            self._manager = self.proxy_manager_for(settings.proxy_url, **self._trust)
+            self._manager.pool_classes_by_scheme = _pool_classes(None)
+        else:
+            self._manager = self.poolmanager
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pool manager with guarded connections."""
+        super().init_poolmanager(*args, **(kwargs | self._trust))
+        self.poolmanager.pool_classes_by_scheme = _pool_classes(self._allowed)
+
+    def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, watched: Watched
+    ) -> Received:
+        """Send a request to the URL's origin, on a connection that is kept if it can be."""
+        pool = self._pool_of(url)
+        if self.is_forwarded(url):
+            headers = {**headers, **pool.proxy_headers}
+        head = write_head(method, watched.target, _split(url), headers)
+        # The pool hands connections out, makes new ones and keeps idle ones; the requests and the
+        # answers in between, which are most of the work, are ours.
+        connection: Any = pool._get_conn()  # noqa: SLF001  # urllib3 has no public name for it
+        can_go_on = False
+        try:
+            if connection.is_closed:
+                connection.timeout = self._connect_seconds
+                _connect_to_origin(pool, connection)
+                connection.sock.settimeout(self._read_seconds)
+            watched.sock = connection.sock
+            refuse_late(watched)
+            received = exchange(connection.sock, method, head + body)
+            can_go_on = received.can_go_on
+            return received
+        finally:
+            if not can_go_on:
+                connection.close()
+            pool._put_conn(connection)  # noqa: SLF001  # as above
+
+    def _pool_of(self, url: str) -> HTTPConnectionPool:
+        """Return the connections to the URL's origin.
+
+        Raises AddressRefusedError if a proxy would be asked for an address that is refused.
+        """
+        parts = _split(url)
+        host = parts.hostname or ""
+        if self._is_proxied:
+            _check_host(host, self._allowed)
+        manager: PoolManager = self._manager
+        return manager.connection_from_host(host, parts.port, parts.scheme)
+
+    def is_forwarded(self, url: str) -> bool:
+        """Return whether a proxy reads the request and makes it itself, as it does without TLS."""
+        return self._is_proxied and url.startswith("http:")
+
+
+def _connect_to_origin(pool: Any, connection: Any) -> None:
+    """Connect, through the proxy if there is one; raises ProxyError if that cannot be reached."""
+    try:
+        if pool.proxy and pool.scheme == "https":
+            pool._prepare_proxy(connection)  # noqa: SLF001  # opens a tunnel, and connects
+        else:
+            connection.connect()
+    except (OSError, HTTPError, HTTPException) as error:
+        if pool.proxy and not connection.has_connected_to_proxy:
+            raise ProxyError("no connection to the proxy", error) from error
+        raise
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of what stands before the query, which is the same for a hook's requests."""
+    # So they are split once: urlsplit remembers what it was asked before.
+    return urlsplit(url.partition("#")[0].partition("?")[0])
+
+
+def _check_host(host: str, allowed: Iterable[Network]) -> None:
+    """Raise AddressRefusedError if the host is an address that is refused, or resolves to one.
+
+    Names that resolve only where the proxy is are the proxy's to judge.
+    """
+    try:
+        addresses = _resolve(host, None)
+    except (OSError, UnicodeError):
+        return
+    for address in addresses:
+        check_address(address, allowed)
+
+
+def _pool_classes(allowed: tuple[Network, ...] | None) -> dict[str, type[Any]]:
+    return {
+        "http": _guarded_pool(HTTPConnectionPool, _GuardedHTTPConnection, allowed),
+        "https": _guarded_pool(HTTPSConnectionPool, _GuardedHTTPSConnection, allowed),
+    }
+
+
+def _guarded_pool(
+    pool: type[Any], connection: type[Any], allowed: tuple[Network, ...] | None
+) -> type[Any]:
+    guarded = type(connection.__name__, (connection,), {"allowed": allowed})
+    return type(pool.__name__, (pool,), {"ConnectionCls": guarded})

@@ -1,0 +1,52 @@
+"""One call: its events, and what was told to whom about each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from callevents.db.models import CallEvent, Delivery, Pbx
+from callevents.errors import NotFoundError
+from callevents.extensions import db
+
+#: A call has a dozen events; whoever gives all calls one id gets no endless page.
+MAX_EVENTS = 200
+MAX_DELIVERIES = 1000
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call's events, in the order in which they happened, and their deliveries, by event id."""
+
+    call_id: str
+    events: Sequence[CallEvent]
+    deliveries: dict[str, list[Delivery]]
+    #: Whether there are more than are here.
+    is_cut: bool
+
+
+def get_call(pbx: Pbx, call_id: str) -> Call:
+    """Return the call; raises NotFoundError."""
+    events = db.session.scalars(
+        select(CallEvent)
+        .where(CallEvent.pbx_id == pbx.id, CallEvent.call_id == call_id)
+        .order_by(CallEvent.happened_at, CallEvent.id)
+        .limit(MAX_EVENTS + 1)
+    ).all()
+    if not call_id or not events:
+        raise NotFoundError(
+            f"{pbx.name} has reported no call {call_id!r}, or it is not kept any more."
+        )
+    found = db.session.scalars(
+        select(Delivery)
+        .options(selectinload(Delivery.origin))
+        .where(Delivery.pbx_id == pbx.id, Delivery.call_id == call_id)
+        .order_by(Delivery.id)
+        .limit(MAX_DELIVERIES + 1)
+    ).all()
+    deliveries: dict[str, list[Delivery]] = {}
+    for delivery in found[:MAX_DELIVERIES]:
+        deliveries.setdefault(delivery.call_event_id, []).append(delivery)
+    is_cut = len(events) > MAX_EVENTS or len(found) > MAX_DELIVERIES
+    return Call(call_id, events[:MAX_EVENTS], deliveries, is_cut)

@@ -1,0 +1,161 @@
+"""Which deliveries somebody looks for, and the indexes that find them.
+
+Every index ends with the id, and ids tell when deliveries were made: so each list is the end of an
+index, read backwards, and a time range is a range of ids.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, not_, select
+
+from callevents.db.models import Delivery, Hook, Origin, Pbx, first_id, in_state, utc_now
+from callevents.delivery.request.url import check_url, origin_of
+from callevents.enums import DeliveryState, EventType, ListedState
+from callevents.errors import InvalidError
+from callevents.extensions import db
+
+#: Makes a condition for the table of deliveries, or for something with the same columns.
+Condition = Callable[[type[Delivery]], ColumnElement[bool]]
+
+#: What indexes begin with, those first that leave least to look through: names of columns, and of
+#: the states that an index is limited to.
+INDEXES = (
+    ("pbx_id", "call_id"),
+    ("hook_id", "open"),
+    ("pbx_id", "open"),
+    ("pbx_id", "failed"),
+    ("pbx_id", "cancelled"),
+    ("hook_id",),
+    ("pbx_id", "extension"),
+    ("origin_id",),
+    ("pbx_id", "event_type"),
+    ("pbx_id",),
+    (),
+)
+EPOCH = datetime.fromtimestamp(0, UTC)
+FIRST_ID = "00000000-0000-0000-0000-000000000000"
+LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+#: What stands for a number that no column has.
+NONE = -1
+_STATES = {
+    "open": DeliveryState.PENDING,
+    "failed": DeliveryState.FAILED,
+    "cancelled": DeliveryState.CANCELLED,
+}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What deliveries must be like. Nothing said: all of them."""
+
+    pbx: Pbx | None = None
+    state: ListedState | None = None
+    extension: str = ""
+    event_type: EventType | None = None
+    #: The Event ID of a hook, there or removed.
+    hook: str = ""
+    #: Any URL there.
+    origin: str = ""
+    call_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def of_waiting(self) -> "Filter":
+        """Return the same filter, of deliveries that still wait; raises InvalidError."""
+        if self.state is None:
+            return replace(self, state=ListedState.PENDING)
+        if self.state is ListedState.PENDING or self.state in PHASES:
+            return self
+        raise InvalidError.of("state", f"Those that are {self.state} do not wait any more.")
+
+    def values(self) -> dict[str, Any]:
+        """Return the values that columns must have, by the columns' names; raises InvalidError."""
+        values: dict[str, Any] = {}
+        if self.pbx is not None:
+            values["pbx_id"] = self.pbx.id
+        if self.extension:
+            values["extension"] = self.extension
+        if self.event_type is not None:
+            values["event_type"] = self.event_type
+        if self.call_id:
+            values["call_id"] = self.call_id
+        if self.origin:
+            values["origin_id"] = _find_origin(self.origin)
+        if self.hook:
+            values |= _find_hook(self.hook)
+        return values
+
+    def states(self) -> dict[str, Condition]:
+        """Return the conditions on the state, by the names that INDEXES uses."""
+        state = self.state
+        conditions: dict[str, Condition] = {}
+        if state is ListedState.DELIVERED:
+            conditions["delivered"] = partial(in_state, DeliveryState.DELIVERED)
+        for name, stored in _STATES.items():
+            if state is not None and (state.value == stored.value or (name, state) in _OPEN):
+                conditions[name] = partial(in_state, stored)
+        if state is not None and state in PHASES:
+            conditions["phase"] = PHASES[state]
+        return conditions
+
+    def ids(self, before: str | None) -> tuple[str, str]:
+        """Return the first id of the times, and the first one behind them or `before`."""
+        first = first_id(max(self.since, EPOCH)) if self.since else FIRST_ID
+        ends = [first_id(max(self.until, EPOCH))] if self.until else []
+        return first, min([*ends, before or LAST_ID])
+
+
+def _is_sending(one: type[Delivery]) -> ColumnElement[bool]:
+    return and_(one.claimed_at.is_not(None), one.due_at > utc_now())
+
+
+def _is_retry(one: type[Delivery]) -> ColumnElement[bool]:
+    return one.attempts > one.attempts_before
+
+
+#: What tells pending deliveries apart; the same as phase_of(), for the database.
+PHASES: dict[ListedState, Condition] = {
+    ListedState.SENDING: _is_sending,
+    ListedState.RETRYING: lambda one: and_(not_(_is_sending(one)), _is_retry(one)),
+    ListedState.WAITING: lambda one: and_(not_(_is_sending(one)), not_(_is_retry(one))),
+}
+
+
+_OPEN = {("open", phase) for phase in PHASES}
+
+
+def phase_of(delivery: Delivery) -> ListedState:
+    """Return the delivery's state as people see it."""
+    if delivery.state is not DeliveryState.PENDING:
+        return ListedState(delivery.state.value)
+    if delivery.claimed_at is not None and delivery.due_at > utc_now():
+        return ListedState.SENDING
+    is_retry = delivery.attempts > delivery.attempts_before
+    return ListedState.RETRYING if is_retry else ListedState.WAITING
+
+
+def _find_hook(event_id: str) -> dict[str, Any]:
+    hook_id = db.session.scalar(select(Hook.id).where(Hook.event_id == event_id))
+    # Of a hook that is gone its deliveries know what it was, but no index does.
+    return {"hook_event_id": event_id} if hook_id is None else {"hook_id": hook_id}
+
+
+def check_origin(url: str) -> str:
+    """Return the name of the URL's origin; raises InvalidError."""
+    try:
+        return origin_of(check_url(url).url)
+    except InvalidError:
+        raise InvalidError.of(
+            "origin", f"{url!r} is no origin. Write it like https://crm.example.com."
+        ) from None
+
+
+def _find_origin(url: str) -> int:
+    """Return the id of the URL's origin, NONE if nothing ever went there; raises InvalidError."""
+    name = check_origin(url)
+    found = db.session.scalar(select(Origin.id).where(Origin.name == name))
+    return NONE if found is None else found

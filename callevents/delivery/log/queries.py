@@ -1,0 +1,112 @@
+"""The log of deliveries: lists, single ones with their attempts, and each hook's last."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, and_, select
+from sqlalchemy.orm import joinedload
+
+from callevents.db.models import IS_OPEN, Attempt, Delivery, Hook, Pbx, to_id
+from callevents.errors import NotFoundError
+from callevents.extensions import db
+
+#: Deliveries of a hook in which its last failure is looked for, from either end.
+LOOKED_THROUGH = 20
+
+
+def list_deliveries(
+    *, pbx: Pbx, call_event_id: str | None = None, limit: int = 50
+) -> Sequence[Delivery]:
+    """Return deliveries of the PBX, or only those of one event, newest first."""
+    query = (
+        select(Delivery).where(Delivery.pbx_id == pbx.id).order_by(Delivery.id.desc()).limit(limit)
+    )
+    if call_event_id is not None:
+        query = query.where(Delivery.call_event_id == call_event_id)
+    return db.session.scalars(query).all()
+
+
+def get_delivery(delivery_id: str, pbx: Pbx | None = None) -> Delivery:
+    """Return the delivery, of that PBX if one is given; raises NotFoundError."""
+    delivery = find_delivery(delivery_id)
+    if delivery is None or (pbx is not None and delivery.pbx_id != pbx.id):
+        raise NotFoundError("There is no such delivery.")
+    return delivery
+
+
+def find_delivery(delivery_id: str) -> Delivery | None:
+    """Return the delivery with its event, PBX, hook and origin; None if there is none."""
+    if (found := to_id(delivery_id)) is None:
+        return None
+    return db.session.scalar(
+        select(Delivery)
+        .options(
+            joinedload(Delivery.call_event),
+            joinedload(Delivery.pbx),
+            joinedload(Delivery.hook),
+            joinedload(Delivery.origin),
+        )
+        .where(Delivery.id == found)
+    )
+
+
+def list_attempts(delivery: Delivery) -> Sequence[Attempt]:
+    """Return the delivery's attempts, the first one first."""
+    return db.session.scalars(
+        select(Attempt).where(Attempt.delivery_id == delivery.id).order_by(Attempt.number)
+    ).all()
+
+
+def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
+    """Return the last delivery of each hook, by the hook's id; without hooks that had none."""
+    last = (
+        select(Delivery.id)
+        .where(Delivery.hook_id == Hook.id)
+        .order_by(Delivery.id.desc())
+        .limit(1)
+        .correlate(Hook)
+        .scalar_subquery()
+    )
+    ids = select(last).where(Hook.id.in_([hook.id for hook in hooks]))
+    found = db.session.scalars(select(Delivery).where(Delivery.id.in_(ids)))
+    return {delivery.hook_id: delivery for delivery in found}
+
+
+def last_failures(hooks: Sequence[Hook]) -> dict[int, Attempt]:
+    """Return the last failed attempt of each hook, by the hook's id; without those found of none.
+
+    It is looked for among the last deliveries and the open ones that came first: between them may
+    be any number that nobody has attempted yet.
+    """
+    last = [_last_attempted(Delivery.id.desc()), _last_attempted(Delivery.id, IS_OPEN)]
+    rows = db.session.execute(select(*last).where(Hook.id.in_([hook.id for hook in hooks])))
+    ids = {delivery_id for row in rows for delivery_id in row if delivery_id is not None}
+    found = db.session.execute(
+        select(Delivery.hook_id, Attempt)
+        .join(
+            Attempt, and_(Attempt.delivery_id == Delivery.id, Attempt.number == Delivery.attempts)
+        )
+        .where(Delivery.id.in_(ids), Attempt.error != "")
+        .order_by(Attempt.started_at)
+    )
+    return {row.hook_id: row.Attempt for row in found}
+
+
+def _last_attempted(order: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """Return the query of a hook's last attempted delivery among the first ones in this order."""
+    some = (
+        select(Delivery.id, Delivery.attempted_at)
+        .where(Delivery.hook_id == Hook.id, *conditions)
+        .order_by(order)
+        .limit(LOOKED_THROUGH)
+        .correlate(Hook)
+        .subquery()
+    )
+    return (
+        select(some.c.id)
+        .where(some.c.attempted_at.is_not(None))
+        .order_by(some.c.attempted_at.desc())
+        .limit(1)
+        .correlate(Hook)
+        .scalar_subquery()
+    )

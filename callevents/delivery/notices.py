@@ -1,0 +1,70 @@
+"""The outbox of notifications: what people are to be told, kept until it has been sent.
+
+A notice is written in the transaction of what it is about, so neither is ever without the other.
+"""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, insert, select
+
+from callevents.db.models import Extension, Hook, Notice, Pbx, new_id
+from callevents.enums import Channel
+
+SUSPENDED = "hook.suspended"
+
+
+def announce_suspension(connection: Connection, hook_id: int, reason: str, now: datetime) -> None:
+    """Keep a notice for each channel that the hook was suspended."""
+    hook = connection.execute(
+        select(Hook.event_id, Hook.event_type, Hook.method, Hook.url, Hook.failing_since)
+        .add_columns(Hook.extension_id, Extension.number, Pbx.slug, Pbx.name.label("pbx_name"))
+        .join(Pbx, Hook.pbx_id == Pbx.id)
+        .outerjoin(Extension, Hook.extension_id == Extension.id)
+        .where(Hook.id == hook_id)
+    ).one_or_none()
+    if hook is None:
+        return
+    facts = {
+        "reason": reason,
+        "suspended_at": _text(now),
+        "failing_since": _text(hook.failing_since),
+        "event_id": hook.event_id,
+        "pbx": hook.slug,
+        "pbx_name": hook.pbx_name,
+        "extension": hook.number or "*",
+        "event": hook.event_type.slug,
+        "event_label": hook.event_type.label,
+        "method": hook.method,
+        "url": without_query(hook.url),
+        "path": f"/pbxs/{hook.slug}/extensions/{hook.extension_id or 'all'}",
+    }
+    _keep(connection, SUSPENDED, facts, now)
+
+
+def without_query(url: str) -> str:
+    """Return the URL without what may be secret in it: its query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _keep(connection: Connection, kind: str, facts: dict[str, Any], now: datetime) -> None:
+    rows = [
+        {
+            "id": new_id(),
+            "channel": channel,
+            "kind": kind,
+            "facts": facts,
+            "created_at": now,
+            "due_at": now,
+            "attempts": 0,
+            "error": "",
+        }
+        for channel in Channel
+    ]
+    connection.execute(insert(Notice), rows)
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else ""

@@ -1,0 +1,1 @@
+"""The HTTP request of a delivery: target URL, placeholders, body, signature, masking."""

@@ -1,0 +1,250 @@
+"""The request of a delivery: VoipNow's parameters and ours, as the hook wants them told."""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from callevents.delivery.request.masking import SHORTEST_SECRET, find_secrets, mask_url
+from callevents.delivery.request.placeholders import (
+    PARAMETER_NAMES,
+    VOIPNOW_NAMES,
+    fill_header,
+    fill_query,
+    fill_url,
+)
+from callevents.delivery.request.signing import Signing
+from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.security.masking import MASK, mask_all
+
+USER_AGENT = "CallEvents/1.0"
+FORM = "application/x-www-form-urlencoded"
+_NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
+JSON = "application/json"
+#: Own headers that say nothing secret, and whose values stand in many an answer.
+_HARMLESS = frozenset({"accept", "accept-language", "cache-control", "pragma", "user-agent"})
+
+Parameters = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a hook makes its requests, decrypted. The URL and own headers may have placeholders."""
+
+    method: Method
+    url: str
+    body_format: BodyFormat = BodyFormat.FORM
+    parameters: ParameterSet = ParameterSet.ALL
+    own_headers: Parameters = field(default=(), repr=False)
+    auth: AuthKind = AuthKind.NONE
+    username: str = ""
+    #: The password, or the token.
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request as it goes over the wire. The URL is percent-encoded ASCII."""
+
+    method: Method
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: str = ""
+    #: What is shown in place of secret headers, by their names.
+    masks: Mapping[str, str] = field(default_factory=dict)
+    #: What a receiver might repeat in its answer, and what is masked there.
+    secrets: Sequence[str] = field(default=(), repr=False)
+    signing: Signing | None = None
+    #: The URL for logs and people, if something in it is masked.
+    masked_url: str = ""
+    #: Why it cannot be made, as a sentence; empty if it can.
+    problem: str = ""
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for logs and people: values that look secret are masked."""
+        return self.masked_url or self.url
+
+    def headers_at(self, moment: datetime) -> dict[str, str]:
+        """Return the headers of an attempt at that moment, signed if the hook has a secret."""
+        signature = self.signing.headers(self.body, moment) if self.signing else {}
+        return {**self.headers, **signature}
+
+    def shown_headers(self, moment: datetime) -> dict[str, str]:
+        """Return the same headers for logs and people: secret ones are masked."""
+        return {**self.headers_at(moment), **self.masks}
+
+    def mask(self, text: str) -> str:
+        """Return what a receiver has answered, without the secrets that it repeats."""
+        return mask_all(text, self.secrets)
+
+    def as_text(self, moment: datetime) -> str:
+        """Return the request as HTTP/1.1 writes it, with plain line ends, secrets masked."""
+        parts = urlsplit(self.url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        lines = [f"{self.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
+        lines += [f"{name}: {value}" for name, value in self.shown_headers(moment).items()]
+        return "\n".join(lines) + (f"\n\n{self.body}" if self.body else "")
+
+
+def parameters(
+    event: Any, *, pbx_slug: str, hook_event_id: str, delivery_id: str
+) -> list[tuple[str, str]]:
+    """Return what a request tells, in order: VoipNow's ten, then ours. The names never vary.
+
+    `event` is a CallEvent, or anything that has its columns as attributes.
+    """
+    values = (
+        event.call_id,
+        event.leg_id,
+        event.caller_number,
+        event.caller_name,
+        event.caller_extension,
+        event.called_extension,
+        event.called_number,
+        event.called_did,
+        event.flow or "",
+        event.status or "",
+        event.event_type.slug,
+        hook_event_id,
+        event.extension,
+        _rfc3339(event.happened_at),
+        _number(event.duration_seconds),
+        _number(event.cause),
+        delivery_id,
+        pbx_slug,
+    )
+    return list(zip(PARAMETER_NAMES, values, strict=True))
+
+
+def build_request(
+    recipe: Recipe,
+    values: Parameters,
+    *,
+    marks: Parameters = (),
+    signing: Signing | None = None,
+) -> Request:
+    """Return the request that the recipe makes of all parameters.
+
+    `marks` are sent behind them, whichever parameters the recipe wants.
+    """
+    known = dict(values)
+    told = [*_choose(recipe.parameters, values), *marks]
+    headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
+    body = query = ""
+    if recipe.method is Method.GET:
+        query = _encode(told)
+    else:
+        body = json.dumps(dict(told), ensure_ascii=False) if _is_json(recipe) else _encode(told)
+        headers["Content-Type"] = JSON if _is_json(recipe) else FORM
+        headers["Content-Length"] = str(len(body.encode()))
+    secret = _secret_headers(recipe, known)
+    _replace(headers, secret)
+    masks = {name: _mask(recipe, name) for name in secret}
+    secrets = _find_secrets(recipe, secret, known)
+    url = _address(recipe.url, known, query)
+    masked_url = _masked_address(recipe.url, known, query)
+    return Request(recipe.method, url, headers, body, masks, secrets, signing, masked_url)
+
+
+def _address(url: str, known: Mapping[str, str], query: str) -> str:
+    url = _with_path(fill_url(url, known))
+    return url + _separator(url) + query if query else url
+
+
+def _masked_address(url: str, known: Mapping[str, str], query: str) -> str:
+    """Return the address with its own secrets masked, empty if it has none."""
+    masked = mask_url(url)
+    return "" if masked == url else _address(masked, known, query).replace(quote(MASK), MASK)
+
+
+def _choose(wanted: ParameterSet, values: Parameters) -> Parameters:
+    if wanted is ParameterSet.ALL:
+        return values
+    names = VOIPNOW_NAMES if wanted is ParameterSet.VOIPNOW else ()
+    return [(name, value) for name, value in values if name in names]
+
+
+def _secret_headers(recipe: Recipe, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that are shown to nobody: own ones, and that of the authentication."""
+    headers = {name: fill_header(value, known) for name, value in recipe.own_headers}
+    if recipe.auth is AuthKind.BEARER:
+        headers["Authorization"] = f"Bearer {recipe.secret}"
+    elif recipe.auth is AuthKind.BASIC:
+        pair = f"{recipe.username}:{recipe.secret}".encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+    return headers
+
+
+def _find_secrets(
+    recipe: Recipe, headers: Mapping[str, str], known: Mapping[str, str]
+) -> Sequence[str]:
+    """Return what must not be read in answers, as it is and as JSON and HTML escape it."""
+    # As they are sent: receivers repeat them like that, or decoded.
+    in_url = [fill_query(secret, known) for secret in find_secrets(recipe.url)]
+    if not headers and not in_url:
+        return ()
+    plain = {value.strip() for name, value in headers.items() if name.lower() not in _HARMLESS}
+    plain |= {*in_url, *map(unquote, in_url)}
+    if recipe.auth is not AuthKind.NONE:
+        # Receivers that show what they got often leave out the word in front, or decode it.
+        plain |= {headers["Authorization"].partition(" ")[2], recipe.secret}
+    found = set()
+    for value in plain:
+        if len(value) >= SHORTEST_SECRET:
+            escaped = json.dumps(value)[1:-1]
+            found |= {value, escaped, escaped.replace("/", "\\/"), html.escape(value)}
+    # The longest first: one may be a part of another.
+    return sorted(found, key=len, reverse=True)
+
+
+def _replace(headers: dict[str, str], own: Mapping[str, str]) -> None:
+    """Put own headers in the place of ours with the same name, however it is written."""
+    names = {name.lower() for name in own}
+    for name in [name for name in headers if name.lower() in names]:
+        del headers[name]
+    headers.update(own)
+
+
+def _mask(recipe: Recipe, name: str) -> str:
+    return f"{recipe.auth.title()} {MASK}" if name == "Authorization" else MASK
+
+
+def _is_json(recipe: Recipe) -> bool:
+    return recipe.body_format is BodyFormat.JSON
+
+
+def _encode(values: Parameters) -> str:
+    # %20 and not + for a space: every receiver reads that rightly, in queries and in forms.
+    return "&".join(f"{_escape(name)}={_escape(value)}" for name, value in values)
+
+
+def _escape(text: str) -> str:
+    # Most have nothing to escape, and asking first takes half as long.
+    return text if _NEEDS_NO_ESCAPE(text) else quote(text, safe="")
+
+
+def _with_path(url: str) -> str:
+    if urlsplit(url).path:
+        return url
+    before, mark, query = url.partition("?")
+    return before + "/" + mark + query
+
+
+def _separator(url: str) -> str:
+    if "?" not in url:
+        return "?"
+    return "" if url.endswith(("?", "&")) else "&"
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,77 @@
+"""Reads a hook's recipe, and makes the request of a delivery or of an example call from it."""
+
+import json
+from typing import Any
+
+from callevents.db.models import Hook
+from callevents.delivery.request.build import Recipe, Request, build_request, parameters
+from callevents.delivery.request.masking import mask_address
+from callevents.delivery.request.placeholders import escape_url
+from callevents.delivery.request.signing import Signing
+from callevents.enums import AuthKind
+from callevents.security.encryption import Cipher, UnreadableError
+
+#: The columns of a hook that make its requests what they are.
+REQUEST_COLUMNS = (
+    Hook.event_id.label("hook_event_id"),
+    Hook.method,
+    Hook.url,
+    Hook.body_format,
+    Hook.parameters,
+    Hook.auth,
+    Hook.auth_secret,
+    Hook.own_headers,
+    Hook.signing_secret,
+    Hook.previous_signing_secret,
+    Hook.previous_secret_until,
+)
+#: Stands in a preview for what is generated when a hook is saved.
+EVENT_ID_PLACEHOLDER = "(generated-when-saved)"
+
+
+def make_request(row: Any, cipher: Cipher) -> Request:
+    """Return the request of a delivery; if its secrets cannot be decrypted, one that says so.
+
+    `row` has REQUEST_COLUMNS, the event's columns, `delivery_id` and the PBX's `slug`.
+    """
+    values = parameters(
+        row, pbx_slug=row.slug, hook_event_id=row.hook_event_id, delivery_id=row.delivery_id
+    )
+    try:
+        signing = read_signing(row, cipher, row.delivery_id)
+        return build_request(read_recipe(row, cipher), values, signing=signing)
+    except UnreadableError as error:
+        url = escape_url(row.url)
+        return Request(row.method, url, masked_url=mask_address(url), problem=str(error))
+
+
+def read_recipe(hook: Any, cipher: Cipher) -> Recipe:
+    """Return the recipe of a hook, or of a row with REQUEST_COLUMNS; raises UnreadableError."""
+    username, secret = "", ""
+    if hook.auth is not AuthKind.NONE:
+        username, secret = json.loads(cipher.decrypt(hook.auth_secret))
+    stored = json.loads(hook.own_headers) if hook.own_headers else []
+    headers = [(name, cipher.decrypt(token)) for name, token in stored]
+    return Recipe(
+        hook.method,
+        hook.url,
+        hook.body_format,
+        hook.parameters,
+        headers,
+        hook.auth,
+        username,
+        secret,
+    )
+
+
+def read_signing(hook: Any, cipher: Cipher, message_id: str) -> Signing | None:
+    """Return what signs a request with that id, None for nothing; raises UnreadableError."""
+    if not hook.signing_secret:
+        return None
+    previous = hook.previous_signing_secret
+    return Signing(
+        message_id,
+        cipher.decrypt(hook.signing_secret),
+        cipher.decrypt(previous) if previous else "",
+        hook.previous_secret_until,
+    )

@@ -1,0 +1,173 @@
+"""The rules for a receiver's URL, each with the sentence that explains it."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+import idna
+
+from callevents.db.models import MAX_URL_LENGTH
+from callevents.delivery.request.placeholders import find_problem, has_placeholder
+from callevents.errors import InvalidError
+
+SCHEMES = ("http", "https")
+
+
+@dataclass(frozen=True)
+class ReceiverUrl:
+    """A URL that keeps the rules.
+
+    `url` is as it goes over the wire, its host in ASCII; `display_host` is the host as people
+    write it, and differs from `host` for international names only.
+    """
+
+    url: str
+    host: str
+    display_host: str
+
+
+def check_url(text: str, field: str = "url") -> ReceiverUrl:
+    """Return the URL in its wire form; raises InvalidError about `field` with the broken rule."""
+    try:
+        return _check(text.strip())
+    except _RuleError as error:
+        raise InvalidError.of(field, str(error)) from None
+
+
+def display_url(url: str) -> str:
+    """Return the URL with an international host name as people write it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    shown = _to_unicode(host)
+    return url if shown == host else url.replace(host, shown, 1)
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL that keeps the rules; the port is always there."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def is_same_origin(typed: str, url: str) -> bool:
+    """Return whether what is typed is a URL with the same origin as this one."""
+    try:
+        return origin_of(check_url(typed).url) == origin_of(url)
+    except InvalidError:
+        return False
+
+
+class _RuleError(Exception):
+    """A rule is broken; the text is the sentence."""
+
+
+def _check(text: str) -> ReceiverUrl:
+    if not text:
+        raise _RuleError("Enter the URL that the request goes to.")
+    if len(text) > MAX_URL_LENGTH:
+        raise _RuleError(
+            f"The URL may have at most {MAX_URL_LENGTH:,} characters; this one has {len(text):,}."
+        )
+    _check_characters(text)
+    _check_placeholders(text)
+    parts = _split(text)
+    host = _to_ascii(parts.hostname or "")
+    netloc = f"[{host}]" if ":" in host else host
+    if parts.port is not None:
+        netloc += f":{parts.port}"
+    url = urlunsplit((parts.scheme.lower(), netloc, parts.path, parts.query, ""))
+    if len(url) > MAX_URL_LENGTH:
+        raise _RuleError(f"The URL may have at most {MAX_URL_LENGTH:,} characters.")
+    return ReceiverUrl(url, host, _to_unicode(host))
+
+
+def _check_characters(text: str) -> None:
+    for character in text:
+        if character.isspace() or not character.isprintable():
+            raise _RuleError(
+                "The URL must not have spaces or control characters; write a space as %20."
+            )
+        if "\ud800" <= character <= "\udfff" or character == "\\":
+            raise _RuleError(f"The URL must not have the character {character!a}.")
+
+
+def _check_placeholders(text: str) -> None:
+    if problem := find_problem(text):
+        raise _RuleError(problem)
+    scheme, mark, rest = text.partition("://")
+    if has_placeholder(scheme) or (mark and has_placeholder(re.split(r"[/?#]", rest)[0])):
+        raise _RuleError(
+            "The URL may have placeholders in its path and in its query only: where a request "
+            "goes must not depend on a call."
+        )
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise _RuleError("The URL's host or port is not valid.") from None
+    if parts.scheme.lower() not in SCHEMES or not text[len(parts.scheme) :].startswith("://"):
+        raise _RuleError("The URL must begin with http:// or https://.")
+    if not parts.hostname:
+        raise _RuleError("The URL needs a host, as in https://crm.example.com/calls.")
+    if "@" in parts.netloc:
+        raise _RuleError(
+            "The URL must not have a user name or password in it, because URLs are shown and "
+            "logged. Remove what stands before the @; use the fields for authentication."
+        )
+    if port == 0:
+        raise _RuleError("The URL's port must be between 1 and 65535.")
+    if "#" in text:
+        raise _RuleError(
+            "The URL must not have a fragment (what follows #): it is never sent to a server. "
+            "Write a # that belongs to a value as %23."
+        )
+    return parts
+
+
+def _to_ascii(host: str) -> str:
+    """Return the host as it goes over the wire."""
+    if ":" in host:
+        return _ipv6(host)
+    if "%" in host:
+        raise _RuleError("The URL's host must not have percent signs.")
+    try:
+        if host.isascii():
+            return _check_ascii(host)
+        return idna.encode(host, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        raise _RuleError(f"The URL's host {host!r} is not a valid host name.") from None
+
+
+def _ipv6(host: str) -> str:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        raise _RuleError("The URL's host is not a valid IPv6 address.") from None
+    if not isinstance(address, IPv6Address) or address.scope_id:
+        raise _RuleError("The URL's host must be an IPv6 address without a zone.")
+    return str(address)
+
+
+def _check_ascii(host: str) -> str:
+    """Let names with underscores pass, as internal networks have them; refuse other oddities."""
+    labels = host.lower().removesuffix(".").split(".")
+    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
+    if len(host) > 253 or any(
+        not 1 <= len(label) <= 63 or not set(label) <= allowed for label in labels
+    ):
+        raise idna.IDNAError(host)
+    return host.lower()
+
+
+def _to_unicode(host: str) -> str:
+    if "xn--" not in host:
+        return host
+    try:
+        return idna.decode(host)
+    except (idna.IDNAError, UnicodeError):
+        return host

@@ -1,0 +1,1 @@
+"""Hooks: the requests that call events trigger."""

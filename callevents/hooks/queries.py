@@ -1,0 +1,86 @@
+"""Queries on hooks and their origins."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import joinedload
+
+from callevents.db.models import Extension, Hook, Origin, Pbx
+from callevents.enums import TABLE_ORDER, EventType
+from callevents.errors import ConflictError, NotFoundError
+from callevents.extensions import db
+
+MAX_ORIGINS = 100
+
+
+def list_hooks(pbx: Pbx, extension: Extension | None) -> Sequence[Hook]:
+    """Return the hooks of one extension, or those of all extensions for None, oldest first."""
+    return db.session.scalars(
+        select(Hook).where(_belongs(pbx, extension)).order_by(Hook.event_type, Hook.id)
+    ).all()
+
+
+def list_all_hooks(pbx: Pbx | None = None) -> Sequence[Hook]:
+    """Return all hooks, of one PBX if one is given, with their PBXs and extensions."""
+    query = (
+        select(Hook)
+        .options(joinedload(Hook.pbx), joinedload(Hook.extension))
+        .order_by(Hook.pbx_id, Hook.extension_id, Hook.event_type, Hook.id)
+    )
+    if pbx is not None:
+        query = query.where(Hook.pbx_id == pbx.id)
+    return db.session.scalars(query).all()
+
+
+def find_any_hook(pbx: Pbx) -> Hook | None:
+    """Return the PBX's first hook, with its extension; None if it has no hooks."""
+    return db.session.scalar(
+        select(Hook)
+        .options(joinedload(Hook.extension))
+        .where(Hook.pbx_id == pbx.id)
+        .order_by(Hook.id)
+        .limit(1)
+    )
+
+
+def count_active_of_all(pbx: Pbx) -> dict[EventType, int]:
+    """Return how many active hooks apply to all extensions, by event type, in the table's order."""
+    hooks = [hook for hook in list_hooks(pbx, None) if hook.active]
+    counts = {
+        event_type: sum(hook.event_type is event_type for hook in hooks)
+        for event_type in TABLE_ORDER
+    }
+    return {event_type: count for event_type, count in counts.items() if count}
+
+
+def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:
+    """Return the hook, of that PBX if one is given; raises NotFoundError."""
+    found = select(Hook).where(Hook.event_id == event_id)
+    hook = db.session.scalar(found) if event_id.isprintable() else None
+    if hook is None or (pbx is not None and hook.pbx_id != pbx.id):
+        raise NotFoundError(f"There is no request with the Event ID {event_id!r}.")
+    return hook
+
+
+def find_only_hook(pbx: Pbx, extension: Extension | None, event_type: EventType) -> Hook | None:
+    """Return the event's request, None if it has none; raises ConflictError if it has several."""
+    same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
+    if len(same) > 1:
+        raise ConflictError(
+            f"This event has {len(same)} requests; change the right one in its dialog."
+        )
+    return same[0] if same else None
+
+
+def list_origins(pbx: Pbx | None) -> Sequence[str]:
+    """Return the origins that requests of the PBX, or of all, go to; not all if there are many."""
+    query = select(Origin.name).join(Hook, Hook.origin_id == Origin.id).distinct()
+    if pbx is not None:
+        query = query.where(Hook.pbx_id == pbx.id)
+    return db.session.scalars(query.order_by(Origin.name).limit(MAX_ORIGINS)).all()
+
+
+def _belongs(pbx: Pbx, extension: Extension | None) -> ColumnElement[bool]:
+    if extension is None:
+        return (Hook.pbx_id == pbx.id) & Hook.extension_id.is_(None)
+    return Hook.extension_id == extension.id

@@ -1,0 +1,1 @@
+"""Ingest: from a report to a stored call event with its deliveries."""

@@ -1,0 +1,138 @@
+"""What a report leaves unsaid and other facts tell: flow, status, and both parties' numbers.
+
+The rules come from VoipNow's parameters and from the Q.850 causes that PBXs give.
+"""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from callevents.enums import CallFlow, CallStatus, EventType
+from callevents.ingest.report import Report
+
+#: Q.850 causes (ITU-T Q.850, and Asterisk's 0 and 127) of calls that were never answered.
+STATUS_BY_CAUSE = {
+    **dict.fromkeys((17,), CallStatus.BUSY),
+    **dict.fromkeys((0, 18, 19, 21), CallStatus.NOANSWER),
+    **dict.fromkeys((16, 26, 127), CallStatus.CANCEL),
+    **dict.fromkeys((34, 42), CallStatus.CONGESTION),
+    **dict.fromkeys((1, 3, 20, 27), CallStatus.CHANUNAVAIL),
+}
+NORMAL_CLEARING = 16
+_ANSWERS = {EventType.ANSWER_IN, EventType.ANSWER_OUT}
+
+
+#: What a hangup says of the other party, if it says nothing itself, as earlier events did.
+REMEMBERED = ("peer", "caller_number", "caller_name", "called_number", "called_did")
+
+
+@dataclass
+class CallHistory:
+    """What was reported before of each extension in each call."""
+
+    _told: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+
+    def add(self, told: Any) -> None:
+        """Note an earlier report, or an event's row with the same columns."""
+        if told.call_id:
+            self._told.setdefault((told.call_id, told.extension), []).append(told)
+
+    def of(self, report: Report) -> list[Any]:
+        """Return what was told of the report's extension in the report's call.
+
+        Only since its last hangup: an extension may be called again in the same call.
+        """
+        told = self._told.get((report.call_id, report.extension), [])
+        hangups = [i for i, earlier in enumerate(told) if earlier.event_type is EventType.HANGUP]
+        return told[hangups[-1] + 1 :] if hangups else told
+
+
+def complete(report: Report, extensions: Set[str], history: CallHistory) -> Report:
+    """Return the report with all that follows filled in; what was said stays.
+
+    `extensions` has those of the PBX's numbers that the report speaks of.
+    """
+    told = history.of(report)
+    seen = {earlier.event_type for earlier in told}
+    if report.event_type is EventType.HANGUP:
+        report = _with_party(report, told)
+    flow = find_flow(report, seen)
+    report = _replace(report, flow=flow, status=report.status or find_status(report, seen))
+    if flow is CallFlow.OUT:
+        return _complete_outgoing(report, extensions)
+    if flow is CallFlow.IN:
+        return _complete_incoming(report, extensions)
+    return report
+
+
+def find_flow(report: Report, seen: Set[EventType] = frozenset()) -> CallFlow | None:
+    """Return whether the extension received the call or made it, None if nothing tells."""
+    if report.event_type.call_flow:
+        return CallFlow(report.event_type.call_flow)
+    if report.extension == report.caller_extension:
+        return CallFlow.OUT
+    if report.extension == report.called_extension:
+        return CallFlow.IN
+    flows = {event.call_flow for event in seen if event.call_flow}
+    return CallFlow(flows.pop()) if len(flows) == 1 else None
+
+
+def find_status(report: Report, seen: Set[EventType]) -> CallStatus | None:
+    """Return the CallStatus that follows from event type, cause, duration and earlier events."""
+    if report.event_type in _ANSWERS:
+        return CallStatus.ANSWER
+    if report.event_type is not EventType.HANGUP:
+        return CallStatus.CALLING
+    if seen & _ANSWERS or report.duration_seconds:
+        return CallStatus.ANSWER
+    if report.cause is None:
+        return None
+    if report.cause == NORMAL_CLEARING and not seen:
+        # Of a call of which nothing else is known, normal clearing means that it took place.
+        return CallStatus.ANSWER
+    return STATUS_BY_CAUSE.get(report.cause)
+
+
+def _with_party(report: Report, told: Iterable[Any]) -> Report:
+    """Return the hangup's report with the other party as the call's earlier events had it."""
+    if report.peer:
+        return report
+    known = {
+        name: value for earlier in told for name in REMEMBERED if (value := getattr(earlier, name))
+    }
+    missing = {name: value for name, value in known.items() if not getattr(report, name)}
+    return _replace(report, **missing)
+
+
+def _complete_outgoing(report: Report, extensions: Set[str]) -> Report:
+    peer = report.peer or report.called_number
+    return _replace(
+        report,
+        peer=peer,
+        caller_extension=report.caller_extension or report.extension,
+        caller_number=report.caller_number or report.extension,
+        called_number=report.called_number or peer,
+        called_extension=report.called_extension or (peer if peer in extensions else ""),
+    )
+
+
+def _complete_incoming(report: Report, extensions: Set[str]) -> Report:
+    peer = report.peer or report.caller_number
+    return _replace(
+        report,
+        peer=peer,
+        caller_number=report.caller_number or peer,
+        caller_extension=report.caller_extension or (peer if peer in extensions else ""),
+        called_extension=report.called_extension or report.extension,
+        called_number=report.called_number or report.called_did or report.extension,
+    )
+
+
+def _replace(report: Report, **changes: object) -> Report:
+    """Return the report with these changes, in a tenth of the time of dataclasses.replace.
+
+    That one reads and sets each of the sixteen fields, twice for each event.
+    """
+    changed = object.__new__(Report)
+    changed.__dict__.update(report.__dict__, **changes)
+    return changed

@@ -1,0 +1,27 @@
+"""Sample call events, for previews and test events."""
+
+from callevents.db.models import new_id, utc_now
+from callevents.enums import CallStatus, EventType
+from callevents.ingest.enrich import CallHistory, complete
+from callevents.ingest.report import Report
+
+
+def example_report(event_type: EventType, extension: str) -> Report:
+    """Return the report of an example call, for previews and test events."""
+    outgoing = event_type.call_flow == "OUT"
+    hangup = event_type is EventType.HANGUP
+    report = Report(
+        event_type=event_type,
+        extension=extension,
+        call_id="example-" + new_id(),
+        leg_id="example-" + new_id(),
+        peer="+40 721 000 001",
+        caller_name="" if outgoing else "Ana Pop",
+        called_did="" if outgoing else "+40 21 000 0100",
+        status=CallStatus.ANSWER if hangup else None,
+        cause=16 if hangup else None,
+        duration_seconds=42 if hangup else None,
+        at=utc_now(),
+        called_extension=extension if hangup else "",
+    )
+    return complete(report, frozenset({extension}), CallHistory())

@@ -1,0 +1,104 @@
+"""What a PBX has reported within the last hour, what became of it, and why nothing did.
+
+Accepted events are in the log of events. Only what was refused, passed over or told before is kept
+beside it: a bounded number for each PBX, and for an hour.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from callevents.db.models import CallEvent, Delivery, Extension, OddReport, Pbx, utc_now
+from callevents.extensions import db
+from callevents.ingest.discarded import MAX_KEPT, SPAN
+
+#: So many events are shown.
+SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Something that a PBX has reported."""
+
+    at: datetime
+    #: The event that was accepted, or the request that was not.
+    event: CallEvent | None
+    sent: str
+    status: int
+    requests: int = 0
+    #: Why no request follows from it; empty if one does.
+    reason: str = ""
+
+
+def list_heard(pbx: Pbx) -> list[Heard]:
+    """Return what came within the last hour, the newest first."""
+    since = utc_now() - SPAN
+    odd = db.session.scalars(
+        select(OddReport)
+        .where(OddReport.pbx_id == pbx.id, OddReport.received_at >= since)
+        .order_by(OddReport.id.desc())
+        .limit(2 * MAX_KEPT)
+    )
+    found = [Heard(one.received_at, None, one.sent, one.status, reason=one.reason) for one in odd]
+    found += _list_events(pbx, since)
+    return sorted(found, key=lambda one: one.at, reverse=True)
+
+
+def _list_events(pbx: Pbx, since: datetime) -> list[Heard]:
+    events = db.session.scalars(
+        select(CallEvent)
+        .where(CallEvent.pbx_id == pbx.id, CallEvent.received_at >= since)
+        .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
+        .limit(SHOWN)
+    ).all()
+    counts = _count_requests(events)
+    numbers = {event.extension for event in events}
+    known = set(
+        db.session.scalars(
+            select(Extension.number).where(
+                Extension.pbx_id == pbx.id, Extension.number.in_(numbers)
+            )
+        )
+    )
+    return [
+        Heard(
+            event.received_at,
+            event,
+            "",
+            202,
+            counts.get(event.id, 0),
+            _reason(event, counts.get(event.id, 0), is_known=event.extension in known),
+        )
+        for event in events
+    ]
+
+
+def _count_requests(events: Sequence[CallEvent]) -> dict[str, int]:
+    """Return how many requests each event makes, by the event's id."""
+    statement = (
+        select(Delivery.call_event_id, func.count())
+        .where(Delivery.call_event_id.in_([event.id for event in events]))
+        .group_by(Delivery.call_event_id)
+    )
+    return {row[0]: row[1] for row in db.session.execute(statement)}
+
+
+def _reason(event: CallEvent, requests: int, *, is_known: bool) -> str:
+    if requests:
+        return ""
+    if not is_known:
+        return f"{event.extension} is not among the extensions, and no request is set for all."
+    return f"No request was active for {event.event_type.label} of {event.extension}."
+
+
+def list_events_since(pbx: Pbx, moment: datetime, limit: int) -> Sequence[CallEvent]:
+    """Return the PBX's newest events that were received at or after the moment, newest first."""
+    statement = (
+        select(CallEvent)
+        .where(CallEvent.pbx_id == pbx.id, CallEvent.received_at >= moment)
+        .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
+        .limit(limit)
+    )
+    return db.session.scalars(statement).all()

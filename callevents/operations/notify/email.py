@@ -1,0 +1,80 @@
+"""Tells notices by e-mail, through the mail server of the setting CALLEVENTS_SMTP_URL."""
+
+import smtplib
+import ssl
+from collections.abc import Sequence
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from callevents.config.settings import Settings
+from callevents.db.models import Notice, utc_now
+
+TIMEOUT_SECONDS = 15
+PORTS = {"smtp": 25, "smtps": 465}
+
+
+def send_mail(notices: Sequence[Notice], settings: Settings) -> None:
+    """Send one e-mail about all of the notices; raises OSError or SMTPException."""
+    message = compose(notices, settings)
+    url = urlsplit(settings.smtp_url)
+    with _connect(url.scheme, url.hostname or "", url.port or PORTS[url.scheme]) as server:
+        if url.username:
+            if url.scheme == "smtp":
+                # Fails where the server has no TLS: the password is for it alone.
+                server.starttls(context=ssl.create_default_context())
+            server.login(unquote(url.username), unquote(url.password or ""))
+        server.send_message(message)
+
+
+def compose(notices: Sequence[Notice], settings: Settings) -> EmailMessage:
+    """Return the e-mail."""
+    message = EmailMessage()
+    message["From"] = settings.mail_from
+    message["To"] = ", ".join(settings.mail_to)
+    message["Subject"] = _subject(notices)
+    message["Date"] = format_datetime(utc_now())
+    message["Message-ID"] = make_msgid(idstring=notices[0].id)
+    message["Auto-Submitted"] = "auto-generated"
+    parts = [_describe(notice.facts, settings.public_url) for notice in notices]
+    message.set_content("\n\n".join([*parts, _ADVICE]) + "\n")
+    return message
+
+
+_ADVICE = (
+    "Nothing more is sent to these receivers until somebody resumes the requests, in the pages or\n"
+    "with: flask hooks resume EVENT_ID. What failed meanwhile can be sent again from the log."
+)
+
+
+def _connect(scheme: str, host: str, port: int) -> smtplib.SMTP:
+    if scheme == "smtps":
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=context)
+    return smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
+
+
+def _subject(notices: Sequence[Notice]) -> str:
+    if len(notices) > 1:
+        return f"Call Events: {len(notices)} requests are suspended"
+    return f"Call Events: {_name(notices[0].facts)} is suspended"
+
+
+def _describe(facts: dict[str, Any], public_url: str) -> str:
+    lines = [
+        f"{_name(facts)} is suspended.",
+        f"  Request:   {facts['method']} {facts['url']}",
+        f"  Event ID:  {facts['event_id']}",
+        f"  Reason:    {facts['reason']}",
+    ]
+    if facts["failing_since"]:
+        lines.append(f"  Failing since {facts['failing_since']}")
+    if public_url:
+        lines.append(f"  {public_url}{facts['path']}")
+    return "\n".join(lines)
+
+
+def _name(facts: dict[str, Any]) -> str:
+    whose = "all extensions" if facts["extension"] == "*" else facts["extension"]
+    return f"{facts['event_label']} of {whose}, {facts['pbx_name']}"

@@ -1,0 +1,222 @@
+"""Use cases on a PBX's extensions: list, add, rename, delete."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, or_, select
+
+from callevents.db.models import (
+    MAX_NUMBER_LENGTH,
+    Extension,
+    Hook,
+    Pbx,
+    SeenExtension,
+    new_id,
+    to_id,
+    utc_now,
+)
+from callevents.db.models.hook import ALL_EXTENSIONS
+from callevents.db.session import insert_into
+from callevents.delivery.outbox import cancel_deliveries
+from callevents.enums import EventType
+from callevents.errors import InvalidError, NotFoundError
+from callevents.extensions import db
+from callevents.validation import MAX_NAME_LENGTH, check_text
+
+PAGE_SIZE = 50
+
+
+class Sort(StrEnum):
+    """By what the list of extensions is sorted."""
+
+    NUMBER = "number"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class ExtensionPage:
+    """One page of a PBX's extensions, and their hooks by extension and event type."""
+
+    extensions: Sequence[Extension]
+    hooks: dict[str | None, dict[EventType, list[Hook]]]
+    total: int
+    page: int
+    pages: int
+
+
+def find_extensions(
+    pbx: Pbx, search: str = "", *, sort: Sort = Sort.NUMBER, descending: bool = False, page: int = 1
+) -> ExtensionPage:
+    """Return a page of the extensions whose number or name has the words searched for.
+
+    The hooks of the page's extensions, and those of all extensions under None, come with it, in a
+    number of queries that does not depend on how much there is.
+    """
+    matching = _matching(pbx, search)
+    total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+    pages = max(1, -(-total // PAGE_SIZE))
+    page = min(max(1, page), pages)
+    columns: list[ColumnElement[Any]] = [func.lower(Extension.name)] if sort is Sort.NAME else []
+    columns += [func.length(Extension.number), func.lower(Extension.number)]
+    found = db.session.scalars(
+        matching.order_by(*(column.desc() if descending else column for column in columns))
+        .limit(PAGE_SIZE)
+        .offset((page - 1) * PAGE_SIZE)
+    ).all()
+    return ExtensionPage(found, _hooks_of(pbx, found), total, page, pages)
+
+
+def list_extensions(pbx: Pbx, limit: int | None = None) -> Sequence[Extension]:
+    """Return the extensions of the PBX, by number; all of them, or at most `limit`."""
+    return db.session.scalars(
+        select(Extension)
+        .where(Extension.pbx_id == pbx.id)
+        .order_by(func.length(Extension.number), Extension.number)
+        .limit(limit)
+    ).all()
+
+
+def count_extensions(pbxs: Sequence[Pbx]) -> dict[int, int]:
+    """Return how many extensions each PBX has, by the PBX's id; those with none are left out."""
+    rows = db.session.execute(
+        select(Extension.pbx_id, func.count())
+        .where(Extension.pbx_id.in_([pbx.id for pbx in pbxs]))
+        .group_by(Extension.pbx_id)
+    )
+    return dict(rows.all())
+
+
+def find_extension_hooks(pbx: Pbx, extension: Extension | None) -> dict[EventType, list[Hook]]:
+    """Return the hooks of an extension, or those of all extensions for None, by event type."""
+    found = _hooks_of(pbx, [extension] if extension else [])
+    return found.get(extension.id if extension else None, {})
+
+
+def get_extension(pbx: Pbx, extension_id: str) -> Extension:
+    """Return the PBX's extension with that id; raises NotFoundError."""
+    # None, for what is no id, is no extension's.
+    found = select(Extension).where(Extension.pbx_id == pbx.id, Extension.id == to_id(extension_id))
+    extension = db.session.scalar(found)
+    if extension is None:
+        raise NotFoundError(f"{pbx.name} has no such extension.")
+    return extension
+
+
+def get_extension_by_number(pbx: Pbx, number: str) -> Extension | None:
+    """Return the PBX's extension with that number, None for `*`; raises NotFoundError."""
+    if number == ALL_EXTENSIONS:
+        return None
+    found = select(Extension).where(Extension.pbx_id == pbx.id, Extension.number == number)
+    extension = db.session.scalar(found) if number.isprintable() else None
+    if extension is None:
+        raise NotFoundError(f"{pbx.name} has no extension {number!r}.")
+    return extension
+
+
+def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
+    """Add an extension; raises InvalidError about `number` or `name`."""
+    number = check_number(number)
+    if db.session.scalar(
+        select(Extension.id).where(Extension.pbx_id == pbx.id, Extension.number == number)
+    ):
+        raise InvalidError.of("number", f"{pbx.name} has an extension {number!r} already.")
+    extension = Extension(id=new_id(), pbx_id=pbx.id, number=number, name=_check_name(name))
+    db.session.add(extension)
+    _forget_seen(pbx, number)
+    db.session.flush()
+    return extension
+
+
+def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
+    """Add the extensions with these numbers and names; return the numbers of those added.
+
+    A number that is an extension already, or can be none, is passed over.
+    """
+    now = utc_now()
+    rows = [
+        {"id": new_id(), "pbx_id": pbx.id, "number": number, "name": name, "created_at": now}
+        for number, name in names.items()
+        if can_be_added(number)
+    ]
+    _forget_seen(pbx, *names)
+    if not rows:
+        return []
+    insert = insert_into(Extension).on_conflict_do_nothing().returning(Extension.number)
+    return list(db.session.execute(insert, rows).scalars())
+
+
+def rename_extension(extension: Extension, name: str) -> None:
+    """Change the extension's name; raises InvalidError about `name`."""
+    extension.name = _check_name(name)
+
+
+def delete_extension(extension: Extension) -> None:
+    """Delete the extension and its hooks, and cancel what waits for them."""
+    hook_ids = db.session.scalars(select(Hook.id).where(Hook.extension_id == extension.id)).all()
+    cancel_deliveries(hook_ids)
+    db.session.delete(extension)
+    db.session.flush()
+
+
+def check_number(number: str) -> str:
+    """Return the number without spaces around it; raises InvalidError about `number`."""
+    number = number.strip()
+    if not number:
+        raise InvalidError.of("number", "Enter the extension's number.")
+    if number == ALL_EXTENSIONS:
+        raise InvalidError.of("number", "The number * stands for all extensions.")
+    return check_text(number, field="number", longest=MAX_NUMBER_LENGTH)
+
+
+def can_be_added(number: str) -> bool:
+    """Tell whether an extension can have this number, as it is."""
+    try:
+        return check_number(number) == number
+    except InvalidError:
+        return False
+
+
+def _check_name(name: str) -> str:
+    return check_text(name.strip(), field="name", longest=MAX_NAME_LENGTH)
+
+
+def _forget_seen(pbx: Pbx, *numbers: str) -> None:
+    seen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(numbers))
+    db.session.execute(delete(SeenExtension).where(*seen))
+
+
+def _matching(pbx: Pbx, search: str) -> Select[Extension]:
+    query = select(Extension).where(Extension.pbx_id == pbx.id)
+    if not search.isprintable():
+        # Names and numbers are, and NUL is nothing that PostgreSQL could look for.
+        query = query.where(false())
+    for word in search.split():
+        query = query.where(
+            or_(
+                Extension.number.icontains(word, autoescape=True),
+                Extension.name.icontains(word, autoescape=True),
+            )
+        )
+    return query
+
+
+def _hooks_of(
+    pbx: Pbx, extensions: Sequence[Extension]
+) -> dict[str | None, dict[EventType, list[Hook]]]:
+    wanted = [extension.id for extension in extensions]
+    hooks = db.session.scalars(
+        select(Hook)
+        .where(
+            or_(
+                Hook.extension_id.in_(wanted),
+                and_(Hook.pbx_id == pbx.id, Hook.extension_id.is_(None)),
+            )
+        )
+        .order_by(Hook.id)
+    )
+    grouped: dict[str | None, dict[EventType, list[Hook]]] = {}
+    for hook in hooks:
+        grouped.setdefault(hook.extension_id, {}).setdefault(hook.event_type, []).append(hook)
+    return grouped

@@ -1,0 +1,67 @@
+"""Ingest tokens: issue, list, revoke, compare."""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+
+from sqlalchemy import select
+
+from callevents.db.models import IngestToken, Pbx
+from callevents.errors import ConflictError, NotFoundError
+from callevents.extensions import db
+
+MAX_TOKENS = 2
+
+TOKEN_PREFIX = "cet_"  # noqa: S105  # what tokens begin with
+
+HINT_LENGTH = 9
+
+
+def list_tokens(pbx: Pbx) -> Sequence[IngestToken]:
+    """Return the PBX's valid tokens, oldest first."""
+    return db.session.scalars(
+        select(IngestToken).where(IngestToken.pbx_id == pbx.id).order_by(IngestToken.id)
+    ).all()
+
+
+def get_token(pbx: Pbx, token_id: str) -> IngestToken:
+    """Return the PBX's valid token with that id; raises NotFoundError."""
+    for token in list_tokens(pbx):
+        if token.id == token_id:
+            return token
+    raise NotFoundError("That token is not valid any more.")
+
+
+def add_token(pbx: Pbx) -> str:
+    """Add a token and return it: the only time that it can be read.
+
+    Raises ConflictError when two are valid already.
+    """
+    # Locked, so that two who renew at the same moment count each other's.
+    db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update())
+    if len(list_tokens(pbx)) >= MAX_TOKENS:
+        raise ConflictError(
+            "Two tokens are valid already. Revoke the one that is no longer used, then renew."
+        )
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    db.session.add(IngestToken(pbx_id=pbx.id, digest=digest_token(token), hint=token[:HINT_LENGTH]))
+    db.session.flush()
+    return token
+
+
+def revoke_token(pbx: Pbx, token_id: str) -> None:
+    """Make a token invalid at once; raises NotFoundError if the PBX has no such token."""
+    db.session.delete(get_token(pbx, token_id))
+
+
+def find_token(pbx: Pbx, token: str) -> IngestToken | None:
+    """Return the one of the PBX's valid tokens that this is, else None; in constant time."""
+    digest = digest_token(token)
+    matches = [one for one in list_tokens(pbx) if hmac.compare_digest(one.digest, digest)]
+    return matches[0] if matches else None
+
+
+def digest_token(token: str) -> str:
+    """Return what is kept of a token."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,1 @@
+"""Processes: web server, worker, listener, and the supervisor that runs all of them."""

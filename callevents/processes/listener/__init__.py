@@ -1,0 +1,1 @@
+"""The listener process: follows the event streams of PBXs."""

@@ -1,0 +1,29 @@
+"""The listener process: connects to PBXs, follows their calls, and stores what happens."""
+
+import signal
+from types import FrameType
+
+import structlog
+from flask import Flask
+
+from callevents.processes.listener.listener import Listener
+
+log = structlog.get_logger("callevents.listener")
+
+
+def run(app: Flask) -> int:
+    """Listen until SIGTERM or SIGINT; return the exit code."""
+    listener = Listener(app)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        listener.request_stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info("listener started")
+    try:
+        listener.run()
+    finally:
+        listener.close()
+        log.info("listener stopped")
+    return 0

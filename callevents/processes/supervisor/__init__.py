@@ -1,0 +1,1 @@
+"""The supervisor: runs all processes on one machine."""

@@ -1,0 +1,1 @@
+"""Encryption at rest, masking, safe regular expressions, response headers."""

@@ -1,0 +1,1 @@
+"""Vendors of PBXs and phones: how each reports call events."""

@@ -1,0 +1,153 @@
+"""Call events out of Asterisk's AMI messages."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from callevents.vendors.asterisk import resync
+from callevents.vendors.asterisk.channels import Channel, endpoint_of, is_dialled_number
+from callevents.vendors.asterisk.dialing import Dialling, Events
+from callevents.vendors.tracking.causes import find_status
+from callevents.vendors.tracking.events import Hangup
+from callevents.vendors.tracking.extension_set import ExtensionSet
+from callevents.vendors.tracking.fields import Message, cause_of, id_of, moment_of, text_of
+from callevents.vendors.tracking.legs import MAX_LEGS, Role
+from callevents.vendors.tracking.restored_leg import KnownLeg
+
+RING, UP = "4", "6"
+#: Where a message has its time, and in which part of a second.
+CLOCK = ("Timestamp", 1)
+Handler = Callable[[Message, datetime | None], Events | None]
+
+
+class AsteriskTracker(Dialling):
+    """Follows the calls of one Asterisk by its AMI events of the class `call`."""
+
+    def __init__(self, extensions: ExtensionSet, max_legs: int = MAX_LEGS) -> None:
+        super().__init__(extensions, max_legs)
+        self._rows: list[Message] = []
+        self._handlers: dict[str, Handler] = {
+            "Newchannel": self._begin,
+            "DialBegin": self._dial_begin,
+            "DialEnd": self._dial_end,
+            "Pickup": self._pick_up,
+            "Hangup": self._end,
+            "CoreShowChannel": self._collect,
+            "CoreShowChannelsComplete": self._adopt_collected,
+        }
+
+    def feed(self, message: Message, at: datetime | None = None) -> Events:
+        """Return the call events that follow from the message."""
+        self.counts.messages += 1
+        at = moment_of(message, *CLOCK) or at
+        self._pass_time(at)
+        self._hear(message, at)
+        handler = self._handlers.get(message.get("Event", ""))
+        if handler is None:
+            self.counts.ignored += 1
+            return []
+        events = handler(message, at)
+        self.counts.broken += events is None
+        return events or []
+
+    def adopt(self, rows: Iterable[Message], at: datetime | None = None) -> Events:
+        """Take over the channels of a CoreShowChannels list; hang up those that ended unseen."""
+        running = {uid: row for row in rows if (uid := id_of(row, "Uniqueid"))}
+        events = self._hang_up_missing(running, at)
+        for uid, row in running.items():
+            leg = self._legs.get(uid)
+            if leg is None and uid not in self._ended:
+                leg = self._new_channel(uid, row)
+                self._keep(leg)
+                resync.take_over(leg, row, is_new=True)
+            elif leg is not None and leg.is_doubtful:
+                self._name(leg, row)
+                resync.take_over(leg, row, is_new=False)
+                self._legs.hear(leg)
+        return events
+
+    def restore(self, legs: Iterable[KnownLeg]) -> None:
+        """Follow legs that were followed before; whether they still run, a list has to tell."""
+        for leg in legs:
+            self._keep(Channel(name="", **leg.values()))
+
+    def interrupted(self) -> None:
+        """Note that messages may be missing from now on: legs may end unseen."""
+        super().interrupted()
+        self._rows.clear()
+
+    def _hear(self, message: Message, at: datetime | None) -> None:
+        for prefix in ("", "Dest"):
+            leg = self._legs.get(message.get(prefix + "Uniqueid", ""))
+            if leg is None or message.get("Event") == "CoreShowChannel":
+                continue
+            self._legs.hear(leg)
+            if number := text_of(message, prefix + "ConnectedLineNum"):
+                leg.connected_number = number
+            if message.get(prefix + "ChannelState") == UP:
+                leg.answer(at)
+
+    def _begin(self, message: Message, at: datetime | None) -> Events | None:
+        uid = id_of(message, "Uniqueid")
+        if not uid or not text_of(message, "Channel"):
+            return None
+        if self._legs.get(uid) is None:
+            self._keep(self._new_channel(uid, message))
+        return []
+
+    def _new_channel(self, uid: str, message: Message) -> Channel:
+        name = text_of(message, "Channel")
+        linked = id_of(message, "Linkedid") or uid
+        endpoint = endpoint_of(name)
+        exten = text_of(message, "Exten")
+        states = {RING: Role.CALLER, "0": Role.CALLED}
+        return Channel(
+            id=uid,
+            call_id=linked,
+            name=name,
+            extension=endpoint if endpoint in self.extensions else "",
+            role=states.get(message.get("ChannelState", ""), Role.UNKNOWN),
+            exten=exten if is_dialled_number(exten) else "",
+            is_root=linked == uid,
+            caller_number=text_of(message, "CallerIDNum"),
+            caller_name=text_of(message, "CallerIDName"),
+        )
+
+    def _name(self, leg: Channel, row: Message) -> None:
+        """Give a leg that was restored what only the list knows of it."""
+        if not leg.name:
+            leg.name = text_of(row, "Channel")
+            leg.is_root = leg.call_id == leg.id
+            if is_dialled_number(exten := text_of(row, "Exten")):
+                leg.exten = exten
+
+    def _keep(self, leg: Channel) -> None:
+        super()._keep(leg)
+        self._legs.index(leg)
+
+    def _forget(self, leg: Channel) -> None:
+        self._legs.forget(leg)
+
+    def _end(self, message: Message, at: datetime | None) -> Events | None:
+        uid = id_of(message, "Uniqueid")
+        if not uid:
+            return None
+        leg = self._note_end(uid)
+        if leg is None:
+            return []
+        if "ChannelState" in message:
+            leg.is_answered = message["ChannelState"] == UP
+        if leg.role is Role.CALLED:
+            leg.peer = leg.connected_number or leg.peer
+        cause = cause_of(message, "Cause")
+        status = find_status(cause, is_answered=leg.is_answered, dial_status=leg.dial_status)
+        hangup = Hangup(cause=cause, cause_name=text_of(message, "Cause-txt"), status=status)
+        return self._fire_hangup(leg, at, hangup)
+
+    def _collect(self, message: Message, at: datetime | None) -> Events:
+        self._rows.append(resync.cut_row(message))
+        del self._rows[: -self._legs.limit]
+        return []
+
+    def _adopt_collected(self, message: Message, at: datetime | None) -> Events:
+        rows, self._rows = self._rows, []
+        return self.adopt(rows, at)

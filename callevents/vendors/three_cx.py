@@ -1,0 +1,85 @@
+"""3CX, by the webhook reporters that others make for it; 3CX itself sends no events by HTTP.
+
+https://creomate.com/3cx-webhook/ and
+https://creomate.freshdesk.com/support/solutions/articles/101000408229-3cx-webhook-generator. Their
+names mislead: hangupincoming is sent when the phone is picked up, incoming when the call has ended.
+"""
+
+import re
+
+from callevents.vendors.message import (
+    Earlier,
+    Fields,
+    Message,
+    Reading,
+    make_key,
+    passed_over,
+    reported,
+    require,
+    seconds_of,
+)
+
+EVENTS = {
+    "ringing": "dial-in",
+    "dialing": "dial-out",
+    "hangupincoming": "answer-in",
+    "pickupincoming": "answer-in",
+    "incomingcall_started": "answer-in",
+    "hangupoutgoing": "answer-out",
+    "pickupoutgoing": "answer-out",
+    "outgoingcall_started": "answer-out",
+    "incoming": "hangup",
+    "outgoing": "hangup",
+}
+OUTGOING = {"dialing", "hangupoutgoing", "pickupoutgoing", "outgoingcall_started", "outgoing"}
+#: Q.850 causes of a call's finishtype.
+CAUSES = {"ok": "16", "missed": "19", "busy": "17", "noanswer": "19", "cancelled": "127"}
+
+
+def read(message: Message, _earlier: Earlier) -> Reading:
+    """Return the report of one event of one user."""
+    event = require(message, "event").lower()
+    if event not in EVENTS:
+        return passed_over("The reporter's event", event)
+    kind = message.text("usertype").lower()
+    if kind not in {"", "ext"}:
+        return Reading(passed_over=f"The user is no extension but {kind[:20]!a}.")
+    return reported([_report(message, event)], "")
+
+
+def _report(message: Message, event: str) -> Fields:
+    is_out = event in OUTGOING
+    user, outside = require(message, "user"), message.text("callerid")
+    # The last part of an id counts the steps of a call.
+    segment = message.text("id")
+    call = message.text("chid") or segment.rpartition("-")[0] or segment
+    caller, called = (user, outside) if is_out else (outside, user)
+    what = EVENTS[event]
+    report: Fields = {
+        "event": what,
+        "extension": user,
+        "peer": outside,
+        "call_id": call,
+        "leg_id": f"{call[:180]};{user[:64]}" if call else "",
+        "caller_number": caller,
+        "called_number": called,
+        "caller_name": "" if is_out else message.text("phonebook", "sip_displayname"),
+        "called_did": "" if is_out else message.text("inbound_did", "did"),
+    }
+    if segment:
+        report["id"] = make_key("3cx", segment, user, what)
+    if what == "hangup":
+        report["cause"] = CAUSES.get(message.text("finishtype").lower(), "")
+        report["duration"] = _seconds(message.text("duration"))
+        report["caller_extension" if is_out else "called_extension"] = user
+    return report
+
+
+def _seconds(text: str) -> str:
+    """Return seconds of a duration as 3:24 or 1:03:24, or of a number of seconds."""
+    if not re.fullmatch(r"(\d{1,3}:)?\d{1,3}:\d{1,2}", text, re.ASCII):
+        return seconds_of(text)
+    total = 0
+    for part in text.split(":"):
+        total = 60 * total + int(part)
+    return str(total)

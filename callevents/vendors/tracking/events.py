@@ -1,0 +1,82 @@
+"""Call events as they follow from what a PBX says."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from callevents.enums import CallFlow, CallStatus, EventType
+from callevents.ingest.report import MAX_DURATION_SECONDS, Report
+from callevents.vendors.tracking.legs import Leg, Role
+
+#: What the keys of events begin with; then come the event's type and the leg's id.
+KEY_PREFIX = "leg:"
+DIALS = {EventType.DIAL_IN, EventType.DIAL_OUT}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedEvent:
+    """A call event as it followed from a PBX's messages."""
+
+    report: Report
+    #: Of a hangup: whether the leg had been answered. None for other events.
+    answered: bool | None = None
+    #: The PBX's own word for the cause, where it has one.
+    cause_name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hangup:
+    """How a leg ended, as far as the PBX tells."""
+
+    #: Q.850.
+    cause: int | None = None
+    cause_name: str = ""
+    status: CallStatus | None = None
+    #: From answer to hangup, where the PBX counts it itself.
+    duration_seconds: int | None = None
+
+
+def make_event(
+    leg: Leg,
+    event_type: EventType,
+    at: datetime | None,
+    hangup: Hangup | None = None,
+) -> TrackedEvent:
+    """Return the event with all that is known of the leg."""
+    end = hangup or Hangup()
+    report = Report(
+        event_type=event_type,
+        extension=leg.extension,
+        call_id=leg.call_id,
+        leg_id=leg.id,
+        peer=leg.peer,
+        caller_number=leg.caller_number,
+        caller_name=leg.caller_name,
+        called_number=leg.called_number,
+        called_did=leg.called_did,
+        flow=CallFlow.OUT if leg.role is Role.CALLER else CallFlow.IN,
+        status=end.status if hangup else _plain_status(event_type),
+        cause=end.cause,
+        duration_seconds=_duration(leg, at, end) if hangup else None,
+        at=at,
+        # Each event is sent once for a leg, so this tells a repeated one, even from a second
+        # connection to the same PBX.
+        key=f"{KEY_PREFIX}{event_type.slug}:{leg.id}",
+    )
+    return TrackedEvent(
+        report=report,
+        answered=leg.is_answered if hangup else None,
+        cause_name=end.cause_name,
+    )
+
+
+def _plain_status(event_type: EventType) -> CallStatus:
+    return CallStatus.CALLING if event_type in DIALS else CallStatus.ANSWER
+
+
+def _duration(leg: Leg, at: datetime | None, end: Hangup) -> int | None:
+    """Return the whole seconds from answer to hangup, None where nobody knows."""
+    if not leg.is_answered:
+        return 0
+    if end.duration_seconds is not None or leg.answered_at is None or at is None:
+        return end.duration_seconds
+    return min(max(0, int((at - leg.answered_at).total_seconds())), MAX_DURATION_SECONDS)

@@ -1,0 +1,85 @@
+"""VoipNow, and those whose call events have its names: Telphin and RingMe.
+
+https://wiki.4psa.com/display/VNUAPI30/VoipNow+Call+Events (VoipNow) and
+https://ringme-confluence.atlassian.net/wiki/spaces/Ringme/pages/1901921397 (RingMe). VoipNow itself
+does not say which event it reports: its URL has to, as in docs/formats/voipnow.md.
+"""
+
+from callevents.ingest.report import plain_name
+from callevents.vendors.message import (
+    Earlier,
+    Fields,
+    Message,
+    Reading,
+    cause_of,
+    moment_of,
+    passed_over,
+    reported,
+    require,
+    seconds_of,
+    written_moment_of,
+)
+
+#: What each EventType is, for CallFlow OUT and for IN.
+EVENTS = {
+    "dialin": ("dial-in", "dial-in"),
+    "dialout": ("dial-out", "dial-out"),
+    "answer": ("answer-out", "answer-in"),
+    "answerin": ("answer-in", "answer-in"),
+    "answerout": ("answer-out", "answer-out"),
+    "hangup": ("hangup", "hangup"),
+}
+#: Microseconds since 1970, as Telphin and RingMe write EventTime.
+MICROSECONDS = 1_000_000
+#: The shortest text that can be microseconds: seconds have ten digits.
+MICROSECOND_DIGITS = 14
+STATUSES = {"ANSWER", "BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL", "CALLING"}
+
+
+def read(message: Message, _earlier: Earlier) -> Reading:
+    """Return the report of one event of one extension."""
+    event = require(message, "EventType", "event")
+    if plain_name(event) not in EVENTS:
+        return passed_over("VoipNow's event", event)
+    outgoing, incoming = EVENTS[plain_name(event)]
+    is_out = _is_out(message, incoming)
+    return reported([_report(message, outgoing if is_out else incoming, is_out=is_out)], "")
+
+
+def _is_out(message: Message, event: str) -> bool:
+    """Return whether the extension made the call: CallFlow says it, or else the event."""
+    flow = message.text("CallFlow").upper()
+    if flow in {"IN", "OUT"}:
+        return flow == "OUT"
+    return event == "dial-out" or not message.text("CalledExtension")
+
+
+def _report(message: Message, event: str, *, is_out: bool) -> Fields:
+    caller, called = message.text("CallerExtension"), message.text("CalledExtension")
+    status = message.text("CallStatus").upper()
+    own = (caller, called) if is_out else (called, caller)
+    report: Fields = {
+        "event": event,
+        "extension": message.text("Extension") or own[0] or own[1],
+        "call_id": message.text("CallID"),
+        "leg_id": message.text("SubCallID", "CallAPIID"),
+        "caller_number": message.text("CallerIDNum"),
+        "caller_name": message.text("CallerIDName"),
+        "called_number": message.text("CalledNumber"),
+        "called_did": message.text("CalledDID"),
+        "caller_extension": caller,
+        "called_extension": called,
+        "peer": message.text("CalledNumber") if is_out else message.text("CallerIDNum"),
+        "cause": cause_of(message.text("HangupCause")),
+        "duration": seconds_of(message.text("Duration")),
+        "at": _moment(message.text("EventTime")),
+    }
+    if event == "hangup" and status in STATUSES:
+        report["status"] = status
+    return report
+
+
+def _moment(text: str) -> str:
+    if text.isdigit() and len(text) >= MICROSECOND_DIGITS:
+        return moment_of(text, units_per_second=MICROSECONDS)
+    return moment_of(text) or written_moment_of(text)

@@ -1,0 +1,207 @@
+"""The form of a hook."""
+
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from typing import Any
+
+from wtforms import (
+    BooleanField,
+    FieldList,
+    Form,
+    FormField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
+
+from callevents.db.models import GIVE_UP_SECONDS, Hook
+from callevents.delivery.request.url import display_url, is_same_origin
+from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.errors import InvalidError
+from callevents.hooks.options import GIVE_UP_CHOICES, Credentials, OwnHeader, Policy, read_policy
+from callevents.hooks.validation import HEADER_FIELD, MAX_OWN_HEADERS
+from callevents.web.forms import SentenceForm
+
+EMPTY_HEADERS = 2
+
+POLICY_FIELDS = (
+    "give_up_seconds",
+    "in_order",
+    "body_format",
+    "parameters",
+    "headers",
+    "auth",
+    "username",
+    "password",
+    "token",
+    "signing",
+)
+
+
+class Signing(StrEnum):
+    """What is to become of a hook's signing secret."""
+
+    KEEP = "keep"
+    NEW = "new"
+    REMOVE = "remove"
+
+
+class HeaderForm(Form):
+    """A row of an own header. Without a name it is not one."""
+
+    name = StringField("Name")
+    value = StringField("Value")
+
+
+class HookForm(SentenceForm):
+    """The dialog of a hook, in the original's order; then its policy.
+
+    Secrets are never filled in from what is stored. What is left empty is kept.
+    """
+
+    method = RadioField(
+        "Request method",
+        choices=[SelectChoice(method.value) for method in Method],
+        default=Method.GET.value,
+    )
+    url = StringField("Make request to")
+    active = BooleanField("This event is active", default=True)
+    note = TextAreaField("Note")
+
+    give_up_seconds = SelectField(
+        "Give up after",
+        choices=[
+            SelectChoice(seconds, label) for seconds, (_name, label) in GIVE_UP_CHOICES.items()
+        ],
+        coerce=int,
+        default=GIVE_UP_SECONDS,
+    )
+    in_order = BooleanField("Requests of one call wait for the one before", default=True)
+    body_format = RadioField(
+        "Body of a POST",
+        choices=[
+            SelectChoice(BodyFormat.FORM.value, "Form"),
+            SelectChoice(BodyFormat.JSON.value, "JSON"),
+        ],
+        default=BodyFormat.FORM.value,
+    )
+    parameters = RadioField(
+        "Parameters",
+        choices=[
+            SelectChoice(ParameterSet.ALL.value, "All"),
+            SelectChoice(ParameterSet.VOIPNOW.value, "VoipNow's ten"),
+            SelectChoice(ParameterSet.NONE.value, "None"),
+        ],
+        default=ParameterSet.ALL.value,
+    )
+    headers = FieldList(FormField(HeaderForm), "Own headers")
+    auth = RadioField(
+        "Authentication",
+        choices=[
+            SelectChoice(AuthKind.NONE.value, "None"),
+            SelectChoice(AuthKind.BASIC.value, "Basic"),
+            SelectChoice(AuthKind.BEARER.value, "Bearer"),
+        ],
+        default=AuthKind.NONE.value,
+    )
+    username = StringField("User name")
+    password = StringField("Password")
+    token = StringField("Token")
+    signing = RadioField("Signature", choices=[], default=Signing.KEEP.value)
+
+    #: Names of the headers, in lower case, and the kind of credentials, that can be kept.
+    kept_headers: Collection[str] = ()
+    kept_auth = AuthKind.NONE
+
+    @classmethod
+    def of(cls, posted: Any, hook: Hook | None = None) -> "HookForm":
+        """Return the form as it was sent, else as the hook is, else as a new one's."""
+        form = cls(posted, obj=hook, data={"headers": []})
+        stored = read_policy(hook).headers if hook else ()
+        if hook and (posted is None or is_same_origin(form.url.data or "", hook.url)):
+            form.kept_headers = {header.name.lower() for header in stored}
+            form.kept_auth = hook.auth
+        if posted is None and hook is not None:
+            form.url.data = display_url(hook.url)
+            for header in stored:
+                form.headers.append_entry({"name": header.name})
+        form._add_empty_headers()
+        form.signing.choices = _signing_choices(is_signed=bool(hook and hook.signing_secret))
+        return form
+
+    def values(self) -> dict[str, Any]:
+        """Return what the use cases take."""
+        return {
+            "method": Method(self.method.data),
+            "url": self.url.data or "",
+            "active": bool(self.active.data),
+            "note": self.note.data or "",
+            "policy": self.policy(),
+        }
+
+    def policy(self) -> Policy:
+        """Return the policy as it is typed; raises ValueError if a choice is none."""
+        return Policy(
+            self.give_up_seconds.data,
+            bool(self.in_order.data),
+            BodyFormat(self.body_format.data),
+            ParameterSet(self.parameters.data),
+            tuple(self._headers()),
+            self._credentials(),
+        )
+
+    def show(self, error: InvalidError) -> None:
+        """Put each sentence beside its field, those about own headers beside their rows."""
+        others = dict(error.errors)
+        for number, row in enumerate(self._filled_rows(), start=1):
+            row.form.name.errors = others.pop(f"{HEADER_FIELD}{number}", [])
+        super().show(InvalidError(others))
+
+    @property
+    def has_policy(self) -> bool:
+        """Whether the policy is not the one that hooks have of which nothing is said, or wrong."""
+        if any(self[name].errors for name in POLICY_FIELDS):
+            return True
+        try:
+            is_usual = self.policy() == Policy()
+        except ValueError:
+            return True
+        choices = list(self.signing.choices or ())
+        return not is_usual or len(choices) > 2 or self.signing.data != Signing.KEEP
+
+    def _headers(self) -> Iterator[OwnHeader]:
+        for row in self._filled_rows():
+            yield OwnHeader(row.form.name.data or "", row.form.value.data or None)
+
+    def _filled_rows(self) -> Iterator[Any]:
+        for row in self.headers:
+            if (row.form.name.data or "").strip() or (row.form.value.data or "").strip():
+                yield row
+
+    def _credentials(self) -> Credentials:
+        kind = AuthKind(self.auth.data)
+        if kind is AuthKind.BASIC:
+            return Credentials(kind, self.username.data or "", self.password.data or None)
+        return Credentials(kind, secret=self.token.data or None)
+
+    def _add_empty_headers(self) -> None:
+        """Have rows for two more headers, so that some can be added without JavaScript."""
+        filled = len(list(self._filled_rows()))
+        missing = min(filled + EMPTY_HEADERS, MAX_OWN_HEADERS) - len(self.headers)
+        for _ in range(missing):
+            self.headers.append_entry()
+
+
+def _signing_choices(*, is_signed: bool) -> list[SelectChoice]:
+    if is_signed:
+        return [
+            SelectChoice(Signing.KEEP.value, "Signed"),
+            SelectChoice(Signing.NEW.value, "New secret"),
+            SelectChoice(Signing.REMOVE.value, "Not signed"),
+        ]
+    return [
+        SelectChoice(Signing.KEEP.value, "Not signed"),
+        SelectChoice(Signing.NEW.value, "Signed"),
+    ]

@@ -1,0 +1,73 @@
+"""What the pages about call events show: the table's rows, and what a dialog is about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callevents.db.models import Delivery, Extension, Hook, Pbx
+from callevents.delivery.log import queries
+from callevents.enums import TABLE_ORDER, EventType
+from callevents.hooks import queries as hooks_queries
+from callevents.web.url_converters import place_of
+
+#: The extension of an example call where the request is for all of them.
+EXAMPLE_NUMBER = "101"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: a hook, or an event type that has none."""
+
+    event_type: EventType
+    hook: Hook | None
+    #: Counts from 1 within the event type.
+    position: int
+    last: Delivery | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of call events, and how many requests of all extensions are made as well."""
+
+    rows: Sequence[Row]
+    also: dict[EventType, int]
+
+    @property
+    def suspended(self) -> int:
+        """How many of the requests are suspended."""
+        return sum(row.hook is not None and row.hook.suspended_at is not None for row in self.rows)
+
+    def find_row(self, hook: Hook) -> Row:
+        """Return the hook's row; the hook is in the table."""
+        return next(row for row in self.rows if row.hook is hook)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a dialog is about: an event type of an extension, or of all, and a hook if it exists."""
+
+    pbx: Pbx
+    extension: Extension | None
+    event_type: EventType
+    hook: Hook | None = None
+
+    @property
+    def place(self) -> str:
+        """What stands for the extension in addresses."""
+        return place_of(self.extension)
+
+    @property
+    def number(self) -> str:
+        """The extension of an example call."""
+        return self.extension.number if self.extension else EXAMPLE_NUMBER
+
+
+def load_table(pbx: Pbx, extension: Extension | None) -> Table:
+    """Return the table of an extension, or of all extensions for None."""
+    own = hooks_queries.list_hooks(pbx, extension)
+    last = queries.last_deliveries(own)
+    rows = []
+    for event_type in TABLE_ORDER:
+        same: list[Hook | None] = [hook for hook in own if hook.event_type is event_type]
+        for position, hook in enumerate(same or [None], start=1):
+            rows.append(Row(event_type, hook, position, last.get(hook.id) if hook else None))
+    return Table(rows, hooks_queries.count_active_of_all(pbx) if extension else {})

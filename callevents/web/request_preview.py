@@ -1,0 +1,81 @@
+"""The request of an example call, made of what is typed in the dialog."""
+
+from dataclasses import dataclass
+
+from callevents.db.models import utc_now
+from callevents.delivery.request.build import Parameters, Recipe, Request, build_request
+from callevents.delivery.request.signing import Signing
+from callevents.delivery.request.url import ReceiverUrl, check_url
+from callevents.enums import Method
+from callevents.errors import InvalidError
+from callevents.hooks.preview import example_parameters, typed_recipe
+from callevents.hooks.validation import check_policy
+from callevents.web.hook_form import HookForm
+from callevents.web.hook_form import Signing as SigningChoice
+from callevents.web.hook_table import Target
+
+#: Signs what is only shown: nobody verifies it.
+EXAMPLE_SECRET = "whsec_" + "RXhhbXBsZSBvZiBhIHNlY3JldCwgZm9yIHBhZ2Vz"
+
+
+@dataclass(frozen=True)
+class Example:
+    """The request for an example call as text, or the sentence why there is none."""
+
+    text: str = ""
+    problem: str = ""
+    #: An international host name as people write it and as it is sent; empty for others.
+    host: str = ""
+    wire_host: str = ""
+
+
+def example_request(form: HookForm, target: Target) -> Example:
+    """Return the very request that the form's values would make for an example call."""
+    if not (form.url.data or "").strip():
+        return Example()
+    try:
+        url, recipe = read_typed(form, target)
+    except InvalidError as error:
+        return Example(problem=str(error))
+    request = _build(form, target, recipe)
+    text = request.as_text(utc_now())
+    if url.display_host == url.host:
+        return Example(text)
+    return Example(text, host=url.display_host, wire_host=url.host)
+
+
+def read_typed(
+    form: HookForm, target: Target, kept: Recipe | None = None
+) -> tuple[ReceiverUrl, Recipe]:
+    """Return the URL and the recipe as typed; raises InvalidError.
+
+    Secrets that are kept come from `kept`; without that they are empty, which cannot be seen.
+    """
+    url = check_url(form.url.data or "")
+    try:
+        policy = check_policy(form.policy(), target.hook, url.url)
+    except ValueError:
+        raise InvalidError.of("form", "One of the choices does not exist.") from None
+    method = Method.POST if form.method.data == Method.POST else Method.GET
+    return url, typed_recipe(method, url.url, policy, kept)
+
+
+def _build(form: HookForm, target: Target, recipe: Recipe) -> Request:
+    """Return what is shown: signed, if it will be, by nobody's secret."""
+    values = example_values(target)
+    is_signed = bool(target.hook and target.hook.signing_secret)
+    if form.signing.data != SigningChoice.KEEP:
+        is_signed = form.signing.data == SigningChoice.NEW
+    message_id = dict(values)["DeliveryID"]
+    signing = Signing(message_id, EXAMPLE_SECRET) if is_signed else None
+    return build_request(recipe, values, signing=signing)
+
+
+def example_values(target: Target) -> Parameters:
+    """Return the parameters of an example call."""
+    return example_parameters(
+        target.event_type,
+        pbx_slug=target.pbx.slug,
+        extension=target.number,
+        event_id=target.hook.event_id if target.hook else "",
+    )

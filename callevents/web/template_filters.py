@@ -1,0 +1,172 @@
+"""What templates use: times, shortened ids, icons, states, and what the frame of a page needs."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from math import floor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, request, url_for
+from flask import session as cookie
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
+
+from callevents.db.models import MAX_NOTE_LENGTH, Hook, Pbx
+from callevents.delivery.log.filters import phase_of
+from callevents.delivery.log.wait_reason import find_paused_origin
+from callevents.delivery.request.masking import mask_address
+from callevents.delivery.request.placeholders import PARAMETER_NAMES
+from callevents.delivery.request.url import display_url
+from callevents.enums import TABLE_ORDER
+from callevents.pbxs import pbxs
+from callevents.web.errors import find_error_response
+from callevents.web.login import LAST_PBX, find_signed_in
+
+THEMES = ("system", "light", "dark")
+THEME_COOKIE = "callevents_theme"
+ICONS = "vendor/bootstrap-icons-1.13.2/icons.svg"
+#: A URL's last characters that stay whole when its middle gives way.
+URL_END_LENGTH = 22
+
+
+def init_app(app: Flask) -> None:
+    """Give templates their filters, functions and frame."""
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    texts = (moment, short_id, url_parts, shown_url, duration, percent)
+    facts = (phase_of, find_paused_origin, status_of)
+    for text_filter in (*texts, *facts):
+        app.jinja_env.filters[text_filter.__name__] = text_filter
+    for function in (asset, icon, csrf_field):
+        app.jinja_env.globals[function.__name__] = function
+    app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
+    app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
+    app.jinja_env.globals["PARAMETER_NAMES"] = PARAMETER_NAMES
+    app.context_processor(_frame)
+    app.after_request(_remember_pbx)
+
+
+def asset(filename: str) -> str:
+    """Return a static file's URL, which changes with its content."""
+    folder = current_app.static_folder or ""
+    return url_for("static", filename=filename, v=_version(Path(folder) / filename))
+
+
+@cache
+def _version(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def icon(name: str, kind: str = "") -> Markup:
+    """Return an icon that programs for the blind pass over."""
+    return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>').format(
+        kind, asset(ICONS), name
+    )
+
+
+def csrf_field() -> Markup:
+    """Return the hidden field that each form needs."""
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+
+
+def moment(when: datetime, style: str = "ago") -> Markup:
+    """Return a time: in UTC, for the page's script to put into the reader's zone.
+
+    Styles: `ago`, `in` (to come), `clock` (with milliseconds), `minute` (the time only), `full`.
+    """
+    utc = when.astimezone(UTC)
+    milliseconds = f"{utc.microsecond // 1000:03}"
+    return Markup('<time datetime="{}" title="{}" data-time="{}">{}</time>').format(
+        f"{utc:%Y-%m-%dT%H:%M:%S}.{milliseconds}Z",
+        f"{utc:%Y-%m-%d %H:%M:%S}.{milliseconds} UTC",
+        style,
+        f"{utc:%H:%M}" if style == "minute" else f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+    )
+
+
+def duration(milliseconds: float) -> str:
+    """Return how long that is, with two figures: 38 ms, 1.2 s, 15 min, 3.5 h."""
+    units = (("h", 3_600_000), ("min", 60_000), ("s", 1000))
+    unit, size = next(
+        ((unit, size) for unit, size in units if round(milliseconds) >= size), ("ms", 1)
+    )
+    amount = milliseconds / size
+    return f"{amount:.0f} {unit}" if amount >= 10 else f"{round(amount, 1):g} {unit}"
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent, rounded down so that only all is a hundred."""
+    return f"{floor(share * 1000) / 10:.1f} %" if share < 1 else "100 %"
+
+
+def short_id(text: str) -> str:
+    """Return an id's beginning and end."""
+    return f"{text[:4]}…{text[-4:]}"
+
+
+def shown_url(url: str) -> str:
+    """Return a URL as people write it, values that look secret masked."""
+    return display_url(mask_address(url))
+
+
+def url_parts(url: str) -> tuple[str, str]:
+    """Return a URL as it is shown, cut before its end: what stands before may give way."""
+    shown = shown_url(url)
+    parts = urlsplit(shown)
+    host_end = len(f"{parts.scheme}://{parts.netloc}")
+    last_part = shown.partition("?")[0].rfind("/")
+    cut = last_part if len(shown) - last_part <= URL_END_LENGTH else len(shown) - URL_END_LENGTH
+    cut = max(host_end, cut)
+    return shown[:cut], shown[cut:]
+
+
+def status_of(hooks: Sequence[Hook]) -> str:
+    """Return what an icon shows of hooks of one event, `none` where there are none.
+
+    Others: `enabled`, `disabled`, `mixed`, and `suspended` if any active one is.
+    """
+    if not hooks:
+        return "none"
+    if any(hook.active and hook.suspended_at for hook in hooks):
+        return "suspended"
+    states = {hook.active for hook in hooks}
+    return "mixed" if len(states) == 2 else "enabled" if hooks[0].active else "disabled"
+
+
+def find_last_pbx(known: Sequence[Pbx]) -> Pbx | None:
+    """Return the PBX last looked at, else the first one there is."""
+    last = cookie.get(LAST_PBX)
+    return next((pbx for pbx in known if pbx.slug == last), known[0] if known else None)
+
+
+def _frame() -> dict[str, object]:
+    """Return what the bar at a page's top needs; asked for only by pages that have it."""
+
+    @cache
+    def all_pbxs() -> Sequence[Pbx]:
+        return pbxs.list_pbxs() if find_signed_in() else ()
+
+    @cache
+    def current_pbx() -> Pbx | None:
+        slug = (request.view_args or {}).get("slug")
+        found = next((pbx for pbx in all_pbxs() if pbx.slug == slug), None)
+        return found or find_last_pbx(all_pbxs())
+
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return {
+        "all_pbxs": all_pbxs,
+        "current_pbx": current_pbx,
+        "theme": theme if theme in THEMES else "system",
+        "themes": THEMES,
+    }
+
+
+def _remember_pbx(response: Response) -> Response:
+    """Remember which PBX somebody has looked at."""
+    slug = (request.view_args or {}).get("slug")
+    is_page = request.method == "GET" and response.status_code == 200 and not find_error_response()
+    if slug and is_page and cookie.get(LAST_PBX) != slug:
+        cookie[LAST_PBX] = slug
+    return response

@@ -1,0 +1,88 @@
+"""'Send test': the example request of the dialog is made at once, beside the log.
+
+It holds a thread of the web server, so each person has one at a time, and all have few.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from callevents.delivery.http.client import Answer, Transport
+from callevents.delivery.request.build import Request, build_request
+from callevents.delivery.request.load import read_recipe, read_signing
+from callevents.errors import ConflictError, InvalidError
+from callevents.extensions import app_state, cipher, db
+from callevents.security.encryption import UnreadableError
+from callevents.web.hook_form import HookForm, Signing
+from callevents.web.hook_table import Target
+from callevents.web.request_preview import example_values, read_typed
+
+#: Tells receivers that nothing has happened.
+MARK = (("Test", "1"),)
+MOST_AT_ONCE = 4
+#: So many characters of the answer are shown.
+MAX_SHOWN = 4000
+
+_running: set[int] = set()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a test, or the sentence why there was none."""
+
+    answer: Answer | None = None
+    problem: str = ""
+
+    @property
+    def body(self) -> str:
+        """The beginning of the answer's text."""
+        return self.answer.body[:MAX_SHOWN] if self.answer else ""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there was more."""
+        answer = self.answer
+        return answer is not None and (answer.truncated or len(answer.body) > MAX_SHOWN)
+
+
+def try_out(form: HookForm, target: Target, user_id: int) -> Trial:
+    """Make the request that the form's values make for an example call; wait for the answer."""
+    try:
+        with _turn(user_id):
+            request = _make(form, target)
+            # Nothing is read any more, and a slow receiver must not hold a transaction open.
+            db.session.rollback()
+            with closing(Transport(app_state().settings)) as transport:
+                return Trial(transport.send(request))
+    except (InvalidError, UnreadableError, ConflictError) as error:
+        return Trial(problem=str(error))
+
+
+def _make(form: HookForm, target: Target) -> Request:
+    """Return the request, kept secrets included; raises InvalidError, UnreadableError."""
+    hook = target.hook
+    kept = read_recipe(hook, cipher.bound) if hook else None
+    _url, recipe = read_typed(form, target, kept)
+    values = example_values(target)
+    signing = None
+    if hook and form.signing.data != Signing.REMOVE:
+        signing = read_signing(hook, cipher.bound, dict(values)["DeliveryID"])
+    return build_request(recipe, values, marks=MARK, signing=signing)
+
+
+@contextmanager
+def _turn(user_id: int) -> Iterator[None]:
+    """Take a turn and give it back; raises ConflictError if it is not the person's."""
+    with _lock:
+        if user_id in _running:
+            raise ConflictError("A test of yours is still under way. Wait until it has ended.")
+        if len(_running) >= MOST_AT_ONCE:
+            raise ConflictError("Others are testing now. Please try again in a few seconds.")
+        _running.add(user_id)
+    try:
+        yield
+    finally:
+        with _lock:
+            _running.discard(user_id)

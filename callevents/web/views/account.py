@@ -1,0 +1,131 @@
+"""Sign in, sign out, change the password, choose the theme."""
+
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_login import current_user
+
+from callevents import users
+from callevents.db.models import User
+from callevents.db.session import begin_write
+from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
+from callevents.extensions import db
+from callevents.web import htmx, login
+from callevents.web.access import for_everyone, for_users, reads_only
+from callevents.web.forms import PasswordForm, SignInForm
+from callevents.web.template_filters import THEME_COOKIE, THEMES
+
+bp = Blueprint("account", __name__)
+
+ONE_YEAR_SECONDS = 365 * 24 * 3600
+
+
+@bp.get("/sign-in")
+@for_everyone
+def sign_in() -> Any:
+    """Show the sign-in form."""
+    if login.find_signed_in():
+        return redirect(url_for("start.show"))
+    return render_template("account/sign_in.html", form=SignInForm(), problem="")
+
+
+@bp.post("/sign-in")
+@for_everyone
+@reads_only
+def do_sign_in() -> Any:
+    """Sign in, and go on to the page that was wanted."""
+    form = SignInForm(request.form)
+    try:
+        attempt = users.try_password(
+            form.username.data or "", form.password.data or "", request.remote_addr or ""
+        )
+        # A writer only now that the slow comparison is over.
+        begin_write()
+        user = users.sign_in(attempt)
+    except (SignInError, TooManyAttemptsError) as error:
+        # Committed too, so that the failure counts.
+        db.session.commit()
+        return _refused(form, error)
+    db.session.commit()
+    wanted = login.begin(user)
+    return redirect(wanted or url_for("start.show"), code=303)
+
+
+@bp.post("/sign-out")
+@for_users
+@reads_only
+def sign_out() -> Any:
+    """Sign out."""
+    login.end()
+    return htmx.go_to(url_for("account.sign_in"), "You have signed out.")
+
+
+@bp.get("/account")
+def show() -> str:
+    """Show who is signed in, and what that user can choose."""
+    return render_template("account/show.html")
+
+
+@bp.route("/account/password", methods=["GET", "POST"])
+@for_users
+@reads_only
+def change_password() -> Any:
+    """Show the form for another password; change it, which ends the user's other sessions."""
+    form = PasswordForm(request.form)
+    if request.method == "POST":
+        user_id = current_user.id
+        try:
+            new_hash = users.hash_new_password(
+                current_user, form.current.data or "", form.new.data or ""
+            )
+        except InvalidError as error:
+            form.show(error)
+        else:
+            begin_write()
+            user = db.session.get_one(User, user_id)
+            users.change_password(user, new_hash)
+            db.session.commit()
+            login.begin(user)
+            return htmx.go_to(url_for("account.show"), "Your password is changed.")
+    return render_template("account/password.html", form=form), 422 if form.errors else 200
+
+
+@bp.post("/account/theme")
+@for_everyone
+@reads_only
+def choose_theme() -> Any:
+    """Keep the theme in a cookie: light, dark, or what the system has."""
+    theme = request.form.get("theme", "")
+    if theme not in THEMES:
+        abort(400, "There is no such theme.")
+    response = redirect(url_for("account.show"), code=303)
+    if htmx.is_htmx():
+        htmx.tell("theme", name=theme)
+        response = Response(status=204)
+    response.set_cookie(
+        THEME_COOKIE,
+        theme,
+        max_age=ONE_YEAR_SECONDS,
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def _refused(form: SignInForm, error: SignInError | TooManyAttemptsError) -> Response:
+    page = render_template("account/sign_in.html", form=form, problem=str(error))
+    response = make_response(page, 422)
+    if isinstance(error, TooManyAttemptsError):
+        response.status_code = 429
+        response.headers["Retry-After"] = str(error.wait_seconds)
+    return response

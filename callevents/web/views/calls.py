@@ -1,0 +1,38 @@
+"""The page of one call: what happened, and what was told to whom about it."""
+
+from itertools import chain
+from typing import Any
+
+from flask import Blueprint, render_template, request
+
+from callevents.delivery.log.call_timeline import get_call
+from callevents.delivery.log.wait_reason import find_reasons
+from callevents.enums import DeliveryState
+from callevents.pbxs import pbxs
+from callevents.web import htmx
+from callevents.web.views.deliveries import version_of
+
+bp = Blueprint("calls", __name__, url_prefix="/pbxs/<slug>/call")
+
+
+@bp.get("")
+def show(slug: str) -> Any:
+    """Show the call whose id is in the query, because it may have any characters."""
+    pbx = pbxs.get_pbx(slug)
+    call = get_call(pbx, request.args.get("id", ""))
+    deliveries = list(chain(*call.deliveries.values()))
+    reasons = find_reasons(deliveries)
+    behind = [one.behind for one in reasons.values()]
+    version = version_of(deliveries, [event.id for event in call.events], behind)
+    if htmx.has_version(version):
+        return htmx.unchanged()
+    page = render_template(
+        "calls/_call.html" if htmx.is_htmx() else "calls/show.html",
+        pbx=pbx,
+        call=call,
+        reasons=reasons,
+        start=call.events[0].happened_at,
+        is_open=any(one.state is DeliveryState.PENDING for one in deliveries),
+        version=version,
+    )
+    return htmx.versioned(page, version)

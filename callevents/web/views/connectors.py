@@ -1,0 +1,166 @@
+"""A PBX's connector: how it fares, set, removed."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from wtforms import BooleanField, PasswordField, RadioField, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
+
+from callevents.db.models import Connector, Pbx, utc_now
+from callevents.enums import ConnectorKind, ConnectorState
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.pbxs import connectors, pbxs, suggestions
+from callevents.pbxs.connectors import Access
+from callevents.web import dialogs, htmx
+from callevents.web.access import for_admins
+from callevents.web.dialogs import posted
+from callevents.web.forms import SentenceForm
+
+bp = Blueprint("connectors", __name__, url_prefix="/pbxs/<slug>/connector")
+
+CHANGED = "connector-changed"
+
+
+class ConnectorForm(SentenceForm):
+    """How a PBX is reached. The stored secret is never filled in; left empty, it is kept."""
+
+    kind = RadioField(
+        "PBX",
+        choices=[SelectChoice(kind.value, kind.label) for kind in ConnectorKind],
+        default=ConnectorKind.ASTERISK.value,
+    )
+    host = StringField("Host")
+    port = StringField("Port")
+    username = StringField("User")
+    secret = PasswordField("Secret")
+    uses_tls = BooleanField("The connection is encrypted (TLS)")
+    enabled = BooleanField("Listen to this PBX", default=True)
+    extension_pattern = StringField("Extensions by pattern")
+
+    def access(self) -> Access:
+        """Return what was entered; raises InvalidError about the port and the kind."""
+        try:
+            kind = ConnectorKind(self.kind.data)
+        except ValueError:
+            raise InvalidError.of("kind", "Choose one of the two.") from None
+        port = (self.port.data or "").strip() or str(kind.port)
+        if not (port.isascii() and port.isdigit() and len(port) <= 5):
+            raise InvalidError.of("port", "The port is a whole number from 1 to 65535.")
+        return Access(
+            kind=kind,
+            host=self.host.data or "",
+            port=int(port),
+            username=self.username.data or "",
+            secret=self.secret.data or "",
+            uses_tls=bool(self.uses_tls.data),
+            enabled=bool(self.enabled.data),
+            extension_pattern=self.extension_pattern.data or "",
+        )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What people see of how a connector fares."""
+
+    text: str
+    #: `good`, `bad`, or nothing of either.
+    kind: str
+    icon: str
+
+
+DISABLED = Shown("disabled", "", "pause-circle")
+UNATTENDED = Shown("no listener runs", "bad", "exclamation-triangle-fill")
+STATES = {
+    ConnectorState.CONNECTED: Shown("connected", "good", "check-circle-fill"),
+    ConnectorState.CONNECTING: Shown("connecting", "", "hourglass-split"),
+    ConnectorState.PAUSING: Shown("not connected", "bad", "x-circle-fill"),
+}
+
+
+def look(pbx: Pbx) -> dict[str, Any]:
+    """Return what the part of the page about the connector shows."""
+    connector = connectors.find_connector(pbx)
+    shown = _shown(connector) if connector else None
+    proposed = suggestions.count_proposals(pbx)
+    version = _version(connector, shown, proposed)
+    return {"connector": connector, "shown": shown, "proposed": proposed, "version": version}
+
+
+@bp.get("")
+def show(slug: str) -> Any:
+    """Show the part of the PBX's page about its connector, if it has changed."""
+    pbx = pbxs.get_pbx(slug)
+    if not htmx.is_htmx():
+        return redirect(url_for("pbxs.show", slug=slug), code=303)
+    view = look(pbx)
+    if htmx.has_version(view["version"]):
+        return htmx.unchanged()
+    page = render_template("connectors/_connector.html", pbx=pbx, **view)
+    return htmx.versioned(page, view["version"])
+
+
+@bp.route("/edit", methods=["GET", "POST"])
+@for_admins
+def edit(slug: str) -> Any:
+    """Show the form of the connector; set it."""
+    pbx = pbxs.get_pbx(slug)
+    connector = connectors.find_connector(pbx)
+    form = ConnectorForm(posted(), obj=connector)
+    if request.method == "POST":
+        try:
+            connectors.set_connector(pbx, form.access())
+        except InvalidError as error:
+            form.show(error)
+        else:
+            db.session.commit()
+            text = f"The connector of {pbx.name} is set."
+            return dialogs.finish(text, url_for("pbxs.show", slug=slug), CHANGED)
+    status = 422 if form.errors else 200
+    return dialogs.show(
+        "connectors/edit.html", status=status, pbx=pbx, form=form, has_secret=bool(connector)
+    )
+
+
+@bp.route("/remove", methods=["GET", "POST"])
+@for_admins
+def remove(slug: str) -> Any:
+    """Ask whether to remove the connector; remove it."""
+    pbx = pbxs.get_pbx(slug)
+    connector = connectors.get_connector(pbx)
+    if request.method == "GET":
+        return dialogs.show("connectors/remove.html", pbx=pbx, connector=connector)
+    connectors.remove_connector(pbx)
+    db.session.commit()
+    text = f"{pbx.name} is not listened to any more."
+    return dialogs.finish(text, url_for("pbxs.show", slug=slug), CHANGED)
+
+
+@bp.post("/list")
+def want_list(slug: str) -> Any:
+    """Have the PBX asked for its extensions."""
+    pbx = pbxs.get_pbx(slug)
+    connectors.want_list(pbx)
+    db.session.commit()
+    return dialogs.finish(
+        f"{pbx.name} is asked for its extensions.", url_for("pbxs.show", slug=slug), CHANGED
+    )
+
+
+def _shown(connector: Connector) -> Shown:
+    if not connector.enabled:
+        return DISABLED
+    if connector.leader_until is None or connector.leader_until < utc_now():
+        return UNATTENDED
+    return STATES[connector.state]
+
+
+def _version(connector: Connector | None, shown: Shown | None, proposed: int) -> str:
+    """Return a digest of all that is shown and may change."""
+    names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
+    more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")
+    listed = ("list_wanted_at", "listed_at", "listed", "list_notice")
+    facts = [getattr(connector, name, None) for name in (*names, *more, *listed)]
+    return sha256(repr((shown, proposed, facts)).encode()).hexdigest()[:24]

@@ -1,0 +1,106 @@
+"""The log of deliveries, live: lists with a filter, and a page for each."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from callevents.db.models import Delivery
+from callevents.delivery.log import queries
+from callevents.delivery.log.filters import PHASES
+from callevents.delivery.log.lookup import find_named
+from callevents.delivery.log.pagination import Page, find_page
+from callevents.delivery.log.wait_reason import find_paused_origin, find_reasons
+from callevents.delivery.request.curl import as_curl
+from callevents.errors import InvalidError
+from callevents.hooks.queries import list_origins
+from callevents.pbxs import pbxs
+from callevents.web import htmx
+from callevents.web.delivery_filters import LABELS, LONGEST, PERIODS, STATES, View
+
+bp = Blueprint("deliveries", __name__)
+
+PAGE_SIZE = 50
+
+
+@bp.get("/pbxs/<slug>/deliveries")
+@bp.get("/deliveries", endpoint="index_of_all")
+def index(slug: str | None = None) -> Any:
+    """List deliveries, newest first; to a poll, answer only if something has changed."""
+    view = View.of_request(slug)
+    problems: dict[str, list[str]] = {}
+    try:
+        page = find_page(view.filter(), limit=PAGE_SIZE, before=view.before)
+    except InvalidError as error:
+        page, problems = Page([]), error.errors
+    version = version_of(page.found, problems, page.before, page.searched_to)
+    if htmx.has_version(version):
+        return htmx.unchanged()
+    html = render_template(
+        "deliveries/_list.html" if htmx.is_htmx() else "deliveries/index.html",
+        view=view,
+        page=page,
+        problems=problems,
+        version=version,
+        origins=() if htmx.is_htmx() else list_origins(view.pbx),
+        is_filtering=htmx.is_asked_by("filter"),
+        LABELS=LABELS,
+        PERIODS=PERIODS,
+        PHASES=PHASES,
+        STATES=STATES,
+    )
+    if htmx.is_asked_by("filter"):
+        # Without what was left empty.
+        htmx.replace_url(view.url())
+    return htmx.versioned(html, version)
+
+
+@bp.get("/pbxs/<slug>/deliveries/find")
+@bp.get("/deliveries/find", endpoint="find_of_all")
+def find(slug: str | None = None) -> Any:
+    """Go to what has the id or number searched for."""
+    view = View.of_request(slug)
+    text = request.args.get("q", "").strip()[:LONGEST]
+    named = find_named(text, view.pbx) if text else {}
+    if named is None:
+        flash(f"No delivery, call, extension or Event ID is named {text!r} here.", "error")
+        return redirect(view.url(), code=303)
+    if (delivery := named.get("delivery")) is not None:
+        where = url_for(".show", slug=delivery.pbx.slug, delivery_id=delivery.id)
+        return redirect(where, code=303)
+    return redirect(View(view.pbx, named).url(), code=303)
+
+
+@bp.get("/pbxs/<slug>/deliveries/<id:delivery_id>")
+def show(slug: str, delivery_id: str) -> Any:
+    """Show a delivery and its attempts: what was sent, and what came back."""
+    pbx = pbxs.get_pbx(slug)
+    delivery = queries.get_delivery(delivery_id, pbx)
+    reasons = find_reasons([delivery])[delivery.id]
+    version = version_of([delivery], reasons.behind)
+    if htmx.has_version(version):
+        return htmx.unchanged()
+    attempts = queries.list_attempts(delivery)
+    page = render_template(
+        "deliveries/_delivery.html" if htmx.is_htmx() else "deliveries/show.html",
+        pbx=pbx,
+        delivery=delivery,
+        event=delivery.call_event,
+        attempts=attempts,
+        reasons=reasons,
+        as_curl=as_curl,
+        version=version,
+    )
+    return htmx.versioned(page, version)
+
+
+def version_of(deliveries: Iterable[Delivery], *more: object) -> str:
+    """Return a digest of all that pages show of the deliveries and that may change."""
+    digest = sha256(repr(more).encode())
+    for one in deliveries:
+        facts = (one.id, one.state, one.attempts, one.due_at, one.claimed_at, one.url, one.method)
+        origin = find_paused_origin(one)
+        paused = origin and (origin.probe_at, origin.error)
+        digest.update(repr((*facts, one.resent_at, one.parked, paused)).encode())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,148 @@
+"""What admins do to deliveries: send again, try now, cancel; one, or all that a filter shows."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, redirect, request, url_for
+
+from callevents.db.models import utc_now
+from callevents.delivery.log import queries
+from callevents.delivery.log.bulk import Act, Progress, act_on_all, summarise
+from callevents.delivery.log.filters import Filter
+from callevents.delivery.log.resend import Done, Refusal, cancel, resend
+from callevents.enums import DeliveryState
+from callevents.errors import ConflictError
+from callevents.extensions import db
+from callevents.hooks import queries as hooks_queries
+from callevents.jobs import wake
+from callevents.pbxs import pbxs
+from callevents.web import dialogs, htmx
+from callevents.web.access import for_admins
+from callevents.web.delivery_filters import PERIODS, View
+
+bp = Blueprint("delivery_actions", __name__)
+
+CHANGED = "deliveries-changed"
+#: What one request may do before it tells how far it has come.
+MAX_ROWS = 5_000
+MAX_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to be done to deliveries, and how it is called."""
+
+    name: str
+    title: str
+    #: What its button says, with how many deliveries they are.
+    button: str
+    done: str
+    act: Act
+    #: What of the filter it is about.
+    choose: Callable[[Filter], Filter]
+
+
+RESEND = Action(
+    "resend", "Send again", "Send {} again", "sent again", resend, lambda wanted: wanted
+)
+CANCEL = Action("cancel", "Cancel", "Cancel {}", "cancelled", cancel, Filter.of_waiting)
+
+
+@bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/resend", endpoint="resend")
+def resend_one(slug: str, delivery_id: str) -> Any:
+    """Send the delivery again; one that waits is tried now."""
+    return _act_on_one(RESEND, slug, delivery_id)
+
+
+@bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/cancel", endpoint="cancel")
+def cancel_one(slug: str, delivery_id: str) -> Any:
+    """Cancel the delivery, which waits."""
+    return _act_on_one(CANCEL, slug, delivery_id)
+
+
+@bp.route("/pbxs/<slug>/deliveries/resend", methods=["GET", "POST"])
+@bp.route("/deliveries/resend", endpoint="resend_all_of_all", methods=["GET", "POST"])
+@for_admins
+def resend_all(slug: str | None = None) -> Any:
+    """Ask whether to send again all that the filter shows, with their number; do it."""
+    return _act_on_all(RESEND, View.of_request(slug))
+
+
+@bp.route("/pbxs/<slug>/deliveries/cancel", methods=["GET", "POST"])
+@bp.route("/deliveries/cancel", endpoint="cancel_all_of_all", methods=["GET", "POST"])
+@for_admins
+def cancel_all(slug: str | None = None) -> Any:
+    """Ask whether to cancel all that the filter shows and that waits; do it."""
+    return _act_on_all(CANCEL, View.of_request(slug))
+
+
+@bp.get("/pbxs/<slug>/requests/<event_id>/recover")
+@for_admins
+def recover(slug: str, event_id: str) -> Response:
+    """Ask since when to send again what has failed of a request."""
+    pbx = pbxs.get_pbx(slug)
+    hook = hooks_queries.get_hook(event_id, pbx)
+    return dialogs.show("deliveries/recover.html", pbx=pbx, hook=hook, PERIODS=PERIODS)
+
+
+def _act_on_one(action: Action, slug: str, delivery_id: str) -> Any:
+    pbx = pbxs.get_pbx(slug)
+    delivery = queries.get_delivery(delivery_id, pbx)
+    is_tried_now = action is RESEND and delivery.state is DeliveryState.PENDING
+    done = action.act([delivery.id], utc_now())
+    if done.refused:
+        raise ConflictError(f"The delivery is not {action.done}: {next(iter(done.refused))}.")
+    db.session.commit()
+    wake()
+    htmx.toast(f"The delivery is {'due now' if is_tried_now else action.done}.")
+    if htmx.is_htmx():
+        htmx.tell(CHANGED)
+        return Response(status=204)
+    if "from_list" in request.args:
+        return redirect(View.of_request(slug if request.args["from_list"] else None).url(), 303)
+    return redirect(url_for("deliveries.show", slug=slug, delivery_id=delivery_id), code=303)
+
+
+def _act_on_all(action: Action, view: View) -> Any:
+    wanted = action.choose(view.filter())
+    if request.method == "GET":
+        return _ask(action, view.fixed(), Progress())
+    began = time.monotonic()
+    progress = Progress()
+    for progress in act_on_all(action.act, wanted, view.before):
+        db.session.commit()
+        wake()
+        if progress.seen >= MAX_ROWS or time.monotonic() - began >= MAX_SECONDS:
+            break
+    if progress.before is not None:
+        return _ask(action, view.at(progress.before), progress)
+    return dialogs.finish(describe(action, progress), view.at(None).url(), CHANGED)
+
+
+def _ask(action: Action, view: View, progress: Progress) -> Response:
+    summary = summarise(action.choose(view.filter()), view.before)
+    left_out = summary.refused if action is RESEND else Counter[Refusal]()
+    return dialogs.show(
+        "deliveries/act.html",
+        action=action,
+        view=view,
+        progress=describe(action, progress) if progress.seen else "",
+        summary=summary,
+        left_out=left_out,
+        number=summary.total - left_out.total(),
+    )
+
+
+def describe(action: Action, done: Done | Progress) -> str:
+    """Return the sentences about what was done, and about what was not, and why."""
+    parts = [f"{count_deliveries(done.changed)} {action.done}."]
+    parts += [f"{count:,} left out: {refusal}." for refusal, count in done.refused.items()]
+    return " ".join(parts)
+
+
+def count_deliveries(count: int) -> str:
+    """Return the number of deliveries in words."""
+    return f"{count:,} {'delivery is' if count == 1 else 'deliveries are'}"

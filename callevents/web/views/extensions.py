@@ -1,0 +1,135 @@
+"""The extensions of a PBX: list, search, add, rename, delete."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+
+from callevents.db.models import Pbx
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.hooks import queries, suspension
+from callevents.pbxs import extensions, pbxs, suggestions
+from callevents.pbxs.extensions import Sort
+from callevents.web import dialogs, htmx
+from callevents.web.access import for_admins
+from callevents.web.dialogs import posted
+from callevents.web.forms import ExtensionForm, NameForm
+
+bp = Blueprint("extensions", __name__, url_prefix="/pbxs/<slug>/extensions")
+
+LONGEST_SEARCH = 200
+CHANGED = "extensions-changed"
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of the list is looked at."""
+
+    search: str
+    sort: Sort
+    descending: bool
+    page: int
+
+    @classmethod
+    def of_request(cls) -> "View":
+        """Read it from the query; what makes no sense counts as nothing."""
+        sort = request.args.get("sort", "")
+        return cls(
+            search=request.args.get("q", "")[:LONGEST_SEARCH].strip(),
+            sort=Sort(sort) if sort in list(Sort) else Sort.NUMBER,
+            descending=request.args.get("order") == "desc",
+            page=max(1, request.args.get("page", 1, type=int)),
+        )
+
+    def query(self, **changes: object) -> dict[str, Any]:
+        """Return the query of this part, or of another one; without what goes without saying."""
+        sort = changes.get("sort", self.sort)
+        values: dict[str, Any] = {
+            "q": changes.get("search", self.search) or None,
+            "sort": None if sort is Sort.NUMBER else sort,
+            "order": "desc" if changes.get("descending", self.descending) else None,
+            "page": changes.get("page", self.page),
+        }
+        if values["page"] == 1:
+            del values["page"]
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@bp.get("")
+def index(slug: str) -> str:
+    """List a page of the extensions, with the states of their requests."""
+    pbx = pbxs.get_pbx(slug)
+    view = View.of_request()
+    return render_template(
+        "extensions/_list.html" if htmx.is_htmx() else "extensions/index.html",
+        pbx=pbx,
+        view=view,
+        Sort=Sort,
+        found=extensions.find_extensions(
+            pbx, view.search, sort=view.sort, descending=view.descending, page=view.page
+        ),
+        suspended=suspension.count_suspended(pbx),
+        proposals=() if view.search else suggestions.list_proposals(pbx),
+        proposed=suggestions.count_proposals(pbx),
+    )
+
+
+@bp.route("/new", methods=["GET", "POST"])
+@for_admins
+def add(slug: str) -> Any:
+    """Show the form of a new extension; add it."""
+    pbx = pbxs.get_pbx(slug)
+    form = ExtensionForm(posted(), data=request.args.to_dict())
+    if request.method == "POST":
+        try:
+            added = extensions.add_extension(pbx, form.number.data or "", form.name.data or "")
+        except InvalidError as error:
+            form.show(error)
+        else:
+            db.session.commit()
+            return dialogs.finish(
+                f"{added.number} is added.", url_for(".index", slug=slug), CHANGED
+            )
+    status = 422 if form.errors else 200
+    return dialogs.show("extensions/add.html", status=status, pbx=pbx, form=form)
+
+
+@bp.route("/<id:extension_id>/rename", methods=["GET", "POST"])
+@for_admins
+def rename(slug: str, extension_id: str) -> Any:
+    """Show the form of another name; rename the extension."""
+    pbx = pbxs.get_pbx(slug)
+    extension = extensions.get_extension(pbx, extension_id)
+    form = NameForm(posted(), obj=extension)
+    if request.method == "POST":
+        try:
+            extensions.rename_extension(extension, form.name.data or "")
+        except InvalidError as error:
+            form.show(error)
+        else:
+            db.session.commit()
+            return _finish(pbx, f"{extension.number} is renamed.")
+    status = 422 if form.errors else 200
+    return dialogs.show(
+        "extensions/rename.html", status=status, pbx=pbx, extension=extension, form=form
+    )
+
+
+@bp.route("/<id:extension_id>/delete", methods=["GET", "POST"])
+@for_admins
+def delete(slug: str, extension_id: str) -> Any:
+    """Ask whether to delete the extension, naming what goes with it; delete it."""
+    pbx = pbxs.get_pbx(slug)
+    extension = extensions.get_extension(pbx, extension_id)
+    going = queries.list_hooks(pbx, extension)
+    if request.method == "GET":
+        return dialogs.show("extensions/delete.html", pbx=pbx, extension=extension, hooks=going)
+    number = extension.number
+    extensions.delete_extension(extension)
+    db.session.commit()
+    return _finish(pbx, f"{number} is deleted.")
+
+
+def _finish(pbx: Pbx, text: str) -> Any:
+    return dialogs.finish(text, url_for(".index", slug=pbx.slug), CHANGED)

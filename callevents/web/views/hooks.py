@@ -1,0 +1,206 @@
+"""The call events of one extension, or of all: the table, the dialog, the toggle, clearing."""
+
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask_login import current_user
+
+from callevents import jobs
+from callevents.db.models import Extension, Hook, Pbx
+from callevents.enums import EventType
+from callevents.errors import InvalidError, NotFoundError
+from callevents.extensions import db
+from callevents.hooks import hooks, queries, signing_secret
+from callevents.pbxs.extensions import find_extension_hooks
+from callevents.web import dialogs, htmx
+from callevents.web.access import for_admins, reads_only
+from callevents.web.dialogs import posted
+from callevents.web.hook_form import HookForm, Signing
+from callevents.web.hook_table import Target, load_table
+from callevents.web.request_preview import example_request
+from callevents.web.test_request import Trial, try_out
+from callevents.web.url_converters import find_place, place_of
+from callevents.web.views.extensions import View
+
+bp = Blueprint("hooks", __name__, url_prefix="/pbxs/<slug>/extensions/<place:place>")
+
+CHANGED = "hooks-changed"
+
+
+@bp.get("")
+def index(slug: str, place: str) -> str:
+    """Show the table of call events."""
+    pbx, extension = find_place(slug, place)
+    template = "hooks/_table.html" if htmx.is_htmx() else "hooks/index.html"
+    return render_template(
+        template, pbx=pbx, extension=extension, place=place, table=load_table(pbx, extension)
+    )
+
+
+@bp.route("/requests/new/<event_type:event_type>", methods=["GET", "POST"])
+@for_admins
+def add(slug: str, place: str, event_type: EventType) -> Any:
+    """Show the dialog of a new request; create it."""
+    pbx, extension = find_place(slug, place)
+    form = HookForm.of(posted())
+    if _is_saving(form):
+        try:
+            hook = hooks.create_hook(pbx, extension, event_type, **form.values())
+        except InvalidError as error:
+            form.show(error)
+        else:
+            return _finish_saving(form, Target(pbx, extension, event_type, hook), hook)
+    return _dialog(form, Target(pbx, extension, event_type))
+
+
+@bp.route("/requests/<event_id>", methods=["GET", "POST"])
+@for_admins
+def change(slug: str, place: str, event_id: str) -> Any:
+    """Show the dialog of a request; change it."""
+    pbx, extension = find_place(slug, place)
+    hook = _get_hook(pbx, extension, event_id)
+    form = HookForm.of(posted(), hook)
+    target = Target(pbx, extension, hook.event_type, hook)
+    if _is_saving(form):
+        try:
+            hooks.update_hook(hook, **form.values())
+        except InvalidError as error:
+            form.show(error)
+        else:
+            return _finish_saving(form, target, hook)
+    return _dialog(form, target)
+
+
+@bp.post("/preview/<event_type:event_type>")
+@for_admins
+@reads_only
+def preview(slug: str, place: str, event_type: EventType) -> str:
+    """Show the request that would be made for an example call, with the values as typed."""
+    target = _typed_target(slug, place, event_type)
+    example = example_request(HookForm.of(request.form, target.hook), target)
+    return render_template("hooks/_preview.html", example=example, is_live=True)
+
+
+@bp.post("/test/<event_type:event_type>")
+@for_admins
+@reads_only
+def test(slug: str, place: str, event_type: EventType) -> Any:
+    """Make that request at once, marked as a test, and show the answer."""
+    target = _typed_target(slug, place, event_type)
+    form = HookForm.of(request.form, target.hook)
+    trial = try_out(form, target, current_user.id)
+    if htmx.is_htmx():
+        return render_template("hooks/_trial.html", trial=trial)
+    return _dialog(form, target, trial)
+
+
+@bp.post("/requests/<event_id>/active")
+def set_active(slug: str, place: str, event_id: str) -> Any:
+    """Enable or disable the request, as the button says; the row comes back as it is now."""
+    pbx, extension = find_place(slug, place)
+    hook = _get_hook(pbx, extension, event_id)
+    wanted = request.form.get("active")
+    if wanted not in ("yes", "no"):
+        abort(400, "The request does not say whether to enable or to disable.")
+    was_suspended = hook.active and hook.suspended_at is not None
+    hooks.set_active(hook, wanted == "yes")
+    db.session.commit()
+    whose = extension.number if extension else "all extensions"
+    text = f"{hook.event_type.label} of {whose} is"
+    if was_suspended:
+        recover = url_for("delivery_actions.recover", slug=slug, event_id=event_id)
+        htmx.toast(f"{text} resumed.", link=recover, link_text="Recover what failed")
+        # What stands above the table changes as well.
+        htmx.tell(CHANGED)
+    else:
+        htmx.toast(f"{text} {'enabled' if hook.active else 'disabled'}.")
+    if request.args.get("from") == "list":
+        return _toggled_in_list(pbx, extension)
+    return _toggled_in_table(pbx, extension, hook)
+
+
+@bp.route("/clear", methods=["GET", "POST"])
+@for_admins
+def clear(slug: str, place: str) -> Any:
+    """Ask whether to remove the ticked requests, listing them; remove them."""
+    pbx, extension = find_place(slug, place)
+    ticked = set(request.values.getlist("event_id"))
+    chosen = [hook for hook in queries.list_hooks(pbx, extension) if hook.event_id in ticked]
+    if request.method == "GET":
+        return dialogs.show(
+            "hooks/clear.html", pbx=pbx, extension=extension, place=place, hooks=chosen
+        )
+    count = hooks.clear_hooks(chosen)
+    db.session.commit()
+    return _finish(slug, place, f"{count} request{'' if count == 1 else 's'} removed.")
+
+
+def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
+    hook = queries.get_hook(event_id, pbx)
+    if hook.extension_id != (extension.id if extension else None):
+        raise NotFoundError("That request belongs to another extension.")
+    return hook
+
+
+def _is_saving(form: HookForm) -> bool:
+    """Return whether the form is to be saved; without JavaScript it may ask for a preview only."""
+    return request.method == "POST" and form.validate() and "preview" not in request.form
+
+
+def _typed_target(slug: str, place: str, event_type: EventType) -> Target:
+    """Return what a dialog is about that has not been saved yet."""
+    pbx, extension = find_place(slug, place)
+    event_id = request.form.get("event_id")
+    hook = _get_hook(pbx, extension, event_id) if event_id else None
+    return Target(pbx, extension, event_type, hook)
+
+
+def _dialog(form: HookForm, target: Target, trial: Trial | None = None) -> Any:
+    return dialogs.show(
+        "hooks/edit.html",
+        status=422 if form.errors else 200,
+        form=form,
+        target=target,
+        example=example_request(form, target),
+        trial=trial,
+    )
+
+
+def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
+    """Commit what is saved, and end the dialog; if there is a new secret, show it this once."""
+    secret = ""
+    if form.signing.data == Signing.NEW:
+        secret = signing_secret.renew_secret(hook)
+    elif form.signing.data == Signing.REMOVE:
+        signing_secret.remove_secret(hook)
+    db.session.commit()
+    # What waited for others of its call may not have to any more.
+    jobs.wake()
+    text = f"{target.event_type.label}: the request is saved."
+    if not secret:
+        return _finish(target.pbx.slug, target.place, text)
+    htmx.toast(text)
+    htmx.tell(CHANGED)
+    return dialogs.show("hooks/secret.html", target=target, secret=secret)
+
+
+def _finish(slug: str, place: str, text: str) -> Any:
+    return dialogs.finish(text, url_for(".index", slug=slug, place=place), CHANGED)
+
+
+def _toggled_in_table(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
+    place = place_of(extension)
+    if not htmx.is_htmx():
+        return redirect(url_for(".index", slug=pbx.slug, place=place), code=303)
+    row = load_table(pbx, extension).find_row(hook)
+    return render_template("hooks/_row.html", pbx=pbx, place=place, row=row)
+
+
+def _toggled_in_list(pbx: Pbx, extension: Extension | None) -> Any:
+    view = View.of_request()
+    if not htmx.is_htmx():
+        return redirect(url_for("extensions.index", slug=pbx.slug, **view.query()), code=303)
+    own = find_extension_hooks(pbx, extension)
+    return render_template(
+        "extensions/_row.html", pbx=pbx, extension=extension, hooks=own, view=view
+    )

@@ -1,0 +1,41 @@
+"""The first page: four steps to the first delivered event, afterwards the extensions."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, url_for
+
+from callevents.db.models import Pbx
+from callevents.delivery.log.queries import list_deliveries
+from callevents.hooks import queries
+from callevents.pbxs import pbxs
+from callevents.pbxs.extensions import list_extensions
+from callevents.web import htmx
+from callevents.web.template_filters import find_last_pbx
+from callevents.web.url_converters import place_of
+
+bp = Blueprint("start", __name__)
+
+
+@bp.get("/")
+def show() -> Any:
+    """Lead through the first steps, or on to the extensions of the PBX last looked at."""
+    pbx = find_last_pbx(pbxs.list_pbxs())
+    steps = _steps(pbx)
+    if pbx and steps["done"] == 4 and not htmx.is_htmx():
+        return redirect(url_for("extensions.index", slug=pbx.slug))
+    template = "start/_steps.html" if htmx.is_htmx() else "start/show.html"
+    return render_template(template, pbx=pbx, **steps)
+
+
+def _steps(pbx: Pbx | None) -> dict[str, Any]:
+    """Return how many of the steps are done, and what the next one is about."""
+    if pbx is None:
+        return {"done": 0}
+    if list_deliveries(pbx=pbx, limit=1):
+        return {"done": 4}
+    extension = next(iter(list_extensions(pbx, limit=1)), None)
+    hook = queries.find_any_hook(pbx)
+    if hook is None:
+        return {"done": 2 if extension else 1, "place": place_of(extension), "extension": extension}
+    extension = hook.extension or extension
+    return {"done": 3, "number": extension.number if extension else "", "hook": hook}

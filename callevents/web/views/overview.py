@@ -1,0 +1,59 @@
+"""How deliveries fare: figures over time, what waits, what fails, who works; live."""
+
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, render_template, request
+
+from callevents.operations import overview
+from callevents.operations.overview import Overview, Span
+from callevents.pbxs import pbxs
+from callevents.web import htmx
+from callevents.web.charts import plot, stack
+
+bp = Blueprint("overview", __name__)
+
+#: From the bottom of a column to its top.
+STATES = ("delivered", "pending", "cancelled", "failed")
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@bp.get("/overview")
+def show() -> Any:
+    """Show the overview of a PBX, or of all; to a poll, answer only if something has changed."""
+    slug = request.args.get("pbx", "")
+    pbx = pbxs.get_pbx(slug) if slug else None
+    found = overview.look(pbx, Span.from_slug(request.args.get("span", "")))
+    version = version_of(found)
+    if htmx.has_version(version):
+        return htmx.unchanged()
+    page = render_template(
+        "overview/_overview.html" if htmx.is_htmx() else "overview/index.html",
+        pbx=pbx,
+        found=found,
+        version=version,
+        Span=Span,
+        SHARES=SHARES,
+        deliveries_chart=stack(
+            {state: [getattr(slot, state) for slot in found.slots] for state in STATES}
+        ),
+        latency_chart=plot(
+            {
+                name: [slot.latency_ms(share) for slot in found.slots]
+                for name, share in SHARES.items()
+            }
+        ),
+    )
+    return htmx.versioned(page, version)
+
+
+def version_of(found: Overview) -> str:
+    """Return a digest of all that the page shows and that may change."""
+    hooks = [
+        (one.hook.id, one.hook.suspended_at, one.hook.failing_since, one.last and one.last.error)
+        for one in found.failing
+    ]
+    origins = [(one.id, one.probe_at, one.error) for one in found.origins]
+    workers = [(one.id, one in found.alive) for one in found.workers]
+    facts = (found.slots, found.backlog, found.suspended, hooks, origins, workers)
+    return sha256(repr(facts).encode()).hexdigest()[:24]

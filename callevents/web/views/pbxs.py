@@ -1,0 +1,84 @@
+"""PBXs: list, add, rename, and how one reports its calls."""
+
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+
+from callevents.enums import Format
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.pbxs import extensions, pbxs, tokens
+from callevents.web import dialogs, htmx
+from callevents.web.access import for_admins
+from callevents.web.dialogs import posted
+from callevents.web.forms import NameForm, PbxForm
+from callevents.web.views import connectors
+
+bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
+
+
+@bp.get("")
+def index() -> str:
+    """List the PBXs."""
+    known = pbxs.list_pbxs()
+    return render_template(
+        "pbxs/_list.html" if htmx.is_htmx() else "pbxs/index.html",
+        pbxs=known,
+        last_events=pbxs.last_event_times(known),
+        counts=extensions.count_extensions(known),
+    )
+
+
+@bp.route("/new", methods=["GET", "POST"])
+@for_admins
+def add() -> Any:
+    """Show the form of a new PBX; add it, and show its token this once."""
+    form = PbxForm(posted())
+    if request.method == "POST":
+        try:
+            pbx, token = pbxs.add_pbx(form.name.data or "")
+            pbxs.set_format(pbx, form.format.data or Format.GENERIC)
+        except InvalidError as error:
+            db.session.rollback()
+            form.show(error)
+        else:
+            db.session.commit()
+            htmx.tell("pbxs-changed")
+            return dialogs.show("pbxs/token_made.html", pbx=pbx, token=token, is_new_pbx=True)
+    return dialogs.show("pbxs/add.html", status=422 if form.errors else 200, form=form)
+
+
+@bp.get("/<slug>")
+def show(slug: str) -> str:
+    """Show a PBX: how it reports, its connector and its tokens."""
+    pbx = pbxs.get_pbx(slug)
+    ingest_url = url_for("ingest.take", slug=pbx.slug, _external=True)
+    return render_template(
+        "pbxs/_tokens.html" if htmx.is_htmx() else "pbxs/show.html",
+        pbx=pbx,
+        tokens=tokens.list_tokens(pbx),
+        max_tokens=tokens.MAX_TOKENS,
+        last_event=pbxs.last_event_times([pbx]).get(pbx.id),
+        count=extensions.count_extensions([pbx]).get(pbx.id, 0),
+        ingest_url=ingest_url,
+        **connectors.look(pbx),
+    )
+
+
+@bp.route("/<slug>/rename", methods=["GET", "POST"])
+@for_admins
+def rename(slug: str) -> Any:
+    """Show the form of another name; rename the PBX."""
+    pbx = pbxs.get_pbx(slug)
+    form = NameForm(posted(), obj=pbx)
+    if request.method == "POST":
+        try:
+            pbxs.rename_pbx(pbx, form.name.data or "")
+        except InvalidError as error:
+            form.show(error)
+        else:
+            db.session.commit()
+            # The whole page, because the name stands in its bar and title too.
+            return htmx.go_to(url_for(".show", slug=slug), f"The PBX is named {pbx.name} now.")
+    status = 422 if form.errors else 200
+    return dialogs.show("pbxs/rename.html", status=status, pbx=pbx, form=form)

@@ -1,0 +1,26 @@
+"""What a PBX has reported within the last hour, and what became of each."""
+
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, render_template
+
+from callevents.ingest.recent import list_heard
+from callevents.pbxs import pbxs
+from callevents.web import htmx
+
+bp = Blueprint("reports", __name__, url_prefix="/pbxs/<slug>/reports")
+
+
+@bp.get("")
+def show(slug: str) -> Any:
+    """Show what came; to a poll, answer only if something has changed."""
+    pbx = pbxs.get_pbx(slug)
+    heard = list_heard(pbx)
+    facts = [(one.at, one.event and one.event.id, one.requests, one.reason) for one in heard]
+    version = sha256(repr(facts).encode()).hexdigest()[:24]
+    if htmx.has_version(version):
+        return htmx.unchanged()
+    template = "reports/_list.html" if htmx.is_htmx() else "reports/show.html"
+    page = render_template(template, pbx=pbx, heard=heard, version=version)
+    return htmx.versioned(page, version)

@@ -1,0 +1,53 @@
+"""Suspended requests of all PBXs, of one, or of an extension: look at them, and resume them."""
+
+from typing import Any
+
+from flask import Blueprint, request, url_for
+
+from callevents.db.models import Hook
+from callevents.extensions import db
+from callevents.hooks import suspension
+from callevents.pbxs import pbxs
+from callevents.web import dialogs, htmx
+from callevents.web.access import for_admins
+from callevents.web.delivery_filters import View
+from callevents.web.url_converters import find_place
+from callevents.web.views.hooks import CHANGED
+
+bp = Blueprint("suspension", __name__)
+
+
+@bp.route("/suspended", methods=["GET", "POST"])
+@bp.route("/pbxs/<slug>/suspended", methods=["GET", "POST"])
+@bp.route("/pbxs/<slug>/extensions/<place:place>/suspended", methods=["GET", "POST"])
+@for_admins
+def resume(slug: str | None = None, place: str | None = None) -> Any:
+    """Ask whether to resume the suspended requests, listing them; resume them."""
+    pbx, extension = pbxs.get_pbx(slug) if slug else None, None
+    back = url_for("overview.show")
+    if slug and place:
+        pbx, extension = find_place(slug, place)
+        back = url_for("hooks.index", slug=slug, place=place)
+    elif slug:
+        back = url_for("extensions.index", slug=slug)
+    of_all = place is not None and extension is None
+    listed = suspension.list_suspended(pbx, extension, of_all=of_all)
+    if request.method == "GET":
+        return dialogs.show(
+            "suspension/resume.html",
+            hooks=listed,
+            back=back,
+            action=request.path,
+            failed_url=failed_url,
+        )
+    count = suspension.resume_all(listed)
+    db.session.commit()
+    if not htmx.is_htmx():
+        return dialogs.finish(f"{count} request{'' if count == 1 else 's'} resumed.", back)
+    htmx.tell(CHANGED)
+    return dialogs.show("suspension/resumed.html", hooks=listed, back=back)
+
+
+def failed_url(hook: Hook) -> str:
+    """Return the address of what has failed of the hook, from which it can be sent again."""
+    return View(hook.pbx, {"hook": hook.event_id, "state": "failed"}).url()

@@ -1,0 +1,77 @@
+"""'Send a test event': an example that goes the whole way, as if the PBX had reported it."""
+
+from typing import Any
+
+from flask import Blueprint, request, url_for
+
+from callevents import jobs
+from callevents.db.models import Pbx
+from callevents.delivery.log.queries import list_deliveries
+from callevents.enums import EventType
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.ingest import accept, example
+from callevents.pbxs import extensions as pbxs_extensions
+from callevents.pbxs import pbxs
+from callevents.web import dialogs, htmx
+from callevents.web.access import for_admins
+from callevents.web.dialogs import posted
+from callevents.web.forms import ExampleEventForm
+from callevents.web.views.deliveries import version_of
+
+bp = Blueprint("example_events", __name__, url_prefix="/pbxs/<slug>/test-event")
+
+#: So many numbers are offered; any other can be typed.
+OFFERED_NUMBERS = 100
+
+
+@bp.route("", methods=["GET", "POST"])
+@for_admins
+def send(slug: str) -> Any:
+    """Show the form of a test event; accept one, as from the PBX."""
+    pbx = pbxs.get_pbx(slug)
+    form = ExampleEventForm(posted(), data=request.args.to_dict())
+    if request.method == "POST" and form.validate():
+        try:
+            accepted = _accept(pbx, form)
+        except InvalidError as error:
+            form.show(error)
+        else:
+            htmx.tell("events-changed")
+            return dialogs.go_on(url_for(".show", slug=slug, event_id=accepted.id))
+    extensions = pbxs_extensions.list_extensions(pbx, limit=OFFERED_NUMBERS)
+    status = 422 if form.errors else 200
+    return dialogs.show(
+        "example_events/send.html", status=status, pbx=pbx, form=form, extensions=extensions
+    )
+
+
+@bp.get("/<id:event_id>")
+@for_admins
+def show(slug: str, event_id: str) -> Any:
+    """Show what became of a test event, as long as its deliveries are under way."""
+    pbx = pbxs.get_pbx(slug)
+    deliveries = list_deliveries(pbx=pbx, call_event_id=event_id)
+    version = version_of(deliveries)
+    if htmx.has_version(version):
+        return htmx.unchanged()
+    return dialogs.show(
+        "example_events/show.html",
+        pbx=pbx,
+        deliveries=deliveries,
+        version=version,
+        event_id=event_id,
+    )
+
+
+def _accept(pbx: Pbx, form: ExampleEventForm) -> accept.Accepted:
+    """Accept the test event and wake the workers; raises InvalidError about `extension`."""
+    try:
+        number = pbxs_extensions.check_number(form.extension.data or "")
+    except InvalidError as error:
+        raise InvalidError({"extension": error.errors["number"]}) from None
+    event_type = EventType.from_slug(form.event.data)
+    [accepted] = accept.accept(pbx, [example.example_report(event_type, number)])
+    db.session.commit()
+    jobs.wake()
+    return accepted
