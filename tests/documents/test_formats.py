@@ -1,6 +1,7 @@
-"""The pages about ways in: one for each format, honest about what was tried, with sources."""
+"""The integration pages: one for each format, honest about what was tested, with sources."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,31 +10,37 @@ from callevents.vendors.registry import READERS
 from callevents.vendors.setup import MAKES
 from tests.running.running import ROOT
 
-FOLDER = ROOT / "docs" / "formats"
-NOT_TRIED = "from the maker's document, not tried"
-#: Says what the words mean, of no line in particular.
-LEGEND = re.compile("What is marked 'tried'.*? its source code\\.")
+DOCS = ROOT / "docs"
+FOLDER = DOCS / "integrations"
+NOT_TESTED = "from the vendor's documentation, not tested"
+#: Explains the two marks and marks no snippet.
+LEGEND = re.compile(r"Snippets and settings marked 'tested'.*? its source code\.")
+
+
+def read_page(path: Path) -> str:
+    """Return the text of the page on one line, so that line breaks hide no phrase."""
+    return " ".join(path.read_text().split())
 
 
 @pytest.mark.parametrize("format_", READERS)
 def test_page_of_a_format(format_: Format) -> None:
-    """Each format has a page with its name, an address to paste, and the maker's document."""
-    page = (FOLDER / f"{format_}.md").read_text()
+    """Each format has a page with its name, a URL to copy, and the vendor's documentation."""
+    page = read_page(FOLDER / f"{format_}.md")
     assert f"`{format_}`" in page
     assert "/ingest/head-office?token=TOKEN" in page
     assert "<http" in page
 
 
-def test_what_was_not_tried_is_said() -> None:
-    """A page says that its lines were not tried where, and only where, the 'Connect' page does."""
+def test_untested_snippets_are_marked() -> None:
+    """A page marks its snippets as not tested if, and only if, the 'Connect' page does."""
     for make in MAKES:
         if make.format is not Format.GENERIC:
-            page = (FOLDER / f"{make.format}.md").read_text().lower()
-            assert (NOT_TRIED in page) is not make.is_tried, make.slug
+            page = read_page(FOLDER / f"{make.format}.md").lower()
+            assert (NOT_TESTED in page) is not make.is_tried, make.slug
 
 
 def test_list_of_formats() -> None:
-    """The first page names every format and every page."""
+    """The index names every format and links every page."""
     text = (FOLDER / "README.md").read_text()
     for format_ in Format:
         assert f"`{format_}`" in text
@@ -42,10 +49,10 @@ def test_list_of_formats() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["asterisk.md", "freeswitch.md", "ingest.md", "formats/kamailio.md"]
+    "name", ["asterisk.md", "freeswitch.md", "ingest.md", "integrations/kamailio.md"]
 )
-def test_what_was_tried_is_said(name: str) -> None:
-    """The pages whose lines were tried, at least in part, say which."""
-    page = LEGEND.sub("", (ROOT / "docs" / name).read_text().replace("\n", " "))
-    assert "tried" in page.replace(NOT_TRIED, "")
-    assert (NOT_TRIED in page) is (name != "formats/kamailio.md")
+def test_tested_snippets_are_marked(name: str) -> None:
+    """The pages whose snippets were tested, at least in part, say which."""
+    page = LEGEND.sub("", read_page(DOCS / name))
+    assert re.search(r"\btested\b", page.replace(NOT_TESTED, ""))
+    assert (NOT_TESTED in page) is (name != "integrations/kamailio.md")
