@@ -49,7 +49,11 @@ class _Figures(Collector):
             ("deliveries_overdue_seconds", "How long the oldest due one has waited.", overdue),
             ("hooks_suspended", "Requests that are suspended.", found.suspended),
             ("hooks_failing", "Requests that fail or are suspended.", len(found.failing)),
-            ("origins_unreachable", "Receivers that are left alone.", len(found.origins)),
+            (
+                "circuit_breakers_open",
+                "Receivers with an open circuit breaker.",
+                len(found.origins),
+            ),
             ("workers_alive", "Workers that have been heard lately.", len(found.alive)),
         ):
             yield Gauge(f"callevents_{name}", text, value=value)

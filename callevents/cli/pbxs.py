@@ -24,7 +24,7 @@ _format_option = click.option(
     "--format",
     "format_name",
     type=click.Choice([format_.value for format_ in Format]),
-    help="How its reports are written; see docs/formats.",
+    help="How its reports are written; see docs/integrations.",
 )
 
 

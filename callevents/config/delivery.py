@@ -31,13 +31,13 @@ class Retries(Group):
         description="Attempts in a row without a connection, or without an answer in time, after "
         "which nothing more is sent to the origin for a while.",
     )
-    breaker_first_pause_seconds: float = Field(
+    breaker_open_seconds: float = Field(
         10,
         gt=0,
         description="How long such a pause is at first. After it one delivery is sent as a probe; "
         "each failed probe doubles the pause.",
     )
-    breaker_longest_pause_seconds: float = Field(
+    breaker_open_max_seconds: float = Field(
         300, gt=0, description="How long such a pause may become."
     )
     suspend_after_seconds: float = Field(

@@ -46,7 +46,7 @@ class Processes(Group):
         description="A PBX that has said nothing for so long is asked for a sign of life; after as "
         "long again the connection counts as dead.",
     )
-    listen_longest_pause_seconds: float = Field(
+    listen_backoff_max_seconds: float = Field(
         60,
         gt=0,
         le=3600,

@@ -1,6 +1,8 @@
 """Reads the settings, and says which are wrong."""
 
-from collections.abc import Mapping
+import logging
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +15,15 @@ from callevents.config.operations import Upkeep
 from callevents.config.processes import Processes
 from callevents.config.secrets import Keys
 
+#: Settings that were renamed, old name to new. The old names work for one release.
+RENAMED = {
+    "listen_longest_pause_seconds": "listen_backoff_max_seconds",
+    "breaker_first_pause_seconds": "breaker_open_seconds",
+    "breaker_longest_pause_seconds": "breaker_open_max_seconds",
+}
+
+log = logging.getLogger("callevents.config")
+
 
 # Pydantic takes the fields of the last base first; docs/configuration.md has them in that order.
 class Settings(Upkeep, Notifications, Retries, Outgoing, Processes, Keys):
@@ -22,9 +33,19 @@ class Settings(Upkeep, Notifications, Retries, Outgoing, Processes, Keys):
 def load_settings(**overrides: object) -> Settings:
     """Read the settings from the environment; raises SettingsError about all wrong ones."""
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the values
+        return Settings(**{**dict(_renamed()), **overrides})  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         raise SettingsError("\n".join(map(_sentence, error.errors()))) from None
+
+
+def _renamed() -> Iterator[tuple[str, object]]:
+    """Yield the values that the environment has under old names only, and warn of each."""
+    for old, new in RENAMED.items():
+        old_name, new_name = PREFIX + old.upper(), PREFIX + new.upper()
+        value = os.environ.get(old_name)
+        if value and not os.environ.get(new_name):
+            log.warning("%s is now %s; the old name works for one release.", old_name, new_name)
+            yield new, value
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

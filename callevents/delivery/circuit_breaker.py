@@ -100,5 +100,5 @@ def _note_silence(
 
 def _pause(pauses: int, settings: Settings) -> timedelta:
     # The exponent is bounded because numbers are, the pause is long at its end already.
-    seconds = settings.breaker_first_pause_seconds * 2 ** min(pauses, 30)
-    return timedelta(seconds=min(seconds, settings.breaker_longest_pause_seconds))
+    seconds = settings.breaker_open_seconds * 2 ** min(pauses, 30)
+    return timedelta(seconds=min(seconds, settings.breaker_open_max_seconds))

@@ -1,6 +1,6 @@
 """Kamailio: what a route with http_client reports of the dialog module's events.
 
-The words are those of the route in docs/formats/kamailio.md. It was tried with Kamailio 5.6.3; what
+The words are those of the route in docs/integrations/kamailio.md, tested with Kamailio 5.6.3; what
 the events mean is in https://www.kamailio.org/docs/modules/5.6.x/modules/dialog.html.
 """
 

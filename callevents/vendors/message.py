@@ -25,7 +25,7 @@ from callevents.ingest.report import (
 #: No message of a maker is about more events than these.
 MAX_REPORTS = 200
 
-#: The fields of a report, as callevents/reports.py reads them.
+#: The fields of a report, as ingest/report.py reads them.
 Fields = dict[str, object]
 
 
@@ -150,7 +150,7 @@ def moment_of(text: str, *, units_per_second: int = 1, epoch_offset: int = 0) ->
     if not re.fullmatch(r"\d{1,18}(\.\d{1,9})?", text, re.ASCII):
         return ""
     seconds = float(text) / units_per_second - epoch_offset
-    # The years that a report may have; see callevents/reports.py.
+    # The years that a report may have; see ingest/report.py.
     return f"{seconds:.3f}" if 946_684_800 <= seconds < 4_102_444_800 else ""
 
 

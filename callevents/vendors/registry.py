@@ -17,7 +17,7 @@ from callevents.vendors import (
 from callevents.vendors.freeswitch import http_reports
 from callevents.vendors.message import Earlier, Message, Read, Reading
 
-#: How each format's messages are read. Our own is read by callevents/reports.py alone.
+#: How each format's messages are read. Our own is read by ingest/report.py alone.
 READERS: Mapping[Format, Read] = {
     Format.VOIPNOW: voipnow.read,
     Format.FREESWITCH: http_reports.read,

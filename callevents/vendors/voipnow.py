@@ -2,7 +2,7 @@
 
 https://wiki.4psa.com/display/VNUAPI30/VoipNow+Call+Events (VoipNow) and
 https://ringme-confluence.atlassian.net/wiki/spaces/Ringme/pages/1901921397 (RingMe). VoipNow itself
-does not say which event it reports: its URL has to, as in docs/formats/voipnow.md.
+does not say which event it reports: its URL has to, as in docs/integrations/voipnow.md.
 """
 
 from callevents.ingest.report import plain_name

@@ -54,7 +54,7 @@ def test_figures(client: FlaskClient, add_events: AddEvents) -> None:
         "callevents_deliveries_open": 2,
         "callevents_hooks_suspended": 0,
         "callevents_hooks_failing": 0,
-        "callevents_origins_unreachable": 0,
+        "callevents_circuit_breakers_open": 0,
         "callevents_workers_alive": 1,
         "callevents_deliveries_last_hour delivered": 3,
         "callevents_deliveries_last_hour failed": 1,

@@ -42,7 +42,7 @@ def test_without_javascript(plain: Page, pbx: Pbx, token: str, client: FlaskClie
     plain.get_by_role("button", name="Show").click()
     expect(plain.locator("#lines-1")).to_contain_text("#!/bin/sh")
     client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101")
-    plain.get_by_role("link", name="Look whether something has come").click()
+    plain.get_by_role("link", name="Check again").click()
     expect(plain.get_by_role("heading", name="Head office is heard")).to_be_visible()
 
 

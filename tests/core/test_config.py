@@ -208,3 +208,14 @@ def test_ca_bundle_must_be_certificates(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.pem", text):
         with pytest.raises(SettingsError, match="CA_BUNDLE is wrong: is no file of certificates"):
             load_settings(data_dir=tmp_path, ca_bundle=path)
+
+
+def test_renamed_settings(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An old name works, with a warning that gives the new one, which wins where both are set."""
+    monkeypatch.setenv("CALLEVENTS_BREAKER_FIRST_PAUSE_SECONDS", "7")
+    assert load_settings().breaker_open_seconds == 7
+    assert "CALLEVENTS_BREAKER_OPEN_SECONDS" in caplog.text
+    monkeypatch.setenv("CALLEVENTS_BREAKER_OPEN_SECONDS", "8")
+    assert load_settings().breaker_open_seconds == 8

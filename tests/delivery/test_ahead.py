@@ -138,8 +138,8 @@ def test_open_breaker_gives_back_what_is_ahead(
         worker_threads=1,
         read_timeout_seconds=0.3,
         breaker_failures=1,
-        breaker_first_pause_seconds=3600,
-        breaker_longest_pause_seconds=3600,
+        breaker_open_seconds=3600,
+        breaker_open_max_seconds=3600,
         poll_seconds=0.05,
     )
     claim_ahead(engine, hook, report_events, moody)

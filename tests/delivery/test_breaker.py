@@ -23,9 +23,7 @@ from tests.receiver import Receiver, Reply
 from tests.waiting import wait_for_delivery, wait_for_state, wait_until
 
 NOW = utc_now()
-SETTINGS = Settings(
-    breaker_failures=3, breaker_first_pause_seconds=10, breaker_longest_pause_seconds=35
-)
+SETTINGS = Settings(breaker_failures=3, breaker_open_seconds=10, breaker_open_max_seconds=35)
 SILENCE = Answer(NOW, 1, "No answer within 10 seconds.", is_silent=True)
 REFUSED = Answer(NOW, 1, "The address 10.0.0.1 is private.")
 SECOND = timedelta(seconds=1)
@@ -203,7 +201,7 @@ def test_paused_origin_gets_one_probe_at_a_time(
     opened_at = utc_now()
     pause(0.2)
     engines = [
-        make_engine(**QUICK, breaker_first_pause_seconds=0.2, breaker_longest_pause_seconds=0.5)
+        make_engine(**QUICK, breaker_open_seconds=0.2, breaker_open_max_seconds=0.5)
         for _ in range(2)
     ]
     [origin_id] = find_open_origins()
@@ -229,7 +227,7 @@ def test_silent_origin_is_paused_and_comes_back(
 ) -> None:
     """Silence opens the breaker by itself; when the receiver answers, all that waited arrives."""
     ids = report_events(12)
-    make_engine(**QUICK, breaker_first_pause_seconds=0.3, breaker_longest_pause_seconds=0.3)
+    make_engine(**QUICK, breaker_open_seconds=0.3, breaker_open_max_seconds=0.3)
     wait_until(find_open_origins, "the pause")
     [origin_id] = find_open_origins()
     error = get_origin(origin_id).error

@@ -33,8 +33,8 @@ SETTINGS = {
     "read_timeout_seconds": "2",
     "total_timeout_seconds": "3",
     "retry_schedule_seconds": "0.5,1,2",
-    "breaker_first_pause_seconds": "1",
-    "breaker_longest_pause_seconds": "4",
+    "breaker_open_seconds": "1",
+    "breaker_open_max_seconds": "4",
     "shutdown_seconds": "2",
     "log_format": "json",
 }

@@ -50,7 +50,7 @@ class CallEvent(Model):
 
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
-    #: What makes a repeated report the same event; see callevents/ingest.py.
+    #: What makes a repeated report the same event; see ingest/dedup_key.py.
     key: Mapped[str] = mapped_column(String(255))
     event_type: Mapped[EventType] = mapped_column(IntEnumColumn)
     extension: Mapped[str] = mapped_column(String(MAX_NUMBER_LENGTH))

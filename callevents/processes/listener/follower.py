@@ -148,7 +148,7 @@ class Follower:
 
     def _keep_connected(self) -> None:
         """Connect again and again until we are to stop."""
-        pauses = Pauses(self._settings.listen_longest_pause_seconds)
+        pauses = Pauses(self._settings.listen_backoff_max_seconds)
         while not self._stopping.is_set():
             try:
                 self._connect(pauses)

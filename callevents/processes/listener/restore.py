@@ -15,7 +15,7 @@ from callevents.vendors.tracking.restored_leg import KnownLeg, know
 
 #: How many events a leg that has not hung up may have.
 EVENTS_PER_LEG = 3
-#: Of keys that were given by who reported; see callevents/ingest.py.
+#: Of keys that were given by who reported; see ingest/dedup_key.py.
 GIVEN = "given:"
 
 

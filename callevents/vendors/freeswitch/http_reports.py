@@ -23,7 +23,7 @@ from callevents.vendors.message import (
     seconds_of,
 )
 
-#: The words of the hooks in docs/formats/freeswitch.md.
+#: The words of the hooks in docs/integrations/freeswitch.md.
 EVENTS = {
     "dialout": "dial-out",
     "dialin": "dial-in",
