@@ -24,6 +24,7 @@ from tests.conftest import Client, Configure, let_go
 from tests.core.faults import missing_table
 from tests.core.logged import Logged, capture_log
 from tests.receiver import Receiver
+from tests.running.conftest import run_python as run_python  # noqa: PLC0414  # a fixture, used here
 from tests.running.running import ROOT, Program, find_free_port
 from tests.waiting import wait_for_state, wait_until
 
