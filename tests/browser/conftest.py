@@ -3,13 +3,14 @@
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from socketserver import ThreadingMixIn
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from werkzeug.serving import make_server
 
 from callevents import users
 from callevents.db.session import begin_write
@@ -54,10 +55,25 @@ def browser_type_launch_args() -> dict[str, Any]:
     return {"executable_path": shutil.which("chromium"), "args": list(QUIET), "headless": True}
 
 
+class Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection.
+
+    Werkzeug's server does not close a response if the browser resets the connection, so that
+    files stay open.
+    """
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Logs no requests."""
+
+    def log_message(self, *_: Any) -> None:
+        """Do nothing."""
+
+
 @pytest.fixture
 def site(app: Flask) -> Iterator[str]:
     """The address of the application on a socket."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, Server, QuietHandler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
