@@ -19,8 +19,8 @@ from callevents.db.models import Pbx, new_id, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
 from callevents.delivery.dispatcher import Dispatcher
-from callevents.delivery.http.client import Answer
-from callevents.delivery.in_flight import Holding
+from callevents.delivery.http.client import Response
+from callevents.delivery.in_flight import InFlight
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import EventType, Method
 from callevents.extensions import db
@@ -136,7 +136,7 @@ def _measure(pbx_id: int, settings: Settings) -> float:
     def keep(_origin_id: int, found: list[Claim], _threads: int) -> None:
         claims.extend(found)
 
-    dispatcher = Dispatcher(db.engine, settings, Holding(), keep)
+    dispatcher = Dispatcher(db.engine, settings, InFlight(), keep)
     seconds = []
     for _ in range(BATCHES):
         claims.clear()
@@ -162,6 +162,6 @@ def _report(pbx_id: int) -> None:
 def _record(claims: list[Claim], settings: Settings) -> None:
     if len(claims) != BATCH:
         raise RuntimeError(f"{len(claims)} deliveries were claimed instead of {BATCH}")
-    answer = Answer(utc_now(), 2, status_code=200, headers=[["Content-Length", "2"]], body="ok")
+    answer = Response(utc_now(), 2, status_code=200, headers=[["Content-Length", "2"]], body="ok")
     with write_transaction(db.engine) as connection:
         record(connection, [Outcome(claim, answer) for claim in claims], utc_now(), settings)

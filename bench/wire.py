@@ -34,11 +34,11 @@ class Receiver(asyncio.Protocol):
     def __init__(self, arrived: Arrived) -> None:
         self._arrived = arrived
         self._data = b""
-        self._transport: asyncio.WriteTransport
+        self._http_client: asyncio.WriteTransport
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, http_client: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        self._transport = transport  # type: ignore[assignment]  # it is a socket's
+        self._http_client = http_client  # type: ignore[assignment]  # it is a socket's
 
     def data_received(self, data: bytes) -> None:
         """Answer each request that has come whole."""
@@ -46,7 +46,7 @@ class Receiver(asyncio.Protocol):
         while end := message_end(self._data):
             if call := _CALL.search(self._data, 0, end):
                 self._arrived(call[1].decode(), perf_counter())
-            self._transport.write(_ANSWER)
+            self._http_client.write(_ANSWER)
             self._data = self._data[end:]
 
 
@@ -61,25 +61,25 @@ class Connection(asyncio.Protocol):
         self._answered = answered
         self._data = b""
         self._sent_at = 0.0
-        self._transport: asyncio.WriteTransport | None = None
+        self._http_client: asyncio.WriteTransport | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether a request can be sent."""
-        return self._transport is not None
+        return self._http_client is not None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, http_client: asyncio.BaseTransport) -> None:
         """Be ready."""
-        self._transport = transport  # type: ignore[assignment]  # it is a socket's
+        self._http_client = http_client  # type: ignore[assignment]  # it is a socket's
 
     def send(self, request: bytes) -> None:
         """Send a request; what comes of it is told to `answered`."""
         self._sent_at = perf_counter()
-        if self._transport is None:
+        if self._http_client is None:
             # It was closed while it was idle.
             asyncio.get_running_loop().call_soon(self._refuse)
         else:
-            self._transport.write(request)
+            self._http_client.write(request)
 
     def data_received(self, data: bytes) -> None:
         """Tell what has been answered, and how many seconds it took."""
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Count a request without an answer as refused."""
-        self._transport = None
+        self._http_client = None
         if self._sent_at:
             self._refuse()
 

@@ -21,7 +21,7 @@ from callevents.delivery.engine import Engine
 from callevents.enums import EventType, Method
 from callevents.extensions import app_state, db
 from callevents.hooks import hooks
-from callevents.ingest.discarded import OddReports
+from callevents.ingest.discarded import DiscardedReports
 from callevents.pbxs import extensions, pbxs
 from tests.aged import AddEvents
 from tests.compiled import Templates, routes_compiled_once, statements_compiled_once
@@ -158,7 +158,7 @@ def finish_notes(app: Flask) -> None:
 
     That must not come into the next test's database, nor hold a connection for ever.
     """
-    if thread := app_state(app).get(OddReports)._thread:
+    if thread := app_state(app).get(DiscardedReports)._thread:
         thread.join()
 
 

@@ -9,7 +9,7 @@ from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import db
 from callevents.pbxs import connectors, suggestions
 from callevents.pbxs.connectors import Access
-from callevents.pbxs.suggestions import Proposal
+from callevents.pbxs.suggestions import Suggestion
 
 
 def follow(pbx: Pbx, **values: object) -> Connector:
@@ -29,6 +29,6 @@ def know(pbx: Pbx, names: Mapping[str, str], at: datetime | None = None, realm: 
     """Have the PBX list these numbers with their names."""
     begin_write()
     suffix = f"@{realm}" if realm else ""
-    listed = [Proposal(number, number + suffix, name) for number, name in names.items()]
-    suggestions.note_known(pbx, listed, at or utc_now())
+    listed = [Suggestion(number, number + suffix, name) for number, name in names.items()]
+    suggestions.note_listed(pbx, listed, at or utc_now())
     db.session.commit()

@@ -7,8 +7,8 @@ from callevents.api.authentication import Senders
 from callevents.api.fast_path import Express
 from callevents.api.problems import http_problem
 from callevents.extensions import app_state
-from callevents.ingest.discarded import OddReports
-from callevents.ingest.group_commit import Intake
+from callevents.ingest.discarded import DiscardedReports
+from callevents.ingest.group_commit import GroupCommit
 
 
 def init_app(app: Flask) -> None:
@@ -16,8 +16,8 @@ def init_app(app: Flask) -> None:
     own = app_state(app)
     own.add(rate_limit.Limiter(own.settings.ingest_events_per_minute))
     own.add(Senders())
-    own.add(OddReports(app))
-    own.add(Intake(app))
+    own.add(DiscardedReports(app))
+    own.add(GroupCommit(app))
     paths = ("/ingest", "/healthz", "/readyz", "/metrics")
     own.error_responses.update(dict.fromkeys(paths, http_problem))
     app.register_blueprint(health.bp)

@@ -27,7 +27,7 @@ from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError
 from callevents.extensions import app_state
 from callevents.ingest.accept import Accepted
-from callevents.ingest.group_commit import Intake
+from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
 from callevents.jobs import Waker, get_waker
 from callevents.security import headers
@@ -65,7 +65,7 @@ class Express:
         self.long_way = app.wsgi_app
         self._senders = app_state(app).get(Senders)
         self._limiter = app_state(app).get(Limiter)
-        self.intake = app_state(app).get(Intake)
+        self.group_commit = app_state(app).get(GroupCommit)
         self._waker: Waker = get_waker(app)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -115,7 +115,7 @@ class Express:
 
     def wake(self) -> None:
         """Wake the workers, if nobody has done it for what was stored last."""
-        if self.intake.take_wake():
+        if self.group_commit.take_wake():
             self._waker.wake()
 
     def _find_sender(self, request: Request, payload: Payload, *, may_ask: bool) -> Sender | None:
@@ -128,7 +128,7 @@ class Express:
 
     def _store(self, plain: Plain) -> list[Accepted] | None:
         try:
-            return self.intake.submit(plain.sender.pbx, plain.sender.token_id, plain.reports)
+            return self.group_commit.submit(plain.sender.pbx, plain.sender.token_id, plain.reports)
         except Exception as error:  # noqa: BLE001  # answered on the long way, whatever it is
             self.note_failure(plain, error)
             return None

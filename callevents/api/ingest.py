@@ -27,8 +27,8 @@ from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError, UnavailableError
 from callevents.extensions import app_state, csrf
 from callevents.ingest.accept import Accepted
-from callevents.ingest.discarded import MAX_SENT_LENGTH, OddReports
-from callevents.ingest.group_commit import Intake
+from callevents.ingest.discarded import MAX_SENT_LENGTH, DiscardedReports
+from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
 from callevents.jobs import get_waker
 from callevents.security.masking import MASK
@@ -70,7 +70,7 @@ def take(slug: str) -> Response:
         return _take_of(sender, senders, token)
     except ProblemError as error:
         if error.status != 429:
-            _keep_odd(sender, token, error.status, error.detail)
+            _store_discarded(sender, token, error.status, error.detail)
         raise
 
 
@@ -89,7 +89,7 @@ def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
     """Accept what a PBX reports in its maker's format."""
     reading = vendor_formats.read(sender.pbx, request)
     if reading.passed_over:
-        _keep_odd(sender, token, 200, reading.passed_over)
+        _store_discarded(sender, token, 200, reading.passed_over)
     _check_rate(sender, reading.reports)
     reports, results = _read(reading.reports)
     if results and not reports:
@@ -98,8 +98,8 @@ def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
     return vendor_formats.answer(sender.pbx, token, results, reading)
 
 
-def _keep_odd(sender: Sender, token: str, status: int, reason: str) -> None:
-    app_state().get(OddReports).keep(
+def _store_discarded(sender: Sender, token: str, status: int, reason: str) -> None:
+    app_state().get(DiscardedReports).keep(
         sender.pbx.id, status, reason, lambda: describe_request(request, token)
     )
 
@@ -147,16 +147,16 @@ def _summary(error: InvalidError) -> str:
 
 def _accept(sender: Sender, reports: list[Report]) -> list[Accepted]:
     """Store the events together with those of other requests; answer after the commit."""
-    intake = app_state().get(Intake)
-    return intake.submit(sender.pbx, sender.token_id, reports)
+    group_commit = app_state().get(GroupCommit)
+    return group_commit.submit(sender.pbx, sender.token_id, reports)
 
 
 @bp.after_request
 def _wake_afterwards(response: Response) -> Response:
     """Wake the workers when the PBX has its answer: it is not to wait for Redis."""
-    intake = app_state().get(Intake)
+    group_commit = app_state().get(GroupCommit)
     waker = get_waker(current_app)
-    response.call_on_close(lambda: waker.wake() if intake.take_wake() else None)
+    response.call_on_close(lambda: waker.wake() if group_commit.take_wake() else None)
     return response
 
 

@@ -21,7 +21,7 @@ from callevents.api.problems import ProblemError, field_errors
 from callevents.db.models import Pbx
 from callevents.enums import Format
 from callevents.errors import InvalidError
-from callevents.ingest.accept import find_told
+from callevents.ingest.accept import find_stored
 from callevents.pbxs.pbxs import find_format_secret
 from callevents.security.encryption import UnreadableError
 from callevents.vendors import sipgate, yeastar
@@ -67,7 +67,7 @@ def read(pbx: Pbx, request: Request) -> Reading:
     _check_signature(pbx, request)
     message = read_message(request)
     try:
-        reading = READERS[pbx.format](message, lambda call_id: find_told(pbx, call_id))
+        reading = READERS[pbx.format](message, lambda call_id: find_stored(pbx, call_id))
     except InvalidError as error:
         raise ProblemError(
             422, f"{pbx.format.label}: {error}", errors=field_errors(error.errors)

@@ -1,4 +1,4 @@
-"""The options of `flask hooks set` that make a policy. Secrets can come from standard input."""
+"""The options of `flask hooks set` that set its options. Secrets can come from standard input."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from callevents.enums import AuthKind, BodyFormat, ParameterSet
-from callevents.hooks.options import GIVE_UP_CHOICES, Credentials, OwnHeader, Policy
+from callevents.hooks.options import GIVE_UP_CHOICES, Credentials, CustomHeader, HookOptions
 
 #: In place of a secret: ask for it, or read a line of what is piped in. What is typed on a command
 #: line is kept in the shell's history, and shown to everybody who lists processes.
@@ -18,7 +18,7 @@ _OPTIONS = (
     click.option(
         "--give-up-after",
         type=click.Choice(list(_SECONDS)),
-        default=GIVE_UP_CHOICES[Policy().give_up_seconds][0],
+        default=GIVE_UP_CHOICES[HookOptions().give_up_seconds][0],
         show_default=True,
         help="No attempt starts later.",
     ),
@@ -57,14 +57,14 @@ _OPTIONS = (
 )
 
 
-def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the command the options; it passes them to `make_policy`."""
+def hook_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the command the options; it passes them to `make_options`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def make_policy(  # one for each option
+def make_options(  # one for each option
     *,
     give_up_after: str,
     in_order: bool,
@@ -73,11 +73,11 @@ def make_policy(  # one for each option
     headers: Iterable[str],
     basic: str | None,
     bearer: str | None,
-) -> Policy:
-    """Return the policy that the options say."""
+) -> HookOptions:
+    """Return the options that the options say."""
     if basic is not None and bearer is not None:
         raise click.UsageError("--basic and --bearer cannot be used together.")
-    return Policy(
+    return HookOptions(
         _SECONDS[give_up_after],
         in_order,
         BodyFormat(body),
@@ -87,12 +87,12 @@ def make_policy(  # one for each option
     )
 
 
-def _header(text: str) -> OwnHeader:
+def _header(text: str) -> CustomHeader:
     name, colon, value = text.partition(":")
     if not colon:
         # Not repeated: what has no colon may be a secret.
         raise click.UsageError("--header needs a name and a value: 'X-Api-Key: abc'.")
-    return OwnHeader(name, _secret(value.strip(), f"Value of {name}"))
+    return CustomHeader(name, _secret(value.strip(), f"Value of {name}"))
 
 
 def _credentials(basic: str | None, bearer: str | None) -> Credentials:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from callevents.cli.hook_options import make_policy, policy_options
+from callevents.cli.hook_options import hook_options, make_options
 from callevents.cli.output import (
     Values,
     find_event,
@@ -20,7 +20,7 @@ from callevents.db.session import begin_write
 from callevents.enums import EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret, suspension
-from callevents.hooks.options import GIVE_UP_CHOICES, read_policy
+from callevents.hooks.options import GIVE_UP_CHOICES, read_options
 from callevents.pbxs import extensions, pbxs
 
 group = AppGroup("hooks", help="Requests that call events make.")
@@ -35,7 +35,7 @@ group = AppGroup("hooks", help="Requests that call events make.")
 @click.option("--note", default="", help="A note for people.")
 @click.option("--inactive", is_flag=True, help="Do not enable it.")
 @click.option("--add", is_flag=True, help="Add it beside the requests that the event has.")
-@policy_options
+@hook_options
 @click.option("--sign", is_flag=True, help="Sign the requests; a new secret is printed this once.")
 @json_option
 @reports_errors
@@ -50,7 +50,7 @@ def set_hook(
     add: bool,
     sign: bool,
     as_json: bool,
-    **policy: Any,
+    **options: Any,
 ) -> None:
     """Configure the request for an EVENT of an EXTENSION (* for all); print its Event ID.
 
@@ -58,7 +58,7 @@ def set_hook(
     not named is as it is for a new one (GET, active, not signed ...). With --sign a request that is
     signed keeps its secret.
     """
-    wanted = make_policy(**policy)
+    wanted = make_options(**options)
     begin_write()
     found = pbxs.get_pbx(pbx)
     configure = hooks.create_hook if add else hooks.set_hook
@@ -70,7 +70,7 @@ def set_hook(
         url=url,
         active=not inactive,
         note=note,
-        policy=wanted,
+        options=wanted,
     )
     secret = _sign(hook, wanted=sign)
     db.session.commit()
@@ -108,7 +108,7 @@ def rotate_secret(event_id: str, as_json: bool) -> None:
 def list_hooks(pbx: str | None, as_json: bool) -> None:
     """List the requests, of one PBX or of all."""
     found = queries.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
-    print_list(found, _hook_with_policy if as_json else _hook, as_json)
+    print_list(found, _hook_with_options if as_json else _hook, as_json)
 
 
 @group.command("enable")
@@ -156,7 +156,7 @@ def _switch(event_id: str, *, active: bool, as_json: bool) -> None:
     hooks.set_active(hook, active)
     db.session.commit()
     print_answer(
-        _hook_with_policy(hook), f"{event_id} is {'enabled' if active else 'disabled'}.", as_json
+        _hook_with_options(hook), f"{event_id} is {'enabled' if active else 'disabled'}.", as_json
     )
 
 
@@ -173,7 +173,7 @@ def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool
     found = pbxs.get_pbx(pbx)
     listed = queries.list_hooks(found, extensions.get_extension_by_number(found, extension))
     chosen = [hook for hook in listed if hook.event_type in wanted]
-    removed = [_hook_with_policy(hook) for hook in chosen]
+    removed = [_hook_with_options(hook) for hook in chosen]
     hooks.clear_hooks(chosen)
     db.session.commit()
     count = len(removed)
@@ -194,24 +194,24 @@ def _hook(hook: Hook) -> Values:
     }
 
 
-def _hook_with_policy(hook: Hook) -> Values:
+def _hook_with_options(hook: Hook) -> Values:
     """Return the hook without its secrets."""
-    policy = read_policy(hook)
+    options = read_options(hook)
     return {
         **_hook(hook),
-        "give_up_after": GIVE_UP_CHOICES[policy.give_up_seconds][0],
-        "in_order": policy.in_order,
-        "body": policy.body_format,
-        "parameters": policy.parameters,
-        "headers": [header.name for header in policy.headers],
-        "auth": policy.credentials.kind,
+        "give_up_after": GIVE_UP_CHOICES[options.give_up_seconds][0],
+        "in_order": options.in_order,
+        "body": options.body_format,
+        "parameters": options.parameters,
+        "headers": [header.name for header in options.headers],
+        "auth": options.credentials.kind,
         "signed": bool(hook.signing_secret),
     }
 
 
 def _print_hook(hook: Hook, text: str, secret: str | None, *, as_json: bool) -> None:
     """Print a hook, and its new signing secret if there is one."""
-    values = _hook_with_policy(hook)
+    values = _hook_with_options(hook)
     if secret:
         values["signing_secret"] = secret
         text += f"\nIts signing secret, shown this once:\n{secret}"

@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from callevents.config.base import Group
+from callevents.config.base import SettingsGroup
 
 
-class Retries(Group):
+class DeliverySettings(SettingsGroup):
     """What follows a failed attempt."""
 
     retry_schedule_seconds: Annotated[tuple[float, ...], NoDecode] = Field(

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from callevents.config.base import Group
+from callevents.config.base import SettingsGroup
 
 Network = IPv4Network | IPv6Network
 
 
-class Outgoing(Group):
+class HttpClientSettings(SettingsGroup):
     """The requests to receivers."""
 
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from callevents.config.base import Group
+from callevents.config.base import SettingsGroup
 
 
-class Notifications(Group):
+class NotificationSettings(SettingsGroup):
     """E-mail and notifications by HTTP."""
 
     public_url: str = Field(

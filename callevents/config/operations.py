@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from callevents.config.base import Group
+from callevents.config.base import SettingsGroup
 
 
-class Upkeep(Group):
+class OperationsSettings(SettingsGroup):
     """What the operator watches and clears."""
 
     metrics_token: str = Field(

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from callevents.config.base import Group
+from callevents.config.base import SettingsGroup
 
 
-class Processes(Group):
+class ProcessSettings(SettingsGroup):
     """The worker and web processes."""
 
     workers: int = Field(

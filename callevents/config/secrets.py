@@ -12,11 +12,11 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from callevents.config.base import PREFIX, SettingsError
-from callevents.config.storage import Places
+from callevents.config.storage import StorageSettings
 from callevents.security.encryption import is_key, make_key
 
 
-class Keys(Places):
+class SecretSettings(StorageSettings):
     """What only this installation may know."""
 
     secret_key: str = Field(

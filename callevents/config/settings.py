@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from callevents.config.base import PREFIX, SettingsError
-from callevents.config.delivery import Retries
-from callevents.config.http_client import Outgoing
-from callevents.config.notifications import Notifications
-from callevents.config.operations import Upkeep
-from callevents.config.processes import Processes
-from callevents.config.secrets import Keys
+from callevents.config.delivery import DeliverySettings
+from callevents.config.http_client import HttpClientSettings
+from callevents.config.notifications import NotificationSettings
+from callevents.config.operations import OperationsSettings
+from callevents.config.processes import ProcessSettings
+from callevents.config.secrets import SecretSettings
 
 #: Settings that were renamed, old name to new. The old names work for one release.
 RENAMED = {
@@ -26,7 +26,14 @@ log = logging.getLogger("callevents.config")
 
 
 # Pydantic takes the fields of the last base first; docs/configuration.md has them in that order.
-class Settings(Upkeep, Notifications, Retries, Outgoing, Processes, Keys):
+class Settings(
+    OperationsSettings,
+    NotificationSettings,
+    DeliverySettings,
+    HttpClientSettings,
+    ProcessSettings,
+    SecretSettings,
+):
     """The settings, read from environment variables named CALLEVENTS_ and the field's name."""
 
 

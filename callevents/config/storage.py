@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from callevents.config.base import Group
+from callevents.config.base import SettingsGroup
 
 #: Unix socket paths longer than this do not fit into the kernel's structure.
 MAX_SOCKET_PATH = 100
@@ -19,7 +19,7 @@ _DATABASE_SCHEMES = {
 }
 
 
-class Places(Group):
+class StorageSettings(SettingsGroup):
     """The web server's address, the data folder, the database and the queue."""
 
     host: str = Field("127.0.0.1", description="Address that the web server listens on.")

@@ -18,6 +18,8 @@ from callevents.errors import CallEventsError
 from callevents.extensions import db
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
+#: Revisions of databases made before the first release; their migrations no longer exist.
+UNRELEASED = frozenset(f"{number:04}" for number in range(1, 8))
 
 
 class DatabaseError(CallEventsError):
@@ -30,13 +32,24 @@ def upgrade(app: Flask) -> None:
         try:
             command.upgrade(_config(app), "head")
         except CommandError as error:
-            raise DatabaseError(
-                f"The database {_where(db.engine.url)} was set up by another version of "
-                f"Call Events: {error}."
-            ) from None
+            raise DatabaseError(_explain_other_version(str(error))) from None
         finally:
             # Who migrates seldom does more; connections left open would be in the way of forks.
             db.engine.dispose()
+
+
+def _explain_other_version(error: str) -> str:
+    """Return what to do about a database whose revision has no migration here."""
+    place = _where(db.engine.url)
+    with db.engine.connect() as connection:
+        applied = MigrationContext.configure(connection).get_current_heads()
+    if UNRELEASED.issuperset(applied):
+        return (
+            f"The database {place} was made by a development version of Call Events that was "
+            "never released, and cannot be upgraded. Use a new database: move the old one away "
+            "or change CALLEVENTS_DATABASE_URL."
+        )
+    return f"The database {place} was set up by another version of Call Events: {error}."
 
 
 def is_current(app: Flask) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from callevents.config.settings import Settings
 from callevents.db.models import Origin
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 
 log = structlog.get_logger("callevents.delivery")
 
@@ -35,7 +35,7 @@ def take_probe(connection: Connection, origin_id: int, probe_at: datetime, until
 
 def note_answers(
     connection: Connection,
-    answers: Mapping[int, Sequence[Answer]],
+    answers: Mapping[int, Sequence[Response]],
     probed: Set[int],
     now: datetime,
     settings: Settings,
@@ -62,7 +62,7 @@ def _close(connection: Connection, origin_id: int) -> None:
     connection.execute(
         update(Origin)
         .where(Origin.id == origin_id)
-        .values(failures=0, pauses=0, opened_at=None, probe_at=None, error="")
+        .values(failures=0, times_opened=0, opened_at=None, probe_at=None, error="")
     )
     if origin.probe_at is not None:
         log.info("origin answers again", origin=origin.name)
@@ -71,13 +71,13 @@ def _close(connection: Connection, origin_id: int) -> None:
 def _note_silence(
     connection: Connection,
     origin_id: int,
-    silent: Sequence[Answer],
+    silent: Sequence[Response],
     now: datetime,
     settings: Settings,
     is_probe: bool,
 ) -> None:
     origin = connection.execute(
-        select(Origin.name, Origin.failures, Origin.pauses, Origin.opened_at)
+        select(Origin.name, Origin.failures, Origin.times_opened, Origin.opened_at)
         .where(Origin.id == origin_id)
         .with_for_update()
     ).one()
@@ -87,18 +87,18 @@ def _note_silence(
     # before their worker knew, and many of them ending one by one must not make the pause longest.
     is_open = origin.opened_at is not None
     if is_probe if is_open else failures >= settings.breaker_failures:
-        pause = _pause(origin.pauses, settings)
+        pause = _pause(origin.times_opened, settings)
         values |= {
             "opened_at": origin.opened_at or now,
             "probe_at": now + pause,
-            "pauses": origin.pauses + 1,
+            "times_opened": origin.times_opened + 1,
             "error": silent[-1].error,
         }
         log.warning("origin paused", origin=origin.name, seconds=pause.total_seconds())
     connection.execute(update(Origin).where(Origin.id == origin_id).values(values))
 
 
-def _pause(pauses: int, settings: Settings) -> timedelta:
+def _pause(times_opened: int, settings: Settings) -> timedelta:
     # The exponent is bounded because numbers are, the pause is long at its end already.
-    seconds = settings.breaker_open_seconds * 2 ** min(pauses, 30)
+    seconds = settings.breaker_open_seconds * 2 ** min(times_opened, 30)
     return timedelta(seconds=min(seconds, settings.breaker_open_max_seconds))

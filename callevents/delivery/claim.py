@@ -13,7 +13,7 @@ from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx
 from callevents.db.models.event import REPORTED
 from callevents.delivery.circuit_breaker import take_probe
 from callevents.delivery.fair_share import Share
-from callevents.delivery.outbox import find_heads, park, release_lanes
+from callevents.delivery.outbox import defer, find_heads, release_ordering_keys
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.load import REQUEST_COLUMNS, make_request
 from callevents.enums import DeliveryState
@@ -57,18 +57,20 @@ class Claimed:
 def claim_due(
     connection: Connection, shares: Iterable[Share], now: datetime, lease: timedelta
 ) -> Claimed:
-    """Claim due deliveries of each share, longest due first; park those whose turn it is not."""
+    """Claim due deliveries of each share, longest due first; defer those whose turn it is not."""
     candidates: list[Row[Any]] = []
     for share in shares:
         candidates += _find_candidates(connection, share, now)
-    heads = find_heads(connection, {row.lane for row in candidates if row.lane is not None})
+    heads = find_heads(
+        connection, {row.ordering_key for row in candidates if row.ordering_key is not None}
+    )
     ids = []
     for row in candidates:
-        head = heads.get(row.lane)
+        head = heads.get(row.ordering_key)
         if head is None or head.id == row.id:
             ids.append(row.id)
         else:
-            park(connection, row.id, head, now)
+            defer(connection, row.id, head, now)
     origins = {row.id: row.origin_id for row in candidates}
     probed, refused = _take_probes(connection, shares, {origins[i] for i in ids}, now + lease)
     ids = [delivery_id for delivery_id in ids if origins[delivery_id] not in refused]
@@ -77,7 +79,7 @@ def claim_due(
 
 # The hot path's statements are built once: building them anew took more time than all else.
 _CANDIDATES = (
-    select(Delivery.id, Delivery.lane, Delivery.origin_id)
+    select(Delivery.id, Delivery.ordering_key, Delivery.origin_id)
     .where(
         IS_OPEN,
         Delivery.is_retry == bindparam("is_retry"),
@@ -95,7 +97,7 @@ _CLAIM = (
         due_at=bindparam("lease_ends"),
         claimed_at=bindparam("now"),
         fence=Delivery.fence + 1,
-        parked=False,
+        deferred=False,
     )
     .returning(Delivery.id, Delivery.fence)
 )
@@ -185,18 +187,18 @@ def finish_unsent(
     """End claimed deliveries without an attempt, as long as they are still this worker's."""
     # Locked in the order that all others use too, so that no two can deadlock.
     rows = connection.execute(
-        select(Delivery.id, Delivery.fence, Delivery.lane)
+        select(Delivery.id, Delivery.fence, Delivery.ordering_key)
         .where(Delivery.id.in_(claimed), IS_OPEN)
         .order_by(Delivery.id)
         .with_for_update()
     )
-    own = {row.id: row.lane for row in rows if row.fence == claimed[row.id]}
+    own = {row.id: row.ordering_key for row in rows if row.fence == claimed[row.id]}
     connection.execute(
         update(Delivery)
         .where(Delivery.id.in_(own))
         .values(state=state, finished_at=now, claimed_at=None, error=error)
     )
-    release_lanes(connection, own.values(), now)
+    release_ordering_keys(connection, own.values(), now)
 
 
 def return_claims(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:

@@ -38,7 +38,7 @@ from callevents.delivery.fair_share import (
     find_ready,
     share_out,
 )
-from callevents.delivery.in_flight import STUCK_SECONDS, Holding
+from callevents.delivery.in_flight import STUCK_SECONDS, InFlight
 from callevents.enums import DeliveryState
 from callevents.security.encryption import Cipher
 
@@ -63,12 +63,12 @@ class Dispatcher:
         self,
         database: SqlEngine,
         settings: Settings,
-        holding: Holding,
+        in_flight: InFlight,
         submit: Callable[[int, list[Claim], int], None],
     ) -> None:
         self._database = database
         self._settings = settings
-        self._holding = holding
+        self._in_flight = in_flight
         self._submit = submit
         self._cipher = Cipher(settings.read_encryption_keys)
         self._lease = timedelta(seconds=settings.lease_seconds)
@@ -117,7 +117,7 @@ class Dispatcher:
             self._wake.set()
             self._idle.set()
         try:
-            self._return(self._holding.withdraw())
+            self._return(self._in_flight.withdraw())
         except SQLAlchemyError as error:
             log.error("claims not returned; their leases end by themselves", error=str(error))
 
@@ -128,7 +128,7 @@ class Dispatcher:
             self._pause(busy_until)
             try:
                 found = self._hand_out()
-                if found.looked_at or self._is_starved or self._holding.has_lines():
+                if found.looked_at or self._is_starved or self._in_flight.has_lines():
                     busy_until = time.monotonic() + LINGER_SECONDS
                 if time.monotonic() >= expire_at:
                     expire_at = time.monotonic() + self._settings.poll_seconds
@@ -158,7 +158,7 @@ class Dispatcher:
                 break
 
     def _count_free(self) -> int:
-        return self._settings.worker_threads - sum(self._holding.in_flight().values())
+        return self._settings.worker_threads - sum(self._in_flight.count_threads().values())
 
     def _hand_out(self) -> Claimed:
         """Claim what there are threads for and hand it out; return what was found."""
@@ -201,31 +201,31 @@ class Dispatcher:
     def _share_out(self, connection: Connection, now: datetime) -> list[Share]:
         """Return what may be claimed now, and note whether threads are wanting."""
         ready = find_ready(connection, now)
-        breakers = find_breakers(connection) if ready or self._holding else {}
-        self._give_back(breakers)
+        breakers = find_breakers(connection) if ready or self._in_flight else {}
+        self._release(breakers)
         well = [one for one in ready if one.origin_id not in breakers]
         self._looks += 1
-        in_flight = self._holding.in_flight()
-        free = self._settings.worker_threads - sum(in_flight.values())
+        count_threads = self._in_flight.count_threads()
+        free = self._settings.worker_threads - sum(count_threads.values())
         shares = share_out(
             well,
             free,
-            in_flight,
+            count_threads,
             self._settings.origin_in_flight,
             retries_first=self._looks % RETRIES_FIRST_EVERY == 0,
         )
         free -= sum(share.limit for share in shares)
         self._is_starved = len(shares) < len(well)
-        shares = add_ahead(shares, well, in_flight, self._holding.room_ahead)
+        shares = add_ahead(shares, well, count_threads, self._in_flight.room_ahead)
         return shares + _probes(ready, breakers, now)[: max(0, free)]
 
-    def _give_back(self, paused: Iterable[int]) -> None:
+    def _release(self, paused: Iterable[int]) -> None:
         """Return what waits for the threads of paused origins, and of those that stand still."""
-        stuck = self._holding.find_stuck()
+        stuck = self._in_flight.find_stuck()
         for origin_id in stuck:
-            self._holding.note_seconds(origin_id, STUCK_SECONDS)
+            self._in_flight.note_seconds(origin_id, STUCK_SECONDS)
         if paused or stuck:
-            self._return(self._holding.withdraw({*paused, *stuck}))
+            self._return(self._in_flight.withdraw({*paused, *stuck}))
 
     def _return(self, claims: Sequence[Claim]) -> None:
         """Make due again what was claimed and whose attempt shall not begin."""

@@ -18,8 +18,8 @@ from callevents.db.session import write_transaction
 from callevents.delivery.claim import Claim, finish_unsent, renew_leases
 from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.expiry import GIVEN_UP
-from callevents.delivery.http.client import Transport
-from callevents.delivery.in_flight import Holding
+from callevents.delivery.http.client import HttpClient
+from callevents.delivery.in_flight import InFlight
 from callevents.delivery.outcomes import Outcome
 from callevents.delivery.recorder import Recorder
 from callevents.enums import DeliveryState
@@ -36,11 +36,11 @@ class Engine:
     def __init__(self, database: SqlEngine, settings: Settings) -> None:
         self._database = database
         self._settings = settings
-        self._transport = Transport(settings)
+        self._http_client = HttpClient(settings)
         self._pool = ThreadPoolExecutor(settings.worker_threads, "attempt")
-        self._holding = Holding()
-        self._dispatcher = Dispatcher(database, settings, self._holding, self._submit)
-        self._recorder = Recorder(database, settings, self._holding)
+        self._in_flight = InFlight()
+        self._dispatcher = Dispatcher(database, settings, self._in_flight, self._submit)
+        self._recorder = Recorder(database, settings, self._in_flight)
         self._closed = threading.Event()
         self._threads = [
             threading.Thread(target=self._recorder.run, name="record", daemon=True),
@@ -77,20 +77,20 @@ class Engine:
         """Stop: wait for running attempts for a while, end the others, record all outcomes."""
         self._dispatcher.close()
         give_up_at = time.monotonic() + self._settings.shutdown_seconds
-        while self._holding and time.monotonic() < give_up_at:
+        while self._in_flight and time.monotonic() < give_up_at:
             self._closed.wait(0.02)
         self._closed.set()
-        self._transport.interrupt()
+        self._http_client.interrupt()
         self._pool.shutdown(wait=True)
         self._recorder.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
-        self._transport.close()
+        self._http_client.close()
 
     def _submit(self, origin_id: int, claims: list[Claim], threads: int) -> None:
         """Give an origin's claims to its threads, and let so many more work for it at most."""
-        for _ in range(self._holding.take(origin_id, claims, threads)):
+        for _ in range(self._in_flight.register(origin_id, claims, threads)):
             try:
                 self._pool.submit(self._work, origin_id)
             except RuntimeError as error:
@@ -100,36 +100,36 @@ class Engine:
 
     def _work(self, origin_id: int) -> None:
         """Make attempts until none is left in the origin's line."""
-        while (claim := self._holding.next(origin_id)) is not None:
+        while (claim := self._in_flight.next(origin_id)) is not None:
             self._attempt(claim)
 
     def _attempt(self, claim: Claim) -> None:
         try:
             if time.monotonic() >= claim.send_before:
                 # This process was held up; another worker may have it by now.
-                self._holding.let_go([claim])
+                self._in_flight.release([claim])
                 return
             if (now := utc_now()) > claim.expires_at:
                 self._give_up(claim, now)
                 return
-            answer = self._transport.send(claim.request, now)
+            answer = self._http_client.send(claim.request, now)
             interrupted = self._closed.is_set() and not answer.is_answered
             self._recorder.put(Outcome(claim, answer, interrupted))
-            self._holding.note_seconds(claim.origin_id, answer.duration_ms / 1000)
+            self._in_flight.note_seconds(claim.origin_id, answer.duration_ms / 1000)
         except Exception as error:  # a thread that ended would hold the claim for ever
             log.error("an attempt broke off", delivery=claim.delivery_id, exc_info=error)
-            self._holding.let_go([claim])
+            self._in_flight.release([claim])
 
     def _give_up(self, claim: Claim, now: datetime) -> None:
         """Fail a delivery whose time has ended while it waited for its thread."""
         with write_transaction(self._database) as connection:
             fences = {claim.delivery_id: claim.fence}
             finish_unsent(connection, fences, DeliveryState.FAILED, now, GIVEN_UP)
-        self._holding.let_go([claim])
+        self._in_flight.release([claim])
 
     def _renew(self) -> None:
         while not self._closed.wait(self._settings.lease_seconds * RENEW_AFTER_SHARE):
-            claims = self._holding.claims()
+            claims = self._in_flight.claims()
             if not claims:
                 continue
             lease = timedelta(seconds=self._settings.lease_seconds)

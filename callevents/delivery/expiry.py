@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, exists, or_, select, update
 
 from callevents.db.models import IS_OPEN, Delivery
-from callevents.delivery.outbox import release_lanes
+from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import describe_age
 from callevents.enums import DeliveryState
 
@@ -23,7 +23,7 @@ def has_expired(connection: Connection, now: datetime) -> bool:
 def give_up_expired(connection: Connection, now: datetime) -> int:
     """Fail what may not be tried any more and is with no worker; return how many there were."""
     rows = connection.execute(
-        select(Delivery.id, Delivery.lane, Delivery.attempts, Delivery.error)
+        select(Delivery.id, Delivery.ordering_key, Delivery.attempts, Delivery.error)
         .add_columns(Delivery.expires_at, Delivery.created_at, Delivery.resent_at)
         .where(
             IS_OPEN,
@@ -46,7 +46,7 @@ def give_up_expired(connection: Connection, now: datetime) -> int:
                 error=describe_giving_up(age, row.attempts, row.error),
             )
         )
-    release_lanes(connection, [row.lane for row in rows], now)
+    release_ordering_keys(connection, [row.ordering_key for row in rows], now)
     return len(rows)
 
 

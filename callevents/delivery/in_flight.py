@@ -18,7 +18,7 @@ SHORTEST_SECONDS = 0.001
 NEWEST_SHARE = 0.2
 
 
-class Holding:
+class InFlight:
     """Claims from when they are handed out until their outcome is recorded. Safe in threads.
 
     Each origin has a line of claims and the threads that work it off. A thread that has made an
@@ -37,7 +37,7 @@ class Holding:
     def __bool__(self) -> bool:
         return bool(self._claims)
 
-    def take(self, origin_id: int, claims: Sequence[Claim], threads: int) -> int:
+    def register(self, origin_id: int, claims: Sequence[Claim], threads: int) -> int:
         """Hold claims of one origin; return how many threads are to `next` them, at most `threads`.
 
         One starts in any case if none works for the origin, so that no claim is left in its line.
@@ -113,25 +113,25 @@ class Holding:
                 found += [one for one in line if one not in staying]
                 line.clear()
                 line.extend(staying)
-            self._let_go(found)
+            self._release(found)
             return found
 
-    def let_go(self, claims: Iterable[Claim]) -> None:
+    def release(self, claims: Iterable[Claim]) -> None:
         """Hold these no longer; their leases are not renewed any more."""
         with self._lock:
-            self._let_go(claims)
+            self._release(claims)
 
     def claims(self) -> list[Claim]:
         """Return what is held now."""
         with self._lock:
             return list(self._claims.values())
 
-    def in_flight(self) -> dict[int, int]:
+    def count_threads(self) -> dict[int, int]:
         """Return how many threads make attempts, by their origin's id."""
         with self._lock:
             return dict(self._threads)
 
-    def _let_go(self, claims: Iterable[Claim]) -> None:
+    def _release(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
             # By now this worker may have claimed the same delivery anew.
             if self._claims.get(claim.delivery_id) is claim:

@@ -1,8 +1,8 @@
-"""The outbox: the open deliveries. Keeps their order, and ends those of hooks.
+"""The outbox: the open deliveries, their order, and how those of a hook are cancelled.
 
-Of each lane's open deliveries only the first one may be sent; a lane has the deliveries of one call
-to one origin. Which is first is looked up when a worker is about to claim one, so that accepting
-an event costs nothing for it.
+The deliveries of one call to one origin share an ordering key. Only the first open delivery of a
+key may be sent. A worker looks it up when it claims a delivery, so that accepting an event costs
+nothing extra.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -31,81 +31,92 @@ from callevents.enums import DeliveryState
 from callevents.extensions import db
 
 #: The first one is being sent: look again soon, should its end not be told.
-PARK_BEHIND_RUNNING = timedelta(seconds=1)
+DEFER_BEHIND_RUNNING = timedelta(seconds=1)
 #: The first one waits itself, perhaps for hours: look again after this at the latest.
-LONGEST_PARK = timedelta(minutes=10)
+MAX_DEFER = timedelta(minutes=10)
 #: Lanes looked at in one statement.
 BATCH = 500
 
 
-def _find_firsts(lanes: TableValuedAlias, *columns: Any) -> Select[*tuple[Any, ...]]:
-    """Return the query of the first open delivery of each of these lanes.
+def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tuple[Any, ...]]:
+    """Return the query of the first open delivery of each of these ordering keys.
 
-    Each is one step in ix_delivery_lane, however many deliveries a lane has or are open at all.
+    Each takes one step in ix_delivery_ordering_key, however many deliveries are open.
     """
     other = aliased(Delivery)
     first = (
         select(other.id)
-        .where(in_state(DeliveryState.PENDING, other), other.lane == lanes.c.value)
+        .where(in_state(DeliveryState.PENDING, other), other.ordering_key == ordering_keys.c.value)
         .order_by(other.happened_at, other.id)
         .limit(1)
         .scalar_subquery()
     )
     # Open is said twice: a locked row is looked at once more, and may have been ended meanwhile.
-    return select(*columns).select_from(lanes).join(Delivery, Delivery.id == first).where(IS_OPEN)
+    return (
+        select(*columns)
+        .select_from(ordering_keys)
+        .join(Delivery, Delivery.id == first)
+        .where(IS_OPEN)
+    )
 
 
-#: A list of lanes as a table, in the words of each database.
-_LANES = {
-    "postgresql": func.unnest(bindparam("lanes", type_=ARRAY(BigInteger)))
-    .table_valued("value", name="lanes")
+#: A list of ordering keys as a table, in the words of each database.
+_ORDERING_KEYS = {
+    "postgresql": func.unnest(bindparam("ordering_keys", type_=ARRAY(BigInteger)))
+    .table_valued("value", name="ordering_keys")
     .render_derived(),
-    "sqlite": func.json_each(bindparam("lanes", type_=JSON)).table_valued("value", name="lanes"),
+    "sqlite": func.json_each(bindparam("ordering_keys", type_=JSON)).table_valued(
+        "value", name="ordering_keys"
+    ),
 }
 # Statements that every claim and every batch of outcomes makes are built once: building them anew
 # took more time than all else together.
 _HEADS = {
-    dialect: _find_firsts(lanes, Delivery.lane, Delivery.id, Delivery.due_at, Delivery.claimed_at)
-    for dialect, lanes in _LANES.items()
+    dialect: _find_firsts(
+        ordering_keys, Delivery.ordering_key, Delivery.id, Delivery.due_at, Delivery.claimed_at
+    )
+    for dialect, ordering_keys in _ORDERING_KEYS.items()
 }
-_PARKED_HEADS = {
-    dialect: _find_firsts(lanes, Delivery.id)
-    .where(Delivery.parked)
+_DEFERRED_HEADS = {
+    dialect: _find_firsts(ordering_keys, Delivery.id)
+    .where(Delivery.deferred)
     .with_for_update(skip_locked=True, of=Delivery)
-    for dialect, lanes in _LANES.items()
+    for dialect, ordering_keys in _ORDERING_KEYS.items()
 }
 _RELEASE = (
     update(Delivery)
     .where(Delivery.id.in_(bindparam("ids", expanding=True)))
-    .values(due_at=bindparam("now"), parked=False)
+    .values(due_at=bindparam("now"), deferred=False)
 )
 
 
-def find_heads(connection: Connection, lanes: Collection[int]) -> dict[int, Row[Any]]:
-    """Return the first open delivery of each lane (id, due_at, claimed_at), by lane."""
+def find_heads(connection: Connection, ordering_keys: Collection[int]) -> dict[int, Row[Any]]:
+    """Return the first open delivery (id, due_at, claimed_at) of each ordering key."""
     statement = _HEADS[connection.dialect.name]
-    rows: Iterable[Row[Any]] = connection.execute(statement, {"lanes": list(lanes)})
-    return {row.lane: row for row in rows}
+    rows: Iterable[Row[Any]] = connection.execute(statement, {"ordering_keys": list(ordering_keys)})
+    return {row.ordering_key: row for row in rows}
 
 
-def park(connection: Connection, delivery_id: str, head: Row[Any], now: datetime) -> None:
-    """Put off a delivery that is not the first of its lane."""
+def defer(connection: Connection, delivery_id: str, head: Row[Any], now: datetime) -> None:
+    """Put off a delivery that is not the first of its ordering key."""
     if head.claimed_at is not None:
-        due_at = now + PARK_BEHIND_RUNNING
+        due_at = now + DEFER_BEHIND_RUNNING
     else:
-        due_at = min(max(head.due_at, now + PARK_BEHIND_RUNNING), now + LONGEST_PARK)
+        due_at = min(max(head.due_at, now + DEFER_BEHIND_RUNNING), now + MAX_DEFER)
     connection.execute(
-        update(Delivery).where(Delivery.id == delivery_id).values(due_at=due_at, parked=True)
+        update(Delivery).where(Delivery.id == delivery_id).values(due_at=due_at, deferred=True)
     )
 
 
-def release_lanes(connection: Connection, lanes: Iterable[int | None], now: datetime) -> None:
-    """Make due what is first in these lanes now, after earlier ones have been finished.
+def release_ordering_keys(
+    connection: Connection, ordering_keys: Iterable[int | None], now: datetime
+) -> None:
+    """Make due what is first in these ordering keys now, after earlier ones have been finished.
 
     What another transaction has locked is left alone: waiting for it could deadlock. It is either
-    being cancelled, or parked behind a running one, and looked at again soon.
+    being cancelled, or deferred behind a running one, and looked at again soon.
     """
-    wanted = sorted({lane for lane in lanes if lane is not None})
+    wanted = sorted({ordering_key for ordering_key in ordering_keys if ordering_key is not None})
     for start in range(0, len(wanted), BATCH):
         _release(connection, wanted[start : start + BATCH], now)
 
@@ -117,19 +128,19 @@ def end_waiting(
     now: datetime,
     error: str = "",
 ) -> None:
-    """End what waits for these hooks; what waited behind it in other hooks' lanes goes on.
+    """End what waits for these hooks; what waited behind it in other hooks' ordering keys goes on.
 
     A delivery whose attempt is running is ended too, with its fence unchanged: should the attempt
     succeed, it is recorded as delivered; should it fail, no other is made. What an ingest commits
     at this very moment is ended when a worker claims it.
     """
-    lanes = connection.scalars(
+    ordering_keys = connection.scalars(
         update(Delivery)
         .where(is_open_of(hook_ids))
         .values(state=state, finished_at=now, claimed_at=None, error=error)
-        .returning(Delivery.lane)
+        .returning(Delivery.ordering_key)
     ).all()
-    release_lanes(connection, lanes, now)
+    release_ordering_keys(connection, ordering_keys, now)
 
 
 def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
@@ -143,8 +154,10 @@ def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
     return and_(Delivery.id.in_(locked), waits)
 
 
-def _release(connection: Connection, lanes: Sequence[int], now: datetime) -> None:
-    ids = connection.scalars(_PARKED_HEADS[connection.dialect.name], {"lanes": lanes}).all()
+def _release(connection: Connection, ordering_keys: Sequence[int], now: datetime) -> None:
+    ids = connection.scalars(
+        _DEFERRED_HEADS[connection.dialect.name], {"ordering_keys": ordering_keys}
+    ).all()
     if ids:
         connection.execute(_RELEASE, {"ids": ids, "now": now})
 

@@ -12,8 +12,8 @@ from callevents.db.bulk import ForRows
 from callevents.db.models import Attempt, Delivery
 from callevents.delivery.circuit_breaker import note_answers
 from callevents.delivery.claim import Claim
-from callevents.delivery.http.client import Answer
-from callevents.delivery.outbox import release_lanes
+from callevents.delivery.http.client import Response
+from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import GONE, describe_age, find_next_attempt
 from callevents.enums import DeliveryState
 
@@ -28,13 +28,15 @@ class Outcome:
     """
 
     claim: Claim
-    answer: Answer
+    answer: Response
     interrupted: bool = False
 
 
-def answers_by(key: Callable[[Claim], int], outcomes: Iterable[Outcome]) -> dict[int, list[Answer]]:
+def answers_by(
+    key: Callable[[Claim], int], outcomes: Iterable[Outcome]
+) -> dict[int, list[Response]]:
     """Return the answers by origin or hook, without those that a stopping worker interrupted."""
-    answers: dict[int, list[Answer]] = {}
+    answers: dict[int, list[Response]] = {}
     for outcome in outcomes:
         if not outcome.interrupted:
             answers.setdefault(key(outcome.claim), []).append(outcome.answer)
@@ -76,7 +78,9 @@ def _record(
         _INSERT.run(connection, attempts)
         _UPDATE.run(connection, updates)
     finished = [one["delivery_id"] for one in updates if one["finished_at"] is not None]
-    release_lanes(connection, [rows[delivery_id].lane for delivery_id in finished], now)
+    release_ordering_keys(
+        connection, [rows[delivery_id].ordering_key for delivery_id in finished], now
+    )
 
 
 def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:
@@ -93,7 +97,14 @@ _LOCK = (
             getattr(Delivery, name)
             for name in (
                 *("id", "fence", "state", "attempts", "attempts_before", "due_at", "claimed_at"),
-                *("created_at", "resent_at", "expires_at", "finished_at", "is_retry", "lane"),
+                *(
+                    "created_at",
+                    "resent_at",
+                    "expires_at",
+                    "finished_at",
+                    "is_retry",
+                    "ordering_key",
+                ),
                 *("status_code", "error"),
             )
         )
@@ -189,7 +200,7 @@ def _next_state(outcome: Outcome, row: Row[Any], now: datetime, settings: Settin
     return unchanged | {"due_at": due_at, "claimed_at": None, "is_retry": True}
 
 
-def _giving_up(answer: Answer, row: Row[Any]) -> str:
+def _giving_up(answer: Response, row: Row[Any]) -> str:
     if answer.status_code == GONE:
         return "It wants no more of these requests, so this one is not tried again."
     age = describe_age(row.expires_at - (row.resent_at or row.created_at))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import read_connection, write_transaction
-from callevents.delivery.in_flight import Holding
+from callevents.delivery.in_flight import InFlight
 from callevents.delivery.outcomes import Outcome, answers_by, record
 from callevents.delivery.suspend import find_changed, note_health
 
@@ -27,10 +27,10 @@ log = structlog.get_logger("callevents.delivery")
 class Recorder:
     """Records outcomes in a thread of its own: `run` until `close`."""
 
-    def __init__(self, database: SqlEngine, settings: Settings, holding: Holding) -> None:
+    def __init__(self, database: SqlEngine, settings: Settings, in_flight: InFlight) -> None:
         self._database = database
         self._settings = settings
-        self._holding = holding
+        self._in_flight = in_flight
         self._outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._closed = threading.Event()
 
@@ -73,7 +73,7 @@ class Recorder:
             if self._closed.wait(DATABASE_PAUSE_SECONDS):
                 # The leases end by themselves, and the attempts are made again.
                 break
-        self._holding.let_go(outcome.claim for outcome in batch)
+        self._in_flight.release(outcome.claim for outcome in batch)
 
     def _is_recorded(self, batch: list[Outcome]) -> bool:
         """Write the batch; return False if the database was silent and it may be tried again."""

@@ -4,15 +4,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, bindparam, case, func, select, update
 
-from callevents.db.models import Delivery, Hook, find_lane, utc_now
-from callevents.delivery.outbox import is_open_of, release_lanes
+from callevents.db.models import Delivery, Hook, find_ordering_key, utc_now
+from callevents.delivery.outbox import is_open_of, release_ordering_keys
 from callevents.extensions import db
 
 _table = Delivery.__table__
-_SET_LANE = (
+_SET_ORDERING_KEY = (
     update(_table)  # type: ignore[arg-type]  # a declared class's table is a Table
     .where(_table.c.id == bindparam("delivery_id"))
-    .values(lane=bindparam("new_lane"))
+    .values(ordering_key=bindparam("new_ordering_key"))
 )
 
 
@@ -26,26 +26,28 @@ def change_age(hook: Hook, seconds: int) -> None:
     _update(hook, expires_at=_later(Delivery.expires_at, seconds))
 
 
-def change_lanes(hook: Hook) -> None:
+def change_ordering_keys(hook: Hook) -> None:
     """Let what waits keep the order that the hook and its origin say now."""
     connection = db.session.connection()
-    columns = (Delivery.id, Delivery.pbx_id, Delivery.call_id, Delivery.lane)
+    columns = (Delivery.id, Delivery.pbx_id, Delivery.call_id, Delivery.ordering_key)
     found = connection.execute(
         select(*columns).where(is_open_of([hook.id])).order_by(Delivery.id)
     ).all()
-    lanes = [
+    ordering_keys = [
         {
             "delivery_id": row.id,
-            "new_lane": find_lane(row.pbx_id, row.call_id, hook.origin_id, in_order=hook.in_order),
+            "new_ordering_key": find_ordering_key(
+                row.pbx_id, row.call_id, hook.origin_id, in_order=hook.in_order
+            ),
         }
         for row in found
     ]
-    if lanes:
-        connection.execute(_SET_LANE, lanes)
+    if ordering_keys:
+        connection.execute(_SET_ORDERING_KEY, ordering_keys)
     # Whom they waited for may have nothing to do with them any more; workers look again.
-    due_at = case((Delivery.parked, utc_now()), else_=Delivery.due_at)
-    _update(hook, due_at=due_at, parked=False)
-    release_lanes(connection, [row.lane for row in found], utc_now())
+    due_at = case((Delivery.deferred, utc_now()), else_=Delivery.due_at)
+    _update(hook, due_at=due_at, deferred=False)
+    release_ordering_keys(connection, [row.ordering_key for row in found], utc_now())
 
 
 def _update(hook: Hook, **values: Any) -> None:

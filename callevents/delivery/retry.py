@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from callevents.config.settings import Settings
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 
 #: Each wait is changed by up to this share, so that what failed together is not tried together.
 JITTER = 0.2
@@ -20,7 +20,7 @@ GONE = 410
 
 
 def find_next_attempt(
-    settings: Settings, failures: int, answer: Answer, now: datetime, expires_at: datetime
+    settings: Settings, failures: int, answer: Response, now: datetime, expires_at: datetime
 ) -> datetime | None:
     """Return when the next attempt is due after that many failures, None to give up.
 
@@ -41,7 +41,7 @@ def find_next_attempt(
     return due_at if due_at >= soonest else None
 
 
-def find_retry_after(answer: Answer, now: datetime) -> float:
+def find_retry_after(answer: Response, now: datetime) -> float:
     """Return the seconds that the answer's Retry-After asks to wait, zero without one.
 
     RFC 9110, 10.2.3: a number of seconds, or a date.
@@ -71,7 +71,7 @@ def describe_age(age: timedelta) -> str:
     return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
-def _scheduled_wait(settings: Settings, failures: int, answer: Answer) -> float:
+def _scheduled_wait(settings: Settings, failures: int, answer: Response) -> float:
     """Return the schedule's wait; answers that will hardly change by themselves get a long one."""
     schedule = settings.retry_schedule_seconds
     step = min(failures, len(schedule)) - 1
@@ -81,6 +81,6 @@ def _scheduled_wait(settings: Settings, failures: int, answer: Answer) -> float:
     return schedule[step]
 
 
-def _may_pass(answer: Answer) -> bool:
+def _may_pass(answer: Response) -> bool:
     status = answer.status_code
     return status is None or status in PASSING_STATUSES or status >= 500

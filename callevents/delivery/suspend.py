@@ -12,9 +12,9 @@ from sqlalchemy import Connection, bindparam, exists, select, update
 
 from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Delivery, Hook, first_id
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.delivery.http.deadline import INTERRUPTED
-from callevents.delivery.notices import announce_suspension
+from callevents.delivery.notifications import announce_suspension
 from callevents.delivery.outbox import end_waiting
 from callevents.delivery.retry import GONE, describe_age
 from callevents.enums import DeliveryState
@@ -31,8 +31,8 @@ _HEALTH = select(Hook.id, Hook.failing_since).where(
 
 
 def find_changed(
-    connection: Connection, answers: Mapping[int, Sequence[Answer]]
-) -> dict[int, Sequence[Answer]]:
+    connection: Connection, answers: Mapping[int, Sequence[Response]]
+) -> dict[int, Sequence[Response]]:
     """Return the answers that change how their hook is: well ones that failed, and reversely."""
     hooks = connection.execute(_HEALTH, {"ids": list(answers)}).all()
     failing = {hook.id: hook.failing_since for hook in hooks}
@@ -48,7 +48,7 @@ def find_changed(
 def note_health(
     connection: Connection,
     hook_id: int,
-    answers: Sequence[Answer],
+    answers: Sequence[Response],
     now: datetime,
     settings: Settings,
 ) -> None:
@@ -106,5 +106,5 @@ def _has_failed_for_long(
     return bool(connection.scalar(select(early)))
 
 
-def _wants_no_more(answers: Iterable[Answer]) -> bool:
+def _wants_no_more(answers: Iterable[Response]) -> bool:
     return any(answer.status_code == GONE for answer in answers)

@@ -14,10 +14,10 @@ from callevents.delivery.request.url import check_url, origin_of
 from callevents.enums import EventType, Method
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.hooks.options import Policy, read_policy, store_policy
+from callevents.hooks.options import HookOptions, read_options, store_options
 from callevents.hooks.queries import find_only_hook, list_hooks
 from callevents.hooks.suspension import resume
-from callevents.hooks.validation import check_note, check_policy
+from callevents.hooks.validation import check_note, check_options
 
 MAX_HOOKS_PER_TYPE = 20
 
@@ -31,10 +31,10 @@ def create_hook(
     url: str,
     active: bool = True,
     note: str = "",
-    policy: Policy | None = None,
+    options: HookOptions | None = None,
 ) -> Hook:
     """Create a hook, for all extensions if `extension` is None. Raises InvalidError."""
-    checked = _check(url, note, policy or Policy())
+    checked = _check(url, note, options or HookOptions())
     _refuse_too_many(pbx, extension, event_type)
     hook = Hook(
         pbx_id=pbx.id,
@@ -46,7 +46,7 @@ def create_hook(
         note=checked.note,
         origin_id=find_origin(checked.url),
     )
-    store_policy(hook, checked.policy)
+    store_options(hook, checked.options)
     db.session.add(hook)
     db.session.flush()
     return hook
@@ -61,15 +61,15 @@ def set_hook(
     url: str,
     active: bool = True,
     note: str = "",
-    policy: Policy | None = None,
+    options: HookOptions | None = None,
 ) -> Hook:
     """Make this the request of the event: change the only one there is, or create it.
 
-    Without a policy it has the default one. Raises InvalidError, and ConflictError where the event
+    Without options it has the default ones. Raises InvalidError, and ConflictError where the event
     has several.
     """
     values: dict[str, Any] = {"method": method, "url": url, "active": active, "note": note}
-    values["policy"] = policy or Policy()
+    values["options"] = options or HookOptions()
     hook = find_only_hook(pbx, extension, event_type)
     if hook is None:
         return create_hook(pbx, extension, event_type, **values)
@@ -84,23 +84,23 @@ def update_hook(
     url: str,
     active: bool,
     note: str,
-    policy: Policy | None = None,
+    options: HookOptions | None = None,
 ) -> None:
-    """Change a hook, and without a policy leave that as it is; what waits goes the new way.
+    """Change a hook, and without options leave those as they are; what waits goes the new way.
 
     Raises InvalidError.
     """
-    checked = _check(url, note, policy or read_policy(hook), hook)
-    age, lane, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
+    checked = _check(url, note, options or read_options(hook), hook)
+    age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = method
     hook.url, hook.note = checked.url, checked.note
     hook.origin_id = find_origin(hook.url)
-    store_policy(hook, checked.policy)
+    store_options(hook, checked.options)
     reroute.redirect(hook)
     if hook.give_up_seconds != age:
         reroute.change_age(hook, hook.give_up_seconds - age)
-    if (hook.in_order, hook.origin_id) != lane:
-        reroute.change_lanes(hook)
+    if (hook.in_order, hook.origin_id) != ordering_key:
+        reroute.change_ordering_keys(hook)
     if hook.url != url_before:
         # Whoever corrects the address of a suspended request wants it to be used.
         resume(hook)
@@ -115,7 +115,7 @@ def find_origin(url: str) -> int:
         return found
     db.session.execute(
         insert_into(Origin)
-        .values(name=name, failures=0, pauses=0, error="")
+        .values(name=name, failures=0, times_opened=0, error="")
         .on_conflict_do_nothing()
     )
     return db.session.scalars(known).one()
@@ -150,17 +150,17 @@ def clear_hooks(hooks: Iterable[Hook]) -> int:
 class _Checked:
     url: str
     note: str
-    policy: Policy
+    options: HookOptions
 
 
-def _check(url: str, note: str, policy: Policy, hook: Hook | None = None) -> _Checked:
+def _check(url: str, note: str, options: HookOptions, hook: Hook | None = None) -> _Checked:
     """Return the values as they are stored; raises one InvalidError for all that is wrong."""
     errors: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
     for name, check in (
         ("url", lambda: check_url(url).url),
         ("note", lambda: check_note(note)),
-        ("policy", lambda: check_policy(policy, hook, values.get("url", ""))),
+        ("options", lambda: check_options(options, hook, values.get("url", ""))),
     ):
         try:
             values[name] = check()

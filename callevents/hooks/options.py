@@ -1,4 +1,4 @@
-"""The policy of a hook: how long and in which order it delivers, and what its requests carry."""
+"""The options of a hook: how long and in which order it delivers, and what its requests carry."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ GIVE_UP_CHOICES = {
 
 
 @dataclass(frozen=True)
-class OwnHeader:
+class CustomHeader:
     """A header that a hook adds to its requests. Without a value the stored one is kept."""
 
     name: str
@@ -37,46 +37,46 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Policy:
+class HookOptions:
     """What a hook says about its deliveries beside method and URL."""
 
     give_up_seconds: int = GIVE_UP_SECONDS
     in_order: bool = True
     body_format: BodyFormat = BodyFormat.FORM
     parameters: ParameterSet = ParameterSet.ALL
-    headers: Sequence[OwnHeader] = ()
+    headers: Sequence[CustomHeader] = ()
     credentials: Credentials = Credentials()
 
 
-def read_policy(hook: Hook) -> Policy:
-    """Return the hook's policy; its secrets are left out, which means that they are kept."""
-    return Policy(
+def read_options(hook: Hook) -> HookOptions:
+    """Return the hook's options; its secrets are left out, which means that they are kept."""
+    return HookOptions(
         hook.give_up_seconds,
         hook.in_order,
         hook.body_format,
         hook.parameters,
-        tuple(OwnHeader(name) for name, _token in stored_headers(hook)),
+        tuple(CustomHeader(name) for name, _token in stored_headers(hook)),
         Credentials(hook.auth),
     )
 
 
-def store_policy(hook: Hook, policy: Policy) -> None:
-    """Write a checked policy into the hook, its secrets encrypted."""
-    hook.give_up_seconds = policy.give_up_seconds
-    hook.in_order = policy.in_order
-    hook.body_format = policy.body_format
-    hook.parameters = policy.parameters
-    hook.own_headers = _encrypt_headers(hook, policy.headers)
-    hook.auth_secret = _encrypt_credentials(hook, policy.credentials)
-    hook.auth = policy.credentials.kind
+def store_options(hook: Hook, options: HookOptions) -> None:
+    """Write a checked options into the hook, its secrets encrypted."""
+    hook.give_up_seconds = options.give_up_seconds
+    hook.in_order = options.in_order
+    hook.body_format = options.body_format
+    hook.parameters = options.parameters
+    hook.custom_headers = _encrypt_headers(hook, options.headers)
+    hook.auth_secret = _encrypt_credentials(hook, options.credentials)
+    hook.auth = options.credentials.kind
 
 
 def stored_headers(hook: Hook | None) -> list[tuple[str, str]]:
     """Return the names of the hook's own headers and their values, encrypted."""
-    return json.loads(hook.own_headers) if hook is not None and hook.own_headers else []
+    return json.loads(hook.custom_headers) if hook is not None and hook.custom_headers else []
 
 
-def _encrypt_headers(hook: Hook, headers: Sequence[OwnHeader]) -> str:
+def _encrypt_headers(hook: Hook, headers: Sequence[CustomHeader]) -> str:
     stored = {name.lower(): token for name, token in stored_headers(hook)}
     pairs = [
         (

@@ -2,32 +2,34 @@
 
 from callevents.db.models import CallEvent, new_id
 from callevents.db.models.event import REPORTED
-from callevents.delivery.request.build import Parameters, Recipe, parameters
+from callevents.delivery.request.build import Parameters, RequestTemplate, parameters
 from callevents.delivery.request.load import EVENT_ID_PLACEHOLDER
 from callevents.enums import EventType, Method
-from callevents.hooks.options import Policy
+from callevents.hooks.options import HookOptions
 from callevents.ingest.example import example_report
 
 
-def typed_recipe(method: Method, url: str, policy: Policy, kept: Recipe | None) -> Recipe:
-    """Return the recipe of a hook that is being edited; what it keeps comes from `kept`.
+def typed_template(
+    method: Method, url: str, options: HookOptions, kept: RequestTemplate | None
+) -> RequestTemplate:
+    """Return the template of a hook that is being edited; what it keeps comes from `kept`.
 
     Without that, secrets that are kept are empty, which is good for showing the request only.
     """
-    known = {name.lower(): value for name, value in kept.own_headers} if kept else {}
+    known = {name.lower(): value for name, value in kept.custom_headers} if kept else {}
     headers = [
         (header.name, known.get(header.name.lower(), "") if header.value is None else header.value)
-        for header in policy.headers
+        for header in options.headers
     ]
-    credentials = policy.credentials
+    credentials = options.credentials
     username, secret = credentials.username, credentials.secret or ""
     if credentials.secret is None and kept:
         username, secret = kept.username, kept.secret
-    return Recipe(
+    return RequestTemplate(
         method,
         url,
-        policy.body_format,
-        policy.parameters,
+        options.body_format,
+        options.parameters,
         headers,
         credentials.kind,
         username,

@@ -9,7 +9,13 @@ from callevents.delivery.request.placeholders import find_problem
 from callevents.delivery.request.url import origin_of
 from callevents.enums import AuthKind
 from callevents.errors import InvalidError
-from callevents.hooks.options import GIVE_UP_CHOICES, Credentials, OwnHeader, Policy, stored_headers
+from callevents.hooks.options import (
+    GIVE_UP_CHOICES,
+    Credentials,
+    CustomHeader,
+    HookOptions,
+    stored_headers,
+)
 
 
 def check_note(note: str) -> str:
@@ -25,7 +31,7 @@ def check_note(note: str) -> str:
     return note
 
 
-MAX_OWN_HEADERS = 20
+MAX_CUSTOM_HEADERS = 20
 
 MAX_HEADER_NAME_LENGTH = 100
 
@@ -76,28 +82,28 @@ _CREDENTIALS: Mapping[AuthKind, Mapping[str, str]] = {
 Problems = Iterator[tuple[str, list[str]]]
 
 
-def check_policy(policy: Policy, hook: Hook | None = None, url: str = "") -> Policy:
-    """Return the policy as it can be stored; raises InvalidError for all that is wrong.
+def check_options(options: HookOptions, hook: Hook | None = None, url: str = "") -> HookOptions:
+    """Return the options as it can be stored; raises InvalidError for all that is wrong.
 
     What it keeps must be there in `hook`, and be for the origin of `url`, which is the hook's next.
     """
     errors: dict[str, list[str]] = {}
-    if policy.give_up_seconds not in GIVE_UP_CHOICES:
+    if options.give_up_seconds not in GIVE_UP_CHOICES:
         choices = ", ".join(name for name, _label in GIVE_UP_CHOICES.values())
         errors["give_up_seconds"] = [f"A request can give up after one of: {choices}."]
     headers = tuple(
-        OwnHeader(header.name.strip(), header.value and header.value.strip())
-        for header in policy.headers
+        CustomHeader(header.name.strip(), header.value and header.value.strip())
+        for header in options.headers
     )
     kept = {name.lower() for name, _token in stored_headers(hook)}
     errors |= dict(_header_problems(headers, kept))
-    is_kept = hook is not None and _is_kept(policy.credentials, hook.auth)
-    errors |= dict(_credentials_problems(policy.credentials, is_kept=is_kept))
+    is_kept = hook is not None and _is_kept(options.credentials, hook.auth)
+    errors |= dict(_credentials_problems(options.credentials, is_kept=is_kept))
     if hook is not None and url and origin_of(url) != origin_of(hook.url):
-        errors |= dict(_moved_problems(headers, policy.credentials, kept, is_kept=is_kept))
+        errors |= dict(_moved_problems(headers, options.credentials, kept, is_kept=is_kept))
     if errors:
         raise InvalidError(errors)
-    return replace(policy, headers=headers)
+    return replace(options, headers=headers)
 
 
 def _is_kept(credentials: Credentials, stored: AuthKind) -> bool:
@@ -107,7 +113,11 @@ def _is_kept(credentials: Credentials, stored: AuthKind) -> bool:
 
 
 def _moved_problems(
-    headers: Sequence[OwnHeader], credentials: Credentials, kept: Collection[str], *, is_kept: bool
+    headers: Sequence[CustomHeader],
+    credentials: Credentials,
+    kept: Collection[str],
+    *,
+    is_kept: bool,
 ) -> Problems:
     """Yield what must be entered anew: secrets are for the receiver that they were entered for."""
     for number, header in enumerate(headers, start=1):
@@ -117,10 +127,12 @@ def _moved_problems(
         yield name, [MOVED.format(label)]
 
 
-def _header_problems(headers: Sequence[OwnHeader], kept: Collection[str]) -> Problems:
+def _header_problems(headers: Sequence[CustomHeader], kept: Collection[str]) -> Problems:
     count = len(headers)
-    if count > MAX_OWN_HEADERS:
-        sentence = f"A request may have at most {MAX_OWN_HEADERS} own headers; these are {count}."
+    if count > MAX_CUSTOM_HEADERS:
+        sentence = (
+            f"A request may have at most {MAX_CUSTOM_HEADERS} own headers; these are {count}."
+        )
         yield "headers", [sentence]
     names: set[str] = set()
     for number, header in enumerate(headers, start=1):
@@ -149,7 +161,7 @@ def _name_problem(name: str) -> str:
     return ""
 
 
-def _value_problem(header: OwnHeader, kept: Collection[str]) -> str:
+def _value_problem(header: CustomHeader, kept: Collection[str]) -> str:
     """Return what is wrong with the value; it is never told itself."""
     if header.value is None:
         return "" if header.name.lower() in kept else f"The header {header.name} needs a value."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from callevents.db.models import Pbx, find_lane, new_id, utc_now
+from callevents.db.models import Pbx, find_ordering_key, new_id, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.models.hook import ALL_EXTENSIONS
@@ -65,7 +65,7 @@ def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
     return _results(keys, known, rows, counts)
 
 
-def find_told(pbx: Pbx, call_id: str) -> Sequence[Any]:
+def find_stored(pbx: Pbx, call_id: str) -> Sequence[Any]:
     """Return what was accepted of the call within a day, the oldest first."""
     since = utc_now() - LONGEST_CALL
     parameters = {"pbx_id": pbx.id, "call_ids": [call_id], "since": since}
@@ -193,14 +193,16 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
         "call_id": row["call_id"],
         "happened_at": row["happened_at"],
         "origin_id": hook.origin_id,
-        "lane": find_lane(pbx.id, row["call_id"], hook.origin_id, in_order=hook.in_order),
+        "ordering_key": find_ordering_key(
+            pbx.id, row["call_id"], hook.origin_id, in_order=hook.in_order
+        ),
         # What comes meanwhile is kept as failed, so that it can be recovered.
         "state": DeliveryState.FAILED if is_suspended else DeliveryState.PENDING,
         "attempts": 0,
         "due_at": now,
         "expires_at": now + timedelta(seconds=hook.give_up_seconds),
         "is_retry": False,
-        "parked": False,
+        "deferred": False,
         "attempts_before": 0,
         "fence": 0,
         "created_at": now,

@@ -12,7 +12,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import delete, or_, select
 
-from callevents.db.models import OddReport, utc_now
+from callevents.db.models import DiscardedReport, utc_now
 from callevents.db.session import begin_write, end_transaction
 from callevents.extensions import db
 from callevents.ingest.report import Report
@@ -38,7 +38,7 @@ PAUSE_SECONDS = 0.25
 log = structlog.get_logger("callevents.ingest")
 
 
-class OddReports:
+class DiscardedReports:
     """Keeps odd reports of this process. One for an application."""
 
     def __init__(self, app: Flask) -> None:
@@ -99,18 +99,18 @@ class OddReports:
 def _keep(pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
     try:
         begin_write()
-        note_odd(pbx_id, status, reason, write())
+        note_discarded(pbx_id, status, reason, write())
         db.session.commit()
     except Exception as error:  # noqa: BLE001  # it is kept beside answers, and must not spoil one
         end_transaction()
         log.warning("odd report not kept", error=str(error))
 
 
-def note_odd(pbx_id: int, status: int, reason: str, sent: str) -> None:
+def note_discarded(pbx_id: int, status: int, reason: str, sent: str) -> None:
     """Keep a report of which nothing came, and remove what is too old or too many."""
     now = utc_now()
     db.session.add(
-        OddReport(
+        DiscardedReport(
             pbx_id=pbx_id,
             received_at=now,
             status=status,
@@ -119,15 +119,17 @@ def note_odd(pbx_id: int, status: int, reason: str, sent: str) -> None:
         )
     )
     db.session.flush()
-    is_repeated = OddReport.reason.startswith(REPEATED)
+    is_repeated = DiscardedReport.reason.startswith(REPEATED)
     alike = (
-        OddReport.pbx_id == pbx_id,
+        DiscardedReport.pbx_id == pbx_id,
         is_repeated if reason.startswith(REPEATED) else ~is_repeated,
     )
-    newest = select(OddReport.id).where(*alike).order_by(OddReport.id.desc()).limit(MAX_KEPT)
+    newest = (
+        select(DiscardedReport.id).where(*alike).order_by(DiscardedReport.id.desc()).limit(MAX_KEPT)
+    )
     oldest_id = db.session.scalars(newest).all()[-1]
-    is_past = or_(OddReport.id < oldest_id, OddReport.received_at < now - SPAN)
-    db.session.execute(delete(OddReport).where(*alike, is_past))
+    is_past = or_(DiscardedReport.id < oldest_id, DiscardedReport.received_at < now - SPAN)
+    db.session.execute(delete(DiscardedReport).where(*alike, is_past))
 
 
 def explain_repeated(first_ids: Sequence[str]) -> str:

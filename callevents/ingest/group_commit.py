@@ -25,7 +25,7 @@ from callevents.db.session import begin_write, end_transaction
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted, accept
-from callevents.ingest.discarded import OddReports, explain_repeated, write_reports
+from callevents.ingest.discarded import DiscardedReports, explain_repeated, write_reports
 from callevents.ingest.report import Report
 from callevents.ingest.statements import VALID_TOKENS, run
 
@@ -35,7 +35,7 @@ MAX_REPORTS = 1000
 #: What says of the database, and not of what was to be stored, that it cannot be.
 SILENT = (OperationalError, InterfaceError, PoolTimeoutError)
 
-log = structlog.get_logger("callevents.intake")
+log = structlog.get_logger("callevents.group_commit")
 
 
 class _Request:
@@ -89,7 +89,7 @@ class _Awaited(_Request):
             self.answered.set_result(None)
 
 
-class Intake:
+class GroupCommit:
     """Takes the reports of this process's requests. One for an application."""
 
     def __init__(self, app: Flask) -> None:
@@ -176,11 +176,11 @@ class Intake:
             for report, event in zip(request.reports, request.accepted or (), strict=False):
                 if event.repeated:
                     repeated.setdefault(request.pbx.id, []).append((report, event.id))
-        odd_reports = app_state(self._app).get(OddReports)
+        discarded_reports = app_state(self._app).get(DiscardedReports)
         for pbx_id, found in repeated.items():
             reason = explain_repeated([first_id for _, first_id in found])
             texts = [report for report, _ in found]
-            odd_reports.keep_soon(pbx_id, 200, reason, partial(write_reports, texts))
+            discarded_reports.keep_soon(pbx_id, 200, reason, partial(write_reports, texts))
 
     def _take(self) -> list[_Request]:
         """Return the requests of the next transaction, in the order in which they came."""

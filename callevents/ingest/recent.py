@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from callevents.db.models import CallEvent, Delivery, Extension, OddReport, Pbx, utc_now
+from callevents.db.models import CallEvent, Delivery, DiscardedReport, Extension, Pbx, utc_now
 from callevents.extensions import db
 from callevents.ingest.discarded import MAX_KEPT, SPAN
 
@@ -19,7 +19,7 @@ SHOWN = 100
 
 
 @dataclass(frozen=True)
-class Heard:
+class RecentReport:
     """Something that a PBX has reported."""
 
     at: datetime
@@ -32,21 +32,23 @@ class Heard:
     reason: str = ""
 
 
-def list_heard(pbx: Pbx) -> list[Heard]:
+def list_recent_reports(pbx: Pbx) -> list[RecentReport]:
     """Return what came within the last hour, the newest first."""
     since = utc_now() - SPAN
     odd = db.session.scalars(
-        select(OddReport)
-        .where(OddReport.pbx_id == pbx.id, OddReport.received_at >= since)
-        .order_by(OddReport.id.desc())
+        select(DiscardedReport)
+        .where(DiscardedReport.pbx_id == pbx.id, DiscardedReport.received_at >= since)
+        .order_by(DiscardedReport.id.desc())
         .limit(2 * MAX_KEPT)
     )
-    found = [Heard(one.received_at, None, one.sent, one.status, reason=one.reason) for one in odd]
+    found = [
+        RecentReport(one.received_at, None, one.sent, one.status, reason=one.reason) for one in odd
+    ]
     found += _list_events(pbx, since)
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 
-def _list_events(pbx: Pbx, since: datetime) -> list[Heard]:
+def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
     events = db.session.scalars(
         select(CallEvent)
         .where(CallEvent.pbx_id == pbx.id, CallEvent.received_at >= since)
@@ -63,7 +65,7 @@ def _list_events(pbx: Pbx, since: datetime) -> list[Heard]:
         )
     )
     return [
-        Heard(
+        RecentReport(
             event.received_at,
             event,
             "",

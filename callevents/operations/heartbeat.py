@@ -1,4 +1,4 @@
-"""Workers tell that they live, so that people see them and one of them can be the eldest."""
+"""Workers tell that they live, so that people see them and one of them can be the leader."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ MISSED_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Myself:
+class InstanceId:
     """This worker process, as others see it."""
 
     id: str = field(default_factory=new_id)
@@ -28,46 +28,46 @@ class Myself:
     started_at: datetime = field(default_factory=utc_now)
 
 
-def beat(connection: Connection, myself: Myself, now: datetime) -> None:
+def beat(connection: Connection, instance: InstanceId, now: datetime) -> None:
     """Tell that this worker lives, and forget those that have been silent for long."""
     known = connection.execute(
-        update(WorkerProcess).where(WorkerProcess.id == myself.id).values(seen_at=now)
+        update(WorkerProcess).where(WorkerProcess.id == instance.id).values(seen_at=now)
     )
     if not known.rowcount:
         connection.execute(
             insert(WorkerProcess).values(
-                id=myself.id,
-                host=myself.host[:255],
-                pid=myself.pid,
+                id=instance.id,
+                host=instance.host[:255],
+                pid=instance.pid,
                 version=VERSION,
-                started_at=myself.started_at,
+                started_at=instance.started_at,
                 seen_at=now,
             )
         )
     connection.execute(delete(WorkerProcess).where(WorkerProcess.seen_at < now - MISSED_FOR))
 
 
-def leave(connection: Connection, myself: Myself) -> None:
+def leave(connection: Connection, instance: InstanceId) -> None:
     """Take leave: this worker stops as it should."""
-    connection.execute(delete(WorkerProcess).where(WorkerProcess.id == myself.id))
+    connection.execute(delete(WorkerProcess).where(WorkerProcess.id == instance.id))
 
 
-def is_eldest(connection: Connection, myself: Myself, now: datetime) -> bool:
+def is_leader(connection: Connection, instance: InstanceId, now: datetime) -> bool:
     """Return whether this worker has lived longest; it does what one alone has to do.
 
     Two may think so for a moment. What they do then is done twice, and does no harm.
     """
-    eldest = connection.scalar(
+    leader = connection.scalar(
         select(WorkerProcess.id)
         .where(WorkerProcess.seen_at >= now - SILENT_AFTER)
         .order_by(WorkerProcess.id)
         .limit(1)
     )
-    return eldest == myself.id
+    return leader == instance.id
 
 
 def list_workers() -> Sequence[WorkerProcess]:
-    """Return the workers, eldest first, with those that have fallen silent lately."""
+    """Return the workers, leader first, with those that have fallen silent lately."""
     return db.session.scalars(select(WorkerProcess).order_by(WorkerProcess.id)).all()
 
 

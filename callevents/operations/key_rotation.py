@@ -68,7 +68,7 @@ def renew_formats() -> Renewed:
 
 
 def _with_secrets(after_id: int, limit: int) -> Select[Hook]:
-    has_any = or_(Hook.own_headers != "", *(getattr(Hook, name) != "" for name in _COLUMNS))
+    has_any = or_(Hook.custom_headers != "", *(getattr(Hook, name) != "" for name in _COLUMNS))
     return select(Hook).where(Hook.id > after_id, has_any).order_by(Hook.id).limit(limit)
 
 
@@ -87,9 +87,9 @@ def _try(hook: Hook, change: Callable[[str], str]) -> dict[str, str]:
         for name in _COLUMNS:
             if token := getattr(hook, name):
                 changed[name] = change(token)
-        if hook.own_headers:
-            pairs = [(name, change(token)) for name, token in json.loads(hook.own_headers)]
-            changed["own_headers"] = json.dumps(pairs)
+        if hook.custom_headers:
+            pairs = [(name, change(token)) for name, token in json.loads(hook.custom_headers)]
+            changed["custom_headers"] = json.dumps(pairs)
     except UnreadableError:
         return {}
     return changed

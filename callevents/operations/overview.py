@@ -14,7 +14,7 @@ from callevents.db.models import (
     Attempt,
     Delivery,
     Hook,
-    MinuteFigures,
+    MinuteStatistics,
     Origin,
     Pbx,
     WorkerProcess,
@@ -72,7 +72,7 @@ class Figures:
         ended = self.delivered + self.failed
         return self.delivered / ended if ended else None
 
-    def add(self, row: "MinuteFigures | Figures") -> None:
+    def add(self, row: "MinuteStatistics | Figures") -> None:
         """Add other figures to these."""
         for name in ("events", "pending", "delivered", "failed", "cancelled"):
             setattr(self, name, getattr(self, name) + getattr(row, name))
@@ -162,8 +162,9 @@ def list_figures(pbx: Pbx | None, span: Span, now: datetime) -> list[Figures]:
     first = last - (span.count - 1) * span.step
     slots = [Figures(first + number * span.step) for number in range(span.count)]
     rows = db.session.scalars(
-        select(MinuteFigures).where(
-            MinuteFigures.pbx_id == (pbx.id if pbx else ALL_PBXS), MinuteFigures.minute >= first
+        select(MinuteStatistics).where(
+            MinuteStatistics.pbx_id == (pbx.id if pbx else ALL_PBXS),
+            MinuteStatistics.minute >= first,
         )
     )
     for row in rows:

@@ -16,8 +16,8 @@ from callevents.db.models import (
     Attempt,
     CallEvent,
     Delivery,
-    MinuteFigures,
-    Notice,
+    MinuteStatistics,
+    Notification,
     SeenExtension,
     SignInFailure,
     first_id,
@@ -32,7 +32,7 @@ BATCH_ROWS = 2000
 #: Between two batches, in which others get their turn.
 PAUSE_SECONDS = 0.05
 #: The overview looks back one day.
-KEEP_FIGURES = timedelta(days=2)
+KEEP_STATISTICS = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -91,20 +91,22 @@ def purge_batch(
 
 
 def forget(connection: Connection, before: datetime) -> None:
-    """Remove what else is older: numbers nobody has added, failed sign-ins, notices."""
+    """Remove what else is older: numbers nobody has added, failed sign-ins, notifications."""
     number = (SeenExtension.pbx_id, SeenExtension.number)
     is_old = [
-        at.is_(None) | (at < before) for at in (SeenExtension.last_seen_at, SeenExtension.known_at)
+        at.is_(None) | (at < before) for at in (SeenExtension.last_seen_at, SeenExtension.listed_at)
     ]
     old = select(*number).where(*is_old).limit(BATCH_ROWS)
     connection.execute(delete(SeenExtension).where(tuple_(*number).in_(old)))
     connection.execute(delete(SignInFailure).where(SignInFailure.failed_at < before))
-    connection.execute(delete(Notice).where(Notice.id < first_id(before)))
+    connection.execute(delete(Notification).where(Notification.id < first_id(before)))
 
 
-def forget_figures(connection: Connection, now: datetime) -> None:
+def remove_old_statistics(connection: Connection, now: datetime) -> None:
     """Remove figures of minutes that nobody looks at any more."""
-    connection.execute(delete(MinuteFigures).where(MinuteFigures.minute < now - KEEP_FIGURES))
+    connection.execute(
+        delete(MinuteStatistics).where(MinuteStatistics.minute < now - KEEP_STATISTICS)
+    )
 
 
 def _old_events(connection: Connection, before: datetime, after: str) -> Sequence[str]:

@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.operations.heartbeat import Myself, beat, is_eldest, leave
-from callevents.operations.notify.sender import Messenger
-from callevents.operations.retention import forget, forget_figures, purge
+from callevents.operations.heartbeat import InstanceId, beat, is_leader, leave
+from callevents.operations.notify.sender import NotificationSender
+from callevents.operations.retention import forget, purge, remove_old_statistics
 from callevents.operations.statistics import find_start, refresh
 
 BEAT_SECONDS = 10.0
@@ -27,15 +27,15 @@ STOP_SECONDS = 3.0
 log = structlog.get_logger("callevents.upkeep")
 
 
-class Keeper:
-    """Tells that this worker lives, counts, tidies up, sends notices. Close it to stop."""
+class Scheduler:
+    """Tells that this worker lives, counts, tidies up, sends notifications. Close it to stop."""
 
     def __init__(self, database: Engine, settings: Settings) -> None:
         self._database = database
         self._settings = settings
-        self._myself = Myself()
+        self._myself = InstanceId()
         self._counted_at: datetime | None = None
-        self._messenger = Messenger(database, settings)
+        self._sender = NotificationSender(database, settings)
         self._closed = threading.Event()
         self._threads = [
             self._every(BEAT_SECONDS, self.beat, "beat"),
@@ -52,12 +52,12 @@ class Keeper:
     def close(self) -> None:
         """Stop, and take leave."""
         self._closed.set()
-        self._messenger.interrupt()
+        self._sender.interrupt()
         for thread in self._threads:
             if thread.is_alive():
                 # Whatever hangs, such as a mail server, ends with the process.
                 thread.join(STOP_SECONDS)
-        self._messenger.close()
+        self._sender.close()
         try:
             with write_transaction(self._database) as connection:
                 leave(connection, self._myself)
@@ -70,8 +70,8 @@ class Keeper:
             beat(connection, self._myself, utc_now())
 
     def count(self) -> None:
-        """Count what the last minutes have brought, if this is the eldest worker."""
-        if not self._is_eldest():
+        """Count what the last minutes have brought, if this is the leader worker."""
+        if not self._is_leader():
             self._counted_at = None
             return
         now = utc_now()
@@ -82,11 +82,11 @@ class Keeper:
         self._counted_at = now
 
     def tidy(self) -> None:
-        """Remove what is old, if this is the eldest worker."""
-        if not self._is_eldest():
+        """Remove what is old, if this is the leader worker."""
+        if not self._is_leader():
             return
         with write_transaction(self._database) as connection:
-            forget_figures(connection, utc_now())
+            remove_old_statistics(connection, utc_now())
         if not self._settings.retention_days:
             return
         before = utc_now() - timedelta(days=self._settings.retention_days)
@@ -101,12 +101,12 @@ class Keeper:
             log.info("old call events removed", events=events, seconds=seconds)
 
     def tell(self) -> None:
-        """Send the notices that are due; any worker may."""
-        self._messenger.send_due()
+        """Send the notifications that are due; any worker may."""
+        self._sender.send_due()
 
-    def _is_eldest(self) -> bool:
+    def _is_leader(self) -> bool:
         with self._database.connect() as connection:
-            return is_eldest(connection, self._myself, utc_now())
+            return is_leader(connection, self._myself, utc_now())
 
     def _every(self, seconds: float, task: Callable[[], None], name: str) -> threading.Thread:
         """Return a thread that does the task now, and again after each pause."""

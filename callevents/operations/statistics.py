@@ -1,6 +1,6 @@
 """Counts each minute: what was accepted, what has become of it, how long it took.
 
-Workers and web servers write nothing for it. The eldest worker reads the minute's rows, which lie
+Workers and web servers write nothing for it. The leader worker reads the minute's rows, which lie
 together because ids begin with the time, and keeps the sums, so that looking at a day costs the
 same however many events it had. What happens to old minutes' deliveries is noticed when they are
 counted again, ever more seldom.
@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
 )
 
-from callevents.db.models import CallEvent, Delivery, MinuteFigures, first_id
+from callevents.db.models import CallEvent, Delivery, MinuteStatistics, first_id
 from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState
 
@@ -79,9 +79,9 @@ def refresh(
 def find_start(connection: Connection, now: datetime) -> datetime:
     """Return from when on there is something to count that has not been counted."""
     counted_at = connection.scalar(
-        select(MinuteFigures.minute)
-        .where(MinuteFigures.pbx_id == ALL_PBXS)
-        .order_by(MinuteFigures.minute.desc())
+        select(MinuteStatistics.minute)
+        .where(MinuteStatistics.pbx_id == ALL_PBXS)
+        .order_by(MinuteStatistics.minute.desc())
         .limit(1)
     )
     since = max(counted_at or now - LONGEST_GAP, now - LONGEST_GAP)
@@ -122,10 +122,10 @@ def count_minute(connection: Connection, minute: datetime) -> Figures:
 
 def store(connection: Connection, minute: datetime, figures: Mapping[int, dict[str, Any]]) -> None:
     """Keep the figures instead of those that there were of the minute."""
-    connection.execute(delete(MinuteFigures).where(MinuteFigures.minute == minute))
+    connection.execute(delete(MinuteStatistics).where(MinuteStatistics.minute == minute))
     rows = [{"pbx_id": pbx_id, "minute": minute, **row} for pbx_id, row in figures.items()]
     if rows:
-        connection.execute(insert(MinuteFigures), rows)
+        connection.execute(insert(MinuteStatistics), rows)
 
 
 def _nothing() -> dict[str, Any]:

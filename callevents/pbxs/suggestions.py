@@ -22,7 +22,7 @@ _LIKELY = re.compile(r"\d{1,8}(?:\*\d{1,8})*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class Suggestion:
     """A number to propose. `full`: the same one with its realm."""
 
     number: str
@@ -31,35 +31,35 @@ class Proposal:
 
 
 #: So many are shown at once.
-MAX_PROPOSALS = 50
+MAX_SUGGESTIONS = 50
 #: Numbers in one statement.
 BATCH = 500
 
 T = TypeVar("T")
 
 
-def list_proposals(pbx: Pbx) -> Sequence[SeenExtension]:
+def list_suggestions(pbx: Pbx) -> Sequence[SeenExtension]:
     """Return the first of the numbers: those that had calls, the latest first, then the others."""
     return db.session.scalars(
         select(SeenExtension)
-        .where(*_proposed(pbx))
+        .where(*_suggested(pbx))
         .order_by(
             SeenExtension.last_seen_at.is_(None),
             SeenExtension.last_seen_at.desc(),
             func.length(SeenExtension.number),
             SeenExtension.number,
         )
-        .limit(MAX_PROPOSALS)
+        .limit(MAX_SUGGESTIONS)
     ).all()
 
 
-def count_proposals(pbx: Pbx) -> int:
+def count_suggestions(pbx: Pbx) -> int:
     """Return how many numbers are proposed."""
-    counted = select(func.count()).select_from(SeenExtension).where(*_proposed(pbx))
+    counted = select(func.count()).select_from(SeenExtension).where(*_suggested(pbx))
     return db.session.scalar(counted) or 0
 
 
-def add_proposals(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
+def add_suggestions(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
     """Add these of the proposed numbers, or all for None, as extensions; return those added.
 
     A number that is an extension by now is passed over.
@@ -68,25 +68,25 @@ def add_proposals(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
     for part in [()] if numbers is None else cut(_usable(numbers)):
         chosen = [SeenExtension.number.in_(part)] if part else []
         named = select(SeenExtension.number, SeenExtension.name)
-        found.update(db.session.execute(named.where(*_proposed(pbx), *chosen)).all())
+        found.update(db.session.execute(named.where(*_suggested(pbx), *chosen)).all())
     added: list[str] = []
     for part in cut(sorted(found)):
         added += add_extensions(pbx, {number: found[number] for number in part})
     return added
 
 
-def dismiss_proposals(pbx: Pbx, numbers: Collection[str]) -> None:
+def dismiss_suggestions(pbx: Pbx, numbers: Collection[str]) -> None:
     """Propose these numbers no more until they have a call."""
     for part in cut(_usable(numbers)):
         chosen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(part))
         # The PBX lists the others again within the hour.
-        db.session.execute(delete(SeenExtension).where(*chosen, SeenExtension.known_at.is_(None)))
+        db.session.execute(delete(SeenExtension).where(*chosen, SeenExtension.listed_at.is_(None)))
         db.session.execute(
             update(SeenExtension).where(*chosen).values(dismissed=True, last_seen_at=None)
         )
 
 
-def note_known(pbx: Pbx, listed: Collection[Proposal], at: datetime) -> None:
+def note_listed(pbx: Pbx, listed: Collection[Suggestion], at: datetime) -> None:
     """Propose numbers that the PBX lists, unless they are extensions, with or without realm."""
     both = {number for one in listed for number in (one.number, one.full)}
     added = select(Extension.number).where(Extension.pbx_id == pbx.id, Extension.number.in_(both))
@@ -96,7 +96,7 @@ def note_known(pbx: Pbx, listed: Collection[Proposal], at: datetime) -> None:
             "pbx_id": pbx.id,
             "number": one.number,
             "name": one.name[:MAX_NAME_LENGTH],
-            "known_at": at,
+            "listed_at": at,
         }
         # In the order in which others write them too, so that nobody waits for each other.
         for one in sorted(listed, key=lambda one: one.number)
@@ -106,14 +106,14 @@ def note_known(pbx: Pbx, listed: Collection[Proposal], at: datetime) -> None:
         db.session.connection().execute(_known_insert(), rows)
 
 
-def forget_unknown(pbx: Pbx, at: datetime) -> None:
+def forget_unlisted(pbx: Pbx, at: datetime) -> None:
     """Forget what the PBX has not listed since then; what had a call or was dismissed stays."""
-    gone = (SeenExtension.pbx_id == pbx.id, SeenExtension.known_at < at)
+    gone = (SeenExtension.pbx_id == pbx.id, SeenExtension.listed_at < at)
     had_call = SeenExtension.last_seen_at.is_not(None)
     db.session.execute(
         delete(SeenExtension).where(*gone, ~had_call, SeenExtension.dismissed.is_(False))
     )
-    db.session.execute(update(SeenExtension).where(*gone, had_call).values(known_at=None))
+    db.session.execute(update(SeenExtension).where(*gone, had_call).values(listed_at=None))
 
 
 def cut(values: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -122,7 +122,7 @@ def cut(values: Sequence[T]) -> Iterator[Sequence[T]]:
         yield values[start : start + BATCH]
 
 
-def _proposed(pbx: Pbx) -> tuple[ColumnElement[bool], ...]:
+def _suggested(pbx: Pbx) -> tuple[ColumnElement[bool], ...]:
     return SeenExtension.pbx_id == pbx.id, SeenExtension.dismissed.is_(False)
 
 
@@ -135,11 +135,11 @@ def _known_insert() -> Any:
     statement = insert_into(SeenExtension)
     return statement.on_conflict_do_update(
         index_elements=["pbx_id", "number"],
-        set_={name: statement.excluded[name] for name in ("name", "known_at")},
+        set_={name: statement.excluded[name] for name in ("name", "listed_at")},
     )
 
 
-def choose(listed: Iterable[Listed], pattern: str) -> list[Proposal]:
+def choose(listed: Iterable[Listed], pattern: str) -> list[Suggestion]:
     """Return what looks like extensions: what the pattern fits, or numbers where there is none.
 
     A number that several realms have is proposed with its realm.
@@ -147,7 +147,7 @@ def choose(listed: Iterable[Listed], pattern: str) -> list[Proposal]:
     listed = list(listed)
     fitting = ExtensionSet(pattern=pattern)
     realms = Counter(one.number for one in listed)
-    found: dict[str, Proposal] = {}
+    found: dict[str, Suggestion] = {}
     for one in listed:
         usual = one.full if realms[one.number] > 1 else one.number
         if pattern:
@@ -155,5 +155,5 @@ def choose(listed: Iterable[Listed], pattern: str) -> list[Proposal]:
         else:
             number = usual if _LIKELY.fullmatch(one.number) else ""
         if number:
-            found.setdefault(number, Proposal(number, one.full, one.name))
+            found.setdefault(number, Suggestion(number, one.full, one.name))
     return list(found.values())

@@ -20,13 +20,19 @@ from callevents.db.models import GIVE_UP_SECONDS, Hook
 from callevents.delivery.request.url import display_url, is_same_origin
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
 from callevents.errors import InvalidError
-from callevents.hooks.options import GIVE_UP_CHOICES, Credentials, OwnHeader, Policy, read_policy
-from callevents.hooks.validation import HEADER_FIELD, MAX_OWN_HEADERS
+from callevents.hooks.options import (
+    GIVE_UP_CHOICES,
+    Credentials,
+    CustomHeader,
+    HookOptions,
+    read_options,
+)
+from callevents.hooks.validation import HEADER_FIELD, MAX_CUSTOM_HEADERS
 from callevents.web.forms import SentenceForm
 
 EMPTY_HEADERS = 2
 
-POLICY_FIELDS = (
+OPTION_FIELDS = (
     "give_up_seconds",
     "in_order",
     "body_format",
@@ -56,7 +62,7 @@ class HeaderForm(Form):
 
 
 class HookForm(SentenceForm):
-    """The dialog of a hook, in the original's order; then its policy.
+    """The dialog of a hook, in the original's order; then its options.
 
     Secrets are never filled in from what is stored. What is left empty is kept.
     """
@@ -119,7 +125,7 @@ class HookForm(SentenceForm):
     def of(cls, posted: Any, hook: Hook | None = None) -> "HookForm":
         """Return the form as it was sent, else as the hook is, else as a new one's."""
         form = cls(posted, obj=hook, data={"headers": []})
-        stored = read_policy(hook).headers if hook else ()
+        stored = read_options(hook).headers if hook else ()
         if hook and (posted is None or is_same_origin(form.url.data or "", hook.url)):
             form.kept_headers = {header.name.lower() for header in stored}
             form.kept_auth = hook.auth
@@ -138,12 +144,12 @@ class HookForm(SentenceForm):
             "url": self.url.data or "",
             "active": bool(self.active.data),
             "note": self.note.data or "",
-            "policy": self.policy(),
+            "options": self.options(),
         }
 
-    def policy(self) -> Policy:
-        """Return the policy as it is typed; raises ValueError if a choice is none."""
-        return Policy(
+    def options(self) -> HookOptions:
+        """Return the options as it is typed; raises ValueError if a choice is none."""
+        return HookOptions(
             self.give_up_seconds.data,
             bool(self.in_order.data),
             BodyFormat(self.body_format.data),
@@ -160,20 +166,20 @@ class HookForm(SentenceForm):
         super().show(InvalidError(others))
 
     @property
-    def has_policy(self) -> bool:
-        """Whether the policy is not the one that hooks have of which nothing is said, or wrong."""
-        if any(self[name].errors for name in POLICY_FIELDS):
+    def has_options(self) -> bool:
+        """Whether the options is not the one that hooks have of which nothing is said, or wrong."""
+        if any(self[name].errors for name in OPTION_FIELDS):
             return True
         try:
-            is_usual = self.policy() == Policy()
+            is_usual = self.options() == HookOptions()
         except ValueError:
             return True
         choices = list(self.signing.choices or ())
         return not is_usual or len(choices) > 2 or self.signing.data != Signing.KEEP
 
-    def _headers(self) -> Iterator[OwnHeader]:
+    def _headers(self) -> Iterator[CustomHeader]:
         for row in self._filled_rows():
-            yield OwnHeader(row.form.name.data or "", row.form.value.data or None)
+            yield CustomHeader(row.form.name.data or "", row.form.value.data or None)
 
     def _filled_rows(self) -> Iterator[Any]:
         for row in self.headers:
@@ -189,7 +195,7 @@ class HookForm(SentenceForm):
     def _add_empty_headers(self) -> None:
         """Have rows for two more headers, so that some can be added without JavaScript."""
         filled = len(list(self._filled_rows()))
-        missing = min(filled + EMPTY_HEADERS, MAX_OWN_HEADERS) - len(self.headers)
+        missing = min(filled + EMPTY_HEADERS, MAX_CUSTOM_HEADERS) - len(self.headers)
         for _ in range(missing):
             self.headers.append_entry()
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from callevents.db.models import utc_now
-from callevents.delivery.request.build import Parameters, Recipe, Request, build_request
+from callevents.delivery.request.build import Parameters, Request, RequestTemplate, build_request
 from callevents.delivery.request.signing import Signing
 from callevents.delivery.request.url import ReceiverUrl, check_url
 from callevents.enums import Method
 from callevents.errors import InvalidError
-from callevents.hooks.preview import example_parameters, typed_recipe
-from callevents.hooks.validation import check_policy
+from callevents.hooks.preview import example_parameters, typed_template
+from callevents.hooks.validation import check_options
 from callevents.web.hook_form import HookForm
 from callevents.web.hook_form import Signing as SigningChoice
 from callevents.web.hook_table import Target
@@ -34,10 +34,10 @@ def example_request(form: HookForm, target: Target) -> Example:
     if not (form.url.data or "").strip():
         return Example()
     try:
-        url, recipe = read_typed(form, target)
+        url, template = read_typed(form, target)
     except InvalidError as error:
         return Example(problem=str(error))
-    request = _build(form, target, recipe)
+    request = _build(form, target, template)
     text = request.as_text(utc_now())
     if url.display_host == url.host:
         return Example(text)
@@ -45,22 +45,22 @@ def example_request(form: HookForm, target: Target) -> Example:
 
 
 def read_typed(
-    form: HookForm, target: Target, kept: Recipe | None = None
-) -> tuple[ReceiverUrl, Recipe]:
-    """Return the URL and the recipe as typed; raises InvalidError.
+    form: HookForm, target: Target, kept: RequestTemplate | None = None
+) -> tuple[ReceiverUrl, RequestTemplate]:
+    """Return the URL and the template as typed; raises InvalidError.
 
     Secrets that are kept come from `kept`; without that they are empty, which cannot be seen.
     """
     url = check_url(form.url.data or "")
     try:
-        policy = check_policy(form.policy(), target.hook, url.url)
+        options = check_options(form.options(), target.hook, url.url)
     except ValueError:
         raise InvalidError.of("form", "One of the choices does not exist.") from None
     method = Method.POST if form.method.data == Method.POST else Method.GET
-    return url, typed_recipe(method, url.url, policy, kept)
+    return url, typed_template(method, url.url, options, kept)
 
 
-def _build(form: HookForm, target: Target, recipe: Recipe) -> Request:
+def _build(form: HookForm, target: Target, template: RequestTemplate) -> Request:
     """Return what is shown: signed, if it will be, by nobody's secret."""
     values = example_values(target)
     is_signed = bool(target.hook and target.hook.signing_secret)
@@ -68,7 +68,7 @@ def _build(form: HookForm, target: Target, recipe: Recipe) -> Request:
         is_signed = form.signing.data == SigningChoice.NEW
     message_id = dict(values)["DeliveryID"]
     signing = Signing(message_id, EXAMPLE_SECRET) if is_signed else None
-    return build_request(recipe, values, signing=signing)
+    return build_request(template, values, signing=signing)
 
 
 def example_values(target: Target) -> Parameters:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from callevents.delivery.http.client import Answer, Transport
+from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.request.build import Request, build_request
-from callevents.delivery.request.load import read_recipe, read_signing
+from callevents.delivery.request.load import read_signing, read_template
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import app_state, cipher, db
 from callevents.security.encryption import UnreadableError
@@ -29,10 +29,10 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Trial:
+class RequestTest:
     """What came of a test, or the sentence why there was none."""
 
-    answer: Answer | None = None
+    answer: Response | None = None
     problem: str = ""
 
     @property
@@ -47,29 +47,29 @@ class Trial:
         return answer is not None and (answer.truncated or len(answer.body) > MAX_SHOWN)
 
 
-def try_out(form: HookForm, target: Target, user_id: int) -> Trial:
+def send_test(form: HookForm, target: Target, user_id: int) -> RequestTest:
     """Make the request that the form's values make for an example call; wait for the answer."""
     try:
         with _turn(user_id):
             request = _make(form, target)
             # Nothing is read any more, and a slow receiver must not hold a transaction open.
             db.session.rollback()
-            with closing(Transport(app_state().settings)) as transport:
-                return Trial(transport.send(request))
+            with closing(HttpClient(app_state().settings)) as http_client:
+                return RequestTest(http_client.send(request))
     except (InvalidError, UnreadableError, ConflictError) as error:
-        return Trial(problem=str(error))
+        return RequestTest(problem=str(error))
 
 
 def _make(form: HookForm, target: Target) -> Request:
     """Return the request, kept secrets included; raises InvalidError, UnreadableError."""
     hook = target.hook
-    kept = read_recipe(hook, cipher.bound) if hook else None
-    _url, recipe = read_typed(form, target, kept)
+    kept = read_template(hook, cipher.bound) if hook else None
+    _url, template = read_typed(form, target, kept)
     values = example_values(target)
     signing = None
     if hook and form.signing.data != Signing.REMOVE:
         signing = read_signing(hook, cipher.bound, dict(values)["DeliveryID"])
-    return build_request(recipe, values, marks=MARK, signing=signing)
+    return build_request(template, values, marks=MARK, signing=signing)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.ingest.recent import list_heard
+from callevents.ingest.recent import list_recent_reports
 from callevents.processes.web_server.asgi import LONGEST_IN_LOOP, Front
 from callevents.processes.web_server.protocol import Worker
 from tests.api.conftest import EVENT, is_empty, stored
@@ -138,7 +138,7 @@ def test_repeated_reports_are_kept_for_people(served: Served, pbx: Pbx) -> None:
 
     def heard() -> list[str]:
         db.session.rollback()
-        return [one.reason for one in list_heard(pbx) if one.event is None]
+        return [one.reason for one in list_recent_reports(pbx) if one.event is None]
 
     wait_until(heard, "the repeated report")
     assert heard() == [f"repeated; known already as event {first}."]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from callevents.db.models import Pbx
-from callevents.delivery.request.load import read_recipe
+from callevents.delivery.request.load import read_template
 from callevents.extensions import cipher
 from tests.browser.conftest import NARROW, People, check_accessibility
 from tests.browser.test_event_table import extension, row, stored_hooks
@@ -81,8 +81,11 @@ def test_headers_are_added_and_secrets_kept(admin: Page, extension: str, pbx: Pb
     dialog.get_by_label("Value of header 3").fill("changed")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_be_hidden()
-    [hook] = [one for one in stored_hooks(pbx) if one.own_headers]
-    assert read_recipe(hook, cipher.bound).own_headers == [("X-1", "value 1"), ("X-3", "changed")]
+    [hook] = [one for one in stored_hooks(pbx) if one.custom_headers]
+    assert read_template(hook, cipher.bound).custom_headers == [
+        ("X-1", "value 1"),
+        ("X-3", "changed"),
+    ]
 
 
 def test_wrong_header_is_pointed_at(admin: Page, extension: str) -> None:
@@ -191,4 +194,4 @@ def test_all_of_it_without_javascript(
     plain.get_by_role("link", name="Done").click()
     row(plain, "Hangup").get_by_role("link", name="Hangup", exact=True).click()
     expect(plain.get_by_label("New secret")).to_be_visible()
-    assert len([one for one in stored_hooks(pbx) if one.own_headers]) == 1
+    assert len([one for one in stored_hooks(pbx) if one.custom_headers]) == 1

@@ -42,7 +42,7 @@ def test_one_ticked_and_all(admin: Page, listed: Pbx) -> None:
     expect(admin.get_by_role("button", name="Add 202")).to_have_count(0)
     assert added(listed) == ["201", "202"]
     admin.get_by_role("button", name="Add all 2").click()
-    expect(admin.locator(".proposals")).to_have_count(0)
+    expect(admin.locator(".suggestions")).to_have_count(0)
     assert added(listed) == ["201", "202", "203", "204"]
 
 
@@ -55,7 +55,7 @@ def test_without_javascript(plain: Page, listed: Pbx) -> None:
     plain.get_by_role("button", name="Add selected").click()
     expect(plain.get_by_role("button", name="Add 203")).to_be_visible()
     assert added(listed) == ["202"]
-    assert suggestions.count_proposals(listed) == 2
+    assert suggestions.count_suggestions(listed) == 2
 
 
 def test_the_pbx_is_asked(admin: Page, listed: Pbx) -> None:

@@ -17,7 +17,7 @@ from tests.web.test_deliveries import deliveries, report
 
 __all__ = ["deliveries"]
 
-Answer = Callable[..., Any]
+Response = Callable[..., Any]
 
 
 def states(*ids: str) -> list[DeliveryState]:
@@ -26,7 +26,7 @@ def states(*ids: str) -> list[DeliveryState]:
     return [db.session.get_one(Delivery, one).state for one in ids]
 
 
-def test_filters(answer: Answer, deliveries: dict[str, str]) -> None:
+def test_filters(answer: Response, deliveries: dict[str, str]) -> None:
     """The options say the same as the filters of the page; as many as wanted, newest first."""
     names = {delivery_id: name for name, delivery_id in deliveries.items()}
     hook = answer("deliveries", "list", "--failed")[0]["event_id"]
@@ -51,7 +51,7 @@ def test_filters(answer: Answer, deliveries: dict[str, str]) -> None:
     assert [one["state"] for one in answer("deliveries", "list")][:2] == ["cancelled", "failed"]
 
 
-def test_show(run: Run, answer: Answer, deliveries: dict[str, str]) -> None:
+def test_show(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     """A delivery is shown with its attempts: request and answer for programs, a line for people."""
     delivery_id = deliveries["failed"]
     begin_write()
@@ -74,7 +74,7 @@ def test_show(run: Run, answer: Answer, deliveries: dict[str, str]) -> None:
 
 
 def test_secrets_of_urls_are_masked(
-    run: Run, answer: Answer, deliveries: dict[str, str], configure: Configure, pbx: Pbx
+    run: Run, answer: Response, deliveries: dict[str, str], configure: Configure, pbx: Pbx
 ) -> None:
     """A delivery's URL is printed without values that look secret; the request's own is whole."""
     hook = configure.hook("*", EventType.ANSWER_IN, "https://a/?key=open-sesame&x=1")
@@ -86,7 +86,7 @@ def test_secrets_of_urls_are_masked(
     assert url in [one["url"] for one in answer("hooks", "list")]
 
 
-def test_resend(run: Run, answer: Answer, deliveries: dict[str, str]) -> None:
+def test_resend(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     """Some are sent again by their ids, or all that options describe; --dry-run only counts."""
     failed, cancelled = deliveries["failed"], deliveries["cancelled"]
     counted = answer("deliveries", "resend", "--failed", "--dry-run")
@@ -103,7 +103,7 @@ def test_resend(run: Run, answer: Answer, deliveries: dict[str, str]) -> None:
     assert states(cancelled) == [DeliveryState.PENDING]
 
 
-def test_recover(run: Run, answer: Answer, deliveries: dict[str, str], pbx: Pbx) -> None:
+def test_recover(run: Run, answer: Response, deliveries: dict[str, str], pbx: Pbx) -> None:
     """What has failed for one request since a time is sent again, and nothing else."""
     report(pbx, "110", "c-8", state=DeliveryState.FAILED)
     hook = answer("deliveries", "list", "--event", "hangup")[0]["event_id"]
@@ -123,7 +123,7 @@ def test_recover(run: Run, answer: Answer, deliveries: dict[str, str], pbx: Pbx)
     assert left.stdout == ("0 deliveries are sent again.\n1 left out: the request is disabled.\n")
 
 
-def test_cancel(run: Run, answer: Answer, deliveries: dict[str, str]) -> None:
+def test_cancel(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     """Those that wait are cancelled; one that does not is left out."""
     left = run("deliveries", "cancel", deliveries["waiting"], deliveries["failed"], "--dry-run")
     assert left.stdout == (
@@ -158,7 +158,7 @@ def test_refusals(run: Run, pbx: Pbx) -> None:
         assert sentence in result.stderr
 
 
-def test_many_batches(answer: Answer, pbx: Pbx, configure: Configure) -> None:
+def test_many_batches(answer: Response, pbx: Pbx, configure: Configure) -> None:
     """More than one batch is done to its end."""
     configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/")
     report(pbx, "1", "c")

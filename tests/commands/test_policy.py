@@ -1,4 +1,4 @@
-"""The policy of a request by command: options, secrets that are not typed, keys."""
+"""The options of a request by command: options, secrets that are not typed, keys."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from flask import Flask
 from callevents.config.settings import Settings
 from callevents.db.models import Hook, Pbx
 from callevents.db.session import begin_write
-from callevents.delivery.request.load import read_recipe
+from callevents.delivery.request.load import read_template
 from callevents.enums import AuthKind
 from callevents.extensions import cipher, db
 from callevents.hooks import queries
@@ -19,7 +19,7 @@ from tests.commands.conftest import Run
 from tests.commands.test_commands import check_failure
 
 SET = ("hooks", "set", "head-office", "*", "dial-in", "--url", "http://a/")
-Answer = Callable[..., Any]
+Response = Callable[..., Any]
 
 
 def stored(event_id: str) -> Hook:
@@ -28,7 +28,7 @@ def stored(event_id: str) -> Hook:
     return queries.get_hook(event_id)
 
 
-def test_policy_is_set_and_listed_without_secrets(run: Run, answer: Answer, pbx: Pbx) -> None:
+def test_policy_is_set_and_listed_without_secrets(run: Run, answer: Response, pbx: Pbx) -> None:
     """Every option is stored; what is listed names headers and authentication, no secret."""
     made = answer(
         *SET,
@@ -48,25 +48,25 @@ def test_policy_is_set_and_listed_without_secrets(run: Run, answer: Answer, pbx:
     [listed] = answer("hooks", "list")
     assert {name: listed[name] for name in told} == told
     assert not any(secret in json.dumps([made, listed]) for secret in ("abc", "ana", "pa:ss"))
-    recipe = read_recipe(stored(made["event_id"]), cipher.bound)
-    assert recipe.own_headers == [("X-Key", "abc:d"), ("X-Call", "{CallID}")]
-    assert (recipe.auth, recipe.username, recipe.secret) == (AuthKind.BASIC, "ana", "pa:ss")
+    template = read_template(stored(made["event_id"]), cipher.bound)
+    assert template.custom_headers == [("X-Key", "abc:d"), ("X-Call", "{CallID}")]
+    assert (template.auth, template.username, template.secret) == (AuthKind.BASIC, "ana", "pa:ss")
     again = answer(*SET)
     assert again["event_id"] == made["event_id"]
     assert (again["headers"], again["auth"], again["give_up_after"]) == ([], "none", "24h")
 
 
-def test_secrets_come_from_standard_input(answer: Answer, pbx: Pbx) -> None:
+def test_secrets_come_from_standard_input(answer: Response, pbx: Pbx) -> None:
     """A dash takes the next line of what is piped in, so that no secret is in a history."""
     made = answer(*SET, "--header", "X-Key: -", "--bearer", "-", input="first\r\nsecond\n")
-    recipe = read_recipe(stored(made["event_id"]), cipher.bound)
-    assert (recipe.own_headers, recipe.secret) == ([("X-Key", "first")], "second")
+    template = read_template(stored(made["event_id"]), cipher.bound)
+    assert (template.custom_headers, template.secret) == ([("X-Key", "first")], "second")
     made = answer(*SET, "--basic", "ana:-", input="pass\n")
-    recipe = read_recipe(stored(made["event_id"]), cipher.bound)
-    assert (recipe.username, recipe.secret) == ("ana", "pass")
+    template = read_template(stored(made["event_id"]), cipher.bound)
+    assert (template.username, template.secret) == ("ana", "pass")
 
 
-def test_signing(run: Run, answer: Answer, pbx: Pbx) -> None:
+def test_signing(run: Run, answer: Response, pbx: Pbx) -> None:
     """A secret is printed when it is made, kept when set again, rotated, and removed."""
     result = run(*SET, "--sign")
     event_id, sentence, secret = result.stdout.splitlines()
@@ -123,7 +123,7 @@ def test_keys_are_made(run: Run) -> None:
 
 
 def test_rotating_the_key_in_the_data_folder(
-    run: Run, answer: Answer, pbx: Pbx, settings: Settings
+    run: Run, answer: Response, pbx: Pbx, settings: Settings
 ) -> None:
     """A new key is made, all is encrypted with it, and the key before is kept beside it."""
     event_id = answer(*SET, "--bearer", "token", "--sign")["event_id"]
@@ -133,13 +133,13 @@ def test_rotating_the_key_in_the_data_folder(
     new, kept = settings.read_encryption_keys()
     assert (kept, stored(event_id).auth_secret != before) == (old, True)
     only_new = Cipher(lambda: [new])
-    assert read_recipe(stored(event_id), only_new).secret == "token"
+    assert read_template(stored(event_id), only_new).secret == "token"
     run("secrets", "rotate")
     assert settings.read_encryption_keys()[1:] == (new,)
 
 
 def test_rotating_tells_what_it_cannot(
-    app: Flask, run: Run, answer: Answer, pbx: Pbx, settings: Settings
+    app: Flask, run: Run, answer: Response, pbx: Pbx, settings: Settings
 ) -> None:
     """Secrets of a lost key are told, all others renewed, and no key is dropped."""
     lost = answer(*SET, "--bearer", "one")["event_id"]

@@ -108,7 +108,7 @@ def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configu
     assert [one.deliveries for one in accepted] == [1, 1, 1]
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
         take(pbx, report(extension="998"))
-    seen = suggestions.list_proposals(pbx)
+    seen = suggestions.list_suggestions(pbx)
     assert [(one.number, one.last_seen_at) for one in seen] == [
         ("998", NOW + timedelta(hours=1)),
         ("999", NOW),

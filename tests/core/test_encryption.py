@@ -13,7 +13,7 @@ from callevents.db.session import begin_write
 from callevents.enums import AuthKind, EventType, Method
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks, signing_secret
-from callevents.hooks.options import Credentials, OwnHeader, Policy
+from callevents.hooks.options import Credentials, CustomHeader, HookOptions
 from callevents.operations import key_rotation
 from callevents.security.encryption import Cipher, UnreadableError, make_key
 
@@ -26,12 +26,12 @@ def settings_in(folder: Path, **values: object) -> Settings:
 def create_secretive(pbx: Pbx) -> Hook:
     """Create a hook with every kind of secret."""
     begin_write()
-    policy = Policy(
-        headers=(OwnHeader("X-A", "one"), OwnHeader("X-B", "two")),
+    options = HookOptions(
+        headers=(CustomHeader("X-A", "one"), CustomHeader("X-B", "two")),
         credentials=Credentials(AuthKind.BEARER, secret="three"),
     )
     hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.GET, url="http://a/", policy=policy
+        pbx, None, EventType.DIAL_IN, method=Method.GET, url="http://a/", options=options
     )
     signing_secret.renew_secret(hook)
     signing_secret.renew_secret(hook)
@@ -42,7 +42,7 @@ def create_secretive(pbx: Pbx) -> Hook:
 def tokens(hook: Hook) -> list[str]:
     """Return all that is stored encrypted."""
     db.session.expire_all()
-    headers = [token for _name, token in json.loads(hook.own_headers)]
+    headers = [token for _name, token in json.loads(hook.custom_headers)]
     return [hook.auth_secret, hook.signing_secret, hook.previous_signing_secret, *headers]
 
 

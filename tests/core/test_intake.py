@@ -10,14 +10,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, func, select
 
-from callevents.db.models import CallEvent, OddReport, Pbx
+from callevents.db.models import CallEvent, DiscardedReport, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import CallStatus, EventType
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted
-from callevents.ingest.discarded import OddReports, explain_repeated
-from callevents.ingest.group_commit import MAX_REPORTS, Intake
+from callevents.ingest.discarded import DiscardedReports, explain_repeated
+from callevents.ingest.group_commit import MAX_REPORTS, GroupCommit
 from callevents.ingest.report import Report
 from callevents.pbxs import pbxs, tokens
 from tests.core.faults import before_statement, missing_table
@@ -31,7 +31,7 @@ class Crowd:
     """Reports from many threads at once, as a server's requests do."""
 
     def __init__(self, app: Flask, pbx: Pbx) -> None:
-        self.intake = Intake(app)
+        self.group_commit = GroupCommit(app)
         self.outcomes: dict[int, Outcome] = {}
         self._threads: list[threading.Thread] = []
         self._sender = sender_of(pbx)
@@ -46,9 +46,9 @@ class Crowd:
 
     def queue(self, *reports: Report, sender: tuple[Pbx, str] | None = None) -> int:
         """Report, and wait until the request waits for the one that is being stored."""
-        waiting = len(self.intake._waiting)
+        waiting = len(self.group_commit._waiting)
         number = self.report(*reports, sender=sender)
-        wait_until(lambda: len(self.intake._waiting) > waiting, "a request in the queue")
+        wait_until(lambda: len(self.group_commit._waiting) > waiting, "a request in the queue")
         return number
 
     def end(self) -> None:
@@ -65,7 +65,7 @@ class Crowd:
 
     def _report(self, number: int, sender: tuple[Pbx, str], reports: list[Report]) -> None:
         try:
-            self.outcomes[number] = self.intake.submit(*sender, reports)
+            self.outcomes[number] = self.group_commit.submit(*sender, reports)
         except BaseException as error:  # noqa: BLE001  # it is the outcome
             self.outcomes[number] = error
 
@@ -246,7 +246,11 @@ def test_database_that_does_not_answer(crowd: Crowd, app: Flask) -> None:
     waiting: list[int] = []
 
     def refuse(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("INSERT INTO call_event") and waiting and not crowd.intake._waiting:
+        if (
+            statement.startswith("INSERT INTO call_event")
+            and waiting
+            and not crowd.group_commit._waiting
+        ):
             # The database's own word for it, from a statement that it cannot end.
             connection.exec_driver_sql(
                 "SELECT 1/0 FROM no_such_table"
@@ -320,7 +324,7 @@ def test_forked_process_starts_anew(crowd: Crowd, app: Flask) -> None:
             code = 1
             try:
                 # The parent's own transaction holds SQLite; that it tries is what is to be seen.
-                code = 0 if not crowd.intake._has_leader else 2
+                code = 0 if not crowd.group_commit._has_leader else 2
             finally:
                 os._exit(code)
         codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -348,7 +352,7 @@ def test_nobody_waits_for_the_note_of_what_was_repeated(crowd: Crowd) -> None:
     def wait() -> None:
         was_answered.append(answered.wait(10))
 
-    with before_statement(db.engine, "INSERT INTO odd_report", wait):
+    with before_statement(db.engine, "INSERT INTO discarded_report", wait):
         again = crowd.report(ring("k"))
         crowd.end()
         answered.set()
@@ -362,15 +366,15 @@ def test_storms_of_repeated_reports_take_one_thread(crowd: Crowd, app: Flask) ->
     begin_write()
     others = [pbxs.add_pbx(f"Branch {number}")[0].id for number in range(5)]
     db.session.commit()
-    odd_reports = app_state(app).get(OddReports)
+    discarded_reports = app_state(app).get(DiscardedReports)
     threads: list[int] = []
 
     def repeat() -> None:
         for pbx_id in others:
-            odd_reports.keep_soon(pbx_id, 200, explain_repeated(["1"]), str)
+            discarded_reports.keep_soon(pbx_id, 200, explain_repeated(["1"]), str)
             threads.append(sum(thread.name == "odd reports" for thread in threading.enumerate()))
 
-    with before_statement(db.engine, "INSERT INTO odd_report", repeat):
+    with before_statement(db.engine, "INSERT INTO discarded_report", repeat):
         for _ in "12":
             crowd.report(ring("k"))
             crowd.end()
@@ -382,4 +386,4 @@ def test_storms_of_repeated_reports_take_one_thread(crowd: Crowd, app: Flask) ->
 def noted_ids() -> set[int]:
     """Return the ids of the PBXs of which something is kept beside the events."""
     db.session.rollback()
-    return set(db.session.scalars(select(OddReport.pbx_id)))
+    return set(db.session.scalars(select(DiscardedReport.pbx_id)))

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import update
 
-from callevents.db.models import Delivery, Hook, MinuteFigures, Origin, Pbx, utc_now
+from callevents.db.models import Delivery, Hook, MinuteStatistics, Origin, Pbx, utc_now
 from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
@@ -60,7 +60,9 @@ def add_figures(pbx_id: int, minutes_ago: int, **counts: int) -> None:
     zero = dict.fromkeys(("events", "pending", "delivered", "failed", "cancelled"), 0)
     minute = to_minute(utc_now()) - minutes_ago * MINUTE
     empty = [0] * RANGES
-    db.session.add(MinuteFigures(pbx_id=pbx_id, minute=minute, latencies=empty, **(zero | counts)))
+    db.session.add(
+        MinuteStatistics(pbx_id=pbx_id, minute=minute, latencies=empty, **(zero | counts))
+    )
     db.session.commit()
 
 

@@ -1,11 +1,11 @@
 """The pauses before a PBX is tried again."""
 
-from callevents.processes.listener.backoff import REFUSED_SECONDS, Pauses
+from callevents.processes.listener.backoff import REFUSED_SECONDS, Backoff
 
 
 def test_pauses_grow_up_to_the_longest() -> None:
     """Doubled each time, changed at random; after a refusal long from the beginning."""
-    pauses = Pauses(60)
+    pauses = Backoff(60)
     for expected in (1, 2, 4, 8, 16, 32, 60, 60):
         assert expected * 0.8 <= pauses.take() <= expected * 1.2
     pauses.reset()

@@ -1,4 +1,4 @@
-"""The policy of a hook: its rules, what is kept, what is encrypted, and what waits meanwhile."""
+"""The options of a hook: its rules, what is kept, what is encrypted, and what waits meanwhile."""
 
 import json
 from datetime import timedelta
@@ -6,43 +6,43 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from callevents.db.models import Delivery, Hook, Pbx, find_lane, utc_now
+from callevents.db.models import Delivery, Hook, Pbx, find_ordering_key, utc_now
 from callevents.db.session import begin_write
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
 from callevents.errors import InvalidError
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks
-from callevents.hooks.options import Credentials, OwnHeader, Policy, read_policy
-from callevents.hooks.validation import check_policy
+from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
+from callevents.hooks.validation import check_options
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 
 BASIC, BEARER = AuthKind.BASIC, AuthKind.BEARER
-FULL = Policy(
+FULL = HookOptions(
     give_up_seconds=300,
     in_order=False,
     body_format=BodyFormat.JSON,
     parameters=ParameterSet.VOIPNOW,
-    headers=(OwnHeader("X-Key", " s3cret "), OwnHeader("X-Call", "{CallID}")),
+    headers=(CustomHeader("X-Key", " s3cret "), CustomHeader("X-Call", "{CallID}")),
     credentials=Credentials(BASIC, "ana", "pass:wörd"),
 )
 
 
-def create(pbx: Pbx, policy: Policy | None = None, **values: object) -> Hook:
+def create(pbx: Pbx, options: HookOptions | None = None, **values: object) -> Hook:
     """Create a hook for all extensions."""
     begin_write()
     url = str(values.get("url", "http://a/"))
     hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, policy=policy
+        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, options=options
     )
     db.session.commit()
     return hook
 
 
-def change(hook: Hook, policy: Policy | None, url: str = "http://a/") -> None:
-    """Change the hook's policy."""
+def change(hook: Hook, options: HookOptions | None, url: str = "http://a/") -> None:
+    """Change the hook's options."""
     begin_write()
-    hooks.update_hook(hook, method=hook.method, url=url, active=True, note="", policy=policy)
+    hooks.update_hook(hook, method=hook.method, url=url, active=True, note="", options=options)
     db.session.commit()
 
 
@@ -64,33 +64,33 @@ def deliveries() -> list[Delivery]:
     return list(db.session.scalars(select(Delivery).order_by(Delivery.id)))
 
 
-def sentences(policy: Policy, hook: Hook | None = None) -> dict[str, list[str]]:
-    """Return what is wrong with the policy."""
+def sentences(options: HookOptions, hook: Hook | None = None) -> dict[str, list[str]]:
+    """Return what is wrong with the options."""
     with pytest.raises(InvalidError) as caught:
-        check_policy(policy, hook)
+        check_options(options, hook)
     return caught.value.errors
 
 
 def test_default_policy(pbx: Pbx) -> None:
-    """A hook of which nothing is said has the default policy."""
-    assert read_policy(create(pbx)) == Policy()
+    """A hook of which nothing is said has the default options."""
+    assert read_options(create(pbx)) == HookOptions()
 
 
 def test_secrets_are_stored_encrypted_and_not_told(pbx: Pbx) -> None:
-    """All is stored; secrets only as the cipher reads them, and reading the policy omits them."""
+    """All is stored; secrets only as the cipher reads them, and reading the options omits them."""
     hook = create(pbx, FULL)
-    assert read_policy(hook) == Policy(
+    assert read_options(hook) == HookOptions(
         300,
         in_order=False,
         body_format=BodyFormat.JSON,
         parameters=ParameterSet.VOIPNOW,
-        headers=(OwnHeader("X-Key"), OwnHeader("X-Call")),
+        headers=(CustomHeader("X-Key"), CustomHeader("X-Call")),
         credentials=Credentials(BASIC),
     )
-    stored = hook.own_headers + hook.auth_secret
+    stored = hook.custom_headers + hook.auth_secret
     assert not any(secret in stored for secret in ("s3cret", "CallID", "ana", "pass"))
     assert [
-        (name, cipher.bound.decrypt(token)) for name, token in json.loads(hook.own_headers)
+        (name, cipher.bound.decrypt(token)) for name, token in json.loads(hook.custom_headers)
     ] == [("X-Key", "s3cret"), ("X-Call", "{CallID}")]
     assert json.loads(cipher.bound.decrypt(hook.auth_secret)) == ["ana", "pass:wörd"]
     for secret in ("s3cret", "pass:wörd"):
@@ -100,22 +100,23 @@ def test_secrets_are_stored_encrypted_and_not_told(pbx: Pbx) -> None:
 def test_what_is_not_given_is_kept(pbx: Pbx) -> None:
     """Headers without a value and credentials without a secret stay as they are stored."""
     hook = create(pbx, FULL)
-    before = (hook.own_headers, hook.auth_secret)
+    before = (hook.custom_headers, hook.auth_secret)
     change(hook, None)
-    change(hook, read_policy(hook))
-    assert (hook.own_headers, hook.auth_secret) == before
+    change(hook, read_options(hook))
+    assert (hook.custom_headers, hook.auth_secret) == before
     change(
         hook,
-        Policy(
-            headers=(OwnHeader("X-New", "n"), OwnHeader("x-key")), credentials=Credentials(BASIC)
+        HookOptions(
+            headers=(CustomHeader("X-New", "n"), CustomHeader("x-key")),
+            credentials=Credentials(BASIC),
         ),
     )
-    headers = json.loads(hook.own_headers)
+    headers = json.loads(hook.custom_headers)
     assert [name for name, _ in headers] == ["X-New", "x-key"]
     assert cipher.bound.decrypt(headers[1][1]) == "s3cret"
     assert hook.auth_secret == before[1]
-    change(hook, Policy())
-    assert (hook.own_headers, hook.auth_secret, hook.auth) == ("", "", AuthKind.NONE)
+    change(hook, HookOptions())
+    assert (hook.custom_headers, hook.auth_secret, hook.auth) == ("", "", AuthKind.NONE)
 
 
 @pytest.mark.parametrize("url", ["https://a/", "http://b/", "http://a:81/", "http://a.b/"])
@@ -123,7 +124,7 @@ def test_kept_secrets_do_not_move(pbx: Pbx, url: str) -> None:
     """With another scheme, host or port they must be entered anew; with another path they stay."""
     hook = create(pbx, FULL)
     change(hook, None, "http://A:80/x")
-    before = (hook.url, hook.own_headers, hook.auth_secret)
+    before = (hook.url, hook.custom_headers, hook.auth_secret)
     sentence = "The URL leads to another receiver than before, so enter {} anew."
     with pytest.raises(InvalidError) as caught:
         change(hook, None, url)
@@ -134,16 +135,16 @@ def test_kept_secrets_do_not_move(pbx: Pbx, url: str) -> None:
         "password": [sentence.format("the password")],
     }
     db.session.rollback()
-    assert (hook.url, hook.own_headers, hook.auth_secret) == before
+    assert (hook.url, hook.custom_headers, hook.auth_secret) == before
     change(hook, FULL, url)
 
 
 def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
     """What was never given cannot be kept; neither can one kind's secret serve the other."""
     hook = create(pbx, FULL)
-    policy = Policy(headers=(OwnHeader("X-Other"),), credentials=Credentials(BEARER))
+    options = HookOptions(headers=(CustomHeader("X-Other"),), credentials=Credentials(BEARER))
     for known in (None, hook):
-        assert sentences(policy, known) == {
+        assert sentences(options, known) == {
             "header 1": ["The header X-Other needs a value."],
             "token": ["Enter the token."],
         }
@@ -152,67 +153,67 @@ def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
 @pytest.mark.parametrize(
     ("header", "sentence"),
     [
-        (OwnHeader("", "x"), "A header needs a name, such as X-Api-Key."),
-        (OwnHeader("X-A", " "), "The header X-A needs a value."),
+        (CustomHeader("", "x"), "A header needs a name, such as X-Api-Key."),
+        (CustomHeader("X-A", " "), "The header X-A needs a value."),
         (
-            OwnHeader("X A", "x"),
+            CustomHeader("X A", "x"),
             "'X A' cannot be the name of a header: it may have letters, digits and "
             "!#$%&'*+-.^_`|~ only, and no spaces.",
         ),
-        (OwnHeader("X" * 101, "x"), "The name of a header may have at most 100 characters."),
+        (CustomHeader("X" * 101, "x"), "The name of a header may have at most 100 characters."),
         (
-            OwnHeader("X-A", "a\r\nHost: b"),
+            CustomHeader("X-A", "a\r\nHost: b"),
             "The value of the header X-A may have printable ASCII characters only, in one line; "
             "write others as the receiver wants them escaped.",
         ),
         (
-            OwnHeader("X-A", "x" * 1001),
+            CustomHeader("X-A", "x" * 1001),
             "The value of the header X-A may have at most 1,000 characters; this one has 1,001.",
         ),
-        (OwnHeader("HOST", "x"), "The header HOST cannot be set here: it follows from the URL."),
+        (CustomHeader("HOST", "x"), "The header HOST cannot be set here: it follows from the URL."),
         (
-            OwnHeader("content-type", "x"),
+            CustomHeader("content-type", "x"),
             "The header content-type cannot be set here: it follows from the body.",
         ),
         (
-            OwnHeader("Authorization", "x"),
+            CustomHeader("Authorization", "x"),
             "The header Authorization cannot be set here: use the fields for authentication.",
         ),
         (
-            OwnHeader("Transfer-Encoding", "chunked"),
+            CustomHeader("Transfer-Encoding", "chunked"),
             "The header Transfer-Encoding cannot be set here: bodies are sent as a whole.",
         ),
         (
-            OwnHeader("Connection", "close"),
+            CustomHeader("Connection", "close"),
             "The header Connection cannot be set here: it belongs to the connection.",
         ),
         (
-            OwnHeader("Webhook-Anything", "x"),
+            CustomHeader("Webhook-Anything", "x"),
             "The header Webhook-Anything cannot be set here: such names belong to the signature.",
         ),
     ],
 )
-def test_rules_of_own_headers(header: OwnHeader, sentence: str) -> None:
+def test_rules_of_own_headers(header: CustomHeader, sentence: str) -> None:
     """Each broken rule has its sentence, which never tells the value."""
-    assert sentences(Policy(headers=(header,))) == {"header 1": [sentence]}
+    assert sentences(HookOptions(headers=(header,))) == {"header 1": [sentence]}
 
 
 def test_own_headers_may_replace_what_we_are_called() -> None:
     """User-Agent and Accept are ours by default only."""
-    headers = (OwnHeader("User-Agent", "x"), OwnHeader("Accept", "text/plain"))
-    assert check_policy(Policy(headers=headers)).headers == headers
+    headers = (CustomHeader("User-Agent", "x"), CustomHeader("Accept", "text/plain"))
+    assert check_options(HookOptions(headers=headers)).headers == headers
 
 
 def test_number_and_names_of_own_headers() -> None:
     """At most twenty, each once whatever its case, placeholders known."""
-    many = tuple(OwnHeader(f"X-{number}", "x") for number in range(21))
-    assert check_policy(Policy(headers=many[:20]))
-    assert sentences(Policy(headers=many)) == {
+    many = tuple(CustomHeader(f"X-{number}", "x") for number in range(21))
+    assert check_options(HookOptions(headers=many[:20]))
+    assert sentences(HookOptions(headers=many)) == {
         "headers": ["A request may have at most 20 own headers; these are 21."]
     }
-    twice = (OwnHeader("X-A", "1"), OwnHeader("x-a", "2"))
-    assert sentences(Policy(headers=twice)) == {"header 2": ["The header x-a is there twice."]}
-    [sentence] = sentences(Policy(headers=(OwnHeader("X-A", "{Nobody}"),)))["header 1"]
+    twice = (CustomHeader("X-A", "1"), CustomHeader("x-a", "2"))
+    assert sentences(HookOptions(headers=twice)) == {"header 2": ["The header x-a is there twice."]}
+    [sentence] = sentences(HookOptions(headers=(CustomHeader("X-A", "{Nobody}"),)))["header 1"]
     assert sentence.startswith("In the header X-A: There is no placeholder {Nobody}. The place")
 
 
@@ -257,17 +258,17 @@ def test_number_and_names_of_own_headers() -> None:
 def test_rules_of_credentials(credentials: Credentials, errors: dict[str, str]) -> None:
     """Each broken rule has its sentence."""
     expected = {field: [sentence] for field, sentence in errors.items()}
-    assert sentences(Policy(credentials=credentials)) == expected
+    assert sentences(HookOptions(credentials=credentials)) == expected
 
 
 def test_ages(pbx: Pbx) -> None:
     """The age is one of five, and all that is wrong is told at once."""
     for seconds in (30, 300, 3600, 86400, 604800):
-        assert check_policy(Policy(seconds)).give_up_seconds == seconds
+        assert check_options(HookOptions(seconds)).give_up_seconds == seconds
     begin_write()
     with pytest.raises(InvalidError) as caught:
         hooks.create_hook(
-            pbx, None, EventType.HANGUP, method=Method.GET, url="x", policy=Policy(31)
+            pbx, None, EventType.HANGUP, method=Method.GET, url="x", options=HookOptions(31)
         )
     assert caught.value.errors == {
         "url": ["The URL must begin with http:// or https://."],
@@ -285,7 +286,7 @@ def test_another_age_reaches_what_waits(pbx: Pbx) -> None:
     ended = done.expires_at
     db.session.commit()
     for seconds in (30, 604800, 300):
-        change(hook, Policy(seconds))
+        change(hook, HookOptions(seconds))
         first, resent, done = deliveries()
         assert first.expires_at == first.created_at + timedelta(seconds=seconds)
         assert resent.resent_at is not None
@@ -294,32 +295,36 @@ def test_another_age_reaches_what_waits(pbx: Pbx) -> None:
 
 
 def test_order_switched_off_lets_go_what_waits(pbx: Pbx) -> None:
-    """Without order nothing open waits for another, and what was parked is due at once."""
+    """Without order nothing open waits for another, and what was deferred is due at once."""
     hook = create(pbx)
     first, second = waiting(pbx, 2)
-    assert first.lane is not None
-    assert first.lane == second.lane
+    assert first.ordering_key is not None
+    assert first.ordering_key == second.ordering_key
     later = utc_now() + timedelta(hours=1)
     first.due_at = second.due_at = later
-    second.parked = True
+    second.deferred = True
     db.session.commit()
-    change(hook, Policy(in_order=False))
+    change(hook, HookOptions(in_order=False))
     first, second = deliveries()
-    assert (first.lane, second.lane, second.parked) == (None, None, False)
+    assert (first.ordering_key, second.ordering_key, second.deferred) == (None, None, False)
     assert first.due_at == later
     assert second.due_at < later
-    change(hook, Policy())
+    change(hook, HookOptions())
     first, second = deliveries()
-    assert first.lane == second.lane == find_lane(pbx.id, "c1", hook.origin_id, in_order=True)
+    assert (
+        first.ordering_key
+        == second.ordering_key
+        == find_ordering_key(pbx.id, "c1", hook.origin_id, in_order=True)
+    )
 
 
 def test_order_moves_with_the_origin(pbx: Pbx) -> None:
     """What waits for a hook that goes elsewhere keeps the order of what goes there."""
     hook, other = create(pbx), create(pbx, url="http://b/")
     moved, stays = waiting(pbx)
-    assert moved.lane != stays.lane
+    assert moved.ordering_key != stays.ordering_key
     change(hook, None, url="http://b/x")
     moved, stays = deliveries()
     assert moved.hook_id == hook.id
-    assert moved.lane == stays.lane
+    assert moved.ordering_key == stays.ordering_key
     assert hook.origin_id == other.origin_id

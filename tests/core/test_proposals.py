@@ -29,14 +29,14 @@ def report_at(pbx: Pbx, *extensions: str) -> None:
 def dismiss(pbx: Pbx, *numbers: str) -> None:
     """Dismiss these numbers."""
     begin_write()
-    suggestions.dismiss_proposals(pbx, numbers)
+    suggestions.dismiss_suggestions(pbx, numbers)
     db.session.commit()
 
 
 def add(pbx: Pbx, *numbers: str) -> list[str]:
     """Add these numbers, or all if there are none; return those added."""
     begin_write()
-    added = suggestions.add_proposals(pbx, numbers or None)
+    added = suggestions.add_suggestions(pbx, numbers or None)
     db.session.commit()
     return added
 
@@ -44,7 +44,7 @@ def add(pbx: Pbx, *numbers: str) -> list[str]:
 def listed(pbx: Pbx) -> list[str]:
     """Return the numbers that are proposed."""
     db.session.rollback()
-    return [one.number for one in suggestions.list_proposals(pbx)]
+    return [one.number for one in suggestions.list_suggestions(pbx)]
 
 
 def test_reported_numbers(pbx: Pbx, other_pbx: Pbx) -> None:
@@ -58,7 +58,7 @@ def test_reported_numbers(pbx: Pbx, other_pbx: Pbx) -> None:
     db.session.add(SeenExtension(pbx_id=other_pbx.id, number="59", last_seen_at=now))
     db.session.commit()
     assert listed(pbx) == [str(n) for n in range(59, 9, -1)]
-    assert suggestions.count_proposals(pbx) == 60
+    assert suggestions.count_suggestions(pbx) == 60
     dismiss(pbx, "59", "nobody", "5\x009")
     assert add(pbx, "58", "nobody", "5\x008") == ["58"]
     assert listed(pbx)[:2] == ["57", "56"]
@@ -76,16 +76,16 @@ def test_a_dismissed_number_is_proposed_again_when_it_is_reported(pbx: Pbx) -> N
 
 
 def test_known_numbers_come_after_those_that_had_calls(pbx: Pbx, other_pbx: Pbx) -> None:
-    """What the PBX lists is proposed with its name; a number that had a call is one proposal."""
+    """What the PBX lists is proposed with its name; a number that had a call is one suggestion."""
     know(pbx, {"103": "Anna", "12": "", "101": "Bob"})
     report_at(pbx, "101", "700")
     assert listed(pbx) == ["101", "700", "12", "103"]
     assert listed(other_pbx) == []
-    by_number = {one.number: one for one in suggestions.list_proposals(pbx)}
+    by_number = {one.number: one for one in suggestions.list_suggestions(pbx)}
     assert by_number["101"].name == "Bob"
-    assert by_number["101"].known_at
+    assert by_number["101"].listed_at
     assert by_number["101"].last_seen_at
-    assert by_number["700"].known_at is None
+    assert by_number["700"].listed_at is None
     assert by_number["12"].last_seen_at is None
 
 
@@ -107,7 +107,7 @@ def test_a_known_number_stays_dismissed_until_it_has_a_call(pbx: Pbx) -> None:
     dismiss(pbx, "101")
     know(pbx, {"101": "", "102": ""})
     assert listed(pbx) == ["102"]
-    assert suggestions.count_proposals(pbx) == 1
+    assert suggestions.count_suggestions(pbx) == 1
     assert add(pbx) == ["102"], "all are those that are proposed"
     report_at(pbx, "101")
     assert listed(pbx) == ["101"]
@@ -122,7 +122,7 @@ def test_what_the_pbx_lists_no_longer_is_forgotten(pbx: Pbx) -> None:
     now = utc_now()
     know(pbx, {"104": ""}, now)
     begin_write()
-    suggestions.forget_unknown(pbx, now)
+    suggestions.forget_unlisted(pbx, now)
     db.session.commit()
     assert listed(pbx) == ["102", "104"]
     rows = db.session.scalars(select(SeenExtension).order_by(SeenExtension.number)).all()
@@ -131,7 +131,7 @@ def test_what_the_pbx_lists_no_longer_is_forgotten(pbx: Pbx) -> None:
         ("103", True),
         ("104", False),
     ]
-    assert rows[0].known_at is None
+    assert rows[0].listed_at is None
 
 
 def test_all_are_added_with_their_names(pbx: Pbx, other_pbx: Pbx) -> None:
@@ -160,8 +160,8 @@ def test_what_stands_for_all_extensions_is_none(pbx: Pbx) -> None:
     assert listed(pbx) == ["101", "102"]
     begin_write()
     db.session.add(SeenExtension(pbx_id=pbx.id, number="*", last_seen_at=utc_now()))
-    assert suggestions.add_proposals(pbx, ["*"]) == []
-    assert sorted(suggestions.add_proposals(pbx, None)) == ["101", "102"]
+    assert suggestions.add_suggestions(pbx, ["*"]) == []
+    assert sorted(suggestions.add_suggestions(pbx, None)) == ["101", "102"]
     assert pbxs_extensions.add_extensions(pbx, {"*": "", "103": "Anna"}) == ["103"]
     db.session.commit()
     assert {one.number for one in pbxs_extensions.list_extensions(pbx)} == {"101", "102", "103"}
@@ -172,14 +172,14 @@ def test_old_proposals_are_forgotten(pbx: Pbx) -> None:
     now = utc_now()
     old = now - timedelta(days=40)
     begin_write()
-    for number, seen_at, known_at in (
+    for number, seen_at, listed_at in (
         ("1", old, None),
         ("2", None, old),
         ("3", old, now),
         ("4", now, old),
         ("5", now, None),
     ):
-        row = {"last_seen_at": seen_at, "known_at": known_at}
+        row = {"last_seen_at": seen_at, "listed_at": listed_at}
         db.session.add(SeenExtension(pbx_id=pbx.id, number=number, **row))
     db.session.commit()
     with write_transaction(db.engine) as connection:

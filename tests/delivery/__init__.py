@@ -1,1 +1,1 @@
-"""Deliveries: request, addresses, transport, claim, record, engine."""
+"""Deliveries: request, addresses, HTTP client, claim, record, engine."""

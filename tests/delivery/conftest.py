@@ -13,19 +13,19 @@ from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Delivery, Hook, Pbx, new_id, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
-from callevents.delivery.http.client import Transport
+from callevents.delivery.http.client import HttpClient
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from tests.conftest import Configure
 from tests.core.logged import Logged, capture_log
-from tests.delivery.holding import Holding
+from tests.delivery.blocking_receiver import BlockingReceiver
 from tests.delivery.raw import RawServer, Talk
 from tests.receiver import Receiver
 
 Serve = Callable[..., RawServer]
-MakeTransport = Callable[..., Transport]
+MakeTransport = Callable[..., HttpClient]
 MakeEngine = Callable[..., Engine]
 ReportEvents = Callable[..., list[str]]
 ReportCall = Callable[..., list[str]]
@@ -48,9 +48,9 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def make_transport(tmp_path: Path) -> Iterator[MakeTransport]:
     """Makes transports with such settings, loopback allowed unless something else is said."""
-    transports: list[Transport] = []
+    transports: list[HttpClient] = []
 
-    def make(**settings: object) -> Transport:
+    def make(**settings: object) -> HttpClient:
         values: dict[str, object] = {
             "data_dir": tmp_path,
             "allowed_networks": "127.0.0.0/8",
@@ -59,17 +59,17 @@ def make_transport(tmp_path: Path) -> Iterator[MakeTransport]:
             "total_timeout_seconds": 20,
             **settings,
         }
-        transports.append(Transport(Settings(**values)))  # type: ignore[arg-type]
+        transports.append(HttpClient(Settings(**values)))  # type: ignore[arg-type]
         return transports[-1]
 
     yield make
-    for transport in transports:
-        transport.close()
+    for http_client in transports:
+        http_client.close()
 
 
 @pytest.fixture
-def transport(make_transport: MakeTransport) -> Transport:
-    """A patient transport that may go to loopback."""
+def http_client(make_transport: MakeTransport) -> HttpClient:
+    """A patient HTTP client that may go to loopback."""
     return make_transport()
 
 
@@ -167,14 +167,14 @@ def hook(configure: Configure, receiver: Receiver) -> Hook:
 
 
 @pytest.fixture
-def holding(serve: Serve) -> Iterator[Holding]:
+def blocking(serve: Serve) -> Iterator[BlockingReceiver]:
     """A receiver that holds its answers back."""
-    holding = Holding(serve)
-    yield holding
-    holding.answer()
+    blocking = BlockingReceiver(serve)
+    yield blocking
+    blocking.answer()
 
 
 @pytest.fixture
-def held_hook(configure: Configure, holding: Holding) -> Hook:
+def held_hook(configure: Configure, blocking: BlockingReceiver) -> Hook:
     """A hook for dial-out of all extensions, at the receiver that holds back."""
-    return configure.hook("*", EventType.DIAL_OUT, holding.server.url)
+    return configure.hook("*", EventType.DIAL_OUT, blocking.server.url)

@@ -23,7 +23,7 @@ SELECT '01900000-0000-7000-8000-000000000001', {pbx}, 'k', 0, '1', 'c', '', '', 
 ON CONFLICT DO NOTHING;
 INSERT INTO delivery (id, pbx_id, call_event_id, event_type, extension, call_id, happened_at,
     hook_id, hook_event_id, method, url, origin_id, state, attempts, due_at, expires_at, is_retry,
-    parked, fence, created_at, attempts_before, error, duration_ms, status_code, finished_at)
+    deferred, fence, created_at, attempts_before, error, duration_ms, status_code, finished_at)
 SELECT (lpad(to_hex({start} + n * 10), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
     CASE WHEN n % 10 = 0 THEN {other} ELSE {pbx} END,
     '01900000-0000-7000-8000-000000000001', n % 5, (100 + n % 97)::text, 'call-' || (n / 3),
@@ -43,7 +43,7 @@ ON CONFLICT DO NOTHING;
 WITH RECURSIVE series (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM series WHERE n < {last})
 INSERT INTO delivery (id, pbx_id, call_event_id, event_type, extension, call_id, happened_at,
     hook_id, hook_event_id, method, url, origin_id, state, attempts, due_at, expires_at, is_retry,
-    parked, fence, created_at, attempts_before, error, duration_ms, status_code, finished_at)
+    deferred, fence, created_at, attempts_before, error, duration_ms, status_code, finished_at)
 SELECT printf('%012x', {start} + n * 10) || '7000' || '8000' || printf('%012x', n),
     CASE WHEN n % 10 = 0 THEN {other} ELSE {pbx} END,
     '01900000000070008000000000000001', n % 5, CAST(100 + n % 97 AS TEXT), 'call-' || (n / 3),

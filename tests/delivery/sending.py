@@ -4,8 +4,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from callevents.delivery.http.client import Answer, Transport
-from callevents.delivery.request.build import Recipe, build_request
+from callevents.delivery.http.client import HttpClient, Response
+from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.enums import Method
 
 CLOSED_EARLY = "The receiver closed the connection before it had answered."
@@ -13,9 +13,9 @@ NO_HTTP = "What the receiver answered is not HTTP."
 TOO_LONG = "The attempt as a whole took too long and was ended."
 
 
-def get(transport: Transport, url: str) -> Answer:
+def get(http_client: HttpClient, url: str) -> Response:
     """Send a GET with one parameter."""
-    return transport.send(build_request(Recipe(Method.GET, url), [("CallID", "c1")]))
+    return http_client.send(build_request(RequestTemplate(Method.GET, url), [("CallID", "c1")]))
 
 
 def head(status: str, *lines: str) -> bytes:

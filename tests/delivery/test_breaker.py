@@ -13,7 +13,7 @@ from callevents.db.models import Attempt, Hook, Origin, utc_now
 from callevents.db.session import write_transaction
 from callevents.delivery.circuit_breaker import note_answers, take_probe
 from callevents.delivery.fair_share import find_breakers
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from tests.conftest import Configure
@@ -24,8 +24,8 @@ from tests.waiting import wait_for_delivery, wait_for_state, wait_until
 
 NOW = utc_now()
 SETTINGS = Settings(breaker_failures=3, breaker_open_seconds=10, breaker_open_max_seconds=35)
-SILENCE = Answer(NOW, 1, "No answer within 10 seconds.", is_silent=True)
-REFUSED = Answer(NOW, 1, "The address 10.0.0.1 is private.")
+SILENCE = Response(NOW, 1, "No answer within 10 seconds.", is_silent=True)
+REFUSED = Response(NOW, 1, "The address 10.0.0.1 is private.")
 SECOND = timedelta(seconds=1)
 
 
@@ -35,7 +35,7 @@ def hook(configure: Configure) -> Hook:
     return configure.hook("*", EventType.DIAL_IN, "http://crm.example.com/")
 
 
-def note(hook: Hook, *answers: Answer, now: datetime = NOW, probed: bool = False) -> Origin:
+def note(hook: Hook, *answers: Response, now: datetime = NOW, probed: bool = False) -> Origin:
     """Note the answers of the hook's origin; return the origin."""
     origin_id = hook.origin_id
     with write_transaction(db.engine) as connection:
@@ -50,9 +50,9 @@ def get_origin(origin_id: int) -> Origin:
     return db.session.get_one(Origin, origin_id)
 
 
-def answered(status: int) -> Answer:
+def answered(status: int) -> Response:
     """Return an answer with that status."""
-    return Answer(NOW, 1, "" if status == 200 else "It failed.", status)
+    return Response(NOW, 1, "" if status == 200 else "It failed.", status)
 
 
 def test_opens_after_silences_in_a_row(hook: Hook) -> None:
@@ -60,7 +60,7 @@ def test_opens_after_silences_in_a_row(hook: Hook) -> None:
     assert not note(hook, SILENCE).is_open
     assert not note(hook, SILENCE).is_open
     origin = note(hook, SILENCE)
-    assert (origin.failures, origin.opened_at, origin.pauses) == (3, NOW, 1)
+    assert (origin.failures, origin.opened_at, origin.times_opened) == (3, NOW, 1)
     assert origin.probe_at == NOW + 10 * SECOND
     assert origin.error == SILENCE.error
     with db.engine.connect() as connection:
@@ -106,7 +106,7 @@ def test_pauses_without_end_stay_numbers(hook: Hook) -> None:
     """An origin that is away for years is probed at the longest pause still."""
     note(hook, SILENCE, SILENCE, SILENCE)
     with write_transaction(db.engine) as connection:
-        connection.execute(update(Origin).values(pauses=2_000_000))
+        connection.execute(update(Origin).values(times_opened=2_000_000))
     assert note(hook, SILENCE, probed=True).probe_at == NOW + 35 * SECOND
 
 
@@ -115,7 +115,7 @@ def test_attempts_from_before_it_opened_say_nothing_new(hook: Hook) -> None:
     note(hook, SILENCE, SILENCE, SILENCE)
     for later in range(1, 17):
         origin = note(hook, SILENCE, now=NOW + later * SECOND)
-    assert (origin.probe_at, origin.pauses) == (NOW + 10 * SECOND, 1)
+    assert (origin.probe_at, origin.times_opened) == (NOW + 10 * SECOND, 1)
     assert origin.failures == 19
 
 
@@ -126,7 +126,7 @@ def test_closes_on_any_answer(hook: Hook, status: int, probed: bool) -> None:
     note(hook, SILENCE, SILENCE, SILENCE)
     note(hook, SILENCE, probed=True)
     origin = note(hook, answered(status), probed=probed)
-    assert (origin.failures, origin.pauses, origin.error) == (0, 0, "")
+    assert (origin.failures, origin.times_opened, origin.error) == (0, 0, "")
     assert (origin.opened_at, origin.probe_at) == (None, None)
     assert note(hook, SILENCE, SILENCE, SILENCE).probe_at == NOW + 10 * SECOND
 
@@ -185,7 +185,10 @@ def pause(seconds: float) -> None:
     with write_transaction(db.engine) as connection:
         connection.execute(
             update(Origin).values(
-                failures=9, pauses=1, opened_at=utc_now(), probe_at=utc_now() + seconds * SECOND
+                failures=9,
+                times_opened=1,
+                opened_at=utc_now(),
+                probe_at=utc_now() + seconds * SECOND,
             )
         )
 
@@ -205,7 +208,7 @@ def test_paused_origin_gets_one_probe_at_a_time(
         for _ in range(2)
     ]
     [origin_id] = find_open_origins()
-    wait_until(lambda: get_origin(origin_id).pauses >= 5, "four failed probes")
+    wait_until(lambda: get_origin(origin_id).times_opened >= 5, "four failed probes")
     for engine in engines:
         engine.close()
     attempts = db.session.scalars(select(Attempt).order_by(Attempt.started_at)).all()

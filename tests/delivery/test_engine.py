@@ -7,8 +7,8 @@ from flask import Flask
 from callevents.db.models import Hook
 from callevents.enums import EventType
 from tests.conftest import Configure
+from tests.delivery.blocking_receiver import DELIVERED, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery, list_attempts
-from tests.delivery.holding import DELIVERED, Holding
 from tests.delivery.raw import answers
 from tests.receiver import Receiver, Reply
 from tests.waiting import wait_for_state
@@ -46,7 +46,7 @@ def test_drain_does_not_wait_for_answers(
     hook: Hook,
     report_events: ReportEvents,
     make_engine: MakeEngine,
-    holding: Holding,
+    blocking: BlockingReceiver,
 ) -> None:
     """A drain ends although attempts hang, and the next one delivers beside them."""
     engine = make_engine()
@@ -55,7 +55,7 @@ def test_drain_does_not_wait_for_answers(
     [quick] = report_events(1)
     assert engine.drain() == 1
     wait_for_state(quick, DELIVERED)
-    holding.answer()
+    blocking.answer()
     for delivery_id in held:
         wait_for_state(delivery_id, DELIVERED)
 

@@ -11,8 +11,8 @@ from callevents.extensions import db
 from tests.conftest import Configure
 from tests.core.faults import missing_table
 from tests.core.logged import Logged
+from tests.delivery.blocking_receiver import DELIVERED, PENDING, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery
-from tests.delivery.holding import DELIVERED, PENDING, Holding
 from tests.receiver import Receiver
 from tests.waiting import wait_for_state, wait_until
 
@@ -45,14 +45,14 @@ def test_bad_outcome_stops_no_other(
     held_hook: Hook,
     report_events: ReportEvents,
     make_engine: MakeEngine,
-    holding: Holding,
+    blocking: BlockingReceiver,
     logged: Logged,
 ) -> None:
     """An outcome that the database refuses is dropped, and all others are recorded."""
     engine = make_engine()
     ids = report_events(4, EventType.DIAL_OUT)
     engine.drain()
-    holding.server.wait_for_requests(4)
+    blocking.server.wait_for_requests(4)
     with write_transaction(db.engine) as connection:
         # The number of the attempt to come is taken already.
         connection.execute(
@@ -73,7 +73,7 @@ def test_bad_outcome_stops_no_other(
         )
     with missing_table(db.engine, "attempt"):
         # All wait together until there is a table to write to.
-        holding.answer()
+        blocking.answer()
         wait_until(lambda: "outcomes not recorded yet" in logged.text, "a failed record")
     for delivery_id in (ids[0], *ids[2:]):
         wait_for_state(delivery_id, DELIVERED)
@@ -85,22 +85,22 @@ def test_outcomes_wait_for_the_database(
     held_hook: Hook,
     report_events: ReportEvents,
     make_engine: MakeEngine,
-    holding: Holding,
+    blocking: BlockingReceiver,
     logged: Logged,
 ) -> None:
     """If an outcome cannot be recorded, it is recorded as soon as the database takes it."""
     engine = make_engine(read_timeout_seconds=60, total_timeout_seconds=60)
     ids = report_events(2, EventType.DIAL_OUT)
     engine.drain()
-    holding.server.wait_for_requests(2)
+    blocking.server.wait_for_requests(2)
     with missing_table(db.engine, "attempt"):
-        holding.answer()
+        blocking.answer()
         wait_until(lambda: "outcomes not recorded yet" in logged.text, "a failed record")
         assert get_delivery(ids[0]).state is PENDING
         db.session.rollback()
     for delivery_id in ids:
         assert wait_for_state(delivery_id, DELIVERED).attempts == 1
-    assert holding.arrived == 2
+    assert blocking.arrived == 2
     assert "CallerIDNum" not in logged.text, "the log tells what was to be stored"
 
 

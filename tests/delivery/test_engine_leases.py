@@ -12,8 +12,8 @@ from callevents.extensions import db
 from tests.conftest import Configure
 from tests.core.faults import before_statement, missing_table
 from tests.core.logged import Logged
+from tests.delivery.blocking_receiver import DELIVERED, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery
-from tests.delivery.holding import DELIVERED, Holding
 from tests.delivery.raw import Connection
 from tests.receiver import Receiver
 from tests.waiting import wait_for_delivery, wait_for_state, wait_until
@@ -91,7 +91,10 @@ def test_held_up_worker_does_not_send_what_is_not_its_own(
 
 
 def test_slow_attempt_keeps_its_lease(
-    held_hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, holding: Holding
+    held_hook: Hook,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    blocking: BlockingReceiver,
 ) -> None:
     """An attempt that takes longer than the lease is not made a second time by another worker."""
     [delivery_id] = report_events(1, EventType.DIAL_OUT)
@@ -102,9 +105,9 @@ def test_slow_attempt_keeps_its_lease(
     wait_until(lambda: utc_now() > first_lease_ends, "the end of the first lease")
     renewed = wait_for_delivery(delivery_id, lambda delivery: delivery.due_at > utc_now())
     assert (renewed.fence, renewed.attempts) == (1, 0)
-    holding.answer()
+    blocking.answer()
     assert wait_for_state(delivery_id, DELIVERED).attempts == 1
-    assert holding.arrived == 1
+    assert blocking.arrived == 1
 
 
 def test_delivery_of_a_dead_worker_is_made_again(
@@ -129,7 +132,7 @@ def test_failed_renewal_is_repeated(
     held_hook: Hook,
     report_events: ReportEvents,
     make_engine: MakeEngine,
-    holding: Holding,
+    blocking: BlockingReceiver,
     logged: Logged,
 ) -> None:
     """A lease that could not be renewed is renewed the next time."""
@@ -141,7 +144,7 @@ def test_failed_renewal_is_repeated(
     with missing_table(db.engine, "delivery"):
         wait_until(lambda: "leases not renewed" in logged.text, "a failed renewal")
     wait_for_delivery(delivery_id, lambda delivery: delivery.due_at > first)
-    holding.answer()
+    blocking.answer()
     wait_for_state(delivery_id, DELIVERED)
 
 

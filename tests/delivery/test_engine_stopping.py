@@ -11,26 +11,29 @@ from callevents.extensions import db
 from tests.conftest import Configure
 from tests.core.faults import before_statement, missing_table
 from tests.core.logged import Logged
+from tests.delivery.blocking_receiver import DELIVERED, PENDING, STOPPED, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery, list_attempts
-from tests.delivery.holding import DELIVERED, PENDING, STOPPED, Holding
 from tests.delivery.raw import hangs
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 
 def test_close_waits_for_running_attempts(
-    held_hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, holding: Holding
+    held_hook: Hook,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    blocking: BlockingReceiver,
 ) -> None:
     """A worker that stops lets its attempts end, and records what came of them."""
     engine = make_engine(shutdown_seconds=60, read_timeout_seconds=60, total_timeout_seconds=60)
     [delivery_id] = report_events(1, EventType.DIAL_OUT)
     engine.drain()
-    holding.server.wait_for_requests(1)
+    blocking.server.wait_for_requests(1)
     closing = threading.Thread(target=engine.close)
     closing.start()
     wait_until(lambda: engine.is_stopping, "the beginning of the end")
     assert closing.is_alive()
-    holding.answer()
+    blocking.answer()
     closing.join()
     assert get_delivery(delivery_id).state is DELIVERED
 
@@ -76,7 +79,10 @@ def test_engine_that_never_started_can_be_closed(app: Flask, engine: Engine) -> 
 
 
 def test_stop_while_all_threads_are_busy(
-    held_hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, holding: Holding
+    held_hook: Hook,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    blocking: BlockingReceiver,
 ) -> None:
     """A drain that waits for a free thread ends when the engine is to stop."""
     engine = make_engine(worker_threads=1)
@@ -84,7 +90,7 @@ def test_stop_while_all_threads_are_busy(
     found: list[int] = []
     drain = threading.Thread(target=lambda: found.append(engine.drain()))
     drain.start()
-    holding.server.wait_for_requests(1)
+    blocking.server.wait_for_requests(1)
     engine.request_stop()
     drain.join()
     assert found == [1]

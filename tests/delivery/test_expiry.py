@@ -10,7 +10,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, Origin, utc_now
 from callevents.db.session import write_transaction
 from callevents.delivery.expiry import BATCH, give_up_expired, has_expired
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
@@ -102,7 +102,7 @@ def test_failure_after_which_no_time_is_left(hook: Hook, report_events: ReportEv
     [claimed] = load(claim())
     now = get_delivery(delivery_id).expires_at - timedelta(seconds=0.5)
     with write_transaction(db.engine) as connection:
-        outcome = Outcome(claimed, Answer(now, 1, "No answer within 10 seconds.", is_silent=True))
+        outcome = Outcome(claimed, Response(now, 1, "No answer within 10 seconds.", is_silent=True))
         record(connection, [outcome], now, Settings())
     delivery = get_delivery(delivery_id)
     assert (delivery.state, delivery.finished_at) == (FAILED, now)
@@ -140,7 +140,7 @@ def test_waiting_behind_an_open_breaker_is_no_excuse(
     with write_transaction(db.engine) as connection:
         connection.execute(
             update(Origin).values(
-                failures=9, pauses=1, opened_at=now, probe_at=now + timedelta(hours=1)
+                failures=9, times_opened=1, opened_at=now, probe_at=now + timedelta(hours=1)
             )
         )
     change(delivery_id, expires_at=now + timedelta(seconds=0.2))

@@ -9,7 +9,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Delivery, Hook, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.delivery.http.deadline import INTERRUPTED
 from callevents.delivery.suspend import find_changed, note_health
 from callevents.enums import DeliveryState, EventType, Method
@@ -34,12 +34,12 @@ def hook(configure: Configure, receiver: Receiver) -> Hook:
     return configure.hook("*", EventType.DIAL_IN, receiver.url)
 
 
-def answer(status: int | None, at: datetime = NOW) -> Answer:
+def answer(status: int | None, at: datetime = NOW) -> Response:
     """Return an attempt that ended with that status, or in silence."""
-    return Answer(at, 1, "" if status == 200 else "No.", status, is_silent=status is None)
+    return Response(at, 1, "" if status == 200 else "No.", status, is_silent=status is None)
 
 
-def note(hook: Hook, *answers: Answer, now: datetime = NOW) -> Hook:
+def note(hook: Hook, *answers: Response, now: datetime = NOW) -> Hook:
     """Note the answers, as the recorder does; return the hook as it is stored then."""
     hook_id = hook.id
     with db.engine.connect() as connection:

@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from callevents.delivery.in_flight import AHEAD_SECONDS, MOST_AHEAD, STUCK_SECONDS, Holding
+from callevents.delivery.in_flight import AHEAD_SECONDS, MOST_AHEAD, STUCK_SECONDS, InFlight
 
 origins = st.integers(1, 3)
 
@@ -23,19 +23,19 @@ class Work(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.holding = Holding()
+        self.in_flight = InFlight()
         self.number = 0
         self.threads: list[int] = []
         self.lines: dict[int, list[Any]] = {1: [], 2: [], 3: []}
         self.held: list[Any] = []
 
     @rule(origin_id=origins, count=st.integers(1, 5), threads=st.integers(0, 3))
-    def take(self, origin_id: int, count: int, threads: int) -> None:
+    def register(self, origin_id: int, count: int, threads: int) -> None:
         """Claims come."""
         claims = [make_claim(self.number + one, origin_id) for one in range(count)]
         self.number += count
         has_threads = origin_id in self.threads
-        started = self.holding.take(origin_id, claims, threads)
+        started = self.in_flight.register(origin_id, claims, threads)
         assert started <= max(threads, 0 if has_threads else 1)
         assert started <= count
         self.threads += [origin_id] * started
@@ -49,7 +49,7 @@ class Work(RuleBasedStateMachine):
             return
         origin_id = data.draw(st.sampled_from(self.threads))
         line = self.lines[origin_id]
-        claim = self.holding.next(origin_id)
+        claim = self.in_flight.next(origin_id)
         if line:
             assert claim is line.pop(0)
         else:
@@ -59,7 +59,7 @@ class Work(RuleBasedStateMachine):
     @rule(chosen=st.none() | st.sets(origins))
     def withdraw(self, chosen: set[int] | None) -> None:
         """What waits is given back."""
-        found = self.holding.withdraw(chosen)
+        found = self.in_flight.withdraw(chosen)
         expected = []
         for origin_id, line in self.lines.items():
             if chosen is None or origin_id in chosen:
@@ -71,23 +71,23 @@ class Work(RuleBasedStateMachine):
         self.held = [one for one in self.held if one not in expected]
 
     @rule(data=st.data())
-    def let_go(self, data: st.DataObject) -> None:
+    def release(self, data: st.DataObject) -> None:
         """An outcome is recorded."""
         waiting = [one for line in self.lines.values() for one in line]
         if begun := [one for one in self.held if one not in waiting]:
             claim = data.draw(st.sampled_from(begun))
-            self.holding.let_go([claim])
+            self.in_flight.release([claim])
             self.held.remove(claim)
 
     @invariant()
     def agrees(self) -> None:
         """Every line has a thread, and the numbers are right."""
-        assert self.holding.in_flight() == {
+        assert self.in_flight.count_threads() == {
             origin_id: self.threads.count(origin_id) for origin_id in set(self.threads)
         }
         assert all(origin_id in self.threads for origin_id, line in self.lines.items() if line)
-        assert self.holding.claims() == self.held
-        assert bool(self.holding) == bool(self.held)
+        assert self.in_flight.claims() == self.held
+        assert bool(self.in_flight) == bool(self.held)
 
 
 TestWork = Work.TestCase
@@ -108,49 +108,51 @@ TestWork.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
 )
 def test_room_ahead(seconds: float | None, threads: int, room: int) -> None:
     """A quick origin's threads have work ahead of them; a slow or unknown one's have none."""
-    holding = Holding()
+    in_flight = InFlight()
     if seconds is not None:
-        holding.note_seconds(1, seconds)
-    assert holding.room_ahead(1, threads) == room
+        in_flight.note_seconds(1, seconds)
+    assert in_flight.room_ahead(1, threads) == room
     line = [make_claim(number) for number in range(3)]
-    started = holding.take(1, line, 1)
-    assert holding.room_ahead(1, threads - started) == max(0, room - len(line))
+    started = in_flight.register(1, line, 1)
+    assert in_flight.room_ahead(1, threads - started) == max(0, room - len(line))
 
 
 def test_probes_stay() -> None:
     """What is taken from a paused origin's line is not its probe; who stops gives all back."""
-    holding = Holding()
+    in_flight = InFlight()
     probe = make_claim(1)
     probe.is_probe = True
-    holding.take(1, [probe, make_claim(2)], 1)
-    assert [one.delivery_id for one in holding.withdraw({1, 2})] == ["d2"]
-    assert holding.has_lines()
-    assert [one.delivery_id for one in holding.withdraw()] == ["d1"]
-    assert not holding.has_lines()
+    in_flight.register(1, [probe, make_claim(2)], 1)
+    assert [one.delivery_id for one in in_flight.withdraw({1, 2})] == ["d2"]
+    assert in_flight.has_lines()
+    assert [one.delivery_id for one in in_flight.withdraw()] == ["d1"]
+    assert not in_flight.has_lines()
 
 
 def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line of which nothing is taken for a while is stuck, one that moves is not."""
-    holding = Holding()
+    in_flight = InFlight()
     now = [100.0]
     monkeypatch.setattr("callevents.delivery.in_flight.time.monotonic", lambda: now[0])
     for origin_id in (1, 2):
-        holding.take(origin_id, [make_claim(origin_id * 10 + n, origin_id) for n in range(3)], 1)
-        assert holding.next(origin_id)
-    assert holding.find_stuck() == set()
+        in_flight.register(
+            origin_id, [make_claim(origin_id * 10 + n, origin_id) for n in range(3)], 1
+        )
+        assert in_flight.next(origin_id)
+    assert in_flight.find_stuck() == set()
     now[0] += STUCK_SECONDS * 0.9
-    assert holding.next(2)
+    assert in_flight.next(2)
     now[0] += STUCK_SECONDS * 0.9
-    assert holding.find_stuck() == {1}
-    holding.withdraw({1})
-    assert holding.find_stuck() == set()
+    assert in_flight.find_stuck() == {1}
+    in_flight.withdraw({1})
+    assert in_flight.find_stuck() == set()
 
 
 def test_one_slow_answer_is_soon_believed() -> None:
     """An origin that begins to hang has nothing ahead after its first time-out."""
-    holding = Holding()
+    in_flight = InFlight()
     for _ in range(100):
-        holding.note_seconds(1, 0.002)
-    assert holding.room_ahead(1, 4) == MOST_AHEAD
-    holding.note_seconds(1, 10.0)
-    assert holding.room_ahead(1, 4) == 0
+        in_flight.note_seconds(1, 0.002)
+    assert in_flight.room_ahead(1, 4) == MOST_AHEAD
+    in_flight.note_seconds(1, 10.0)
+    assert in_flight.room_ahead(1, 4) == 0

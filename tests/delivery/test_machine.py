@@ -24,7 +24,7 @@ from callevents.db.models import GIVE_UP_SECONDS, Attempt, CallEvent, Delivery, 
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
 from callevents.delivery.expiry import give_up_expired
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.delivery.log import resend
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
@@ -156,7 +156,7 @@ class Machine(RuleBasedStateMachine):
     def attempt_ends(self, claimed: Claim, kind: str) -> None:
         """An attempt ends, in time or long after its lease; whoever made it tells of it once."""
         status, error = ANSWERS[kind]
-        answer = Answer(self.now, 1, error, status, is_silent=kind == "silence")
+        answer = Response(self.now, 1, error, status, is_silent=kind == "silence")
         outcome = Outcome(claimed, answer, interrupted=kind == "interrupted")
         with write_transaction(db.engine) as connection:
             record(connection, [outcome], self.now, SETTINGS)

@@ -12,8 +12,8 @@ from callevents.db.models import Delivery, Hook, Origin, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import finish_unsent
 from callevents.delivery.expiry import give_up_expired
-from callevents.delivery.http.client import Answer
-from callevents.delivery.outbox import LONGEST_PARK, PARK_BEHIND_RUNNING
+from callevents.delivery.http.client import Response
+from callevents.delivery.outbox import DEFER_BEHIND_RUNNING, MAX_DEFER
 from callevents.delivery.outcomes import Outcome, record
 from callevents.delivery.suspend import note_health
 from callevents.enums import DeliveryState, EventType
@@ -44,21 +44,21 @@ def arrived(receiver: Receiver) -> list[str]:
     return [arrival.parameters["DeliveryID"] for arrival in receiver.arrivals]
 
 
-def record_one(claimed: dict[str, int], answer: Answer, *, now: datetime | None = None) -> None:
+def record_one(claimed: dict[str, int], answer: Response, *, now: datetime | None = None) -> None:
     """Record what came of the one delivery that was claimed."""
     [loaded] = load(claimed)
     with write_transaction(db.engine) as connection:
         record(connection, [Outcome(loaded, answer)], now or utc_now(), Settings())
 
 
-def success() -> Answer:
+def success() -> Response:
     """Return an answer of the receiver that takes the delivery."""
-    return Answer(utc_now(), 1, "", 200)
+    return Response(utc_now(), 1, "", 200)
 
 
-def failure() -> Answer:
+def failure() -> Response:
     """Return a failure after which the next attempt comes late."""
-    return Answer(utc_now(), 1, "No.", 503, [["Retry-After", "3600"]])
+    return Response(utc_now(), 1, "No.", 503, [["Retry-After", "3600"]])
 
 
 def test_reported_in_another_order(
@@ -137,7 +137,7 @@ def test_the_next_waits_while_an_attempt_hangs(
     [other] = report_call("c2", 1)
     wait_for_state(other, DELIVERED)
     # It is looked at again and again.
-    parked_until = wait_for_delivery(second, lambda one: one.parked).due_at
+    parked_until = wait_for_delivery(second, lambda one: one.deferred).due_at
     wait_for_delivery(second, lambda one: one.due_at > parked_until)
     assert not any(second.encode() in request for request in server.requests)
     answer.set()
@@ -227,7 +227,7 @@ def end_deleted(hook: Hook, claimed: dict[str, int]) -> None:
 
 def end_suspended(hook: Hook, claimed: dict[str, int]) -> None:
     with write_transaction(db.engine) as connection:
-        gone = [Answer(utc_now(), 1, "Gone.", 410)]
+        gone = [Response(utc_now(), 1, "Gone.", 410)]
         note_health(connection, hook.id, gone, utc_now(), Settings())
 
 
@@ -255,13 +255,13 @@ def test_the_next_goes_on_at_once(
     claimed = claim(now=now)
     assert claimed.keys() == {first}, "the next one was looked at, and waits"
     waiting = get_delivery(second)
-    assert (waiting.parked, waiting.fence, waiting.claimed_at) == (True, 0, None)
-    assert waiting.due_at == now + PARK_BEHIND_RUNNING
+    assert (waiting.deferred, waiting.fence, waiting.claimed_at) == (True, 0, None)
+    assert waiting.due_at == now + DEFER_BEHIND_RUNNING
     hook = get_delivery(first).hook
     assert hook is not None
     end(hook, claimed)
     going = get_delivery(second)
-    assert (going.state, going.parked) == (PENDING, False)
+    assert (going.state, going.deferred) == (PENDING, False)
     assert going.due_at <= utc_now()
     assert second in claim()
 
@@ -271,11 +271,11 @@ def test_waiting_costs_looks_seldom(chain: tuple[str, str]) -> None:
     first, second = chain
     now = utc_now()
     claimed = claim(now=now)
-    assert get_delivery(second).due_at == now + PARK_BEHIND_RUNNING
+    assert get_delivery(second).due_at == now + DEFER_BEHIND_RUNNING
     record_one(claimed, failure(), now=now)
     assert get_delivery(first).due_at >= now + HOUR
-    assert claim(now=now + PARK_BEHIND_RUNNING) == {}
-    assert get_delivery(second).due_at == now + PARK_BEHIND_RUNNING + LONGEST_PARK
+    assert claim(now=now + DEFER_BEHIND_RUNNING) == {}
+    assert get_delivery(second).due_at == now + DEFER_BEHIND_RUNNING + MAX_DEFER
 
 
 def test_a_hook_may_opt_out(
@@ -289,7 +289,7 @@ def test_a_hook_may_opt_out(
     first, second = report_call("c1", 1, 2)
     free = report_call("c1", 0, 3, event=EventType.HANGUP)
     assert claim().keys() == {first, *free}
-    assert get_delivery(second).parked
+    assert get_delivery(second).deferred
 
 
 def test_events_without_a_call_wait_for_nothing(hook: Hook, report_call: ReportCall) -> None:
@@ -316,9 +316,11 @@ def test_one_event_to_several_hooks(
 
 def test_calls_of_different_pbxs_are_different(hook: Hook, report_call: ReportCall) -> None:
     """The same call id, and even the same digits, at another origin or PBX is another call."""
-    lanes = {get_delivery(report_call(call, 1)[0]).lane for call in ("1", "2", "01")}
-    assert len(lanes) == 3
-    assert None not in lanes
+    ordering_keys = {
+        get_delivery(report_call(call, 1)[0]).ordering_key for call in ("1", "2", "01")
+    }
+    assert len(ordering_keys) == 3
+    assert None not in ordering_keys
 
 
 def test_two_workers_keep_the_order(
@@ -375,7 +377,7 @@ def test_a_lost_release_heals(
     """Should nobody tell the next one that its turn has come, it is found soon all the same."""
     first, second = report_call("c1", 1, 2)
     assert claim().keys() == {first}
-    assert get_delivery(second).parked
+    assert get_delivery(second).deferred
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).where(Delivery.id == first).values(state=DELIVERED))
     make_engine(**QUICK)

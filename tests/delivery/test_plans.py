@@ -13,13 +13,13 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, event, text
 
 from callevents.config.settings import Settings
-from callevents.db.models import Delivery, Hook, find_lane, new_id, utc_now
+from callevents.db.models import Delivery, Hook, find_ordering_key, new_id, utc_now
 from callevents.db.session import begin_write, insert_into, write_transaction
 from callevents.delivery import outbox
 from callevents.delivery.claim import claim_due, load_claims, renew_leases
 from callevents.delivery.expiry import give_up_expired, has_expired
 from callevents.delivery.fair_share import Ready, Share, find_ready
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import cipher, db
@@ -65,13 +65,13 @@ def delivery_row(
         "call_id": call_id,
         "happened_at": now + timedelta(milliseconds=place),
         "origin_id": origin_id,
-        "lane": find_lane(hook.pbx_id, call_id, origin_id, in_order=True),
+        "ordering_key": find_ordering_key(hook.pbx_id, call_id, origin_id, in_order=True),
         "state": state,
         "attempts": 0,
         "due_at": now + timedelta(seconds=place % 3 - 1),
         "expires_at": now + timedelta(days=1 if place else -1),
         "is_retry": place % 7 == 0,
-        "parked": place >= CALLS,
+        "deferred": place >= CALLS,
         "attempts_before": 0,
         "fence": 0,
         "created_at": now,
@@ -122,8 +122,8 @@ def check(statements: Statements, engine: Engine) -> list[str]:
             whole = re.search(r"Seq Scan on delivery|SCAN delivery\w*$", plan, re.MULTILINE)
             assert not whole, f"{statement}\n{plan}"
             plans.append(plan)
-            if "lanes" in statement:
-                assert "ix_delivery_lane" in plan, f"{statement}\n{plan}"
+            if "ordering_keys" in statement:
+                assert "ix_delivery_ordering_key" in plan, f"{statement}\n{plan}"
     assert plans
     return plans
 
@@ -135,14 +135,14 @@ def test_looking_and_claiming(hook: Hook, statements: Statements) -> None:
         ready = find_ready(connection, now)
         assert len(ready) == 2 * ORIGINS
         found = claim_due(connection, [Share(one, 10) for one in ready], now, LEASE)
-        assert 0 < len(found.fences) < found.looked_at, "some are parked"
+        assert 0 < len(found.fences) < found.looked_at, "some are deferred"
         load_claims(connection, found.fences, 0, cipher.bound)
     plans = check(statements, db.engine)
     assert sum("ix_delivery_due" in plan for plan in plans) >= 2 * ORIGINS + 1
 
 
 def test_recording_and_renewing(hook: Hook, statements: Statements) -> None:
-    """Recording, going on with lanes, and renewing leases go through indexes."""
+    """Recording, going on with ordering keys, and renewing leases go through indexes."""
     now = utc_now()
     with write_transaction(db.engine) as connection:
         found = claim_due(connection, [Share(Ready(1, is_retry=False), 20)], now, LEASE)
@@ -151,8 +151,8 @@ def test_recording_and_renewing(hook: Hook, statements: Statements) -> None:
     statements.clear()
     with write_transaction(db.engine) as connection:
         renew_leases(connection, claims, now, LEASE)
-        record(connection, [Outcome(one, Answer(now, 1)) for one in claims], now, Settings())
-    assert any("lanes" in statement for statement, _ in statements)
+        record(connection, [Outcome(one, Response(now, 1)) for one in claims], now, Settings())
+    assert any("ordering_keys" in statement for statement, _ in statements)
     check(statements, db.engine)
 
 

@@ -12,26 +12,26 @@ from callevents.delivery.engine import Engine
 from callevents.enums import AuthKind, BodyFormat, DeliveryState, EventType, Method, ParameterSet
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks, signing_secret
-from callevents.hooks.options import Credentials, OwnHeader, Policy
+from callevents.hooks.options import Credentials, CustomHeader, HookOptions
 from callevents.processes.worker import run
 from tests.core.logged import Logged
 from tests.delivery.conftest import ReportEvents, list_attempts
 from tests.receiver import Receiver
 from tests.waiting import wait_for_delivery, wait_for_state
 
-SECRETIVE = Policy(
+SECRETIVE = HookOptions(
     body_format=BodyFormat.JSON,
     parameters=ParameterSet.VOIPNOW,
-    headers=(OwnHeader("X-Key", "k3y"), OwnHeader("X-Call", "call {CalledExtension}")),
+    headers=(CustomHeader("X-Key", "k3y"), CustomHeader("X-Call", "call {CalledExtension}")),
     credentials=Credentials(AuthKind.BASIC, "ana", "s3cret"),
 )
 
 
-def create(pbx: Pbx, url: str, policy: Policy = SECRETIVE) -> tuple[Hook, str]:
+def create(pbx: Pbx, url: str, options: HookOptions = SECRETIVE) -> tuple[Hook, str]:
     """Create a signed hook; return it and its secret."""
     begin_write()
     hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, policy=policy
+        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, options=options
     )
     secret = signing_secret.renew_secret(hook)
     db.session.commit()
@@ -67,7 +67,7 @@ def test_signature_tells_the_time_of_the_attempt(
     pbx: Pbx, receiver: Receiver, engine: Engine, report_events: ReportEvents
 ) -> None:
     """The signed time is that of the attempt as stored, and a GET signs an empty body."""
-    hook, secret = create(pbx, receiver.url, Policy())
+    hook, secret = create(pbx, receiver.url, HookOptions())
     begin_write()
     hook.method = Method.GET
     db.session.commit()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from callevents.delivery.http.client import Answer, Transport
-from callevents.delivery.request.build import Recipe, build_request
+from callevents.delivery.http.client import HttpClient, Response
+from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.enums import Method
 from tests.delivery.conftest import MakeTransport, Serve
 from tests.delivery.raw import OK, Connection, RawServer, Talk, answers, hangs, keeps_alive
@@ -20,9 +20,9 @@ from tests.ports import find_free_port
 ELSEWHERE = "crm.invalid"
 
 
-def send(transport: Transport, url: str, method: Method = Method.GET) -> Answer:
+def send(http_client: HttpClient, url: str, method: Method = Method.GET) -> Response:
     """Send a request."""
-    return transport.send(build_request(Recipe(method, url), [("CallerIDName", "é/")]))
+    return http_client.send(build_request(RequestTemplate(method, url), [("CallerIDName", "é/")]))
 
 
 def tunnels_to(server: RawServer) -> Talk:
@@ -73,11 +73,11 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
 def test_requests_without_tls_are_forwarded(make_transport: MakeTransport, serve: Serve) -> None:
     """The proxy gets the whole URL with its escapes, the host and its own credentials."""
     proxy = serve(keeps_alive)
-    transport = make_transport(
+    http_client = make_transport(
         allowed_networks="", proxy_url=proxy.url.replace("//", "//ana:p%40ss@")
     )
     for method in Method:
-        assert send(transport, f"http://{ELSEWHERE}:81/a%2fb?x=%7e", method).error == ""
+        assert send(http_client, f"http://{ELSEWHERE}:81/a%2fb?x=%7e", method).error == ""
     get, post = (request.decode().split("\r\n") for request in proxy.requests)
     assert get[0] == f"GET http://{ELSEWHERE}:81/a%2fb?x=%7e&CallerIDName=%C3%A9%2F HTTP/1.1"
     assert post[0] == f"POST http://{ELSEWHERE}:81/a%2fb?x=%7e HTTP/1.1"
@@ -97,8 +97,8 @@ def test_requests_with_tls_go_through_a_tunnel(
     authority.issue_cert(ELSEWHERE).configure_cert(context)
     receiver = serve(keeps_alive, tls=context)
     proxy = serve(tunnels_to(receiver))
-    transport = make_transport(proxy_url=proxy.url.replace("//", "//ana:x@"), ca_bundle=bundle)
-    assert [send(transport, f"https://{ELSEWHERE}/p").error for _ in range(2)] == ["", ""]
+    http_client = make_transport(proxy_url=proxy.url.replace("//", "//ana:x@"), ca_bundle=bundle)
+    assert [send(http_client, f"https://{ELSEWHERE}/p").error for _ in range(2)] == ["", ""]
     [asked] = proxy.requests
     assert asked.startswith(f"CONNECT {ELSEWHERE}:443 HTTP/1.".encode())
     assert b"Proxy-Authorization: Basic" in asked
@@ -107,7 +107,7 @@ def test_requests_with_tls_go_through_a_tunnel(
         b"/p?CallerIDName=%C3%A9%2F",
     ]
     assert not any(b"Proxy-Authorization" in request for request in receiver.requests)
-    wrong = send(transport, "https://other.invalid/p").error
+    wrong = send(http_client, "https://other.invalid/p").error
     assert wrong.startswith("The TLS certificate is not valid: ")
 
 
@@ -120,8 +120,8 @@ def test_forbidden_addresses_are_not_asked_for(
 ) -> None:
     """Addresses in any form, and names that resolve here to one, are refused before the proxy."""
     proxy = serve(answers(OK))
-    transport = make_transport(allowed_networks="", proxy_url=proxy.url)
-    answer = send(transport, f"{scheme}://{host}/")
+    http_client = make_transport(allowed_networks="", proxy_url=proxy.url)
+    answer = send(http_client, f"{scheme}://{host}/")
     assert "requests may not go there" in answer.error
     assert not answer.is_silent
     assert proxy.accepted == 0
@@ -132,8 +132,8 @@ def test_allowed_networks_are_allowed_through_a_proxy(
 ) -> None:
     """What the setting allows may be asked for."""
     proxy = serve(answers(OK))
-    transport = make_transport(allowed_networks="10.0.0.0/8", proxy_url=proxy.url)
-    assert send(transport, "http://10.0.0.1/").error == ""
+    http_client = make_transport(allowed_networks="10.0.0.0/8", proxy_url=proxy.url)
+    assert send(http_client, "http://10.0.0.1/").error == ""
 
 
 def test_proxy_that_refuses_or_is_away(make_transport: MakeTransport, serve: Serve) -> None:
@@ -157,18 +157,18 @@ def test_silent_proxies_are_limited_in_time(make_transport: MakeTransport, serve
     """A proxy that never answers ends the attempt as a silent receiver does."""
     proxy = serve(hangs)
     times = {"connect_timeout_seconds": 0.5, "read_timeout_seconds": 0.5}
-    transport = make_transport(proxy_url=proxy.url, **times)
-    assert send(transport, f"http://{ELSEWHERE}/").error == "No answer within 0.5 seconds."
-    answer = send(transport, f"https://{ELSEWHERE}/")
+    http_client = make_transport(proxy_url=proxy.url, **times)
+    assert send(http_client, f"http://{ELSEWHERE}/").error == "No answer within 0.5 seconds."
+    answer = send(http_client, f"https://{ELSEWHERE}/")
     assert answer.error
     assert answer.is_silent
 
 
 def test_proxies_of_the_environment_are_not_used(
-    transport: Transport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    http_client: HttpClient, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only our own setting sends requests elsewhere."""
     receiver, proxy = serve(answers(OK)), serve(answers(OK))
     monkeypatch.setenv("http_proxy", proxy.url)
-    assert send(transport, receiver.url).error == ""
+    assert send(http_client, receiver.url).error == ""
     assert (len(receiver.requests), len(proxy.requests)) == (1, 0)

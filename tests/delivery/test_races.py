@@ -19,7 +19,7 @@ from callevents.db.session import begin_write, write_transaction
 from callevents.delivery import outbox
 from callevents.delivery.circuit_breaker import note_answers
 from callevents.delivery.claim import finish_unsent, renew_leases
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.delivery.outcomes import Outcome, record
 from callevents.delivery.suspend import note_health
 from callevents.enums import DeliveryState, EventType
@@ -35,8 +35,8 @@ from tests.receiver import Arrival, Receiver, Reply
 from tests.waiting import wait_until
 
 NOW = utc_now()
-SUCCESS, SILENCE = Answer(NOW, 1, "", 200), Answer(NOW, 1, "Nothing.", is_silent=True)
-GONE = Answer(NOW, 1, "Gone.", 410)
+SUCCESS, SILENCE = Response(NOW, 1, "", 200), Response(NOW, 1, "Nothing.", is_silent=True)
+GONE = Response(NOW, 1, "Gone.", 410)
 SETTINGS = Settings(breaker_failures=2)
 ROUNDS = 25
 

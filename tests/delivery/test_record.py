@@ -9,7 +9,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import CallEvent, Delivery, Hook, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import db
@@ -20,11 +20,11 @@ from tests.delivery.claims import LEASE, MOMENT
 from tests.delivery.conftest import ReportEvents, get_delivery, list_attempts
 
 STARTED = utc_now()
-SUCCESS = Answer(
+SUCCESS = Response(
     STARTED, 12, "", 204, [["X-Id", "7"], ["X-Id", "8"]], body="thanks", truncated=True
 )
-FAILURE = Answer(STARTED, 34, "The receiver answered 500 Internal Server Error.", 500)
-NO_ANSWER = Answer(STARTED, 56, "No answer within 10 seconds.", is_silent=True)
+FAILURE = Response(STARTED, 34, "The receiver answered 500 Internal Server Error.", 500)
+NO_ANSWER = Response(STARTED, 56, "No answer within 10 seconds.", is_silent=True)
 PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
 FAILED, CANCELLED = DeliveryState.FAILED, DeliveryState.CANCELLED
 
@@ -77,7 +77,7 @@ def test_success(claims: list[Claim]) -> None:
 
 
 @pytest.mark.parametrize("answer", [FAILURE, NO_ANSWER], ids=["500", "silence"])
-def test_failure_is_tried_again(claims: list[Claim], answer: Answer) -> None:
+def test_failure_is_tried_again(claims: list[Claim], answer: Response) -> None:
     """Any failure, with an answer or without, makes the delivery due after the schedule's wait."""
     now = utc_now()
     note(Outcome(claims[0], answer), now=now)
@@ -160,7 +160,7 @@ def test_late_success_is_a_success(claims: list[Claim]) -> None:
 )
 @pytest.mark.parametrize("end", ["disable", "clear"])
 def test_cancelled_during_the_attempt(
-    hook: Hook, claims: list[Claim], answer: Answer, state: DeliveryState, end: str
+    hook: Hook, claims: list[Claim], answer: Response, state: DeliveryState, end: str
 ) -> None:
     """What was cancelled while it was under way is delivered if it arrived, else not repeated."""
     begin_write()
@@ -212,7 +212,7 @@ def test_batch_of_different_outcomes(claims: list[Claim]) -> None:
     ],
 )
 def test_two_attempts_of_one_delivery_in_a_batch(
-    claims: list[Claim], first: Answer, second: Answer, state: DeliveryState
+    claims: list[Claim], first: Response, second: Response, state: DeliveryState
 ) -> None:
     """After a long failure of the database a worker may have two outcomes of one delivery."""
     again = reclaimed(claims)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callevents.db.models import CallEvent
-from callevents.delivery.request.build import Recipe, Request, build_request, parameters
+from callevents.delivery.request.build import Request, RequestTemplate, build_request, parameters
 from callevents.enums import (
     AuthKind,
     BodyFormat,
@@ -112,14 +112,14 @@ def test_every_value_has_its_name() -> None:
 )
 def test_get_has_parameters_behind_the_query(url: str, sent: str) -> None:
     """The URL's own query stays as it is, and the parameters follow it."""
-    request = build_request(Recipe(Method.GET, url), [("a", "1")])
+    request = build_request(RequestTemplate(Method.GET, url), [("a", "1")])
     assert (request.url, request.body) == (sent, "")
     assert "Content-Type" not in request.headers
 
 
 def test_post_has_parameters_in_the_body() -> None:
     """A POST leaves the URL as it is and says how long and what its body is."""
-    request = build_request(Recipe(Method.POST, "http://h?x=1&"), [("a", "é&"), ("b", "")])
+    request = build_request(RequestTemplate(Method.POST, "http://h?x=1&"), [("a", "é&"), ("b", "")])
     assert (request.url, request.body) == ("http://h/?x=1&", "a=%C3%A9%26&b=")
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert request.headers["Content-Length"] == str(len("a=%C3%A9%26&b="))
@@ -127,14 +127,16 @@ def test_post_has_parameters_in_the_body() -> None:
 
 def test_plus_and_space_are_escaped() -> None:
     """The characters that forms treat specially are escaped, and a space is never a plus."""
-    request = build_request(Recipe(Method.GET, "http://h/"), [("n", "+40 21"), ("t", "&=%#;/?~é")])
+    request = build_request(
+        RequestTemplate(Method.GET, "http://h/"), [("n", "+40 21"), ("t", "&=%#;/?~é")]
+    )
     assert request.url == "http://h/?n=%2B40%2021&t=%26%3D%25%23%3B%2F%3F~%C3%A9"
 
 
 @given(st.lists(st.tuples(texts, texts)), st.sampled_from(Method))
 def test_any_value_is_read_back(pairs: list[tuple[str, str]], method: Method) -> None:
     """Whatever a value has, a receiver's form parser reads exactly that."""
-    request = build_request(Recipe(method, "http://h/p?own=1"), pairs)
+    request = build_request(RequestTemplate(method, "http://h/p?own=1"), pairs)
     assert request.url.isascii()
     text = urlsplit(request.url).query if method is Method.GET else request.body
     own = [("own", "1")] if method is Method.GET else []
@@ -179,12 +181,12 @@ ALL = [(name, name.lower()) for name in VOIPNOW + OURS]
 
 def test_json_body() -> None:
     """A JSON body is an object of the same names, all texts, with its length in bytes."""
-    recipe = Recipe(Method.POST, "http://h/", BodyFormat.JSON)
-    request = build_request(recipe, [("CallerIDName", 'Zoë "x"'), ("Duration", "")])
+    template = RequestTemplate(Method.POST, "http://h/", BodyFormat.JSON)
+    request = build_request(template, [("CallerIDName", 'Zoë "x"'), ("Duration", "")])
     assert request.body == '{"CallerIDName": "Zoë \\"x\\"", "Duration": ""}'
     assert request.headers["Content-Type"] == "application/json"
     assert request.headers["Content-Length"] == str(len(request.body.encode()))
-    get = build_request(Recipe(Method.GET, "http://h/", BodyFormat.JSON), [("a", "1")])
+    get = build_request(RequestTemplate(Method.GET, "http://h/", BodyFormat.JSON), [("a", "1")])
     assert (get.url, get.body) == ("http://h/?a=1", "")
 
 
@@ -200,12 +202,14 @@ def test_sets_of_parameters(wanted: ParameterSet, names: list[str]) -> None:
     """A hook tells all, VoipNow's ten or none; a mark is told always."""
     for marks in ([], [("Test", "1")]):
         told = names + [name for name, _ in marks]
-        form = build_request(Recipe(Method.POST, "http://h/", parameters=wanted), ALL, marks=marks)
+        form = build_request(
+            RequestTemplate(Method.POST, "http://h/", parameters=wanted), ALL, marks=marks
+        )
         assert [name for name, _ in parse_qsl(form.body)] == told
-        recipe = Recipe(Method.POST, "http://h/", BodyFormat.JSON, wanted)
-        assert list(json.loads(build_request(recipe, ALL, marks=marks).body)) == told
+        template = RequestTemplate(Method.POST, "http://h/", BodyFormat.JSON, wanted)
+        assert list(json.loads(build_request(template, ALL, marks=marks).body)) == told
         url = build_request(
-            Recipe(Method.GET, "http://h/x", parameters=wanted), ALL, marks=marks
+            RequestTemplate(Method.GET, "http://h/x", parameters=wanted), ALL, marks=marks
         ).url
         assert [name for name, _ in parse_qsl(urlsplit(url).query)] == told
         assert url.endswith("/x") == (not told)
@@ -213,21 +217,23 @@ def test_sets_of_parameters(wanted: ParameterSet, names: list[str]) -> None:
 
 def test_placeholders_know_all_parameters() -> None:
     """Placeholders are filled whichever parameters are told, in the URL and in own headers."""
-    recipe = Recipe(
+    template = RequestTemplate(
         Method.GET,
         "http://h/{Extension}?c={CallID}",
         parameters=ParameterSet.NONE,
-        own_headers=[("X-Caller", "<{CallerIDName}>")],
+        custom_headers=[("X-Caller", "<{CallerIDName}>")],
     )
-    request = build_request(recipe, [*ALL, ("CallerIDName", "Zoë\r\nX: y%")])
+    request = build_request(template, [*ALL, ("CallerIDName", "Zoë\r\nX: y%")])
     assert request.url == "http://h/extension?c=callid"
     assert request.headers["X-Caller"] == "<Zo%C3%AB%0D%0AX: y%25>"
 
 
 def test_own_headers_replace_ours() -> None:
     """An own User-Agent stands in the place of ours, however it is written."""
-    recipe = Recipe(Method.GET, "http://h/", own_headers=[("user-agent", "x"), ("X-A", "1")])
-    assert build_request(recipe, []).headers == {"Accept": "*/*", "user-agent": "x", "X-A": "1"}
+    template = RequestTemplate(
+        Method.GET, "http://h/", custom_headers=[("user-agent", "x"), ("X-A", "1")]
+    )
+    assert build_request(template, []).headers == {"Accept": "*/*", "user-agent": "x", "X-A": "1"}
 
 
 @pytest.mark.parametrize(
@@ -260,8 +266,8 @@ def test_own_headers_replace_ours() -> None:
 def test_url_is_shown_without_its_secrets(url: str, sent: str, shown: str) -> None:
     """Values of parameters that look secret are masked, and sent as they are; calls' are shown."""
     known = [("CallID", "c/1"), ("CallStatus", "BUSY")]
-    recipe = Recipe(Method.GET, url, parameters=ParameterSet.NONE)
-    request = build_request(recipe, known, marks=[("a", "1")])
+    template = RequestTemplate(Method.GET, url, parameters=ParameterSet.NONE)
+    request = build_request(template, known, marks=[("a", "1")])
     assert (request.url, request.shown_url) == (sent, shown)
 
 
@@ -272,26 +278,28 @@ def test_secrets_are_masked() -> None:
         (AuthKind.BASIC, "Basic YW5hOnMzY3JldA==", "Basic ••••"),
     ):
         headers = [("X-Key", "k3y")]
-        recipe = Recipe(
+        template = RequestTemplate(
             Method.POST,
             "http://h/",
-            own_headers=headers,
+            custom_headers=headers,
             auth=auth,
             username="ana",
             secret="s3cret",
         )
-        request = build_request(recipe, [])
+        request = build_request(template, [])
         assert request.headers_at(NOW)["Authorization"] == wire
         assert request.headers_at(NOW)["X-Key"] == "k3y"
         assert request.shown_headers(NOW)["Authorization"] == shown
         assert request.shown_headers(NOW)["X-Key"] == "••••"
         assert list(request.shown_headers(NOW)) == list(request.headers_at(NOW))
-        for text in (request.as_text(NOW), repr(request), repr(recipe)):
+        for text in (request.as_text(NOW), repr(request), repr(template)):
             assert not any(secret in text for secret in ("s3cret", "k3y", "YW5h"))
 
 
 def test_basic_credentials_are_utf_8() -> None:
     """User and password go as UTF-8, as RFC 7617 has it."""
-    recipe = Recipe(Method.GET, "http://h/", auth=AuthKind.BASIC, username="é", secret=":ö")
-    sent = build_request(recipe, []).headers["Authorization"].removeprefix("Basic ")
+    template = RequestTemplate(
+        Method.GET, "http://h/", auth=AuthKind.BASIC, username="é", secret=":ö"
+    )
+    sent = build_request(template, []).headers["Authorization"].removeprefix("Basic ")
     assert base64.b64decode(sent).decode() == "é::ö"

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from callevents.db.models import Delivery, Pbx, find_lane, new_id, to_milliseconds, utc_now
+from callevents.db.models import Delivery, Pbx, find_ordering_key, new_id, to_milliseconds, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log import bulk
 from callevents.delivery.log.bulk import act_on_all, summarise
@@ -57,14 +57,16 @@ def test_resent_delivery_is_as_new(
     assert resend([delivery_id], now).changed == 1
     db.session.commit()
     again = get_delivery(delivery_id)
-    assert (again.state, again.is_retry, again.parked) == (DeliveryState.PENDING, False, False)
+    assert (again.state, again.is_retry, again.deferred) == (DeliveryState.PENDING, False, False)
     assert (again.attempts, again.attempts_before, again.error) == (7, 7, "")
     assert (again.due_at, again.resent_at) == (now, now)
     assert again.expires_at == now + timedelta(seconds=300)
     assert (again.claimed_at, again.finished_at) == (None, None)
     assert (again.method, again.url) == (Method.POST, "http://b.example.com/")
     assert again.origin_id == hook.origin_id
-    assert again.lane == find_lane(pbx.id, again.call_id, hook.origin_id, in_order=True)
+    assert again.ordering_key == find_ordering_key(
+        pbx.id, again.call_id, hook.origin_id, in_order=True
+    )
     assert again.fence == fence + 1
 
 
@@ -122,7 +124,7 @@ def test_waiting_one_is_tried_now(configure: Configure, report_events: ReportEve
     configure.hook("*", EventType.DIAL_IN, URL)
     [delivery_id] = report_events()
     later = utc_now() + timedelta(hours=3)
-    change([delivery_id], due_at=later, attempts=2, is_retry=True, parked=True)
+    change([delivery_id], due_at=later, attempts=2, is_retry=True, deferred=True)
     before = get_delivery(delivery_id)
     expires_at, fence = before.expires_at, before.fence
     begin_write()
@@ -130,12 +132,17 @@ def test_waiting_one_is_tried_now(configure: Configure, report_events: ReportEve
     db.session.commit()
     now = get_delivery(delivery_id)
     assert now.due_at < later - timedelta(hours=2)
-    assert (now.parked, now.is_retry, now.attempts_before, now.resent_at) == (False, True, 0, None)
+    assert (now.deferred, now.is_retry, now.attempts_before, now.resent_at) == (
+        False,
+        True,
+        0,
+        None,
+    )
     assert (now.expires_at, now.fence) == (expires_at, fence)
 
 
 def test_cancelling_lets_the_next_of_the_call_go(pbx: Pbx, configure: Configure) -> None:
-    """What is parked behind a cancelled one becomes due; what is finished stays as it is."""
+    """What is deferred behind a cancelled one becomes due; what is finished stays as it is."""
     configure.hook("*", EventType.DIAL_IN, URL)
     configure.hook("*", EventType.HANGUP, URL)
     begin_write()
@@ -145,12 +152,12 @@ def test_cancelling_lets_the_next_of_the_call_go(pbx: Pbx, configure: Configure)
     first, second = db.session.scalars(select(Delivery.id).order_by(Delivery.id)).all()
     later = utc_now() + timedelta(hours=1)
     change([first], due_at=later)
-    change([second], due_at=later, parked=True)
+    change([second], due_at=later, deferred=True)
     begin_write()
     assert cancel([first], utc_now()).changed == 1
     db.session.commit()
     cancelled, released = get_delivery(first), get_delivery(second)
-    assert (cancelled.state, released.parked) == (DeliveryState.CANCELLED, False)
+    assert (cancelled.state, released.deferred) == (DeliveryState.CANCELLED, False)
     assert cancelled.finished_at is not None
     assert released.due_at <= utc_now()
     begin_write()

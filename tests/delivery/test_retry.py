@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callevents.config.settings import Settings
-from callevents.delivery.http.client import Answer
+from callevents.delivery.http.client import Response
 from callevents.delivery.retry import describe_age, find_next_attempt, find_retry_after
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -25,13 +25,13 @@ statuses = st.sampled_from([*PASSING, *LASTING])
 failures = st.integers(1, 1_000_000)
 
 
-def failed(status: int | None, retry_after: str | None = None) -> Answer:
+def failed(status: int | None, retry_after: str | None = None) -> Response:
     """Return an attempt that failed with that status, or in silence."""
     headers = [] if retry_after is None else [["rEtry-aFter", retry_after]]
-    return Answer(NOW, 1, "It failed.", status, headers, is_silent=status is None)
+    return Response(NOW, 1, "It failed.", status, headers, is_silent=status is None)
 
 
-def find_wait(count: int, answer: Answer, now: datetime = NOW, end: datetime = NEVER) -> float:
+def find_wait(count: int, answer: Response, now: datetime = NOW, end: datetime = NEVER) -> float:
     """Return the seconds until the next attempt."""
     due_at = find_next_attempt(SETTINGS, count, answer, now, end)
     assert due_at is not None

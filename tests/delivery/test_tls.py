@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from callevents.delivery.http.client import Answer, Transport
-from callevents.delivery.request.build import Recipe, build_request
+from callevents.delivery.http.client import HttpClient, Response
+from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.enums import Method
 from tests.delivery.conftest import MakeTransport, Serve
 from tests.delivery.raw import OK, Connection, answers, hangs, keeps_alive
@@ -34,27 +34,27 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
     return path
 
 
-def get(transport: Transport, url: str) -> Answer:
+def get(http_client: HttpClient, url: str) -> Response:
     """Send a GET."""
-    return transport.send(build_request(Recipe(Method.GET, url), [("CallID", "c1")]))
+    return http_client.send(build_request(RequestTemplate(Method.GET, url), [("CallID", "c1")]))
 
 
 def test_valid_certificate_is_accepted(
     make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
 ) -> None:
     """A receiver whose certificate is valid gets the requests, over one connection."""
-    transport = make_transport(ca_bundle=bundle)
+    http_client = make_transport(ca_bundle=bundle)
     server = serve(keeps_alive, tls=server_context(authority, "127.0.0.1"))
-    assert [get(transport, server.url).error for _ in range(2)] == ["", ""]
+    assert [get(http_client, server.url).error for _ in range(2)] == ["", ""]
     assert (server.accepted, len(server.requests)) == (1, 2)
 
 
 def test_certificate_of_a_stranger_is_refused(
-    transport: Transport, serve: Serve, authority: trustme.CA
+    http_client: HttpClient, serve: Serve, authority: trustme.CA
 ) -> None:
     """A certificate that nobody vouches for ends the attempt before anything is sent."""
     server = serve(answers(OK), tls=server_context(authority, "127.0.0.1"))
-    error = get(transport, server.url).error
+    error = get(http_client, server.url).error
     assert error == "The TLS certificate is not valid: unable to get local issuer certificate."
     assert server.requests == []
 
@@ -63,18 +63,18 @@ def test_certificate_of_another_host_is_refused(
     make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
 ) -> None:
     """A valid certificate for another name is refused too."""
-    transport = make_transport(ca_bundle=bundle)
+    http_client = make_transport(ca_bundle=bundle)
     server = serve(answers(OK), tls=server_context(authority, "crm.example.com"))
-    error = get(transport, server.url).error
+    error = get(http_client, server.url).error
     assert error.startswith("The TLS certificate is not valid: ")
     assert "127.0.0.1" in error
     assert server.requests == []
 
 
-def test_receiver_without_tls(transport: Transport, serve: Serve) -> None:
+def test_receiver_without_tls(http_client: HttpClient, serve: Serve) -> None:
     """An https URL of a plain server fails with a sentence about TLS."""
     server = serve(lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
-    error = get(transport, server.url.replace("http:", "https:")).error
+    error = get(http_client, server.url.replace("http:", "https:")).error
     assert error.startswith("No TLS connection: ")
     assert "object at" not in error
 
@@ -82,8 +82,8 @@ def test_receiver_without_tls(transport: Transport, serve: Serve) -> None:
 def test_silence_in_the_handshake(make_transport: MakeTransport, serve: Serve) -> None:
     """A receiver that accepts and never shakes hands is left after the time for connecting."""
     server = serve(lambda connection: connection.wait_until_closed())
-    transport = make_transport(connect_timeout_seconds=0.3)
-    error = get(transport, server.url.replace("http:", "https:")).error
+    http_client = make_transport(connect_timeout_seconds=0.3)
+    error = get(http_client, server.url.replace("http:", "https:")).error
     assert error == "No connection within 0.3 seconds."
 
 
@@ -104,9 +104,9 @@ def test_dripping_receiver_is_ended(
             connection.send(b"x" * 8)
             connection.wait(0.02)
 
-    transport = make_transport(total_timeout_seconds=0.5, ca_bundle=bundle)
+    http_client = make_transport(total_timeout_seconds=0.5, ca_bundle=bundle)
     server = serve(talk, tls=server_context(authority, "127.0.0.1"))
-    assert get(transport, server.url).error == (
+    assert get(http_client, server.url).error == (
         "The attempt as a whole took too long and was ended."
     )
 
@@ -116,5 +116,5 @@ def test_silent_receiver_is_left(
 ) -> None:
     """The time for reading holds over TLS as well."""
     server = serve(hangs, tls=server_context(authority, "127.0.0.1"))
-    transport = make_transport(read_timeout_seconds=0.3, ca_bundle=bundle)
-    assert get(transport, server.url).error == "No answer within 0.3 seconds."
+    http_client = make_transport(read_timeout_seconds=0.3, ca_bundle=bundle)
+    assert get(http_client, server.url).error == "No answer within 0.3 seconds."

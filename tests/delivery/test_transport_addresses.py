@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callevents.delivery.http.client import Transport
+from callevents.delivery.http.client import HttpClient
 from callevents.delivery.request.url import check_url
 from tests.delivery.conftest import MakeTransport, Serve
 from tests.delivery.raw import OK, OK_AND_CLOSE, answers, keeps_alive
@@ -32,13 +32,13 @@ def resolves(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_next_address_is_tried(
-    transport: Transport, serve: Serve, resolves: Callable[..., None]
+    http_client: HttpClient, serve: Serve, resolves: Callable[..., None]
 ) -> None:
     """Where the first address refuses, or must not be gone to, the next one is tried."""
     server = serve(answers(OK_AND_CLOSE), host="127.0.0.9")
     for first in ("127.0.0.1", "10.0.0.1"):
         resolves(first, "127.0.0.9")
-        assert get(transport, f"http://many.test:{server.port}/").is_success
+        assert get(http_client, f"http://many.test:{server.port}/").is_success
     assert server.accepted == 2
 
 
@@ -46,13 +46,13 @@ def test_address_is_checked_when_the_socket_opens(
     make_transport: MakeTransport, serve: Serve, resolves: Callable[..., None]
 ) -> None:
     """A name that changes to a refused address is refused from then on: nothing is remembered."""
-    transport = make_transport(allowed_networks="127.0.0.9/32")
+    http_client = make_transport(allowed_networks="127.0.0.9/32")
     server = serve(answers(OK), host="127.0.0.9")
     inside = serve(answers(OK))
     resolves("127.0.0.9")
-    assert get(transport, f"http://many.test:{server.port}/").is_success
+    assert get(http_client, f"http://many.test:{server.port}/").is_success
     resolves("127.0.0.1")
-    answer = get(transport, f"http://many.test:{inside.port}/")
+    answer = get(http_client, f"http://many.test:{inside.port}/")
     assert answer.error == (
         "The address 127.0.0.1 is loopback, and requests may not go there. If they should, add "
         "its network to the setting CALLEVENTS_ALLOWED_NETWORKS."
@@ -64,11 +64,11 @@ def test_no_address_is_tried_when_the_time_is_up(
     make_transport: MakeTransport, serve: Serve, resolves: Callable[..., None]
 ) -> None:
     """A name with many silent addresses does not get the time for one as often as it has them."""
-    transport = make_transport(connect_timeout_seconds=0.4, total_timeout_seconds=0.2)
+    http_client = make_transport(connect_timeout_seconds=0.4, total_timeout_seconds=0.2)
     resolves("127.0.0.1", "127.0.0.9")
     with full_listener() as port:
         last = serve(keeps_alive, host="127.0.0.9", port=port)
-        answer = get(transport, f"http://many.test:{port}/")
+        answer = get(http_client, f"http://many.test:{port}/")
     assert answer.error == TOO_LONG
     assert last.accepted == 0
 
@@ -94,10 +94,10 @@ def test_loopback_is_refused_however_it_is_written(
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0177.0.0.1", "127.1"])
-def test_allowed_loopback_is_reached(transport: Transport, serve: Serve, host: str) -> None:
+def test_allowed_loopback_is_reached(http_client: HttpClient, serve: Serve, host: str) -> None:
     """With its network allowed, the same spellings arrive, so the refusals were real."""
     server = serve(answers(OK))
-    assert get(transport, f"http://{host}:{server.port}/").is_success
+    assert get(http_client, f"http://{host}:{server.port}/").is_success
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_other_refused_addresses(make_transport: MakeTransport, host: str, kind:
 
 
 @pytest.mark.parametrize("host", ["nosuch.invalid", "a" * 63 + "." + "b" * 63 + ".invalid"])
-def test_unknown_host(transport: Transport, host: str) -> None:
+def test_unknown_host(http_client: HttpClient, host: str) -> None:
     """A name without an address is told as that."""
-    assert get(transport, f"http://{host}/").error == (
+    assert get(http_client, f"http://{host}/").error == (
         "The host name does not resolve to an address."
     )

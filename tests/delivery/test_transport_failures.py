@@ -5,17 +5,17 @@ import threading
 
 import pytest
 
-from callevents.delivery.http.client import Transport
+from callevents.delivery.http.client import HttpClient
 from tests.delivery.conftest import MakeTransport, Serve
 from tests.delivery.raw import Connection, answers, hangs
 from tests.delivery.sending import CLOSED_EARLY, NO_HTTP, TOO_LONG, full_listener, get, head
 
 
-def test_nothing_listens(transport: Transport) -> None:
+def test_nothing_listens(http_client: HttpClient) -> None:
     """A refused connection is told as that."""
     with socket.create_server(("127.0.0.1", 0)) as once:
         port = once.getsockname()[1]
-    answer = get(transport, f"http://127.0.0.1:{port}/")
+    answer = get(http_client, f"http://127.0.0.1:{port}/")
     assert answer.error == "The connection was refused: nothing listens at that address and port."
     assert (answer.status_code, answer.headers, answer.body) == (None, [], "")
 
@@ -41,9 +41,9 @@ def test_nothing_listens(transport: Transport) -> None:
         "between chunks",
     ],
 )
-def test_receiver_closes_too_early(transport: Transport, serve: Serve, data: bytes) -> None:
+def test_receiver_closes_too_early(http_client: HttpClient, serve: Serve, data: bytes) -> None:
     """A connection that is closed before the whole answer is a failure."""
-    assert get(transport, serve(answers(data)).url).error == CLOSED_EARLY
+    assert get(http_client, serve(answers(data)).url).error == CLOSED_EARLY
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def test_receiver_closes_too_early(transport: Transport, serve: Serve, data: byt
     ],
     ids=["ssh", "text", "bytes", "word", "99", "tls alert", "200 headers", "long line"],
 )
-def test_answer_is_not_http(transport: Transport, serve: Serve, data: bytes) -> None:
+def test_answer_is_not_http(http_client: HttpClient, serve: Serve, data: bytes) -> None:
     """What cannot be read as HTTP is told as that."""
-    assert get(transport, serve(answers(data)).url).error == NO_HTTP
+    assert get(http_client, serve(answers(data)).url).error == NO_HTTP
 
 
 def test_silence_before_the_answer(make_transport: MakeTransport, serve: Serve) -> None:
     """A receiver that does not begin to answer is left after the time for reading."""
-    transport = make_transport(read_timeout_seconds=0.3)
+    http_client = make_transport(read_timeout_seconds=0.3)
     server = serve(hangs)
-    assert get(transport, server.url).error == "No answer within 0.3 seconds."
+    assert get(http_client, server.url).error == "No answer within 0.3 seconds."
     assert len(server.requests) == 1
 
 
@@ -80,15 +80,15 @@ def test_silence_in_the_answer(make_transport: MakeTransport, serve: Serve) -> N
         answers(head("200 OK", "Content-Length: 10") + b"abc")(connection)
         connection.wait_until_closed()
 
-    transport = make_transport(read_timeout_seconds=0.3)
-    assert get(transport, serve(talk).url).error == "No answer within 0.3 seconds."
+    http_client = make_transport(read_timeout_seconds=0.3)
+    assert get(http_client, serve(talk).url).error == "No answer within 0.3 seconds."
 
 
 def test_no_connection_in_time(make_transport: MakeTransport) -> None:
     """A receiver that does not take the connection is told as that, with the time for it."""
-    transport = make_transport(connect_timeout_seconds=0.3)
+    http_client = make_transport(connect_timeout_seconds=0.3)
     with full_listener() as port:
-        answer = get(transport, f"http://127.0.0.1:{port}/")
+        answer = get(http_client, f"http://127.0.0.1:{port}/")
     assert answer.error == "No connection within 0.3 seconds."
 
 
@@ -119,8 +119,8 @@ def test_dripping_receiver_is_ended(
             if gone.wait(0.02):
                 return
 
-    transport = make_transport(total_timeout_seconds=0.5)
+    http_client = make_transport(total_timeout_seconds=0.5)
     server = serve(talk)
-    answer = get(transport, server.url)
+    answer = get(http_client, server.url)
     assert (answer.error, answer.is_success) == (TOO_LONG, False)
     assert gone.wait(10), "the connection was left open"

@@ -11,8 +11,8 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from callevents.config.settings import Settings
-from callevents.delivery.http.client import Transport
-from callevents.delivery.request.build import Recipe, build_request
+from callevents.delivery.http.client import HttpClient
+from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.delivery.request.url import check_url
 from callevents.enums import Method
 from callevents.errors import InvalidError
@@ -25,29 +25,29 @@ values = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_fro
 
 
 @contextmanager
-def own_line() -> Iterator[tuple[RawServer, Transport]]:
-    """Give a server that keeps connections and a transport, for many requests."""
+def own_line() -> Iterator[tuple[RawServer, HttpClient]]:
+    """Give a server that keeps connections and a HTTP client, for many requests."""
     with (
         tempfile.TemporaryDirectory() as folder,
         RawServer(keeps_alive) as server,
     ):
-        transport = Transport(
+        http_client = HttpClient(
             Settings(data_dir=Path(folder), allowed_networks="127.0.0.0/8")  # type: ignore[arg-type]
         )
-        yield server, transport
-        transport.close()
+        yield server, http_client
+        http_client.close()
 
 
 def test_urls_of_legal_characters_are_kept_byte_for_byte() -> None:
     """Path and query arrive exactly as they were configured, with the parameters behind them."""
-    with own_line() as (server, transport):
+    with own_line() as (server, http_client):
 
         @given(st.lists(pieces).map("".join), values)
         def holds(tail: str, value: str) -> None:
             request = build_request(
-                Recipe(Method.GET, f"{server.url}/{tail}"), [("CallerIDName", value)]
+                RequestTemplate(Method.GET, f"{server.url}/{tail}"), [("CallerIDName", value)]
             )
-            assert transport.send(request).is_success
+            assert http_client.send(request).is_success
             target = server.requests[-1].split(b" ")[1].decode("ascii")
             assert target.startswith(f"/{tail}")
             assert request.url == server.url + target, "what is recorded is what was sent"
@@ -59,7 +59,7 @@ def test_urls_of_legal_characters_are_kept_byte_for_byte() -> None:
 
 def test_odd_urls_cost_no_parameter() -> None:
     """Whatever a URL has that the rules let pass, the parameters arrive as they were."""
-    with own_line() as (server, transport):
+    with own_line() as (server, http_client):
 
         @given(st.lists(odd_pieces).map("".join), values, st.sampled_from(Method))
         def holds(tail: str, value: str, method: Method) -> None:
@@ -67,8 +67,8 @@ def test_odd_urls_cost_no_parameter() -> None:
                 url = check_url(f"{server.url}/{tail}").url
             except InvalidError:
                 reject()
-            request = build_request(Recipe(method, url), [("CallerIDName", value)])
-            assert transport.send(request).is_success
+            request = build_request(RequestTemplate(method, url), [("CallerIDName", value)])
+            assert http_client.send(request).is_success
             sent_head, _, body = server.requests[-1].decode("ascii").partition("\r\n\r\n")
             target = sent_head.split(" ")[1]
             assert request.url == server.url + target, "what is recorded is what was sent"

@@ -18,7 +18,7 @@ from callevents.delivery.request.signing import Signing
 from callevents.enums import BodyFormat, EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
-from callevents.hooks.options import Policy
+from callevents.hooks.options import HookOptions
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from tests.receiver import Arrival, Receiver
@@ -121,7 +121,7 @@ def secret(pbx: Pbx, receiver: Receiver) -> str:
         EventType.DIAL_IN,
         method=Method.POST,
         url=receiver.url,
-        policy=Policy(body_format=BodyFormat.JSON),
+        policy=HookOptions(body_format=BodyFormat.JSON),
     )
     secret = signing_secret.renew_secret(hook)
     db.session.commit()

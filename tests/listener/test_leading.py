@@ -19,7 +19,7 @@ from callevents.db.models import Connector, Delivery, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.processes.listener.lease import Myself, let_go, take_lead
+from callevents.processes.listener.lease import InstanceId, let_go, take_lead
 from tests.conftest import SECRET_KEY, Configure
 from tests.core.faults import missing_table, refused_inserts
 from tests.listener.conftest import Listening, Serve, connect, find, stored, told
@@ -58,7 +58,7 @@ def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Pr
 def test_only_one_leads(pbx: Pbx) -> None:
     """Who leads may go on; another one only after the lease, or when it is let go."""
     connect(pbx, "asterisk", 5038)
-    one, other, now = Myself(), Myself(), utc_now()
+    one, other, now = InstanceId(), InstanceId(), utc_now()
     begin_write()
     assert take_lead([pbx.id], one, now, LEASE) == {pbx.id}
     assert take_lead([pbx.id], other, now + LEASE, LEASE) == set()

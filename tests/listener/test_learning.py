@@ -31,7 +31,7 @@ def endpoints(*names: str) -> list[Message]:
         {
             "ObjectType": "endpoint",
             "ObjectName": name,
-            "Transport": "transport-udp",
+            "HttpClient": "transport-udp",
             "Aor": name,
             "Auths": f"{name}-auth",
             "OutboundAuths": "",
@@ -74,7 +74,7 @@ def registrations(*numbers: str, realm: str = "pbx.example.com") -> list[Message
 def names(pbx: Pbx) -> dict[str, str]:
     """Return the numbers that are proposed, with their names."""
     db.session.rollback()
-    return {one.number: one.name for one in suggestions.list_proposals(pbx)}
+    return {one.number: one.name for one in suggestions.list_suggestions(pbx)}
 
 
 def wait_for_list(pbx: Pbx, last: Connector | None = None) -> Connector:
@@ -157,7 +157,7 @@ def test_a_refusal_is_harmless(
 ) -> None:
     """Where nothing is listed the page says why; calls are followed, and nothing is forgotten."""
     begin_write()
-    db.session.add(SeenExtension(pbx_id=pbx.id, number="201", known_at=utc_now()))
+    db.session.add(SeenExtension(pbx_id=pbx.id, number="201", listed_at=utc_now()))
     db.session.commit()
     parts, words = find_call(kind, number)
     server = serve(kind)
@@ -203,8 +203,8 @@ def test_long_lists_hold_up_no_calls(
     assert told(pbx) == words
     assert connector.listed == discovery.MAX_LISTED
     assert "700 more" in connector.list_notice
-    assert suggestions.count_proposals(pbx) == discovery.MAX_LISTED
-    assert len(names(pbx)) == suggestions.MAX_PROPOSALS
+    assert suggestions.count_suggestions(pbx) == discovery.MAX_LISTED
+    assert len(names(pbx)) == suggestions.MAX_SUGGESTIONS
     assert find(pbx).skipped == 0
 
 
@@ -214,7 +214,7 @@ def test_leases_come_before_long_lists(pbx: Pbx, serve: Serve, listen: Listen) -
     server.phones = {"SIPpeers": peers(**{f"x{one}": "" for one in range(1000, 3100)})}
     with slow_parts() as done:
         connector = start(pbx, server, "asterisk", listen)
-    assert connector.listed == suggestions.count_proposals(pbx) == 2100
+    assert connector.listed == suggestions.count_suggestions(pbx) == 2100
     parts = [i for i, one in enumerate(done) if one == "part"]
     assert len(parts) == 5
     assert all("lease" in done[one:other] for one, other in pairwise(parts))

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from callevents.config.settings import Settings
-from callevents.db.models import Delivery, MinuteFigures, Pbx, utc_now
+from callevents.db.models import Delivery, MinuteStatistics, Pbx, utc_now
 from callevents.db.session import begin_write
 from callevents.enums import DeliveryState
 from callevents.extensions import db
-from callevents.operations.scheduler import Keeper
+from callevents.operations.scheduler import Scheduler
 from callevents.operations.statistics import (
     AGES,
     ALL_PBXS,
@@ -27,10 +27,10 @@ from tests.aged import AddEvents
 HOUR = timedelta(hours=1)
 
 
-def stored() -> dict[int, MinuteFigures]:
+def stored() -> dict[int, MinuteStatistics]:
     """Return the figures there are, by PBX."""
     db.session.rollback()
-    return {row.pbx_id: row for row in db.session.query(MinuteFigures)}
+    return {row.pbx_id: row for row in db.session.query(MinuteStatistics)}
 
 
 def test_minute_is_counted_for_each_pbx_and_all(add_events: AddEvents, pbx: Pbx) -> None:
@@ -123,15 +123,15 @@ def test_count_begins_where_the_last_one_ended(add_events: AddEvents) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_eldest_worker_counts(add_events: AddEvents, settings: Settings, workers: int) -> None:
-    """Of all workers the eldest counts, from its first time on."""
+    """Of all workers the leader counts, from its first time on."""
     add_events(2, age=HOUR)
-    keepers = [Keeper(db.engine, settings) for _ in range(workers)]
-    for keeper in keepers:
-        keeper.beat()
+    keepers = [Scheduler(db.engine, settings) for _ in range(workers)]
+    for scheduler in keepers:
+        scheduler.beat()
     if workers == 2:
         keepers[1].count()
         assert stored() == {}
     keepers[0].count()
     assert stored()[ALL_PBXS].events == 2
-    for keeper in keepers:
-        keeper.close()
+    for scheduler in keepers:
+        scheduler.close()

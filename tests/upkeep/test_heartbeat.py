@@ -1,4 +1,4 @@
-"""Workers tell that they live; the eldest does what one alone has to do."""
+"""Workers tell that they live; the leader does what one alone has to do."""
 
 from datetime import timedelta
 
@@ -13,13 +13,13 @@ from callevents.extensions import db
 from callevents.operations.heartbeat import (
     MISSED_FOR,
     SILENT_AFTER,
-    Myself,
+    InstanceId,
     beat,
     is_alive,
-    is_eldest,
+    is_leader,
     list_workers,
 )
-from callevents.operations.scheduler import Keeper
+from callevents.operations.scheduler import Scheduler
 from tests.waiting import wait_until
 
 MOMENT = timedelta(milliseconds=1)
@@ -33,60 +33,60 @@ def seen() -> list[WorkerProcess]:
 
 def test_worker_is_seen_until_it_stops(app: Flask, settings: Settings) -> None:
     """A running worker is in the table, with who it is, and is not when it has stopped."""
-    keeper = Keeper(db.engine, settings)
-    keeper.start()
+    scheduler = Scheduler(db.engine, settings)
+    scheduler.start()
     wait_until(seen, "the first beat")
     [worker] = seen()
-    myself = Myself()
-    assert (worker.host, worker.pid, worker.version) == (myself.host, myself.pid, VERSION)
+    instance = InstanceId()
+    assert (worker.host, worker.pid, worker.version) == (instance.host, instance.pid, VERSION)
     assert is_alive(worker, utc_now())
-    keeper.close()
+    scheduler.close()
     assert seen() == []
 
 
 def test_beats_move_the_time(app: Flask) -> None:
     """Each beat is noted; a worker that misses some has fallen silent, and is forgotten later."""
-    myself, now = Myself(), utc_now()
+    instance, now = InstanceId(), utc_now()
     for moment in (now - timedelta(minutes=1), now):
         with write_transaction(db.engine) as connection:
-            beat(connection, myself, moment)
+            beat(connection, instance, moment)
     [worker] = seen()
-    assert (worker.started_at, worker.seen_at) == (myself.started_at, now)
+    assert (worker.started_at, worker.seen_at) == (instance.started_at, now)
     assert is_alive(worker, now + SILENT_AFTER)
     assert not is_alive(worker, now + SILENT_AFTER + MOMENT)
-    other = Myself()
+    other = InstanceId()
     with write_transaction(db.engine) as connection:
         beat(connection, other, now + MISSED_FOR + MOMENT)
     assert [one.id for one in seen()] == [other.id]
 
 
 def test_one_is_the_eldest(app: Flask) -> None:
-    """Of those that live the first one is the eldest; if it falls silent, the next."""
-    first, second, now = Myself(), Myself(), utc_now()
+    """Of those that live the first one is the leader; if it falls silent, the next."""
+    first, second, now = InstanceId(), InstanceId(), utc_now()
     with write_transaction(db.engine) as connection:
-        assert not is_eldest(connection, first, now), "nobody has been heard yet"
+        assert not is_leader(connection, first, now), "nobody has been heard yet"
         for one in (first, second):
             beat(connection, one, now)
-        assert is_eldest(connection, first, now)
-        assert not is_eldest(connection, second, now)
+        assert is_leader(connection, first, now)
+        assert not is_leader(connection, second, now)
         later = now + SILENT_AFTER + MOMENT
         beat(connection, second, later)
-        assert is_eldest(connection, second, later)
-        assert not is_eldest(connection, first, later)
+        assert is_leader(connection, second, later)
+        assert not is_leader(connection, first, later)
 
 
 def test_only_the_eldest_tidies(
     app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A younger worker leaves the purge to the eldest."""
+    """A younger worker leaves the purge to the leader."""
     with write_transaction(db.engine) as connection:
-        beat(connection, Myself(id=new_id()), utc_now())
-    keeper = Keeper(db.engine, settings)
-    keeper.beat()
+        beat(connection, InstanceId(id=new_id()), utc_now())
+    scheduler = Scheduler(db.engine, settings)
+    scheduler.beat()
     tidied: list[object] = []
     monkeypatch.setattr(
         "callevents.operations.scheduler.purge", lambda *_: tidied.append(1) or iter(())
     )
-    keeper.tidy()
+    scheduler.tidy()
     assert not tidied
-    keeper.close()
+    scheduler.close()

@@ -12,8 +12,8 @@ from callevents.db.models import (
     Attempt,
     CallEvent,
     Delivery,
-    MinuteFigures,
-    Notice,
+    MinuteStatistics,
+    Notification,
     Pbx,
     SeenExtension,
     SignInFailure,
@@ -24,7 +24,7 @@ from callevents.enums import DeliveryState
 from callevents.extensions import Base, db
 from callevents.operations import retention
 from callevents.operations.retention import Purged, purge
-from callevents.operations.scheduler import Keeper
+from callevents.operations.scheduler import Scheduler
 from tests.aged import AddEvents, id_at
 
 DAY = timedelta(days=1)
@@ -131,7 +131,7 @@ def test_stops_between_batches(add_events: AddEvents, monkeypatch: pytest.Monkey
 
 
 def test_other_old_things_go_too(app: Flask, pbx: Pbx) -> None:
-    """Numbers nobody added, failed sign-ins, notices and figures go at their age."""
+    """Numbers nobody added, failed sign-ins, notifications and figures go at their age."""
     now = utc_now()
     begin_write()
     for number, age in (("101", 31 * DAY), ("102", DAY)):
@@ -140,14 +140,14 @@ def test_other_old_things_go_too(app: Flask, pbx: Pbx) -> None:
         db.session.add(SignInFailure(key=number, count=1, failed_at=then, blocked_until=then))
         id_then = id_at(then)
         facts = {"channel": "mail", "kind": "suspended", "facts": {}, "due_at": now}
-        db.session.add(Notice(id=id_then, **facts))
+        db.session.add(Notification(id=id_then, **facts))
         counts = dict.fromkeys(("events", "pending", "delivered", "failed", "cancelled"), 0)
-        db.session.add(MinuteFigures(pbx_id=0, minute=then, latencies=[], **counts))
+        db.session.add(MinuteStatistics(pbx_id=0, minute=then, latencies=[], **counts))
     db.session.commit()
     with write_transaction(db.engine) as connection:
         retention.forget(connection, now - 30 * DAY)
-        retention.forget_figures(connection, now)
-    for model in (SeenExtension, SignInFailure, Notice, MinuteFigures):
+        retention.remove_old_statistics(connection, now)
+    for model in (SeenExtension, SignInFailure, Notification, MinuteStatistics):
         assert count(model) == 1, model.__name__
 
 
@@ -156,8 +156,8 @@ def test_worker_purges(add_events: AddEvents, settings: Settings, days: int, lef
     """A worker removes what the setting says, and nothing where it says for ever."""
     add_events(1, age=31 * DAY)
     add_events(1)
-    keeper = Keeper(db.engine, settings.model_copy(update={"retention_days": days}))
-    keeper.beat()
-    keeper.tidy()
-    keeper.close()
+    scheduler = Scheduler(db.engine, settings.model_copy(update={"retention_days": days}))
+    scheduler.beat()
+    scheduler.tidy()
+    scheduler.close()
     assert count(CallEvent) == left

@@ -223,7 +223,7 @@ def test_list_says_what_the_receiver_is_waited_for(
     admin: Visitor, deliveries: dict[str, str], pbx: Pbx
 ) -> None:
     """Rows of a paused origin say so, and when it is tried; a poll brings its end."""
-    report(pbx, "109", "c-1", parked=True)
+    report(pbx, "109", "c-1", deferred=True)
     begin_write()
     origin = db.session.get_one(Delivery, deliveries["waiting"]).origin
     probe_at = utc_now() + timedelta(minutes=5)

@@ -9,11 +9,11 @@ from standardwebhooks import Webhook
 
 from callevents.db.models import Delivery, Hook, Pbx
 from callevents.db.session import begin_write
-from callevents.delivery.request.load import read_recipe
+from callevents.delivery.request.load import read_template
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks, queries, signing_secret
-from callevents.hooks.options import Credentials, OwnHeader, Policy, read_policy
+from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
 from callevents.security.encryption import Cipher, make_key
 from callevents.web.test_request import MARK, MAX_SHOWN
 from tests.receiver import Receiver, Reply
@@ -34,8 +34,9 @@ USUAL = {
     "signing": "keep",
 }
 SECRETS = ("k3y", "s3cret", "ana")
-SECRETIVE = Policy(
-    headers=(OwnHeader("X-Key", "k3y"),), credentials=Credentials(AuthKind.BASIC, "ana", "s3cret")
+SECRETIVE = HookOptions(
+    headers=(CustomHeader("X-Key", "k3y"),),
+    credentials=Credentials(AuthKind.BASIC, "ana", "s3cret"),
 )
 
 
@@ -53,7 +54,7 @@ def create(pbx: Pbx, url: str) -> Hook:
     """Create a signed hook with secrets."""
     begin_write()
     hook = hooks.create_hook(
-        pbx, None, EventType.HANGUP, method=Method.POST, url=url, policy=SECRETIVE
+        pbx, None, EventType.HANGUP, method=Method.POST, url=url, options=SECRETIVE
     )
     signing_secret.renew_secret(hook)
     db.session.commit()
@@ -86,22 +87,22 @@ def test_policy_is_saved(admin: Visitor, pbx: Pbx) -> None:
         ),
     )
     assert answer.status_code == 303
-    recipe = read_recipe(only_hook(pbx), cipher.bound)
-    assert recipe.own_headers == [("X-Key", "k3y"), ("X-Call", "{CallID}")]
-    assert (recipe.auth, recipe.secret) == (AuthKind.BEARER, "s3cret")
-    assert (recipe.body_format, recipe.parameters) == (BodyFormat.JSON, ParameterSet.NONE)
-    policy = read_policy(only_hook(pbx))
-    assert (policy.give_up_seconds, policy.in_order) == (300, False)
+    template = read_template(only_hook(pbx), cipher.bound)
+    assert template.custom_headers == [("X-Key", "k3y"), ("X-Call", "{CallID}")]
+    assert (template.auth, template.secret) == (AuthKind.BEARER, "s3cret")
+    assert (template.body_format, template.parameters) == (BodyFormat.JSON, ParameterSet.NONE)
+    options = read_options(only_hook(pbx))
+    assert (options.give_up_seconds, options.in_order) == (300, False)
 
 
 def test_section_is_open_when_something_is_unusual(admin: Visitor, pbx: Pbx) -> None:
-    """A new request's section is closed; one with a policy has it open, without its secrets."""
-    assert '<details class="more" id="policy">' in re.sub(r"\s+", " ", admin.get(NEW).text).replace(
-        " >", ">"
-    )
+    """A new request's section is closed; it is open where options are set, without secrets."""
+    assert '<details class="more" id="options">' in re.sub(
+        r"\s+", " ", admin.get(NEW).text
+    ).replace(" >", ">")
     hook = create(pbx, "http://a/")
     page = admin.get(f"{ALL}/requests/{hook.event_id}").text
-    assert '<details class="more" id="policy" open>' in re.sub(r"\s+", " ", page)
+    assert '<details class="more" id="options" open>' in re.sub(r"\s+", " ", page)
     assert 'value="X-Key"' in page
     assert "Authorization: Basic ••••" in page
     assert "webhook-signature: v1," in page
@@ -112,14 +113,14 @@ def test_secrets_that_are_left_empty_are_kept(admin: Visitor, pbx: Pbx) -> None:
     """Saving the dialog as it came changes no secret; a name that is emptied removes its header."""
     hook = create(pbx, "http://a/")
     path, event_id = f"{ALL}/requests/{hook.event_id}", hook.event_id
-    before = (hook.own_headers, hook.auth_secret, hook.signing_secret)
+    before = (hook.custom_headers, hook.auth_secret, hook.signing_secret)
     answer = admin.post(path, **fields("http://a/", headers__0__name="X-Key", auth="basic"))
     assert answer.status_code == 303
     hook = only_hook(pbx)
-    assert (hook.own_headers, hook.auth_secret, hook.signing_secret) == before
+    assert (hook.custom_headers, hook.auth_secret, hook.signing_secret) == before
     admin.post(path, **fields("http://a/"))
     hook = only_hook(pbx)
-    assert (hook.own_headers, hook.auth_secret, hook.auth) == ("", "", AuthKind.NONE)
+    assert (hook.custom_headers, hook.auth_secret, hook.auth) == ("", "", AuthKind.NONE)
     assert hook.event_id == event_id
 
 
@@ -127,7 +128,7 @@ def test_secrets_stay_with_their_receiver(admin: Visitor, pbx: Pbx, receiver: Re
     """To another origin no kept secret goes, by a test or by saving; entered anew, they do."""
     hook = create(pbx, "http://a/")
     path, event_id = f"{ALL}/requests/{hook.event_id}", hook.event_id
-    before = (hook.url, hook.own_headers, hook.auth_secret)
+    before = (hook.url, hook.custom_headers, hook.auth_secret)
     kept = fields(receiver.url, headers__0__name="X-Key", auth="basic")
     trial = admin.post(TEST, event_id=event_id, **kept).text
     sentence = "The URL leads to another receiver than before, so enter {} anew."
@@ -142,7 +143,7 @@ def test_secrets_stay_with_their_receiver(admin: Visitor, pbx: Pbx, receiver: Re
         assert re.search(rf'id="{field}-problem">.*?{sentence.format(what)}', answer.text, re.S)
     assert "•••• kept" not in answer.text
     hook = only_hook(pbx)
-    assert (hook.url, hook.own_headers, hook.auth_secret) == before
+    assert (hook.url, hook.custom_headers, hook.auth_secret) == before
     assert receiver.arrivals == []
     anew = fields(
         receiver.url,
@@ -235,7 +236,7 @@ def test_pages_work_without_the_key(admin: Visitor, pbx: Pbx) -> None:
     begin_write()
     lost = Cipher(lambda: [make_key()]).encrypt("x")
     hook.auth_secret = hook.signing_secret = lost
-    hook.own_headers = f'[["X-Key", "{lost}"]]'
+    hook.custom_headers = f'[["X-Key", "{lost}"]]'
     db.session.commit()
     path, event_id = f"{ALL}/requests/{hook.event_id}", hook.event_id
     assert "Basic ••••" in admin.get(path).text
@@ -244,7 +245,7 @@ def test_pages_work_without_the_key(admin: Visitor, pbx: Pbx) -> None:
     assert admin.post(path, **kept).status_code == 303
     entered = kept | {"headers-0-value": "n", "auth": "bearer", "token": "new", "signing": "new"}
     assert admin.post(path, **entered).status_code == 200
-    assert read_recipe(only_hook(pbx), cipher.bound).secret == "new"
+    assert read_template(only_hook(pbx), cipher.bound).secret == "new"
 
 
 def test_trial_sends_what_is_typed(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:

@@ -55,14 +55,14 @@ def test_selected_ones_are_dismissed(admin: Visitor, pbx: Pbx) -> None:
     assert "2 extensions are dismissed" in admin.get(f"{BASE}/extensions").text
     admin.post(f"{BASE}/proposals/dismiss")
     db.session.rollback()
-    assert [one.number for one in suggestions.list_proposals(pbx)] == ["203"]
+    assert [one.number for one in suggestions.list_suggestions(pbx)] == ["203"]
 
 
 def test_more_than_are_shown(admin: Visitor, pbx: Pbx) -> None:
     """The page stays short, and says how many there are."""
     know(pbx, dict.fromkeys(map(str, range(2000, 2120)), ""))
     page = admin.get(f"{BASE}/extensions").text
-    assert page.count("known to the PBX") == suggestions.MAX_PROPOSALS
+    assert page.count("known to the PBX") == suggestions.MAX_SUGGESTIONS
     assert "and 70 more" in page
     assert "Add all 120" in page
 

@@ -8,13 +8,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from callevents.db.models import OddReport, Pbx
+from callevents.db.models import DiscardedReport, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import EventType
 from callevents.extensions import app_state, db
-from callevents.ingest.discarded import MAX_KEPT, OddReports, explain_repeated, note_odd
-from callevents.ingest.group_commit import Intake
-from callevents.ingest.recent import Heard, list_heard
+from callevents.ingest.discarded import MAX_KEPT, DiscardedReports, explain_repeated, note_discarded
+from callevents.ingest.group_commit import GroupCommit
+from callevents.ingest.recent import RecentReport, list_recent_reports
 from callevents.ingest.report import Report
 from callevents.pbxs import pbxs
 from tests.conftest import Configure
@@ -94,29 +94,29 @@ def _tell_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Itera
     answers = [client.post(URL, json=call, headers=headers).json for _ in "12"]
     yield [answer["results"][0]["id"] for answer in answers]
     report = Report(event_type=EventType.DIAL_IN, extension="3", key="leg:dial-in:l")
-    intake = app_state(client.application).get(Intake)
-    yield [intake.submit(pbx, None, [report])[0].id for _ in "12"]
+    group_commit = app_state(client.application).get(GroupCommit)
+    yield [group_commit.submit(pbx, None, [report])[0].id for _ in "12"]
 
 
-def list_odd(pbx: Pbx) -> list[Heard]:
+def list_odd(pbx: Pbx) -> list[RecentReport]:
     """Return what is kept beside the events now."""
     db.session.rollback()
-    return [one for one in list_heard(pbx) if one.event is None]
+    return [one for one in list_recent_reports(pbx) if one.event is None]
 
 
 def forget_pauses(app: Flask) -> None:
     """Let the next odd report be kept, however soon it comes."""
-    app_state(app).get(OddReports)._kept_at.clear()
+    app_state(app).get(DiscardedReports)._kept_at.clear()
 
 
 def test_repeated_ones_do_not_displace_refused_ones(pbx: Pbx) -> None:
     """A PBX that tells all twice leaves what was refused in the list."""
     begin_write()
-    note_odd(pbx.id, 422, "refused", "x")
+    note_discarded(pbx.id, 422, "refused", "x")
     for _ in range(MAX_KEPT + 1):
-        note_odd(pbx.id, 200, explain_repeated(["1", "2"]), "y")
+        note_discarded(pbx.id, 200, explain_repeated(["1", "2"]), "y")
     db.session.commit()
-    heard = list_heard(pbx)
+    heard = list_recent_reports(pbx)
     assert [one.reason for one in heard[-2:]] == [
         "repeated; known already as event 1 and others.",
         "refused",
@@ -128,37 +128,37 @@ def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: 
     """Nobody fills the list from outside; and a flood of nonsense is kept only now and then."""
     client.get(f"{URL}?token=wrong&event=x")
     client.get(f"{URL}?event=x")
-    assert list_heard(pbx) == []
+    assert list_recent_reports(pbx) == []
     for _ in range(20):
         client.get(f"{URL}?token={token}&event=x")
     db.session.rollback()
-    assert 1 <= len(list_heard(pbx)) < 20
+    assert 1 <= len(list_recent_reports(pbx)) < 20
 
 
 def test_list_is_bounded(pbx: Pbx) -> None:
     """Of a PBX a hundred are kept, and none longer than an hour once another one comes."""
     begin_write()
     for number in range(MAX_KEPT + 5):
-        note_odd(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
+        note_discarded(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
     db.session.commit()
-    heard = list_heard(pbx)
+    heard = list_recent_reports(pbx)
     assert len(heard) == MAX_KEPT
     assert heard[0].sent.startswith(f"number {MAX_KEPT + 4}x")
     assert len(heard[0].sent) == 2000
     later = datetime.now(UTC) + timedelta(hours=2)
     with time_machine.travel(later, tick=False):
-        assert list_heard(pbx) == []
+        assert list_recent_reports(pbx) == []
         begin_write()
-        note_odd(pbx.id, 422, "Wrong.", "later")
+        note_discarded(pbx.id, 422, "Wrong.", "later")
         db.session.commit()
-    assert db.session.scalar(select(func.count()).select_from(OddReport)) == 1
+    assert db.session.scalar(select(func.count()).select_from(DiscardedReport)) == 1
 
 
 def test_answer_does_not_depend_on_it(
     app: Flask, client: FlaskClient, pbx: Pbx, token: str
 ) -> None:
     """Where nothing can be kept, the answer is the same."""
-    with missing_table(db.engine, "odd_report"):
+    with missing_table(db.engine, "discarded_report"):
         assert client.get(f"{URL}?token={token}&event=x").status_code == 422
 
 

@@ -6,11 +6,11 @@ from callevents.db.models.connector import (
     MAX_USERNAME_LENGTH,
     Connector,
 )
-from callevents.db.models.delivery import IS_OPEN, Attempt, Delivery, find_lane, in_state
-from callevents.db.models.discarded_report import OddReport
+from callevents.db.models.delivery import IS_OPEN, Attempt, Delivery, find_ordering_key, in_state
+from callevents.db.models.discarded_report import DiscardedReport
 from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
-from callevents.db.models.operations import MinuteFigures, Notice, WorkerProcess
+from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
 from callevents.db.models.pbx import Extension, IngestToken, Pbx, SeenExtension
 from callevents.db.models.user import SignInFailure, User
 from callevents.db.types import (
@@ -46,19 +46,19 @@ __all__ = [
     "CallEvent",
     "Connector",
     "Delivery",
+    "DiscardedReport",
     "Extension",
     "Hook",
     "IngestToken",
-    "MinuteFigures",
-    "Notice",
-    "OddReport",
+    "MinuteStatistics",
+    "Notification",
     "Origin",
     "Pbx",
     "SeenExtension",
     "SignInFailure",
     "User",
     "WorkerProcess",
-    "find_lane",
+    "find_ordering_key",
     "first_id",
     "in_state",
     "made_at",

@@ -61,8 +61,8 @@ class Delivery(Model):
     to `fence`, so a killed worker's delivery becomes due again by itself, and what a worker says
     late, after another has claimed the delivery, is told from what counts.
 
-    Deliveries of one lane go out one after the other, in the order of `happened_at` and `id`. A
-    worker that finds one whose turn it is not parks it: it puts `due_at` off.
+    Deliveries of one ordering key are sent one after the other, in the order of `happened_at` and
+    `id`. A worker that claims one whose turn has not come defers it: it moves `due_at` later.
     """
 
     __tablename__ = "delivery"
@@ -70,7 +70,7 @@ class Delivery(Model):
         # Where workers look: what is due of an origin, first attempts and retries each on their
         # own, so that neither a large backlog of one origin nor retries hide what else is due.
         _index("ix_delivery_due", "is_retry", "origin_id", "due_at", "id", state=PENDING),
-        _index("ix_delivery_lane", "lane", "happened_at", "id", state=PENDING),
+        _index("ix_delivery_ordering_key", "ordering_key", "happened_at", "id", state=PENDING),
         _index("ix_delivery_expires", "expires_at", state=PENDING),
         _index("ix_delivery_hook_open", "hook_id", "id", state=PENDING),
         _index("ix_delivery_pbx_open", "pbx_id", "id", state=PENDING),
@@ -101,8 +101,8 @@ class Delivery(Model):
     method: Mapped[Method] = mapped_column(text_enum(Method, 8))
     url: Mapped[str] = mapped_column(String(MAX_URL_LENGTH))
     origin_id: Mapped[int] = mapped_column(Integer)
-    #: A number for call and origin; None where nothing has to wait. See find_lane().
-    lane: Mapped[int | None] = mapped_column(BigInteger)
+    #: A number for call and origin; None where nothing has to wait. See find_ordering_key().
+    ordering_key: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[DeliveryState] = mapped_column(
         text_enum(DeliveryState, 16), default=DeliveryState.PENDING
     )
@@ -112,8 +112,8 @@ class Delivery(Model):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: Whether an attempt has been made since it was created or sent again.
     is_retry: Mapped[bool] = mapped_column(Boolean, default=False)
-    #: Whether it is put off only because an earlier one of its lane is open.
-    parked: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: Whether it is put off only because an earlier one of its ordering key is open.
+    deferred: Mapped[bool] = mapped_column(Boolean, default=False)
     #: When the present lease began; None while no worker has it.
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fence: Mapped[int] = mapped_column(Integer, default=0)
@@ -140,8 +140,8 @@ class Delivery(Model):
     )
 
 
-def find_lane(pbx_id: int, call_id: str, origin_id: int, *, in_order: bool) -> int | None:
-    """Return the lane of a call's deliveries to an origin; None where nothing has to wait.
+def find_ordering_key(pbx_id: int, call_id: str, origin_id: int, *, in_order: bool) -> int | None:
+    """Return the ordering key of a call's deliveries to an origin; None where nothing has to wait.
 
     64 bits of a digest: should two calls ever share one, they wait for each other, and no more.
     """

@@ -10,11 +10,11 @@ from callevents.db.types import PublicId, UtcDateTime, new_id, utc_now
 from callevents.extensions import Model
 
 
-class OddReport(Model):
+class DiscardedReport(Model):
     """A report that was refused or passed over, kept for an hour so that people see why."""
 
-    __tablename__ = "odd_report"
-    __table_args__ = (Index("ix_odd_report_pbx_id_id", "pbx_id", "id"),)
+    __tablename__ = "discarded_report"
+    __table_args__ = (Index("ix_discarded_report_pbx_id_id", "pbx_id", "id"),)
 
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))

@@ -45,7 +45,7 @@ class Origin(Model):
     opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: How many pauses there have been since it was opened; each is longer than the one before.
-    pauses: Mapped[int] = mapped_column(Integer, default=0)
+    times_opened: Mapped[int] = mapped_column(Integer, default=0)
     #: Why it was opened, as the last attempt's sentence.
     error: Mapped[str] = mapped_column(Text, default="")
 
@@ -103,7 +103,7 @@ class Hook(Model):
     #: The secrets are encrypted; empty means none. This one is a JSON list of user and secret.
     auth_secret: Mapped[str] = mapped_column(Text, default="")
     #: A JSON list of names and values; of these only the values are encrypted.
-    own_headers: Mapped[str] = mapped_column(Text, default="")
+    custom_headers: Mapped[str] = mapped_column(Text, default="")
     signing_secret: Mapped[str] = mapped_column(Text, default="")
     previous_signing_secret: Mapped[str] = mapped_column(Text, default="")
     #: Until then the previous signing secret signs too.

@@ -1,4 +1,4 @@
-"""What operators watch: the workers that live, figures of each minute, and notices to people."""
+"""Operations tables: worker heartbeats, statistics per minute, and queued notifications."""
 
 from datetime import datetime
 from typing import Any
@@ -26,13 +26,13 @@ class WorkerProcess(Model):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class MinuteFigures(Model):
+class MinuteStatistics(Model):
     """What was accepted in one minute, and what has become of it.
 
     Written anew while it changes; no row where nothing was accepted.
     """
 
-    __tablename__ = "minute_figures"
+    __tablename__ = "minute_statistics"
 
     #: Zero: of all PBXs together. No foreign key: rows go by themselves after two days.
     pbx_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -46,12 +46,12 @@ class MinuteFigures(Model):
     latencies: Mapped[list[int]] = mapped_column(JSON)
 
 
-class Notice(Model):
+class Notification(Model):
     """Something that people are to be told on one channel: the outbox of notifications."""
 
-    __tablename__ = "notice"
+    __tablename__ = "notification"
     __table_args__ = (
-        Index("ix_notice_due", "due_at", sqlite_where=_UNSENT, postgresql_where=_UNSENT),
+        Index("ix_notification_due", "due_at", sqlite_where=_UNSENT, postgresql_where=_UNSENT),
     )
 
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)

@@ -64,7 +64,7 @@ class SeenExtension(Model):
     #: When it last had a call; None: the PBX knows it, and no more.
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When the PBX last listed it; None: it does not.
-    known_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    listed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: What the PBX calls it, if it says so.
     name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH), default="")
     #: Not to be proposed until it has a call.

@@ -24,7 +24,7 @@ Headers = list[list[str]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came of one attempt. `error` is empty on success, else a sentence."""
 
     started_at: datetime
@@ -48,7 +48,7 @@ class Answer:
         return self.status_code is not None
 
 
-class Transport:
+class HttpClient:
     """Sends requests and keeps connections alive. Safe to use from many threads."""
 
     def __init__(self, settings: Settings) -> None:
@@ -57,11 +57,11 @@ class Transport:
         self._pools = Pools(settings)
         self._watch = Watch()
 
-    def send(self, request: Request, now: datetime | None = None) -> Answer:
+    def send(self, request: Request, now: datetime | None = None) -> Response:
         """Make the request, which starts `now`, and return what came of it; raises nothing."""
         started_at, began = now or utc_now(), time.perf_counter()
         if request.problem:
-            return Answer(started_at, 0, request.problem)
+            return Response(started_at, 0, request.problem)
         deadline = time.monotonic() + self._total_seconds
         watched = self._watch.add(Watched(deadline, self._target(request.url)))
         try:
@@ -73,7 +73,7 @@ class Transport:
             }
         finally:
             self._watch.remove(watched)
-        return Answer(started_at, round((time.perf_counter() - began) * 1000), **found)
+        return Response(started_at, round((time.perf_counter() - began) * 1000), **found)
 
     def interrupt(self) -> None:
         """End all running attempts at once; they fail with a sentence."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 
-from callevents.db.models import IS_OPEN, Delivery, Hook, find_lane
-from callevents.delivery.outbox import release_lanes
+from callevents.db.models import IS_OPEN, Delivery, Hook, find_ordering_key
+from callevents.delivery.outbox import release_ordering_keys
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 
@@ -50,7 +50,7 @@ def resend(ids: Collection[str], now: datetime) -> Done:
         connection.execute(
             update(Delivery)
             .where(Delivery.id.in_(waiting))
-            .values(due_at=now, parked=False, claimed_at=None)
+            .values(due_at=now, deferred=False, claimed_at=None)
         )
     if finished:
         connection.execute(_REOPEN, [_reopened(row, now) for row in finished])
@@ -72,7 +72,7 @@ def cancel(ids: Collection[str], now: datetime) -> Done:
         .where(Delivery.id.in_([row.id for row in waiting]), IS_OPEN)
         .values(state=DeliveryState.CANCELLED, finished_at=now, claimed_at=None)
     )
-    release_lanes(connection, [row.lane for row in waiting], now)
+    release_ordering_keys(connection, [row.ordering_key for row in waiting], now)
     return _done(ids, rows, refusals)
 
 
@@ -97,7 +97,7 @@ def _find_refusal(row: Row[Any], now: datetime) -> Refusal | None:
 
 def _lock(ids: Collection[str]) -> Sequence[Row[Any]]:
     """Lock the deliveries, in the order that all others use too; return them with their hooks."""
-    names = ("id", "pbx_id", "call_id", "state", "attempts", "claimed_at", "due_at", "lane")
+    names = ("id", "pbx_id", "call_id", "state", "attempts", "claimed_at", "due_at", "ordering_key")
     hooks = ("active", "suspended_at", "method", "url", "origin_id", "in_order", "give_up_seconds")
     return db.session.execute(
         select(*(getattr(Delivery, name) for name in names), *(getattr(Hook, n) for n in hooks))
@@ -110,7 +110,7 @@ def _lock(ids: Collection[str]) -> Sequence[Row[Any]]:
 
 
 _CHANGED = (
-    *("method", "url", "origin_id", "lane", "due_at", "expires_at", "resent_at"),
+    *("method", "url", "origin_id", "ordering_key", "due_at", "expires_at", "resent_at"),
     *("attempts_before",),
 )
 _REOPEN = (
@@ -121,7 +121,7 @@ _REOPEN = (
             **{name: bindparam(name) for name in _CHANGED},
             "state": DeliveryState.PENDING,
             "is_retry": False,
-            "parked": False,
+            "deferred": False,
             "claimed_at": None,
             "finished_at": None,
             "error": "",
@@ -138,7 +138,9 @@ def _reopened(row: Row[Any], now: datetime) -> dict[str, Any]:
         "method": row.method,
         "url": row.url,
         "origin_id": row.origin_id,
-        "lane": find_lane(row.pbx_id, row.call_id, row.origin_id, in_order=row.in_order),
+        "ordering_key": find_ordering_key(
+            row.pbx_id, row.call_id, row.origin_id, in_order=row.in_order
+        ),
         "due_at": now,
         "expires_at": now + timedelta(seconds=row.give_up_seconds),
         "resent_at": now,

@@ -30,7 +30,8 @@ def find_reasons(deliveries: Sequence[Delivery]) -> dict[str, Reasons]:
     waiting = [delivery for delivery in deliveries if phase_of(delivery) in _WAITING]
     firsts = _find_firsts(waiting)
     return {
-        delivery.id: _find_reasons(delivery, firsts.get(delivery.lane)) for delivery in deliveries
+        delivery.id: _find_reasons(delivery, firsts.get(delivery.ordering_key))
+        for delivery in deliveries
     }
 
 
@@ -50,15 +51,17 @@ def _find_reasons(delivery: Delivery, first: str | None) -> Reasons:
     return Reasons(
         behind=behind,
         origin=find_paused_origin(delivery),
-        next_attempt_at=None if behind or delivery.parked else delivery.due_at,
+        next_attempt_at=None if behind or delivery.deferred else delivery.due_at,
         gives_up_at=delivery.expires_at,
     )
 
 
 def _find_firsts(deliveries: Sequence[Delivery]) -> dict[int | None, str]:
-    """Return the ids of the deliveries that go first in the lanes of these, by lane."""
-    lanes = {delivery.lane for delivery in deliveries if delivery.lane is not None}
-    if not lanes:
+    """Return the id of the first open delivery of each ordering key, by ordering key."""
+    ordering_keys = {
+        delivery.ordering_key for delivery in deliveries if delivery.ordering_key is not None
+    }
+    if not ordering_keys:
         return {}
-    heads = find_heads(db.session.connection(), lanes)
-    return {lane: str(head.id) for lane, head in heads.items()}
+    heads = find_heads(db.session.connection(), ordering_keys)
+    return {ordering_key: str(head.id) for ordering_key, head in heads.items()}

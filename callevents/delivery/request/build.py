@@ -33,14 +33,14 @@ Parameters = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RequestTemplate:
     """How a hook makes its requests, decrypted. The URL and own headers may have placeholders."""
 
     method: Method
     url: str
     body_format: BodyFormat = BodyFormat.FORM
     parameters: ParameterSet = ParameterSet.ALL
-    own_headers: Parameters = field(default=(), repr=False)
+    custom_headers: Parameters = field(default=(), repr=False)
     auth: AuthKind = AuthKind.NONE
     username: str = ""
     #: The password, or the token.
@@ -123,33 +123,33 @@ def parameters(
 
 
 def build_request(
-    recipe: Recipe,
+    template: RequestTemplate,
     values: Parameters,
     *,
     marks: Parameters = (),
     signing: Signing | None = None,
 ) -> Request:
-    """Return the request that the recipe makes of all parameters.
+    """Return the request that the template makes of all parameters.
 
-    `marks` are sent behind them, whichever parameters the recipe wants.
+    `marks` are sent behind them, whichever parameters the template wants.
     """
     known = dict(values)
-    told = [*_choose(recipe.parameters, values), *marks]
+    told = [*_choose(template.parameters, values), *marks]
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
     body = query = ""
-    if recipe.method is Method.GET:
+    if template.method is Method.GET:
         query = _encode(told)
     else:
-        body = json.dumps(dict(told), ensure_ascii=False) if _is_json(recipe) else _encode(told)
-        headers["Content-Type"] = JSON if _is_json(recipe) else FORM
+        body = json.dumps(dict(told), ensure_ascii=False) if _is_json(template) else _encode(told)
+        headers["Content-Type"] = JSON if _is_json(template) else FORM
         headers["Content-Length"] = str(len(body.encode()))
-    secret = _secret_headers(recipe, known)
+    secret = _secret_headers(template, known)
     _replace(headers, secret)
-    masks = {name: _mask(recipe, name) for name in secret}
-    secrets = _find_secrets(recipe, secret, known)
-    url = _address(recipe.url, known, query)
-    masked_url = _masked_address(recipe.url, known, query)
-    return Request(recipe.method, url, headers, body, masks, secrets, signing, masked_url)
+    masks = {name: _mask(template, name) for name in secret}
+    secrets = _find_secrets(template, secret, known)
+    url = _address(template.url, known, query)
+    masked_url = _masked_address(template.url, known, query)
+    return Request(template.method, url, headers, body, masks, secrets, signing, masked_url)
 
 
 def _address(url: str, known: Mapping[str, str], query: str) -> str:
@@ -170,30 +170,30 @@ def _choose(wanted: ParameterSet, values: Parameters) -> Parameters:
     return [(name, value) for name, value in values if name in names]
 
 
-def _secret_headers(recipe: Recipe, known: Mapping[str, str]) -> dict[str, str]:
+def _secret_headers(template: RequestTemplate, known: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that are shown to nobody: own ones, and that of the authentication."""
-    headers = {name: fill_header(value, known) for name, value in recipe.own_headers}
-    if recipe.auth is AuthKind.BEARER:
-        headers["Authorization"] = f"Bearer {recipe.secret}"
-    elif recipe.auth is AuthKind.BASIC:
-        pair = f"{recipe.username}:{recipe.secret}".encode()
+    headers = {name: fill_header(value, known) for name, value in template.custom_headers}
+    if template.auth is AuthKind.BEARER:
+        headers["Authorization"] = f"Bearer {template.secret}"
+    elif template.auth is AuthKind.BASIC:
+        pair = f"{template.username}:{template.secret}".encode()
         headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
     return headers
 
 
 def _find_secrets(
-    recipe: Recipe, headers: Mapping[str, str], known: Mapping[str, str]
+    template: RequestTemplate, headers: Mapping[str, str], known: Mapping[str, str]
 ) -> Sequence[str]:
     """Return what must not be read in answers, as it is and as JSON and HTML escape it."""
     # As they are sent: receivers repeat them like that, or decoded.
-    in_url = [fill_query(secret, known) for secret in find_secrets(recipe.url)]
+    in_url = [fill_query(secret, known) for secret in find_secrets(template.url)]
     if not headers and not in_url:
         return ()
     plain = {value.strip() for name, value in headers.items() if name.lower() not in _HARMLESS}
     plain |= {*in_url, *map(unquote, in_url)}
-    if recipe.auth is not AuthKind.NONE:
+    if template.auth is not AuthKind.NONE:
         # Receivers that show what they got often leave out the word in front, or decode it.
-        plain |= {headers["Authorization"].partition(" ")[2], recipe.secret}
+        plain |= {headers["Authorization"].partition(" ")[2], template.secret}
     found = set()
     for value in plain:
         if len(value) >= SHORTEST_SECRET:
@@ -211,12 +211,12 @@ def _replace(headers: dict[str, str], own: Mapping[str, str]) -> None:
     headers.update(own)
 
 
-def _mask(recipe: Recipe, name: str) -> str:
-    return f"{recipe.auth.title()} {MASK}" if name == "Authorization" else MASK
+def _mask(template: RequestTemplate, name: str) -> str:
+    return f"{template.auth.title()} {MASK}" if name == "Authorization" else MASK
 
 
-def _is_json(recipe: Recipe) -> bool:
-    return recipe.body_format is BodyFormat.JSON
+def _is_json(template: RequestTemplate) -> bool:
+    return template.body_format is BodyFormat.JSON
 
 
 def _encode(values: Parameters) -> str:

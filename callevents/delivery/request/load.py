@@ -1,10 +1,10 @@
-"""Reads a hook's recipe, and makes the request of a delivery or of an example call from it."""
+"""Reads a hook's template, and makes the request of a delivery or of an example call from it."""
 
 import json
 from typing import Any
 
 from callevents.db.models import Hook
-from callevents.delivery.request.build import Recipe, Request, build_request, parameters
+from callevents.delivery.request.build import Request, RequestTemplate, build_request, parameters
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.placeholders import escape_url
 from callevents.delivery.request.signing import Signing
@@ -20,7 +20,7 @@ REQUEST_COLUMNS = (
     Hook.parameters,
     Hook.auth,
     Hook.auth_secret,
-    Hook.own_headers,
+    Hook.custom_headers,
     Hook.signing_secret,
     Hook.previous_signing_secret,
     Hook.previous_secret_until,
@@ -39,20 +39,20 @@ def make_request(row: Any, cipher: Cipher) -> Request:
     )
     try:
         signing = read_signing(row, cipher, row.delivery_id)
-        return build_request(read_recipe(row, cipher), values, signing=signing)
+        return build_request(read_template(row, cipher), values, signing=signing)
     except UnreadableError as error:
         url = escape_url(row.url)
         return Request(row.method, url, masked_url=mask_address(url), problem=str(error))
 
 
-def read_recipe(hook: Any, cipher: Cipher) -> Recipe:
-    """Return the recipe of a hook, or of a row with REQUEST_COLUMNS; raises UnreadableError."""
+def read_template(hook: Any, cipher: Cipher) -> RequestTemplate:
+    """Return the template of a hook, or of a row with REQUEST_COLUMNS; raises UnreadableError."""
     username, secret = "", ""
     if hook.auth is not AuthKind.NONE:
         username, secret = json.loads(cipher.decrypt(hook.auth_secret))
-    stored = json.loads(hook.own_headers) if hook.own_headers else []
+    stored = json.loads(hook.custom_headers) if hook.custom_headers else []
     headers = [(name, cipher.decrypt(token)) for name, token in stored]
-    return Recipe(
+    return RequestTemplate(
         hook.method,
         hook.url,
         hook.body_format,

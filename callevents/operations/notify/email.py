@@ -1,4 +1,4 @@
-"""Tells notices by e-mail, through the mail server of the setting CALLEVENTS_SMTP_URL."""
+"""Tells notifications by e-mail, through the mail server of the setting CALLEVENTS_SMTP_URL."""
 
 import smtplib
 import ssl
@@ -9,15 +9,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from callevents.config.settings import Settings
-from callevents.db.models import Notice, utc_now
+from callevents.db.models import Notification, utc_now
 
 TIMEOUT_SECONDS = 15
 PORTS = {"smtp": 25, "smtps": 465}
 
 
-def send_mail(notices: Sequence[Notice], settings: Settings) -> None:
-    """Send one e-mail about all of the notices; raises OSError or SMTPException."""
-    message = compose(notices, settings)
+def send_mail(notifications: Sequence[Notification], settings: Settings) -> None:
+    """Send one e-mail about all of the notifications; raises OSError or SMTPException."""
+    message = compose(notifications, settings)
     url = urlsplit(settings.smtp_url)
     with _connect(url.scheme, url.hostname or "", url.port or PORTS[url.scheme]) as server:
         if url.username:
@@ -28,16 +28,16 @@ def send_mail(notices: Sequence[Notice], settings: Settings) -> None:
         server.send_message(message)
 
 
-def compose(notices: Sequence[Notice], settings: Settings) -> EmailMessage:
+def compose(notifications: Sequence[Notification], settings: Settings) -> EmailMessage:
     """Return the e-mail."""
     message = EmailMessage()
     message["From"] = settings.mail_from
     message["To"] = ", ".join(settings.mail_to)
-    message["Subject"] = _subject(notices)
+    message["Subject"] = _subject(notifications)
     message["Date"] = format_datetime(utc_now())
-    message["Message-ID"] = make_msgid(idstring=notices[0].id)
+    message["Message-ID"] = make_msgid(idstring=notifications[0].id)
     message["Auto-Submitted"] = "auto-generated"
-    parts = [_describe(notice.facts, settings.public_url) for notice in notices]
+    parts = [_describe(notification.facts, settings.public_url) for notification in notifications]
     message.set_content("\n\n".join([*parts, _ADVICE]) + "\n")
     return message
 
@@ -55,10 +55,10 @@ def _connect(scheme: str, host: str, port: int) -> smtplib.SMTP:
     return smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
 
 
-def _subject(notices: Sequence[Notice]) -> str:
-    if len(notices) > 1:
-        return f"Call Events: {len(notices)} requests are suspended"
-    return f"Call Events: {_name(notices[0].facts)} is suspended"
+def _subject(notifications: Sequence[Notification]) -> str:
+    if len(notifications) > 1:
+        return f"Call Events: {len(notifications)} requests are suspended"
+    return f"Call Events: {_name(notifications[0].facts)} is suspended"
 
 
 def _describe(facts: dict[str, Any], public_url: str) -> str:

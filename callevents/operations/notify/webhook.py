@@ -1,11 +1,11 @@
-"""Tells a notice to a program, as a POST of JSON to the setting CALLEVENTS_NOTIFY_URL."""
+"""Tells a notification to a program, as a POST of JSON to the setting CALLEVENTS_NOTIFY_URL."""
 
 import json
 from collections.abc import Sequence
 
 from callevents.config.settings import Settings
-from callevents.db.models import Notice
-from callevents.delivery.http.client import Transport
+from callevents.db.models import Notification
+from callevents.delivery.http.client import HttpClient
 from callevents.delivery.request.build import USER_AGENT, Request
 from callevents.enums import Method
 
@@ -14,20 +14,24 @@ class NotificationError(Exception):
     """The notification was not taken; the text says why."""
 
 
-def send_notification(notices: Sequence[Notice], settings: Settings, transport: Transport) -> None:
-    """Send each notice; raises NotificationError about the first that is not taken."""
-    for notice in notices:
-        answer = transport.send(build_notification(notice, settings))
+def send_notification(
+    notifications: Sequence[Notification], settings: Settings, http_client: HttpClient
+) -> None:
+    """Send each notification; raises NotificationError about the first that is not taken."""
+    for notification in notifications:
+        answer = http_client.send(build_notification(notification, settings))
         if not answer.is_success:
             raise NotificationError(answer.error)
 
 
-def build_notification(notice: Notice, settings: Settings) -> Request:
+def build_notification(notification: Notification, settings: Settings) -> Request:
     """Return the request; its `id` is the same each time it is tried."""
-    facts = {name: value for name, value in notice.facts.items() if name != "path"}
+    facts = {name: value for name, value in notification.facts.items() if name != "path"}
     if settings.public_url:
-        facts["link"] = settings.public_url + notice.facts["path"]
-    body = json.dumps({"type": notice.kind, "id": notice.id, "data": facts}, ensure_ascii=False)
+        facts["link"] = settings.public_url + notification.facts["path"]
+    body = json.dumps(
+        {"type": notification.kind, "id": notification.id, "data": facts}, ensure_ascii=False
+    )
     headers = {
         "User-Agent": USER_AGENT,
         "Accept": "*/*",

@@ -8,7 +8,7 @@ REFUSED_SECONDS = 30.0
 JITTER = 0.2
 
 
-class Pauses:
+class Backoff:
     """Pauses that grow, changed at random so that not all listeners come at the same moment."""
 
     def __init__(self, longest_seconds: float) -> None:

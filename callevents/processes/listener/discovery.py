@@ -10,7 +10,7 @@ from sqlalchemy import update
 from callevents.db.models import Connector, utc_now
 from callevents.db.session import begin_write
 from callevents.extensions import db
-from callevents.pbxs.suggestions import BATCH, Proposal, choose, forget_unknown, note_known
+from callevents.pbxs.suggestions import BATCH, Suggestion, choose, forget_unlisted, note_listed
 from callevents.processes.listener.target import Target
 from callevents.vendors.tracking.extension_list import MAX_LISTED
 from callevents.vendors.tracking.session import Session
@@ -24,10 +24,10 @@ log = structlog.get_logger("callevents.listener")
 
 
 @dataclass
-class Learned:
+class Discovered:
     """What a PBX lists: what looks like extensions."""
 
-    listed: list[Proposal]
+    listed: list[Suggestion]
     notice: str
     is_whole: bool
     at: datetime
@@ -36,7 +36,7 @@ class Learned:
     is_stored: bool = False
 
 
-class Learning:
+class Discovery:
     """When to ask, and what came of it; a thread reads, another one wants and takes."""
 
     def __init__(self, pattern: str, wanted_at: datetime | None) -> None:
@@ -44,7 +44,7 @@ class Learning:
         self._ask_at = 0.0
         self._wanted_at = wanted_at
         #: What has not been stored yet.
-        self.learned: Learned | None = None
+        self.discovered: Discovered | None = None
 
     def want(self, at: datetime | None) -> None:
         """Ask soon, if this was not wanted before."""
@@ -66,7 +66,7 @@ class Learning:
                 f"The PBX lists {listing.left_out:,} more phones than the {MAX_LISTED:,} that are "
                 "looked at. Add the others by hand or by command."
             )
-        self.learned = Learned(found, notice, listing.is_whole, utc_now())
+        self.discovered = Discovered(found, notice, listing.is_whole, utc_now())
 
     def interrupted(self, session: Session) -> None:
         """Ask again after the next log-in."""
@@ -74,27 +74,29 @@ class Learning:
         self._ask_at = time.monotonic() + rest
 
 
-def store_next(target: Target, learned: Learned) -> None:
+def store_next(target: Target, discovered: Discovered) -> None:
     """Propose the next part of what was learned, in a transaction that holds up nobody."""
-    part = learned.listed[learned.stored : learned.stored + BATCH]
-    is_last = learned.stored + len(part) == len(learned.listed)
+    part = discovered.listed[discovered.stored : discovered.stored + BATCH]
+    is_last = discovered.stored + len(part) == len(discovered.listed)
     begin_write()
-    note_known(target.pbx, part, learned.at)
+    note_listed(target.pbx, part, discovered.at)
     if is_last:
-        _note_end(target, learned)
+        _note_end(target, discovered)
     db.session.commit()
-    learned.stored += len(part)
-    learned.is_stored = is_last
+    discovered.stored += len(part)
+    discovered.is_stored = is_last
     if is_last:
-        log.info("the PBX has listed its extensions", pbx=target.pbx.slug, n=learned.stored)
+        log.info("the PBX has listed its extensions", pbx=target.pbx.slug, n=discovered.stored)
 
 
-def _note_end(target: Target, learned: Learned) -> None:
-    if learned.is_whole:
-        forget_unknown(target.pbx, learned.at)
+def _note_end(target: Target, discovered: Discovered) -> None:
+    if discovered.is_whole:
+        forget_unlisted(target.pbx, discovered.at)
     db.session.execute(
         update(Connector)
         .where(Connector.pbx_id == target.pbx.id, Connector.changed_at == target.changed_at)
-        .values(listed_at=learned.at, listed=len(learned.listed), list_notice=learned.notice)
+        .values(
+            listed_at=discovered.at, listed=len(discovered.listed), list_notice=discovered.notice
+        )
         .execution_options(synchronize_session=False)
     )

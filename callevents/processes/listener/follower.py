@@ -14,15 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from callevents.db.models import to_milliseconds, utc_now
 from callevents.enums import ConnectorState
 from callevents.extensions import app_state, db
-from callevents.processes.listener.backoff import Pauses
+from callevents.processes.listener.backoff import Backoff
 from callevents.processes.listener.buffer import Buffer
 from callevents.processes.listener.connect import open_link
-from callevents.processes.listener.discovery import Learning
+from callevents.processes.listener.discovery import Discovery
 from callevents.processes.listener.io_loop import converse
 from callevents.processes.listener.lease import Status
-from callevents.processes.listener.restore import load_known
+from callevents.processes.listener.restore import load_restored_legs
 from callevents.processes.listener.target import UNREADABLE, Target
-from callevents.processes.listener.writer import Storer
+from callevents.processes.listener.writer import EventWriter
 from callevents.vendors.sources import SOURCES
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message, moment_of
@@ -64,8 +64,8 @@ class Follower:
         self._tracker = self._source.make_tracker(extensions)
         self._clock = PbxClock(*self._source.clock)
         self._buffer = Buffer(self._settings.listen_buffer_events)
-        self._storer = Storer(app, target.pbx, self._buffer)
-        self.learning = Learning(target.extension_pattern, target.list_wanted_at)
+        self._writer = EventWriter(app, target.pbx, self._buffer)
+        self.discovery = Discovery(target.extension_pattern, target.list_wanted_at)
         self._stopping = threading.Event()
         #: On the monotonic clock: after this, another listener may lead.
         self._lead_until = math.inf
@@ -75,7 +75,7 @@ class Follower:
         name = target.pbx.slug
         self._threads = [
             threading.Thread(target=self._listen, name=f"listen to {name}", daemon=True),
-            threading.Thread(target=self._storer.run, name=f"store of {name}", daemon=True),
+            threading.Thread(target=self._writer.run, name=f"store of {name}", daemon=True),
         ]
 
     def start(self) -> None:
@@ -101,7 +101,7 @@ class Follower:
     def request_stop(self) -> None:
         """Read no more, store what has been read, and end."""
         self._stopping.set()
-        self._storer.give_up_after(self._settings.shutdown_seconds)
+        self._writer.give_up_after(self._settings.shutdown_seconds)
         self._buffer.take_all()
 
     def join(self, seconds: float) -> None:
@@ -134,8 +134,8 @@ class Follower:
         status = self.status
         status.messages = self._tracker.counts.messages
         broken = self._broken_before + (self._session.broken if self._session else 0)
-        status.skipped = self._tracker.counts.broken + broken + self._storer.refused
-        status.events = self._storer.stored
+        status.skipped = self._tracker.counts.broken + broken + self._writer.refused
+        status.events = self._writer.stored
         status.dropped_legs = self._tracker.dropped
         return status
 
@@ -148,24 +148,24 @@ class Follower:
 
     def _keep_connected(self) -> None:
         """Connect again and again until we are to stop."""
-        pauses = Pauses(self._settings.listen_backoff_max_seconds)
+        backoff = Backoff(self._settings.listen_backoff_max_seconds)
         while not self._stopping.is_set():
             try:
-                self._connect(pauses)
+                self._connect(backoff)
             except SessionError as error:
                 self._fail(str(error))
-                self._stopping.wait(pauses.take(is_refused=error.is_refused))
+                self._stopping.wait(backoff.take(is_refused=error.is_refused))
             except Exception as error:  # the PBX has to be listened to
                 log.error("listening failed", pbx=self.target.pbx.slug, exc_info=error)
                 self._fail(f"Listening failed in an unforeseen way: {type(error).__name__}.")
-                self._stopping.wait(pauses.take())
+                self._stopping.wait(backoff.take())
 
     def _restore(self) -> None:
         """Learn which calls were followed before, whoever did it."""
         while not self._stopping.is_set():
             try:
                 with self._app.app_context():
-                    self._tracker.restore(load_known(self.target.pbx.id))
+                    self._tracker.restore(load_restored_legs(self.target.pbx.id))
                     db.session.rollback()
             except SQLAlchemyError as error:
                 log.error("the database does not answer", error=str(error))
@@ -173,7 +173,7 @@ class Follower:
             else:
                 return
 
-    def _connect(self, pauses: Pauses) -> None:
+    def _connect(self, backoff: Backoff) -> None:
         target = self.target
         if target.secret is None:
             raise RefusedError(UNREADABLE)
@@ -186,7 +186,7 @@ class Follower:
         )
         with closing(link):
             try:
-                self._converse(link, session, pauses)
+                self._converse(link, session, backoff)
             except OSError as error:
                 words = error.strerror or str(error)
                 raise SessionError(f"The connection broke off: {words.lower()}.") from None
@@ -194,17 +194,17 @@ class Follower:
                 self._broken_before, self._session = self._broken_before + session.broken, None
                 self.status.connected_since = None
                 self._tracker.interrupted()
-                self.learning.interrupted(session)
+                self.discovery.interrupted(session)
 
-    def _converse(self, link: socket, session: Session, pauses: Pauses) -> None:
+    def _converse(self, link: socket, session: Session, backoff: Backoff) -> None:
         """Listen until we stop; raises SessionError and OSError."""
         heartbeat = self._settings.listen_heartbeat_seconds
         for data in converse(link, session, heartbeat, self._stopping):
             if data:
                 self._take(session, data)
-            self.learning.go_on(session)
+            self.discovery.go_on(session)
             if session.is_ready and self.status.connected_since is None:
-                pauses.reset()
+                backoff.reset()
                 self._note_connected()
             if session.notice and session.notice != self.status.last_error:
                 self._note_error(session.notice)

@@ -35,7 +35,7 @@ COUNTS = ("messages", "events", "skipped", "dropped_legs")
 
 
 @dataclass(frozen=True)
-class Myself:
+class InstanceId:
     """This listener, as others see it."""
 
     id: str = field(default_factory=new_id)
@@ -58,18 +58,18 @@ def is_free(connector: Connector, now: datetime) -> bool:
 
 
 def take_lead(
-    pbx_ids: Collection[int], myself: Myself, now: datetime, lease: timedelta
+    pbx_ids: Collection[int], instance: InstanceId, now: datetime, lease: timedelta
 ) -> set[int]:
     """Lead, or lead on, at those PBXs where nobody else does; return where that is."""
     mine_or_free = or_(
-        Connector.leader_id == myself.id,
+        Connector.leader_id == instance.id,
         Connector.leader_until.is_(None),
         Connector.leader_until < now,
     )
     taken = db.session.scalars(
         update(Connector)
         .where(Connector.pbx_id.in_(sorted(pbx_ids)), Connector.enabled, mine_or_free)
-        .values(leader_id=myself.id, leader_name=myself.name, leader_until=now + lease)
+        .values(leader_id=instance.id, leader_name=instance.name, leader_until=now + lease)
         .returning(Connector.pbx_id)
         .execution_options(synchronize_session=False)
     )
@@ -77,7 +77,7 @@ def take_lead(
 
 
 def write_status(
-    target: Target, myself: Myself, status: Status, waiting: int, counted: dict[str, int]
+    target: Target, instance: InstanceId, status: Status, waiting: int, counted: dict[str, int]
 ) -> None:
     """Write down how it goes where we lead, adding to the counts what came since.
 
@@ -97,7 +97,7 @@ def write_status(
         update(Connector)
         .where(
             Connector.pbx_id == target.pbx.id,
-            Connector.leader_id == myself.id,
+            Connector.leader_id == instance.id,
             Connector.changed_at == target.changed_at,
         )
         .values(values)
@@ -105,11 +105,11 @@ def write_status(
     )
 
 
-def let_go(pbx_ids: Collection[int], myself: Myself) -> None:
+def let_go(pbx_ids: Collection[int], instance: InstanceId) -> None:
     """Let another listener lead at once."""
     db.session.execute(
         update(Connector)
-        .where(Connector.pbx_id.in_(sorted(pbx_ids)), Connector.leader_id == myself.id)
+        .where(Connector.pbx_id.in_(sorted(pbx_ids)), Connector.leader_id == instance.id)
         .values(
             leader_id=None,
             leader_name="",

@@ -16,7 +16,7 @@ from callevents.processes.listener import discovery
 from callevents.processes.listener.follower import Follower
 from callevents.processes.listener.lease import (
     COUNTS,
-    Myself,
+    InstanceId,
     is_free,
     let_go,
     list_enabled,
@@ -43,7 +43,7 @@ class Listener:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._settings = app_state(app).settings
-        self._myself = Myself()
+        self._myself = InstanceId()
         self._followers: dict[int, Follower] = {}
         self._ending: dict[int, Follower] = {}
         self._counted: dict[int, dict[str, int]] = {}
@@ -109,27 +109,27 @@ class Listener:
             wanted = self._lead(wanted)
         self._follow({pbx_id: targets[pbx_id] for pbx_id in wanted})
         for pbx_id, follower in self._followers.items():
-            follower.learning.want(targets[pbx_id].list_wanted_at)
+            follower.discovery.want(targets[pbx_id].list_wanted_at)
         self._learn()
 
     def _learn(self) -> None:
         """Propose what the PBXs have listed, until it is time to renew leases: those come first."""
         for follower in self._followers.values():
-            while follower.learning.learned is not None:
+            while follower.discovery.discovered is not None:
                 if time.monotonic() >= self._renew_at:
                     return
-                self._learn_next(follower, follower.learning.learned)
+                self._learn_next(follower, follower.discovery.discovered)
 
-    def _learn_next(self, follower: Follower, learned: discovery.Learned) -> None:
+    def _learn_next(self, follower: Follower, discovered: discovery.Discovered) -> None:
         """Propose a part; again, if the database does not answer."""
         try:
-            discovery.store_next(follower.target, learned)
+            discovery.store_next(follower.target, discovered)
         except (IntegrityError, DataError) as error:
             log.error("a list cannot be stored", pbx=follower.target.pbx.slug, exc_info=error)
             db.session.rollback()
-            learned.is_stored = True
-        if learned.is_stored and follower.learning.learned is learned:
-            follower.learning.learned = None
+            discovered.is_stored = True
+        if discovered.is_stored and follower.discovery.discovered is discovered:
+            follower.discovery.discovered = None
 
     def _is_due(self) -> bool:
         """Tell whether leases are to be renewed, or what people see has changed."""

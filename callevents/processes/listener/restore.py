@@ -11,7 +11,7 @@ from callevents.extensions import db
 from callevents.ingest.report import Report
 from callevents.vendors.tracking.events import KEY_PREFIX
 from callevents.vendors.tracking.legs import LONGEST_SILENCE, MAX_LEGS
-from callevents.vendors.tracking.restored_leg import KnownLeg, know
+from callevents.vendors.tracking.restored_leg import RestoredLeg, know
 
 #: How many events a leg that has not hung up may have.
 EVENTS_PER_LEG = 3
@@ -19,7 +19,7 @@ EVENTS_PER_LEG = 3
 GIVEN = "given:"
 
 
-def load_known(pbx_id: int, longest: timedelta = LONGEST_SILENCE) -> list[KnownLeg]:
+def load_restored_legs(pbx_id: int, longest: timedelta = LONGEST_SILENCE) -> list[RestoredLeg]:
     """Return the legs of which something was told within a day, and no hangup."""
     hangup = aliased(CallEvent)
     key = literal(f"{GIVEN}{KEY_PREFIX}{EventType.HANGUP.slug}:") + CallEvent.leg_id

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from callevents.db.models import Pbx
 from callevents.errors import UnavailableError
 from callevents.extensions import app_state
-from callevents.ingest.group_commit import Intake
+from callevents.ingest.group_commit import GroupCommit
 from callevents.jobs import get_waker
 from callevents.processes.listener.buffer import Buffer
 from callevents.vendors.tracking.events import TrackedEvent
@@ -22,11 +22,11 @@ LONGEST_PAUSE_SECONDS = 2.0
 log = structlog.get_logger("callevents.listener")
 
 
-class Storer:
+class EventWriter:
     """Takes events from the buffer to the database, by the way that all reports go."""
 
     def __init__(self, app: Flask, pbx: Pbx, buffer: Buffer) -> None:
-        self._intake = app_state(app).get(Intake)
+        self._group_commit = app_state(app).get(GroupCommit)
         self._waker = get_waker(app)
         self._pbx = pbx
         self._buffer = buffer
@@ -54,7 +54,7 @@ class Storer:
                 continue
             pause = FIRST_PAUSE_SECONDS
             self._buffer.take_away(len(batch))
-            if self._intake.take_wake():
+            if self._group_commit.take_wake():
                 self._waker.wake()
 
     def _store(self, batch: list[TrackedEvent]) -> None:
@@ -63,7 +63,7 @@ class Storer:
         Raises UnavailableError or SQLAlchemyError where it is not for the events that they are not.
         """
         try:
-            accepted = self._intake.submit(self._pbx, None, [event.report for event in batch])
+            accepted = self._group_commit.submit(self._pbx, None, [event.report for event in batch])
         except (IntegrityError, DataError) as error:
             self._store_others(batch, error)
         except (UnavailableError, SQLAlchemyError):

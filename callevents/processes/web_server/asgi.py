@@ -82,14 +82,14 @@ class Front:
         if plain is None:
             return False
         try:
-            accepted = await express.intake.submit_soon(
+            accepted = await express.group_commit.submit_soon(
                 plain.sender.pbx, plain.sender.token_id, plain.reports, self._storing
             )
         except Exception as error:  # noqa: BLE001  # answered on the long way, whatever it is
             express.note_failure(plain, error)
             return False
         await _answer(plain, accepted, send)
-        if express.intake.owes_wake:
+        if express.group_commit.owes_wake:
             self._waking.submit(express.wake)
         return True
 

@@ -15,7 +15,7 @@ from callevents.config.settings import Settings
 from callevents.delivery.engine import Engine
 from callevents.extensions import app_state, db
 from callevents.operations.key_rotation import find_unreadable
-from callevents.operations.scheduler import Keeper
+from callevents.operations.scheduler import Scheduler
 from callevents.processes.worker.rq_worker import Drainer, DrainWorker
 from callevents.security.encryption import UnreadableError
 
@@ -30,18 +30,18 @@ def run(app: Flask) -> int:
     settings = app_state(app).settings
     with app.app_context():
         engine = Engine(db.engine, settings)
-        keeper = Keeper(db.engine, settings)
+        scheduler = Scheduler(db.engine, settings)
         _check_secrets()
     Drainer.engine = engine
     engine.start()
-    keeper.start()
+    scheduler.start()
     log.info("worker started", threads=settings.worker_threads)
     try:
         _work(engine, settings)
     finally:
         _take_signals(engine)
         engine.close()
-        keeper.close()
+        scheduler.close()
         log.info("worker stopped")
     return 0
 

@@ -11,7 +11,7 @@ from callevents.vendors.tracking.events import Hangup
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message, cause_of, id_of, moment_of, text_of
 from callevents.vendors.tracking.legs import MAX_LEGS, Role
-from callevents.vendors.tracking.restored_leg import KnownLeg
+from callevents.vendors.tracking.restored_leg import RestoredLeg
 
 RING, UP = "4", "6"
 #: Where a message has its time, and in which part of a second.
@@ -65,7 +65,7 @@ class AsteriskTracker(Dialling):
                 self._legs.hear(leg)
         return events
 
-    def restore(self, legs: Iterable[KnownLeg]) -> None:
+    def restore(self, legs: Iterable[RestoredLeg]) -> None:
         """Follow legs that were followed before; whether they still run, a list has to tell."""
         for leg in legs:
             self._keep(Channel(name="", **leg.values()))

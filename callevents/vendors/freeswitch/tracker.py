@@ -25,7 +25,7 @@ from callevents.vendors.tracking.fields import (
     text_of,
 )
 from callevents.vendors.tracking.legs import MAX_LEGS, Role
-from callevents.vendors.tracking.restored_leg import KnownLeg
+from callevents.vendors.tracking.restored_leg import RestoredLeg
 from callevents.vendors.tracking.tracker import Tracker
 
 #: Where a message has its time, and in which part of a second.
@@ -84,7 +84,7 @@ class FreeswitchTracker(Tracker[Channel]):
                 self._legs.hear(leg)
         return events
 
-    def restore(self, legs: Iterable[KnownLeg]) -> None:
+    def restore(self, legs: Iterable[RestoredLeg]) -> None:
         """Follow legs that were followed before; whether they still run, a list has to tell."""
         for leg in legs:
             self._keep(Channel(name="", is_inbound=leg.role is Role.CALLER, **leg.values()))

@@ -13,7 +13,7 @@ ANSWERS = {EventType.ANSWER_IN, EventType.ANSWER_OUT}
 
 
 @dataclass(kw_only=True)
-class KnownLeg:
+class RestoredLeg:
     """A leg that was followed and has not hung up."""
 
     id: str
@@ -34,16 +34,16 @@ class KnownLeg:
         return vars(self) | {"is_answered": is_answered, "is_doubtful": True}
 
 
-def know(reports: Iterable[Report]) -> list[KnownLeg]:
+def know(reports: Iterable[Report]) -> list[RestoredLeg]:
     """Return the legs that these reports, in order, have told of and not hung up."""
-    legs: dict[str, KnownLeg] = {}
+    legs: dict[str, RestoredLeg] = {}
     for report in reports:
         if report.event_type is EventType.HANGUP:
             legs.pop(report.leg_id, None)
             continue
         leg = legs.setdefault(
             report.leg_id,
-            KnownLeg(id=report.leg_id, call_id=report.call_id, extension=report.extension),
+            RestoredLeg(id=report.leg_id, call_id=report.call_id, extension=report.extension),
         )
         leg.sent.add(report.event_type)
         leg.peer, leg.caller_number = report.peer, report.caller_number

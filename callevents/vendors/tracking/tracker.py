@@ -11,7 +11,7 @@ from callevents.vendors.tracking.events import Hangup, TrackedEvent, make_event
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.legs import MAX_LEGS, Leg, Legs, LegT, Role
-from callevents.vendors.tracking.restored_leg import KnownLeg
+from callevents.vendors.tracking.restored_leg import RestoredLeg
 
 #: So many hangups are remembered: a list of running calls may still name such a leg.
 MAX_ENDED = 1000
@@ -66,7 +66,7 @@ class Tracker(Generic[LegT]):
         """Take over the running calls; return the hangups of what ended while we were away."""
         raise NotImplementedError
 
-    def restore(self, legs: Iterable[KnownLeg]) -> None:
+    def restore(self, legs: Iterable[RestoredLeg]) -> None:
         """Follow legs that were followed before; whether they still run, a list has to tell."""
         raise NotImplementedError
 

@@ -84,7 +84,7 @@ def look(pbx: Pbx) -> dict[str, Any]:
     """Return what the part of the page about the connector shows."""
     connector = connectors.find_connector(pbx)
     shown = _shown(connector) if connector else None
-    proposed = suggestions.count_proposals(pbx)
+    proposed = suggestions.count_suggestions(pbx)
     version = _version(connector, shown, proposed)
     return {"connector": connector, "shown": shown, "proposed": proposed, "version": version}
 

@@ -102,5 +102,5 @@ def version_of(deliveries: Iterable[Delivery], *more: object) -> str:
         facts = (one.id, one.state, one.attempts, one.due_at, one.claimed_at, one.url, one.method)
         origin = find_paused_origin(one)
         paused = origin and (origin.probe_at, origin.error)
-        digest.update(repr((*facts, one.resent_at, one.parked, paused)).encode())
+        digest.update(repr((*facts, one.resent_at, one.deferred, paused)).encode())
     return digest.hexdigest()[:24]

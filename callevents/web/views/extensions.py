@@ -70,8 +70,8 @@ def index(slug: str) -> str:
             pbx, view.search, sort=view.sort, descending=view.descending, page=view.page
         ),
         suspended=suspension.count_suspended(pbx),
-        proposals=() if view.search else suggestions.list_proposals(pbx),
-        proposed=suggestions.count_proposals(pbx),
+        suggestions=() if view.search else suggestions.list_suggestions(pbx),
+        proposed=suggestions.count_suggestions(pbx),
     )
 
 

@@ -18,7 +18,7 @@ from callevents.web.dialogs import posted
 from callevents.web.hook_form import HookForm, Signing
 from callevents.web.hook_table import Target, load_table
 from callevents.web.request_preview import example_request
-from callevents.web.test_request import Trial, try_out
+from callevents.web.test_request import RequestTest, send_test
 from callevents.web.url_converters import find_place, place_of
 from callevents.web.views.extensions import View
 
@@ -88,7 +88,7 @@ def test(slug: str, place: str, event_type: EventType) -> Any:
     """Make that request at once, marked as a test, and show the answer."""
     target = _typed_target(slug, place, event_type)
     form = HookForm.of(request.form, target.hook)
-    trial = try_out(form, target, current_user.id)
+    trial = send_test(form, target, current_user.id)
     if htmx.is_htmx():
         return render_template("hooks/_trial.html", trial=trial)
     return _dialog(form, target, trial)
@@ -155,7 +155,7 @@ def _typed_target(slug: str, place: str, event_type: EventType) -> Target:
     return Target(pbx, extension, event_type, hook)
 
 
-def _dialog(form: HookForm, target: Target, trial: Trial | None = None) -> Any:
+def _dialog(form: HookForm, target: Target, trial: RequestTest | None = None) -> Any:
     return dialogs.show(
         "hooks/edit.html",
         status=422 if form.errors else 200,

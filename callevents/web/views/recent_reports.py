@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, render_template
 
-from callevents.ingest.recent import list_heard
+from callevents.ingest.recent import list_recent_reports
 from callevents.pbxs import pbxs
 from callevents.web import htmx
 
@@ -16,7 +16,7 @@ bp = Blueprint("reports", __name__, url_prefix="/pbxs/<slug>/reports")
 def show(slug: str) -> Any:
     """Show what came; to a poll, answer only if something has changed."""
     pbx = pbxs.get_pbx(slug)
-    heard = list_heard(pbx)
+    heard = list_recent_reports(pbx)
     facts = [(one.at, one.event and one.event.id, one.requests, one.reason) for one in heard]
     version = sha256(repr(facts).encode()).hexdigest()[:24]
     if htmx.has_version(version):

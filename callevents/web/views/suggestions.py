@@ -10,7 +10,7 @@ from callevents.web import dialogs
 from callevents.web.views.connectors import CHANGED as CONNECTOR_CHANGED
 from callevents.web.views.extensions import CHANGED
 
-bp = Blueprint("proposals", __name__, url_prefix="/pbxs/<slug>/proposals")
+bp = Blueprint("suggestions", __name__, url_prefix="/pbxs/<slug>/proposals")
 
 NOTHING = "Nothing is selected. Tick the numbers first."
 
@@ -19,7 +19,7 @@ NOTHING = "Nothing is selected. Tick the numbers first."
 def add(slug: str) -> Any:
     """Add the chosen numbers, or all that are proposed, as extensions."""
     numbers = None if "all" in request.form else _chosen()
-    added = suggestions.add_proposals(pbxs.get_pbx(slug), numbers)
+    added = suggestions.add_suggestions(pbxs.get_pbx(slug), numbers)
     db.session.commit()
     if numbers == []:
         return _finish(slug, NOTHING)
@@ -32,7 +32,7 @@ def add(slug: str) -> Any:
 def dismiss(slug: str) -> Any:
     """Offer the chosen numbers no more, until they are reported."""
     numbers = _chosen()
-    suggestions.dismiss_proposals(pbxs.get_pbx(slug), numbers)
+    suggestions.dismiss_suggestions(pbxs.get_pbx(slug), numbers)
     db.session.commit()
     text = f"{_name(numbers)} dismissed until calls are reported." if numbers else NOTHING
     return _finish(slug, text)

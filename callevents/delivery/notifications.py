@@ -1,6 +1,6 @@
-"""The outbox of notifications: what people are to be told, kept until it has been sent.
+"""The outbox of notifications to people: queued here, sent by operations/notify.
 
-A notice is written in the transaction of what it is about, so neither is ever without the other.
+A notification is written in the same transaction as the change it reports.
 """
 
 from datetime import datetime
@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, insert, select
 
-from callevents.db.models import Extension, Hook, Notice, Pbx, new_id
+from callevents.db.models import Extension, Hook, Notification, Pbx, new_id
 from callevents.enums import Channel
 
 SUSPENDED = "hook.suspended"
 
 
 def announce_suspension(connection: Connection, hook_id: int, reason: str, now: datetime) -> None:
-    """Keep a notice for each channel that the hook was suspended."""
+    """Keep a notification for each channel that the hook was suspended."""
     hook = connection.execute(
         select(Hook.event_id, Hook.event_type, Hook.method, Hook.url, Hook.failing_since)
         .add_columns(Hook.extension_id, Extension.number, Pbx.slug, Pbx.name.label("pbx_name"))
@@ -63,7 +63,7 @@ def _keep(connection: Connection, kind: str, facts: dict[str, Any], now: datetim
         }
         for channel in Channel
     ]
-    connection.execute(insert(Notice), rows)
+    connection.execute(insert(Notification), rows)
 
 
 def _text(moment: datetime | None) -> str:

@@ -10,7 +10,7 @@ DELIVERED, PENDING = DeliveryState.DELIVERED, DeliveryState.PENDING
 STOPPED = "The worker stopped during this attempt."
 
 
-class Holding:
+class BlockingReceiver:
     """A receiver that takes requests and answers them when it is told to."""
 
     def __init__(self, serve: Callable[..., RawServer]) -> None:
