@@ -9,6 +9,7 @@ from callevents.db.models import Extension, Hook, Pbx, new_event_id, new_id, utc
 from callevents.db.session import begin_write
 from callevents.enums import EventType, Method
 from callevents.extensions import db
+from callevents.hooks.hooks import find_origin
 from tests.web.conftest import Visitor
 
 HANDFUL = 12
@@ -27,6 +28,8 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
         }
         for number in range(first, first + count)
     ]
+    begin_write()
+    origin_id = find_origin("https://crm.example.com/")
     hooks = [
         {
             "event_id": new_event_id(),
@@ -37,13 +40,13 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
             "url": "https://crm.example.com/",
             "active": True,
             "note": "",
+            "origin_id": origin_id,
             "created_at": now,
             "modified_at": now,
         }
         for extension in extensions
         for event_type in EventType
     ]
-    begin_write()
     db.session.execute(insert(Extension.__table__), extensions)
     db.session.execute(insert(Hook.__table__), hooks)
     db.session.commit()
