@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from tests.running.running import ROOT
+from tests.support.programs import ROOT
 
 Values = dict[str, Any]
 

@@ -25,10 +25,10 @@ from callevents.pbxs import connectors, extensions, pbxs
 from callevents.pbxs.connectors import Access
 from callevents.vendors.asterisk import AmiParser, AsteriskTracker
 from callevents.vendors.tracking.extension_set import ExtensionSet
-from tests.listener.ami_server import AmiServer, cut_ami
-from tests.listener.pbx_server import SECRET
-from tests.pbx.recorded import read_stream
-from tests.running.running import ROOT, Program
+from tests.support.ami_server import AmiServer, cut_ami
+from tests.support.pbx_server import SECRET
+from tests.support.programs import ROOT, Program
+from tests.support.recorded_streams import read_stream
 
 MESSAGES_PER_SECOND = 500
 CALLS = (

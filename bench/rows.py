@@ -28,7 +28,7 @@ from callevents.hooks import hooks
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.pbxs import extensions, pbxs
-from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.support.databases import PostgresDatabases, SqliteDatabases
 
 BATCH = 50
 BATCHES = 40

@@ -1,7 +1,7 @@
 """What tests share: an application on an empty database, a worker, a receiver, people."""
 
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,19 @@ from callevents.extensions import app_state, db
 from callevents.hooks import hooks
 from callevents.ingest.discarded import DiscardedReports
 from callevents.pbxs import extensions, pbxs
-from tests.aged import AddEvents
-from tests.compiled import Templates, routes_compiled_once, statements_compiled_once
-from tests.databases import PostgresDatabases, SqliteDatabases
-from tests.ports import find_free_port
-from tests.receiver import Receiver
+from tests.support.aged_events import AddEvents
+from tests.support.compiled import Templates, routes_compiled_once, statements_compiled_once
+from tests.support.databases import PostgresDatabases, SqliteDatabases
+from tests.support.log_capture import Logged, capture_log
+from tests.support.ports import find_free_port
+from tests.support.programs import Program
+from tests.support.receiver import Receiver
+
+RunPython = Callable[..., Program]
 
 SECRET_KEY = "for tests only, and long enough for the rule"
 #: Folders whose tests take seconds each. They begin first, so that none is left over at the end.
-SLOW_FOLDERS = ("running", "browser", "journeys", "faults", "sip")
+SLOW_FOLDERS = ("supervisor", "web_server", "browser", "journeys", "faults", "sip")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -171,6 +175,13 @@ def let_go(app: Flask) -> None:
 
 
 @pytest.fixture
+def logged(app: Flask) -> Iterator[Logged]:
+    """What is logged during the test."""
+    with capture_log() as logged:
+        yield logged
+
+
+@pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """Somebody who has not signed in, or a PBX."""
     return app.test_client()
@@ -184,6 +195,15 @@ def pbx(app: Flask) -> Pbx:
     pbx.token = token
     db.session.commit()
     return pbx
+
+
+@pytest.fixture
+def other_pbx(app: Flask) -> Pbx:
+    """Another PBX, named 'Branch'."""
+    begin_write()
+    other, _ = pbxs.add_pbx("Branch")
+    db.session.commit()
+    return other
 
 
 @pytest.fixture
@@ -206,6 +226,20 @@ def engine(app: Flask, settings: Settings) -> Iterator[Engine]:
     engine = Engine(db.engine, settings)
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> Iterator[RunPython]:
+    """Runs Python with these arguments and settings, in the test's own folder."""
+    started: list[Program] = []
+
+    def run(*command: str, cwd: Path = tmp_path, **settings: str) -> Program:
+        started.append(Program(*command, cwd=cwd, **settings))
+        return started[-1]
+
+    yield run
+    for program in reversed(started):
+        program.end()
 
 
 class Configure:

@@ -5,8 +5,8 @@ from flask.testing import FlaskClient
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType, Method
 from tests.conftest import Configure
-from tests.receiver import Receiver
-from tests.waiting import wait_for_state
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for_state
 
 
 def test_event_reaches_its_receiver_with_all_parameters(

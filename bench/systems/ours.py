@@ -14,8 +14,8 @@ from callevents.enums import EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks
 from callevents.pbxs import extensions, pbxs
-from tests.databases import PostgresDatabases
-from tests.running.running import ROOT, clean_environment
+from tests.support.databases import PostgresDatabases
+from tests.support.programs import ROOT, clean_environment
 
 #: What a measurement needs and no installation would: a receiver on this machine, one PBX that
 #: reports as much as a thousand.

@@ -1,27 +1,18 @@
 """What the tests of the routes for programs share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from callevents.db.models import CallEvent, Delivery, SeenExtension
 from callevents.extensions import db
-from tests.core.logged import Logged, capture_log
 
 Send = Callable[..., TestResponse]
 EVENT = {"event": "dial-in", "ext": "101"}
-
-
-@pytest.fixture
-def logged(app: Flask) -> Iterator[Logged]:
-    """What is logged during the test."""
-    with capture_log() as logged:
-        yield logged
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.extensions import db
-from tests.core.faults import missing_table
-from tests.core.logged import Logged, capture_log
-from tests.running.running import find_free_port
+from tests.support.database_faults import missing_table
+from tests.support.log_capture import Logged, capture_log
+from tests.support.programs import find_free_port
 
 
 def test_living(client: FlaskClient) -> None:

@@ -19,7 +19,7 @@ from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
 from tests.conftest import Configure
-from tests.core.logged import Logged
+from tests.support.log_capture import Logged
 
 URL = "/ingest/head-office"
 

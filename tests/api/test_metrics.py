@@ -16,7 +16,7 @@ from callevents.enums import DeliveryState
 from callevents.extensions import app_state, db
 from callevents.operations.heartbeat import InstanceId, beat
 from callevents.operations.statistics import refresh
-from tests.aged import AddEvents
+from tests.support.aged_events import AddEvents
 
 TOKEN = "a token for tests"
 

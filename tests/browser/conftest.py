@@ -17,7 +17,7 @@ from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.enums import Role
 from callevents.extensions import db
-from tests.databases import SqliteDatabases
+from tests.support.databases import SqliteDatabases
 
 PASSWORD = "long enough for a test"
 #: Generous, because the machine may be busy with other tests.

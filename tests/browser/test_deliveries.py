@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from callevents.delivery.engine import Engine
 from callevents.enums import EventType
 from tests.conftest import Configure
-from tests.receiver import Receiver, Reply
+from tests.support.receiver import Receiver, Reply
 
 
 def test_new_deliveries_appear_by_themselves(

@@ -12,9 +12,9 @@ from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.operations.statistics import refresh
 from callevents.pbxs import extensions
-from tests.aged import AddEvents
 from tests.browser.conftest import check_accessibility
 from tests.conftest import Configure
+from tests.support.aged_events import AddEvents
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from tests.browser.conftest import (
     scrolls_sideways,
 )
 from tests.conftest import Configure
-from tests.receiver import Receiver
-from tests.waiting import wait_for_state
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for_state
 
 BASE = "/pbxs/head-office"
 LONG_URL = "https://crm.example.com/api/v2/tenants/northern-branch/calls/screen-pop?tenant=7&key=1"

@@ -10,7 +10,7 @@ from callevents.delivery.request.load import read_template
 from callevents.extensions import cipher
 from tests.browser.conftest import NARROW, People, check_accessibility
 from tests.browser.test_event_table import extension, row, stored_hooks
-from tests.receiver import Receiver, Reply
+from tests.support.receiver import Receiver, Reply
 
 __all__ = ["extension"]
 

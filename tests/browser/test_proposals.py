@@ -8,7 +8,7 @@ from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions, suggestions
 from tests.browser.conftest import NARROW, People, check_accessibility, scrolls_sideways
-from tests.listed import follow, know
+from tests.support.connected_pbx import follow, know
 
 PAGE = "/pbxs/head-office"
 NAMES = {"201": "Anna Schmidt", "202": "", "203": "Front desk with a rather long name", "204": ""}

@@ -1,1 +1,1 @@
-"""Deliveries: request, addresses, HTTP client, claim, record, engine."""
+"""From a stored delivery to an attempt: claim, share, send, record, retry."""

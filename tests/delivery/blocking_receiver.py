@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from callevents.enums import DeliveryState
-from tests.delivery.raw import Connection, RawServer
+from tests.support.raw_server import Connection, RawServer
 
 DELIVERED, PENDING = DeliveryState.DELIVERED, DeliveryState.PENDING
 STOPPED = "The worker stopped during this attempt."

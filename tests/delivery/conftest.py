@@ -19,10 +19,9 @@ from callevents.extensions import db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from tests.conftest import Configure
-from tests.core.logged import Logged, capture_log
 from tests.delivery.blocking_receiver import BlockingReceiver
-from tests.delivery.raw import RawServer, Talk
-from tests.receiver import Receiver
+from tests.support.raw_server import RawServer, Talk
+from tests.support.receiver import Receiver
 
 Serve = Callable[..., RawServer]
 MakeTransport = Callable[..., HttpClient]
@@ -71,13 +70,6 @@ def make_transport(tmp_path: Path) -> Iterator[MakeTransport]:
 def http_client(make_transport: MakeTransport) -> HttpClient:
     """A patient HTTP client that may go to loopback."""
     return make_transport()
-
-
-@pytest.fixture
-def logged(app: Flask) -> Iterator[Logged]:
-    """What is logged during the test."""
-    with capture_log() as logged:
-        yield logged
 
 
 @pytest.fixture

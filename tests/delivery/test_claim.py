@@ -14,8 +14,8 @@ from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks
 from tests.conftest import Configure
-from tests.delivery.claims import LEASE, MOMENT, claim, is_due, load, look
 from tests.delivery.conftest import ReportEvents, get_delivery
+from tests.support.claims import LEASE, MOMENT, claim, is_due, load, look
 
 
 @pytest.fixture

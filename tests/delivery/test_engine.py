@@ -9,9 +9,9 @@ from callevents.enums import EventType
 from tests.conftest import Configure
 from tests.delivery.blocking_receiver import DELIVERED, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery, list_attempts
-from tests.delivery.raw import answers
-from tests.receiver import Receiver, Reply
-from tests.waiting import wait_for_state
+from tests.support.raw_server import answers
+from tests.support.receiver import Receiver, Reply
+from tests.support.waiting import wait_for_state
 
 
 def test_drain_hands_out_more_than_there_are_threads(

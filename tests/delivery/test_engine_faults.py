@@ -9,12 +9,12 @@ from callevents.db.session import write_transaction
 from callevents.enums import EventType, Method
 from callevents.extensions import db
 from tests.conftest import Configure
-from tests.core.faults import missing_table
-from tests.core.logged import Logged
 from tests.delivery.blocking_receiver import DELIVERED, PENDING, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery
-from tests.receiver import Receiver
-from tests.waiting import wait_for_state, wait_until
+from tests.support.database_faults import missing_table
+from tests.support.log_capture import Logged
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for_state, wait_until
 
 
 def test_bad_row_stops_no_other(

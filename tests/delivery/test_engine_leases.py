@@ -10,13 +10,13 @@ from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from tests.conftest import Configure
-from tests.core.faults import before_statement, missing_table
-from tests.core.logged import Logged
 from tests.delivery.blocking_receiver import DELIVERED, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery
-from tests.delivery.raw import Connection
-from tests.receiver import Receiver
-from tests.waiting import wait_for_delivery, wait_for_state, wait_until
+from tests.support.database_faults import before_statement, missing_table
+from tests.support.log_capture import Logged
+from tests.support.raw_server import Connection
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for_delivery, wait_for_state, wait_until
 
 
 def test_disabled_between_claim_and_load(

@@ -9,13 +9,13 @@ from callevents.delivery.engine import Engine
 from callevents.enums import EventType
 from callevents.extensions import db
 from tests.conftest import Configure
-from tests.core.faults import before_statement, missing_table
-from tests.core.logged import Logged
 from tests.delivery.blocking_receiver import DELIVERED, PENDING, STOPPED, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery, list_attempts
-from tests.delivery.raw import hangs
-from tests.receiver import Receiver
-from tests.waiting import wait_until
+from tests.support.database_faults import before_statement, missing_table
+from tests.support.log_capture import Logged
+from tests.support.raw_server import hangs
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_until
 
 
 def test_close_waits_for_running_attempts(

@@ -15,10 +15,10 @@ from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from tests.conftest import Configure
-from tests.delivery.claims import LEASE, MOMENT, claim, load
 from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery, list_attempts
-from tests.receiver import Receiver, Reply
-from tests.waiting import wait_for_state, wait_until
+from tests.support.claims import LEASE, MOMENT, claim, load
+from tests.support.receiver import Receiver, Reply
+from tests.support.waiting import wait_for_state, wait_until
 
 FAILED, PENDING = DeliveryState.FAILED, DeliveryState.PENDING
 NOW = utc_now()

@@ -28,11 +28,11 @@ from callevents.hooks import hooks
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from tests.conftest import Configure
-from tests.core.logged import Logged
-from tests.delivery.claims import LEASE, claim, load
 from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery
-from tests.receiver import Arrival, Receiver, Reply
-from tests.waiting import wait_until
+from tests.support.claims import LEASE, claim, load
+from tests.support.log_capture import Logged
+from tests.support.receiver import Arrival, Receiver, Reply
+from tests.support.waiting import wait_until
 
 NOW = utc_now()
 SUCCESS, SILENCE = Response(NOW, 1, "", 200), Response(NOW, 1, "Nothing.", is_silent=True)

@@ -8,7 +8,7 @@ import pytest
 from callevents.enums import Format
 from callevents.vendors.registry import READERS
 from callevents.vendors.setup import MAKES
-from tests.running.running import ROOT
+from tests.support.programs import ROOT
 
 DOCS = ROOT / "docs"
 FOLDER = DOCS / "integrations"

@@ -21,7 +21,7 @@ from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.options import HookOptions
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
-from tests.receiver import Arrival, Receiver
+from tests.support.receiver import Arrival, Receiver
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "verify.md"
 SNIPPETS = dict(re.findall(r"^```(python|php|js)\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S))

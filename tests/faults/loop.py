@@ -9,7 +9,7 @@ from tests.faults.calls import EVENTS, Pbx, Reported
 from tests.faults.receivers import Bad, Healthy, Listening, listening
 from tests.faults.systems import System
 from tests.faults.verdict import Verdict, find_latencies, judge
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 #: Between two faults, at least and at most.
 PAUSE_SECONDS = (0.3, 1.8)

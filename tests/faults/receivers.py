@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.delivery.raw import OK_AND_CLOSE, Connection, RawServer, Talk, answers
 from tests.faults.names import ALLOWED, NAME, REFUSED
-from tests.receiver import Arrival, Receiver, Reply
+from tests.support.raw_server import OK_AND_CLOSE, Connection, RawServer, Talk, answers
+from tests.support.receiver import Arrival, Receiver, Reply
 
 METADATA = "http://169.254.169.254/latest/meta-data/"
 HUGE_BYTES = 100 * 1024 * 1024

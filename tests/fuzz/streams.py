@@ -10,7 +10,7 @@ from callevents.vendors.freeswitch.esl import BODY
 from callevents.vendors.sources import SOURCES
 from callevents.vendors.tracking.fields import Message
 from tests.fuzz.spoiling import odd_text, odd_value, spoil
-from tests.pbx.recorded import EXPECTED, read_messages
+from tests.support.recorded_streams import EXPECTED, read_messages
 
 CALLS_AT_ONCE = 12
 #: Calls that begin at the same time in a flood.

@@ -34,7 +34,7 @@ from tests.fuzz.checks import (
 from tests.fuzz.examples import TEXTS
 from tests.fuzz.spoiling import Values, spoil_bytes, spoil_document
 from tests.fuzz.streams import Stream
-from tests.pbx.recorded import EXTENSIONS
+from tests.support.recorded_streams import EXTENSIONS
 
 #: Fewer than in the product, so that it is reached.
 MAX_LEGS = 500

@@ -8,10 +8,10 @@ import pytest
 import requests
 
 from callevents.enums import EventType
-from tests.databases import PostgresDatabases, SqliteDatabases
-from tests.receiver import Receiver
-from tests.running.commands import Commands
-from tests.running.running import CallEvents
+from tests.support.commands import Commands
+from tests.support.databases import PostgresDatabases, SqliteDatabases
+from tests.support.programs import CallEvents
+from tests.support.receiver import Receiver
 
 LEASE_SECONDS = "2"
 

@@ -9,7 +9,7 @@ import requests
 
 from tests.journeys.asterisk_calls import SCENARIOS, read_fields, read_queries
 from tests.journeys.conftest import Product
-from tests.receiver import Arrival, Receiver
+from tests.support.receiver import Arrival, Receiver
 
 EXPECTED = Path(__file__).with_name("asterisk_calls.json")
 EVENTS = ("dial-out", "dial-in", "hangup", "answer-in", "answer-out")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.journeys.conftest import Product
-from tests.listener.ami_server import AmiServer
-from tests.listener.pbx_server import SECRET
-from tests.listener.test_following import find_call, middle
-from tests.receiver import Arrival, Receiver
+from tests.processes.listener.test_follower import find_call, middle
+from tests.support.ami_server import AmiServer
+from tests.support.pbx_server import SECRET
+from tests.support.receiver import Arrival, Receiver
 
 EXPECTED = Path(__file__).with_name("asterisk_stream.json")
 CALLS = ("s01", "s13", "s22")

@@ -3,8 +3,8 @@
 import threading
 
 from tests.journeys.conftest import LEASE_SECONDS, Product, arrived_legs, report_calls
-from tests.receiver import Receiver, Reply
-from tests.waiting import wait_until
+from tests.support.receiver import Receiver, Reply
+from tests.support.waiting import wait_until
 
 
 def test_same_event_sent_twice_is_delivered_once(office: Product, receiver: Receiver) -> None:

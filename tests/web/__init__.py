@@ -1,1 +1,1 @@
-"""The pages' server side: what they ask the database, and what they make of hostile input."""
+"""The pages without a browser: what they show, change, and refuse."""

@@ -8,10 +8,10 @@ from callevents.delivery.log import queries
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from tests.conftest import Configure
-from tests.receiver import Receiver
-from tests.waiting import wait_for_state
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for_state
 from tests.web.conftest import Visitor
-from tests.web.test_deliveries import report
+from tests.web.views.test_deliveries import report
 
 SECRET = "open-sesame-4711"
 BASE = "/pbxs/head-office"

@@ -1,0 +1,316 @@
+"""What cannot be taken, and hostile requests: clear answers, and nothing stored half."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from callevents import create_app
+from callevents.config.settings import Settings
+from callevents.enums import EventType
+from callevents.extensions import db
+from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
+from tests.conftest import Configure, let_go
+from tests.support.database_faults import missing_table, refused_inserts
+from tests.support.log_capture import Logged
+from tests.support.programs import find_free_port
+
+URL = "/ingest/head-office"
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "detail"),
+    [
+        ("{", JSON, "The body is not JSON: Expecting property name enclosed in double quotes in"),
+        ("hello", JSON, "The body is not JSON: Expecting value in line 1, column 1."),
+        ("{} {}", JSON, "The body is not JSON: Extra data in line 1, column 4."),
+        ("{}\n{", JSON, "Line 2 is not JSON."),
+        ("7", JSON, "The body must be a JSON object, or an array of objects."),
+        ('"x"', JSON, "The body must be a JSON object, or an array of objects."),
+        ("null", JSON, "The body must be a JSON object, or an array of objects."),
+        ('{"a": NaN}', JSON, "The body is not JSON that can be taken"),
+        ('{"a": -Infinity}', JSON, "The body is not JSON that can be taken"),
+        ('{"a": ' + "1" * 5000 + "}", JSON, "The body is not JSON that can be taken"),
+        ("[" * DEEP, JSON, "The body is not JSON that can be taken"),
+        ('{"a":' * DEEP, JSON, "The body is not JSON that can be taken"),
+        ("[" * DEEP + "]" * DEEP, "", "The body is not JSON that can be taken"),
+        ("[]", JSON, "There is no event in this request."),
+        ("{}\nx", "application/x-ndjson", "Line 2 is not JSON."),
+        ("\n\n{} {}", "application/x-ndjson", "Line 3 is not JSON."),
+        ("[" * DEEP, "application/x-ndjson", "Line 1 is not JSON."),
+        ("NaN", "application/x-ndjson", "Line 1 is not JSON."),
+        (b'{"a": "\xff"}', JSON, "The body is not UTF-8: byte 8 cannot be read."),
+        (b"\xff\xfe{\x00}\x00", JSON, "The body is not UTF-8: byte 1 cannot be read."),
+        (b"event=\xff", FORM, "The form is not UTF-8. Percent-encode the UTF-8 bytes"),
+        (b"event=%FF", FORM, "The form is not UTF-8. Percent-encode the UTF-8 bytes"),
+        ("event=1&event=2", FORM, "The field 'event' is given twice, with different values."),
+        ("&".join(f"a{n}=1" for n in range(201)), FORM, "The form has more than 200 fields."),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_unreadable_bodies(send: Send, data: str | bytes, content_type: str, detail: str) -> None:
+    """400 says what cannot be read, and where."""
+    document = check_problem(send(data=data, content_type=content_type), 400)
+    assert document["detail"].startswith(detail)
+    assert is_empty()
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("event=%FF", "The query is not UTF-8. Percent-encode the UTF-8 bytes"),
+        ("event=%C3", "The query is not UTF-8."),
+        ("ext=1&ext=2", "The field 'ext' is given twice, with different values."),
+        ("&".join(f"a{n}=1" for n in range(201)), "The query has more than 200 fields."),
+    ],
+)
+def test_unreadable_queries(client: FlaskClient, token: str, query: str, detail: str) -> None:
+    """A query is read as strictly as a form."""
+    answer = client.get(f"{URL}?{query}", headers={"Authorization": f"Bearer {token}"})
+    assert check_problem(answer, 400)["detail"].startswith(detail)
+    assert is_empty()
+
+
+def test_same_value_twice_is_no_contradiction(client: FlaskClient, token: str) -> None:
+    """A field that comes twice with the same value is read once."""
+    assert client.get(f"{URL}?event=0&ext=1&ext=1&token={token}").status_code == 202
+
+
+def test_duplicate_fields_in_json(send: Send) -> None:
+    """JSON's last value of a name counts, as everywhere; two names of a field must agree."""
+    data = '{"event": "ring", "event": "dial-in", "ext": "101"}'
+    assert send(data=data, content_type=JSON).status_code == 202
+    document = check_problem(send(json={**EVENT, "extension": "102"}), 422)
+    assert document["errors"] == [
+        {"field": "extension", "rule": "This is given twice, with different values."}
+    ]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/xml", "image/png", "application/octet-stream", "x"]
+)
+def test_other_content_types(send: Send, content_type: str) -> None:
+    """415 names the type and those that are taken."""
+    document = check_problem(send(data="<a/>", content_type=content_type), 415)
+    assert document["detail"] == (
+        f"The content type {content_type!r} is not taken. Send {FORM}, {JSON} or "
+        "application/x-ndjson."
+    )
+
+
+def test_compressed_bodies(send: Send, token: str) -> None:
+    """A compressed body is not unpacked, so that none can grow."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Encoding": "gzip"}
+    document = check_problem(send(data=b"\x1f\x8b", headers=headers), 415)
+    assert document["detail"] == "Compressed bodies are not taken; send the body as it is."
+
+
+@pytest.mark.parametrize("content_type", [JSON, FORM, "application/x-ndjson", "", "text/plain"])
+def test_ten_megabytes(send: Send, content_type: str) -> None:
+    """A body over 1 MiB is refused whatever it is."""
+    document = check_problem(send(data=b"[" * 10_000_000, content_type=content_type), 413)
+    assert document["detail"] == "The request is larger than 1 MiB."
+    assert is_empty()
+
+
+def multipart(value: bytes) -> dict[str, object]:
+    """Return a multipart form with that peer."""
+    head = b'--b\r\nContent-Disposition: form-data; name="peer"\r\n\r\n'
+    content_type = "multipart/form-data; boundary=b"
+    return {"data": head + value + b"\r\n--b--\r\n", "content_type": content_type}
+
+
+def test_ten_megabytes_in_a_part(send: Send) -> None:
+    """A huge multipart form is refused as well, and up to 1 MiB it is like any other."""
+    check_problem(send(query_string=EVENT, **multipart(b"x" * 10_000_000)), 413)
+    document = check_problem(send(query_string=EVENT, **multipart(b"x" * 900_000)), 422)
+    assert document["detail"] == "peer: At most 255 characters are possible."
+    assert is_empty()
+    assert send(query_string=EVENT, **multipart(b"x" * 255)).status_code == 202
+
+
+@pytest.mark.parametrize("content_type", [JSON, "application/x-ndjson"])
+@pytest.mark.parametrize("count", [1000, 1001])
+def test_number_of_events(send: Send, content_type: str, count: int) -> None:
+    """A thousand events fit into a request, one more does not."""
+    events = [json.dumps({**EVENT, "id": str(n)}) for n in range(count)]
+    data = "[" + ",".join(events) + "]" if content_type == JSON else "\n".join(events)
+    answer = send(data=data, content_type=content_type)
+    if count == 1000:
+        assert answer.status_code == 202
+        assert len(stored()) == 1000
+    else:
+        detail = check_problem(answer, 413)["detail"]
+        assert detail.startswith("At most 1,000 events fit into a request")
+        assert is_empty()
+
+
+@pytest.mark.parametrize("data", [b"", b"  \r\n"])
+def test_empty_bodies(send: Send, data: bytes) -> None:
+    """A request that says nothing lacks both fields."""
+    document = check_problem(send(data=data, content_type=JSON), 422)
+    assert [error["field"] for error in document["errors"]] == ["event", "extension"]
+
+
+@pytest.mark.parametrize(
+    "value", ["\x00", "a\x00b", "\x1b[2J", "\ud800", "\udfff\ud800", "x" * 300, ["a"], {}, True]
+)
+@pytest.mark.parametrize("field", ["peer", "call", "leg", "id", "ext"])
+def test_hostile_values(send: Send, field: str, value: object) -> None:
+    """Values that no database or page could take are refused with the field's name."""
+    document = check_problem(send(json={**EVENT, field: value}), 422)
+    [error] = document["errors"]
+    assert error["field"] == {
+        "call": "call_id",
+        "leg": "leg_id",
+        "ext": "extension",
+    }.get(field, field)
+    assert is_empty()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("a\x00b", "a b"), ("Ana\r\nPop\ud800", "Ana Pop"), ("x" * 300, "x" * 255)]
+)
+def test_odd_names_lose_no_event(send: Send, name: str, kept: str) -> None:
+    """An event with a caller's name that cannot be kept as it is, is taken with what can."""
+    assert send(json={**EVENT, "caller_name": name}).status_code == 202
+    [event] = stored()
+    assert event.caller_name == kept
+
+
+@pytest.mark.parametrize(
+    "name", ["\x00", "\ud800", "a" * 100_000, "<script>", "'; DROP TABLE x;--"]
+)
+def test_hostile_names(send: Send, name: str) -> None:
+    """Whatever an unknown field is called, the event is taken and the name told."""
+    answer = send(json={**EVENT, name: "x"})
+    assert answer.status_code == 202
+    assert answer.get_json()["ignored"] == [name]
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "'; DROP TABLE pbx;--", "{{7*7}}"])
+def test_texts_stay_texts(send: Send, text: str) -> None:
+    """What would mean something elsewhere is stored as it came."""
+    assert send(json={**EVENT, "caller_name": text, "ext": text}).status_code == 202
+    [event] = stored()
+    assert (event.caller_name, event.extension) == (text, text)
+
+
+@pytest.mark.parametrize(
+    "token", ["\x00", "\ud800", [[]] * 1000, 7, None, {"a": "b"}, "x" * 100_000]
+)
+def test_hostile_tokens(client: FlaskClient, pbx: object, token: object) -> None:
+    """A token of any shape is simply wrong."""
+    check_problem(client.post(URL, json={**EVENT, "token": token}), 401)
+
+
+@pytest.mark.parametrize("depth", [50, 500, 900, 950, 980])
+def test_deep_token(client: FlaskClient, pbx: object, depth: int) -> None:
+    """Nesting that JSON's reader can just bear breaks nothing behind it."""
+    data = '{"event": 0, "ext": "1", "token": ' + "[" * depth + "]" * depth + "}"
+    answer = client.post(URL, data=data, content_type=JSON)
+    assert answer.status_code in {400, 401}
+    check_problem(answer, answer.status_code)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD"])
+def test_other_methods(client: FlaskClient, token: str, method: str) -> None:
+    """Only GET and POST report; 405 says so, and nothing is stored."""
+    answer = client.open(f"{URL}?event=0&ext=1&token={token}", method=method)
+    assert answer.status_code == 405
+    assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
+    assert answer.content_type == "application/problem+json"
+    if method != "HEAD":
+        detail = check_problem(answer, 405)["detail"]
+        assert detail == "This address does not take that method."
+    assert is_empty()
+
+
+@pytest.mark.parametrize("path", ["/ingest/", "/ingest", "/ingest/head-office/", "/ingest/a/b"])
+def test_other_addresses(client: FlaskClient, pbx: object, path: str) -> None:
+    """Beside the right address a program gets a problem document too."""
+    document = check_problem(client.post(path, json=EVENT), 404)
+    assert document["detail"] == "There is nothing at this address."
+
+
+def test_too_many_events(settings: Settings, token: str) -> None:
+    """Beyond the limit 429 says how long to wait, and that is long enough."""
+    app = create_app(settings.model_copy(update={"ingest_events_per_minute": 3}))
+    client = app.test_client()
+    headers = {"Authorization": f"Bearer {token}"}
+    beginning = datetime.now(UTC).replace(microsecond=0)
+    with time_machine.travel(beginning, tick=False) as clock:
+        assert client.post(URL, json=[EVENT, EVENT], headers=headers).status_code == 202
+        clock.move_to(beginning + timedelta(seconds=20, milliseconds=600))
+        answer = client.post(URL, json=[EVENT, EVENT], headers=headers)
+        document = check_problem(answer, 429)
+        assert document["detail"] == "More than 3 events within a minute. Wait 40 seconds."
+        assert answer.headers["Retry-After"] == "40"
+        check_problem(client.post(URL, json=EVENT, headers={"X-Ingest-Token": "x"}), 401)
+        clock.shift(timedelta(seconds=40))
+        assert client.post(URL, json=[EVENT, EVENT], headers=headers).status_code == 202
+    with app.app_context():
+        assert len(stored()) == 4
+    let_go(app)
+
+
+def test_database_that_fails_in_the_middle(
+    send: Send, configure: Configure, app: Flask, logged: Logged
+) -> None:
+    """If anything cannot be stored, nothing is, the answer is 500, and the same can come again."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    configure.hook("*", EventType.DIAL_IN, "http://a/")
+    event = {**EVENT, "id": "k1", "caller_name": "Somebody"}
+    db.session.rollback()
+    with refused_inserts(db.engine, "delivery"):
+        document = check_problem(send(json=event), 500)
+    assert document["detail"] == "Something went wrong here. It has been logged."
+    assert "refused by the test" in logged.text
+    assert "Somebody" not in logged.text
+    assert is_empty()
+    assert send(json=event).status_code == 202
+
+
+def test_database_without_tables(send: Send, app: Flask) -> None:
+    """A database that is not set up is no reason to answer with anything but a problem."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    db.session.rollback()
+    with missing_table(db.engine, "call_event"):
+        answer = send(json=EVENT)
+    assert answer.status_code in {500, 503}
+    check_problem(answer, answer.status_code)
+    assert is_empty()
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def gone(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Iterator[FlaskClient]:
+    """A client of an application whose database is not there any more."""
+    url = f"postgresql://127.0.0.1:{find_free_port()}/calls"
+    if request.param == "sqlite":
+        # What was a file has become a folder.
+        (tmp_path / "calls.sqlite3").mkdir()
+        url = f"sqlite:///{tmp_path / 'calls.sqlite3'}"
+    app = create_app(Settings(data_dir=tmp_path, database_url=url, redis_url=redis_url))
+    app.testing = True
+    yield app.test_client()
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_database_that_does_not_answer(gone: FlaskClient) -> None:
+    """503 says that nothing was stored, and when to try again."""
+    for _ in range(2):
+        answer = gone.get(f"{URL}?event=0&ext=1&token=x")
+        document = check_problem(answer, 503)
+        assert document["detail"] == (
+            "The database does not answer, and the event may not be stored. Report it again."
+        )
+        assert answer.headers["Retry-After"] == "2"

@@ -1,0 +1,224 @@
+"""Reports in makers' formats, through the ingest route: read, stored, answered."""
+
+import hmac
+import json
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
+from callevents.enums import EventType, Format
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.pbxs import pbxs, tokens
+from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
+from tests.conftest import Configure
+from tests.vendors.test_fuzz import GOOD
+from tests.vendors.test_yeastar import extension, snapshot
+
+URL = "/ingest/head-office"
+CALL = {"from": "101", "to": "102", "callid": "c1"}
+
+
+def choose(pbx: Pbx, format_: str, secret: str | None = None) -> None:
+    """Choose the PBX's format."""
+    begin_write()
+    pbxs.set_format(pbxs.get_pbx(pbx.slug), format_, secret)
+    db.session.commit()
+
+
+def get(client: FlaskClient, token: str, **fields: str) -> Any:
+    """Report by a GET with the token in the query."""
+    return client.get(URL, query_string={"token": token, **fields})
+
+
+def test_call_of_kamailio(client: FlaskClient, pbx: Pbx, token: str, configure: Configure) -> None:
+    """A call that Kamailio reports becomes events and deliveries of both extensions."""
+    choose(pbx, "kamailio")
+    configure.extension("102")
+    configure.hook("102", EventType.ANSWER_IN, "http://127.0.0.1:9/")
+    for event in ("invite", "ringing", "dialog_start", "dialog_end"):
+        answer = get(client, token, event=event, **CALL)
+        assert answer.status_code == 200
+    assert [(one.event_type.slug, one.extension, one.status) for one in stored()] == [
+        ("dial-out", "101", "CALLING"),
+        ("dial-in", "102", "CALLING"),
+        ("answer-out", "101", "ANSWER"),
+        ("answer-in", "102", "ANSWER"),
+        ("hangup", "101", "ANSWER"),
+        ("hangup", "102", "ANSWER"),
+    ]
+    again = get(client, token, event="dialog_start", **CALL).get_json()["results"]
+    assert [(one["status"], one["repeated"]) for one in again] == [(200, True), (200, True)]
+
+
+def test_earlier_events_are_looked_up(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """What ends a call is told to those of whom something was accepted in this call of this PBX."""
+    choose(pbx, "kamailio")
+    get(client, token, event="invite", **CALL)
+    get(client, token, event="ringing", **{**CALL, "callid": "another"})
+    results = get(client, token, event="dialog_failed", code="486", **CALL).get_json()["results"]
+    assert len(results) == 1
+    assert [one.cause for one in stored() if one.event_type is EventType.HANGUP] == [17]
+
+
+def test_passed_over(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """What is none of the five events is no fault: 200, and a sentence why nothing came of it."""
+    choose(pbx, "kamailio")
+    answer = get(client, token, event="failed_reply", **CALL)
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "results": [],
+        "passed_over": "Kamailio's event 'failed_reply' is none of the five call events.",
+    }
+    assert is_empty()
+
+
+def test_what_is_wrong_is_said(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """A message without what its format needs is a 422 that names the field and the format."""
+    choose(pbx, "kamailio")
+    document = check_problem(get(client, token, event="invite", to="102", callid="c"), 422)
+    assert document["detail"] == "Kamailio: This is missing, or neither a text nor a number."
+    assert [error["field"] for error in document["errors"]] == ["from"]
+    document = check_problem(get(client, token, event="invite", **{**CALL, "from": "1" * 65}), 422)
+    assert document["errors"] == [
+        {"field": "extension", "rule": "At most 64 characters are possible."}
+    ]
+    assert is_empty()
+
+
+def test_token_is_needed(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """A maker's format needs the token like any other."""
+    choose(pbx, "kamailio")
+    check_problem(client.get(URL, query_string={"event": "invite", **CALL}), 401)
+    check_problem(get(client, "cet_wrong", event="invite", **CALL), 401)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.post(URL, data={"event": "invite", **CALL}, headers=headers).status_code == 200
+    assert client.post(URL, data={"event": "ringing", **CALL, "token": token}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "status"),
+    [
+        (b"\xff", "application/json", 400),
+        (b"{", "application/json", 400),
+        (b"{", "application/x-www-form-urlencoded", 400),
+        (b"[1]", "application/json", 400),
+        (b"7", "application/json", 400),
+        (b"a=%FF", "application/x-www-form-urlencoded", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"", "application/json", 422),
+    ],
+)
+def test_unreadable(send: Send, pbx: Pbx, data: bytes, content_type: str, status: int) -> None:
+    """What cannot be read at all is said as for our own format."""
+    choose(pbx, "kamailio")
+    check_problem(send(data=data, content_type=content_type), status)
+
+
+def test_json_under_a_forms_type(send: Send, pbx: Pbx) -> None:
+    """The bytes decide how a body is read: FreeSWITCH sends JSON as a form."""
+    choose(pbx, "kamailio")
+    body = json.dumps({"event": "invite", **CALL})
+    answer = send(data=body, content_type="application/x-www-form-urlencoded")
+    assert [one["status"] for one in answer.get_json()["results"]] == [202]
+
+
+def test_format_takes_effect_at_once(app: Flask, pbx: Pbx, token: str, client: FlaskClient) -> None:
+    """A process that remembers the PBX reads the next report in the format chosen by another."""
+    assert get(client, token, **EVENT).status_code == 202
+    choose(pbx, "kamailio")
+    # Well-formed in our own format, and therefore taken on the short way by who still believes it.
+    assert "passed_over" in get(client, token, **EVENT).get_json()
+    choose(pbx, "generic")
+    assert get(client, token, **EVENT).status_code == 202
+    assert get(client, token, **EVENT).status_code == 202
+    assert len(stored()) == 3
+
+
+def test_tokens_keep_their_order_and_hints(pbx: Pbx, token: str) -> None:
+    """Choosing a format leaves the tokens valid, in their order."""
+    begin_write()
+    second = tokens.add_token(pbx)
+    db.session.commit()
+    hints = [one.hint for one in tokens.list_tokens(pbx)]
+    choose(pbx, "kamailio")
+    assert [one.hint for one in tokens.list_tokens(pbx)] == hints == [token[:9], second[:9]]
+    assert tokens.find_token(pbx, token)
+    assert tokens.find_token(pbx, second)
+
+
+def test_signature_of_yeastar(send: Send, pbx: Pbx, token: str) -> None:
+    """Where a secret is set, what is not signed with it is refused, and says what to do."""
+    choose(pbx, "yeastar", "s3cret")
+    message = snapshot(extension("1000", "ALERT"), extension("2000", "RING"))
+    body = json.dumps(message).encode()
+    good = b64encode(hmac.new(b"s3cret", body, "sha256").digest()).decode()
+    bearer = {"Authorization": f"Bearer {token}"}
+    for signature in ("", "nonsense", b64encode(b"x" * 32).decode()):
+        answer = send(data=body, headers=bearer | {"X-Signature": signature})
+        document = check_problem(answer, 401)
+        assert document["detail"].startswith("The header X-Signature is not this body's signature")
+    assert is_empty()
+    answer = send(data=body, headers=bearer | {"X-Signature": good})
+    assert [one["status"] for one in answer.get_json()["results"]] == [202, 202]
+    choose(pbx, "yeastar", "")
+    assert send(data=body, headers=bearer).status_code == 200
+
+
+def test_secret_that_cannot_be_decrypted(send: Send, pbx: Pbx) -> None:
+    """Without its key a secret checks nothing, so nothing is taken, and that is said."""
+    choose(pbx, "yeastar", "s3cret")
+    begin_write()
+    pbxs.get_pbx(pbx.slug).format_secret = "gAAAA"
+    db.session.commit()
+    assert "cannot be decrypted" in check_problem(send(data=b"{}"), 503)["detail"]
+
+
+def test_sipgate_is_asked_for_answer_and_hangup(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """The answer to sipgate is the XML by which it reports the rest of the call."""
+    choose(pbx, "sipgate")
+    answer = client.post(
+        f"{URL}?token={token}",
+        data="event=newCall&direction=in&from=1&to=2&callId=7&userId[]=w0&userId[]=w1",
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert (answer.status_code, answer.content_type) == (200, "application/xml")
+    assert f'onAnswer="http://localhost{URL}?token={token}"' in answer.text
+    assert [one.extension for one in stored()] == ["w0", "w1"]
+
+
+def test_partly_wrong(send: Send, pbx: Pbx) -> None:
+    """Of a snapshot with a member that breaks a rule, the others are taken."""
+    choose(pbx, "yeastar")
+    message = snapshot(extension("1000", "ALERT"), extension("2" * 65, "RING"))
+    answer = send(json=message)
+    assert answer.status_code == 207
+    assert [one["status"] for one in answer.get_json()["results"]] == [202, 422]
+
+
+@pytest.mark.parametrize("format_", [one for one in Format if one is not Format.GENERIC])
+def test_nothing_is_a_fault_of_ours(send: Send, pbx: Pbx, format_: Format) -> None:
+    """Whatever is sent in whatever way is taken, passed over, or refused with a sentence."""
+    choose(pbx, format_)
+    bodies: list[dict[str, Any]] = [
+        *({"json": one} for one in ({}, {"event": 7}, GOOD[format_], {"msg": "x", "type": 30011})),
+        *({"data": one} for one in ({}, {"event": "x"}, {"event": ["a", "b"], "CallSid": "c"})),
+        {"data": "event=\x00&callId=%00", "content_type": "application/x-www-form-urlencoded"},
+        {"data": {"event": "hangup"}, "content_type": "multipart/form-data"},
+        {"data": b"\x00\xff", "content_type": "image/png"},
+        {"data": "x", "headers": {"Content-Encoding": "gzip"}},
+    ]
+    for options in bodies:
+        assert send(**options).status_code in {200, 207, 400, 401, 415, 422}
+
+
+def test_unknown_format(pbx: Pbx) -> None:
+    """A format that does not exist is refused with the names of those that do."""
+    with pytest.raises(InvalidError, match=r"^'nonsense' is no format\. There are: generic, "):
+        choose(pbx, "nonsense")
+    assert pbxs.get_pbx(pbx.slug).format is Format.GENERIC

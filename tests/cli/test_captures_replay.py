@@ -1,0 +1,155 @@
+"""`flask pbx replay`: a captured stream in, the call events that follow from it out."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from callevents.db.session import begin_write
+from callevents.extensions import db
+from callevents.pbxs import extensions, pbxs
+from tests.cli.conftest import Run
+from tests.support.recorded_streams import EXPECTED, SCENARIOS, TRACES, expected, read_stream
+
+NUMBERS = "101,102, 103,104,105"
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    """The capture of a ring group's call on an Asterisk."""
+    path = tmp_path / "capture.txt"
+    path.write_bytes(read_stream("asterisk", "s22_ring_group_dial_two"))
+    return path
+
+
+def test_each_event_is_a_line_of_json(run: Run, capture: Path) -> None:
+    """All that support needs to compare with what a receiver got."""
+    result = run("pbx", "replay", "--source", "asterisk", str(capture), "--extensions", NUMBERS)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["event"], line["extension"]) for line in lines] == [
+        ("dial-in", "102"),
+        ("dial-in", "103"),
+        ("answer-in", "103"),
+        ("hangup", "102"),
+        ("hangup", "103"),
+    ]
+    assert lines[-1] == {
+        "event": "hangup",
+        "extension": "103",
+        "peer": "0612345678",
+        "call_id": "pbxtest-1795402177.104",
+        "leg_id": "pbxtest-1795402177.106",
+        "at": "2026-11-23T02:49:39.698+00:00",
+        "cause": 16,
+        "cause_name": "Normal Clearing",
+        "status": "ANSWER",
+        "answered": True,
+        "duration": 1,
+    }
+
+
+@pytest.mark.parametrize("source", EXPECTED)
+def test_all_recordings_can_be_replayed(run: Run, tmp_path: Path, source: str) -> None:
+    """Log-ins and empty captures are captures too; they give nothing."""
+    for packed in (TRACES / source).glob("*.gz"):
+        path = tmp_path / packed.stem
+        path.write_bytes(gzip.decompress(packed.read_bytes()))
+        result = run("pbx", "replay", "--source", source, str(path), "--extensions", NUMBERS)
+        said = "" if path.stat().st_size else "The capture is empty.\n"
+        assert (result.exit_code, result.stderr) == (0, said)
+        name = packed.name.partition(".")[0]
+        wanted = expected(source, name) if (source, name) in SCENARIOS else {}
+        assert len(result.stdout.splitlines()) == sum(map(len, wanted.values()))
+
+
+def test_the_extensions_may_be_those_of_a_pbx(run: Run, capture: Path) -> None:
+    """Without --extensions, what counts as an extension is what that PBX has."""
+    begin_write()
+    pbx, _ = pbxs.add_pbx("Head Office")
+    extensions.add_extension(pbx, "103", "")
+    db.session.commit()
+    result = run("pbx", "replay", "--source", "asterisk", "--pbx", pbx.slug, str(capture))
+    assert result.exit_code == 0
+    assert {json.loads(line)["extension"] for line in result.stdout.splitlines()} == {"103"}
+
+
+def test_a_capture_may_come_by_a_pipe(run: Run, capture: Path) -> None:
+    """A dash means the input."""
+    arguments = ("pbx", "replay", "--source", "asterisk", "-", "--extensions", NUMBERS)
+    result = run(*arguments, input=capture.read_bytes())
+    assert len(result.stdout.splitlines()) == 5
+
+
+def test_what_is_no_capture_is_refused(run: Run, tmp_path: Path) -> None:
+    """It ends with 1 and says so, and names the other kind if it is that one."""
+    path = tmp_path / "notes.txt"
+    path.write_text("Dear all,\n\nEvent: the annual party\nPlace: here\n\nYours\n")
+    for source, label in (("asterisk", "Asterisk's AMI"), ("freeswitch", "FreeSWITCH's event")):
+        result = run("pbx", "replay", "--source", source, str(path), "--extensions", "101")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"{path}: This is no capture of {label}" in result.stderr
+
+
+@pytest.mark.parametrize("source", EXPECTED)
+@pytest.mark.parametrize(
+    "content", [bytes(range(256)) * 20, gzip.compress(b"Event: x", mtime=0), b"{}"]
+)
+def test_what_is_no_text_is_refused(run: Run, tmp_path: Path, source: str, content: bytes) -> None:
+    """Whatever bytes there are, it ends with 1 and a sentence."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(content)
+    result = run("pbx", "replay", "--source", source, str(path), "--extensions", "101")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {path}: This is no capture of ")
+
+
+def test_a_file_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    """One that is not there, and a folder: it ends with 1 and says what it is."""
+    arguments = ("pbx", "replay", "--source", "asterisk", "--extensions", "101")
+    for path, reason in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
+        result = run(*arguments, str(path))
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"{path} cannot be read: {reason}" in result.stderr
+
+
+def test_a_capture_of_the_other_kind_is_recognised(run: Run, capture: Path) -> None:
+    """A wrong --source is the likeliest mistake."""
+    arguments = ("pbx", "replay", "--source", "freeswitch", str(capture), "--extensions", "101")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "It looks like one of Asterisk's AMI: try --source asterisk." in result.stderr
+
+
+def test_what_could_not_be_used_is_said(run: Run, tmp_path: Path) -> None:
+    """Broken lines are counted, and calls that the capture cuts off."""
+    path = tmp_path / "cut.txt"
+    stream = read_stream("asterisk", "s22_ring_group_dial_two")
+    path.write_bytes(b"2026-11-23 10:00 start\r\n" + stream[: len(stream) // 2])
+    result = run("pbx", "replay", "--source", "asterisk", str(path), "--extensions", NUMBERS)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 2
+    assert result.stderr.splitlines() == [
+        "Lines or messages that could not be read: 2.",
+        "Legs that had not ended when the capture did: 3.",
+    ]
+
+
+def test_somebody_must_say_what_an_extension_is(run: Run, capture: Path) -> None:
+    """Neither --extensions nor --pbx, or a PBX that does not exist, is a sentence."""
+    result = run("pbx", "replay", "--source", "asterisk", str(capture))
+    assert (result.exit_code, "--extensions 101,102 or --pbx SLUG" in result.stderr) == (2, True)
+    result = run("pbx", "replay", "--source", "asterisk", "--pbx", "nowhere", str(capture))
+    assert (result.exit_code, "nowhere" in result.stderr) == (1, True)
+
+
+def test_the_example_in_the_documents_is_true(run: Run, tmp_path: Path) -> None:
+    """What docs/replay.md prints is what the command prints."""
+    page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text()
+    command, *lines = page.split("```")[1].strip().splitlines()
+    path = tmp_path / "capture.txt"
+    path.write_bytes(read_stream("asterisk", "s04_internal_busy"))
+    arguments = command.removeprefix("$ flask ").replace("capture.txt", str(path)).split()
+    result = run(*arguments)
+    assert result.stdout.splitlines() == lines

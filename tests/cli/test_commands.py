@@ -1,0 +1,382 @@
+"""The commands: what they do, print for people, print for programs, and how they fail."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from callevents import create_app, users
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, Hook, Pbx
+from callevents.db.session import begin_write
+from callevents.enums import DeliveryState, EventType, Method
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.pbxs import pbxs
+from tests.cli.conftest import Run
+from tests.conftest import Configure
+from tests.support.database_faults import lost_connection, missing_table
+from tests.support.programs import find_free_port
+
+
+def check_failure(result: Result, sentence: str) -> None:
+    """Check that the command failed with exactly this sentence, and printed nothing else."""
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {sentence}\n"
+
+
+def test_pbxs(run: Run, answer: Callable[..., Any]) -> None:
+    """A PBX is added with a token that is printed once."""
+    assert run("pbx", "list").stdout == "There are none.\n"
+    added = answer("pbx", "add", "Head office")
+    assert (added["slug"], added["name"]) == ("head-office", "Head office")
+    assert added["token"].startswith("cet_")
+    result = run("pbx", "add", "Branch")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "PBX 'Branch' has the name branch in addresses and commands."
+    assert lines[1] == "Its token, shown this once:"
+    assert lines[2].startswith("cet_")
+    assert answer("pbx", "list") == [
+        {"slug": "branch", "name": "Branch", "format": "generic"},
+        {"slug": "head-office", "name": "Head office", "format": "generic"},
+    ]
+    assert run("pbx", "list").stdout == (
+        "slug         name         format\n"
+        "branch       Branch       generic\n"
+        "head-office  Head office  generic\n"
+    )
+
+
+def test_format_of_a_pbx(run: Run, answer: Callable[..., Any]) -> None:
+    """A format is chosen with a new PBX or later; a secret is kept encrypted and not printed."""
+    added = answer("pbx", "add", "Edge", "--format", "kamailio")
+    assert added["format"] == "kamailio"
+    assert run("pbx", "set", "edge", "--format", "yeastar").stdout == (
+        "The reports of Edge are read as: Yeastar P-Series.\n"
+    )
+    set_secret = run("pbx", "set", "edge", "--format-secret", "-", input="s3cret\n")
+    assert set_secret.stdout == "The reports of Edge are read as: Yeastar P-Series, signed.\n"
+    assert "s3cret" not in pbxs.get_pbx("edge").format_secret
+    assert pbxs.find_format_secret(pbxs.get_pbx("edge")) == "s3cret"
+    answer("pbx", "set", "edge", "--format", "yeastar")
+    assert pbxs.find_format_secret(pbxs.get_pbx("edge")) == "s3cret"
+    # Only a format that can be signed keeps a secret.
+    answer("pbx", "set", "edge", "--format", "generic")
+    assert pbxs.get_pbx("edge").format_secret == ""
+    assert run("pbx", "add", "Other", "--format", "fax").exit_code == 2
+    check_failure(run("pbx", "set", "nobody"), "There is no PBX 'nobody'.")
+
+
+def test_token_of_the_command_works(app: Flask, answer: Callable[..., Any], redis_url: str) -> None:
+    """What the command prints opens the ingest route."""
+    token = answer("pbx", "add", "Head office")["token"]
+    url = f"/ingest/head-office?event=0&ext=1&token={token}"
+    assert app.test_client().get(url).status_code == 202
+
+
+def test_extensions(run: Run, pbx: Pbx, answer: Callable[..., Any]) -> None:
+    """Extensions are added with or without a name, and listed by number."""
+    assert answer("extensions", "add", "head-office", "102") == {"number": "102", "name": ""}
+    added = run("extensions", "add", "head-office", "0003*210", "--name", "Ștefan")
+    assert added.stdout == "Extension 0003*210 is added.\n"
+    assert answer("extensions", "list", "head-office") == [
+        {"number": "102", "name": ""},
+        {"number": "0003*210", "name": "Ștefan"},
+    ]
+    assert run("extensions", "list", "head-office").stdout == (
+        "number    name\n102\n0003*210  Ștefan\n"
+    )
+
+
+def test_setting_hooks(
+    run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]
+) -> None:
+    """A hook is made, then changed under its Event ID; --add makes another beside it."""
+    configure.extension("101")
+    where = ("head-office", "101", "dial-out")
+    made = answer("hooks", "set", *where, "--url", "http://A/x")
+    event_id = made.pop("event_id")
+    assert len(event_id) == 30
+    assert made == {
+        "pbx": "head-office",
+        "extension": "101",
+        "event": "dial-out",
+        "method": "GET",
+        "url": "http://a/x",
+        "active": True,
+        "suspended": False,
+        "note": "",
+        "give_up_after": "24h",
+        "in_order": True,
+        "body": "form",
+        "parameters": "all",
+        "headers": [],
+        "auth": "none",
+        "signed": False,
+    }
+    changed = run(
+        "hooks",
+        "set",
+        *where,
+        "--url",
+        "http://b/",
+        "--method",
+        "post",
+        "--note",
+        "n",
+        "--inactive",
+    )
+    assert changed.stdout == event_id + "\n"
+    [listed] = answer("hooks", "list")
+    assert (listed["url"], listed["method"], listed["note"], listed["active"]) == (
+        *("http://b/", "POST", "n", False),
+    )
+    added = answer("hooks", "set", *where, "--url", "http://c/", "--add")
+    assert added["event_id"] != event_id
+    assert len(answer("hooks", "list", "head-office")) == 2
+    check_failure(
+        run("hooks", "set", *where, "--url", "http://d/"),
+        "This event has 2 requests; change the right one in its dialog.",
+    )
+
+
+@pytest.mark.parametrize("event", EventType)
+def test_every_event_by_name_and_code(
+    pbx: Pbx, answer: Callable[..., Any], event: EventType
+) -> None:
+    """An event is said by its name, however it is spelt, or by its code; * is all extensions."""
+    spellings = (event.slug, event.name, event.slug.replace("-", ""), str(event.value))
+    for spelling in spellings:
+        made = answer("hooks", "set", "head-office", "*", spelling, "--url", "http://a/")
+        assert (made["event"], made["extension"]) == (event.slug, "*")
+    assert len(answer("hooks", "list")) == 1
+
+
+def test_switching_hooks(
+    run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]
+) -> None:
+    """A hook is disabled, which cancels what waits, and enabled again."""
+    hook = configure.hook("*", EventType.DIAL_IN, "http://a/")
+    event_id = hook.event_id
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="1")])
+    db.session.commit()
+    assert answer("hooks", "disable", event_id)["active"] is False
+    assert [one["state"] for one in answer("deliveries", "list")] == ["cancelled"]
+    assert run("hooks", "enable", event_id).stdout == f"{event_id} is enabled.\n"
+    assert run("hooks", "disable", event_id).stdout == f"{event_id} is disabled.\n"
+    assert answer("hooks", "enable", event_id)["active"] is True
+    line = run("hooks", "list").stdout.splitlines()[1]
+    assert line.split() == [
+        event_id,
+        "head-office",
+        "*",
+        "dial-in",
+        "GET",
+        "http://a/",
+        "yes",
+        "no",
+    ]
+
+
+def test_clearing_hooks(
+    run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]
+) -> None:
+    """Some events' hooks are removed, or all of an extension; others stay."""
+    configure.extension("101")
+    for event in EventType:
+        configure.hook("101", event, f"http://a/{event.value}")
+    for_all = configure.hook("*", EventType.DIAL_IN, "http://all/").event_id
+    removed = answer("hooks", "clear", "head-office", "101", "dial-in", "4")
+    assert {one["url"] for one in removed} == {"http://a/0", "http://a/4"}
+    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "1 request removed.\n"
+    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "0 requests removed.\n"
+    assert run("hooks", "clear", "head-office", "101").stdout == "2 requests removed.\n"
+    assert [one["event_id"] for one in answer("hooks", "list")] == [for_all]
+
+
+def test_deliveries(run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]) -> None:
+    """Deliveries are listed newest first, in one state if asked, with all that programs need."""
+    assert run("deliveries", "list").stdout == "There are none.\n"
+    hook = configure.hook("*", EventType.DIAL_IN, "http://a/", Method.POST)
+    event_id = hook.event_id
+    begin_write()
+    accepted = accept(
+        pbx, [Report(event_type=EventType.DIAL_IN, extension=str(n)) for n in range(3)]
+    )
+    db.session.commit()
+    newest = db.session.query(Delivery).order_by(Delivery.id.desc()).first()
+    assert newest is not None
+    newest.state, newest.attempts = DeliveryState.FAILED, 2
+    newest.status_code, newest.error = 500, "The receiver answered 500."
+    delivery_id, created_at = newest.id, newest.created_at
+    found = answer("deliveries", "list")
+    assert [one["extension"] for one in found] == ["2", "1", "0"]
+    assert found[0] == {
+        "id": delivery_id,
+        "pbx": "head-office",
+        "event": "dial-in",
+        "extension": "2",
+        "call_event_id": accepted[2].id,
+        "call": "",
+        "event_id": event_id,
+        "method": "POST",
+        "url": "http://a/",
+        "state": "failed",
+        "attempts": 2,
+        "status_code": 500,
+        "error": "The receiver answered 500.",
+        "created_at": created_at.isoformat(timespec="milliseconds"),
+    }
+    assert found[1]["status_code"] is None
+    assert len(answer("deliveries", "list", "--limit", "2")) == 2
+    assert [one["extension"] for one in answer("deliveries", "list", "--state", "failed")] == ["2"]
+    assert answer("deliveries", "list", "--state", "delivered") == []
+    assert len(run("deliveries", "list").stdout.splitlines()) == 4
+
+
+def test_users(run: Run, app: Flask, answer: Callable[..., Any]) -> None:
+    """Users are added with a password that is asked for twice, given, or in the environment."""
+    asked = run("users", "add", "Ana", "--role", "admin", input="a good password\n" * 2)
+    assert asked.exit_code == 0
+    assert asked.stdout.endswith("ana may sign in as admin.\n")
+    assert "a good password" not in asked.output
+    given = answer("users", "add", "bob", "--password", "b good password")
+    assert given == {"username": "bob", "role": "viewer"}
+    env = {"CALLEVENTS_USER_PASSWORD": "c good password"}
+    assert answer("users", "add", "eve", env=env)["username"] == "eve"
+    for name, password in (("ana", "a"), ("bob", "b"), ("eve", "c")):
+        user = users.sign_in(users.try_password(name, f"{password} good password", "x"))
+        assert (user.username, user.is_admin) == (name, name == "ana")
+
+
+def test_passwords_that_differ(run: Run, app: Flask) -> None:
+    """Two different answers add nobody."""
+    result = run("users", "add", "ana", input="first password\nsecond password\n")
+    assert result.exit_code == 1
+    assert "do not match" in result.output
+    assert not users.has_users()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("pbx add Branch", "name: There is a PBX named 'Branch' already."),
+        ("extensions add nobody 101", "There is no PBX 'nobody'."),
+        ("extensions list nobody", "There is no PBX 'nobody'."),
+        ("extensions add head-office *", "number: The number * stands for all extensions."),
+        ("extensions add head-office 101", "number: Head office has an extension '101' already."),
+        (
+            "hooks set head-office 999 hangup --url http://a/",
+            "Head office has no extension '999'.",
+        ),
+        ("hooks set nobody * hangup --url http://a/", "There is no PBX 'nobody'."),
+        (
+            "hooks set head-office * ring --url http://a/",
+            "There is no event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
+            "answer-out.",
+        ),
+        (
+            f"hooks set head-office * hangup --url ftp://a/ --note {'x' * 501}",
+            "url: The URL must begin with http:// or https://.\n"
+            "note: The note may have at most 500 characters; this one has 501.",
+        ),
+        ("hooks list nobody", "There is no PBX 'nobody'."),
+        ("hooks enable nobody", "There is no request with the Event ID 'nobody'."),
+        ("hooks disable nobody", "There is no request with the Event ID 'nobody'."),
+        ("hooks clear nobody *", "There is no PBX 'nobody'."),
+        ("hooks clear head-office 999", "Head office has no extension '999'."),
+        (
+            "hooks clear head-office * ring",
+            "There is no event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
+            "answer-out.",
+        ),
+        ("users add bob --password short", "password: A password has 8 to 200 characters."),
+    ],
+)
+def test_errors_are_sentences(
+    run: Run, configure: Configure, arguments: str, sentence: str
+) -> None:
+    """What cannot be done ends with a sentence on stderr and a code that is not zero."""
+    configure.extension("101")
+    run("pbx", "add", "Branch")
+    for more in ((), ("--json",)):
+        check_failure(run(*arguments.split(" "), *more), sentence)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "hooks set head-office * hangup",
+        "hooks set head-office * hangup --url http://a/ --method PUT",
+        "deliveries list --state lost",
+        "deliveries list --limit 0",
+        "deliveries list --limit 10001",
+        "users add bob --role king --password x",
+        "pbx add",
+        "pbx remove x",
+    ],
+)
+def test_wrong_usage(run: Run, pbx: Pbx, arguments: str) -> None:
+    """What is no command or no option is refused by its usage."""
+    result = run(*arguments.split(" "))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: " in result.stderr
+
+
+def test_database_that_is_not_set_up(run: Run, pbx: Pbx) -> None:
+    """A given database without this version's tables is not touched, and the command is told."""
+    db.session.rollback()
+    with missing_table(db.engine, "alembic_version"):
+        result = run("pbx", "list")
+    check_failure(result, "The database is not set up for this version. Run: flask db upgrade")
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Flask]:
+    """An application on an own SQLite that was never used."""
+    app = create_app(Settings(data_dir=tmp_path))
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_own_database_is_set_up_by_the_first_command(alone: Flask) -> None:
+    """Our own SQLite needs no preparation: the first command makes its tables."""
+    result = alone.test_cli_runner().invoke(args=["pbx", "list", "--json"])
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+    with alone.app_context():
+        assert db.session.query(Hook).all() == []
+
+
+def test_database_that_does_not_answer(tmp_path: Path) -> None:
+    """Host and database are named, passwords are not."""
+    port = find_free_port()
+    url = f"postgresql://robot:geheim@127.0.0.1:{port}/calls"
+    app = create_app(Settings(data_dir=tmp_path, database_url=url))
+    result = app.test_cli_runner().invoke(args=["pbx", "list"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"The database calls on 127.0.0.1:{port} cannot be used: " in result.stderr
+    assert "geheim" not in result.stderr
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_database_that_fails_during_the_command(run: Run, pbx: Pbx) -> None:
+    """Losing the database in the middle is a sentence as well."""
+    db.session.rollback()
+    if db.engine.dialect.name == "sqlite":
+        with missing_table(db.engine, "pbx"):
+            result = run("pbx", "list")
+    else:
+        with lost_connection(db.engine, "SELECT pbx."):
+            result = run("pbx", "list")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: The database does not answer: ")
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,47 @@
+"""`flask pbx connector`: set, changed, shown without its secret, removed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from callevents.db.models import Pbx
+from tests.cli.conftest import Run
+from tests.cli.test_commands import check_failure
+
+SET = ("pbx", "connector", "set", "head-office")
+
+
+def test_a_connector_is_set_changed_and_removed(
+    pbx: Pbx, run: Run, answer: Callable[..., Any]
+) -> None:
+    """What is not given stays as it is; the secret is never printed."""
+    wanted = ("--kind", "asterisk", "--host", "10.0.0.5", "--user", "callevents", "--tls")
+    made = answer(*SET, *wanted, "--secret", "-", input="geheim\n")
+    assert (made["kind"], made["port"], made["uses_tls"]) == ("asterisk", 5038, True)
+    changed = answer(*SET, "--disabled", "--pattern", "1..")
+    assert (changed["host"], changed["enabled"]) == ("10.0.0.5", False)
+    shown = run("pbx", "connector", "show", "head-office")
+    assert "extension_pattern: 1.." in shown.stdout
+    assert "geheim" not in shown.stdout + str(made) + str(changed)
+    assert answer("pbx", "connector", "remove", "head-office") == {"removed": "head-office"}
+    check_failure(run("pbx", "connector", "show", "head-office"), "Head office has no connector.")
+
+
+def test_another_kind_has_another_port(pbx: Pbx, answer: Callable[..., Any]) -> None:
+    """The port of one maker makes no sense for the other."""
+    answer(*SET, "--kind", "asterisk", "--host", "pbx", "--user", "u", "--secret", "s")
+    changed = answer(*SET, "--kind", "freeswitch", "--secret", "ClueCon")
+    assert (changed["kind"], changed["port"], changed["host"]) == ("freeswitch", 8021, "pbx")
+
+
+def test_what_is_missing_is_named(pbx: Pbx, run: Run) -> None:
+    """A first connector needs a kind, and each wrong field has its sentence."""
+    result = run(*SET, "--host", "pbx")
+    assert result.exit_code == 2
+    assert "Say whose stream it is" in result.stderr
+    result = run(*SET, "--kind", "freeswitch", "--port", "0")
+    assert result.exit_code == 1
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == [
+        "Error",
+        "port",
+        "secret",
+    ]

@@ -1,0 +1,221 @@
+"""Settings: read from the environment, checked at the start, told in sentences."""
+
+import os
+import stat
+import tempfile
+import threading
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from callevents import create_app
+from callevents.config import PREFIX, SettingsError, load_settings
+from callevents.config.settings import Settings
+from callevents.extensions import db
+from tests.support.log_capture import capture_log
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away the settings of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+def error_of(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    """Return what is said of wrong settings."""
+    for name, value in environment.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return str(caught.value)
+
+
+def test_defaults() -> None:
+    """Without settings everything is embedded, on this machine only, in the folder data."""
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.data_dir == Path("data")
+    assert settings.uses_sqlite
+    assert settings.embeds_valkey
+    assert settings.allowed_networks == ()
+    assert settings.sqlalchemy_url == f"sqlite:///{Path('data').resolve()}/callevents.sqlite3"
+    assert settings.queue_url == f"unix://{Path('data').resolve()}/valkey.sock"
+
+
+def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each setting is its name behind CALLEVENTS_; empty ones count as not given."""
+    monkeypatch.setenv("CALLEVENTS_PORT", "81")
+    monkeypatch.setenv("CALLEVENTS_HOST", "")
+    monkeypatch.setenv("CALLEVENTS_ALLOWED_NETWORKS", "10.0.0.0/8, ::1/128,,127.0.0.1")
+    monkeypatch.setenv("CALLEVENTS_UNKNOWN", "x")
+    monkeypatch.setenv("PORT", "82")
+    settings = load_settings()
+    assert (settings.port, settings.host) == (81, "127.0.0.1")
+    assert settings.allowed_networks == tuple(
+        map(ip_network, ("10.0.0.0/8", "::1/128", "127.0.0.1/32"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "0", "Input should be greater than or equal to 1"),
+        ("PORT", "65536", "Input should be less than or equal to 65535"),
+        ("PORT", "http", "Input should be a valid integer"),
+        ("WORKERS", "0", "Input should be greater than or equal to 1"),
+        ("LEASE_SECONDS", "1", "Input should be greater than or equal to 2"),
+        ("POLL_SECONDS", "0", "Input should be greater than 0"),
+        ("CONNECT_TIMEOUT_SECONDS", "nan", "Input should be"),
+        ("LOG_LEVEL", "LOUD", "String should match pattern"),
+        ("LOG_FORMAT", "xml", "String should match pattern"),
+        ("ADMIN_USERNAME", "x" * 65, "String should have at most 64 characters"),
+        ("ALLOWED_NETWORKS", "10.0.0.1/8", "'10.0.0.1/8' is not a network such as 10.0.0.0/8"),
+        ("ALLOWED_NETWORKS", "10.0.0.0/8,intranet", "'intranet' is not a network such as"),
+    ],
+)
+def test_wrong_settings_are_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    """The sentence names the setting, the rule and the value."""
+    told = error_of(monkeypatch, **{name: value})
+    assert told.startswith(f"The setting CALLEVENTS_{name} is wrong: {sentence}")
+    assert told.endswith(f"It has the value {value!r}.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SECRET_KEY", "secret-but-too-short", "must have at least 32 characters"),
+        ("ADMIN_PASSWORD", "secret", "must have at least 8 characters"),
+        (
+            "DATABASE_URL",
+            "mysql://root:secret@host/x",
+            "must begin with postgresql:// or sqlite:///",
+        ),
+        ("REDIS_URL", "http://:secret@host", "must begin with redis://, rediss:// or unix://"),
+        ("PROXY_URL", "socks5://:secret@host", "must be a URL such as http://proxy.example:3128"),
+        ("PROXY_URL", "http://:secret@host:x", "must be a URL such as http://proxy.example:3128"),
+        ("PROXY_URL", "http://:secret@host/x", "must be a URL such as http://proxy.example:3128"),
+    ],
+)
+def test_secrets_are_not_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    """What may hold a password is named without its value."""
+    told = error_of(monkeypatch, **{name: value})
+    assert told == f"The setting CALLEVENTS_{name} is wrong: {sentence}."
+
+
+def test_all_wrong_settings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each wrong setting."""
+    told = error_of(monkeypatch, PORT="0", WORKERS="x", LOG_LEVEL="LOUD")
+    assert [line.split(" is wrong")[0] for line in told.splitlines()] == [
+        *("The setting CALLEVENTS_PORT", "The setting CALLEVENTS_WORKERS"),
+        "The setting CALLEVENTS_LOG_LEVEL",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p@h/n", "postgresql+psycopg://u:p@h/n"),
+        ("postgresql://u:p@h:5/n?x=1", "postgresql+psycopg://u:p@h:5/n?x=1"),
+        ("postgresql+psycopg://h/n", "postgresql+psycopg://h/n"),
+        ("sqlite:////srv/x.sqlite3", "sqlite:////srv/x.sqlite3"),
+    ],
+)
+def test_database_urls(given: str, used: str) -> None:
+    """Whatever the spelling, the driver that is installed is used."""
+    settings = Settings(database_url=given)
+    assert settings.sqlalchemy_url == used
+    assert settings.uses_sqlite == given.startswith("sqlite")
+
+
+def test_given_redis_is_used() -> None:
+    """With a URL nothing is embedded."""
+    settings = Settings(redis_url="redis://h:1/2")
+    assert (settings.embeds_valkey, settings.queue_url) == (False, "redis://h:1/2")
+
+
+def test_deep_folders_have_their_socket_elsewhere(tmp_path: Path) -> None:
+    """A path that is too long for a socket is replaced by a short one of its own."""
+    deep, deeper = (Settings(data_dir=tmp_path / ("d" * length)) for length in (100, 101))
+    for settings in (deep, deeper):
+        assert settings.valkey_socket.is_relative_to(tempfile.gettempdir())
+        assert len(str(settings.valkey_socket)) <= 100
+    assert deep.valkey_socket != deeper.valkey_socket
+    assert deep.valkey_socket == Settings(data_dir=tmp_path / ("d" * 100)).valkey_socket
+
+
+def test_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
+    """A key that is not given is made once, kept, and readable by its owner only."""
+    settings = Settings(data_dir=tmp_path / "deep" / "data")
+    key = settings.read_secret_key()
+    assert len(key) >= 64
+    assert Settings(data_dir=tmp_path / "deep" / "data").read_secret_key() == key
+    assert Settings(data_dir=tmp_path / "other").read_secret_key() != key
+    path = tmp_path / "deep" / "data"
+    assert [one.name for one in path.iterdir()] == ["secret_key"]
+    assert stat.S_IMODE((path / "secret_key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    given = "x" * 32
+    assert Settings(data_dir=path, secret_key=given).read_secret_key() == given
+
+
+def test_secret_key_made_by_many_at_once_is_one(tmp_path: Path) -> None:
+    """Processes that start together all get the same key."""
+    barrier, keys = threading.Barrier(8), []
+
+    def read() -> None:
+        barrier.wait()
+        keys.append(Settings(data_dir=tmp_path).read_secret_key())
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 8
+    assert len(set(keys)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_every_setting_is_described() -> None:
+    """No setting is without a sentence for the documentation."""
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+def test_forwarded_addresses_are_believed_of_known_proxies_only(tmp_path: Path) -> None:
+    """X-Forwarded-For counts if the setting says how many proxies there are, else not."""
+    for proxies, address in ((0, "127.0.0.1"), (1, "203.0.113.7")):
+        app = create_app(Settings(data_dir=tmp_path, trusted_proxies=proxies, log_format="json"))
+        with capture_log() as logged:
+            app.test_client().get("/healthz", headers={"X-Forwarded-For": "203.0.113.7"})
+        assert f'"address": "{address}"' in logged.text
+        with app.app_context():
+            db.engine.dispose()
+
+
+def test_ca_bundle_must_be_certificates(tmp_path: Path) -> None:
+    """A file that is missing, or has no certificates, stops the start and not each delivery."""
+    text = tmp_path / "notes.txt"
+    text.write_text("no certificates")
+    for path in (tmp_path / "missing.pem", text):
+        with pytest.raises(SettingsError, match="CA_BUNDLE is wrong: is no file of certificates"):
+            load_settings(data_dir=tmp_path, ca_bundle=path)
+
+
+def test_renamed_settings(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An old name works, with a warning that gives the new one, which wins where both are set."""
+    monkeypatch.setenv("CALLEVENTS_BREAKER_FIRST_PAUSE_SECONDS", "7")
+    assert load_settings().breaker_open_seconds == 7
+    assert "CALLEVENTS_BREAKER_OPEN_SECONDS" in caplog.text
+    monkeypatch.setenv("CALLEVENTS_BREAKER_OPEN_SECONDS", "8")
+    assert load_settings().breaker_open_seconds == 8

@@ -1,1 +1,0 @@
-"""The use cases and what they rest on: reports, hooks, PBXs, users, settings, models."""

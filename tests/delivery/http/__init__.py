@@ -1,0 +1,1 @@
+"""One HTTP request over real sockets: addresses, TLS, proxies, responses, failures."""

@@ -1,0 +1,128 @@
+"""One attempt over real sockets: which addresses are tried, and which refused."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from callevents.delivery.http.client import HttpClient
+from callevents.delivery.request.url import check_url
+from tests.delivery.conftest import MakeTransport, Serve
+from tests.delivery.http.sending import TOO_LONG, full_listener, get
+from tests.support.raw_server import OK, OK_AND_CLOSE, answers, keeps_alive
+
+
+@pytest.fixture
+def resolves(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the name many.test resolve to these addresses, as its owner could at any time."""
+    real = socket.getaddrinfo
+    known: list[str] = []
+
+    def resolve(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        addresses = known if host == "many.test" else [host]
+        return [found for one in addresses for found in real(one, port, *args, **kwargs)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+    def set_addresses(*addresses: str) -> None:
+        known[:] = addresses
+
+    return set_addresses
+
+
+def test_next_address_is_tried(
+    http_client: HttpClient, serve: Serve, resolves: Callable[..., None]
+) -> None:
+    """Where the first address refuses, or must not be gone to, the next one is tried."""
+    server = serve(answers(OK_AND_CLOSE), host="127.0.0.9")
+    for first in ("127.0.0.1", "10.0.0.1"):
+        resolves(first, "127.0.0.9")
+        assert get(http_client, f"http://many.test:{server.port}/").is_success
+    assert server.accepted == 2
+
+
+def test_address_is_checked_when_the_socket_opens(
+    make_transport: MakeTransport, serve: Serve, resolves: Callable[..., None]
+) -> None:
+    """A name that changes to a refused address is refused from then on: nothing is remembered."""
+    http_client = make_transport(allowed_networks="127.0.0.9/32")
+    server = serve(answers(OK), host="127.0.0.9")
+    inside = serve(answers(OK))
+    resolves("127.0.0.9")
+    assert get(http_client, f"http://many.test:{server.port}/").is_success
+    resolves("127.0.0.1")
+    answer = get(http_client, f"http://many.test:{inside.port}/")
+    assert answer.error == (
+        "The address 127.0.0.1 is loopback, and requests may not go there. If they should, add "
+        "its network to the setting CALLEVENTS_ALLOWED_NETWORKS."
+    )
+    assert inside.accepted == 0
+
+
+def test_no_address_is_tried_when_the_time_is_up(
+    make_transport: MakeTransport, serve: Serve, resolves: Callable[..., None]
+) -> None:
+    """A name with many silent addresses does not get the time for one as often as it has them."""
+    http_client = make_transport(connect_timeout_seconds=0.4, total_timeout_seconds=0.2)
+    resolves("127.0.0.1", "127.0.0.9")
+    with full_listener() as port:
+        last = serve(keeps_alive, host="127.0.0.9", port=port)
+        answer = get(http_client, f"http://many.test:{port}/")
+    assert answer.error == TOO_LONG
+    assert last.accepted == 0
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0"),
+        *("2130706433", "0177.0.0.1", "0x7f.1", "127.1", "0x7f000001", "[::]", "0"),
+        *("\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021"),
+    ],
+)
+def test_loopback_is_refused_however_it_is_written(
+    make_transport: MakeTransport, serve: Serve, host: str
+) -> None:
+    """No spelling of this machine gets a request through to what listens here."""
+    server = serve(answers(OK))
+    url = check_url(f"http://{host}:{server.port}/").url
+    answer = get(make_transport(allowed_networks=""), url)
+    assert " is loopback, " in answer.error or " is unspecified, " in answer.error
+    assert answer.error.endswith("the setting CALLEVENTS_ALLOWED_NETWORKS.")
+    assert server.accepted == 0
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0177.0.0.1", "127.1"])
+def test_allowed_loopback_is_reached(http_client: HttpClient, serve: Serve, host: str) -> None:
+    """With its network allowed, the same spellings arrive, so the refusals were real."""
+    server = serve(answers(OK))
+    assert get(http_client, f"http://{host}:{server.port}/").is_success
+
+
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [
+        ("169.254.169.254", "link-local"),
+        ("10.0.0.1", "private"),
+        ("192.168.1.1", "private"),
+        ("[fe80::1]", "link-local"),
+        ("[fd00::1]", "private"),
+        ("[64:ff9b::a9fe:a9fe]", "link-local"),
+        ("[2002:7f00:1::]", "loopback"),
+        ("224.0.0.1", "multicast"),
+        ("255.255.255.255", "private"),
+    ],
+)
+def test_other_refused_addresses(make_transport: MakeTransport, host: str, kind: str) -> None:
+    """Addresses that are not on the public internet are refused before a packet is sent."""
+    answer = get(make_transport(allowed_networks=""), f"http://{host}/")
+    assert f" is {kind}, and requests may not go there." in answer.error
+
+
+@pytest.mark.parametrize("host", ["nosuch.invalid", "a" * 63 + "." + "b" * 63 + ".invalid"])
+def test_unknown_host(http_client: HttpClient, host: str) -> None:
+    """A name without an address is told as that."""
+    assert get(http_client, f"http://{host}/").error == (
+        "The host name does not resolve to an address."
+    )

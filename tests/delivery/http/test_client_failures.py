@@ -1,0 +1,126 @@
+"""One attempt over real sockets, with receivers that close early, fall silent or drip."""
+
+import socket
+import threading
+
+import pytest
+
+from callevents.delivery.http.client import HttpClient
+from tests.delivery.conftest import MakeTransport, Serve
+from tests.delivery.http.sending import CLOSED_EARLY, NO_HTTP, TOO_LONG, full_listener, get, head
+from tests.support.raw_server import Connection, answers, hangs
+
+
+def test_nothing_listens(http_client: HttpClient) -> None:
+    """A refused connection is told as that."""
+    with socket.create_server(("127.0.0.1", 0)) as once:
+        port = once.getsockname()[1]
+    answer = get(http_client, f"http://127.0.0.1:{port}/")
+    assert answer.error == "The connection was refused: nothing listens at that address and port."
+    assert (answer.status_code, answer.headers, answer.body) == (None, [], "")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"HTTP/1.1 200 O",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Le",
+        head("200 OK", "Content-Length: 100") + b"abc",
+        head("200 OK", "Transfer-Encoding: chunked") + b"10\r\nabc",
+        head("200 OK", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n",
+    ],
+    ids=[
+        "at once",
+        "in the first line",
+        "after the first line",
+        "in a header",
+        "in the body",
+        "in a chunk",
+        "between chunks",
+    ],
+)
+def test_receiver_closes_too_early(http_client: HttpClient, serve: Serve, data: bytes) -> None:
+    """A connection that is closed before the whole answer is a failure."""
+    assert get(http_client, serve(answers(data)).url).error == CLOSED_EARLY
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"hello\n",
+        bytes(range(256)) * 4,
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 99 Low\r\n\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x50",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(200)) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+    ],
+    ids=["ssh", "text", "bytes", "word", "99", "tls alert", "200 headers", "long line"],
+)
+def test_answer_is_not_http(http_client: HttpClient, serve: Serve, data: bytes) -> None:
+    """What cannot be read as HTTP is told as that."""
+    assert get(http_client, serve(answers(data)).url).error == NO_HTTP
+
+
+def test_silence_before_the_answer(make_transport: MakeTransport, serve: Serve) -> None:
+    """A receiver that does not begin to answer is left after the time for reading."""
+    http_client = make_transport(read_timeout_seconds=0.3)
+    server = serve(hangs)
+    assert get(http_client, server.url).error == "No answer within 0.3 seconds."
+    assert len(server.requests) == 1
+
+
+def test_silence_in_the_answer(make_transport: MakeTransport, serve: Serve) -> None:
+    """A receiver that falls silent in the middle is left as well."""
+
+    def talk(connection: Connection) -> None:
+        answers(head("200 OK", "Content-Length: 10") + b"abc")(connection)
+        connection.wait_until_closed()
+
+    http_client = make_transport(read_timeout_seconds=0.3)
+    assert get(http_client, serve(talk).url).error == "No answer within 0.3 seconds."
+
+
+def test_no_connection_in_time(make_transport: MakeTransport) -> None:
+    """A receiver that does not take the connection is told as that, with the time for it."""
+    http_client = make_transport(connect_timeout_seconds=0.3)
+    with full_listener() as port:
+        answer = get(http_client, f"http://127.0.0.1:{port}/")
+    assert answer.error == "No connection within 0.3 seconds."
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        head("200 OK"),
+        head("200 OK", "Content-Length: 100000"),
+        head("200 OK", "Transfer-Encoding: chunked") + b"ffff\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Drip: ",
+        b"HTTP/1.1 ",
+    ],
+    ids=["until closed", "with a length", "in a chunk", "in the head", "in the status"],
+)
+def test_dripping_receiver_is_ended(
+    make_transport: MakeTransport, serve: Serve, beginning: bytes
+) -> None:
+    """However a receiver drips its answer, the attempt ends when its time is up."""
+    gone = threading.Event()
+
+    def talk(connection: Connection) -> None:
+        answers(beginning)(connection)
+        for _ in range(1000):
+            try:
+                connection.send(b"x")
+            except OSError:
+                gone.set()  # The client has closed.
+            if gone.wait(0.02):
+                return
+
+    http_client = make_transport(total_timeout_seconds=0.5)
+    server = serve(talk)
+    answer = get(http_client, server.url)
+    assert (answer.error, answer.is_success) == (TOO_LONG, False)
+    assert gone.wait(10), "the connection was left open"

@@ -1,0 +1,120 @@
+"""Attempts over TLS: whom we believe, and that time limits hold there too."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from callevents.delivery.http.client import HttpClient, Response
+from callevents.delivery.request.build import RequestTemplate, build_request
+from callevents.enums import Method
+from tests.delivery.conftest import MakeTransport, Serve
+from tests.support.raw_server import OK, Connection, answers, hangs, keeps_alive
+
+
+def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """Return the TLS settings of a server with a certificate for these names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Who issues the certificates; nobody believes it."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    """A file with the authority, for those that believe it."""
+    path = tmp_path / "authorities.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+def get(http_client: HttpClient, url: str) -> Response:
+    """Send a GET."""
+    return http_client.send(build_request(RequestTemplate(Method.GET, url), [("CallID", "c1")]))
+
+
+def test_valid_certificate_is_accepted(
+    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
+) -> None:
+    """A receiver whose certificate is valid gets the requests, over one connection."""
+    http_client = make_transport(ca_bundle=bundle)
+    server = serve(keeps_alive, tls=server_context(authority, "127.0.0.1"))
+    assert [get(http_client, server.url).error for _ in range(2)] == ["", ""]
+    assert (server.accepted, len(server.requests)) == (1, 2)
+
+
+def test_certificate_of_a_stranger_is_refused(
+    http_client: HttpClient, serve: Serve, authority: trustme.CA
+) -> None:
+    """A certificate that nobody vouches for ends the attempt before anything is sent."""
+    server = serve(answers(OK), tls=server_context(authority, "127.0.0.1"))
+    error = get(http_client, server.url).error
+    assert error == "The TLS certificate is not valid: unable to get local issuer certificate."
+    assert server.requests == []
+
+
+def test_certificate_of_another_host_is_refused(
+    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
+) -> None:
+    """A valid certificate for another name is refused too."""
+    http_client = make_transport(ca_bundle=bundle)
+    server = serve(answers(OK), tls=server_context(authority, "crm.example.com"))
+    error = get(http_client, server.url).error
+    assert error.startswith("The TLS certificate is not valid: ")
+    assert "127.0.0.1" in error
+    assert server.requests == []
+
+
+def test_receiver_without_tls(http_client: HttpClient, serve: Serve) -> None:
+    """An https URL of a plain server fails with a sentence about TLS."""
+    server = serve(lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    error = get(http_client, server.url.replace("http:", "https:")).error
+    assert error.startswith("No TLS connection: ")
+    assert "object at" not in error
+
+
+def test_silence_in_the_handshake(make_transport: MakeTransport, serve: Serve) -> None:
+    """A receiver that accepts and never shakes hands is left after the time for connecting."""
+    server = serve(lambda connection: connection.wait_until_closed())
+    http_client = make_transport(connect_timeout_seconds=0.3)
+    error = get(http_client, server.url.replace("http:", "https:")).error
+    assert error == "No connection within 0.3 seconds."
+
+
+@pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
+def test_dripping_receiver_is_ended(
+    make_transport: MakeTransport,
+    serve: Serve,
+    authority: trustme.CA,
+    bundle: Path,
+    beginning: bytes,
+) -> None:
+    """The time for the whole holds over TLS as well, wherever the receiver drips."""
+
+    def talk(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(beginning or b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(500):
+            connection.send(b"x" * 8)
+            connection.wait(0.02)
+
+    http_client = make_transport(total_timeout_seconds=0.5, ca_bundle=bundle)
+    server = serve(talk, tls=server_context(authority, "127.0.0.1"))
+    assert get(http_client, server.url).error == (
+        "The attempt as a whole took too long and was ended."
+    )
+
+
+def test_silent_receiver_is_left(
+    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
+) -> None:
+    """The time for reading holds over TLS as well."""
+    server = serve(hangs, tls=server_context(authority, "127.0.0.1"))
+    http_client = make_transport(read_timeout_seconds=0.3, ca_bundle=bundle)
+    assert get(http_client, server.url).error == "No answer within 0.3 seconds."

@@ -1,0 +1,1 @@
+"""The delivery log: filters, pages, and sending again."""

@@ -1,0 +1,1 @@
+"""The request of a delivery: URL, placeholders, parameters, signature."""

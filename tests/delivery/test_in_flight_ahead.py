@@ -1,0 +1,149 @@
+"""What is claimed ahead of an origin's threads is sent by them, or given back."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import func, select
+
+from callevents.db.models import Delivery, Hook, utc_now
+from callevents.delivery import in_flight
+from callevents.delivery.engine import Engine
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import db
+from tests.conftest import Configure
+from tests.delivery.conftest import MakeEngine, ReportEvents, Serve
+from tests.support.raw_server import OK, Connection, RawServer
+from tests.support.waiting import wait_for_state, wait_until
+
+DELIVERED, PENDING = DeliveryState.DELIVERED, DeliveryState.PENDING
+COUNT = 20
+
+
+class Moody:
+    """A receiver that answers at once, until it is told to hang."""
+
+    def __init__(self, serve: Serve) -> None:
+        self.answers = threading.Event()
+        self.answers.set()
+        self.server: RawServer = serve(self._talk)
+
+    def _talk(self, connection: Connection) -> None:
+        while connection.read_request():
+            self.answers.wait()
+            connection.send(OK)
+
+
+@pytest.fixture
+def moody(serve: Serve) -> Iterator[Moody]:
+    """Such a receiver, which answers all at the end."""
+    moody = Moody(serve)
+    yield moody
+    moody.answers.set()
+
+
+@pytest.fixture
+def hook(configure: Configure, moody: Moody) -> Hook:
+    """A hook for dial-in of all extensions, at the moody receiver."""
+    return configure.hook("*", EventType.DIAL_IN, moody.server.url)
+
+
+def claim_ahead(engine: Engine, hook: Hook, report_events: ReportEvents, moody: Moody) -> list[str]:
+    """Have a receiver that is known as quick hang, with many deliveries claimed ahead of it."""
+    engine._in_flight.note_seconds(hook.origin_id, 0.001)
+    moody.answers.clear()
+    ids = report_events(COUNT)
+    threading.Thread(target=engine.wake).start()
+    wait_until(lambda: count_claimed() == COUNT, "all of them claimed")
+    moody.server.wait_for_requests(1)
+    return ids
+
+
+def count_claimed() -> int:
+    """Return how many open deliveries some worker has."""
+    db.session.rollback()
+    claimed = select(func.count()).where(Delivery.claimed_at.is_not(None))
+    return db.session.scalar(claimed.where(Delivery.state == PENDING)) or 0
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line may stand still for as long as a test takes."""
+    monkeypatch.setattr(in_flight, "STUCK_SECONDS", 60)
+
+
+@pytest.mark.usefixtures("patient")
+def test_one_thread_sends_what_is_ahead(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
+) -> None:
+    """All that was claimed goes out on one thread, in the order of the events, each once."""
+    engine = make_engine(worker_threads=1)
+    ids = claim_ahead(engine, hook, report_events, moody)
+    assert len(moody.server.requests) == 1, "there is one thread"
+    moody.answers.set()
+    for delivery_id in ids:
+        assert wait_for_state(delivery_id, DELIVERED).fence == 1
+    sent = [request.split(b"DeliveryID=")[1][:36].decode() for request in moody.server.requests]
+    assert sent == ids
+
+
+def test_line_that_stands_still_is_given_back(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
+) -> None:
+    """Behind a quick receiver that begins to hang nothing waits for long: other threads take it."""
+    engine = make_engine(worker_threads=4, origin_in_flight=4, poll_seconds=0.05)
+    engine._in_flight.note_seconds(hook.origin_id, 0.001)
+    moody.answers.clear()
+    ids = report_events(COUNT)
+    threading.Thread(target=engine.wake).start()
+    wait_until(engine._in_flight.has_lines, "something claimed ahead")
+
+    def is_given_back() -> bool:
+        # Only what hangs is still claimed.
+        return not engine._in_flight.has_lines() and count_claimed() == len(moody.server.requests)
+
+    wait_until(is_given_back, "the end of the line")
+    moody.answers.set()
+    for delivery_id in ids:
+        assert wait_for_state(delivery_id, DELIVERED).attempts == 1
+
+
+@pytest.mark.usefixtures("patient")
+def test_stop_gives_back_what_is_ahead(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
+) -> None:
+    """A worker that stops leaves what it has not begun to others at once, not after the lease."""
+    engine = make_engine(worker_threads=1, shutdown_seconds=0.2)
+    ids = claim_ahead(engine, hook, report_events, moody)
+    engine.close()
+    assert count_claimed() == 0
+    db.session.rollback()
+    rows = db.session.scalars(select(Delivery).order_by(Delivery.id)).all()
+    assert [row.id for row in rows] == ids
+    assert all(row.state is PENDING and row.due_at <= utc_now() for row in rows)
+    assert [row.attempts for row in rows] == [1] + [0] * (COUNT - 1)
+    assert len(moody.server.requests) == 1
+    moody.answers.set()
+    make_engine().drain()
+    for delivery_id in ids:
+        assert wait_for_state(delivery_id, DELIVERED).fence == 2
+
+
+@pytest.mark.usefixtures("patient")
+def test_open_breaker_gives_back_what_is_ahead(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
+) -> None:
+    """When an origin is paused, what waits for its threads waits in the database again."""
+    engine = make_engine(
+        worker_threads=1,
+        read_timeout_seconds=0.3,
+        breaker_failures=1,
+        breaker_open_seconds=3600,
+        breaker_open_max_seconds=3600,
+        poll_seconds=0.05,
+    )
+    claim_ahead(engine, hook, report_events, moody)
+    wait_until(lambda: count_claimed() == 0, "none that is claimed")
+    attempts = db.session.scalar(select(func.sum(Delivery.attempts)))
+    assert attempts == len(moody.server.requests)
+    assert 1 <= attempts < COUNT / 2, "the others were not tried"

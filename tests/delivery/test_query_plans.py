@@ -1,0 +1,174 @@
+"""Finding, claiming and ending look at open deliveries only, however many finished ones are there.
+
+The plans of all statements on the way of a delivery are read: the databases' own, and on PostgreSQL
+also the plan for any parameters, which it may use for statements that it gets often.
+"""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, Engine, event, text
+
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, Hook, find_ordering_key, new_id, utc_now
+from callevents.db.session import begin_write, insert_into, write_transaction
+from callevents.delivery import outbox
+from callevents.delivery.claim import claim_due, load_claims, renew_leases
+from callevents.delivery.expiry import give_up_expired, has_expired
+from callevents.delivery.fair_share import Ready, Share, find_ready
+from callevents.delivery.http.client import Response
+from callevents.delivery.outcomes import Outcome, record
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import cipher, db
+from tests.conftest import Configure
+from tests.delivery.conftest import ReportEvents, get_delivery
+from tests.support.claims import LEASE
+
+FINISHED, OPEN, CALLS, ORIGINS = 6_000, 1_500, 250, 5
+Statements = list[tuple[str, Any]]
+
+
+@pytest.fixture
+def statements(app: Flask) -> Statements:
+    """What is sent to the database from here on, with its parameters."""
+    sent: Statements = []
+
+    def note(
+        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
+    ) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "WITH")):
+            sent.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    return sent
+
+
+def delivery_row(
+    hook: Hook, call_event_id: str, place: int, state: DeliveryState
+) -> dict[str, Any]:
+    """Return a row of the log; the open ones are spread over calls and origins."""
+    now = utc_now()
+    call_id, origin_id = f"call-{place % CALLS}", place % ORIGINS + 1
+    return {
+        "id": new_id(),
+        "pbx_id": hook.pbx_id,
+        "call_event_id": call_event_id,
+        "hook_id": hook.id + place % 50,
+        "hook_event_id": hook.event_id,
+        "method": hook.method,
+        "url": hook.url,
+        "event_type": hook.event_type,
+        "extension": "101",
+        "call_id": call_id,
+        "happened_at": now + timedelta(milliseconds=place),
+        "origin_id": origin_id,
+        "ordering_key": find_ordering_key(hook.pbx_id, call_id, origin_id, in_order=True),
+        "state": state,
+        "attempts": 0,
+        "due_at": now + timedelta(seconds=place % 3 - 1),
+        "expires_at": now + timedelta(days=1 if place else -1),
+        "is_retry": place % 7 == 0,
+        "deferred": place >= CALLS,
+        "attempts_before": 0,
+        "fence": 0,
+        "created_at": now,
+        "error": "",
+    }
+
+
+@pytest.fixture
+def hook(configure: Configure, report_events: ReportEvents) -> Hook:
+    """A hook among thousands of finished deliveries and many open ones."""
+    hook = configure.hook("*", EventType.DIAL_IN, "http://crm.example.com/")
+    [delivery_id] = report_events()
+    event_id = get_delivery(delivery_id).call_event_id
+    begin_write()
+    rows = [delivery_row(hook, event_id, place, DeliveryState.PENDING) for place in range(OPEN)] + [
+        delivery_row(hook, event_id, place, DeliveryState.DELIVERED) for place in range(FINISHED)
+    ]
+    db.session.execute(insert_into(Delivery), rows)
+    db.session.execute(text("ANALYZE"))
+    db.session.commit()
+    return hook
+
+
+def explain(engine: Engine, statement: str, parameters: Any) -> list[str]:
+    """Return the plans that the database may use."""
+    one = parameters[0] if isinstance(parameters, list) else parameters
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            return [_plan(connection, f"EXPLAIN QUERY PLAN {statement}", one)]
+        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
+        general = re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", statement)
+        return [
+            _plan(connection, f"EXPLAIN {statement}", one),
+            _plan(connection, f"EXPLAIN (GENERIC_PLAN) {general}", None),
+        ]
+
+
+def _plan(connection: Connection, statement: str, parameters: Any) -> str:
+    rows = connection.exec_driver_sql(statement, parameters)
+    return "\n".join(str(row[-1]) for row in rows)
+
+
+def check(statements: Statements, engine: Engine) -> list[str]:
+    """Fail if any plan reads the whole table of deliveries; return all plans."""
+    plans = []
+    for statement, parameters in statements:
+        for plan in explain(engine, statement, parameters):
+            whole = re.search(r"Seq Scan on delivery|SCAN delivery\w*$", plan, re.MULTILINE)
+            assert not whole, f"{statement}\n{plan}"
+            plans.append(plan)
+            if "ordering_keys" in statement:
+                assert "ix_delivery_ordering_key" in plan, f"{statement}\n{plan}"
+    assert plans
+    return plans
+
+
+def test_looking_and_claiming(hook: Hook, statements: Statements) -> None:
+    """Finding origins, claiming, finding whose turn it is and loading go through indexes."""
+    now = utc_now()
+    with write_transaction(db.engine) as connection:
+        ready = find_ready(connection, now)
+        assert len(ready) == 2 * ORIGINS
+        found = claim_due(connection, [Share(one, 10) for one in ready], now, LEASE)
+        assert 0 < len(found.fences) < found.looked_at, "some are deferred"
+        load_claims(connection, found.fences, 0, cipher.bound)
+    plans = check(statements, db.engine)
+    assert sum("ix_delivery_due" in plan for plan in plans) >= 2 * ORIGINS + 1
+
+
+def test_recording_and_renewing(hook: Hook, statements: Statements) -> None:
+    """Recording, going on with ordering keys, and renewing leases go through indexes."""
+    now = utc_now()
+    with write_transaction(db.engine) as connection:
+        found = claim_due(connection, [Share(Ready(1, is_retry=False), 20)], now, LEASE)
+        claims, _ = load_claims(connection, found.fences, 0, cipher.bound)
+        assert claims
+    statements.clear()
+    with write_transaction(db.engine) as connection:
+        renew_leases(connection, claims, now, LEASE)
+        record(connection, [Outcome(one, Response(now, 1)) for one in claims], now, Settings())
+    assert any("ordering_keys" in statement for statement, _ in statements)
+    check(statements, db.engine)
+
+
+def test_giving_up(hook: Hook, statements: Statements) -> None:
+    """What has expired is found by the index on open deliveries' ends."""
+    with write_transaction(db.engine) as connection:
+        assert has_expired(connection, utc_now())
+        assert give_up_expired(connection, utc_now()) == 1
+    assert sum("ix_delivery_expires" in plan for plan in check(statements, db.engine)) >= 2
+
+
+def test_cancelling(hook: Hook, statements: Statements) -> None:
+    """Disabling a hook looks at its open deliveries only."""
+    begin_write()
+    statements.clear()
+    outbox.cancel_deliveries([hook.id])
+    db.session.rollback()
+    plans = check([one for one in statements if "delivery" in one[0]], db.engine)
+    assert sum("ix_delivery_hook_open" in plan for plan in plans) >= 1

@@ -1,1 +1,0 @@
-"""Tests of the makers' formats: examples of their documents, and hostile messages."""

@@ -1,0 +1,1 @@
+"""Hooks: create, change, clear, and their options."""

@@ -1,0 +1,306 @@
+"""Hooks: create, change, switch, clear; and what becomes of what waits for them."""
+
+import pytest
+from sqlalchemy import select
+
+from callevents.db.models import Delivery, Extension, Hook, Pbx
+from callevents.db.session import begin_write
+from callevents.enums import DeliveryState, EventType, Method
+from callevents.errors import ConflictError, InvalidError, NotFoundError
+from callevents.extensions import db
+from callevents.hooks import hooks, queries, validation
+from callevents.hooks.hooks import MAX_HOOKS_PER_TYPE
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.pbxs import extensions
+from tests.conftest import Configure
+from tests.support.statement_count import counting
+
+DIAL_IN, DIAL_OUT, HANGUP = EventType.DIAL_IN, EventType.DIAL_OUT, EventType.HANGUP
+PENDING, CANCELLED = DeliveryState.PENDING, DeliveryState.CANCELLED
+
+
+@pytest.fixture
+def extension(pbx: Pbx, configure: Configure) -> Extension:
+    """Extension 101."""
+    configure.extension("101")
+    found = extensions.get_extension_by_number(pbx, "101")
+    assert found is not None
+    return found
+
+
+def report(pbx: Pbx, event: EventType = DIAL_IN) -> None:
+    """Accept an event at 101."""
+    begin_write()
+    accept(pbx, [Report(event_type=event, extension="101")])
+    db.session.commit()
+
+
+def deliveries() -> list[Delivery]:
+    """Return all deliveries as they are stored, oldest first."""
+    db.session.expire_all()
+    return list(db.session.scalars(select(Delivery).order_by(Delivery.id)))
+
+
+def test_new_hook(pbx: Pbx, extension: Extension) -> None:
+    """A hook is active unless said otherwise, has an Event ID of 30 letters and digits."""
+    begin_write()
+    hook = hooks.create_hook(
+        pbx,
+        extension,
+        HANGUP,
+        method=Method.POST,
+        url=" HTTP://Crm.Example.com/x ",
+        note=" a\r\nb ",
+    )
+    db.session.commit()
+    assert (hook.pbx_id, hook.extension_id, hook.event_type) == (pbx.id, extension.id, HANGUP)
+    assert (hook.method, hook.url) == (Method.POST, "http://crm.example.com/x")
+    assert (hook.active, hook.note) == (True, "a\nb")
+    assert len(hook.event_id) == 30
+    assert hook.event_id.isalnum()
+    assert hook.event_id.isascii()
+    assert queries.get_hook(hook.event_id) is hook
+
+
+def test_event_ids_differ(configure: Configure) -> None:
+    """No two hooks have one Event ID."""
+    found = {configure.hook("*", DIAL_IN, "http://a/").event_id for _ in range(5)}
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    ("url", "note", "errors"),
+    [
+        ("", "", {"url": ["Enter the URL that the request goes to."]}),
+        (
+            "ftp://x",
+            "x" * 501,
+            {
+                "url": ["The URL must begin with http:// or https://."],
+                "note": ["The note may have at most 500 characters; this one has 501."],
+            },
+        ),
+        ("http://a/", "a\x00b", {"note": ["The note must not have control characters."]}),
+        ("http://a/", "a\rb", {"note": ["The note must not have control characters."]}),
+    ],
+)
+def test_wrong_values_are_all_told(
+    pbx: Pbx, url: str, note: str, errors: dict[str, list[str]]
+) -> None:
+    """All that is wrong is told at once, and nothing is made or changed."""
+    begin_write()
+    with pytest.raises(InvalidError) as caught:
+        hooks.create_hook(pbx, None, DIAL_IN, method=Method.GET, url=url, note=note)
+    assert caught.value.errors == errors
+    good = hooks.create_hook(pbx, None, DIAL_IN, method=Method.GET, url="http://good/")
+    with pytest.raises(InvalidError):
+        hooks.update_hook(good, method=Method.POST, url=url, active=False, note=note)
+    assert (good.url, good.method, good.active) == ("http://good/", Method.GET, True)
+
+
+def test_notes_may_have_lines_and_tabs(pbx: Pbx) -> None:
+    """A note of 500 characters in lines is taken."""
+    note = "a\tb\n" + "ü" * 496
+    assert validation.check_note(note) == note
+
+
+def test_one_event_type_has_at_most_twenty(
+    pbx: Pbx, extension: Extension, configure: Configure
+) -> None:
+    """More than twenty requests of one event at one extension are refused, elsewhere not."""
+    for _ in range(MAX_HOOKS_PER_TYPE):
+        configure.hook("101", DIAL_IN, "http://a/")
+    with pytest.raises(InvalidError) as caught:
+        configure.hook("101", DIAL_IN, "http://a/")
+    assert caught.value.errors == {"event": ["One event type can have at most 20 requests."]}
+    configure.hook("101", DIAL_OUT, "http://a/")
+    configure.hook("*", DIAL_IN, "http://a/")
+
+
+def test_set_creates_then_changes(pbx: Pbx, extension: Extension, configure: Configure) -> None:
+    """Setting makes the event's only request, or changes it under its Event ID."""
+    begin_write()
+    first = hooks.set_hook(pbx, extension, DIAL_IN, method=Method.GET, url="http://a/", note="n")
+    again = hooks.set_hook(
+        pbx, extension, DIAL_IN, method=Method.POST, url="http://b/", active=False
+    )
+    db.session.commit()
+    assert first is again
+    assert (again.method, again.url, again.active, again.note) == (
+        *(Method.POST, "http://b/", False, ""),
+    )
+    configure.hook("101", DIAL_IN, "http://c/")
+    with pytest.raises(ConflictError, match=r"^This event has 2 requests; change the right one"):
+        hooks.set_hook(pbx, extension, DIAL_IN, method=Method.GET, url="http://d/")
+
+
+def test_change_reaches_what_waits(pbx: Pbx, configure: Configure) -> None:
+    """What waits for a hook goes its new way; what is done stays as it was."""
+    hook = configure.hook("*", DIAL_IN, "http://old/")
+    report(pbx)
+    report(pbx)
+    done, waiting = deliveries()
+    done.state = DeliveryState.DELIVERED
+    db.session.commit()
+    modified_at = hook.modified_at
+    begin_write()
+    hooks.update_hook(hook, method=Method.POST, url="http://new/", active=True, note="")
+    db.session.commit()
+    assert [(one.url, one.method) for one in deliveries()] == [
+        ("http://old/", Method.GET),
+        ("http://new/", Method.POST),
+    ]
+    assert hook.modified_at >= modified_at
+    assert waiting.state is PENDING
+
+
+@pytest.mark.parametrize("how", ["disable", "update", "clear"])
+def test_off_means_off(pbx: Pbx, configure: Configure, how: str) -> None:
+    """Disabling or clearing cancels what waits for that hook, and nothing else."""
+    hook = configure.hook("*", DIAL_IN, "http://off/")
+    configure.hook("*", DIAL_IN, "http://on/")
+    report(pbx)
+    report(pbx)
+    done, _, claimed, _ = deliveries()
+    done.state = DeliveryState.DELIVERED
+    claimed.claimed_at, claimed.fence = claimed.created_at, 1
+    db.session.commit()
+    begin_write()
+    if how == "disable":
+        hooks.set_active(hook, active=False)
+    elif how == "update":
+        hooks.update_hook(hook, method=hook.method, url=hook.url, active=False, note="")
+    else:
+        assert hooks.clear_hooks([hook]) == 1
+    db.session.commit()
+    states = [(one.url, one.state) for one in deliveries()]
+    assert states == [
+        ("http://off/", DeliveryState.DELIVERED),
+        ("http://on/", PENDING),
+        ("http://off/", CANCELLED),
+        ("http://on/", PENDING),
+    ]
+    cancelled = deliveries()[2]
+    assert cancelled.finished_at is not None
+    assert (cancelled.claimed_at, cancelled.fence) == (None, 1)
+    report(pbx)
+    assert [one.url for one in deliveries()[4:]] == ["http://on/"]
+
+
+def test_enabling_brings_nothing_back(pbx: Pbx, configure: Configure) -> None:
+    """What was cancelled stays cancelled when the hook is enabled again."""
+    hook = configure.hook("*", DIAL_IN, "http://a/")
+    report(pbx)
+    for active in (False, True, True):
+        begin_write()
+        hooks.set_active(hook, active)
+        db.session.commit()
+    assert [one.state for one in deliveries()] == [CANCELLED]
+    report(pbx)
+    assert [one.state for one in deliveries()] == [CANCELLED, PENDING]
+
+
+def test_clearing_nothing(pbx: Pbx) -> None:
+    """Clearing no hooks removes none."""
+    assert hooks.clear_hooks([]) == 0
+
+
+def test_cleared_hooks_are_gone(pbx: Pbx, configure: Configure) -> None:
+    """Cleared hooks are found nowhere, and others stay."""
+    first, second, kept = (configure.hook("*", event, "http://a/") for event in list(EventType)[:3])
+    gone = [first.event_id, second.event_id]
+    begin_write()
+    assert hooks.clear_hooks([first, second]) == 2
+    db.session.commit()
+    assert queries.list_hooks(pbx, None) == [kept]
+    for event_id in gone:
+        with pytest.raises(NotFoundError):
+            queries.get_hook(event_id)
+
+
+@pytest.mark.parametrize("wrong", ["", "x" * 30, "\x00", "x" * 5000])
+def test_unknown_event_id(pbx: Pbx, wrong: str) -> None:
+    """An Event ID that nobody has is not found, on every database."""
+    with pytest.raises(NotFoundError, match=r"^There is no request with the Event ID"):
+        queries.get_hook(wrong)
+
+
+def test_hooks_belong_to_their_pbx(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
+    """Under another PBX a hook is not found, listed or cleared."""
+    hook = configure.hook("*", DIAL_IN, "http://a/")
+    theirs = Configure(other_pbx).hook("*", DIAL_IN, "http://b/")
+    assert queries.get_hook(hook.event_id, pbx) is hook
+    with pytest.raises(NotFoundError):
+        queries.get_hook(hook.event_id, other_pbx)
+    assert queries.list_all_hooks(pbx) == [hook]
+    assert set(queries.list_all_hooks()) == {hook, theirs}
+
+
+def test_listing_all_hooks_is_one_query(pbx: Pbx, configure: Configure) -> None:
+    """All hooks come with their PBXs and extensions at once, however many there are."""
+    for number in range(10):
+        configure.extension(str(number))
+        configure.hook(str(number), DIAL_IN, "http://a/")
+    db.session.rollback()
+    statements: list[str] = []
+    with counting(statements):
+        listed = queries.list_all_hooks()
+        assert {hook.pbx.slug for hook in listed} == {"head-office"}
+        assert {hook.extension.number for hook in listed if hook.extension} == set("0123456789")
+    assert len(statements) == 1
+
+
+def test_order_is_that_of_the_codes(pbx: Pbx, configure: Configure) -> None:
+    """Hooks are listed by event type, then age."""
+    made = [configure.hook("*", event, "http://a/") for event in (HANGUP, DIAL_IN, HANGUP)]
+    expected = [made[1], made[0], made[2]]
+    assert queries.list_hooks(pbx, None) == expected
+
+
+def test_ids_of_removed_hooks_are_not_given_again(pbx: Pbx, configure: Configure) -> None:
+    """A new hook cannot inherit the deliveries of one that was removed."""
+    hook = configure.hook("*", DIAL_IN, "http://a/")
+    removed_id = hook.id
+    begin_write()
+    hooks.clear_hooks([hook])
+    db.session.commit()
+    assert configure.hook("*", DIAL_IN, "http://b/").id > removed_id
+
+
+def test_deleted_hook_leaves_its_deliveries(pbx: Pbx, configure: Configure) -> None:
+    """A delivery outlives its hook and still says whose it was."""
+    hook = configure.hook("*", DIAL_IN, "http://a/", Method.POST)
+    event_id = hook.event_id
+    report(pbx)
+    begin_write()
+    hooks.clear_hooks([hook])
+    db.session.commit()
+    [delivery] = deliveries()
+    assert db.session.scalars(select(Hook)).all() == []
+    assert delivery.hook is None
+    assert (delivery.hook_event_id, delivery.url, delivery.method) == (
+        *(event_id, "http://a/", Method.POST),
+    )
+
+
+def test_any_hook_of_a_pbx(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
+    """Whether a PBX has hooks is told by its first one."""
+    assert queries.find_any_hook(pbx) is None
+    first = configure.hook("*", HANGUP, "http://a/")
+    configure.hook("*", DIAL_IN, "http://a/")
+    assert queries.find_any_hook(pbx) is first
+    assert queries.find_any_hook(other_pbx) is None
+
+
+def test_active_hooks_of_all_extensions_are_counted(
+    pbx: Pbx, extension: Extension, configure: Configure
+) -> None:
+    """Active hooks for all extensions are counted by event, in the table's order."""
+    assert queries.count_active_of_all(pbx) == {}
+    configure.hook("*", DIAL_IN, "http://a/")
+    configure.hook("*", DIAL_OUT, "http://a/")
+    configure.hook("*", DIAL_IN, "http://a/")
+    configure.hook("*", HANGUP, "http://a/", active=False)
+    configure.hook("101", HANGUP, "http://a/")
+    assert list(queries.count_active_of_all(pbx).items()) == [(DIAL_OUT, 1), (DIAL_IN, 2)]

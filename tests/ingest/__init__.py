@@ -1,0 +1,1 @@
+"""From a report to a stored call event: read, complete, accept, commit."""

@@ -1,1 +1,0 @@
-"""Listening to PBXs: real servers of both kinds on sockets, and the listener that connects."""

@@ -1,0 +1,1 @@
+"""What workers do besides delivering: statistics, heartbeat, retention, notices."""

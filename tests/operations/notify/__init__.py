@@ -1,0 +1,1 @@
+"""Notices of suspended hooks, by e-mail and by HTTP."""

@@ -1,0 +1,341 @@
+"""Notices of suspended requests: never lost, told by e-mail and by HTTP, and in nobody's way."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope, Session
+from flask.testing import FlaskClient
+
+from callevents.config.settings import Settings
+from callevents.db.models import Hook, Notification, Pbx, utc_now
+from callevents.db.session import write_transaction
+from callevents.delivery.engine import Engine
+from callevents.delivery.suspend import suspend
+from callevents.enums import Channel, EventType
+from callevents.extensions import db
+from callevents.operations import scheduler as keeper_module
+from callevents.operations.notify import sender as messenger_module
+from callevents.operations.notify.sender import (
+    GATHER,
+    LEASE,
+    NOT_CONFIGURED,
+    WAITS,
+    NotificationSender,
+    claim,
+)
+from callevents.operations.scheduler import Scheduler
+from tests.conftest import Configure
+from tests.support.ports import find_free_port
+from tests.support.receiver import Receiver, Reply
+from tests.support.waiting import wait_until
+
+REASON = "The receiver answered 410 Gone: it wants no more of these requests."
+
+
+class MailServer:
+    """A mail server on a socket: keeps what it gets, or refuses it."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.refusal = ""
+        self.logins: list[tuple[object, ...]] = []
+        self.controller = Controller(
+            self, hostname="127.0.0.1", port=find_free_port(), authenticator=self._log_in
+        )
+        self.controller.start()
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.controller.port}"
+
+    async def handle_DATA(self, _server: object, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
+        if self.refusal:
+            return self.refusal
+        content = envelope.content
+        assert isinstance(content, bytes)
+        mail = message_from_bytes(content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 OK"
+
+    def _log_in(self, *seen: object) -> AuthResult:
+        self.logins.append(seen)
+        return AuthResult(success=False)
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """A mail server that takes everything."""
+    server = MailServer()
+    yield server
+    server.controller.stop()
+
+
+@pytest.fixture
+def told(settings: Settings, mail_server: MailServer, receiver: Receiver) -> Settings:
+    """Settings by which people are told on both channels."""
+    return settings.model_copy(
+        update={
+            "smtp_url": mail_server.url,
+            "mail_from": "calls@example.com",
+            "mail_to": ("olga@example.com", "night@example.com"),
+            "notify_url": receiver.url + "/notifications",
+            "public_url": "https://calls.example",
+        }
+    )
+
+
+@pytest.fixture
+def sender(told: Settings) -> Iterator[NotificationSender]:
+    """A worker's messenger."""
+    sender = NotificationSender(db.engine, told)
+    yield sender
+    sender.close()
+
+
+@pytest.fixture
+def hook(configure: Configure) -> Hook:
+    """A request with a secret in its URL."""
+    configure.extension("101", "Reception")
+    return configure.hook("101", EventType.HANGUP, "https://crm.example.com/cdr?key=geheim")
+
+
+def suspend_now(hook: Hook) -> None:
+    """Suspend the hook, as the recorder does."""
+    hook_id = hook.id
+    db.session.rollback()
+    with write_transaction(db.engine) as connection:
+        suspend(connection, hook_id, REASON, utc_now())
+
+
+def notifications() -> dict[Channel, Notification]:
+    """Return the only notification of each channel, as it is stored now."""
+    db.session.rollback()
+    found = db.session.query(Notification).all()
+    assert len(found) == len(Channel)
+    return {notification.channel: notification for notification in found}
+
+
+def test_suspension_is_told_by_mail_and_http(
+    hook: Hook, sender: NotificationSender, mail_server: MailServer, receiver: Receiver
+) -> None:
+    """Both say what was suspended and why, lead to its page, and tell no secret of its URL."""
+    suspend_now(hook)
+    sender.send_due(utc_now() + GATHER)
+    [mail] = mail_server.mails
+    assert mail["Subject"] == "Call Events: Hangup of 101, Head office is suspended"
+    assert (mail["From"], mail["To"]) == (
+        "calls@example.com",
+        "olga@example.com, night@example.com",
+    )
+    text = mail.get_content()
+    page = f"https://calls.example/pbxs/head-office/extensions/{hook.extension_id}"
+    for part in (REASON, hook.event_id, "https://crm.example.com/cdr", page):
+        assert part in text
+    [arrival] = receiver.wait_for(1)
+    assert (arrival.method, arrival.path) == ("POST", "/notifications")
+    told = json.loads(arrival.body)
+    assert told["type"] == "hook.suspended"
+    assert told["data"]["reason"] == REASON
+    assert told["data"]["event_id"] == hook.event_id
+    assert (told["data"]["pbx"], told["data"]["extension"]) == ("head-office", "101")
+    assert told["data"]["link"] == page
+    assert "geheim" not in text + arrival.body
+    assert all(
+        notification.sent_at and not notification.error for notification in notifications().values()
+    )
+    assert sender.send_due(utc_now() + timedelta(days=1)) == 0, "each is told once"
+
+
+def test_many_suspensions_are_one_mail(
+    configure: Configure, sender: NotificationSender, mail_server: MailServer, receiver: Receiver
+) -> None:
+    """A receiver that dies takes many requests with it; people get one e-mail about them."""
+    for number in range(3):
+        configure.extension(f"10{number}")
+        suspend_now(configure.hook(f"10{number}", EventType.HANGUP, "http://crm.example.com/"))
+    sender.send_due()
+    assert mail_server.mails == [], "it waits for what happens together"
+    assert len(receiver.wait_for(3)) == 3, "programs are told each by itself, at once"
+    sender.send_due(utc_now() + GATHER)
+    [mail] = mail_server.mails
+    assert mail["Subject"] == "Call Events: 3 requests are suspended"
+    assert mail.get_content().count(REASON) == 3
+
+
+def test_what_fails_is_tried_again(
+    hook: Hook, sender: NotificationSender, mail_server: MailServer, receiver: Receiver
+) -> None:
+    """A channel that fails is tried again after a while, and does not hold up the other."""
+    mail_server.refusal = "451 come back later"
+    receiver.reply = lambda _arrival: Reply(503)
+    suspend_now(hook)
+    now = utc_now() + GATHER
+    sender.send_due(now)
+    found = notifications()
+    assert "451" in found[Channel.MAIL].error
+    assert "503" in found[Channel.HTTP].error
+    for notification in found.values():
+        assert (notification.sent_at, notification.attempts) == (None, 1)
+        assert notification.due_at == now + WAITS[0]
+    assert sender.send_due(now + WAITS[0] / 2) == 0, "not due yet"
+    receiver.reply = lambda _arrival: Reply(204)
+    sender.send_due(now + WAITS[0])
+    found = notifications()
+    assert (found[Channel.HTTP].error, found[Channel.HTTP].attempts) == ("", 2)
+    assert found[Channel.HTTP].sent_at
+    assert found[Channel.MAIL].sent_at is None
+    assert len({json.loads(one.body)["id"] for one in receiver.arrivals}) == 1
+    mail_server.refusal = ""
+    sender.send_due(now + WAITS[0] + WAITS[1])
+    assert len(mail_server.mails) == 1
+
+
+def test_killed_sender_loses_nothing(
+    hook: Hook, sender: NotificationSender, mail_server: MailServer
+) -> None:
+    """What somebody has claimed and never told is told by the next one, after the lease."""
+    suspend_now(hook)
+    now = utc_now() + GATHER
+    for channel in Channel:
+        with write_transaction(db.engine) as connection:
+            assert len(claim(connection, channel, now, timedelta())) == 1
+    assert sender.send_due(now + LEASE / 2) == 0
+    assert sender.send_due(now + LEASE) == 2
+    assert len(mail_server.mails) == 1
+
+
+def test_two_senders_tell_once(
+    hook: Hook, sender: NotificationSender, told: Settings, receiver: Receiver
+) -> None:
+    """Two workers that look at the same moment tell it once."""
+    suspend_now(hook)
+    engine = db.engine
+    other = NotificationSender(engine, told)
+    threads = [
+        threading.Thread(target=one.send_due, args=(utc_now() + GATHER,)) for one in (sender, other)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    other.close()
+    assert len(receiver.arrivals) == 1
+
+
+def test_suspension_that_is_rolled_back_is_not_told(hook: Hook, sender: NotificationSender) -> None:
+    """A notification lives and dies with the transaction of its suspension."""
+    hook_id = hook.id
+    db.session.rollback()
+
+    with db.engine.connect() as connection:
+        suspend(connection, hook_id, REASON, utc_now())
+        connection.rollback()
+    assert sender.send_due(utc_now() + GATHER) == 0
+    db.session.rollback()
+    assert db.session.query(Notification).count() == 0
+
+
+def test_where_nobody_is_to_be_told(hook: Hook, settings: Settings) -> None:
+    """Without settings nothing is sent, and nothing waits for ever."""
+    suspend_now(hook)
+    sender = NotificationSender(db.engine, settings)
+    sender.send_due(utc_now() + GATHER)
+    sender.close()
+    assert all(n.sent_at and n.error == NOT_CONFIGURED for n in notifications().values())
+
+
+def test_internal_address_is_refused(hook: Hook, told: Settings) -> None:
+    """Notifications go where requests may go: not to internal addresses unless allowed."""
+    suspend_now(hook)
+    sender = NotificationSender(db.engine, told.model_copy(update={"allowed_networks": ()}))
+    sender.send_due()
+    sender.close()
+    assert "127.0.0.1" in notifications()[Channel.HTTP].error
+
+
+def test_password_needs_tls(hook: Hook, told: Settings, mail_server: MailServer) -> None:
+    """A password is not sent to a mail server that has no TLS; the notification waits."""
+    url = mail_server.url.replace("//", "//robot:geheim@")
+    suspend_now(hook)
+    sender = NotificationSender(db.engine, told.model_copy(update={"smtp_url": url}))
+    sender.send_due(utc_now() + GATHER)
+    sender.close()
+    assert "STARTTLS" in notifications()[Channel.MAIL].error
+    assert mail_server.mails == mail_server.logins == []
+
+
+def test_mail_server_that_is_not_there(hook: Hook, told: Settings, receiver: Receiver) -> None:
+    """Without its mail server, HTTP is told all the same."""
+    url = f"smtp://127.0.0.1:{find_free_port()}"
+    suspend_now(hook)
+    sender = NotificationSender(db.engine, told.model_copy(update={"smtp_url": url}))
+    sender.send_due(utc_now() + GATHER)
+    sender.close()
+    assert "refused" in notifications()[Channel.MAIL].error
+    assert len(receiver.arrivals) == 1
+
+
+def test_removed_hook_is_still_told_of(
+    configure: Configure, hook: Hook, sender: NotificationSender, mail_server: MailServer, pbx: Pbx
+) -> None:
+    """A notification tells what the request was, whatever becomes of it before it is sent."""
+    suspend_now(hook)
+    with write_transaction(db.engine) as connection:
+        connection.execute(Hook.__table__.delete())
+    sender.send_due(utc_now() + GATHER)
+    assert "Hangup of 101" in mail_server.mails[0]["Subject"]
+
+
+def test_waits_grow_and_end(hook: Hook, sender: NotificationSender, monkeypatch: Any) -> None:
+    """Each wait is at least as long as the one before; the last one repeats."""
+    monkeypatch.setattr(messenger_module, "send_mail", _fail)
+    assert list(WAITS) == sorted(WAITS)
+    suspend_now(hook)
+    moment = utc_now() + GATHER
+    for number in range(1, len(WAITS) + 3):
+        sender.send_due(moment)
+        notification = notifications()[Channel.MAIL]
+        assert notification.attempts == number
+        assert notification.due_at - moment == WAITS[min(number, len(WAITS)) - 1]
+        moment = notification.due_at
+
+
+def _fail(*_arguments: object) -> None:
+    raise OSError("the mail server is on fire")
+
+
+def test_from_the_answer_to_the_mail(
+    client: FlaskClient,
+    token: str,
+    configure: Configure,
+    engine: Engine,
+    told: Settings,
+    mail_server: MailServer,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A receiver says 410; the worker suspends the request, and its upkeep tells people."""
+    monkeypatch.setattr(messenger_module, "GATHER", timedelta())
+    monkeypatch.setattr(keeper_module, "NOTICE_SECONDS", 0.05)
+    receiver.reply = lambda arrival: Reply(410 if arrival.path == "/gone" else 204)
+    hook = configure.hook("*", EventType.DIAL_IN, receiver.url + "/gone")
+    event_id = hook.event_id
+    scheduler = Scheduler(db.engine, told)
+    engine.start()
+    scheduler.start()
+    client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101&call=c1")
+    wait_until(lambda: mail_server.mails, "the e-mail")
+    assert event_id in mail_server.mails[0].get_content()
+    wait_until(
+        lambda: [one for one in receiver.arrivals if one.path == "/notifications"],
+        "the notification",
+    )
+    scheduler.close()

@@ -1,0 +1,92 @@
+"""Workers tell that they live; the leader does what one alone has to do."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from callevents.config import VERSION
+from callevents.config.settings import Settings
+from callevents.db.models import WorkerProcess, new_id, utc_now
+from callevents.db.session import write_transaction
+from callevents.extensions import db
+from callevents.operations.heartbeat import (
+    MISSED_FOR,
+    SILENT_AFTER,
+    InstanceId,
+    beat,
+    is_alive,
+    is_leader,
+    list_workers,
+)
+from callevents.operations.scheduler import Scheduler
+from tests.support.waiting import wait_until
+
+MOMENT = timedelta(milliseconds=1)
+
+
+def seen() -> list[WorkerProcess]:
+    """Return the workers as they are stored now."""
+    db.session.rollback()
+    return list(list_workers())
+
+
+def test_worker_is_seen_until_it_stops(app: Flask, settings: Settings) -> None:
+    """A running worker is in the table, with who it is, and is not when it has stopped."""
+    scheduler = Scheduler(db.engine, settings)
+    scheduler.start()
+    wait_until(seen, "the first beat")
+    [worker] = seen()
+    instance = InstanceId()
+    assert (worker.host, worker.pid, worker.version) == (instance.host, instance.pid, VERSION)
+    assert is_alive(worker, utc_now())
+    scheduler.close()
+    assert seen() == []
+
+
+def test_beats_move_the_time(app: Flask) -> None:
+    """Each beat is noted; a worker that misses some has fallen silent, and is forgotten later."""
+    instance, now = InstanceId(), utc_now()
+    for moment in (now - timedelta(minutes=1), now):
+        with write_transaction(db.engine) as connection:
+            beat(connection, instance, moment)
+    [worker] = seen()
+    assert (worker.started_at, worker.seen_at) == (instance.started_at, now)
+    assert is_alive(worker, now + SILENT_AFTER)
+    assert not is_alive(worker, now + SILENT_AFTER + MOMENT)
+    other = InstanceId()
+    with write_transaction(db.engine) as connection:
+        beat(connection, other, now + MISSED_FOR + MOMENT)
+    assert [one.id for one in seen()] == [other.id]
+
+
+def test_one_is_the_eldest(app: Flask) -> None:
+    """Of those that live the first one is the leader; if it falls silent, the next."""
+    first, second, now = InstanceId(), InstanceId(), utc_now()
+    with write_transaction(db.engine) as connection:
+        assert not is_leader(connection, first, now), "nobody has been heard yet"
+        for one in (first, second):
+            beat(connection, one, now)
+        assert is_leader(connection, first, now)
+        assert not is_leader(connection, second, now)
+        later = now + SILENT_AFTER + MOMENT
+        beat(connection, second, later)
+        assert is_leader(connection, second, later)
+        assert not is_leader(connection, first, later)
+
+
+def test_only_the_eldest_tidies(
+    app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A younger worker leaves the purge to the leader."""
+    with write_transaction(db.engine) as connection:
+        beat(connection, InstanceId(id=new_id()), utc_now())
+    scheduler = Scheduler(db.engine, settings)
+    scheduler.beat()
+    tidied: list[object] = []
+    monkeypatch.setattr(
+        "callevents.operations.scheduler.purge", lambda *_: tidied.append(1) or iter(())
+    )
+    scheduler.tidy()
+    assert not tidied
+    scheduler.close()

@@ -1,0 +1,163 @@
+"""Old call events go, a bounded batch at a time; what is still to be delivered stays."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from callevents.config.settings import Settings
+from callevents.db.models import (
+    Attempt,
+    CallEvent,
+    Delivery,
+    MinuteStatistics,
+    Notification,
+    Pbx,
+    SeenExtension,
+    SignInFailure,
+    utc_now,
+)
+from callevents.db.session import begin_write, write_transaction
+from callevents.enums import DeliveryState
+from callevents.extensions import Base, db
+from callevents.operations import retention
+from callevents.operations.retention import Purged, purge
+from callevents.operations.scheduler import Scheduler
+from tests.support.aged_events import AddEvents, id_at
+
+DAY = timedelta(days=1)
+
+
+def count(model: type[Base]) -> int:
+    """Return how many rows there are now."""
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def purge_all(**options: bool) -> list[Purged]:
+    """Remove what is older than 30 days; return what each batch has done."""
+    return list(purge(db.engine, utc_now() - 30 * DAY, threading.Event(), **options))
+
+
+def test_old_ones_go_with_deliveries_and_attempts(add_events: AddEvents) -> None:
+    """What is older goes whole, what is younger stays whole."""
+    add_events(3, age=31 * DAY, attempts=2)
+    young = add_events(2, age=29 * DAY)
+    [done] = purge_all()
+    assert (done.events, done.deliveries, done.attempts, done.kept) == (3, 3, 6, 0)
+    assert set(db.session.scalars(select(CallEvent.id))) == set(young)
+    assert (count(Delivery), count(Attempt)) == (2, 2)
+
+
+def test_event_with_an_open_delivery_stays(add_events: AddEvents) -> None:
+    """However old, an event stays while one of its deliveries is open, and goes afterwards."""
+    [waiting] = add_events(1, age=90 * DAY, state=DeliveryState.PENDING)
+    add_events(1, age=60 * DAY, state=DeliveryState.FAILED)
+    [done] = purge_all()
+    assert (done.events, done.kept) == (1, 1)
+    assert list(db.session.scalars(select(CallEvent.id))) == [waiting]
+    begin_write()
+    db.session.query(Delivery).one().state = DeliveryState.CANCELLED
+    db.session.commit()
+    assert sum(done.events for done in purge_all()) == 1
+    assert (count(CallEvent), count(Delivery), count(Attempt)) == (0, 0, 0)
+
+
+def test_transactions_are_bounded(add_events: AddEvents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No transaction removes more than its share, of events or of all rows; all go in the end."""
+    monkeypatch.setattr(retention, "BATCH_EVENTS", 10)
+    monkeypatch.setattr(retention, "BATCH_ROWS", 25)
+    add_events(12, age=40 * DAY, attempts=0)
+    add_events(6, age=35 * DAY, attempts=4)
+    add_events(1, age=31 * DAY, attempts=40)
+    left = count(CallEvent)
+    for done in purge(db.engine, utc_now() - 30 * DAY, threading.Event()):
+        rows = done.events + done.deliveries + done.attempts
+        assert done.events <= 10
+        assert rows <= 25 or done.events == 1, "a single event may have more rows"
+        # Another connection sees what the batch has committed.
+        left -= done.events
+        assert count(CallEvent) == left
+    assert left == 0
+
+
+def test_waits_for_who_changes_a_delivery(
+    add_events: AddEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery that somebody reopens at the same moment keeps its event."""
+    add_events(1, age=60 * DAY, state=DeliveryState.FAILED)
+    locking, done = threading.Event(), []
+    real = retention._lock_deliveries
+
+    def lock(*arguments: object) -> object:
+        locking.set()
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(retention, "_lock_deliveries", lock)
+    begin_write()
+    db.session.query(Delivery).one().state = DeliveryState.PENDING
+    db.session.flush()
+    engine = db.engine
+    before = utc_now() - 30 * DAY
+    purging = threading.Thread(target=lambda: done.extend(purge(engine, before, threading.Event())))
+    purging.start()
+    if engine.dialect.name == "postgresql":
+        # SQLite has no second writer at all until we commit.
+        assert locking.wait(30)
+    db.session.commit()
+    purging.join()
+    assert [(one.events, one.kept) for one in done] == [(0, 1)]
+    assert count(Delivery) == 1
+
+
+def test_dry_run_removes_nothing(add_events: AddEvents) -> None:
+    """A dry run counts what would go and leaves it."""
+    add_events(2, age=31 * DAY)
+    [done] = purge_all(dry_run=True)
+    assert (done.events, done.deliveries, done.attempts) == (2, 2, 2)
+    assert count(Attempt) == 2
+
+
+def test_stops_between_batches(add_events: AddEvents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stops does not finish the whole purge first."""
+    monkeypatch.setattr(retention, "BATCH_EVENTS", 1)
+    add_events(3, age=31 * DAY)
+    stopped = threading.Event()
+    for _done in purge(db.engine, utc_now() - 30 * DAY, stopped):
+        stopped.set()
+    assert count(CallEvent) == 2
+
+
+def test_other_old_things_go_too(app: Flask, pbx: Pbx) -> None:
+    """Numbers nobody added, failed sign-ins, notifications and figures go at their age."""
+    now = utc_now()
+    begin_write()
+    for number, age in (("101", 31 * DAY), ("102", DAY)):
+        then = now - age
+        db.session.add(SeenExtension(pbx_id=pbx.id, number=number, last_seen_at=then))
+        db.session.add(SignInFailure(key=number, count=1, failed_at=then, blocked_until=then))
+        id_then = id_at(then)
+        facts = {"channel": "mail", "kind": "suspended", "facts": {}, "due_at": now}
+        db.session.add(Notification(id=id_then, **facts))
+        counts = dict.fromkeys(("events", "pending", "delivered", "failed", "cancelled"), 0)
+        db.session.add(MinuteStatistics(pbx_id=0, minute=then, latencies=[], **counts))
+    db.session.commit()
+    with write_transaction(db.engine) as connection:
+        retention.forget(connection, now - 30 * DAY)
+        retention.remove_old_statistics(connection, now)
+    for model in (SeenExtension, SignInFailure, Notification, MinuteStatistics):
+        assert count(model) == 1, model.__name__
+
+
+@pytest.mark.parametrize(("days", "left"), [(30, 1), (0, 2)], ids=["30 days", "for ever"])
+def test_worker_purges(add_events: AddEvents, settings: Settings, days: int, left: int) -> None:
+    """A worker removes what the setting says, and nothing where it says for ever."""
+    add_events(1, age=31 * DAY)
+    add_events(1)
+    scheduler = Scheduler(db.engine, settings.model_copy(update={"retention_days": days}))
+    scheduler.beat()
+    scheduler.tidy()
+    scheduler.close()
+    assert count(CallEvent) == left

@@ -1,0 +1,137 @@
+"""Counting minutes: what was accepted, what became of it, and how long it took."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, MinuteStatistics, Pbx, utc_now
+from callevents.db.session import begin_write
+from callevents.enums import DeliveryState
+from callevents.extensions import db
+from callevents.operations.scheduler import Scheduler
+from callevents.operations.statistics import (
+    AGES,
+    ALL_PBXS,
+    LATENCY_LIMITS_MS,
+    MINUTE,
+    count_minute,
+    find_start,
+    minutes_to_count,
+    refresh,
+    to_minute,
+)
+from tests.support.aged_events import AddEvents
+
+HOUR = timedelta(hours=1)
+
+
+def stored() -> dict[int, MinuteStatistics]:
+    """Return the figures there are, by PBX."""
+    db.session.rollback()
+    return {row.pbx_id: row for row in db.session.query(MinuteStatistics)}
+
+
+def test_minute_is_counted_for_each_pbx_and_all(add_events: AddEvents, pbx: Pbx) -> None:
+    """Events, deliveries by state, and latencies in their ranges."""
+    then = to_minute(utc_now()) - HOUR
+    age = utc_now() - then - timedelta(seconds=20)
+    for count, state, took in (
+        (3, DeliveryState.DELIVERED, 12),
+        (1, DeliveryState.DELIVERED, 10_000),
+        (2, DeliveryState.FAILED, 50),
+        (1, DeliveryState.CANCELLED, 50),
+        (1, DeliveryState.PENDING, 0),
+    ):
+        add_events(count, age=age, state=state, took=timedelta(milliseconds=took))
+    add_events(1, age=age + MINUTE)
+    add_events(1, age=age - MINUTE)
+    with db.engine.connect() as connection:
+        figures = count_minute(connection, then)
+    assert figures[pbx.id] == figures[ALL_PBXS]
+    latencies = figures[ALL_PBXS].pop("latencies")
+    assert figures[ALL_PBXS] == {
+        "events": 8,
+        "delivered": 4,
+        "failed": 2,
+        "cancelled": 1,
+        "pending": 1,
+    }
+    ranges = dict(zip(LATENCY_LIMITS_MS, latencies, strict=False))
+    assert {limit: count for limit, count in ranges.items() if count} == {15: 3, 10_000: 1}
+
+
+def test_what_was_sent_again_has_no_latency(add_events: AddEvents) -> None:
+    """A delivery that somebody sent again counts as delivered, but not in how fast we are."""
+    add_events(1, took=timedelta(days=2))
+    begin_write()
+    db.session.query(Delivery).one().resent_at = utc_now()
+    db.session.commit()
+    with db.engine.connect() as connection:
+        figures = count_minute(connection, to_minute(utc_now()))
+    assert figures[ALL_PBXS]["delivered"] == 1
+    assert sum(figures[ALL_PBXS]["latencies"]) == 0
+
+
+def test_figures_follow_what_changes(add_events: AddEvents) -> None:
+    """Counted again, a minute has the new figures instead of the old ones."""
+    now = utc_now()
+    add_events(1, state=DeliveryState.PENDING)
+    refresh(db.engine, now, now, threading.Event())
+    assert (stored()[ALL_PBXS].pending, stored()[ALL_PBXS].delivered) == (1, 0)
+    begin_write()
+    delivery = db.session.query(Delivery).one()
+    delivery.state, delivery.finished_at = DeliveryState.DELIVERED, utc_now()
+    db.session.commit()
+    refresh(db.engine, now, now, threading.Event())
+    assert (stored()[ALL_PBXS].pending, stored()[ALL_PBXS].delivered) == (0, 1)
+
+
+def test_which_minutes_are_counted() -> None:
+    """The present one always; those that have passed, and older ones at their ages, once each."""
+    noon = to_minute(utc_now())
+    within = noon + timedelta(seconds=30)
+    assert list(minutes_to_count(within, within + timedelta(seconds=20))) == [noon]
+    after = list(minutes_to_count(within, noon + MINUTE))
+    assert after == sorted({noon, noon + MINUTE} | {noon + MINUTE - age for age in AGES})
+    counted: dict[object, int] = {}
+    moment = noon
+    while moment < noon + timedelta(hours=1):
+        for minute in minutes_to_count(moment, moment + timedelta(seconds=10)):
+            counted[minute] = counted.get(minute, 0) + 1
+        moment += timedelta(seconds=10)
+    expected = sum(age <= timedelta(minutes=59) for age in AGES)
+    assert counted[noon] - 6 == expected, "six times while it passes, then at each age"
+
+
+def test_count_begins_where_the_last_one_ended(add_events: AddEvents) -> None:
+    """Whoever begins to count goes back to the last count, a day at most, and to no empty time."""
+    now = utc_now()
+    with db.engine.connect() as connection:
+        assert find_start(connection, now) == now
+    add_events(1, age=timedelta(days=2))
+    add_events(1, age=3 * HOUR)
+    with db.engine.connect() as connection:
+        assert now - 3 * HOUR - MINUTE < find_start(connection, now) < now - 3 * HOUR + MINUTE
+    refresh(db.engine, now - 3 * HOUR, now - 2 * HOUR, threading.Event())
+    add_events(1, age=HOUR)
+    with db.engine.connect() as connection:
+        start = find_start(connection, now)
+    assert start >= to_minute(now - 3 * HOUR)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_eldest_worker_counts(add_events: AddEvents, settings: Settings, workers: int) -> None:
+    """Of all workers the leader counts, from its first time on."""
+    add_events(2, age=HOUR)
+    keepers = [Scheduler(db.engine, settings) for _ in range(workers)]
+    for scheduler in keepers:
+        scheduler.beat()
+    if workers == 2:
+        keepers[1].count()
+        assert stored() == {}
+    keepers[0].count()
+    assert stored()[ALL_PBXS].events == 2
+    for scheduler in keepers:
+        scheduler.close()

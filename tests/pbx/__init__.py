@@ -1,1 +1,0 @@
-"""Streams of PBXs, and the call events that follow from them."""

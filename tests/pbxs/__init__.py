@@ -1,0 +1,1 @@
+"""PBXs: tokens, extensions, connectors, suggestions."""

@@ -1,0 +1,1 @@
+"""The listener with real servers of both kinds of PBX on sockets."""

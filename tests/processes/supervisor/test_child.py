@@ -1,0 +1,194 @@
+"""A supervised process: how it is started again, and how it is made to end."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from callevents.processes.supervisor import child as child_module
+from callevents.processes.supervisor.child import LONGEST_PAUSE_SECONDS, Child
+from callevents.processes.supervisor.launch import launch
+from callevents.processes.supervisor.signals import Signals
+from tests.support.waiting import wait_until
+
+SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('up', flush=True); time.sleep(60)",
+]
+FAIL = [sys.executable, "-c", "raise SystemExit(3)"]
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """Return the time that the test has set."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which processes are started again."""
+    clock = Clock()
+    monkeypatch.setattr(child_module, "time", clock)
+    return clock
+
+
+def make_child(command: list[str], tmp_path: Path) -> Child:
+    """Return a started process that writes to `out`."""
+    child = Child("example", partial(os.execv, command[0], command), output=tmp_path / "out")
+    child.start()
+    return child
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Child]:
+    """A process that would live for a minute."""
+    child = make_child(SLEEP, tmp_path)
+    yield child
+    child.kill()
+
+
+def wait_until_up(tmp_path: Path) -> None:
+    """Wait until the process runs its own code."""
+    wait_until((tmp_path / "out").read_text, "the process's first words")
+
+
+def wait_for_end(child: Child) -> None:
+    """Wait until the process has ended."""
+    wait_until(lambda: child.exit_code is not None, "the process's end")
+
+
+def test_pauses_grow(tmp_path: Path, clock: Clock) -> None:
+    """The first restart is immediate; what fails again and again waits longer and longer."""
+    child = make_child(FAIL, tmp_path)
+    pauses = []
+    for _ in range(8):
+        wait_for_end(child)
+        assert child.exit_code == 3
+        pause = child.look_after()
+        pauses.append(0.0 if pause == float("inf") else pause)
+        clock.now += pauses[-1]
+        assert child.look_after() == float("inf"), "after its pause it is started"
+    wait_for_end(child)
+    assert pauses == [0, 1, 2, 4, 8, 16, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
+
+
+def test_healthy_process_restarts_at_once(tmp_path: Path, clock: Clock) -> None:
+    """What has lived for a minute is healthy, and is started again at once."""
+    child = make_child(FAIL, tmp_path)
+    for _ in range(2):
+        wait_for_end(child)
+        clock.now += 60
+        assert child.look_after() == float("inf")
+    wait_for_end(child)
+
+
+def test_living_process_is_left_alone(child: Child) -> None:
+    """Looking after a process that lives changes nothing."""
+    pid = child.pid
+    assert child.look_after() == float("inf")
+    assert child.pid == pid
+
+
+def test_terminate(child: Child) -> None:
+    """Asked to stop, the process does."""
+    child.terminate()
+    wait_for_end(child)
+    assert child.exit_code == -signal.SIGTERM
+    assert child.pid is None
+    child.terminate()
+
+
+def test_kill_takes_what_it_started(tmp_path: Path) -> None:
+    """Killing a process kills those that it has started, and may be done twice."""
+    parent = f"import subprocess; subprocess.run({SLEEP!r})"
+    child = make_child([sys.executable, "-c", parent], tmp_path)
+    wait_until_up(tmp_path)
+    (grandchild,) = psutil.Process(child.pid).children()
+    child.kill()
+    child.kill()
+    wait_until(lambda: not grandchild.is_running(), "the end of the grandchild")
+
+
+def test_never_started() -> None:
+    """A process that was never started has nothing to end."""
+    child = Child("example", partial(os.execv, SLEEP[0], SLEEP))
+    child.terminate()
+    child.kill()
+    assert child.pid is None
+    assert child.exit_code is None
+
+
+def test_launch_without_supervisor(tmp_path: Path) -> None:
+    """If the supervisor has ended meanwhile, nothing is started any more."""
+    out = tmp_path / "out"
+    out.touch()
+    process = multiprocessing.get_context("fork").Process(
+        target=launch,
+        args=(partial(os.execv, SLEEP[0], SLEEP),),
+        kwargs={"name": "example", "supervisor": os.getppid(), "output": out},
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == 1
+    assert out.read_text() == ""
+
+
+def test_new_process_hears_signals(tmp_path: Path) -> None:
+    """A signal that comes while the process is being started ends it, and is none to us."""
+    with Signals() as signals:
+        child = Child("example", partial(os.execv, SLEEP[0], SLEEP), output=tmp_path / "out")
+        child.start()
+        child.terminate()
+        wait_for_end(child)
+        assert child.exit_code == -signal.SIGTERM
+        assert not signals.stop
+
+
+def test_process_has_its_name(tmp_path: Path) -> None:
+    """Before it becomes another program, the process is called what it is, for top and ps."""
+    named = Child("worker 7", lambda: time.sleep(60), output=tmp_path / "out")
+    named.start()
+    wait_until(lambda: psutil.Process(named.pid).name() == "worker 7", "its name")
+    named.kill()
+
+
+def test_second_wish_to_stop_is_hard() -> None:
+    """Two signals at the same moment are one wish; one that comes later is impatience."""
+    with Signals() as signals:
+        assert not signals.stop
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        signals.wait(5)
+        assert (signals.stop, signals.stop_at_once) == (True, False)
+        signals._stop_time -= 2
+        os.kill(os.getpid(), signal.SIGINT)
+        signals.wait(5)
+        assert signals.stop_at_once
+
+
+def test_ignored_hang_up_stays_ignored() -> None:
+    """Under nohup, the terminal's end stops nothing; afterwards all is as it was."""
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Signals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals.wait(0)
+            assert not signals.stop
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, old)

@@ -1,0 +1,194 @@
+"""The processes together: a start that fails, a stop that takes too long."""
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+import pytest
+
+from callevents import create_app
+from callevents.config.settings import Settings
+from callevents.errors import StartError
+from callevents.processes.supervisor import processes as processes_module
+from callevents.processes.supervisor import valkey as valkey_module
+from callevents.processes.supervisor.processes import Processes
+from callevents.processes.supervisor.signals import Signals
+from tests.support.waiting import wait_until
+
+Make = Callable[[str], Processes]
+PATIENCE_SECONDS = 0.5
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """The socket that the web server would listen on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture
+def signals() -> Iterator[Signals]:
+    """The signals of the test's own process."""
+    with Signals() as signals:
+        yield signals
+
+
+@pytest.fixture
+def own(tmp_path: Path, listener: socket.socket) -> Settings:
+    """Settings with a Redis that is not there, so that no Valkey is started."""
+    port = listener.getsockname()[1]
+    return Settings(
+        data_dir=tmp_path,
+        port=port,
+        redis_url="redis://127.0.0.1:1",
+        listeners=0,
+        shutdown_seconds=0,
+    )
+
+
+@pytest.fixture
+def make(
+    own: Settings, listener: socket.socket, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Make]:
+    """Starts processes that run this code instead of web server and worker."""
+    made: list[Processes] = []
+
+    def make(code: str) -> Processes:
+        for function, name in (("_serve", "web"), ("_run", "worker")):
+            command = [sys.executable, "-c", code, name]
+            become = partial(execute, command)
+            monkeypatch.setattr(processes_module, function, become)
+        monkeypatch.setattr(processes_module.server, "GRACEFUL_SECONDS", 0)
+        monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+        made.append(Processes(own, create_app, listener, signals))
+        made[-1].start()
+        return made[-1]
+
+    before = set(psutil.Process().children())
+    yield make
+    for processes in made:
+        processes.stop()
+    assert set(psutil.Process().children()) == before
+
+
+def execute(command: list[str], *_anything: object) -> NoReturn:
+    """Become the command, as web server or worker."""
+    os.execv(command[0], command)
+
+
+def answer_once(listener: socket.socket, answer: bytes) -> None:
+    """Answer the next request so, in the background."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def test_process_that_ends_at_once(make: Make) -> None:
+    """A process that ends before all is ready fails the start, in a sentence that names it."""
+    # Only that one ends: were it both, it would be chance which of them is found first.
+    processes = make("import sys, time; sys.argv[1] == 'web' and sys.exit(7); time.sleep(600)")
+    with pytest.raises(StartError, match=r"'web' ended while it started \(exit code 7\)"):
+        processes.wait_until_ready()
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (b"", "the web server does not answer"),
+        (b"no HTTP\r\n\r\n", "the web server does not answer"),
+        (
+            b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
+            b'{"status": "unavailable", "database": "ok", "redis": "does not answer"}',
+            "database ok, redis does not answer",
+        ),
+    ],
+    ids=["nothing", "nonsense", "unready"],
+)
+def test_never_ready(
+    make: Make, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str
+) -> None:
+    """A start that takes too long fails, and says what is missing."""
+    monkeypatch.setattr(processes_module, "READY_SECONDS", 0)
+    answer_once(listener, answer)
+    with pytest.raises(StartError, match=f"did not get ready in 0 s: {state}"):
+        make("import time; time.sleep(60)").wait_until_ready()
+
+
+def test_silent_web_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web server that takes the question and never answers is not ready."""
+    monkeypatch.setattr(processes_module, "READY_SECONDS", 0)
+    monkeypatch.setattr(processes_module, "ANSWER_SECONDS", 0.1)
+    with pytest.raises(StartError, match="the web server does not answer"):
+        make("import time; time.sleep(60)").wait_until_ready()
+
+
+def make_stubborn(make: Make, folder: Path) -> Processes:
+    """Return a web server and a worker that run and do not want to stop."""
+    processes = make(
+        "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        f"pathlib.Path({str(folder)!r}, f'up-{{os.getpid()}}').touch(); time.sleep(60)"
+    )
+    wait_until(lambda: len(list(folder.glob("up-*"))) == 2, "both processes")
+    return processes
+
+
+def test_processes_that_do_not_stop(make: Make, tmp_path: Path) -> None:
+    """What does not stop when it is asked is ended after its time."""
+    processes = make_stubborn(make, tmp_path)
+    began = time.monotonic()
+    processes.stop()
+    assert time.monotonic() - began >= PATIENCE_SECONDS
+
+
+def test_impatience(
+    make: Make, signals: Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second wish to stop ends everything at once."""
+    processes = make_stubborn(make, tmp_path)
+    monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", 3600)
+    signals.stop_at_once = True
+    processes.stop()
+
+
+def test_valkey_that_does_not_start(
+    tmp_path: Path, listener: socket.socket, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence has what Valkey said."""
+    monkeypatch.setattr(
+        valkey_module, "_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"]
+    )
+    processes = Processes(Settings(data_dir=tmp_path), create_app, listener, signals)
+    with pytest.raises(StartError, match=r"(?s)The embedded Valkey did not start.*no room"):
+        processes.start()
+
+
+def test_foreign_folder_for_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that others may write to is not used for the socket."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    settings = Settings(data_dir=tmp_path / ("d" * 100))
+    folder = settings.valkey_socket.parent
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(StartError, match="belongs to somebody else"):
+        valkey_module.make_valkey(settings)
+
+
+def test_orphan_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Valkey that holds the socket and does not end stops the start, in a sentence."""
+    monkeypatch.setattr(valkey_module, "LONGEST_WAIT_SECONDS", -1)
+    monkeypatch.setattr(valkey_module, "_is_listening", lambda _: True)
+    monkeypatch.setattr(valkey_module.redis.Redis, "shutdown", lambda _, nosave: nosave)
+    with pytest.raises(StartError, match="does not end"):
+        valkey_module.make_valkey(Settings(data_dir=tmp_path))

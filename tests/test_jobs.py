@@ -1,0 +1,272 @@
+"""The wake: after the commit, once, quickly, and without Redis just as well."""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+from redis import Redis
+from sqlalchemy import Engine as SqlEngine
+from sqlalchemy import func, select
+
+from callevents import create_app, jobs
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery
+from callevents.delivery.engine import Engine
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import db
+from callevents.jobs import Waker, wake
+from callevents.processes.worker.rq_worker import Drainer, DrainWorker, drain
+from tests.conftest import Client, Configure, let_go
+from tests.support.database_faults import missing_table
+from tests.support.log_capture import Logged, capture_log
+from tests.support.programs import ROOT, Program, find_free_port
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for_state, wait_until
+
+QUEUE = "rq:queue:callevents"
+URL = "/ingest/head-office"
+NOT_WOKEN = "workers not woken; they will look by themselves"
+
+
+class StandIn:
+    """Listens where Redis is expected, and calls `act` with each connection before it closes."""
+
+    def __init__(self, act: Callable[[socket.socket], None], port: int = 0) -> None:
+        self.accepted = 0
+        self._act = act
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def __enter__(self) -> "StandIn":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    @property
+    def url(self) -> str:
+        """Its address as a setting."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            with connection:
+                self._act(connection)
+
+
+@contextmanager
+def application(settings: Settings, redis_url: str) -> Iterator[tuple[Flask, Logged]]:
+    """Give an application on the same database with another Redis, and its log."""
+    app = create_app(settings.model_copy(update={"redis_url": redis_url}))
+    app.testing = True
+    app.test_client_class = Client
+    with capture_log() as logged:
+        yield app, logged
+    let_go(app)
+
+
+def report(app: Flask, token: str, key: str = "") -> int:
+    """Report a dial-in; return the status of the answer."""
+    event = {"event": "dial-in", "ext": "101", "id": key}
+    headers = {"X-Ingest-Token": token}
+    return app.test_client().post(URL, json=event, headers=headers).status_code
+
+
+def test_one_job_wakes_for_many_commits(app: Flask, redis_url: str) -> None:
+    """While a job waits, no other is enqueued; when it was taken, the next wake makes one."""
+    with Redis.from_url(redis_url) as redis:
+        for _ in range(3):
+            wake()
+        assert redis.llen(QUEUE) == 1
+        redis.lpop(QUEUE)
+        wake()
+        assert redis.llen(QUEUE) == 1
+
+
+def test_commit_comes_before_the_wake(settings: Settings, token: str, configure: Configure) -> None:
+    """When Redis hears of an event, every other connection can see its delivery already."""
+    configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
+    seen: list[int] = []
+
+    def look(database: SqlEngine) -> int:
+        with database.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(Delivery)) or 0
+
+    database = db.engine
+    db.session.rollback()
+    with (
+        StandIn(lambda _connection: seen.append(look(database))) as redis,
+        application(settings, redis.url) as (app, _),
+    ):
+        assert report(app, token) == 202
+    assert seen == [1]
+
+
+def test_nothing_is_woken_for_nothing(settings: Settings, token: str, configure: Configure) -> None:
+    """An event without deliveries, and a repeated one, do not bother Redis."""
+    configure.hook("*", EventType.HANGUP, "http://127.0.0.1:9/")
+    with (
+        StandIn(lambda _connection: None) as redis,
+        application(settings, redis.url) as (app, _),
+    ):
+        assert [report(app, token, "k") for _ in range(2)] == [202, 200]
+    assert redis.accepted == 0
+
+
+def test_redis_that_is_absent(settings: Settings, token: str, configure: Configure) -> None:
+    """Without Redis events are taken; it is left alone for a while, then asked again."""
+    configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
+    port = find_free_port()
+    with application(settings, f"redis://127.0.0.1:{port}/0") as (app, logged):
+        assert report(app, token) == 202
+        assert logged.text.count(NOT_WOKEN) == 1
+        with StandIn(lambda _connection: None, port) as redis:
+            assert report(app, token) == 202
+            assert redis.accepted == 0, "it rests"
+            wait_until(lambda: (report(app, token), redis.accepted)[1], "the next wake")
+
+
+def test_redis_that_hangs(settings: Settings, token: str, configure: Configure) -> None:
+    """A Redis that accepts and never answers keeps no event waiting for long."""
+    configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
+    # Until the client gives up and closes; if it waited on, so would this test.
+    with StandIn(drain_socket) as redis, application(settings, redis.url) as (app, logged):
+        assert report(app, token) == 202
+    assert logged.text.count(NOT_WOKEN) == 1
+
+
+def drain_socket(connection: socket.socket) -> None:
+    """Read until the other side closes."""
+    while connection.recv(65536):
+        pass
+
+
+def test_redis_that_refuses(settings: Settings, logged: Logged) -> None:
+    """An error that Redis answers with is no error of the wake."""
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"-LOADING Redis is loading the dataset in memory\r\n" * 4)
+
+    with StandIn(refuse) as redis:
+        Waker(settings.model_copy(update={"redis_url": redis.url})).wake()
+    assert NOT_WOKEN in logged.text
+
+
+def test_job_of_another_process_does_nothing(app: Flask) -> None:
+    """The job is harmless where no engine of ours runs."""
+    assert Drainer.engine is None
+    drain()
+
+
+def test_job_survives_the_database(
+    app: Flask, engine: Engine, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that fails is told in the log, and RQ does not see an error."""
+    monkeypatch.setattr(Drainer, "engine", engine)
+    engine.start()
+    db.session.rollback()
+    with missing_table(db.engine, "delivery"):
+        drain()
+        wait_until(lambda: "the database does not answer" in logged.text, "a failed look")
+
+
+def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: Settings) -> None:
+    """A worker that is told to stop while it starts takes no job first, and waits for none."""
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    wake()
+    engine.request_stop()
+    with Redis.from_url(settings.redis_url) as redis:
+        try:
+            assert not DrainWorker(engine, redis).work(burst=True, logging_level="CRITICAL")
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+        assert redis.llen(QUEUE) == 1
+
+
+def worker_settings(settings: Settings, **changes: str) -> dict[str, str]:
+    """Return the settings of a worker on the same database and Redis that only wakes move."""
+    return {
+        "database_url": settings.database_url,
+        "redis_url": settings.redis_url,
+        "data_dir": str(settings.data_dir),
+        "secret_key": settings.secret_key,
+        "allowed_networks": "127.0.0.0/8",
+        "poll_seconds": "60",
+        "log_format": "json",
+        **changes,
+    }
+
+
+def test_worker_process_delivers_when_it_is_woken(
+    app: Flask,
+    settings: Settings,
+    token: str,
+    configure: Configure,
+    receiver: Receiver,
+    run_python: Callable[..., Program],
+) -> None:
+    """`flask worker` takes the job that the wake has enqueued, delivers, and ends at SIGTERM."""
+    configure.hook("*", EventType.DIAL_IN, receiver.url)
+    worker = run_python(
+        *("-m", "flask", "--app", str(ROOT / "app.py"), "worker"), **worker_settings(settings)
+    )
+    worker.wait_for_line("worker started")
+    for number in range(1, 4):
+        assert report(app, token) == 202
+        arrivals = receiver.wait_for(number)
+    for arrival in arrivals:
+        wait_for_state(arrival.parameters["DeliveryID"], DeliveryState.DELIVERED)
+    with Redis.from_url(settings.redis_url) as redis:
+        # A job lasts while there is work, and one more may have been enqueued meanwhile.
+        wait_until(lambda: redis.keys("rq:job:*") == [], "jobs that leave nothing behind")
+        assert redis.llen(QUEUE) == 0
+    worker.process.terminate()
+    assert worker.wait() == 0
+    assert "worker stopped" in worker.output
+    assert "Traceback" not in worker.output
+
+
+def test_worker_process_without_redis(
+    app: Flask,
+    settings: Settings,
+    token: str,
+    configure: Configure,
+    receiver: Receiver,
+    run_python: Callable[..., Program],
+) -> None:
+    """Without Redis a worker says so, and its poller delivers."""
+    configure.hook("*", EventType.DIAL_IN, receiver.url)
+    assert report(app, token) == 202
+    worker = run_python(
+        *("-m", "flask", "--app", str(ROOT / "app.py"), "worker"),
+        **worker_settings(
+            settings, redis_url=f"redis://127.0.0.1:{find_free_port()}/0", poll_seconds="0.05"
+        ),
+    )
+    worker.wait_for_line("no wakes; looking for due deliveries by ourselves")
+    [arrival] = receiver.wait_for(1)
+    wait_for_state(arrival.parameters["DeliveryID"], DeliveryState.DELIVERED)
+    worker.process.terminate()
+    assert worker.wait() == 0
+    assert "Redis is lost" in worker.output
+    assert "Traceback" not in worker.output
+
+
+def test_queue_has_one_name() -> None:
+    """Wake and worker mean the same queue."""
+    assert f"rq:queue:{jobs.QUEUE}" == QUEUE

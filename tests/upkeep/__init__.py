@@ -1,1 +1,0 @@
-"""What workers do beside delivering."""

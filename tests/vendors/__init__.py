@@ -1,0 +1,1 @@
+"""Reports of each vendor: examples of their documents, recorded streams, hostile messages."""

@@ -1,0 +1,171 @@
+"""The page of what a PBX has reported within the last hour, and what became of each."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from callevents.db.models import DiscardedReport, Pbx
+from callevents.db.session import begin_write
+from callevents.enums import EventType
+from callevents.extensions import app_state, db
+from callevents.ingest.discarded import MAX_KEPT, DiscardedReports, explain_repeated, note_discarded
+from callevents.ingest.group_commit import GroupCommit
+from callevents.ingest.recent import RecentReport, list_recent_reports
+from callevents.ingest.report import Report
+from callevents.pbxs import pbxs
+from tests.conftest import Configure
+from tests.support.database_faults import missing_table
+from tests.support.waiting import wait_until
+from tests.web.conftest import Visitor
+
+URL = "/ingest/head-office"
+PAGE = "/pbxs/head-office/reports"
+
+
+def test_what_became_of_each(
+    admin: Visitor, client: FlaskClient, pbx: Pbx, token: str, configure: Configure
+) -> None:
+    """Each event says how many requests it makes, or why none; what was refused says why."""
+    configure.extension("101")
+    configure.hook("101", EventType.DIAL_IN, "http://127.0.0.1:9/")
+    for fields in ("event=dial-in&ext=101", "event=hangup&ext=101", "event=dial-in&ext=999"):
+        client.get(f"{URL}?token={token}&{fields}")
+    client.post(f"{URL}?token={token}", data={"event": "fax", "ext": "<b>", "password": "x"})
+    page = admin.get(PAGE).text
+    for text in (
+        "1 request",
+        "No request was active for Hangup of 101.",
+        "999 is not among the extensions, and no request is set for all.",
+        "Refused with 422",
+        "POST /ingest/head-office?token=••••",
+        "ext=%3Cb%3E",
+    ):
+        assert text in page
+    assert token not in page
+
+
+def test_passed_over(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """What is none of the five call events is listed with the reason."""
+    begin_write()
+    pbxs.set_format(pbx, "kamailio")
+    db.session.commit()
+    headers = {"X-Ingest-Token": token}
+    body = {"event": "registered", "from": "1", "to": "2", "callid": token}
+    assert client.post(URL, json=body, headers=headers).status_code == 200
+    page = admin.get(PAGE).text
+    assert "Passed over: Kamailio&#39;s event &#39;registered&#39; is none of the five" in page
+    assert token not in page
+
+
+def test_repeated(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """What was told before is listed with what it said and which event counts, each way in.
+
+    By the short way, by the long one in a batch, in a maker's format, and by a listener.
+    """
+    headers = {"X-Ingest-Token": token}
+    for number, answers in enumerate(_tell_twice(client, pbx, headers)):
+        first, again = answers
+        assert first == again, number
+        wait_until(lambda count=number + 1: len(list_odd(pbx)) == count, "the repeated report")
+        found = list_odd(pbx)[0]
+        assert found.reason.startswith(f"repeated; known already as event {first}")
+        assert f"event: dial-in\nextension: {number}" in found.sent
+        forget_pauses(client.application)
+    page = admin.get(PAGE).text
+    assert page.count("Passed over: repeated; known already as event ") == 4
+    assert page.count("event: dial-in") == 4
+
+
+def _tell_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Iterator[list[str]]:
+    """Tell an event twice, and give the ids in the answers, for each way in."""
+    said = {"event": "dial-in", "ext": "0", "id": "a"}
+    yield [client.get(URL, query_string=said, headers=headers).json["id"] for _ in "12"]
+    batch = [{**said, "ext": "1", "id": "b"}, {"event": "fax"}]
+    answers = [client.post(URL, json=batch, headers=headers).json for _ in "12"]
+    yield [answer["results"][0]["id"] for answer in answers]
+    begin_write()
+    pbxs.set_format(pbx, "kamailio")
+    db.session.commit()
+    call = {"event": "ringing", "from": "9", "to": "2", "callid": "c", "at": "1"}
+    answers = [client.post(URL, json=call, headers=headers).json for _ in "12"]
+    yield [answer["results"][0]["id"] for answer in answers]
+    report = Report(event_type=EventType.DIAL_IN, extension="3", key="leg:dial-in:l")
+    group_commit = app_state(client.application).get(GroupCommit)
+    yield [group_commit.submit(pbx, None, [report])[0].id for _ in "12"]
+
+
+def list_odd(pbx: Pbx) -> list[RecentReport]:
+    """Return what is kept beside the events now."""
+    db.session.rollback()
+    return [one for one in list_recent_reports(pbx) if one.event is None]
+
+
+def forget_pauses(app: Flask) -> None:
+    """Let the next odd report be kept, however soon it comes."""
+    app_state(app).get(DiscardedReports)._kept_at.clear()
+
+
+def test_repeated_ones_do_not_displace_refused_ones(pbx: Pbx) -> None:
+    """A PBX that tells all twice leaves what was refused in the list."""
+    begin_write()
+    note_discarded(pbx.id, 422, "refused", "x")
+    for _ in range(MAX_KEPT + 1):
+        note_discarded(pbx.id, 200, explain_repeated(["1", "2"]), "y")
+    db.session.commit()
+    heard = list_recent_reports(pbx)
+    assert [one.reason for one in heard[-2:]] == [
+        "repeated; known already as event 1 and others.",
+        "refused",
+    ]
+    assert len(heard) == MAX_KEPT + 1
+
+
+def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """Nobody fills the list from outside; and a flood of nonsense is kept only now and then."""
+    client.get(f"{URL}?token=wrong&event=x")
+    client.get(f"{URL}?event=x")
+    assert list_recent_reports(pbx) == []
+    for _ in range(20):
+        client.get(f"{URL}?token={token}&event=x")
+    db.session.rollback()
+    assert 1 <= len(list_recent_reports(pbx)) < 20
+
+
+def test_list_is_bounded(pbx: Pbx) -> None:
+    """Of a PBX a hundred are kept, and none longer than an hour once another one comes."""
+    begin_write()
+    for number in range(MAX_KEPT + 5):
+        note_discarded(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
+    db.session.commit()
+    heard = list_recent_reports(pbx)
+    assert len(heard) == MAX_KEPT
+    assert heard[0].sent.startswith(f"number {MAX_KEPT + 4}x")
+    assert len(heard[0].sent) == 2000
+    later = datetime.now(UTC) + timedelta(hours=2)
+    with time_machine.travel(later, tick=False):
+        assert list_recent_reports(pbx) == []
+        begin_write()
+        note_discarded(pbx.id, 422, "Wrong.", "later")
+        db.session.commit()
+    assert db.session.scalar(select(func.count()).select_from(DiscardedReport)) == 1
+
+
+def test_answer_does_not_depend_on_it(
+    app: Flask, client: FlaskClient, pbx: Pbx, token: str
+) -> None:
+    """Where nothing can be kept, the answer is the same."""
+    with missing_table(db.engine, "discarded_report"):
+        assert client.get(f"{URL}?token={token}&event=x").status_code == 422
+
+
+def test_poll(admin: Visitor, pbx: Pbx) -> None:
+    """A poll is answered only if something has changed."""
+    first = admin.client.get(PAGE, headers={"HX-Request": "true"})
+    assert "Nothing came within the last hour" in first.text
+    assert "<html" not in first.text
+    again = {"HX-Request": "true", "HX-PTag": first.headers["HX-PTag"]}
+    assert admin.client.get(PAGE, headers=again).status_code == 304
