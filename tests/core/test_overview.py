@@ -11,7 +11,7 @@ from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.operations import overview
-from callevents.operations.overview import Figures, Span
+from callevents.operations.overview import Statistics, TimeRange
 from callevents.operations.statistics import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
 from tests.aged import AddEvents
 from tests.conftest import Configure
@@ -40,18 +40,18 @@ def test_latency_is_estimated_within_its_range(
     counts: dict[str, int], share: float, low: float, high: float
 ) -> None:
     """The estimate lies within the range in which the delivery was counted."""
-    found = Figures(utc_now(), latencies=latencies(**counts)).latency_ms(share)
+    found = Statistics(utc_now(), latencies=latencies(**counts)).latency_ms(share)
     assert found is not None
     assert low <= found <= high
 
 
 def test_nothing_has_no_share_and_no_latency() -> None:
     """Where nothing ended, there is no share and no latency, rather than a zero."""
-    nothing = Figures(utc_now(), pending=3, cancelled=1)
+    nothing = Statistics(utc_now(), pending=3, cancelled=1)
     assert nothing.success_share is None
     assert nothing.latency_ms(0.5) is None
     assert nothing.deliveries == 4
-    assert Figures(utc_now(), delivered=3, failed=1).success_share == 0.75
+    assert Statistics(utc_now(), delivered=3, failed=1).success_share == 0.75
 
 
 def add_figures(pbx_id: int, minutes_ago: int, **counts: int) -> None:
@@ -66,21 +66,21 @@ def add_figures(pbx_id: int, minutes_ago: int, **counts: int) -> None:
     db.session.commit()
 
 
-@pytest.mark.parametrize("span", list(Span))
-def test_figures_fall_into_their_steps(pbx: Pbx, span: Span) -> None:
+@pytest.mark.parametrize("span", list(TimeRange))
+def test_figures_fall_into_their_steps(pbx: Pbx, span: TimeRange) -> None:
     """Each minute counts once, in its step; older ones and other PBXs' do not."""
     for ago in (0, 1, 30, 58):
         add_figures(ALL_PBXS, ago, events=1, delivered=2)
         add_figures(pbx.id, ago, events=5)
     add_figures(ALL_PBXS, 25 * 60, events=1000)
     now = utc_now()
-    slots = overview.list_figures(None, span, now)
+    slots = overview.list_statistics(None, span, now)
     assert len(slots) == span.count
     assert slots[-1].at <= now < slots[-1].at + span.step
     assert [b.at - a.at for a, b in pairwise(slots)] == [span.step] * (span.count - 1)
     assert sum(slot.events for slot in slots) == 4
     assert sum(slot.delivered for slot in slots) == 8
-    assert sum(slot.events for slot in overview.list_figures(pbx, span, now)) == 20
+    assert sum(slot.events for slot in overview.list_statistics(pbx, span, now)) == 20
 
 
 def test_backlog(add_events: AddEvents, pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from callevents.errors import NotFoundError
 from callevents.extensions import db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
-from callevents.operations.retention import forget
+from callevents.operations.retention import purge_other_tables
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import suggestions
 from callevents.pbxs.connectors import Access, get_connector, set_connector, want_list
@@ -183,7 +183,7 @@ def test_old_proposals_are_forgotten(pbx: Pbx) -> None:
         db.session.add(SeenExtension(pbx_id=pbx.id, number=number, **row))
     db.session.commit()
     with write_transaction(db.engine) as connection:
-        forget(connection, now - timedelta(days=30))
+        purge_other_tables(connection, now - timedelta(days=30))
     assert sorted(listed(pbx)) == ["3", "4", "5"]
 
 

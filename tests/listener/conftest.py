@@ -39,7 +39,7 @@ class Listening:
     @property
     def id(self) -> str:
         """What it calls itself as the leader."""
-        return self._listener._myself.id
+        return self._listener._instance.id
 
     @property
     def waiting(self) -> int:
@@ -66,8 +66,8 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connect again, and see what is set, at once."""
-    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.05)
-    monkeypatch.setattr(listener, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(backoff, "INITIAL_DELAY_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -133,6 +133,6 @@ def stored(pbx: Pbx) -> list[CallEvent]:
     return list(db.session.query(CallEvent).filter_by(pbx_id=pbx.id).order_by(CallEvent.id).all())
 
 
-def told(pbx: Pbx) -> list[str]:
+def stored_in_words(pbx: Pbx) -> list[str]:
     """Return what was stored, in words."""
     return [f"{one.extension} {one.event_type.slug} {one.peer}" for one in stored(pbx)]

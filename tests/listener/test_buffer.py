@@ -23,12 +23,12 @@ def test_what_is_looked_at_stays_until_it_is_taken_away() -> None:
     events = [event(number) for number in range(5)]
     buffer.put(events)
     buffer.put([])
-    assert buffer.look(3) == buffer.look(3) == events[:3]
-    buffer.take_away(3)
+    assert buffer.peek(3) == buffer.peek(3) == events[:3]
+    buffer.remove(3)
     buffer.close()
-    assert (buffer.look(3), len(buffer)) == (events[3:], 2)
-    buffer.take_away(2)
-    assert buffer.look(3) == []
+    assert (buffer.peek(3), len(buffer)) == (events[3:], 2)
+    buffer.remove(2)
+    assert buffer.peek(3) == []
 
 
 def test_a_full_buffer_holds_up_who_reads() -> None:
@@ -44,12 +44,12 @@ def test_a_full_buffer_holds_up_who_reads() -> None:
     reader = threading.Thread(target=read)
     reader.start()
     wait_until(lambda: len(put) == 2, "a full buffer")
-    assert [one.report.extension for one in buffer.look(9)] == ["0", "1"]
-    buffer.take_away(1)
+    assert [one.report.extension for one in buffer.peek(9)] == ["0", "1"]
+    buffer.remove(1)
     wait_until(lambda: len(put) == 3, "room for one")
-    buffer.take_all()
+    buffer.remove_limits()
     reader.join()
-    assert [one.report.extension for one in buffer.look(9)] == ["1", "2", "3"]
+    assert [one.report.extension for one in buffer.peek(9)] == ["1", "2", "3"]
 
 
 def test_what_is_held_back_is_given_out_or_forgotten() -> None:
@@ -57,24 +57,24 @@ def test_what_is_held_back_is_given_out_or_forgotten() -> None:
     buffer = Buffer(10)
     events = [event(number) for number in range(6)]
     buffer.put(events[:2])
-    buffer.hold()
+    buffer.withhold()
     buffer.put(events[2:3])
-    buffer.hold()
-    assert (buffer.look(1), buffer.look(9)) == (events[:1], events[:2])
+    buffer.withhold()
+    assert (buffer.peek(1), buffer.peek(9)) == (events[:1], events[:2])
     buffer.release()
-    assert buffer.look(9) == events[:3]
-    buffer.take_away(2)
-    buffer.hold()
+    assert buffer.peek(9) == events[:3]
+    buffer.remove(2)
+    buffer.withhold()
     buffer.put(events[3:5])
-    assert buffer.drop_held() == 2
+    assert buffer.drop_withheld() == 2
     buffer.put(events[5:])
-    assert buffer.look(9) == events[2:3]
+    assert buffer.peek(9) == events[2:3]
 
 
 def test_who_stores_waits_for_what_is_held_back() -> None:
     """Closed or not: it may still be given out."""
     buffer = Buffer(10)
-    buffer.hold()
+    buffer.withhold()
     buffer.put([event(1)])
     buffer.close()
     looking = Looking(buffer)
@@ -88,13 +88,13 @@ def test_who_stores_waits_for_what_is_held_back() -> None:
 def test_nothing_is_held_back_at_the_end(is_lost: bool) -> None:
     """Who reads on for a moment after it was told to end keeps nobody from storing and ending."""
     buffer = Buffer(10)
-    buffer.hold()
+    buffer.withhold()
     buffer.put([event(1)])
     if is_lost:
-        assert buffer.drop_held() == 1
-        buffer.hold()
-    buffer.take_all()
-    buffer.hold()
+        assert buffer.drop_withheld() == 1
+        buffer.withhold()
+    buffer.remove_limits()
+    buffer.withhold()
     buffer.put([event(2)])
     buffer.close()
     assert Looking(buffer).finish() == ([] if is_lost else [event(1), event(2)])
@@ -110,7 +110,7 @@ class Looking:
         self._thread.start()
 
     def _look(self) -> None:
-        self.found.append(self._buffer.look(9))
+        self.found.append(self._buffer.peek(9))
 
     @property
     def waits(self) -> bool:

@@ -19,10 +19,10 @@ from callevents.db.models import Connector, Delivery, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.processes.listener.lease import InstanceId, let_go, take_lead
+from callevents.processes.listener.lease import InstanceId, acquire_lease, release_lease
 from tests.conftest import SECRET_KEY, Configure
 from tests.core.faults import missing_table, refused_inserts
-from tests.listener.conftest import Listening, Serve, connect, find, stored, told
+from tests.listener.conftest import Listening, Serve, connect, find, stored, stored_in_words
 from tests.listener.test_following import find_call, middle
 from tests.running.running import ROOT, Program
 from tests.waiting import wait_until
@@ -60,19 +60,19 @@ def test_only_one_leads(pbx: Pbx) -> None:
     connect(pbx, "asterisk", 5038)
     one, other, now = InstanceId(), InstanceId(), utc_now()
     begin_write()
-    assert take_lead([pbx.id], one, now, LEASE) == {pbx.id}
-    assert take_lead([pbx.id], other, now + LEASE, LEASE) == set()
-    assert take_lead([pbx.id], one, now + LEASE / 2, LEASE) == {pbx.id}
-    assert take_lead([pbx.id], other, now + LEASE, LEASE) == set()
-    assert take_lead([pbx.id], other, now + 2 * LEASE, LEASE) == {pbx.id}
-    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
-    let_go([pbx.id], one)
-    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
-    let_go([pbx.id], other)
-    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == {pbx.id}
+    assert acquire_lease([pbx.id], one, now, LEASE) == {pbx.id}
+    assert acquire_lease([pbx.id], other, now + LEASE, LEASE) == set()
+    assert acquire_lease([pbx.id], one, now + LEASE / 2, LEASE) == {pbx.id}
+    assert acquire_lease([pbx.id], other, now + LEASE, LEASE) == set()
+    assert acquire_lease([pbx.id], other, now + 2 * LEASE, LEASE) == {pbx.id}
+    assert acquire_lease([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    release_lease([pbx.id], one)
+    assert acquire_lease([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    release_lease([pbx.id], other)
+    assert acquire_lease([pbx.id], one, now + 2 * LEASE, LEASE) == {pbx.id}
     db.session.get_one(Connector, pbx.id).enabled = False
     db.session.flush()
-    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    assert acquire_lease([pbx.id], one, now + 2 * LEASE, LEASE) == set()
     db.session.rollback()
 
 
@@ -87,7 +87,7 @@ def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -
     leader = find(pbx).leader_id
     listen()
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the first events")
+    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the first events")
     until = find(pbx).leader_until
     wait_until(lambda: find(pbx).leader_until != until, "the leader to lead on")
     assert (len(server.clients), find(pbx).leader_id) == (1, leader)
@@ -95,8 +95,8 @@ def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -
     server.wait_for_listener(2)
     assert find(pbx).leader_id not in {None, leader}
     server.say(parts[half:])
-    wait_until(lambda: len(told(pbx)) >= len(words), "the other events")
-    assert told(pbx) == words
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the other events")
+    assert stored_in_words(pbx) == words
 
 
 def test_the_leader_is_killed(
@@ -119,7 +119,7 @@ def test_the_leader_is_killed(
     leader = flask_listen()
     server.wait_for_listener()
     server.say([*parts[:half], *others[:other_half]])
-    wait_until(lambda: len(told(pbx)) == 6, "the events before")
+    wait_until(lambda: len(stored_in_words(pbx)) == 6, "the events before")
     listen()
     os.kill(leader.process.pid, signal.SIGKILL)
     leader.wait()
@@ -133,15 +133,17 @@ def test_the_leader_is_killed(
     def is_over() -> bool:
         legs = {one.leg_id for one in stored(pbx)}
         ended = {one.leg_id for one in stored(pbx) if one.event_type is EventType.HANGUP}
-        return len(told(pbx)) >= len(expected) and legs == ended
+        return len(stored_in_words(pbx)) >= len(expected) and legs == ended
 
     wait_until(is_over, "the rest, and the end of every leg")
-    assert [word for word in told(pbx) if word in words] == words
-    seen = set(told(pbx))
-    assert len(told(pbx)) == len({(one.leg_id, one.event_type) for one in stored(pbx)})
+    assert [word for word in stored_in_words(pbx) if word in words] == words
+    seen = set(stored_in_words(pbx))
+    assert len(stored_in_words(pbx)) == len({(one.leg_id, one.event_type) for one in stored(pbx)})
     assert "101 hangup 0612345678" in seen
     assert seen <= set(words) | set(other_words)
-    assert db.session.query(Delivery).count() == sum(" hangup " in word for word in told(pbx))
+    assert db.session.query(Delivery).count() == sum(
+        " hangup " in word for word in stored_in_words(pbx)
+    )
 
 
 def test_a_paused_leader_wakes(
@@ -159,7 +161,7 @@ def test_a_paused_leader_wakes(
     leader = flask_listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the first events")
+    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the first events")
     pause(leader, pbx)
     server.say(others[:other_half])
     listen()
@@ -169,12 +171,14 @@ def test_a_paused_leader_wakes(
     expected = sorted([*words, *other_words])
     for word in missed:
         expected.remove(word)
-    wait_until(lambda: sorted(told(pbx)) == expected, "the rest, without what nobody heard")
+    wait_until(
+        lambda: sorted(stored_in_words(pbx)) == expected, "the rest, without what nobody heard"
+    )
     os.kill(leader.process.pid, signal.SIGCONT)
-    leader.wait_for_line("another listener leads")
+    leader.wait_for_line("another listener holds the lease")
     leader.process.terminate()
     assert leader.wait() == 0
-    assert sorted(told(pbx)) == expected
+    assert sorted(stored_in_words(pbx)) == expected
 
 
 def test_stopping_stores_what_was_read(
@@ -187,10 +191,10 @@ def test_stopping_stores_what_was_read(
     program = flask_listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: told(pbx), "the first event")
+    wait_until(lambda: stored_in_words(pbx), "the first event")
     program.process.terminate()
     assert program.wait() == 0
-    assert told(pbx) == words
+    assert stored_in_words(pbx) == words
     connector = find(pbx)
     assert (connector.leader_id, connector.events) == (None, len(words))
 
@@ -205,8 +209,8 @@ def test_the_database_is_away_for_a_while(pbx: Pbx, serve: Serve, listen: Listen
     with missing_table(db.engine, "call_event"), counting_inserts() as tries:
         server.say(parts)
         wait_until(lambda: len(tries) > 2, "tries in vain")
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
+    assert stored_in_words(pbx) == words
 
 
 def test_the_database_is_away_for_longer_than_the_lease(
@@ -226,8 +230,8 @@ def test_the_database_is_away_for_longer_than_the_lease(
         wait_until(lambda: leader.waiting == len(words), "the leader to read")
         assert len(server.clients) == 1
     server.wait_for_listener(2)
-    wait_until(lambda: len(told(pbx)) >= len(words), "what was read meanwhile")
-    assert told(pbx) == words
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "what was read meanwhile")
+    assert stored_in_words(pbx) == words
 
 
 def test_starting_while_the_database_is_not_ready(
@@ -239,9 +243,9 @@ def test_starting_while_the_database_is_not_ready(
     with missing_table(db.engine, "call_event"):
         with missing_table(db.engine, "connector"):
             listen()
-            wait_until(lambda: "the database does not answer" in caplog.text, "a first complaint")
+            wait_until(lambda: "database unavailable" in caplog.text, "a first complaint")
         caplog.clear()
-        wait_until(lambda: "the database does not answer" in caplog.text, "a second complaint")
+        wait_until(lambda: "database unavailable" in caplog.text, "a second complaint")
         assert server.clients == []
     server.wait_for_listener()
 
@@ -259,7 +263,7 @@ def test_stopping_while_the_database_is_away(
         server.say(parts)
         wait_until(lambda: tries, "a try in vain")
         listening.stop()
-    assert "events are lost with this process" in caplog.text
+    assert "events lost at shutdown" in caplog.text
     assert f"'n': {len(words)}" in caplog.text
 
 
@@ -275,8 +279,8 @@ def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) 
         server.say(parts[:half])
         wait_until(lambda: find(pbx).skipped == 4, "four that are refused")
     server.say(parts[half:])
-    wait_until(lambda: len(told(pbx)) >= 2, "the hangups")
-    assert told(pbx) == words[4:]
+    wait_until(lambda: len(stored_in_words(pbx)) >= 2, "the hangups")
+    assert stored_in_words(pbx) == words[4:]
 
 
 def pause(program: Program, pbx: Pbx) -> None:

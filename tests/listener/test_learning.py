@@ -14,9 +14,17 @@ from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions, suggestions
 from callevents.processes.listener import discovery
-from callevents.processes.listener.listener import RENEWALS
+from callevents.processes.listener.listener import RENEWALS_PER_LEASE
 from callevents.vendors.tracking.fields import Message
-from tests.listener.conftest import LEASE_SECONDS, Listening, Serve, connect, find, stored, told
+from tests.listener.conftest import (
+    LEASE_SECONDS,
+    Listening,
+    Serve,
+    connect,
+    find,
+    stored,
+    stored_in_words,
+)
 from tests.listener.pbx_server import PbxServer
 from tests.listener.test_following import find_call
 from tests.waiting import wait_until
@@ -168,8 +176,8 @@ def test_a_refusal_is_harmless(
     assert connector.last_error == ""
     assert connector.listed == 0
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
+    assert stored_in_words(pbx) == words
     assert len(server.clients) == 1
     assert set(names(pbx)) == {"201"}
 
@@ -199,8 +207,8 @@ def test_long_lists_hold_up_no_calls(
     }
     server.between = parts
     connector = start(pbx, server, kind, listen)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
+    assert stored_in_words(pbx) == words
     assert connector.listed == discovery.MAX_LISTED
     assert "700 more" in connector.list_notice
     assert suggestions.count_suggestions(pbx) == discovery.MAX_LISTED
@@ -228,7 +236,7 @@ def slow_parts() -> Iterator[list[str]]:
     def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("INSERT INTO seen_extension"):
             done.append("part")
-            is_due = time.monotonic() + LEASE_SECONDS / RENEWALS
+            is_due = time.monotonic() + LEASE_SECONDS / RENEWALS_PER_LEASE
             wait_until(lambda: time.monotonic() > is_due, "the time to renew the lease")
         elif statement.startswith("UPDATE connector SET leader_id"):
             done.append("lease")
@@ -274,7 +282,7 @@ def test_every_hour(
     pbx: Pbx, serve: Serve, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A PBX that stays connected is asked again, though it says nothing by itself."""
-    monkeypatch.setattr(discovery, "ASK_SECONDS", 0.3)
+    monkeypatch.setattr(discovery, "REQUEST_INTERVAL_SECONDS", 0.3)
     server = serve("asterisk")
     server.phones = {"SIPpeers": peers(x301="")}
     connector = start(pbx, server, "asterisk", listen)

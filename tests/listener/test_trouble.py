@@ -19,7 +19,15 @@ from callevents.pbxs.connectors import Access
 from callevents.processes.listener import backoff, io_loop
 from tests.conftest import let_go
 from tests.databases import SqliteDatabases
-from tests.listener.conftest import SECRET, Listening, Serve, connect, find, told, wait_for_error
+from tests.listener.conftest import (
+    SECRET,
+    Listening,
+    Serve,
+    connect,
+    find,
+    stored_in_words,
+    wait_for_error,
+)
 from tests.listener.esl_server import EslServer
 from tests.listener.pbx_server import Babbler
 from tests.listener.test_following import find_call, middle
@@ -80,7 +88,7 @@ def test_a_wrong_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is tried again seldom, and at once when the right one is entered."""
-    monkeypatch.setattr(backoff, "REFUSED_SECONDS", 1000.0)
+    monkeypatch.setattr(backoff, "REFUSED_DELAY_SECONDS", 1000.0)
     server = serve(kind)
     connect(pbx, kind, server.port, secret="wrong")
     listen()
@@ -139,8 +147,8 @@ def test_tls_with_an_unknown_authority(
     listen()
     wait_for_error(
         pbx,
-        "No TLS with 127.0.0.1: its certificate is not trusted (unable to get local issuer "
-        "certificate).",
+        "TLS connection to 127.0.0.1 failed: the certificate is not trusted (unable to get local "
+        "issuer certificate).",
     )
     assert server.clients == []
 
@@ -150,7 +158,7 @@ def test_tls_where_there_is_none(pbx: Pbx, serve: Serve, listen: Listen, kind: s
     """A PBX that does not speak TLS is told as that."""
     connect(pbx, kind, serve(kind).port, uses_tls=True)
     listen()
-    wait_for_error(pbx, "No TLS with 127.0.0.1: it may not speak TLS at this port")
+    wait_for_error(pbx, "TLS connection to 127.0.0.1 failed: the port may not use TLS")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -192,15 +200,15 @@ def test_nobody_at_the_port(pbx: Pbx, listen: Listen) -> None:
     port = find_free_port()
     connect(pbx, "asterisk", port)
     listen()
-    error = wait_for_error(pbx, "cannot be reached").last_error
-    assert error == f"127.0.0.1, port {port}, cannot be reached: connection refused."
+    error = wait_for_error(pbx, "Cannot connect to").last_error
+    assert error == f"Cannot connect to 127.0.0.1, port {port}: connection refused."
 
 
 def test_a_name_that_does_not_exist(pbx: Pbx, listen: Listen) -> None:
     """The name is named."""
     connect(pbx, "asterisk", 5038, host="pbx.invalid")
     listen()
-    wait_for_error(pbx, "The name pbx.invalid has no address.")
+    wait_for_error(pbx, "Cannot resolve the host name pbx.invalid.")
 
 
 def test_an_address_that_is_no_pbx_of_anybody(pbx: Pbx, listen: Listen) -> None:
@@ -214,20 +222,20 @@ def test_silence(
     pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing is said, TLS may be what is missing."""
-    monkeypatch.setattr(io_loop, "LOGIN_SECONDS", 0.1)
+    monkeypatch.setattr(io_loop, "LOGIN_TIMEOUT_SECONDS", 0.1)
     connect(pbx, "asterisk", babble(b""))
     listen()
-    wait_for_error(pbx, "If TLS is expected there, switch it on.")
+    wait_for_error(pbx, "If the PBX expects TLS, enable it.")
 
 
 def test_silence_after_the_banner(
     pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A PBX that greets and then hangs is left after a while."""
-    monkeypatch.setattr(io_loop, "LOGIN_SECONDS", 0.1)
+    monkeypatch.setattr(io_loop, "LOGIN_TIMEOUT_SECONDS", 0.1)
     connect(pbx, "asterisk", babble(b"Asterisk Call Manager/9.0.0\r\n"))
     listen()
-    wait_for_error(pbx, "The PBX did not answer to the log-in")
+    wait_for_error(pbx, "The PBX did not respond to the login")
 
 
 def test_a_freeswitch_that_lets_us_not_in(pbx: Pbx, serve: Serve, listen: Listen) -> None:
@@ -256,7 +264,7 @@ def test_turned_away_at_once(pbx: Pbx, serve: Serve, listen: Listen) -> None:
     server.is_open = False
     connect(pbx, "asterisk", server.port)
     listen()
-    wait_for_error(pbx, "closed the connection")
+    wait_for_error(pbx, "The PBX closed the connection immediately")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -270,12 +278,12 @@ def test_without_the_list_of_calls(pbx: Pbx, serve: Serve, listen: Listen, kind:
     server.wait_for_listener()
     assert wait_for_error(pbx, "does not list the running calls").state == "connected"
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the events before the cut")
+    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the events before the cut")
     server.cut()
     server.wait_for_listener()
     server.say(parts[half:])
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
+    assert stored_in_words(pbx) == words
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -294,7 +302,7 @@ def test_a_pbx_that_is_silent_is_asked(pbx: Pbx, serve: Serve, app: Flask, kind:
         )
         assert len(server.clients) == 1
         client.is_deaf = True
-        wait_for_error(pbx, "has given no sign of life")
+        wait_for_error(pbx, "The PBX has not responded for")
         server.wait_for_listener(2)
     finally:
         listening.stop()
@@ -310,8 +318,8 @@ def test_garbage_in_the_stream(pbx: Pbx, serve: Serve, listen: Listen) -> None:
     client = server.wait_for_listener()
     client.send(b"\xff\x00 no line of theirs\r\n\r\n" + b"y" * 70_000 + b"\r\n")
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
+    assert stored_in_words(pbx) == words
     wait_until(lambda: find(pbx).skipped == 2, "what was skipped")
 
 
@@ -358,8 +366,8 @@ def test_extensions_that_are_added_count_at_once(pbx: Pbx, serve: Serve, listen:
     listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
+    assert stored_in_words(pbx) == words
 
 
 def test_a_pattern_that_is_none_stops_nobody(
@@ -375,6 +383,6 @@ def test_a_pattern_that_is_none_stops_nobody(
     listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
-    assert caplog.text.count("a pattern is ignored") == 1
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
+    assert stored_in_words(pbx) == words
+    assert caplog.text.count("invalid extension pattern ignored") == 1

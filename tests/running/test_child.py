@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from callevents.processes.supervisor import child as child_module
-from callevents.processes.supervisor.child import LONGEST_PAUSE_SECONDS, Child
+from callevents.processes.supervisor.child import MAX_RESTART_SECONDS, Child
 from callevents.processes.supervisor.launch import launch
 from callevents.processes.supervisor.signals import Signals
 from tests.waiting import wait_until
@@ -79,12 +79,12 @@ def test_pauses_grow(tmp_path: Path, clock: Clock) -> None:
     for _ in range(8):
         wait_for_end(child)
         assert child.exit_code == 3
-        pause = child.look_after()
+        pause = child.restart_if_ended()
         pauses.append(0.0 if pause == float("inf") else pause)
         clock.now += pauses[-1]
-        assert child.look_after() == float("inf"), "after its pause it is started"
+        assert child.restart_if_ended() == float("inf"), "after its pause it is started"
     wait_for_end(child)
-    assert pauses == [0, 1, 2, 4, 8, 16, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
+    assert pauses == [0, 1, 2, 4, 8, 16, MAX_RESTART_SECONDS, MAX_RESTART_SECONDS]
 
 
 def test_healthy_process_restarts_at_once(tmp_path: Path, clock: Clock) -> None:
@@ -93,14 +93,14 @@ def test_healthy_process_restarts_at_once(tmp_path: Path, clock: Clock) -> None:
     for _ in range(2):
         wait_for_end(child)
         clock.now += 60
-        assert child.look_after() == float("inf")
+        assert child.restart_if_ended() == float("inf")
     wait_for_end(child)
 
 
 def test_living_process_is_left_alone(child: Child) -> None:
     """Looking after a process that lives changes nothing."""
     pid = child.pid
-    assert child.look_after() == float("inf")
+    assert child.restart_if_ended() == float("inf")
     assert child.pid == pid
 
 

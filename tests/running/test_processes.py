@@ -23,7 +23,7 @@ from callevents.processes.supervisor.signals import Signals
 from tests.waiting import wait_until
 
 Make = Callable[[str], Processes]
-PATIENCE_SECONDS = 0.5
+STOP_GRACE_SECONDS = 0.5
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def make(
             become = partial(execute, command)
             monkeypatch.setattr(processes_module, function, become)
         monkeypatch.setattr(processes_module.server, "GRACEFUL_SECONDS", 0)
-        monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+        monkeypatch.setattr(processes_module, "STOP_GRACE_SECONDS", STOP_GRACE_SECONDS)
         made.append(Processes(own, create_app, listener, signals))
         made[-1].start()
         return made[-1]
@@ -99,15 +99,15 @@ def test_process_that_ends_at_once(make: Make) -> None:
     """A process that ends before all is ready fails the start, in a sentence that names it."""
     # Only that one ends: were it both, it would be chance which of them is found first.
     processes = make("import sys, time; sys.argv[1] == 'web' and sys.exit(7); time.sleep(600)")
-    with pytest.raises(StartError, match=r"'web' ended while it started \(exit code 7\)"):
+    with pytest.raises(StartError, match=r"'web' ended during the start \(exit code 7\)"):
         processes.wait_until_ready()
 
 
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (b"", "the web server does not answer"),
-        (b"no HTTP\r\n\r\n", "the web server does not answer"),
+        (b"", "the web server does not respond"),
+        (b"no HTTP\r\n\r\n", "the web server does not respond"),
         (
             b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
             b'{"status": "unavailable", "database": "ok", "redis": "does not answer"}',
@@ -120,17 +120,17 @@ def test_never_ready(
     make: Make, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str
 ) -> None:
     """A start that takes too long fails, and says what is missing."""
-    monkeypatch.setattr(processes_module, "READY_SECONDS", 0)
+    monkeypatch.setattr(processes_module, "READY_TIMEOUT_SECONDS", 0)
     answer_once(listener, answer)
-    with pytest.raises(StartError, match=f"did not get ready in 0 s: {state}"):
+    with pytest.raises(StartError, match=f"was not ready within 0 s: {state}"):
         make("import time; time.sleep(60)").wait_until_ready()
 
 
 def test_silent_web_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A web server that takes the question and never answers is not ready."""
-    monkeypatch.setattr(processes_module, "READY_SECONDS", 0)
-    monkeypatch.setattr(processes_module, "ANSWER_SECONDS", 0.1)
-    with pytest.raises(StartError, match="the web server does not answer"):
+    monkeypatch.setattr(processes_module, "READY_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr(processes_module, "RESPONSE_TIMEOUT_SECONDS", 0.1)
+    with pytest.raises(StartError, match="the web server does not respond"):
         make("import time; time.sleep(60)").wait_until_ready()
 
 
@@ -149,7 +149,7 @@ def test_processes_that_do_not_stop(make: Make, tmp_path: Path) -> None:
     processes = make_stubborn(make, tmp_path)
     began = time.monotonic()
     processes.stop()
-    assert time.monotonic() - began >= PATIENCE_SECONDS
+    assert time.monotonic() - began >= STOP_GRACE_SECONDS
 
 
 def test_impatience(
@@ -157,7 +157,7 @@ def test_impatience(
 ) -> None:
     """The second wish to stop ends everything at once."""
     processes = make_stubborn(make, tmp_path)
-    monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr(processes_module, "STOP_GRACE_SECONDS", 3600)
     signals.stop_at_once = True
     processes.stop()
 
@@ -181,14 +181,14 @@ def test_foreign_folder_for_the_socket(tmp_path: Path, monkeypatch: pytest.Monke
     folder = settings.valkey_socket.parent
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(StartError, match="belongs to somebody else"):
+    with pytest.raises(StartError, match="belongs to another user"):
         valkey_module.make_valkey(settings)
 
 
 def test_orphan_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Valkey that holds the socket and does not end stops the start, in a sentence."""
-    monkeypatch.setattr(valkey_module, "LONGEST_WAIT_SECONDS", -1)
+    monkeypatch.setattr(valkey_module, "MAX_WAIT_SECONDS", -1)
     monkeypatch.setattr(valkey_module, "_is_listening", lambda _: True)
     monkeypatch.setattr(valkey_module.redis.Redis, "shutdown", lambda _, nosave: nosave)
-    with pytest.raises(StartError, match="does not end"):
+    with pytest.raises(StartError, match="does not stop"):
         valkey_module.make_valkey(Settings(data_dir=tmp_path))

@@ -69,8 +69,8 @@ def test_second_start_is_refused(shared: CallEvents, start: Start) -> None:
     second = start(shared.data_dir)
     assert second.wait() == 1
     assert second.stderr == [
-        f"Call Events is running already at {shared.url} (process {shared.process.pid}). "
-        "Stop that one first, or set CALLEVENTS_DATA_DIR to another folder."
+        f"Call Events is already running at {shared.url} (process {shared.process.pid}). "
+        "Stop it first, or set CALLEVENTS_DATA_DIR to another folder."
     ]
     assert shared.is_ready()
 
@@ -83,7 +83,7 @@ def test_killed_process_comes_back(shared: CallEvents, name: str) -> None:
     wait_until(lambda: not killed.is_running(), "the end of the killed process")
     assert shared.get_child(name).pid != killed.pid
     wait_until(shared.is_ready, "readiness")
-    assert "process ended, starting it again" in shared.output
+    assert "process ended, restarting" in shared.output
 
 
 def test_killed_web_server_refuses_nobody(shared: CallEvents) -> None:

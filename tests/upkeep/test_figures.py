@@ -12,13 +12,13 @@ from callevents.enums import DeliveryState
 from callevents.extensions import db
 from callevents.operations.scheduler import Scheduler
 from callevents.operations.statistics import (
-    AGES,
     ALL_PBXS,
     LATENCY_LIMITS_MS,
     MINUTE,
-    count_minute,
+    RECOUNT_AGES,
+    aggregate_minute,
     find_start,
-    minutes_to_count,
+    minutes_to_update,
     refresh,
     to_minute,
 )
@@ -48,7 +48,7 @@ def test_minute_is_counted_for_each_pbx_and_all(add_events: AddEvents, pbx: Pbx)
     add_events(1, age=age + MINUTE)
     add_events(1, age=age - MINUTE)
     with db.engine.connect() as connection:
-        figures = count_minute(connection, then)
+        figures = aggregate_minute(connection, then)
     assert figures[pbx.id] == figures[ALL_PBXS]
     latencies = figures[ALL_PBXS].pop("latencies")
     assert figures[ALL_PBXS] == {
@@ -69,7 +69,7 @@ def test_what_was_sent_again_has_no_latency(add_events: AddEvents) -> None:
     db.session.query(Delivery).one().resent_at = utc_now()
     db.session.commit()
     with db.engine.connect() as connection:
-        figures = count_minute(connection, to_minute(utc_now()))
+        figures = aggregate_minute(connection, to_minute(utc_now()))
     assert figures[ALL_PBXS]["delivered"] == 1
     assert sum(figures[ALL_PBXS]["latencies"]) == 0
 
@@ -92,16 +92,16 @@ def test_which_minutes_are_counted() -> None:
     """The present one always; those that have passed, and older ones at their ages, once each."""
     noon = to_minute(utc_now())
     within = noon + timedelta(seconds=30)
-    assert list(minutes_to_count(within, within + timedelta(seconds=20))) == [noon]
-    after = list(minutes_to_count(within, noon + MINUTE))
-    assert after == sorted({noon, noon + MINUTE} | {noon + MINUTE - age for age in AGES})
+    assert list(minutes_to_update(within, within + timedelta(seconds=20))) == [noon]
+    after = list(minutes_to_update(within, noon + MINUTE))
+    assert after == sorted({noon, noon + MINUTE} | {noon + MINUTE - age for age in RECOUNT_AGES})
     counted: dict[object, int] = {}
     moment = noon
     while moment < noon + timedelta(hours=1):
-        for minute in minutes_to_count(moment, moment + timedelta(seconds=10)):
+        for minute in minutes_to_update(moment, moment + timedelta(seconds=10)):
             counted[minute] = counted.get(minute, 0) + 1
         moment += timedelta(seconds=10)
-    expected = sum(age <= timedelta(minutes=59) for age in AGES)
+    expected = sum(age <= timedelta(minutes=59) for age in RECOUNT_AGES)
     assert counted[noon] - 6 == expected, "six times while it passes, then at each age"
 
 
@@ -127,11 +127,11 @@ def test_eldest_worker_counts(add_events: AddEvents, settings: Settings, workers
     add_events(2, age=HOUR)
     keepers = [Scheduler(db.engine, settings) for _ in range(workers)]
     for scheduler in keepers:
-        scheduler.beat()
+        scheduler.send_heartbeat()
     if workers == 2:
-        keepers[1].count()
+        keepers[1].update_statistics()
         assert stored() == {}
-    keepers[0].count()
+    keepers[0].update_statistics()
     assert stored()[ALL_PBXS].events == 2
     for scheduler in keepers:
         scheduler.close()

@@ -11,13 +11,13 @@ from callevents.db.models import WorkerProcess, new_id, utc_now
 from callevents.db.session import write_transaction
 from callevents.extensions import db
 from callevents.operations.heartbeat import (
-    MISSED_FOR,
-    SILENT_AFTER,
+    MISSING_AFTER,
+    REMOVE_AFTER,
     InstanceId,
-    beat,
     is_alive,
     is_leader,
     list_workers,
+    send_heartbeat,
 )
 from callevents.operations.scheduler import Scheduler
 from tests.waiting import wait_until
@@ -49,14 +49,14 @@ def test_beats_move_the_time(app: Flask) -> None:
     instance, now = InstanceId(), utc_now()
     for moment in (now - timedelta(minutes=1), now):
         with write_transaction(db.engine) as connection:
-            beat(connection, instance, moment)
+            send_heartbeat(connection, instance, moment)
     [worker] = seen()
     assert (worker.started_at, worker.seen_at) == (instance.started_at, now)
-    assert is_alive(worker, now + SILENT_AFTER)
-    assert not is_alive(worker, now + SILENT_AFTER + MOMENT)
+    assert is_alive(worker, now + MISSING_AFTER)
+    assert not is_alive(worker, now + MISSING_AFTER + MOMENT)
     other = InstanceId()
     with write_transaction(db.engine) as connection:
-        beat(connection, other, now + MISSED_FOR + MOMENT)
+        send_heartbeat(connection, other, now + REMOVE_AFTER + MOMENT)
     assert [one.id for one in seen()] == [other.id]
 
 
@@ -66,11 +66,11 @@ def test_one_is_the_eldest(app: Flask) -> None:
     with write_transaction(db.engine) as connection:
         assert not is_leader(connection, first, now), "nobody has been heard yet"
         for one in (first, second):
-            beat(connection, one, now)
+            send_heartbeat(connection, one, now)
         assert is_leader(connection, first, now)
         assert not is_leader(connection, second, now)
-        later = now + SILENT_AFTER + MOMENT
-        beat(connection, second, later)
+        later = now + MISSING_AFTER + MOMENT
+        send_heartbeat(connection, second, later)
         assert is_leader(connection, second, later)
         assert not is_leader(connection, first, later)
 
@@ -80,13 +80,13 @@ def test_only_the_eldest_tidies(
 ) -> None:
     """A younger worker leaves the purge to the leader."""
     with write_transaction(db.engine) as connection:
-        beat(connection, InstanceId(id=new_id()), utc_now())
+        send_heartbeat(connection, InstanceId(id=new_id()), utc_now())
     scheduler = Scheduler(db.engine, settings)
-    scheduler.beat()
+    scheduler.send_heartbeat()
     tidied: list[object] = []
     monkeypatch.setattr(
         "callevents.operations.scheduler.purge", lambda *_: tidied.append(1) or iter(())
     )
-    scheduler.tidy()
+    scheduler.remove_old()
     assert not tidied
     scheduler.close()

@@ -145,7 +145,7 @@ def test_other_old_things_go_too(app: Flask, pbx: Pbx) -> None:
         db.session.add(MinuteStatistics(pbx_id=0, minute=then, latencies=[], **counts))
     db.session.commit()
     with write_transaction(db.engine) as connection:
-        retention.forget(connection, now - 30 * DAY)
+        retention.purge_other_tables(connection, now - 30 * DAY)
         retention.remove_old_statistics(connection, now)
     for model in (SeenExtension, SignInFailure, Notification, MinuteStatistics):
         assert count(model) == 1, model.__name__
@@ -157,7 +157,7 @@ def test_worker_purges(add_events: AddEvents, settings: Settings, days: int, lef
     add_events(1, age=31 * DAY)
     add_events(1)
     scheduler = Scheduler(db.engine, settings.model_copy(update={"retention_days": days}))
-    scheduler.beat()
-    scheduler.tidy()
+    scheduler.send_heartbeat()
+    scheduler.remove_old()
     scheduler.close()
     assert count(CallEvent) == left
