@@ -25,7 +25,7 @@ CLEANUP_SECONDS = 60.0
 NOTIFICATION_SECONDS = 5.0
 STOP_TIMEOUT_SECONDS = 3.0
 
-log = structlog.get_logger("callevents.upkeep")
+log = structlog.get_logger("callevents.operations")
 
 
 class Scheduler:

@@ -1,1 +1,1 @@
-"""Listening to PBXs: real servers of both kinds on sockets, and the listener that connects."""
+"""The listener process, with test servers for both PBX types on sockets."""

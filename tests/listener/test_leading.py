@@ -1,4 +1,4 @@
-"""Of several listeners one leads at a PBX; when it is gone, however it went, another does."""
+"""Of several listeners one holds a PBX's lease; when it stops or dies, another acquires it."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ LEASE = timedelta(seconds=10)
 
 @pytest.fixture
 def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Program]]:
-    """Starts `flask listen`, a process of its own."""
+    """Starts `flask listen` as a separate process."""
     started: list[Program] = []
 
     def start() -> Program:
@@ -55,8 +55,8 @@ def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Pr
         program.end()
 
 
-def test_only_one_leads(pbx: Pbx) -> None:
-    """Who leads may go on; another one only after the lease, or when it is let go."""
+def test_only_one_holds_the_lease(pbx: Pbx) -> None:
+    """The holder can renew; another listener can acquire after expiry or release."""
     connect(pbx, "asterisk", 5038)
     one, other, now = InstanceId(), InstanceId(), utc_now()
     begin_write()
@@ -77,7 +77,7 @@ def test_only_one_leads(pbx: Pbx) -> None:
 
 
 def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """The other one waits, and takes over at once when the first stops as it should."""
+    """The other one waits, and takes over at once when the first stops cleanly."""
     parts, words = find_call("asterisk", "s01")
     half = middle(parts, "asterisk")
     server = serve("asterisk")
@@ -89,7 +89,7 @@ def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -
     server.say(parts[:half])
     wait_until(lambda: len(stored_in_words(pbx)) == 4, "the first events")
     until = find(pbx).leader_until
-    wait_until(lambda: find(pbx).leader_until != until, "the leader to lead on")
+    wait_until(lambda: find(pbx).leader_until != until, "the renewal of the lease")
     assert (len(server.clients), find(pbx).leader_id) == (1, leader)
     first.stop()
     server.wait_for_listener(2)
@@ -106,9 +106,9 @@ def test_the_leader_is_killed(
     flask_listen: Callable[[], Program],
     configure: Configure,
 ) -> None:
-    """SIGKILL in the middle of calls: after the lease the other one tells the rest, once.
+    """SIGKILL during calls: after the lease the other one stores the rest, once.
 
-    One call goes on, another one ends while nobody listens.
+    One call continues, another one ends while no listener is connected.
     """
     parts, words = find_call("asterisk", "s01")
     others, other_words = find_call("asterisk", "s13")
@@ -149,9 +149,9 @@ def test_the_leader_is_killed(
 def test_a_paused_leader_wakes(
     pbx: Pbx, serve: Serve, listen: Listen, flask_listen: Callable[[], Program]
 ) -> None:
-    """SIGSTOP and SIGCONT: what it reads after its lease is the other one's, and not stored late.
+    """SIGSTOP and SIGCONT: events read after the lease expired are dropped.
 
-    What it has read before is stored once.
+    Events read before are stored once.
     """
     parts, words = find_call("asterisk", "s01")
     others, other_words = find_call("asterisk", "s13")
@@ -172,7 +172,8 @@ def test_a_paused_leader_wakes(
     for word in missed:
         expected.remove(word)
     wait_until(
-        lambda: sorted(stored_in_words(pbx)) == expected, "the rest, without what nobody heard"
+        lambda: sorted(stored_in_words(pbx)) == expected,
+        "the rest, without events during the disconnect",
     )
     os.kill(leader.process.pid, signal.SIGCONT)
     leader.wait_for_line("another listener holds the lease")
@@ -184,7 +185,7 @@ def test_a_paused_leader_wakes(
 def test_stopping_stores_what_was_read(
     pbx: Pbx, serve: Serve, flask_listen: Callable[[], Program]
 ) -> None:
-    """SIGTERM: what was read is stored, the lease is let go, the exit code is 0."""
+    """SIGTERM: buffered events are stored, the lease is released, the exit code is 0."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -199,8 +200,8 @@ def test_stopping_stores_what_was_read(
     assert (connector.leader_id, connector.events) == (None, len(words))
 
 
-def test_the_database_is_away_for_a_while(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """What happens meanwhile is kept, and stored in order when it is back."""
+def test_the_database_is_unavailable_for_a_while(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """Events are buffered, and stored in order when it is back."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -213,10 +214,10 @@ def test_the_database_is_away_for_a_while(pbx: Pbx, serve: Serve, listen: Listen
     assert stored_in_words(pbx) == words
 
 
-def test_the_database_is_away_for_longer_than_the_lease(
+def test_the_database_is_unavailable_for_longer_than_the_lease(
     pbx: Pbx, serve: Serve, listen: Listen
 ) -> None:
-    """What the leader reads meanwhile is stored, though the other listener is faster afterwards."""
+    """The holder's events are stored, even if the other listener acquires the lease first."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -230,30 +231,30 @@ def test_the_database_is_away_for_longer_than_the_lease(
         wait_until(lambda: leader.waiting == len(words), "the leader to read")
         assert len(server.clients) == 1
     server.wait_for_listener(2)
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "what was read meanwhile")
+    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the buffered events")
     assert stored_in_words(pbx) == words
 
 
 def test_starting_while_the_database_is_not_ready(
     pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It waits, first for the connectors, then for what was told of calls, and then connects."""
+    """It waits for the connectors, then for the calls to restore, and then connects."""
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
     with missing_table(db.engine, "call_event"):
         with missing_table(db.engine, "connector"):
             listen()
-            wait_until(lambda: "database unavailable" in caplog.text, "a first complaint")
+            wait_until(lambda: "database unavailable" in caplog.text, "a first error")
         caplog.clear()
-        wait_until(lambda: "database unavailable" in caplog.text, "a second complaint")
+        wait_until(lambda: "database unavailable" in caplog.text, "a second error")
         assert server.clients == []
     server.wait_for_listener()
 
 
-def test_stopping_while_the_database_is_away(
+def test_stopping_while_the_database_is_unavailable(
     pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It ends in its time, and the log says how many events are lost with it."""
+    """It stops in time, and logs the number of lost events."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -267,8 +268,8 @@ def test_stopping_while_the_database_is_away(
     assert f"'n': {len(words)}" in caplog.text
 
 
-def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """It is counted, and stops neither the others nor what comes later."""
+def test_an_event_that_the_database_rejects(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """It is counted, and neither the other events nor later ones are affected."""
     parts, words = find_call("asterisk", "s01")
     half = middle(parts, "asterisk")
     server = serve("asterisk")
@@ -277,14 +278,14 @@ def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) 
     server.wait_for_listener()
     with refused_inserts(db.engine, "call_event"):
         server.say(parts[:half])
-        wait_until(lambda: find(pbx).skipped == 4, "four that are refused")
+        wait_until(lambda: find(pbx).skipped == 4, "four rejected events")
     server.say(parts[half:])
     wait_until(lambda: len(stored_in_words(pbx)) >= 2, "the hangups")
     assert stored_in_words(pbx) == words[4:]
 
 
 def pause(program: Program, pbx: Pbx) -> None:
-    """Send SIGSTOP at a moment when the program holds no lock that others wait for."""
+    """Send SIGSTOP while the program holds no database lock."""
     process = psutil.Process(program.process.pid)
 
     def is_paused() -> bool:
@@ -299,7 +300,7 @@ def pause(program: Program, pbx: Pbx) -> None:
 
 
 def is_unlocked(pbx: Pbx) -> bool:
-    """Tell whether the connector's row could be written at once."""
+    """Return True if the connector's row is not locked."""
     db.session.rollback()
     try:
         if db.engine.dialect.name == "sqlite":
@@ -318,7 +319,7 @@ def is_unlocked(pbx: Pbx) -> bool:
 
 @contextmanager
 def lead_after_outage(engine: Engine, pbx: Pbx, listening: Listening) -> Iterator[None]:
-    """Take the leases away; when they are back, this listener was the first who took them."""
+    """Make the table unavailable within the block; afterwards this listener holds the lease."""
     with write_transaction(engine) as connection:
         connection.execute(text("ALTER TABLE connector RENAME TO connector_away"))
     try:
@@ -335,7 +336,7 @@ def lead_after_outage(engine: Engine, pbx: Pbx, listening: Listening) -> Iterato
 
 @contextmanager
 def counting_inserts() -> Iterator[list[str]]:
-    """Count the statements that look for events."""
+    """Collect the statements that select events."""
     tries: list[str] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -13,7 +13,7 @@ RunPython = Callable[..., Program]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts Call Events, by default in the test's own folder."""
+    """Starts Call Events, by default in the test's folder."""
     started: list[CallEvents] = []
 
     def start(data_dir: Path = tmp_path, **options: object) -> CallEvents:
@@ -27,7 +27,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallEvents]:
-    """Call Events, ready, for tests that leave it so."""
+    """Call Events, ready, shared by tests that leave it running."""
     program = CallEvents(tmp_path_factory.mktemp("data"))
     program.admin = program.wait_for_admin()
     program.wait_until_ready()
@@ -37,7 +37,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallEvents]:
 
 @pytest.fixture
 def run_python(tmp_path: Path) -> Iterator[RunPython]:
-    """Runs Python with these arguments and settings, in the test's own folder."""
+    """Runs Python with these arguments and settings in the test's folder."""
     started: list[Program] = []
 
     def run(*command: str, cwd: Path = tmp_path, **settings: str) -> Program:

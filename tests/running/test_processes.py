@@ -1,4 +1,4 @@
-"""The processes together: a start that fails, a stop that takes too long."""
+"""All processes together: failed starts, and stops that take too long."""
 
 import os
 import socket
@@ -28,14 +28,14 @@ STOP_GRACE_SECONDS = 0.5
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """The socket that the web server would listen on."""
+    """The web server's socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
 
 
 @pytest.fixture
 def signals() -> Iterator[Signals]:
-    """The signals of the test's own process."""
+    """The signals of the test process."""
     with Signals() as signals:
         yield signals
 
@@ -57,7 +57,7 @@ def own(tmp_path: Path, listener: socket.socket) -> Settings:
 def make(
     own: Settings, listener: socket.socket, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Make]:
-    """Starts processes that run this code instead of web server and worker."""
+    """Starts processes that run the given code instead of web server and worker."""
     made: list[Processes] = []
 
     def make(code: str) -> Processes:
@@ -84,7 +84,7 @@ def execute(command: list[str], *_anything: object) -> NoReturn:
 
 
 def answer_once(listener: socket.socket, answer: bytes) -> None:
-    """Answer the next request so, in the background."""
+    """Send this response to the next request, in the background."""
 
     def serve() -> None:
         connection, _ = listener.accept()
@@ -96,7 +96,7 @@ def answer_once(listener: socket.socket, answer: bytes) -> None:
 
 
 def test_process_that_ends_at_once(make: Make) -> None:
-    """A process that ends before all is ready fails the start, in a sentence that names it."""
+    """A process that ends before everything is ready fails the start; the error names it."""
     # Only that one ends: were it both, it would be chance which of them is found first.
     processes = make("import sys, time; sys.argv[1] == 'web' and sys.exit(7); time.sleep(600)")
     with pytest.raises(StartError, match=r"'web' ended during the start \(exit code 7\)"):
@@ -119,15 +119,15 @@ def test_process_that_ends_at_once(make: Make) -> None:
 def test_never_ready(
     make: Make, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str
 ) -> None:
-    """A start that takes too long fails, and says what is missing."""
+    """A start that takes too long fails; the error names what is missing."""
     monkeypatch.setattr(processes_module, "READY_TIMEOUT_SECONDS", 0)
     answer_once(listener, answer)
     with pytest.raises(StartError, match=f"was not ready within 0 s: {state}"):
         make("import time; time.sleep(60)").wait_until_ready()
 
 
-def test_silent_web_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A web server that takes the question and never answers is not ready."""
+def test_web_server_without_response(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web server that accepts the request and never responds is not ready."""
     monkeypatch.setattr(processes_module, "READY_TIMEOUT_SECONDS", 0)
     monkeypatch.setattr(processes_module, "RESPONSE_TIMEOUT_SECONDS", 0.1)
     with pytest.raises(StartError, match="the web server does not respond"):
@@ -135,7 +135,7 @@ def test_silent_web_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_stubborn(make: Make, folder: Path) -> Processes:
-    """Return a web server and a worker that run and do not want to stop."""
+    """Return a web server and a worker that run and ignore SIGTERM."""
     processes = make(
         "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         f"pathlib.Path({str(folder)!r}, f'up-{{os.getpid()}}').touch(); time.sleep(60)"
@@ -145,17 +145,17 @@ def make_stubborn(make: Make, folder: Path) -> Processes:
 
 
 def test_processes_that_do_not_stop(make: Make, tmp_path: Path) -> None:
-    """What does not stop when it is asked is ended after its time."""
+    """Processes that ignore SIGTERM are killed after the grace period."""
     processes = make_stubborn(make, tmp_path)
     began = time.monotonic()
     processes.stop()
     assert time.monotonic() - began >= STOP_GRACE_SECONDS
 
 
-def test_impatience(
+def test_second_signal(
     make: Make, signals: Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second wish to stop ends everything at once."""
+    """The second signal kills everything at once."""
     processes = make_stubborn(make, tmp_path)
     monkeypatch.setattr(processes_module, "STOP_GRACE_SECONDS", 3600)
     signals.stop_at_once = True
@@ -165,7 +165,7 @@ def test_impatience(
 def test_valkey_that_does_not_start(
     tmp_path: Path, listener: socket.socket, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sentence has what Valkey said."""
+    """The error contains Valkey's output."""
     monkeypatch.setattr(
         valkey_module, "_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"]
     )
@@ -175,7 +175,7 @@ def test_valkey_that_does_not_start(
 
 
 def test_foreign_folder_for_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that others may write to is not used for the socket."""
+    """A folder that other users may write to is not used for the socket."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     settings = Settings(data_dir=tmp_path / ("d" * 100))
     folder = settings.valkey_socket.parent
@@ -185,8 +185,8 @@ def test_foreign_folder_for_the_socket(tmp_path: Path, monkeypatch: pytest.Monke
         valkey_module.make_valkey(settings)
 
 
-def test_orphan_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Valkey that holds the socket and does not end stops the start, in a sentence."""
+def test_orphan_that_does_not_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old Valkey that holds the socket and does not stop fails the start."""
     monkeypatch.setattr(valkey_module, "MAX_WAIT_SECONDS", -1)
     monkeypatch.setattr(valkey_module, "_is_listening", lambda _: True)
     monkeypatch.setattr(valkey_module.redis.Redis, "shutdown", lambda _, nosave: nosave)

@@ -1,4 +1,4 @@
-"""Notices of suspended requests: never lost, told by e-mail and by HTTP, and in nobody's way."""
+"""Notifications of suspended requests: sent by e-mail and HTTP, never lost, never blocking."""
 
 import json
 import threading
@@ -36,11 +36,11 @@ from tests.ports import find_free_port
 from tests.receiver import Receiver, Reply
 from tests.waiting import wait_until
 
-REASON = "The receiver answered 410 Gone: it wants no more of these requests."
+REASON = "The receiver returned 410 Gone, so this request was suspended."
 
 
 class MailServer:
-    """A mail server on a socket: keeps what it gets, or refuses it."""
+    """A mail server on a socket that stores or rejects mails."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -72,7 +72,7 @@ class MailServer:
 
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
-    """A mail server that takes everything."""
+    """A mail server that accepts all mails."""
     server = MailServer()
     yield server
     server.controller.stop()
@@ -80,7 +80,7 @@ def mail_server() -> Iterator[MailServer]:
 
 @pytest.fixture
 def notify_settings(settings: Settings, mail_server: MailServer, receiver: Receiver) -> Settings:
-    """Settings by which people are told on both channels."""
+    """Settings with both channels configured."""
     return settings.model_copy(
         update={
             "smtp_url": mail_server.url,
@@ -94,7 +94,7 @@ def notify_settings(settings: Settings, mail_server: MailServer, receiver: Recei
 
 @pytest.fixture
 def sender(notify_settings: Settings) -> Iterator[NotificationSender]:
-    """A worker's messenger."""
+    """A worker's notification sender."""
     sender = NotificationSender(db.engine, notify_settings)
     yield sender
     sender.close()
@@ -123,10 +123,10 @@ def notifications() -> dict[Channel, Notification]:
     return {notification.channel: notification for notification in found}
 
 
-def test_suspension_is_told_by_mail_and_http(
+def test_suspension_is_sent_by_mail_and_http(
     hook: Hook, sender: NotificationSender, mail_server: MailServer, receiver: Receiver
 ) -> None:
-    """Both say what was suspended and why, lead to its page, and tell no secret of its URL."""
+    """Both contain request, reason and link, and no secret of the URL."""
     suspend_now(hook)
     sender.send_due(utc_now() + MAIL_DELAY)
     [mail] = mail_server.mails
@@ -151,19 +151,19 @@ def test_suspension_is_told_by_mail_and_http(
     assert all(
         notification.sent_at and not notification.error for notification in notifications().values()
     )
-    assert sender.send_due(utc_now() + timedelta(days=1)) == 0, "each is told once"
+    assert sender.send_due(utc_now() + timedelta(days=1)) == 0, "each is sent once"
 
 
 def test_many_suspensions_are_one_mail(
     configure: Configure, sender: NotificationSender, mail_server: MailServer, receiver: Receiver
 ) -> None:
-    """A receiver that dies takes many requests with it; people get one e-mail about them."""
+    """Suspensions of many requests at the same time are sent in one e-mail."""
     for number in range(3):
         configure.extension(f"10{number}")
         suspend_now(configure.hook(f"10{number}", EventType.HANGUP, "http://crm.example.com/"))
     sender.send_due()
-    assert mail_server.mails == [], "it waits for what happens together"
-    assert len(receiver.wait_for(3)) == 3, "programs are told each by itself, at once"
+    assert mail_server.mails == [], "the e-mail waits for other suspensions"
+    assert len(receiver.wait_for(3)) == 3, "HTTP notifications are sent at once, one for each"
     sender.send_due(utc_now() + MAIL_DELAY)
     [mail] = mail_server.mails
     assert mail["Subject"] == "Call Events: 3 requests are suspended"
@@ -173,7 +173,7 @@ def test_many_suspensions_are_one_mail(
 def test_what_fails_is_tried_again(
     hook: Hook, sender: NotificationSender, mail_server: MailServer, receiver: Receiver
 ) -> None:
-    """A channel that fails is tried again after a while, and does not hold up the other."""
+    """A failed channel is retried after a delay, and does not delay the other one."""
     mail_server.refusal = "451 come back later"
     receiver.reply = lambda _arrival: Reply(503)
     suspend_now(hook)
@@ -201,7 +201,7 @@ def test_what_fails_is_tried_again(
 def test_killed_sender_loses_nothing(
     hook: Hook, sender: NotificationSender, mail_server: MailServer
 ) -> None:
-    """What somebody has claimed and never told is told by the next one, after the lease."""
+    """A claimed notification that was not sent is sent by another worker after the lease."""
     suspend_now(hook)
     now = utc_now() + MAIL_DELAY
     for channel in Channel:
@@ -212,10 +212,10 @@ def test_killed_sender_loses_nothing(
     assert len(mail_server.mails) == 1
 
 
-def test_two_senders_tell_once(
+def test_two_senders_send_once(
     hook: Hook, sender: NotificationSender, notify_settings: Settings, receiver: Receiver
 ) -> None:
-    """Two workers that look at the same moment tell it once."""
+    """Two workers that claim at the same moment send it once."""
     suspend_now(hook)
     engine = db.engine
     other = NotificationSender(engine, notify_settings)
@@ -231,8 +231,8 @@ def test_two_senders_tell_once(
     assert len(receiver.arrivals) == 1
 
 
-def test_suspension_that_is_rolled_back_is_not_told(hook: Hook, sender: NotificationSender) -> None:
-    """A notification lives and dies with the transaction of its suspension."""
+def test_suspension_that_is_rolled_back_is_not_sent(hook: Hook, sender: NotificationSender) -> None:
+    """A notification is stored in the transaction of its suspension."""
     hook_id = hook.id
     db.session.rollback()
 
@@ -244,8 +244,8 @@ def test_suspension_that_is_rolled_back_is_not_told(hook: Hook, sender: Notifica
     assert db.session.query(Notification).count() == 0
 
 
-def test_where_nobody_is_to_be_told(hook: Hook, settings: Settings) -> None:
-    """Without settings nothing is sent, and nothing waits for ever."""
+def test_no_channel_is_configured(hook: Hook, settings: Settings) -> None:
+    """Without settings nothing is sent, and no notification waits forever."""
     suspend_now(hook)
     sender = NotificationSender(db.engine, settings)
     sender.send_due(utc_now() + MAIL_DELAY)
@@ -265,7 +265,7 @@ def test_internal_address_is_refused(hook: Hook, notify_settings: Settings) -> N
 
 
 def test_password_needs_tls(hook: Hook, notify_settings: Settings, mail_server: MailServer) -> None:
-    """A password is not sent to a mail server that has no TLS; the notification waits."""
+    """A password is not sent to a mail server without TLS; the notification waits."""
     url = mail_server.url.replace("//", "//robot:geheim@")
     suspend_now(hook)
     sender = NotificationSender(db.engine, notify_settings.model_copy(update={"smtp_url": url}))
@@ -278,7 +278,7 @@ def test_password_needs_tls(hook: Hook, notify_settings: Settings, mail_server: 
 def test_mail_server_that_is_not_there(
     hook: Hook, notify_settings: Settings, receiver: Receiver
 ) -> None:
-    """Without its mail server, HTTP is told all the same."""
+    """An HTTP notification is sent even if the mail server is down."""
     url = f"smtp://127.0.0.1:{find_free_port()}"
     suspend_now(hook)
     sender = NotificationSender(db.engine, notify_settings.model_copy(update={"smtp_url": url}))
@@ -288,10 +288,10 @@ def test_mail_server_that_is_not_there(
     assert len(receiver.arrivals) == 1
 
 
-def test_removed_hook_is_still_told_of(
+def test_removed_hook_is_still_notified(
     configure: Configure, hook: Hook, sender: NotificationSender, mail_server: MailServer, pbx: Pbx
 ) -> None:
-    """A notification tells what the request was, whatever becomes of it before it is sent."""
+    """A notification describes the request as it was, even if it was removed meanwhile."""
     suspend_now(hook)
     with write_transaction(db.engine) as connection:
         connection.execute(Hook.__table__.delete())
@@ -300,7 +300,7 @@ def test_removed_hook_is_still_told_of(
 
 
 def test_waits_grow_and_end(hook: Hook, sender: NotificationSender, monkeypatch: Any) -> None:
-    """Each wait is at least as long as the one before; the last one repeats."""
+    """Retry delays never shrink; the last one repeats."""
     monkeypatch.setattr(sender_module, "send_mail", _fail)
     assert list(RETRY_DELAYS) == sorted(RETRY_DELAYS)
     suspend_now(hook)
@@ -327,7 +327,7 @@ def test_from_the_answer_to_the_mail(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A receiver says 410; the worker suspends the request, and its upkeep tells people."""
+    """A receiver returns 410; the worker suspends the request and sends the notifications."""
     monkeypatch.setattr(sender_module, "MAIL_DELAY", timedelta())
     monkeypatch.setattr(scheduler_module, "NOTIFICATION_SECONDS", 0.05)
     receiver.reply = lambda arrival: Reply(410 if arrival.path == "/gone" else 204)

@@ -24,7 +24,7 @@ MAIL_DELAY = timedelta(seconds=20)
 RETRY_DELAYS = tuple(timedelta(seconds=n) for n in (10, 30, 60, 300, 900, 3600))
 NOT_CONFIGURED = "This channel is not configured."
 
-log = structlog.get_logger("callevents.upkeep")
+log = structlog.get_logger("callevents.operations")
 
 
 class NotificationSender:
