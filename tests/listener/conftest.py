@@ -133,6 +133,6 @@ def stored(pbx: Pbx) -> list[CallEvent]:
     return list(db.session.query(CallEvent).filter_by(pbx_id=pbx.id).order_by(CallEvent.id).all())
 
 
-def stored_in_words(pbx: Pbx) -> list[str]:
+def texts(pbx: Pbx) -> list[str]:
     """Return the stored events as text."""
     return [f"{one.extension} {one.event_type.slug} {one.peer}" for one in stored(pbx)]

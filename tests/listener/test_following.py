@@ -16,7 +16,7 @@ from tests.listener.conftest import (
     connect,
     find,
     stored,
-    stored_in_words,
+    texts,
     wait_for_error,
 )
 from tests.listener.esl_server import cut_esl
@@ -65,8 +65,8 @@ def test_a_call_is_stored_as_it_happened(
     listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     wait_until(lambda: find(pbx).events == len(words), "the counts")
     connector = find(pbx)
     assert (connector.state, connector.last_error) == (ConnectorState.CONNECTED, "")
@@ -92,8 +92,8 @@ def test_a_cut_loses_nothing_and_invents_nothing(
     server.cut()
     server.wait_for_listener()
     server.say(parts[half:])
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     wait_for_error(pbx, "closed the connection")
     wait_until(lambda: find(pbx).state is ConnectorState.CONNECTED, "the state")
 
@@ -110,13 +110,13 @@ def test_a_call_that_ends_during_a_disconnect_is_hung_up(
     listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the events before the cut")
+    wait_until(lambda: len(texts(pbx)) == 4, "the events before the cut")
     server.is_open = False
     server.cut()
     server.say(parts[half:])
     server.is_open = True
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the hangups")
-    assert sorted(stored_in_words(pbx)) == sorted(words)
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the hangups")
+    assert sorted(texts(pbx)) == sorted(words)
     assert {event.duration_seconds for event in stored(pbx)[4:]} != {None}
 
 
@@ -132,14 +132,14 @@ def test_another_listener_continues_a_call(
     first = listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the events before")
+    wait_until(lambda: len(texts(pbx)) == 4, "the events before")
     first.stop()
     assert find(pbx).leader_id is None
     listen()
     server.wait_for_listener(2)
     server.say(parts[half:])
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events after")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events after")
+    assert texts(pbx) == words
 
 
 @pytest.mark.parametrize(("kind", "number"), KINDS)
@@ -157,16 +157,16 @@ def test_another_listener_hangs_up_ended_calls(
     first = listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the events before")
+    wait_until(lambda: len(texts(pbx)) == 4, "the events before")
     first.stop()
     server.say(parts[half:])
     second = listen()
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the hangups")
-    assert sorted(stored_in_words(pbx)) == sorted(words)
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the hangups")
+    assert sorted(texts(pbx)) == sorted(words)
     hangups = stored(pbx)[4:]
     assert all(event.status == "ANSWER" and event.duration_seconds for event in hangups)
     second.stop()
     listen()
     server.wait_for_listener(3)
     wait_until(lambda: find(pbx).state is ConnectorState.CONNECTED, "the third listener")
-    assert len(stored_in_words(pbx)) == len(words)
+    assert len(texts(pbx)) == len(words)

@@ -22,7 +22,7 @@ from callevents.extensions import db
 from callevents.processes.listener.lease import InstanceId, acquire_lease, release_lease
 from tests.conftest import SECRET_KEY, Configure
 from tests.core.faults import missing_table, refused_inserts
-from tests.listener.conftest import Listening, Serve, connect, find, stored, stored_in_words
+from tests.listener.conftest import Listening, Serve, connect, find, stored, texts
 from tests.listener.test_following import find_call, middle
 from tests.running.running import ROOT, Program
 from tests.waiting import wait_until
@@ -87,7 +87,7 @@ def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -
     leader = find(pbx).leader_id
     listen()
     server.say(parts[:half])
-    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the first events")
+    wait_until(lambda: len(texts(pbx)) == 4, "the first events")
     until = find(pbx).leader_until
     wait_until(lambda: find(pbx).leader_until != until, "the renewal of the lease")
     assert (len(server.clients), find(pbx).leader_id) == (1, leader)
@@ -95,8 +95,8 @@ def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -
     server.wait_for_listener(2)
     assert find(pbx).leader_id not in {None, leader}
     server.say(parts[half:])
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the other events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the other events")
+    assert texts(pbx) == words
 
 
 def test_the_leader_is_killed(
@@ -119,7 +119,7 @@ def test_the_leader_is_killed(
     leader = flask_listen()
     server.wait_for_listener()
     server.say([*parts[:half], *others[:other_half]])
-    wait_until(lambda: len(stored_in_words(pbx)) == 6, "the events before")
+    wait_until(lambda: len(texts(pbx)) == 6, "the events before")
     listen()
     os.kill(leader.process.pid, signal.SIGKILL)
     leader.wait()
@@ -133,17 +133,15 @@ def test_the_leader_is_killed(
     def is_over() -> bool:
         legs = {one.leg_id for one in stored(pbx)}
         ended = {one.leg_id for one in stored(pbx) if one.event_type is EventType.HANGUP}
-        return len(stored_in_words(pbx)) >= len(expected) and legs == ended
+        return len(texts(pbx)) >= len(expected) and legs == ended
 
     wait_until(is_over, "the rest, and the end of every leg")
-    assert [word for word in stored_in_words(pbx) if word in words] == words
-    seen = set(stored_in_words(pbx))
-    assert len(stored_in_words(pbx)) == len({(one.leg_id, one.event_type) for one in stored(pbx)})
+    assert [word for word in texts(pbx) if word in words] == words
+    seen = set(texts(pbx))
+    assert len(texts(pbx)) == len({(one.leg_id, one.event_type) for one in stored(pbx)})
     assert "101 hangup 0612345678" in seen
     assert seen <= set(words) | set(other_words)
-    assert db.session.query(Delivery).count() == sum(
-        " hangup " in word for word in stored_in_words(pbx)
-    )
+    assert db.session.query(Delivery).count() == sum(" hangup " in word for word in texts(pbx))
 
 
 def test_a_paused_leader_wakes(
@@ -161,7 +159,7 @@ def test_a_paused_leader_wakes(
     leader = flask_listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the first events")
+    wait_until(lambda: len(texts(pbx)) == 4, "the first events")
     pause(leader, pbx)
     server.say(others[:other_half])
     listen()
@@ -172,14 +170,14 @@ def test_a_paused_leader_wakes(
     for word in missed:
         expected.remove(word)
     wait_until(
-        lambda: sorted(stored_in_words(pbx)) == expected,
+        lambda: sorted(texts(pbx)) == expected,
         "the rest, without events during the disconnect",
     )
     os.kill(leader.process.pid, signal.SIGCONT)
     leader.wait_for_line("another listener holds the lease")
     leader.process.terminate()
     assert leader.wait() == 0
-    assert sorted(stored_in_words(pbx)) == expected
+    assert sorted(texts(pbx)) == expected
 
 
 def test_stopping_stores_what_was_read(
@@ -192,10 +190,10 @@ def test_stopping_stores_what_was_read(
     program = flask_listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: stored_in_words(pbx), "the first event")
+    wait_until(lambda: texts(pbx), "the first event")
     program.process.terminate()
     assert program.wait() == 0
-    assert stored_in_words(pbx) == words
+    assert texts(pbx) == words
     connector = find(pbx)
     assert (connector.leader_id, connector.events) == (None, len(words))
 
@@ -210,8 +208,8 @@ def test_the_database_is_unavailable_for_a_while(pbx: Pbx, serve: Serve, listen:
     with missing_table(db.engine, "call_event"), counting_inserts() as tries:
         server.say(parts)
         wait_until(lambda: len(tries) > 2, "tries in vain")
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
 
 
 def test_the_database_is_unavailable_for_longer_than_the_lease(
@@ -231,8 +229,8 @@ def test_the_database_is_unavailable_for_longer_than_the_lease(
         wait_until(lambda: leader.waiting == len(words), "the leader to read")
         assert len(server.clients) == 1
     server.wait_for_listener(2)
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the buffered events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the buffered events")
+    assert texts(pbx) == words
 
 
 def test_starting_while_the_database_is_not_ready(
@@ -280,8 +278,8 @@ def test_an_event_that_the_database_rejects(pbx: Pbx, serve: Serve, listen: List
         server.say(parts[:half])
         wait_until(lambda: find(pbx).skipped == 4, "four rejected events")
     server.say(parts[half:])
-    wait_until(lambda: len(stored_in_words(pbx)) >= 2, "the hangups")
-    assert stored_in_words(pbx) == words[4:]
+    wait_until(lambda: len(texts(pbx)) >= 2, "the hangups")
+    assert texts(pbx) == words[4:]
 
 
 def pause(program: Program, pbx: Pbx) -> None:

@@ -16,15 +16,7 @@ from callevents.pbxs import connectors, extensions, suggestions
 from callevents.processes.listener import discovery
 from callevents.processes.listener.listener import RENEWALS_PER_LEASE
 from callevents.vendors.tracking.fields import Message
-from tests.listener.conftest import (
-    LEASE_SECONDS,
-    Listening,
-    Serve,
-    connect,
-    find,
-    stored,
-    stored_in_words,
-)
+from tests.listener.conftest import LEASE_SECONDS, Listening, Serve, connect, find, stored, texts
 from tests.listener.pbx_server import PbxServer
 from tests.listener.test_following import find_call
 from tests.waiting import wait_until
@@ -176,8 +168,8 @@ def test_a_refusal_is_harmless(
     assert connector.last_error == ""
     assert connector.listed == 0
     server.say(parts)
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     assert len(server.clients) == 1
     assert set(names(pbx)) == {"201"}
 
@@ -207,8 +199,8 @@ def test_long_lists_do_not_delay_calls(
     }
     server.between = parts
     connector = start(pbx, server, kind, listen)
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     assert connector.listed == discovery.MAX_LISTED
     assert "700 more" in connector.list_notice
     assert suggestions.count_suggestions(pbx) == discovery.MAX_LISTED

@@ -25,7 +25,7 @@ from tests.listener.conftest import (
     Serve,
     connect,
     find,
-    stored_in_words,
+    texts,
     wait_for_error,
 )
 from tests.listener.esl_server import EslServer
@@ -278,12 +278,12 @@ def test_without_the_list_of_calls(pbx: Pbx, serve: Serve, listen: Listen, kind:
     server.wait_for_listener()
     assert wait_for_error(pbx, "does not list the running calls").state == "connected"
     server.say(parts[:half])
-    wait_until(lambda: len(stored_in_words(pbx)) == 4, "the events before the cut")
+    wait_until(lambda: len(texts(pbx)) == 4, "the events before the cut")
     server.cut()
     server.wait_for_listener()
     server.say(parts[half:])
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -318,8 +318,8 @@ def test_garbage_in_the_stream(pbx: Pbx, serve: Serve, listen: Listen) -> None:
     client = server.wait_for_listener()
     client.send(b"\xff\x00 no line of theirs\r\n\r\n" + b"y" * 70_000 + b"\r\n")
     server.say(parts)
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     wait_until(lambda: find(pbx).skipped == 2, "what was skipped")
 
 
@@ -366,8 +366,8 @@ def test_extensions_that_are_added_count_at_once(pbx: Pbx, serve: Serve, listen:
     listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
 
 
 def test_an_invalid_pattern_is_ignored(
@@ -383,6 +383,6 @@ def test_an_invalid_pattern_is_ignored(
     listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: len(stored_in_words(pbx)) >= len(words), "the events")
-    assert stored_in_words(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     assert caplog.text.count("invalid extension pattern ignored") == 1
