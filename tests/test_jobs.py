@@ -19,7 +19,7 @@ from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.jobs import Waker, wake
-from callevents.processes.worker.rq_worker import Drainer, DrainWorker, drain
+from callevents.processes.worker.rq_worker import DrainWorker, WorkerContext, drain
 from tests.conftest import Client, Configure, let_go
 from tests.support.database_faults import missing_table
 from tests.support.log_capture import Logged, capture_log
@@ -168,7 +168,7 @@ def test_redis_that_refuses(settings: Settings, logged: Logged) -> None:
 
 def test_job_of_another_process_does_nothing(app: Flask) -> None:
     """The job is harmless where no engine of ours runs."""
-    assert Drainer.engine is None
+    assert WorkerContext.engine is None
     drain()
 
 
@@ -176,7 +176,7 @@ def test_job_survives_the_database(
     app: Flask, engine: Engine, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that fails is told in the log, and RQ does not see an error."""
-    monkeypatch.setattr(Drainer, "engine", engine)
+    monkeypatch.setattr(WorkerContext, "engine", engine)
     engine.start()
     db.session.rollback()
     with missing_table(db.engine, "delivery"):
@@ -258,12 +258,12 @@ def test_worker_process_without_redis(
             settings, redis_url=f"redis://127.0.0.1:{find_free_port()}/0", poll_seconds="0.05"
         ),
     )
-    worker.wait_for_line("no wakes; looking for due deliveries by ourselves")
+    worker.wait_for_line("not woken by Redis; polling for due deliveries")
     [arrival] = receiver.wait_for(1)
     wait_for_state(arrival.parameters["DeliveryID"], DeliveryState.DELIVERED)
     worker.process.terminate()
     assert worker.wait() == 0
-    assert "Redis is lost" in worker.output
+    assert "Redis unavailable" in worker.output
     assert "Traceback" not in worker.output
 
 

@@ -17,7 +17,7 @@ from callevents.cli.output import (
 from callevents.db.models import utc_now
 from callevents.extensions import db
 from callevents.operations import overview, retention
-from callevents.operations.overview import Overview, Span
+from callevents.operations.overview import Overview, TimeRange
 from callevents.pbxs import pbxs
 
 
@@ -29,7 +29,9 @@ from callevents.pbxs import pbxs
 @reports_errors
 def status(slug: str | None, day: bool, as_json: bool) -> None:
     """Show how deliveries fare, as the overview page does."""
-    found = overview.look(pbxs.get_pbx(slug) if slug else None, Span.DAY if day else Span.HOUR)
+    found = overview.load_overview(
+        pbxs.get_pbx(slug) if slug else None, TimeRange.DAY if day else TimeRange.HOUR
+    )
     values = to_values(found)
     lines = [f"{name.replace('_', ' '):<24}{_text(value)}" for name, value in values.items()]
     print_answer(values, "\n".join(lines), as_json)

@@ -43,13 +43,13 @@ def rotate_secrets(as_json: bool) -> None:
 def _renew_all() -> tuple[int, list[str]]:
     """Return how many have been renewed, and the names of those that could not be."""
     begin_write()
-    of_pbxs = [key_rotation.renew_connectors(), key_rotation.renew_formats()]
+    of_pbxs = [key_rotation.reencrypt_connectors(), key_rotation.reencrypt_format_secrets()]
     db.session.commit()
     count, last_id = sum(one.count for one in of_pbxs), 0
     unreadable = [name for one in of_pbxs for name in one.unreadable]
     while True:
         begin_write()
-        batch = key_rotation.renew_batch(last_id)
+        batch = key_rotation.reencrypt_hooks(last_id)
         if batch is None:
             db.session.rollback()
             return count, unreadable

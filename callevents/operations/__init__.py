@@ -1,1 +1,1 @@
-"""What workers do beside delivering: tell that they live, and remove what is old."""
+"""Operations: overview, statistics, heartbeats, retention, notifications, key rotation."""

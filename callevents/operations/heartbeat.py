@@ -1,4 +1,4 @@
-"""Workers tell that they live, so that people see them and one of them can be the leader."""
+"""Worker heartbeats: they show which workers run, and decide which one is the leader."""
 
 import os
 import socket
@@ -12,24 +12,29 @@ from callevents.config import VERSION
 from callevents.db.models import WorkerProcess, new_id, utc_now
 from callevents.extensions import db
 
-#: Who has been silent for so long does not count any more.
-SILENT_AFTER = timedelta(seconds=45)
-#: So long it is still shown that somebody has fallen silent, and was not stopped.
-MISSED_FOR = timedelta(hours=1)
+#: A worker without a heartbeat for this time counts as not responding.
+MISSING_AFTER = timedelta(seconds=45)
+#: A worker without a heartbeat for this time is removed from the list.
+REMOVE_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class InstanceId:
-    """This worker process, as others see it."""
+    """Identity of this process, a worker or a listener, in the database."""
 
     id: str = field(default_factory=new_id)
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
     started_at: datetime = field(default_factory=utc_now)
 
+    @property
+    def name(self) -> str:
+        """Host and process as shown on pages."""
+        return f"{self.host[:280]}, process {self.pid}"
 
-def beat(connection: Connection, instance: InstanceId, now: datetime) -> None:
-    """Tell that this worker lives, and forget those that have been silent for long."""
+
+def send_heartbeat(connection: Connection, instance: InstanceId, now: datetime) -> None:
+    """Store this worker's heartbeat, and remove workers that have sent none for an hour."""
     known = connection.execute(
         update(WorkerProcess).where(WorkerProcess.id == instance.id).values(seen_at=now)
     )
@@ -44,22 +49,22 @@ def beat(connection: Connection, instance: InstanceId, now: datetime) -> None:
                 seen_at=now,
             )
         )
-    connection.execute(delete(WorkerProcess).where(WorkerProcess.seen_at < now - MISSED_FOR))
+    connection.execute(delete(WorkerProcess).where(WorkerProcess.seen_at < now - REMOVE_AFTER))
 
 
-def leave(connection: Connection, instance: InstanceId) -> None:
-    """Take leave: this worker stops as it should."""
+def deregister(connection: Connection, instance: InstanceId) -> None:
+    """Remove this worker, because it stops."""
     connection.execute(delete(WorkerProcess).where(WorkerProcess.id == instance.id))
 
 
 def is_leader(connection: Connection, instance: InstanceId, now: datetime) -> bool:
-    """Return whether this worker has lived longest; it does what one alone has to do.
+    """Return True if this worker is the longest running one; it does the tasks of a single worker.
 
-    Two may think so for a moment. What they do then is done twice, and does no harm.
+    For a moment two workers can be leader. They then do the same work twice, which is harmless.
     """
     leader = connection.scalar(
         select(WorkerProcess.id)
-        .where(WorkerProcess.seen_at >= now - SILENT_AFTER)
+        .where(WorkerProcess.seen_at >= now - MISSING_AFTER)
         .order_by(WorkerProcess.id)
         .limit(1)
     )
@@ -67,10 +72,10 @@ def is_leader(connection: Connection, instance: InstanceId, now: datetime) -> bo
 
 
 def list_workers() -> Sequence[WorkerProcess]:
-    """Return the workers, leader first, with those that have fallen silent lately."""
+    """Return the workers, leader first, including those that have stopped responding."""
     return db.session.scalars(select(WorkerProcess).order_by(WorkerProcess.id)).all()
 
 
 def is_alive(worker: WorkerProcess, now: datetime) -> bool:
-    """Return whether the worker has been heard lately."""
-    return worker.seen_at >= now - SILENT_AFTER
+    """Return True if the worker has sent a heartbeat lately."""
+    return worker.seen_at >= now - MISSING_AFTER

@@ -1,4 +1,4 @@
-"""All secrets as they are stored: which cannot be read, and encrypting them anew."""
+"""Re-encrypts the stored secrets with a new key, and finds those that no key decrypts."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ from callevents.db.models import Connector, Hook, Pbx
 from callevents.extensions import cipher, db
 from callevents.security.encryption import UnreadableError
 
-#: Hooks that are encrypted anew in one transaction, so that none lasts long.
-BATCH = 200
-#: At the start so many hooks are looked at.
-LOOKED_AT = 1000
+#: Hooks re-encrypted in one transaction, so that none lasts long.
+BATCH_SIZE = 200
+#: Hooks checked when a worker starts.
+MAX_CHECKED = 1000
 _COLUMNS = ("auth_secret", "signing_secret", "previous_signing_secret")
 
 
 @dataclass(frozen=True)
-class Renewed:
-    """What became of a batch: the hooks encrypted anew, those that cannot be, and the last id."""
+class RotationResult:
+    """Result of a batch: number re-encrypted, names of the unreadable ones, last hook id."""
 
     count: int
     unreadable: Sequence[str]
@@ -27,22 +27,22 @@ class Renewed:
 
 
 def find_unreadable() -> Sequence[str]:
-    """Return the Event IDs of hooks whose secrets no key decrypts; looks at the first thousand."""
-    found = db.session.scalars(_with_secrets(0, LOOKED_AT))
-    return [hook.event_id for hook in found if not _try(hook, cipher.bound.decrypt)]
+    """Return the Event IDs of hooks whose secrets no key decrypts, of the first MAX_CHECKED."""
+    found = db.session.scalars(_with_secrets(0, MAX_CHECKED))
+    return [hook.event_id for hook in found if not _transform_secrets(hook, cipher.bound.decrypt)]
 
 
-def renew_batch(after_id: int) -> Renewed | None:
-    """Encrypt the next hooks' secrets with the first key; None if there are no more."""
-    hooks = db.session.scalars(_with_secrets(after_id, BATCH).with_for_update()).all()
+def reencrypt_hooks(after_id: int) -> RotationResult | None:
+    """Re-encrypt the secrets of the next hooks with the first key; return None at the end."""
+    hooks = db.session.scalars(_with_secrets(after_id, BATCH_SIZE).with_for_update()).all()
     if not hooks:
         return None
-    unreadable = [hook.event_id for hook in hooks if not _renew(hook)]
-    return Renewed(len(hooks) - len(unreadable), unreadable, hooks[-1].id)
+    unreadable = [hook.event_id for hook in hooks if not _reencrypt(hook)]
+    return RotationResult(len(hooks) - len(unreadable), unreadable, hooks[-1].id)
 
 
-def renew_connectors() -> Renewed:
-    """Encrypt all connectors' secrets with the first key; they are few."""
+def reencrypt_connectors() -> RotationResult:
+    """Re-encrypt the secrets of all connectors, which are few, with the first key."""
     found = db.session.execute(
         select(Connector, Pbx.slug).join(Pbx).order_by(Pbx.id).with_for_update()
     ).all()
@@ -52,11 +52,11 @@ def renew_connectors() -> Renewed:
             connector.secret = cipher.bound.renew(connector.secret)
         except UnreadableError:
             unreadable.append(f"the connector of {slug}")
-    return Renewed(len(found) - len(unreadable), unreadable, 0)
+    return RotationResult(len(found) - len(unreadable), unreadable, 0)
 
 
-def renew_formats() -> Renewed:
-    """Encrypt anew what PBXs sign their reports with; they are few."""
+def reencrypt_format_secrets() -> RotationResult:
+    """Re-encrypt the secrets that PBXs sign reports with; there are few."""
     found = db.session.scalars(select(Pbx).where(Pbx.format_secret != "").with_for_update()).all()
     unreadable = []
     for pbx in found:
@@ -64,7 +64,7 @@ def renew_formats() -> Renewed:
             pbx.format_secret = cipher.bound.renew(pbx.format_secret)
         except UnreadableError:
             unreadable.append(f"the format of {pbx.slug}")
-    return Renewed(len(found) - len(unreadable), unreadable, 0)
+    return RotationResult(len(found) - len(unreadable), unreadable, 0)
 
 
 def _with_secrets(after_id: int, limit: int) -> Select[Hook]:
@@ -72,16 +72,16 @@ def _with_secrets(after_id: int, limit: int) -> Select[Hook]:
     return select(Hook).where(Hook.id > after_id, has_any).order_by(Hook.id).limit(limit)
 
 
-def _renew(hook: Hook) -> bool:
-    """Encrypt all of the hook's secrets anew, or leave all as they are; return whether it did."""
-    renewed = _try(hook, cipher.bound.renew)
+def _reencrypt(hook: Hook) -> bool:
+    """Re-encrypt all secrets of the hook, or none; return True if re-encrypted."""
+    renewed = _transform_secrets(hook, cipher.bound.renew)
     for name, value in renewed.items():
         setattr(hook, name, value)
     return bool(renewed)
 
 
-def _try(hook: Hook, change: Callable[[str], str]) -> dict[str, str]:
-    """Return the hook's secrets changed, by column; nothing if one of them cannot be read."""
+def _transform_secrets(hook: Hook, change: Callable[[str], str]) -> dict[str, str]:
+    """Return the hook's changed secrets by column; empty if one of them cannot be decrypted."""
     changed = {}
     try:
         for name in _COLUMNS:

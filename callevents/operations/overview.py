@@ -1,4 +1,4 @@
-"""How deliveries fare: figures over time, what waits, what fails, who works."""
+"""Overview: statistics over time, backlog, failing hooks, open origins and workers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,14 +26,13 @@ from callevents.hooks.suspension import count_suspended
 from callevents.operations.heartbeat import is_alive, list_workers
 from callevents.operations.statistics import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
 
-#: Open deliveries are counted up to this.
+#: Open deliveries are counted up to this number.
 MAX_COUNT = 100_000
-#: Failing hooks and open circuit breakers that are shown.
 MAX_SHOWN = 50
 
 
-class Span(Enum):
-    """How far back to look, and in which steps."""
+class TimeRange(Enum):
+    """Period to show, and its step."""
 
     HOUR = ("hour", 60, MINUTE)
     DAY = ("day", 96, 15 * MINUTE)
@@ -44,14 +43,14 @@ class Span(Enum):
         self.step = step
 
     @classmethod
-    def from_slug(cls, slug: str) -> "Span":
-        """Return the span of that name, an hour for any other text."""
+    def from_slug(cls, slug: str) -> "TimeRange":
+        """Return the range of that name, an hour for any other text."""
         return next((span for span in cls if span.slug == slug), cls.HOUR)
 
 
 @dataclass
-class Figures:
-    """What was accepted from a moment on, and what has become of it."""
+class Statistics:
+    """Statistics of one step: events accepted, deliveries by state, latencies."""
 
     at: datetime
     events: int = 0
@@ -63,25 +62,25 @@ class Figures:
 
     @property
     def deliveries(self) -> int:
-        """How many deliveries were made of the events."""
+        """Number of deliveries created for the events."""
         return self.pending + self.delivered + self.failed + self.cancelled
 
     @property
     def success_share(self) -> float | None:
-        """Which share of those that have ended well or badly has been delivered."""
+        """Delivered share of the delivered and failed ones; None if there are none."""
         ended = self.delivered + self.failed
         return self.delivered / ended if ended else None
 
-    def add(self, row: "MinuteStatistics | Figures") -> None:
-        """Add other figures to these."""
+    def add(self, row: "MinuteStatistics | Statistics") -> None:
+        """Add other statistics to these."""
         for name in ("events", "pending", "delivered", "failed", "cancelled"):
             setattr(self, name, getattr(self, name) + getattr(row, name))
         self.latencies = tuple(
-            one + other for one, other in zip(self.latencies, row.latencies, strict=True)
+            mine + other for mine, other in zip(self.latencies, row.latencies, strict=True)
         )
 
     def latency_ms(self, share: float) -> float | None:
-        """Return within which time this share of the delivered was delivered, as an estimate."""
+        """Return the estimated latency quantile, None without data; `share` is 0.95 for p95."""
         wanted = share * sum(self.latencies)
         if not wanted:
             return None
@@ -93,24 +92,24 @@ class Figures:
         return float(_UPPER[-1])
 
 
-#: The ends of the ranges that latencies are counted in; the last one is open.
+#: Bounds of the latency histogram's buckets; the last one is open.
 _LOWER = (0, *LATENCY_LIMITS_MS)
 _UPPER = (*LATENCY_LIMITS_MS, LATENCY_LIMITS_MS[-1])
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """The open deliveries. `is_more`: there are more than were counted."""
+    """Open deliveries. `is_more`: there are more than MAX_COUNT."""
 
     count: int
     is_more: bool
-    #: When the one that is longest due was due; None if none is due.
+    #: When the oldest overdue delivery was due; None if none is overdue.
     due_since: datetime | None
 
 
 @dataclass(frozen=True)
 class FailingHook:
-    """A hook that is suspended or whose attempts fail, and the last one that did."""
+    """A hook that is suspended or failing, and its last failed attempt."""
 
     hook: Hook
     last: Attempt | None
@@ -118,11 +117,11 @@ class FailingHook:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything that the page shows, of one PBX or of all."""
+    """Everything that the overview page shows, for one PBX or for all."""
 
     now: datetime
-    span: Span
-    slots: Sequence[Figures]
+    span: TimeRange
+    slots: Sequence[Statistics]
     backlog: Backlog
     failing: Sequence[FailingHook]
     suspended: int
@@ -130,23 +129,23 @@ class Overview:
     workers: Sequence[WorkerProcess]
 
     @cached_property
-    def total(self) -> Figures:
-        """The figures of the whole span."""
+    def total(self) -> Statistics:
+        """Statistics of the whole time range."""
         return _sum(self.slots)
 
     @cached_property
     def alive(self) -> Sequence[WorkerProcess]:
-        """The workers that have been heard lately."""
+        """Workers with a recent heartbeat."""
         return [worker for worker in self.workers if is_alive(worker, self.now)]
 
 
-def look(pbx: Pbx | None = None, span: Span = Span.HOUR) -> Overview:
-    """Return the overview of a PBX, or of all."""
+def load_overview(pbx: Pbx | None = None, span: TimeRange = TimeRange.HOUR) -> Overview:
+    """Return the overview of one PBX or of all."""
     now = utc_now()
     return Overview(
         now=now,
         span=span,
-        slots=list_figures(pbx, span, now),
+        slots=list_statistics(pbx, span, now),
         backlog=count_open(pbx, now),
         failing=list_failing(pbx),
         suspended=count_suspended(pbx),
@@ -155,12 +154,12 @@ def look(pbx: Pbx | None = None, span: Span = Span.HOUR) -> Overview:
     )
 
 
-def list_figures(pbx: Pbx | None, span: Span, now: datetime) -> list[Figures]:
-    """Return the figures of each step of the span, oldest first; the last one is going on."""
+def list_statistics(pbx: Pbx | None, span: TimeRange, now: datetime) -> list[Statistics]:
+    """Return the statistics of each step, oldest first; the last step is still running."""
     last = to_minute(now)
     last -= (last - datetime.min.replace(tzinfo=last.tzinfo)) % span.step
     first = last - (span.count - 1) * span.step
-    slots = [Figures(first + number * span.step) for number in range(span.count)]
+    slots = [Statistics(first + number * span.step) for number in range(span.count)]
     rows = db.session.scalars(
         select(MinuteStatistics).where(
             MinuteStatistics.pbx_id == (pbx.id if pbx else ALL_PBXS),
@@ -174,8 +173,8 @@ def list_figures(pbx: Pbx | None, span: Span, now: datetime) -> list[Figures]:
 
 
 def count_open(pbx: Pbx | None, now: datetime) -> Backlog:
-    """Return how many deliveries are open, and since when one is due without being sent."""
-    # In the order of an index on open ones each, so that a huge backlog is not read whole.
+    """Return the number of open deliveries, and since when the oldest is overdue."""
+    # Ordered as an index on open deliveries, so that a huge backlog is not read completely.
     some = select(Delivery.due_at).where(IS_OPEN).limit(MAX_COUNT + 1)
     if pbx:
         some = some.where(Delivery.pbx_id == pbx.id).order_by(Delivery.id)
@@ -191,7 +190,7 @@ def count_open(pbx: Pbx | None, now: datetime) -> Backlog:
 
 
 def list_failing(pbx: Pbx | None = None) -> list[FailingHook]:
-    """Return suspended hooks and those that fail: suspended ones first, then longest failing."""
+    """Return suspended and failing hooks: suspended first, then the longest failing."""
     query = (
         select(Hook)
         .options(joinedload(Hook.pbx), joinedload(Hook.extension))
@@ -209,7 +208,7 @@ def list_failing(pbx: Pbx | None = None) -> list[FailingHook]:
 
 
 def list_open_origins(pbx: Pbx | None = None) -> Sequence[Origin]:
-    """Return the origins that are left alone by their circuit breaker, longest open first."""
+    """Return the origins whose circuit is open, longest open first."""
     query = (
         select(Origin)
         .where(Origin.probe_at.is_not(None))
@@ -221,8 +220,8 @@ def list_open_origins(pbx: Pbx | None = None) -> Sequence[Origin]:
     return db.session.scalars(query).all()
 
 
-def _sum(slots: Sequence[Figures]) -> Figures:
-    total = Figures(slots[0].at)
+def _sum(slots: Sequence[Statistics]) -> Statistics:
+    total = Statistics(slots[0].at)
     for slot in slots:
         total.add(slot)
     return total

@@ -1,6 +1,6 @@
 """Removes old call events with their deliveries and attempts, a bounded batch at a time.
 
-Each batch is a transaction of its own that takes milliseconds, so nobody waits long for it.
+Each batch is a separate transaction of some milliseconds, so it does not block others for long.
 """
 
 import threading
@@ -25,11 +25,11 @@ from callevents.db.models import (
 from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState
 
-#: Call events that are looked at in one transaction.
+#: Call events read in one transaction.
 BATCH_EVENTS = 200
-#: Events, deliveries and attempts that one transaction removes; a single event may have more.
+#: Events, deliveries and attempts removed in one transaction; a single event may have more.
 BATCH_ROWS = 2000
-#: Between two batches, in which others get their turn.
+#: Pause between two batches, in which other transactions run.
 PAUSE_SECONDS = 0.05
 #: The overview looks back one day.
 KEEP_STATISTICS = timedelta(days=2)
@@ -37,7 +37,7 @@ KEEP_STATISTICS = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Purged:
-    """What one batch has removed. `kept`: old events whose deliveries are still open."""
+    """Rows that a batch removed. `kept`: old events with open deliveries."""
 
     events: int
     deliveries: int
@@ -49,9 +49,9 @@ class Purged:
 def purge(
     database: Engine, before: datetime, stopped: threading.Event, *, dry_run: bool = False
 ) -> Generator[Purged]:
-    """Remove what was accepted before then, oldest first; yield after each batch's commit.
+    """Remove events accepted before `before`, oldest first; yield after each batch's commit.
 
-    `dry_run` removes nothing and says what would be. Ends early once `stopped` is set.
+    `dry_run` removes nothing and yields what would be removed. Ends early once `stopped` is set.
     """
     after = ""
     while not stopped.is_set():
@@ -67,31 +67,31 @@ def purge(
 def purge_batch(
     connection: Connection, before: datetime, after: str = "", *, dry_run: bool = False
 ) -> Purged | None:
-    """Remove a batch of events accepted before then, with ids above `after`; None: there is none.
+    """Remove a batch of events accepted before `before`, with ids above `after`; None at the end.
 
-    An event stays as long as one of its deliveries is open.
+    Keeps events with an open delivery.
     """
     ids = _old_events(connection, before, after)
     if not ids:
         return None
     deliveries = _lock_deliveries(connection, ids)
-    ids = _cut(ids, deliveries)
-    is_open = {one.call_event_id for one in deliveries if one.state is DeliveryState.PENDING}
-    going = set(ids) - is_open
-    with_them = [one for one in deliveries if one.call_event_id in going]
+    ids = _limit_rows(ids, deliveries)
+    open_events = {row.call_event_id for row in deliveries if row.state is DeliveryState.PENDING}
+    removable = set(ids) - open_events
+    removed = [row for row in deliveries if row.call_event_id in removable]
     if not dry_run:
-        _remove(connection, going, [one.id for one in with_them])
+        _remove(connection, removable, [row.id for row in removed])
     return Purged(
-        events=len(going),
-        deliveries=len(with_them),
-        attempts=sum(one.attempts for one in with_them),
-        kept=len(ids) - len(going),
+        events=len(removable),
+        deliveries=len(removed),
+        attempts=sum(row.attempts for row in removed),
+        kept=len(ids) - len(removable),
         last_id=ids[-1],
     )
 
 
-def forget(connection: Connection, before: datetime) -> None:
-    """Remove what else is older: numbers nobody has added, failed sign-ins, notifications."""
+def purge_other_tables(connection: Connection, before: datetime) -> None:
+    """Remove older rows of other tables: suggested extensions, failed sign-ins, notifications."""
     number = (SeenExtension.pbx_id, SeenExtension.number)
     is_old = [
         at.is_(None) | (at < before) for at in (SeenExtension.last_seen_at, SeenExtension.listed_at)
@@ -103,7 +103,7 @@ def forget(connection: Connection, before: datetime) -> None:
 
 
 def remove_old_statistics(connection: Connection, now: datetime) -> None:
-    """Remove figures of minutes that nobody looks at any more."""
+    """Remove statistics older than the overview shows."""
     connection.execute(
         delete(MinuteStatistics).where(MinuteStatistics.minute < now - KEEP_STATISTICS)
     )
@@ -119,7 +119,7 @@ def _old_events(connection: Connection, before: datetime, after: str) -> Sequenc
 def _lock_deliveries(
     connection: Connection, event_ids: Collection[str]
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Lock the events' deliveries, in the order that others use too, so that none is reopened."""
+    """Lock the events' deliveries, in the order that all code uses, so that none is reopened."""
     return connection.execute(
         select(Delivery.id, Delivery.call_event_id, Delivery.state, Delivery.attempts)
         .where(Delivery.call_event_id.in_(event_ids))
@@ -128,11 +128,11 @@ def _lock_deliveries(
     ).all()
 
 
-def _cut(ids: Sequence[str], deliveries: Collection[Row[*tuple[Any, ...]]]) -> Sequence[str]:
-    """Return as many of the events, from the first on, as one transaction may remove."""
+def _limit_rows(ids: Sequence[str], deliveries: Collection[Row[*tuple[Any, ...]]]) -> Sequence[str]:
+    """Return the first events, as many as one transaction may remove."""
     rows: Counter[str] = Counter(ids)
-    for one in deliveries:
-        rows[one.call_event_id] += 1 + one.attempts
+    for delivery in deliveries:
+        rows[delivery.call_event_id] += 1 + delivery.attempts
     total = 0
     for index, event_id in enumerate(ids):
         total += rows[event_id]
@@ -144,7 +144,7 @@ def _cut(ids: Sequence[str], deliveries: Collection[Row[*tuple[Any, ...]]]) -> S
 def _remove(
     connection: Connection, event_ids: Collection[str], delivery_ids: Collection[str]
 ) -> None:
-    # The database would do the first two by itself, but one row at a time.
+    # The database would cascade to the first two, but one row at a time.
     connection.execute(delete(Attempt).where(Attempt.delivery_id.in_(delivery_ids)))
     connection.execute(delete(Delivery).where(Delivery.id.in_(delivery_ids)))
     connection.execute(delete(CallEvent).where(CallEvent.id.in_(event_ids)))

@@ -14,7 +14,7 @@ from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState
 from callevents.extensions import app_state, db
-from callevents.operations.heartbeat import InstanceId, beat
+from callevents.operations.heartbeat import InstanceId, send_heartbeat
 from callevents.operations.statistics import refresh
 from tests.support.aged_events import AddEvents
 
@@ -42,7 +42,7 @@ def test_figures(client: FlaskClient, add_events: AddEvents) -> None:
     now = utc_now()
     refresh(db.engine, now - timedelta(minutes=10), now, threading.Event())
     with write_transaction(db.engine) as connection:
-        beat(connection, InstanceId(), now)
+        send_heartbeat(connection, InstanceId(), now)
     answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.content_type.startswith("text/plain; version=0.0.4")
     found = dict(samples(answer.text))

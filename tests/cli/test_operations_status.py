@@ -11,7 +11,7 @@ from callevents.db.models import Hook, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.enums import DeliveryState
 from callevents.extensions import db
-from callevents.operations.heartbeat import InstanceId, beat
+from callevents.operations.heartbeat import InstanceId, send_heartbeat
 from callevents.operations.statistics import refresh
 from tests.support.aged_events import AddEvents
 
@@ -35,7 +35,7 @@ def test_status(app: Flask, add_events: AddEvents) -> None:
     add_events(5, age=timedelta(hours=3))
     refresh(db.engine, now - timedelta(hours=4), utc_now(), threading.Event())
     with write_transaction(db.engine) as connection:
-        beat(connection, InstanceId(host="calls-1"), now)
+        send_heartbeat(connection, InstanceId(host="calls-1"), now)
     found = json.loads(status(app, "--json").stdout)
     assert (found["events"], found["delivered"], found["success_share"]) == (4, 3, 0.75)
     assert found["failing_requests"] == [add_events.hook.event_id]

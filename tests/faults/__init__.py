@@ -1,1 +1,1 @@
-"""Breaks the running product on purpose, and counts what becomes of the events it accepted."""
+"""Injects faults into the running product, and counts what becomes of accepted events."""

@@ -1,4 +1,4 @@
-"""`make faults`: breaks the running product in loops, and prints what became of the events."""
+"""`make faults`: injects faults in loops, and prints what became of the events."""
 
 import argparse
 import contextlib
@@ -22,7 +22,7 @@ SYSTEMS: dict[str, type[System]] = {"sqlite": OneMachine, "postgresql": Apart}
 
 
 def find_scenarios(system: System, bad_ones: Sequence[Bad]) -> Iterator[Scenario]:
-    """Yield what is done to the system: nothing, bad receivers, each fault, and all together."""
+    """Yield the scenarios: no fault, bad receivers, each fault, and all together."""
     yield Scenario("nothing happens")
     for bad in bad_ones:
         yield Scenario(f"beside one {bad.name}", bad=(bad,))
@@ -32,7 +32,7 @@ def find_scenarios(system: System, bad_ones: Sequence[Bad]) -> Iterator[Scenario
 
 
 def main() -> int:
-    """Run the loops; return 1 if anything did not hold."""
+    """Run the loops; return 1 if a guarantee was broken."""
     options = read_options()
     logging.getLogger().setLevel(logging.WARNING)
     began = time.monotonic()
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def read_options() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser("make faults ARGS=...", description=__doc__)
     parser.add_argument("--seconds", type=float, default=6, help="load of each loop")
     parser.add_argument("--rate", type=float, default=60, help="events a second")
@@ -60,7 +60,7 @@ def read_options() -> argparse.Namespace:
 
 
 def run_system(kind: str, folder: Path, options: argparse.Namespace) -> Iterator[Verdict]:
-    """Start the system and run its loops, with names that change if there can be such here."""
+    """Start the system and run its loops, with changing DNS names if that is possible here."""
     with contextlib.ExitStack() as stack:
         bad: Sequence[Bad] = BAD
         if launcher := find_launcher(folder):
@@ -85,7 +85,7 @@ def run_system(kind: str, folder: Path, options: argparse.Namespace) -> Iterator
 
 
 def try_run(system: System, scenario: Scenario, load: Load) -> Verdict:
-    """Run the loop; if the system does not come up again, that is the verdict."""
+    """Run the loop; if the system does not recover, the verdict says so."""
     try:
         return run(system, scenario, load)
     except AssertionError as error:
@@ -95,7 +95,7 @@ def try_run(system: System, scenario: Scenario, load: Load) -> Verdict:
 
 
 def write_log(system: System, folder: Path | None) -> None:
-    """Keep what the system's processes wrote, if somebody wants it."""
+    """Save the output of the system's processes if requested."""
     if folder:
         folder.mkdir(exist_ok=True)
         (folder / f"{system.name}.log").write_text(system.output)

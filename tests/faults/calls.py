@@ -12,9 +12,9 @@ import requests
 EVENTS = ("dial-in", "answer-in", "hangup")
 CALLERS = 24
 RETRY_SECONDS = 0.2
-#: For connecting and for the answer.
-PATIENCE_SECONDS = (2.0, 10.0)
-#: No report is tried for longer; the product does not come back then.
+#: Timeouts for connecting and for the response.
+TIMEOUT_SECONDS = (2.0, 10.0)
+#: Maximum time to retry a report; the product has then not recovered.
 LONGEST_SECONDS = 90.0
 
 #: A call's id and the event's name.
@@ -23,7 +23,7 @@ Event = tuple[str, str]
 
 @dataclass
 class Reported:
-    """What the PBX knows at the end: when each event was acknowledged, and what went wrong."""
+    """What the PBX recorded: when each event was acknowledged, and errors."""
 
     acknowledged: dict[Event, float] = field(default_factory=dict)
     repeated: int = 0
@@ -60,13 +60,13 @@ class Pbx:
         ]
 
     def start(self) -> None:
-        """Begin to report."""
+        """Start reporting."""
         self._began = time.monotonic()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> Reported:
-        """Begin no further call; return when all events of those begun are acknowledged."""
+        """Start no further call; return when all events of running calls are acknowledged."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -96,7 +96,7 @@ class Pbx:
             time.sleep(dice.uniform(0, longest_gap))
 
     def _report(self, session: requests.Session, caller: int, event: Event) -> bool:
-        """Report the event again and again until it is acknowledged; return whether it was."""
+        """Report the event until it is acknowledged; return True if it was."""
         call, name = event
         fields = {"event": name, "ext": self._extension, "peer": "0612", "call": call}
         fields |= {"leg": call, "token": self._token}
@@ -116,9 +116,9 @@ class Pbx:
         return False
 
     def _try(self, session: requests.Session, address: str, fields: dict[str, str]) -> int:
-        """Return the answer's status, 0 if there was none."""
+        """Return the response's status, 0 if there was none."""
         try:
-            answer = session.post(f"{address}/ingest/faults", data=fields, timeout=PATIENCE_SECONDS)
+            answer = session.post(f"{address}/ingest/faults", data=fields, timeout=TIMEOUT_SECONDS)
         except requests.RequestException:
             return 0
         if answer.status_code not in {200, 202, 503}:

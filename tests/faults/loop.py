@@ -1,4 +1,4 @@
-"""One loop: load, faults at random moments, and then rest, in which everything has to arrive."""
+"""One loop: load with faults at random moments, then a rest in which all events must arrive."""
 
 import random
 import time
@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 
 #: Between two faults, at least and at most.
 PAUSE_SECONDS = (0.3, 1.8)
-#: What ended is started again after at most so long.
+#: Maximum time until an ended process is restarted.
 ABSENCE_SECONDS = 1.0
 REST_SECONDS = 120.0
 #: The slowest answer of the healthy receiver while faults are made, so that much is in flight.
@@ -22,7 +22,7 @@ ANSWER_SECONDS = 0.06
 
 @dataclass(frozen=True)
 class Load:
-    """How long events are reported, how many a second, and what the dice begin with."""
+    """Duration, rate and random seed of the load."""
 
     seconds: float
     rate: float
@@ -31,7 +31,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is done in a loop."""
+    """The scenario of a loop."""
 
     name: str
     faults: Sequence[str] = ()
@@ -95,7 +95,7 @@ def _add_hooks(system: System, extension: str, urls: Sequence[str]) -> list[str]
 
 
 def _make_faults(system: System, scenario: Scenario, load: Load, verdict: Verdict) -> None:
-    """Make faults until the time is over and each was made; note what was in flight at them."""
+    """Inject faults until the time is over and each was injected; record what was in flight."""
     dice = random.Random(load.seed)
     until = time.monotonic() + load.seconds
     while time.monotonic() < until or len(verdict.faults) < len(scenario.faults):
@@ -113,7 +113,7 @@ def _make_faults(system: System, scenario: Scenario, load: Load, verdict: Verdic
 
 
 def _come_to_rest(system: System, url: str, verdict: Verdict) -> float:
-    """Wait until nothing to that address waits any more; return how long it took."""
+    """Wait until no delivery to that address is open; return the seconds it took."""
     began = time.monotonic()
     try:
         wait_until(lambda: not system.outbox.count_open(url), "rest", REST_SECONDS)
@@ -126,7 +126,7 @@ def _come_to_rest(system: System, url: str, verdict: Verdict) -> float:
 
 
 def _check_bad(system: System, one: Listening, verdict: Verdict) -> None:
-    """Check that what went to a bad receiver has become what the policy says."""
+    """Check that deliveries to a bad receiver ended as documented."""
     states = system.outbox.count_states(one.url)
     errors = system.outbox.find_errors(one.url)
     delivered = {"delivered"} if one.bad.delivers else set()

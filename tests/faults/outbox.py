@@ -1,4 +1,4 @@
-"""Looks into the product's database, whatever is running."""
+"""Queries the product's database, whatever is running."""
 
 import time
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ LONGEST_SECONDS = 60.0
 
 
 class Outbox:
-    """The deliveries, as SQL has them at this moment."""
+    """The current deliveries in the database."""
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url, poolclass=NullPool)
 
     def find_claimed(self) -> set[str]:
-        """Return the ids of the deliveries that a worker has, or had when it was killed."""
+        """Return the ids of the deliveries that are claimed, also by a killed worker."""
         query = select(Delivery.id).where(IS_OPEN, Delivery.claimed_at.is_not(None))
         return {row.id for row in self._ask(query)}
 
     def count_open(self, url: str) -> int:
-        """Return how many deliveries to addresses that begin like that wait."""
+        """Return the number of open deliveries to URLs with that prefix."""
         query = select(func.count()).where(IS_OPEN, Delivery.url.startswith(url))
         return int(self._ask(query)[0][0])
 
     def count_states(self, url: str) -> dict[str, int]:
-        """Return how many deliveries to addresses that begin like that are in which state."""
+        """Return the number of deliveries by state, to URLs with that prefix."""
         query = (
             select(Delivery.state, func.count())
             .where(Delivery.url.startswith(url))
@@ -39,12 +39,12 @@ class Outbox:
         return {str(row[0]): row[1] for row in self._ask(query)}
 
     def find_errors(self, url: str) -> set[str]:
-        """Return what the log says of attempts at addresses that begin like that."""
+        """Return the errors of attempts to URLs with that prefix."""
         query = select(Attempt.error).where(Attempt.url.startswith(url)).distinct()
         return {row.error for row in self._ask(query)}
 
     def _ask(self, query: Any) -> Sequence[Row[Any]]:
-        """Ask until the database answers: it may be starting."""
+        """Retry until the database responds: it may be starting."""
         give_up_at = time.monotonic() + LONGEST_SECONDS
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Receivers: one that takes whatever comes, and the bad ones, each bad in its own way."""
+"""Receivers: a healthy one, and bad ones of several kinds."""
 
 import contextlib
 import random
@@ -25,7 +25,7 @@ class Note:
 
 
 class Healthy:
-    """Answers 200, after a pause of up to so many seconds, and notes what it got, in order."""
+    """Returns 200 after a random delay, and records requests in order."""
 
     def __init__(self, seed: int, longest_pause: float = 0.0) -> None:
         self.notes: list[Note] = []
@@ -40,8 +40,8 @@ class Healthy:
         self._receiver.close()
 
     def _answer(self, arrival: Arrival) -> Reply:
-        told = arrival.parameters
-        note = Note(time.monotonic(), told["CallID"], told["EventType"], told["DeliveryID"])
+        fields = arrival.parameters
+        note = Note(time.monotonic(), fields["CallID"], fields["EventType"], fields["DeliveryID"])
         self.notes.append(note)
         pause = self._dice.uniform(0, self.longest_pause)
         return Reply(hold=lambda: time.sleep(pause))
@@ -132,12 +132,12 @@ class Listening:
 
     @property
     def trapped(self) -> int:
-        """How many connections came to where none may come."""
+        """Number of connections to the address that must not be contacted."""
         return self._trap.accepted if self._trap else 0
 
 
 @contextlib.contextmanager
 def listening(*bad: Bad) -> Iterator[list[Listening]]:
-    """Have these receivers listen."""
+    """Start these receivers."""
     with contextlib.ExitStack() as stack:
         yield [Listening(one, stack) for one in bad]

@@ -1,4 +1,4 @@
-"""The product as it is run: everything on one machine, or each part on its own."""
+"""The product as deployed: everything on one machine, or each part separately."""
 
 import os
 import signal
@@ -21,9 +21,9 @@ from tests.support.waiting import wait_until
 
 WORKERS = 2
 WEBS = 2
-#: Generous, because all parts start at once and the machine may be busy.
+#: Long, because all parts start at once and the machine may be busy.
 READY_SECONDS = 120.0
-#: Quick to notice, to try again and to give up, so that a loop takes seconds.
+#: Short times, so that a loop takes seconds.
 SETTINGS = {
     # Loopback, but not the whole of it: names.py needs an address that is refused.
     "allowed_networks": "127.0.0.0/16",
@@ -44,15 +44,15 @@ Fault = Callable[[], set[str]]
 
 
 class System(Protocol):
-    """A running product that can be broken."""
+    """A running product with faults to inject."""
 
     name: str
     addresses: list[str]
     commands: Commands
-    #: With which the PBX `faults` reports.
+    #: Token of the PBX `faults`.
     token: str
     outbox: Outbox
-    #: What can be done to it, by name. Each returns the deliveries that may be made again for it.
+    #: Faults by name. Each returns the deliveries that may be repeated because of it.
     faults: dict[str, Fault]
 
     def __init__(self, folder: Path, launcher: Sequence[str] = ()) -> None: ...
@@ -66,7 +66,7 @@ class System(Protocol):
 
 
 class _Broken:
-    """What both systems have in common."""
+    """Base of both systems."""
 
     outbox: Outbox
     _earlier: Sequence[Program]
@@ -92,7 +92,7 @@ class _Broken:
         return self.outbox.find_claimed()
 
     def _freeze_worker(self) -> set[str]:
-        """Stop a worker for longer than a lease lasts, as when a machine sleeps, and let it go on.
+        """Suspend a worker for longer than its lease, as when a machine sleeps, and resume it.
 
         Others may have made its deliveries meanwhile, and it may still be about to.
         """
@@ -107,16 +107,16 @@ class _Broken:
 
     @property
     def output(self) -> str:
-        """All that its processes wrote."""
+        """Output of all its processes."""
         return "\n".join(program.output for program in self._earlier)
 
     def count_traces(self) -> int:
-        """Return how many errors were logged that the code does not foresee."""
+        """Return the number of unexpected errors in the log."""
         return self.output.count("Traceback (most recent call last)")
 
 
 class OneMachine(_Broken):
-    """`python app.py`: SQLite and an embedded Valkey that keeps nothing; its supervisor mends."""
+    """`python app.py`: SQLite and an embedded Valkey; the supervisor restarts processes."""
 
     name = "SQLite"
 
@@ -148,14 +148,14 @@ class OneMachine(_Broken):
             self.token = self.commands.run("pbx", "add", "Faults")["token"]
 
     def mend(self) -> None:
-        """Nothing to do: the supervisor does."""
+        """Do nothing: the supervisor restarts processes."""
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         self._program.end()
 
     def close(self) -> None:
-        """End it for good."""
+        """Stop it finally."""
         for program in self._earlier:
             program.end()
         if hasattr(self, "commands"):
@@ -170,7 +170,7 @@ class OneMachine(_Broken):
         return found
 
     def _kill_all(self) -> set[str]:
-        """Kill the supervisor; what it has started ends with it, as at a loss of power."""
+        """Kill the supervisor; its children end with it, as at a loss of power."""
         family = self._program.family()
         self._program.process.kill()
         psutil.wait_procs(family, timeout=READY_SECONDS)
@@ -185,7 +185,7 @@ class OneMachine(_Broken):
 
 
 class Apart(_Broken):
-    """PostgreSQL, a Valkey, two web servers and two workers, each started on its own."""
+    """PostgreSQL, Valkey, two web servers and two workers, each started separately."""
 
     name = "PostgreSQL"
 
@@ -231,13 +231,13 @@ class Apart(_Broken):
             wait_until(lambda a=address: is_ready(a), f"{address} to be ready", READY_SECONDS)  # type: ignore[misc]  # a default binds it
 
     def mend(self) -> None:
-        """Start again what has ended."""
+        """Restart ended processes."""
         for name, program in self._parts.items():
             if program is None or program.process.poll() is not None:
                 self._start_part(name)
 
     def stop(self) -> None:
-        """End all parts but the database."""
+        """Stop all parts except the database."""
         for program in self._parts.values():
             if program is not None:
                 program.process.terminate()
@@ -248,7 +248,7 @@ class Apart(_Broken):
         self._stop_valkey()
 
     def close(self) -> None:
-        """End all for good."""
+        """Stop all parts finally."""
         for program in self._earlier:
             program.end()
         self._stop_valkey()
@@ -304,14 +304,14 @@ class Apart(_Broken):
         return set()
 
     def _restart_postgres(self, mode: str) -> set[str]:
-        """Restart it; a lease may end before a worker can record what came of its attempt."""
+        """Restart it; a lease may end before a worker can record its attempt."""
         claimed = self.outbox.find_claimed()
         self._postgres.restart(mode)
         return claimed | self.outbox.find_claimed()
 
 
 def is_ready(address: str) -> bool:
-    """Return whether the web server there says that it is ready."""
+    """Return True if that web server responds that it is ready."""
     try:
         return requests.get(f"{address}/readyz", timeout=5).status_code == 200
     except requests.RequestException:

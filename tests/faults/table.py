@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def table(verdicts: Iterable[Verdict], *, head: bool = True) -> str:
-    """Return the table, in Markdown's form; complaints follow their row."""
+    """Return the table as Markdown; problems follow their row."""
     lines = [_line([name for name, _ in COLUMNS]), _line(["-" * width for _, width in COLUMNS])]
     lines = lines if head else []
     for verdict in verdicts:

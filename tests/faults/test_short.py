@@ -23,7 +23,7 @@ KILLS = {
 
 @pytest.mark.parametrize("kind", [OneMachine, Apart])
 def test_nothing_is_lost_or_out_of_order(kind: type[System], tmp_path: Path) -> None:
-    """Beside a hanging receiver, with processes killed: all that was acknowledged arrives.
+    """With a hanging receiver and killed processes, all acknowledged events arrive.
 
     In the order of each call, and again only if it was in flight at a kill.
     """

@@ -1,4 +1,4 @@
-"""What the loops count, on stories made up for it: a count that cannot rise proves nothing."""
+"""The verdict's counters, on made-up runs: each kind of failure is counted."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_duplicates_of_what_was_in_flight() -> None:
 
 
 def test_complaint() -> None:
-    """Whatever else did not hold makes a loop bad."""
+    """Any other problem fails the loop."""
     verdict = tell(*STORY)
     verdict.complaints.append("something")
     assert not verdict.is_good

@@ -1,4 +1,4 @@
-"""Compares what the PBX was promised with what the receiver got."""
+"""Compares acknowledged events with the requests that the receiver got."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -42,13 +42,13 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Whether everything held."""
+        """True if all guarantees were kept."""
         bad = (self.lost, self.doubled, self.unexcused, self.out_of_order, len(self.complaints))
         return self.delivered > 0 and not any(bad)
 
 
 def percentile(latencies: list[float], number: int) -> float:
-    """Return so many per cent's milliseconds."""
+    """Return the percentile in milliseconds."""
     return quantiles(latencies, n=100, method="inclusive")[number - 1] * 1000
 
 
@@ -64,7 +64,7 @@ def find_latencies(reported: Reported, notes: Iterable[Note]) -> list[float]:
 
 
 def judge(verdict: Verdict, reported: Reported, notes: list[Note]) -> None:
-    """Fill in the verdict."""
+    """Complete the verdict."""
     acknowledged = reported.acknowledged
     firsts = _first_arrivals(notes)
     verdict.acknowledged, verdict.retries = len(acknowledged), reported.retries

@@ -1,1 +1,1 @@
-"""A million spoilt messages into everything that reads what a PBX says: `make fuzz`."""
+"""Fuzz test: a million malformed messages for each reader of PBX messages. Run `make fuzz`."""

@@ -1,4 +1,4 @@
-"""`make fuzz`: feeds spoilt messages to everything that reads them, and prints what came of it."""
+"""`make fuzz`: feeds malformed messages to each reader of PBX messages, and prints the results."""
 
 import argparse
 import multiprocessing
@@ -16,24 +16,24 @@ from tests.fuzz.targets import TARGETS
 
 
 def main() -> int:
-    """Feed the targets; return 1 if anything should not have been."""
+    """Fuzz the targets; return 1 if one failed."""
     options = read_options()
     began = time.monotonic()
     names = [name for name in TARGETS if options.only in name]
-    bad = 0
+    failures = 0
     for name, outcome, error in run_all(names, options):
         click.echo(outcome or f"{name} with seed {options.seed} failed:")
         if error:
-            bad += 1
+            failures += 1
             click.echo("".join(traceback.format_exception(error)))
-    click.echo(f"\n{len(names)} targets in {time.monotonic() - began:.0f} s, {bad} bad.")
-    return 1 if bad or not names else 0
+    click.echo(f"\n{len(names)} targets in {time.monotonic() - began:.0f} s, {failures} failed.")
+    return 1 if failures or not names else 0
 
 
 def run_all(
     names: list[str], options: argparse.Namespace
 ) -> Iterator[tuple[str, Outcome | None, BaseException | None]]:
-    """Yield each target's outcome, or what it failed with. Each has a process of its own."""
+    """Yield each target's name with its outcome or its error. Each runs in a separate process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, context, max_tasks_per_child=1) as pool:
         running = {pool.submit(run, name, options.messages, options.seed): name for name in names}
@@ -43,12 +43,12 @@ def run_all(
 
 
 def read_options() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser("make fuzz ARGS=...", description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000, help="for each target")
-    parser.add_argument("--seed", type=int, default=1, help="the same one makes the same messages")
-    parser.add_argument("--only", default="", help="only targets whose name has this")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at a time")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same messages")
+    parser.add_argument("--only", default="", help="only targets whose name contains this")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="parallel processes")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What must hold of all that is made of a PBX's messages, whatever these were."""
+"""Invariants of reports and trackers that must hold for any message of a PBX."""
 
 from collections.abc import Iterable
 
@@ -21,11 +21,11 @@ from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.tracker import MAX_ENDED, Tracker
 
-MAX_SENTENCE = 300
+MAX_ERROR_LENGTH = 300
 
 
 def check_events(events: Iterable[TrackedEvent], extensions: ExtensionSet) -> None:
-    """Fail if an event is none of a wanted extension, or could not be stored."""
+    """Fail if an event is not of a known extension, or could not be stored."""
     for event in events:
         check_report(event.report)
         assert event.report.extension in extensions
@@ -48,7 +48,7 @@ def check_report(report: Report) -> None:
 
 
 def check_tracker(tracker: Tracker, limit: int) -> None:  # type: ignore[type-arg]  # of either kind
-    """Fail if the tracker remembers more than it may."""
+    """Fail if the tracker holds more state than its limits allow."""
     assert tracker.running <= limit
     assert len(tracker._ended) <= MAX_ENDED
     if isinstance(tracker, AsteriskTracker):
@@ -67,36 +67,36 @@ def _check_asterisk(tracker: AsteriskTracker, limit: int) -> None:
 
 
 def read_message(format_: Format, message: Message, earlier: Earlier) -> tuple[list[Report], str]:
-    """Return the reports that a maker's message makes, and why it makes none.
+    """Return the reports of a vendor's message, and the reason if it is ignored.
 
-    Raises InvalidError if it, or each of its reports, is refused; fails if the reading is wrong.
+    Raises InvalidError if the message or each of its reports is rejected; fails on a wrong reading.
     """
     reading = READERS[format_](message, earlier)
     check_reading(reading)
-    reports, refused = [], None
+    reports, rejected = [], None
     for fields in reading.reports:
         try:
-            report, ignored = read_report(fields)
+            report, unknown = read_report(fields)
         except InvalidError as error:
-            refused = error
+            rejected = error
             continue
-        assert ignored == []
+        assert unknown == []
         check_report(report)
         reports.append(report)
-    if refused and not reports:
-        raise refused
+    if rejected and not reports:
+        raise rejected
     return reports, reading.passed_over
 
 
 def check_reading(reading: Reading) -> None:
-    """Fail if a reading is endless, or says both what it is and why it is nothing."""
+    """Fail if a reading has too many reports, or both reports and a reason to ignore it."""
     assert bool(reading.reports) != bool(reading.passed_over)
     assert len(reading.reports) <= MAX_REPORTS
     if reading.passed_over:
-        check_sentence(reading.passed_over)
+        check_error_message(reading.passed_over)
 
 
-def check_sentence(sentence: str) -> None:
-    """Fail if it is none that people can be shown."""
-    assert 0 < len(sentence) < MAX_SENTENCE
-    assert sentence.isprintable()
+def check_error_message(message: str) -> None:
+    """Fail if the message cannot be shown to users."""
+    assert 0 < len(message) < MAX_ERROR_LENGTH
+    assert message.isprintable()

@@ -1,4 +1,4 @@
-"""Good messages of each format, from its maker's document or from a recording."""
+"""Valid messages of each format, from the vendor's documentation or a recording."""
 
 import json
 from datetime import UTC, datetime
@@ -99,5 +99,5 @@ GOOD: dict[Format, list[Document]] = {
         {**test_phones.SNOM},
     ),
 }
-#: As text: a new document is made of it each time, in which anything may be spoilt.
+#: As JSON text: a new document is parsed for each mutation.
 TEXTS = {format_: [json.dumps(one) for one in found] for format_, found in GOOD.items()}

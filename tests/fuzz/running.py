@@ -1,4 +1,4 @@
-"""Feeds one target, and looks at what it costs."""
+"""Fuzzes one target, and measures time and memory."""
 
 import gc
 import time
@@ -8,19 +8,19 @@ import psutil
 
 from tests.fuzz.targets import TARGETS, Tally
 
-#: How much memory may grow in the second half. A leak of 60 bytes a message would be as much.
-MOST_GROWTH_MIB = 32.0
+#: Maximum growth of memory in the second half. A leak of 60 bytes a message would exceed it.
+MAX_GROWTH_MIB = 32.0
 PARTS = 20
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What feeding one target gave."""
+    """Result of fuzzing one target."""
 
     name: str
     tally: Tally
     seconds: float
-    #: The process's at the end, and by how much that is more than halfway.
+    #: Memory of the process at the end, and its growth since halfway.
     memory_mib: float
     growth_mib: float
 
@@ -28,13 +28,13 @@ class Outcome:
         tally = self.tally
         return (
             f"{self.name:20} {tally.messages:9,} messages {tally.events:9,} events "
-            f"{tally.refused:8,} refused {tally.skipped:8,} skipped {self.seconds:6.0f} s "
+            f"{tally.rejected:8,} rejected {tally.skipped:8,} skipped {self.seconds:6.0f} s "
             f"{self.memory_mib:5.0f} MiB, {self.growth_mib:+.1f} since halfway"
         )
 
 
 def run(name: str, messages: int, seed: int) -> Outcome:
-    """Feed the target so many messages; fail at what should not be, naming the seed."""
+    """Feed the target this number of messages; fail on an unexpected result."""
     target = TARGETS[name](seed)
     began = time.monotonic()
     halfway = 0.0
@@ -45,12 +45,12 @@ def run(name: str, messages: int, seed: int) -> Outcome:
     memory = resident_mib()
     growth = memory - halfway
     outcome = Outcome(name, target.tally, time.monotonic() - began, memory, growth)
-    assert growth < MOST_GROWTH_MIB, f"The memory grew: {outcome}"
-    assert target.tally.events, f"Nothing came of it: {outcome}"
+    assert growth < MAX_GROWTH_MIB, f"The memory grew: {outcome}"
+    assert target.tally.events, f"No event was created: {outcome}"
     return outcome
 
 
 def resident_mib() -> float:
-    """Return this process's memory, without what is only waiting to be collected."""
+    """Return this process's resident memory after a garbage collection."""
     gc.collect()
     return float(psutil.Process().memory_info().rss) / 2**20

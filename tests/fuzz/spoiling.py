@@ -1,11 +1,11 @@
-"""How messages are spoilt: values, fields, and bytes, as fast as they are read."""
+"""Mutations of messages: values, field names and bytes."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from random import Random
 from typing import Any
 
-#: Values that some reader may take for something else than it is, or may not expect.
+#: Values that a reader may misinterpret or not expect.
 TEXTS = (
     *("", " ", "\x00", "\x1b[31m", "\r\n\r\nEvent: Hangup", "\ud800", "\ufeff", "\u202e", "\u0661"),
     *("<unknown>", "unknown", "anonymous", "None", "null", "true", "[]", "{", '{"a":', '"', "'"),
@@ -23,7 +23,7 @@ TEXTS = (
     *("PJSIP/101-00000001", "PJSIP/trunk-00000003", "Local/102@a-00000001;1", "DAHDI/1-1"),
 )
 HUGE = 70_000
-#: Pieces of bytes that end lines and messages, are no UTF-8, or begin what does not end.
+#: Byte sequences that end lines and messages, are not UTF-8, or start something that never ends.
 BYTES = (
     *(b"", b"\n", b"\r\n\r\n", b"\n\n", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\xc3", b":", b"="),
     *(b"Content-Length: 99999\n\n", b"Content-Length: -1\n", b"Event: ", b"&", b"%", b"%zz", b"{"),
@@ -37,34 +37,34 @@ BYTES = (
 Values = dict[str, Any]
 
 
-def odd_text(random: Random) -> str:
-    """Return a text that a field should not have."""
+def unexpected_text(random: Random) -> str:
+    """Return a text that a field should not contain."""
     roll = random.random()
     if roll < 0.9:
         return random.choice(TEXTS)
     if roll < 0.99:
         return "".join(map(chr, random.choices(range(0x300), k=random.randrange(20))))
-    # A new one each time, so that memory tells if one is kept.
+    # A new object each time, so that memory grows if one is kept.
     return random.choice("x9\x00é") * random.randrange(HUGE)
 
 
-def odd_value(random: Random, depth: int = 0) -> Any:
-    """Return a value of any type that JSON has."""
+def unexpected_value(random: Random, depth: int = 0) -> Any:
+    """Return a value of any JSON type."""
     roll = random.random()
     if roll < 0.6:
-        return odd_text(random)
+        return unexpected_text(random)
     if roll < 0.8 or depth > 3:
         return random.choice((None, True, False, 0, -1, 1.5, 10**70, 1e308, float("nan"), 30011))
-    inner = [odd_value(random, depth + 1) for _ in range(random.randrange(4))]
+    inner = [unexpected_value(random, depth + 1) for _ in range(random.randrange(4))]
     if roll < 0.9:
         return inner
     if roll < 0.99:
-        return {odd_text(random)[:50]: one for one in inner}
-    return [odd_text(random)[:50]] * random.randrange(1000)
+        return {unexpected_text(random)[:50]: one for one in inner}
+    return [unexpected_text(random)[:50]] * random.randrange(1000)
 
 
-def spoil(values: Values, other: Values, random: Random, make: Callable[[Random], Any]) -> None:
-    """Change one of the values, or of the names; `other` are those of another message."""
+def mutate(values: Values, other: Values, random: Random, make: Callable[[Random], Any]) -> None:
+    """Change a value or a field name; `other` is another message to copy values from."""
     names = list(values)
     if not names:
         return
@@ -73,9 +73,9 @@ def spoil(values: Values, other: Values, random: Random, make: Callable[[Random]
     if roll == 0:
         del values[name]
     elif roll == 1:
-        values[odd_name(name, random)] = values[name]
+        values[similar_name(name, random)] = values[name]
     elif roll == 2:
-        values[odd_name(name, random)] = values.pop(name)
+        values[similar_name(name, random)] = values.pop(name)
     elif roll == 3:
         second = random.choice(names)
         values[name], values[second] = values[second], values[name]
@@ -87,25 +87,25 @@ def spoil(values: Values, other: Values, random: Random, make: Callable[[Random]
         values[name] = make(random)
 
 
-def odd_name(name: str, random: Random) -> str:
-    """Return another spelling of a field's name, or another name."""
+def similar_name(name: str, random: Random) -> str:
+    """Return a misspelled field name, or another name."""
     changed = (name.upper(), f"{name}_", f"-{name}", name[:-1], name + name, "Dest" + name)
     return random.choice((*changed, random.choice(TEXTS)))
 
 
-def spoil_document(document: Values, other: Values, random: Random) -> None:
-    """Change something in the document, or in an object within it."""
+def mutate_document(document: Values, other: Values, random: Random) -> None:
+    """Mutate the document or an object nested in it."""
     for _ in range(random.choice((1, 1, 2, 4))):
         part = document
         while inner := [one for one in part.values() if isinstance(one, dict) and one]:
             if random.random() < 0.4:
                 break
             part = random.choice(inner)
-        spoil(part, other, random, odd_value)
+        mutate(part, other, random, unexpected_value)
 
 
-def spoil_bytes(data: bytes, random: Random) -> bytes:
-    """Return the bytes with some lost, doubled, overwritten, put in, or without their end."""
+def mutate_bytes(data: bytes, random: Random) -> bytes:
+    """Return the bytes with some removed, repeated, overwritten or inserted, or truncated."""
     start, size = random.randrange(len(data) + 1), random.randrange(50)
     before, piece, after = data[:start], data[start : start + size], data[start + size :]
     choices: Sequence[bytes] = (

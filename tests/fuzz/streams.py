@@ -1,4 +1,4 @@
-"""Endless streams of a PBX: recorded calls, many at once, over many days, and much goes wrong."""
+"""Endless message streams of a PBX: recorded calls in parallel, over many days, with mutations."""
 
 import json
 from collections import deque
@@ -9,18 +9,18 @@ from random import Random
 from callevents.vendors.freeswitch.esl import BODY
 from callevents.vendors.sources import SOURCES
 from callevents.vendors.tracking.fields import Message
-from tests.fuzz.spoiling import odd_text, odd_value, spoil
+from tests.fuzz.spoiling import mutate, unexpected_text, unexpected_value
 from tests.support.recorded_streams import EXPECTED, read_messages
 
 CALLS_AT_ONCE = 12
 #: Calls that begin at the same time in a flood.
 FLOOD = 600
 SECONDS_BETWEEN = 2.0
-#: How much of a stream is not as it was recorded.
-SPOILT = 0.25
+#: Share of the messages that are mutated.
+MUTATION_RATE = 0.25
 
-#: What names channels and calls.
-IDS = {
+#: Fields with ids of channels and calls.
+ID_FIELDS = {
     "asterisk": ("Uniqueid", "Linkedid", "DestUniqueid", "DestLinkedid", "TargetUniqueid"),
     "freeswitch": (
         *("Unique-ID", "Other-Leg-Unique-ID", "Channel-Call-UUID", "Bridge-A-Unique-ID"),
@@ -28,8 +28,8 @@ IDS = {
         *("variable_cc_member_session_uuid",),
     ),
 }
-#: What else the trackers read, and a few that they do not: FreeSWITCH's messages are long.
-NAMES = {
+#: Other fields that the trackers read, and a few that they do not: messages are long.
+OTHER_FIELDS = {
     "asterisk": (
         *("Event", "Channel", "ChannelState", "CallerIDNum", "CallerIDName", "ConnectedLineNum"),
         *("Exten", "DestChannel", "DestChannelState", "DestConnectedLineNum", "DestCallerIDNum"),
@@ -45,28 +45,28 @@ NAMES = {
         *("variable_billsec", "Event-Date-Timestamp", "Event-Sequence", "Channel-State"),
     ),
 }
-#: The kinds of messages that matter; of others there are a few.
-TELLING = {
+#: Types of messages that trackers use; of others a few are kept.
+RELEVANT = {
     *("Newchannel", "Newstate", "NewConnectedLine", "DialBegin", "DialEnd", "Pickup", "Hangup"),
     *("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_BRIDGE", "CHANNEL_HANGUP_COMPLETE"),
 }
 BEGIN = {"asterisk": ("Event", "Newchannel"), "freeswitch": ("Event-Name", "CHANNEL_CREATE")}
-ODD_CLOCKS = ("0", "-1", "", "nan", "99999999999", "1500000000", "4000000000", "18000000009999999")
+BAD_CLOCKS = ("0", "-1", "", "nan", "99999999999", "1500000000", "4000000000", "18000000009999999")
 
 
 class Stream:
-    """Gives messages without end; the same ones for the same seed."""
+    """Iterator over messages without end; the same seed gives the same messages."""
 
     def __init__(self, source: str, random: Random) -> None:
         self.source = source
         self._random = random
-        names = {*IDS[source], *NAMES[source]}
+        names = {*ID_FIELDS[source], *OTHER_FIELDS[source]}
         kind, begin = BEGIN[source]
         self._recordings = [
             [
                 {key: value for key, value in one.items() if key in names}
                 for number, one in enumerate(read_messages(source, name))
-                if one.get(kind) in TELLING or number % 8 == 0
+                if one.get(kind) in RELEVANT or number % 8 == 0
             ]
             for name in EXPECTED[source]
         ]
@@ -81,18 +81,18 @@ class Stream:
         self._later: list[Message] = []
 
     def __iter__(self) -> Iterator[Message]:
-        """Give the messages."""
+        """Yield the messages."""
         while True:
-            for message in self._spoil(self._next()):
+            for message in self._mutate(self._next()):
                 self._recent.append(message)
                 yield message
 
     def rows(self) -> list[Message]:
-        """Return rows of a list of running calls, which are some of those that were heard of."""
+        """Return rows of a list of running calls, made from recent messages."""
         return [self._row(one) for one in self._random.sample(list(self._recent), k=8)]
 
     def _next(self) -> Message:
-        """Return the next message of one of the calls, with the time of now."""
+        """Return the next message of one of the calls, with the current time."""
         self._now += self._random.random() * 2 * SECONDS_BETWEEN
         place = self._random.randrange(CALLS_AT_ONCE)
         while (message := next(self._calls[place], None)) is None:
@@ -103,7 +103,7 @@ class Stream:
         if self._random.random() < 0.001:
             return self._flood()
         recording = self._random.choice(self._recordings)
-        # Some PBXs use their ids again.
+        # Some PBXs reuse ids.
         mark = f"-{next(self._numbers)}" if self._random.random() < 0.95 else ""
         return (self._rename(message, mark) for message in recording)
 
@@ -114,13 +114,13 @@ class Stream:
         )
 
     def _rename(self, message: Message, mark: str) -> Message:
-        ids = {key: message[key] + mark for key in IDS[self.source] if message.get(key)}
+        ids = {key: message[key] + mark for key in ID_FIELDS[self.source] if message.get(key)}
         return message | ids
 
-    def _spoil(self, message: Message) -> list[Message]:
-        """Return the message, or what comes in its place."""
+    def _mutate(self, message: Message) -> list[Message]:
+        """Return the message, or the messages that replace it."""
         random = self._random
-        if random.random() > SPOILT:
+        if random.random() > MUTATION_RATE:
             return [message]
         change: Callable[[Message], list[Message]] = random.choice(
             (self._lose, self._double, self._delay, self._list, *[self._change] * 8)
@@ -134,7 +134,7 @@ class Stream:
         return [message, self._random.choice(self._recent), message]
 
     def _delay(self, message: Message) -> list[Message]:
-        """Hold the message back, and give those that were."""
+        """Delay the message; return the delayed messages in random order."""
         self._later.append(message)
         if len(self._later) < self._random.randrange(2, 6):
             return []
@@ -144,13 +144,13 @@ class Stream:
 
     def _change(self, message: Message) -> list[Message]:
         if self._random.random() < 0.02:
-            return [message | {self._clock: self._random.choice(ODD_CLOCKS)}]
+            return [message | {self._clock: self._random.choice(BAD_CLOCKS)}]
         for _ in range(self._random.choice((1, 1, 2, 5))):
-            spoil(message, self._random.choice(self._recent), self._random, odd_text)
+            mutate(message, self._random.choice(self._recent), self._random, unexpected_text)
         return [message]
 
     def _list(self, message: Message) -> list[Message]:
-        """Put a list of running calls before the message; sometimes its end is lost."""
+        """Insert a list of running calls before the message, sometimes without its end."""
         if self._random.random() < 0.8:
             return [message]
         if self.source == "freeswitch":
@@ -161,11 +161,11 @@ class Stream:
     def _list_as_json(self) -> str:
         rows: list[object] = [*self.rows()]
         if self._random.random() < 0.3:
-            rows.append(odd_value(self._random))
-        answer = {"row_count": len(rows), "rows": rows}
+            rows.append(unexpected_value(self._random))
+        response = {"row_count": len(rows), "rows": rows}
         if self._random.random() < 0.1:
-            spoil(answer, answer, self._random, odd_value)
-        return json.dumps(answer)
+            mutate(response, response, self._random, unexpected_value)
+        return json.dumps(response)
 
     def _row(self, message: Message) -> Message:
         if self.source == "asterisk":

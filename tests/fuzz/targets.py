@@ -1,4 +1,4 @@
-"""What is fed: trackers, the readers of their wires, and formats."""
+"""Fuzz targets: trackers, sessions that parse byte streams, and vendor formats."""
 
 import json
 from abc import ABC, abstractmethod
@@ -20,27 +20,27 @@ from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.ingest.report import Report, read_report
 from callevents.vendors.freeswitch.esl import BODY
-from callevents.vendors.registry import Message as MakersMessage
+from callevents.vendors.registry import Message as VendorMessage
 from callevents.vendors.sources import SOURCES
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.session import Session, SessionError
 from tests.fuzz.checks import (
+    check_error_message,
     check_events,
     check_report,
-    check_sentence,
     check_tracker,
     read_message,
 )
 from tests.fuzz.examples import TEXTS
-from tests.fuzz.spoiling import Values, spoil_bytes, spoil_document
+from tests.fuzz.spoiling import Values, mutate_bytes, mutate_document
 from tests.fuzz.streams import Stream
 from tests.support.recorded_streams import EXTENSIONS
 
-#: Fewer than in the product, so that it is reached.
+#: Lower than in production, so that it is reached.
 MAX_LEGS = 500
 CUT = 0.0005
 CHUNK = 4096
-#: What the other side says until the connection stands.
+#: Bytes that the PBX sends until the login is complete.
 WELCOME = {
     "asterisk": b"Asterisk Call Manager/9.0.0\r\n"
     b"Response: Success\r\nActionID: callevents-challenge\r\nChallenge: 1\r\n\r\n"
@@ -53,25 +53,25 @@ WELCOME = {
 
 @dataclass
 class Tally:
-    """What became of the messages."""
+    """Counters of what became of the messages."""
 
     messages: int = 0
     events: int = 0
-    #: Answered with the one error that is meant for it.
-    refused: int = 0
-    #: Broken, or about none of the five call events.
+    #: Rejected with the expected error.
+    rejected: int = 0
+    #: Malformed, or without any of the five call events.
     skipped: int = 0
 
 
 class Target(ABC):
-    """Something that reads messages; what it keeps is kept from one `run` to the next."""
+    """A reader of messages; it keeps its state from one `run` to the next."""
 
     def __init__(self) -> None:
         self.tally = Tally()
 
     @abstractmethod
     def run(self, messages: int) -> None:
-        """Feed so many messages; fail if anything comes of them that should not."""
+        """Feed this number of messages; fail on an unexpected result."""
 
 
 class Tracked(Target):
@@ -89,13 +89,13 @@ class Tracked(Target):
     def run(self, messages: int) -> None:
         """Feed the tracker."""
         for message in islice(self._messages, messages):
-            self._tell(message)
+            self._send(message)
             if self._random.random() < CUT:
                 self._reconnect()
         check_tracker(self.tracker, MAX_LEGS)
         self._count()
 
-    def _tell(self, message: Message) -> None:
+    def _send(self, message: Message) -> None:
         self._feed(message)
 
     def _feed(self, message: Message) -> None:
@@ -103,21 +103,21 @@ class Tracked(Target):
         check_events(self.tracker.feed(message), EXTENSIONS)
 
     def _reconnect(self) -> None:
-        """Lose the connection, and list the running calls on the next one."""
+        """Break the connection, and list the running calls on the next one."""
         self.tracker.interrupted()
         check_tracker(self.tracker, MAX_LEGS)
         check_events(self.tracker.adopt(self._stream.rows()), EXTENSIONS)
 
     def _count(self) -> None:
         counts = self.tracker.counts
-        # Each one is counted by the tracker, whatever it makes of it.
+        # The tracker counts each message, even one that it ignores.
         assert counts.messages == self._fed
         self.tally.messages, self.tally.events = counts.messages, counts.events
         self.tally.skipped = counts.ignored + counts.broken
 
 
 class Wire(Tracked):
-    """A conversation whose bytes are spoilt, and the tracker behind it."""
+    """A session that receives malformed bytes, and its tracker."""
 
     def __init__(self, source: str, seed: int) -> None:
         super().__init__(source, seed)
@@ -125,11 +125,11 @@ class Wire(Tracked):
         self._broken_before = self._sent = 0
         self._session = self._connect()
 
-    def _tell(self, message: Message) -> None:
+    def _send(self, message: Message) -> None:
         self._sent += 1
         data = write(self._stream.source, message)
         if self._random.random() < 0.05:
-            data = spoil_bytes(data, self._random)
+            data = mutate_bytes(data, self._random)
         self._coming += data
         if len(self._coming) > self._random.randrange(2 * CHUNK):
             data, self._coming = bytes(self._coming), bytearray()
@@ -140,8 +140,8 @@ class Wire(Tracked):
             for message in session.receive(data):
                 self._feed(message)
         except SessionError as error:
-            check_sentence(str(error))
-            self.tally.refused += 1
+            check_error_message(str(error))
+            self.tally.rejected += 1
             self._reconnect()
         assert len(session.take_outgoing()) < 100_000
 
@@ -165,7 +165,7 @@ class Wire(Tracked):
 
 
 def write(source: str, message: Message) -> bytes:
-    """Return the message as it is on the wire, control characters and all."""
+    """Encode the message as on the wire, including control characters."""
     if source == "asterisk":
         lines = "".join(f"{key}: {value}\r\n" for key, value in message.items())
         return f"{lines}\r\n".encode(errors="surrogatepass")
@@ -180,7 +180,7 @@ def write(source: str, message: Message) -> bytes:
 
 
 class Read(Target):
-    """A format; some messages come as objects, some as requests whose bytes are spoilt."""
+    """A vendor format; fed with objects, and with requests with malformed bytes."""
 
     def __init__(self, format_: Format, seed: int) -> None:
         super().__init__()
@@ -188,8 +188,8 @@ class Read(Target):
         self._random = Random(seed)
         self._texts = TEXTS[format_]
         self._others: list[Values] = [json.loads(text) for text in self._texts]
-        #: What was told of calls before.
-        self._told: deque[Report] = deque(maxlen=20)
+        #: Recent reports of earlier messages.
+        self._reports: deque[Report] = deque(maxlen=20)
 
     def run(self, messages: int) -> None:
         """Feed the format's reader."""
@@ -198,21 +198,21 @@ class Read(Target):
             try:
                 self._feed(self._make())
             except (InvalidError, ProblemError, HTTPException):
-                self.tally.refused += 1
+                self.tally.rejected += 1
 
     def _make(self) -> Values:
         document: Values = json.loads(self._random.choice(self._texts))
         if self._random.random() < 0.95:
-            spoil_document(document, self._random.choice(self._others), self._random)
+            mutate_document(document, self._random.choice(self._others), self._random)
         if "msg" in document and self._random.random() < 0.5:
-            self._spoil_inner(document)
+            self._mutate_inner(document)
         return document
 
-    def _spoil_inner(self, document: Values) -> None:
-        """Spoil the JSON that Yeastar has as a text within its own."""
+    def _mutate_inner(self, document: Values) -> None:
+        """Mutate the JSON text that Yeastar nests in its JSON."""
         try:
             inner = json.loads(document["msg"])
-            spoil_document(inner, inner, self._random)
+            mutate_document(inner, inner, self._random)
             document["msg"] = json.dumps(inner)
         except (TypeError, ValueError, AttributeError):
             pass
@@ -237,27 +237,27 @@ class Read(Target):
             check_report(report)
             self._note([report])
             return
-        message = MakersMessage.of(values)
-        reports, passed_over = read_message(self._format, message, self._earlier)
-        self.tally.skipped += bool(passed_over)
+        message = VendorMessage.of(values)
+        reports, ignored = read_message(self._format, message, self._earlier)
+        self.tally.skipped += bool(ignored)
         self._note(reports)
 
     def _note(self, reports: Iterable[Report]) -> None:
         for report in reports:
             self.tally.events += 1
-            self._told.append(report)
+            self._reports.append(report)
 
     def _earlier(self, call_id: str) -> list[Report]:
-        """Return what was told of the call; sometimes of others, as if they were one."""
+        """Return the reports of the call; sometimes those of other calls too."""
         is_any = self._random.random() < 0.3
-        return [report for report in self._told if is_any or report.call_id == call_id]
+        return [report for report in self._reports if is_any or report.call_id == call_id]
 
 
 def make_request(document: Values, random: Random) -> Request:
-    """Return a request that says this, in a query, a form or JSON, more or less."""
+    """Return a request with the document as query, form or JSON, sometimes malformed."""
     kind = random.randrange(4)
     if kind < 2:
-        # Halves of characters make bytes that are no UTF-8.
+        # Lone surrogates become bytes that are not UTF-8.
         body = urlencode(document, doseq=kind == 0, errors="surrogatepass").encode()
     else:
         body = json.dumps(document, ensure_ascii=random.random() < 0.5).encode(
@@ -266,7 +266,7 @@ def make_request(document: Values, random: Random) -> Request:
     if random.random() < 0.1:
         body = random.choice((b"[%b,%b]", b"%b\n%b", b"[%b%b]")) % (body, body)
     if random.random() < 0.5:
-        body = spoil_bytes(body, random)
+        body = mutate_bytes(body, random)
     types = (FORM, JSON, "application/x-ndjson", "multipart/form-data; boundary=x", "", "text/x")
     type_ = random.choice(types) if random.random() < 0.2 else (FORM if kind < 2 else JSON)
     is_get = kind == 0 and random.random() < 0.5

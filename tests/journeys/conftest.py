@@ -17,7 +17,7 @@ LEASE_SECONDS = "2"
 
 
 class Product(CallEvents):
-    """The running product, and the commands and reports that an admin and a PBX would use."""
+    """The running product, with the commands of an admin and the reports of a PBX."""
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         super().__init__(data_dir, **settings)
@@ -81,7 +81,7 @@ def report_calls(product: Product, numbers: range) -> None:
 
 
 def arrived_legs(receiver: Receiver) -> set[str]:
-    """Return the legs of which the receiver has been told."""
+    """Return the legs that the receiver got requests for."""
     return {arrival.parameters["CallAPIID"] for arrival in receiver.arrivals}
 
 

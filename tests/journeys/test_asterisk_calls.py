@@ -1,4 +1,4 @@
-"""Calls of a real Asterisk, reported by its dialplan, arrive at the third-party application."""
+"""Calls of a real Asterisk, reported by its dialplan, arrive at the receiver."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ EXPECTED = Path(__file__).with_name("asterisk_calls.json")
 EVENTS = ("dial-out", "dial-in", "hangup", "answer-in", "answer-out")
 #: Event types whose hooks send a POST; the others send a GET.
 POSTED = {"hangup", "answer-in"}
-#: What differs with each run.
+#: Parameters that differ in each run.
 GENERATED = ("DeliveryID", "EventID", "EventTime")
 
 
@@ -69,9 +69,9 @@ def check_generated(arrival: Arrival, hooks: dict[tuple[str, str], str]) -> None
 
 
 def in_order(arrivals: list[Arrival]) -> list[dict[str, Any]]:
-    """Return what the arrivals tell, without what differs with each run, in a fixed order."""
-    told = [
+    """Return the parameters that are the same in each run, in a fixed order."""
+    parameters = [
         {name: value for name, value in arrival.parameters.items() if name not in GENERATED}
         for arrival in arrivals
     ]
-    return sorted(told, key=lambda one: (one["CallID"], one["Extension"], one["EventType"]))
+    return sorted(parameters, key=lambda one: (one["CallID"], one["Extension"], one["EventType"]))

@@ -1,4 +1,4 @@
-"""Calls of a real Asterisk, heard on its own stream, arrive at the third-party application."""
+"""Calls of a real Asterisk, read from its event stream, arrive at the receiver."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.receiver import Arrival, Receiver
 EXPECTED = Path(__file__).with_name("asterisk_stream.json")
 CALLS = ("s01", "s13", "s22")
 EVENTS = ("dial-out", "dial-in", "hangup", "answer-in", "answer-out")
-#: What differs with each run.
+#: Parameters that differ in each run.
 GENERATED = ("DeliveryID", "EventID")
 
 
@@ -37,9 +37,9 @@ def asterisk() -> Iterator[AmiServer]:
 def test_recorded_calls_arrive_once_although_the_connection_is_cut(
     product: Product, receiver: Receiver, asterisk: AmiServer
 ) -> None:
-    """A plain call, a blind transfer and a ring group, one after another, each cut in its middle.
+    """A plain call, a blind transfer and a ring group, each with a disconnect in its middle.
 
-    Every request arrives with the right parameters, none twice, none invented.
+    Every request arrives once with the right parameters, and no other.
     """
     product.add_pbx("Office")
     for number in ("101", "102", "103"):
@@ -65,9 +65,11 @@ def test_recorded_calls_arrive_once_although_the_connection_is_cut(
 
 
 def in_order(arrivals: list[Arrival]) -> list[dict[str, Any]]:
-    """Return what the arrivals tell, without what differs with each run, in a fixed order."""
-    told = [
+    """Return the parameters that are the same in each run, in a fixed order."""
+    parameters = [
         {name: value for name, value in arrival.parameters.items() if name not in GENERATED}
         for arrival in arrivals
     ]
-    return sorted(told, key=lambda one: (one["CallAPIID"], one["EventTime"], one["EventType"]))
+    return sorted(
+        parameters, key=lambda one: (one["CallAPIID"], one["EventTime"], one["EventType"])
+    )

@@ -1,4 +1,4 @@
-"""What is acknowledged arrives, whatever is killed meanwhile."""
+"""Acknowledged events arrive even if processes are killed."""
 
 import threading
 
@@ -34,7 +34,7 @@ def test_disabled_hook_gets_nothing(office: Product, receiver: Receiver) -> None
 
 
 def test_killed_workers_deliveries_are_made_again(office: Product, receiver: Receiver) -> None:
-    """A worker killed while a receiver hangs: after the lease all that was accepted arrives."""
+    """A worker killed while a receiver hangs: after the lease all accepted events arrive."""
     released = threading.Event()
     receiver.reply = lambda _arrival: Reply(hold=released.wait)
     report_calls(office, range(3))

@@ -1,4 +1,4 @@
-"""Redis only wakes: what is accepted without it arrives all the same."""
+"""Redis only wakes workers: events accepted without it arrive too."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def valkey_server() -> Iterator[ValkeyServer]:
-    """A Valkey of the test's own, which it may stop."""
+    """A separate Valkey that the test may stop."""
     server = ValkeyServer(port=find_free_port())
     server.start()
     yield server
@@ -31,7 +31,7 @@ def settings(settings: dict[str, str], valkey_server: ValkeyServer) -> dict[str,
 def test_events_arrive_while_redis_is_away_and_after_it_is_back_empty(
     office: Product, receiver: Receiver, valkey_server: ValkeyServer
 ) -> None:
-    """Redis stopped: 202 and delivery go on. Started again, empty: wakes work again."""
+    """Without Redis events are accepted and delivered; after its restart wakes work again."""
     report_calls(office, range(2))
     wait_until(lambda: len(arrived_legs(receiver)) == 2, "events with Redis")
     port = valkey_server.port

@@ -1,4 +1,4 @@
-"""Workers tell that they live; the leader does what one alone has to do."""
+"""Workers send heartbeats; the leader runs the tasks of a single worker."""
 
 from datetime import timedelta
 
@@ -11,13 +11,13 @@ from callevents.db.models import WorkerProcess, new_id, utc_now
 from callevents.db.session import write_transaction
 from callevents.extensions import db
 from callevents.operations.heartbeat import (
-    MISSED_FOR,
-    SILENT_AFTER,
+    MISSING_AFTER,
+    REMOVE_AFTER,
     InstanceId,
-    beat,
     is_alive,
     is_leader,
     list_workers,
+    send_heartbeat,
 )
 from callevents.operations.scheduler import Scheduler
 from tests.support.waiting import wait_until
@@ -32,7 +32,7 @@ def seen() -> list[WorkerProcess]:
 
 
 def test_worker_is_seen_until_it_stops(app: Flask, settings: Settings) -> None:
-    """A running worker is in the table, with who it is, and is not when it has stopped."""
+    """A running worker is registered with its identity; a stopped one is not."""
     scheduler = Scheduler(db.engine, settings)
     scheduler.start()
     wait_until(seen, "the first beat")
@@ -44,49 +44,49 @@ def test_worker_is_seen_until_it_stops(app: Flask, settings: Settings) -> None:
     assert seen() == []
 
 
-def test_beats_move_the_time(app: Flask) -> None:
-    """Each beat is noted; a worker that misses some has fallen silent, and is forgotten later."""
+def test_heartbeat_updates_the_time(app: Flask) -> None:
+    """A heartbeat updates the time; a worker without heartbeats is missing and removed later."""
     instance, now = InstanceId(), utc_now()
     for moment in (now - timedelta(minutes=1), now):
         with write_transaction(db.engine) as connection:
-            beat(connection, instance, moment)
+            send_heartbeat(connection, instance, moment)
     [worker] = seen()
     assert (worker.started_at, worker.seen_at) == (instance.started_at, now)
-    assert is_alive(worker, now + SILENT_AFTER)
-    assert not is_alive(worker, now + SILENT_AFTER + MOMENT)
+    assert is_alive(worker, now + MISSING_AFTER)
+    assert not is_alive(worker, now + MISSING_AFTER + MOMENT)
     other = InstanceId()
     with write_transaction(db.engine) as connection:
-        beat(connection, other, now + MISSED_FOR + MOMENT)
+        send_heartbeat(connection, other, now + REMOVE_AFTER + MOMENT)
     assert [one.id for one in seen()] == [other.id]
 
 
-def test_one_is_the_eldest(app: Flask) -> None:
-    """Of those that live the first one is the leader; if it falls silent, the next."""
+def test_longest_running_worker_is_leader(app: Flask) -> None:
+    """The longest running worker is the leader; if it goes missing, the next one is."""
     first, second, now = InstanceId(), InstanceId(), utc_now()
     with write_transaction(db.engine) as connection:
-        assert not is_leader(connection, first, now), "nobody has been heard yet"
+        assert not is_leader(connection, first, now), "no worker is registered yet"
         for one in (first, second):
-            beat(connection, one, now)
+            send_heartbeat(connection, one, now)
         assert is_leader(connection, first, now)
         assert not is_leader(connection, second, now)
-        later = now + SILENT_AFTER + MOMENT
-        beat(connection, second, later)
+        later = now + MISSING_AFTER + MOMENT
+        send_heartbeat(connection, second, later)
         assert is_leader(connection, second, later)
         assert not is_leader(connection, first, later)
 
 
-def test_only_the_eldest_tidies(
+def test_only_the_leader_purges(
     app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A younger worker leaves the purge to the leader."""
+    """A worker that is not the leader does not purge."""
     with write_transaction(db.engine) as connection:
-        beat(connection, InstanceId(id=new_id()), utc_now())
+        send_heartbeat(connection, InstanceId(id=new_id()), utc_now())
     scheduler = Scheduler(db.engine, settings)
-    scheduler.beat()
-    tidied: list[object] = []
+    scheduler.send_heartbeat()
+    purged: list[object] = []
     monkeypatch.setattr(
-        "callevents.operations.scheduler.purge", lambda *_: tidied.append(1) or iter(())
+        "callevents.operations.scheduler.purge", lambda *_: purged.append(1) or iter(())
     )
-    scheduler.tidy()
-    assert not tidied
+    scheduler.remove_old()
+    assert not purged
     scheduler.close()

@@ -1,4 +1,4 @@
-"""The overview: figures over time, the backlog, what fails."""
+"""The overview: statistics over time, backlog, failing hooks."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -11,7 +11,7 @@ from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.operations import overview
-from callevents.operations.overview import Figures, Span
+from callevents.operations.overview import Statistics, TimeRange
 from callevents.operations.statistics import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
 from tests.conftest import Configure
 from tests.support.aged_events import AddEvents
@@ -20,7 +20,7 @@ RANGES = len(LATENCY_LIMITS_MS) + 1
 
 
 def latencies(**counts: int) -> tuple[int, ...]:
-    """Return such counts; `ms_50=3`: three took 30 to 50 ms. `more`: longer than all limits."""
+    """Return a histogram; `ms_50=3`: three took 30 to 50 ms. `more`: above all limits."""
     by_limit = {int(name[3:]): n for name, n in counts.items() if name.startswith("ms_")}
     return (*(by_limit.get(limit, 0) for limit in LATENCY_LIMITS_MS), counts.get("more", 0))
 
@@ -39,23 +39,23 @@ def latencies(**counts: int) -> tuple[int, ...]:
 def test_latency_is_estimated_within_its_range(
     counts: dict[str, int], share: float, low: float, high: float
 ) -> None:
-    """The estimate lies within the range in which the delivery was counted."""
-    found = Figures(utc_now(), latencies=latencies(**counts)).latency_ms(share)
+    """The estimate lies within the bucket of the delivery."""
+    found = Statistics(utc_now(), latencies=latencies(**counts)).latency_ms(share)
     assert found is not None
     assert low <= found <= high
 
 
 def test_nothing_has_no_share_and_no_latency() -> None:
-    """Where nothing ended, there is no share and no latency, rather than a zero."""
-    nothing = Figures(utc_now(), pending=3, cancelled=1)
+    """Without ended deliveries, share and latency are None, not zero."""
+    nothing = Statistics(utc_now(), pending=3, cancelled=1)
     assert nothing.success_share is None
     assert nothing.latency_ms(0.5) is None
     assert nothing.deliveries == 4
-    assert Figures(utc_now(), delivered=3, failed=1).success_share == 0.75
+    assert Statistics(utc_now(), delivered=3, failed=1).success_share == 0.75
 
 
 def add_figures(pbx_id: int, minutes_ago: int, **counts: int) -> None:
-    """Store figures of a minute."""
+    """Store statistics of a minute."""
     begin_write()
     zero = dict.fromkeys(("events", "pending", "delivered", "failed", "cancelled"), 0)
     minute = to_minute(utc_now()) - minutes_ago * MINUTE
@@ -66,25 +66,25 @@ def add_figures(pbx_id: int, minutes_ago: int, **counts: int) -> None:
     db.session.commit()
 
 
-@pytest.mark.parametrize("span", list(Span))
-def test_figures_fall_into_their_steps(pbx: Pbx, span: Span) -> None:
-    """Each minute counts once, in its step; older ones and other PBXs' do not."""
+@pytest.mark.parametrize("span", list(TimeRange))
+def test_statistics_are_summed_by_step(pbx: Pbx, span: TimeRange) -> None:
+    """Each minute counts once, in its step; older minutes and those of other PBXs do not."""
     for ago in (0, 1, 30, 58):
         add_figures(ALL_PBXS, ago, events=1, delivered=2)
         add_figures(pbx.id, ago, events=5)
     add_figures(ALL_PBXS, 25 * 60, events=1000)
     now = utc_now()
-    slots = overview.list_figures(None, span, now)
+    slots = overview.list_statistics(None, span, now)
     assert len(slots) == span.count
     assert slots[-1].at <= now < slots[-1].at + span.step
     assert [b.at - a.at for a, b in pairwise(slots)] == [span.step] * (span.count - 1)
     assert sum(slot.events for slot in slots) == 4
     assert sum(slot.delivered for slot in slots) == 8
-    assert sum(slot.events for slot in overview.list_figures(pbx, span, now)) == 20
+    assert sum(slot.events for slot in overview.list_statistics(pbx, span, now)) == 20
 
 
 def test_backlog(add_events: AddEvents, pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The count of open ones, since when one is due, and an end to the counting."""
+    """The number of open deliveries, the oldest due time, and the maximum counted."""
     assert overview.count_open(None, utc_now()) == overview.Backlog(0, False, None)
     add_events(2, age=timedelta(minutes=5), state=DeliveryState.PENDING)
     add_events(1)
@@ -102,7 +102,7 @@ def test_backlog(add_events: AddEvents, pbx: Pbx, monkeypatch: pytest.MonkeyPatc
 
 
 def test_failing_hooks(configure: Configure, pbx: Pbx, add_events: AddEvents) -> None:
-    """Suspended ones first, then those failing longest; well and disabled ones are not there."""
+    """Suspended hooks first, then the longest failing; healthy and disabled ones are not listed."""
     now = utc_now()
     well = add_events.hook
     failing = [
@@ -123,7 +123,7 @@ def test_failing_hooks(configure: Configure, pbx: Pbx, add_events: AddEvents) ->
 
 
 def test_open_origins(configure: Configure, pbx: Pbx) -> None:
-    """Origins whose circuit breaker is open; of a PBX, those that its hooks use."""
+    """Origins whose circuit is open; for one PBX only those that its hooks use."""
     configure.hook("*", EventType.HANGUP, "http://a.example/")
     configure.hook("*", EventType.HANGUP, "http://b.example/")
     now = utc_now()

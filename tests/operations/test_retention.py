@@ -1,4 +1,4 @@
-"""Old call events go, a bounded batch at a time; what is still to be delivered stays."""
+"""Retention: old events are removed in batches; events with open deliveries are kept."""
 
 import threading
 from datetime import timedelta
@@ -31,18 +31,18 @@ DAY = timedelta(days=1)
 
 
 def count(model: type[Base]) -> int:
-    """Return how many rows there are now."""
+    """Return the current number of rows."""
     db.session.rollback()
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
 def purge_all(**options: bool) -> list[Purged]:
-    """Remove what is older than 30 days; return what each batch has done."""
+    """Purge events older than 30 days; return the result of each batch."""
     return list(purge(db.engine, utc_now() - 30 * DAY, threading.Event(), **options))
 
 
-def test_old_ones_go_with_deliveries_and_attempts(add_events: AddEvents) -> None:
-    """What is older goes whole, what is younger stays whole."""
+def test_old_events_are_removed_with_deliveries_and_attempts(add_events: AddEvents) -> None:
+    """Older events are removed completely, younger ones are kept completely."""
     add_events(3, age=31 * DAY, attempts=2)
     young = add_events(2, age=29 * DAY)
     [done] = purge_all()
@@ -52,7 +52,7 @@ def test_old_ones_go_with_deliveries_and_attempts(add_events: AddEvents) -> None
 
 
 def test_event_with_an_open_delivery_stays(add_events: AddEvents) -> None:
-    """However old, an event stays while one of its deliveries is open, and goes afterwards."""
+    """An old event is kept while one of its deliveries is open, and removed afterwards."""
     [waiting] = add_events(1, age=90 * DAY, state=DeliveryState.PENDING)
     add_events(1, age=60 * DAY, state=DeliveryState.FAILED)
     [done] = purge_all()
@@ -66,7 +66,7 @@ def test_event_with_an_open_delivery_stays(add_events: AddEvents) -> None:
 
 
 def test_transactions_are_bounded(add_events: AddEvents, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No transaction removes more than its share, of events or of all rows; all go in the end."""
+    """No transaction exceeds its limits of events and rows; in the end all are removed."""
     monkeypatch.setattr(retention, "BATCH_EVENTS", 10)
     monkeypatch.setattr(retention, "BATCH_ROWS", 25)
     add_events(12, age=40 * DAY, attempts=0)
@@ -83,10 +83,10 @@ def test_transactions_are_bounded(add_events: AddEvents, monkeypatch: pytest.Mon
     assert left == 0
 
 
-def test_waits_for_who_changes_a_delivery(
+def test_waits_for_a_concurrent_change_of_a_delivery(
     add_events: AddEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A delivery that somebody reopens at the same moment keeps its event."""
+    """A delivery that is reopened at the same moment keeps its event."""
     add_events(1, age=60 * DAY, state=DeliveryState.FAILED)
     locking, done = threading.Event(), []
     real = retention._lock_deliveries
@@ -113,7 +113,7 @@ def test_waits_for_who_changes_a_delivery(
 
 
 def test_dry_run_removes_nothing(add_events: AddEvents) -> None:
-    """A dry run counts what would go and leaves it."""
+    """A dry run counts rows and removes none."""
     add_events(2, age=31 * DAY)
     [done] = purge_all(dry_run=True)
     assert (done.events, done.deliveries, done.attempts) == (2, 2, 2)
@@ -121,7 +121,7 @@ def test_dry_run_removes_nothing(add_events: AddEvents) -> None:
 
 
 def test_stops_between_batches(add_events: AddEvents, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that stops does not finish the whole purge first."""
+    """A stopping worker does not finish the purge first."""
     monkeypatch.setattr(retention, "BATCH_EVENTS", 1)
     add_events(3, age=31 * DAY)
     stopped = threading.Event()
@@ -130,8 +130,8 @@ def test_stops_between_batches(add_events: AddEvents, monkeypatch: pytest.Monkey
     assert count(CallEvent) == 2
 
 
-def test_other_old_things_go_too(app: Flask, pbx: Pbx) -> None:
-    """Numbers nobody added, failed sign-ins, notifications and figures go at their age."""
+def test_other_old_rows_are_removed(app: Flask, pbx: Pbx) -> None:
+    """Suggested extensions, failed sign-ins, notifications and statistics are removed by age."""
     now = utc_now()
     begin_write()
     for number, age in (("101", 31 * DAY), ("102", DAY)):
@@ -145,7 +145,7 @@ def test_other_old_things_go_too(app: Flask, pbx: Pbx) -> None:
         db.session.add(MinuteStatistics(pbx_id=0, minute=then, latencies=[], **counts))
     db.session.commit()
     with write_transaction(db.engine) as connection:
-        retention.forget(connection, now - 30 * DAY)
+        retention.purge_other_tables(connection, now - 30 * DAY)
         retention.remove_old_statistics(connection, now)
     for model in (SeenExtension, SignInFailure, Notification, MinuteStatistics):
         assert count(model) == 1, model.__name__
@@ -153,11 +153,11 @@ def test_other_old_things_go_too(app: Flask, pbx: Pbx) -> None:
 
 @pytest.mark.parametrize(("days", "left"), [(30, 1), (0, 2)], ids=["30 days", "for ever"])
 def test_worker_purges(add_events: AddEvents, settings: Settings, days: int, left: int) -> None:
-    """A worker removes what the setting says, and nothing where it says for ever."""
+    """A worker removes events by the setting, and none if retention is disabled."""
     add_events(1, age=31 * DAY)
     add_events(1)
     scheduler = Scheduler(db.engine, settings.model_copy(update={"retention_days": days}))
-    scheduler.beat()
-    scheduler.tidy()
+    scheduler.send_heartbeat()
+    scheduler.remove_old()
     scheduler.close()
     assert count(CallEvent) == left

@@ -1,4 +1,4 @@
-"""Counting minutes: what was accepted, what became of it, and how long it took."""
+"""Statistics by minute: events, deliveries by state, latencies."""
 
 import threading
 from datetime import timedelta
@@ -12,13 +12,13 @@ from callevents.enums import DeliveryState
 from callevents.extensions import db
 from callevents.operations.scheduler import Scheduler
 from callevents.operations.statistics import (
-    AGES,
     ALL_PBXS,
     LATENCY_LIMITS_MS,
     MINUTE,
-    count_minute,
+    RECOUNT_AGES,
+    aggregate_minute,
     find_start,
-    minutes_to_count,
+    minutes_to_update,
     refresh,
     to_minute,
 )
@@ -28,13 +28,13 @@ HOUR = timedelta(hours=1)
 
 
 def stored() -> dict[int, MinuteStatistics]:
-    """Return the figures there are, by PBX."""
+    """Return the stored statistics by PBX."""
     db.session.rollback()
     return {row.pbx_id: row for row in db.session.query(MinuteStatistics)}
 
 
 def test_minute_is_counted_for_each_pbx_and_all(add_events: AddEvents, pbx: Pbx) -> None:
-    """Events, deliveries by state, and latencies in their ranges."""
+    """Events, deliveries by state, and latencies in their buckets."""
     then = to_minute(utc_now()) - HOUR
     age = utc_now() - then - timedelta(seconds=20)
     for count, state, took in (
@@ -48,7 +48,7 @@ def test_minute_is_counted_for_each_pbx_and_all(add_events: AddEvents, pbx: Pbx)
     add_events(1, age=age + MINUTE)
     add_events(1, age=age - MINUTE)
     with db.engine.connect() as connection:
-        figures = count_minute(connection, then)
+        figures = aggregate_minute(connection, then)
     assert figures[pbx.id] == figures[ALL_PBXS]
     latencies = figures[ALL_PBXS].pop("latencies")
     assert figures[ALL_PBXS] == {
@@ -62,20 +62,20 @@ def test_minute_is_counted_for_each_pbx_and_all(add_events: AddEvents, pbx: Pbx)
     assert {limit: count for limit, count in ranges.items() if count} == {15: 3, 10_000: 1}
 
 
-def test_what_was_sent_again_has_no_latency(add_events: AddEvents) -> None:
-    """A delivery that somebody sent again counts as delivered, but not in how fast we are."""
+def test_resent_delivery_has_no_latency(add_events: AddEvents) -> None:
+    """A resent delivery counts as delivered, but not in the latencies."""
     add_events(1, took=timedelta(days=2))
     begin_write()
     db.session.query(Delivery).one().resent_at = utc_now()
     db.session.commit()
     with db.engine.connect() as connection:
-        figures = count_minute(connection, to_minute(utc_now()))
+        figures = aggregate_minute(connection, to_minute(utc_now()))
     assert figures[ALL_PBXS]["delivered"] == 1
     assert sum(figures[ALL_PBXS]["latencies"]) == 0
 
 
-def test_figures_follow_what_changes(add_events: AddEvents) -> None:
-    """Counted again, a minute has the new figures instead of the old ones."""
+def test_statistics_follow_changes(add_events: AddEvents) -> None:
+    """Aggregating a minute again replaces its statistics."""
     now = utc_now()
     add_events(1, state=DeliveryState.PENDING)
     refresh(db.engine, now, now, threading.Event())
@@ -88,25 +88,25 @@ def test_figures_follow_what_changes(add_events: AddEvents) -> None:
     assert (stored()[ALL_PBXS].pending, stored()[ALL_PBXS].delivered) == (0, 1)
 
 
-def test_which_minutes_are_counted() -> None:
-    """The present one always; those that have passed, and older ones at their ages, once each."""
+def test_which_minutes_are_aggregated() -> None:
+    """The current minute always, each past minute at its end, and older ones once at each age."""
     noon = to_minute(utc_now())
     within = noon + timedelta(seconds=30)
-    assert list(minutes_to_count(within, within + timedelta(seconds=20))) == [noon]
-    after = list(minutes_to_count(within, noon + MINUTE))
-    assert after == sorted({noon, noon + MINUTE} | {noon + MINUTE - age for age in AGES})
+    assert list(minutes_to_update(within, within + timedelta(seconds=20))) == [noon]
+    after = list(minutes_to_update(within, noon + MINUTE))
+    assert after == sorted({noon, noon + MINUTE} | {noon + MINUTE - age for age in RECOUNT_AGES})
     counted: dict[object, int] = {}
     moment = noon
     while moment < noon + timedelta(hours=1):
-        for minute in minutes_to_count(moment, moment + timedelta(seconds=10)):
+        for minute in minutes_to_update(moment, moment + timedelta(seconds=10)):
             counted[minute] = counted.get(minute, 0) + 1
         moment += timedelta(seconds=10)
-    expected = sum(age <= timedelta(minutes=59) for age in AGES)
+    expected = sum(age <= timedelta(minutes=59) for age in RECOUNT_AGES)
     assert counted[noon] - 6 == expected, "six times while it passes, then at each age"
 
 
-def test_count_begins_where_the_last_one_ended(add_events: AddEvents) -> None:
-    """Whoever begins to count goes back to the last count, a day at most, and to no empty time."""
+def test_aggregation_continues_where_it_ended(add_events: AddEvents) -> None:
+    """A new leader starts at the last aggregated minute, a day ago at most, and skips idle time."""
     now = utc_now()
     with db.engine.connect() as connection:
         assert find_start(connection, now) == now
@@ -122,16 +122,16 @@ def test_count_begins_where_the_last_one_ended(add_events: AddEvents) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_eldest_worker_counts(add_events: AddEvents, settings: Settings, workers: int) -> None:
-    """Of all workers the leader counts, from its first time on."""
+def test_leader_updates_statistics(add_events: AddEvents, settings: Settings, workers: int) -> None:
+    """Only the leader updates the statistics, from its first run on."""
     add_events(2, age=HOUR)
-    keepers = [Scheduler(db.engine, settings) for _ in range(workers)]
-    for scheduler in keepers:
-        scheduler.beat()
+    schedulers = [Scheduler(db.engine, settings) for _ in range(workers)]
+    for scheduler in schedulers:
+        scheduler.send_heartbeat()
     if workers == 2:
-        keepers[1].count()
+        schedulers[1].update_statistics()
         assert stored() == {}
-    keepers[0].count()
+    schedulers[0].update_statistics()
     assert stored()[ALL_PBXS].events == 2
-    for scheduler in keepers:
+    for scheduler in schedulers:
         scheduler.close()

@@ -98,8 +98,8 @@ def test_secrets_are_encrypted_anew(pbx: Pbx) -> None:
     begin_write()
     connector = connectors.set_connector(pbx, ASTERISK)
     before = connector.secret
-    assert key_rotation.renew_connectors() == key_rotation.Renewed(1, [], 0)
+    assert key_rotation.reencrypt_connectors() == key_rotation.RotationResult(1, [], 0)
     assert connector.secret != before
     assert cipher.bound.decrypt(connector.secret) == "geheim"
     connector.secret = "nonsense"
-    assert key_rotation.renew_connectors().unreadable == ["the connector of head-office"]
+    assert key_rotation.reencrypt_connectors().unreadable == ["the connector of head-office"]

@@ -158,8 +158,8 @@ def test_secrets_of_formats_are_encrypted_anew(pbx: Pbx) -> None:
     begin_write()
     pbxs.set_format(pbx, "yeastar", "s3cret")
     before = pbx.format_secret
-    assert key_rotation.renew_formats() == key_rotation.Renewed(1, [], 0)
+    assert key_rotation.reencrypt_format_secrets() == key_rotation.RotationResult(1, [], 0)
     assert pbx.format_secret != before
     assert pbxs.find_format_secret(pbx) == "s3cret"
     pbx.format_secret = "nonsense"
-    assert key_rotation.renew_formats().unreadable == ["the format of head-office"]
+    assert key_rotation.reencrypt_format_secrets().unreadable == ["the format of head-office"]

@@ -1,4 +1,4 @@
-"""Numbers that are proposed as extensions: those that had calls, and those that a PBX lists."""
+"""Suggested extensions: numbers that had calls, and numbers that a PBX lists."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from callevents.errors import NotFoundError
 from callevents.extensions import db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
-from callevents.operations.retention import forget
+from callevents.operations.retention import purge_other_tables
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import suggestions
 from callevents.pbxs.connectors import Access, get_connector, set_connector, want_list
@@ -20,7 +20,7 @@ from tests.support.connected_pbx import know
 
 
 def report_at(pbx: Pbx, *extensions: str) -> None:
-    """Accept an event at each."""
+    """Accept an event of each extension."""
     begin_write()
     accept(pbx, [Report(event_type=EventType.DIAL_IN, extension=one) for one in extensions])
     db.session.commit()
@@ -34,7 +34,7 @@ def dismiss(pbx: Pbx, *numbers: str) -> None:
 
 
 def add(pbx: Pbx, *numbers: str) -> list[str]:
-    """Add these numbers, or all if there are none; return those added."""
+    """Add these suggestions, or all without numbers; return the numbers added."""
     begin_write()
     added = suggestions.add_suggestions(pbx, numbers or None)
     db.session.commit()
@@ -42,13 +42,13 @@ def add(pbx: Pbx, *numbers: str) -> list[str]:
 
 
 def listed(pbx: Pbx) -> list[str]:
-    """Return the numbers that are proposed."""
+    """Return the suggested numbers."""
     db.session.rollback()
     return [one.number for one in suggestions.list_suggestions(pbx)]
 
 
 def test_reported_numbers(pbx: Pbx, other_pbx: Pbx) -> None:
-    """They are proposed, the latest first, at their own PBX, until they are added or dismissed."""
+    """They are suggested, latest first, for their PBX, until they are added or dismissed."""
     begin_write()
     now = utc_now()
     db.session.add_all(
@@ -66,7 +66,7 @@ def test_reported_numbers(pbx: Pbx, other_pbx: Pbx) -> None:
     assert listed(other_pbx) == ["59"]
 
 
-def test_a_dismissed_number_is_proposed_again_when_it_is_reported(pbx: Pbx) -> None:
+def test_a_dismissed_number_is_suggested_again_when_it_is_reported(pbx: Pbx) -> None:
     """Dismissing lasts until the next report."""
     report_at(pbx, "999")
     dismiss(pbx, "999")
@@ -76,7 +76,7 @@ def test_a_dismissed_number_is_proposed_again_when_it_is_reported(pbx: Pbx) -> N
 
 
 def test_known_numbers_come_after_those_that_had_calls(pbx: Pbx, other_pbx: Pbx) -> None:
-    """What the PBX lists is proposed with its name; a number that had a call is one suggestion."""
+    """A listed number is suggested with its name; one that also had a call is suggested once."""
     know(pbx, {"103": "Anna", "12": "", "101": "Bob"})
     report_at(pbx, "101", "700")
     assert listed(pbx) == ["101", "700", "12", "103"]
@@ -89,8 +89,8 @@ def test_known_numbers_come_after_those_that_had_calls(pbx: Pbx, other_pbx: Pbx)
     assert by_number["12"].last_seen_at is None
 
 
-def test_what_is_in_the_directory_is_not_proposed(pbx: Pbx) -> None:
-    """Neither by its number nor, where tenants share numbers, by the one with its domain."""
+def test_existing_extensions_are_not_suggested(pbx: Pbx) -> None:
+    """Neither by number nor, if tenants share numbers, by number with domain."""
     begin_write()
     pbxs_extensions.add_extension(pbx, "101")
     pbxs_extensions.add_extension(pbx, "102@b.example")
@@ -102,19 +102,19 @@ def test_what_is_in_the_directory_is_not_proposed(pbx: Pbx) -> None:
 
 
 def test_a_known_number_stays_dismissed_until_it_has_a_call(pbx: Pbx) -> None:
-    """The PBX lists it every hour, which is no reason to propose it again; a call is."""
+    """A list does not make a dismissed number a suggestion again; a call does."""
     know(pbx, {"101": "", "102": ""})
     dismiss(pbx, "101")
     know(pbx, {"101": "", "102": ""})
     assert listed(pbx) == ["102"]
     assert suggestions.count_suggestions(pbx) == 1
-    assert add(pbx) == ["102"], "all are those that are proposed"
+    assert add(pbx) == ["102"], "all means all suggestions"
     report_at(pbx, "101")
     assert listed(pbx) == ["101"]
 
 
-def test_what_the_pbx_lists_no_longer_is_forgotten(pbx: Pbx) -> None:
-    """Unless it had a call, or was dismissed and might come back."""
+def test_numbers_that_are_no_longer_listed_are_removed(pbx: Pbx) -> None:
+    """Unless they had a call, or were dismissed and may be listed again."""
     before = utc_now() - timedelta(hours=1)
     know(pbx, dict.fromkeys(("101", "102", "103", "104"), ""), before)
     report_at(pbx, "102")
@@ -135,7 +135,7 @@ def test_what_the_pbx_lists_no_longer_is_forgotten(pbx: Pbx) -> None:
 
 
 def test_all_are_added_with_their_names(pbx: Pbx, other_pbx: Pbx) -> None:
-    """However many there are; none of another PBX, and none twice."""
+    """All suggestions of this PBX are added, each once."""
     know(pbx, {str(number): f"Room {number}" for number in range(1000, 2200)})
     know(other_pbx, {"1000": ""})
     begin_write()
@@ -152,8 +152,8 @@ def test_all_are_added_with_their_names(pbx: Pbx, other_pbx: Pbx) -> None:
     assert listed(other_pbx) == ["1000"]
 
 
-def test_what_stands_for_all_extensions_is_none(pbx: Pbx) -> None:
-    """It is not proposed, whether it is reported or listed, nor added."""
+def test_the_sign_for_all_extensions_is_no_extension(pbx: Pbx) -> None:
+    """`*` is neither suggested nor added."""
     report_at(pbx, "*", "101")
     know(pbx, {"*": "", " 102": "", "102": ""})
     assert db.session.query(SeenExtension).count() == 2
@@ -167,8 +167,8 @@ def test_what_stands_for_all_extensions_is_none(pbx: Pbx) -> None:
     assert {one.number for one in pbxs_extensions.list_extensions(pbx)} == {"101", "102", "103"}
 
 
-def test_old_proposals_are_forgotten(pbx: Pbx) -> None:
-    """After the retention, by what was last heard of a number in either way."""
+def test_old_suggestions_are_removed(pbx: Pbx) -> None:
+    """After the retention period, counted from the last call or list with the number."""
     now = utc_now()
     old = now - timedelta(days=40)
     begin_write()
@@ -183,12 +183,12 @@ def test_old_proposals_are_forgotten(pbx: Pbx) -> None:
         db.session.add(SeenExtension(pbx_id=pbx.id, number=number, **row))
     db.session.commit()
     with write_transaction(db.engine) as connection:
-        forget(connection, now - timedelta(days=30))
+        purge_other_tables(connection, now - timedelta(days=30))
     assert sorted(listed(pbx)) == ["3", "4", "5"]
 
 
-def test_a_list_is_wanted_of_a_connector(pbx: Pbx) -> None:
-    """Without one there is nobody to ask; another host has listed nothing yet."""
+def test_a_list_is_requested_from_a_connector(pbx: Pbx) -> None:
+    """It fails without a connector; a new host resets the result of the last list."""
     with pytest.raises(NotFoundError):
         want_list(pbx)
     begin_write()

@@ -12,7 +12,7 @@ Start = Callable[..., CallEvents]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts Call Events, by default in the test's own folder."""
+    """Starts Call Events, by default in the test's folder."""
     started: list[CallEvents] = []
 
     def start(data_dir: Path = tmp_path, **options: object) -> CallEvents:
@@ -26,7 +26,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CallEvents]:
-    """Call Events, ready, for tests that leave it so."""
+    """Call Events, ready, shared by tests that leave it running."""
     program = CallEvents(tmp_path_factory.mktemp("data"))
     program.admin = program.wait_for_admin()
     program.wait_until_ready()

@@ -128,11 +128,11 @@ def test_all_secrets_are_renewed(pbx: Pbx, settings: Settings, tmp_path: Path) -
     settings.add_encryption_key()
     cipher.bound.reload()
     begin_write()
-    renewed = key_rotation.renew_batch(0)
+    renewed = key_rotation.reencrypt_hooks(0)
     db.session.commit()
     assert renewed is not None
     assert (renewed.count, renewed.unreadable, renewed.last_id) == (1, [], hook.id)
-    assert key_rotation.renew_batch(hook.id) is None
+    assert key_rotation.reencrypt_hooks(hook.id) is None
     assert [cipher.bound.decrypt(token) for token in tokens(hook)] == plain
     for token in tokens(hook):
         with pytest.raises(UnreadableError):
@@ -140,19 +140,19 @@ def test_all_secrets_are_renewed(pbx: Pbx, settings: Settings, tmp_path: Path) -
 
 
 def test_batches(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many hooks are renewed in several batches; those without secrets are passed over."""
-    monkeypatch.setattr(key_rotation, "BATCH", 2)
+    """Many hooks are renewed in several batches; those without secrets are skipped."""
+    monkeypatch.setattr(key_rotation, "BATCH_SIZE", 2)
     begin_write()
     hooks.create_hook(pbx, None, EventType.HANGUP, method=Method.GET, url="http://a/")
     ids = [create_secretive(pbx).id for _ in range(3)]
     begin_write()
-    first = key_rotation.renew_batch(0)
+    first = key_rotation.reencrypt_hooks(0)
     assert first is not None
     assert (first.count, first.last_id) == (2, ids[1])
-    second = key_rotation.renew_batch(first.last_id)
+    second = key_rotation.reencrypt_hooks(first.last_id)
     assert second is not None
     assert (second.count, second.last_id) == (1, ids[2])
-    assert key_rotation.renew_batch(second.last_id) is None
+    assert key_rotation.reencrypt_hooks(second.last_id) is None
 
 
 def test_unreadable_secrets_are_found_and_left_alone(pbx: Pbx) -> None:
@@ -164,7 +164,7 @@ def test_unreadable_secrets_are_found_and_left_alone(pbx: Pbx) -> None:
     before = tokens(bad)
     assert key_rotation.find_unreadable() == [bad.event_id]
     begin_write()
-    renewed = key_rotation.renew_batch(0)
+    renewed = key_rotation.reencrypt_hooks(0)
     db.session.commit()
     assert renewed is not None
     assert (renewed.count, renewed.unreadable) == (1, [bad.event_id])

@@ -1,4 +1,4 @@
-"""An Asterisk's Manager Interface on a socket."""
+"""A test server that speaks Asterisk's Manager Interface."""
 
 from hashlib import md5
 
@@ -9,17 +9,17 @@ CHALLENGE = "841415273"
 
 
 class AmiServer(PbxServer):
-    """Takes MD5 log-ins of `callevents`, and lists the channels that its stream speaks of."""
+    """Accepts MD5 logins of `callevents`, and lists the channels of its stream."""
 
     separator = b"\r\n\r\n"
     challenge = CHALLENGE
 
     def greet(self, client: Client) -> None:
-        """Say who we are."""
+        """Send the banner."""
         client.send(b"Asterisk Call Manager/9.0.0\r\n")
 
     def answer(self, client: Client, command: str) -> None:
-        """Do the action."""
+        """Execute the action."""
         asked = _read(command)
         action = getattr(self, f"_on_{asked['Action'].lower()}", None)
         assert action is not None, f"an action that no listener should ask for: {command}"
@@ -30,7 +30,7 @@ class AmiServer(PbxServer):
         return _read(part.decode().strip("\r\n"))
 
     def note(self, message: Message) -> None:
-        """Follow what channels run, what they run, and where they are bridged."""
+        """Track running channels, their applications and bridges."""
         uid = message.get("Uniqueid", "")
         kind = message.get("Event")
         if kind == "Newchannel":
@@ -101,7 +101,7 @@ class AmiServer(PbxServer):
         self._list_phones(client, asked, "DeviceStateChange", "DeviceStateListComplete")
 
     def _list_phones(self, client: Client, asked: Message, entry: str, end: str) -> None:
-        """List them as Asterisk does; say what it says to actions it does not have, or allow."""
+        """List them as Asterisk does, or respond with its error."""
         action = asked["Action"]
         if self.denies_lists or action not in self.phones:
             unknown = f"Invalid/unknown command: {action}. Use Action: ListCommands to show more."

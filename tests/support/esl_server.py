@@ -1,4 +1,4 @@
-"""A FreeSWITCH's event socket."""
+"""A test server that speaks FreeSWITCH's event socket."""
 
 import json
 import re
@@ -9,11 +9,11 @@ from tests.support.pbx_server import Client, PbxServer
 
 
 class EslServer(PbxServer):
-    """Takes a password, or a user with one, and lists the channels its stream speaks of."""
+    """Accepts a password, or user and password, and lists the channels of its stream."""
 
     separator = b"\n\n"
     username = ""
-    #: What is said to addresses that are not let in.
+    #: Rejection of addresses that are not allowed.
     rejects = False
 
     def greet(self, client: Client) -> None:
@@ -26,7 +26,7 @@ class EslServer(PbxServer):
             client.send(b"Content-Type: auth/request\n\n")
 
     def answer(self, client: Client, command: str) -> None:
-        """Do the command."""
+        """Execute the command."""
         word, _, rest = command.partition(" ")
         if word in {"auth", "userauth"}:
             self._log_in(client, command)
@@ -50,7 +50,7 @@ class EslServer(PbxServer):
         return {name: unquote(value) for name, _, value in pairs}
 
     def note(self, message: Message) -> None:
-        """Follow which channels run."""
+        """Track the running channels."""
         uid = message.get("Unique-ID", "")
         if message.get("Event-Name") == "CHANNEL_CREATE":
             self.running[uid] = {}
@@ -69,7 +69,7 @@ class EslServer(PbxServer):
             client.cut()
 
     def _list_users(self, client: Client) -> None:
-        """List the directory: lines of columns, the first of which names them."""
+        """List the directory: a header line and one line for each user."""
         self.interrupt(client)
         users = self.phones.get("list_users")
         if self.denies_lists:

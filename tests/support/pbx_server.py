@@ -1,4 +1,4 @@
-"""PBXs on sockets, as far as a listener sees them: who logs in hears what they say."""
+"""Base of the test servers: clients that log in receive the stream."""
 
 import contextlib
 import random
@@ -15,17 +15,17 @@ SECRET = "geheim & lang"
 
 
 class Client:
-    """One connection that a listener has made."""
+    """One connection of a listener."""
 
     def __init__(self, server: "PbxServer", link: socket.socket) -> None:
         self.server = server
         self.link = link
-        #: What the client has said, one command each.
+        #: Commands of the client.
         self.commands: list[str] = []
-        #: Whether it has logged in and asked for events.
+        #: True once it has logged in and subscribed to events.
         self.hears = False
         self.has_list = False
-        #: Whether it is not answered any more.
+        #: True if it no longer gets responses.
         self.is_deaf = False
 
     def send(self, data: bytes) -> None:
@@ -36,7 +36,7 @@ class Client:
             data = data[size:]
 
     def run(self) -> None:
-        """Serve the client until either side has enough."""
+        """Serve the client until one side disconnects."""
         received = b""
         with contextlib.suppress(OSError):
             self.server.greet(self)
@@ -50,7 +50,7 @@ class Client:
         self.hears = False
 
     def cut(self) -> None:
-        """End the connection without a word."""
+        """Close the connection."""
         self.hears = self.has_list = False
         with contextlib.suppress(OSError):
             self.link.shutdown(socket.SHUT_RDWR)
@@ -71,13 +71,13 @@ class PbxServer(ABC):
     ) -> None:
         self.secret = secret
         self.lists_calls = lists_calls
-        #: What is said of the phones there are, by what is asked; what is not here is not known.
+        #: Listed phones by command; other commands are unknown.
         self.phones: dict[str, list[Message]] = {}
-        #: Said in the middle of each list, to those who listen.
+        #: Events sent in the middle of each list.
         self.between: list[bytes] = []
-        #: Whether it ends the connection in the middle of a list.
+        #: True to disconnect in the middle of a list.
         self.cuts_lists = False
-        #: Why no list is given.
+        #: Error message instead of lists; empty to list.
         self.denies_lists = ""
         self.clients: list[Client] = []
         self.random = random.Random(7)
@@ -85,13 +85,13 @@ class PbxServer(ABC):
         self._tls = tls
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
-        #: While it is not, whoever connects is turned away at once.
+        #: False to close new connections at once.
         self.is_open = True
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
     def wait_for_listener(self, count: int = 1) -> Client:
-        """Wait until the client with that number has heard which calls run; return it."""
+        """Wait until this number of clients got the list of running calls; return the last one."""
         wait_until(
             lambda: [one for one in self.clients if one.has_list][count - 1 :],
             f"listener {count}",
@@ -99,17 +99,17 @@ class PbxServer(ABC):
         return self.clients[-1]
 
     def say(self, parts: Iterable[bytes]) -> None:
-        """Say these parts of a stream to those who listen; calls run on without them."""
+        """Send these parts of a stream to subscribed clients; calls go on without clients."""
         for part in parts:
             self.note(self.read(part))
             for client in self.clients:
                 if client.hears:
-                    # Who was killed may be gone without a word.
+                    # A killed client may be gone.
                     with contextlib.suppress(OSError):
                         client.send(part)
 
     def interrupt(self, client: Client) -> None:
-        """Say in the middle of a list what happens meanwhile, or end the connection."""
+        """Send events in the middle of a list, or disconnect."""
         if self.cuts_lists:
             client.cut()
         for part in self.between:
@@ -118,7 +118,7 @@ class PbxServer(ABC):
         self.between = []
 
     def cut(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         for client in self.clients:
             client.cut()
 
@@ -153,11 +153,11 @@ class PbxServer(ABC):
 
     @abstractmethod
     def greet(self, client: Client) -> None:
-        """Say what is said first."""
+        """Send the greeting."""
 
     @abstractmethod
     def answer(self, client: Client, command: str) -> None:
-        """Do what the client says."""
+        """Execute the client's command."""
 
     @abstractmethod
     def read(self, part: bytes) -> Message:
@@ -165,11 +165,11 @@ class PbxServer(ABC):
 
     @abstractmethod
     def note(self, message: Message) -> None:
-        """Note what the message says of the running calls."""
+        """Track the running calls by the message."""
 
 
 class Babbler:
-    """Something that is no PBX: it says what it is told to, to whoever connects."""
+    """A server that is no PBX: it sends fixed bytes to each client."""
 
     def __init__(self, words: bytes) -> None:
         self._words = words

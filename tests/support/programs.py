@@ -69,7 +69,7 @@ class Program:
 
     @property
     def output(self) -> str:
-        """All that it has written."""
+        """Its whole output."""
         return "\n".join(self.stdout + self.stderr)
 
     def wait_for_line(self, pattern: str) -> re.Match[str]:
@@ -93,11 +93,11 @@ class Program:
         return code
 
     def family(self) -> list[psutil.Process]:
-        """Return the processes that it has started, directly or not."""
+        """Return its child processes, including indirect ones."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def end(self) -> None:
-        """End it with all that it has started, whatever state it is in."""
+        """Kill it with all its children, in any state."""
         if self.process.poll() is None:
             family = self.family()
             self.process.terminate()
@@ -115,7 +115,7 @@ class Program:
 
 
 class CallEvents(Program):
-    """`python app.py` in a data folder and on a port of its own."""
+    """`python app.py` in a separate data folder and on a free port."""
 
     #: Name and password of the first admin, where a test has waited for them.
     admin: tuple[str, str]
@@ -148,7 +148,7 @@ class CallEvents(Program):
         return username, self.wait_for_line("^Password: (.+)$")[1]
 
     def wait_until_ready(self) -> None:
-        """Wait for the line that promises that it is ready."""
+        """Wait for the line that says that it is ready."""
         self.wait_for_line(f"^Call Events is ready at {re.escape(self.url)}$")
 
     def readyz(self) -> requests.Response:
@@ -156,7 +156,7 @@ class CallEvents(Program):
         return requests.get(f"{self.url}/readyz", timeout=DEADLINE_SECONDS)
 
     def is_ready(self) -> bool:
-        """Return whether it answers that it is ready."""
+        """Return True if it responds that it is ready."""
         try:
             return self.readyz().status_code == 200
         except requests.RequestException:
@@ -171,7 +171,7 @@ class CallEvents(Program):
         return None
 
     def get_child(self, name: str) -> psutil.Process:
-        """Return that process; wait for it if it is not there yet."""
+        """Return that process; wait until it exists."""
         wait_until(lambda: self.find_child(name), f"a process {name}")
         found = self.find_child(name)
         assert found is not None

@@ -1,4 +1,4 @@
-"""Tells notifications by e-mail, through the mail server of the setting CALLEVENTS_SMTP_URL."""
+"""Sends notifications by e-mail through the server of the setting CALLEVENTS_SMTP_URL."""
 
 import smtplib
 import ssl
@@ -16,20 +16,20 @@ PORTS = {"smtp": 25, "smtps": 465}
 
 
 def send_mail(notifications: Sequence[Notification], settings: Settings) -> None:
-    """Send one e-mail about all of the notifications; raises OSError or SMTPException."""
+    """Send one e-mail about all notifications; raises OSError or SMTPException."""
     message = compose(notifications, settings)
     url = urlsplit(settings.smtp_url)
     with _connect(url.scheme, url.hostname or "", url.port or PORTS[url.scheme]) as server:
         if url.username:
             if url.scheme == "smtp":
-                # Fails where the server has no TLS: the password is for it alone.
+                # Fails if the server has no TLS: the password must not be sent in plain text.
                 server.starttls(context=ssl.create_default_context())
             server.login(unquote(url.username), unquote(url.password or ""))
         server.send_message(message)
 
 
 def compose(notifications: Sequence[Notification], settings: Settings) -> EmailMessage:
-    """Return the e-mail."""
+    """Return the e-mail about the notifications."""
     message = EmailMessage()
     message["From"] = settings.mail_from
     message["To"] = ", ".join(settings.mail_to)
@@ -43,8 +43,8 @@ def compose(notifications: Sequence[Notification], settings: Settings) -> EmailM
 
 
 _ADVICE = (
-    "Nothing more is sent to these receivers until somebody resumes the requests, in the pages or\n"
-    "with: flask hooks resume EVENT_ID. What failed meanwhile can be sent again from the log."
+    "Suspended requests are not sent. Resume them on the web pages or with:\n"
+    "flask hooks resume EVENT_ID. Then resend failed deliveries from the delivery log."
 )
 
 
@@ -76,5 +76,5 @@ def _describe(facts: dict[str, Any], public_url: str) -> str:
 
 
 def _name(facts: dict[str, Any]) -> str:
-    whose = "all extensions" if facts["extension"] == "*" else facts["extension"]
-    return f"{facts['event_label']} of {whose}, {facts['pbx_name']}"
+    extensions = "all extensions" if facts["extension"] == "*" else facts["extension"]
+    return f"{facts['event_label']} of {extensions}, {facts['pbx_name']}"

@@ -1,4 +1,4 @@
-"""Sends queued notifications by e-mail or HTTP, and retries those that failed."""
+"""Sends queued notifications by e-mail and HTTP, and retries failed ones."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -14,21 +14,21 @@ from callevents.enums import Channel
 from callevents.operations.notify.email import send_mail
 from callevents.operations.notify.webhook import send_notification
 
-#: Who has claimed a notification sends it within this time; afterwards anybody may.
+#: After this time without a result another worker may claim the notification.
 LEASE = timedelta(minutes=2)
-#: So many notifications are told in one e-mail.
-BATCH = 50
-#: What is told by e-mail waits for so long, so that one tells of all that happen together.
-GATHER = timedelta(seconds=20)
-#: Waits after failed attempts; the last one repeats until the notification is removed with its age.
-WAITS = tuple(timedelta(seconds=n) for n in (10, 30, 60, 300, 900, 3600))
-NOT_CONFIGURED = "Nobody is to be told on this channel."
+#: Maximum number of notifications in one e-mail.
+BATCH_SIZE = 50
+#: An e-mail waits for this time, so that it covers all that happens together.
+MAIL_DELAY = timedelta(seconds=20)
+#: Delays after failed attempts; the last one repeats until retention removes the notification.
+RETRY_DELAYS = tuple(timedelta(seconds=n) for n in (10, 30, 60, 300, 900, 3600))
+NOT_CONFIGURED = "This channel is not configured."
 
-log = structlog.get_logger("callevents.upkeep")
+log = structlog.get_logger("callevents.operations")
 
 
 class NotificationSender:
-    """Sends what is due. Close it to stop."""
+    """Sends due notifications. Close it to stop."""
 
     def __init__(self, database: Engine, settings: Settings) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class NotificationSender:
         self._http_client = HttpClient(settings)
 
     def interrupt(self) -> None:
-        """End what is being sent by HTTP; it is sent again later."""
+        """Abort the current HTTP request; its notification is sent again later."""
         self._http_client.interrupt()
 
     def close(self) -> None:
@@ -44,40 +44,40 @@ class NotificationSender:
         self._http_client.close()
 
     def send_due(self, now: datetime | None = None) -> int:
-        """Send what is due now; return how many notifications were claimed."""
+        """Send due notifications; return the number claimed."""
         now = now or utc_now()
         count = 0
-        for channel, gather in ((Channel.MAIL, GATHER), (Channel.HTTP, timedelta())):
+        for channel, delay in ((Channel.MAIL, MAIL_DELAY), (Channel.HTTP, timedelta())):
             with write_transaction(self._database) as connection:
-                claimed = claim(connection, channel, now, gather)
+                claimed = claim_due(connection, channel, now, delay)
             count += len(claimed)
-            for group in _groups(channel, claimed):
+            for group in _group(channel, claimed):
                 self._send(channel, group, now)
         return count
 
     def _send(self, channel: Channel, group: Sequence[Notification], now: datetime) -> None:
-        error, waits = "", True
+        error, is_retryable = "", True
         try:
             if channel is Channel.MAIL and self._settings.smtp_url:
                 send_mail(group, self._settings)
             elif channel is Channel.HTTP and self._settings.notify_url:
                 send_notification(group, self._settings, self._http_client)
             else:
-                error, waits = NOT_CONFIGURED, False
-        except Exception as caught:  # noqa: BLE001  # whatever it is, the notification is sent again
+                error, is_retryable = NOT_CONFIGURED, False
+        except Exception as caught:  # noqa: BLE001  # whatever fails, the notification is retried
             error = str(caught) or type(caught).__name__
-            log.warning("notifications not sent yet", channel=channel, error=error)
+            log.warning("could not send notifications", channel=channel, error=error)
         with write_transaction(self._database) as connection:
-            if error and waits:
+            if error and is_retryable:
                 defer(connection, group, error, now)
             else:
-                note_sent(connection, group, error, now)
+                mark_sent(connection, group, error, now)
 
 
-def claim(
-    connection: Connection, channel: Channel, now: datetime, gather: timedelta
+def claim_due(
+    connection: Connection, channel: Channel, now: datetime, delay: timedelta
 ) -> Sequence[Notification]:
-    """Claim the due notifications of a channel once the first has waited for `gather`."""
+    """Claim the due notifications of a channel once the oldest has waited for `delay`."""
     due = (
         Notification.sent_at.is_(None),
         Notification.due_at <= now,
@@ -87,10 +87,10 @@ def claim(
         select(Notification.__table__)
         .where(*due)
         .order_by(Notification.due_at, Notification.id)
-        .limit(BATCH)
+        .limit(BATCH_SIZE)
         .with_for_update(skip_locked=True)
     ).all()
-    if not rows or min(row.created_at for row in rows) > now - gather:
+    if not rows or min(row.created_at for row in rows) > now - delay:
         return []
     connection.execute(
         update(Notification)
@@ -100,10 +100,10 @@ def claim(
     return [Notification(**(row._asdict() | {"attempts": row.attempts + 1})) for row in rows]
 
 
-def note_sent(
+def mark_sent(
     connection: Connection, notifications: Collection[Notification], error: str, now: datetime
 ) -> None:
-    """Note that these have been sent, or why they need not be."""
+    """Mark notifications as sent, or as final with an error."""
     connection.execute(
         update(Notification)
         .where(Notification.id.in_([notification.id for notification in notifications]))
@@ -114,9 +114,9 @@ def note_sent(
 def defer(
     connection: Connection, notifications: Collection[Notification], error: str, now: datetime
 ) -> None:
-    """Let these be tried again later."""
+    """Schedule the notifications for a retry."""
     for notification in notifications:
-        wait = WAITS[min(notification.attempts, len(WAITS)) - 1]
+        wait = RETRY_DELAYS[min(notification.attempts, len(RETRY_DELAYS)) - 1]
         connection.execute(
             update(Notification)
             .where(Notification.id == notification.id)
@@ -124,10 +124,8 @@ def defer(
         )
 
 
-def _groups(
-    channel: Channel, notifications: Sequence[Notification]
-) -> list[Sequence[Notification]]:
-    """Return what is sent together: one e-mail for all, one request for each."""
+def _group(channel: Channel, notifications: Sequence[Notification]) -> list[Sequence[Notification]]:
+    """Group notifications by message: one e-mail for all, one HTTP request for each."""
     if channel is Channel.MAIL:
         return [notifications] if notifications else []
     return [[notification] for notification in notifications]

@@ -1,4 +1,4 @@
-"""Tells a notification to a program, as a POST of JSON to the setting CALLEVENTS_NOTIFY_URL."""
+"""Sends a notification as a JSON POST to the URL of the setting CALLEVENTS_NOTIFY_URL."""
 
 import json
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from callevents.enums import Method
 
 
 class NotificationError(Exception):
-    """The notification was not taken; the text says why."""
+    """The receiver did not accept the notification; the text says why."""
 
 
 def send_notification(
     notifications: Sequence[Notification], settings: Settings, http_client: HttpClient
 ) -> None:
-    """Send each notification; raises NotificationError about the first that is not taken."""
+    """Send each notification; raises NotificationError for the first that is not accepted."""
     for notification in notifications:
-        answer = http_client.send(build_notification(notification, settings))
-        if not answer.is_success:
-            raise NotificationError(answer.error)
+        response = http_client.send(build_notification(notification, settings))
+        if not response.is_success:
+            raise NotificationError(response.error)
 
 
 def build_notification(notification: Notification, settings: Settings) -> Request:
-    """Return the request; its `id` is the same each time it is tried."""
+    """Return the HTTP request; the `id` in its body is the same in each attempt."""
     facts = {name: value for name, value in notification.facts.items() if name != "path"}
     if settings.public_url:
         facts["link"] = settings.public_url + notification.facts["path"]

@@ -1,4 +1,4 @@
-"""Call events that are not stored yet, in the order in which they happened."""
+"""Bounded buffer of call events that are not stored yet, in the order of their occurrence."""
 
 import math
 import threading
@@ -10,90 +10,93 @@ from callevents.vendors.tracking.events import TrackedEvent
 
 
 class Buffer:
-    """A bounded queue whose reader looks first and takes away what it has stored."""
+    """A bounded queue whose reader peeks, stores, and then removes what it stored."""
 
     def __init__(self, limit: int) -> None:
         self._limit: float = limit
         self._events: deque[TrackedEvent] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
-        self._takes_more = True
-        #: How many of the oldest may be stored, where the others are held back.
-        self._free: int | None = None
+        self._is_accepting = True
+        #: Number of the oldest events that may be stored while newer ones are withheld; else None.
+        self._releasable: int | None = None
 
     def __len__(self) -> int:
         return len(self._events)
 
     def put(self, events: Sequence[TrackedEvent]) -> None:
-        """Add the events; wait first while the buffer is full."""
+        """Append the events; block while the buffer is full."""
         if not events:
             return
         with self._changed:
             while len(self._events) >= self._limit:
                 self._changed.wait()
-            if self._takes_more:
+            if self._is_accepting:
                 self._events.extend(events)
             self._changed.notify_all()
 
-    def look(self, count: int) -> list[TrackedEvent]:
-        """Return the oldest events that are not held back; wait for one.
+    def peek(self, count: int) -> list[TrackedEvent]:
+        """Return up to `count` of the oldest available events; block until there is one.
 
-        None are left when it is closed and empty.
+        Returns an empty list when the buffer is closed and empty.
         """
         with self._changed:
-            while self._free == 0 or not (self._events or self._is_closed):
+            while self._releasable == 0 or not (self._events or self._is_closed):
                 self._changed.wait()
             return list(
-                islice(self._events, count if self._free is None else min(count, self._free))
+                islice(
+                    self._events,
+                    count if self._releasable is None else min(count, self._releasable),
+                )
             )
 
-    def take_away(self, count: int) -> None:
-        """Forget the oldest events."""
+    def remove(self, count: int) -> None:
+        """Remove the `count` oldest events, after they were stored."""
         with self._changed:
             for _ in range(count):
                 self._events.popleft()
-            if self._free is not None:
-                self._free -= count
+            if self._releasable is not None:
+                self._releasable -= count
             self._changed.notify_all()
 
-    def hold(self) -> None:
-        """Hold back what is added from now on, until it is known whether it is to be stored.
+    def withhold(self) -> None:
+        """Withhold events added from now on, until the lease is renewed or lost.
 
-        Not once all is to be taken: nobody would give it out.
+        Does nothing after `remove_limits`: nothing would release them any more.
         """
         with self._changed:
-            if self._free is None and not math.isinf(self._limit):
-                self._free = len(self._events)
+            if self._releasable is None and not math.isinf(self._limit):
+                self._releasable = len(self._events)
 
     def release(self) -> None:
-        """Give out what was held back."""
+        """Make the withheld events available."""
         with self._changed:
-            self._free = None
+            self._releasable = None
             self._changed.notify_all()
 
-    def drop_held(self) -> int:
-        """Forget what was held back and what comes; return how much was held back."""
+    def drop_withheld(self) -> int:
+        """Drop the withheld events and all later ones; return the number withheld."""
         with self._changed:
-            self._takes_more = False
-            held = 0 if self._free is None else len(self._events) - self._free
-            for _ in range(held):
+            self._is_accepting = False
+            withheld = 0 if self._releasable is None else len(self._events) - self._releasable
+            for _ in range(withheld):
                 self._events.pop()
-            self._free = None
+            self._releasable = None
             self._changed.notify_all()
-            return held
+            return withheld
 
-    def take_all(self) -> None:
-        """Have no limit and hold back nothing any more: all is about to end.
+    def remove_limits(self) -> None:
+        """Accept any number of events and withhold none, because the follower stops.
 
-        Neither who adds nor who stores must wait.
+        Neither the reader nor the writer may block then.
         """
         with self._changed:
             self._limit = math.inf
-            self._free = None
+            self._releasable = None
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Note that nothing will be added any more."""
+        """Mark the buffer as closed: no more events are added."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

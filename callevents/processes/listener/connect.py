@@ -1,4 +1,4 @@
-"""The connection to a PBX: opened with a check of the address and of the certificate."""
+"""Opens the connection to a PBX, and checks its address and certificate."""
 
 import socket
 import ssl
@@ -12,9 +12,9 @@ from callevents.config.settings import Settings
 from callevents.delivery.http.address_check import AddressRefusedError, check_address
 from callevents.vendors.tracking.session import SessionError
 
-CONNECT_SECONDS = 5.0
-#: PBXs stand in private networks, or beside us. What is left out, such as link-local addresses
-#: with a cloud's secrets, is no PBX.
+CONNECT_TIMEOUT_SECONDS = 5.0
+#: PBXs are in private networks or on this host. Not allowed: for example link-local addresses,
+#: where clouds serve secrets.
 PBX_NETWORKS: tuple[Network, ...] = tuple(
     map(
         ip_network,
@@ -31,8 +31,8 @@ PBX_NETWORKS: tuple[Network, ...] = tuple(
 )
 
 
-def open_link(host: str, port: int, *, uses_tls: bool, settings: Settings) -> socket.socket:
-    """Return a connection; raises SessionError with a sentence."""
+def open_connection(host: str, port: int, *, uses_tls: bool, settings: Settings) -> socket.socket:
+    """Return a connected socket; raises SessionError with a message for users."""
     sock = _connect(host, port, (*PBX_NETWORKS, *settings.allowed_networks))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return _encrypt(sock, host, settings) if uses_tls else sock
@@ -40,18 +40,18 @@ def open_link(host: str, port: int, *, uses_tls: bool, settings: Settings) -> so
 
 def _connect(host: str, port: int, allowed: Iterable[Network]) -> socket.socket:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise SessionError(f"The name {host} has no address. Check the host.") from None
+        raise SessionError(f"Cannot resolve the host name {host}. Check the host.") from None
     reason = ""
-    for address in dict.fromkeys(str(info[4][0]) for info in found):
+    for address in dict.fromkeys(str(info[4][0]) for info in addresses):
         try:
             check_address(address, allowed)
-            return socket.create_connection((address, port), CONNECT_SECONDS)
+            return socket.create_connection((address, port), CONNECT_TIMEOUT_SECONDS)
         except AddressRefusedError as error:
             reason = str(error)
         except OSError as error:
-            reason = f"{host}, port {port}, cannot be reached: {_words(error)}."
+            reason = f"Cannot connect to {host}, port {port}: {_describe(error)}."
     raise SessionError(reason)
 
 
@@ -60,18 +60,18 @@ def _encrypt(sock: socket.socket, host: str, settings: Settings) -> socket.socke
     try:
         return context.wrap_socket(sock, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
-        reason = f"its certificate is not trusted ({error.verify_message})"
+        reason = f"the certificate is not trusted ({error.verify_message})"
     except TimeoutError:
-        reason = "it did not answer in time"
+        reason = "timed out"
     except OSError as error:
-        reason = f"it may not speak TLS at this port ({_words(error)})"
+        reason = f"the port may not use TLS ({_describe(error)})"
     sock.close()
-    raise SessionError(f"No TLS with {host}: {reason}.")
+    raise SessionError(f"TLS connection to {host} failed: {reason}.")
 
 
-def _words(error: OSError) -> str:
+def _describe(error: OSError) -> str:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timed out"
     if isinstance(error, ssl.SSLError):
         return (error.reason or "error").replace("_", " ").lower()
     return (error.strerror or str(error)).lower()

@@ -1,4 +1,4 @@
-"""Asks a PBX for its extensions, now and then, and proposes them."""
+"""Discovers the extensions of a PBX periodically, and stores them as suggestions."""
 
 import time
 from dataclasses import dataclass
@@ -15,81 +15,84 @@ from callevents.processes.listener.target import Target
 from callevents.vendors.tracking.extension_list import MAX_LISTED
 from callevents.vendors.tracking.session import Session
 
-#: How often a PBX is asked while it is listened to.
-ASK_SECONDS = 3600.0
-#: A PBX whose connection broke while it listed is let alone: the list may have been the reason.
-REST_SECONDS = 600.0
+#: Interval between requests for the extension list.
+REQUEST_INTERVAL_SECONDS = 3600.0
+#: Delay after the connection broke during a list: the list may have been the reason.
+RETRY_AFTER_BREAK_SECONDS = 600.0
 
 log = structlog.get_logger("callevents.listener")
 
 
 @dataclass
 class Discovered:
-    """What a PBX lists: what looks like extensions."""
+    """The list of a PBX, reduced to numbers that look like extensions."""
 
     listed: list[Suggestion]
     notice: str
     is_whole: bool
     at: datetime
-    #: How many of them are proposed by now.
+    #: Number stored as suggestions so far.
     stored: int = 0
     is_stored: bool = False
 
 
 class Discovery:
-    """When to ask, and what came of it; a thread reads, another one wants and takes."""
+    """Schedule of list requests and the latest list.
+
+    The reading thread polls; the listener's thread requests, and stores the result.
+    """
 
     def __init__(self, pattern: str, wanted_at: datetime | None) -> None:
         self._pattern = pattern
-        self._ask_at = 0.0
+        self._request_at = 0.0
         self._wanted_at = wanted_at
-        #: What has not been stored yet.
+        #: The list that is not stored completely yet.
         self.discovered: Discovered | None = None
 
-    def want(self, at: datetime | None) -> None:
-        """Ask soon, if this was not wanted before."""
+    def request(self, at: datetime | None) -> None:
+        """Request the list soon, unless this request (identified by its time) is known already."""
         if at is not None and at != self._wanted_at:
-            self._wanted_at, self._ask_at = at, 0.0
+            self._wanted_at, self._request_at = at, 0.0
 
-    def go_on(self, session: Session) -> None:
-        """Ask if it is time to; look whether all has come that was asked for."""
-        if session.is_ready and time.monotonic() >= self._ask_at:
-            self._ask_at = time.monotonic() + ASK_SECONDS
+    def poll(self, session: Session) -> None:
+        """Request the list if it is due; take it over once it is complete."""
+        if session.is_ready and time.monotonic() >= self._request_at:
+            self._request_at = time.monotonic() + REQUEST_INTERVAL_SECONDS
             session.ask_extensions()
         listing = session.extensions.take()
         if listing is None:
             return
-        found = choose(listing.listed, self._pattern)
+        suggestions = choose(listing.listed, self._pattern)
         notice = session.explain_refusal(listing.refusal) if listing.refusal else ""
         if listing.left_out:
             notice = (
-                f"The PBX lists {listing.left_out:,} more phones than the {MAX_LISTED:,} that are "
-                "looked at. Add the others by hand or by command."
+                f"The PBX lists {listing.left_out:,} more phones than the maximum of "
+                f"{MAX_LISTED:,}. Add the others on the page or by command."
             )
-        self.discovered = Discovered(found, notice, listing.is_whole, utc_now())
+        self.discovered = Discovered(suggestions, notice, listing.is_whole, utc_now())
 
-    def interrupted(self, session: Session) -> None:
-        """Ask again after the next log-in."""
-        rest = REST_SECONDS if session.extensions.is_waiting else 0.0
-        self._ask_at = time.monotonic() + rest
+    def on_disconnect(self, session: Session) -> None:
+        """Request the list again after the next login."""
+        delay = RETRY_AFTER_BREAK_SECONDS if session.extensions.is_waiting else 0.0
+        self._request_at = time.monotonic() + delay
 
 
-def store_next(target: Target, discovered: Discovered) -> None:
-    """Propose the next part of what was learned, in a transaction that holds up nobody."""
+def store_next_batch(target: Target, discovered: Discovered) -> None:
+    """Store the next batch as suggestions, in a short transaction."""
     part = discovered.listed[discovered.stored : discovered.stored + BATCH]
     is_last = discovered.stored + len(part) == len(discovered.listed)
     begin_write()
     note_listed(target.pbx, part, discovered.at)
     if is_last:
-        _note_end(target, discovered)
+        _finish(target, discovered)
     db.session.commit()
     discovered.stored += len(part)
     discovered.is_stored = is_last
     if is_last:
-        log.info("the PBX has listed its extensions", pbx=target.pbx.slug, n=discovered.stored)
+        log.info("extensions discovered", pbx=target.pbx.slug, n=discovered.stored)
 
 
-def _note_end(target: Target, discovered: Discovered) -> None:
+def _finish(target: Target, discovered: Discovered) -> None:
     if discovered.is_whole:
         forget_unlisted(target.pbx, discovered.at)
     db.session.execute(

@@ -1,4 +1,4 @@
-"""Follows one PBX: connects, reads, and hands the events on to be stored."""
+"""Follows one PBX: connects, reads its messages, and passes the call events to the writer."""
 
 import math
 import threading
@@ -16,12 +16,12 @@ from callevents.enums import ConnectorState
 from callevents.extensions import app_state, db
 from callevents.processes.listener.backoff import Backoff
 from callevents.processes.listener.buffer import Buffer
-from callevents.processes.listener.connect import open_link
+from callevents.processes.listener.connect import open_connection
 from callevents.processes.listener.discovery import Discovery
-from callevents.processes.listener.io_loop import converse
-from callevents.processes.listener.lease import Status
+from callevents.processes.listener.io_loop import iter_received
+from callevents.processes.listener.lease import ConnectionStatus
 from callevents.processes.listener.restore import load_restored_legs
-from callevents.processes.listener.target import UNREADABLE, Target
+from callevents.processes.listener.target import NO_KEY, Target
 from callevents.processes.listener.writer import EventWriter
 from callevents.vendors.sources import SOURCES
 from callevents.vendors.tracking.extension_set import ExtensionSet
@@ -30,34 +30,34 @@ from callevents.vendors.tracking.session import RefusedError, Session, SessionEr
 
 
 class PbxClock:
-    """Reads times from messages, and goes by the difference to our clock where there is none."""
+    """Reads the time of each message; without one, estimates it from the last clock offset."""
 
     def __init__(self, name: str, units_per_second: int) -> None:
         self._name = name
         self._units_per_second = units_per_second
-        self._ahead = timedelta()
+        self._offset = timedelta()
 
     def read(self, message: Message) -> datetime:
-        """Return when the message was made."""
+        """Return the time of the message in UTC."""
         now = utc_now()
         moment = moment_of(message, self._name, self._units_per_second)
         if moment is None:
-            return to_milliseconds(now + self._ahead)
-        self._ahead = moment - now
+            return to_milliseconds(now + self._offset)
+        self._offset = moment - now
         return moment
 
 
-RESTORE_PAUSE_SECONDS = 1.0
+RESTORE_RETRY_SECONDS = 1.0
 
 log = structlog.get_logger("callevents.listener")
 
 
 class Follower:
-    """Two threads: one reads on while the other stores."""
+    """Two threads for one PBX: one reads while the other stores."""
 
     def __init__(self, app: Flask, target: Target, extensions: ExtensionSet) -> None:
         self.target = target
-        self.status = Status()
+        self.status = ConnectionStatus()
         self._app = app
         self._settings = app_state(app).settings
         self._source = SOURCES[target.kind.value]
@@ -67,11 +67,11 @@ class Follower:
         self._writer = EventWriter(app, target.pbx, self._buffer)
         self.discovery = Discovery(target.extension_pattern, target.list_wanted_at)
         self._stopping = threading.Event()
-        #: On the monotonic clock: after this, another listener may lead.
-        self._lead_until = math.inf
+        #: On the monotonic clock: end of the lease; another listener may then acquire it.
+        self._lease_until = math.inf
         self._session: Session | None = None
-        #: What could not be read on earlier connections.
-        self._broken_before = 0
+        #: Malformed messages on earlier connections.
+        self._broken_earlier = 0
         name = target.pbx.slug
         self._threads = [
             threading.Thread(target=self._listen, name=f"listen to {name}", daemon=True),
@@ -79,62 +79,62 @@ class Follower:
         ]
 
     def start(self) -> None:
-        """Begin."""
+        """Start both threads."""
         for thread in self._threads:
             thread.start()
 
-    def lead_until(self, moment: float) -> None:
-        """Note that no other listener leads until this moment of the monotonic clock."""
-        self._lead_until = moment
+    def extend_lease(self, moment: float) -> None:
+        """Set the end of the lease, on the monotonic clock, and release withheld events."""
+        self._lease_until = moment
         self._buffer.release()
 
-    def lose_lead(self) -> None:
-        """End, because another listener leads since this process was paused.
+    def lose_lease(self) -> None:
+        """Stop, because another listener acquired the lease while this process was suspended.
 
-        What was read since then is not stored: the other one has heard it too.
+        Events read since the lease expired are dropped: the other listener receives them too.
         """
         self._stopping.set()
-        dropped = self._buffer.drop_held()
-        log.warning("another listener leads", pbx=self.target.pbx.slug, dropped=dropped)
+        dropped = self._buffer.drop_withheld()
+        log.warning("another listener holds the lease", pbx=self.target.pbx.slug, dropped=dropped)
         self.request_stop()
 
     def request_stop(self) -> None:
-        """Read no more, store what has been read, and end."""
+        """Stop reading, store the buffered events, and end."""
         self._stopping.set()
-        self._writer.give_up_after(self._settings.shutdown_seconds)
-        self._buffer.take_all()
+        self._writer.set_deadline(self._settings.shutdown_seconds)
+        self._buffer.remove_limits()
 
     def join(self, seconds: float) -> None:
-        """Wait until it has ended."""
+        """Wait up to `seconds` until both threads have ended."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still reads or stores."""
+        """True while one of the threads runs."""
         return any(thread.is_alive() for thread in self._threads)
 
     @property
     def has_failed(self) -> bool:
-        """Whether a part of it has ended that should not have, and a new one is needed."""
+        """True if a thread has ended unexpectedly and the follower must be replaced."""
         return not all(thread.is_alive() for thread in self._threads)
 
     @property
     def waiting(self) -> int:
-        """How many events are not stored yet."""
+        """Number of events that are not stored yet."""
         return len(self._buffer)
 
     def set_extensions(self, extensions: ExtensionSet) -> None:
-        """Take what counts as an extension from now on."""
+        """Replace the set of numbers that count as extensions."""
         self._tracker.extensions = extensions
 
-    def take_status(self) -> Status:
-        """Return how it goes, with what is counted elsewhere."""
+    def collect_status(self) -> ConnectionStatus:
+        """Return the status with the counters of tracker, session and writer."""
         status = self.status
         status.messages = self._tracker.counts.messages
-        broken = self._broken_before + (self._session.broken if self._session else 0)
-        status.skipped = self._tracker.counts.broken + broken + self._writer.refused
+        broken = self._broken_earlier + (self._session.broken if self._session else 0)
+        status.skipped = self._tracker.counts.broken + broken + self._writer.rejected
         status.events = self._writer.stored
         status.dropped_legs = self._tracker.dropped
         return status
@@ -147,88 +147,92 @@ class Follower:
             self._buffer.close()
 
     def _keep_connected(self) -> None:
-        """Connect again and again until we are to stop."""
+        """Connect, and reconnect with backoff, until stopped."""
         backoff = Backoff(self._settings.listen_backoff_max_seconds)
         while not self._stopping.is_set():
             try:
                 self._connect(backoff)
             except SessionError as error:
-                self._fail(str(error))
-                self._stopping.wait(backoff.take(is_refused=error.is_refused))
-            except Exception as error:  # the PBX has to be listened to
-                log.error("listening failed", pbx=self.target.pbx.slug, exc_info=error)
-                self._fail(f"Listening failed in an unforeseen way: {type(error).__name__}.")
-                self._stopping.wait(backoff.take())
+                self._record_failure(str(error))
+                self._stopping.wait(backoff.next_delay(is_refused=error.is_refused))
+            except Exception as error:  # the PBX must be followed on
+                log.error(
+                    "unexpected error",
+                    pbx=self.target.pbx.slug,
+                    exc_info=error,
+                )
+                self._record_failure(
+                    f"Unexpected error: {type(error).__name__}. See the listener's log."
+                )
+                self._stopping.wait(backoff.next_delay())
 
     def _restore(self) -> None:
-        """Learn which calls were followed before, whoever did it."""
+        """Restore the calls that an earlier listener tracked from their stored events."""
         while not self._stopping.is_set():
             try:
                 with self._app.app_context():
                     self._tracker.restore(load_restored_legs(self.target.pbx.id))
                     db.session.rollback()
             except SQLAlchemyError as error:
-                log.error("the database does not answer", error=str(error))
-                self._stopping.wait(RESTORE_PAUSE_SECONDS)
+                log.error("database unavailable", error=str(error))
+                self._stopping.wait(RESTORE_RETRY_SECONDS)
             else:
                 return
 
     def _connect(self, backoff: Backoff) -> None:
         target = self.target
         if target.secret is None:
-            raise RefusedError(UNREADABLE)
+            raise RefusedError(NO_KEY)
         self.status.state = ConnectorState.CONNECTING
-        link = open_link(
+        connection = open_connection(
             target.host, target.port, uses_tls=target.uses_tls, settings=self._settings
         )
         session = self._session = self._source.make_session(
             username=target.username, secret=target.secret, is_encrypted=target.uses_tls
         )
-        with closing(link):
+        with closing(connection):
             try:
-                self._converse(link, session, backoff)
+                self._run_session(connection, session, backoff)
             except OSError as error:
                 words = error.strerror or str(error)
-                raise SessionError(f"The connection broke off: {words.lower()}.") from None
+                raise SessionError(f"The connection broke: {words.lower()}.") from None
             finally:
-                self._broken_before, self._session = self._broken_before + session.broken, None
+                self._broken_earlier, self._session = self._broken_earlier + session.broken, None
                 self.status.connected_since = None
                 self._tracker.interrupted()
-                self.discovery.interrupted(session)
+                self.discovery.on_disconnect(session)
 
-    def _converse(self, link: socket, session: Session, backoff: Backoff) -> None:
-        """Listen until we stop; raises SessionError and OSError."""
+    def _run_session(self, connection: socket, session: Session, backoff: Backoff) -> None:
+        """Run one session until stopped; raises SessionError and OSError."""
         heartbeat = self._settings.listen_heartbeat_seconds
-        for data in converse(link, session, heartbeat, self._stopping):
+        for data in iter_received(connection, session, heartbeat, self._stopping):
             if data:
-                self._take(session, data)
-            self.discovery.go_on(session)
+                self._process_data(session, data)
+            self.discovery.poll(session)
             if session.is_ready and self.status.connected_since is None:
                 backoff.reset()
-                self._note_connected()
+                self._record_connected()
             if session.notice and session.notice != self.status.last_error:
-                self._note_error(session.notice)
+                self._record_error(session.notice)
 
-    def _take(self, session: Session, data: bytes) -> None:
+    def _process_data(self, session: Session, data: bytes) -> None:
         self.status.last_message_at = utc_now()
         for message in session.receive(data):
             events = self._tracker.feed(message, self._clock.read(message))
-            if events and time.monotonic() > self._lead_until:
-                # This process was paused, or the database was away.
-                self._buffer.hold()
+            if events and time.monotonic() > self._lease_until:
+                # The lease has expired: this process was suspended, or the database unavailable.
+                self._buffer.withhold()
             self._buffer.put(events)
 
-    def _note_connected(self) -> None:
+    def _record_connected(self) -> None:
         self.status.state = ConnectorState.CONNECTED
         self.status.connected_since = utc_now()
         log.info("connected to the PBX", pbx=self.target.pbx.slug)
 
-    def _fail(self, sentence: str) -> None:
+    def _record_failure(self, reason: str) -> None:
         self.status.state = ConnectorState.PAUSING
-        self._note_error(sentence)
+        self._record_error(reason)
 
-    def _note_error(self, sentence: str) -> None:
-        self.status.last_error, self.status.last_error_at = sentence, utc_now()
-        log.warning(
-            "the PBX is not listened to as it should be", pbx=self.target.pbx.slug, error=sentence
-        )
+    def _record_error(self, reason: str) -> None:
+        self.status.last_error, self.status.last_error_at = reason, utc_now()
+        log.warning("PBX connection problem", pbx=self.target.pbx.slug, error=reason)

@@ -1,4 +1,4 @@
-"""Reads from a PBX and answers it, and watches the time."""
+"""I/O loop of one PBX connection: reads, writes, and watches timeouts."""
 
 import threading
 import time
@@ -7,83 +7,85 @@ from socket import socket
 
 from callevents.vendors.tracking.session import Session, SessionError
 
-#: How long the PBX may take from the connection to the end of the log-in.
-LOGIN_SECONDS = 10.0
+#: Time from the connection to the end of the login.
+LOGIN_TIMEOUT_SECONDS = 10.0
 READ_BYTES = 64 * 1024
-#: How often to look whether to stop, or to ask for a sign of life.
-READ_SECONDS = 0.25
+#: Interval in which stopping and timeouts are checked.
+POLL_SECONDS = 0.25
 
 
-def converse(
-    link: socket, session: Session, heartbeat_seconds: float, stopping: threading.Event
+def iter_received(
+    connection: socket, session: Session, heartbeat_seconds: float, stopping: threading.Event
 ) -> Iterator[bytes]:
-    """Give what comes, for the session to receive, and send what it says, until we are to stop.
+    """Yield received bytes, and send the session's outgoing bytes, until `stopping` is set.
 
-    Nothing is given too, now and then: while the PBX is silent.
+    Yields empty bytes while the PBX sends nothing, every POLL_SECONDS.
 
-    Raises SessionError when the PBX ends it or gives no sign of life, and OSError.
+    Raises SessionError if the PBX closes the connection or stops responding, and OSError.
     """
-    watch = Watch(session, heartbeat_seconds)
-    link.settimeout(READ_SECONDS)
+    monitor = TimeoutMonitor(session, heartbeat_seconds)
+    connection.settimeout(POLL_SECONDS)
     while not stopping.is_set():
         if outgoing := session.take_outgoing():
-            link.sendall(outgoing)
+            connection.sendall(outgoing)
         try:
-            data = link.recv(READ_BYTES)
+            data = connection.recv(READ_BYTES)
         except TimeoutError:
-            watch.note_silence()
+            monitor.on_idle()
             yield b""
             continue
         if not data:
-            raise SessionError(watch.explain_end())
-        watch.note_sound()
+            raise SessionError(monitor.explain_close())
+        monitor.on_data()
         yield data
 
 
-class Watch:
-    """Watches the time: the log-in must end, and a silent PBX must give a sign of life."""
+class TimeoutMonitor:
+    """Enforces the login timeout, and pings an idle PBX."""
 
     def __init__(self, session: Session, heartbeat_seconds: float) -> None:
         self._session = session
-        self._heartbeat = heartbeat_seconds
-        self._began_at = self._heard_at = time.monotonic()
-        self._has_said_anything = False
-        self._has_asked = False
+        self._heartbeat_seconds = heartbeat_seconds
+        self._started_at = self._last_data_at = time.monotonic()
+        self._has_received = False
+        self._has_pinged = False
 
-    def note_sound(self) -> None:
-        """Note that the PBX has said something."""
-        self._heard_at = time.monotonic()
-        self._has_said_anything, self._has_asked = True, False
+    def on_data(self) -> None:
+        """Record that data was received."""
+        self._last_data_at = time.monotonic()
+        self._has_received, self._has_pinged = True, False
 
-    def note_silence(self) -> None:
-        """Ask for a sign of life when it is time to; raises SessionError when none came."""
+    def on_idle(self) -> None:
+        """Ping an idle PBX; raises SessionError if the login or the reply to a ping timed out."""
         now = time.monotonic()
         if not self._session.is_ready:
-            if now - self._began_at > LOGIN_SECONDS:
+            if now - self._started_at > LOGIN_TIMEOUT_SECONDS:
                 raise SessionError(self._explain_no_login())
             return
-        silence = now - self._heard_at
-        if silence > 2 * self._heartbeat:
-            raise SessionError(f"The PBX has given no sign of life for {silence:.0f} seconds.")
-        if silence > self._heartbeat and not self._has_asked:
+        idle = now - self._last_data_at
+        if idle > 2 * self._heartbeat_seconds:
+            raise SessionError(f"The PBX has not responded for {idle:.0f} seconds.")
+        if idle > self._heartbeat_seconds and not self._has_pinged:
             self._session.ping()
-            self._has_asked = True
+            self._has_pinged = True
 
-    def explain_end(self) -> str:
-        """Return a sentence for a connection that the other side has closed."""
+    def explain_close(self) -> str:
+        """Return the error message for a connection that the PBX closed."""
         if self._session.is_ready:
-            return "The PBX has closed the connection."
-        if not self._has_said_anything:
+            return "The PBX closed the connection."
+        if not self._has_received:
             return (
-                f"The other side closed the connection at once, as a PBX does that does not let "
-                f"our address in, and as one that expects {'no ' * self._session.is_encrypted}TLS."
+                "The PBX closed the connection immediately. Check that it allows this host's IP "
+                f"address and whether it expects {'no ' * self._session.is_encrypted}TLS."
             )
-        return "The PBX has closed the connection before the end of the log-in."
+        return "The PBX closed the connection during the login."
 
     def _explain_no_login(self) -> str:
-        if self._has_said_anything:
-            return f"The PBX did not answer to the log-in within {LOGIN_SECONDS:.0f} seconds."
+        if self._has_received:
+            return (
+                f"The PBX did not respond to the login within {LOGIN_TIMEOUT_SECONDS:.0f} seconds."
+            )
         return (
-            f"Nothing was said within {LOGIN_SECONDS:.0f} seconds where an {self._session.label} "
-            "begins to speak. If TLS is expected there, switch it on."
+            f"No greeting within {LOGIN_TIMEOUT_SECONDS:.0f} seconds. Check that this port is the "
+            f"{self._session.label}. If the PBX expects TLS, enable it."
         )

@@ -1,23 +1,22 @@
-"""Which listener leads at which PBX: a lease in the database."""
+"""Leases in the database: each PBX is followed by the listener that holds its lease."""
 
-import os
-import socket
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select, update
 
-from callevents.db.models import Connector, Pbx, new_id
+from callevents.db.models import Connector, Pbx
 from callevents.enums import ConnectorState
 from callevents.extensions import db
+from callevents.operations.heartbeat import InstanceId
 from callevents.processes.listener.target import Target
 
 
 @dataclass(kw_only=True)
-class Status:
-    """The present state, and counts since the follower began."""
+class ConnectionStatus:
+    """Connection status of one PBX, with counters since the follower started."""
 
     state: ConnectorState = ConnectorState.CONNECTING
     connected_since: datetime | None = None
@@ -30,58 +29,53 @@ class Status:
     last_error_at: datetime | None = None
 
 
-#: What is counted on in the database.
-COUNTS = ("messages", "events", "skipped", "dropped_legs")
-
-
-@dataclass(frozen=True)
-class InstanceId:
-    """This listener, as others see it."""
-
-    id: str = field(default_factory=new_id)
-    name: str = field(
-        default_factory=lambda: f"{socket.gethostname()[:280]}, process {os.getpid()}"
-    )
+#: Counters whose increase is added to the database.
+COUNTERS = ("messages", "events", "skipped", "dropped_legs")
 
 
 def list_enabled() -> Sequence[tuple[Connector, Pbx]]:
-    """Return all connectors that are to be listened to."""
+    """Return all enabled connectors with their PBXs."""
     rows = db.session.execute(
         select(Connector, Pbx).join(Pbx).where(Connector.enabled).order_by(Pbx.id)
     )
     return [(connector, pbx) for connector, pbx in rows]
 
 
-def is_free(connector: Connector, now: datetime) -> bool:
-    """Tell whether nobody leads there."""
+def is_lease_free(connector: Connector, now: datetime) -> bool:
+    """Return True if no listener holds the connector's lease."""
     return connector.leader_until is None or connector.leader_until < now
 
 
-def take_lead(
+def acquire_lease(
     pbx_ids: Collection[int], instance: InstanceId, now: datetime, lease: timedelta
 ) -> set[int]:
-    """Lead, or lead on, at those PBXs where nobody else does; return where that is."""
+    """Acquire or renew the leases that no other listener holds; return the PBX ids held."""
     mine_or_free = or_(
         Connector.leader_id == instance.id,
         Connector.leader_until.is_(None),
         Connector.leader_until < now,
     )
-    taken = db.session.scalars(
+    acquired = db.session.scalars(
         update(Connector)
         .where(Connector.pbx_id.in_(sorted(pbx_ids)), Connector.enabled, mine_or_free)
         .values(leader_id=instance.id, leader_name=instance.name, leader_until=now + lease)
         .returning(Connector.pbx_id)
         .execution_options(synchronize_session=False)
     )
-    return set(taken)
+    return set(acquired)
 
 
-def write_status(
-    target: Target, instance: InstanceId, status: Status, waiting: int, counted: dict[str, int]
+def update_status(
+    target: Target,
+    instance: InstanceId,
+    status: ConnectionStatus,
+    waiting: int,
+    counted: dict[str, int],
 ) -> None:
-    """Write down how it goes where we lead, adding to the counts what came since.
+    """Store the status of a PBX whose lease we hold, and add the counters' increase.
 
-    Unless an admin has changed the connector meanwhile: how it went before is of no interest.
+    `counted` is what was stored last. Does nothing if an admin has changed the connector
+    meanwhile: the status then belongs to the old configuration.
     """
     values: dict[str, Any] = {
         "state": status.state,
@@ -89,7 +83,7 @@ def write_status(
         "last_message_at": status.last_message_at or Connector.last_message_at,
         "waiting": waiting,
     }
-    for name in COUNTS:
+    for name in COUNTERS:
         values[name] = getattr(Connector, name) + getattr(status, name) - counted.get(name, 0)
     if status.last_error_at is not None:
         values |= {"last_error": status.last_error, "last_error_at": status.last_error_at}
@@ -105,8 +99,8 @@ def write_status(
     )
 
 
-def let_go(pbx_ids: Collection[int], instance: InstanceId) -> None:
-    """Let another listener lead at once."""
+def release_lease(pbx_ids: Collection[int], instance: InstanceId) -> None:
+    """Release the leases, so that another listener can acquire them at once."""
     db.session.execute(
         update(Connector)
         .where(Connector.pbx_id.in_(sorted(pbx_ids)), Connector.leader_id == instance.id)

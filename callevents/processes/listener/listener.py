@@ -1,4 +1,4 @@
-"""Looks which PBXs are to be listened to, leads where nobody else does, and tells how it goes."""
+"""Acquires leases of PBXs, runs a follower for each, and stores their status."""
 
 import threading
 import time
@@ -12,212 +12,223 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from callevents.db.models import Extension, utc_now
 from callevents.db.session import begin_write
 from callevents.extensions import app_state, db
+from callevents.operations.heartbeat import InstanceId
 from callevents.processes.listener import discovery
 from callevents.processes.listener.follower import Follower
 from callevents.processes.listener.lease import (
-    COUNTS,
-    InstanceId,
-    is_free,
-    let_go,
+    COUNTERS,
+    acquire_lease,
+    is_lease_free,
     list_enabled,
-    take_lead,
-    write_status,
+    release_lease,
+    update_status,
 )
 from callevents.processes.listener.target import Target, make_target
 from callevents.vendors.tracking.extension_set import ExtensionSet
 
-#: How often to look for connectors that were set, changed, or left by another listener.
-LOOK_SECONDS = 0.5
-#: So often within a lease it is renewed, and what is counted is written down.
-RENEWALS = 3
-EXTENSIONS_SECONDS = 2.0
-#: How long a follower may take beyond its own time to store what it has.
-PATIENCE_SECONDS = 2.0
+#: Interval in which new, changed and released connectors are noticed.
+POLL_SECONDS = 0.5
+#: How often a lease is renewed, and its counters are stored, within its duration.
+RENEWALS_PER_LEASE = 3
+EXTENSIONS_POLL_SECONDS = 2.0
+#: Additional time for followers to stop, beyond the setting for storing their events.
+STOP_GRACE_SECONDS = 2.0
 
 log = structlog.get_logger("callevents.listener")
 
 
 class Listener:
-    """One listener process. `run` until `request_stop`, then `close`."""
+    """One listener process: `run` until `request_stop`, then `close`."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._settings = app_state(app).settings
-        self._myself = InstanceId()
+        self._instance = InstanceId()
         self._followers: dict[int, Follower] = {}
-        self._ending: dict[int, Follower] = {}
-        self._counted: dict[int, dict[str, int]] = {}
-        self._known_sets: dict[int, object] = {}
+        self._stopping_followers: dict[int, Follower] = {}
+        self._written_counters: dict[int, dict[str, int]] = {}
+        self._extension_versions: dict[int, object] = {}
         self._stopping = threading.Event()
-        #: Whether the database did not answer when we looked last.
-        self._was_away = False
-        self._renew_at = self._look_at_extensions_at = self._lead_until = 0.0
-        #: What was written down last.
-        self._told: dict[int, object] = {}
+        #: True if the database was unavailable at the last attempt.
+        self._was_unavailable = False
+        self._renew_at = self._refresh_extensions_at = self._lease_until = 0.0
+        #: The visible status that was stored last.
+        self._last_written: dict[int, object] = {}
 
     def request_stop(self) -> None:
-        """Let `run` return."""
+        """Make `run` return."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Listen until we are to stop."""
+        """Follow PBXs until `request_stop`."""
         while not self._stopping.is_set():
             try:
                 with self._app.app_context():
-                    self._look()
-                self._was_away = False
+                    self._reconcile()
+                self._was_unavailable = False
             except SQLAlchemyError as error:
-                # The followers go on, and keep what they read.
-                self._was_away = True
-                log.error("the database does not answer", error=str(error))
-            self._stopping.wait(LOOK_SECONDS)
+                # The followers continue, and buffer what they read.
+                self._was_unavailable = True
+                log.error("database unavailable", error=str(error))
+            self._stopping.wait(POLL_SECONDS)
 
     def close(self) -> None:
-        """Store what has been read, and let others lead."""
-        led = set(self._followers)
-        for pbx_id in led:
-            self._end(pbx_id)
-        deadline = time.monotonic() + self._settings.shutdown_seconds + PATIENCE_SECONDS
-        for follower in self._ending.values():
+        """Store buffered events and release the leases."""
+        held = set(self._followers)
+        for pbx_id in held:
+            self._stop_follower(pbx_id)
+        deadline = time.monotonic() + self._settings.shutdown_seconds + STOP_GRACE_SECONDS
+        for follower in self._stopping_followers.values():
             follower.join(max(0.0, deadline - time.monotonic()))
         try:
             with self._app.app_context():
                 begin_write()
-                for pbx_id, follower in self._ending.items():
-                    self._write(pbx_id, follower)
-                let_go(led, self._myself)
+                for pbx_id, follower in self._stopping_followers.items():
+                    self._update_status(pbx_id, follower)
+                release_lease(held, self._instance)
                 db.session.commit()
         except SQLAlchemyError as error:
-            log.warning("others take over only after the lease", error=str(error))
+            log.warning("could not release leases; they expire", error=str(error))
 
-    def _look(self) -> None:
-        """Lead where we can; begin, change and end to follow."""
+    def _reconcile(self) -> None:
+        """Acquire free leases; start, restart and stop followers accordingly."""
         rows = list_enabled()
         now = utc_now()
         targets = {pbx.id: make_target(connector, pbx) for connector, pbx in rows}
         wanted = {
             connector.pbx_id
             for connector, _ in rows
-            if connector.leader_id == self._myself.id or is_free(connector, now)
+            if connector.leader_id == self._instance.id or is_lease_free(connector, now)
         }
-        has_new = not wanted <= self._followers.keys() | self._ending.keys()
+        has_new = not wanted <= self._followers.keys() | self._stopping_followers.keys()
         db.session.rollback()
         for pbx_id in self._followers.keys() - wanted:
-            self._end(pbx_id, is_lost=pbx_id in targets)
-        self._forget_ended()
-        if wanted and (has_new or self._is_due()):
-            wanted = self._lead(wanted)
-        self._follow({pbx_id: targets[pbx_id] for pbx_id in wanted})
+            self._stop_follower(pbx_id, is_lost=pbx_id in targets)
+        self._remove_stopped()
+        if wanted and (has_new or self._is_renewal_due()):
+            wanted = self._acquire_leases(wanted)
+        self._update_followers({pbx_id: targets[pbx_id] for pbx_id in wanted})
         for pbx_id, follower in self._followers.items():
-            follower.discovery.want(targets[pbx_id].list_wanted_at)
-        self._learn()
+            follower.discovery.request(targets[pbx_id].list_wanted_at)
+        self._store_discovered()
 
-    def _learn(self) -> None:
-        """Propose what the PBXs have listed, until it is time to renew leases: those come first."""
+    def _store_discovered(self) -> None:
+        """Store discovered extensions until leases are due for renewal, which has priority."""
         for follower in self._followers.values():
             while follower.discovery.discovered is not None:
                 if time.monotonic() >= self._renew_at:
                     return
-                self._learn_next(follower, follower.discovery.discovered)
+                self._store_next_batch(follower, follower.discovery.discovered)
 
-    def _learn_next(self, follower: Follower, discovered: discovery.Discovered) -> None:
-        """Propose a part; again, if the database does not answer."""
+    def _store_next_batch(self, follower: Follower, discovered: discovery.Discovered) -> None:
+        """Store one batch; it is retried if the database is unavailable."""
         try:
-            discovery.store_next(follower.target, discovered)
+            discovery.store_next_batch(follower.target, discovered)
         except (IntegrityError, DataError) as error:
-            log.error("a list cannot be stored", pbx=follower.target.pbx.slug, exc_info=error)
+            log.error(
+                "could not store discovered extensions",
+                pbx=follower.target.pbx.slug,
+                exc_info=error,
+            )
             db.session.rollback()
             discovered.is_stored = True
         if discovered.is_stored and follower.discovery.discovered is discovered:
             follower.discovery.discovered = None
 
-    def _is_due(self) -> bool:
-        """Tell whether leases are to be renewed, or what people see has changed."""
-        return time.monotonic() >= self._renew_at or self._shown() != self._told
+    def _is_renewal_due(self) -> bool:
+        """Return True if leases are due for renewal or the visible status has changed."""
+        return time.monotonic() >= self._renew_at or self._visible_status() != self._last_written
 
-    def _shown(self) -> dict[int, object]:
-        """Return what is to be written down at once when it changes."""
+    def _visible_status(self) -> dict[int, object]:
+        """Return the part of the status that is stored at once when it changes."""
         return {
             pbx_id: (follower.status.state, follower.status.last_error_at)
             for pbx_id, follower in self._followers.items()
         }
 
-    def _lead(self, wanted: set[int]) -> set[int]:
-        """Lead there if nobody was faster; write down how it goes; return where we lead."""
+    def _acquire_leases(self, wanted: set[int]) -> set[int]:
+        """Acquire or renew leases and store the status; return the PBX ids held."""
         lease = timedelta(seconds=self._settings.listen_lease_seconds)
-        shown = self._shown()
+        visible = self._visible_status()
         until = time.monotonic() + lease.total_seconds()
         begin_write()
-        led = take_lead(wanted, self._myself, utc_now(), lease)
+        held = acquire_lease(wanted, self._instance, utc_now(), lease)
         for pbx_id, follower in self._followers.items():
-            if pbx_id in led:
-                self._write(pbx_id, follower)
+            if pbx_id in held:
+                self._update_status(pbx_id, follower)
         db.session.commit()
-        self._lead_until = until
-        for pbx_id in led & self._followers.keys():
-            self._followers[pbx_id].lead_until(until)
-        self._told = shown
-        self._renew_at = time.monotonic() + lease.total_seconds() / RENEWALS
-        return led
+        self._lease_until = until
+        for pbx_id in held & self._followers.keys():
+            self._followers[pbx_id].extend_lease(until)
+        self._last_written = visible
+        self._renew_at = time.monotonic() + lease.total_seconds() / RENEWALS_PER_LEASE
+        return held
 
-    def _write(self, pbx_id: int, follower: Follower) -> None:
-        status = follower.take_status()
-        counts = {name: getattr(status, name) for name in COUNTS}
-        write_status(
-            follower.target, self._myself, status, follower.waiting, self._counted.get(pbx_id, {})
+    def _update_status(self, pbx_id: int, follower: Follower) -> None:
+        status = follower.collect_status()
+        counts = {name: getattr(status, name) for name in COUNTERS}
+        update_status(
+            follower.target,
+            self._instance,
+            status,
+            follower.waiting,
+            self._written_counters.get(pbx_id, {}),
         )
-        self._counted[pbx_id] = counts
+        self._written_counters[pbx_id] = counts
 
-    def _follow(self, targets: dict[int, Target]) -> None:
+    def _update_followers(self, targets: dict[int, Target]) -> None:
         for pbx_id in self._followers.keys() - targets.keys():
-            self._end(pbx_id, is_lost=True)
+            self._stop_follower(pbx_id, is_lost=True)
         for pbx_id, target in targets.items():
             follower = self._followers.get(pbx_id)
             if follower is not None and (
                 follower.has_failed or follower.target.changed_at != target.changed_at
             ):
-                self._end(pbx_id)
-            elif follower is None and pbx_id not in self._ending:
-                self._begin(pbx_id, target)
-        if time.monotonic() >= self._look_at_extensions_at:
-            self._look_at_extensions()
+                self._stop_follower(pbx_id)
+            elif follower is None and pbx_id not in self._stopping_followers:
+                self._start_follower(pbx_id, target)
+        if time.monotonic() >= self._refresh_extensions_at:
+            self._refresh_extensions()
 
-    def _begin(self, pbx_id: int, target: Target) -> None:
+    def _start_follower(self, pbx_id: int, target: Target) -> None:
         follower = Follower(self._app, target, self._read_extensions(pbx_id, target))
         self._followers[pbx_id] = follower
-        self._counted.pop(pbx_id, None)
-        follower.lead_until(self._lead_until)
+        self._written_counters.pop(pbx_id, None)
+        follower.extend_lease(self._lease_until)
         follower.start()
-        log.info("this listener leads", pbx=target.pbx.slug)
+        log.info("lease acquired", pbx=target.pbx.slug)
         if target.pattern_error:
-            log.warning("a pattern is ignored", pbx=target.pbx.slug, error=target.pattern_error)
+            log.warning(
+                "invalid extension pattern ignored", pbx=target.pbx.slug, error=target.pattern_error
+            )
 
-    def _end(self, pbx_id: int, *, is_lost: bool = False) -> None:
-        follower = self._ending[pbx_id] = self._followers.pop(pbx_id)
-        # While the database was away nobody else could lead: what was read then only we have heard.
-        if is_lost and not self._was_away:
-            follower.lose_lead()
+    def _stop_follower(self, pbx_id: int, *, is_lost: bool = False) -> None:
+        follower = self._stopping_followers[pbx_id] = self._followers.pop(pbx_id)
+        # While the database was unavailable no other listener could acquire the lease, so only this
+        # one received the events.
+        if is_lost and not self._was_unavailable:
+            follower.lose_lease()
         else:
             follower.request_stop()
 
-    def _forget_ended(self) -> None:
-        for pbx_id, follower in list(self._ending.items()):
+    def _remove_stopped(self) -> None:
+        for pbx_id, follower in list(self._stopping_followers.items()):
             if not follower.is_alive:
-                del self._ending[pbx_id]
+                del self._stopping_followers[pbx_id]
 
-    def _look_at_extensions(self) -> None:
-        """Give followers the PBXs' extensions anew where some were added or deleted."""
-        self._look_at_extensions_at = time.monotonic() + EXTENSIONS_SECONDS
+    def _refresh_extensions(self) -> None:
+        """Reload the extensions of PBXs where some were added or deleted."""
+        self._refresh_extensions_at = time.monotonic() + EXTENSIONS_POLL_SECONDS
         rows = db.session.execute(
             select(Extension.pbx_id, func.count(), func.max(Extension.created_at))
             .where(Extension.pbx_id.in_(self._followers))
             .group_by(Extension.pbx_id)
         )
-        present: dict[int, object] = {pbx_id: (count, last) for pbx_id, count, last in rows}
+        current: dict[int, object] = {pbx_id: (count, last) for pbx_id, count, last in rows}
         for pbx_id, follower in self._followers.items():
-            if present.get(pbx_id) != self._known_sets.get(pbx_id):
+            if current.get(pbx_id) != self._extension_versions.get(pbx_id):
                 follower.set_extensions(self._read_extensions(pbx_id, follower.target))
-        self._known_sets = present
+        self._extension_versions = current
 
     def _read_extensions(self, pbx_id: int, target: Target) -> ExtensionSet:
         numbers = db.session.scalars(select(Extension.number).where(Extension.pbx_id == pbx_id))

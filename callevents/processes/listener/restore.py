@@ -1,4 +1,4 @@
-"""What earlier listeners have told of calls that may still run."""
+"""Restores calls that may still run from the events that earlier listeners stored."""
 
 from datetime import timedelta
 
@@ -13,32 +13,32 @@ from callevents.vendors.tracking.events import KEY_PREFIX
 from callevents.vendors.tracking.legs import LONGEST_SILENCE, MAX_LEGS
 from callevents.vendors.tracking.restored_leg import RestoredLeg, know
 
-#: How many events a leg that has not hung up may have.
+#: Maximum number of events of a leg without a hangup.
 EVENTS_PER_LEG = 3
-#: Of keys that were given by who reported; see ingest/dedup_key.py.
-GIVEN = "given:"
+#: Prefix of dedup keys that the reporter provided; see ingest/dedup_key.py.
+PROVIDED_KEY_PREFIX = "given:"
 
 
-def load_restored_legs(pbx_id: int, longest: timedelta = LONGEST_SILENCE) -> list[RestoredLeg]:
-    """Return the legs of which something was told within a day, and no hangup."""
+def load_restored_legs(pbx_id: int, max_age: timedelta = LONGEST_SILENCE) -> list[RestoredLeg]:
+    """Return the legs with an event within `max_age` and no hangup."""
     hangup = aliased(CallEvent)
-    key = literal(f"{GIVEN}{KEY_PREFIX}{EventType.HANGUP.slug}:") + CallEvent.leg_id
+    key = literal(f"{PROVIDED_KEY_PREFIX}{KEY_PREFIX}{EventType.HANGUP.slug}:") + CallEvent.leg_id
     rows = db.session.scalars(
         select(CallEvent)
         .where(
             CallEvent.pbx_id == pbx_id,
-            CallEvent.received_at > utc_now() - longest,
+            CallEvent.received_at > utc_now() - max_age,
             CallEvent.event_type != EventType.HANGUP,
-            CallEvent.key.startswith(GIVEN + KEY_PREFIX, autoescape=True),
+            CallEvent.key.startswith(PROVIDED_KEY_PREFIX + KEY_PREFIX, autoescape=True),
             ~exists().where(hangup.pbx_id == pbx_id, hangup.key == key),
         )
         .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
         .limit(MAX_LEGS * EVENTS_PER_LEG)
     ).all()
-    return know(_report(event) for event in reversed(rows))
+    return know(_to_report(event) for event in reversed(rows))
 
 
-def _report(event: CallEvent) -> Report:
+def _to_report(event: CallEvent) -> Report:
     names = ("event_type", "extension", "call_id", "leg_id", "peer", "caller_number")
     more = ("caller_name", "called_number", "called_did")
     values = {name: getattr(event, name) for name in (*names, *more)}

@@ -1,4 +1,4 @@
-"""The listener process: connects to PBXs, follows their calls, and stores what happens."""
+"""The listener process: connects to PBXs, tracks their calls, and stores call events."""
 
 import signal
 from types import FrameType
@@ -12,7 +12,7 @@ log = structlog.get_logger("callevents.listener")
 
 
 def run(app: Flask) -> int:
-    """Listen until SIGTERM or SIGINT; return the exit code."""
+    """Run a listener until SIGTERM or SIGINT; return the exit code."""
     listener = Listener(app)
 
     def stop(_number: int, _frame: FrameType | None) -> None:

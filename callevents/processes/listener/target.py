@@ -1,4 +1,4 @@
-"""What a listener needs to know of a PBX that it follows."""
+"""Connection settings of a PBX to follow."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,14 +9,12 @@ from callevents.extensions import cipher, db
 from callevents.security.encryption import UnreadableError
 from callevents.security.regex import compile_pattern
 
-UNREADABLE = (
-    "The connector's secret cannot be decrypted with the keys that there are. Enter it again."
-)
+NO_KEY = "The connector's secret cannot be decrypted with the configured keys. Enter it again."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A connector as it was set, free of the database's session."""
+    """A connector as it was configured, detached from the database session."""
 
     pbx: Pbx
     kind: ConnectorKind
@@ -26,17 +24,17 @@ class Target:
     #: None if no key decrypts it.
     secret: str | None
     uses_tls: bool
-    #: Empty also where it is none, though that is refused when it is saved.
+    #: Empty also if the stored pattern is invalid, which saving normally prevents.
     extension_pattern: str
-    #: Why a stored pattern is ignored.
+    #: Why the stored pattern is ignored; empty if it is valid.
     pattern_error: str
     changed_at: datetime
-    #: When an admin last wanted the PBX to be asked for its extensions.
+    #: When an admin last requested the list of extensions.
     list_wanted_at: datetime | None
 
 
 def make_target(connector: Connector, pbx: Pbx) -> Target:
-    """Return what is to be followed; takes the PBX out of the session."""
+    """Return the target; detaches the PBX from the session."""
     try:
         secret = cipher.bound.decrypt(connector.secret)
     except UnreadableError:
@@ -60,7 +58,7 @@ def make_target(connector: Connector, pbx: Pbx) -> Target:
 
 
 def _read_pattern(pattern: str) -> tuple[str, str]:
-    """Return the pattern, or nothing and why: one PBX's must not stop the listener."""
+    """Return pattern and error; an invalid pattern becomes empty and must not stop the listener."""
     try:
         compile_pattern(pattern)
     except ValueError as error:

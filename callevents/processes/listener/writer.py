@@ -1,4 +1,4 @@
-"""Stores the events of one PBX: in batches, in order, and again until the database answers."""
+"""Stores the events of one PBX in batches and in order, and retries until stored."""
 
 import time
 
@@ -14,77 +14,77 @@ from callevents.jobs import get_waker
 from callevents.processes.listener.buffer import Buffer
 from callevents.vendors.tracking.events import TrackedEvent
 
-#: So many are stored in one transaction; while it commits, the next ones gather.
-BATCH = 500
-FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 2.0
+#: Maximum number of events in one transaction.
+BATCH_SIZE = 500
+MIN_RETRY_SECONDS = 0.2
+MAX_RETRY_SECONDS = 2.0
 
 log = structlog.get_logger("callevents.listener")
 
 
 class EventWriter:
-    """Takes events from the buffer to the database, by the way that all reports go."""
+    """Writes events from the buffer to the database by group commit, as all reports."""
 
     def __init__(self, app: Flask, pbx: Pbx, buffer: Buffer) -> None:
         self._group_commit = app_state(app).get(GroupCommit)
         self._waker = get_waker(app)
         self._pbx = pbx
         self._buffer = buffer
-        self._give_up_at: float | None = None
-        #: Events that the database will not have, whatever is tried.
-        self.refused = 0
+        self._deadline: float | None = None
+        #: Number of events that the database rejected.
+        self.rejected = 0
         self.stored = 0
 
-    def give_up_after(self, seconds: float) -> None:
-        """Try no longer than this to store what there is."""
-        self._give_up_at = time.monotonic() + seconds
+    def set_deadline(self, seconds: float) -> None:
+        """Give up after `seconds` if the database stays unavailable."""
+        self._deadline = time.monotonic() + seconds
 
     def run(self) -> None:
         """Store events until the buffer is closed and empty."""
-        pause = FIRST_PAUSE_SECONDS
-        while batch := self._buffer.look(BATCH):
+        delay = MIN_RETRY_SECONDS
+        while batch := self._buffer.peek(BATCH_SIZE):
             try:
                 self._store(batch)
             except (UnavailableError, SQLAlchemyError) as error:
-                if self._is_late():
+                if self._is_past_deadline():
                     self._give_up(str(error))
                     return
-                time.sleep(FIRST_PAUSE_SECONDS if self._give_up_at else pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                time.sleep(MIN_RETRY_SECONDS if self._deadline else delay)
+                delay = min(delay * 2, MAX_RETRY_SECONDS)
                 continue
-            pause = FIRST_PAUSE_SECONDS
-            self._buffer.take_away(len(batch))
+            delay = MIN_RETRY_SECONDS
+            self._buffer.remove(len(batch))
             if self._group_commit.take_wake():
                 self._waker.wake()
 
     def _store(self, batch: list[TrackedEvent]) -> None:
-        """Store the events, together or one by one without those that cannot be.
+        """Store the events together; if one of them is rejected, store them one by one.
 
-        Raises UnavailableError or SQLAlchemyError where it is not for the events that they are not.
+        Raises UnavailableError or SQLAlchemyError if the database is unavailable.
         """
         try:
             accepted = self._group_commit.submit(self._pbx, None, [event.report for event in batch])
         except (IntegrityError, DataError) as error:
-            self._store_others(batch, error)
+            self._skip_failing(batch, error)
         except (UnavailableError, SQLAlchemyError):
             raise
         except Exception as error:  # noqa: BLE001  # one bad event must not stop the others
-            self._store_others(batch, error)
+            self._skip_failing(batch, error)
         else:
-            self.stored += sum(not one.repeated for one in accepted)
+            self.stored += sum(not event.repeated for event in accepted)
 
-    def _store_others(self, batch: list[TrackedEvent], error: Exception) -> None:
-        """Leave out what cannot be stored: a single event, or those found one by one."""
+    def _skip_failing(self, batch: list[TrackedEvent], error: Exception) -> None:
+        """Skip a single event that was rejected; of several, find it by storing one by one."""
         if len(batch) > 1:
             for event in batch:
                 self._store([event])
             return
-        log.error("an event cannot be stored", pbx=self._pbx.slug, exc_info=error)
-        self.refused += 1
+        log.error("could not store event", pbx=self._pbx.slug, exc_info=error)
+        self.rejected += 1
 
     def _give_up(self, error: str) -> None:
         lost = len(self._buffer)
-        log.error("events are lost with this process", pbx=self._pbx.slug, n=lost, error=error)
+        log.error("events lost at shutdown", pbx=self._pbx.slug, n=lost, error=error)
 
-    def _is_late(self) -> bool:
-        return self._give_up_at is not None and time.monotonic() > self._give_up_at
+    def _is_past_deadline(self) -> bool:
+        return self._deadline is not None and time.monotonic() > self._deadline

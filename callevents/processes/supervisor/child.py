@@ -1,4 +1,4 @@
-"""A process that the supervisor has started, and starts again when it ends."""
+"""A child process of the supervisor, restarted when it ends."""
 
 import contextlib
 import multiprocessing
@@ -12,29 +12,29 @@ from pathlib import Path
 import structlog
 
 from callevents.processes.supervisor.launch import launch
-from callevents.processes.supervisor.signals import held
+from callevents.processes.supervisor.signals import stop_signals_blocked
 
-# Forked, not started anew: reading all the modules again would take longer than all the rest of a
-# start. The supervisor has no threads and no open connections that could come to harm.
+# Forked, not spawned: importing all modules again would take longer than the rest of a start. The
+# supervisor has no threads and no open connections, which a fork could break.
 _FORK = multiprocessing.get_context("fork")
-#: The pause before a process is started again: none at first, then this, doubled each time.
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 30.0
-#: A process that has lived so long is healthy; its next end counts as the first.
-HEALTHY_SECONDS = 60.0
+#: Delay before a restart: none at first, then this, doubled each time.
+MIN_RESTART_SECONDS = 1.0
+MAX_RESTART_SECONDS = 30.0
+#: After this time the delay starts from none again.
+HEALTHY_AFTER_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 
 
 class Child:
-    """One process, in a session of its own."""
+    """One child process, in a separate session."""
 
     def __init__(
         self, name: str, become: Callable[[], object], *, output: Path | None = None
     ) -> None:
-        """Describe the process; `become` is what it does, and may be to become another program.
+        """Define the process; `become` is what it runs, which may exec another program.
 
-        `output` is the file for what it writes, by default our standard error.
+        `output` is the file for its output, by default our standard error.
         """
         self.name = name
         self._become = become
@@ -42,7 +42,7 @@ class Child:
         self._process: BaseProcess | None = None
         self._started_at = 0.0
         self._restart_at = 0.0
-        self._pause_seconds = 0.0
+        self._delay_seconds = 0.0
 
     def start(self) -> None:
         """Start the process."""
@@ -50,31 +50,31 @@ class Child:
             self._output.write_bytes(b"")
         options = {"name": self.name, "supervisor": os.getpid(), "output": self._output}
         self._process = _FORK.Process(target=launch, args=(self._become,), kwargs=options)
-        # A signal meant for it would otherwise be taken for one to us, until it has left ours.
-        with held():
+        # Until it has reset its signal handlers, its signals would count as the supervisor's.
+        with stop_signals_blocked():
             self._process.start()
         self._started_at = time.monotonic()
 
     @property
     def pid(self) -> int | None:
-        """The process's id while it lives."""
+        """Process id while it runs, else None."""
         return self._process.pid if self._process and self.exit_code is None else None
 
     @property
     def exit_code(self) -> int | None:
-        """How the process ended, negative for a signal; None while it lives or never started."""
+        """Exit code, negative for a signal; None while it runs or if it was never started."""
         return self._process.exitcode if self._process else None
 
-    def look_after(self) -> float:
-        """Start the process again if it has ended and its pause is over.
+    def restart_if_ended(self) -> float:
+        """Restart the process if it has ended and the delay is over.
 
-        Returns in how many seconds to look again, infinity if only its end can be of interest.
+        Returns the seconds until the next check is needed, infinity while the process runs.
         """
         now = time.monotonic()
         if self._process is not None:
             if self.exit_code is None:
                 return float("inf")
-            self._note_end(now)
+            self._schedule_restart(now)
         if now < self._restart_at:
             return self._restart_at - now
         self.start()
@@ -83,31 +83,31 @@ class Child:
     def terminate(self) -> None:
         """Ask the process to stop."""
         if self.pid is not None:
-            self._process.terminate()  # type: ignore[union-attr]  # it lives
+            self._process.terminate()  # type: ignore[union-attr]  # it runs
 
     def kill(self) -> None:
-        """End the process at once, with those that it has started."""
+        """Kill the process and its own children at once."""
         if self._process is None:
             return
-        # On its own first: a new one has not left our group yet.
+        # The process first: a new one is still in our process group.
         self._process.kill()
-        # It fails if nothing is left, or on macOS nothing but what has ended.
+        # Fails if no process is left, and on macOS if only zombies are.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)  # type: ignore[arg-type]  # it was started
         self._process.join()
 
-    def _note_end(self, now: float) -> None:
-        if now - self._started_at >= HEALTHY_SECONDS:
-            self._pause_seconds = 0
+    def _schedule_restart(self, now: float) -> None:
+        if now - self._started_at >= HEALTHY_AFTER_SECONDS:
+            self._delay_seconds = 0
         log.warning(
-            "process ended, starting it again",
+            "process ended, restarting",
             process=self.name,
             exit_code=self.exit_code,
-            pause_seconds=self._pause_seconds,
+            delay_seconds=self._delay_seconds,
         )
         self.kill()
         self._process = None
-        self._restart_at = now + self._pause_seconds
-        self._pause_seconds = min(
-            max(self._pause_seconds * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS
+        self._restart_at = now + self._delay_seconds
+        self._delay_seconds = min(
+            max(self._delay_seconds * 2, MIN_RESTART_SECONDS), MAX_RESTART_SECONDS
         )

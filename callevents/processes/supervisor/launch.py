@@ -1,4 +1,4 @@
-"""The first steps of a process that the supervisor has forked, until it is what it is to be."""
+"""Start-up code of a forked child process."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from callevents.processes.supervisor.signals import leave_signals
+from callevents.processes.supervisor.signals import reset_signals
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
@@ -16,21 +16,21 @@ PR_SET_NAME = 15
 def launch(
     become: Callable[[], object], *, name: str, supervisor: int, output: Path | None
 ) -> None:
-    """Leave the terminal, end when the supervisor does, however that ends, and become what it is.
+    """Detach from the terminal, arrange to die with the supervisor, and call `become`.
 
-    What it writes is added to the file `output`, by default to our standard error.
+    Output is appended to the file `output`, by default to our standard error.
     """
-    # A session of its own, so that a terminal's Ctrl-C does not reach it.
+    # A separate session, so that a terminal's Ctrl-C does not reach it.
     os.setsid()
-    leave_signals()
+    reset_signals()
     if sys.platform == "linux":  # pragma: no branch
         system = ctypes.CDLL(None)
-        # Not SIGTERM: nobody would be left to make sure of the end. What was in flight is safe in
-        # SQL, and gunicorn's own processes finish what they are at.
+        # Not SIGTERM: without the supervisor nothing would make sure that the process ends. Work in
+        # flight is safe in SQL.
         system.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # By this, top and ps tell it from the others.
+        # The name that top and ps show.
         system.prctl(PR_SET_NAME, name.encode())
-    # It may have ended before it could be watched.
+    # The supervisor may have ended before the call above.
     if os.getppid() != supervisor:
         sys.exit(1)
     _redirect(output)
@@ -38,12 +38,12 @@ def launch(
 
 
 def _redirect(output: Path | None) -> None:
-    """Have nothing to read, and leave standard output to the lines that the supervisor promises."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    """Close standard input, and keep standard output for the supervisor's documented lines."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     if output:
-        written = os.open(output, os.O_WRONLY | os.O_APPEND)
-        os.dup2(written, 2)
-        os.close(written)
+        log_file = os.open(output, os.O_WRONLY | os.O_APPEND)
+        os.dup2(log_file, 2)
+        os.close(log_file)
     os.dup2(2, 1)

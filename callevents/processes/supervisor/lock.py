@@ -1,4 +1,4 @@
-"""One instance per data folder."""
+"""Lock file: one instance per data folder."""
 
 import fcntl
 import os
@@ -12,26 +12,26 @@ from callevents.errors import StartError
 
 
 @contextmanager
-def locked(settings: Settings, url: str) -> Iterator[None]:
-    """Hold the data folder's lock, which says who holds it; raises StartError if another does."""
+def data_dir_lock(settings: Settings, url: str) -> Iterator[None]:
+    """Lock the data folder for this process; raises StartError if another instance holds it."""
     path = settings.make_data_dir() / "run.lock"
-    # Opened for appending, so that a refused start leaves the holder's words in place.
+    # Opened for appending, so that a refused start does not erase the holder's data.
     with path.open("a+") as file:
         try:
-            # Not flock: the processes that we fork would hold that lock too, as long as they live.
+            # Not flock: forked processes would inherit that lock.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            raise StartError(_sentence(file)) from None
+            raise StartError(_already_running(file)) from None
         file.truncate(0)
         file.write(f"{os.getpid()} {url}\n")
         file.flush()
         yield
 
 
-def _sentence(file: TextIOWrapper) -> str:
+def _already_running(file: TextIOWrapper) -> str:
     file.seek(0)
     process, _, url = file.read().strip().partition(" ")
     return (
-        f"Call Events is running already at {url} (process {process}). Stop that one first, "
+        f"Call Events is already running at {url} (process {process}). Stop it first, "
         f"or set {PREFIX}DATA_DIR to another folder."
     )

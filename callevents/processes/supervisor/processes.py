@@ -1,4 +1,4 @@
-"""The processes on this machine: started in their order, watched, and stopped."""
+"""Starts, supervises and stops the processes on this machine."""
 
 import http.client
 import json
@@ -23,20 +23,20 @@ from callevents.processes.supervisor.valkey import make_valkey, wait_until_liste
 from callevents.processes.web_server import server
 from callevents.processes.worker import run as worker_run
 
-#: Where systemd puts the socket that it hands over.
-FIRST_LISTENER = 3
-#: How long everything together may take to get ready.
-READY_SECONDS = 60.0
-ANSWER_SECONDS = 5.0
-ASK_SECONDS = 0.2
-#: What /readyz says while a Redis of its own is away. Without it everything works, if a little
-#: later, so it is waited for this long only.
-ONLY_REDIS_AWAY = "database ok, redis does not answer"
-WAIT_SECONDS = 5.0
-#: Beyond what a process itself takes to stop, before it is ended.
-PATIENCE_SECONDS = 3.0
-#: Signals tell when a process ends; this is how often to look all the same.
-LOOK_SECONDS = 5.0
+#: File descriptor of the first socket that systemd passes.
+SYSTEMD_FIRST_FD = 3
+#: Time for all processes together to get ready.
+READY_TIMEOUT_SECONDS = 60.0
+RESPONSE_TIMEOUT_SECONDS = 5.0
+READY_POLL_SECONDS = 0.2
+#: Response of /readyz while an external Redis is down. Everything works without it, with a little
+#: delay, so the start waits for it only REDIS_WAIT_SECONDS.
+ONLY_REDIS_DOWN = "database ok, redis does not answer"
+REDIS_WAIT_SECONDS = 5.0
+#: Additional time before a process that does not stop is killed.
+STOP_GRACE_SECONDS = 3.0
+#: Interval of checks in addition to SIGCHLD.
+RESTART_POLL_SECONDS = 5.0
 
 
 log = structlog.get_logger("callevents.supervisor")
@@ -57,7 +57,7 @@ class Processes:
         self._web_socket = web_socket
         self._signals = signals
         self._valkey = [make_valkey(settings)] if settings.embeds_valkey else []
-        self._own = [Child("web", partial(_serve, settings, make_app, web_socket))]
+        self._children = [Child("web", partial(_serve, settings, make_app, web_socket))]
         for number in range(1, settings.workers + 1):
             self._add(f"worker {number}", worker_run.run)
         for number in range(1, settings.listeners + 1):
@@ -66,72 +66,77 @@ class Processes:
     def _add(self, name: str, program: Callable[[Flask], int]) -> None:
         make = partial(self._make_app, self._settings)
         become = partial(_run, program, make, self._web_socket)
-        self._own.append(Child(name, become))
+        self._children.append(Child(name, become))
 
     def start(self) -> None:
-        """Start them all; raises StartError if Valkey does not come up."""
+        """Start all processes; raises StartError if Valkey does not start."""
         for valkey in self._valkey:
             valkey.start()
             wait_until_listening(valkey, self._settings)
-        for child in self._own:
+        for child in self._children:
             child.start()
 
     def wait_until_ready(self) -> bool:
-        """Return whether /readyz says so, or False if a signal came before.
+        """Return True once /readyz reports ready, False if a signal arrives before.
 
-        Raises StartError if a process ends meanwhile, or it takes too long.
+        Raises StartError if a process ends meanwhile, or after READY_TIMEOUT_SECONDS.
         """
         began = time.monotonic()
-        deadline = began + READY_SECONDS
+        deadline = began + READY_TIMEOUT_SECONDS
         while not self._signals.stop:
-            self._refuse_ended()
-            state = self._ask_readyz()
+            self._check_none_ended()
+            state = self._get_readiness()
             if state is None:
                 return True
-            if state == ONLY_REDIS_AWAY and time.monotonic() > began + WAIT_SECONDS:
-                log.warning("Redis does not answer; events are accepted and delivered without it")
+            if state == ONLY_REDIS_DOWN and time.monotonic() > began + REDIS_WAIT_SECONDS:
+                log.warning("Redis is unavailable; events are accepted and delivered without it")
                 return True
             if time.monotonic() > deadline:
-                raise StartError(f"Call Events did not get ready in {READY_SECONDS:.0f} s: {state}")
-            self._signals.wait(ASK_SECONDS)
+                raise StartError(
+                    f"Call Events was not ready within {READY_TIMEOUT_SECONDS:.0f} s: {state}"
+                )
+            self._signals.wait(READY_POLL_SECONDS)
         return False
 
-    def look_after(self) -> None:
-        """Start again what ends by itself, until a signal says to stop."""
+    def supervise(self) -> None:
+        """Restart processes that end, until a signal to stop arrives."""
         while not self._signals.stop:
-            pauses = [child.look_after() for child in (*self._valkey, *self._own)]
-            self._signals.wait(min(LOOK_SECONDS, *pauses))
+            delays = [child.restart_if_ended() for child in (*self._valkey, *self._children)]
+            self._signals.wait(min(RESTART_POLL_SECONDS, *delays))
 
     def stop(self) -> None:
-        """Stop them: asked first, ended after their time; Valkey last, for the others to finish."""
-        own_seconds = max(server.GRACEFUL_SECONDS, self._settings.shutdown_seconds)
-        self._end(self._own, own_seconds + PATIENCE_SECONDS)
-        self._end(self._valkey, PATIENCE_SECONDS)
+        """Terminate all processes, and kill those that do not stop in time; Valkey last."""
+        stop_seconds = max(server.GRACEFUL_SECONDS, self._settings.shutdown_seconds)
+        self._stop_children(self._children, stop_seconds + STOP_GRACE_SECONDS)
+        self._stop_children(self._valkey, STOP_GRACE_SECONDS)
 
-    def _ask_readyz(self) -> str | None:
-        """Return None if everything is ready, else what is not; a signal ends the wait."""
+    def _get_readiness(self) -> str | None:
+        """Return None if everything is ready, else a description; a signal ends the wait."""
         host = server.local_host(self._settings)
-        connection = http.client.HTTPConnection(host, self._settings.port, timeout=ANSWER_SECONDS)
+        connection = http.client.HTTPConnection(
+            host, self._settings.port, timeout=RESPONSE_TIMEOUT_SECONDS
+        )
         try:
             connection.request("GET", "/readyz")
-            if not self._signals.wait(ANSWER_SECONDS, connection.sock):
-                return "the web server does not answer"
-            answer = connection.getresponse()
-            return None if answer.status == http.HTTPStatus.OK else _unready(answer.read())
+            if not self._signals.wait(RESPONSE_TIMEOUT_SECONDS, connection.sock):
+                return "the web server does not respond"
+            response = connection.getresponse()
+            is_ready = response.status == http.HTTPStatus.OK
+            return None if is_ready else _describe_unready(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            return f"the web server does not answer ({error})"
+            return f"the web server does not respond ({error})"
         finally:
             connection.close()
 
-    def _refuse_ended(self) -> None:
-        for child in (*self._valkey, *self._own):
+    def _check_none_ended(self) -> None:
+        for child in (*self._valkey, *self._children):
             if child.exit_code is not None:
                 raise StartError(
-                    f"The process '{child.name}' ended while it started (exit code "
-                    f"{child.exit_code}). What it said is above."
+                    f"The process '{child.name}' ended during the start (exit code "
+                    f"{child.exit_code}). See its output above."
                 )
 
-    def _end(self, children: list[Child], seconds: float) -> None:
+    def _stop_children(self, children: list[Child], seconds: float) -> None:
         for child in children:
             child.terminate()
         deadline = time.monotonic() + seconds
@@ -144,8 +149,8 @@ class Processes:
 
 
 def _serve(settings: Settings, make_app: MakeApp, web_socket: socket.socket) -> None:
-    """Be the web server, on the socket, which is handed over as systemd does it."""
-    os.dup2(web_socket.fileno(), FIRST_LISTENER)
+    """Run the web server on the socket, which is passed as systemd does."""
+    os.dup2(web_socket.fileno(), SYSTEMD_FIRST_FD)
     os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
     server.serve(settings, make_app)
 
@@ -153,13 +158,13 @@ def _serve(settings: Settings, make_app: MakeApp, web_socket: socket.socket) -> 
 def _run(
     program: Callable[[Flask], int], make: Callable[[], Flask], web_socket: socket.socket
 ) -> None:
-    """Be this program, which takes the application and returns its exit code."""
+    """Run a worker or listener: `program` takes the application and returns the exit code."""
     web_socket.close()
-    # Without it, processes could make the same ids.
+    # Otherwise forked processes could generate the same ids.
     uuid_utils.reseed_rng()
     sys.exit(program(make()))
 
 
-def _unready(answer: bytes) -> str:
-    states = json.loads(answer)
+def _describe_unready(response: bytes) -> str:
+    states = json.loads(response)
     return ", ".join(f"{name} {state}" for name, state in states.items() if name != "status")

@@ -1,4 +1,4 @@
-"""What the operating system tells the supervisor: stop, or a process has ended."""
+"""Signals to the supervisor: stop, or a child process has ended."""
 
 import os
 import select
@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Self
 
-STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: One wish to stop may arrive twice, from the terminal and from `make`; a later one is impatience.
-SAME_WISH_SECONDS = 1.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: One Ctrl-C may arrive twice, from the terminal and from `make`; a later signal stops at once.
+DUPLICATE_SIGNAL_SECONDS = 1.0
 
 
 class Signals:
-    """Turns signals into something to wait for, within its `with` block."""
+    """Collects signals within its `with` block, so that `wait` can return at a signal."""
 
     def __init__(self) -> None:
         self.stop = False
@@ -27,11 +27,11 @@ class Signals:
         os.set_blocking(self._write, False)
 
     def __enter__(self) -> Self:
-        self._old = {number: signal.getsignal(number) for number in (*STOP, signal.SIGCHLD)}
+        self._old = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGCHLD)}
         self._old_descriptor = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number, old in self._old.items():
-            # Under nohup, hanging up is to be ignored, and stays so. But a shell's background
-            # ignores SIGINT too, and who sends that means it.
+            # Under nohup SIGHUP is ignored, and stays so. A shell's background job ignores SIGINT
+            # too, but a SIGINT sent to it is meant.
             if number != signal.SIGHUP or old is not signal.SIG_IGN:
                 signal.signal(number, self._note)
         return self
@@ -44,12 +44,12 @@ class Signals:
         os.close(self._write)
 
     def wait(self, seconds: float, also: socket.socket | None = None) -> bool:
-        """Wait for the next signal, at most so long; return whether `also` can be read."""
+        """Wait up to `seconds` for a signal or for `also`; return True if `also` is readable."""
         readable: list[int | socket.socket] = [self._read, also] if also else [self._read]
-        found = select.select(readable, [], [], max(seconds, 0))[0]
-        if self._read in found:
+        ready = select.select(readable, [], [], max(seconds, 0))[0]
+        if self._read in ready:
             os.read(self._read, 4096)
-        return also in found
+        return also in ready
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGCHLD:
@@ -57,25 +57,25 @@ class Signals:
         now = time.monotonic()
         if not self.stop:
             self.stop, self._stop_time = True, now
-        elif now - self._stop_time >= SAME_WISH_SECONDS:
+        elif now - self._stop_time >= DUPLICATE_SIGNAL_SECONDS:
             self.stop_at_once = True
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Let the wishes to stop wait meanwhile."""
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+def stop_signals_blocked() -> Iterator[None]:
+    """Block the signals to stop within the `with` block; they are delivered afterwards."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
-def leave_signals() -> None:
-    """In a forked process, which has ours and held ones: treat signals as a new program does."""
+def reset_signals() -> None:
+    """Reset signal handlers and the blocked signals that a forked process inherits."""
     signal.set_wakeup_fd(-1)
-    for number in (*STOP, signal.SIGCHLD):
-        # What is ignored stays ignored, as under nohup.
+    for number in (*STOP_SIGNALS, signal.SIGCHLD):
+        # Ignored signals stay ignored, as under nohup.
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

@@ -1,4 +1,4 @@
-"""Runs everything on one machine, until a signal ends it."""
+"""Runs everything on one machine until a signal stops it."""
 
 import os
 
@@ -8,7 +8,7 @@ from callevents import logs
 from callevents.config.settings import Settings
 from callevents.errors import CallEventsError
 from callevents.extensions import MakeApp
-from callevents.processes.supervisor.lock import locked
+from callevents.processes.supervisor.lock import data_dir_lock
 from callevents.processes.supervisor.preparation import prepare
 from callevents.processes.supervisor.processes import Processes
 from callevents.processes.supervisor.signals import Signals
@@ -18,11 +18,15 @@ from callevents.processes.web_server import server
 def run(settings: Settings, make_app: MakeApp) -> int:
     """Run everything; return the exit code: 0 after a signal, 1 if the start failed."""
     logs.configure(settings)
-    # What is made here, such as SQLite's file, is nobody else's, in whatever folder.
+    # Files created here, such as the SQLite database, are private, whatever the folder's mode.
     os.umask(0o077)
     url = server.url(settings)
     try:
-        with locked(settings, url), server.open_socket(settings) as listener, Signals() as signals:
+        with (
+            data_dir_lock(settings, url),
+            server.open_socket(settings) as listener,
+            Signals() as signals,
+        ):
             prepare(settings, make_app)
             _run_processes(Processes(settings, make_app, listener, signals), url)
     except CallEventsError as error:
@@ -36,7 +40,7 @@ def _run_processes(processes: Processes, url: str) -> None:
         processes.start()
         if processes.wait_until_ready():
             click.echo(f"Call Events is ready at {url}")
-            processes.look_after()
+            processes.supervise()
             click.echo("Call Events is stopping.", err=True)
     finally:
         processes.stop()

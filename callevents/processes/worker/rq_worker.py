@@ -1,4 +1,4 @@
-"""The RQ worker and the job that it runs."""
+"""The RQ worker and its only job, which wakes the engine."""
 
 from typing import Any
 
@@ -11,35 +11,35 @@ from rq.serializers import JSONSerializer
 from callevents.delivery.engine import Engine
 from callevents.jobs import make_queue
 
-#: RQ's Redis calls block at most about this long, so that a dead connection is noticed.
+#: Blocking Redis calls of RQ time out after about this time, so that it notices a dead connection.
 WORKER_TTL_SECONDS = 60
 
 log = structlog.get_logger("callevents.worker")
 
 
-class Drainer:
-    """Holds the engine of this worker process, where the job finds it."""
+class WorkerContext:
+    """The engine of this worker process, for the job to find."""
 
     engine: Engine | None = None
 
 
 def drain() -> None:
-    """The job: have what is due handed out. Does nothing in a process that is no worker of ours."""
-    if Drainer.engine:
-        Drainer.engine.wake()
+    """The job: wake the engine. Does nothing outside a worker process."""
+    if WorkerContext.engine:
+        WorkerContext.engine.wake()
 
 
 class DrainWorker(SimpleWorker):
-    """RQ's worker that does not fork, on one queue, told by us when to stop."""
+    """RQ worker for one queue that does not fork and stops with the engine."""
 
-    #: After a lost connection RQ tries again with growing pauses, in seconds, up to this.
+    #: Maximum delay of RQ's reconnects, in seconds.
     max_connection_wait_time = 5.0
 
     def __init__(self, engine: Engine, connection: Redis) -> None:
         super().__init__(
             [make_queue(connection)],
             connection=connection,
-            # The worker's own, not the queue's, is what it reads jobs with.
+            # Jobs are read with the serializer of the worker, not of the queue.
             serializer=JSONSerializer,
             worker_ttl=WORKER_TTL_SECONDS,
             log_job_description=False,
@@ -48,27 +48,27 @@ class DrainWorker(SimpleWorker):
         self._engine = engine
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Tell Redis that we live, and who we are if it has forgotten that."""
+        """Send RQ's heartbeat; register again if Redis has lost the registration."""
         super().heartbeat(timeout, pipeline)
         if pipeline is None and not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Do not begin to wait for jobs if we were told to stop before RQ listened for that."""
+        """Stop before waiting for jobs if the signal to stop arrived before RQ handled signals."""
         if self._engine.is_stopping:
             raise StopRequested
         super().check_for_suspension(burst)
 
     def handle_warm_shutdown_request(self) -> None:
-        """Stop claiming at once, in the middle of a job too."""
+        """Stop claiming at once, even during a job."""
         self._engine.request_stop()
 
 
 def _log_failed_job(_job: object, _kind: object, error: BaseException, _trace: object) -> bool:
-    """Say that a wake failed: the poller delivers all the same, so nobody would notice."""
+    """Log a failed drain job; deliveries continue, because the engine also polls."""
     if isinstance(error, InvalidJobOperation | NoSuchJobError):
-        log.warning("Redis has forgotten a wake; it was emptied or restarted")
+        log.warning("drain job lost; Redis was emptied or restarted")
     else:
-        log.error("a wake failed", exc_info=error)
+        log.error("drain job failed", exc_info=error)
     return True

@@ -1,4 +1,4 @@
-"""The worker process: an RQ worker that wakes the engine, and lives on when Redis does not."""
+"""The worker process: engine, scheduler, and an RQ worker; it works without Redis too."""
 
 import signal
 import time
@@ -16,30 +16,30 @@ from callevents.delivery.engine import Engine
 from callevents.extensions import app_state, db
 from callevents.operations.key_rotation import find_unreadable
 from callevents.operations.scheduler import Scheduler
-from callevents.processes.worker.rq_worker import Drainer, DrainWorker
+from callevents.processes.worker.rq_worker import DrainWorker, WorkerContext
 from callevents.security.encryption import UnreadableError
 
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 5.0
+MIN_RECONNECT_SECONDS = 0.5
+MAX_RECONNECT_SECONDS = 5.0
 
 log = structlog.get_logger("callevents.worker")
 
 
 def run(app: Flask) -> int:
-    """Work until SIGTERM or SIGINT; return the exit code."""
+    """Run a worker until SIGTERM or SIGINT; return the exit code."""
     settings = app_state(app).settings
     with app.app_context():
         engine = Engine(db.engine, settings)
         scheduler = Scheduler(db.engine, settings)
         _check_secrets()
-    Drainer.engine = engine
+    WorkerContext.engine = engine
     engine.start()
     scheduler.start()
     log.info("worker started", threads=settings.worker_threads)
     try:
-        _work(engine, settings)
+        _run_until_stopped(engine, settings)
     finally:
-        _take_signals(engine)
+        _install_signal_handlers(engine)
         engine.close()
         scheduler.close()
         log.info("worker stopped")
@@ -47,11 +47,11 @@ def run(app: Flask) -> int:
 
 
 def _check_secrets() -> None:
-    """Say at once when secrets cannot be decrypted; what needs them fails with a sentence."""
+    """Log secrets that cannot be decrypted; their attempts fail with an error message."""
     try:
         unreadable = find_unreadable()
     except SQLAlchemyError as error:
-        log.warning("the secrets could not be looked at", error=str(error))
+        log.warning("could not check secrets", error=str(error))
         return
     finally:
         db.session.remove()
@@ -59,8 +59,8 @@ def _check_secrets() -> None:
         log.error(str(UnreadableError()), requests=len(unreadable), first=unreadable[0])
 
 
-def _take_signals(engine: Engine) -> None:
-    """Stop the engine at SIGTERM and SIGINT, which RQ's worker takes for itself while it runs."""
+def _install_signal_handlers(engine: Engine) -> None:
+    """Stop the engine at SIGTERM and SIGINT; RQ replaces these handlers while it runs."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         engine.request_stop()
@@ -69,34 +69,34 @@ def _take_signals(engine: Engine) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def _work(engine: Engine, settings: Settings) -> None:
-    """Run RQ's loop, anew with a growing pause whenever Redis goes away."""
-    pause = FIRST_PAUSE_SECONDS
+def _run_until_stopped(engine: Engine, settings: Settings) -> None:
+    """Run RQ's loop, and restart it with backoff when the connection to Redis breaks."""
+    delay = MIN_RECONNECT_SECONDS
     while not engine.is_stopping:
-        _take_signals(engine)
+        _install_signal_handlers(engine)
         began = time.monotonic()
-        _serve_queue(engine, settings)
-        if time.monotonic() - began > LONGEST_PAUSE_SECONDS:
-            pause = FIRST_PAUSE_SECONDS
-        _pause(engine, pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        _run_rq_worker(engine, settings)
+        if time.monotonic() - began > MAX_RECONNECT_SECONDS:
+            delay = MIN_RECONNECT_SECONDS
+        _wait(engine, delay)
+        delay = min(delay * 2, MAX_RECONNECT_SECONDS)
 
 
-def _pause(engine: Engine, seconds: float) -> None:
-    """Wait, but not longer than until the engine is to stop."""
+def _wait(engine: Engine, seconds: float) -> None:
+    """Wait, but return early when the engine stops."""
     until = time.monotonic() + seconds
     while not engine.is_stopping and time.monotonic() < until:
         time.sleep(0.05)
 
 
-def _serve_queue(engine: Engine, settings: Settings) -> None:
-    """Serve the queue until Redis goes away or we are asked to stop."""
+def _run_rq_worker(engine: Engine, settings: Settings) -> None:
+    """Run the RQ worker until the connection to Redis breaks or the engine stops."""
     try:
         connection = Redis.from_url(settings.queue_url, socket_connect_timeout=2)
         worker: Any = DrainWorker(engine, connection)
-        # What RQ would log of a lost Redis is a trace; we say it in a sentence.
+        # RQ would log a stack trace when Redis is lost; we log one line.
         worker.work(logging_level="CRITICAL")
     except (RedisError, OSError) as error:
-        log.warning("Redis is lost", error=str(error))
+        log.warning("Redis unavailable", error=str(error))
     if not engine.is_stopping:
-        log.warning("no wakes; looking for due deliveries by ourselves")
+        log.warning("not woken by Redis; polling for due deliveries")

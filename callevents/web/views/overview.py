@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 
 from callevents.operations import overview
-from callevents.operations.overview import Overview, Span
+from callevents.operations.overview import Overview, TimeRange
 from callevents.pbxs import pbxs
 from callevents.web import htmx
 from callevents.web.charts import plot, stack
@@ -23,7 +23,7 @@ def show() -> Any:
     """Show the overview of a PBX, or of all; to a poll, answer only if something has changed."""
     slug = request.args.get("pbx", "")
     pbx = pbxs.get_pbx(slug) if slug else None
-    found = overview.look(pbx, Span.from_slug(request.args.get("span", "")))
+    found = overview.load_overview(pbx, TimeRange.from_slug(request.args.get("span", "")))
     version = version_of(found)
     if htmx.has_version(version):
         return htmx.unchanged()
@@ -32,7 +32,7 @@ def show() -> Any:
         pbx=pbx,
         found=found,
         version=version,
-        Span=Span,
+        TimeRange=TimeRange,
         SHARES=SHARES,
         deliveries_chart=stack(
             {state: [getattr(slot, state) for slot in found.slots] for state in STATES}

@@ -1,4 +1,4 @@
-"""What the tests of listening share: PBXs on sockets, and a listener in this process."""
+"""Fixtures of listener tests: test servers, and a listener in this process."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ Serve = Callable[..., PbxServer]
 
 
 class Listening:
-    """A listener in this process, as `flask listen` runs it, that can be stopped."""
+    """A listener in this process, as `flask listen` runs it."""
 
     def __init__(self, app: Flask) -> None:
         self._listener = Listener(app)
@@ -38,12 +38,12 @@ class Listening:
 
     @property
     def id(self) -> str:
-        """What it calls itself as the leader."""
-        return self._listener._myself.id
+        """Its instance id."""
+        return self._listener._instance.id
 
     @property
     def waiting(self) -> int:
-        """How many events it has read that are not stored."""
+        """Number of events read and not yet stored."""
         return sum(follower.waiting for follower in self._listener._followers.values())
 
     def _run(self) -> None:
@@ -51,7 +51,7 @@ class Listening:
         self._listener.close()
 
     def stop(self) -> None:
-        """Stop it, and wait for its end."""
+        """Stop it and wait until it has ended."""
         self._listener.request_stop()
         self._thread.join(30)
         assert not self._thread.is_alive()
@@ -59,20 +59,20 @@ class Listening:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Settings that need little patience."""
+    """Settings with a short lease."""
     return settings.model_copy(update={"listen_lease_seconds": LEASE_SECONDS})
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connect again, and see what is set, at once."""
-    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.05)
-    monkeypatch.setattr(listener, "LOOK_SECONDS", 0.05)
+    """Reconnect, and notice changed connectors, at once."""
+    monkeypatch.setattr(backoff, "INITIAL_DELAY_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a PBX of that kind."""
+    """Starts a test server of that PBX type."""
     started: list[PbxServer] = []
 
     def serve(kind: str, **options: Any) -> PbxServer:
@@ -99,7 +99,7 @@ def listen(app: Flask) -> Iterator[Callable[[], Listening]]:
 
 
 def connect(pbx: Pbx, kind: str, port: int, **values: Any) -> None:
-    """Give the PBX a connector to that port, and its extensions."""
+    """Add a connector to that port, and the extensions."""
     begin_write()
     access = {
         "kind": ConnectorKind(kind),
@@ -122,7 +122,7 @@ def find(pbx: Pbx) -> Connector:
 
 
 def wait_for_error(pbx: Pbx, words: str) -> Connector:
-    """Wait until the connector's last error has these words; return the connector."""
+    """Wait until the connector's last error contains `words`; return the connector."""
     wait_until(lambda: words in find(pbx).last_error, f"an error {words!r}")
     return find(pbx)
 
@@ -133,6 +133,6 @@ def stored(pbx: Pbx) -> list[CallEvent]:
     return list(db.session.query(CallEvent).filter_by(pbx_id=pbx.id).order_by(CallEvent.id).all())
 
 
-def told(pbx: Pbx) -> list[str]:
-    """Return what was stored, in words."""
+def texts(pbx: Pbx) -> list[str]:
+    """Return the stored events as text."""
     return [f"{one.extension} {one.event_type.slug} {one.peer}" for one in stored(pbx)]

@@ -1,4 +1,4 @@
-"""`flask pbx capture`: what a PBX says, in a file for `flask pbx replay`, without secrets."""
+"""`flask pbx capture`: writes messages of a PBX, without secrets, for `flask pbx replay`."""
 
 import json
 import signal
@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture(scope="session")
 def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
-    """SQLite only: what is tried here has nothing to do with the kind of database."""
+    """SQLite only: the database does not matter here."""
     return sqlite
 
 
@@ -69,7 +69,7 @@ def test_a_capture_can_be_replayed(
     kind: str,
     number: str,
 ) -> None:
-    """Begun in the middle of a call and ended by Ctrl-C: the replay tells the rest of it."""
+    """Started during a call and stopped by Ctrl-C: the replay shows the rest of the call."""
     parts, words = find_call(kind, number)
     half = middle(parts, kind)
     server = serve(kind)
@@ -89,14 +89,14 @@ def test_a_capture_can_be_replayed(
     replayed = run(app, "replay", "--source", kind, "--pbx", "head-office", str(path))
     assert replayed.exit_code == 0
     events = [json.loads(line) for line in replayed.stdout.splitlines()]
-    told = [f"{event['extension']} {event['event']} {event['peer']}" for event in events]
-    assert told == words[4:]
+    replayed = [f"{event['extension']} {event['event']} {event['peer']}" for event in events]
+    assert replayed == words[4:]
 
 
-def test_what_fails_is_told(app: Flask, pbx: Pbx, serve: Serve, tmp_path: Path) -> None:
-    """No connector, a wrong secret, no such folder: a sentence, and exit code 1.
+def test_errors_are_reported(app: Flask, pbx: Pbx, serve: Serve, tmp_path: Path) -> None:
+    """No connector, a wrong secret, no such folder: an error message and exit code 1.
 
-    A capture that was made before is not emptied by one that cannot be made.
+    A failed capture does not overwrite an earlier one.
     """
     path = tmp_path / "file"
     path.write_text("an earlier capture")
@@ -136,7 +136,7 @@ def test_what_fails_is_told(app: Flask, pbx: Pbx, serve: Serve, tmp_path: Path) 
     ],
 )
 def test_secrets_are_masked(name: str, value: str, masked: str | None) -> None:
-    """By their names, within values, and the connector's own; what is no secret stays."""
+    """Secrets are masked by field name, within values, and the connector's secret everywhere."""
     result = mask({name: value}, "geheim")[name]
     if masked is None:
         assert "cet_abc" not in result
@@ -147,7 +147,7 @@ def test_secrets_are_masked(name: str, value: str, masked: str | None) -> None:
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_messages_are_written_as_they_are_read(kind: str) -> None:
-    """Every recorded message, written and read again, is the same."""
+    """Every recorded message is the same after writing and reading it."""
     source = SOURCES[kind]
     for name in EXPECTED[kind]:
         messages: list[Message] = read_messages(kind, name)

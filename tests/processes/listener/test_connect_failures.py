@@ -1,4 +1,4 @@
-"""What goes wrong at a PBX is told in a sentence, and mended as soon as it can be."""
+"""Connection problems have an error message, and are retried."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from tests.processes.listener.conftest import (
     Serve,
     connect,
     find,
-    told,
+    texts,
     wait_for_error,
 )
 from tests.processes.listener.test_follower import find_call, middle
@@ -40,19 +40,19 @@ KINDS = ("asterisk", "freeswitch")
 
 @pytest.fixture(scope="session")
 def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
-    """SQLite only: what is tried here has nothing to do with the kind of database."""
+    """SQLite only: the database does not matter here."""
     return sqlite
 
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Who issues the certificates."""
+    """The certificate authority."""
     return trustme.CA()
 
 
 @pytest.fixture
 def tls(authority: trustme.CA) -> ssl.SSLContext:
-    """The TLS settings of a PBX at 127.0.0.1."""
+    """TLS settings of a PBX at 127.0.0.1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
@@ -60,7 +60,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def babble() -> Iterator[Callable[[bytes], int]]:
-    """Starts something that is no PBX; returns its port."""
+    """Starts a server that is no PBX; returns its port."""
     started: list[Babbler] = []
 
     def babble(words: bytes) -> int:
@@ -87,8 +87,8 @@ def test_a_wrong_secret(
     words: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is tried again seldom, and at once when the right one is entered."""
-    monkeypatch.setattr(backoff, "REFUSED_SECONDS", 1000.0)
+    """It is retried after a long delay, and at once when the connector changes."""
+    monkeypatch.setattr(backoff, "REFUSED_DELAY_SECONDS", 1000.0)
     server = serve(kind)
     connect(pbx, kind, server.port, secret="wrong")
     listen()
@@ -102,8 +102,8 @@ def test_a_wrong_secret(
     assert find(pbx).last_error == ""
 
 
-def test_the_secret_is_never_sent_in_the_open(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """An Asterisk that gives no challenge does not get it."""
+def test_the_secret_is_never_sent_unencrypted(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """An Asterisk without a challenge does not get it."""
     server = serve("asterisk")
     server.challenge = ""  # type: ignore[attr-defined]  # an AmiServer's
     connect(pbx, "asterisk", server.port)
@@ -122,7 +122,7 @@ def test_tls(
     tmp_path: Path,
     challenge: str,
 ) -> None:
-    """With the authority of the setting it connects; only there the secret itself may be sent."""
+    """It connects with the configured CA; only over TLS the secret itself may be sent."""
     bundle = tmp_path / "authorities.pem"
     authority.cert_pem.write_to_path(str(bundle))
     server = serve("asterisk", tls=tls)
@@ -141,24 +141,24 @@ def test_tls(
 def test_tls_with_an_unknown_authority(
     pbx: Pbx, serve: Serve, listen: Listen, tls: ssl.SSLContext
 ) -> None:
-    """Nothing is sent to a PBX whose certificate nobody vouches for."""
+    """Nothing is sent to a PBX with an untrusted certificate."""
     server = serve("asterisk", tls=tls)
     connect(pbx, "asterisk", server.port, uses_tls=True)
     listen()
     wait_for_error(
         pbx,
-        "No TLS with 127.0.0.1: its certificate is not trusted (unable to get local issuer "
-        "certificate).",
+        "TLS connection to 127.0.0.1 failed: the certificate is not trusted (unable to get local "
+        "issuer certificate).",
     )
     assert server.clients == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_tls_where_there_is_none(pbx: Pbx, serve: Serve, listen: Listen, kind: str) -> None:
-    """A PBX that does not speak TLS is told as that."""
+    """The error says that the port may not use TLS."""
     connect(pbx, kind, serve(kind).port, uses_tls=True)
     listen()
-    wait_for_error(pbx, "No TLS with 127.0.0.1: it may not speak TLS at this port")
+    wait_for_error(pbx, "TLS connection to 127.0.0.1 failed: the port may not use TLS")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -178,7 +178,7 @@ def test_something_that_is_no_pbx(
     said: bytes,
     quoted: str,
 ) -> None:
-    """What it said is quoted, short and harmless, so that one sees what it is."""
+    """The error quotes its first bytes, shortened and printable."""
     connect(pbx, kind, babble(said))
     listen()
     error = wait_for_error(pbx, "it began with").last_error
@@ -188,58 +188,58 @@ def test_something_that_is_no_pbx(
     assert error.isprintable()
 
 
-def test_one_kind_is_not_the_other(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+def test_wrong_pbx_type(pbx: Pbx, serve: Serve, listen: Listen) -> None:
     """An Asterisk where a FreeSWITCH should be is recognised by its banner."""
     connect(pbx, "freeswitch", serve("asterisk").port)
     listen()
     wait_for_error(pbx, "This is no FreeSWITCH event socket: it began with 'A")
 
 
-def test_nobody_at_the_port(pbx: Pbx, listen: Listen) -> None:
-    """Host and port are named, with the reason of the system."""
+def test_connection_refused(pbx: Pbx, listen: Listen) -> None:
+    """The error names host, port and the system's reason."""
     port = find_free_port()
     connect(pbx, "asterisk", port)
     listen()
-    error = wait_for_error(pbx, "cannot be reached").last_error
-    assert error == f"127.0.0.1, port {port}, cannot be reached: connection refused."
+    error = wait_for_error(pbx, "Cannot connect to").last_error
+    assert error == f"Cannot connect to 127.0.0.1, port {port}: connection refused."
 
 
 def test_a_name_that_does_not_exist(pbx: Pbx, listen: Listen) -> None:
-    """The name is named."""
+    """The error names the host."""
     connect(pbx, "asterisk", 5038, host="pbx.invalid")
     listen()
-    wait_for_error(pbx, "The name pbx.invalid has no address.")
+    wait_for_error(pbx, "Cannot resolve the host name pbx.invalid.")
 
 
-def test_an_address_that_is_no_pbx_of_anybody(pbx: Pbx, listen: Listen) -> None:
-    """Link-local addresses, where clouds keep their secrets, are not connected to."""
+def test_link_local_address(pbx: Pbx, listen: Listen) -> None:
+    """Link-local addresses, where clouds serve secrets, are refused."""
     connect(pbx, "asterisk", 80, host="169.254.169.254")
     listen()
     wait_for_error(pbx, "The address 169.254.169.254 is link-local")
 
 
-def test_silence(
+def test_no_greeting(
     pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing is said, TLS may be what is missing."""
-    monkeypatch.setattr(io_loop, "LOGIN_SECONDS", 0.1)
+    """The error suggests TLS."""
+    monkeypatch.setattr(io_loop, "LOGIN_TIMEOUT_SECONDS", 0.1)
     connect(pbx, "asterisk", babble(b""))
     listen()
-    wait_for_error(pbx, "If TLS is expected there, switch it on.")
+    wait_for_error(pbx, "If the PBX expects TLS, enable it.")
 
 
-def test_silence_after_the_banner(
+def test_no_response_after_the_banner(
     pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A PBX that greets and then hangs is left after a while."""
-    monkeypatch.setattr(io_loop, "LOGIN_SECONDS", 0.1)
+    """A PBX that hangs after its banner causes a login timeout."""
+    monkeypatch.setattr(io_loop, "LOGIN_TIMEOUT_SECONDS", 0.1)
     connect(pbx, "asterisk", babble(b"Asterisk Call Manager/9.0.0\r\n"))
     listen()
-    wait_for_error(pbx, "The PBX did not answer to the log-in")
+    wait_for_error(pbx, "The PBX did not respond to the login")
 
 
-def test_a_freeswitch_that_lets_us_not_in(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """Its list of addresses is named, because the password would not help."""
+def test_freeswitch_refuses_the_address(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """The error names the address list, because the password would not help."""
     server = serve("freeswitch")
     assert isinstance(server, EslServer)
     server.rejects = True
@@ -249,7 +249,7 @@ def test_a_freeswitch_that_lets_us_not_in(pbx: Pbx, serve: Serve, listen: Listen
 
 
 def test_a_freeswitch_user(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """With a user's name it is the user who logs in."""
+    """With a user name, the login is a user's."""
     server = serve("freeswitch")
     assert isinstance(server, EslServer)
     server.username = "101@pbx.local"
@@ -258,18 +258,18 @@ def test_a_freeswitch_user(pbx: Pbx, serve: Serve, listen: Listen) -> None:
     server.wait_for_listener()
 
 
-def test_turned_away_at_once(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """As Asterisk does for addresses that permit does not name."""
+def test_connection_closed_at_once(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """Asterisk does so for addresses that `permit` does not allow."""
     server = serve("asterisk")
     server.is_open = False
     connect(pbx, "asterisk", server.port)
     listen()
-    wait_for_error(pbx, "closed the connection")
+    wait_for_error(pbx, "The PBX closed the connection immediately")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_the_list_of_calls(pbx: Pbx, serve: Serve, listen: Listen, kind: str) -> None:
-    """It is listened to all the same, and said what is missing; a cut ends no call."""
+    """The PBX is followed, the error names what is missing, and a disconnect ends no call."""
     parts, words = find_call(kind, {"asterisk": "s01", "freeswitch": "f01"}[kind])
     half = middle(parts, kind)
     server = serve(kind, lists_calls=False)
@@ -278,17 +278,17 @@ def test_without_the_list_of_calls(pbx: Pbx, serve: Serve, listen: Listen, kind:
     server.wait_for_listener()
     assert wait_for_error(pbx, "does not list the running calls").state == "connected"
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the events before the cut")
+    wait_until(lambda: len(texts(pbx)) == 4, "the events before the cut")
     server.cut()
     server.wait_for_listener()
     server.say(parts[half:])
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pbx_that_is_silent_is_asked(pbx: Pbx, serve: Serve, app: Flask, kind: str) -> None:
-    """While it answers, the connection stays; when it does not, a new one is made."""
+def test_an_idle_pbx_is_pinged(pbx: Pbx, serve: Serve, app: Flask, kind: str) -> None:
+    """The connection stays while it responds, and is replaced when it does not."""
     settings = app_state(app).settings
     quick = create_app(settings.model_copy(update={"listen_heartbeat_seconds": 0.2}))
     server = serve(kind)
@@ -302,7 +302,7 @@ def test_a_pbx_that_is_silent_is_asked(pbx: Pbx, serve: Serve, app: Flask, kind:
         )
         assert len(server.clients) == 1
         client.is_deaf = True
-        wait_for_error(pbx, "has given no sign of life")
+        wait_for_error(pbx, "The PBX has not responded for")
         server.wait_for_listener(2)
     finally:
         listening.stop()
@@ -310,7 +310,7 @@ def test_a_pbx_that_is_silent_is_asked(pbx: Pbx, serve: Serve, app: Flask, kind:
 
 
 def test_garbage_in_the_stream(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """It is skipped and counted, and what follows is understood."""
+    """It is skipped and counted, and later messages are read."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -318,13 +318,13 @@ def test_garbage_in_the_stream(pbx: Pbx, serve: Serve, listen: Listen) -> None:
     client = server.wait_for_listener()
     client.send(b"\xff\x00 no line of theirs\r\n\r\n" + b"y" * 70_000 + b"\r\n")
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     wait_until(lambda: find(pbx).skipped == 2, "what was skipped")
 
 
 def test_a_secret_that_no_key_decrypts(pbx: Pbx, listen: Listen) -> None:
-    """It has to be entered again."""
+    """The error asks to enter it again."""
     connect(pbx, "asterisk", 5038)
     begin_write()
     db.session.get_one(Connector, pbx.id).secret = "nonsense"
@@ -334,7 +334,7 @@ def test_a_secret_that_no_key_decrypts(pbx: Pbx, listen: Listen) -> None:
 
 
 def test_disabled_removed_and_set_again(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """Each change holds within a moment, and the PBX hears nothing more from us."""
+    """Each change takes effect at once and closes the connection."""
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
     listen()
@@ -350,7 +350,7 @@ def test_disabled_removed_and_set_again(pbx: Pbx, serve: Serve, listen: Listen) 
 
 
 def test_extensions_that_are_added_count_at_once(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """A pattern counts beside the numbers; what only the pattern fits is proposed."""
+    """Numbers that match the pattern count as extensions, and are suggested."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     begin_write()
@@ -366,14 +366,14 @@ def test_extensions_that_are_added_count_at_once(pbx: Pbx, serve: Serve, listen:
     listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
 
 
-def test_a_pattern_that_is_none_stops_nobody(
+def test_an_invalid_pattern_is_ignored(
     pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It fits nothing, as the log says once; the listed extensions are followed."""
+    """It matches nothing, which is logged once; the added extensions are followed."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -383,6 +383,6 @@ def test_a_pattern_that_is_none_stops_nobody(
     listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
-    assert caplog.text.count("a pattern is ignored") == 1
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
+    assert caplog.text.count("invalid extension pattern ignored") == 1

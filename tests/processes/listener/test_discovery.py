@@ -1,4 +1,4 @@
-"""Extensions that a listener learns from PBXs on sockets, and proposes."""
+"""Extensions that a listener discovers and suggests."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions, suggestions
 from callevents.processes.listener import discovery
-from callevents.processes.listener.listener import RENEWALS
+from callevents.processes.listener.listener import RENEWALS_PER_LEASE
 from callevents.vendors.tracking.fields import Message
 from tests.processes.listener.conftest import (
     LEASE_SECONDS,
@@ -23,7 +23,7 @@ from tests.processes.listener.conftest import (
     connect,
     find,
     stored,
-    told,
+    texts,
 )
 from tests.processes.listener.test_follower import find_call
 from tests.support.pbx_server import PbxServer
@@ -34,7 +34,7 @@ CALLS = [("asterisk", "s01"), ("freeswitch", "f01")]
 
 
 def endpoints(*names: str) -> list[Message]:
-    """Return entries of PJSIPShowEndpoints as Asterisk documents them."""
+    """Return entries of PJSIPShowEndpoints as documented by Asterisk."""
     return [
         {
             "ObjectType": "endpoint",
@@ -52,7 +52,7 @@ def endpoints(*names: str) -> list[Message]:
 
 
 def peers(**names: str) -> list[Message]:
-    """Return entries of SIPpeers, by names with what describes them."""
+    """Return entries of SIPpeers from names and descriptions."""
     return [
         {
             "Channeltype": "SIP",
@@ -80,20 +80,20 @@ def registrations(*numbers: str, realm: str = "pbx.example.com") -> list[Message
 
 
 def names(pbx: Pbx) -> dict[str, str]:
-    """Return the numbers that are proposed, with their names."""
+    """Return the suggested numbers with their names."""
     db.session.rollback()
     return {one.number: one.name for one in suggestions.list_suggestions(pbx)}
 
 
 def wait_for_list(pbx: Pbx, last: Connector | None = None) -> Connector:
-    """Wait until the PBX has listed its extensions, and not only that last time."""
+    """Wait for a list that is newer than the last one."""
     known = (None, last.listed_at if last else None)
     wait_until(lambda: find(pbx).listed_at not in known, "a list")
     return find(pbx)
 
 
 def ask(pbx: Pbx, last: Connector) -> Connector:
-    """Have the PBX asked now; wait until it has listed its extensions."""
+    """Request the list now; wait until it is stored."""
     begin_write()
     connectors.want_list(pbx)
     db.session.commit()
@@ -101,14 +101,14 @@ def ask(pbx: Pbx, last: Connector) -> Connector:
 
 
 def start(pbx: Pbx, server: PbxServer, kind: str, listen: Listen, **values: str) -> Connector:
-    """Listen to the server, and wait until it has listed its extensions."""
+    """Connect to the server, and wait until its list is stored."""
     connect(pbx, kind, server.port, **values)
     listen()
     return wait_for_list(pbx)
 
 
 def test_asterisk_lists_its_phones(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """All lists count together; what is added already, trunks and things are not proposed."""
+    """All lists are merged; existing extensions, trunks and names are not suggested."""
     server = serve("asterisk")
     server.phones = {
         "PJSIPShowEndpoints": endpoints("101", "201", "202", "trunk-berlin", "+4930123456"),
@@ -127,7 +127,7 @@ def test_asterisk_lists_its_phones(pbx: Pbx, serve: Serve, listen: Listen) -> No
 
 
 def test_freeswitch_lists_its_phones(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """The directory with its names, and phones that are registered and not in a file of it."""
+    """The directory with names, and registered phones that are not in it."""
     server = serve("freeswitch")
     server.phones = {
         "list_users": [*users("101", "201", "202"), *users("201")],
@@ -139,7 +139,7 @@ def test_freeswitch_lists_its_phones(pbx: Pbx, serve: Serve, listen: Listen) -> 
 
 
 def test_tenants_that_share_numbers(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """A number of two domains is proposed with its domain, as its calls tell it apart."""
+    """A number in two domains is suggested with its domain, as its calls are reported."""
     server = serve("freeswitch")
     server.phones = {
         "registrations": [
@@ -152,7 +152,7 @@ def test_tenants_that_share_numbers(pbx: Pbx, serve: Serve, listen: Listen) -> N
 
 
 def test_the_pattern_decides(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """Where there is a pattern it proposes what it fits, names too, and nothing else."""
+    """With a pattern, only numbers and names that match are suggested."""
     server = serve("asterisk")
     server.phones = {"PJSIPShowEndpoints": endpoints("201", "999", "anna", "2x1")}
     start(pbx, server, "asterisk", listen, extension_pattern="2[0-9]+|[a-z]+")
@@ -163,7 +163,7 @@ def test_the_pattern_decides(pbx: Pbx, serve: Serve, listen: Listen) -> None:
 def test_a_refusal_is_harmless(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str, number: str
 ) -> None:
-    """Where nothing is listed the page says why; calls are followed, and nothing is forgotten."""
+    """If lists are refused, the page shows the reason; calls are followed, suggestions are kept."""
     begin_write()
     db.session.add(SeenExtension(pbx_id=pbx.id, number="201", listed_at=utc_now()))
     db.session.commit()
@@ -176,14 +176,14 @@ def test_a_refusal_is_harmless(
     assert connector.last_error == ""
     assert connector.listed == 0
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     assert len(server.clients) == 1
     assert set(names(pbx)) == {"201"}
 
 
 def test_actions_that_asterisk_does_not_know(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """One list is enough, and the others are no matter for anybody."""
+    """One list is enough; unknown actions are not reported as errors."""
     server = serve("asterisk")
     server.phones = {"SIPpeers": peers(x301="")}
     connector = start(pbx, server, "asterisk", listen)
@@ -194,10 +194,10 @@ def test_actions_that_asterisk_does_not_know(pbx: Pbx, serve: Serve, listen: Lis
 
 
 @pytest.mark.parametrize(("kind", "number"), CALLS)
-def test_long_lists_hold_up_no_calls(
+def test_long_lists_do_not_delay_calls(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str, number: str
 ) -> None:
-    """Events between the entries are followed; of too many phones the first ones are taken."""
+    """Events between the entries are processed; of too many phones the first ones are used."""
     parts, words = find_call(kind, number)
     numbers = [str(10_000 + one) for one in range(discovery.MAX_LISTED + 700)]
     server = serve(kind)
@@ -207,8 +207,8 @@ def test_long_lists_hold_up_no_calls(
     }
     server.between = parts
     connector = start(pbx, server, kind, listen)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     assert connector.listed == discovery.MAX_LISTED
     assert "700 more" in connector.list_notice
     assert suggestions.count_suggestions(pbx) == discovery.MAX_LISTED
@@ -217,7 +217,7 @@ def test_long_lists_hold_up_no_calls(
 
 
 def test_leases_come_before_long_lists(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """Where storing a part takes long the lease is renewed before the next part."""
+    """If storing a batch takes long, the lease is renewed before the next batch."""
     server = serve("asterisk")
     server.phones = {"SIPpeers": peers(**{f"x{one}": "" for one in range(1000, 3100)})}
     with slow_parts() as done:
@@ -230,13 +230,13 @@ def test_leases_come_before_long_lists(pbx: Pbx, serve: Serve, listen: Listen) -
 
 @contextmanager
 def slow_parts() -> Iterator[list[str]]:
-    """Have each part of a list take as long as a lease may go without being renewed."""
+    """Make each batch take as long as the renewal interval."""
     done: list[str] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("INSERT INTO seen_extension"):
             done.append("part")
-            is_due = time.monotonic() + LEASE_SECONDS / RENEWALS
+            is_due = time.monotonic() + LEASE_SECONDS / RENEWALS_PER_LEASE
             wait_until(lambda: time.monotonic() > is_due, "the time to renew the lease")
         elif statement.startswith("UPDATE connector SET leader_id"):
             done.append("lease")
@@ -252,7 +252,7 @@ def slow_parts() -> Iterator[list[str]]:
 def test_a_pbx_is_asked_after_each_log_in_and_when_it_is_wanted(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str
 ) -> None:
-    """What came up since is proposed, what went away no more, and what was added neither."""
+    """New phones are suggested, removed phones and existing extensions are not."""
     server = serve(kind)
     server.phones = {
         "PJSIPShowEndpoints": endpoints("201", "202"),
@@ -281,8 +281,8 @@ def test_a_pbx_is_asked_after_each_log_in_and_when_it_is_wanted(
 def test_every_hour(
     pbx: Pbx, serve: Serve, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A PBX that stays connected is asked again, though it says nothing by itself."""
-    monkeypatch.setattr(discovery, "ASK_SECONDS", 0.3)
+    """A connected PBX is asked again periodically, even if it sends nothing."""
+    monkeypatch.setattr(discovery, "REQUEST_INTERVAL_SECONDS", 0.3)
     server = serve("asterisk")
     server.phones = {"SIPpeers": peers(x301="")}
     connector = start(pbx, server, "asterisk", listen)
@@ -291,10 +291,10 @@ def test_every_hour(
     assert len(server.clients) == 1
 
 
-def test_a_list_that_breaks_the_connection_is_let_alone(
+def test_a_list_that_breaks_the_connection_is_delayed(
     pbx: Pbx, serve: Serve, listen: Listen
 ) -> None:
-    """Who is cut in the middle of a list does not ask for it at once again, for ever."""
+    """After a disconnect during a list, the list is not requested again at once."""
     server = serve("asterisk")
     server.phones = {"SIPpeers": peers(x301="")}
     server.cuts_lists = True

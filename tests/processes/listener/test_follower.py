@@ -1,4 +1,4 @@
-"""A listener at a PBX on a socket: what the PBX does is stored, once, whatever breaks."""
+"""A listener follows a PBX: every event is stored once, also after disconnects."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from tests.processes.listener.conftest import (
     connect,
     find,
     stored,
-    told,
+    texts,
     wait_for_error,
 )
 from tests.support.ami_server import cut_ami
@@ -37,7 +37,7 @@ Listen = Callable[[], Listening]
 
 
 def find_call(kind: str, number: str) -> tuple[list[bytes], list[str]]:
-    """Return the parts of a recorded call, and what must be told of it, in words."""
+    """Return the parts of a recorded call, and its expected events as text."""
     [name] = [name for name in EXPECTED[kind] if name.startswith(number)]
     stream = read_stream(kind, name)
     events = Replay(kind, ExtensionSet(EXTENSIONS)).run([stream])
@@ -58,15 +58,15 @@ def middle(parts: list[bytes], kind: str) -> int:
 def test_a_call_is_stored_as_it_happened(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str, number: str
 ) -> None:
-    """From the wire, in pieces that end anywhere, to the database, in order; the state tells."""
+    """Events are stored in order, from bytes in arbitrary pieces; the status counts them."""
     parts, words = find_call(kind, number)
     server = serve(kind)
     connect(pbx, kind, server.port)
     listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     wait_until(lambda: find(pbx).events == len(words), "the counts")
     connector = find(pbx)
     assert (connector.state, connector.last_error) == (ConnectorState.CONNECTED, "")
@@ -80,7 +80,7 @@ def test_a_call_is_stored_as_it_happened(
 def test_a_cut_loses_nothing_and_invents_nothing(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str, number: str
 ) -> None:
-    """Cut in the middle of a call and of a message, and restored: each event is there, once."""
+    """After a disconnect within a call and a message, each event is stored once."""
     parts, words = find_call(kind, number)
     half = middle(parts, kind)
     server = serve(kind)
@@ -92,17 +92,17 @@ def test_a_cut_loses_nothing_and_invents_nothing(
     server.cut()
     server.wait_for_listener()
     server.say(parts[half:])
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
     wait_for_error(pbx, "closed the connection")
     wait_until(lambda: find(pbx).state is ConnectorState.CONNECTED, "the state")
 
 
 @pytest.mark.parametrize(("kind", "number"), KINDS)
-def test_what_ends_while_nobody_listens_is_hung_up(
+def test_a_call_that_ends_during_a_disconnect_is_hung_up(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str, number: str
 ) -> None:
-    """After the cut the call is gone from the list: both ends are told, and nothing else."""
+    """After the disconnect the call is not listed: both legs get a hangup, nothing else."""
     parts, words = find_call(kind, number)
     half = middle(parts, kind)
     server = serve(kind)
@@ -110,21 +110,21 @@ def test_what_ends_while_nobody_listens_is_hung_up(
     listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the events before the cut")
+    wait_until(lambda: len(texts(pbx)) == 4, "the events before the cut")
     server.is_open = False
     server.cut()
     server.say(parts[half:])
     server.is_open = True
-    wait_until(lambda: len(told(pbx)) >= len(words), "the hangups")
-    assert sorted(told(pbx)) == sorted(words)
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the hangups")
+    assert sorted(texts(pbx)) == sorted(words)
     assert {event.duration_seconds for event in stored(pbx)[4:]} != {None}
 
 
 @pytest.mark.parametrize(("kind", "number"), KINDS)
-def test_another_listener_goes_on_with_a_call(
+def test_another_listener_continues_a_call(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str, number: str
 ) -> None:
-    """One that begins in the middle knows what was told before it: it tells the rest, once."""
+    """A listener that starts during a call restores it and stores the rest, once."""
     parts, words = find_call(kind, number)
     half = middle(parts, kind)
     server = serve(kind)
@@ -132,23 +132,23 @@ def test_another_listener_goes_on_with_a_call(
     first = listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the events before")
+    wait_until(lambda: len(texts(pbx)) == 4, "the events before")
     first.stop()
     assert find(pbx).leader_id is None
     listen()
     server.wait_for_listener(2)
     server.say(parts[half:])
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events after")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events after")
+    assert texts(pbx) == words
 
 
 @pytest.mark.parametrize(("kind", "number"), KINDS)
-def test_another_listener_hangs_up_what_has_ended(
+def test_another_listener_hangs_up_ended_calls(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str, number: str
 ) -> None:
-    """Between two listeners a call ended that the first has told of: the second tells its end.
+    """A call ended while no listener was connected: the next listener stores the hangup.
 
-    It is told once: a third one finds nothing to tell.
+    It is stored once: a third listener stores nothing.
     """
     parts, words = find_call(kind, number)
     half = middle(parts, kind)
@@ -157,16 +157,16 @@ def test_another_listener_hangs_up_what_has_ended(
     first = listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the events before")
+    wait_until(lambda: len(texts(pbx)) == 4, "the events before")
     first.stop()
     server.say(parts[half:])
     second = listen()
-    wait_until(lambda: len(told(pbx)) >= len(words), "the hangups")
-    assert sorted(told(pbx)) == sorted(words)
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the hangups")
+    assert sorted(texts(pbx)) == sorted(words)
     hangups = stored(pbx)[4:]
     assert all(event.status == "ANSWER" and event.duration_seconds for event in hangups)
     second.stop()
     listen()
     server.wait_for_listener(3)
     wait_until(lambda: find(pbx).state is ConnectorState.CONNECTED, "the third listener")
-    assert len(told(pbx)) == len(words)
+    assert len(texts(pbx)) == len(words)

@@ -1,4 +1,4 @@
-"""Of several listeners one leads at a PBX; when it is gone, however it went, another does."""
+"""Of several listeners one holds a PBX's lease; when it stops or dies, another acquires it."""
 
 import os
 import signal
@@ -19,9 +19,9 @@ from callevents.db.models import Connector, Delivery, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.processes.listener.lease import InstanceId, let_go, take_lead
+from callevents.processes.listener.lease import InstanceId, acquire_lease, release_lease
 from tests.conftest import SECRET_KEY, Configure
-from tests.processes.listener.conftest import Listening, Serve, connect, find, stored, told
+from tests.processes.listener.conftest import Listening, Serve, connect, find, stored, texts
 from tests.processes.listener.test_follower import find_call, middle
 from tests.support.database_faults import missing_table, refused_inserts
 from tests.support.programs import ROOT, Program
@@ -33,7 +33,7 @@ LEASE = timedelta(seconds=10)
 
 @pytest.fixture
 def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Program]]:
-    """Starts `flask listen`, a process of its own."""
+    """Starts `flask listen` as a separate process."""
     started: list[Program] = []
 
     def start() -> Program:
@@ -55,29 +55,29 @@ def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Pr
         program.end()
 
 
-def test_only_one_leads(pbx: Pbx) -> None:
-    """Who leads may go on; another one only after the lease, or when it is let go."""
+def test_only_one_holds_the_lease(pbx: Pbx) -> None:
+    """The holder can renew; another listener can acquire after expiry or release."""
     connect(pbx, "asterisk", 5038)
     one, other, now = InstanceId(), InstanceId(), utc_now()
     begin_write()
-    assert take_lead([pbx.id], one, now, LEASE) == {pbx.id}
-    assert take_lead([pbx.id], other, now + LEASE, LEASE) == set()
-    assert take_lead([pbx.id], one, now + LEASE / 2, LEASE) == {pbx.id}
-    assert take_lead([pbx.id], other, now + LEASE, LEASE) == set()
-    assert take_lead([pbx.id], other, now + 2 * LEASE, LEASE) == {pbx.id}
-    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
-    let_go([pbx.id], one)
-    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
-    let_go([pbx.id], other)
-    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == {pbx.id}
+    assert acquire_lease([pbx.id], one, now, LEASE) == {pbx.id}
+    assert acquire_lease([pbx.id], other, now + LEASE, LEASE) == set()
+    assert acquire_lease([pbx.id], one, now + LEASE / 2, LEASE) == {pbx.id}
+    assert acquire_lease([pbx.id], other, now + LEASE, LEASE) == set()
+    assert acquire_lease([pbx.id], other, now + 2 * LEASE, LEASE) == {pbx.id}
+    assert acquire_lease([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    release_lease([pbx.id], one)
+    assert acquire_lease([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    release_lease([pbx.id], other)
+    assert acquire_lease([pbx.id], one, now + 2 * LEASE, LEASE) == {pbx.id}
     db.session.get_one(Connector, pbx.id).enabled = False
     db.session.flush()
-    assert take_lead([pbx.id], one, now + 2 * LEASE, LEASE) == set()
+    assert acquire_lease([pbx.id], one, now + 2 * LEASE, LEASE) == set()
     db.session.rollback()
 
 
 def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """The other one waits, and takes over at once when the first stops as it should."""
+    """The other one waits, and takes over at once when the first stops cleanly."""
     parts, words = find_call("asterisk", "s01")
     half = middle(parts, "asterisk")
     server = serve("asterisk")
@@ -87,16 +87,16 @@ def test_of_two_listeners_one_connects(pbx: Pbx, serve: Serve, listen: Listen) -
     leader = find(pbx).leader_id
     listen()
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the first events")
+    wait_until(lambda: len(texts(pbx)) == 4, "the first events")
     until = find(pbx).leader_until
-    wait_until(lambda: find(pbx).leader_until != until, "the leader to lead on")
+    wait_until(lambda: find(pbx).leader_until != until, "the renewal of the lease")
     assert (len(server.clients), find(pbx).leader_id) == (1, leader)
     first.stop()
     server.wait_for_listener(2)
     assert find(pbx).leader_id not in {None, leader}
     server.say(parts[half:])
-    wait_until(lambda: len(told(pbx)) >= len(words), "the other events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the other events")
+    assert texts(pbx) == words
 
 
 def test_the_leader_is_killed(
@@ -106,9 +106,9 @@ def test_the_leader_is_killed(
     flask_listen: Callable[[], Program],
     configure: Configure,
 ) -> None:
-    """SIGKILL in the middle of calls: after the lease the other one tells the rest, once.
+    """SIGKILL during calls: after the lease the other one stores the rest, once.
 
-    One call goes on, another one ends while nobody listens.
+    One call continues, another one ends while no listener is connected.
     """
     parts, words = find_call("asterisk", "s01")
     others, other_words = find_call("asterisk", "s13")
@@ -119,7 +119,7 @@ def test_the_leader_is_killed(
     leader = flask_listen()
     server.wait_for_listener()
     server.say([*parts[:half], *others[:other_half]])
-    wait_until(lambda: len(told(pbx)) == 6, "the events before")
+    wait_until(lambda: len(texts(pbx)) == 6, "the events before")
     listen()
     os.kill(leader.process.pid, signal.SIGKILL)
     leader.wait()
@@ -133,23 +133,23 @@ def test_the_leader_is_killed(
     def is_over() -> bool:
         legs = {one.leg_id for one in stored(pbx)}
         ended = {one.leg_id for one in stored(pbx) if one.event_type is EventType.HANGUP}
-        return len(told(pbx)) >= len(expected) and legs == ended
+        return len(texts(pbx)) >= len(expected) and legs == ended
 
     wait_until(is_over, "the rest, and the end of every leg")
-    assert [word for word in told(pbx) if word in words] == words
-    seen = set(told(pbx))
-    assert len(told(pbx)) == len({(one.leg_id, one.event_type) for one in stored(pbx)})
+    assert [word for word in texts(pbx) if word in words] == words
+    seen = set(texts(pbx))
+    assert len(texts(pbx)) == len({(one.leg_id, one.event_type) for one in stored(pbx)})
     assert "101 hangup 0612345678" in seen
     assert seen <= set(words) | set(other_words)
-    assert db.session.query(Delivery).count() == sum(" hangup " in word for word in told(pbx))
+    assert db.session.query(Delivery).count() == sum(" hangup " in word for word in texts(pbx))
 
 
 def test_a_paused_leader_wakes(
     pbx: Pbx, serve: Serve, listen: Listen, flask_listen: Callable[[], Program]
 ) -> None:
-    """SIGSTOP and SIGCONT: what it reads after its lease is the other one's, and not stored late.
+    """SIGSTOP and SIGCONT: events read after the lease expired are dropped.
 
-    What it has read before is stored once.
+    Events read before are stored once.
     """
     parts, words = find_call("asterisk", "s01")
     others, other_words = find_call("asterisk", "s13")
@@ -159,7 +159,7 @@ def test_a_paused_leader_wakes(
     leader = flask_listen()
     server.wait_for_listener()
     server.say(parts[:half])
-    wait_until(lambda: len(told(pbx)) == 4, "the first events")
+    wait_until(lambda: len(texts(pbx)) == 4, "the first events")
     pause(leader, pbx)
     server.say(others[:other_half])
     listen()
@@ -169,34 +169,37 @@ def test_a_paused_leader_wakes(
     expected = sorted([*words, *other_words])
     for word in missed:
         expected.remove(word)
-    wait_until(lambda: sorted(told(pbx)) == expected, "the rest, without what nobody heard")
+    wait_until(
+        lambda: sorted(texts(pbx)) == expected,
+        "the rest, without events during the disconnect",
+    )
     os.kill(leader.process.pid, signal.SIGCONT)
-    leader.wait_for_line("another listener leads")
+    leader.wait_for_line("another listener holds the lease")
     leader.process.terminate()
     assert leader.wait() == 0
-    assert sorted(told(pbx)) == expected
+    assert sorted(texts(pbx)) == expected
 
 
 def test_stopping_stores_what_was_read(
     pbx: Pbx, serve: Serve, flask_listen: Callable[[], Program]
 ) -> None:
-    """SIGTERM: what was read is stored, the lease is let go, the exit code is 0."""
+    """SIGTERM: buffered events are stored, the lease is released, the exit code is 0."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
     program = flask_listen()
     server.wait_for_listener()
     server.say(parts)
-    wait_until(lambda: told(pbx), "the first event")
+    wait_until(lambda: texts(pbx), "the first event")
     program.process.terminate()
     assert program.wait() == 0
-    assert told(pbx) == words
+    assert texts(pbx) == words
     connector = find(pbx)
     assert (connector.leader_id, connector.events) == (None, len(words))
 
 
-def test_the_database_is_away_for_a_while(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """What happens meanwhile is kept, and stored in order when it is back."""
+def test_the_database_is_unavailable_for_a_while(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """Events are buffered, and stored in order when it is back."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -205,14 +208,14 @@ def test_the_database_is_away_for_a_while(pbx: Pbx, serve: Serve, listen: Listen
     with missing_table(db.engine, "call_event"), counting_inserts() as tries:
         server.say(parts)
         wait_until(lambda: len(tries) > 2, "tries in vain")
-    wait_until(lambda: len(told(pbx)) >= len(words), "the events")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the events")
+    assert texts(pbx) == words
 
 
-def test_the_database_is_away_for_longer_than_the_lease(
+def test_the_database_is_unavailable_for_longer_than_the_lease(
     pbx: Pbx, serve: Serve, listen: Listen
 ) -> None:
-    """What the leader reads meanwhile is stored, though the other listener is faster afterwards."""
+    """The holder's events are stored, even if the other listener acquires the lease first."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -226,30 +229,30 @@ def test_the_database_is_away_for_longer_than_the_lease(
         wait_until(lambda: leader.waiting == len(words), "the leader to read")
         assert len(server.clients) == 1
     server.wait_for_listener(2)
-    wait_until(lambda: len(told(pbx)) >= len(words), "what was read meanwhile")
-    assert told(pbx) == words
+    wait_until(lambda: len(texts(pbx)) >= len(words), "the buffered events")
+    assert texts(pbx) == words
 
 
 def test_starting_while_the_database_is_not_ready(
     pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It waits, first for the connectors, then for what was told of calls, and then connects."""
+    """It waits for the connectors, then for the calls to restore, and then connects."""
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
     with missing_table(db.engine, "call_event"):
         with missing_table(db.engine, "connector"):
             listen()
-            wait_until(lambda: "the database does not answer" in caplog.text, "a first complaint")
+            wait_until(lambda: "database unavailable" in caplog.text, "a first error")
         caplog.clear()
-        wait_until(lambda: "the database does not answer" in caplog.text, "a second complaint")
+        wait_until(lambda: "database unavailable" in caplog.text, "a second error")
         assert server.clients == []
     server.wait_for_listener()
 
 
-def test_stopping_while_the_database_is_away(
+def test_stopping_while_the_database_is_unavailable(
     pbx: Pbx, serve: Serve, listen: Listen, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It ends in its time, and the log says how many events are lost with it."""
+    """It stops in time, and logs the number of lost events."""
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     connect(pbx, "asterisk", server.port)
@@ -259,12 +262,12 @@ def test_stopping_while_the_database_is_away(
         server.say(parts)
         wait_until(lambda: tries, "a try in vain")
         listening.stop()
-    assert "events are lost with this process" in caplog.text
+    assert "events lost at shutdown" in caplog.text
     assert f"'n': {len(words)}" in caplog.text
 
 
-def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """It is counted, and stops neither the others nor what comes later."""
+def test_an_event_that_the_database_rejects(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """It is counted, and neither the other events nor later ones are affected."""
     parts, words = find_call("asterisk", "s01")
     half = middle(parts, "asterisk")
     server = serve("asterisk")
@@ -273,14 +276,14 @@ def test_an_event_that_cannot_be_stored(pbx: Pbx, serve: Serve, listen: Listen) 
     server.wait_for_listener()
     with refused_inserts(db.engine, "call_event"):
         server.say(parts[:half])
-        wait_until(lambda: find(pbx).skipped == 4, "four that are refused")
+        wait_until(lambda: find(pbx).skipped == 4, "four rejected events")
     server.say(parts[half:])
-    wait_until(lambda: len(told(pbx)) >= 2, "the hangups")
-    assert told(pbx) == words[4:]
+    wait_until(lambda: len(texts(pbx)) >= 2, "the hangups")
+    assert texts(pbx) == words[4:]
 
 
 def pause(program: Program, pbx: Pbx) -> None:
-    """Send SIGSTOP at a moment when the program holds no lock that others wait for."""
+    """Send SIGSTOP while the program holds no database lock."""
     process = psutil.Process(program.process.pid)
 
     def is_paused() -> bool:
@@ -295,7 +298,7 @@ def pause(program: Program, pbx: Pbx) -> None:
 
 
 def is_unlocked(pbx: Pbx) -> bool:
-    """Tell whether the connector's row could be written at once."""
+    """Return True if the connector's row is not locked."""
     db.session.rollback()
     try:
         if db.engine.dialect.name == "sqlite":
@@ -314,7 +317,7 @@ def is_unlocked(pbx: Pbx) -> bool:
 
 @contextmanager
 def lead_after_outage(engine: Engine, pbx: Pbx, listening: Listening) -> Iterator[None]:
-    """Take the leases away; when they are back, this listener was the first who took them."""
+    """Make the table unavailable within the block; afterwards this listener holds the lease."""
     with write_transaction(engine) as connection:
         connection.execute(text("ALTER TABLE connector RENAME TO connector_away"))
     try:
@@ -331,7 +334,7 @@ def lead_after_outage(engine: Engine, pbx: Pbx, listening: Listening) -> Iterato
 
 @contextmanager
 def counting_inserts() -> Iterator[list[str]]:
-    """Count the statements that look for events."""
+    """Collect the statements that select events."""
     tries: list[str] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

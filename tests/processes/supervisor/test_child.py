@@ -1,4 +1,4 @@
-"""A supervised process: how it is started again, and how it is made to end."""
+"""A supervised process: restart, termination and kill."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from callevents.processes.supervisor import child as child_module
-from callevents.processes.supervisor.child import LONGEST_PAUSE_SECONDS, Child
+from callevents.processes.supervisor.child import MAX_RESTART_SECONDS, Child
 from callevents.processes.supervisor.launch import launch
 from callevents.processes.supervisor.signals import Signals
 from tests.support.waiting import wait_until
@@ -41,7 +41,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock by which processes are started again."""
+    """The clock that restarts go by."""
     clock = Clock()
     monkeypatch.setattr(child_module, "time", clock)
     return clock
@@ -56,7 +56,7 @@ def make_child(command: list[str], tmp_path: Path) -> Child:
 
 @pytest.fixture
 def child(tmp_path: Path) -> Iterator[Child]:
-    """A process that would live for a minute."""
+    """A process that runs for a minute."""
     child = make_child(SLEEP, tmp_path)
     yield child
     child.kill()
@@ -72,40 +72,40 @@ def wait_for_end(child: Child) -> None:
     wait_until(lambda: child.exit_code is not None, "the process's end")
 
 
-def test_pauses_grow(tmp_path: Path, clock: Clock) -> None:
-    """The first restart is immediate; what fails again and again waits longer and longer."""
+def test_restart_delays_grow(tmp_path: Path, clock: Clock) -> None:
+    """The first restart is immediate; repeated failures increase the delay."""
     child = make_child(FAIL, tmp_path)
     pauses = []
     for _ in range(8):
         wait_for_end(child)
         assert child.exit_code == 3
-        pause = child.look_after()
+        pause = child.restart_if_ended()
         pauses.append(0.0 if pause == float("inf") else pause)
         clock.now += pauses[-1]
-        assert child.look_after() == float("inf"), "after its pause it is started"
+        assert child.restart_if_ended() == float("inf"), "it is restarted after the delay"
     wait_for_end(child)
-    assert pauses == [0, 1, 2, 4, 8, 16, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
+    assert pauses == [0, 1, 2, 4, 8, 16, MAX_RESTART_SECONDS, MAX_RESTART_SECONDS]
 
 
 def test_healthy_process_restarts_at_once(tmp_path: Path, clock: Clock) -> None:
-    """What has lived for a minute is healthy, and is started again at once."""
+    """A process that ran for a minute is restarted at once."""
     child = make_child(FAIL, tmp_path)
     for _ in range(2):
         wait_for_end(child)
         clock.now += 60
-        assert child.look_after() == float("inf")
+        assert child.restart_if_ended() == float("inf")
     wait_for_end(child)
 
 
-def test_living_process_is_left_alone(child: Child) -> None:
-    """Looking after a process that lives changes nothing."""
+def test_running_process_is_not_restarted(child: Child) -> None:
+    """Checking a running process changes nothing."""
     pid = child.pid
-    assert child.look_after() == float("inf")
+    assert child.restart_if_ended() == float("inf")
     assert child.pid == pid
 
 
 def test_terminate(child: Child) -> None:
-    """Asked to stop, the process does."""
+    """A terminated process stops."""
     child.terminate()
     wait_for_end(child)
     assert child.exit_code == -signal.SIGTERM
@@ -113,8 +113,8 @@ def test_terminate(child: Child) -> None:
     child.terminate()
 
 
-def test_kill_takes_what_it_started(tmp_path: Path) -> None:
-    """Killing a process kills those that it has started, and may be done twice."""
+def test_kill_includes_its_children(tmp_path: Path) -> None:
+    """Killing a process kills its children too, and may be repeated."""
     parent = f"import subprocess; subprocess.run({SLEEP!r})"
     child = make_child([sys.executable, "-c", parent], tmp_path)
     wait_until_up(tmp_path)
@@ -125,7 +125,7 @@ def test_kill_takes_what_it_started(tmp_path: Path) -> None:
 
 
 def test_never_started() -> None:
-    """A process that was never started has nothing to end."""
+    """A process that was never started can be terminated and killed."""
     child = Child("example", partial(os.execv, SLEEP[0], SLEEP))
     child.terminate()
     child.kill()
@@ -134,7 +134,7 @@ def test_never_started() -> None:
 
 
 def test_launch_without_supervisor(tmp_path: Path) -> None:
-    """If the supervisor has ended meanwhile, nothing is started any more."""
+    """If the supervisor has ended meanwhile, the child exits."""
     out = tmp_path / "out"
     out.touch()
     process = multiprocessing.get_context("fork").Process(
@@ -148,8 +148,8 @@ def test_launch_without_supervisor(tmp_path: Path) -> None:
     assert out.read_text() == ""
 
 
-def test_new_process_hears_signals(tmp_path: Path) -> None:
-    """A signal that comes while the process is being started ends it, and is none to us."""
+def test_new_process_receives_signals(tmp_path: Path) -> None:
+    """A signal to a process that is being started ends it, and not the supervisor."""
     with Signals() as signals:
         child = Child("example", partial(os.execv, SLEEP[0], SLEEP), output=tmp_path / "out")
         child.start()
@@ -160,15 +160,15 @@ def test_new_process_hears_signals(tmp_path: Path) -> None:
 
 
 def test_process_has_its_name(tmp_path: Path) -> None:
-    """Before it becomes another program, the process is called what it is, for top and ps."""
+    """The process has its name for top and ps."""
     named = Child("worker 7", lambda: time.sleep(60), output=tmp_path / "out")
     named.start()
     wait_until(lambda: psutil.Process(named.pid).name() == "worker 7", "its name")
     named.kill()
 
 
-def test_second_wish_to_stop_is_hard() -> None:
-    """Two signals at the same moment are one wish; one that comes later is impatience."""
+def test_second_signal_stops_at_once() -> None:
+    """Two signals at the same moment count as one; a later one stops at once."""
     with Signals() as signals:
         assert not signals.stop
         os.kill(os.getpid(), signal.SIGTERM)
@@ -181,8 +181,8 @@ def test_second_wish_to_stop_is_hard() -> None:
         assert signals.stop_at_once
 
 
-def test_ignored_hang_up_stays_ignored() -> None:
-    """Under nohup, the terminal's end stops nothing; afterwards all is as it was."""
+def test_ignored_sighup_stays_ignored() -> None:
+    """Under nohup SIGHUP is ignored; afterwards the handlers are restored."""
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with Signals() as signals:

@@ -1,4 +1,4 @@
-"""The processes together: a start that fails, a stop that takes too long."""
+"""All processes together: failed starts, and stops that take too long."""
 
 import os
 import socket
@@ -23,19 +23,19 @@ from callevents.processes.supervisor.signals import Signals
 from tests.support.waiting import wait_until
 
 Make = Callable[[str], Processes]
-PATIENCE_SECONDS = 0.5
+STOP_GRACE_SECONDS = 0.5
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """The socket that the web server would listen on."""
+    """The web server's socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
 
 
 @pytest.fixture
 def signals() -> Iterator[Signals]:
-    """The signals of the test's own process."""
+    """The signals of the test process."""
     with Signals() as signals:
         yield signals
 
@@ -57,7 +57,7 @@ def own(tmp_path: Path, listener: socket.socket) -> Settings:
 def make(
     own: Settings, listener: socket.socket, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Make]:
-    """Starts processes that run this code instead of web server and worker."""
+    """Starts processes that run the given code instead of web server and worker."""
     made: list[Processes] = []
 
     def make(code: str) -> Processes:
@@ -66,7 +66,7 @@ def make(
             become = partial(execute, command)
             monkeypatch.setattr(processes_module, function, become)
         monkeypatch.setattr(processes_module.server, "GRACEFUL_SECONDS", 0)
-        monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", PATIENCE_SECONDS)
+        monkeypatch.setattr(processes_module, "STOP_GRACE_SECONDS", STOP_GRACE_SECONDS)
         made.append(Processes(own, create_app, listener, signals))
         made[-1].start()
         return made[-1]
@@ -84,7 +84,7 @@ def execute(command: list[str], *_anything: object) -> NoReturn:
 
 
 def answer_once(listener: socket.socket, answer: bytes) -> None:
-    """Answer the next request so, in the background."""
+    """Send this response to the next request, in the background."""
 
     def serve() -> None:
         connection, _ = listener.accept()
@@ -96,18 +96,18 @@ def answer_once(listener: socket.socket, answer: bytes) -> None:
 
 
 def test_process_that_ends_at_once(make: Make) -> None:
-    """A process that ends before all is ready fails the start, in a sentence that names it."""
+    """A process that ends before everything is ready fails the start; the error names it."""
     # Only that one ends: were it both, it would be chance which of them is found first.
     processes = make("import sys, time; sys.argv[1] == 'web' and sys.exit(7); time.sleep(600)")
-    with pytest.raises(StartError, match=r"'web' ended while it started \(exit code 7\)"):
+    with pytest.raises(StartError, match=r"'web' ended during the start \(exit code 7\)"):
         processes.wait_until_ready()
 
 
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (b"", "the web server does not answer"),
-        (b"no HTTP\r\n\r\n", "the web server does not answer"),
+        (b"", "the web server does not respond"),
+        (b"no HTTP\r\n\r\n", "the web server does not respond"),
         (
             b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"
             b'{"status": "unavailable", "database": "ok", "redis": "does not answer"}',
@@ -119,23 +119,23 @@ def test_process_that_ends_at_once(make: Make) -> None:
 def test_never_ready(
     make: Make, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str
 ) -> None:
-    """A start that takes too long fails, and says what is missing."""
-    monkeypatch.setattr(processes_module, "READY_SECONDS", 0)
+    """A start that takes too long fails; the error names what is missing."""
+    monkeypatch.setattr(processes_module, "READY_TIMEOUT_SECONDS", 0)
     answer_once(listener, answer)
-    with pytest.raises(StartError, match=f"did not get ready in 0 s: {state}"):
+    with pytest.raises(StartError, match=f"was not ready within 0 s: {state}"):
         make("import time; time.sleep(60)").wait_until_ready()
 
 
-def test_silent_web_server(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A web server that takes the question and never answers is not ready."""
-    monkeypatch.setattr(processes_module, "READY_SECONDS", 0)
-    monkeypatch.setattr(processes_module, "ANSWER_SECONDS", 0.1)
-    with pytest.raises(StartError, match="the web server does not answer"):
+def test_web_server_without_response(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web server that accepts the request and never responds is not ready."""
+    monkeypatch.setattr(processes_module, "READY_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr(processes_module, "RESPONSE_TIMEOUT_SECONDS", 0.1)
+    with pytest.raises(StartError, match="the web server does not respond"):
         make("import time; time.sleep(60)").wait_until_ready()
 
 
 def make_stubborn(make: Make, folder: Path) -> Processes:
-    """Return a web server and a worker that run and do not want to stop."""
+    """Return a web server and a worker that run and ignore SIGTERM."""
     processes = make(
         "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         f"pathlib.Path({str(folder)!r}, f'up-{{os.getpid()}}').touch(); time.sleep(60)"
@@ -145,19 +145,19 @@ def make_stubborn(make: Make, folder: Path) -> Processes:
 
 
 def test_processes_that_do_not_stop(make: Make, tmp_path: Path) -> None:
-    """What does not stop when it is asked is ended after its time."""
+    """Processes that ignore SIGTERM are killed after the grace period."""
     processes = make_stubborn(make, tmp_path)
     began = time.monotonic()
     processes.stop()
-    assert time.monotonic() - began >= PATIENCE_SECONDS
+    assert time.monotonic() - began >= STOP_GRACE_SECONDS
 
 
-def test_impatience(
+def test_second_signal(
     make: Make, signals: Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second wish to stop ends everything at once."""
+    """The second signal kills everything at once."""
     processes = make_stubborn(make, tmp_path)
-    monkeypatch.setattr(processes_module, "PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr(processes_module, "STOP_GRACE_SECONDS", 3600)
     signals.stop_at_once = True
     processes.stop()
 
@@ -165,7 +165,7 @@ def test_impatience(
 def test_valkey_that_does_not_start(
     tmp_path: Path, listener: socket.socket, signals: Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sentence has what Valkey said."""
+    """The error contains Valkey's output."""
     monkeypatch.setattr(
         valkey_module, "_command", lambda _: [sys.executable, "-c", "raise SystemExit('no room')"]
     )
@@ -175,20 +175,20 @@ def test_valkey_that_does_not_start(
 
 
 def test_foreign_folder_for_the_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that others may write to is not used for the socket."""
+    """A folder that other users may write to is not used for the socket."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     settings = Settings(data_dir=tmp_path / ("d" * 100))
     folder = settings.valkey_socket.parent
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(StartError, match="belongs to somebody else"):
+    with pytest.raises(StartError, match="belongs to another user"):
         valkey_module.make_valkey(settings)
 
 
-def test_orphan_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Valkey that holds the socket and does not end stops the start, in a sentence."""
-    monkeypatch.setattr(valkey_module, "LONGEST_WAIT_SECONDS", -1)
+def test_orphan_that_does_not_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old Valkey that holds the socket and does not stop fails the start."""
+    monkeypatch.setattr(valkey_module, "MAX_WAIT_SECONDS", -1)
     monkeypatch.setattr(valkey_module, "_is_listening", lambda _: True)
     monkeypatch.setattr(valkey_module.redis.Redis, "shutdown", lambda _, nosave: nosave)
-    with pytest.raises(StartError, match="does not end"):
+    with pytest.raises(StartError, match="does not stop"):
         valkey_module.make_valkey(Settings(data_dir=tmp_path))

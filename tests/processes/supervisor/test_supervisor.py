@@ -1,4 +1,4 @@
-"""`python app.py`: everything on one machine, from the first start to the last signal."""
+"""`python app.py`: everything on one machine, from the first start to the stop."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until
 
 
 def test_first_start(shared: CallEvents) -> None:
-    """The first start made an admin who can sign in; all is there, and readable by nobody else."""
+    """The first start adds an admin who can sign in; all files are private."""
     assert shared.readyz().json() == {"status": "ok", "database": "ok", "redis": "ok"}
     username, password = shared.admin
     with create_app(Settings(data_dir=shared.data_dir)).app_context():
@@ -36,7 +36,7 @@ def test_first_start(shared: CallEvents) -> None:
 
 
 def test_embedded_valkey_has_no_port(shared: CallEvents) -> None:
-    """Valkey is reached over its socket only, and keeps nothing on disk."""
+    """Valkey listens on its Unix socket only, and stores nothing on disk."""
     with Redis(unix_socket_path=str(shared.data_dir / "valkey.sock")) as client:
         config = client.config_get("port", "save", "appendonly")
     assert config == {"port": "0", "save": "", "appendonly": "no"}
@@ -44,7 +44,7 @@ def test_embedded_valkey_has_no_port(shared: CallEvents) -> None:
 
 
 def test_stop(start: Start) -> None:
-    """SIGTERM and Ctrl-C leave no process behind, and no trace in the log."""
+    """SIGTERM and Ctrl-C leave no process behind, and no stack trace in the log."""
     first = start(admin_username="Olga", admin_password="a password of hers")
     assert first.wait_for_admin() == ("olga", "a password of hers")
     first.wait_until_ready()
@@ -61,41 +61,41 @@ def test_stop(start: Start) -> None:
 
     assert not [process for process in family if process.is_running()]
     assert "Traceback" not in first.output + second.output
-    assert "Password" not in second.output, "the admin is made once"
+    assert "Password" not in second.output, "the admin is added once"
 
 
 def test_second_start_is_refused(shared: CallEvents, start: Start) -> None:
-    """A second start in the same folder says who runs there, and disturbs nothing."""
+    """A second start in the same folder fails, names the first, and does not disturb it."""
     second = start(shared.data_dir)
     assert second.wait() == 1
     assert second.stderr == [
-        f"Call Events is running already at {shared.url} (process {shared.process.pid}). "
-        "Stop that one first, or set CALLEVENTS_DATA_DIR to another folder."
+        f"Call Events is already running at {shared.url} (process {shared.process.pid}). "
+        "Stop it first, or set CALLEVENTS_DATA_DIR to another folder."
     ]
     assert shared.is_ready()
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "valkey-server"])
 def test_killed_process_comes_back(shared: CallEvents, name: str) -> None:
-    """Each process that is killed is started again, and everything gets ready again."""
+    """Each killed process is restarted, and everything gets ready again."""
     killed = shared.get_child(name)
     killed.kill()
     wait_until(lambda: not killed.is_running(), "the end of the killed process")
     assert shared.get_child(name).pid != killed.pid
     wait_until(shared.is_ready, "readiness")
-    assert "process ended, starting it again" in shared.output
+    assert "process ended, restarting" in shared.output
 
 
 def test_killed_web_server_refuses_nobody(shared: CallEvents) -> None:
-    """While the web server is started again, clients wait for it instead of being refused."""
+    """While the web server restarts, clients wait instead of being refused."""
     os.killpg(shared.get_child("web").pid, signal.SIGKILL)
     assert shared.readyz().status_code == 200
 
 
 def test_killed_supervisor_leaves_nothing(start: Start, tmp_path: Path) -> None:
-    """When the supervisor is killed, what it has started ends, and the next start is clean.
+    """When the supervisor is killed, its children end, and the next start is clean.
 
-    That shuts down a Valkey that holds the socket all the same.
+    The next start shuts down a Valkey that still holds the socket.
     """
     first = start()
     first.wait_until_ready()

@@ -1,4 +1,4 @@
-"""How `python app.py` starts with other settings, and how it does not with wrong ones."""
+"""Starts of `python app.py` with other settings and with invalid ones."""
 
 import socket
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.programs import ROOT, find_free_port
 
 
 def test_port_in_use(start: Start, tmp_path: Path) -> None:
-    """A taken port stops the start before anything is made."""
+    """A port in use fails the start before any file is created."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         program = start(port=str(port))
@@ -25,7 +25,7 @@ def test_port_in_use(start: Start, tmp_path: Path) -> None:
 
 
 def test_nothing_is_embedded(start: Start, tmp_path: Path) -> None:
-    """With database and Redis given, only our own processes run, as many workers as wanted."""
+    """With an external database and Redis, only web server and the configured workers run."""
     (tmp_path / "data").mkdir()
     with ValkeyServer() as valkey:
         program = start(
@@ -43,9 +43,9 @@ def test_nothing_is_embedded(start: Start, tmp_path: Path) -> None:
 
 
 def test_relative_and_deep_data_folder(start: Start, tmp_path: Path) -> None:
-    """A relative data folder is one of where the start was made, for every process.
+    """A relative data folder is relative to the start's folder, for every process.
 
-    One too deep for a socket in it works as well.
+    A path that is too long for a Unix socket works too.
     """
     folder = tmp_path / "some where"
     folder.mkdir()
@@ -55,7 +55,7 @@ def test_relative_and_deep_data_folder(start: Start, tmp_path: Path) -> None:
 
 
 def test_wrong_settings(run_python: RunPython) -> None:
-    """Wrong settings end every command with a sentence for each of them, and no trace."""
+    """Invalid settings fail every command with one error each, without a stack trace."""
     commands = [["app.py"], ["-m", "flask", "web"], ["-m", "flask", "--help"]]
     # At the same time, because each takes seconds of which the machine is idle for a part.
     programs = [run_python(*c, cwd=ROOT, port="99999", log_level="LOUD") for c in commands]
@@ -68,7 +68,7 @@ def test_wrong_settings(run_python: RunPython) -> None:
 
 
 def test_data_folder_that_is_a_file(start: Start, tmp_path: Path) -> None:
-    """A data folder that cannot be one ends the start with a sentence that names it."""
+    """A data folder that is a file fails the start; the error names it."""
     (tmp_path / "file").touch()
     program = start(tmp_path / "file", cwd=tmp_path)
     assert program.wait() == 2
@@ -79,7 +79,7 @@ def test_data_folder_that_is_a_file(start: Start, tmp_path: Path) -> None:
 
 
 def test_database_that_does_not_answer(start: Start) -> None:
-    """The sentence names host and database, and neither user nor password."""
+    """The error names host and database, but neither user nor password."""
     port = find_free_port()
     program = start(database_url=f"postgresql://robot:geheim@127.0.0.1:{port}/calls")
     assert program.wait() == 1
@@ -89,7 +89,7 @@ def test_database_that_does_not_answer(start: Start) -> None:
 
 
 def test_signal_during_the_start(start: Start) -> None:
-    """A start that is interrupted stops as cleanly."""
+    """An interrupted start stops cleanly."""
     program = start()
     program.wait_for_admin()
     assert program.stop() == 0

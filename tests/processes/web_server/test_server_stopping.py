@@ -1,4 +1,4 @@
-"""A web server that is stopped while PBXs report: what it has acknowledged is stored."""
+"""A web server that stops during reports has stored everything that it acknowledged."""
 
 import threading
 
@@ -18,7 +18,7 @@ REPORTERS = 8
 
 
 class Reporters:
-    """Threads that report until the server does not answer any more."""
+    """Threads that report until the server no longer responds."""
 
     def __init__(self, url: str, token: str) -> None:
         self.ids: list[str] = []
@@ -64,7 +64,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def test_all_that_was_acknowledged_is_stored(
     app: Flask, token: str, environment: dict[str, str], run_python: RunPython
 ) -> None:
-    """At SIGTERM every request under way is stored and answered, none with an error."""
+    """At SIGTERM every request in flight is stored and answered, none with an error."""
     port = find_free_port()
     command = ("-m", "flask", "--app", str(ROOT / "app.py"), "web")
     program = run_python(*command, port=str(port), **environment)

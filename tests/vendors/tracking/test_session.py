@@ -1,4 +1,4 @@
-"""Conversations with PBXs, word for word: what is said to what is said."""
+"""Sessions with PBXs: the exact bytes sent in response to received ones."""
 
 from hashlib import md5
 
@@ -25,7 +25,7 @@ def esl(username: str = "") -> EventSocketSession:
 
 
 def say(session: Session, text: str | bytes) -> tuple[str, int]:
-    """Say something; return the answer, and how many messages are for the tracker."""
+    """Receive text; return the session's reply and the number of messages for the tracker."""
     data = text if isinstance(text, bytes) else text.encode()
     count = len(list(session.receive(data)))
     return session.take_outgoing().decode(), count
@@ -38,7 +38,7 @@ def respond(name: str, **values: str) -> str:
 
 
 def test_asterisk_log_in() -> None:
-    """Challenge, its answer, then events of one class, and the list; the secret is not said."""
+    """Challenge, login, subscription to one class, list of calls; the secret is never sent."""
     session = ami()
     assert say(session, BANNER[:10]) == ("", 0)
     first, _ = say(session, BANNER[10:])
@@ -61,7 +61,7 @@ def test_asterisk_log_in() -> None:
 
 
 def test_asterisk_without_challenge() -> None:
-    """The secret itself goes over an encrypted connection only."""
+    """The secret itself is sent only over an encrypted connection."""
     open_one, encrypted = ami(), ami(is_encrypted=True)
     for session in (open_one, encrypted):
         say(session, BANNER)
@@ -74,7 +74,7 @@ def test_asterisk_without_challenge() -> None:
 
 
 def test_asterisk_refuses_the_mask() -> None:
-    """Without events there is nothing to listen to."""
+    """A refused subscription is an error."""
     session = ami()
     say(session, BANNER + respond("challenge", Challenge="1").encode() + respond("login").encode())
     with pytest.raises(SessionError, match="sends no events"):
@@ -82,7 +82,7 @@ def test_asterisk_refuses_the_mask() -> None:
 
 
 def test_freeswitch_log_in() -> None:
-    """Password, the events, then the list; only the list and events are for the tracker."""
+    """Password, subscription, list; the tracker gets only the list and events."""
     session = esl()
     assert say(session, "Content-Type: auth/request\n\n") == ("auth geheim\n\n", 0)
     subscribe, _ = say(session, reply("+OK accepted"))
@@ -110,13 +110,13 @@ def reply(words: str) -> str:
 
 
 def test_freeswitch_user() -> None:
-    """A user logs in with another command."""
+    """Users log in with another command."""
     say_user, _ = say(esl("101@pbx"), "Content-Type: auth/request\n\n")
     assert say_user == "userauth 101@pbx:geheim\n\n"
 
 
 def test_freeswitch_refusals() -> None:
-    """Each kind of no is a sentence; a wrong password is one that is not repeated soon."""
+    """Each refusal has an error message; a wrong password counts as a refused login."""
     session = esl()
     say(session, "Content-Type: auth/request\n\n")
     with pytest.raises(RefusedError, match="refuses the password"):
@@ -131,8 +131,8 @@ def test_freeswitch_refusals() -> None:
         say(esl(), "Content-Type: text/rude-rejection\nContent-Length: 0\n\n")
 
 
-def test_an_answer_that_nobody_asked_for() -> None:
-    """It is passed over."""
+def test_an_unexpected_response() -> None:
+    """It is ignored."""
     session = esl()
     say(session, "Content-Type: auth/request\n\n" + reply("+OK accepted"))
     say(session, reply("+OK") + reply("+OK more") + reply("+OK again"))
@@ -149,7 +149,7 @@ def test_an_answer_that_nobody_asked_for() -> None:
     ],
 )
 def test_asterisk_refuses_one_list(endpoints: str, is_whole: bool) -> None:
-    """What is not in the others is not gone, unless Asterisk has no such list or nothing in it."""
+    """The list is incomplete, unless Asterisk has no such list or it is empty."""
     session = ami()
     session.ask_extensions()
     say(session, BANNER)
@@ -166,7 +166,7 @@ def test_asterisk_refuses_one_list(endpoints: str, is_whole: bool) -> None:
     [("-ERR list_users Command not found!", True), ("-ERR permission denied", False)],
 )
 def test_freeswitch_refuses_one_list(users: str, is_whole: bool) -> None:
-    """Phones that are only registered are not all, unless FreeSWITCH has no other list."""
+    """Registrations alone are incomplete, unless FreeSWITCH has no other list."""
     session = esl()
     session.ask_extensions()
     say(session, f"Content-Type: command/reply\nReply-Text: {users}\n\n")
@@ -177,8 +177,8 @@ def test_freeswitch_refuses_one_list(users: str, is_whole: bool) -> None:
 
 
 @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "many"])
-def test_freeswitch_gives_an_answer_that_is_too_long(length: str) -> None:
-    """It ends the connection with a sentence: passed over, later answers would be mistaken."""
+def test_freeswitch_sends_a_response_that_is_too_long(length: str) -> None:
+    """It ends the session with an error: skipping it would misalign later responses."""
     session = esl()
     session.ask_extensions()
     with pytest.raises(SessionError, match="announces an answer of '"):

@@ -10,7 +10,7 @@ from callevents.db.models import Attempt, Delivery, Hook, Origin, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.enums import DeliveryState
 from callevents.extensions import db
-from callevents.operations.heartbeat import SILENT_AFTER, InstanceId, beat
+from callevents.operations.heartbeat import MISSING_AFTER, InstanceId, send_heartbeat
 from callevents.operations.statistics import refresh
 from callevents.pbxs import pbxs
 from tests.support.aged_events import AddEvents
@@ -41,7 +41,7 @@ def test_figures_of_all_and_of_one_pbx(admin: Visitor, add_events: AddEvents) ->
     add_events(2, age=timedelta(minutes=90))
     add_events(1, state=DeliveryState.PENDING)
     with write_transaction(db.engine) as connection:
-        beat(connection, InstanceId(host="calls-1.example"), utc_now())
+        send_heartbeat(connection, InstanceId(host="calls-1.example"), utc_now())
     count_now()
     page = admin.get("/overview").text
     assert tiles(page) == {
@@ -100,7 +100,7 @@ def test_poll_is_answered_only_when_something_changed(
 ) -> None:
     """304 as long as nothing changes; then the fragment that the page includes."""
     with write_transaction(db.engine) as connection:
-        beat(connection, InstanceId(), utc_now())
+        send_heartbeat(connection, InstanceId(), utc_now())
     first = admin.get("/overview", headers=HTMX)
     version = {"HX-PTag": first.headers["HX-PTag"]}
     assert first.text.strip() in admin.get("/overview").text
@@ -114,7 +114,7 @@ def test_poll_is_answered_only_when_something_changed(
 def test_worker_that_falls_silent_is_shown_as_that(admin: Visitor) -> None:
     """A worker that has stopped to tell is not counted as alive, and said to be silent."""
     with write_transaction(db.engine) as connection:
-        beat(connection, InstanceId(), utc_now() - 2 * SILENT_AFTER)
+        send_heartbeat(connection, InstanceId(), utc_now() - 2 * MISSING_AFTER)
     page = admin.get("/overview").text
     assert tiles(page)["Workers"] == "0"
     assert "silent" in page
