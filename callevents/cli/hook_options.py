@@ -1,11 +1,11 @@
 """The options of `flask hooks set` that set its options. Secrets can come from standard input."""
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import click
 
+from callevents.cli.output import Command, Values
 from callevents.enums import AuthKind, BodyFormat, ParameterSet
 from callevents.hooks.options import GIVE_UP_CHOICES, Credentials, CustomHeader, HookOptions
 
@@ -57,14 +57,14 @@ _OPTIONS = (
 )
 
 
-def hook_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the command the options; it passes them to `make_options`."""
+def hook_options(command: Command) -> Command:
+    """Give the command the options; it passes them to `parse_options`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def make_options(  # one for each option
+def parse_options(
     *,
     give_up_after: str,
     in_order: bool,
@@ -74,7 +74,7 @@ def make_options(  # one for each option
     basic: str | None,
     bearer: str | None,
 ) -> HookOptions:
-    """Return the options that the options say."""
+    """Return the hook options that the command line gives."""
     if basic is not None and bearer is not None:
         raise click.UsageError("--basic and --bearer cannot be used together.")
     return HookOptions(
@@ -85,6 +85,18 @@ def make_options(  # one for each option
         tuple(map(_header, headers)),
         _credentials(basic, bearer),
     )
+
+
+def to_values(options: HookOptions) -> Values:
+    """Return the options as the commands print them, without secrets."""
+    return {
+        "give_up_after": GIVE_UP_CHOICES[options.give_up_seconds][0],
+        "in_order": options.in_order,
+        "body": options.body_format,
+        "parameters": options.parameters,
+        "headers": [header.name for header in options.headers],
+        "auth": options.credentials.kind,
+    }
 
 
 def _header(text: str) -> CustomHeader:

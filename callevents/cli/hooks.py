@@ -5,7 +5,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from callevents.cli.hook_options import hook_options, make_options
+from callevents.cli.hook_options import hook_options, parse_options, to_values
 from callevents.cli.output import (
     Values,
     find_event,
@@ -20,7 +20,7 @@ from callevents.db.session import begin_write
 from callevents.enums import EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret, suspension
-from callevents.hooks.options import GIVE_UP_CHOICES, read_options
+from callevents.hooks.options import read_options
 from callevents.pbxs import extensions, pbxs
 
 group = AppGroup("hooks", help="Requests that call events make.")
@@ -58,19 +58,12 @@ def set_hook(
     not named is as it is for a new one (GET, active, not signed ...). With --sign a request that is
     signed keeps its secret.
     """
-    wanted = make_options(**options)
+    data = hooks.HookData(url, Method(method), not inactive, note, parse_options(**options))
     begin_write()
     found = pbxs.get_pbx(pbx)
     configure = hooks.create_hook if add else hooks.set_hook
     hook = configure(
-        found,
-        extensions.get_extension_by_number(found, extension),
-        find_event(event),
-        method=Method(method),
-        url=url,
-        active=not inactive,
-        note=note,
-        options=wanted,
+        found, extensions.get_extension_by_number(found, extension), find_event(event), data
     )
     secret = _sign(hook, wanted=sign)
     db.session.commit()
@@ -196,17 +189,8 @@ def _hook(hook: Hook) -> Values:
 
 def _hook_with_options(hook: Hook) -> Values:
     """Return the hook without its secrets."""
-    options = read_options(hook)
-    return {
-        **_hook(hook),
-        "give_up_after": GIVE_UP_CHOICES[options.give_up_seconds][0],
-        "in_order": options.in_order,
-        "body": options.body_format,
-        "parameters": options.parameters,
-        "headers": [header.name for header in options.headers],
-        "auth": options.credentials.kind,
-        "signed": bool(hook.signing_secret),
-    }
+    options = to_values(read_options(hook))
+    return {**_hook(hook), **options, "signed": bool(hook.signing_secret)}
 
 
 def _print_hook(hook: Hook, text: str, secret: str | None, *, as_json: bool) -> None:

@@ -29,7 +29,7 @@ def numbers(pbx: Pbx, search: str = "", **options: object) -> list[str]:
 def fill(pbx: Pbx, count: int) -> None:
     """Add many extensions with a hook each, quickly."""
     begin_write()
-    origin_id = hooks.find_origin("http://a/")
+    origin_id = hooks.get_or_create_origin("http://a/")
     extensions = [
         Extension(id=new_id(), pbx_id=pbx.id, number=str(1000 + place), name=f"Desk {place}")
         for place in range(count)

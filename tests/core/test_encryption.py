@@ -10,7 +10,7 @@ from callevents.config import SettingsError, load_settings
 from callevents.config.settings import Settings
 from callevents.db.models import Hook, Pbx
 from callevents.db.session import begin_write
-from callevents.enums import AuthKind, EventType, Method
+from callevents.enums import AuthKind, EventType
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
@@ -31,7 +31,7 @@ def create_secretive(pbx: Pbx) -> Hook:
         credentials=Credentials(AuthKind.BEARER, secret="three"),
     )
     hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.GET, url="http://a/", options=options
+        pbx, None, EventType.DIAL_IN, hooks.HookData(url="http://a/", options=options)
     )
     signing_secret.renew_secret(hook)
     signing_secret.renew_secret(hook)
@@ -143,7 +143,7 @@ def test_batches(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many hooks are renewed in several batches; those without secrets are passed over."""
     monkeypatch.setattr(key_rotation, "BATCH", 2)
     begin_write()
-    hooks.create_hook(pbx, None, EventType.HANGUP, method=Method.GET, url="http://a/")
+    hooks.create_hook(pbx, None, EventType.HANGUP, hooks.HookData(url="http://a/"))
     ids = [create_secretive(pbx).id for _ in range(3)]
     begin_write()
     first = key_rotation.renew_batch(0)

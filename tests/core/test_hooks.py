@@ -49,9 +49,7 @@ def test_new_hook(pbx: Pbx, extension: Extension) -> None:
         pbx,
         extension,
         HANGUP,
-        method=Method.POST,
-        url=" HTTP://Crm.Example.com/x ",
-        note=" a\r\nb ",
+        hooks.HookData(method=Method.POST, url=" HTTP://Crm.Example.com/x ", note=" a\r\nb "),
     )
     db.session.commit()
     assert (hook.pbx_id, hook.extension_id, hook.event_type) == (pbx.id, extension.id, HANGUP)
@@ -91,11 +89,13 @@ def test_wrong_values_are_all_told(
     """All that is wrong is told at once, and nothing is made or changed."""
     begin_write()
     with pytest.raises(InvalidError) as caught:
-        hooks.create_hook(pbx, None, DIAL_IN, method=Method.GET, url=url, note=note)
+        hooks.create_hook(pbx, None, DIAL_IN, hooks.HookData(url=url, note=note))
     assert caught.value.errors == errors
-    good = hooks.create_hook(pbx, None, DIAL_IN, method=Method.GET, url="http://good/")
+    good = hooks.create_hook(pbx, None, DIAL_IN, hooks.HookData(url="http://good/"))
     with pytest.raises(InvalidError):
-        hooks.update_hook(good, method=Method.POST, url=url, active=False, note=note)
+        hooks.update_hook(
+            good, hooks.HookData(method=Method.POST, url=url, active=False, note=note)
+        )
     assert (good.url, good.method, good.active) == ("http://good/", Method.GET, True)
 
 
@@ -121,9 +121,9 @@ def test_one_event_type_has_at_most_twenty(
 def test_set_creates_then_changes(pbx: Pbx, extension: Extension, configure: Configure) -> None:
     """Setting makes the event's only request, or changes it under its Event ID."""
     begin_write()
-    first = hooks.set_hook(pbx, extension, DIAL_IN, method=Method.GET, url="http://a/", note="n")
+    first = hooks.set_hook(pbx, extension, DIAL_IN, hooks.HookData(url="http://a/", note="n"))
     again = hooks.set_hook(
-        pbx, extension, DIAL_IN, method=Method.POST, url="http://b/", active=False
+        pbx, extension, DIAL_IN, hooks.HookData(method=Method.POST, url="http://b/", active=False)
     )
     db.session.commit()
     assert first is again
@@ -132,7 +132,7 @@ def test_set_creates_then_changes(pbx: Pbx, extension: Extension, configure: Con
     )
     configure.hook("101", DIAL_IN, "http://c/")
     with pytest.raises(ConflictError, match=r"^This event has 2 requests; change the right one"):
-        hooks.set_hook(pbx, extension, DIAL_IN, method=Method.GET, url="http://d/")
+        hooks.set_hook(pbx, extension, DIAL_IN, hooks.HookData(url="http://d/"))
 
 
 def test_change_reaches_what_waits(pbx: Pbx, configure: Configure) -> None:
@@ -145,7 +145,7 @@ def test_change_reaches_what_waits(pbx: Pbx, configure: Configure) -> None:
     db.session.commit()
     modified_at = hook.modified_at
     begin_write()
-    hooks.update_hook(hook, method=Method.POST, url="http://new/", active=True, note="")
+    hooks.update_hook(hook, hooks.HookData(method=Method.POST, url="http://new/"))
     db.session.commit()
     assert [(one.url, one.method) for one in deliveries()] == [
         ("http://old/", Method.GET),
@@ -170,7 +170,7 @@ def test_off_means_off(pbx: Pbx, configure: Configure, how: str) -> None:
     if how == "disable":
         hooks.set_active(hook, active=False)
     elif how == "update":
-        hooks.update_hook(hook, method=hook.method, url=hook.url, active=False, note="")
+        hooks.update_hook(hook, hooks.HookData(method=hook.method, url=hook.url, active=False))
     else:
         assert hooks.clear_hooks([hook]) == 1
     db.session.commit()

@@ -28,21 +28,19 @@ FULL = HookOptions(
 )
 
 
-def create(pbx: Pbx, options: HookOptions | None = None, **values: object) -> Hook:
+def create(pbx: Pbx, options: HookOptions | None = None, url: str = "http://a/") -> Hook:
     """Create a hook for all extensions."""
     begin_write()
-    url = str(values.get("url", "http://a/"))
-    hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, options=options
-    )
+    data = hooks.HookData(method=Method.POST, url=url, options=options or HookOptions())
+    hook = hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
     db.session.commit()
     return hook
 
 
-def change(hook: Hook, options: HookOptions | None, url: str = "http://a/") -> None:
-    """Change the hook's options."""
+def change(hook: Hook, options: HookOptions, url: str = "http://a/") -> None:
+    """Update the hook's options and URL."""
     begin_write()
-    hooks.update_hook(hook, method=hook.method, url=url, active=True, note="", options=options)
+    hooks.update_hook(hook, hooks.HookData(method=hook.method, url=url, options=options))
     db.session.commit()
 
 
@@ -101,7 +99,6 @@ def test_what_is_not_given_is_kept(pbx: Pbx) -> None:
     """Headers without a value and credentials without a secret stay as they are stored."""
     hook = create(pbx, FULL)
     before = (hook.custom_headers, hook.auth_secret)
-    change(hook, None)
     change(hook, read_options(hook))
     assert (hook.custom_headers, hook.auth_secret) == before
     change(
@@ -123,11 +120,11 @@ def test_what_is_not_given_is_kept(pbx: Pbx) -> None:
 def test_kept_secrets_do_not_move(pbx: Pbx, url: str) -> None:
     """With another scheme, host or port they must be entered anew; with another path they stay."""
     hook = create(pbx, FULL)
-    change(hook, None, "http://A:80/x")
+    change(hook, read_options(hook), "http://A:80/x")
     before = (hook.url, hook.custom_headers, hook.auth_secret)
     sentence = "The URL leads to another receiver than before, so enter {} anew."
     with pytest.raises(InvalidError) as caught:
-        change(hook, None, url)
+        change(hook, read_options(hook), url)
     assert caught.value.errors == {
         "header 1": [sentence.format("the value of X-Key")],
         "header 2": [sentence.format("the value of X-Call")],
@@ -268,7 +265,7 @@ def test_ages(pbx: Pbx) -> None:
     begin_write()
     with pytest.raises(InvalidError) as caught:
         hooks.create_hook(
-            pbx, None, EventType.HANGUP, method=Method.GET, url="x", options=HookOptions(31)
+            pbx, None, EventType.HANGUP, hooks.HookData(url="x", options=HookOptions(31))
         )
     assert caught.value.errors == {
         "url": ["The URL must begin with http:// or https://."],
@@ -323,7 +320,7 @@ def test_order_moves_with_the_origin(pbx: Pbx) -> None:
     hook, other = create(pbx), create(pbx, url="http://b/")
     moved, stays = waiting(pbx)
     assert moved.ordering_key != stays.ordering_key
-    change(hook, None, url="http://b/x")
+    change(hook, read_options(hook), url="http://b/x")
     moved, stays = deliveries()
     assert moved.hook_id == hook.id
     assert moved.ordering_key == stays.ordering_key

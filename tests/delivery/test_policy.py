@@ -31,7 +31,7 @@ def create(pbx: Pbx, url: str, options: HookOptions = SECRETIVE) -> tuple[Hook, 
     """Create a signed hook; return it and its secret."""
     begin_write()
     hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, options=options
+        pbx, None, EventType.DIAL_IN, hooks.HookData(method=Method.POST, url=url, options=options)
     )
     secret = signing_secret.renew_secret(hook)
     db.session.commit()

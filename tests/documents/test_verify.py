@@ -119,9 +119,9 @@ def secret(pbx: Pbx, receiver: Receiver) -> str:
         pbx,
         None,
         EventType.DIAL_IN,
-        method=Method.POST,
-        url=receiver.url,
-        policy=HookOptions(body_format=BodyFormat.JSON),
+        hooks.HookData(
+            method=Method.POST, url=receiver.url, options=HookOptions(body_format=BodyFormat.JSON)
+        ),
     )
     secret = signing_secret.renew_secret(hook)
     db.session.commit()

@@ -54,7 +54,7 @@ def create(pbx: Pbx, url: str) -> Hook:
     """Create a signed hook with secrets."""
     begin_write()
     hook = hooks.create_hook(
-        pbx, None, EventType.HANGUP, method=Method.POST, url=url, options=SECRETIVE
+        pbx, None, EventType.HANGUP, hooks.HookData(method=Method.POST, url=url, options=SECRETIVE)
     )
     signing_secret.renew_secret(hook)
     db.session.commit()
