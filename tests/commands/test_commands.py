@@ -31,15 +31,15 @@ def check_failure(result: Result, sentence: str) -> None:
 
 def test_pbxs(run: Run, answer: Callable[..., Any]) -> None:
     """A PBX is added with a token that is printed once."""
-    assert run("pbx", "list").stdout == "There are none.\n"
+    assert run("pbx", "list").stdout == "No results.\n"
     added = answer("pbx", "add", "Head office")
     assert (added["slug"], added["name"]) == ("head-office", "Head office")
     assert added["token"].startswith("cet_")
     result = run("pbx", "add", "Branch")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0] == "PBX 'Branch' has the name branch in addresses and commands."
-    assert lines[1] == "Its token, shown this once:"
+    assert lines[0] == "Added PBX 'Branch'. Its name in URLs and commands is branch."
+    assert lines[1] == "Ingest token, shown only once:"
     assert lines[2].startswith("cet_")
     assert answer("pbx", "list") == [
         {"slug": "branch", "name": "Branch", "format": "generic"},
@@ -57,10 +57,10 @@ def test_format_of_a_pbx(run: Run, answer: Callable[..., Any]) -> None:
     added = answer("pbx", "add", "Edge", "--format", "kamailio")
     assert added["format"] == "kamailio"
     assert run("pbx", "set", "edge", "--format", "yeastar").stdout == (
-        "The reports of Edge are read as: Yeastar P-Series.\n"
+        "Report format of Edge: Yeastar P-Series.\n"
     )
     set_secret = run("pbx", "set", "edge", "--format-secret", "-", input="s3cret\n")
-    assert set_secret.stdout == "The reports of Edge are read as: Yeastar P-Series, signed.\n"
+    assert set_secret.stdout == "Report format of Edge: Yeastar P-Series, signed.\n"
     assert "s3cret" not in pbxs.get_pbx("edge").format_secret
     assert pbxs.find_format_secret(pbxs.get_pbx("edge")) == "s3cret"
     answer("pbx", "set", "edge", "--format", "yeastar")
@@ -83,7 +83,7 @@ def test_extensions(run: Run, pbx: Pbx, answer: Callable[..., Any]) -> None:
     """Extensions are added with or without a name, and listed by number."""
     assert answer("extensions", "add", "head-office", "102") == {"number": "102", "name": ""}
     added = run("extensions", "add", "head-office", "0003*210", "--name", "Ștefan")
-    assert added.stdout == "Extension 0003*210 is added.\n"
+    assert added.stdout == "Added extension 0003*210.\n"
     assert answer("extensions", "list", "head-office") == [
         {"number": "102", "name": ""},
         {"number": "0003*210", "name": "Ștefan"},
@@ -168,8 +168,8 @@ def test_switching_hooks(
     db.session.commit()
     assert answer("hooks", "disable", event_id)["active"] is False
     assert [one["state"] for one in answer("deliveries", "list")] == ["cancelled"]
-    assert run("hooks", "enable", event_id).stdout == f"{event_id} is enabled.\n"
-    assert run("hooks", "disable", event_id).stdout == f"{event_id} is disabled.\n"
+    assert run("hooks", "enable", event_id).stdout == f"Enabled {event_id}.\n"
+    assert run("hooks", "disable", event_id).stdout == f"Disabled {event_id}.\n"
     assert answer("hooks", "enable", event_id)["active"] is True
     line = run("hooks", "list").stdout.splitlines()[1]
     assert line.split() == [
@@ -194,15 +194,15 @@ def test_clearing_hooks(
     for_all = configure.hook("*", EventType.DIAL_IN, "http://all/").event_id
     removed = answer("hooks", "clear", "head-office", "101", "dial-in", "4")
     assert {one["url"] for one in removed} == {"http://a/0", "http://a/4"}
-    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "1 request removed.\n"
-    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "0 requests removed.\n"
-    assert run("hooks", "clear", "head-office", "101").stdout == "2 requests removed.\n"
+    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "Removed 1 request.\n"
+    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "Removed 0 requests.\n"
+    assert run("hooks", "clear", "head-office", "101").stdout == "Removed 2 requests.\n"
     assert [one["event_id"] for one in answer("hooks", "list")] == [for_all]
 
 
 def test_deliveries(run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]) -> None:
     """Deliveries are listed newest first, in one state if asked, with all that programs need."""
-    assert run("deliveries", "list").stdout == "There are none.\n"
+    assert run("deliveries", "list").stdout == "No results.\n"
     hook = configure.hook("*", EventType.DIAL_IN, "http://a/", Method.POST)
     event_id = hook.event_id
     begin_write()
@@ -244,7 +244,7 @@ def test_users(run: Run, app: Flask, answer: Callable[..., Any]) -> None:
     """Users are added with a password that is asked for twice, given, or in the environment."""
     asked = run("users", "add", "Ana", "--role", "admin", input="a good password\n" * 2)
     assert asked.exit_code == 0
-    assert asked.stdout.endswith("ana may sign in as admin.\n")
+    assert asked.stdout.endswith("Added user ana (admin).\n")
     assert "a good password" not in asked.output
     given = answer("users", "add", "bob", "--password", "b good password")
     assert given == {"username": "bob", "role": "viewer"}
@@ -278,7 +278,7 @@ def test_passwords_that_differ(run: Run, app: Flask) -> None:
         ("hooks set nobody * hangup --url http://a/", "There is no PBX 'nobody'."),
         (
             "hooks set head-office * ring --url http://a/",
-            "There is no event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
+            "Unknown event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
             "answer-out.",
         ),
         (
@@ -293,7 +293,7 @@ def test_passwords_that_differ(run: Run, app: Flask) -> None:
         ("hooks clear head-office 999", "Head office has no extension '999'."),
         (
             "hooks clear head-office * ring",
-            "There is no event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
+            "Unknown event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
             "answer-out.",
         ),
         ("users add bob --password short", "password: A password has 8 to 200 characters."),
@@ -378,5 +378,5 @@ def test_database_that_fails_during_the_command(run: Run, pbx: Pbx) -> None:
         with lost_connection(db.engine, "SELECT pbx."):
             result = run("pbx", "list")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: The database does not answer: ")
+    assert result.stderr.startswith("Error: The database is unavailable: ")
     assert "Traceback" not in result.stderr

@@ -37,7 +37,7 @@ def test_what_is_missing_is_named(pbx: Pbx, run: Run) -> None:
     """A first connector needs a kind, and each wrong field has its sentence."""
     result = run(*SET, "--host", "pbx")
     assert result.exit_code == 2
-    assert "Say whose stream it is" in result.stderr
+    assert "Missing option --kind (asterisk or freeswitch)." in result.stderr
     result = run(*SET, "--kind", "freeswitch", "--port", "0")
     assert result.exit_code == 1
     assert [line.partition(":")[0] for line in result.stderr.splitlines()] == [

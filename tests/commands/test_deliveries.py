@@ -92,11 +92,11 @@ def test_resend(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     counted = answer("deliveries", "resend", "--failed", "--dry-run")
     assert counted == {"changed": 1, "left_out": {}, "dry_run": True}
     assert states(failed) == [DeliveryState.FAILED]
-    assert run("deliveries", "resend", "--failed").stdout == "1 delivery is sent again.\n"
+    assert run("deliveries", "resend", "--failed").stdout == "Resent 1 delivery.\n"
     assert states(failed) == [DeliveryState.PENDING]
     by_id = run("deliveries", "resend", cancelled.upper(), deliveries["sending"], "--dry-run")
     assert by_id.stdout == (
-        "1 delivery would be sent again.\n1 left out: it is being sent at this moment.\n"
+        "Would resend 1 delivery.\nSkipped 1: it is being sent at this moment.\n"
     )
     assert states(cancelled) == [DeliveryState.CANCELLED]
     assert answer("deliveries", "resend", cancelled)["changed"] == 1
@@ -111,7 +111,7 @@ def test_recover(run: Run, answer: Response, deliveries: dict[str, str], pbx: Pb
     none = answer("deliveries", "recover", "--hook", hook, "--since", since)
     assert none["changed"] == 0
     counted = run("deliveries", "recover", "--hook", hook, "--since", "2h", "--dry-run")
-    assert counted.stdout == "1 delivery would be sent again.\n"
+    assert counted.stdout == "Would resend 1 delivery.\n"
     assert answer("deliveries", "recover", "--hook", hook, "--since", "2h")["changed"] == 1
     assert states(deliveries["failed"]) == [DeliveryState.PENDING]
     assert len(answer("deliveries", "list", "--failed")) == 1
@@ -120,15 +120,13 @@ def test_recover(run: Run, answer: Response, deliveries: dict[str, str], pbx: Pb
     hooks.set_active(queries.get_hook(hook), active=False)
     db.session.commit()
     left = run("deliveries", "recover", "--hook", hook, "--since", "2h")
-    assert left.stdout == ("0 deliveries are sent again.\n1 left out: the request is disabled.\n")
+    assert left.stdout == "Resent 0 deliveries.\nSkipped 1: the request is disabled.\n"
 
 
 def test_cancel(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     """Those that wait are cancelled; one that does not is left out."""
     left = run("deliveries", "cancel", deliveries["waiting"], deliveries["failed"], "--dry-run")
-    assert left.stdout == (
-        "1 delivery would be cancelled.\n1 left out: it does not wait any more.\n"
-    )
+    assert left.stdout == ("Would cancel 1 delivery.\nSkipped 1: it does not wait any more.\n")
     assert answer("deliveries", "cancel", "--pbx", "head-office")["changed"] == 3
     waited = (deliveries[name] for name in ("waiting", "retrying", "sending"))
     assert set(states(*waited)) == {DeliveryState.CANCELLED}
@@ -136,16 +134,16 @@ def test_cancel(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
 
 #: Arguments, and what is said of them.
 REFUSED = {
-    "resend": "Say which, by their IDs or by options as --failed --since 2h.",
-    "cancel": "Say which, by their IDs or by options as --failed --since 2h.",
-    "resend x --failed": "Say which either by their IDs or by options, not by both.",
-    "resend x": "'x' is no id of a delivery.",
-    "resend --failed --state cancelled": "--failed and --state say different things.",
+    "resend": "Pass delivery IDs or a filter, for example --failed --since 2h.",
+    "cancel": "Pass delivery IDs or a filter, for example --failed --since 2h.",
+    "resend x --failed": "Pass either delivery IDs or a filter, not both.",
+    "resend x": "Invalid delivery ID 'x'.",
+    "resend --failed --state cancelled": "--failed and --state contradict each other.",
     "cancel --failed": "state: Those that are failed do not wait any more.",
-    "list --since soon": "'soon' is no age such as 30d, 12h or 90m.",
+    "list --since soon": "Invalid duration 'soon' (use 30d, 12h or 90m).",
     "list --origin crm": "origin: 'crm' is no origin. Write it like https://crm.example.com.",
     "list --pbx nobody": "There is no PBX 'nobody'.",
-    "list --call \x01": "--call must not have control characters.",
+    "list --call \x01": "--call must not contain control characters.",
     "recover --hook nobody --since 2h": "There is no request with the Event ID 'nobody'.",
 }
 

@@ -70,7 +70,7 @@ def test_signing(run: Run, answer: Response, pbx: Pbx) -> None:
     """A secret is printed when it is made, kept when set again, rotated, and removed."""
     result = run(*SET, "--sign")
     event_id, sentence, secret = result.stdout.splitlines()
-    assert sentence == "Its signing secret, shown this once:"
+    assert sentence == "Signing secret, shown only once:"
     assert secret.startswith("whsec_")
     token = stored(event_id).signing_secret
     assert cipher.bound.decrypt(token) == secret
@@ -129,7 +129,7 @@ def test_rotating_the_key_in_the_data_folder(
     event_id = answer(*SET, "--bearer", "token", "--sign")["event_id"]
     before = stored(event_id).auth_secret
     [old] = settings.read_encryption_keys()
-    assert run("secrets", "rotate").stdout == "The secrets of 1 request are encrypted anew.\n"
+    assert run("secrets", "rotate").stdout == "Re-encrypted the secrets of 1 request.\n"
     new, kept = settings.read_encryption_keys()
     assert (kept, stored(event_id).auth_secret != before) == (old, True)
     only_new = Cipher(lambda: [new])
@@ -148,6 +148,6 @@ def test_rotating_tells_what_it_cannot(
     queries.get_hook(lost).auth_secret = Cipher(lambda: [make_key()]).encrypt("x")
     db.session.commit()
     assert answer("secrets", "rotate") == {"renewed": 1, "unreadable": [lost]}
-    sentence = f"No key decrypts those of: {lost}. Enter them again."
+    sentence = f"Could not decrypt the secrets of: {lost}. Enter them again."
     assert sentence in run("secrets", "rotate").stdout
     assert len(settings.read_encryption_keys()) == 3

@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         result = run(*arguments, str(path))
         assert (result.exit_code, result.stdout) == (1, "")
-        assert f"{path} cannot be read: {reason}" in result.stderr
+        assert f"Cannot read {path}: {reason}" in result.stderr
 
 
 def test_a_capture_of_the_other_kind_is_recognised(run: Run, capture: Path) -> None:
@@ -131,8 +131,8 @@ def test_what_could_not_be_used_is_said(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 2
     assert result.stderr.splitlines() == [
-        "Lines or messages that could not be read: 2.",
-        "Legs that had not ended when the capture did: 3.",
+        "Malformed lines or messages skipped: 2.",
+        "Legs still active at the end of the capture: 3.",
     ]
 
 

@@ -40,7 +40,7 @@ def count() -> int:
 
 def test_resume(app: Flask, hooks: list[Hook]) -> None:
     """Those that are named are resumed, or all."""
-    assert resume(app, hooks[0].event_id, hooks[2].event_id).stdout == "1 request resumed.\n"
+    assert resume(app, hooks[0].event_id, hooks[2].event_id).stdout == "Resumed 1 request.\n"
     assert count() == 1
     [resumed] = json.loads(resume(app, "--all", "--json").stdout)
     assert (resumed["event_id"], resumed["suspended"]) == (hooks[1].event_id, False)
