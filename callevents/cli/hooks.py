@@ -73,7 +73,7 @@ def set_hook(
 def _set_signing(hook: Hook, *, is_signed: bool) -> str | None:
     """Turn signing on or off; return the secret if it is new."""
     if is_signed:
-        return None if hook.signing_secret else signing_secret.renew_secret(hook)
+        return None if hook.signing_secret else signing_secret.rotate_secret(hook)
     signing_secret.remove_secret(hook)
     return None
 
@@ -89,7 +89,7 @@ def rotate_secret(event_id: str, as_json: bool) -> None:
     """
     begin_write()
     hook = queries.get_hook(event_id)
-    secret = signing_secret.renew_secret(hook)
+    secret = signing_secret.rotate_secret(hook)
     db.session.commit()
     _print_hook(hook, hook.event_id, secret, as_json=as_json)
 

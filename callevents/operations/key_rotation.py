@@ -49,7 +49,7 @@ def renew_connectors() -> Renewed:
     unreadable = []
     for connector, slug in found:
         try:
-            connector.secret = cipher.bound.renew(connector.secret)
+            connector.secret = cipher.bound.reencrypt(connector.secret)
         except UnreadableError:
             unreadable.append(f"the connector of {slug}")
     return Renewed(len(found) - len(unreadable), unreadable, 0)
@@ -61,7 +61,7 @@ def renew_formats() -> Renewed:
     unreadable = []
     for pbx in found:
         try:
-            pbx.format_secret = cipher.bound.renew(pbx.format_secret)
+            pbx.format_secret = cipher.bound.reencrypt(pbx.format_secret)
         except UnreadableError:
             unreadable.append(f"the format of {pbx.slug}")
     return Renewed(len(found) - len(unreadable), unreadable, 0)
@@ -74,7 +74,7 @@ def _with_secrets(after_id: int, limit: int) -> Select[Hook]:
 
 def _renew(hook: Hook) -> bool:
     """Encrypt all of the hook's secrets anew, or leave all as they are; return whether it did."""
-    renewed = _try(hook, cipher.bound.renew)
+    renewed = _try(hook, cipher.bound.reencrypt)
     for name, value in renewed.items():
         setattr(hook, name, value)
     return bool(renewed)

@@ -1,4 +1,4 @@
-"""The commands about deliveries: which they find, what they change, and what they refuse."""
+"""`flask deliveries`: list, show, resend, recover, cancel, and their errors."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -27,7 +27,7 @@ def states(*ids: str) -> list[DeliveryState]:
 
 
 def test_filters(answer: Response, deliveries: dict[str, str]) -> None:
-    """The options say the same as the filters of the page; as many as wanted, newest first."""
+    """The options filter as the page does; results are limited and newest first."""
     names = {delivery_id: name for name, delivery_id in deliveries.items()}
     hook = answer("deliveries", "list", "--failed")[0]["event_id"]
     for options, expected in {
@@ -52,7 +52,7 @@ def test_filters(answer: Response, deliveries: dict[str, str]) -> None:
 
 
 def test_show(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
-    """A delivery is shown with its attempts: request and answer for programs, a line for people."""
+    """A delivery is shown with its attempts: one line each, request and response in JSON."""
     delivery_id = deliveries["failed"]
     begin_write()
     attempt = {"started_at": utc_now(), "duration_ms": 38, "status_code": 500, "error": "No."}
@@ -76,7 +76,7 @@ def test_show(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
 def test_secrets_of_urls_are_masked(
     run: Run, answer: Response, deliveries: dict[str, str], configure: Configure, pbx: Pbx
 ) -> None:
-    """A delivery's URL is printed without values that look secret; the request's own is whole."""
+    """The URL of a delivery is printed with secrets masked; the URL of the hook is complete."""
     hook = configure.hook("*", EventType.ANSWER_IN, "https://a/?key=open-sesame&x=1")
     url = hook.url
     delivery_id = report(pbx, "107", "c-7", EventType.ANSWER_IN)
@@ -87,7 +87,7 @@ def test_secrets_of_urls_are_masked(
 
 
 def test_resend(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
-    """Some are sent again by their ids, or all that options describe; --dry-run only counts."""
+    """Deliveries are resent by ID or by filter; --dry-run only counts."""
     failed, cancelled = deliveries["failed"], deliveries["cancelled"]
     counted = answer("deliveries", "resend", "--failed", "--dry-run")
     assert counted == {"changed": 1, "left_out": {}, "dry_run": True}
@@ -104,7 +104,7 @@ def test_resend(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
 
 
 def test_recover(run: Run, answer: Response, deliveries: dict[str, str], pbx: Pbx) -> None:
-    """What has failed for one request since a time is sent again, and nothing else."""
+    """Only the failed deliveries of one request since a time are resent."""
     report(pbx, "110", "c-8", state=DeliveryState.FAILED)
     hook = answer("deliveries", "list", "--event", "hangup")[0]["event_id"]
     since = (utc_now() + timedelta(minutes=1)).isoformat()
@@ -124,7 +124,7 @@ def test_recover(run: Run, answer: Response, deliveries: dict[str, str], pbx: Pb
 
 
 def test_cancel(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
-    """Those that wait are cancelled; one that does not is left out."""
+    """Pending deliveries are cancelled; others are skipped."""
     left = run("deliveries", "cancel", deliveries["waiting"], deliveries["failed"], "--dry-run")
     assert left.stdout == ("Would cancel 1 delivery.\nSkipped 1: it does not wait any more.\n")
     assert answer("deliveries", "cancel", "--pbx", "head-office")["changed"] == 3
@@ -149,7 +149,7 @@ REFUSED = {
 
 
 def test_refusals(run: Run, pbx: Pbx) -> None:
-    """What is not clear or does not exist is refused with a sentence, and nothing is changed."""
+    """Ambiguous or unknown selections are errors and change nothing."""
     for arguments, sentence in REFUSED.items():
         result = run("deliveries", *arguments.split())
         assert result.exit_code in (1, 2)
@@ -157,7 +157,7 @@ def test_refusals(run: Run, pbx: Pbx) -> None:
 
 
 def test_many_batches(answer: Response, pbx: Pbx, configure: Configure) -> None:
-    """More than one batch is done to its end."""
+    """All batches are processed."""
     configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/")
     report(pbx, "1", "c")
     begin_write()

@@ -170,7 +170,7 @@ def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
     """Commit what is saved, and end the dialog; if there is a new secret, show it this once."""
     secret = ""
     if form.signing.data == Signing.NEW:
-        secret = signing_secret.renew_secret(hook)
+        secret = signing_secret.rotate_secret(hook)
     elif form.signing.data == Signing.REMOVE:
         signing_secret.remove_secret(hook)
     db.session.commit()
