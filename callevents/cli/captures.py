@@ -31,9 +31,10 @@ CHUNK_BYTES = 64 * 1024
 @click.option("--pbx", metavar="SLUG", help="Use the extensions of this PBX.")
 @with_appcontext
 def replay(path: str, source: str, numbers: str | None, pbx: str | None) -> None:
-    """Print the call events of the captured stream in FILE (- for standard input).
+    """Print the call events of a capture.
 
-    Each call event is a line of JSON. Nothing is stored or sent.
+    FILE is a captured event stream, - is standard input. Each call event is a line of JSON.
+    Nothing is stored or sent.
     """
     run = Replay(source, ExtensionSet(_get_extensions(numbers, pbx)))
     try:
@@ -73,7 +74,7 @@ def _get_extensions(numbers: str | None, pbx: str | None) -> list[str]:
 @with_appcontext
 @handle_errors
 def capture(pbx: str, path: Path, seconds: float | None) -> None:
-    """Write the messages that PBX sends to its connector into FILE, until Ctrl-C.
+    """Capture the event stream of PBX in FILE, until Ctrl-C.
 
     Secrets are removed. `flask pbx replay` reads the file. Call events are neither stored nor
     sent, and a listener that reads the same PBX is not disturbed.

@@ -15,7 +15,7 @@ from callevents.pbxs.connectors import Access
 
 T = TypeVar("T")
 
-group = AppGroup("connector", help="Connectors, which read the event stream of a PBX.")
+group = AppGroup("connector", help="Configure connectors to PBXs.")
 
 
 @group.command("set")
@@ -47,7 +47,7 @@ def set_connector(
     pattern: str | None,
     as_json: bool,
 ) -> None:
-    """Create or change the connector of PBX. Options that you omit keep their value."""
+    """Create or change a connector. Options that you omit keep their value."""
     begin_write()
     found = pbxs.get_pbx(pbx)
     old = connectors.find_connector(found)
@@ -75,7 +75,7 @@ def set_connector(
 @json_option
 @handle_errors
 def show_connector(pbx: str, as_json: bool) -> None:
-    """Show the connector of PBX and its status, without the secret."""
+    """Show a connector and its status."""
     _print_connector(connectors.get_connector(pbxs.get_pbx(pbx)), as_json)
 
 
@@ -84,7 +84,7 @@ def show_connector(pbx: str, as_json: bool) -> None:
 @json_option
 @handle_errors
 def remove_connector(pbx: str, as_json: bool) -> None:
-    """Remove the connector of PBX and its secret."""
+    """Remove a connector and its secret."""
     begin_write()
     found = pbxs.get_pbx(pbx)
     connectors.remove_connector(found)

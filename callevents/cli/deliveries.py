@@ -27,7 +27,7 @@ from callevents.extensions import db
 from callevents.hooks import queries as hooks_queries
 from callevents.jobs import wake
 
-group = AppGroup("deliveries", help="Deliveries of call events to receivers.")
+group = AppGroup("deliveries", help="List, resend and cancel deliveries.")
 
 NO_SELECTION = "Pass delivery IDs or a filter, for example --failed --since 2h."
 
@@ -36,7 +36,9 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing; p
 
 @group.command("list")
 @filter_options
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number."
+)
 @json_option
 @handle_errors
 def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
@@ -79,7 +81,7 @@ def show(delivery_id: str, as_json: bool) -> None:
 def resend_deliveries(
     delivery_ids: tuple[str, ...], dry_run: bool, as_json: bool, **given: Any
 ) -> None:
-    """Resend the deliveries with these IDs, or all that match the options."""
+    """Resend deliveries by ID or filter."""
     _check_selection(delivery_ids, given)
     counts = _apply(resend, delivery_ids, parse_filter(given), dry_run=dry_run)
     _print_counts(counts, "Resent", "Would resend", dry_run=dry_run, as_json=as_json)
@@ -87,12 +89,12 @@ def resend_deliveries(
 
 @group.command("recover")
 @click.option("--hook", metavar="EVENT_ID", required=True, help="Event ID of the request.")
-@click.option("--since", metavar="TIME", required=True, help="2h, or an ISO time.")
+@click.option("--since", metavar="TIME", required=True, help="Created since: 2h, or an ISO time.")
 @dry_run_option
 @json_option
 @handle_errors
 def recover(hook: str, since: str, dry_run: bool, as_json: bool) -> None:
-    """Resend all failed deliveries of a request that were created since a time."""
+    """Resend the failed deliveries of a request."""
     found = hooks_queries.get_hook(hook)
     wanted = Filter(found.pbx, ListedState.FAILED, hook=hook, since=parse_time(since))
     counts = _apply(resend, (), wanted, dry_run=dry_run)
@@ -108,7 +110,7 @@ def recover(hook: str, since: str, dry_run: bool, as_json: bool) -> None:
 def cancel_deliveries(
     delivery_ids: tuple[str, ...], dry_run: bool, as_json: bool, **given: Any
 ) -> None:
-    """Cancel the pending deliveries with these IDs, or all that match the options."""
+    """Cancel pending deliveries by ID or filter."""
     _check_selection(delivery_ids, given)
     wanted = parse_filter(given).of_waiting()
     counts = _apply(cancel, delivery_ids, wanted, dry_run=dry_run)

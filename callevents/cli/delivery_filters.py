@@ -12,20 +12,20 @@ from callevents.errors import NotFoundError
 from callevents.pbxs import pbxs
 
 _OPTIONS = (
-    click.option("--pbx", help="Only of this PBX."),
-    click.option("--extension", help="Only of this extension."),
-    click.option("--event", help="Only of this event, such as hangup."),
-    click.option("--hook", metavar="EVENT_ID", help="Only of this request."),
+    click.option("--pbx", help="Filter by PBX."),
+    click.option("--extension", help="Filter by extension."),
+    click.option("--event", help="Filter by event, for example hangup."),
+    click.option("--hook", metavar="EVENT_ID", help="Filter by request."),
     click.option(
         "--state",
         type=click.Choice([state.value for state in ListedState]),
-        help="Only in this state.",
+        help="Filter by state.",
     ),
     click.option("--failed", is_flag=True, help="Same as --state failed."),
-    click.option("--origin", metavar="URL", help="Only to this scheme, host and port."),
-    click.option("--call", metavar="ID", help="Only of this call."),
-    click.option("--since", metavar="TIME", help="Only created since: 2h, or an ISO time."),
-    click.option("--until", metavar="TIME", help="Only created before: 2h, or an ISO time."),
+    click.option("--origin", metavar="URL", help="Filter by scheme, host and port."),
+    click.option("--call", metavar="ID", help="Filter by call."),
+    click.option("--since", metavar="TIME", help="Created since: 2h, or an ISO time."),
+    click.option("--until", metavar="TIME", help="Created before: 2h, or an ISO time."),
 )
 
 

@@ -9,13 +9,13 @@ from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.pbxs import extensions, pbxs
 
-group = AppGroup("extensions", help="Extensions of a PBX.")
+group = AppGroup("extensions", help="Add and list extensions.")
 
 
 @group.command("add")
 @click.argument("pbx")
 @click.argument("number")
-@click.option("--name", default="", help="Name of the person, or purpose.")
+@click.option("--name", default="", help="Name of the person or purpose.")
 @json_option
 @handle_errors
 def add_extension(pbx: str, number: str, name: str, as_json: bool) -> None:

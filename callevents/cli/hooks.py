@@ -23,7 +23,7 @@ from callevents.hooks import hooks, queries, signing_secret, suspension
 from callevents.hooks.options import read_options
 from callevents.pbxs import extensions, pbxs
 
-group = AppGroup("hooks", help="Requests that call events trigger.")
+group = AppGroup("hooks", help="Configure the requests that call events trigger.")
 
 
 @group.command("set")
@@ -31,7 +31,12 @@ group = AppGroup("hooks", help="Requests that call events trigger.")
 @click.argument("extension")
 @click.argument("event")
 @click.option("--url", required=True, help="URL of the request.")
-@click.option("--method", type=click.Choice(Method, case_sensitive=False), default=Method.GET)
+@click.option(
+    "--method",
+    type=click.Choice(Method, case_sensitive=False),
+    default=Method.GET,
+    help="HTTP method; GET by default.",
+)
 @click.option("--note", default="", help="Free-text note.")
 @click.option("--inactive", is_flag=True, help="Disable the request.")
 @click.option("--add", is_flag=True, help="Add a request even if the event has one already.")
@@ -52,11 +57,11 @@ def set_hook(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Configure the request for an EVENT of an EXTENSION (* for all) and print its Event ID.
+    """Configure a request and print its Event ID.
 
-    If the event has one request already, it is replaced, unless you pass --add. Options that you
-    omit get their defaults (GET, active, not signed ...). With --sign, a signed request keeps its
-    secret.
+    The request is for an EVENT of an EXTENSION (* for all). If the event has one request already,
+    it is replaced, unless you pass --add. Options that you omit get their defaults (GET, active,
+    not signed ...). With --sign, a signed request keeps its secret.
     """
     data = hooks.HookData(url, Method(method), not inactive, note, parse_options(**options))
     begin_write()
@@ -83,7 +88,7 @@ def _set_signing(hook: Hook, *, is_signed: bool) -> str | None:
 @json_option
 @handle_errors
 def rotate_secret(event_id: str, as_json: bool) -> None:
-    """Generate a new signing secret for a request and print it, only once.
+    """Generate a new signing secret and print it, only once.
 
     The previous secret, if there is one, stays valid for 24 hours.
     """
@@ -109,7 +114,7 @@ def list_hooks(pbx: str | None, as_json: bool) -> None:
 @json_option
 @handle_errors
 def enable_hook(event_id: str, as_json: bool) -> None:
-    """Enable the request with this Event ID."""
+    """Enable a request."""
     _set_active(event_id, active=True, as_json=as_json)
 
 
@@ -118,7 +123,7 @@ def enable_hook(event_id: str, as_json: bool) -> None:
 @json_option
 @handle_errors
 def disable_hook(event_id: str, as_json: bool) -> None:
-    """Disable the request with this Event ID and cancel its pending deliveries."""
+    """Disable a request and cancel its pending deliveries."""
     _set_active(event_id, active=False, as_json=as_json)
 
 
@@ -159,7 +164,10 @@ def _set_active(event_id: str, *, active: bool, as_json: bool) -> None:
 @json_option
 @handle_errors
 def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool) -> None:
-    """Remove the requests of an EXTENSION (* for all) for these EVENTs, or for all events."""
+    """Remove requests.
+
+    Removes those of EXTENSION (* for all) for the given EVENTs, or for all events.
+    """
     wanted = {get_event_type(event) for event in events} or set(EventType)
     begin_write()
     found = pbxs.get_pbx(pbx)

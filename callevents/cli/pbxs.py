@@ -17,7 +17,7 @@ from callevents.enums import Format
 from callevents.extensions import db
 from callevents.pbxs import pbxs
 
-group = AppGroup("pbx", help="PBXs and their ingest tokens.")
+group = AppGroup("pbx", help="Add and configure PBXs.")
 
 
 _format_option = click.option(
@@ -34,7 +34,7 @@ _format_option = click.option(
 @json_option
 @handle_errors
 def add_pbx(name: str, format_name: str | None, as_json: bool) -> None:
-    """Add a PBX named NAME and print its ingest token, only once."""
+    """Add a PBX and print its ingest token, only once."""
     begin_write()
     pbx, token = pbxs.add_pbx(name)
     if format_name:
@@ -58,7 +58,7 @@ def add_pbx(name: str, format_name: str | None, as_json: bool) -> None:
 @json_option
 @handle_errors
 def set_pbx(pbx: str, format_name: str | None, format_secret: str | None, as_json: bool) -> None:
-    """Change the report format of PBX. Options that you omit keep their value."""
+    """Change the report format of a PBX. Options that you omit keep their value."""
     begin_write()
     found = pbxs.get_pbx(pbx)
     pbxs.set_format(found, format_name or found.format, read_secret(format_secret))

@@ -15,7 +15,7 @@ from callevents.processes.worker import run as worker_run
 @click.command("web")
 @with_appcontext
 def web() -> None:
-    """Run the web server, which serves the pages and the API."""
+    """Run the web server: pages and API."""
     server.serve(get_settings(), app_state().make_app)
 
 
@@ -29,7 +29,7 @@ def work() -> None:
 @click.command("listen")
 @with_appcontext
 def listen() -> None:
-    """Run a listener, which reads the event streams of PBXs with a connector."""
+    """Run a listener, which reads PBX event streams."""
     raise SystemExit(run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
 
 

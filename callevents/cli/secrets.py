@@ -9,7 +9,7 @@ from callevents.extensions import cipher, db
 from callevents.operations import key_rotation
 from callevents.security import encryption
 
-group = AppGroup("secrets", help="Encryption keys of the stored secrets.")
+group = AppGroup("secrets", help="Manage the encryption keys of stored secrets.")
 
 
 @group.command("make-key")

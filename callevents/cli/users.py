@@ -9,13 +9,17 @@ from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import db
 
-group = AppGroup("users", help="Users, who can sign in.")
+group = AppGroup("users", help="Add users.")
 
 
 @group.command("add")
 @click.argument("username")
 @click.option(
-    "--role", type=click.Choice(list(map(str, Role))), default=str(Role.VIEWER), show_default=True
+    "--role",
+    type=click.Choice(list(map(str, Role))),
+    default=str(Role.VIEWER),
+    show_default=True,
+    help="Permissions of the user.",
 )
 @click.option(
     "--password",
@@ -28,7 +32,7 @@ group = AppGroup("users", help="Users, who can sign in.")
 @json_option
 @handle_errors
 def add_user(username: str, role: Role, password: str, as_json: bool) -> None:
-    """Add a user, who can sign in."""
+    """Add a user."""
     begin_write()
     user = users.add_user(username, password, Role(role))
     db.session.commit()

@@ -68,8 +68,7 @@ def check_note(note: str) -> str:
     note = note.replace("\r\n", "\n").strip()
     if len(note) > MAX_NOTE_LENGTH:
         raise InvalidError.of(
-            "note",
-            f"Must be at most {MAX_NOTE_LENGTH} characters (got {len(note)}).",
+            "note", f"Must be at most {MAX_NOTE_LENGTH} characters (got {len(note)})."
         )
     if not note.replace("\n", "").replace("\t", "").isprintable():
         raise InvalidError.of("note", "Must not contain control characters.")
@@ -125,15 +124,15 @@ def _origin_change_problems(
 def _header_problems(headers: Sequence[CustomHeader], kept: Collection[str]) -> Problems:
     count = len(headers)
     if count > MAX_CUSTOM_HEADERS:
-        sentence = f"Add at most {MAX_CUSTOM_HEADERS} custom headers (got {count})."
-        yield "headers", [sentence]
+        message = f"Add at most {MAX_CUSTOM_HEADERS} custom headers (got {count})."
+        yield "headers", [message]
     names: set[str] = set()
     for number, header in enumerate(headers, start=1):
-        sentence = _name_problem(header.name) or _value_problem(header, kept)
+        message = _name_problem(header.name) or _value_problem(header, kept)
         if header.name.lower() in names:
-            sentence = f"The header {header.name} is set twice."
-        if sentence:
-            yield f"{HEADER_FIELD}{number}", [sentence]
+            message = f"The header {header.name} is set twice."
+        if message:
+            yield f"{HEADER_FIELD}{number}", [message]
         names.add(header.name.lower())
 
 
@@ -181,13 +180,13 @@ def _credentials_problems(credentials: Credentials, *, is_kept: bool) -> Problem
     if is_kept:
         return
     if credentials.kind is AuthKind.BEARER:
-        if sentence := _token_problem(credentials.secret or ""):
-            yield "token", [sentence]
+        if message := _token_problem(credentials.secret or ""):
+            yield "token", [message]
     elif credentials.kind is AuthKind.BASIC:
-        if sentence := _username_problem(credentials.username):
-            yield "username", [sentence]
-        if sentence := _password_problem(credentials.secret or ""):
-            yield "password", [sentence]
+        if message := _username_problem(credentials.username):
+            yield "username", [message]
+        if message := _password_problem(credentials.secret or ""):
+            yield "password", [message]
 
 
 def _token_problem(token: str) -> str:

@@ -17,7 +17,7 @@ class UnreadableError(CallEventsError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The secrets of this request cannot be decrypted: their key is missing in "
+            "The secrets of this request cannot be decrypted: the key is missing in "
             "CALLEVENTS_ENCRYPTION_KEYS, or in the file encryption_keys in the data folder. Put "
             "the key back, or enter the secrets again."
         )
