@@ -1,4 +1,4 @@
-"""The WSGI entry; run as a program, it starts everything on this machine."""
+"""WSGI entry point. Run as a script, it starts everything on this machine."""
 
 import sys
 
@@ -11,7 +11,7 @@ from callevents.processes.supervisor import supervisor
 
 try:
     if __name__ == "__main__":
-        # As the `flask` command does.
+        # The `flask` command does the same.
         load_dotenv()
         sys.exit(supervisor.run(load_settings(), create_app))
     app = create_app()
@@ -21,7 +21,7 @@ except SettingsError as error:
 except OSError as error:
     click.echo(
         f"Call Events cannot start: {error.strerror}: {error.filename}. "
-        f"The folder that it writes to is set by {PREFIX}DATA_DIR.",
+        f"Set the data folder with {PREFIX}DATA_DIR.",
         err=True,
     )
     sys.exit(2)

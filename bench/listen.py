@@ -18,7 +18,7 @@ from callevents.config.settings import Settings
 from callevents.db import schema
 from callevents.db.models import CallEvent, utc_now
 from callevents.db.session import begin_write
-from callevents.enums import TABLE_ORDER, ConnectorKind, Method
+from callevents.enums import TABLE_ORDER, ConnectorKind
 from callevents.extensions import db
 from callevents.hooks import hooks
 from callevents.pbxs import connectors, extensions, pbxs
@@ -68,7 +68,7 @@ def _configure(port: int) -> None:
     for number in ("101", "102", "103"):
         extensions.add_extension(pbx, number)
     for event_type in TABLE_ORDER:
-        hooks.create_hook(pbx, None, event_type, method=Method.GET, url="http://192.0.2.1/")
+        hooks.create_hook(pbx, None, event_type, hooks.HookData(url="http://192.0.2.1/"))
     connectors.set_connector(
         pbx,
         Access(

@@ -22,7 +22,7 @@ from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.http.client import Response
 from callevents.delivery.in_flight import InFlight
 from callevents.delivery.outcomes import Outcome, record
-from callevents.enums import EventType, Method
+from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.hooks import hooks
 from callevents.ingest.accept import accept
@@ -116,15 +116,7 @@ def _set_up() -> int:
     begin_write()
     pbx, _ = pbxs.add_pbx("Bench")
     extension = extensions.add_extension(pbx, "101")
-    hooks.set_hook(
-        pbx,
-        extension,
-        EventType.DIAL_IN,
-        method=Method.GET,
-        url="http://127.0.0.1:9/",
-        active=True,
-        note="",
-    )
+    hooks.set_hook(pbx, extension, EventType.DIAL_IN, hooks.HookData(url="http://127.0.0.1:9/"))
     db.session.commit()
     return pbx.id
 

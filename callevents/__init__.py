@@ -1,4 +1,4 @@
-"""Call Events: sends the call events of PBXs to third-party applications."""
+"""Call Events: webhooks for phone calls."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Return the application, wired; raises SettingsError if a setting is wrong."""
+    """Return the application, ready to serve; raises SettingsError if a setting is invalid."""
     settings = settings or load_settings()
     app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
     settings.make_data_dir()
@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     web.init_app(app)
     api.init_app(app)
     cli.init_app(app)
-    # In front of all that asks for the client's address or scheme.
+    # Outermost, so everything sees the real client address and scheme.
     if proxies := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Werkzeug documents it
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
@@ -54,11 +54,11 @@ def _flask_config(settings: Settings) -> dict[str, object]:
 
 
 def _engine_options(settings: Settings) -> dict[str, object]:
-    """Return SQLAlchemy's options: a connection for each thread, found dead ones replaced."""
-    # Errors are logged, and what was to be stored is none of the log's business.
+    """Return SQLAlchemy's engine options: one connection for each thread."""
+    # Database errors are logged; parameters can contain personal data.
     options: dict[str, object] = {"hide_parameters": True}
     if settings.uses_sqlite:
-        # One for each thread, and for those of the event loop.
+        # One for each thread, and four for the event loop.
         return options | {"pool_size": settings.web_threads + 4}
     return options | {
         "pool_size": max(settings.web_threads, 4),
@@ -66,7 +66,7 @@ def _engine_options(settings: Settings) -> dict[str, object]:
         "pool_timeout": 5,
         "connect_args": {
             "connect_timeout": 5,
-            # A database that has gone silent must not hold a dialplan, or a thread, for ever.
+            # An unresponsive database must not block a dialplan, or a thread, forever.
             "tcp_user_timeout": 10_000,
             "options": "-c statement_timeout=10000 -c lock_timeout=5000"
             " -c idle_in_transaction_session_timeout=60000",

@@ -1,4 +1,4 @@
-"""The fixed vocabularies: event types, methods, states, roles."""
+"""Enumerations: event types, methods, formats, states, roles."""
 
 from enum import IntEnum, StrEnum
 
@@ -14,27 +14,27 @@ class EventType(IntEnum):
 
     @property
     def slug(self) -> str:
-        """The name used outside: in requests, answers, commands and addresses."""
+        """The name in requests, responses, commands and URLs."""
         return self.name.lower().replace("_", "-")
 
     @property
     def label(self) -> str:
-        """The name that people read."""
+        """The name in pages and messages."""
         return _EVENT_LABELS[self]
 
     @property
     def short_label(self) -> str:
-        """A name for narrow places, such as a column head."""
+        """A short name, for example for a column header."""
         return _EVENT_SHORT_LABELS[self]
 
     @property
     def call_flow(self) -> str:
-        """VoipNow's CallFlow where the event itself tells it: IN, OUT, or empty."""
+        """VoipNow's CallFlow if the event type determines it: IN, OUT, or empty."""
         return _EVENT_FLOWS[self]
 
     @classmethod
     def from_slug(cls, slug: str) -> "EventType":
-        """Return the type of that name; raises KeyError for any other text."""
+        """Return the event type with this slug; raises KeyError."""
         return cls[slug.upper().replace("-", "_")]
 
 
@@ -60,7 +60,7 @@ _EVENT_FLOWS = {
     EventType.ANSWER_OUT: "OUT",
 }
 
-#: The order of the original's table.
+#: The order in which event types are listed, as in VoipNow.
 TABLE_ORDER = (
     EventType.DIAL_OUT,
     EventType.DIAL_IN,
@@ -71,21 +71,21 @@ TABLE_ORDER = (
 
 
 class Method(StrEnum):
-    """How a hook makes its request."""
+    """HTTP method of a hook."""
 
     GET = "GET"
     POST = "POST"
 
 
 class BodyFormat(StrEnum):
-    """How a POST carries the parameters."""
+    """Body format of a POST."""
 
     FORM = "form"
     JSON = "json"
 
 
 class ParameterSet(StrEnum):
-    """Which parameters a request carries: all, VoipNow's ten, or none."""
+    """The parameters of a request: all, VoipNow's ten, or none."""
 
     ALL = "all"
     VOIPNOW = "voipnow"
@@ -93,7 +93,7 @@ class ParameterSet(StrEnum):
 
 
 class AuthKind(StrEnum):
-    """How a request proves to the receiver who sends it."""
+    """HTTP authentication of a request."""
 
     NONE = "none"
     BASIC = "basic"
@@ -101,7 +101,7 @@ class AuthKind(StrEnum):
 
 
 class Format(StrEnum):
-    """How a PBX's reports are written: our own way, or one of a maker."""
+    """Format of a PBX's reports: the native one, or a vendor's."""
 
     GENERIC = "generic"
     VOIPNOW = "voipnow"
@@ -117,12 +117,12 @@ class Format(StrEnum):
 
     @property
     def label(self) -> str:
-        """The name that people read."""
+        """The name in pages and messages."""
         return _FORMAT_LABELS[self]
 
 
 _FORMAT_LABELS = {
-    Format.GENERIC: "Call Events' own",
+    Format.GENERIC: "Call Events' native format",
     Format.VOIPNOW: "VoipNow, Telphin, RingMe",
     Format.FREESWITCH: "FreeSWITCH hooks and call records",
     Format.KAMAILIO: "Kamailio",
@@ -149,14 +149,14 @@ class CallStatus(StrEnum):
 
 
 class CallFlow(StrEnum):
-    """VoipNow's CallFlow values: received by the extension, or made by it."""
+    """VoipNow's CallFlow values: an incoming or outgoing call of the extension."""
 
     IN = "IN"
     OUT = "OUT"
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands. Only pending ones are still to be sent."""
+    """State of a delivery. Only pending ones will be sent."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -165,45 +165,45 @@ class DeliveryState(StrEnum):
 
 
 class Channel(StrEnum):
-    """How people are notified."""
+    """Channel of a notification."""
 
     MAIL = "mail"
     HTTP = "http"
 
 
 class ConnectorKind(StrEnum):
-    """Whose stream of messages a connector reads."""
+    """Type of PBX that a connector reads."""
 
     ASTERISK = "asterisk"
     FREESWITCH = "freeswitch"
 
     @property
     def label(self) -> str:
-        """The name that people read."""
+        """The name in pages and messages."""
         return {"asterisk": "Asterisk (AMI)", "freeswitch": "FreeSWITCH (event socket)"}[self]
 
     @property
     def port(self) -> int:
-        """The port that the maker uses."""
+        """The default port."""
         return {"asterisk": 5038, "freeswitch": 8021}[self]
 
 
 class ConnectorState(StrEnum):
-    """How a connector fares, as the listener that leads says."""
+    """Connection status of a connector, as the leading listener reports it."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
-    #: The last try failed, and the next one comes after a pause.
+    #: The last connection attempt failed; the listener is backing off before the next one.
     PAUSING = "pausing"
 
 
 class ListedState(StrEnum):
-    """Where a delivery stands as people see it: pending ones wait, are sent or are retried."""
+    """State of a delivery in lists, where pending is divided into waiting, retrying and sending."""
 
     WAITING = "waiting"
     RETRYING = "retrying"
     SENDING = "sending"
-    #: All that is still to be sent: any of the three above.
+    #: Any of the three above.
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -211,7 +211,7 @@ class ListedState(StrEnum):
 
 
 class Role(StrEnum):
-    """What a user may do: an admin everything, a viewer only look."""
+    """Permissions of a user: an admin can change everything, a viewer can only read."""
 
     ADMIN = "admin"
     VIEWER = "viewer"

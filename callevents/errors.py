@@ -1,56 +1,56 @@
-"""The errors that use cases raise. They carry sentences for people, and know no HTTP."""
+"""The errors of the domains. They have a message for users and know nothing of HTTP."""
 
 
 class CallEventsError(Exception):
-    """Something a person can be told in one sentence, which is the error's text."""
+    """An expected error; its text is a message for users."""
 
 
 class NotFoundError(CallEventsError):
-    """What was asked for does not exist, or not there."""
+    """The requested object does not exist."""
 
 
 class ConflictError(CallEventsError):
-    """It cannot be done because of what exists already."""
+    """The operation conflicts with existing data."""
 
 
 class RevokedError(CallEventsError):
-    """The token was valid a moment ago and is not any more."""
+    """The token was revoked during the request."""
 
 
 class UnavailableError(CallEventsError):
-    """The database does not answer now, and may soon."""
+    """The database is unavailable; a retry may succeed."""
 
 
 class InvalidError(CallEventsError):
-    """A value breaks a rule.
+    """One or more values are invalid.
 
-    `errors` maps each field's name to the sentences about it.
+    `errors` maps field names to lists of messages.
     """
 
     def __init__(self, errors: dict[str, list[str]]) -> None:
         self.errors = errors
-        super().__init__(" ".join(sentence for group in errors.values() for sentence in group))
+        super().__init__(" ".join(message for group in errors.values() for message in group))
 
     @classmethod
-    def of(cls, field: str, sentence: str) -> "InvalidError":
-        """Return the error of one field with one sentence."""
-        return cls({field: [sentence]})
+    def of(cls, field: str, message: str) -> "InvalidError":
+        """Return an error about one field with one message."""
+        return cls({field: [message]})
 
 
 class SignInError(CallEventsError):
-    """The username or the password is wrong; which of them is never said."""
+    """Wrong username or password. The message never says which."""
 
 
 class TooManyAttemptsError(CallEventsError):
-    """Sign-in is refused for a while after repeated failures."""
+    """Sign-in is blocked for `wait_seconds` after repeated failures."""
 
     def __init__(self, wait_seconds: int) -> None:
         self.wait_seconds = wait_seconds
         super().__init__(
-            "Too many failed sign-ins. Please wait "
-            f"{wait_seconds} second{'' if wait_seconds == 1 else 's'} and try again."
+            "Too many failed sign-ins. Try again in "
+            f"{wait_seconds} second{'' if wait_seconds == 1 else 's'}."
         )
 
 
 class StartError(CallEventsError):
-    """Call Events cannot start, or did not get ready; the text says why and what to do."""
+    """Call Events cannot start or did not become ready; the message says why and what to do."""

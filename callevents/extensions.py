@@ -1,4 +1,4 @@
-"""The Flask extensions, unbound, and how a database session becomes a writer's."""
+"""The Flask extensions, not bound to an application, and the state of an application."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ T = TypeVar("T")
 MakeApp = Callable[[Settings], Flask]
 ErrorResponse = Callable[[HTTPException], Response]
 
-#: Names for constraints, so that migrations can drop what they made on every database.
-NAMING = {
+#: Names of constraints, so that migrations can drop them on every database.
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -33,50 +33,50 @@ NAMING = {
 class Base(DeclarativeBase):
     """The base of all models."""
 
-    metadata = MetaData(naming_convention=NAMING)
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 @dataclass
 class AppState:
-    """Objects that belong to one application; read it with `app_state`."""
+    """Objects of one application; get it with `app_state`."""
 
     settings: Settings
-    #: Makes another application of the same kind, for processes that need one of their own.
+    #: Creates another application with the same settings, for child processes.
     make_app: MakeApp
     cipher: Cipher
-    #: Error responses for API clients, by the beginning of the path.
+    #: Error responses for API clients, by path prefix.
     error_responses: dict[str, ErrorResponse] = field(default_factory=dict)
     _services: dict[type[Any], Any] = field(default_factory=dict)
 
     def add(self, service: object) -> None:
-        """Add a service, found by its class from then on."""
+        """Add a service. `get` and `find` return it by its class."""
         self._services[type(service)] = service
 
     def get(self, service: type[T]) -> T:
-        """Return the service of this class; raises KeyError if the application has none."""
+        """Return the service of this class; raises KeyError if there is none."""
         found: T = self._services[service]
         return found
 
     def find(self, service: type[T]) -> T | None:
-        """Return the service of this class, None if the application has none."""
+        """Return the service of this class, or None."""
         return self._services.get(service)
 
 
 def init_state(app: Flask, settings: Settings, make_app: MakeApp) -> AppState:
-    """Give the application its state and return it."""
+    """Create the state of the application and return it."""
     found = AppState(settings, make_app, Cipher(settings.read_encryption_keys))
     app.extensions["callevents"] = found
     return found
 
 
 def app_state(app: Flask | None = None) -> AppState:
-    """Return the state of the application, by default of the current one."""
+    """Return the state of the application, by default the current one."""
     found: AppState = (app or current_app).extensions["callevents"]
     return found
 
 
 class AppCipher:
-    """Encrypts secrets with the keys of the application whose context it is used in."""
+    """Encrypts secrets with the keys of the current application."""
 
     @property
     def bound(self) -> Cipher:
@@ -85,7 +85,7 @@ class AppCipher:
 
     def encrypt(self, text: str) -> str:
         """Return the text encrypted."""
-        # It is done seldom, and an old key may be dropped once a newer one is there.
+        # Encryption is rare, and the first key may have been replaced by another process.
         self.bound.reload()
         return self.bound.encrypt(text)
 
@@ -97,7 +97,7 @@ csrf = CSRFProtect()
 login = LoginManager()
 
 if TYPE_CHECKING:
-    # Flask-SQLAlchemy makes its model class at run time, where no type checker can see it.
+    # Flask-SQLAlchemy creates its model class at run time; type checkers cannot see it.
     Model = Base
 else:
     Model = db.Model

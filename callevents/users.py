@@ -1,4 +1,4 @@
-"""Use cases on users: add, sign in with a growing delay after failures, change the password."""
+"""Users: add, sign in with a growing delay after failures, change the password."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,23 +20,23 @@ from callevents.validation import check_text
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 200
 MAX_USERNAME_LENGTH = 64
-#: This many failures bring no delay; the next brings one second, and each after it doubles that.
-FREE_FAILURES = 4
-LONGEST_DELAY_SECONDS = 300
-#: Failures older than this are forgotten.
-FORGET_AFTER = timedelta(hours=1)
+#: The next failure delays sign-in by one second, and each one after it doubles the delay.
+FAILURES_WITHOUT_DELAY = 4
+MAX_DELAY_SECONDS = 300
+#: Older failures no longer count.
+FAILURE_LIFETIME = timedelta(hours=1)
 
 _hasher = PasswordHasher()
 
 
 @cache
-def _unknown_hash() -> str:
-    """Return what is checked for unknown users, so that they are answered as late as known ones."""
+def _dummy_hash() -> str:
+    """Return a hash to verify for unknown users, so that the response takes equally long."""
     return _hasher.hash("nobody has this password")
 
 
 def has_users() -> bool:
-    """Return whether there is any user."""
+    """Return True if there is a user."""
     return db.session.scalar(select(User.id).limit(1)) is not None
 
 
@@ -44,7 +44,7 @@ def add_user(username: str, password: str, role: Role) -> User:
     """Add a user; raises InvalidError about `username` or `password`."""
     username = _check_username(username)
     if db.session.scalar(select(User.id).where(User.username == username)):
-        raise InvalidError.of("username", f"There is a user named {username!r} already.")
+        raise InvalidError.of("username", f"A user named {username!r} already exists.")
     check_password(password)
     user = User(username=username, password_hash=_hasher.hash(password), role=role)
     db.session.add(user)
@@ -53,7 +53,7 @@ def add_user(username: str, password: str, role: Role) -> User:
 
 
 def find_user(session_id: str) -> User | None:
-    """Return the user that a session keeps, None if it has been ended since."""
+    """Return the user of a session ID, or None if the session has ended."""
     user_id, _, version = session_id.partition(".")
     if not user_id.isdecimal() or not version.isdecimal():
         return None
@@ -63,76 +63,76 @@ def find_user(session_id: str) -> User | None:
 
 @dataclass(frozen=True)
 class SignInAttempt:
-    """Whose password was given, and whether it was right."""
+    """The result of verifying a password, for `sign_in`."""
 
     username: str
-    is_right: bool
-    #: What failures are counted under: the account and the address.
+    is_correct: bool
+    #: The keys that failures are counted by: account and client address.
     keys: tuple[str, str]
-    #: The password's hash with newer parameters, where the stored one has older ones.
+    #: A hash with current parameters, if the stored hash has older ones.
     new_hash: str = ""
 
 
-def try_password(username: str, password: str, address: str) -> SignInAttempt:
-    """Compare the password; raises TooManyAttemptsError while sign-in is refused.
+def verify_password(username: str, password: str, address: str) -> SignInAttempt:
+    """Verify the password; raises TooManyAttemptsError while sign-in is blocked.
 
-    Only reads: comparing takes long on purpose, and nobody else shall have to wait to write.
+    Only reads the database: hashing is slow on purpose and must not hold a write lock.
     """
     username = username.strip().lower()[:MAX_USERNAME_LENGTH]
     keys = (_key("account", username), _key("address", address))
-    _refuse_blocked(keys)
+    _check_not_blocked(keys)
     user = _find_by_name(username)
-    is_right = _is_password(user, password)
-    is_old = is_right and user and _hasher.check_needs_rehash(user.password_hash)
-    return SignInAttempt(username, is_right, keys, _hasher.hash(password) if is_old else "")
+    is_correct = _matches_password(user, password)
+    is_old = is_correct and user and _hasher.check_needs_rehash(user.password_hash)
+    return SignInAttempt(username, is_correct, keys, _hasher.hash(password) if is_old else "")
 
 
 def sign_in(attempt: SignInAttempt) -> User:
-    """Return the user if the password was right; raises SignInError.
+    """Return the user if the password is correct, else count a failure and raise SignInError.
 
-    The caller commits also when that is raised, so that the failure counts. What others have
-    failed at meanwhile counts before what this one has found: raises TooManyAttemptsError then.
+    The caller commits even then, so that the failure counts. Raises TooManyAttemptsError if other
+    failures have blocked sign-in since the password was verified.
     """
-    _refuse_blocked(attempt.keys)
+    _check_not_blocked(attempt.keys)
     user = _find_by_name(attempt.username)
-    if not attempt.is_right or user is None:
+    if not attempt.is_correct or user is None:
         for key in sorted(attempt.keys):
             _count_failure(key)
-        raise SignInError("The username or the password is wrong.")
+        raise SignInError("Wrong username or password.")
     db.session.execute(delete(SignInFailure).where(SignInFailure.key == attempt.keys[0]))
     user.password_hash = attempt.new_hash or user.password_hash
     return user
 
 
 def hash_new_password(user: User, current: str, new: str) -> str:
-    """Return the new password's hash if the present one is right; raises InvalidError.
+    """Return the hash of the new password if the current one is correct; raises InvalidError.
 
-    Only reads, because it takes long on purpose.
+    Only reads the database, because hashing is slow on purpose.
     """
-    if not _is_password(user, current):
-        raise InvalidError.of("current", "This is not your present password.")
+    if not _matches_password(user, current):
+        raise InvalidError.of("current", "Current password is incorrect.")
     check_password(new, field="new")
     return _hasher.hash(new)
 
 
 def change_password(user: User, password_hash: str) -> None:
-    """Give the user the password of that hash, and end the user's other sessions."""
+    """Store the hash of the new password and end the other sessions of the user."""
     user.password_hash = password_hash
     user.session_version += 1
 
 
 def check_password(password: str, *, field: str = "password") -> None:
-    """Raise InvalidError about `field` unless the password has a usable length."""
+    """Raise InvalidError about `field` if the password is too short or too long."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise InvalidError.of(
             field,
-            f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters.",
+            f"Must be {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters.",
         )
 
 
 def _find_by_name(username: str) -> User | None:
     if not username.isprintable():
-        return None  # Nobody is called that, and some databases refuse to look.
+        return None  # No user has such a name, and PostgreSQL rejects NUL.
     found: User | None = db.session.scalar(select(User).where(User.username == username))
     return found
 
@@ -141,14 +141,14 @@ def _check_username(username: str) -> str:
     username = username.strip().lower()
     if not username:
         raise InvalidError.of("username", "Enter a username.")
-    return check_text(username, field="username", longest=MAX_USERNAME_LENGTH)
+    return check_text(username, field="username", max_length=MAX_USERNAME_LENGTH)
 
 
-def _is_password(user: User | None, password: str) -> bool:
+def _matches_password(user: User | None, password: str) -> bool:
     if len(password) > MAX_PASSWORD_LENGTH:
         return False
     try:
-        _hasher.verify(user.password_hash if user else _unknown_hash(), password)
+        _hasher.verify(user.password_hash if user else _dummy_hash(), password)
     except (VerificationError, InvalidHashError, UnicodeError):
         return False
     return user is not None
@@ -158,7 +158,7 @@ def _key(kind: str, value: str) -> str:
     return sha256(f"{kind}:{value}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _refuse_blocked(keys: tuple[str, str]) -> None:
+def _check_not_blocked(keys: tuple[str, str]) -> None:
     blocked_until = db.session.scalar(
         select(func.max(SignInFailure.blocked_until)).where(SignInFailure.key.in_(keys))
     )
@@ -168,10 +168,12 @@ def _refuse_blocked(keys: tuple[str, str]) -> None:
 
 def _count_failure(key: str) -> None:
     now = utc_now()
-    db.session.execute(delete(SignInFailure).where(SignInFailure.failed_at < now - FORGET_AFTER))
+    db.session.execute(
+        delete(SignInFailure).where(SignInFailure.failed_at < now - FAILURE_LIFETIME)
+    )
     first = {"key": key, "count": 0, "failed_at": now, "blocked_until": now}
     db.session.execute(insert_into(SignInFailure).values(first).on_conflict_do_nothing())
-    # It is there now, whoever has been first; and nobody else counts until we commit.
+    # The row exists now, and its lock makes concurrent failures wait until we commit.
     failure = db.session.get_one(SignInFailure, key, with_for_update=True, populate_existing=True)
     failure.count += 1
     failure.failed_at = now
@@ -179,7 +181,7 @@ def _count_failure(key: str) -> None:
 
 
 def _delay_seconds(count: int) -> int:
-    """Return how long the next attempt must wait after that many failures."""
-    if count <= FREE_FAILURES:
+    """Return the delay in seconds before the next attempt, after `count` failures."""
+    if count <= FAILURES_WITHOUT_DELAY:
         return 0
-    return min(1 << min(count - FREE_FAILURES - 1, 20), LONGEST_DELAY_SECONDS)
+    return min(1 << min(count - FAILURES_WITHOUT_DELAY - 1, 20), MAX_DELAY_SECONDS)

@@ -1,4 +1,4 @@
-"""Checks of text that people enter, shared by all rooms."""
+"""Checks of text that users enter."""
 
 from callevents.errors import InvalidError
 
@@ -6,19 +6,17 @@ MAX_NAME_LENGTH = 100
 
 
 def check_name(name: str, *, field: str = "name") -> str:
-    """Return the name without spaces around it; raises InvalidError about `field`."""
+    """Return the name, stripped; raises InvalidError about `field`."""
     name = name.strip()
     if not name:
         raise InvalidError.of(field, "Enter a name.")
-    return check_text(name, field=field, longest=MAX_NAME_LENGTH)
+    return check_text(name, field=field, max_length=MAX_NAME_LENGTH)
 
 
-def check_text(text: str, *, field: str, longest: int) -> str:
+def check_text(text: str, *, field: str, max_length: int) -> str:
     """Return the text if it is short enough and printable; raises InvalidError about `field`."""
-    if len(text) > longest:
-        raise InvalidError.of(
-            field, f"At most {longest} characters are possible; these are {len(text)}."
-        )
+    if len(text) > max_length:
+        raise InvalidError.of(field, f"Must be at most {max_length} characters (got {len(text)}).")
     if not text.isprintable():
-        raise InvalidError.of(field, "Control characters are not possible here.")
+        raise InvalidError.of(field, "Must not contain control characters.")
     return text

@@ -266,7 +266,9 @@ class Configure:
         """Add a hook; extension `*` stands for all."""
         begin_write()
         found = extensions.get_extension_by_number(self.pbx, extension)
-        hook = hooks.create_hook(self.pbx, found, event, method=method, url=url, active=active)
+        hook = hooks.create_hook(
+            self.pbx, found, event, hooks.HookData(method=method, url=url, active=active)
+        )
         db.session.commit()
         return hook
 

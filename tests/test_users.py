@@ -19,18 +19,18 @@ from tests.support.database_faults import before_statement
 from tests.support.statement_count import counting
 
 PASSWORD = "correct horse"
-WRONG = "The username or the password is wrong."
+WRONG = "Wrong username or password."
 NOW = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
 def _quick_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash with the product's cost where it matters, so that guesses take no minutes elsewhere."""
+    """Hash with the real cost only here, so other tests are fast."""
     if request.function in {test_sign_in, test_first_user}:
         monkeypatch.setattr(users, "_hasher", PasswordHasher())
         return
     unknown = users._hasher.hash("nobody has this password")
-    monkeypatch.setattr(users, "_unknown_hash", lambda: unknown)
+    monkeypatch.setattr(users, "_dummy_hash", lambda: unknown)
 
 
 @pytest.fixture
@@ -43,10 +43,10 @@ def user(app: Flask) -> User:
 
 
 def sign_in(username: str = "ana", password: str = PASSWORD, address: str = "10.0.0.1") -> str:
-    """Sign in as the page does; return who it is, or the sentence of the refusal."""
+    """Sign in as the page does; return the username, or the error message."""
     begin_write()
     try:
-        return users.sign_in(users.try_password(username, password, address)).username
+        return users.sign_in(users.verify_password(username, password, address)).username
     except (SignInError, TooManyAttemptsError) as error:
         return str(error)
     finally:
@@ -70,11 +70,11 @@ def test_first_user(app: Flask) -> None:
     [
         ("", PASSWORD, {"username": ["Enter a username."]}),
         ("  ", PASSWORD, {"username": ["Enter a username."]}),
-        ("x" * 65, PASSWORD, {"username": ["At most 64 characters are possible; these are 65."]}),
-        ("a\x00b", PASSWORD, {"username": ["Control characters are not possible here."]}),
-        ("ANA ", PASSWORD, {"username": ["There is a user named 'ana' already."]}),
-        ("bob", "x" * 7, {"password": ["A password has 8 to 200 characters."]}),
-        ("bob", "x" * 201, {"password": ["A password has 8 to 200 characters."]}),
+        ("x" * 65, PASSWORD, {"username": ["Must be at most 64 characters (got 65)."]}),
+        ("a\x00b", PASSWORD, {"username": ["Must not contain control characters."]}),
+        ("ANA ", PASSWORD, {"username": ["A user named 'ana' already exists."]}),
+        ("bob", "x" * 7, {"password": ["Must be 8 to 200 characters."]}),
+        ("bob", "x" * 201, {"password": ["Must be 8 to 200 characters."]}),
     ],
 )
 def test_wrong_users_are_refused(
@@ -88,7 +88,7 @@ def test_wrong_users_are_refused(
 
 
 def test_sign_in(user: User) -> None:
-    """Name in any case with the right password."""
+    """The username is case-insensitive."""
     assert sign_in("  ANA ") == "ana"
     for wrong in ("", PASSWORD.upper(), PASSWORD + " ", "x" * 5000, "\x00"):
         assert sign_in(password=wrong, address=wrong) == WRONG
@@ -96,13 +96,13 @@ def test_sign_in(user: User) -> None:
 
 @pytest.mark.parametrize("username", ["nobody", "", "ana\x00", "\x00", "x" * 5000])
 def test_unknown_users_are_refused_in_the_same_words(user: User, username: str) -> None:
-    """Whether the name or the password is wrong is never told, on any database."""
+    """The message never says which of username and password is wrong, on any database."""
     assert sign_in(username) == WRONG
     assert sign_in(password="wrong password") == WRONG
 
 
 def test_unknown_users_take_the_same_path(user: User) -> None:
-    """Exactly the same is asked of the database for an unknown user as for a wrong password."""
+    """An unknown user and a wrong password take the same queries."""
     made = []
     for username in ("ana", "nobody"):
         statements: list[str] = []
@@ -127,7 +127,7 @@ def test_delay_grows(user: User, by: str) -> None:
             if not seconds:
                 continue
             unit = "second" if seconds == 1 else "seconds"
-            refused = f"Too many failed sign-ins. Please wait {seconds} {unit} and try again."
+            refused = f"Too many failed sign-ins. Try again in {seconds} {unit}."
             known = "ana" if by == "account" else "bob"
             new_address = "10.9.9.9" if by == "account" else "10.0.0.1"
             assert sign_in(known, PASSWORD, new_address) == refused, "right, but too early"
@@ -137,7 +137,7 @@ def test_delay_grows(user: User, by: str) -> None:
 
 
 def test_refused_attempts_do_not_prolong_the_wait(user: User) -> None:
-    """Who tries while he has to wait is not made to wait longer."""
+    """An attempt during the delay does not prolong it."""
     with time_machine.travel(NOW, tick=False) as clock:
         for _ in range(6):
             sign_in(password="wrong password")
@@ -149,7 +149,7 @@ def test_refused_attempts_do_not_prolong_the_wait(user: User) -> None:
 
 
 def test_success_forgives_the_account_and_not_the_address(user: User) -> None:
-    """After a sign-in the account starts anew; the address it came from does not."""
+    """A sign-in resets the failures of the account, but not of the address."""
     with time_machine.travel(NOW, tick=False) as clock:
         for _ in range(4):
             sign_in(password="wrong password")
@@ -163,7 +163,7 @@ def test_success_forgives_the_account_and_not_the_address(user: User) -> None:
 
 
 def test_failures_are_forgotten_after_an_hour(user: User) -> None:
-    """Old failures neither count nor stay."""
+    """Old failures do not count and are removed."""
     with time_machine.travel(NOW, tick=False) as clock:
         for _ in range(4):
             sign_in(password="wrong password")
@@ -175,7 +175,7 @@ def test_failures_are_forgotten_after_an_hour(user: User) -> None:
 
 
 def test_neither_names_nor_addresses_are_stored(user: User) -> None:
-    """What failures are counted under tells neither account nor address."""
+    """Failures are stored under digests that reveal neither account nor address."""
     sign_in("secret-name", "wrong password", "10.11.12.13")
     keys = db.session.scalars(select(SignInFailure.key)).all()
     assert len(keys) == 2
@@ -183,7 +183,7 @@ def test_neither_names_nor_addresses_are_stored(user: User) -> None:
 
 
 def test_failures_at_the_same_time_all_count(app: Flask, user: User) -> None:
-    """Parallel guesses are counted each, and none of them is an error."""
+    """Concurrent failures all count, and none raises an error."""
     barrier, found = threading.Barrier(4), []
 
     def guess() -> None:
@@ -203,7 +203,7 @@ def test_failures_at_the_same_time_all_count(app: Flask, user: User) -> None:
 
 
 def test_first_failure_at_the_same_time(app: Flask, user: User) -> None:
-    """Two first failures that meet are both counted, and none of them is an error."""
+    """Two concurrent first failures both count, and none raises an error."""
 
     def be_faster() -> None:
         thread = threading.Thread(target=in_context)
@@ -225,7 +225,7 @@ def test_first_failure_at_the_same_time(app: Flask, user: User) -> None:
 
 
 def test_changing_the_password_ends_other_sessions(user: User) -> None:
-    """With a new password the old one and all sessions made with it are invalid."""
+    """A new password invalidates the old one and all other sessions."""
     session_id = user.get_id()
     assert users.find_user(session_id) is user
     begin_write()
@@ -240,14 +240,14 @@ def test_changing_the_password_ends_other_sessions(user: User) -> None:
 @pytest.mark.parametrize(
     ("current", "new", "errors"),
     [
-        ("wrong password", "x" * 8, {"current": ["This is not your present password."]}),
-        (PASSWORD, "x" * 7, {"new": ["A password has 8 to 200 characters."]}),
+        ("wrong password", "x" * 8, {"current": ["Current password is incorrect."]}),
+        (PASSWORD, "x" * 7, {"new": ["Must be 8 to 200 characters."]}),
     ],
 )
 def test_wrong_password_changes(
     user: User, current: str, new: str, errors: dict[str, list[str]]
 ) -> None:
-    """The present password is asked for, and the new one has rules; nothing changes."""
+    """A wrong current or invalid new password is rejected and changes nothing."""
     session_id = user.get_id()
     with pytest.raises(InvalidError) as caught:
         users.hash_new_password(user, current, new)
@@ -257,13 +257,13 @@ def test_wrong_password_changes(
 
 @pytest.mark.parametrize("session_id", ["", "1", "1.", ".1", "1.2", "2.1", "x.1", "1.x", "-1.1"])
 def test_other_sessions_find_nobody(user: User, session_id: str) -> None:
-    """What is no session of a user finds none."""
+    """An invalid session ID finds no user."""
     assert user.get_id() == "1.1"
     assert users.find_user(session_id) is None
 
 
 def test_old_hashes_are_renewed(user: User) -> None:
-    """A hash made with weaker parameters is replaced at the next sign-in."""
+    """A hash with weaker parameters is replaced at the next sign-in."""
     weak = PasswordHasher(time_cost=1, memory_cost=32, parallelism=1).hash(PASSWORD)
     user.password_hash = weak
     db.session.commit()
@@ -275,7 +275,7 @@ def test_old_hashes_are_renewed(user: User) -> None:
 
 
 def test_broken_hash_lets_nobody_in(user: User) -> None:
-    """A hash that cannot be read is a wrong password, not an error."""
+    """A malformed hash counts as a wrong password, not as an error."""
     user.password_hash = "nonsense"
     db.session.commit()
     assert sign_in() == WRONG

@@ -10,7 +10,7 @@ from bench.systems.base import REPORT, System
 from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.session import begin_write
-from callevents.enums import EventType, Method
+from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.hooks import hooks
 from callevents.pbxs import extensions, pbxs
@@ -53,13 +53,7 @@ class OnSqlite(System):
                 extension = extensions.add_extension(pbx, number)
                 url = self.hanging_url if number == ASIDE else self.receiver_url
                 hooks.set_hook(
-                    pbx,
-                    extension,
-                    EventType.DIAL_IN,
-                    method=Method.GET,
-                    url=url or self.receiver_url,
-                    active=True,
-                    note="",
+                    pbx, extension, EventType.DIAL_IN, hooks.HookData(url=url or self.receiver_url)
                 )
             db.session.commit()
             db.session.remove()

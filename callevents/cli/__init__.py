@@ -1,4 +1,4 @@
-"""The commands. Each prints for people, or JSON for programs with --json; errors are a sentence."""
+"""The commands. Each prints text, or JSON with --json; an error is a message, not a traceback."""
 
 from flask import Flask
 

@@ -1,4 +1,4 @@
-"""The commands that capture a PBX's stream, and print the call events that follow from one."""
+"""Commands that capture the event stream of a PBX, and print the call events in a capture."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from callevents.cli.output import find_settings, reports_errors
+from callevents.cli.output import get_settings, handle_errors
 from callevents.errors import CallEventsError
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.processes.listener.capture import record
@@ -26,18 +26,17 @@ CHUNK_BYTES = 64 * 1024
 
 @click.command("replay")
 @click.argument("path", metavar="FILE")
-@click.option(
-    "--source", type=click.Choice(list(SOURCES)), required=True, help="Whose stream it is."
-)
-@click.option("--extensions", "numbers", metavar="101,102,...", help="What is an extension.")
-@click.option("--pbx", metavar="SLUG", help="Take the extensions of this PBX.")
+@click.option("--source", type=click.Choice(list(SOURCES)), required=True, help="Type of the PBX.")
+@click.option("--extensions", "numbers", metavar="101,102,...", help="Numbers that are extensions.")
+@click.option("--pbx", metavar="SLUG", help="Use the extensions of this PBX.")
 @with_appcontext
 def replay(path: str, source: str, numbers: str | None, pbx: str | None) -> None:
-    """Print the call events that follow from the captured stream in FILE (- for input).
+    """Print the call events of a capture.
 
-    Each is a line of JSON. Nothing is stored and nothing is sent.
+    FILE is a captured event stream, - is standard input. Each call event is a line of JSON.
+    Nothing is stored or sent.
     """
-    run = Replay(source, ExtensionSet(_read_numbers(numbers, pbx)))
+    run = Replay(source, ExtensionSet(_get_extensions(numbers, pbx)))
     try:
         with click.open_file(path, "rb") as file:
             for event in run.run(iter(partial(file.read, CHUNK_BYTES), b"")):
@@ -45,41 +44,40 @@ def replay(path: str, source: str, numbers: str | None, pbx: str | None) -> None
     except CallEventsError as error:
         raise click.ClickException(f"{path}: {error}") from None
     except OSError as error:
-        raise click.ClickException(f"{path} cannot be read: {error.strerror}.") from None
-    _tell_what_was_left(run)
+        raise click.ClickException(f"Cannot read {path}: {error.strerror}.") from None
+    _print_warnings(run)
 
 
-def _tell_what_was_left(run: Replay) -> None:
-    """Say on the error output why there may be less than was expected."""
+def _print_warnings(run: Replay) -> None:
+    """Print to standard error why there may be fewer call events than expected."""
     if run.is_empty:
         click.echo("The capture is empty.", err=True)
     if run.broken:
-        click.echo(f"Lines or messages that could not be read: {run.broken}.", err=True)
+        click.echo(f"Malformed lines or messages skipped: {run.broken}.", err=True)
     if run.tracker.running:
-        click.echo(
-            f"Legs that had not ended when the capture did: {run.tracker.running}.", err=True
-        )
+        click.echo(f"Legs still active at the end of the capture: {run.tracker.running}.", err=True)
 
 
-def _read_numbers(numbers: str | None, pbx: str | None) -> list[str]:
+def _get_extensions(numbers: str | None, pbx: str | None) -> list[str]:
     if numbers is not None:
         return [number for text in numbers.split(",") if (number := text.strip())]
     if pbx is None:
-        raise click.UsageError("Say which extensions: --extensions 101,102 or --pbx SLUG.")
-    found: list[str] = _numbers_of(pbx)
-    return found
+        raise click.UsageError("Pass the extensions: --extensions 101,102 or --pbx SLUG.")
+    listed: list[str] = _list_numbers(pbx)
+    return listed
 
 
 @click.command("capture")
 @click.argument("pbx")
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--seconds", type=click.FloatRange(min=0), help="End by itself after this time.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="Stop automatically after this time.")
 @with_appcontext
-@reports_errors
+@handle_errors
 def capture(pbx: str, path: Path, seconds: float | None) -> None:
-    """Write what PBX says to its connector into FILE, until Ctrl-C; secrets are left out.
+    """Capture the event stream of PBX in FILE, until Ctrl-C.
 
-    `flask pbx replay` reads the file. Nothing is stored, and a listener goes on meanwhile.
+    Secrets are removed. `flask pbx replay` reads the file. Call events are neither stored nor
+    sent, and a listener that reads the same PBX is not disturbed.
     """
     found = pbxs.get_pbx(pbx)
     target = make_target(connectors.get_connector(found), found)
@@ -90,14 +88,15 @@ def capture(pbx: str, path: Path, seconds: float | None) -> None:
         timer = threading.Timer(seconds, stopping.set)
         timer.daemon = True
         timer.start()
-    click.echo("Capturing; Ctrl-C ends it.", err=True)
+    click.echo("Capturing. Press Ctrl-C to stop.", err=True)
     with _CaptureFile(path) as file:
-        messages = record(target, find_settings(), file.write, stopping)
-    click.echo(f"{messages} message{'' if messages == 1 else 's'} in {path}", err=True)
+        messages = record(target, get_settings(), file.write, stopping)
+    noun = "message" if messages == 1 else "messages"
+    click.echo(f"Captured {messages} {noun} in {path}.", err=True)
 
 
 class _CaptureFile(ExitStack):
-    """A file that is made with the first message: a PBX that cannot be reached empties none."""
+    """A file created by the first write, so a failed connection does not empty an existing one."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -107,16 +106,14 @@ class _CaptureFile(ExitStack):
     def write(self, data: bytes) -> None:
         try:
             if self._file is None:
-                # It has the numbers of those who call, which is nobody else's business.
+                # The capture contains callers' numbers.
                 private = partial(os.open, mode=0o600)
                 self._file = self.enter_context(FileIO(self._path, "w", opener=private))
             self._file.write(data)
         except OSError as error:
-            raise click.ClickException(
-                f"{self._path} cannot be written: {error.strerror}."
-            ) from None
+            raise click.ClickException(f"Cannot write {self._path}: {error.strerror}.") from None
 
 
-@reports_errors
-def _numbers_of(pbx: str) -> list[str]:
+@handle_errors
+def _list_numbers(pbx: str) -> list[str]:
     return [extension.number for extension in extensions.list_extensions(pbxs.get_pbx(pbx))]

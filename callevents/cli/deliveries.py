@@ -1,24 +1,20 @@
-"""The commands about deliveries: list, show, send again, recover, cancel."""
+"""Commands for deliveries: list, show, resend, recover, cancel."""
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 
-from callevents.cli.output import (
-    Command,
-    Values,
-    find_event,
-    json_option,
-    print_answer,
-    print_list,
-    read_age,
-    reports_errors,
+from callevents.cli.delivery_filters import (
+    filter_options,
+    parse_delivery_id,
+    parse_filter,
+    parse_time,
 )
-from callevents.db.models import Attempt, Delivery, to_id, utc_now
+from callevents.cli.output import Values, handle_errors, json_option, print_list, print_result
+from callevents.db.models import Attempt, Delivery, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log import queries
 from callevents.delivery.log.bulk import Act, act_on_all
@@ -27,45 +23,27 @@ from callevents.delivery.log.pagination import find_page
 from callevents.delivery.log.resend import Refusal, cancel, resend
 from callevents.delivery.request.masking import mask_address
 from callevents.enums import ListedState
-from callevents.errors import NotFoundError
 from callevents.extensions import db
 from callevents.hooks import queries as hooks_queries
 from callevents.jobs import wake
-from callevents.pbxs import pbxs
 
-group = AppGroup("deliveries", help="Call events on their way to receivers.")
+group = AppGroup("deliveries", help="List, resend and cancel deliveries.")
 
-STATES = click.Choice([state.value for state in ListedState])
-OPTIONS = (
-    click.option("--pbx", help="Only those of this PBX."),
-    click.option("--extension", help="Only those of this extension."),
-    click.option("--event", help="Only those of this event, such as hangup."),
-    click.option("--hook", metavar="EVENT_ID", help="Only those of this request."),
-    click.option("--state", type=STATES, help="Only those in this state."),
-    click.option("--failed", is_flag=True, help="The same as --state failed."),
-    click.option("--origin", metavar="URL", help="Only those to this scheme, host and port."),
-    click.option("--call", metavar="ID", help="Only those of this call."),
-    click.option("--since", metavar="TIME", help="Only those made since; as 2h, or as a time."),
-    click.option("--until", metavar="TIME", help="Only those made before."),
-)
-dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing, only count.")
+NO_SELECTION = "Pass delivery IDs or a filter, for example --failed --since 2h."
 
-
-def filter_options(command: Command) -> Command:
-    """Give the command the options of a filter, which it takes as keywords."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing; print the counts.")
 
 
 @group.command("list")
 @filter_options
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Maximum number."
+)
 @json_option
-@reports_errors
+@handle_errors
 def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
     """List deliveries, newest first."""
-    wanted = _filter(given)
+    wanted = parse_filter(given)
     found: list[Delivery] = []
     before = None
     while True:
@@ -74,24 +52,24 @@ def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
         if page.before is None or len(found) >= limit:
             break
         before = page.before
-    print_list(found, _delivery, as_json)
+    print_list(found, _to_values, as_json)
 
 
 @group.command("show")
 @click.argument("delivery_id")
 @json_option
-@reports_errors
+@handle_errors
 def show(delivery_id: str, as_json: bool) -> None:
-    """Show a delivery with all its attempts."""
+    """Show a delivery and its attempts."""
     delivery = queries.get_delivery(delivery_id)
-    attempts = [_attempt(one) for one in queries.list_attempts(delivery)]
-    values = _delivery(delivery)
+    attempts = [_attempt_to_values(one) for one in queries.list_attempts(delivery)]
+    values = _to_values(delivery)
     lines = [f"{name}: {'' if value is None else value}" for name, value in values.items()]
     for one in attempts:
-        status = one["status_code"] or "no answer"
+        status = one["status_code"] or "no response"
         line = f"attempt {one['number']}: {one['started_at']}, {status}, {one['duration_ms']} ms"
         lines.append(f"{line} {one['error']}".rstrip())
-    print_answer({**values, "attempts_made": attempts}, "\n".join(lines), as_json)
+    print_result({**values, "attempts_made": attempts}, "\n".join(lines), as_json)
 
 
 @group.command("resend")
@@ -99,28 +77,28 @@ def show(delivery_id: str, as_json: bool) -> None:
 @filter_options
 @dry_run_option
 @json_option
-@reports_errors
+@handle_errors
 def resend_deliveries(
     delivery_ids: tuple[str, ...], dry_run: bool, as_json: bool, **given: Any
 ) -> None:
-    """Send deliveries again: those with these IDs, or all that the options describe."""
-    _check_said(delivery_ids, given)
-    counts = _act(resend, delivery_ids, _filter(given), dry_run=dry_run)
-    _print_counts(counts, "sent again", dry_run=dry_run, as_json=as_json)
+    """Resend deliveries by ID or filter."""
+    _check_selection(delivery_ids, given)
+    counts = _apply(resend, delivery_ids, parse_filter(given), dry_run=dry_run)
+    _print_counts(counts, "Resent", "Would resend", dry_run=dry_run, as_json=as_json)
 
 
 @group.command("recover")
-@click.option("--hook", metavar="EVENT_ID", required=True, help="The request.")
-@click.option("--since", metavar="TIME", required=True, help="As 2h, or as a time.")
+@click.option("--hook", metavar="EVENT_ID", required=True, help="Event ID of the request.")
+@click.option("--since", metavar="TIME", required=True, help="Created since: 2h, or an ISO time.")
 @dry_run_option
 @json_option
-@reports_errors
+@handle_errors
 def recover(hook: str, since: str, dry_run: bool, as_json: bool) -> None:
-    """Send again all that has failed for a request since a time."""
+    """Resend the failed deliveries of a request."""
     found = hooks_queries.get_hook(hook)
-    wanted = Filter(found.pbx, ListedState.FAILED, hook=hook, since=_read_time(since))
-    counts = _act(resend, (), wanted, dry_run=dry_run)
-    _print_counts(counts, "sent again", dry_run=dry_run, as_json=as_json)
+    wanted = Filter(found.pbx, ListedState.FAILED, hook=hook, since=parse_time(since))
+    counts = _apply(resend, (), wanted, dry_run=dry_run)
+    _print_counts(counts, "Resent", "Would resend", dry_run=dry_run, as_json=as_json)
 
 
 @group.command("cancel")
@@ -128,39 +106,37 @@ def recover(hook: str, since: str, dry_run: bool, as_json: bool) -> None:
 @filter_options
 @dry_run_option
 @json_option
-@reports_errors
+@handle_errors
 def cancel_deliveries(
     delivery_ids: tuple[str, ...], dry_run: bool, as_json: bool, **given: Any
 ) -> None:
-    """Cancel deliveries that wait: those with these IDs, or all that the options describe."""
-    _check_said(delivery_ids, given)
-    wanted = _filter(given).of_waiting()
-    counts = _act(cancel, delivery_ids, wanted, dry_run=dry_run)
-    _print_counts(counts, "cancelled", dry_run=dry_run, as_json=as_json)
+    """Cancel pending deliveries by ID or filter."""
+    _check_selection(delivery_ids, given)
+    wanted = parse_filter(given).of_waiting()
+    counts = _apply(cancel, delivery_ids, wanted, dry_run=dry_run)
+    _print_counts(counts, "Cancelled", "Would cancel", dry_run=dry_run, as_json=as_json)
 
 
-def _check_said(delivery_ids: tuple[str, ...], given: Values) -> None:
-    """Refuse what would be about all deliveries there are, and what says which in two ways."""
+def _check_selection(delivery_ids: tuple[str, ...], given: Values) -> None:
+    """Raise UsageError unless either IDs or a filter is given."""
     if not delivery_ids and not any(given.values()):
-        raise click.UsageError("Say which, by their IDs or by options as --failed --since 2h.")
+        raise click.UsageError(NO_SELECTION)
     if delivery_ids and any(given.values()):
-        raise click.UsageError("Say which either by their IDs or by options, not by both.")
+        raise click.UsageError("Pass either delivery IDs or a filter, not both.")
 
 
-def _act(
+def _apply(
     act: Act, delivery_ids: tuple[str, ...], wanted: Filter, *, dry_run: bool
 ) -> tuple[int, Counter[Refusal]]:
-    """Do it, or do it and take it back to count; return how many were changed and left out."""
+    """Apply the action, rolled back for a dry run; return the counts of changed and refused."""
     finish: Callable[[], None] = db.session.rollback if dry_run else _commit
     if delivery_ids:
         begin_write()
-        done = act([_read_id(one) for one in delivery_ids], utc_now())
+        done = act([parse_delivery_id(one) for one in delivery_ids], utc_now())
         finish()
         return done.changed, done.refused
     if wanted in (Filter(), Filter().of_waiting()):
-        raise click.UsageError(
-            "Say which: by their IDs, or by options such as --failed --since 2h."
-        )
+        raise click.UsageError(NO_SELECTION)
     changed, refused = 0, Counter[Refusal]()
     for progress in act_on_all(act, wanted):
         finish()
@@ -174,55 +150,23 @@ def _commit() -> None:
 
 
 def _print_counts(
-    counts: tuple[int, Counter[Refusal]], done: str, *, dry_run: bool, as_json: bool
+    counts: tuple[int, Counter[Refusal]],
+    done: str,
+    would_do: str,
+    *,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     changed, refused = counts
     noun = "delivery" if changed == 1 else "deliveries"
-    verb = "would be" if dry_run else "is" if changed == 1 else "are"
-    text = f"{changed:,} {noun} {verb} {done}."
+    text = f"{would_do if dry_run else done} {changed:,} {noun}."
     for refusal, count in refused.items():
-        text += f"\n{count:,} left out: {refusal}."
+        text += f"\nSkipped {count:,}: {refusal}."
     left_out = {str(refusal): count for refusal, count in refused.items()}
-    print_answer({"changed": changed, "left_out": left_out, "dry_run": dry_run}, text, as_json)
+    print_result({"changed": changed, "left_out": left_out, "dry_run": dry_run}, text, as_json)
 
 
-def _filter(given: Values) -> Filter:
-    """Return the filter that the options describe; raises errors with sentences about them."""
-    if given["failed"] and given["state"] not in (None, "failed"):
-        raise click.UsageError("--failed and --state say different things.")
-    state = "failed" if given["failed"] else given["state"]
-    for name, value in given.items():
-        if isinstance(value, str) and not value.isprintable():
-            raise click.UsageError(f"--{name} must not have control characters.")
-    return Filter(
-        pbx=pbxs.get_pbx(given["pbx"]) if given["pbx"] else None,
-        state=ListedState(state) if state else None,
-        extension=given["extension"] or "",
-        event_type=find_event(given["event"]) if given["event"] else None,
-        hook=given["hook"] or "",
-        origin=given["origin"] or "",
-        call_id=given["call"] or "",
-        since=_read_time(given["since"]) if given["since"] else None,
-        until=_read_time(given["until"]) if given["until"] else None,
-    )
-
-
-def _read_time(text: str) -> datetime:
-    """Return the time of an age such as 2h, or of an ISO time, in UTC if it says nothing else."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return utc_now() - read_age(text)
-
-
-def _read_id(text: str) -> str:
-    if (found := to_id(text)) is None:
-        raise NotFoundError(f"{text!r} is no id of a delivery.")
-    return found
-
-
-def _delivery(delivery: Delivery) -> Values:
+def _to_values(delivery: Delivery) -> Values:
     return {
         "id": delivery.id,
         "pbx": delivery.pbx.slug,
@@ -241,7 +185,7 @@ def _delivery(delivery: Delivery) -> Values:
     }
 
 
-def _attempt(attempt: Attempt) -> Values:
+def _attempt_to_values(attempt: Attempt) -> Values:
     return {
         "number": attempt.number,
         "started_at": attempt.started_at.isoformat(timespec="milliseconds"),

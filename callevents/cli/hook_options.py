@@ -1,17 +1,17 @@
-"""The options of `flask hooks set` that set its options. Secrets can come from standard input."""
+"""Options of `flask hooks set` for delivery, content and authentication of the request."""
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import click
 
+from callevents.cli.output import Command, Values
 from callevents.enums import AuthKind, BodyFormat, ParameterSet
 from callevents.hooks.options import GIVE_UP_CHOICES, Credentials, CustomHeader, HookOptions
 
-#: In place of a secret: ask for it, or read a line of what is piped in. What is typed on a command
-#: line is kept in the shell's history, and shown to everybody who lists processes.
-ASK = "-"
+#: Instead of a secret: prompt for it, or read it from standard input. A secret on the command line
+#: ends up in the shell history and in the process list.
+PROMPT = "-"
 
 _SECONDS = {name: seconds for seconds, (name, _label) in GIVE_UP_CHOICES.items()}
 _OPTIONS = (
@@ -20,14 +20,14 @@ _OPTIONS = (
         type=click.Choice(list(_SECONDS)),
         default=GIVE_UP_CHOICES[HookOptions().give_up_seconds][0],
         show_default=True,
-        help="No attempt starts later.",
+        help="Stop retrying after this time.",
     ),
     click.option(
         "--order/--no-order",
         "in_order",
         default=True,
         show_default=True,
-        help="Whether requests of one call wait for the one before.",
+        help="Send requests of the same call in order.",
     ),
     click.option(
         "--body",
@@ -41,30 +41,30 @@ _OPTIONS = (
         type=click.Choice(list(map(str, ParameterSet))),
         default=str(ParameterSet.ALL),
         show_default=True,
-        help="Which parameters are sent: all, VoipNow's ten, or none.",
+        help="Parameters to send: all, VoipNow's ten, or none.",
     ),
     click.option(
         "--header",
         "headers",
         multiple=True,
         metavar="'NAME: VALUE'",
-        help="An own header; may be repeated. The value - is asked for, or read from a pipe.",
+        help="Custom header; can be repeated. The value - prompts for it, or reads it from a pipe.",
     ),
     click.option(
-        "--basic", metavar="USER:PASSWORD", help="Basic authentication; USER:- asks, as above."
+        "--basic", metavar="USER:PASSWORD", help="Basic authentication; USER:- prompts, as above."
     ),
-    click.option("--bearer", metavar="TOKEN", help="Bearer authentication; - asks, as above."),
+    click.option("--bearer", metavar="TOKEN", help="Bearer authentication; - prompts, as above."),
 )
 
 
-def hook_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the command the options; it passes them to `make_options`."""
+def hook_options(command: Command) -> Command:
+    """Add the options to a command, which passes them to `parse_options`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def make_options(  # one for each option
+def parse_options(
     *,
     give_up_after: str,
     in_order: bool,
@@ -74,7 +74,7 @@ def make_options(  # one for each option
     basic: str | None,
     bearer: str | None,
 ) -> HookOptions:
-    """Return the options that the options say."""
+    """Return the hook options that the command line gives."""
     if basic is not None and bearer is not None:
         raise click.UsageError("--basic and --bearer cannot be used together.")
     return HookOptions(
@@ -82,32 +82,46 @@ def make_options(  # one for each option
         in_order,
         BodyFormat(body),
         ParameterSet(parameters),
-        tuple(map(_header, headers)),
-        _credentials(basic, bearer),
+        tuple(map(_parse_header, headers)),
+        _parse_credentials(basic, bearer),
     )
 
 
-def _header(text: str) -> CustomHeader:
+def option_values(options: HookOptions) -> Values:
+    """Return the options as the commands print them, without secrets."""
+    return {
+        "give_up_after": GIVE_UP_CHOICES[options.give_up_seconds][0],
+        "in_order": options.in_order,
+        "body": options.body_format,
+        "parameters": options.parameters,
+        "headers": [header.name for header in options.headers],
+        "auth": options.credentials.kind,
+    }
+
+
+def _parse_header(text: str) -> CustomHeader:
     name, colon, value = text.partition(":")
     if not colon:
-        # Not repeated: what has no colon may be a secret.
+        # The text is not quoted: without a colon it may be a secret.
         raise click.UsageError("--header needs a name and a value: 'X-Api-Key: abc'.")
-    return CustomHeader(name, _secret(value.strip(), f"Value of {name}"))
+    return CustomHeader(name, _read_secret(value.strip(), f"Value of {name}"))
 
 
-def _credentials(basic: str | None, bearer: str | None) -> Credentials:
+def _parse_credentials(basic: str | None, bearer: str | None) -> Credentials:
     if basic is not None:
         username, _colon, password = basic.partition(":")
-        return Credentials(AuthKind.BASIC, username, _secret(password, f"Password of {username}"))
+        return Credentials(
+            AuthKind.BASIC, username, _read_secret(password, f"Password of {username}")
+        )
     if bearer is not None:
-        return Credentials(AuthKind.BEARER, secret=_secret(bearer, "Token"))
+        return Credentials(AuthKind.BEARER, secret=_read_secret(bearer, "Token"))
     return Credentials()
 
 
-def _secret(given: str, what: str) -> str:
-    """Return the secret that was given, asked for, or piped in as the next line."""
-    if given != ASK:
+def _read_secret(given: str, label: str) -> str:
+    """Return the given secret; `-` prompts for it, or reads the next line of a pipe."""
+    if given != PROMPT:
         return given
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
-    return str(click.prompt(what, hide_input=True, err=True))
+    return str(click.prompt(label, hide_input=True, err=True))

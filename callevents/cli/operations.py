@@ -1,4 +1,4 @@
-"""Commands for those who run the installation: how it fares, and removing what is old."""
+"""Commands for operators: status and purge."""
 
 import threading
 from datetime import timedelta
@@ -8,11 +8,11 @@ from flask.cli import with_appcontext
 
 from callevents.cli.output import (
     Values,
-    find_settings,
+    get_settings,
+    handle_errors,
     json_option,
-    print_answer,
-    read_age,
-    reports_errors,
+    parse_duration,
+    print_result,
 )
 from callevents.db.models import utc_now
 from callevents.extensions import db
@@ -22,23 +22,23 @@ from callevents.pbxs import pbxs
 
 
 @click.command("status")
-@click.option("--pbx", "slug", help="Only of this PBX.")
-@click.option("--day", is_flag=True, help="Of 24 hours, and not of the last one.")
+@click.option("--pbx", "slug", help="Only for this PBX.")
+@click.option("--day", is_flag=True, help="Show the last 24 hours instead of the last hour.")
 @json_option
 @with_appcontext
-@reports_errors
+@handle_errors
 def status(slug: str | None, day: bool, as_json: bool) -> None:
-    """Show how deliveries fare, as the overview page does."""
+    """Show the delivery statistics of the overview page."""
     found = overview.load_overview(
         pbxs.get_pbx(slug) if slug else None, TimeRange.DAY if day else TimeRange.HOUR
     )
     values = to_values(found)
     lines = [f"{name.replace('_', ' '):<24}{_text(value)}" for name, value in values.items()]
-    print_answer(values, "\n".join(lines), as_json)
+    print_result(values, "\n".join(lines), as_json)
 
 
 def to_values(found: Overview) -> Values:
-    """Return the overview's figures by their names."""
+    """Return the figures of the overview, as printed with --json."""
     total, backlog, due_since = found.total, found.backlog, found.backlog.due_since
     overdue = max(0.0, (found.now - due_since).total_seconds()) if due_since else 0.0
     return {
@@ -79,24 +79,28 @@ def _text(value: object) -> str:
     "--older-than",
     "age",
     metavar="AGE",
-    help="For example 30d or 12h; by default as the setting CALLEVENTS_RETENTION_DAYS says.",
+    help="For example 30d or 12h. Default: CALLEVENTS_RETENTION_DAYS.",
 )
-@click.option("--dry-run", is_flag=True, help="Remove nothing, only say what would be removed.")
+@click.option("--dry-run", is_flag=True, help="Remove nothing; print what would be removed.")
 @json_option
 @with_appcontext
-@reports_errors
+@handle_errors
 def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
-    """Remove old call events with their deliveries, but none that is still to be delivered."""
-    before = utc_now() - (read_age(age) if age else timedelta(days=find_settings().retention_days))
-    if not age and not find_settings().retention_days:
-        raise click.UsageError("Events are kept for ever by default; say --older-than.")
+    """Remove old call events with their deliveries. Keep events with pending deliveries."""
+    before = utc_now() - (
+        parse_duration(age) if age else timedelta(days=get_settings().retention_days)
+    )
+    if not age and not get_settings().retention_days:
+        raise click.UsageError(
+            "Retention is disabled (CALLEVENTS_RETENTION_DAYS=0). Pass --older-than."
+        )
     totals = {"events": 0, "deliveries": 0, "attempts": 0, "kept": 0}
     for batch in retention.purge(db.engine, before, threading.Event(), dry_run=dry_run):
         for name in totals:
             totals[name] += getattr(batch, name)
     text = (
-        f"{totals['events']} call events, {totals['deliveries']} deliveries and "
-        f"{totals['attempts']} attempts {'would be' if dry_run else 'are'} removed; "
-        f"{totals['kept']} events are kept because they are still being delivered."
+        f"{'Would remove' if dry_run else 'Removed'} {totals['events']} call events, "
+        f"{totals['deliveries']} deliveries and {totals['attempts']} attempts. "
+        f"{'Would keep' if dry_run else 'Kept'} {totals['kept']} events with pending deliveries."
     )
-    print_answer(totals, text, as_json)
+    print_result(totals, text, as_json)

@@ -1,4 +1,4 @@
-"""What all commands share: how they answer, how they fail, and how they read what is given."""
+"""Output, error handling and parsing of values, shared by all commands."""
 
 import json
 import sys
@@ -24,87 +24,87 @@ Command = Callable[..., Any]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def reports_errors(command: Command) -> Command:
-    """Let the command end with a sentence where it raises one of our errors."""
+def handle_errors(command: Command) -> Command:
+    """Make the command print expected errors as a message and exit with 1."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            _ensure_current()
+            _ensure_schema_is_current()
             return command(*args, **kwargs)
         except InvalidError as error:
-            raise click.ClickException("\n".join(_sentences(error))) from None
+            raise click.ClickException("\n".join(_messages(error))) from None
         except CallEventsError as error:
             raise click.ClickException(str(error)) from None
         except IntegrityError:
             raise click.ClickException(
-                "Somebody else has changed the same at this moment. Please look, and try again."
+                "Someone else changed this at the same time. Nothing was changed. Try again."
             ) from None
         except (OperationalError, InterfaceError) as error:
-            raise click.ClickException(f"The database does not answer: {error.orig}") from None
+            raise click.ClickException(f"The database is unavailable: {error.orig}") from None
 
     return run
 
 
-def _ensure_current() -> None:
-    """Bring our own SQLite up to date; of another database, say that it is not."""
+def _ensure_schema_is_current() -> None:
+    """Migrate the SQLite file in the data folder; raise ClickException for any other database."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
     if schema.is_current(app):
         return
-    if find_settings().database_url:
+    if get_settings().database_url:
         raise click.ClickException(
             "The database is not set up for this version. Run: flask db upgrade"
         )
     schema.upgrade(app)
 
 
-def _sentences(error: InvalidError) -> Iterable[str]:
+def _messages(error: InvalidError) -> Iterable[str]:
     for field, group in error.errors.items():
-        for sentence in group:
-            yield f"{field}: {sentence}"
+        for message in group:
+            yield f"{field}: {message}"
 
 
-def read_age(text: str) -> timedelta:
-    """Return the time that such a text names; raises click.UsageError."""
+def parse_duration(text: str) -> timedelta:
+    """Return the duration of a text such as 30d, 12h or 90m; raises click.UsageError."""
     units = {"d": "days", "h": "hours", "m": "minutes"}
     number, unit = text[:-1], units.get(text[-1:])
     if not (number.isascii() and number.isdigit() and unit) or len(number) > 6:
-        raise click.UsageError(f"{text!r} is no age such as 30d, 12h or 90m.")
+        raise click.UsageError(f"Invalid duration {text!r} (use 30d, 12h or 90m).")
     return timedelta(**{unit: int(number)})
 
 
 def read_secret(given: str | None) -> str | None:
-    """Return a secret that is given as an option: from the input, where it is a dash."""
+    """Return the secret that an option gives; `-` reads it from standard input."""
     return sys.stdin.readline().strip() if given == "-" else given
 
 
-def find_settings() -> Settings:
+def get_settings() -> Settings:
     """Return the application's settings."""
     return app_state().settings
 
 
-def find_event(text: str) -> EventType:
-    """Return the event type of a name, or a code; raises NotFoundError."""
+def get_event_type(text: str) -> EventType:
+    """Return the event type with this name or code; raises NotFoundError."""
     for event in TABLE_ORDER:
         if plain_name(text) in {plain_name(event.slug), str(event.value)}:
             return event
     names = ", ".join(event.slug for event in TABLE_ORDER)
-    raise NotFoundError(f"There is no event {text!r}. The events are {names}.")
+    raise NotFoundError(f"Unknown event {text!r}. The events are {names}.")
 
 
-def print_answer(values: Any, text: str, as_json: bool) -> None:
-    """Print the values as JSON, or else the text."""
+def print_result(values: Any, text: str, as_json: bool) -> None:
+    """Print the values as JSON if `as_json`, else the text."""
     click.echo(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text)
 
 
-def print_list(found: Iterable[Any], to_values: Callable[[Any], Values], as_json: bool) -> None:
-    """Print what was found: as JSON, or else as a table."""
-    rows = [to_values(item) for item in found]
-    print_answer(rows, _table(rows) if rows else "There are none.", as_json)
+def print_list(items: Iterable[Any], to_values: Callable[[Any], Values], as_json: bool) -> None:
+    """Print the items as JSON if `as_json`, else as a table."""
+    rows = [to_values(item) for item in items]
+    print_result(rows, _table(rows) if rows else "No results.", as_json)
 
 
 def _table(rows: list[Values]) -> str:
-    """Return the rows as columns of text, with a head."""
+    """Return the rows as aligned columns with a header row."""
     names = list(rows[0])
     cells = [names] + [[_cell(row[name]) for name in names] for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]

@@ -1,10 +1,10 @@
-"""The commands that run the product: each process alone, or everything."""
+"""Commands that run a process, or everything."""
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from callevents.cli.output import find_settings
+from callevents.cli.output import get_settings
 from callevents.extensions import app_state
 from callevents.processes.listener import run
 from callevents.processes.supervisor import supervisor
@@ -15,26 +15,26 @@ from callevents.processes.worker import run as worker_run
 @click.command("web")
 @with_appcontext
 def web() -> None:
-    """Run the web server: the pages and the ingest route."""
-    server.serve(find_settings(), app_state().make_app)
+    """Run the web server: pages and API."""
+    server.serve(get_settings(), app_state().make_app)
 
 
 @click.command("worker")
 @with_appcontext
 def work() -> None:
-    """Run a worker, which makes the requests."""
+    """Run a worker, which sends the requests."""
     raise SystemExit(worker_run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
 
 
 @click.command("listen")
 @with_appcontext
 def listen() -> None:
-    """Run a listener, which follows PBXs that have a connector."""
+    """Run a listener, which reads PBX event streams."""
     raise SystemExit(run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
 
 
 @click.command("up")
 @with_appcontext
 def up() -> None:
-    """Run everything on this machine; what make run does."""
-    raise SystemExit(supervisor.run(find_settings(), app_state().make_app))
+    """Run everything on this machine, as `make run` does."""
+    raise SystemExit(supervisor.run(get_settings(), app_state().make_app))

@@ -1,52 +1,52 @@
-"""The commands about the keys of stored secrets."""
+"""Commands for encryption keys."""
 
 import click
 from flask.cli import AppGroup
 
-from callevents.cli.output import find_settings, json_option, print_answer, reports_errors
+from callevents.cli.output import get_settings, handle_errors, json_option, print_result
 from callevents.db.session import begin_write
 from callevents.extensions import cipher, db
 from callevents.operations import key_rotation
 from callevents.security import encryption
 
-group = AppGroup("secrets", help="Keys of the secrets that requests have.")
+group = AppGroup("secrets", help="Manage the encryption keys of stored secrets.")
 
 
 @group.command("make-key")
 def make_key() -> None:
-    """Print a new key for the setting CALLEVENTS_ENCRYPTION_KEYS."""
+    """Print a new key for CALLEVENTS_ENCRYPTION_KEYS."""
     click.echo(encryption.make_key())
 
 
 @group.command("rotate")
 @json_option
-@reports_errors
+@handle_errors
 def rotate_secrets(as_json: bool) -> None:
-    """Encrypt all secrets anew with the first of the keys.
+    """Re-encrypt all secrets with the first key.
 
-    Where the keys are in the data folder, a new one is made and put first.
+    If the keys are in the data folder, a new key is generated first.
     """
-    settings = find_settings()
-    is_ours = not settings.encryption_keys
-    if is_ours:
+    settings = get_settings()
+    is_in_data_folder = not settings.encryption_keys
+    if is_in_data_folder:
         settings.add_encryption_key()
         cipher.bound.reload()
-    count, unreadable = _renew_all()
-    if is_ours and not unreadable:
+    count, unreadable = _reencrypt_all()
+    if is_in_data_folder and not unreadable:
         settings.drop_old_encryption_keys()
-    text = f"The secrets of {count} request{'' if count == 1 else 's'} are encrypted anew."
+    text = f"Re-encrypted the secrets of {count} request{'' if count == 1 else 's'}."
     if unreadable:
-        text += f"\nNo key decrypts those of: {', '.join(unreadable)}. Enter them again."
-    print_answer({"renewed": count, "unreadable": unreadable}, text, as_json)
+        text += f"\nCould not decrypt the secrets of: {', '.join(unreadable)}. Enter them again."
+    print_result({"renewed": count, "unreadable": unreadable}, text, as_json)
 
 
-def _renew_all() -> tuple[int, list[str]]:
-    """Return how many have been renewed, and the names of those that could not be."""
+def _reencrypt_all() -> tuple[int, list[str]]:
+    """Return the number of re-encrypted owners, and the names of those that failed."""
     begin_write()
-    of_pbxs = [key_rotation.reencrypt_connectors(), key_rotation.reencrypt_format_secrets()]
+    pbx_results = [key_rotation.reencrypt_connectors(), key_rotation.reencrypt_format_secrets()]
     db.session.commit()
-    count, last_id = sum(one.count for one in of_pbxs), 0
-    unreadable = [name for one in of_pbxs for name in one.unreadable]
+    count, last_id = sum(result.count for result in pbx_results), 0
+    unreadable = [name for result in pbx_results for name in result.unreadable]
     while True:
         begin_write()
         batch = key_rotation.reencrypt_hooks(last_id)

@@ -1,21 +1,25 @@
-"""The commands about people."""
+"""Commands for users."""
 
 import click
 from flask.cli import AppGroup
 
 from callevents import users
-from callevents.cli.output import json_option, print_answer, reports_errors
+from callevents.cli.output import handle_errors, json_option, print_result
 from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import db
 
-group = AppGroup("users", help="People who may sign in.")
+group = AppGroup("users", help="Add users.")
 
 
 @group.command("add")
 @click.argument("username")
 @click.option(
-    "--role", type=click.Choice(list(map(str, Role))), default=str(Role.VIEWER), show_default=True
+    "--role",
+    type=click.Choice(list(map(str, Role))),
+    default=str(Role.VIEWER),
+    show_default=True,
+    help="Permissions of the user.",
 )
 @click.option(
     "--password",
@@ -23,14 +27,14 @@ group = AppGroup("users", help="People who may sign in.")
     hide_input=True,
     confirmation_prompt=True,
     envvar="CALLEVENTS_USER_PASSWORD",
-    help="Asked for if it is not given, here or in CALLEVENTS_USER_PASSWORD.",
+    help="Prompted for if it is given neither here nor in CALLEVENTS_USER_PASSWORD.",
 )
 @json_option
-@reports_errors
+@handle_errors
 def add_user(username: str, role: Role, password: str, as_json: bool) -> None:
-    """Add somebody who may sign in."""
+    """Add a user."""
     begin_write()
     user = users.add_user(username, password, Role(role))
     db.session.commit()
     values = {"username": user.username, "role": user.role}
-    print_answer(values, f"{user.username} may sign in as {user.role}.", as_json)
+    print_result(values, f"Added user {user.username} ({user.role}).", as_json)

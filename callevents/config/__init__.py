@@ -1,4 +1,4 @@
-"""Every setting: name, type, unit and default. A wrong value stops the start with a sentence."""
+"""Every setting: name, type, unit and default. An invalid value stops the start."""
 
 from callevents.config.base import PREFIX, SettingsError
 from callevents.config.http_client import Network

@@ -1,4 +1,4 @@
-"""What all groups of settings have in common."""
+"""The base of the setting groups."""
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -6,10 +6,10 @@ PREFIX = "CALLEVENTS_"
 
 
 class SettingsError(ValueError):
-    """One or more settings are wrong; the text says which, and what they may be."""
+    """One or more settings are invalid; the message says which, and which values are valid."""
 
 
 class SettingsGroup(BaseSettings):
-    """Settings that belong together, read from environment variables with the prefix."""
+    """A group of settings, read from environment variables with the prefix."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)

@@ -1,4 +1,4 @@
-"""When a delivery is tried again, and who owns it meanwhile."""
+"""Settings of retries, circuit breaker, suspension and leases."""
 
 import math
 from typing import Annotated
@@ -10,50 +10,55 @@ from callevents.config.base import SettingsGroup
 
 
 class DeliverySettings(SettingsGroup):
-    """What follows a failed attempt."""
+    """Retries, circuit breaker, suspension and leases."""
 
     retry_schedule_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
         (1, 5, 15, 60, 300, 900, 3600, 10800, 21600),
         min_length=1,
-        description="Waits after the first, second, ... failed attempt, with commas between them; "
-        "the last one repeats. Each is changed at random by up to 20 %.",
+        description="Waits after the first, second, ... failed attempt, separated by commas. The "
+        "last one repeats. Each is changed at random by up to 20 %.",
     )
     retry_after_max_seconds: float = Field(
         3600,
         ge=0,
-        description="The longest wait that a receiver may ask for with Retry-After; longer ones "
-        "count as this.",
+        description="Longest wait that a receiver can ask for with Retry-After. A longer one is "
+        "shortened to this.",
     )
     breaker_failures: int = Field(
         5,
         ge=1,
         le=1000,
-        description="Attempts in a row without a connection, or without an answer in time, after "
-        "which nothing more is sent to the origin for a while.",
+        description="Attempts in a row without a connection, or without an answer in time, that "
+        "open an origin's circuit breaker.",
     )
     breaker_open_seconds: float = Field(
         10,
         gt=0,
-        description="How long such a pause is at first. After it one delivery is sent as a probe; "
-        "each failed probe doubles the pause.",
+        description="How long the circuit breaker stays open at first. Then one delivery is sent "
+        "as a probe; each failed probe doubles the time.",
     )
     breaker_open_max_seconds: float = Field(
-        300, gt=0, description="How long such a pause may become."
+        300,
+        gt=0,
+        description="Longest time that the circuit breaker stays open between two probes.",
     )
     suspend_after_seconds: float = Field(
         86400,
         gt=0,
-        description="A request whose attempts have all failed for so long is suspended.",
+        description="A request is suspended after all its attempts have failed for this time.",
     )
     lease_seconds: float = Field(
         30,
         ge=2,
         le=3600,
-        description="How long a worker owns a delivery it has claimed; it renews the lease while "
-        "it lives. A killed worker's deliveries are made again after this time.",
+        description="How long a worker's lease on a claimed delivery lasts. The worker renews it "
+        "while it runs. If it is killed, its deliveries are sent again after this time.",
     )
     poll_seconds: float = Field(
-        1, gt=0, le=60, description="How often a worker looks for due deliveries by itself."
+        1,
+        gt=0,
+        le=60,
+        description="How often a worker polls for due deliveries without being woken.",
     )
 
     @field_validator("retry_schedule_seconds", mode="before")
@@ -61,14 +66,14 @@ class DeliverySettings(SettingsGroup):
     def _split_seconds(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(_seconds(part.strip()) for part in value.split(",") if part.strip())
+        return tuple(_parse_seconds(part.strip()) for part in value.split(",") if part.strip())
 
 
-def _seconds(text: str) -> float:
+def _parse_seconds(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise ValueError(f"{text!r} is not a number of seconds above zero")
+        raise ValueError(f"{text!r} is not a positive number of seconds")
     return seconds

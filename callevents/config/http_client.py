@@ -1,4 +1,4 @@
-"""Which requests may be made, and how long one may take."""
+"""Settings of requests: allowed networks, timeouts, certificates, proxy."""
 
 import ssl
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,32 +15,32 @@ Network = IPv4Network | IPv6Network
 
 
 class HttpClientSettings(SettingsGroup):
-    """The requests to receivers."""
+    """Requests to receivers."""
 
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
-        description="Networks, with commas between them, that requests may go to although they "
-        "are loopback, private, link-local or reserved; for example 10.0.0.0/8,127.0.0.0/8.",
+        description="Networks that requests may go to although they are loopback, private, "
+        "link-local or reserved, separated by commas; for example 10.0.0.0/8,127.0.0.0/8.",
     )
     connect_timeout_seconds: float = Field(
-        3, gt=0, le=60, description="Longest time for opening a connection to a receiver."
+        3, gt=0, le=60, description="Time limit for opening a connection to a receiver."
     )
     read_timeout_seconds: float = Field(
         10, gt=0, le=300, description="Longest silence of a receiver during an attempt."
     )
     total_timeout_seconds: float = Field(
-        15, gt=0, le=600, description="Longest time for one attempt as a whole."
+        15, gt=0, le=600, description="Time limit for a whole attempt."
     )
     ca_bundle: Path | None = Field(
         None,
-        description="File with the certificates of the authorities that receivers' certificates "
-        "are checked against, in PEM. Empty: those of the package certifi.",
+        description="PEM file with the CA certificates that receivers' certificates are checked "
+        "against. Empty: the bundle of the package certifi.",
     )
     proxy_url: str = Field(
         "",
         description="HTTP proxy that requests go through, as a URL such as "
-        "http://user:password@proxy.example:3128. Empty: none. The proxy variables of other "
-        "programs have no effect.",
+        "http://user:password@proxy.example:3128. Empty: none. HTTP_PROXY and similar "
+        "variables have no effect.",
     )
 
     @field_validator("allowed_networks", mode="before")
@@ -48,7 +48,7 @@ class HttpClientSettings(SettingsGroup):
     def _split_networks(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(_network(part.strip()) for part in value.split(",") if part.strip())
+        return tuple(_parse_network(part.strip()) for part in value.split(",") if part.strip())
 
     @field_validator("ca_bundle")
     @classmethod
@@ -57,7 +57,7 @@ class HttpClientSettings(SettingsGroup):
             try:
                 ssl.create_default_context(cafile=value)
             except OSError as error:
-                raise ValueError(f"is no file of certificates in PEM ({error})") from None
+                raise ValueError(f"must be a PEM file with certificates ({error})") from None
         return value
 
     @field_validator("proxy_url")
@@ -68,7 +68,7 @@ class HttpClientSettings(SettingsGroup):
         return value
 
 
-def _network(text: str) -> Network:
+def _parse_network(text: str) -> Network:
     try:
         return ip_network(text)
     except ValueError as error:
@@ -78,7 +78,7 @@ def _network(text: str) -> Network:
 def _is_proxy_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        parts.port  # noqa: B018  # reading it checks it
+        parts.port  # noqa: B018  # raises ValueError if it is invalid
     except ValueError:
         return False
     return parts.scheme == "http" and bool(parts.hostname) and parts.path in {"", "/"}

@@ -1,4 +1,4 @@
-"""Who is told of what goes wrong, and by what way."""
+"""Settings of notifications: e-mail and HTTP."""
 
 import re
 from typing import Annotated
@@ -11,16 +11,16 @@ from callevents.config.base import SettingsGroup
 
 
 class NotificationSettings(SettingsGroup):
-    """E-mail and notifications by HTTP."""
+    """Notifications by e-mail and HTTP."""
 
     public_url: str = Field(
         "",
-        description="Where people reach the pages, for links in notifications; for example "
+        description="Public address of the pages, for links in notifications; for example "
         "https://calls.example.",
     )
     mail_from: str = Field("", description="Sender of e-mail, such as calls@example.com.")
     mail_to: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Who gets e-mail, with commas between addresses."
+        (), description="Recipients of e-mail, separated by commas."
     )
     smtp_url: str = Field(
         "",
@@ -49,24 +49,24 @@ class NotificationSettings(SettingsGroup):
     @field_validator("smtp_url")
     @classmethod
     def _check_smtp_url(cls, value: str, info: ValidationInfo) -> str:
-        _refuse_url(value, "smtp://", "smtps://")
+        _check_url_of(value, "smtp://", "smtps://")
         if value and not (info.data.get("mail_from") and info.data.get("mail_to")):
-            raise ValueError("needs CALLEVENTS_MAIL_FROM and CALLEVENTS_MAIL_TO beside it")
+            raise ValueError("requires CALLEVENTS_MAIL_FROM and CALLEVENTS_MAIL_TO")
         return value
 
     @field_validator("public_url", "notify_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        _refuse_url(value, "http://", "https://")
+        _check_url_of(value, "http://", "https://")
         return value.rstrip("/")
 
 
-def _refuse_url(text: str, *beginnings: str) -> None:
-    """Raise ValueError unless the text is empty or such a URL with a host."""
+def _check_url_of(text: str, *schemes: str) -> None:
+    """Raise ValueError unless the text is empty, or a URL with one of the schemes and a host."""
     if not text:
         return
-    if not text.startswith(beginnings):
-        raise ValueError(f"must begin with {' or '.join(beginnings)}")
-    # Reading the port raises a ValueError of its own.
+    if not text.startswith(schemes):
+        raise ValueError(f"must begin with {' or '.join(schemes)}")
+    # Reading an invalid port raises ValueError too.
     if not urlsplit(text).hostname or urlsplit(text).port == 0:
         raise ValueError("must have a host")

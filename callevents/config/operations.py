@@ -1,4 +1,4 @@
-"""How the installation is kept: figures, retention, limits and logs."""
+"""Settings of operation: metrics, retention, limits and logs."""
 
 from pydantic import Field
 
@@ -6,17 +6,17 @@ from callevents.config.base import SettingsGroup
 
 
 class OperationsSettings(SettingsGroup):
-    """What the operator watches and clears."""
+    """Metrics, retention, limits and logs."""
 
     metrics_token: str = Field(
-        "", description="Token with which Prometheus reads /metrics. Empty: there are no metrics."
+        "", description="Token with which Prometheus reads /metrics. Empty: no metrics."
     )
     retention_days: int = Field(
         30,
         ge=0,
         le=3650,
-        description="Call events are removed with their deliveries and attempts when they are "
-        "older than this; 0 keeps them for ever.",
+        description="Call events older than this are removed with their deliveries and attempts, "
+        "but never while a delivery is pending. 0 keeps them forever.",
     )
     shutdown_seconds: float = Field(
         5, ge=0, le=300, description="How long a stopping worker waits for its running attempts."
@@ -24,8 +24,8 @@ class OperationsSettings(SettingsGroup):
     ingest_events_per_minute: int = Field(
         120_000,
         ge=1,
-        description="Call events that one PBX may report within a minute to one web process; "
-        "more are answered with 429.",
+        description="Call events that one PBX can report to one web process within a minute. More "
+        "get a 429.",
     )
     log_level: str = Field(
         "INFO",

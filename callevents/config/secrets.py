@@ -1,4 +1,4 @@
-"""The keys and the first admin's password, given or made once and kept in the data folder."""
+"""Settings of keys and the first admin, and the key files in the data folder."""
 
 import contextlib
 import os
@@ -17,26 +17,26 @@ from callevents.security.encryption import is_key, make_key
 
 
 class SecretSettings(StorageSettings):
-    """What only this installation may know."""
+    """Secrets of this installation."""
 
     secret_key: str = Field(
         "",
-        description="Signs sessions and forms; at least 32 characters, the same on every machine. "
-        "Empty: made once and kept in the data folder.",
+        description="Signs sessions and forms. At least 32 characters, the same on every machine. "
+        "Empty: generated once and kept in the data folder.",
     )
     encryption_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Keys that secrets of requests are encrypted with in the database, with commas "
-        "between them: the first encrypts, all decrypt; the same on every machine. "
-        "Empty: made once and kept in the data folder.",
+        description="Keys that encrypt the secrets of requests in the database, separated by "
+        "commas. The first encrypts, all decrypt. The same on every machine. Empty: generated "
+        "once and kept in the data folder.",
     )
     admin_username: str = Field(
         "admin", min_length=1, max_length=64, description="Name of the first admin."
     )
     admin_password: str = Field(
         "",
-        description="Password of the first admin, at least 8 characters. Empty: made and printed "
-        "once. Has no effect when a user exists already.",
+        description="Password of the first admin, at least 8 characters. Empty: generated and "
+        "printed once. No effect if a user exists already.",
     )
 
     @field_validator("secret_key")
@@ -49,7 +49,7 @@ class SecretSettings(StorageSettings):
     @field_validator("encryption_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
-        return _keys(value) if isinstance(value, str) else value
+        return _parse_keys(value) if isinstance(value, str) else value
 
     @field_validator("admin_password")
     @classmethod
@@ -59,7 +59,7 @@ class SecretSettings(StorageSettings):
         return value
 
     def read_secret_key(self) -> str:
-        """Return the secret key: the setting, else the data folder's, made if missing."""
+        """Return the secret key: the setting, else the data folder's, created if missing."""
         if self.secret_key:
             return self.secret_key
         path = self.make_data_dir() / "secret_key"
@@ -69,13 +69,13 @@ class SecretSettings(StorageSettings):
 
     @property
     def encryption_keys_file(self) -> Path:
-        """Where the keys are kept that no setting gives."""
+        """The file with the keys if the setting is empty."""
         return self.data_dir / "encryption_keys"
 
     def read_encryption_keys(self) -> Sequence[str]:
-        """Return the setting's keys, else the data folder's, made if missing.
+        """Return the keys: the setting, else those in the data folder, created if missing.
 
-        Raises SettingsError if the file has something else.
+        Raises SettingsError if the file is invalid.
         """
         if self.encryption_keys:
             return self.encryption_keys
@@ -84,33 +84,35 @@ class SecretSettings(StorageSettings):
             self.make_data_dir()
             write_new_secret(path, make_key())
         try:
-            return _keys(path.read_text().replace("\n", ","))
+            return _parse_keys(path.read_text().replace("\n", ","))
         except ValueError as error:
-            raise SettingsError(f"The file {path} is wrong: {error}.") from None
+            raise SettingsError(f"Invalid file {path}: {error}.") from None
 
     def add_encryption_key(self) -> None:
-        """Put a new key before those in the data folder; raises SettingsError.
+        """Put a new key before those in the data folder.
 
-        Where the setting gives the keys, it has to be put there.
+        Raises SettingsError if the setting has the keys, which only the operator can change.
         """
         if self.encryption_keys:
-            raise SettingsError(f"The keys are in the setting {PREFIX}ENCRYPTION_KEYS.")
+            raise SettingsError(
+                f"The keys are set in {PREFIX}ENCRYPTION_KEYS. Add the new key there."
+            )
         write_keys(self.encryption_keys_file, [make_key(), *self.read_encryption_keys()])
 
     def drop_old_encryption_keys(self) -> None:
-        """Keep the first key in the data folder, and the one before: others may still use that."""
+        """Keep the first two keys in the data folder: other processes may still use the second."""
         write_keys(self.encryption_keys_file, self.read_encryption_keys()[:2])
 
 
-def _keys(text: str) -> tuple[str, ...]:
+def _parse_keys(text: str) -> tuple[str, ...]:
     keys = tuple(part.strip() for part in text.split(",") if part.strip())
     if not keys or not all(map(is_key, keys)):
-        raise ValueError("must be keys that `flask secrets make-key` has made")
+        raise ValueError("must be keys made by `flask secrets make-key`")
     return keys
 
 
 def write_keys(path: Path, keys: Sequence[str]) -> None:
-    """Replace the file as a whole, so that nobody reads a part of it."""
+    """Replace the file atomically, so that no process reads a part of it."""
     descriptor, name = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "w") as file:
         file.write("\n".join(keys))
@@ -118,8 +120,8 @@ def write_keys(path: Path, keys: Sequence[str]) -> None:
 
 
 def write_new_secret(path: Path, text: str) -> None:
-    """Write a new secret, readable by its owner only, unless another process has been faster."""
-    # mkstemp makes private files; the link appears at once and whole, and never replaces one.
+    """Create the file, readable by its owner only, unless another process was faster."""
+    # mkstemp creates private files; the hard link is atomic and never replaces a file.
     descriptor, name = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""Reads the settings, and says which are wrong."""
+"""All settings, read from the environment and validated."""
 
 import logging
 import os
@@ -34,19 +34,19 @@ class Settings(
     ProcessSettings,
     SecretSettings,
 ):
-    """The settings, read from environment variables named CALLEVENTS_ and the field's name."""
+    """All settings. The environment variable of a field is CALLEVENTS_ and its name."""
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings from the environment; raises SettingsError about all wrong ones."""
+    """Read the settings from the environment; raises one SettingsError for all invalid ones."""
     try:
-        return Settings(**{**dict(_renamed()), **overrides})  # type: ignore[arg-type]  # pydantic checks the values
+        return Settings(**{**dict(_read_renamed()), **overrides})  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
-        raise SettingsError("\n".join(map(_sentence, error.errors()))) from None
+        raise SettingsError("\n".join(map(_error_message, error.errors()))) from None
 
 
-def _renamed() -> Iterator[tuple[str, object]]:
-    """Yield the values that the environment has under old names only, and warn of each."""
+def _read_renamed() -> Iterator[tuple[str, object]]:
+    """Yield new name and value of settings that have only their old name; log a warning."""
     for old, new in RENAMED.items():
         old_name, new_name = PREFIX + old.upper(), PREFIX + new.upper()
         value = os.environ.get(old_name)
@@ -55,10 +55,10 @@ def _renamed() -> Iterator[tuple[str, object]]:
             yield new, value
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def _error_message(error: Mapping[str, Any]) -> str:
     name = PREFIX + "_".join(map(str, error["loc"])).upper()
     message = error["msg"].removeprefix("Value error, ")
-    # These may hold passwords, and the sentence ends in logs and on terminals.
+    # Their values can contain passwords, and the message is logged.
     if error["loc"][0] in {
         "secret_key",
         "encryption_keys",
@@ -70,5 +70,5 @@ def _sentence(error: Mapping[str, Any]) -> str:
         "notify_url",
         "metrics_token",
     }:
-        return f"The setting {name} is wrong: {message}."
-    return f"The setting {name} is wrong: {message}. It has the value {error['input']!r}."
+        return f"Invalid setting {name}: {message}."
+    return f"Invalid setting {name}: {message} (got {error['input']!r})."

@@ -1,4 +1,4 @@
-"""Where Call Events listens, where it keeps what it has, and what it talks to."""
+"""Settings of the web server's address, data folder, database and queue."""
 
 import tempfile
 from hashlib import sha256
@@ -8,8 +8,8 @@ from pydantic import Field, field_validator
 
 from callevents.config.base import SettingsGroup
 
-#: Unix socket paths longer than this do not fit into the kernel's structure.
-MAX_SOCKET_PATH = 100
+#: Longer paths do not fit into sockaddr_un.
+MAX_SOCKET_PATH_LENGTH = 100
 
 _DATABASE_SCHEMES = {
     "postgres": "postgresql+psycopg",
@@ -26,17 +26,17 @@ class StorageSettings(SettingsGroup):
     port: int = Field(8000, ge=1, le=65535, description="Port that the web server listens on.")
     data_dir: Path = Field(
         Path("data"),
-        description="Folder for what belongs to this installation: SQLite's file, the secret key, "
-        "the embedded Valkey's socket.",
+        description="Folder for the data of this installation: SQLite's file, the secret keys, the "
+        "embedded Valkey's socket.",
     )
     database_url: str = Field(
         "",
-        description="PostgreSQL or SQLite to use, as a URL such as "
+        description="PostgreSQL or SQLite database, as a URL such as "
         "postgresql://user:password@host/name. Empty: SQLite in the data folder.",
     )
     redis_url: str = Field(
         "",
-        description="Redis or Valkey to use, as a URL such as redis://host:6379/0. "
+        description="Redis or Valkey, as a URL such as redis://host:6379/0. "
         "Empty: an embedded Valkey.",
     )
 
@@ -56,7 +56,7 @@ class StorageSettings(SettingsGroup):
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The database's URL with the driver that is installed."""
+        """The database URL with the installed driver."""
         if not self.database_url:
             return f"sqlite:///{self.data_dir.resolve() / 'callevents.sqlite3'}"
         scheme, rest = self.database_url.split(":", 1)
@@ -64,19 +64,19 @@ class StorageSettings(SettingsGroup):
 
     @property
     def uses_sqlite(self) -> bool:
-        """Whether the database is SQLite, which allows one web process only."""
+        """True if the database is SQLite, which allows one web process only."""
         return self.sqlalchemy_url.startswith("sqlite")
 
     @property
     def embeds_valkey(self) -> bool:
-        """Whether the embedded Valkey is used."""
+        """True if the embedded Valkey is used."""
         return not self.redis_url
 
     @property
     def valkey_socket(self) -> Path:
-        """The embedded Valkey's socket: in the data folder, or elsewhere if that is too deep."""
+        """The embedded Valkey's socket: in the data folder, or in /tmp if its path is too long."""
         path = self.data_dir.resolve() / "valkey.sock"
-        if len(str(path)) <= MAX_SOCKET_PATH:
+        if len(str(path)) <= MAX_SOCKET_PATH_LENGTH:
             return path
         digest = sha256(str(path).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"callevents-{digest}" / "valkey.sock"
@@ -87,6 +87,6 @@ class StorageSettings(SettingsGroup):
         return self.redis_url or f"unix://{self.valkey_socket}"
 
     def make_data_dir(self) -> Path:
-        """Make the data folder if it is missing, readable by its owner only; return it."""
+        """Create the data folder if it is missing, readable by its owner only; return it."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.data_dir

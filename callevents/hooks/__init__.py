@@ -1,1 +1,1 @@
-"""Hooks: the requests that call events trigger."""
+"""Hooks: the configured requests that call events trigger."""

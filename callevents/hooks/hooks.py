@@ -1,7 +1,7 @@
-"""Use cases on hooks: find, create, update, enable, disable, clear."""
+"""Create, update, enable, disable and clear hooks."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -14,7 +14,7 @@ from callevents.delivery.request.url import check_url, origin_of
 from callevents.enums import EventType, Method
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.hooks.options import HookOptions, read_options, store_options
+from callevents.hooks.options import HookOptions, store_options
 from callevents.hooks.queries import find_only_hook, list_hooks
 from callevents.hooks.suspension import resume
 from callevents.hooks.validation import check_note, check_options
@@ -22,93 +22,75 @@ from callevents.hooks.validation import check_note, check_options
 MAX_HOOKS_PER_TYPE = 20
 
 
+@dataclass(frozen=True)
+class HookData:
+    """The values of a hook that users set, in the dialog and with commands."""
+
+    url: str
+    method: Method = Method.GET
+    active: bool = True
+    note: str = ""
+    options: HookOptions = field(default_factory=HookOptions)
+
+
 def create_hook(
-    pbx: Pbx,
-    extension: Extension | None,
-    event_type: EventType,
-    *,
-    method: Method,
-    url: str,
-    active: bool = True,
-    note: str = "",
-    options: HookOptions | None = None,
+    pbx: Pbx, extension: Extension | None, event_type: EventType, data: HookData
 ) -> Hook:
     """Create a hook, for all extensions if `extension` is None. Raises InvalidError."""
-    checked = _check(url, note, options or HookOptions())
-    _refuse_too_many(pbx, extension, event_type)
+    data = _check(data)
+    _check_count(pbx, extension, event_type)
     hook = Hook(
         pbx_id=pbx.id,
         extension_id=extension.id if extension else None,
         event_type=event_type,
-        method=method,
-        url=checked.url,
-        active=active,
-        note=checked.note,
-        origin_id=find_origin(checked.url),
+        method=data.method,
+        url=data.url,
+        active=data.active,
+        note=data.note,
+        origin_id=get_or_create_origin(data.url),
     )
-    store_options(hook, checked.options)
+    store_options(hook, data.options)
     db.session.add(hook)
     db.session.flush()
     return hook
 
 
-def set_hook(
-    pbx: Pbx,
-    extension: Extension | None,
-    event_type: EventType,
-    *,
-    method: Method,
-    url: str,
-    active: bool = True,
-    note: str = "",
-    options: HookOptions | None = None,
-) -> Hook:
-    """Make this the request of the event: change the only one there is, or create it.
+def set_hook(pbx: Pbx, extension: Extension | None, event_type: EventType, data: HookData) -> Hook:
+    """Update the only hook of the event type, or create it.
 
-    Without options it has the default ones. Raises InvalidError, and ConflictError where the event
-    has several.
+    Raises InvalidError, and ConflictError if the event type has several hooks.
     """
-    values: dict[str, Any] = {"method": method, "url": url, "active": active, "note": note}
-    values["options"] = options or HookOptions()
     hook = find_only_hook(pbx, extension, event_type)
     if hook is None:
-        return create_hook(pbx, extension, event_type, **values)
-    update_hook(hook, **values)
+        return create_hook(pbx, extension, event_type, data)
+    update_hook(hook, data)
     return hook
 
 
-def update_hook(
-    hook: Hook,
-    *,
-    method: Method,
-    url: str,
-    active: bool,
-    note: str,
-    options: HookOptions | None = None,
-) -> None:
-    """Change a hook, and without options leave those as they are; what waits goes the new way.
+def update_hook(hook: Hook, data: HookData) -> None:
+    """Replace the values of a hook; its pending deliveries use the new ones. Raises InvalidError.
 
-    Raises InvalidError.
+    Secrets that `data` leaves out are kept.
     """
-    checked = _check(url, note, options or read_options(hook), hook)
+    data = _check(data, hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
-    hook.method = method
-    hook.url, hook.note = checked.url, checked.note
-    hook.origin_id = find_origin(hook.url)
-    store_options(hook, checked.options)
+    hook.method = data.method
+    hook.url, hook.note = data.url, data.note
+    hook.origin_id = get_or_create_origin(hook.url)
+    store_options(hook, data.options)
     reroute.redirect(hook)
     if hook.give_up_seconds != age:
         reroute.change_age(hook, hook.give_up_seconds - age)
     if (hook.in_order, hook.origin_id) != ordering_key:
         reroute.change_ordering_keys(hook)
     if hook.url != url_before:
-        # Whoever corrects the address of a suspended request wants it to be used.
+        # A suspended request with a corrected URL is meant to be used.
         resume(hook)
-    _set_active(hook, active)
+    _set_active(hook, data.active)
 
 
-def find_origin(url: str) -> int:
-    """Return the id of the URL's origin, which is made if it is new."""
+def get_or_create_origin(url: str) -> int:
+    """Return the id of the URL's origin, creating it if it is new."""
     name = origin_of(url)
     known = select(Origin.id).where(Origin.name == name)
     if (found := db.session.scalar(known)) is not None:
@@ -129,7 +111,7 @@ def set_active(hook: Hook, active: bool) -> None:
 
 
 def _set_active(hook: Hook, active: bool) -> None:
-    """Enable or disable a hook. Disabling cancels what waits for it."""
+    """Enable or disable a hook. Disabling cancels its pending deliveries."""
     hook.active = active
     db.session.flush()
     if not active:
@@ -137,7 +119,7 @@ def _set_active(hook: Hook, active: bool) -> None:
 
 
 def clear_hooks(hooks: Iterable[Hook]) -> int:
-    """Remove hooks and cancel what waits for them; return how many there were."""
+    """Remove hooks and cancel their pending deliveries; return the number of hooks."""
     ids = [hook.id for hook in hooks]
     cancel_deliveries(ids)
     db.session.execute(
@@ -146,21 +128,14 @@ def clear_hooks(hooks: Iterable[Hook]) -> int:
     return len(ids)
 
 
-@dataclass(frozen=True)
-class _Checked:
-    url: str
-    note: str
-    options: HookOptions
-
-
-def _check(url: str, note: str, options: HookOptions, hook: Hook | None = None) -> _Checked:
-    """Return the values as they are stored; raises one InvalidError for all that is wrong."""
+def _check(data: HookData, hook: Hook | None = None) -> HookData:
+    """Return the data as it is stored; raises one InvalidError for all invalid fields."""
     errors: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
     for name, check in (
-        ("url", lambda: check_url(url).url),
-        ("note", lambda: check_note(note)),
-        ("options", lambda: check_options(options, hook, values.get("url", ""))),
+        ("url", lambda: check_url(data.url).url),
+        ("note", lambda: check_note(data.note)),
+        ("options", lambda: check_options(data.options, hook, values.get("url", ""))),
     ):
         try:
             values[name] = check()
@@ -168,10 +143,10 @@ def _check(url: str, note: str, options: HookOptions, hook: Hook | None = None) 
             errors |= error.errors
     if errors:
         raise InvalidError(errors)
-    return _Checked(**values)
+    return replace(data, **values)
 
 
-def _refuse_too_many(pbx: Pbx, extension: Extension | None, event_type: EventType) -> None:
+def _check_count(pbx: Pbx, extension: Extension | None, event_type: EventType) -> None:
     same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
     if len(same) >= MAX_HOOKS_PER_TYPE:
         raise InvalidError.of(

@@ -1,4 +1,4 @@
-"""The options of a hook: how long and in which order it delivers, and what its requests carry."""
+"""The options of a hook: expiry, order, body, parameters, headers and authentication."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from callevents.db.models import GIVE_UP_SECONDS, Hook
 from callevents.enums import AuthKind, BodyFormat, ParameterSet
 from callevents.extensions import cipher
 
-#: What 'give up after' may be, in seconds, and how it is written in commands and in pages.
+#: The choices of 'give up after': seconds, name in commands, label in pages.
 GIVE_UP_CHOICES = {
     30: ("30s", "30 seconds"),
     5 * 60: ("5m", "5 minutes"),
@@ -20,7 +20,7 @@ GIVE_UP_CHOICES = {
 
 @dataclass(frozen=True)
 class CustomHeader:
-    """A header that a hook adds to its requests. Without a value the stored one is kept."""
+    """A header that a hook adds to its requests. None as value keeps the stored one."""
 
     name: str
     value: str | None = field(default=None, repr=False)
@@ -28,17 +28,17 @@ class CustomHeader:
 
 @dataclass(frozen=True)
 class Credentials:
-    """How requests prove who sends them. Without a secret the stored one is kept, and its user."""
+    """The authentication of requests. None as secret keeps the stored secret and user name."""
 
     kind: AuthKind = AuthKind.NONE
     username: str = ""
-    #: The password, or the token.
+    #: The password or the token.
     secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class HookOptions:
-    """What a hook says about its deliveries beside method and URL."""
+    """Options of a hook's deliveries and requests, besides method and URL."""
 
     give_up_seconds: int = GIVE_UP_SECONDS
     in_order: bool = True
@@ -49,7 +49,7 @@ class HookOptions:
 
 
 def read_options(hook: Hook) -> HookOptions:
-    """Return the hook's options; its secrets are left out, which means that they are kept."""
+    """Return the hook's options without secrets, so that storing them keeps the secrets."""
     return HookOptions(
         hook.give_up_seconds,
         hook.in_order,
@@ -61,7 +61,7 @@ def read_options(hook: Hook) -> HookOptions:
 
 
 def store_options(hook: Hook, options: HookOptions) -> None:
-    """Write a checked options into the hook, its secrets encrypted."""
+    """Write validated options into the hook, with secrets encrypted."""
     hook.give_up_seconds = options.give_up_seconds
     hook.in_order = options.in_order
     hook.body_format = options.body_format
@@ -72,7 +72,7 @@ def store_options(hook: Hook, options: HookOptions) -> None:
 
 
 def stored_headers(hook: Hook | None) -> list[tuple[str, str]]:
-    """Return the names of the hook's own headers and their values, encrypted."""
+    """Return name and encrypted value of each custom header of the hook."""
     return json.loads(hook.custom_headers) if hook is not None and hook.custom_headers else []
 
 

@@ -1,4 +1,4 @@
-"""Previews of requests that are not saved yet."""
+"""Previews of requests before they are saved."""
 
 from callevents.db.models import CallEvent, new_id
 from callevents.db.models.event import REPORTED
@@ -12,9 +12,10 @@ from callevents.ingest.example import example_report
 def typed_template(
     method: Method, url: str, options: HookOptions, kept: RequestTemplate | None
 ) -> RequestTemplate:
-    """Return the template of a hook that is being edited; what it keeps comes from `kept`.
+    """Return the request template of a hook that is being edited.
 
-    Without that, secrets that are kept are empty, which is good for showing the request only.
+    Secrets that are not typed come from `kept`, the stored template. Without it they are empty,
+    which is enough to show the request.
     """
     known = {name.lower(): value for name, value in kept.custom_headers} if kept else {}
     headers = [
@@ -40,7 +41,7 @@ def typed_template(
 def example_parameters(
     event_type: EventType, *, pbx_slug: str, extension: str, event_id: str = ""
 ) -> Parameters:
-    """Return the parameters of an example call."""
+    """Return the request parameters of a sample call."""
     report = example_report(event_type, extension)
     event = CallEvent(**{name: getattr(report, name) for name in REPORTED}, happened_at=report.at)
     return parameters(

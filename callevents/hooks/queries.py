@@ -14,14 +14,14 @@ MAX_ORIGINS = 100
 
 
 def list_hooks(pbx: Pbx, extension: Extension | None) -> Sequence[Hook]:
-    """Return the hooks of one extension, or those of all extensions for None, oldest first."""
+    """Return the hooks of an extension by event type, then age; None: those for all extensions."""
     return db.session.scalars(
-        select(Hook).where(_belongs(pbx, extension)).order_by(Hook.event_type, Hook.id)
+        select(Hook).where(_in_scope(pbx, extension)).order_by(Hook.event_type, Hook.id)
     ).all()
 
 
 def list_all_hooks(pbx: Pbx | None = None) -> Sequence[Hook]:
-    """Return all hooks, of one PBX if one is given, with their PBXs and extensions."""
+    """Return all hooks, or those of one PBX, with their PBXs and extensions loaded."""
     query = (
         select(Hook)
         .options(joinedload(Hook.pbx), joinedload(Hook.extension))
@@ -32,7 +32,7 @@ def list_all_hooks(pbx: Pbx | None = None) -> Sequence[Hook]:
     return db.session.scalars(query).all()
 
 
-def find_any_hook(pbx: Pbx) -> Hook | None:
+def find_first_hook(pbx: Pbx) -> Hook | None:
     """Return the PBX's first hook, with its extension; None if it has no hooks."""
     return db.session.scalar(
         select(Hook)
@@ -43,8 +43,8 @@ def find_any_hook(pbx: Pbx) -> Hook | None:
     )
 
 
-def count_active_of_all(pbx: Pbx) -> dict[EventType, int]:
-    """Return how many active hooks apply to all extensions, by event type, in the table's order."""
+def count_active_for_all_extensions(pbx: Pbx) -> dict[EventType, int]:
+    """Return the number of active hooks for all extensions by event type, without zeros."""
     hooks = [hook for hook in list_hooks(pbx, None) if hook.active]
     counts = {
         event_type: sum(hook.event_type is event_type for hook in hooks)
@@ -54,7 +54,7 @@ def count_active_of_all(pbx: Pbx) -> dict[EventType, int]:
 
 
 def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:
-    """Return the hook, of that PBX if one is given; raises NotFoundError."""
+    """Return the hook with this Event ID, only of `pbx` if given; raises NotFoundError."""
     found = select(Hook).where(Hook.event_id == event_id)
     hook = db.session.scalar(found) if event_id.isprintable() else None
     if hook is None or (pbx is not None and hook.pbx_id != pbx.id):
@@ -63,24 +63,22 @@ def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:
 
 
 def find_only_hook(pbx: Pbx, extension: Extension | None, event_type: EventType) -> Hook | None:
-    """Return the event's request, None if it has none; raises ConflictError if it has several."""
+    """Return the only hook of the event type, or None; raises ConflictError if it has several."""
     same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
     if len(same) > 1:
-        raise ConflictError(
-            f"This event has {len(same)} requests; change the right one in its dialog."
-        )
+        raise ConflictError(f"This event has {len(same)} requests. Edit one of them in its dialog.")
     return same[0] if same else None
 
 
 def list_origins(pbx: Pbx | None) -> Sequence[str]:
-    """Return the origins that requests of the PBX, or of all, go to; not all if there are many."""
+    """Return the names of origins that hooks use, of one PBX or all, at most MAX_ORIGINS."""
     query = select(Origin.name).join(Hook, Hook.origin_id == Origin.id).distinct()
     if pbx is not None:
         query = query.where(Hook.pbx_id == pbx.id)
     return db.session.scalars(query.order_by(Origin.name).limit(MAX_ORIGINS)).all()
 
 
-def _belongs(pbx: Pbx, extension: Extension | None) -> ColumnElement[bool]:
+def _in_scope(pbx: Pbx, extension: Extension | None) -> ColumnElement[bool]:
     if extension is None:
         return (Hook.pbx_id == pbx.id) & Hook.extension_id.is_(None)
     return Hook.extension_id == extension.id

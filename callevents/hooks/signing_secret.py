@@ -1,4 +1,4 @@
-"""The secrets with which requests are signed: made by us, shown once, replaced and removed."""
+"""Signing secrets of hooks: generate, rotate, remove."""
 
 import base64
 import secrets
@@ -9,12 +9,12 @@ from callevents.delivery.request.signing import SECRET_PREFIX
 from callevents.extensions import cipher
 
 SECRET_BYTES = 32
-#: So long the secret before signs as well, so that receivers can change theirs.
+#: How long requests are signed with the previous secret too, so receivers can switch.
 OVERLAP = timedelta(hours=24)
 
 
-def renew_secret(hook: Hook) -> str:
-    """Give the hook a new signing secret and return it; the one before signs for a day too."""
+def rotate_secret(hook: Hook) -> str:
+    """Generate a signing secret and return it; the previous one stays valid for a day."""
     secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     if hook.signing_secret:
         hook.previous_signing_secret = hook.signing_secret
@@ -24,6 +24,6 @@ def renew_secret(hook: Hook) -> str:
 
 
 def remove_secret(hook: Hook) -> None:
-    """Sign the hook's requests no longer."""
+    """Stop signing the hook's requests."""
     hook.signing_secret = hook.previous_signing_secret = ""
     hook.previous_secret_until = None

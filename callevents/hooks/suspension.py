@@ -1,4 +1,4 @@
-"""Suspended hooks: those to which nothing is sent until somebody resumes them."""
+"""Suspended hooks: list, count and resume. A suspended hook sends nothing until it is resumed."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -9,7 +9,6 @@ from sqlalchemy.orm import joinedload
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.extensions import db
 
-#: Hooks that are listed or resumed at once.
 MAX_LISTED = 1000
 
 
@@ -17,45 +16,45 @@ def list_suspended(
     pbx: Pbx | None = None,
     extension: Extension | None = None,
     *,
-    of_all: bool = False,
+    for_all_extensions: bool = False,
     limit: int | None = MAX_LISTED,
 ) -> Sequence[Hook]:
-    """Return suspended hooks, the latest first: of a PBX, of one of its extensions, or of any.
+    """Return suspended hooks, the latest first: all, or of a PBX, or of one of its extensions.
 
-    `of_all`: only those that are for all extensions.
+    `for_all_extensions`: only those that apply to all extensions.
     """
     query = (
-        _suspended(select(Hook), pbx)
+        _where_suspended(select(Hook), pbx)
         .options(joinedload(Hook.pbx), joinedload(Hook.extension))
         .order_by(Hook.suspended_at.desc(), Hook.id)
         .limit(limit)
     )
     if extension is not None:
         query = query.where(Hook.extension_id == extension.id)
-    elif of_all:
+    elif for_all_extensions:
         query = query.where(Hook.extension_id.is_(None))
     return db.session.scalars(query).all()
 
 
 def count_suspended(pbx: Pbx | None = None) -> int:
-    """Return how many hooks are suspended, of a PBX or of all."""
-    query = _suspended(select(func.count()).select_from(Hook), pbx)
+    """Return the number of suspended hooks, of a PBX or of all."""
+    query = _where_suspended(select(func.count()).select_from(Hook), pbx)
     return db.session.scalar(query) or 0
 
 
 def resume(hook: Hook) -> None:
-    """Let requests be made again. What failed meanwhile stays failed until it is sent again."""
+    """Resume a hook. Its failed deliveries stay failed until they are resent."""
     hook.suspended_at = hook.failing_since = None
     hook.suspended_reason = ""
 
 
 def resume_all(hooks: Collection[Hook]) -> int:
-    """Resume these; return how many there were."""
+    """Resume the hooks; return their number."""
     for hook in hooks:
         resume(hook)
     return len(hooks)
 
 
-def _suspended(query: Select[Any], pbx: Pbx | None) -> Select[Any]:
+def _where_suspended(query: Select[Any], pbx: Pbx | None) -> Select[Any]:
     query = query.where(Hook.suspended_at.is_not(None))
     return query if pbx is None else query.where(Hook.pbx_id == pbx.id)

@@ -49,7 +49,7 @@ def reencrypt_connectors() -> RotationResult:
     unreadable = []
     for connector, slug in found:
         try:
-            connector.secret = cipher.bound.renew(connector.secret)
+            connector.secret = cipher.bound.reencrypt(connector.secret)
         except UnreadableError:
             unreadable.append(f"the connector of {slug}")
     return RotationResult(len(found) - len(unreadable), unreadable, 0)
@@ -61,7 +61,7 @@ def reencrypt_format_secrets() -> RotationResult:
     unreadable = []
     for pbx in found:
         try:
-            pbx.format_secret = cipher.bound.renew(pbx.format_secret)
+            pbx.format_secret = cipher.bound.reencrypt(pbx.format_secret)
         except UnreadableError:
             unreadable.append(f"the format of {pbx.slug}")
     return RotationResult(len(found) - len(unreadable), unreadable, 0)
@@ -74,7 +74,7 @@ def _with_secrets(after_id: int, limit: int) -> Select[Hook]:
 
 def _reencrypt(hook: Hook) -> bool:
     """Re-encrypt all secrets of the hook, or none; return True if re-encrypted."""
-    renewed = _transform_secrets(hook, cipher.bound.renew)
+    renewed = _transform_secrets(hook, cipher.bound.reencrypt)
     for name, value in renewed.items():
         setattr(hook, name, value)
     return bool(renewed)

@@ -113,7 +113,7 @@ def _check_host(access: Access) -> None:
     host = access.host.strip()
     if not host:
         raise InvalidError.of("host", "Enter the PBX's host name or address.")
-    check_text(host, field="host", longest=MAX_HOST_LENGTH)
+    check_text(host, field="host", max_length=MAX_HOST_LENGTH)
     try:
         ip_address(host)
     except ValueError:
@@ -129,14 +129,14 @@ def _check_port(access: Access) -> None:
 
 
 def _check_username(access: Access) -> None:
-    username = check_text(access.username.strip(), field="username", longest=MAX_USERNAME_LENGTH)
+    username = check_text(access.username.strip(), field="username", max_length=MAX_USERNAME_LENGTH)
     if access.kind is ConnectorKind.ASTERISK and not username:
         raise InvalidError.of("username", "Enter the user's name in manager.conf.")
 
 
 def _check_pattern(access: Access) -> None:
     pattern = check_text(
-        access.extension_pattern.strip(), field="extension_pattern", longest=MAX_PATTERN_LENGTH
+        access.extension_pattern.strip(), field="extension_pattern", max_length=MAX_PATTERN_LENGTH
     )
     try:
         compile_pattern(pattern)

@@ -167,7 +167,7 @@ def check_number(number: str) -> str:
         raise InvalidError.of("number", "Enter the extension's number.")
     if number == ALL_EXTENSIONS:
         raise InvalidError.of("number", "The number * stands for all extensions.")
-    return check_text(number, field="number", longest=MAX_NUMBER_LENGTH)
+    return check_text(number, field="number", max_length=MAX_NUMBER_LENGTH)
 
 
 def can_be_added(number: str) -> bool:
@@ -179,7 +179,7 @@ def can_be_added(number: str) -> bool:
 
 
 def _check_name(name: str) -> str:
-    return check_text(name.strip(), field="name", longest=MAX_NAME_LENGTH)
+    return check_text(name.strip(), field="name", max_length=MAX_NAME_LENGTH)
 
 
 def _forget_seen(pbx: Pbx, *numbers: str) -> None:

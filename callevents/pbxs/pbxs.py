@@ -64,7 +64,7 @@ def set_format(pbx: Pbx, format_name: str, secret: str | None = None) -> None:
         names = ", ".join(Format)
         raise InvalidError.of("format", f"{format_name[:40]!a} is no format. There are: {names}.")
     if secret:
-        check_text(secret, field="format_secret", longest=MAX_SECRET_LENGTH)
+        check_text(secret, field="format_secret", max_length=MAX_SECRET_LENGTH)
     pbx.format = Format(format_name)
     if pbx.format not in SIGNED:
         secret = ""

@@ -1,4 +1,4 @@
-"""Encrypts secrets for the database: Fernet, with keys that can be changed while all runs."""
+"""Encryption of stored secrets: Fernet, with keys that can be rotated while processes run."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -8,18 +8,18 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from callevents.errors import CallEventsError
 
-#: So many decrypted secrets are remembered: workers need the same few for every request.
-REMEMBERED = 1024
+#: Decrypted secrets in memory: workers need the same few for every request.
+CACHE_SIZE = 1024
 
 
 class UnreadableError(CallEventsError):
-    """A secret cannot be decrypted with the keys that there are."""
+    """No key decrypts a secret."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The secrets of this request cannot be decrypted: the key they were encrypted with is "
-            "not among those in the setting CALLEVENTS_ENCRYPTION_KEYS, or in the file "
-            "encryption_keys in the data folder. Put it back, or enter the secrets again."
+            "The secrets of this request cannot be decrypted: the key is missing in "
+            "CALLEVENTS_ENCRYPTION_KEYS, or in the file encryption_keys in the data folder. Put "
+            "the key back, or enter the secrets again."
         )
 
 
@@ -28,33 +28,33 @@ class Cipher:
 
     def __init__(self, read_keys: Callable[[], Sequence[str]]) -> None:
         self._read_keys = read_keys
-        self._keys = _join(read_keys())
-        self._remembered = lru_cache(maxsize=REMEMBERED)(self._decrypt)
+        self._keys = _make_fernet(read_keys())
+        self._cached_decrypt = lru_cache(maxsize=CACHE_SIZE)(self._decrypt)
 
     def encrypt(self, text: str) -> str:
         """Return the text encrypted."""
         return self._keys.encrypt(text.encode()).decode()
 
     def decrypt(self, token: str) -> str:
-        """Return the text that was encrypted; raises UnreadableError."""
-        return self._remembered(token)
+        """Return the decrypted text; raises UnreadableError."""
+        return self._cached_decrypt(token)
 
-    def renew(self, token: str) -> str:
+    def reencrypt(self, token: str) -> str:
         """Return the same text encrypted with the first key; raises UnreadableError."""
         return self.encrypt(self._decrypt(token))
 
     def reload(self) -> None:
-        """Read the keys again; keep those that there are if that fails."""
+        """Read the keys again; keep the current ones if that fails."""
         with contextlib.suppress(OSError, ValueError):
-            self._keys = _join(self._read_keys())
-            # What a key has decrypted that was taken away is forgotten.
-            self._remembered.cache_clear()
+            self._keys = _make_fernet(self._read_keys())
+            # Forget what a removed key decrypted.
+            self._cached_decrypt.cache_clear()
 
     def _decrypt(self, token: str) -> str:
         try:
             return self._keys.decrypt(token.encode()).decode()
         except InvalidToken:
-            # Another process may have made a new key meanwhile.
+            # Another process may have added a key.
             self.reload()
         try:
             return self._keys.decrypt(token.encode()).decode()
@@ -63,12 +63,12 @@ class Cipher:
 
 
 def make_key() -> str:
-    """Return a new key."""
+    """Return a new random key."""
     return Fernet.generate_key().decode()
 
 
 def is_key(text: str) -> bool:
-    """Return whether the text is a key."""
+    """Return True if the text is a valid key."""
     try:
         Fernet(text)
     except ValueError:
@@ -76,5 +76,5 @@ def is_key(text: str) -> bool:
     return True
 
 
-def _join(keys: Sequence[str]) -> MultiFernet:
+def _make_fernet(keys: Sequence[str]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])

@@ -1,4 +1,4 @@
-"""What stands in the place of a secret wherever something is shown or kept for people."""
+"""Masking of secrets in texts that are shown or stored for people."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ MASK = "••••"
 
 
 def mask_all(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with the secrets masked."""
+    """Return the text with each secret replaced by MASK."""
     for secret in secrets:
         text = text.replace(secret, MASK)
     return text

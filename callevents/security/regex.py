@@ -1,31 +1,31 @@
-"""Regular expressions that people enter: matched in a time that grows only with the text."""
+"""Regular expressions entered by users: RE2, which matches in linear time."""
 
 from typing import Protocol
 
 import re2
 
-#: How RE2 begins to complain of what is possible in other regular expressions.
-_NOT_POSSIBLE = ("invalid perl operator", "invalid escape sequence")
+#: How RE2's errors about unsupported Perl syntax begin.
+_UNSUPPORTED = ("invalid perl operator", "invalid escape sequence")
 
 
 class Pattern(Protocol):
-    """An expression that can be tried on a text."""
+    """A compiled regular expression."""
 
     def fullmatch(self, text: str) -> object | None:
-        """Return something if the expression fits the text from end to end."""
+        """Return a match if the whole text matches, else None."""
 
 
 def compile_pattern(text: str) -> Pattern:
-    """Return the expression, in the syntax of RE2; raises ValueError if it is none."""
+    """Compile a regular expression in RE2 syntax; raises ValueError with a message for users."""
     options = re2.Options()
-    # It would write to the standard error output; the sentence below is for who typed it.
+    # RE2 would also log to standard error.
     options.log_errors = False
     try:
         pattern: Pattern = re2.compile(text, options)
     except re2.error as error:
         reason = error.args[0].decode(errors="replace")
-        sentence = f"{text!r} is no regular expression: {reason}."
-        if reason.startswith(_NOT_POSSIBLE):
-            sentence += " Looking ahead or back and back-references are not possible."
-        raise ValueError(sentence) from None
+        message = f"Invalid regular expression {text!r}: {reason}."
+        if reason.startswith(_UNSUPPORTED):
+            message += " Lookahead, lookbehind and back-references are not supported."
+        raise ValueError(message) from None
     return pattern

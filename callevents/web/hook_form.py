@@ -20,6 +20,7 @@ from callevents.db.models import GIVE_UP_SECONDS, Hook
 from callevents.delivery.request.url import display_url, is_same_origin
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
 from callevents.errors import InvalidError
+from callevents.hooks.hooks import HookData
 from callevents.hooks.options import (
     GIVE_UP_CHOICES,
     Credentials,
@@ -137,15 +138,15 @@ class HookForm(SentenceForm):
         form.signing.choices = _signing_choices(is_signed=bool(hook and hook.signing_secret))
         return form
 
-    def values(self) -> dict[str, Any]:
-        """Return what the use cases take."""
-        return {
-            "method": Method(self.method.data),
-            "url": self.url.data or "",
-            "active": bool(self.active.data),
-            "note": self.note.data or "",
-            "options": self.options(),
-        }
+    def hook_data(self) -> HookData:
+        """Return the entered values; raises ValueError if a choice is not one of the offered."""
+        return HookData(
+            url=self.url.data or "",
+            method=Method(self.method.data),
+            active=bool(self.active.data),
+            note=self.note.data or "",
+            options=self.options(),
+        )
 
     def options(self) -> HookOptions:
         """Return the options as it is typed; raises ValueError if a choice is none."""

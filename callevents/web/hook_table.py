@@ -70,4 +70,4 @@ def load_table(pbx: Pbx, extension: Extension | None) -> Table:
         same: list[Hook | None] = [hook for hook in own if hook.event_type is event_type]
         for position, hook in enumerate(same or [None], start=1):
             rows.append(Row(event_type, hook, position, last.get(hook.id) if hook else None))
-    return Table(rows, hooks_queries.count_active_of_all(pbx) if extension else {})
+    return Table(rows, hooks_queries.count_active_for_all_extensions(pbx) if extension else {})

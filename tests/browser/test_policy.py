@@ -98,7 +98,7 @@ def test_wrong_header_is_pointed_at(admin: Page, extension: str) -> None:
     expect(name).to_have_attribute("aria-invalid", "true")
     expect(name).to_be_focused()
     expect(name).to_have_accessible_description(
-        "The header Content-Length cannot be set here: it follows from the body."
+        "The header Content-Length cannot be set here: it is derived from the body."
     )
     expect(dialog.get_by_label("Value of header 2")).to_have_value("1")
     check_accessibility(admin)

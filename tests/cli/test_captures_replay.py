@@ -1,4 +1,4 @@
-"""`flask pbx replay`: a captured stream in, the call events that follow from it out."""
+"""`flask pbx replay` prints the call events of a captured stream."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ def capture(tmp_path: Path) -> Path:
 
 
 def test_each_event_is_a_line_of_json(run: Run, capture: Path) -> None:
-    """All that support needs to compare with what a receiver got."""
+    """Each line has the fields to compare with the receiver's requests."""
     result = run("pbx", "replay", "--source", "asterisk", str(capture), "--extensions", NUMBERS)
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
@@ -52,7 +52,7 @@ def test_each_event_is_a_line_of_json(run: Run, capture: Path) -> None:
 
 @pytest.mark.parametrize("source", EXPECTED)
 def test_all_recordings_can_be_replayed(run: Run, tmp_path: Path, source: str) -> None:
-    """Log-ins and empty captures are captures too; they give nothing."""
+    """Captures of a log-in and empty captures give no events."""
     for packed in (TRACES / source).glob("*.gz"):
         path = tmp_path / packed.stem
         path.write_bytes(gzip.decompress(packed.read_bytes()))
@@ -65,7 +65,7 @@ def test_all_recordings_can_be_replayed(run: Run, tmp_path: Path, source: str) -
 
 
 def test_the_extensions_may_be_those_of_a_pbx(run: Run, capture: Path) -> None:
-    """Without --extensions, what counts as an extension is what that PBX has."""
+    """--pbx uses the extensions of the PBX."""
     begin_write()
     pbx, _ = pbxs.add_pbx("Head Office")
     extensions.add_extension(pbx, "103", "")
@@ -76,14 +76,14 @@ def test_the_extensions_may_be_those_of_a_pbx(run: Run, capture: Path) -> None:
 
 
 def test_a_capture_may_come_by_a_pipe(run: Run, capture: Path) -> None:
-    """A dash means the input."""
+    """A dash reads standard input."""
     arguments = ("pbx", "replay", "--source", "asterisk", "-", "--extensions", NUMBERS)
     result = run(*arguments, input=capture.read_bytes())
     assert len(result.stdout.splitlines()) == 5
 
 
 def test_what_is_no_capture_is_refused(run: Run, tmp_path: Path) -> None:
-    """It ends with 1 and says so, and names the other kind if it is that one."""
+    """The command exits with 1 and a message, which names the other source if it matches."""
     path = tmp_path / "notes.txt"
     path.write_text("Dear all,\n\nEvent: the annual party\nPlace: here\n\nYours\n")
     for source, label in (("asterisk", "Asterisk's AMI"), ("freeswitch", "FreeSWITCH's event")):
@@ -97,7 +97,7 @@ def test_what_is_no_capture_is_refused(run: Run, tmp_path: Path) -> None:
     "content", [bytes(range(256)) * 20, gzip.compress(b"Event: x", mtime=0), b"{}"]
 )
 def test_what_is_no_text_is_refused(run: Run, tmp_path: Path, source: str, content: bytes) -> None:
-    """Whatever bytes there are, it ends with 1 and a sentence."""
+    """Any other bytes exit with 1 and a message."""
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     result = run("pbx", "replay", "--source", source, str(path), "--extensions", "101")
@@ -106,24 +106,24 @@ def test_what_is_no_text_is_refused(run: Run, tmp_path: Path, source: str, conte
 
 
 def test_a_file_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
-    """One that is not there, and a folder: it ends with 1 and says what it is."""
+    """A missing file and a folder exit with 1 and the reason."""
     arguments = ("pbx", "replay", "--source", "asterisk", "--extensions", "101")
     for path, reason in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         result = run(*arguments, str(path))
         assert (result.exit_code, result.stdout) == (1, "")
-        assert f"{path} cannot be read: {reason}" in result.stderr
+        assert f"Cannot read {path}: {reason}" in result.stderr
 
 
 def test_a_capture_of_the_other_kind_is_recognised(run: Run, capture: Path) -> None:
-    """A wrong --source is the likeliest mistake."""
+    """With the wrong --source, the message names the right one."""
     arguments = ("pbx", "replay", "--source", "freeswitch", str(capture), "--extensions", "101")
     result = run(*arguments)
     assert result.exit_code == 1
     assert "It looks like one of Asterisk's AMI: try --source asterisk." in result.stderr
 
 
-def test_what_could_not_be_used_is_said(run: Run, tmp_path: Path) -> None:
-    """Broken lines are counted, and calls that the capture cuts off."""
+def test_warnings(run: Run, tmp_path: Path) -> None:
+    """Malformed lines and unfinished legs are counted on stderr."""
     path = tmp_path / "cut.txt"
     stream = read_stream("asterisk", "s22_ring_group_dial_two")
     path.write_bytes(b"2026-11-23 10:00 start\r\n" + stream[: len(stream) // 2])
@@ -131,13 +131,13 @@ def test_what_could_not_be_used_is_said(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 2
     assert result.stderr.splitlines() == [
-        "Lines or messages that could not be read: 2.",
-        "Legs that had not ended when the capture did: 3.",
+        "Malformed lines or messages skipped: 2.",
+        "Legs still active at the end of the capture: 3.",
     ]
 
 
-def test_somebody_must_say_what_an_extension_is(run: Run, capture: Path) -> None:
-    """Neither --extensions nor --pbx, or a PBX that does not exist, is a sentence."""
+def test_extensions_are_required(run: Run, capture: Path) -> None:
+    """Without --extensions and --pbx, or with an unknown PBX, the command fails with a message."""
     result = run("pbx", "replay", "--source", "asterisk", str(capture))
     assert (result.exit_code, "--extensions 101,102 or --pbx SLUG" in result.stderr) == (2, True)
     result = run("pbx", "replay", "--source", "asterisk", "--pbx", "nowhere", str(capture))
@@ -145,7 +145,7 @@ def test_somebody_must_say_what_an_extension_is(run: Run, capture: Path) -> None
 
 
 def test_the_example_in_the_documents_is_true(run: Run, tmp_path: Path) -> None:
-    """What docs/replay.md prints is what the command prints."""
+    """The output in docs/replay.md is the output of the command."""
     page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text()
     command, *lines = page.split("```")[1].strip().splitlines()
     path = tmp_path / "capture.txt"

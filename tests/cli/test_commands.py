@@ -1,4 +1,4 @@
-"""The commands: what they do, print for people, print for programs, and how they fail."""
+"""The commands: effects, text and JSON output, errors."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,22 +24,22 @@ from tests.support.programs import find_free_port
 
 
 def check_failure(result: Result, sentence: str) -> None:
-    """Check that the command failed with exactly this sentence, and printed nothing else."""
+    """Check that the command failed with exactly this message and printed nothing else."""
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"Error: {sentence}\n"
 
 
 def test_pbxs(run: Run, answer: Callable[..., Any]) -> None:
-    """A PBX is added with a token that is printed once."""
-    assert run("pbx", "list").stdout == "There are none.\n"
+    """Adding a PBX prints its token once."""
+    assert run("pbx", "list").stdout == "No results.\n"
     added = answer("pbx", "add", "Head office")
     assert (added["slug"], added["name"]) == ("head-office", "Head office")
     assert added["token"].startswith("cet_")
     result = run("pbx", "add", "Branch")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0] == "PBX 'Branch' has the name branch in addresses and commands."
-    assert lines[1] == "Its token, shown this once:"
+    assert lines[0] == "Added PBX 'Branch'. Its name in URLs and commands is branch."
+    assert lines[1] == "Ingest token, shown only once:"
     assert lines[2].startswith("cet_")
     assert answer("pbx", "list") == [
         {"slug": "branch", "name": "Branch", "format": "generic"},
@@ -53,14 +53,14 @@ def test_pbxs(run: Run, answer: Callable[..., Any]) -> None:
 
 
 def test_format_of_a_pbx(run: Run, answer: Callable[..., Any]) -> None:
-    """A format is chosen with a new PBX or later; a secret is kept encrypted and not printed."""
+    """The format is set with a new PBX or later; the secret is stored encrypted and not printed."""
     added = answer("pbx", "add", "Edge", "--format", "kamailio")
     assert added["format"] == "kamailio"
     assert run("pbx", "set", "edge", "--format", "yeastar").stdout == (
-        "The reports of Edge are read as: Yeastar P-Series.\n"
+        "Report format of Edge: Yeastar P-Series.\n"
     )
     set_secret = run("pbx", "set", "edge", "--format-secret", "-", input="s3cret\n")
-    assert set_secret.stdout == "The reports of Edge are read as: Yeastar P-Series, signed.\n"
+    assert set_secret.stdout == "Report format of Edge: Yeastar P-Series, signed.\n"
     assert "s3cret" not in pbxs.get_pbx("edge").format_secret
     assert pbxs.find_format_secret(pbxs.get_pbx("edge")) == "s3cret"
     answer("pbx", "set", "edge", "--format", "yeastar")
@@ -73,7 +73,7 @@ def test_format_of_a_pbx(run: Run, answer: Callable[..., Any]) -> None:
 
 
 def test_token_of_the_command_works(app: Flask, answer: Callable[..., Any], redis_url: str) -> None:
-    """What the command prints opens the ingest route."""
+    """The printed token is valid for the ingest route."""
     token = answer("pbx", "add", "Head office")["token"]
     url = f"/ingest/head-office?event=0&ext=1&token={token}"
     assert app.test_client().get(url).status_code == 202
@@ -83,7 +83,7 @@ def test_extensions(run: Run, pbx: Pbx, answer: Callable[..., Any]) -> None:
     """Extensions are added with or without a name, and listed by number."""
     assert answer("extensions", "add", "head-office", "102") == {"number": "102", "name": ""}
     added = run("extensions", "add", "head-office", "0003*210", "--name", "Ștefan")
-    assert added.stdout == "Extension 0003*210 is added.\n"
+    assert added.stdout == "Added extension 0003*210.\n"
     assert answer("extensions", "list", "head-office") == [
         {"number": "102", "name": ""},
         {"number": "0003*210", "name": "Ștefan"},
@@ -96,7 +96,7 @@ def test_extensions(run: Run, pbx: Pbx, answer: Callable[..., Any]) -> None:
 def test_setting_hooks(
     run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]
 ) -> None:
-    """A hook is made, then changed under its Event ID; --add makes another beside it."""
+    """A hook is created, then updated under its Event ID; --add creates another one."""
     configure.extension("101")
     where = ("head-office", "101", "dial-out")
     made = answer("hooks", "set", *where, "--url", "http://A/x")
@@ -141,7 +141,7 @@ def test_setting_hooks(
     assert len(answer("hooks", "list", "head-office")) == 2
     check_failure(
         run("hooks", "set", *where, "--url", "http://d/"),
-        "This event has 2 requests; change the right one in its dialog.",
+        "This event has 2 requests. Edit one of them in its dialog.",
     )
 
 
@@ -149,7 +149,7 @@ def test_setting_hooks(
 def test_every_event_by_name_and_code(
     pbx: Pbx, answer: Callable[..., Any], event: EventType
 ) -> None:
-    """An event is said by its name, however it is spelt, or by its code; * is all extensions."""
+    """An event is given by name, in any spelling, or by code; * stands for all extensions."""
     spellings = (event.slug, event.name, event.slug.replace("-", ""), str(event.value))
     for spelling in spellings:
         made = answer("hooks", "set", "head-office", "*", spelling, "--url", "http://a/")
@@ -160,7 +160,7 @@ def test_every_event_by_name_and_code(
 def test_switching_hooks(
     run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]
 ) -> None:
-    """A hook is disabled, which cancels what waits, and enabled again."""
+    """A hook is disabled, which cancels its pending deliveries, and enabled again."""
     hook = configure.hook("*", EventType.DIAL_IN, "http://a/")
     event_id = hook.event_id
     begin_write()
@@ -168,8 +168,8 @@ def test_switching_hooks(
     db.session.commit()
     assert answer("hooks", "disable", event_id)["active"] is False
     assert [one["state"] for one in answer("deliveries", "list")] == ["cancelled"]
-    assert run("hooks", "enable", event_id).stdout == f"{event_id} is enabled.\n"
-    assert run("hooks", "disable", event_id).stdout == f"{event_id} is disabled.\n"
+    assert run("hooks", "enable", event_id).stdout == f"Enabled {event_id}.\n"
+    assert run("hooks", "disable", event_id).stdout == f"Disabled {event_id}.\n"
     assert answer("hooks", "enable", event_id)["active"] is True
     line = run("hooks", "list").stdout.splitlines()[1]
     assert line.split() == [
@@ -194,15 +194,15 @@ def test_clearing_hooks(
     for_all = configure.hook("*", EventType.DIAL_IN, "http://all/").event_id
     removed = answer("hooks", "clear", "head-office", "101", "dial-in", "4")
     assert {one["url"] for one in removed} == {"http://a/0", "http://a/4"}
-    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "1 request removed.\n"
-    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "0 requests removed.\n"
-    assert run("hooks", "clear", "head-office", "101").stdout == "2 requests removed.\n"
+    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "Removed 1 request.\n"
+    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "Removed 0 requests.\n"
+    assert run("hooks", "clear", "head-office", "101").stdout == "Removed 2 requests.\n"
     assert [one["event_id"] for one in answer("hooks", "list")] == [for_all]
 
 
 def test_deliveries(run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]) -> None:
-    """Deliveries are listed newest first, in one state if asked, with all that programs need."""
-    assert run("deliveries", "list").stdout == "There are none.\n"
+    """Deliveries are listed newest first, filtered by state, with all fields in JSON."""
+    assert run("deliveries", "list").stdout == "No results.\n"
     hook = configure.hook("*", EventType.DIAL_IN, "http://a/", Method.POST)
     event_id = hook.event_id
     begin_write()
@@ -241,22 +241,22 @@ def test_deliveries(run: Run, pbx: Pbx, configure: Configure, answer: Callable[.
 
 
 def test_users(run: Run, app: Flask, answer: Callable[..., Any]) -> None:
-    """Users are added with a password that is asked for twice, given, or in the environment."""
+    """The password of a new user is prompted for twice, given, or in the environment."""
     asked = run("users", "add", "Ana", "--role", "admin", input="a good password\n" * 2)
     assert asked.exit_code == 0
-    assert asked.stdout.endswith("ana may sign in as admin.\n")
+    assert asked.stdout.endswith("Added user ana (admin).\n")
     assert "a good password" not in asked.output
     given = answer("users", "add", "bob", "--password", "b good password")
     assert given == {"username": "bob", "role": "viewer"}
     env = {"CALLEVENTS_USER_PASSWORD": "c good password"}
     assert answer("users", "add", "eve", env=env)["username"] == "eve"
     for name, password in (("ana", "a"), ("bob", "b"), ("eve", "c")):
-        user = users.sign_in(users.try_password(name, f"{password} good password", "x"))
+        user = users.sign_in(users.verify_password(name, f"{password} good password", "x"))
         assert (user.username, user.is_admin) == (name, name == "ana")
 
 
 def test_passwords_that_differ(run: Run, app: Flask) -> None:
-    """Two different answers add nobody."""
+    """Two different passwords add no user."""
     result = run("users", "add", "ana", input="first password\nsecond password\n")
     assert result.exit_code == 1
     assert "do not match" in result.output
@@ -278,13 +278,13 @@ def test_passwords_that_differ(run: Run, app: Flask) -> None:
         ("hooks set nobody * hangup --url http://a/", "There is no PBX 'nobody'."),
         (
             "hooks set head-office * ring --url http://a/",
-            "There is no event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
+            "Unknown event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
             "answer-out.",
         ),
         (
             f"hooks set head-office * hangup --url ftp://a/ --note {'x' * 501}",
             "url: The URL must begin with http:// or https://.\n"
-            "note: The note may have at most 500 characters; this one has 501.",
+            "note: Must be at most 500 characters (got 501).",
         ),
         ("hooks list nobody", "There is no PBX 'nobody'."),
         ("hooks enable nobody", "There is no request with the Event ID 'nobody'."),
@@ -293,16 +293,14 @@ def test_passwords_that_differ(run: Run, app: Flask) -> None:
         ("hooks clear head-office 999", "Head office has no extension '999'."),
         (
             "hooks clear head-office * ring",
-            "There is no event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
+            "Unknown event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
             "answer-out.",
         ),
-        ("users add bob --password short", "password: A password has 8 to 200 characters."),
+        ("users add bob --password short", "password: Must be 8 to 200 characters."),
     ],
 )
-def test_errors_are_sentences(
-    run: Run, configure: Configure, arguments: str, sentence: str
-) -> None:
-    """What cannot be done ends with a sentence on stderr and a code that is not zero."""
+def test_errors_are_messages(run: Run, configure: Configure, arguments: str, sentence: str) -> None:
+    """An error is a message on stderr with a non-zero exit code."""
     configure.extension("101")
     run("pbx", "add", "Branch")
     for more in ((), ("--json",)):
@@ -323,14 +321,14 @@ def test_errors_are_sentences(
     ],
 )
 def test_wrong_usage(run: Run, pbx: Pbx, arguments: str) -> None:
-    """What is no command or no option is refused by its usage."""
+    """Unknown commands and options print the usage."""
     result = run(*arguments.split(" "))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Usage: " in result.stderr
 
 
 def test_database_that_is_not_set_up(run: Run, pbx: Pbx) -> None:
-    """A given database without this version's tables is not touched, and the command is told."""
+    """A configured database without this version's tables is not changed; the message says so."""
     db.session.rollback()
     with missing_table(db.engine, "alembic_version"):
         result = run("pbx", "list")
@@ -339,7 +337,7 @@ def test_database_that_is_not_set_up(run: Run, pbx: Pbx) -> None:
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Flask]:
-    """An application on an own SQLite that was never used."""
+    """An application on a new SQLite file in its data folder."""
     app = create_app(Settings(data_dir=tmp_path))
     yield app
     with app.app_context():
@@ -348,7 +346,7 @@ def alone(tmp_path: Path) -> Iterator[Flask]:
 
 
 def test_own_database_is_set_up_by_the_first_command(alone: Flask) -> None:
-    """Our own SQLite needs no preparation: the first command makes its tables."""
+    """The first command creates the tables of SQLite in the data folder."""
     result = alone.test_cli_runner().invoke(args=["pbx", "list", "--json"])
     assert (result.exit_code, result.stdout) == (0, "[]\n")
     with alone.app_context():
@@ -356,7 +354,7 @@ def test_own_database_is_set_up_by_the_first_command(alone: Flask) -> None:
 
 
 def test_database_that_does_not_answer(tmp_path: Path) -> None:
-    """Host and database are named, passwords are not."""
+    """The message names host and database, not the password."""
     port = find_free_port()
     url = f"postgresql://robot:geheim@127.0.0.1:{port}/calls"
     app = create_app(Settings(data_dir=tmp_path, database_url=url))
@@ -369,7 +367,7 @@ def test_database_that_does_not_answer(tmp_path: Path) -> None:
 
 
 def test_database_that_fails_during_the_command(run: Run, pbx: Pbx) -> None:
-    """Losing the database in the middle is a sentence as well."""
+    """A database failure during the command is a message too."""
     db.session.rollback()
     if db.engine.dialect.name == "sqlite":
         with missing_table(db.engine, "pbx"):
@@ -378,5 +376,5 @@ def test_database_that_fails_during_the_command(run: Run, pbx: Pbx) -> None:
         with lost_connection(db.engine, "SELECT pbx."):
             result = run("pbx", "list")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: The database does not answer: ")
+    assert result.stderr.startswith("Error: The database is unavailable: ")
     assert "Traceback" not in result.stderr

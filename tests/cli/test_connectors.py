@@ -1,4 +1,4 @@
-"""`flask pbx connector`: set, changed, shown without its secret, removed."""
+"""`flask pbx connector`: set, show without the secret, remove."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ SET = ("pbx", "connector", "set", "head-office")
 def test_a_connector_is_set_changed_and_removed(
     pbx: Pbx, run: Run, answer: Callable[..., Any]
 ) -> None:
-    """What is not given stays as it is; the secret is never printed."""
+    """Omitted options keep their value; the secret is never printed."""
     wanted = ("--kind", "asterisk", "--host", "10.0.0.5", "--user", "callevents", "--tls")
     made = answer(*SET, *wanted, "--secret", "-", input="geheim\n")
     assert (made["kind"], made["port"], made["uses_tls"]) == ("asterisk", 5038, True)
@@ -27,17 +27,17 @@ def test_a_connector_is_set_changed_and_removed(
 
 
 def test_another_kind_has_another_port(pbx: Pbx, answer: Callable[..., Any]) -> None:
-    """The port of one maker makes no sense for the other."""
+    """A new kind gets its default port."""
     answer(*SET, "--kind", "asterisk", "--host", "pbx", "--user", "u", "--secret", "s")
     changed = answer(*SET, "--kind", "freeswitch", "--secret", "ClueCon")
     assert (changed["kind"], changed["port"], changed["host"]) == ("freeswitch", 8021, "pbx")
 
 
 def test_what_is_missing_is_named(pbx: Pbx, run: Run) -> None:
-    """A first connector needs a kind, and each wrong field has its sentence."""
+    """A new connector requires a kind, and each invalid field has a message."""
     result = run(*SET, "--host", "pbx")
     assert result.exit_code == 2
-    assert "Say whose stream it is" in result.stderr
+    assert "Missing option --kind (asterisk or freeswitch)." in result.stderr
     result = run(*SET, "--kind", "freeswitch", "--port", "0")
     assert result.exit_code == 1
     assert [line.partition(":")[0] for line in result.stderr.splitlines()] == [

@@ -1,4 +1,4 @@
-"""The commands about deliveries: which they find, what they change, and what they refuse."""
+"""`flask deliveries`: list, show, resend, recover, cancel, and their errors."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -27,7 +27,7 @@ def states(*ids: str) -> list[DeliveryState]:
 
 
 def test_filters(answer: Response, deliveries: dict[str, str]) -> None:
-    """The options say the same as the filters of the page; as many as wanted, newest first."""
+    """The options filter as the page does; results are limited and newest first."""
     names = {delivery_id: name for name, delivery_id in deliveries.items()}
     hook = answer("deliveries", "list", "--failed")[0]["event_id"]
     for options, expected in {
@@ -52,7 +52,7 @@ def test_filters(answer: Response, deliveries: dict[str, str]) -> None:
 
 
 def test_show(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
-    """A delivery is shown with its attempts: request and answer for programs, a line for people."""
+    """A delivery is shown with its attempts: one line each, request and response in JSON."""
     delivery_id = deliveries["failed"]
     begin_write()
     attempt = {"started_at": utc_now(), "duration_ms": 38, "status_code": 500, "error": "No."}
@@ -76,7 +76,7 @@ def test_show(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
 def test_secrets_of_urls_are_masked(
     run: Run, answer: Response, deliveries: dict[str, str], configure: Configure, pbx: Pbx
 ) -> None:
-    """A delivery's URL is printed without values that look secret; the request's own is whole."""
+    """The URL of a delivery is printed with secrets masked; the URL of the hook is complete."""
     hook = configure.hook("*", EventType.ANSWER_IN, "https://a/?key=open-sesame&x=1")
     url = hook.url
     delivery_id = report(pbx, "107", "c-7", EventType.ANSWER_IN)
@@ -87,16 +87,16 @@ def test_secrets_of_urls_are_masked(
 
 
 def test_resend(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
-    """Some are sent again by their ids, or all that options describe; --dry-run only counts."""
+    """Deliveries are resent by ID or by filter; --dry-run only counts."""
     failed, cancelled = deliveries["failed"], deliveries["cancelled"]
     counted = answer("deliveries", "resend", "--failed", "--dry-run")
     assert counted == {"changed": 1, "left_out": {}, "dry_run": True}
     assert states(failed) == [DeliveryState.FAILED]
-    assert run("deliveries", "resend", "--failed").stdout == "1 delivery is sent again.\n"
+    assert run("deliveries", "resend", "--failed").stdout == "Resent 1 delivery.\n"
     assert states(failed) == [DeliveryState.PENDING]
     by_id = run("deliveries", "resend", cancelled.upper(), deliveries["sending"], "--dry-run")
     assert by_id.stdout == (
-        "1 delivery would be sent again.\n1 left out: it is being sent at this moment.\n"
+        "Would resend 1 delivery.\nSkipped 1: it is being sent at this moment.\n"
     )
     assert states(cancelled) == [DeliveryState.CANCELLED]
     assert answer("deliveries", "resend", cancelled)["changed"] == 1
@@ -104,14 +104,14 @@ def test_resend(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
 
 
 def test_recover(run: Run, answer: Response, deliveries: dict[str, str], pbx: Pbx) -> None:
-    """What has failed for one request since a time is sent again, and nothing else."""
+    """Only the failed deliveries of one request since a time are resent."""
     report(pbx, "110", "c-8", state=DeliveryState.FAILED)
     hook = answer("deliveries", "list", "--event", "hangup")[0]["event_id"]
     since = (utc_now() + timedelta(minutes=1)).isoformat()
     none = answer("deliveries", "recover", "--hook", hook, "--since", since)
     assert none["changed"] == 0
     counted = run("deliveries", "recover", "--hook", hook, "--since", "2h", "--dry-run")
-    assert counted.stdout == "1 delivery would be sent again.\n"
+    assert counted.stdout == "Would resend 1 delivery.\n"
     assert answer("deliveries", "recover", "--hook", hook, "--since", "2h")["changed"] == 1
     assert states(deliveries["failed"]) == [DeliveryState.PENDING]
     assert len(answer("deliveries", "list", "--failed")) == 1
@@ -120,15 +120,13 @@ def test_recover(run: Run, answer: Response, deliveries: dict[str, str], pbx: Pb
     hooks.set_active(queries.get_hook(hook), active=False)
     db.session.commit()
     left = run("deliveries", "recover", "--hook", hook, "--since", "2h")
-    assert left.stdout == ("0 deliveries are sent again.\n1 left out: the request is disabled.\n")
+    assert left.stdout == "Resent 0 deliveries.\nSkipped 1: the request is disabled.\n"
 
 
 def test_cancel(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
-    """Those that wait are cancelled; one that does not is left out."""
+    """Pending deliveries are cancelled; others are skipped."""
     left = run("deliveries", "cancel", deliveries["waiting"], deliveries["failed"], "--dry-run")
-    assert left.stdout == (
-        "1 delivery would be cancelled.\n1 left out: it does not wait any more.\n"
-    )
+    assert left.stdout == ("Would cancel 1 delivery.\nSkipped 1: it does not wait any more.\n")
     assert answer("deliveries", "cancel", "--pbx", "head-office")["changed"] == 3
     waited = (deliveries[name] for name in ("waiting", "retrying", "sending"))
     assert set(states(*waited)) == {DeliveryState.CANCELLED}
@@ -136,22 +134,22 @@ def test_cancel(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
 
 #: Arguments, and what is said of them.
 REFUSED = {
-    "resend": "Say which, by their IDs or by options as --failed --since 2h.",
-    "cancel": "Say which, by their IDs or by options as --failed --since 2h.",
-    "resend x --failed": "Say which either by their IDs or by options, not by both.",
-    "resend x": "'x' is no id of a delivery.",
-    "resend --failed --state cancelled": "--failed and --state say different things.",
+    "resend": "Pass delivery IDs or a filter, for example --failed --since 2h.",
+    "cancel": "Pass delivery IDs or a filter, for example --failed --since 2h.",
+    "resend x --failed": "Pass either delivery IDs or a filter, not both.",
+    "resend x": "Invalid delivery ID 'x'.",
+    "resend --failed --state cancelled": "--failed and --state contradict each other.",
     "cancel --failed": "state: Those that are failed do not wait any more.",
-    "list --since soon": "'soon' is no age such as 30d, 12h or 90m.",
+    "list --since soon": "Invalid duration 'soon' (use 30d, 12h or 90m).",
     "list --origin crm": "origin: 'crm' is no origin. Write it like https://crm.example.com.",
     "list --pbx nobody": "There is no PBX 'nobody'.",
-    "list --call \x01": "--call must not have control characters.",
+    "list --call \x01": "--call must not contain control characters.",
     "recover --hook nobody --since 2h": "There is no request with the Event ID 'nobody'.",
 }
 
 
 def test_refusals(run: Run, pbx: Pbx) -> None:
-    """What is not clear or does not exist is refused with a sentence, and nothing is changed."""
+    """Ambiguous or unknown selections are errors and change nothing."""
     for arguments, sentence in REFUSED.items():
         result = run("deliveries", *arguments.split())
         assert result.exit_code in (1, 2)
@@ -159,7 +157,7 @@ def test_refusals(run: Run, pbx: Pbx) -> None:
 
 
 def test_many_batches(answer: Response, pbx: Pbx, configure: Configure) -> None:
-    """More than one batch is done to its end."""
+    """All batches are processed."""
     configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/")
     report(pbx, "1", "c")
     begin_write()

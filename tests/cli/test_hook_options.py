@@ -1,4 +1,4 @@
-"""The options of a request by command: options, secrets that are not typed, keys."""
+"""Hook options by command: options, secrets from standard input, encryption keys."""
 
 import json
 from collections.abc import Callable
@@ -29,13 +29,13 @@ def stored(event_id: str) -> Hook:
 
 
 def test_policy_is_set_and_listed_without_secrets(run: Run, answer: Response, pbx: Pbx) -> None:
-    """Every option is stored; what is listed names headers and authentication, no secret."""
+    """Every option is stored; the list shows header names and authentication, but no secret."""
     made = answer(
         *SET,
         *("--give-up-after", "5m", "--no-order", "--body", "json", "--parameters", "voipnow"),
         *("--header", "X-Key: abc:d", "--header", "X-Call:{CallID}", "--basic", "ana:pa:ss"),
     )
-    told = {
+    expected = {
         "give_up_after": "5m",
         "in_order": False,
         "body": "json",
@@ -44,9 +44,9 @@ def test_policy_is_set_and_listed_without_secrets(run: Run, answer: Response, pb
         "auth": "basic",
         "signed": False,
     }
-    assert {name: made[name] for name in told} == told
+    assert {name: made[name] for name in expected} == expected
     [listed] = answer("hooks", "list")
-    assert {name: listed[name] for name in told} == told
+    assert {name: listed[name] for name in expected} == expected
     assert not any(secret in json.dumps([made, listed]) for secret in ("abc", "ana", "pa:ss"))
     template = read_template(stored(made["event_id"]), cipher.bound)
     assert template.custom_headers == [("X-Key", "abc:d"), ("X-Call", "{CallID}")]
@@ -57,7 +57,7 @@ def test_policy_is_set_and_listed_without_secrets(run: Run, answer: Response, pb
 
 
 def test_secrets_come_from_standard_input(answer: Response, pbx: Pbx) -> None:
-    """A dash takes the next line of what is piped in, so that no secret is in a history."""
+    """A dash reads the next line of standard input, which keeps secrets out of the history."""
     made = answer(*SET, "--header", "X-Key: -", "--bearer", "-", input="first\r\nsecond\n")
     template = read_template(stored(made["event_id"]), cipher.bound)
     assert (template.custom_headers, template.secret) == ([("X-Key", "first")], "second")
@@ -67,10 +67,10 @@ def test_secrets_come_from_standard_input(answer: Response, pbx: Pbx) -> None:
 
 
 def test_signing(run: Run, answer: Response, pbx: Pbx) -> None:
-    """A secret is printed when it is made, kept when set again, rotated, and removed."""
+    """A new secret is printed once, kept by another --sign, rotated, and removed."""
     result = run(*SET, "--sign")
     event_id, sentence, secret = result.stdout.splitlines()
-    assert sentence == "Its signing secret, shown this once:"
+    assert sentence == "Signing secret, shown only once:"
     assert secret.startswith("whsec_")
     token = stored(event_id).signing_secret
     assert cipher.bound.decrypt(token) == secret
@@ -91,14 +91,14 @@ def test_signing(run: Run, answer: Response, pbx: Pbx) -> None:
     [
         (
             ("--header", "Host: x", "--bearer", "a b"),
-            "header 1: The header Host cannot be set here: it follows from the URL.\n"
-            "token: The token may have printable ASCII characters only, and no spaces.",
+            "header 1: The header Host cannot be set here: it is derived from the URL.\n"
+            "token: The token must be printable ASCII characters without spaces.",
         ),
         (("--basic", "ana"), "password: Enter the password."),
     ],
 )
 def test_wrong_values(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: str) -> None:
-    """The rules' sentences are printed."""
+    """The messages of invalid values are printed."""
     check_failure(run(*SET, *options), sentence)
 
 
@@ -110,7 +110,7 @@ def test_wrong_values(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: st
     ],
 )
 def test_wrong_options(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: str) -> None:
-    """Options that cannot be understood are told without what may be a secret."""
+    """The messages of malformed options never contain a possible secret."""
     result = run(*SET, *options)
     assert result.exit_code == 2
     assert sentence in result.stderr
@@ -118,18 +118,18 @@ def test_wrong_options(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: s
 
 
 def test_keys_are_made(run: Run) -> None:
-    """A key is printed that the setting takes."""
+    """The printed key is valid."""
     assert is_key(run("secrets", "make-key").stdout.strip())
 
 
 def test_rotating_the_key_in_the_data_folder(
     run: Run, answer: Response, pbx: Pbx, settings: Settings
 ) -> None:
-    """A new key is made, all is encrypted with it, and the key before is kept beside it."""
+    """All secrets are re-encrypted with a new key, and the previous key is kept."""
     event_id = answer(*SET, "--bearer", "token", "--sign")["event_id"]
     before = stored(event_id).auth_secret
     [old] = settings.read_encryption_keys()
-    assert run("secrets", "rotate").stdout == "The secrets of 1 request are encrypted anew.\n"
+    assert run("secrets", "rotate").stdout == "Re-encrypted the secrets of 1 request.\n"
     new, kept = settings.read_encryption_keys()
     assert (kept, stored(event_id).auth_secret != before) == (old, True)
     only_new = Cipher(lambda: [new])
@@ -138,16 +138,16 @@ def test_rotating_the_key_in_the_data_folder(
     assert settings.read_encryption_keys()[1:] == (new,)
 
 
-def test_rotating_tells_what_it_cannot(
+def test_rotating_names_unreadable_secrets(
     app: Flask, run: Run, answer: Response, pbx: Pbx, settings: Settings
 ) -> None:
-    """Secrets of a lost key are told, all others renewed, and no key is dropped."""
+    """Unreadable secrets are named, all others re-encrypted, and no key is dropped."""
     lost = answer(*SET, "--bearer", "one")["event_id"]
     answer(*SET, "--bearer", "two", "--add")
     begin_write()
     queries.get_hook(lost).auth_secret = Cipher(lambda: [make_key()]).encrypt("x")
     db.session.commit()
     assert answer("secrets", "rotate") == {"renewed": 1, "unreadable": [lost]}
-    sentence = f"No key decrypts those of: {lost}. Enter them again."
+    sentence = f"Could not decrypt the secrets of: {lost}. Enter them again."
     assert sentence in run("secrets", "rotate").stdout
     assert len(settings.read_encryption_keys()) == 3

@@ -1,4 +1,4 @@
-"""The command that resumes suspended requests."""
+"""`flask hooks resume`."""
 
 import json
 
@@ -39,8 +39,8 @@ def count() -> int:
 
 
 def test_resume(app: Flask, hooks: list[Hook]) -> None:
-    """Those that are named are resumed, or all."""
-    assert resume(app, hooks[0].event_id, hooks[2].event_id).stdout == "1 request resumed.\n"
+    """The named requests are resumed, or all."""
+    assert resume(app, hooks[0].event_id, hooks[2].event_id).stdout == "Resumed 1 request.\n"
     assert count() == 1
     [resumed] = json.loads(resume(app, "--all", "--json").stdout)
     assert (resumed["event_id"], resumed["suspended"]) == (hooks[1].event_id, False)
@@ -48,7 +48,7 @@ def test_resume(app: Flask, hooks: list[Hook]) -> None:
 
 
 def test_refusals(app: Flask, hooks: list[Hook]) -> None:
-    """Nothing is resumed where it is not said which, or an Event ID is unknown."""
+    """Without a selection, or with an unknown Event ID, nothing is resumed."""
     for arguments in ((), (hooks[0].event_id, "--all"), (hooks[0].event_id, "unknown")):
         assert resume(app, *arguments).exit_code != 0
         assert count() == 2

@@ -1,4 +1,4 @@
-"""The command that says how deliveries fare."""
+"""`flask status`."""
 
 import json
 import threading
@@ -25,7 +25,7 @@ def status(app: Flask, *arguments: str) -> Result:
 
 
 def test_status(app: Flask, add_events: AddEvents) -> None:
-    """It says what the overview shows, for people and for programs."""
+    """The command prints the figures of the overview as text and as JSON."""
     now = utc_now()
     begin_write()
     db.session.get_one(Hook, add_events.hook.id).failing_since = now
@@ -48,7 +48,7 @@ def test_status(app: Flask, add_events: AddEvents) -> None:
 
 
 def test_status_of_nothing(app: Flask) -> None:
-    """An empty installation has figures too."""
+    """An empty installation has figures of zero."""
     text = status(app).stdout
     assert "success share           none\n" in text
     assert "workers                 none\n" in text

@@ -1,4 +1,4 @@
-"""Settings: read from the environment, checked at the start, told in sentences."""
+"""Settings: read from the environment and validated at start, with readable errors."""
 
 import os
 import stat
@@ -18,14 +18,14 @@ from tests.support.log_capture import capture_log
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away the settings of whoever runs the tests."""
+    """Remove the settings in the environment of the test run."""
     for name in list(os.environ):
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
 
 
 def error_of(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
-    """Return what is said of wrong settings."""
+    """Return the error message for these settings."""
     for name, value in environment.items():
         monkeypatch.setenv(PREFIX + name, value)
     with pytest.raises(SettingsError) as caught:
@@ -46,7 +46,7 @@ def test_defaults() -> None:
 
 
 def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each setting is its name behind CALLEVENTS_; empty ones count as not given."""
+    """Each setting is CALLEVENTS_ and its name; an empty variable counts as not set."""
     monkeypatch.setenv("CALLEVENTS_PORT", "81")
     monkeypatch.setenv("CALLEVENTS_HOST", "")
     monkeypatch.setenv("CALLEVENTS_ALLOWED_NETWORKS", "10.0.0.0/8, ::1/128,,127.0.0.1")
@@ -76,13 +76,13 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ALLOWED_NETWORKS", "10.0.0.0/8,intranet", "'intranet' is not a network such as"),
     ],
 )
-def test_wrong_settings_are_told(
+def test_invalid_settings_are_reported(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
 ) -> None:
-    """The sentence names the setting, the rule and the value."""
-    told = error_of(monkeypatch, **{name: value})
-    assert told.startswith(f"The setting CALLEVENTS_{name} is wrong: {sentence}")
-    assert told.endswith(f"It has the value {value!r}.")
+    """The message names the setting, the rule and the value."""
+    message = error_of(monkeypatch, **{name: value})
+    assert message.startswith(f"Invalid setting CALLEVENTS_{name}: {sentence}")
+    assert message.endswith(f" (got {value!r}).")
 
 
 @pytest.mark.parametrize(
@@ -101,20 +101,20 @@ def test_wrong_settings_are_told(
         ("PROXY_URL", "http://:secret@host/x", "must be a URL such as http://proxy.example:3128"),
     ],
 )
-def test_secrets_are_not_told(
+def test_secrets_are_not_printed(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
 ) -> None:
-    """What may hold a password is named without its value."""
-    told = error_of(monkeypatch, **{name: value})
-    assert told == f"The setting CALLEVENTS_{name} is wrong: {sentence}."
+    """A setting that can contain a password is named without its value."""
+    message = error_of(monkeypatch, **{name: value})
+    assert message == f"Invalid setting CALLEVENTS_{name}: {sentence}."
 
 
-def test_all_wrong_settings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line for each wrong setting."""
-    told = error_of(monkeypatch, PORT="0", WORKERS="x", LOG_LEVEL="LOUD")
-    assert [line.split(" is wrong")[0] for line in told.splitlines()] == [
-        *("The setting CALLEVENTS_PORT", "The setting CALLEVENTS_WORKERS"),
-        "The setting CALLEVENTS_LOG_LEVEL",
+def test_all_invalid_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has one line for each invalid setting."""
+    message = error_of(monkeypatch, PORT="0", WORKERS="x", LOG_LEVEL="LOUD")
+    assert [line.split(":")[0] for line in message.splitlines()] == [
+        *("Invalid setting CALLEVENTS_PORT", "Invalid setting CALLEVENTS_WORKERS"),
+        "Invalid setting CALLEVENTS_LOG_LEVEL",
     ]
 
 
@@ -128,7 +128,7 @@ def test_all_wrong_settings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_database_urls(given: str, used: str) -> None:
-    """Whatever the spelling, the driver that is installed is used."""
+    """Every spelling of the scheme uses the installed driver."""
     settings = Settings(database_url=given)
     assert settings.sqlalchemy_url == used
     assert settings.uses_sqlite == given.startswith("sqlite")
@@ -141,7 +141,7 @@ def test_given_redis_is_used() -> None:
 
 
 def test_deep_folders_have_their_socket_elsewhere(tmp_path: Path) -> None:
-    """A path that is too long for a socket is replaced by a short one of its own."""
+    """If the path is too long for a socket, a short path in /tmp is used."""
     deep, deeper = (Settings(data_dir=tmp_path / ("d" * length)) for length in (100, 101))
     for settings in (deep, deeper):
         assert settings.valkey_socket.is_relative_to(tempfile.gettempdir())
@@ -151,7 +151,7 @@ def test_deep_folders_have_their_socket_elsewhere(tmp_path: Path) -> None:
 
 
 def test_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
-    """A key that is not given is made once, kept, and readable by its owner only."""
+    """A key that is not set is generated once, stored, and readable by its owner only."""
     settings = Settings(data_dir=tmp_path / "deep" / "data")
     key = settings.read_secret_key()
     assert len(key) >= 64
@@ -184,14 +184,14 @@ def test_secret_key_made_by_many_at_once_is_one(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_described() -> None:
-    """No setting is without a sentence for the documentation."""
+    """Every setting has a description."""
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert field.description.endswith("."), name
 
 
 def test_forwarded_addresses_are_believed_of_known_proxies_only(tmp_path: Path) -> None:
-    """X-Forwarded-For counts if the setting says how many proxies there are, else not."""
+    """X-Forwarded-For is used only if the setting gives the number of proxies."""
     for proxies, address in ((0, "127.0.0.1"), (1, "203.0.113.7")):
         app = create_app(Settings(data_dir=tmp_path, trusted_proxies=proxies, log_format="json"))
         with capture_log() as logged:
@@ -202,18 +202,18 @@ def test_forwarded_addresses_are_believed_of_known_proxies_only(tmp_path: Path) 
 
 
 def test_ca_bundle_must_be_certificates(tmp_path: Path) -> None:
-    """A file that is missing, or has no certificates, stops the start and not each delivery."""
+    """A file that is missing or has no certificates stops the start."""
     text = tmp_path / "notes.txt"
     text.write_text("no certificates")
     for path in (tmp_path / "missing.pem", text):
-        with pytest.raises(SettingsError, match="CA_BUNDLE is wrong: is no file of certificates"):
+        with pytest.raises(SettingsError, match="CA_BUNDLE: must be a PEM file with certificates"):
             load_settings(data_dir=tmp_path, ca_bundle=path)
 
 
 def test_renamed_settings(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An old name works, with a warning that gives the new one, which wins where both are set."""
+    """An old name works with a warning; the new name wins if both are set."""
     monkeypatch.setenv("CALLEVENTS_BREAKER_FIRST_PAUSE_SECONDS", "7")
     assert load_settings().breaker_open_seconds == 7
     assert "CALLEVENTS_BREAKER_OPEN_SECONDS" in caplog.text

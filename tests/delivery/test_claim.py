@@ -146,7 +146,7 @@ def test_changed_hook_is_sent_as_it_is_now(hook: Hook, report_events: ReportEven
     """A delivery that waited while its hook was changed goes the new way."""
     report_events()
     begin_write()
-    hooks.update_hook(hook, method=Method.GET, url="http://127.0.0.1:9/new", active=True, note="")
+    hooks.update_hook(hook, hooks.HookData(url="http://127.0.0.1:9/new"))
     db.session.commit()
     [loaded] = load(claim())
     assert loaded.request.method is Method.GET

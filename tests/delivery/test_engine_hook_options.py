@@ -31,9 +31,9 @@ def create(pbx: Pbx, url: str, options: HookOptions = SECRETIVE) -> tuple[Hook, 
     """Create a signed hook; return it and its secret."""
     begin_write()
     hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, options=options
+        pbx, None, EventType.DIAL_IN, hooks.HookData(method=Method.POST, url=url, options=options)
     )
-    secret = signing_secret.renew_secret(hook)
+    secret = signing_secret.rotate_secret(hook)
     db.session.commit()
     return hook, secret
 
@@ -87,7 +87,7 @@ def test_both_secrets_verify_after_a_rotation(
     """For a day the secret before verifies as well; a removed one signs nothing."""
     hook, old = create(pbx, receiver.url)
     begin_write()
-    new = signing_secret.renew_secret(hook)
+    new = signing_secret.rotate_secret(hook)
     db.session.commit()
     report_events()
     engine.start()

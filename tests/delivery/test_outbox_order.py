@@ -233,9 +233,7 @@ def end_suspended(hook: Hook, claimed: dict[str, int]) -> None:
 
 def end_moved(hook: Hook, claimed: dict[str, int]) -> None:
     begin_write()
-    hooks.update_hook(
-        hook, method=hook.method, url="http://elsewhere.example/", active=True, note=""
-    )
+    hooks.update_hook(hook, hooks.HookData(method=hook.method, url="http://elsewhere.example/"))
     db.session.commit()
 
 

@@ -161,9 +161,7 @@ def test_suspending_and_clearing(
         def change(hook_id: int = hook_id) -> None:
             begin_write()
             if hook := db.session.get(Hook, hook_id, with_for_update=True):
-                hooks.update_hook(
-                    hook, method=hook.method, url="http://b.example/", active=True, note=""
-                )
+                hooks.update_hook(hook, hooks.HookData(method=hook.method, url="http://b.example/"))
             db.session.commit()
 
         def clear(hook_id: int = hook_id) -> None:
@@ -220,7 +218,7 @@ class Storm:
             begin_write()
             hook = db.session.get_one(Hook, random.choice(self.hook_ids))
             url = f"{self.url}/{random.choice('ab')}"
-            hooks.update_hook(hook, method=hook.method, url=url, active=True, note="")
+            hooks.update_hook(hook, hooks.HookData(method=hook.method, url=url))
             db.session.commit()
 
 

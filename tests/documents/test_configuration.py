@@ -1,4 +1,4 @@
-"""docs/configuration.md tells of every setting, with the default that it has."""
+"""docs/configuration.md documents every setting with its default."""
 
 import re
 from pathlib import Path
@@ -15,14 +15,14 @@ ROWS = {name: rest for name, *rest in ROW.findall(DOCUMENT.read_text())}
 
 
 def test_each_row_is_a_setting() -> None:
-    """No row tells of a setting that does not exist, or no longer, and none is missing."""
+    """The table has exactly the settings that exist, in the same order."""
     names = [PREFIX + field.upper() for field in Settings.model_fields]
     assert list(ROWS) == names, "the rows have the order of the settings"
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
 def test_default_and_unit(field: str) -> None:
-    """The row has the default that the program has, and the unit that the name says."""
+    """The row has the default of the code, and the unit of the name."""
     default, unit, meaning = ROWS[PREFIX + field.upper()]
     value = Settings.model_fields[field].default
     parts = value if isinstance(value, tuple) else () if value is None else (value,)

@@ -119,11 +119,11 @@ def secret(pbx: Pbx, receiver: Receiver) -> str:
         pbx,
         None,
         EventType.DIAL_IN,
-        method=Method.POST,
-        url=receiver.url,
-        policy=HookOptions(body_format=BodyFormat.JSON),
+        hooks.HookData(
+            method=Method.POST, url=receiver.url, options=HookOptions(body_format=BodyFormat.JSON)
+        ),
     )
-    secret = signing_secret.renew_secret(hook)
+    secret = signing_secret.rotate_secret(hook)
     db.session.commit()
     return secret
 
@@ -178,7 +178,7 @@ def test_both_secrets_verify_during_rotation(
     """While a secret is renewed, receivers with the old and with the new one accept."""
     begin_write()
     [hook] = queries.list_all_hooks()
-    new = signing_secret.renew_secret(hook)
+    new = signing_secret.rotate_secret(hook)
     db.session.commit()
     engine.start()
     arrival = deliver(pbx, receiver, engine)

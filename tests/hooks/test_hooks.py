@@ -1,4 +1,4 @@
-"""Hooks: create, change, switch, clear; and what becomes of what waits for them."""
+"""Hooks: create, update, enable, disable, clear, and the effect on pending deliveries."""
 
 import pytest
 from sqlalchemy import select
@@ -43,15 +43,13 @@ def deliveries() -> list[Delivery]:
 
 
 def test_new_hook(pbx: Pbx, extension: Extension) -> None:
-    """A hook is active unless said otherwise, has an Event ID of 30 letters and digits."""
+    """A hook is active by default and has an Event ID of 30 letters and digits."""
     begin_write()
     hook = hooks.create_hook(
         pbx,
         extension,
         HANGUP,
-        method=Method.POST,
-        url=" HTTP://Crm.Example.com/x ",
-        note=" a\r\nb ",
+        hooks.HookData(method=Method.POST, url=" HTTP://Crm.Example.com/x ", note=" a\r\nb "),
     )
     db.session.commit()
     assert (hook.pbx_id, hook.extension_id, hook.event_type) == (pbx.id, extension.id, HANGUP)
@@ -64,7 +62,7 @@ def test_new_hook(pbx: Pbx, extension: Extension) -> None:
 
 
 def test_event_ids_differ(configure: Configure) -> None:
-    """No two hooks have one Event ID."""
+    """Each hook has its own Event ID."""
     found = {configure.hook("*", DIAL_IN, "http://a/").event_id for _ in range(5)}
     assert len(found) == 5
 
@@ -78,29 +76,31 @@ def test_event_ids_differ(configure: Configure) -> None:
             "x" * 501,
             {
                 "url": ["The URL must begin with http:// or https://."],
-                "note": ["The note may have at most 500 characters; this one has 501."],
+                "note": ["Must be at most 500 characters (got 501)."],
             },
         ),
-        ("http://a/", "a\x00b", {"note": ["The note must not have control characters."]}),
-        ("http://a/", "a\rb", {"note": ["The note must not have control characters."]}),
+        ("http://a/", "a\x00b", {"note": ["Must not contain control characters."]}),
+        ("http://a/", "a\rb", {"note": ["Must not contain control characters."]}),
     ],
 )
-def test_wrong_values_are_all_told(
+def test_all_invalid_values_are_reported(
     pbx: Pbx, url: str, note: str, errors: dict[str, list[str]]
 ) -> None:
-    """All that is wrong is told at once, and nothing is made or changed."""
+    """One error names all invalid values, and nothing is created or changed."""
     begin_write()
     with pytest.raises(InvalidError) as caught:
-        hooks.create_hook(pbx, None, DIAL_IN, method=Method.GET, url=url, note=note)
+        hooks.create_hook(pbx, None, DIAL_IN, hooks.HookData(url=url, note=note))
     assert caught.value.errors == errors
-    good = hooks.create_hook(pbx, None, DIAL_IN, method=Method.GET, url="http://good/")
+    good = hooks.create_hook(pbx, None, DIAL_IN, hooks.HookData(url="http://good/"))
     with pytest.raises(InvalidError):
-        hooks.update_hook(good, method=Method.POST, url=url, active=False, note=note)
+        hooks.update_hook(
+            good, hooks.HookData(method=Method.POST, url=url, active=False, note=note)
+        )
     assert (good.url, good.method, good.active) == ("http://good/", Method.GET, True)
 
 
 def test_notes_may_have_lines_and_tabs(pbx: Pbx) -> None:
-    """A note of 500 characters in lines is taken."""
+    """A note of 500 characters with line breaks is valid."""
     note = "a\tb\n" + "ü" * 496
     assert validation.check_note(note) == note
 
@@ -108,7 +108,7 @@ def test_notes_may_have_lines_and_tabs(pbx: Pbx) -> None:
 def test_one_event_type_has_at_most_twenty(
     pbx: Pbx, extension: Extension, configure: Configure
 ) -> None:
-    """More than twenty requests of one event at one extension are refused, elsewhere not."""
+    """An extension has at most twenty requests for an event; other extensions do not count."""
     for _ in range(MAX_HOOKS_PER_TYPE):
         configure.hook("101", DIAL_IN, "http://a/")
     with pytest.raises(InvalidError) as caught:
@@ -119,11 +119,11 @@ def test_one_event_type_has_at_most_twenty(
 
 
 def test_set_creates_then_changes(pbx: Pbx, extension: Extension, configure: Configure) -> None:
-    """Setting makes the event's only request, or changes it under its Event ID."""
+    """The first call creates the request; the second updates it and keeps its Event ID."""
     begin_write()
-    first = hooks.set_hook(pbx, extension, DIAL_IN, method=Method.GET, url="http://a/", note="n")
+    first = hooks.set_hook(pbx, extension, DIAL_IN, hooks.HookData(url="http://a/", note="n"))
     again = hooks.set_hook(
-        pbx, extension, DIAL_IN, method=Method.POST, url="http://b/", active=False
+        pbx, extension, DIAL_IN, hooks.HookData(method=Method.POST, url="http://b/", active=False)
     )
     db.session.commit()
     assert first is again
@@ -131,12 +131,12 @@ def test_set_creates_then_changes(pbx: Pbx, extension: Extension, configure: Con
         *(Method.POST, "http://b/", False, ""),
     )
     configure.hook("101", DIAL_IN, "http://c/")
-    with pytest.raises(ConflictError, match=r"^This event has 2 requests; change the right one"):
-        hooks.set_hook(pbx, extension, DIAL_IN, method=Method.GET, url="http://d/")
+    with pytest.raises(ConflictError, match=r"^This event has 2 requests\. Edit one of them"):
+        hooks.set_hook(pbx, extension, DIAL_IN, hooks.HookData(url="http://d/"))
 
 
-def test_change_reaches_what_waits(pbx: Pbx, configure: Configure) -> None:
-    """What waits for a hook goes its new way; what is done stays as it was."""
+def test_update_changes_pending_deliveries(pbx: Pbx, configure: Configure) -> None:
+    """Pending deliveries get the new URL and method; finished ones are not changed."""
     hook = configure.hook("*", DIAL_IN, "http://old/")
     report(pbx)
     report(pbx)
@@ -145,7 +145,7 @@ def test_change_reaches_what_waits(pbx: Pbx, configure: Configure) -> None:
     db.session.commit()
     modified_at = hook.modified_at
     begin_write()
-    hooks.update_hook(hook, method=Method.POST, url="http://new/", active=True, note="")
+    hooks.update_hook(hook, hooks.HookData(method=Method.POST, url="http://new/"))
     db.session.commit()
     assert [(one.url, one.method) for one in deliveries()] == [
         ("http://old/", Method.GET),
@@ -157,7 +157,7 @@ def test_change_reaches_what_waits(pbx: Pbx, configure: Configure) -> None:
 
 @pytest.mark.parametrize("how", ["disable", "update", "clear"])
 def test_off_means_off(pbx: Pbx, configure: Configure, how: str) -> None:
-    """Disabling or clearing cancels what waits for that hook, and nothing else."""
+    """Disabling or clearing a hook cancels its pending deliveries and no others."""
     hook = configure.hook("*", DIAL_IN, "http://off/")
     configure.hook("*", DIAL_IN, "http://on/")
     report(pbx)
@@ -170,7 +170,7 @@ def test_off_means_off(pbx: Pbx, configure: Configure, how: str) -> None:
     if how == "disable":
         hooks.set_active(hook, active=False)
     elif how == "update":
-        hooks.update_hook(hook, method=hook.method, url=hook.url, active=False, note="")
+        hooks.update_hook(hook, hooks.HookData(method=hook.method, url=hook.url, active=False))
     else:
         assert hooks.clear_hooks([hook]) == 1
     db.session.commit()
@@ -189,7 +189,7 @@ def test_off_means_off(pbx: Pbx, configure: Configure, how: str) -> None:
 
 
 def test_enabling_brings_nothing_back(pbx: Pbx, configure: Configure) -> None:
-    """What was cancelled stays cancelled when the hook is enabled again."""
+    """Cancelled deliveries stay cancelled when the hook is enabled again."""
     hook = configure.hook("*", DIAL_IN, "http://a/")
     report(pbx)
     for active in (False, True, True):
@@ -207,7 +207,7 @@ def test_clearing_nothing(pbx: Pbx) -> None:
 
 
 def test_cleared_hooks_are_gone(pbx: Pbx, configure: Configure) -> None:
-    """Cleared hooks are found nowhere, and others stay."""
+    """Cleared hooks are removed; others stay."""
     first, second, kept = (configure.hook("*", event, "http://a/") for event in list(EventType)[:3])
     gone = [first.event_id, second.event_id]
     begin_write()
@@ -221,7 +221,7 @@ def test_cleared_hooks_are_gone(pbx: Pbx, configure: Configure) -> None:
 
 @pytest.mark.parametrize("wrong", ["", "x" * 30, "\x00", "x" * 5000])
 def test_unknown_event_id(pbx: Pbx, wrong: str) -> None:
-    """An Event ID that nobody has is not found, on every database."""
+    """An unknown Event ID raises NotFoundError on every database."""
     with pytest.raises(NotFoundError, match=r"^There is no request with the Event ID"):
         queries.get_hook(wrong)
 
@@ -238,7 +238,7 @@ def test_hooks_belong_to_their_pbx(pbx: Pbx, other_pbx: Pbx, configure: Configur
 
 
 def test_listing_all_hooks_is_one_query(pbx: Pbx, configure: Configure) -> None:
-    """All hooks come with their PBXs and extensions at once, however many there are."""
+    """All hooks are loaded with their PBXs and extensions in one query."""
     for number in range(10):
         configure.extension(str(number))
         configure.hook(str(number), DIAL_IN, "http://a/")
@@ -259,7 +259,7 @@ def test_order_is_that_of_the_codes(pbx: Pbx, configure: Configure) -> None:
 
 
 def test_ids_of_removed_hooks_are_not_given_again(pbx: Pbx, configure: Configure) -> None:
-    """A new hook cannot inherit the deliveries of one that was removed."""
+    """A new hook cannot inherit the deliveries of a removed one."""
     hook = configure.hook("*", DIAL_IN, "http://a/")
     removed_id = hook.id
     begin_write()
@@ -269,7 +269,7 @@ def test_ids_of_removed_hooks_are_not_given_again(pbx: Pbx, configure: Configure
 
 
 def test_deleted_hook_leaves_its_deliveries(pbx: Pbx, configure: Configure) -> None:
-    """A delivery outlives its hook and still says whose it was."""
+    """A delivery remains after its hook is removed and keeps the Event ID."""
     hook = configure.hook("*", DIAL_IN, "http://a/", Method.POST)
     event_id = hook.event_id
     report(pbx)
@@ -285,22 +285,25 @@ def test_deleted_hook_leaves_its_deliveries(pbx: Pbx, configure: Configure) -> N
 
 
 def test_any_hook_of_a_pbx(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
-    """Whether a PBX has hooks is told by its first one."""
-    assert queries.find_any_hook(pbx) is None
+    """find_first_hook returns the first hook of the PBX, or None."""
+    assert queries.find_first_hook(pbx) is None
     first = configure.hook("*", HANGUP, "http://a/")
     configure.hook("*", DIAL_IN, "http://a/")
-    assert queries.find_any_hook(pbx) is first
-    assert queries.find_any_hook(other_pbx) is None
+    assert queries.find_first_hook(pbx) is first
+    assert queries.find_first_hook(other_pbx) is None
 
 
 def test_active_hooks_of_all_extensions_are_counted(
     pbx: Pbx, extension: Extension, configure: Configure
 ) -> None:
     """Active hooks for all extensions are counted by event, in the table's order."""
-    assert queries.count_active_of_all(pbx) == {}
+    assert queries.count_active_for_all_extensions(pbx) == {}
     configure.hook("*", DIAL_IN, "http://a/")
     configure.hook("*", DIAL_OUT, "http://a/")
     configure.hook("*", DIAL_IN, "http://a/")
     configure.hook("*", HANGUP, "http://a/", active=False)
     configure.hook("101", HANGUP, "http://a/")
-    assert list(queries.count_active_of_all(pbx).items()) == [(DIAL_OUT, 1), (DIAL_IN, 2)]
+    assert list(queries.count_active_for_all_extensions(pbx).items()) == [
+        (DIAL_OUT, 1),
+        (DIAL_IN, 2),
+    ]

@@ -1,4 +1,4 @@
-"""The options of a hook: its rules, what is kept, what is encrypted, and what waits meanwhile."""
+"""Hook options: validation, kept secrets, encryption, and the effect on pending deliveries."""
 
 import json
 from datetime import timedelta
@@ -28,21 +28,19 @@ FULL = HookOptions(
 )
 
 
-def create(pbx: Pbx, options: HookOptions | None = None, **values: object) -> Hook:
+def create(pbx: Pbx, options: HookOptions | None = None, url: str = "http://a/") -> Hook:
     """Create a hook for all extensions."""
     begin_write()
-    url = str(values.get("url", "http://a/"))
-    hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.POST, url=url, options=options
-    )
+    data = hooks.HookData(method=Method.POST, url=url, options=options or HookOptions())
+    hook = hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
     db.session.commit()
     return hook
 
 
-def change(hook: Hook, options: HookOptions | None, url: str = "http://a/") -> None:
-    """Change the hook's options."""
+def change(hook: Hook, options: HookOptions, url: str = "http://a/") -> None:
+    """Update the hook's options and URL."""
     begin_write()
-    hooks.update_hook(hook, method=hook.method, url=url, active=True, note="", options=options)
+    hooks.update_hook(hook, hooks.HookData(method=hook.method, url=url, options=options))
     db.session.commit()
 
 
@@ -65,19 +63,19 @@ def deliveries() -> list[Delivery]:
 
 
 def sentences(options: HookOptions, hook: Hook | None = None) -> dict[str, list[str]]:
-    """Return what is wrong with the options."""
+    """Return the errors of the options."""
     with pytest.raises(InvalidError) as caught:
         check_options(options, hook)
     return caught.value.errors
 
 
 def test_default_policy(pbx: Pbx) -> None:
-    """A hook of which nothing is said has the default options."""
+    """A hook has the default options unless others are given."""
     assert read_options(create(pbx)) == HookOptions()
 
 
 def test_secrets_are_stored_encrypted_and_not_told(pbx: Pbx) -> None:
-    """All is stored; secrets only as the cipher reads them, and reading the options omits them."""
+    """All options are stored, secrets encrypted; reading the options omits the secrets."""
     hook = create(pbx, FULL)
     assert read_options(hook) == HookOptions(
         300,
@@ -97,11 +95,10 @@ def test_secrets_are_stored_encrypted_and_not_told(pbx: Pbx) -> None:
         assert secret not in repr(FULL)
 
 
-def test_what_is_not_given_is_kept(pbx: Pbx) -> None:
+def test_omitted_secrets_are_kept(pbx: Pbx) -> None:
     """Headers without a value and credentials without a secret stay as they are stored."""
     hook = create(pbx, FULL)
     before = (hook.custom_headers, hook.auth_secret)
-    change(hook, None)
     change(hook, read_options(hook))
     assert (hook.custom_headers, hook.auth_secret) == before
     change(
@@ -121,13 +118,13 @@ def test_what_is_not_given_is_kept(pbx: Pbx) -> None:
 
 @pytest.mark.parametrize("url", ["https://a/", "http://b/", "http://a:81/", "http://a.b/"])
 def test_kept_secrets_do_not_move(pbx: Pbx, url: str) -> None:
-    """With another scheme, host or port they must be entered anew; with another path they stay."""
+    """With a new scheme, host or port they must be entered again; with a new path they stay."""
     hook = create(pbx, FULL)
-    change(hook, None, "http://A:80/x")
+    change(hook, read_options(hook), "http://A:80/x")
     before = (hook.url, hook.custom_headers, hook.auth_secret)
-    sentence = "The URL leads to another receiver than before, so enter {} anew."
+    sentence = "The URL points to another receiver than before. Enter {} again."
     with pytest.raises(InvalidError) as caught:
-        change(hook, None, url)
+        change(hook, read_options(hook), url)
     assert caught.value.errors == {
         "header 1": [sentence.format("the value of X-Key")],
         "header 2": [sentence.format("the value of X-Call")],
@@ -140,12 +137,12 @@ def test_kept_secrets_do_not_move(pbx: Pbx, url: str) -> None:
 
 
 def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
-    """What was never given cannot be kept; neither can one kind's secret serve the other."""
+    """A secret that is not stored cannot be kept, nor one of another kind of authentication."""
     hook = create(pbx, FULL)
     options = HookOptions(headers=(CustomHeader("X-Other"),), credentials=Credentials(BEARER))
     for known in (None, hook):
         assert sentences(options, known) == {
-            "header 1": ["The header X-Other needs a value."],
+            "header 1": ["Enter a value for the header X-Other."],
             "token": ["Enter the token."],
         }
 
@@ -153,27 +150,30 @@ def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
 @pytest.mark.parametrize(
     ("header", "sentence"),
     [
-        (CustomHeader("", "x"), "A header needs a name, such as X-Api-Key."),
-        (CustomHeader("X-A", " "), "The header X-A needs a value."),
+        (CustomHeader("", "x"), "Enter a header name, for example X-Api-Key."),
+        (CustomHeader("X-A", " "), "Enter a value for the header X-A."),
         (
             CustomHeader("X A", "x"),
-            "'X A' cannot be the name of a header: it may have letters, digits and "
-            "!#$%&'*+-.^_`|~ only, and no spaces.",
+            "Invalid header name 'X A': use only letters, digits and !#$%&'*+-.^_`|~ without "
+            "spaces.",
         ),
-        (CustomHeader("X" * 101, "x"), "The name of a header may have at most 100 characters."),
+        (CustomHeader("X" * 101, "x"), "A header name must be at most 100 characters (got 101)."),
         (
             CustomHeader("X-A", "a\r\nHost: b"),
-            "The value of the header X-A may have printable ASCII characters only, in one line; "
-            "write others as the receiver wants them escaped.",
+            "The value of the header X-A must be one line of printable ASCII characters. "
+            "Escape other characters as the receiver expects.",
         ),
         (
             CustomHeader("X-A", "x" * 1001),
-            "The value of the header X-A may have at most 1,000 characters; this one has 1,001.",
+            "The value of the header X-A must be at most 1,000 characters (got 1,001).",
         ),
-        (CustomHeader("HOST", "x"), "The header HOST cannot be set here: it follows from the URL."),
+        (
+            CustomHeader("HOST", "x"),
+            "The header HOST cannot be set here: it is derived from the URL.",
+        ),
         (
             CustomHeader("content-type", "x"),
-            "The header content-type cannot be set here: it follows from the body.",
+            "The header content-type cannot be set here: it is derived from the body.",
         ),
         (
             CustomHeader("Authorization", "x"),
@@ -181,7 +181,7 @@ def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
         ),
         (
             CustomHeader("Transfer-Encoding", "chunked"),
-            "The header Transfer-Encoding cannot be set here: bodies are sent as a whole.",
+            "The header Transfer-Encoding cannot be set here: bodies are not sent in chunks.",
         ),
         (
             CustomHeader("Connection", "close"),
@@ -189,30 +189,30 @@ def test_a_kept_secret_has_to_be_there(pbx: Pbx) -> None:
         ),
         (
             CustomHeader("Webhook-Anything", "x"),
-            "The header Webhook-Anything cannot be set here: such names belong to the signature.",
+            "The header Webhook-Anything cannot be set here: it is reserved for the signature.",
         ),
     ],
 )
-def test_rules_of_own_headers(header: CustomHeader, sentence: str) -> None:
-    """Each broken rule has its sentence, which never tells the value."""
+def test_rules_of_custom_headers(header: CustomHeader, sentence: str) -> None:
+    """Each broken rule has its message, which never contains the value."""
     assert sentences(HookOptions(headers=(header,))) == {"header 1": [sentence]}
 
 
-def test_own_headers_may_replace_what_we_are_called() -> None:
-    """User-Agent and Accept are ours by default only."""
+def test_custom_headers_can_replace_defaults() -> None:
+    """User-Agent and Accept have defaults that custom headers replace."""
     headers = (CustomHeader("User-Agent", "x"), CustomHeader("Accept", "text/plain"))
     assert check_options(HookOptions(headers=headers)).headers == headers
 
 
-def test_number_and_names_of_own_headers() -> None:
-    """At most twenty, each once whatever its case, placeholders known."""
+def test_number_and_names_of_custom_headers() -> None:
+    """At most twenty custom headers, unique regardless of case, with known placeholders."""
     many = tuple(CustomHeader(f"X-{number}", "x") for number in range(21))
     assert check_options(HookOptions(headers=many[:20]))
     assert sentences(HookOptions(headers=many)) == {
-        "headers": ["A request may have at most 20 own headers; these are 21."]
+        "headers": ["Add at most 20 custom headers (got 21)."]
     }
     twice = (CustomHeader("X-A", "1"), CustomHeader("x-a", "2"))
-    assert sentences(HookOptions(headers=twice)) == {"header 2": ["The header x-a is there twice."]}
+    assert sentences(HookOptions(headers=twice)) == {"header 2": ["The header x-a is set twice."]}
     [sentence] = sentences(HookOptions(headers=(CustomHeader("X-A", "{Nobody}"),)))["header 1"]
     assert sentence.startswith("In the header X-A: There is no placeholder {Nobody}. The place")
 
@@ -229,55 +229,55 @@ def test_number_and_names_of_own_headers() -> None:
         (
             Credentials(BASIC, "a:b", "p\n"),
             {
-                "username": "The user name must not have a colon, because it would end there.",
-                "password": "The password must not have control characters.",
+                "username": "The user name must not contain a colon.",
+                "password": "The password must not contain control characters.",
             },
         ),
         (
             Credentials(BASIC, "a" * 256, "p" * 1001),
             {
-                "username": "The user name may have at most 255 characters.",
-                "password": "The password may have at most 1,000 characters.",
+                "username": "The user name must be at most 255 characters (got 256).",
+                "password": "The password must be at most 1,000 characters.",
             },
         ),
         (
             Credentials(BASIC, "a\t", "p"),
-            {"username": "The user name must not have control characters."},
+            {"username": "The user name must not contain control characters."},
         ),
         (Credentials(BEARER), {"token": "Enter the token."}),
         (
             Credentials(BEARER, secret="a b"),
-            {"token": "The token may have printable ASCII characters only, and no spaces."},
+            {"token": "The token must be printable ASCII characters without spaces."},
         ),
         (
             Credentials(BEARER, secret="x" * 1001),
-            {"token": "The token may have at most 1,000 characters."},
+            {"token": "The token must be at most 1,000 characters."},
         ),
     ],
 )
 def test_rules_of_credentials(credentials: Credentials, errors: dict[str, str]) -> None:
-    """Each broken rule has its sentence."""
+    """Each broken rule has its message."""
     expected = {field: [sentence] for field, sentence in errors.items()}
     assert sentences(HookOptions(credentials=credentials)) == expected
 
 
 def test_ages(pbx: Pbx) -> None:
-    """The age is one of five, and all that is wrong is told at once."""
+    """The expiry is one of five choices; one error names all invalid values."""
     for seconds in (30, 300, 3600, 86400, 604800):
         assert check_options(HookOptions(seconds)).give_up_seconds == seconds
     begin_write()
     with pytest.raises(InvalidError) as caught:
         hooks.create_hook(
-            pbx, None, EventType.HANGUP, method=Method.GET, url="x", options=HookOptions(31)
+            pbx, None, EventType.HANGUP, hooks.HookData(url="x", options=HookOptions(31))
         )
     assert caught.value.errors == {
         "url": ["The URL must begin with http:// or https://."],
-        "give_up_seconds": ["A request can give up after one of: 30s, 5m, 1h, 24h, 7d."],
+        "give_up_seconds": ["Must be one of: 30s, 5m, 1h, 24h, 7d."],
     }
 
 
-def test_another_age_reaches_what_waits(pbx: Pbx) -> None:
-    """What is open is given up as the hook says now, counted as it was before."""
+def test_expiry_changes_pending_deliveries(pbx: Pbx) -> None:
+    """Pending deliveries expire after the new time, counted from the same start."""
     hook = create(pbx)
     first, resent, done = waiting(pbx, 3)
     resent.resent_at = resent.created_at + timedelta(hours=5, milliseconds=7)
@@ -294,8 +294,8 @@ def test_another_age_reaches_what_waits(pbx: Pbx) -> None:
         assert done.expires_at == ended
 
 
-def test_order_switched_off_lets_go_what_waits(pbx: Pbx) -> None:
-    """Without order nothing open waits for another, and what was deferred is due at once."""
+def test_disabling_order_releases_deferred_deliveries(pbx: Pbx) -> None:
+    """Without order, no delivery waits for another, and deferred ones are due at once."""
     hook = create(pbx)
     first, second = waiting(pbx, 2)
     assert first.ordering_key is not None
@@ -319,11 +319,11 @@ def test_order_switched_off_lets_go_what_waits(pbx: Pbx) -> None:
 
 
 def test_order_moves_with_the_origin(pbx: Pbx) -> None:
-    """What waits for a hook that goes elsewhere keeps the order of what goes there."""
+    """Pending deliveries of a hook with a new origin get the ordering key of that origin."""
     hook, other = create(pbx), create(pbx, url="http://b/")
     moved, stays = waiting(pbx)
     assert moved.ordering_key != stays.ordering_key
-    change(hook, None, url="http://b/x")
+    change(hook, read_options(hook), url="http://b/x")
     moved, stays = deliveries()
     assert moved.hook_id == hook.id
     assert moved.ordering_key == stays.ordering_key

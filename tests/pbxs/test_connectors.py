@@ -1,4 +1,4 @@
-"""Connectors as an admin sets them: what is checked, kept secret, and never sent elsewhere."""
+"""Connectors: validation, encryption, and secrets that stay with their host."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ ASTERISK = Access(
 
 
 def test_the_secret_is_stored_encrypted_and_kept(pbx: Pbx) -> None:
-    """What is not entered again stays; nothing readable is in the database."""
+    """A secret that is not entered again is kept; the database has it encrypted only."""
     begin_write()
     connectors.set_connector(pbx, ASTERISK)
     changed = replace(ASTERISK, secret="", username="other", extension_pattern=r"\d{3}")
@@ -44,7 +44,7 @@ def test_the_secret_is_stored_encrypted_and_kept(pbx: Pbx) -> None:
     ],
 )
 def test_a_kept_secret_goes_nowhere_else(pbx: Pbx, elsewhere: dict[str, object]) -> None:
-    """Who changes where the secret is sent, or sends it in the open, has to enter it again."""
+    """A new host or a connection without TLS requires the secret again."""
     begin_write()
     tls = replace(ASTERISK, uses_tls=True)
     connectors.set_connector(pbx, tls)
@@ -69,7 +69,7 @@ def test_a_kept_secret_goes_nowhere_else(pbx: Pbx, elsewhere: dict[str, object])
     ],
 )
 def test_wrong_values_are_refused(pbx: Pbx, field: str, values: dict[str, object]) -> None:
-    """Each is named by its field; a line break could be another action for the PBX."""
+    """Each error names its field; line breaks are invalid, as they could inject an AMI action."""
     begin_write()
     with pytest.raises(InvalidError) as caught:
         connectors.set_connector(pbx, replace(ASTERISK, **values))
@@ -79,13 +79,13 @@ def test_wrong_values_are_refused(pbx: Pbx, field: str, values: dict[str, object
 
 @pytest.mark.parametrize("host", ["10.0.0.5", "fe80::1", "pbx", "pbx-1.example.com"])
 def test_hosts(pbx: Pbx, host: str) -> None:
-    """Names and addresses of both kinds are taken."""
+    """Host names, IPv4 and IPv6 addresses are valid."""
     begin_write()
     assert connectors.set_connector(pbx, replace(ASTERISK, host=f" {host} ")).host == host
 
 
 def test_removing(pbx: Pbx) -> None:
-    """A removed connector is gone; there is nothing to remove twice."""
+    """A connector can be removed once; the second time raises an error."""
     begin_write()
     connectors.set_connector(pbx, ASTERISK)
     connectors.remove_connector(pbx)
@@ -93,8 +93,8 @@ def test_removing(pbx: Pbx) -> None:
         connectors.remove_connector(pbx)
 
 
-def test_secrets_are_encrypted_anew(pbx: Pbx) -> None:
-    """Changing keys takes the connectors' secrets with it, and names what no key decrypts."""
+def test_secrets_are_reencrypted(pbx: Pbx) -> None:
+    """Key rotation re-encrypts connector secrets and names those that no key decrypts."""
     begin_write()
     connector = connectors.set_connector(pbx, ASTERISK)
     before = connector.secret

@@ -29,7 +29,7 @@ def numbers(pbx: Pbx, search: str = "", **options: object) -> list[str]:
 def fill(pbx: Pbx, count: int) -> None:
     """Add many extensions with a hook each, quickly."""
     begin_write()
-    origin_id = hooks.find_origin("http://a/")
+    origin_id = hooks.get_or_create_origin("http://a/")
     extensions = [
         Extension(id=new_id(), pbx_id=pbx.id, number=str(1000 + place), name=f"Desk {place}")
         for place in range(count)
@@ -50,7 +50,7 @@ def fill(pbx: Pbx, count: int) -> None:
 
 
 def test_search_finds_words_in_number_and_name(pbx: Pbx, configure: Configure) -> None:
-    """Every word must occur in the number or in the name; case makes no difference."""
+    """Every word must occur in the number or the name, regardless of case."""
     for number, name in (("101", "Ana Pop"), ("102", "Ana Ionescu"), ("0003*210", "Lobby")):
         configure.extension(number, name)
     assert numbers(pbx) == ["101", "102", "0003*210"]
@@ -63,7 +63,7 @@ def test_search_finds_words_in_number_and_name(pbx: Pbx, configure: Configure) -
 
 @pytest.mark.parametrize("sign", ["%", "_", "/", "\\", "'", '"', ";", "--"])
 def test_search_takes_every_character_literally(pbx: Pbx, configure: Configure, sign: str) -> None:
-    """What means something to databases is a character like any other."""
+    """Wildcards of LIKE are matched literally."""
     configure.extension("101", f"a{sign}b")
     configure.extension("102", "aXb")
     assert numbers(pbx, sign) == ["101"]
@@ -72,7 +72,7 @@ def test_search_takes_every_character_literally(pbx: Pbx, configure: Configure, 
 
 @pytest.mark.parametrize("search", ["\x00", "10\x00", "a\x07b"])
 def test_search_for_what_no_name_can_have(pbx: Pbx, configure: Configure, search: str) -> None:
-    """Control characters are in no name, so nothing is found, on every database."""
+    """A search with control characters finds nothing, on every database."""
     configure.extension("101", "Ana")
     assert numbers(pbx, search) == []
 
@@ -88,7 +88,7 @@ def test_sorting(pbx: Pbx, configure: Configure) -> None:
 
 
 def test_pages_are_clamped(pbx: Pbx) -> None:
-    """Fifty to a page; a page before the first or after the last is the first or the last."""
+    """A page has fifty rows; page numbers out of range are clamped."""
     fill(pbx, 101)
     expected = {-5: 1, 0: 1, 1: 1, 2: 2, 3: 3, 4: 3, 10**9: 3}
     for asked, given in expected.items():
@@ -121,7 +121,7 @@ def test_number_of_queries_is_constant(pbx: Pbx, configure: Configure) -> None:
 
 
 def test_hooks_come_grouped(pbx: Pbx, configure: Configure) -> None:
-    """Each extension's hooks come by event type, oldest first; those of all under None."""
+    """Hooks are grouped by extension, by event type and age; those for all under None."""
     configure.extension("101")
     configure.extension("102")
     first = configure.hook("101", EventType.DIAL_IN, "http://a/1")
@@ -162,7 +162,7 @@ def test_extensions_are_their_pbxs(pbx: Pbx, other_pbx: Pbx, configure: Configur
 
 @pytest.mark.parametrize("wrong", ["", "abc", "1", "\x00", "x" * 500, "urn:uuid:1", NOBODYS])
 def test_unknown_extension(pbx: Pbx, wrong: str) -> None:
-    """What is no id, or nobody's, is not found, on every database."""
+    """An invalid or unknown ID raises NotFoundError on every database."""
     with pytest.raises(NotFoundError):
         pbxs_extensions.get_extension(pbx, wrong)
     with pytest.raises(NotFoundError, match="has no extension"):
@@ -175,7 +175,7 @@ def test_star_is_no_extension(pbx: Pbx) -> None:
 
 
 def test_adding(pbx: Pbx, other_pbx: Pbx) -> None:
-    """Spaces around number and name are dropped; another PBX may have the same number."""
+    """Number and name are stripped; another PBX can have the same number."""
     begin_write()
     added = pbxs_extensions.add_extension(pbx, "  0003*210 ", "  Ștefan ")
     assert (added.number, added.name, added.pbx_id) == ("0003*210", "Ștefan", pbx.id)
@@ -189,11 +189,11 @@ def test_adding(pbx: Pbx, other_pbx: Pbx) -> None:
         ("", "", "number", "Enter the extension's number."),
         ("  ", "", "number", "Enter the extension's number."),
         ("*", "", "number", "The number * stands for all extensions."),
-        ("x" * 65, "", "number", "At most 64 characters are possible; these are 65."),
-        ("1\x002", "", "number", "Control characters are not possible here."),
-        ("1\n2", "", "number", "Control characters are not possible here."),
-        ("102", "x" * 101, "name", "At most 100 characters are possible; these are 101."),
-        ("102", "a\x1bb", "name", "Control characters are not possible here."),
+        ("x" * 65, "", "number", "Must be at most 64 characters (got 65)."),
+        ("1\x002", "", "number", "Must not contain control characters."),
+        ("1\n2", "", "number", "Must not contain control characters."),
+        ("102", "x" * 101, "name", "Must be at most 100 characters (got 101)."),
+        ("102", "a\x1bb", "name", "Must not contain control characters."),
         ("101", "", "number", "Head office has an extension '101' already."),
         (" 101 ", "", "number", "Head office has an extension '101' already."),
     ],
@@ -201,7 +201,7 @@ def test_adding(pbx: Pbx, other_pbx: Pbx) -> None:
 def test_wrong_extensions_are_refused(
     pbx: Pbx, configure: Configure, number: str, name: str, field: str, sentence: str
 ) -> None:
-    """Each rule has its sentence about its field, and nothing is added."""
+    """Each broken rule has a message for its field, and nothing is added."""
     configure.extension("101")
     begin_write()
     with pytest.raises(InvalidError) as caught:
@@ -230,8 +230,10 @@ def report_at(pbx: Pbx, *extensions: str) -> None:
     db.session.commit()
 
 
-def test_deleting_takes_hooks_and_cancels_what_waits(pbx: Pbx, configure: Configure) -> None:
-    """With an extension its hooks go; their waiting deliveries are cancelled and stay visible."""
+def test_deleting_removes_hooks_and_cancels_pending_deliveries(
+    pbx: Pbx, configure: Configure
+) -> None:
+    """Deleting an extension removes its hooks and cancels their pending deliveries."""
     configure.extension("101")
     configure.extension("102")
     gone = configure.hook("101", EventType.DIAL_IN, "http://gone/")

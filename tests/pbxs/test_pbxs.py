@@ -1,4 +1,4 @@
-"""PBXs and the tokens with which they report."""
+"""PBXs and their ingest tokens."""
 
 from datetime import UTC, datetime
 
@@ -39,12 +39,12 @@ def add(name: str) -> Pbx:
     ],
 )
 def test_slug_is_made_of_the_name(app: Flask, name: str, slug: str) -> None:
-    """The name in addresses is plain, short, and never that of a page."""
+    """The slug is plain, short, and never the path of a page."""
     assert add(name).slug == slug
 
 
 def test_slugs_are_unique(app: Flask) -> None:
-    """Names that look alike in addresses are numbered."""
+    """Names with the same slug are numbered."""
     assert [add(name).slug for name in ("A b", "A-b", "a_b")] == ["a-b", "a-b-2", "a-b-3"]
 
 
@@ -53,15 +53,15 @@ def test_slugs_are_unique(app: Flask) -> None:
     [
         ("", "Enter a name."),
         (" \t", "Enter a name."),
-        ("x" * 101, "At most 100 characters are possible; these are 101."),
-        ("a\x00b", "Control characters are not possible here."),
-        ("a\u202eb", "Control characters are not possible here."),
+        ("x" * 101, "Must be at most 100 characters (got 101)."),
+        ("a\x00b", "Must not contain control characters."),
+        ("a\u202eb", "Must not contain control characters."),
         ("HEAD OFFICE ", "There is a PBX named 'Head office' already."),
         ("Straße", "There is a PBX named 'STRASSE' already."),
     ],
 )
 def test_wrong_names_are_refused(pbx: Pbx, name: str, sentence: str) -> None:
-    """Names have rules, and no two are the same but for their case."""
+    """Invalid names are rejected, and names that differ only in case."""
     add("STRASSE")
     begin_write()
     with pytest.raises(InvalidError) as caught:
@@ -72,7 +72,7 @@ def test_wrong_names_are_refused(pbx: Pbx, name: str, sentence: str) -> None:
 
 
 def test_renaming_keeps_the_address(pbx: Pbx) -> None:
-    """A new name, or another case of the own one, leaves the slug as it is."""
+    """Renaming, also to another case, keeps the slug."""
     begin_write()
     for name in ("HEAD OFFICE", "Elsewhere"):
         pbxs.rename_pbx(pbx, name)
@@ -89,13 +89,13 @@ def test_list_is_sorted_by_name(app: Flask) -> None:
 
 @pytest.mark.parametrize("slug", ["", "nobody", "\x00", "HEAD-OFFICE", "head-office\x00"])
 def test_unknown_pbx(pbx: Pbx, slug: str) -> None:
-    """What is no PBX's slug is not found, on every database."""
+    """An unknown slug raises NotFoundError on every database."""
     with pytest.raises(NotFoundError, match="There is no PBX"):
         pbxs.get_pbx(slug)
 
 
 def test_token_opens_its_own_pbx_only(pbx: Pbx, other_pbx: Pbx, token: str) -> None:
-    """A token is right for its PBX, exactly as it is."""
+    """A token is valid for its PBX only, and compared exactly."""
     [known] = tokens.list_tokens(pbx)
     assert tokens.find_token(pbx, token) is known
     assert tokens.find_token(other_pbx, token) is None
@@ -104,7 +104,7 @@ def test_token_opens_its_own_pbx_only(pbx: Pbx, other_pbx: Pbx, token: str) -> N
 
 
 def test_tokens_are_not_stored(pbx: Pbx, token: str) -> None:
-    """The database has a digest, and a hint too short to be of use."""
+    """The database stores a digest, and a hint too short to be useful."""
     [row] = tokens.list_tokens(pbx)
     assert token.startswith("cet_")
     assert len(token) >= 4 + 43
@@ -114,7 +114,7 @@ def test_tokens_are_not_stored(pbx: Pbx, token: str) -> None:
 
 
 def test_two_tokens_while_one_is_replaced(pbx: Pbx, token: str) -> None:
-    """A second token may be made, not a third; the old one stays valid until it is revoked."""
+    """A second token can be created, not a third; the old one is valid until it is revoked."""
     begin_write()
     second = tokens.add_token(pbx)
     with pytest.raises(ConflictError, match=r"^Two tokens are valid already\. Revoke the one"):
@@ -143,7 +143,7 @@ def test_revoking_what_is_not_there(pbx: Pbx, other_pbx: Pbx) -> None:
 
 
 def test_last_events(pbx: Pbx, other_pbx: Pbx) -> None:
-    """Each PBX has the time of its last event; silent ones are left out."""
+    """Each PBX has the time of its last event; PBXs without events are left out."""
     for hour in (10, 12, 11):
         with time_machine.travel(datetime(2026, 3, 1, hour, tzinfo=UTC), tick=False):
             begin_write()
@@ -153,8 +153,8 @@ def test_last_events(pbx: Pbx, other_pbx: Pbx) -> None:
     assert pbxs.last_event_times([]) == {}
 
 
-def test_secrets_of_formats_are_encrypted_anew(pbx: Pbx) -> None:
-    """Changing keys takes what PBXs sign with along, and names what no key decrypts."""
+def test_format_secrets_are_reencrypted(pbx: Pbx) -> None:
+    """Key rotation re-encrypts format secrets and names those that no key decrypts."""
     begin_write()
     pbxs.set_format(pbx, "yeastar", "s3cret")
     before = pbx.format_secret

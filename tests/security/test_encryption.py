@@ -1,4 +1,4 @@
-"""Secrets at rest: keys that are made, changed, dropped and lost."""
+"""Encryption of stored secrets: keys are created, rotated, dropped and lost."""
 
 import json
 import stat
@@ -10,7 +10,7 @@ from callevents.config import SettingsError, load_settings
 from callevents.config.settings import Settings
 from callevents.db.models import Hook, Pbx
 from callevents.db.session import begin_write
-from callevents.enums import AuthKind, EventType, Method
+from callevents.enums import AuthKind, EventType
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
@@ -19,7 +19,7 @@ from callevents.security.encryption import Cipher, UnreadableError, make_key
 
 
 def settings_in(folder: Path, **values: object) -> Settings:
-    """Return settings with that data folder."""
+    """Return settings with this data folder."""
     return load_settings(data_dir=folder, **values)
 
 
@@ -31,23 +31,23 @@ def create_secretive(pbx: Pbx) -> Hook:
         credentials=Credentials(AuthKind.BEARER, secret="three"),
     )
     hook = hooks.create_hook(
-        pbx, None, EventType.DIAL_IN, method=Method.GET, url="http://a/", options=options
+        pbx, None, EventType.DIAL_IN, hooks.HookData(url="http://a/", options=options)
     )
-    signing_secret.renew_secret(hook)
-    signing_secret.renew_secret(hook)
+    signing_secret.rotate_secret(hook)
+    signing_secret.rotate_secret(hook)
     db.session.commit()
     return hook
 
 
 def tokens(hook: Hook) -> list[str]:
-    """Return all that is stored encrypted."""
+    """Return all encrypted values of the hook."""
     db.session.expire_all()
     headers = [token for _name, token in json.loads(hook.custom_headers)]
     return [hook.auth_secret, hook.signing_secret, hook.previous_signing_secret, *headers]
 
 
 def test_a_key_is_made_once_and_private(tmp_path: Path) -> None:
-    """Without a setting the data folder has a key that its owner only may read."""
+    """Without a setting, the data folder gets a key that only its owner can read."""
     settings = settings_in(tmp_path / "new")
     [key] = settings.read_encryption_keys()
     assert settings.read_encryption_keys() == (key,)
@@ -73,20 +73,20 @@ def test_keys_of_the_setting(tmp_path: Path) -> None:
     ids=["letter", "comma", "second", "short"],
 )
 def test_wrong_keys_stop_the_start(tmp_path: Path, wrong: str) -> None:
-    """What is no key is told without telling it, in the setting and in the file."""
-    sentence = "must be keys that `flask secrets make-key` has made."
+    """Invalid keys are rejected without printing them, in the setting and in the file."""
+    sentence = "must be keys made by `flask secrets make-key`."
     with pytest.raises(SettingsError) as caught:
         settings_in(tmp_path, encryption_keys=wrong)
-    assert str(caught.value) == f"The setting CALLEVENTS_ENCRYPTION_KEYS is wrong: {sentence}"
+    assert str(caught.value) == f"Invalid setting CALLEVENTS_ENCRYPTION_KEYS: {sentence}"
     path = tmp_path / "encryption_keys"
     path.write_text(wrong)
     with pytest.raises(SettingsError) as caught:
         settings_in(tmp_path).read_encryption_keys()
-    assert str(caught.value) == f"The file {path} is wrong: {sentence}"
+    assert str(caught.value) == f"Invalid file {path}: {sentence}"
 
 
 def test_a_running_process_learns_of_a_new_key(tmp_path: Path) -> None:
-    """What another process encrypts with a newer key is read without a new start."""
+    """A secret that another process encrypted with a newer key is decrypted without a restart."""
     settings = settings_in(tmp_path)
     running = Cipher(settings.read_encryption_keys)
     old = running.encrypt("old")
@@ -100,7 +100,7 @@ def test_a_running_process_learns_of_a_new_key(tmp_path: Path) -> None:
 
 
 def test_old_keys_are_dropped_one_later(tmp_path: Path) -> None:
-    """The key before the first stays, for those that have not learnt of it yet."""
+    """The second key stays for processes that have not read the new one yet."""
     settings = settings_in(tmp_path)
     [first] = settings.read_encryption_keys()
     for _ in range(2):
@@ -113,14 +113,14 @@ def test_old_keys_are_dropped_one_later(tmp_path: Path) -> None:
 
 
 def test_keys_of_the_setting_are_not_ours_to_change(tmp_path: Path) -> None:
-    """A key cannot be added where the operator gives them."""
+    """No key is added if the operator sets the keys."""
     settings = settings_in(tmp_path, encryption_keys=make_key())
-    with pytest.raises(SettingsError, match="The keys are in the setting CALLEVENTS_ENC"):
+    with pytest.raises(SettingsError, match="The keys are set in CALLEVENTS_ENC"):
         settings.add_encryption_key()
 
 
-def test_all_secrets_are_renewed(pbx: Pbx, settings: Settings, tmp_path: Path) -> None:
-    """After a rotation the old key opens nothing any more, and the new one everything."""
+def test_all_secrets_are_reencrypted(pbx: Pbx, settings: Settings, tmp_path: Path) -> None:
+    """After a rotation the old key decrypts nothing and the new one everything."""
     hook = create_secretive(pbx)
     plain = [cipher.bound.decrypt(token) for token in tokens(hook)]
     keys_before = settings.read_encryption_keys()
@@ -143,7 +143,7 @@ def test_batches(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many hooks are renewed in several batches; those without secrets are skipped."""
     monkeypatch.setattr(key_rotation, "BATCH_SIZE", 2)
     begin_write()
-    hooks.create_hook(pbx, None, EventType.HANGUP, method=Method.GET, url="http://a/")
+    hooks.create_hook(pbx, None, EventType.HANGUP, hooks.HookData(url="http://a/"))
     ids = [create_secretive(pbx).id for _ in range(3)]
     begin_write()
     first = key_rotation.reencrypt_hooks(0)
@@ -155,8 +155,8 @@ def test_batches(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
     assert key_rotation.reencrypt_hooks(second.last_id) is None
 
 
-def test_unreadable_secrets_are_found_and_left_alone(pbx: Pbx) -> None:
-    """A hook of which one secret has another key is told, and nothing of it is changed."""
+def test_unreadable_secrets_are_reported_and_not_changed(pbx: Pbx) -> None:
+    """A hook with an unreadable secret is reported and not changed."""
     good, bad = create_secretive(pbx), create_secretive(pbx)
     begin_write()
     bad.previous_signing_secret = Cipher(lambda: [make_key()]).encrypt("x")

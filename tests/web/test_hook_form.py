@@ -54,9 +54,9 @@ def create(pbx: Pbx, url: str) -> Hook:
     """Create a signed hook with secrets."""
     begin_write()
     hook = hooks.create_hook(
-        pbx, None, EventType.HANGUP, method=Method.POST, url=url, options=SECRETIVE
+        pbx, None, EventType.HANGUP, hooks.HookData(method=Method.POST, url=url, options=SECRETIVE)
     )
-    signing_secret.renew_secret(hook)
+    signing_secret.rotate_secret(hook)
     db.session.commit()
     return hook
 
@@ -131,7 +131,7 @@ def test_secrets_stay_with_their_receiver(admin: Visitor, pbx: Pbx, receiver: Re
     before = (hook.url, hook.custom_headers, hook.auth_secret)
     kept = fields(receiver.url, headers__0__name="X-Key", auth="basic")
     trial = admin.post(TEST, event_id=event_id, **kept).text
-    sentence = "The URL leads to another receiver than before, so enter {} anew."
+    sentence = "The URL points to another receiver than before. Enter {} again."
     assert sentence.format("the value of X-Key") in trial
     answer = admin.post(path, **kept)
     assert answer.status_code == 422
@@ -181,7 +181,7 @@ def test_what_was_typed_stays_beside_what_is_wrong(admin: Visitor, pbx: Pbx) -> 
         assert f'id="{problem}-problem"' in page
         assert f'aria-describedby="{problem}-problem"' in page
     assert "There is no placeholder {Nobody}." in page
-    assert "The header Host cannot be set here: it follows from the URL." in page
+    assert "The header Host cannot be set here: it is derived from the URL." in page
     assert 'id="headers-0-name-problem"' not in page
     assert only_count(pbx) == 0
 

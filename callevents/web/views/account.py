@@ -45,7 +45,7 @@ def do_sign_in() -> Any:
     """Sign in, and go on to the page that was wanted."""
     form = SignInForm(request.form)
     try:
-        attempt = users.try_password(
+        attempt = users.verify_password(
             form.username.data or "", form.password.data or "", request.remote_addr or ""
         )
         # A writer only now that the slow comparison is over.

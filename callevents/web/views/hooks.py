@@ -45,7 +45,7 @@ def add(slug: str, place: str, event_type: EventType) -> Any:
     form = HookForm.of(posted())
     if _is_saving(form):
         try:
-            hook = hooks.create_hook(pbx, extension, event_type, **form.values())
+            hook = hooks.create_hook(pbx, extension, event_type, form.hook_data())
         except InvalidError as error:
             form.show(error)
         else:
@@ -63,7 +63,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
     target = Target(pbx, extension, hook.event_type, hook)
     if _is_saving(form):
         try:
-            hooks.update_hook(hook, **form.values())
+            hooks.update_hook(hook, form.hook_data())
         except InvalidError as error:
             form.show(error)
         else:
@@ -170,7 +170,7 @@ def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
     """Commit what is saved, and end the dialog; if there is a new secret, show it this once."""
     secret = ""
     if form.signing.data == Signing.NEW:
-        secret = signing_secret.renew_secret(hook)
+        secret = signing_secret.rotate_secret(hook)
     elif form.signing.data == Signing.REMOVE:
         signing_secret.remove_secret(hook)
     db.session.commit()

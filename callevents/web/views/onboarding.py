@@ -34,7 +34,7 @@ def _steps(pbx: Pbx | None) -> dict[str, Any]:
     if list_deliveries(pbx=pbx, limit=1):
         return {"done": 4}
     extension = next(iter(list_extensions(pbx, limit=1)), None)
-    hook = queries.find_any_hook(pbx)
+    hook = queries.find_first_hook(pbx)
     if hook is None:
         return {"done": 2 if extension else 1, "place": place_of(extension), "extension": extension}
     extension = hook.extension or extension

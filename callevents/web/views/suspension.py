@@ -30,8 +30,8 @@ def resume(slug: str | None = None, place: str | None = None) -> Any:
         back = url_for("hooks.index", slug=slug, place=place)
     elif slug:
         back = url_for("extensions.index", slug=slug)
-    of_all = place is not None and extension is None
-    listed = suspension.list_suspended(pbx, extension, of_all=of_all)
+    for_all = place is not None and extension is None
+    listed = suspension.list_suspended(pbx, extension, for_all_extensions=for_all)
     if request.method == "GET":
         return dialogs.show(
             "suspension/resume.html",

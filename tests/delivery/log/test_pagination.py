@@ -13,10 +13,10 @@ from callevents.db.session import begin_write
 from callevents.delivery.log import pagination
 from callevents.delivery.log.filters import Filter, phase_of
 from callevents.delivery.log.pagination import find_page
-from callevents.enums import DeliveryState, EventType, ListedState, Method
+from callevents.enums import DeliveryState, EventType, ListedState
 from callevents.errors import NotFoundError
 from callevents.extensions import db
-from callevents.hooks.hooks import create_hook
+from callevents.hooks.hooks import HookData, create_hook
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.pbxs import pbxs
@@ -30,7 +30,7 @@ def log(pbx: Pbx) -> list[Delivery]:
     begin_write()
     every = [pbx, *(pbxs.add_pbx(name)[0] for name in ("Branch", "Silent", "Shop"))]
     for one, event in product(every, EVENTS):
-        create_hook(one, None, event, method=Method.GET, url=f"https://{event.slug}.example.com/")
+        create_hook(one, None, event, HookData(url=f"https://{event.slug}.example.com/"))
     db.session.commit()
     chance = random.Random(7)  # The same each time.
     begin_write()

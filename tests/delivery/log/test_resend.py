@@ -49,7 +49,7 @@ def test_resent_delivery_is_as_new(
         finished_at=utc_now(),
     )
     begin_write()
-    hooks.update_hook(hook, method=Method.POST, url="http://b.example.com/", active=True, note="")
+    hooks.update_hook(hook, hooks.HookData(method=Method.POST, url="http://b.example.com/"))
     hook.give_up_seconds = 300
     db.session.commit()
     fence, now = get_delivery(delivery_id).fence, to_milliseconds(utc_now())

@@ -111,7 +111,7 @@ def test_errors_are_reported(app: Flask, pbx: Pbx, serve: Serve, tmp_path: Path)
     path = tmp_path / "none" / "file"
     result = run(app, "capture", "head-office", str(path))
     assert result.exit_code == 1
-    assert f"Error: {path} cannot be written: No such file or directory." in result.stderr
+    assert f"Error: Cannot write {path}: No such file or directory." in result.stderr
 
 
 @pytest.mark.parametrize(

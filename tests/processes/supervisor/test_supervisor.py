@@ -25,7 +25,7 @@ def test_first_start(shared: CallEvents) -> None:
     assert shared.readyz().json() == {"status": "ok", "database": "ok", "redis": "ok"}
     username, password = shared.admin
     with create_app(Settings(data_dir=shared.data_dir)).app_context():
-        attempt = users.try_password(username, password, "127.0.0.1")
+        attempt = users.verify_password(username, password, "127.0.0.1")
         # As the page does: the running processes write too.
         begin_write()
         user = users.sign_in(attempt)

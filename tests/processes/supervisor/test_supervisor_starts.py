@@ -55,15 +55,15 @@ def test_relative_and_deep_data_folder(start: Start, tmp_path: Path) -> None:
 
 
 def test_wrong_settings(run_python: RunPython) -> None:
-    """Invalid settings fail every command with one error each, without a stack trace."""
+    """Invalid settings stop every command with one message for each, and no traceback."""
     commands = [["app.py"], ["-m", "flask", "web"], ["-m", "flask", "--help"]]
     # At the same time, because each takes seconds of which the machine is idle for a part.
     programs = [run_python(*c, cwd=ROOT, port="99999", log_level="LOUD") for c in commands]
     for program in programs:
         assert program.wait() == 2
-        assert [line.split(" is wrong")[0] for line in program.stderr] == [
-            "The setting CALLEVENTS_PORT",
-            "The setting CALLEVENTS_LOG_LEVEL",
+        assert [line.split(":")[0] for line in program.stderr] == [
+            "Invalid setting CALLEVENTS_PORT",
+            "Invalid setting CALLEVENTS_LOG_LEVEL",
         ]
 
 
@@ -74,7 +74,7 @@ def test_data_folder_that_is_a_file(start: Start, tmp_path: Path) -> None:
     assert program.wait() == 2
     assert program.stderr == [
         f"Call Events cannot start: File exists: {tmp_path / 'file'}. "
-        "The folder that it writes to is set by CALLEVENTS_DATA_DIR."
+        "Set the data folder with CALLEVENTS_DATA_DIR."
     ]
 
 

@@ -185,7 +185,7 @@ def test_a_pattern_may_say_what_is_an_extension() -> None:
     caller, called = call_inside(pbx, "201", "1201")
     pbx.hang_up(called, caller)
     assert pbx.told() == ["201 dial-out 1201", "201 hangup 1201 16 unanswered"]
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="Invalid regular expression"):
         ExtensionSet(pattern="2[")
 
 

@@ -70,7 +70,7 @@ def test_choosing_a_format(admin: Visitor, pbx: Pbx) -> None:
     assert pbxs.find_format_secret(pbxs.get_pbx(pbx.slug)) == "s3cret"
     answer = admin.post(f"{PAGE}/format", make="yeastar", format_secret="x" * 201)
     assert answer.status_code == 422
-    assert "At most 200 characters" in answer.text
+    assert "Must be at most 200 characters" in answer.text
     admin.post(f"{PAGE}/format", make="yeastar", unsigned="yes")
     db.session.rollback()
     assert pbxs.find_format_secret(pbxs.get_pbx(pbx.slug)) == ""

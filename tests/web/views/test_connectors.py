@@ -80,7 +80,7 @@ def test_it_is_changed_without_its_secret(admin: Visitor, pbx: Pbx, connector: C
         ("port", "70000", "The port is a whole number from 1 to 65535."),
         ("kind", "other", "Choose one of the two."),
         ("username", "", "Enter the user&#39;s name in manager.conf."),
-        ("extension_pattern", "(", "is no regular expression"),
+        ("extension_pattern", "(", "Invalid regular expression"),
     ],
 )
 def test_wrong_fields_are_told(
