@@ -21,10 +21,10 @@ from callevents.cli.output import (
 from callevents.db.models import Attempt, Delivery, to_id, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log import queries
-from callevents.delivery.log.bulk import Act, act_on_all
+from callevents.delivery.log.bulk import Act, apply_to_all
 from callevents.delivery.log.filters import Filter, phase_of
 from callevents.delivery.log.pagination import find_page
-from callevents.delivery.log.resend import Refusal, cancel, resend
+from callevents.delivery.log.resend import SkipReason, cancel, resend
 from callevents.delivery.request.masking import mask_address
 from callevents.enums import ListedState
 from callevents.errors import NotFoundError
@@ -134,7 +134,7 @@ def cancel_deliveries(
 ) -> None:
     """Cancel deliveries that wait: those with these IDs, or all that the options describe."""
     _check_said(delivery_ids, given)
-    wanted = _filter(given).of_waiting()
+    wanted = _filter(given).of_pending()
     counts = _act(cancel, delivery_ids, wanted, dry_run=dry_run)
     _print_counts(counts, "cancelled", dry_run=dry_run, as_json=as_json)
 
@@ -149,22 +149,22 @@ def _check_said(delivery_ids: tuple[str, ...], given: Values) -> None:
 
 def _act(
     act: Act, delivery_ids: tuple[str, ...], wanted: Filter, *, dry_run: bool
-) -> tuple[int, Counter[Refusal]]:
+) -> tuple[int, Counter[SkipReason]]:
     """Do it, or do it and take it back to count; return how many were changed and left out."""
     finish: Callable[[], None] = db.session.rollback if dry_run else _commit
     if delivery_ids:
         begin_write()
         done = act([_read_id(one) for one in delivery_ids], utc_now())
         finish()
-        return done.changed, done.refused
-    if wanted in (Filter(), Filter().of_waiting()):
+        return done.changed, done.skipped
+    if wanted in (Filter(), Filter().of_pending()):
         raise click.UsageError(
             "Say which: by their IDs, or by options such as --failed --since 2h."
         )
-    changed, refused = 0, Counter[Refusal]()
-    for progress in act_on_all(act, wanted):
+    changed, refused = 0, Counter[SkipReason]()
+    for progress in apply_to_all(act, wanted):
         finish()
-        changed, refused = progress.changed, progress.refused
+        changed, refused = progress.changed, progress.skipped
     return changed, refused
 
 
@@ -174,7 +174,7 @@ def _commit() -> None:
 
 
 def _print_counts(
-    counts: tuple[int, Counter[Refusal]], done: str, *, dry_run: bool, as_json: bool
+    counts: tuple[int, Counter[SkipReason]], done: str, *, dry_run: bool, as_json: bool
 ) -> None:
     changed, refused = counts
     noun = "delivery" if changed == 1 else "deliveries"

@@ -2,5 +2,5 @@
 
 from callevents.db import postgresql, sqlite
 
-# They listen to the engines' events, so they must be there before the first connection.
+# They register engine event listeners, so they must be imported before the first connection.
 __all__ = ["postgresql", "sqlite"]

@@ -96,11 +96,11 @@ def update_hook(
     hook.url, hook.note = checked.url, checked.note
     hook.origin_id = find_origin(hook.url)
     store_options(hook, checked.options)
-    reroute.redirect(hook)
+    reroute.update_target(hook)
     if hook.give_up_seconds != age:
-        reroute.change_age(hook, hook.give_up_seconds - age)
+        reroute.shift_expiry(hook, hook.give_up_seconds - age)
     if (hook.in_order, hook.origin_id) != ordering_key:
-        reroute.change_ordering_keys(hook)
+        reroute.update_ordering_keys(hook)
     if hook.url != url_before:
         # Whoever corrects the address of a suspended request wants it to be used.
         resume(hook)

@@ -88,7 +88,7 @@ def end_backend(pid: int | None) -> None:
 
 
 def _end(engine: Engine, pid: int | None) -> bool:
-    """Return whether it was still there to be ended."""
+    """Return True if it was still there to be ended."""
     statement = text(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = :pid"
     )

@@ -74,9 +74,9 @@ def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:
 @pytest.mark.parametrize(
     ("revision", "sentence"),
     [
-        ("later", "was set up by another version of Call Events"),
-        ("0001", "was made by a development version of Call Events that was never released"),
-        ("0007", "was made by a development version of Call Events that was never released"),
+        ("later", "was created by another version of Call Events"),
+        ("0001", "was created by an unreleased development version of Call Events"),
+        ("0007", "was created by an unreleased development version of Call Events"),
     ],
 )
 def test_database_of_another_version(

@@ -31,7 +31,7 @@ def test_unknown_names_are_told_with_the_known_ones() -> None:
     """The sentence names the wrong placeholder and lists all that there are."""
     known = ", ".join(f"{{{name}}}" for name in PARAMETER_NAMES)
     for wrong in ("{Caller}", "{calleridnum}", "{CallerID-Num}", "{0}", "{Test}", "{a.b}"):
-        expected = f"There is no placeholder {wrong}. The placeholders are {known}."
+        expected = f"Unknown placeholder {wrong}. Available: {known}."
         assert find_problem(f"http://h/{{CallID}}?x={wrong}") == expected
     assert find_problem("".join(f"{{{name}}}" for name in PARAMETER_NAMES)) == ""
 

@@ -12,16 +12,16 @@ from callevents.errors import InvalidError
 NO_HOST = "The URL needs a host, as in https://crm.example.com/calls."
 NO_SCHEME = "The URL must begin with http:// or https://."
 NOT_VALID = "The URL's host or port is not valid."
-SPACES = "The URL must not have spaces or control characters; write a space as %20."
+SPACES = "The URL must not contain spaces or control characters; write a space as %20."
 CREDENTIALS = (
-    "The URL must not have a user name or password in it, because URLs are shown and "
-    "logged. Remove what stands before the @; use the fields for authentication."
+    "The URL must not contain a user name or password, because URLs are displayed and "
+    "logged. Remove the part before the @ and use the fields for authentication."
 )
 FRAGMENT = (
-    "The URL must not have a fragment (what follows #): it is never sent to a server. "
-    "Write a # that belongs to a value as %23."
+    "The URL must not contain a fragment (#...), which is never sent to a server. "
+    "Write a # inside a value as %23."
 )
-PERCENT = "The URL's host must not have percent signs."
+PERCENT = "The URL's host must not contain percent signs."
 
 
 def error_of(text: str) -> str:
@@ -58,8 +58,8 @@ def test_good_urls(text: str, url: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "Enter the URL that the request goes to."),
-        ("   ", "Enter the URL that the request goes to."),
+        ("", "Enter the URL of the receiver."),
+        ("   ", "Enter the URL of the receiver."),
         ("crm.example.com", NO_SCHEME),
         ("ftp://a/", NO_SCHEME),
         ("javascript:alert(1)", NO_SCHEME),
@@ -90,7 +90,7 @@ def test_good_urls(text: str, url: str) -> None:
         ("http://a/\u202e", SPACES),
         ("http://a/\u00a0b", SPACES),
         ("http://a/\ud800", SPACES),
-        ("http://a\\b/", "The URL must not have the character '\\\\'."),
+        ("http://a\\b/", "The URL must not contain the character '\\\\'."),
         ("http://a%2eb/", PERCENT),
         ("http://a..b/", "The URL's host 'a..b' is not a valid host name."),
         ("http://.a/", "The URL's host '.a' is not a valid host name."),
@@ -109,12 +109,10 @@ def test_length() -> None:
     """2,000 characters pass, one more does not; nor does what becomes longer on the wire."""
     longest = "http://a/" + "x" * 1991
     assert check_url(longest).url == longest
-    assert error_of(longest + "x") == (
-        "The URL may have at most 2,000 characters; this one has 2,001."
-    )
+    assert error_of(longest + "x") == ("The URL must be at most 2,000 characters (got 2,001).")
     host = "ü" * 20
     grows = f"http://{host}/" + "x" * (2000 - len(f"http://{host}/"))
-    assert error_of(grows) == "The URL may have at most 2,000 characters."
+    assert error_of(grows) == "The URL must be at most 2,000 characters."
 
 
 def test_international_hosts_in_both_forms() -> None:

@@ -8,9 +8,9 @@ from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.enums import Method
 
-CLOSED_EARLY = "The receiver closed the connection before it had answered."
-NO_HTTP = "What the receiver answered is not HTTP."
-TOO_LONG = "The attempt as a whole took too long and was ended."
+CLOSED_EARLY = "The receiver closed the connection before it responded."
+NO_HTTP = "The response is not valid HTTP."
+TOO_LONG = "The attempt took too long in total and was aborted."
 
 
 def get(http_client: HttpClient, url: str) -> Response:

@@ -27,7 +27,7 @@ PUBLIC = [
 
 
 def is_refused(address: object, allowed: str = "") -> bool:
-    """Return whether a request must not go there, with these networks allowed."""
+    """Return True if a request must not go there, with these networks allowed."""
     networks = [ip_network(part) for part in allowed.split(",") if part]
     try:
         check_address(str(address), networks)
@@ -72,8 +72,8 @@ def test_refused_addresses_are_named_with_their_kind(address: str, kind: str) ->
     with pytest.raises(AddressRefusedError) as caught:
         check_address(address, ())
     assert str(caught.value) == (
-        f"The address {address} is {kind}, and requests may not go there. If they should, add "
-        "its network to the setting CALLEVENTS_ALLOWED_NETWORKS."
+        f"The address {address} is {kind}; requests to it are blocked. To allow it, add its "
+        "network to CALLEVENTS_ALLOWED_NETWORKS."
     )
 
 

@@ -50,7 +50,7 @@ def hook(configure: Configure, moody: Moody) -> Hook:
 
 def claim_ahead(engine: Engine, hook: Hook, report_events: ReportEvents, moody: Moody) -> list[str]:
     """Have a receiver that is known as quick hang, with many deliveries claimed ahead of it."""
-    engine._in_flight.note_seconds(hook.origin_id, 0.001)
+    engine._in_flight.record_duration(hook.origin_id, 0.001)
     moody.answers.clear()
     ids = report_events(COUNT)
     threading.Thread(target=engine.wake).start()
@@ -69,7 +69,7 @@ def count_claimed() -> int:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line may stand still for as long as a test takes."""
-    monkeypatch.setattr(in_flight, "STUCK_SECONDS", 60)
+    monkeypatch.setattr(in_flight, "STALLED_SECONDS", 60)
 
 
 @pytest.mark.usefixtures("patient")
@@ -92,15 +92,15 @@ def test_line_that_stands_still_is_given_back(
 ) -> None:
     """Behind a quick receiver that begins to hang nothing waits for long: other threads take it."""
     engine = make_engine(worker_threads=4, origin_in_flight=4, poll_seconds=0.05)
-    engine._in_flight.note_seconds(hook.origin_id, 0.001)
+    engine._in_flight.record_duration(hook.origin_id, 0.001)
     moody.answers.clear()
     ids = report_events(COUNT)
     threading.Thread(target=engine.wake).start()
-    wait_until(engine._in_flight.has_lines, "something claimed ahead")
+    wait_until(engine._in_flight.has_queued, "something claimed ahead")
 
     def is_given_back() -> bool:
         # Only what hangs is still claimed.
-        return not engine._in_flight.has_lines() and count_claimed() == len(moody.server.requests)
+        return not engine._in_flight.has_queued() and count_claimed() == len(moody.server.requests)
 
     wait_until(is_given_back, "the end of the line")
     moody.answers.set()

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Hook, Origin, utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.circuit_breaker import note_answers, take_probe
+from callevents.delivery.circuit_breaker import acquire_probe, note_responses
 from callevents.delivery.fair_share import find_breakers
 from callevents.delivery.http.client import Response
 from callevents.enums import DeliveryState, EventType
@@ -24,7 +24,7 @@ from tests.waiting import wait_for_delivery, wait_for_state, wait_until
 
 NOW = utc_now()
 SETTINGS = Settings(breaker_failures=3, breaker_open_seconds=10, breaker_open_max_seconds=35)
-SILENCE = Response(NOW, 1, "No answer within 10 seconds.", is_silent=True)
+SILENCE = Response(NOW, 1, "No response within 10 seconds.", is_unreachable=True)
 REFUSED = Response(NOW, 1, "The address 10.0.0.1 is private.")
 SECOND = timedelta(seconds=1)
 
@@ -40,7 +40,7 @@ def note(hook: Hook, *answers: Response, now: datetime = NOW, probed: bool = Fal
     origin_id = hook.origin_id
     with write_transaction(db.engine) as connection:
         probes = {origin_id} if probed else set()
-        note_answers(connection, {origin_id: answers}, probes, now, SETTINGS)
+        note_responses(connection, {origin_id: answers}, probes, now, SETTINGS)
     return get_origin(origin_id)
 
 
@@ -149,7 +149,7 @@ def test_one_worker_takes_the_probe(hook: Hook) -> None:
     def work() -> None:
         start.wait()
         with write_transaction(engine) as connection:
-            taken.append(take_probe(connection, origin_id, probe_at, until))
+            taken.append(acquire_probe(connection, origin_id, probe_at, until))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -234,7 +234,7 @@ def test_silent_origin_is_paused_and_comes_back(
     wait_until(find_open_origins, "the pause")
     [origin_id] = find_open_origins()
     error = get_origin(origin_id).error
-    assert error == "The receiver closed the connection before it had answered."
+    assert error == "The receiver closed the connection before it responded."
     moody.is_well = True
     for delivery_id in ids:
         wait_for_state(delivery_id, DeliveryState.DELIVERED)

@@ -9,7 +9,8 @@ from sqlalchemy import update
 
 from callevents.db.models import Delivery, Hook, utc_now
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.claim import finish_unsent, renew_leases
+from callevents.delivery.claim import renew_leases
+from callevents.delivery.load_claims import finish_without_attempt
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks
@@ -174,7 +175,7 @@ def test_what_is_off_since_the_claim_is_left_out(
     db.session.commit()
     assert load(claimed) == []
     with write_transaction(db.engine) as connection:
-        finish_unsent(connection, claimed, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, claimed, DeliveryState.CANCELLED, utc_now())
     delivery = get_delivery(delivery_id)
     assert delivery.state is DeliveryState.CANCELLED
     assert delivery.finished_at is not None
@@ -186,7 +187,7 @@ def test_only_open_orphans_are_cancelled(hook: Hook, report_events: ReportEvents
     [delivery_id] = report_events()
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=DeliveryState.DELIVERED))
-        finish_unsent(connection, {delivery_id: 0}, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, {delivery_id: 0}, DeliveryState.CANCELLED, utc_now())
     assert get_delivery(delivery_id).state is DeliveryState.DELIVERED
 
 
@@ -196,7 +197,7 @@ def test_another_workers_claim_is_not_ended(hook: Hook, report_events: ReportEve
     [fence] = claim().values()
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(fence=fence + 1))
-        finish_unsent(connection, {delivery_id: fence}, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, {delivery_id: fence}, DeliveryState.CANCELLED, utc_now())
     assert get_delivery(delivery_id).state is DeliveryState.PENDING
 
 

@@ -37,7 +37,7 @@ def test_bad_row_stops_no_other(
         wait_for_state(delivery_id, DELIVERED)
     assert len(receiver.wait_for(3)) == 3
     assert get_delivery(bad_id).state is PENDING
-    assert "a delivery cannot be sent" in logged.text
+    assert "could not build the request of a delivery" in logged.text
     assert bad_id in logged.text
 
 
@@ -74,10 +74,10 @@ def test_bad_outcome_stops_no_other(
     with missing_table(db.engine, "attempt"):
         # All wait together until there is a table to write to.
         blocking.answer()
-        wait_until(lambda: "outcomes not recorded yet" in logged.text, "a failed record")
+        wait_until(lambda: "could not record outcomes; retrying" in logged.text, "a failed record")
     for delivery_id in (ids[0], *ids[2:]):
         wait_for_state(delivery_id, DELIVERED)
-    wait_until(lambda: "an outcome cannot be recorded" in logged.text, "the dropped outcome")
+    wait_until(lambda: "could not record an outcome" in logged.text, "the dropped outcome")
     assert get_delivery(ids[1]).state is PENDING
 
 
@@ -95,7 +95,7 @@ def test_outcomes_wait_for_the_database(
     blocking.server.wait_for_requests(2)
     with missing_table(db.engine, "attempt"):
         blocking.answer()
-        wait_until(lambda: "outcomes not recorded yet" in logged.text, "a failed record")
+        wait_until(lambda: "could not record outcomes; retrying" in logged.text, "a failed record")
         assert get_delivery(ids[0]).state is PENDING
         db.session.rollback()
     for delivery_id in ids:
@@ -112,7 +112,7 @@ def test_poller_outlives_the_database(
     db.session.rollback()
     with missing_table(db.engine, "delivery"):
         engine = make_engine(poll_seconds=0.05)
-        wait_until(lambda: "the database does not answer" in logged.text, "a failed poll")
+        wait_until(lambda: "database unavailable" in logged.text, "a failed poll")
         with pytest.raises(SQLAlchemyError):
             engine.drain()
     wait_for_state(delivery_id, DELIVERED)

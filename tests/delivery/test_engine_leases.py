@@ -61,7 +61,7 @@ def test_too_old_deliveries_are_not_sent(
     assert (delivery.state, delivery.attempts, delivery.claimed_at) == (
         *(DeliveryState.FAILED, 0, None),
     )
-    assert delivery.error == "Gave up: its time was over before it could be tried."
+    assert delivery.error == "Expired before the attempt started."
     assert delivery.finished_at is not None
     assert [one.parameters["DeliveryID"] for one in receiver.arrivals] == [young]
 
@@ -142,7 +142,7 @@ def test_failed_renewal_is_repeated(
     first = get_delivery(delivery_id).due_at
     db.session.rollback()
     with missing_table(db.engine, "delivery"):
-        wait_until(lambda: "leases not renewed" in logged.text, "a failed renewal")
+        wait_until(lambda: "could not renew leases" in logged.text, "a failed renewal")
     wait_for_delivery(delivery_id, lambda delivery: delivery.due_at > first)
     blocking.answer()
     wait_for_state(delivery_id, DELIVERED)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from callevents.delivery.http.exchange import (
     MAX_RESPONSE_BYTES,
     Received,
-    _read_plain,
+    _parse_simple,
     exchange,
     write_head,
 )
@@ -90,7 +90,7 @@ def test_plain_answers_are_read_as_http_client_reads_them(
 ) -> None:
     """Where an answer counts as plain, http.client finds the same in it, to the byte."""
     data = start + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
-    plain = _read_plain(data)
+    plain = _parse_simple(data)
     if plain is None:
         return
     # Cut within its first line, it is not plain and read by http.client.
@@ -99,13 +99,13 @@ def test_plain_answers_are_read_as_http_client_reads_them(
 
 def test_the_usual_answer_is_plain() -> None:
     """What nearly all receivers send is read in one piece."""
-    found = _read_plain(OK + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
+    found = _parse_simple(OK + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
     headers = [("Content-Type", "text/plain"), ("Content-Length", "2")]
-    assert found == Received(200, headers, b"ok", truncated=False, can_go_on=True)
+    assert found == Received(200, headers, b"ok", truncated=False, keep_alive=True)
 
 
 @pytest.mark.parametrize(
-    ("data", "body", "can_go_on"),
+    ("data", "body", "keep_alive"),
     [
         (OK + b"Content-Length: 2\r\n\r\nok", b"ok", True),
         (OK + b"Content-Length: 2\r\nConnection: Close\r\n\r\nok", b"ok", False),
@@ -120,13 +120,13 @@ def test_the_usual_answer_is_plain() -> None:
     ids=["plain", "close", "more", "chunked", "end", "204", "100", "bare lines", "huge"],
 )
 def test_connections_go_on_only_after_a_whole_answer(
-    data: bytes, body: bytes, can_go_on: bool
+    data: bytes, body: bytes, keep_alive: bool
 ) -> None:
     """A connection is used again only if the next answer on it can be no part of this one."""
     whole = talk(data)
     assert isinstance(whole, Received)
-    assert (whole.body, whole.can_go_on, whole.truncated) == (
-        *(body, can_go_on, len(body) == MAX_RESPONSE_BYTES),
+    assert (whole.body, whole.keep_alive, whole.truncated) == (
+        *(body, keep_alive, len(body) == MAX_RESPONSE_BYTES),
     )
 
 
@@ -169,7 +169,7 @@ def test_own_host_replaces_ours() -> None:
 @pytest.mark.parametrize("bad", ["a\r\nX: b", "a\nb", "a\rb"])
 def test_line_ends_are_refused(bad: str) -> None:
     """No value, and no target, can begin a line of its own."""
-    with pytest.raises(ValueError, match="line end"):
+    with pytest.raises(ValueError, match="line break"):
         write_head("GET", "/", urlsplit("http://a/"), {"X": bad})
-    with pytest.raises(ValueError, match="line end"):
+    with pytest.raises(ValueError, match="line break"):
         write_head("GET", "/" + bad, urlsplit("http://a/"), {})

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, Origin, utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.expiry import BATCH, give_up_expired, has_expired
+from callevents.delivery.expiry import BATCH, fail_expired, has_expired
 from callevents.delivery.http.client import Response
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
@@ -43,7 +43,7 @@ def change(delivery_id: str, **values: Any) -> None:
 def give_up(now: Any) -> int:
     """Give up what has expired by then; return how many there were."""
     with write_transaction(db.engine) as connection:
-        count = give_up_expired(connection, now)
+        count = fail_expired(connection, now)
         assert not has_expired(connection, now) or not count or count == BATCH
     return count
 
@@ -64,17 +64,17 @@ def test_given_up_after_its_end_and_not_before(hook: Hook, report_events: Report
     assert give_up(end + MOMENT) == 1
     delivery = get_delivery(delivery_id)
     assert (delivery.state, delivery.finished_at, delivery.attempts) == (FAILED, end + MOMENT, 0)
-    assert delivery.error == "Gave up after 5 minutes, before it could be tried."
+    assert delivery.error == "Expired after 5 minutes, before the first attempt."
 
 
 def test_given_up_while_it_waits_for_a_retry(hook: Hook, report_events: ReportEvents) -> None:
     """The last attempt's sentence stays, and what follows says that there was no other."""
     [delivery_id] = report_events()
     end = get_delivery(delivery_id).expires_at
-    change(delivery_id, attempts=2, is_retry=True, error="The receiver answered 500 Oops.")
+    change(delivery_id, attempts=2, is_retry=True, error="The receiver returned 500 Oops.")
     give_up(end + MOMENT)
     assert get_delivery(delivery_id).error == (
-        "The receiver answered 500 Oops. Gave up after 5 minutes, before it could be tried again."
+        "The receiver returned 500 Oops. Expired after 5 minutes, before the next attempt."
     )
 
 
@@ -83,7 +83,7 @@ def test_age_of_what_was_sent_again(hook: Hook, report_events: ReportEvents) -> 
     [delivery_id] = report_events()
     change(delivery_id, resent_at=NOW, expires_at=NOW + 2 * MINUTE, created_at=NOW - 99 * MINUTE)
     give_up(NOW + 3 * MINUTE)
-    assert get_delivery(delivery_id).error.startswith("Gave up after 2 minutes,")
+    assert get_delivery(delivery_id).error.startswith("Expired after 2 minutes,")
 
 
 def test_what_a_worker_has_is_its_own(hook: Hook, report_events: ReportEvents) -> None:
@@ -102,12 +102,15 @@ def test_failure_after_which_no_time_is_left(hook: Hook, report_events: ReportEv
     [claimed] = load(claim())
     now = get_delivery(delivery_id).expires_at - timedelta(seconds=0.5)
     with write_transaction(db.engine) as connection:
-        outcome = Outcome(claimed, Response(now, 1, "No answer within 10 seconds.", is_silent=True))
+        outcome = Outcome(
+            claimed, Response(now, 1, "No response within 10 seconds.", is_unreachable=True)
+        )
         record(connection, [outcome], now, Settings())
     delivery = get_delivery(delivery_id)
     assert (delivery.state, delivery.finished_at) == (FAILED, now)
     assert delivery.error == (
-        "No answer within 10 seconds. Gave up after 5 minutes: the next attempt would be later."
+        "No response within 10 seconds. "
+        "Gave up after 5 minutes: the next attempt would be too late."
     )
     assert delivery.attempts == 1
 
@@ -127,7 +130,7 @@ def test_nothing_starts_later(
         attempts = list_attempts(delivery_id)
         assert all(attempt.started_at <= end for attempt in attempts)
         assert len(attempts) == delivery.attempts
-        assert "Gave up" in delivery.error
+        assert "Gave up after" in delivery.error or "Expired" in delivery.error
     assert len(receiver.arrivals) == sum(get_delivery(one).attempts for one in ids)
 
 

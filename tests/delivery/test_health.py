@@ -25,7 +25,7 @@ FAILED, PENDING, DELIVERED = DeliveryState.FAILED, DeliveryState.PENDING, Delive
 NOW = utc_now()
 DAY = timedelta(days=1)
 SETTINGS = Settings()
-GONE = "The receiver answered 410 Gone: it wants no more of these requests."
+GONE = "The receiver returned 410 Gone."
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def hook(configure: Configure, receiver: Receiver) -> Hook:
 
 def answer(status: int | None, at: datetime = NOW) -> Response:
     """Return an attempt that ended with that status, or in silence."""
-    return Response(at, 1, "" if status == 200 else "No.", status, is_silent=status is None)
+    return Response(at, 1, "" if status == 200 else "No.", status, is_unreachable=status is None)
 
 
 def note(hook: Hook, *answers: Response, now: datetime = NOW) -> Hook:
@@ -195,10 +195,7 @@ def test_gone_ends_a_call_at_the_hook(
     wait_for_state(hangup, DELIVERED)
     delivery = get_delivery(gone)
     assert (delivery.state, delivery.attempts, delivery.status_code) == (FAILED, 1, 410)
-    assert delivery.error == (
-        "The receiver answered 410 Gone. "
-        "It wants no more of these requests, so this one is not tried again."
-    )
+    assert delivery.error == ("The receiver returned 410 Gone. This delivery is not retried.")
     hook_id = hook.id
     wait_until(lambda: get_hook(hook_id).suspended_at, "the suspension")
     [late] = report_call("c1", 3)

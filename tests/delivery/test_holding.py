@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from callevents.delivery.in_flight import AHEAD_SECONDS, MOST_AHEAD, STUCK_SECONDS, InFlight
+from callevents.delivery.in_flight import AHEAD_SECONDS, MAX_AHEAD, STALLED_SECONDS, InFlight
 
 origins = st.integers(1, 3)
 
@@ -57,9 +57,9 @@ class Work(RuleBasedStateMachine):
             self.threads.remove(origin_id)
 
     @rule(chosen=st.none() | st.sets(origins))
-    def withdraw(self, chosen: set[int] | None) -> None:
+    def remove_queued(self, chosen: set[int] | None) -> None:
         """What waits is given back."""
-        found = self.in_flight.withdraw(chosen)
+        found = self.in_flight.remove_queued(chosen)
         expected = []
         for origin_id, line in self.lines.items():
             if chosen is None or origin_id in chosen:
@@ -99,7 +99,7 @@ TestWork.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
     [
         (AHEAD_SECONDS / 4, 2, 8),
         (0.0, 1, 50),
-        (0.0, 16, MOST_AHEAD),
+        (0.0, 16, MAX_AHEAD),
         (AHEAD_SECONDS, 16, 0),
         (10.0, 16, 0),
         (None, 16, 0),
@@ -110,11 +110,11 @@ def test_room_ahead(seconds: float | None, threads: int, room: int) -> None:
     """A quick origin's threads have work ahead of them; a slow or unknown one's have none."""
     in_flight = InFlight()
     if seconds is not None:
-        in_flight.note_seconds(1, seconds)
-    assert in_flight.room_ahead(1, threads) == room
+        in_flight.record_duration(1, seconds)
+    assert in_flight.ahead_limit(1, threads) == room
     line = [make_claim(number) for number in range(3)]
     started = in_flight.register(1, line, 1)
-    assert in_flight.room_ahead(1, threads - started) == max(0, room - len(line))
+    assert in_flight.ahead_limit(1, threads - started) == max(0, room - len(line))
 
 
 def test_probes_stay() -> None:
@@ -123,10 +123,10 @@ def test_probes_stay() -> None:
     probe = make_claim(1)
     probe.is_probe = True
     in_flight.register(1, [probe, make_claim(2)], 1)
-    assert [one.delivery_id for one in in_flight.withdraw({1, 2})] == ["d2"]
-    assert in_flight.has_lines()
-    assert [one.delivery_id for one in in_flight.withdraw()] == ["d1"]
-    assert not in_flight.has_lines()
+    assert [one.delivery_id for one in in_flight.remove_queued({1, 2})] == ["d2"]
+    assert in_flight.has_queued()
+    assert [one.delivery_id for one in in_flight.remove_queued()] == ["d1"]
+    assert not in_flight.has_queued()
 
 
 def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,20 +139,20 @@ def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
             origin_id, [make_claim(origin_id * 10 + n, origin_id) for n in range(3)], 1
         )
         assert in_flight.next(origin_id)
-    assert in_flight.find_stuck() == set()
-    now[0] += STUCK_SECONDS * 0.9
+    assert in_flight.find_stalled() == set()
+    now[0] += STALLED_SECONDS * 0.9
     assert in_flight.next(2)
-    now[0] += STUCK_SECONDS * 0.9
-    assert in_flight.find_stuck() == {1}
-    in_flight.withdraw({1})
-    assert in_flight.find_stuck() == set()
+    now[0] += STALLED_SECONDS * 0.9
+    assert in_flight.find_stalled() == {1}
+    in_flight.remove_queued({1})
+    assert in_flight.find_stalled() == set()
 
 
 def test_one_slow_answer_is_soon_believed() -> None:
     """An origin that begins to hang has nothing ahead after its first time-out."""
     in_flight = InFlight()
     for _ in range(100):
-        in_flight.note_seconds(1, 0.002)
-    assert in_flight.room_ahead(1, 4) == MOST_AHEAD
-    in_flight.note_seconds(1, 10.0)
-    assert in_flight.room_ahead(1, 4) == 0
+        in_flight.record_duration(1, 0.002)
+    assert in_flight.ahead_limit(1, 4) == MAX_AHEAD
+    in_flight.record_duration(1, 10.0)
+    assert in_flight.ahead_limit(1, 4) == 0

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from callevents.db.models import Delivery, Origin, utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.fair_share import Ready, Share, add_ahead, find_ready, share_out
+from callevents.delivery.fair_share import Ready, Share, add_ahead, allocate_threads, find_ready
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from tests.conftest import Configure
@@ -35,7 +35,7 @@ def test_limits_of_shares(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, retries_first: bool
 ) -> None:
     """Never more than is free, never more for an origin than its cap, and each share once."""
-    shares = share_out(ready, free, in_flight, cap, retries_first=retries_first)
+    shares = allocate_threads(ready, free, in_flight, cap, retries_first=retries_first)
     assert sum(share.limit for share in shares) <= free
     assert all(share.limit > 0 and share.probe_at is None for share in shares)
     assert Counter(share.ready for share in shares) <= Counter(ready)
@@ -49,7 +49,7 @@ def test_everybody_gets_something(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int
 ) -> None:
     """While there are as many threads as askers, each that has none yet gets at least one."""
-    shares = share_out(ready, max(free, len(ready)), in_flight, cap)
+    shares = allocate_threads(ready, max(free, len(ready)), in_flight, cap)
     served = {share.ready.origin_id for share in shares}
     for one in ready:
         assert one.origin_id in served or in_flight.get(one.origin_id, 0) > 0
@@ -60,7 +60,7 @@ def test_who_goes_first(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, retries_first: bool
 ) -> None:
     """No retry is served while a first attempt of an idle origin is not, or reversely."""
-    shares = share_out(ready, free, in_flight, cap, retries_first=retries_first)
+    shares = allocate_threads(ready, free, in_flight, cap, retries_first=retries_first)
     served = {share.ready for share in shares}
     preferred = [one for one in ready if one.is_retry == retries_first]
     if any(share.ready.is_retry != retries_first for share in shares):
@@ -75,7 +75,7 @@ def test_nobody_takes_all(threads: int, cap: int, looks: list[int]) -> None:
     for origin_id in looks:
         free = threads - in_flight.total()
         hanging = Ready(origin_id % 3, is_retry=False)
-        for share in share_out([hanging], free, in_flight, cap):
+        for share in allocate_threads([hanging], free, in_flight, cap):
             in_flight[hanging.origin_id] += share.limit
     assert threads - in_flight.total() >= 1
     assert max(in_flight.values(), default=0) <= min(cap, threads // 2 + 1)
@@ -86,7 +86,7 @@ def test_ahead(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, rooms: dict[int, int]
 ) -> None:
     """An origin's room is used up, but not while another one has no thread; limits stay."""
-    shares = share_out(ready, free, in_flight, cap)
+    shares = allocate_threads(ready, free, in_flight, cap)
     found = add_ahead(
         shares, ready, in_flight, lambda origin_id, _starting: rooms.get(origin_id, 0)
     )
@@ -125,7 +125,9 @@ def test_nothing_ahead_while_another_has_no_thread() -> None:
 def test_shares_are_drawn_anew() -> None:
     """With fewer threads than origins it is not always the same that are served."""
     ready = [Ready(origin_id, is_retry=False) for origin_id in range(10)]
-    served = {share.ready.origin_id for _ in range(200) for share in share_out(ready, 1, {}, 9)}
+    served = {
+        share.ready.origin_id for _ in range(200) for share in allocate_threads(ready, 1, {}, 9)
+    }
     assert served == set(range(10))
 
 

@@ -94,7 +94,7 @@ def test_last_failure_of_each_hook(configure: Configure, report_events: ReportEv
     failing = configure.hook("*", EventType.DIAL_IN, "http://a/")
     ended = configure.hook("*", EventType.DIAL_OUT, "http://b/")
     new = configure.hook("*", EventType.HANGUP, "http://c/")
-    ins = report_events(queries.LOOKED_THROUGH + 5)
+    ins = report_events(queries.MAX_SEARCHED + 5)
     outs = report_events(3, EventType.DIAL_OUT)
     report_events(1, EventType.HANGUP)
     begin_write()

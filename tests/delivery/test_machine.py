@@ -23,7 +23,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import GIVE_UP_SECONDS, Attempt, CallEvent, Delivery, Hook, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
-from callevents.delivery.expiry import give_up_expired
+from callevents.delivery.expiry import fail_expired
 from callevents.delivery.http.client import Response
 from callevents.delivery.log import resend
 from callevents.delivery.outcomes import Outcome, record
@@ -46,10 +46,10 @@ CALLS = ("c1", "c2")
 SETTINGS = Settings(breaker_failures=1000)
 ANSWERS = {
     "success": (200, ""),
-    "refusal": (403, "The receiver answered 403 Forbidden."),
-    "failure": (503, "The receiver answered 503 Service Unavailable."),
-    "gone": (410, "The receiver answered 410 Gone."),
-    "silence": (None, "No answer within 10 seconds."),
+    "refusal": (403, "The receiver returned 403 Forbidden."),
+    "failure": (503, "The receiver returned 503 Service Unavailable."),
+    "gone": (410, "The receiver returned 410 Gone."),
+    "silence": (None, "No response within 10 seconds."),
     "interrupted": (None, "The worker stopped during this attempt."),
 }
 
@@ -71,7 +71,7 @@ class Modelled:
     told: list[str] = field(default_factory=list)
 
     def is_leased(self, now: datetime) -> bool:
-        """Return whether a worker has it."""
+        """Return True if a worker has it."""
         return self.leased_until is not None and self.leased_until > now
 
 
@@ -156,7 +156,7 @@ class Machine(RuleBasedStateMachine):
     def attempt_ends(self, claimed: Claim, kind: str) -> None:
         """An attempt ends, in time or long after its lease; whoever made it tells of it once."""
         status, error = ANSWERS[kind]
-        answer = Response(self.now, 1, error, status, is_silent=kind == "silence")
+        answer = Response(self.now, 1, error, status, is_unreachable=kind == "silence")
         outcome = Outcome(claimed, answer, interrupted=kind == "interrupted")
         with write_transaction(db.engine) as connection:
             record(connection, [outcome], self.now, SETTINGS)
@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
             one.waits_until = self.now
         elif stored.state is FAILED:
             # Even the shortest wait, or a long one, may be too long for what is left.
-            assert stored.error.endswith("the next attempt would be later.")
+            assert stored.error.endswith("the next attempt would be too late.")
             longest = timedelta(seconds=1.2 * max(SETTINGS.retry_schedule_seconds))
             assert self.now + longest > one.expires_at
             one.state = FAILED
@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
     def sweep(self) -> None:
         """A worker gives up what has expired and is with nobody."""
         with write_transaction(db.engine) as connection:
-            give_up_expired(connection, self.now)
+            fail_expired(connection, self.now)
         for one in self.known.values():
             if one.state is PENDING and one.expires_at < self.now and not one.is_leased(self.now):
                 one.state, one.leased_until = FAILED, None

@@ -10,9 +10,9 @@ from sqlalchemy import update
 from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, Origin, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.claim import finish_unsent
-from callevents.delivery.expiry import give_up_expired
+from callevents.delivery.expiry import fail_expired
 from callevents.delivery.http.client import Response
+from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outbox import DEFER_BEHIND_RUNNING, MAX_DEFER
 from callevents.delivery.outcomes import Outcome, record
 from callevents.delivery.suspend import note_health
@@ -197,12 +197,12 @@ def end_expired(hook: Hook, claimed: dict[str, int]) -> None:
             .where(Delivery.id.in_(claimed))
             .values(expires_at=utc_now() - HOUR, due_at=utc_now())
         )
-        assert give_up_expired(connection, utc_now()) == 1
+        assert fail_expired(connection, utc_now()) == 1
 
 
 def end_unsent(hook: Hook, claimed: dict[str, int]) -> None:
     with write_transaction(db.engine) as connection:
-        finish_unsent(connection, claimed, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, claimed, DeliveryState.CANCELLED, utc_now())
 
 
 def end_disabled(hook: Hook, claimed: dict[str, int]) -> None:
@@ -310,7 +310,7 @@ def test_one_event_to_several_hooks(
     first, second = sorted(by_hook.values())
     assert claim().keys() == {first, other}
     with write_transaction(db.engine) as connection:
-        finish_unsent(connection, {first: 1}, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, {first: 1}, DeliveryState.CANCELLED, utc_now())
     assert claim().keys() == {second}
 
 

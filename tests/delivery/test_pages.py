@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from sqlalchemy import select, update
 
-from callevents.db.models import Delivery, Pbx, made_at, new_id, utc_now
+from callevents.db.models import Delivery, Pbx, id_created_at, new_id, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log import pagination
 from callevents.delivery.log.filters import Filter, phase_of
@@ -64,8 +64,8 @@ def matches(wanted: Filter) -> Callable[[Delivery], bool]:
             wanted.hook in ("", one.hook_event_id),
             not wanted.origin or one.url.startswith(wanted.origin),
             wanted.call_id in ("", one.call_id),
-            wanted.since is None or made_at(one.id) >= wanted.since,
-            wanted.until is None or made_at(one.id) < wanted.until,
+            wanted.since is None or id_created_at(one.id) >= wanted.since,
+            wanted.until is None or id_created_at(one.id) < wanted.until,
         )
         return all(checks)
 
@@ -92,7 +92,7 @@ def test_pages_have_all_that_matches(
 ) -> None:
     """Whatever meets in a filter: all its pages together are exactly what matches."""
     monkeypatch.setattr(pagination, "WINDOW", 16)
-    middle = made_at(log[30].id)
+    middle = id_created_at(log[30].id)
     hook = next(one.hook_event_id for one in log if one.pbx_id == pbx.id)
     every = product(
         (None, pbx),
@@ -121,7 +121,7 @@ def test_it_is_said_how_far_was_looked(
     page = find_page(scarce, limit=50)
     own = [one for one in log if one.pbx_id == pbx.id]
     assert (page.found, page.before) == ([], own[4].id)
-    assert page.searched_to == made_at(own[4].id)
+    assert page.searched_to == id_created_at(own[4].id)
 
 
 def test_many_pbxs(log: list[Delivery], monkeypatch: pytest.MonkeyPatch) -> None:

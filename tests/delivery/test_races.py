@@ -17,9 +17,10 @@ from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Delivery, Hook, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery import outbox
-from callevents.delivery.circuit_breaker import note_answers
-from callevents.delivery.claim import finish_unsent, renew_leases
+from callevents.delivery.circuit_breaker import note_responses
+from callevents.delivery.claim import renew_leases
 from callevents.delivery.http.client import Response
+from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outcomes import Outcome, record
 from callevents.delivery.suspend import note_health
 from callevents.enums import DeliveryState, EventType
@@ -35,7 +36,7 @@ from tests.receiver import Arrival, Receiver, Reply
 from tests.waiting import wait_until
 
 NOW = utc_now()
-SUCCESS, SILENCE = Response(NOW, 1, "", 200), Response(NOW, 1, "Nothing.", is_silent=True)
+SUCCESS, SILENCE = Response(NOW, 1, "", 200), Response(NOW, 1, "Nothing.", is_unreachable=True)
 GONE = Response(NOW, 1, "Gone.", 410)
 SETTINGS = Settings(breaker_failures=2)
 ROUNDS = 25
@@ -93,7 +94,7 @@ def test_recorders_of_the_same_origins(app: Flask, both: list[Hook]) -> None:
         def work() -> None:
             with write_transaction(engine) as connection:
                 answers = {silent: [SILENCE], well: [SUCCESS]}
-                note_answers(connection, answers, {silent}, NOW, SETTINGS)
+                note_responses(connection, answers, {silent}, NOW, SETTINGS)
 
         return repeat(work)
 
@@ -132,7 +133,7 @@ def test_recording_renewing_ending_and_cancelling(
 
     def finish() -> None:
         with write_transaction(engine) as connection:
-            finish_unsent(connection, fences, DeliveryState.CANCELLED, NOW)
+            finish_without_attempt(connection, fences, DeliveryState.CANCELLED, NOW)
 
     def cancel() -> None:
         begin_write()
@@ -256,7 +257,7 @@ def test_storm(
     check_attempts()
     steady = select(Delivery.state).where(Delivery.event_type == STEADY).distinct()
     assert db.session.scalars(steady).all() == [DeliveryState.DELIVERED]
-    for trouble in ("deadlock", "not recorded", "does not answer", "not noted", "failed"):
+    for trouble in ("deadlock", "could not", "unavailable", "crashed", "failed"):
         assert trouble not in logged.text
 
 

@@ -23,8 +23,8 @@ STARTED = utc_now()
 SUCCESS = Response(
     STARTED, 12, "", 204, [["X-Id", "7"], ["X-Id", "8"]], body="thanks", truncated=True
 )
-FAILURE = Response(STARTED, 34, "The receiver answered 500 Internal Server Error.", 500)
-NO_ANSWER = Response(STARTED, 56, "No answer within 10 seconds.", is_silent=True)
+FAILURE = Response(STARTED, 34, "The receiver returned 500 Internal Server Error.", 500)
+NO_ANSWER = Response(STARTED, 56, "No response within 10 seconds.", is_unreachable=True)
 PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
 FAILED, CANCELLED = DeliveryState.FAILED, DeliveryState.CANCELLED
 
@@ -54,7 +54,7 @@ def note(*outcomes: Outcome, now: datetime | None = None) -> None:
 
 
 def is_about(wait: timedelta, *, seconds: float) -> bool:
-    """Return whether the wait is the schedule's, changed by up to a fifth."""
+    """Return True if the wait is the schedule's, changed by up to a fifth."""
     return 0.8 * seconds <= wait.total_seconds() <= 1.2 * seconds
 
 
@@ -102,7 +102,7 @@ def test_failure_after_a_day_is_the_last(claims: list[Claim]) -> None:
     delivery = get_delivery(claims[0].delivery_id)
     assert (delivery.state, delivery.finished_at, delivery.claimed_at) == (FAILED, now, None)
     assert delivery.error == (
-        f"{FAILURE.error} Gave up after 24 hours: the next attempt would be later."
+        f"{FAILURE.error} Gave up after 24 hours: the next attempt would be too late."
     )
     assert [attempt.error for attempt in list_attempts(delivery.id)] == [FAILURE.error]
     due = {claim.delivery_id for claim in claim(now + timedelta(days=9))}

@@ -28,7 +28,7 @@ failures = st.integers(1, 1_000_000)
 def failed(status: int | None, retry_after: str | None = None) -> Response:
     """Return an attempt that failed with that status, or in silence."""
     headers = [] if retry_after is None else [["rEtry-aFter", retry_after]]
-    return Response(NOW, 1, "It failed.", status, headers, is_silent=status is None)
+    return Response(NOW, 1, "It failed.", status, headers, is_unreachable=status is None)
 
 
 def find_wait(count: int, answer: Response, now: datetime = NOW, end: datetime = NEVER) -> float:
@@ -39,7 +39,7 @@ def find_wait(count: int, answer: Response, now: datetime = NOW, end: datetime =
 
 
 def is_near(wait: float, seconds: float) -> bool:
-    """Return whether the wait is so long, changed by up to a fifth."""
+    """Return True if the wait is so long, changed by up to a fifth."""
     return seconds * 0.8 - 1e-3 <= wait <= seconds * 1.2 + 1e-3
 
 

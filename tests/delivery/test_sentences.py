@@ -18,15 +18,15 @@ def describe(error: BaseException) -> str:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (TimeoutError("timed out"), "No answer within 10 seconds."),
-        (OSError(101, "unreachable"), "The receiver's network or host cannot be reached."),
-        (OSError(113, "no route"), "The receiver's network or host cannot be reached."),
+        (TimeoutError("timed out"), "No response within 10 seconds."),
+        (OSError(101, "unreachable"), "The receiver's network or host is unreachable."),
+        (OSError(113, "no route"), "The receiver's network or host is unreachable."),
         (
             ConnectionResetError(104, "reset"),
-            "The receiver closed the connection before it had answered.",
+            "The receiver closed the connection before it responded.",
         ),
-        (BrokenPipeError(32, "pipe"), "The receiver closed the connection before it had answered."),
-        (ssl.SSLError(1, "odd"), "No TLS connection: the receiver broke it off."),
+        (BrokenPipeError(32, "pipe"), "The receiver closed the connection before it responded."),
+        (ssl.SSLError(1, "odd"), "TLS handshake failed: the receiver closed the connection."),
         (ValueError("odd"), "The request failed: odd"),
     ],
 )

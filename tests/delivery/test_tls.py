@@ -75,7 +75,7 @@ def test_receiver_without_tls(http_client: HttpClient, serve: Serve) -> None:
     """An https URL of a plain server fails with a sentence about TLS."""
     server = serve(lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     error = get(http_client, server.url.replace("http:", "https:")).error
-    assert error.startswith("No TLS connection: ")
+    assert error.startswith("TLS handshake failed: ")
     assert "object at" not in error
 
 
@@ -107,7 +107,7 @@ def test_dripping_receiver_is_ended(
     http_client = make_transport(total_timeout_seconds=0.5, ca_bundle=bundle)
     server = serve(talk, tls=server_context(authority, "127.0.0.1"))
     assert get(http_client, server.url).error == (
-        "The attempt as a whole took too long and was ended."
+        "The attempt took too long in total and was aborted."
     )
 
 
@@ -117,4 +117,4 @@ def test_silent_receiver_is_left(
     """The time for reading holds over TLS as well."""
     server = serve(hangs, tls=server_context(authority, "127.0.0.1"))
     http_client = make_transport(read_timeout_seconds=0.3, ca_bundle=bundle)
-    assert get(http_client, server.url).error == "No answer within 0.3 seconds."
+    assert get(http_client, server.url).error == "No response within 0.3 seconds."

@@ -27,12 +27,12 @@ def test_any_2xx_is_success(http_client: HttpClient, serve: Serve, status: str) 
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        ("500 Oops", "The receiver answered 500 Internal Server Error."),
-        ("404 Not Found", "The receiver answered 404 Not Found."),
-        ("599 Odd", "The receiver answered 599."),
-        ("999 Odd", "The receiver answered 999."),
-        ("304 Not Modified", "The receiver answered 304 Not Modified."),
-        ("103 Early Hints", "The receiver answered 103 Early Hints."),
+        ("500 Oops", "The receiver returned 500 Internal Server Error."),
+        ("404 Not Found", "The receiver returned 404 Not Found."),
+        ("599 Odd", "The receiver returned 599."),
+        ("999 Odd", "The receiver returned 999."),
+        ("304 Not Modified", "The receiver returned 304 Not Modified."),
+        ("103 Early Hints", "The receiver returned 103 Early Hints."),
     ],
 )
 def test_other_statuses_are_failures(

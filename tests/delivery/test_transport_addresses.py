@@ -54,8 +54,8 @@ def test_address_is_checked_when_the_socket_opens(
     resolves("127.0.0.1")
     answer = get(http_client, f"http://many.test:{inside.port}/")
     assert answer.error == (
-        "The address 127.0.0.1 is loopback, and requests may not go there. If they should, add "
-        "its network to the setting CALLEVENTS_ALLOWED_NETWORKS."
+        "The address 127.0.0.1 is loopback; requests to it are blocked. To allow it, add its "
+        "network to CALLEVENTS_ALLOWED_NETWORKS."
     )
     assert inside.accepted == 0
 
@@ -117,7 +117,7 @@ def test_allowed_loopback_is_reached(http_client: HttpClient, serve: Serve, host
 def test_other_refused_addresses(make_transport: MakeTransport, host: str, kind: str) -> None:
     """Addresses that are not on the public internet are refused before a packet is sent."""
     answer = get(make_transport(allowed_networks=""), f"http://{host}/")
-    assert f" is {kind}, and requests may not go there." in answer.error
+    assert f" is {kind}; requests to it are blocked." in answer.error
 
 
 @pytest.mark.parametrize("host", ["nosuch.invalid", "a" * 63 + "." + "b" * 63 + ".invalid"])

@@ -16,7 +16,7 @@ def test_nothing_listens(http_client: HttpClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as once:
         port = once.getsockname()[1]
     answer = get(http_client, f"http://127.0.0.1:{port}/")
-    assert answer.error == "The connection was refused: nothing listens at that address and port."
+    assert answer.error == "Connection refused: nothing listens on that address and port."
     assert (answer.status_code, answer.headers, answer.body) == (None, [], "")
 
 
@@ -69,7 +69,7 @@ def test_silence_before_the_answer(make_transport: MakeTransport, serve: Serve) 
     """A receiver that does not begin to answer is left after the time for reading."""
     http_client = make_transport(read_timeout_seconds=0.3)
     server = serve(hangs)
-    assert get(http_client, server.url).error == "No answer within 0.3 seconds."
+    assert get(http_client, server.url).error == "No response within 0.3 seconds."
     assert len(server.requests) == 1
 
 
@@ -81,7 +81,7 @@ def test_silence_in_the_answer(make_transport: MakeTransport, serve: Serve) -> N
         connection.wait_until_closed()
 
     http_client = make_transport(read_timeout_seconds=0.3)
-    assert get(http_client, serve(talk).url).error == "No answer within 0.3 seconds."
+    assert get(http_client, serve(talk).url).error == "No response within 0.3 seconds."
 
 
 def test_no_connection_in_time(make_transport: MakeTransport) -> None:

@@ -36,7 +36,7 @@ from tests.ports import find_free_port
 from tests.receiver import Receiver, Reply
 from tests.waiting import wait_until
 
-REASON = "The receiver answered 410 Gone: it wants no more of these requests."
+REASON = "The receiver returned 410 Gone."
 
 
 class MailServer:
