@@ -26,7 +26,7 @@ def break_connection() -> None:
 
 
 def test_ending_a_transaction_on_a_broken_connection(app: Flask) -> None:
-    """It fails nobody, so that an error handler can answer; the session works again."""
+    """It does not fail, so that an error handler can respond; the session works again."""
     read()
     break_connection()
     end_transaction()
@@ -34,7 +34,7 @@ def test_ending_a_transaction_on_a_broken_connection(app: Flask) -> None:
 
 
 def test_beginning_a_write_after_a_read_on_a_broken_connection(app: Flask) -> None:
-    """What has been read is ended, and the write gets a new connection."""
+    """The read transaction ends, and the write gets a new connection."""
     read()
     break_connection()
     begin_write()
@@ -43,7 +43,7 @@ def test_beginning_a_write_after_a_read_on_a_broken_connection(app: Flask) -> No
 
 
 def test_leaving_a_context_with_a_broken_connection(app: Flask) -> None:
-    """It raises nothing: an answer that is ready would be lost."""
+    """It raises nothing: a response that is ready would be lost."""
     with app.app_context():
         read()
         break_connection()
@@ -54,7 +54,7 @@ def test_leaving_a_context_with_a_broken_connection(app: Flask) -> None:
 def test_a_connection_that_ended_while_idle_is_replaced(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who takes it from the pool next does not even notice, whatever ended it."""
+    """The pool replaces it unnoticed, whatever ended it."""
     monkeypatch.setattr(postgresql, "FRESH_SECONDS", 0.0)
     db.engine.dispose()
     with read_connection(db.engine) as connection:

@@ -1,4 +1,4 @@
-"""Claiming without an engine, as one look of a dispatcher does it; for tests of one step each."""
+"""Claiming without an engine, like one round of the dispatcher."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ MOMENT = timedelta(milliseconds=1)
 
 
 def look(connection: Connection, limit: int, now: datetime) -> ClaimResult:
-    """Claim up to so much of each kind that is ready, in the connection's transaction."""
+    """Claim up to `limit` deliveries of each ready origin, in the connection's transaction."""
     shares = [Share(ready, limit) for ready in find_ready(connection, now)]
     return claim_due(connection, shares, now, LEASE)
 
@@ -30,7 +30,7 @@ def claim(limit: int = 100, now: datetime | None = None) -> dict[str, int]:
 
 
 def load(claimed: Mapping[str, int]) -> list[Claim]:
-    """Load what was claimed."""
+    """Load the claimed deliveries."""
     with db.engine.connect() as connection:
         claims, unreadable = load_claims(connection, claimed, math.inf, cipher.bound)
     assert not unreadable

@@ -1,4 +1,4 @@
-"""One request in a few words, a queue that is full, and what attempts say when they fail."""
+"""Helpers to send one request, a full accept queue, and error messages of attempts."""
 
 import socket
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ def get(http_client: HttpClient, url: str) -> Response:
 
 
 def head(status: str, *lines: str) -> bytes:
-    """Return an answer's head."""
+    """Return a response's head."""
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("latin-1")
 
 
 @contextmanager
 def full_listener() -> Iterator[int]:
-    """Give the port of a listener on 127.0.0.1 that takes no connections: its queue is full."""
+    """Yield the port of a listener on 127.0.0.1 whose accept queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))

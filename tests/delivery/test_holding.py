@@ -1,4 +1,4 @@
-"""What a worker holds: lines of claims, and threads that work them off."""
+"""The in-flight registry: queues of claims, and the threads that work on them."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ origins = st.integers(1, 3)
 
 
 def make_claim(number: int, origin_id: int = 1) -> Any:
-    """Return what a holding needs of a claim."""
+    """Return a claim with the fields that the registry needs."""
     return SimpleNamespace(delivery_id=f"d{number}", origin_id=origin_id, is_probe=False)
 
 
@@ -44,7 +44,7 @@ class Work(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def next(self, data: st.DataObject) -> None:
-        """A thread asks what it is to do."""
+        """A thread asks for its next claim."""
         if not self.threads:
             return
         origin_id = data.draw(st.sampled_from(self.threads))
@@ -58,7 +58,7 @@ class Work(RuleBasedStateMachine):
 
     @rule(chosen=st.none() | st.sets(origins))
     def remove_queued(self, chosen: set[int] | None) -> None:
-        """What waits is given back."""
+        """Queued claims are released."""
         found = self.in_flight.remove_queued(chosen)
         expected = []
         for origin_id, line in self.lines.items():
@@ -81,7 +81,7 @@ class Work(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        """Every line has a thread, and the numbers are right."""
+        """Every queue has a thread, and the numbers are right."""
         assert self.in_flight.count_threads() == {
             origin_id: self.threads.count(origin_id) for origin_id in set(self.threads)
         }
@@ -107,7 +107,7 @@ TestWork.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
     ids=["quick", "at once", "bounded", "slow", "hanging", "unknown"],
 )
 def test_room_ahead(seconds: float | None, threads: int, room: int) -> None:
-    """A quick origin's threads have work ahead of them; a slow or unknown one's have none."""
+    """A fast origin's threads have claims ahead; those of a slow or unknown one have none."""
     in_flight = InFlight()
     if seconds is not None:
         in_flight.record_duration(1, seconds)
@@ -118,7 +118,7 @@ def test_room_ahead(seconds: float | None, threads: int, room: int) -> None:
 
 
 def test_probes_stay() -> None:
-    """What is taken from a paused origin's line is not its probe; who stops gives all back."""
+    """Probes stay in the queue of an origin; a stopping worker removes all claims."""
     in_flight = InFlight()
     probe = make_claim(1)
     probe.is_probe = True
@@ -130,7 +130,7 @@ def test_probes_stay() -> None:
 
 
 def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line of which nothing is taken for a while is stuck, one that moves is not."""
+    """A queue that does not move for a while is stalled."""
     in_flight = InFlight()
     now = [100.0]
     monkeypatch.setattr("callevents.delivery.in_flight.time.monotonic", lambda: now[0])
@@ -149,7 +149,7 @@ def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_slow_answer_is_soon_believed() -> None:
-    """An origin that begins to hang has nothing ahead after its first time-out."""
+    """An origin that begins to hang has nothing ahead after its first timeout."""
     in_flight = InFlight()
     for _ in range(100):
         in_flight.record_duration(1, 0.002)

@@ -1,4 +1,4 @@
-"""A bad receiver hurts only itself: threads are shared out among origins."""
+"""A bad receiver hurts only itself: threads are divided among origins."""
 
 import threading
 from collections import Counter
@@ -48,7 +48,7 @@ def test_limits_of_shares(
 def test_everybody_gets_something(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int
 ) -> None:
-    """While there are as many threads as askers, each that has none yet gets at least one."""
+    """With enough threads, each origin without one gets at least one."""
     shares = allocate_threads(ready, max(free, len(ready)), in_flight, cap)
     served = {share.ready.origin_id for share in shares}
     for one in ready:
@@ -59,7 +59,7 @@ def test_everybody_gets_something(
 def test_who_goes_first(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, retries_first: bool
 ) -> None:
-    """No retry is served while a first attempt of an idle origin is not, or reversely."""
+    """No retry is served before a first attempt of an idle origin, or vice versa."""
     shares = allocate_threads(ready, free, in_flight, cap, retries_first=retries_first)
     served = {share.ready for share in shares}
     preferred = [one for one in ready if one.is_retry == retries_first]
@@ -85,7 +85,7 @@ def test_nobody_takes_all(threads: int, cap: int, looks: list[int]) -> None:
 def test_ahead(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, rooms: dict[int, int]
 ) -> None:
-    """An origin's room is used up, but not while another one has no thread; limits stay."""
+    """The ahead limit is used up, but not while another origin has no thread."""
     shares = allocate_threads(ready, free, in_flight, cap)
     found = add_ahead(
         shares, ready, in_flight, lambda origin_id, _starting: rooms.get(origin_id, 0)
@@ -110,7 +110,7 @@ def test_ahead_has_some_of_both() -> None:
 
 
 def test_nothing_ahead_while_another_has_no_thread() -> None:
-    """What waits for its first thread finds nothing claimed ahead; once it has one, there is."""
+    """Nothing is claimed ahead while an origin waits for its first thread."""
     quick, waiting = Ready(1, is_retry=False), Ready(2, is_retry=False)
     shares = [Share(quick, 3)]
 
@@ -122,8 +122,8 @@ def test_nothing_ahead_while_another_has_no_thread() -> None:
     assert ahead({2}) == 16
 
 
-def test_shares_are_drawn_anew() -> None:
-    """With fewer threads than origins it is not always the same that are served."""
+def test_shares_are_drawn_again() -> None:
+    """With fewer threads than origins, not always the same origins are served."""
     ready = [Ready(origin_id, is_retry=False) for origin_id in range(10)]
     served = {
         share.ready.origin_id for _ in range(200) for share in allocate_threads(ready, 1, {}, 9)
@@ -132,7 +132,7 @@ def test_shares_are_drawn_anew() -> None:
 
 
 def test_finding_what_is_ready(configure: Configure, report_events: ReportEvents) -> None:
-    """Each origin with something due is found once for first attempts and once for retries."""
+    """Each origin with due deliveries is found once for first attempts and once for retries."""
     urls = [f"http://{name}.example/" for name in ("a", "b", "c")]
     hooks = [
         configure.hook("*", event, url)
@@ -166,7 +166,7 @@ def find(now: object) -> list[Ready]:
 
 
 class Hanging:
-    """A receiver that answers nothing until it is told to."""
+    """A receiver that does not respond until the test releases it."""
 
     def __init__(self, serve: Serve) -> None:
         self.go = threading.Event()
@@ -180,7 +180,7 @@ class Hanging:
 
 @pytest.fixture
 def hang(serve: Serve) -> Iterator[Callable[[], Hanging]]:
-    """Makes such receivers, which answer when the test is over."""
+    """Creates hanging receivers, which respond when the test is over."""
     made: list[Hanging] = []
 
     def hang() -> Hanging:

@@ -1,4 +1,4 @@
-"""Pages of filters have all that matches, once and in order, however little is looked through."""
+"""Pages have all matching deliveries, once and in order, however few rows are checked."""
 
 import random
 from collections.abc import Callable
@@ -111,7 +111,7 @@ def test_pages_have_all_that_matches(
 def test_it_is_said_how_far_was_looked(
     log: list[Delivery], pbx: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page that could not look at all says since when it has; a page that did says nothing."""
+    """A page that reached the search limit says how far it searched."""
     monkeypatch.setattr(pagination, "WINDOW", 5)
     nothing = Filter(pbx, ListedState.DELIVERED, event_type=EventType.DIAL_OUT, origin="http://x")
     assert find_page(nothing, limit=50).searched_to is None  # No such event: nothing to look at.
@@ -125,14 +125,14 @@ def test_it_is_said_how_far_was_looked(
 
 
 def test_many_pbxs(log: list[Delivery], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With more PBXs than are looked at one by one, the same is found."""
+    """With more PBXs than MAX_PBXS the same deliveries are found."""
     monkeypatch.setattr(pagination, "MAX_PBXS", 3)
     wanted = Filter(state=ListedState.FAILED)
     assert read(wanted, limit=4) == [one.id for one in log if matches(wanted)(one)]
 
 
 def test_without_any_pbx(app: object) -> None:
-    """Where there is nothing at all, nothing is found."""
+    """An empty log has no pages."""
     assert read(Filter(state=ListedState.FAILED), limit=4) == []
     assert read(Filter(), limit=4) == []
     with pytest.raises(NotFoundError):

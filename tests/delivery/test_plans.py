@@ -34,7 +34,7 @@ Statements = list[tuple[str, Any]]
 
 @pytest.fixture
 def statements(app: Flask) -> Statements:
-    """What is sent to the database from here on, with its parameters."""
+    """The statements sent from here on, with parameters."""
     sent: Statements = []
 
     def note(
@@ -158,7 +158,7 @@ def test_recording_and_renewing(hook: Hook, statements: Statements) -> None:
 
 
 def test_giving_up(hook: Hook, statements: Statements) -> None:
-    """What has expired is found by the index on open deliveries' ends."""
+    """Expired deliveries are found by the index on their expiry."""
     with write_transaction(db.engine) as connection:
         assert has_expired(connection, utc_now())
         assert fail_expired(connection, utc_now()) == 1

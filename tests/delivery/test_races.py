@@ -86,15 +86,15 @@ def both(configure: Configure) -> list[Hook]:
 
 
 def test_recorders_of_the_same_origins(app: Flask, both: list[Hook]) -> None:
-    """Two workers tell of two origins, one well and one silent, each the other way round."""
+    """Two workers record two origins, one reachable and one not, in opposite order."""
     first, second = [hook.origin_id for hook in both]
     engine = db.engine
 
     def tell(well: int, silent: int) -> Callable[[], None]:
         def work() -> None:
             with write_transaction(engine) as connection:
-                answers = {silent: [SILENCE], well: [SUCCESS]}
-                note_responses(connection, answers, {silent}, NOW, SETTINGS)
+                responses = {silent: [SILENCE], well: [SUCCESS]}
+                note_responses(connection, responses, {silent}, NOW, SETTINGS)
 
         return repeat(work)
 
@@ -148,7 +148,7 @@ def test_recording_renewing_ending_and_cancelling(
 def test_suspending_and_clearing(
     app: Flask, configure: Configure, report_events: ReportEvents
 ) -> None:
-    """A hook is suspended by a worker while somebody disables it, changes it and clears it."""
+    """A worker suspends a hook while a user disables, changes and clears it."""
     engine = db.engine
     for _ in range(ROUNDS):
         hook_id = configure.hook("*", EventType.DIAL_IN, "http://a.example/").id
@@ -207,7 +207,7 @@ class Storm:
         self.is_over = True
 
     def turn(self) -> None:
-        """Turn hooks off and on."""
+        """Disable and enable hooks."""
         while not self.is_over:
             for hook_id in self.hook_ids:
                 begin_write()
@@ -216,7 +216,7 @@ class Storm:
                 db.session.commit()
 
     def change(self) -> None:
-        """Let hooks go elsewhere."""
+        """Change the URLs of hooks."""
         while not self.is_over:
             begin_write()
             hook = db.session.get_one(Hook, random.choice(self.hook_ids))
@@ -273,10 +273,10 @@ def check_order(arrivals: list[Arrival]) -> None:
     calls: dict[str, list[tuple[str, str]]] = {}
     seen: set[str] = set()
     for arrival in arrivals:
-        told = arrival.parameters
-        if arrival.path == "/steady" and told["DeliveryID"] not in seen:
-            seen.add(told["DeliveryID"])
-            calls.setdefault(told["CallID"], []).append((told["EventTime"], told["DeliveryID"]))
+        sent = arrival.parameters
+        if arrival.path == "/steady" and sent["DeliveryID"] not in seen:
+            seen.add(sent["DeliveryID"])
+            calls.setdefault(sent["CallID"], []).append((sent["EventTime"], sent["DeliveryID"]))
     assert len(calls) == CALLS
     for places in calls.values():
         assert places == sorted(places)
@@ -290,4 +290,4 @@ def check_attempts() -> None:
         .group_by(Delivery.id, Delivery.attempts)
     ).all()
     assert rows
-    assert all(told == made == (last or 0) for _, told, made, last in rows)
+    assert all(counted == made == (last or 0) for _, counted, made, last in rows)
