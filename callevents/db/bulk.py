@@ -1,8 +1,8 @@
-"""Statements of the hot path that are run for many rows at once, on the driver's cursor.
+"""Bulk statements of the hot path, run on the driver's cursor.
 
-SQLAlchemy collects and converts the parameters of every row anew, in a way that suits any
-statement: for a row of 25 columns that takes 40 us, as long as the database takes to store it, and
-on SQLite nobody else can write meanwhile. Here the columns and their converters are looked up once.
+SQLAlchemy looks up columns and converters for every row. For a row of 25 columns that takes 40 us,
+as long as the database takes to store it, and on SQLite no other writer can run meanwhile. Here
+they are looked up once per statement.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ Row = Mapping[str, Any]
 
 
 class ForRows:
-    """An INSERT or UPDATE to be run for rows, which all have the same names."""
+    """An INSERT or UPDATE for many rows, which all have the same keys."""
 
     def __init__(self, statement: Any) -> None:
         self._statement = statement
         self._compiled: dict[str, tuple[str, Callable[[Row], Any]]] = {}
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
-        """Run it for each of the rows; return how many the database says it has changed."""
+        """Execute it for each of the rows; return the number of rows changed."""
         dialect = connection.dialect
         if dialect.name not in self._compiled:
             self._compiled[dialect.name] = self._compile(dialect, rows[0])
@@ -29,7 +29,7 @@ class ForRows:
         return connection.exec_driver_sql(text, [convert(row) for row in rows]).rowcount
 
     def _compile(self, dialect: Dialect, row: Row) -> tuple[str, Callable[[Row], Any]]:
-        """Return the statement's text, and what makes the driver's parameters of a row."""
+        """Return the statement's text, and the function that converts a row to parameters."""
         columns = list(row) if self._statement.is_insert else None
         compiled = self._statement.compile(dialect=dialect, column_keys=columns)
         names = compiled.positiontup if compiled.positional else list(compiled.binds)

@@ -68,7 +68,7 @@ def test_a_connection_that_ended_while_idle_is_replaced(
 def test_a_connection_that_is_in_use_is_not_asked(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It saves a round trip: the one that has ended meanwhile is noticed at its next statement."""
+    """That saves a round trip; a connection that has died meanwhile fails at its next statement."""
     monkeypatch.setattr(postgresql, "FRESH_SECONDS", 60.0)
     db.engine.dispose()
     with read_connection(db.engine) as connection:
