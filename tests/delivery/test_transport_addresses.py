@@ -88,8 +88,8 @@ def test_loopback_is_refused_however_it_is_written(
     server = serve(answers(OK))
     url = check_url(f"http://{host}:{server.port}/").url
     response = get(make_transport(allowed_networks=""), url)
-    assert " is loopback, " in response.error or " is unspecified, " in response.error
-    assert response.error.endswith("the setting CALLEVENTS_ALLOWED_NETWORKS.")
+    assert " is loopback; " in response.error or " is unspecified; " in response.error
+    assert response.error.endswith("network to CALLEVENTS_ALLOWED_NETWORKS.")
     assert server.accepted == 0
 
 
