@@ -106,7 +106,7 @@ TestWork.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
     ],
     ids=["quick", "at once", "bounded", "slow", "hanging", "unknown"],
 )
-def test_room_ahead(seconds: float | None, threads: int, room: int) -> None:
+def test_ahead_limit(seconds: float | None, threads: int, room: int) -> None:
     """A fast origin's threads have claims ahead; those of a slow or unknown one have none."""
     in_flight = InFlight()
     if seconds is not None:
@@ -129,7 +129,7 @@ def test_probes_stay() -> None:
     assert not in_flight.has_queued()
 
 
-def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stalled_queues(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that does not move for a while is stalled."""
     in_flight = InFlight()
     now = [100.0]
