@@ -1,1 +1,1 @@
-"""Measures Call Events and what else could do its work, side by side on one machine."""
+"""Benchmarks of Call Events and of alternatives, side by side on one machine."""

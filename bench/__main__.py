@@ -1,4 +1,4 @@
-"""The command: `python -m bench`, which is what `make bench` runs."""
+"""The command `python -m bench`, which `make bench` runs."""
 
 import click
 
@@ -18,19 +18,23 @@ BENCHES = {
 
 @click.command()
 @click.argument("benches", nargs=-1, type=click.Choice(list(BENCHES)))
-@click.option("--seconds", default=30.0, show_default=True, help="How long each run is measured.")
-@click.option("--runs", default=3, show_default=True, help="Runs of each system, in turn.")
-@click.option("--connections", default=32, show_default=True, help="Connections that report.")
+@click.option("--seconds", default=30.0, show_default=True, help="Duration of each run.")
+@click.option("--runs", default=3, show_default=True, help="Runs per system, alternating.")
 @click.option(
-    "--systems", help=f"Only these, with commas between them, of {', '.join(SYSTEMS)}.", default=""
+    "--connections", default=32, show_default=True, help="Connections of the load generator."
 )
-@click.option("--rows", default=5_000_000, show_default=True, help="Finished rows to fill in.")
-@click.option("--deliveries", default=100_000, show_default=True, help="Of the bench of memory.")
+@click.option(
+    "--systems", help=f"Comma-separated list of systems: {', '.join(SYSTEMS)}.", default=""
+)
+@click.option(
+    "--rows", default=5_000_000, show_default=True, help="Finished deliveries for 'rows'."
+)
+@click.option("--deliveries", default=100_000, show_default=True, help="Deliveries for 'memory'.")
 def main(benches: tuple[str, ...], systems: str, **options: float) -> None:
-    """Measure these BENCHES, or all of them, and print their tables."""
+    """Run these BENCHES, or all of them, and print their tables."""
     chosen = tuple(filter(None, systems.split(",")))
     if unknown := set(chosen) - SYSTEMS.keys():
-        raise click.BadParameter(f"there is no system {', '.join(sorted(unknown))}")
+        raise click.BadParameter(f"unknown system {', '.join(sorted(unknown))}")
     click.echo(f"{machine()}; medians of {options['runs']} runs of {options['seconds']:g} s\n")
     for bench in benches or BENCHES:
         BENCHES[bench](Options(systems=chosen, **options))

@@ -1,4 +1,4 @@
-"""The benches' side of the load generator's process."""
+"""Runs the load generator in a process of its own."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ Values = dict[str, Any]
 
 
 class Load:
-    """The load generator's process; commands wait for their answers."""
+    """The load generator's process; each command waits for its result."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -43,15 +43,15 @@ class Load:
         self._do("connect", port=port, target=target, connections=connections)
 
     def flood(self, seconds: float, bound: int) -> Values:
-        """Report as much as the system can take and deliver."""
+        """Report as many events as the system can accept and deliver."""
         return self._do("flood", seconds=seconds, bound=bound)
 
     def pace(self, seconds: float, rate: float, aside_rate: float = 0) -> Values:
-        """Report so many events a second."""
+        """Report `rate` events per second."""
         return self._do("pace", seconds=seconds, rate=rate, aside_rate=aside_rate)
 
     def others(self) -> list[psutil.Process]:
-        """Return all processes that this one has started, but the load generator."""
+        """Return all descendant processes except the load generator."""
         children = psutil.Process().children(recursive=True)
         return [child for child in children if child.pid != self._process.pid]
 
@@ -64,5 +64,5 @@ class Load:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the load generator ended with {self._process.wait()}")
-        answer: Values = json.loads(line)
-        return answer
+        values: Values = json.loads(line)
+        return values

@@ -1,24 +1,24 @@
-"""Fills a database with finished deliveries, made after one that is there already."""
+"""Fills a database with finished deliveries, copied from an existing one."""
 
 from sqlalchemy import Engine, Table, text
 
 from callevents.db.models import Attempt, CallEvent, Delivery
 from callevents.db.session import write_transaction
 
-#: In one transaction, so that no log grows beyond measure.
+#: Rows in one transaction, to limit the size of the write-ahead log.
 PART = 100_000
-#: The first digits of their ids: all older than those that are made today.
+#: The first digits of their ids: older than all new ones.
 ID_PREFIX = "0190"
 TABLES = (CallEvent, Delivery, Attempt)
 
 
 def fill(engine: Engine, count: int) -> None:
-    """Add so many call events, each with a delivery and an attempt, of very many calls."""
+    """Add `count` call events of different calls, each with a delivery and an attempt."""
     for first in range(0, count, PART):
         last = min(first + PART, count)
         with write_transaction(engine) as connection:
             if engine.dialect.name == "postgresql":
-                # The rows are copies, so what they refer to is there.
+                # The rows are copies, so foreign keys need no check.
                 for setting in ("statement_timeout = 0", "session_replication_role = replica"):
                     connection.exec_driver_sql(f"SET LOCAL {setting}")
             for model in TABLES:
@@ -28,17 +28,17 @@ def fill(engine: Engine, count: int) -> None:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET statement_timeout = 0")
             connection.exec_driver_sql("VACUUM ANALYZE")
-            # No page that was filled in has still to be written, as where they came over months.
+            # Write all pages now: with rows that came over months, none would be left to write.
             connection.exec_driver_sql("CHECKPOINT")
             connection.exec_driver_sql("RESET statement_timeout")
 
 
 def _statement(table: Table, dialect: str) -> str:
-    """Return the statement that copies the table's latest row so many times."""
+    """Return the statement that copies the table's latest row for each number."""
     changed = _changed(table.name, dialect)
     names = [column.name for column in table.columns]
     values = ", ".join(changed.get(name, f"latest.{name}") for name in names)
-    # Columns of models may have any names, but they are ours.
+    # Names come from the models, so they need no quoting.
     return (
         f"{_numbers(dialect)} INSERT INTO {table.name} ({', '.join(names)}) "
         f"SELECT {values} FROM numbers, (SELECT * FROM {table.name} "
@@ -56,7 +56,7 @@ def _numbers(dialect: str) -> str:
 
 
 def _changed(table: str, dialect: str) -> dict[str, str]:
-    """Return what differs from row to row, by the column's name."""
+    """Return the SQL expressions of the columns that differ from row to row."""
     if dialect == "postgresql":
         row_id = f"('{ID_PREFIX}' || lpad(to_hex(n), 28, '0'))::uuid"
     else:

@@ -1,4 +1,4 @@
-"""A healthy receiver's wait, alone and beside a receiver that hangs."""
+"""Latency of a healthy receiver, alone and beside a hanging receiver."""
 
 import tempfile
 from pathlib import Path
@@ -13,13 +13,13 @@ from bench.systems.ours import OnPostgres, OnSqlite
 from bench.table import milliseconds, print_table
 
 HEALTHY_RATE = 100
-#: With time-outs of ten seconds it would take 200 threads to wait for these answers.
+#: With timeouts of ten seconds, 200 threads would be needed to wait for these responses.
 HANGING_RATE = 20
 GOAL = 1.5
 
 
 def run(options: Options) -> None:
-    """Measure in turn alone and beside, several times, and print the medians."""
+    """Measure alone and beside alternately, several times, and print the medians."""
     rows = []
     for system in (OnSqlite, OnPostgres):
         alone: list[dict[str, Any]] = []

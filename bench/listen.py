@@ -1,4 +1,4 @@
-"""A listener at a busy Asterisk: does it keep up, and does its memory stay flat?"""
+"""A listener at a busy Asterisk: its lag and its memory."""
 
 import tempfile
 import time
@@ -37,12 +37,12 @@ CALLS = (
     "s22_ring_group_dial_two",
 )
 SAMPLES = 6
-#: How long the listener may take to store the last events before the bench gives up.
+#: Time for the listener to store the last events.
 LAST_SECONDS = 30.0
 
 
 def run(options: Options) -> None:
-    """Speak so many messages a second to a listener, and print how it keeps up."""
+    """Send MESSAGES_PER_SECOND to a listener, and print its lag, memory and CPU time."""
     with tempfile.TemporaryDirectory(prefix="callevents-bench-") as folder:
         values = {"data_dir": folder, "log_level": "WARNING", "secret_key": "b" * 32}
         app = create_app(Settings(**values))  # type: ignore[arg-type]  # settings are text
@@ -105,7 +105,7 @@ def _measure(server: AmiServer, program: Program, seconds: float) -> None:
 
 
 def _sample(sent: int, process: psutil.Process, seconds: float) -> list[str]:
-    """Return the figures since the last sample: from the PBX's message to the stored event."""
+    """Return the row of the last interval; lag is from the PBX's message to the stored event."""
     db.session.rollback()
     since = utc_now() - timedelta(seconds=seconds)
     found = db.session.execute(
@@ -124,13 +124,13 @@ def _sample(sent: int, process: psutil.Process, seconds: float) -> list[str]:
 
 
 def _check_last(sent: int) -> None:
-    """Say whether all events are there that follow from the messages."""
+    """Print how many of the expected events are stored."""
     give_up_at = time.monotonic() + LAST_SECONDS
     expected, stored = _events_after(sent), 0
     while stored < expected and time.monotonic() < give_up_at:
         db.session.rollback()
         stored = db.session.scalar(select(func.count()).select_from(CallEvent)) or 0
-    click.echo(f"{stored:,} of {expected:,} events that follow from them are stored\n")
+    click.echo(f"{stored:,} of {expected:,} expected events are stored\n")
 
 
 def _streams() -> list[bytes]:
@@ -138,7 +138,7 @@ def _streams() -> list[bytes]:
 
 
 def _messages() -> Iterator[bytes]:
-    """Give the messages of the recorded calls again and again, of new calls at the present time."""
+    """Yield the messages of the recorded calls endlessly, as new calls at the current time."""
     for number, stream in enumerate(cycle(_streams())):
         for part in cut_ami(stream):
             lines = part.split(b"\r\n")
@@ -152,7 +152,7 @@ def _messages() -> Iterator[bytes]:
 
 
 def _events_after(messages: int) -> int:
-    """Return how many events so many messages give, by a tracker of this process."""
+    """Return how many events a tracker derives from that number of messages."""
     parser, tracker = AmiParser(), AsteriskTracker(ExtensionSet(("101", "102", "103")))
     stream = _messages()
     for _ in range(messages):

@@ -1,6 +1,6 @@
-"""The load generator and the receiver, in a process of their own: one clock, one event loop.
+"""The load generator and the receiver, in one process: one clock, one event loop.
 
-Run as `python -m bench.load`; it reads a command a line, as JSON, and answers with a line each.
+Run as `python -m bench.load`. It reads one JSON command per line and prints one JSON result each.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import uvloop
 
 from bench.wire import Connection, HangingReceiver, Receiver
 
-#: When nothing has arrived for so long, or all in all for so long, the rest is given up.
+#: Stop waiting for arrivals when none has come for this time, or after this time in total.
 PATIENCE_SECONDS = 15.0
 DRAIN_SECONDS = 60.0
 EXTENSIONS = [str(number) for number in range(101, 121)]
@@ -28,7 +28,7 @@ Values = dict[str, Any]
 
 @dataclass
 class Tally:
-    """What became of the events since the last reset: seconds by their ids."""
+    """Events of the current round: times of acknowledgement and arrival in seconds, by id."""
 
     acknowledged: dict[str, float] = field(default_factory=dict)
     arrived: dict[str, float] = field(default_factory=dict)
@@ -38,15 +38,15 @@ class Tally:
 
     @property
     def outstanding(self) -> int:
-        """How many events are accepted and have not arrived (some arrive before the answer)."""
+        """The number of accepted events that have not arrived; some arrive before the response."""
         return max(0, len(self.acknowledged) - len(self.arrived))
 
     def missing(self) -> int:
-        """Return how many of the accepted events have not arrived."""
+        """Return the exact number of accepted events that have not arrived."""
         return len(self.acknowledged.keys() - self.arrived.keys())
 
     def arrival_seconds(self) -> list[float]:
-        """Return from acknowledgement to arrival; zero where it arrived before."""
+        """Return the times from acknowledgement to arrival; zero if it arrived before."""
         return [
             max(0.0, self.arrived[event] - moment)
             for event, moment in self.acknowledged.items()
@@ -62,11 +62,11 @@ def percentiles(seconds: list[float]) -> list[float]:
 
 
 class Load:
-    """Reports events to the system under test, and takes what it delivers."""
+    """Reports events to the system under test, and counts the requests that it delivers."""
 
     def __init__(self) -> None:
         self.tally = Tally()
-        #: Events of an earlier command that come late do not count for the present one.
+        #: Late events of an earlier command do not count for the current one.
         self._round = 0
         self._number = 0
         self._address = ("127.0.0.1", 0)
@@ -74,7 +74,7 @@ class Load:
         self._names: dict[Connection, str] = {}
         self._idle: deque[Connection] = deque()
         self._count = 0
-        #: What to do with a connection whose answer has come, and after an arrival.
+        #: Called with a connection after its response, and after an arrival.
         self._next: Callable[[Connection], None] = self._idle.append
         self._on_arrival: Callable[[], None] = lambda: None
 
@@ -86,7 +86,7 @@ class Load:
         return {}
 
     async def flood(self, seconds: float, bound: int) -> Values:
-        """Report as fast as answers come, with at most `bound` events on their way."""
+        """Report as fast as responses come, with at most `bound` events outstanding."""
         tally = self._begin()
         began = perf_counter()
         ends = began + seconds
@@ -113,7 +113,7 @@ class Load:
         return found | await self._finish()
 
     async def pace(self, seconds: float, rate: float, aside_rate: float = 0) -> Values:
-        """Report so many events a second, whatever the answers; others aside, not measured."""
+        """Report `rate` events per second, and `aside_rate` others that are not measured."""
         self._begin()
         self._next, self._on_arrival = self._idle.append, lambda: None
         jobs = [self._keep_pace(seconds, rate, EXTENSIONS)]
@@ -123,7 +123,7 @@ class Load:
         return await self._finish()
 
     def arrived(self, name: str, moment: float) -> None:
-        """Note an arrival at the receiver."""
+        """Count an arrival at the receiver."""
         if not name.startswith(f"{self._round}-"):
             return
         if name in self.tally.arrived:
@@ -147,7 +147,7 @@ class Load:
             self._report(self._idle.popleft(), extensions)
 
     async def _finish(self) -> Values:
-        """Wait until everything accepted has arrived, then return what was seen."""
+        """Wait until all accepted events have arrived, then return the results."""
         tally, began = self.tally, perf_counter()
         last, seen = began, -1
         while len(self._idle) < self._count or tally.missing():
@@ -170,7 +170,7 @@ class Load:
     def _report(self, connection: Connection, extensions: list[str]) -> None:
         self._number += 1
         extension = extensions[self._number % len(extensions)]
-        # What is reported aside has a name of no round, so that nothing counts it.
+        # Events reported aside have a name of no round, so that they are not counted.
         name = f"{ASIDE if extension == ASIDE else self._round}-{self._number}"
         self._names[connection] = name
         text = self._target.format(extension=extension, id=name)
@@ -190,7 +190,7 @@ class Load:
             self._replacing = asyncio.create_task(self._replace())
 
     async def _replace(self) -> None:
-        """Open a connection in place of one that the system has closed."""
+        """Replace a connection that the system has closed."""
         self._next(await self._open())
 
     async def _open(self) -> Connection:
@@ -207,18 +207,18 @@ class Load:
 
 
 async def main() -> None:
-    """Serve the commands that come in."""
+    """Execute the commands from standard input."""
     load, loop = Load(), asyncio.get_running_loop()
     receiver = await loop.create_server(lambda: Receiver(load.arrived), "127.0.0.1", 0)
     hanging = await loop.create_server(HangingReceiver, "127.0.0.1", 0)
     ports = [server.sockets[0].getsockname()[1] for server in (receiver, hanging)]
-    _say({"receiver": ports[0], "hanging": ports[1]})
+    _print({"receiver": ports[0], "hanging": ports[1]})
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         command = json.loads(line)
-        _say(await getattr(load, command.pop("do"))(**command))
+        _print(await getattr(load, command.pop("do"))(**command))
 
 
-def _say(values: Values) -> None:
+def _print(values: Values) -> None:
     sys.stdout.write(json.dumps(values) + "\n")
     sys.stdout.flush()
 

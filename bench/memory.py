@@ -1,4 +1,4 @@
-"""A worker's memory while it delivers."""
+"""Memory of the worker and the web process during deliveries."""
 
 import tempfile
 from pathlib import Path
@@ -17,7 +17,7 @@ PART_SECONDS = 5.0
 
 
 def run(options: Options) -> None:
-    """Deliver so many events, and print what the processes have over time."""
+    """Deliver events, and print the resident memory of the processes over time."""
     with (
         tempfile.TemporaryDirectory(prefix="callevents-bench-") as folder,
         Load() as load,
@@ -43,6 +43,6 @@ _PROCESSES = ("worker", "web")
 
 
 def _rss_mib(load: Load, name: str) -> float:
-    """Return the resident memory of the processes of that name, what they share counted in each."""
+    """Return the resident memory of the processes of that name; shared pages count in each."""
     found = [p for p in load.others() if p.name().partition(" ")[0] == name]
     return sum(psutil.Process(p.pid).memory_info().rss for p in found) / 2**20

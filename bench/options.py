@@ -1,11 +1,11 @@
-"""What a bench can be told on the command line."""
+"""Options of the bench command."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Options:
-    """How long, how often, and with how much to measure."""
+    """Duration in seconds, number of runs, and amounts of load and data."""
 
     seconds: float
     runs: int

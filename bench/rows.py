@@ -1,4 +1,4 @@
-"""What claiming and recording cost with millions of finished deliveries, and with none."""
+"""Cost of claiming and recording, with millions of finished deliveries and with none."""
 
 import tempfile
 import time
@@ -36,7 +36,7 @@ GOAL = 1.2
 
 
 def run(options: Options) -> None:
-    """Measure two databases in turn, one without such rows and one with; for both systems."""
+    """Measure an empty and a filled database alternately, on SQLite and on PostgreSQL."""
     rows = []
     for title, databases in (("SQLite", _sqlite), ("PostgreSQL", _postgres)):
         with (
@@ -59,7 +59,7 @@ def _sqlite(folder: Path) -> Iterator[list[str]]:
         yield [first, second]
 
 
-# They do not wait for the disk, which would take the same in both and hide a difference.
+# Without waiting for the disk, which would take the same time in both and hide a difference.
 @contextmanager
 def _postgres(folder: Path) -> Iterator[list[str]]:
     servers = [PostgresDatabases(folder) for _ in range(2)]
@@ -74,7 +74,7 @@ def _measure_both(urls: list[str], folder: Path, options: Options) -> list[str]:
     filled.fill(options.rows)
     for one in (none, filled):
         one.run_batches()
-    # In turn, so that what else the machine does is in both.
+    # Alternately, so that other load of the machine affects both.
     pairs = [(none.run_batches(), filled.run_batches()) for _ in range(options.runs)]
     for one in (none, filled):
         one.close()
@@ -95,7 +95,7 @@ class _Measured:
             self._pbx_id = _set_up()
 
     def fill(self, count: int) -> None:
-        """Add so many finished deliveries."""
+        """Add `count` finished deliveries."""
         with self._app.app_context():
             _measure(self._pbx_id, self._settings)
             fill(db.engine, count)
@@ -106,7 +106,7 @@ class _Measured:
             return _measure(self._pbx_id, self._settings)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database connections."""
         with self._app.app_context():
             db.session.remove()
             db.engine.dispose()
@@ -154,6 +154,6 @@ def _report(pbx_id: int) -> None:
 def _record(claims: list[Claim], settings: Settings) -> None:
     if len(claims) != BATCH:
         raise RuntimeError(f"{len(claims)} deliveries were claimed instead of {BATCH}")
-    answer = Response(utc_now(), 2, status_code=200, headers=[["Content-Length", "2"]], body="ok")
+    response = Response(utc_now(), 2, status_code=200, headers=[["Content-Length", "2"]], body="ok")
     with write_transaction(db.engine) as connection:
-        record(connection, [Outcome(claim, answer) for claim in claims], utc_now(), settings)
+        record(connection, [Outcome(claim, response) for claim in claims], utc_now(), settings)

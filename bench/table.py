@@ -1,4 +1,4 @@
-"""Tables as Markdown, so that what is printed can be put into the documentation as it is."""
+"""Prints tables as Markdown, ready to paste into the documentation."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -18,10 +18,10 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def middle(values: Sequence[float], digits: int = 0) -> str:
-    """Return the median as text, with so many digits after the point."""
+    """Return the median as text, with `digits` decimals."""
     return f"{median(values):,.{digits}f}"
 
 
 def milliseconds(values: Sequence[float]) -> str:
-    """Return the median of so many milliseconds, with a digit where it matters."""
+    """Return the median of milliseconds as text, with one decimal below 20."""
     return middle(values, 0 if median(values) >= 20 else 1)

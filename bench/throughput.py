@@ -1,4 +1,4 @@
-"""Events a second from one end to the other, and what they cost: ours and others side by side."""
+"""End-to-end events per second and their cost: Call Events and other systems side by side."""
 
 import tempfile
 from collections import defaultdict
@@ -15,12 +15,12 @@ from bench.systems import SYSTEMS, System
 from bench.table import middle, milliseconds, print_table
 from bench.watch import Watch
 
-#: Accepted and not arrived: as much as any system may have on its way at once. So what takes
-#: events faster than it delivers them is measured by what it delivers.
+#: Maximum of events accepted and not arrived. So a system that accepts events faster than it
+#: delivers them is measured by what it delivers.
 BOUND = 500
 WARM_UP_SECONDS = 3.0
 PACE = 100
-LONGEST_PACE_SECONDS = 15.0
+MAX_PACE_SECONDS = 15.0
 
 HEAD = (
     *("system", "keeps", "events/s", "ingest p50 ms", "p99 ms", "202 to arrival p50 ms", "p99 ms"),
@@ -39,13 +39,13 @@ class Run:
 
 
 def run(options: Options) -> None:
-    """Measure the systems in turn, several times, and print the medians."""
+    """Measure the systems alternately, several times, and print the medians."""
     chosen = _choose(options)
     runs: dict[str, list[Run]] = defaultdict(list)
     for number in range(options.runs):
         for name, system in chosen.items():
             runs[name].append(_measure(system, options))
-            _tell(number, system, runs[name][-1])
+            _print_run(number, system, runs[name][-1])
     print_table(HEAD, [_row(SYSTEMS[name], found) for name, found in runs.items()])
     _print_goals({name: median(_rates(found)) for name, found in runs.items()})
 
@@ -70,13 +70,13 @@ def _measure(kind: type[System], options: Options) -> Run:
         load.flood(WARM_UP_SECONDS, options.connections)
         with Watch(lambda: [*load.others(), *system.more_processes()]) as watch:
             flood = load.flood(options.seconds, BOUND)
-        # Last: what is slower than the pace has a backlog afterwards.
-        paced = load.pace(min(options.seconds, LONGEST_PACE_SECONDS), PACE)
+        # Last: a system slower than the pace has a backlog afterwards.
+        paced = load.pace(min(options.seconds, MAX_PACE_SECONDS), PACE)
     per_thousand = watch.cpu_seconds / max(flood["accepted"], 1) * 1000
     return Run(flood, paced, per_thousand, watch.peak_mib)
 
 
-def _tell(number: int, system: type[System], run: Run) -> None:
+def _print_run(number: int, system: type[System], run: Run) -> None:
     lost = run.flood["missing"] + run.pace["missing"]
     click.echo(
         f"run {number + 1}: {system.title}: {run.flood['rate']:,.0f} events/s, "
@@ -105,12 +105,12 @@ def _row(system: type[System], runs: list[Run]) -> list[str]:
 
 
 def _print_goals(rates: dict[str, float]) -> None:
-    """Print ours as multiples of the others."""
-    for own in ("sqlite", "postgres"):
+    """Print our rates as multiples of the others."""
+    for ours in ("sqlite", "postgres"):
         for other, goal in (("node-red", 1.0), ("celery", 5.0), ("rq", 25.0)):
-            if own in rates and other in rates:
-                times = rates[own] / max(rates[other], 0.01)
+            if ours in rates and other in rates:
+                times = rates[ours] / max(rates[other], 0.01)
                 click.echo(
-                    f"{SYSTEMS[own].title}: {times:.2f} x {SYSTEMS[other].title} (goal {goal:g} x)"
+                    f"{SYSTEMS[ours].title}: {times:.2f} x {SYSTEMS[other].title} (goal {goal:g} x)"
                 )
     click.echo()

@@ -1,4 +1,4 @@
-"""What the processes of the system under test use: CPU time, and memory at its peak."""
+"""CPU time and peak memory of the processes of the system under test."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ FindProcesses = Callable[[], Iterable[psutil.Process]]
 
 
 def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    """Return what they have used, with those of their children that have ended."""
+    """Return the CPU time of the processes and of their ended children."""
     total = 0.0
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -24,12 +24,12 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
 
 
 def memory_mib(processes: Iterable[psutil.Process]) -> float:
-    """Return what they have together; what they share counts once."""
+    """Return the memory of the processes together; shared pages count once."""
     return sum(_memory_bytes(process.pid) for process in processes) / 2**20
 
 
 def _memory_bytes(pid: int) -> int:
-    """Return the process's proportional set size, or where there is none, its resident one."""
+    """Return the process's proportional set size, or its resident size if that is unknown."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
@@ -42,7 +42,7 @@ def _memory_bytes(pid: int) -> int:
 
 
 class Watch:
-    """Watches the processes while a block runs: `cpu_seconds` used, `peak_mib` seen."""
+    """Measures processes while a block runs: `cpu_seconds` and `peak_mib`."""
 
     def __init__(self, find: FindProcesses) -> None:
         self._find = find
@@ -69,7 +69,7 @@ class Watch:
 
 
 def machine() -> str:
-    """Return in a line what this machine is."""
+    """Return a one-line description of this machine."""
     memory = psutil.virtual_memory().total / 2**30
     cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
     return f"{cores} cores ({_cpu_model()}), {memory:.0f} GiB of memory, {os.uname().sysname}"

@@ -64,6 +64,8 @@ def _engine_options(settings: Settings) -> dict[str, object]:
         "pool_size": max(settings.web_threads, 4),
         "max_overflow": 4,
         "pool_timeout": 5,
+        # Replaces connections that died while idle, for example in a restart of the server.
+        "pool_pre_ping": True,
         "connect_args": {
             "connect_timeout": 5,
             # An unresponsive database must not block a dialplan, or a thread, forever.

@@ -181,7 +181,7 @@ def test_job_survives_the_database(
     db.session.rollback()
     with missing_table(db.engine, "delivery"):
         drain()
-        wait_until(lambda: "the database does not answer" in logged.text, "a failed look")
+        wait_until(lambda: "database unavailable" in logged.text, "a failed look")
 
 
 def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: Settings) -> None:

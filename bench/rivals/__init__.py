@@ -1,1 +1,1 @@
-"""What somebody would write in an hour instead: Flask that hands each event to a task queue."""
+"""Simple alternatives for comparison: Flask that passes each event to a task queue."""

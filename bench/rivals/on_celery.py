@@ -9,18 +9,18 @@ from bench.rivals.send import send
 
 app = Flask(__name__)
 tasks = Celery("bench", broker=os.environ["BENCH_REDIS"])
-# As light as it goes: no results, no events for monitors, taken off the queue at the end only.
+# As light as possible: no results, no monitoring events; acknowledged after the task.
 tasks.conf.update(task_ignore_result=True, worker_send_task_events=False, task_acks_late=True)
 
 
 @app.get("/ready")
 def ready() -> Response:
-    """Say that the application is there."""
+    """Return 200 once the application runs."""
     return Response("ok")
 
 
 @app.get("/ingest")
-def take() -> Response:
+def ingest() -> Response:
     """Accept an event."""
     deliver.delay(request.args.to_dict())
     return Response("accepted", 202)

@@ -14,12 +14,12 @@ queue = Queue("bench", connection=Redis.from_url(os.environ["BENCH_REDIS"]))
 
 @app.get("/ready")
 def ready() -> Response:
-    """Say that the application is there."""
+    """Return 200 once the application runs."""
     return Response("ok")
 
 
 @app.get("/ingest")
-def take() -> Response:
+def ingest() -> Response:
     """Accept an event."""
     queue.enqueue(deliver, request.args.to_dict(), result_ttl=0)
     return Response("accepted", 202)

@@ -1,4 +1,4 @@
-"""The request that the rivals' tasks make: what was reported, as a query."""
+"""The request that the rivals' tasks send: the reported fields as a query."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ _local = threading.local()
 
 
 def send(fields: dict[str, str]) -> None:
-    """Make the request, on a connection that this thread keeps; raises if it fails."""
+    """Send the request on this thread's connection; raises RequestException if it fails."""
     session = getattr(_local, "session", None)
     if session is None:
         session = _local.session = requests.Session()

@@ -1,4 +1,4 @@
-"""The systems that are measured; each takes an event by HTTP and makes a request of it."""
+"""The systems to measure; each receives events over HTTP and sends a request for each."""
 
 from bench.systems.base import System
 from bench.systems.celery_threads import CeleryThreads
@@ -6,7 +6,7 @@ from bench.systems.node_red import NodeRed
 from bench.systems.ours import OnPostgres, OnSqlite
 from bench.systems.rq_jobs import RqSimpleWorker, RqWorker
 
-#: By the names that the command takes, in the order of the table.
+#: By their names on the command line, in the order of the table.
 SYSTEMS: dict[str, type[System]] = {
     "sqlite": OnSqlite,
     "postgres": OnPostgres,

@@ -1,4 +1,4 @@
-"""What all measured systems have in common: processes that are started, found and ended."""
+"""Base class of the measured systems: starts and ends their processes."""
 
 import subprocess
 import time
@@ -15,12 +15,12 @@ from tests.support.programs import ROOT, clean_environment
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-#: What a dialplan would send; the others hand the same on, as they get it.
+#: A dialplan's report; the other systems forward it unchanged.
 REPORT = "event=dial-in&ext={extension}&peer=0612345678&call={id}&leg=leg-{id}"
 
 
 class System:
-    """One way to turn reported events into requests, started for one measurement."""
+    """A system that turns reported events into requests, started for one measurement."""
 
     #: For the table.
     title: ClassVar[str]
@@ -54,7 +54,7 @@ class System:
         self.end()
 
     def start(self) -> None:
-        """Start everything; return when it takes events."""
+        """Start everything; return when it accepts events."""
         raise NotImplementedError
 
     def end(self) -> None:
@@ -69,7 +69,7 @@ class System:
         return []
 
     def run(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a program of the system; what it writes goes into a file."""
+        """Start a program of the system; its output goes to a file."""
         path = self.folder / f"program-{len(self._programs)}.log"
         with path.open("wb") as output:
             program = subprocess.Popen(
@@ -90,14 +90,14 @@ class System:
         return f"redis://127.0.0.1:{self._valkey.port}/0"
 
     def wait_until_ready(self, path: str) -> None:
-        """Wait until this page answers with success."""
+        """Wait until this path returns success."""
         give_up_at = time.monotonic() + START_SECONDS
-        while not self._answers(path):
+        while not self._is_ready(path):
             if time.monotonic() > give_up_at or any(p.poll() is not None for p in self._programs):
                 raise RuntimeError(f"{self.title} did not start; see {self.folder}")
             time.sleep(0.1)
 
-    def _answers(self, path: str) -> bool:
+    def _is_ready(self, path: str) -> bool:
         try:
             return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=5).ok
         except requests.RequestException:
@@ -105,7 +105,7 @@ class System:
 
 
 def _end(program: subprocess.Popen[bytes]) -> None:
-    """End the program and what it has started."""
+    """End the program and its child processes."""
     if program.poll() is None:
         family = psutil.Process(program.pid).children(recursive=True)
         program.terminate()

@@ -1,4 +1,4 @@
-"""The web side of the systems that people would write themselves: Flask under gunicorn."""
+"""The web side of the simple alternatives: Flask under gunicorn."""
 
 import sys
 
@@ -9,7 +9,7 @@ WEB_THREADS = 16
 
 
 class FlaskIngest(System):
-    """A Flask application that puts each event into a queue, and what takes it from there."""
+    """A Flask application that enqueues each event, and a worker."""
 
     keeps = "in Redis only"
     #: The module of bench.rivals that has `app`.

@@ -1,4 +1,4 @@
-"""Node-RED: an HTTP node, a request node, an answer node."""
+"""Node-RED: an HTTP node, a request node, a response node."""
 
 import json
 import shutil
@@ -8,26 +8,26 @@ from pathlib import Path
 
 from bench.systems.base import System
 
-#: Beside the packages of Python, because it belongs to nothing else.
+#: In the Python environment, so that nothing else on the machine is changed.
 HOME = Path(sys.prefix) / "node-red"
 PROGRAM = HOME / "node_modules" / "node-red" / "red.js"
 PACKAGE = "node-red@4"
 
 
 class NodeRed(System):
-    """A flow that makes the request while the one who reports waits; it keeps nothing."""
+    """A flow that sends the request before it responds to the report; it stores nothing."""
 
     title = "Node-RED 4"
     keeps = "nothing"
 
     @classmethod
     def why_not(cls) -> str:
-        """Install it if need be; return why it cannot be had."""
+        """Install it if necessary; return why that fails, empty if it is installed."""
         if PROGRAM.exists():
             return ""
         node, npm = shutil.which("node"), shutil.which("npm")
         if not (node and npm):
-            return "there is no node and npm here"
+            return "node and npm are not installed"
         HOME.mkdir(exist_ok=True)
         options = ["--no-audit", "--no-fund", "--omit=optional", "--loglevel=error"]
         done = subprocess.run(
@@ -40,7 +40,7 @@ class NodeRed(System):
         return "" if PROGRAM.exists() else f"npm could not install it: {done.stderr.strip()[-200:]}"
 
     def start(self) -> None:
-        """Write its settings and its flow, and start it."""
+        """Write its settings and flow, and start it."""
         settings = {"uiPort": self.port, "uiHost": "127.0.0.1", "flowFile": "flow.json"}
         settings |= {"httpAdminRoot": False, "disableEditor": True, "credentialSecret": False}
         text = f"module.exports = {json.dumps(settings)}\n"
@@ -51,7 +51,7 @@ class NodeRed(System):
         self.wait_until_ready("/ready")
 
     def _flow(self) -> list[dict[str, object]]:
-        """Return the flow: what is reported goes on as a query, its answer goes back."""
+        """Return the flow: forwards the report as a query, and returns the response."""
         request = {"method": "GET", "url": self.receiver_url, "paytoqs": "query", "persist": True}
         return [
             {"id": "flow", "type": "tab", "label": "bench"},

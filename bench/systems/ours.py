@@ -1,4 +1,4 @@
-"""Call Events itself, as `python app.py` runs it, with one hook for each event."""
+"""Call Events as `python app.py` runs it, with one hook per event."""
 
 import sys
 from pathlib import Path
@@ -17,19 +17,18 @@ from callevents.pbxs import extensions, pbxs
 from tests.support.databases import PostgresDatabases
 from tests.support.programs import ROOT, clean_environment
 
-#: What a measurement needs and no installation would: a receiver on this machine, one PBX that
-#: reports as much as a thousand.
+#: Unlike a real installation: the receiver is on this machine, and one PBX reports for a thousand.
 SETTINGS = {"allowed_networks": "127.0.0.0/8", "ingest_events_per_minute": "100000000"}
 
 
 class OnSqlite(System):
-    """On its own: SQLite with full sync, and the embedded Valkey."""
+    """The default set-up: SQLite with full sync, and the embedded Valkey."""
 
     title = "Call Events, SQLite"
     keeps = "all, in SQL"
 
     def start(self) -> None:
-        """Start it, and configure it as an admin would."""
+        """Start and configure it."""
         settings = SETTINGS | self.databases()
         environment = clean_environment(
             **settings, data_dir=str(self.folder), port=str(self.port), admin_password="benchmark"
@@ -44,7 +43,7 @@ class OnSqlite(System):
         return {}
 
     def _configure(self, settings: Settings) -> str:
-        """Add a PBX with extensions, and for each a hook; return the PBX's token."""
+        """Add a PBX with extensions and a hook for each; return the PBX's token."""
         app = create_app(settings)
         with app.app_context():
             begin_write()
@@ -83,7 +82,7 @@ class OnPostgres(OnSqlite):
             self._server.close()
 
     def more_processes(self) -> list[psutil.Process]:
-        """Return PostgreSQL's, which run on their own."""
+        """Return the processes of PostgreSQL, which are not our children."""
         lines = (Path(str(self._server.server.pgdata)) / "postmaster.pid").read_text().split()
         server = psutil.Process(int(lines[0]))
         return [server, *server.children(recursive=True)]

@@ -14,7 +14,7 @@ class RqWorker(FlaskIngest):
 
     def worker_command(self, redis_url: str) -> list[str]:
         """Return the command of the worker."""
-        # From the code and not the command, whose name differs between systems.
+        # The code and not the command, which has different names on different systems.
         start = "import sys; from rq.cli import main; sys.exit(main())"
         options = ["--url", redis_url, "--worker-class", self.worker_class, "--quiet"]
         return [sys.executable, "-c", start, "worker", *options, "bench"]

@@ -17,10 +17,10 @@ from callevents.cli.output import Values, handle_errors, json_option, print_list
 from callevents.db.models import Attempt, Delivery, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log import queries
-from callevents.delivery.log.bulk import Act, act_on_all
+from callevents.delivery.log.bulk import Act, apply_to_all
 from callevents.delivery.log.filters import Filter, phase_of
 from callevents.delivery.log.pagination import find_page
-from callevents.delivery.log.resend import Refusal, cancel, resend
+from callevents.delivery.log.resend import SkipReason, cancel, resend
 from callevents.delivery.request.masking import mask_address
 from callevents.enums import ListedState
 from callevents.extensions import db
@@ -112,7 +112,7 @@ def cancel_deliveries(
 ) -> None:
     """Cancel pending deliveries by ID or filter."""
     _check_selection(delivery_ids, given)
-    wanted = parse_filter(given).of_waiting()
+    wanted = parse_filter(given).of_pending()
     counts = _apply(cancel, delivery_ids, wanted, dry_run=dry_run)
     _print_counts(counts, "Cancelled", "Would cancel", dry_run=dry_run, as_json=as_json)
 
@@ -127,20 +127,20 @@ def _check_selection(delivery_ids: tuple[str, ...], given: Values) -> None:
 
 def _apply(
     act: Act, delivery_ids: tuple[str, ...], wanted: Filter, *, dry_run: bool
-) -> tuple[int, Counter[Refusal]]:
+) -> tuple[int, Counter[SkipReason]]:
     """Apply the action, rolled back for a dry run; return the counts of changed and refused."""
     finish: Callable[[], None] = db.session.rollback if dry_run else _commit
     if delivery_ids:
         begin_write()
         done = act([parse_delivery_id(one) for one in delivery_ids], utc_now())
         finish()
-        return done.changed, done.refused
-    if wanted in (Filter(), Filter().of_waiting()):
+        return done.changed, done.skipped
+    if wanted in (Filter(), Filter().of_pending()):
         raise click.UsageError(NO_SELECTION)
-    changed, refused = 0, Counter[Refusal]()
-    for progress in act_on_all(act, wanted):
+    changed, refused = 0, Counter[SkipReason]()
+    for progress in apply_to_all(act, wanted):
         finish()
-        changed, refused = progress.changed, progress.refused
+        changed, refused = progress.changed, progress.skipped
     return changed, refused
 
 
@@ -150,7 +150,7 @@ def _commit() -> None:
 
 
 def _print_counts(
-    counts: tuple[int, Counter[Refusal]],
+    counts: tuple[int, Counter[SkipReason]],
     done: str,
     would_do: str,
     *,

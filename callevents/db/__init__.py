@@ -1,6 +1,6 @@
 """The database: models, types, sessions and schema."""
 
-from callevents.db import postgresql, sqlite
+from callevents.db import sqlite
 
-# They listen to the engines' events, so they must be there before the first connection.
-__all__ = ["postgresql", "sqlite"]
+# It registers engine event listeners, so it must be imported before the first connection.
+__all__ = ["sqlite"]

@@ -1,4 +1,4 @@
-"""The database's state: set up, up to date, reachable."""
+"""The database schema: migrate it, check whether it is current."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,39 +27,39 @@ class DatabaseError(CallEventsError):
 
 
 def upgrade(app: Flask) -> None:
-    """Bring the database up to this version's tables; raises DatabaseError."""
-    with app.app_context(), _in_sentences(db.engine.url):
+    """Migrate the database to this version's schema; raises DatabaseError."""
+    with app.app_context(), _database_errors(db.engine.url):
         try:
             command.upgrade(_config(app), "head")
         except CommandError as error:
             raise DatabaseError(_explain_other_version(str(error))) from None
         finally:
-            # Who migrates seldom does more; connections left open would be in the way of forks.
+            # A process must not have open connections when it forks.
             db.engine.dispose()
 
 
 def _explain_other_version(error: str) -> str:
-    """Return what to do about a database whose revision has no migration here."""
+    """Return the error for a database whose revision has no migration here."""
     place = _where(db.engine.url)
     with db.engine.connect() as connection:
         applied = MigrationContext.configure(connection).get_current_heads()
     if UNRELEASED.issuperset(applied):
         return (
-            f"The database {place} was made by a development version of Call Events that was "
-            "never released, and cannot be upgraded. Use a new database: move the old one away "
-            "or change CALLEVENTS_DATABASE_URL."
+            f"The database {place} was created by an unreleased development version of Call "
+            "Events and cannot be upgraded. Use a new database: move the old one away or change "
+            "CALLEVENTS_DATABASE_URL."
         )
-    return f"The database {place} was set up by another version of Call Events: {error}."
+    return f"The database {place} was created by another version of Call Events: {error}."
 
 
 def is_current(app: Flask) -> bool:
-    """Return whether the database has this version's tables; raises DatabaseError."""
-    with app.app_context(), _in_sentences(db.engine.url):
+    """Return True if the database has this version's schema; raises DatabaseError."""
+    with app.app_context(), _database_errors(db.engine.url):
         return has_current_tables(db.engine)
 
 
 def has_current_tables(engine: Engine) -> bool:
-    """Return whether the migrations applied there are all that exist; raises DBAPIError."""
+    """Return True if all migrations have been applied; raises DBAPIError."""
     with engine.connect() as connection:
         applied = MigrationContext.configure(connection).get_current_heads()
     return frozenset(applied) == _heads()
@@ -72,12 +72,13 @@ def _config(app: Flask) -> Config:
 
 @cache
 def _heads() -> frozenset[str]:
-    """Return the newest migrations' ids, read once: they come with the program."""
+    """Return the ids of the newest migrations, read once: they never change at run time."""
     return frozenset(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
 
 @contextmanager
-def _in_sentences(url: URL) -> Iterator[None]:
+def _database_errors(url: URL) -> Iterator[None]:
+    """Turn DBAPIError into DatabaseError with a message for users."""
     try:
         yield
     except DBAPIError as error:
@@ -86,7 +87,7 @@ def _in_sentences(url: URL) -> Iterator[None]:
 
 
 def _where(url: URL) -> str:
-    """Return which database it is, without the user and the password."""
+    """Return the database's name and host, without user and password."""
     if not url.host:
         return str(url.database)
     port = f":{url.port}" if url.port else ""

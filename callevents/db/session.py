@@ -1,4 +1,4 @@
-"""Database sessions: transactions that write, connections that read."""
+"""Database sessions: write transactions and read connections."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,42 +11,42 @@ from sqlalchemy.exc import DBAPIError
 
 from callevents.extensions import Base, db
 
-#: Execution option of a transaction that will write.
+#: Execution option of a write transaction.
 WRITES = {"callevents_writes": True}
 
 
 def begin_write() -> None:
-    """Start the session's transaction anew, as one that will write.
+    """End the session's transaction and begin a write transaction.
 
-    On SQLite a transaction that has read cannot be sure to become a writer's: another writer may
-    have been faster. So writers say so from the beginning and wait for their turn.
+    On SQLite a transaction that has read may fail to become a writer if another one was faster. So
+    write transactions lock at the beginning and wait for their turn.
     """
     end_transaction()
     db.session.connection(execution_options=WRITES)
 
 
 def end_transaction() -> None:
-    """Undo what the session's transaction has done and end it, without failing.
+    """Roll back the session's transaction; never fails.
 
-    Where its connection is broken, the database has ended it already.
+    If the connection is broken, the database has ended the transaction already.
     """
     with contextlib.suppress(DBAPIError):
         db.session.rollback()
 
 
 def close_session(_error: BaseException | None = None) -> None:
-    """Close the session at the end of a context, which fails too where its connection is broken.
+    """Close the session at the end of a context, even if its connection is broken.
 
-    An answer that is ready must not be lost for that. Flask-SQLAlchemy closes it once more.
+    A response that is ready must not be lost for that. Flask-SQLAlchemy closes the session again.
     """
     with contextlib.suppress(DBAPIError):
         db.session.remove()
 
 
 def insert_into(model: type[Base]) -> Any:
-    """Return the database's own INSERT, which knows ON CONFLICT.
+    """Return the dialect's INSERT, which supports ON CONFLICT.
 
-    Into the table and not the class: rows need nothing of the ORM, which would take as long again.
+    Into the table and not the class: the ORM would double the time, and rows need none of it.
     """
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     return dialect.insert(model.__table__)
@@ -54,7 +54,7 @@ def insert_into(model: type[Base]) -> Any:
 
 @contextmanager
 def write_transaction(engine: Engine) -> Iterator[Connection]:
-    """Give a connection in a transaction that will write; commit it at the end."""
+    """Yield a connection in a write transaction; commit it at the end."""
     with engine.connect() as connection:
         connection.execution_options(**WRITES)
         with connection.begin():
@@ -63,10 +63,10 @@ def write_transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def read_connection(engine: Engine) -> Iterator[Connection]:
-    """Give a connection for reading.
+    """Yield a connection for reading.
 
-    On PostgreSQL each statement sees what is committed when it begins: without a transaction around
-    them, two round trips are spared. On SQLite all see what was committed when the first one began.
+    On PostgreSQL it uses autocommit, which saves two round trips: each statement sees what was
+    committed before it began. On SQLite all see what was committed before the first one began.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":

@@ -1,4 +1,4 @@
-"""SQLite: pragmas of each connection, and fair turns between writers."""
+"""SQLite: pragmas for each connection, and fairness between writers."""
 
 import sqlite3
 import time
@@ -10,15 +10,15 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 SQLITE_BUSY_TIMEOUT_MS = 10_000
 
-#: Who waits to write asks again after this.
-SQLITE_TURN_SECONDS = 0.0005
+#: A writer that waits for the lock retries after this.
+SQLITE_RETRY_SECONDS = 0.0005
 
 
 @event.listens_for(Engine, "connect")
 def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     if not isinstance(connection, sqlite3.Connection):
         return
-    # The driver's own transaction control begins too late and always deferred.
+    # The driver's transaction control begins too late and always DEFERRED.
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}",
@@ -36,16 +36,16 @@ def _begin_sqlite(connection: Connection) -> None:
     options: dict[str, Any] = dict(connection.get_execution_options())
     writes = options.get("callevents_writes", False)
     if writes:
-        _begin_to_write(connection)
+        _begin_immediate(connection)
     else:
         connection.exec_driver_sql("BEGIN")
 
 
-def _begin_to_write(connection: Connection) -> None:
-    """Begin as soon as nobody else writes; raises OperationalError after the busy time-out.
+def _begin_immediate(connection: Connection) -> None:
+    """Begin a write transaction; raises OperationalError after the busy timeout.
 
-    SQLite itself waits with pauses of up to 100 ms, and whoever writes often has its turn again in
-    each of them: asking every half millisecond makes the turns even, and the waiting short.
+    SQLite's busy handler sleeps up to 100 ms, and a process that writes often gets the lock again
+    in each of these pauses. Retrying every half millisecond is fair and keeps the wait short.
     """
     give_up_at = time.monotonic() + SQLITE_BUSY_TIMEOUT_MS / 1000
     driver: Any = connection.connection.dbapi_connection
@@ -55,13 +55,13 @@ def _begin_to_write(connection: Connection) -> None:
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                # The low byte: another process that recovers the log is a reason of its own.
+                # The low byte: SQLITE_BUSY_RECOVERY has an extended code.
                 is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not is_busy or time.monotonic() > give_up_at:
-                    # Once more by SQLAlchemy, whose errors others wait for.
+                    # Once more through SQLAlchemy, so that the error has its type.
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                     return
-                time.sleep(SQLITE_TURN_SECONDS)
+                time.sleep(SQLITE_RETRY_SECONDS)
             else:
                 return
     finally:

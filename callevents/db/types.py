@@ -1,4 +1,4 @@
-"""What all tables have in common: ids, times, lengths, and the types of their columns."""
+"""Column types, ids, timestamps and lengths that tables share."""
 
 import secrets
 import string
@@ -19,35 +19,35 @@ MAX_URL_LENGTH = 2000
 
 
 def utc_now() -> datetime:
-    """Return the present time in UTC, cut to milliseconds."""
+    """Return the current time in UTC, truncated to milliseconds."""
     return to_milliseconds(datetime.now(UTC))
 
 
 def to_milliseconds(moment: datetime) -> datetime:
-    """Return the moment without what is finer than a millisecond."""
+    """Return the moment truncated to milliseconds."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def new_id() -> str:
-    """Return a new UUIDv7: unguessable, and later ones sort after earlier ones."""
+    """Return a new UUIDv7: unguessable, and sorted by time of creation."""
     return str(uuid7())
 
 
 def first_id(moment: datetime) -> str:
-    """Return an id before all that are made from this moment on, and after all made before it."""
+    """Return the lowest id of the moment: it sorts before all ids created from then on."""
     return str(UUID(int=round(moment.timestamp() * 1000) << 80))
 
 
 def to_id(text: str) -> str | None:
-    """Return the id as it is stored, None for what cannot be one."""
+    """Return the id in its stored form, None if the text is not an id."""
     try:
         return str(UUID(text))
     except ValueError:
         return None
 
 
-def made_at(public_id: str) -> datetime:
-    """Return when a UUIDv7 was made."""
+def id_created_at(public_id: str) -> datetime:
+    """Return when a UUIDv7 was created."""
     return datetime.fromtimestamp((UUID(public_id).int >> 80) / 1000, UTC)
 
 
@@ -57,31 +57,31 @@ def new_event_id() -> str:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC with milliseconds; naive values are refused."""
+    """A moment in UTC with milliseconds; raises ValueError for naive values."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    # SQLite keeps text. SQLAlchemy's way to write and read it takes five times as long, and each
-    # delivery has a dozen moments to write.
+    # SQLite stores text. SQLAlchemy's conversion takes five times as long, and each delivery has a
+    # dozen timestamps.
     def bind_processor(self, dialect: Dialect) -> Any:
-        """Return what makes of a moment what is stored."""
+        """Return the function that converts a moment to the stored value."""
         return _as_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        """Return what makes a moment of what is stored."""
+        """Return the function that converts the stored value to a moment."""
         is_text = dialect.name == "sqlite"
         return _read_text if is_text else super().result_processor(dialect, coltype)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return what is stored."""
+        """Return the value to store."""
         if value is None:
             return None
         value = _in_utc(value)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Return what was stored."""
+        """Return the stored value."""
         return None if value is None else value.astimezone(UTC)
 
 
@@ -109,11 +109,11 @@ class IntEnumColumn(TypeDecorator[EventType]):
     cache_ok = True
 
     def process_bind_param(self, value: EventType | None, _dialect: Dialect) -> int | None:
-        """Return what is stored."""
+        """Return the value to store."""
         return None if value is None else int(value)
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> EventType | None:
-        """Return what was stored."""
+        """Return the stored value."""
         return None if value is None else EventType(value)
 
 
@@ -129,7 +129,7 @@ def text_enum(kind: type[Any], length: int) -> Enum:
 
 
 class PublicId(TypeDecorator[str]):
-    """An id as people see it: a UUID with hyphens."""
+    """A UUID, as text with hyphens."""
 
     impl = Uuid
     cache_ok = True
@@ -138,10 +138,10 @@ class PublicId(TypeDecorator[str]):
         super().__init__(as_uuid=False)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        """Return what makes an id of what is stored."""
+        """Return the function that converts the stored value to an id."""
         if dialect.supports_native_uuid:
             return super().result_processor(dialect, coltype)
-        # Without making a UUID of it first, as SQLAlchemy does.
+        # Without a UUID object in between, as SQLAlchemy has it.
         return _hyphenate
 
 

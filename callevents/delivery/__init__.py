@@ -1,1 +1,4 @@
-"""Deliveries on their way: claim, build the request, send it, record what came of it."""
+"""Deliveries: claim them, build the request, send it, record the outcome.
+
+Statements of the hot path are module constants: building one takes longer than running it.
+"""

@@ -1,8 +1,8 @@
-"""The circuit breaker of an origin, which all workers share: its state is in SQL.
+"""The circuit breaker of an origin. Its state is in SQL, so all workers share it.
 
-After some attempts in a row without a connection, or without an answer in time, it opens: nothing
-is sent to the origin for a while. Then one delivery goes as a probe; an answer, whatever it says,
-closes the breaker, silence makes the next pause twice as long.
+It opens after several attempts in a row that found the origin unreachable or timed out: nothing is
+sent for a while. Then one delivery is sent as a probe. Any response closes the breaker; without one
+it stays open for twice as long as before.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -18,44 +18,46 @@ from callevents.delivery.http.client import Response
 log = structlog.get_logger("callevents.delivery")
 
 
-_TROUBLED = select(Origin.id).where(
+_FAILING = select(Origin.id).where(
     Origin.id.in_(bindparam("ids", expanding=True)), Origin.failures > 0
 )
 
 
-def take_probe(connection: Connection, origin_id: int, probe_at: datetime, until: datetime) -> bool:
-    """Return whether this worker may probe the origin; no other may until `until`."""
-    taken = connection.execute(
+def acquire_probe(
+    connection: Connection, origin_id: int, probe_at: datetime, until: datetime
+) -> bool:
+    """Return True if this worker may probe the origin; no other worker may until `until`."""
+    acquired = connection.execute(
         update(Origin)
         .where(Origin.id == origin_id, Origin.probe_at == probe_at)
         .values(probe_at=until)
     )
-    return taken.rowcount == 1
+    return acquired.rowcount == 1
 
 
-def note_answers(
+def note_responses(
     connection: Connection,
-    answers: Mapping[int, Sequence[Response]],
+    responses: Mapping[int, Sequence[Response]],
     probed: Set[int],
     now: datetime,
     settings: Settings,
 ) -> None:
-    """Note how attempts went, by the ids of their origins; `probed`: which of them were probes."""
-    # Nearly always there is nothing to forget, which this finds out without a lock.
-    troubled = set(connection.scalars(_TROUBLED, {"ids": list(answers)}))
+    """Update the breakers with the results of attempts, by origin id; `probed`: the probed ones."""
+    # Nearly always no breaker changes, which this finds out without a lock.
+    failing = set(connection.scalars(_FAILING, {"ids": list(responses)}))
     # In the order of their ids, so that two recorders cannot deadlock.
-    for origin_id in sorted(answers):
-        group = answers[origin_id]
-        silent = [answer for answer in group if answer.is_silent]
-        if any(answer.is_answered for answer in group):
-            if origin_id in troubled:
+    for origin_id in sorted(responses):
+        group = responses[origin_id]
+        failures = [response for response in group if response.is_unreachable]
+        if any(response.has_response for response in group):
+            if origin_id in failing:
                 _close(connection, origin_id)
-        elif silent:
-            _note_silence(connection, origin_id, silent, now, settings, origin_id in probed)
+        elif failures:
+            _count_failures(connection, origin_id, failures, now, settings, origin_id in probed)
 
 
 def _close(connection: Connection, origin_id: int) -> None:
-    """Close the breaker of an origin that has answered, and forget its failures."""
+    """Close the breaker of an origin that has responded, and reset its failures."""
     origin = connection.execute(
         select(Origin.name, Origin.probe_at).where(Origin.id == origin_id).with_for_update()
     ).one()
@@ -65,40 +67,42 @@ def _close(connection: Connection, origin_id: int) -> None:
         .values(failures=0, times_opened=0, opened_at=None, probe_at=None, error="")
     )
     if origin.probe_at is not None:
-        log.info("origin answers again", origin=origin.name)
+        log.info("circuit closed", origin=origin.name)
 
 
-def _note_silence(
+def _count_failures(
     connection: Connection,
     origin_id: int,
-    silent: Sequence[Response],
+    failures: Sequence[Response],
     now: datetime,
     settings: Settings,
     is_probe: bool,
 ) -> None:
+    """Count attempts without a response; open the breaker, or open it for longer."""
     origin = connection.execute(
         select(Origin.name, Origin.failures, Origin.times_opened, Origin.opened_at)
         .where(Origin.id == origin_id)
         .with_for_update()
     ).one()
-    failures = origin.failures + len(silent)
-    values: dict[str, object] = {"failures": failures}
-    # While it is open only a probe says something new: other attempts began before it opened, or
-    # before their worker knew, and many of them ending one by one must not make the pause longest.
+    count = origin.failures + len(failures)
+    values: dict[str, object] = {"failures": count}
+    # While it is open only a probe is news: other attempts began before it opened, or before their
+    # worker knew, and many of them ending one by one must not extend the open time to its maximum.
     is_open = origin.opened_at is not None
-    if is_probe if is_open else failures >= settings.breaker_failures:
-        pause = _pause(origin.times_opened, settings)
+    if is_probe if is_open else count >= settings.breaker_failures:
+        duration = _open_duration(origin.times_opened, settings)
         values |= {
             "opened_at": origin.opened_at or now,
-            "probe_at": now + pause,
+            "probe_at": now + duration,
             "times_opened": origin.times_opened + 1,
-            "error": silent[-1].error,
+            "error": failures[-1].error,
         }
-        log.warning("origin paused", origin=origin.name, seconds=pause.total_seconds())
+        log.warning("circuit opened", origin=origin.name, seconds=duration.total_seconds())
     connection.execute(update(Origin).where(Origin.id == origin_id).values(values))
 
 
-def _pause(times_opened: int, settings: Settings) -> timedelta:
-    # The exponent is bounded because numbers are, the pause is long at its end already.
+def _open_duration(times_opened: int, settings: Settings) -> timedelta:
+    """Return how long the breaker stays open; doubles each time, up to the configured maximum."""
+    # The exponent is bounded because float powers overflow; the maximum is reached long before.
     seconds = settings.breaker_open_seconds * 2 ** min(times_opened, 30)
     return timedelta(seconds=min(seconds, settings.breaker_open_max_seconds))

@@ -1,7 +1,7 @@
-"""The engine of one worker process: claims due deliveries, makes the attempts, records outcomes.
+"""The delivery engine of one worker process: claims deliveries, makes attempts, records outcomes.
 
-The dispatcher hands out claims to a pool of threads, each makes its attempt and gives the outcome
-to the recorder; meanwhile the leases of what is held are renewed.
+The dispatcher submits claims to a pool of threads. Each thread makes its attempts and passes the
+outcomes to the recorder. Meanwhile a thread renews the leases of all claims.
 """
 
 import threading
@@ -15,23 +15,24 @@ from sqlalchemy import Engine as SqlEngine
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.claim import Claim, finish_unsent, renew_leases
+from callevents.delivery.claim import Claim, renew_leases
 from callevents.delivery.dispatcher import Dispatcher
-from callevents.delivery.expiry import GIVEN_UP
+from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.http.client import HttpClient
 from callevents.delivery.in_flight import InFlight
+from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outcomes import Outcome
 from callevents.delivery.recorder import Recorder
 from callevents.enums import DeliveryState
 
-#: Leases are renewed when this share of their time has passed.
+#: Leases are renewed after this share of their duration.
 RENEW_AFTER_SHARE = 1 / 3
 
 log = structlog.get_logger("callevents.delivery")
 
 
 class Engine:
-    """Delivers what is due. Safe to use from many threads; close it to stop."""
+    """Sends due deliveries. Thread-safe; close it to stop."""
 
     def __init__(self, database: SqlEngine, settings: Settings) -> None:
         self._database = database
@@ -50,22 +51,22 @@ class Engine:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it claims nothing more."""
+        """True if it claims nothing more."""
         return self._dispatcher.is_stopping
 
     def start(self) -> None:
-        """Start to look for due deliveries, to record outcomes and to renew leases."""
+        """Start to dispatch deliveries, record outcomes and renew leases."""
         for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
-        """Look for due deliveries now; return when there is no work, or after a second."""
+        """Dispatch due deliveries now; return when there is no work, or after a second."""
         self._dispatcher.wake()
 
     def drain(self) -> int:
-        """Hand out due deliveries until none is left or the engine stops; return how many.
+        """Dispatch due deliveries until none is left or the engine stops; return how many.
 
-        Raises SQLAlchemyError if the database does not answer.
+        Raises SQLAlchemyError if the database is unavailable.
         """
         return self._dispatcher.drain()
 
@@ -74,7 +75,7 @@ class Engine:
         self._dispatcher.request_stop()
 
     def close(self) -> None:
-        """Stop: wait for running attempts for a while, end the others, record all outcomes."""
+        """Stop: wait for running attempts, abort the rest after a while, record all outcomes."""
         self._dispatcher.close()
         give_up_at = time.monotonic() + self._settings.shutdown_seconds
         while self._in_flight and time.monotonic() < give_up_at:
@@ -89,42 +90,42 @@ class Engine:
         self._http_client.close()
 
     def _submit(self, origin_id: int, claims: list[Claim], threads: int) -> None:
-        """Give an origin's claims to its threads, and let so many more work for it at most."""
+        """Queue an origin's claims, and start at most `threads` more threads for it."""
         for _ in range(self._in_flight.register(origin_id, claims, threads)):
             try:
                 self._pool.submit(self._work, origin_id)
             except RuntimeError as error:
-                # The pool keeps what it was given, for the next thread that is free; until then the
-                # line stands still, and the dispatcher gives it back.
-                log.error("no thread for an attempt", error=str(error))
+                # The pool runs the task when a thread becomes free. Until then the queue stalls,
+                # and the dispatcher releases it.
+                log.error("could not start a thread for an attempt", error=str(error))
 
     def _work(self, origin_id: int) -> None:
-        """Make attempts until none is left in the origin's line."""
+        """Make attempts until the origin's queue is empty."""
         while (claim := self._in_flight.next(origin_id)) is not None:
             self._attempt(claim)
 
     def _attempt(self, claim: Claim) -> None:
         try:
             if time.monotonic() >= claim.send_before:
-                # This process was held up; another worker may have it by now.
+                # This process was delayed; another worker may have claimed it since.
                 self._in_flight.release([claim])
                 return
             if (now := utc_now()) > claim.expires_at:
-                self._give_up(claim, now)
+                self._expire(claim, now)
                 return
-            answer = self._http_client.send(claim.request, now)
-            interrupted = self._closed.is_set() and not answer.is_answered
-            self._recorder.put(Outcome(claim, answer, interrupted))
-            self._in_flight.note_seconds(claim.origin_id, answer.duration_ms / 1000)
-        except Exception as error:  # a thread that ended would hold the claim for ever
-            log.error("an attempt broke off", delivery=claim.delivery_id, exc_info=error)
+            response = self._http_client.send(claim.request, now)
+            interrupted = self._closed.is_set() and not response.has_response
+            self._recorder.enqueue(Outcome(claim, response, interrupted))
+            self._in_flight.record_duration(claim.origin_id, response.duration_ms / 1000)
+        except Exception as error:  # a thread that ended would keep the claim for ever
+            log.error("attempt crashed", delivery=claim.delivery_id, exc_info=error)
             self._in_flight.release([claim])
 
-    def _give_up(self, claim: Claim, now: datetime) -> None:
-        """Fail a delivery whose time has ended while it waited for its thread."""
+    def _expire(self, claim: Claim, now: datetime) -> None:
+        """Fail a delivery that has expired while it waited for its thread."""
         with write_transaction(self._database) as connection:
             fences = {claim.delivery_id: claim.fence}
-            finish_unsent(connection, fences, DeliveryState.FAILED, now, GIVEN_UP)
+            finish_without_attempt(connection, fences, DeliveryState.FAILED, now, EXPIRED_ERROR)
         self._in_flight.release([claim])
 
     def _renew(self) -> None:
@@ -136,5 +137,5 @@ class Engine:
             try:
                 with write_transaction(self._database) as connection:
                     renew_leases(connection, claims, utc_now(), lease)
-            except Exception as error:  # noqa: BLE001  # without this thread all leases would end
-                log.error("leases not renewed", count=len(claims), error=str(error))
+            except Exception as error:  # noqa: BLE001  # without this thread all leases would expire
+                log.error("could not renew leases", count=len(claims), error=str(error))

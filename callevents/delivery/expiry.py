@@ -1,27 +1,41 @@
-"""Gives up deliveries whose time is over while they wait: for a retry, their turn, or an origin."""
+"""Fails deliveries that expire while they wait for a retry, an earlier delivery or an origin."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, or_, select, update
+from sqlalchemy import Engine as SqlEngine
 
-from callevents.db.models import IS_OPEN, Delivery
+from callevents.db.models import IS_OPEN, Delivery, utc_now
+from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import describe_age
 from callevents.enums import DeliveryState
 
-#: What the log says of a delivery whose time was over when a worker had just claimed it.
-GIVEN_UP = "Gave up: its time was over before it could be tried."
-#: So many at a time, so that no transaction holds others up.
+#: Error of a delivery that had expired when a worker had just claimed it.
+EXPIRED_ERROR = "Expired before the attempt started."
+#: Deliveries in one transaction, so that none blocks others for long.
 BATCH = 500
 
 
+def fail_all_expired(database: SqlEngine, is_stopping: Callable[[], bool]) -> None:
+    """Fail all expired deliveries, batch by batch, until none is left or `is_stopping()`."""
+    while not is_stopping():
+        with read_connection(database) as connection:
+            if not has_expired(connection, utc_now()):
+                return
+        with write_transaction(database) as connection:
+            if not fail_expired(connection, utc_now()):
+                return
+
+
 def has_expired(connection: Connection, now: datetime) -> bool:
-    """Return whether the time of any open delivery is over; reads only."""
+    """Return True if any open delivery has expired; only reads."""
     return bool(connection.scalar(select(exists().where(IS_OPEN, Delivery.expires_at < now))))
 
 
-def give_up_expired(connection: Connection, now: datetime) -> int:
-    """Fail what may not be tried any more and is with no worker; return how many there were."""
+def fail_expired(connection: Connection, now: datetime) -> int:
+    """Fail a batch of expired deliveries that no worker has; return how many."""
     rows = connection.execute(
         select(Delivery.id, Delivery.ordering_key, Delivery.attempts, Delivery.error)
         .add_columns(Delivery.expires_at, Delivery.created_at, Delivery.resent_at)
@@ -43,14 +57,17 @@ def give_up_expired(connection: Connection, now: datetime) -> int:
                 state=DeliveryState.FAILED,
                 finished_at=now,
                 claimed_at=None,
-                error=describe_giving_up(age, row.attempts, row.error),
+                error=describe_expiry(age, row.attempts, row.error),
             )
         )
     release_ordering_keys(connection, [row.ordering_key for row in rows], now)
     return len(rows)
 
 
-def describe_giving_up(age: str, attempts: int, error: str = "") -> str:
-    """Return the sentence about a delivery whose time was over before it could be tried."""
-    again = " again" if attempts else ""
-    return f"{error} Gave up after {age}, before it could be tried{again}.".strip()
+def describe_expiry(age: str, attempts: int, error: str = "") -> str:
+    """Return the error of a delivery that expired while it waited, after that of its last attempt.
+
+    `age` is a text such as '5 minutes'.
+    """
+    attempt = "next" if attempts else "first"
+    return f"{error} Expired after {age}, before the {attempt} attempt.".strip()

@@ -1,4 +1,4 @@
-"""Shares a worker's free threads out among origins, so that a bad receiver hurts only itself."""
+"""Fair share: divides a worker's free threads among origins, so a bad receiver hurts no other."""
 
 import random
 from collections import Counter
@@ -23,13 +23,13 @@ from sqlalchemy import (
 
 from callevents.db.models import IS_OPEN, Delivery, Origin
 
-#: Of so many looks one begins with retries, so that first attempts alone never starve them.
+#: Every eighth round serves retries first, so that first attempts never starve them.
 RETRIES_FIRST_EVERY = 8
 
 
 @dataclass(frozen=True)
 class Ready:
-    """An origin with something due: first attempts, or retries."""
+    """An origin with due deliveries: first attempts, or retries."""
 
     origin_id: int
     is_retry: bool
@@ -37,10 +37,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Share:
-    """How much may be claimed of what is ready.
+    """How many deliveries may be claimed.
 
-    `limit`: threads that start with it; `ahead`: what more the origin's threads will soon come to.
-    `probe_at`: the origin's circuit breaker is open, and the one delivery is a probe of it.
+    `limit`: threads that start with one each; `ahead`: deliveries queued for the origin's threads.
+    `probe_at`: set if the origin's circuit breaker is open and the one delivery is a probe.
     """
 
     ready: Ready
@@ -50,21 +50,21 @@ class Share:
 
 
 def find_ready(connection: Connection, now: datetime) -> list[Ready]:
-    """Return the origins with something due, those with first attempts before those with retries.
+    """Return the origins with due deliveries, those with first attempts before those with retries.
 
-    It goes from origin to origin in the index, so it costs the same however much is due.
+    It steps from origin to origin in the index, so the cost does not depend on the backlog.
     """
     rows: Iterable[Row[Any]] = connection.execute(_READY, {"now": now})
     return [Ready(row.origin_id, row.is_retry) for row in rows]
 
 
 def find_breakers(connection: Connection) -> dict[int, datetime]:
-    """Return when the origins whose circuit breakers are open may be probed, by their ids."""
+    """Return when the origins with an open circuit breaker may be probed, by origin id."""
     rows = connection.execute(_OPEN_BREAKERS)
     return {origin_id: probe_at for origin_id, probe_at in rows if probe_at is not None}
 
 
-def share_out(
+def allocate_threads(
     ready: Sequence[Ready],
     free: int,
     in_flight: Mapping[int, int],
@@ -72,22 +72,22 @@ def share_out(
     *,
     retries_first: bool = False,
 ) -> list[Share]:
-    """Share `free` threads out among what is ready.
+    """Divide `free` threads among the ready origins; `in_flight`: attempts by origin id.
 
-    First attempts go before retries, all origins get the same. No origin has more than `cap`
-    attempts in flight, and beyond its first none has more than what it leaves free: a receiver that
-    hangs holds half of the threads at most, a second one half of the rest, and so on.
+    First attempts go before retries, and all origins get the same. No origin gets more than `cap`
+    threads, and beyond its first no more than it leaves free: a hanging receiver holds at most half
+    of the threads, a second one half of the rest, and so on.
     """
-    taken = dict(in_flight)
+    used = dict(in_flight)
     shares = []
     order = sorted(ready, key=lambda one: (one.is_retry != retries_first, random.random()))  # noqa: S311  # fairness
     for left, one in zip(range(len(order), 0, -1), order, strict=True):
-        held = taken.get(one.origin_id, 0)
-        most = (free - held + 1) // 2 if held else max(1, free // 2)
-        limit = min(free, most, max(1, free // left), cap - held)
+        current = used.get(one.origin_id, 0)
+        maximum = (free - current + 1) // 2 if current else max(1, free // 2)
+        limit = min(free, maximum, max(1, free // left), cap - current)
         if limit > 0:
             free -= limit
-            taken[one.origin_id] = held + limit
+            used[one.origin_id] = current + limit
             shares.append(Share(one, limit))
     return shares
 
@@ -96,13 +96,14 @@ def add_ahead(
     shares: Sequence[Share],
     ready: Sequence[Ready],
     in_flight: Collection[int],
-    room: Callable[[int, int], int],
+    ahead_limit: Callable[[int, int], int],
 ) -> list[Share]:
-    """Return the shares with what may be claimed ahead, and such that are for that alone.
+    """Return the shares with `ahead` set, and further shares that only claim ahead.
 
-    Nothing is ahead of some while others have not even one thread; `in_flight`: who has. `room`
-    tells how much it is for an origin, given how many threads start for it. What an origin has less
-    of, first attempts or retries, gets a part of it too, so that neither waits for ever.
+    Nothing is claimed ahead while a ready origin has no thread at all; `in_flight`: origins with
+    threads. `ahead_limit(origin_id, starting)` returns the limit for an origin and the threads that
+    start for it. If both first attempts and retries of an origin are ready, the kind served second
+    gets a part of the limit too, so that neither starves.
     """
     served = {share.ready.origin_id for share in shares}.union(in_flight)
     if any(one.origin_id not in served for one in ready):
@@ -118,7 +119,7 @@ def add_ahead(
         if one.origin_id in left:
             ahead = left[one.origin_id]
         else:
-            whole = room(one.origin_id, starting[one.origin_id])
+            whole = ahead_limit(one.origin_id, starting[one.origin_id])
             left[one.origin_id] = whole // RETRIES_FIRST_EVERY if kinds[one.origin_id] > 1 else 0
             ahead = whole - left[one.origin_id]
         if (limit := limits.get(one, 0)) or ahead:
@@ -127,9 +128,9 @@ def add_ahead(
 
 
 def _ready(is_retry: bool) -> Select[tuple[int | None, bool]]:
-    """Return the query of origins with something due; a loose scan of ix_delivery_due.
+    """Return the query for origins with due deliveries: a loose index scan of ix_delivery_due.
 
-    Databases have no such scan of their own: each step looks up the next origin in the index.
+    Neither database plans one on its own: a recursive CTE looks up the next origin at each step.
     """
     wanted = (IS_OPEN, Delivery.is_retry == (true() if is_retry else false()))
     name = "retried" if is_retry else "fresh"

@@ -16,7 +16,7 @@ SUSPENDED = "hook.suspended"
 
 
 def announce_suspension(connection: Connection, hook_id: int, reason: str, now: datetime) -> None:
-    """Keep a notification for each channel that the hook was suspended."""
+    """Queue a notification on each channel that the hook was suspended."""
     hook = connection.execute(
         select(Hook.event_id, Hook.event_type, Hook.method, Hook.url, Hook.failing_since)
         .add_columns(Hook.extension_id, Extension.number, Pbx.slug, Pbx.name.label("pbx_name"))
@@ -40,16 +40,16 @@ def announce_suspension(connection: Connection, hook_id: int, reason: str, now: 
         "url": without_query(hook.url),
         "path": f"/pbxs/{hook.slug}/extensions/{hook.extension_id or 'all'}",
     }
-    _keep(connection, SUSPENDED, facts, now)
+    _enqueue(connection, SUSPENDED, facts, now)
 
 
 def without_query(url: str) -> str:
-    """Return the URL without what may be secret in it: its query."""
+    """Return the URL without its query, which may have secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-def _keep(connection: Connection, kind: str, facts: dict[str, Any], now: datetime) -> None:
+def _enqueue(connection: Connection, kind: str, facts: dict[str, Any], now: datetime) -> None:
     rows = [
         {
             "id": new_id(),

@@ -30,18 +30,18 @@ from callevents.db.models import IS_OPEN, Delivery, Hook, in_state, utc_now
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 
-#: The first one is being sent: look again soon, should its end not be told.
+#: Behind a delivery that is being sent: check again soon, should its worker die.
 DEFER_BEHIND_RUNNING = timedelta(seconds=1)
-#: The first one waits itself, perhaps for hours: look again after this at the latest.
+#: Behind a delivery that waits itself, perhaps for hours: check again after this at the latest.
 MAX_DEFER = timedelta(minutes=10)
-#: Lanes looked at in one statement.
+#: Ordering keys in one statement.
 BATCH = 500
 
 
 def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tuple[Any, ...]]:
-    """Return the query of the first open delivery of each of these ordering keys.
+    """Return the query for the first open delivery of each of these ordering keys.
 
-    Each takes one step in ix_delivery_ordering_key, however many deliveries are open.
+    Each takes one lookup in ix_delivery_ordering_key, however many deliveries are open.
     """
     other = aliased(Delivery)
     first = (
@@ -51,7 +51,8 @@ def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tupl
         .limit(1)
         .scalar_subquery()
     )
-    # Open is said twice: a locked row is looked at once more, and may have been ended meanwhile.
+    # The state is checked again outside: a row is re-read once its lock is free, and may have been
+    # finished meanwhile.
     return (
         select(*columns)
         .select_from(ordering_keys)
@@ -60,7 +61,7 @@ def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tupl
     )
 
 
-#: A list of ordering keys as a table, in the words of each database.
+#: A list of ordering keys as a table, in each database's dialect.
 _ORDERING_KEYS = {
     "postgresql": func.unnest(bindparam("ordering_keys", type_=ARRAY(BigInteger)))
     .table_valued("value", name="ordering_keys")
@@ -69,8 +70,6 @@ _ORDERING_KEYS = {
         "value", name="ordering_keys"
     ),
 }
-# Statements that every claim and every batch of outcomes makes are built once: building them anew
-# took more time than all else together.
 _HEADS = {
     dialect: _find_firsts(
         ordering_keys, Delivery.ordering_key, Delivery.id, Delivery.due_at, Delivery.claimed_at
@@ -98,7 +97,7 @@ def find_heads(connection: Connection, ordering_keys: Collection[int]) -> dict[i
 
 
 def defer(connection: Connection, delivery_id: str, head: Row[Any], now: datetime) -> None:
-    """Put off a delivery that is not the first of its ordering key."""
+    """Defer a delivery that is not the first of its ordering key (`head`)."""
     if head.claimed_at is not None:
         due_at = now + DEFER_BEHIND_RUNNING
     else:
@@ -111,28 +110,29 @@ def defer(connection: Connection, delivery_id: str, head: Row[Any], now: datetim
 def release_ordering_keys(
     connection: Connection, ordering_keys: Iterable[int | None], now: datetime
 ) -> None:
-    """Make due what is first in these ordering keys now, after earlier ones have been finished.
+    """Make the first open delivery of each of these ordering keys due.
 
-    What another transaction has locked is left alone: waiting for it could deadlock. It is either
-    being cancelled, or deferred behind a running one, and looked at again soon.
+    Called after earlier deliveries have been finished. Rows that another transaction has locked
+    are skipped, because waiting could deadlock: they are being cancelled, or being deferred behind
+    a running delivery and checked again soon.
     """
     wanted = sorted({ordering_key for ordering_key in ordering_keys if ordering_key is not None})
     for start in range(0, len(wanted), BATCH):
         _release(connection, wanted[start : start + BATCH], now)
 
 
-def end_waiting(
+def finish_open(
     connection: Connection,
     hook_ids: Sequence[int],
     state: DeliveryState,
     now: datetime,
     error: str = "",
 ) -> None:
-    """End what waits for these hooks; what waited behind it in other hooks' ordering keys goes on.
+    """Finish the open deliveries of these hooks, and release those of other hooks behind them.
 
-    A delivery whose attempt is running is ended too, with its fence unchanged: should the attempt
-    succeed, it is recorded as delivered; should it fail, no other is made. What an ingest commits
-    at this very moment is ended when a worker claims it.
+    A delivery whose attempt is running is finished too, with its fence unchanged: if the attempt
+    succeeds, it is recorded as delivered; if it fails, it is not retried. A delivery that is
+    committed at the same moment is finished when a worker claims it.
     """
     ordering_keys = connection.scalars(
         update(Delivery)
@@ -144,10 +144,10 @@ def end_waiting(
 
 
 def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
-    """Return the condition, for an update, that a delivery waits for one of these hooks.
+    """Return the condition, for an UPDATE, that a delivery of one of these hooks is open.
 
-    It locks in the order that the recorder uses too, so that the two cannot deadlock. It says twice
-    what it means, so that both halves of it use the index on a hook's open deliveries.
+    It locks rows in the same order as the recorder, so that the two cannot deadlock. The condition
+    is repeated so that the subquery and the UPDATE both use the index on a hook's open deliveries.
     """
     waits = and_(Delivery.hook_id.in_(hook_ids), IS_OPEN)
     locked = select(Delivery.id).where(waits).order_by(Delivery.id).with_for_update()
@@ -163,10 +163,10 @@ def _release(connection: Connection, ordering_keys: Sequence[int], now: datetime
 
 
 def cancel_deliveries(hook_ids: Sequence[int]) -> None:
-    """Cancel what waits for these hooks."""
+    """Cancel the open deliveries of these hooks."""
     db.session.flush()
-    # Hooks are locked before their deliveries, as when one is suspended: else both could deadlock.
+    # Lock hooks before their deliveries, as suspending does: otherwise both could deadlock.
     db.session.execute(
         select(Hook.id).where(Hook.id.in_(hook_ids)).order_by(Hook.id).with_for_update()
     )
-    end_waiting(db.session.connection(), hook_ids, DeliveryState.CANCELLED, utc_now())
+    finish_open(db.session.connection(), hook_ids, DeliveryState.CANCELLED, utc_now())

@@ -1,4 +1,4 @@
-"""Records what came of attempts: a row for each, and the delivery's new state; in batches."""
+"""Records outcomes in batches: a row for each attempt, and the delivery's new state."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from callevents.config.settings import Settings
-from callevents.db.bulk import ForRows
 from callevents.db.models import Attempt, Delivery
-from callevents.delivery.circuit_breaker import note_answers
+from callevents.delivery.circuit_breaker import note_responses
 from callevents.delivery.claim import Claim
 from callevents.delivery.http.client import Response
 from callevents.delivery.outbox import release_ordering_keys
@@ -22,25 +21,25 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """An attempt that was made, and what came of it.
+    """An attempt and its response.
 
-    `interrupted`: it was the worker that ended it, so that the delivery is due again at once.
+    `interrupted`: the worker aborted the attempt to stop, so the delivery is due again at once.
     """
 
     claim: Claim
-    answer: Response
+    response: Response
     interrupted: bool = False
 
 
-def answers_by(
+def responses_by(
     key: Callable[[Claim], int], outcomes: Iterable[Outcome]
 ) -> dict[int, list[Response]]:
-    """Return the answers by origin or hook, without those that a stopping worker interrupted."""
-    answers: dict[int, list[Response]] = {}
+    """Return the responses by origin or hook id, without interrupted attempts."""
+    responses: dict[int, list[Response]] = {}
     for outcome in outcomes:
         if not outcome.interrupted:
-            answers.setdefault(key(outcome.claim), []).append(outcome.answer)
-    return answers
+            responses.setdefault(key(outcome.claim), []).append(outcome.response)
+    return responses
 
 
 def record(
@@ -50,15 +49,15 @@ def record(
     outcomes = list(outcomes)
     waiting = sorted(outcomes, key=lambda outcome: (outcome.claim.delivery_id, outcome.claim.fence))
     while waiting:
-        # One of each delivery at a time: a worker that the database had left alone for longer than
-        # a lease may have two, and the second builds on what the first has changed.
+        # One of each delivery at a time: a worker that could not reach the database for longer than
+        # a lease may have two, and the second builds on the state that the first one leaves.
         firsts = {outcome.claim.delivery_id: outcome for outcome in reversed(waiting)}
         _record(connection, list(firsts.values()), now, settings)
         waiting = [one for one in waiting if one is not firsts[one.claim.delivery_id]]
-    # At the end and once: whoever waits for an origin's row must not be waited for.
-    answers = answers_by(lambda claim: claim.origin_id, outcomes)
+    # Lock origins last and once: a transaction that waits for one must not block this one.
+    responses = responses_by(lambda claim: claim.origin_id, outcomes)
     probed = {outcome.claim.origin_id for outcome in outcomes if outcome.claim.is_probe}
-    note_answers(connection, answers, probed, now, settings)
+    note_responses(connection, responses, probed, now, settings)
 
 
 def _record(
@@ -75,8 +74,8 @@ def _record(
         attempts.append(_attempt(outcome, row.attempts + 1))
         updates.append(_update(outcome, row, now, settings))
     if attempts:
-        _INSERT.run(connection, attempts)
-        _UPDATE.run(connection, updates)
+        connection.execute(_INSERT, attempts)
+        connection.execute(_UPDATE, updates)
     finished = [one["delivery_id"] for one in updates if one["finished_at"] is not None]
     release_ordering_keys(
         connection, [rows[delivery_id].ordering_key for delivery_id in finished], now
@@ -84,28 +83,20 @@ def _record(
 
 
 def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:
-    """Lock the deliveries, in the order that cancelling uses too; return them by id."""
+    """Lock the deliveries, in the same order as cancelling does; return them by id."""
     ids = [outcome.claim.delivery_id for outcome in outcomes]
     rows: Iterable[Row[Any]] = connection.execute(_LOCK, {"ids": ids}).all()
     return {row.id: row for row in rows}
 
 
-# The hot path's statements are built once: building them anew took more time than all else.
 _LOCK = (
     select(
         *(
             getattr(Delivery, name)
             for name in (
                 *("id", "fence", "state", "attempts", "attempts_before", "due_at", "claimed_at"),
-                *(
-                    "created_at",
-                    "resent_at",
-                    "expires_at",
-                    "finished_at",
-                    "is_retry",
-                    "ordering_key",
-                ),
-                *("status_code", "error"),
+                *("created_at", "resent_at", "expires_at", "finished_at", "is_retry"),
+                *("ordering_key", "status_code", "error"),
             )
         )
     )
@@ -113,9 +104,9 @@ _LOCK = (
     .order_by(Delivery.id)
     .with_for_update()
 )
-# Into the table and not the class: rows need nothing of the ORM, which would take as long again.
-_INSERT = ForRows(insert(Attempt.__table__))  # type: ignore[arg-type]  # a declared class's table is a Table
-_UPDATE = ForRows(
+# The table and not the class: the ORM would double the time, and rows need none of it.
+_INSERT = insert(Attempt.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
+_UPDATE = (
     update(Delivery.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
     .where(Delivery.__table__.c.id == bindparam("delivery_id"))
     .values(
@@ -140,71 +131,72 @@ _UPDATE = ForRows(
 
 
 def _attempt(outcome: Outcome, number: int) -> Values:
-    request, answer = outcome.claim.request, outcome.answer
-    headers = request.shown_headers(answer.started_at)
+    request, response = outcome.claim.request, outcome.response
+    headers = request.shown_headers(response.started_at)
     return {
         "delivery_id": outcome.claim.delivery_id,
         "number": number,
-        "started_at": answer.started_at,
-        "duration_ms": answer.duration_ms,
-        "status_code": answer.status_code,
-        "error": answer.error,
+        "started_at": response.started_at,
+        "duration_ms": response.duration_ms,
+        "status_code": response.status_code,
+        "error": response.error,
         "method": request.method,
         "url": request.shown_url,
         "request_headers": [list(header) for header in headers.items()],
         "request_body": request.body,
-        "response_headers": answer.headers,
-        "response_body": answer.body,
-        "response_truncated": answer.truncated,
+        "response_headers": response.headers,
+        "response_body": response.body,
+        "response_truncated": response.truncated,
     }
 
 
 def _update(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) -> Values:
-    answer = outcome.answer
+    response = outcome.response
     return {
         "delivery_id": row.id,
         "attempts": row.attempts + 1,
-        # An interrupted attempt takes no step of the schedule: it is as if it was made before.
+        # An interrupted attempt takes no step of the schedule, like those before a resend.
         "attempts_before": row.attempts_before + outcome.interrupted,
-        "attempted_at": answer.started_at,
-        "duration_ms": answer.duration_ms,
-        "status_code": answer.status_code,
-        "error": answer.error,
+        "attempted_at": response.started_at,
+        "duration_ms": response.duration_ms,
+        "status_code": response.status_code,
+        "error": response.error,
         **_next_state(outcome, row, now, settings),
     }
 
 
 def _next_state(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) -> Values:
-    """Return the delivery's state after the outcome, and when it is due or was finished."""
-    answer = outcome.answer
+    """Return the columns for the delivery's state after the outcome."""
+    response = outcome.response
     unchanged = {
         name: getattr(row, name)
         for name in ("state", "due_at", "claimed_at", "finished_at", "is_retry")
     }
-    if answer.is_success and row.state is not DeliveryState.DELIVERED:
-        # Given up, cancelled or with another worker by now: the receiver has it all the same.
+    if response.is_success and row.state is not DeliveryState.DELIVERED:
+        # Even if it was failed, cancelled or claimed by another worker: the receiver has it.
         return unchanged | _finished(DeliveryState.DELIVERED, now)
     if row.state is not DeliveryState.PENDING:
-        # What it says of how it ended is worth more than a late attempt's error.
+        # How it was finished is worth more than a late attempt's error.
         return unchanged | {"status_code": row.status_code, "error": row.error}
     if row.fence != outcome.claim.fence:
-        # Another worker has it by now: only the attempt is news.
+        # Another worker has claimed it since: only the attempt is recorded.
         return unchanged
     if outcome.interrupted:
         return unchanged | {"due_at": now, "claimed_at": None}
     failures = row.attempts + 1 - row.attempts_before
-    due_at = find_next_attempt(settings, failures, answer, now, row.expires_at)
+    due_at = find_next_attempt(settings, failures, response, now, row.expires_at)
     if due_at is None:
-        error = f"{answer.error} {_giving_up(answer, row)}"
+        error = f"{response.error} {_describe_failure(response, row)}"
         return unchanged | _finished(DeliveryState.FAILED, now) | {"error": error}
     return unchanged | {"due_at": due_at, "claimed_at": None, "is_retry": True}
 
 
-def _giving_up(answer: Response, row: Row[Any]) -> str:
-    if answer.status_code == GONE:
-        return "It wants no more of these requests, so this one is not tried again."
+def _describe_failure(response: Response, row: Row[Any]) -> str:
+    """Return why the delivery is not retried."""
+    if response.status_code == GONE:
+        return "This delivery is not retried."
     age = describe_age(row.expires_at - (row.resent_at or row.created_at))
-    return f"Gave up after {age}: the next attempt would be later."
+    return f"Gave up after {age}: the next attempt would be too late."
 
 
 def _finished(state: DeliveryState, now: datetime) -> Values:

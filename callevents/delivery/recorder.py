@@ -1,4 +1,4 @@
-"""Writes outcomes in batches: one commit for all that have come while the last one was written."""
+"""Records outcomes in batches: one commit for all that arrived during the previous commit."""
 
 import queue
 import threading
@@ -12,14 +12,14 @@ from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.in_flight import InFlight
-from callevents.delivery.outcomes import Outcome, answers_by, record
+from callevents.delivery.outcomes import Outcome, record, responses_by
 from callevents.delivery.suspend import find_changed, note_health
 
 MAX_BATCH = 500
-#: When there were so many outcomes at once, more come soon: waiting for them saves transactions.
-MANY = 8
-PAUSE_AFTER_MANY_SECONDS = 0.02
-DATABASE_PAUSE_SECONDS = 0.5
+#: After a batch of at least this size more outcomes come soon: waiting for them saves transactions.
+LARGE_BATCH = 8
+LARGE_BATCH_INTERVAL_SECONDS = 0.02
+DATABASE_RETRY_SECONDS = 0.5
 
 log = structlog.get_logger("callevents.delivery")
 
@@ -34,28 +34,28 @@ class Recorder:
         self._outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._closed = threading.Event()
 
-    def put(self, outcome: Outcome) -> None:
-        """Have the outcome recorded."""
+    def enqueue(self, outcome: Outcome) -> None:
+        """Queue the outcome to be recorded."""
         self._outcomes.put(outcome)
 
     def close(self) -> None:
-        """Let `run` end when it has recorded what has come by now."""
+        """Let `run` return after it has recorded all queued outcomes."""
         self._closed.set()
         self._outcomes.put(None)
 
     def run(self) -> None:
         """Record outcomes until closed."""
-        pause = 0.0
+        interval = 0.0
         while (first := self._outcomes.get()) is not None:
-            self._closed.wait(pause)
-            batch, is_last = self._gather(first)
+            self._closed.wait(interval)
+            batch, is_last = self._next_batch(first)
             self._record(batch)
-            pause = PAUSE_AFTER_MANY_SECONDS if len(batch) >= MANY else 0.0
+            interval = LARGE_BATCH_INTERVAL_SECONDS if len(batch) >= LARGE_BATCH else 0.0
             if is_last:
                 return
 
-    def _gather(self, first: Outcome) -> tuple[list[Outcome], bool]:
-        """Return all outcomes that have come by now, and whether the end has come too."""
+    def _next_batch(self, first: Outcome) -> tuple[list[Outcome], bool]:
+        """Return the queued outcomes from `first` on, and True if no more will come."""
         batch = [first]
         while len(batch) < MAX_BATCH:
             try:
@@ -68,24 +68,24 @@ class Recorder:
         return batch, False
 
     def _record(self, batch: list[Outcome]) -> None:
-        """Write the batch, again and again until the database takes it."""
-        while not self._is_recorded(batch):
-            if self._closed.wait(DATABASE_PAUSE_SECONDS):
-                # The leases end by themselves, and the attempts are made again.
+        """Record the batch; retry until the database accepts it or the recorder is closed."""
+        while not self._try_record(batch):
+            if self._closed.wait(DATABASE_RETRY_SECONDS):
+                # The leases expire, and the attempts are made again.
                 break
         self._in_flight.release(outcome.claim for outcome in batch)
 
-    def _is_recorded(self, batch: list[Outcome]) -> bool:
-        """Write the batch; return False if the database was silent and it may be tried again."""
+    def _try_record(self, batch: list[Outcome]) -> bool:
+        """Record the batch; return False if the database is unavailable and it must be retried."""
         try:
             with write_transaction(self._database) as connection:
                 record(connection, batch, utc_now(), self._settings)
-        except Exception as error:  # one bad outcome must not hold up the others
-            if _may_pass(error):
-                log.error("outcomes not recorded yet", count=len(batch), error=str(error))
+        except Exception as error:  # one bad outcome must not block the others
+            if _is_transient(error):
+                log.error("could not record outcomes; retrying", count=len(batch), error=str(error))
                 return False
             if len(batch) == 1:
-                log.error("an outcome cannot be recorded", exc_info=error)
+                log.error("could not record an outcome", exc_info=error)
                 return True
             for outcome in batch:
                 self._record([outcome])
@@ -94,22 +94,22 @@ class Recorder:
         return True
 
     def _note_health(self, batch: list[Outcome]) -> None:
-        """Note how the hooks fare; nearly always there is nothing to write."""
-        answers = answers_by(lambda claim: claim.hook_id, batch)
+        """Update which hooks are failing; nearly always there is nothing to write."""
+        responses = responses_by(lambda claim: claim.hook_id, batch)
         try:
             with read_connection(self._database) as connection:
-                changed = find_changed(connection, answers)
+                changed = find_changed(connection, responses)
             for hook_id in sorted(changed):
-                # One transaction each: it locks the hook, and perhaps all that waits for it.
+                # One transaction each: it locks the hook, and perhaps all its open deliveries.
                 with write_transaction(self._database) as connection:
                     note_health(connection, hook_id, changed[hook_id], utc_now(), self._settings)
         except Exception as error:  # noqa: BLE001  # without this thread nothing would be recorded
-            # The outcomes are recorded; the next failure says the same again.
-            log.error("the health of requests not noted", error=str(error))
+            # The outcomes are recorded; the next failure brings this update again.
+            log.error("could not update failing requests", error=str(error))
 
 
-def _may_pass(error: Exception) -> bool:
-    """Return whether the database's state is the reason, and not what it was to store."""
+def _is_transient(error: Exception) -> bool:
+    """Return True if the database's state caused the error, and not the data."""
     if isinstance(error, DataError | IntegrityError):
         return False
     return isinstance(error, DBAPIError | PoolTimeoutError)

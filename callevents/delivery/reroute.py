@@ -1,4 +1,4 @@
-"""What waits for a hook, brought up to date when the hook changes."""
+"""Updates the open deliveries of a hook when the hook changes."""
 
 from typing import Any
 
@@ -16,21 +16,21 @@ _SET_ORDERING_KEY = (
 )
 
 
-def redirect(hook: Hook) -> None:
-    """Let what waits go the way that the hook says now."""
+def update_target(hook: Hook) -> None:
+    """Set method, URL and origin of the hook's open deliveries to those of the hook."""
     _update(hook, method=hook.method, url=hook.url, origin_id=hook.origin_id)
 
 
-def change_age(hook: Hook, seconds: int) -> None:
-    """Give up what waits so many seconds later than it was to be, or earlier."""
+def shift_expiry(hook: Hook, seconds: int) -> None:
+    """Move the expiry of the hook's open deliveries by seconds, which may be negative."""
     _update(hook, expires_at=_later(Delivery.expires_at, seconds))
 
 
-def change_ordering_keys(hook: Hook) -> None:
-    """Let what waits keep the order that the hook and its origin say now."""
+def update_ordering_keys(hook: Hook) -> None:
+    """Recompute the ordering keys of the hook's open deliveries."""
     connection = db.session.connection()
     columns = (Delivery.id, Delivery.pbx_id, Delivery.call_id, Delivery.ordering_key)
-    found = connection.execute(
+    rows = connection.execute(
         select(*columns).where(is_open_of([hook.id])).order_by(Delivery.id)
     ).all()
     ordering_keys = [
@@ -40,14 +40,14 @@ def change_ordering_keys(hook: Hook) -> None:
                 row.pbx_id, row.call_id, hook.origin_id, in_order=hook.in_order
             ),
         }
-        for row in found
+        for row in rows
     ]
     if ordering_keys:
         connection.execute(_SET_ORDERING_KEY, ordering_keys)
-    # Whom they waited for may have nothing to do with them any more; workers look again.
+    # They may no longer have to wait; workers decide when they claim them.
     due_at = case((Delivery.deferred, utc_now()), else_=Delivery.due_at)
     _update(hook, due_at=due_at, deferred=False)
-    release_ordering_keys(connection, [row.ordering_key for row in found], utc_now())
+    release_ordering_keys(connection, [row.ordering_key for row in rows], utc_now())
 
 
 def _update(hook: Hook, **values: Any) -> None:
@@ -60,8 +60,8 @@ def _update(hook: Hook, **values: Any) -> None:
 
 
 def _later(column: Any, seconds: int) -> ColumnElement[Any]:
-    """Return the moment in the column moved by so many seconds, in the database's own words."""
+    """Return the SQL expression of a timestamp column plus seconds, in the database's dialect."""
     if db.engine.dialect.name == "postgresql":
         return column + func.make_interval(0, 0, 0, 0, 0, 0, seconds)  # type: ignore[no-any-return]
-    # SQLite stores moments as text, with six digits after the second.
+    # SQLite stores timestamps as text, with six digits after the second.
     return func.strftime("%Y-%m-%d %H:%M:%f000", column, f"{seconds:+d} seconds", type_=Text)

@@ -78,11 +78,11 @@ def update_hook(hook: Hook, data: HookData) -> None:
     hook.url, hook.note = data.url, data.note
     hook.origin_id = get_or_create_origin(hook.url)
     store_options(hook, data.options)
-    reroute.redirect(hook)
+    reroute.update_target(hook)
     if hook.give_up_seconds != age:
-        reroute.change_age(hook, hook.give_up_seconds - age)
+        reroute.shift_expiry(hook, hook.give_up_seconds - age)
     if (hook.in_order, hook.origin_id) != ordering_key:
-        reroute.change_ordering_keys(hook)
+        reroute.update_ordering_keys(hook)
     if hook.url != url_before:
         # A suspended request with a corrected URL is meant to be used.
         resume(hook)

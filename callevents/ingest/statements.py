@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import BindParameter, CursorResult, bindparam, select
 
-from callevents.db.bulk import ForRows
 from callevents.db.models import CallEvent, Delivery, Extension, Hook, IngestToken, SeenExtension
 from callevents.db.models.event import REPORTED
 from callevents.db.session import insert_into
@@ -86,27 +85,25 @@ def note_seen(rows: list[dict[str, Any]]) -> None:
     _run(_seen_insert, rows)
 
 
-def _run(make: Callable[[str], ForRows], rows: list[dict[str, Any]]) -> int:
+def _run(make: Callable[[str], Any], rows: list[dict[str, Any]]) -> int:
     connection = db.session.connection()
-    return make(connection.dialect.name).run(connection, rows)
+    return connection.execute(make(connection.dialect.name), rows).rowcount
 
 
 @cache
-def _event_insert(_dialect: str) -> ForRows:
-    return ForRows(insert_into(CallEvent).on_conflict_do_nothing())
+def _event_insert(_dialect: str) -> Any:
+    return insert_into(CallEvent).on_conflict_do_nothing()
 
 
 @cache
-def _delivery_insert(_dialect: str) -> ForRows:
-    return ForRows(insert_into(Delivery))
+def _delivery_insert(_dialect: str) -> Any:
+    return insert_into(Delivery)
 
 
 @cache
-def _seen_insert(_dialect: str) -> ForRows:
+def _seen_insert(_dialect: str) -> Any:
     statement = insert_into(SeenExtension)
-    return ForRows(
-        statement.on_conflict_do_update(
-            index_elements=["pbx_id", "number"],
-            set_={name: statement.excluded[name] for name in ("last_seen_at", "dismissed")},
-        )
+    return statement.on_conflict_do_update(
+        index_elements=["pbx_id", "number"],
+        set_={name: statement.excluded[name] for name in ("last_seen_at", "dismissed")},
     )

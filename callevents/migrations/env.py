@@ -1,4 +1,4 @@
-"""Runs the migrations within the application, on the database that its settings name."""
+"""Alembic environment: runs the migrations in the application, on its configured database."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from callevents.db.session import WRITES
 from callevents.db.types import IntEnumColumn, PublicId, UtcDateTime
 from callevents.extensions import Base, db
 
-#: Any number that nothing else takes; PostgreSQL lets one migration run at a time under it.
+#: Key of the PostgreSQL advisory lock that lets one migration run at a time; any unused number.
 LOCK_ID = 2026_11_23
 
 
@@ -32,7 +32,7 @@ def migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
-            # A migration may take as long as it needs, unlike all else.
+            # A migration may take as long as it needs, unlike all other statements.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": LOCK_ID})
@@ -40,7 +40,7 @@ def migrate(connection: Connection) -> None:
 
 
 def render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
-    """Write our column types as the plain ones they store, so that migrations stand alone."""
+    """Render our column types as the SQL types they store, so migrations do not import them."""
     if kind != "type":
         return False
     if isinstance(item, UtcDateTime):

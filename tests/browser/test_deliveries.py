@@ -28,7 +28,7 @@ def test_new_deliveries_appear_by_themselves(
     line.get_by_role("link").first.click()
     expect(admin.get_by_role("heading", level=1)).to_contain_text("Dial-In")
     main = admin.get_by_role("main")
-    expect(main).to_contain_text("The receiver answered 500")
+    expect(main).to_contain_text("The receiver returned 500")
     expect(main).to_contain_text("/pop?CallID=c1")
     expect(main).to_contain_text("<script>alert(1)</script>")
 

@@ -27,7 +27,7 @@ def hook_id(pbx: Pbx, configure: Configure) -> str:
     begin_write()
     for delivery in db.session.scalars(select(Delivery).where(Delivery.extension != "104")):
         delivery.state, delivery.attempts, delivery.status_code = DeliveryState.FAILED, 3, 500
-        delivery.error = "The receiver answered 500."
+        delivery.error = "The receiver returned 500."
     db.session.commit()
     return hook.event_id
 
@@ -76,7 +76,7 @@ def test_wrong_field_is_pointed_at(admin: Page, hook_id: str) -> None:
     receiver = admin.get_by_label("Receiver")
     receiver.fill("crm")
     receiver.press("Enter")
-    expect(receiver).to_have_accessible_description(re.compile("'crm' is no origin"))
+    expect(receiver).to_have_accessible_description(re.compile("'crm' is not an origin"))
     expect(receiver).to_have_attribute("aria-invalid", "true")
     expect(receiver).to_be_focused()
     expect(row(admin, "101")).to_have_count(0)

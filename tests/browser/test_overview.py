@@ -25,7 +25,7 @@ def suspended(configure: Configure, pbx: Pbx) -> str:
     begin_write()
     stored = db.session.get_one(Hook, hook.id)
     stored.suspended_at = stored.failing_since = utc_now()
-    stored.suspended_reason = "The receiver answered 410 Gone."
+    stored.suspended_reason = "The receiver returned 410 Gone."
     db.session.commit()
     return f"/pbxs/head-office/extensions/{extensions.list_extensions(pbx)[0].id}"
 
@@ -72,7 +72,7 @@ def test_all_are_resumed_in_a_dialog(admin: Page, suspended: str) -> None:
     admin.goto("/pbxs/head-office/extensions")
     admin.locator("#resume-all").click()
     dialog = admin.get_by_role("dialog")
-    expect(dialog).to_contain_text("The receiver answered 410 Gone.")
+    expect(dialog).to_contain_text("The receiver returned 410 Gone.")
     check_accessibility(admin)
     dialog.get_by_role("button", name="Resume").click()
     expect(dialog).to_contain_text("1 request resumed")

@@ -213,7 +213,7 @@ def test_deliveries(run: Run, pbx: Pbx, configure: Configure, answer: Callable[.
     newest = db.session.query(Delivery).order_by(Delivery.id.desc()).first()
     assert newest is not None
     newest.state, newest.attempts = DeliveryState.FAILED, 2
-    newest.status_code, newest.error = 500, "The receiver answered 500."
+    newest.status_code, newest.error = 500, "The receiver returned 500."
     delivery_id, created_at = newest.id, newest.created_at
     found = answer("deliveries", "list")
     assert [one["extension"] for one in found] == ["2", "1", "0"]
@@ -230,7 +230,7 @@ def test_deliveries(run: Run, pbx: Pbx, configure: Configure, answer: Callable[.
         "state": "failed",
         "attempts": 2,
         "status_code": 500,
-        "error": "The receiver answered 500.",
+        "error": "The receiver returned 500.",
         "created_at": created_at.isoformat(timespec="milliseconds"),
     }
     assert found[1]["status_code"] is None

@@ -95,9 +95,7 @@ def test_resend(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     assert run("deliveries", "resend", "--failed").stdout == "Resent 1 delivery.\n"
     assert states(failed) == [DeliveryState.PENDING]
     by_id = run("deliveries", "resend", cancelled.upper(), deliveries["sending"], "--dry-run")
-    assert by_id.stdout == (
-        "Would resend 1 delivery.\nSkipped 1: it is being sent at this moment.\n"
-    )
+    assert by_id.stdout == ("Would resend 1 delivery.\nSkipped 1: it is being sent.\n")
     assert states(cancelled) == [DeliveryState.CANCELLED]
     assert answer("deliveries", "resend", cancelled)["changed"] == 1
     assert states(cancelled) == [DeliveryState.PENDING]
@@ -126,7 +124,7 @@ def test_recover(run: Run, answer: Response, deliveries: dict[str, str], pbx: Pb
 def test_cancel(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     """Pending deliveries are cancelled; others are skipped."""
     left = run("deliveries", "cancel", deliveries["waiting"], deliveries["failed"], "--dry-run")
-    assert left.stdout == ("Would cancel 1 delivery.\nSkipped 1: it does not wait any more.\n")
+    assert left.stdout == ("Would cancel 1 delivery.\nSkipped 1: it is no longer pending.\n")
     assert answer("deliveries", "cancel", "--pbx", "head-office")["changed"] == 3
     waited = (deliveries[name] for name in ("waiting", "retrying", "sending"))
     assert set(states(*waited)) == {DeliveryState.CANCELLED}
@@ -139,9 +137,9 @@ REFUSED = {
     "resend x --failed": "Pass either delivery IDs or a filter, not both.",
     "resend x": "Invalid delivery ID 'x'.",
     "resend --failed --state cancelled": "--failed and --state contradict each other.",
-    "cancel --failed": "state: Those that are failed do not wait any more.",
+    "cancel --failed": "state: Only pending deliveries can be cancelled.",
     "list --since soon": "Invalid duration 'soon' (use 30d, 12h or 90m).",
-    "list --origin crm": "origin: 'crm' is no origin. Write it like https://crm.example.com.",
+    "list --origin crm": "origin: 'crm' is not an origin. Write it like https://crm.example.com.",
     "list --pbx nobody": "There is no PBX 'nobody'.",
     "list --call \x01": "--call must not contain control characters.",
     "recover --hook nobody --since 2h": "There is no request with the Event ID 'nobody'.",

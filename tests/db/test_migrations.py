@@ -1,4 +1,4 @@
-"""The migrations: they make the models' tables, and can go back and forth with data."""
+"""The migrations: they create the models' tables, and work in both directions with data."""
 
 import pytest
 from alembic import command
@@ -38,7 +38,7 @@ def test_models_and_migrations_agree(config: Config) -> None:
 
 
 def test_down_and_up_with_data(app: Flask, config: Config, pbx: Pbx, configure: Configure) -> None:
-    """A database in use goes down to nothing and up again, and works as before."""
+    """A database in use is downgraded to nothing and upgraded again, and works as before."""
     configure.extension("101")
     configure.hook("101", EventType.DIAL_IN, "http://a/")
     begin_write()
@@ -65,7 +65,7 @@ def test_down_and_up_with_data(app: Flask, config: Config, pbx: Pbx, configure: 
 
 
 def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:
-    """An upgrade of what is up to date keeps everything."""
+    """An upgrade of a current database keeps everything."""
     db.session.rollback()
     schema.upgrade(app)
     assert [one.slug for one in db.session.scalars(select(Pbx))] == ["head-office"]
@@ -74,15 +74,15 @@ def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:
 @pytest.mark.parametrize(
     ("revision", "sentence"),
     [
-        ("later", "was set up by another version of Call Events"),
-        ("0001", "was made by a development version of Call Events that was never released"),
-        ("0007", "was made by a development version of Call Events that was never released"),
+        ("later", "was created by another version of Call Events"),
+        ("0001", "was created by an unreleased development version of Call Events"),
+        ("0007", "was created by an unreleased development version of Call Events"),
     ],
 )
 def test_database_of_another_version(
     app: Flask, settings: Settings, revision: str, sentence: str
 ) -> None:
-    """A database that another version has set up is left alone, with a sentence."""
+    """A database created by another version is not changed, with an error."""
     begin_write()
     known = db.session.scalar(text("SELECT version_num FROM alembic_version"))
     db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": revision})
@@ -98,7 +98,7 @@ def test_database_of_another_version(
 
 
 def test_file_that_is_no_database(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is no database is told as that, by the file's name."""
+    """The error for an invalid file names it."""
     folder = tmp_path_factory.mktemp("broken")
     (folder / "calls.sqlite3").write_text("This is a letter and no database. " * 100)
     app = create_app(

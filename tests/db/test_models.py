@@ -1,4 +1,4 @@
-"""What columns store, ids, and that the migrations make exactly the models' tables."""
+"""Column types, ids and constraints."""
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone
@@ -22,7 +22,7 @@ MOMENT = datetime(2026, 3, 1, 12, 0, 0, 250_999, timezone(timedelta(hours=2)))
 
 
 def test_moments_are_stored_in_utc_with_milliseconds(pbx: Pbx) -> None:
-    """Whatever zone a moment is in, it comes back in UTC, cut to milliseconds."""
+    """A moment in any zone is read back in UTC, truncated to milliseconds."""
     pbx.created_at = MOMENT
     db.session.commit()
     db.session.expire_all()
@@ -31,7 +31,7 @@ def test_moments_are_stored_in_utc_with_milliseconds(pbx: Pbx) -> None:
 
 
 def test_moments_and_ids_are_stored_as_the_migrations_say(pbx: Pbx) -> None:
-    """What reads and writes them quickly on SQLite stores what SQLAlchemy's own types store."""
+    """Our conversion on SQLite stores the same as SQLAlchemy's types."""
     plain = table("extension", column("id", Uuid(as_uuid=False)), column("created_at", DateTime))
     begin_write()
     extension = Extension(pbx_id=pbx.id, number="101", created_at=MOMENT)
@@ -46,7 +46,7 @@ def test_moments_and_ids_are_stored_as_the_migrations_say(pbx: Pbx) -> None:
 
 
 def test_naive_moments_are_refused(pbx: Pbx) -> None:
-    """A moment without a zone could be any, so none is stored."""
+    """A moment without a zone is rejected."""
     pbx.created_at = MOMENT.replace(tzinfo=None)
     with pytest.raises(StatementError, match="without a time zone"):
         db.session.commit()
@@ -54,7 +54,7 @@ def test_naive_moments_are_refused(pbx: Pbx) -> None:
 
 
 def test_now_has_milliseconds() -> None:
-    """What is not stored is not compared either."""
+    """It is rejected in comparisons too."""
     assert {utc_now().microsecond % 1000 for _ in range(50)} == {0}
     assert utc_now().tzinfo is UTC
 
@@ -101,7 +101,7 @@ def test_enumerations_are_stored_as_plain_values(pbx: Pbx, configure: Configure)
 
 
 def test_foreign_keys_are_kept(pbx: Pbx) -> None:
-    """No row can belong to what is not there."""
+    """Foreign keys are enforced."""
     begin_write()
     db.session.add(Extension(pbx_id=pbx.id + 1, number="1"))
     with pytest.raises(DBAPIError):
@@ -110,7 +110,7 @@ def test_foreign_keys_are_kept(pbx: Pbx) -> None:
 
 
 def test_everything_of_a_pbx_goes_with_it(pbx: Pbx, configure: Configure) -> None:
-    """The database itself removes what belongs to a PBX; origins belong to none."""
+    """The database removes all data of a PBX; origins belong to none."""
     configure.extension("101")
     configure.hook("101", EventType.DIAL_IN, "http://a/")
     begin_write()
@@ -163,7 +163,7 @@ def test_user_roles() -> None:
 
 
 def test_sqlite_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer begins when the one before has ended; it gives up after the busy time-out."""
+    """A writer begins when the previous one has ended, and gives up after the busy timeout."""
     engine, began = create_engine(f"sqlite:///{tmp_path}/turns.sqlite3"), threading.Event()
 
     def write() -> None:

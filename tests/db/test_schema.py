@@ -41,7 +41,7 @@ def test_later_version(new_app: Flask, tmp_path: Path) -> None:
         connection.commit()
     engine.dispose()
     assert not is_current(new_app)
-    with pytest.raises(DatabaseError, match=r"set up by another version of Call Events.*'9999'"):
+    with pytest.raises(DatabaseError, match=r"created by another version of Call Events.*'9999'"):
         upgrade(new_app)
 
 

@@ -1,4 +1,4 @@
-"""A receiver that holds its answers back, and what tests of the engine name."""
+"""A receiver that delays its responses, for tests of the engine."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ STOPPED = "The worker stopped during this attempt."
 
 
 class BlockingReceiver:
-    """A receiver that takes requests and answers them when it is told to."""
+    """A receiver that accepts requests and responds on demand."""
 
     def __init__(self, serve: Callable[..., RawServer]) -> None:
         self._go = threading.Event()
@@ -24,9 +24,9 @@ class BlockingReceiver:
 
     @property
     def arrived(self) -> int:
-        """How many requests have come."""
+        """The number of requests received."""
         return len(self.server.requests)
 
-    def answer(self) -> None:
-        """Answer all requests, those to come too."""
+    def respond(self) -> None:
+        """Respond to all requests, also to later ones."""
         self._go.set()

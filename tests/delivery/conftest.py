@@ -1,4 +1,4 @@
-"""What the tests of delivering share: servers of raw bytes, transports, due deliveries."""
+"""Fixtures of the delivery tests: raw servers, HTTP clients, due deliveries."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -32,7 +32,7 @@ ReportCall = Callable[..., list[str]]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts servers of raw bytes, which end with the test."""
+    """Starts raw servers, which end with the test."""
     servers: list[RawServer] = []
 
     def serve(talk: Talk, **options: Any) -> RawServer:
@@ -46,7 +46,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def make_transport(tmp_path: Path) -> Iterator[MakeTransport]:
-    """Makes transports with such settings, loopback allowed unless something else is said."""
+    """Creates HTTP clients with settings; allows loopback by default."""
     transports: list[HttpClient] = []
 
     def make(**settings: object) -> HttpClient:
@@ -68,13 +68,13 @@ def make_transport(tmp_path: Path) -> Iterator[MakeTransport]:
 
 @pytest.fixture
 def http_client(make_transport: MakeTransport) -> HttpClient:
-    """A patient HTTP client that may go to loopback."""
+    """An HTTP client with long timeouts that may connect to loopback."""
     return make_transport()
 
 
 @pytest.fixture
 def make_engine(app: Flask, settings: Settings) -> Iterator[MakeEngine]:
-    """Makes engines that are started, by default with a poller that sleeps through the test."""
+    """Creates and starts engines, by default with a poll interval longer than the test."""
     engines: list[Engine] = []
 
     def make(**changes: object) -> Engine:
@@ -90,7 +90,7 @@ def make_engine(app: Flask, settings: Settings) -> Iterator[MakeEngine]:
 
 @pytest.fixture
 def report_events(pbx: Pbx) -> ReportEvents:
-    """Accepts so many events at one extension at once; returns their deliveries, in order."""
+    """Accepts events at one extension at once; returns the delivery ids in order."""
 
     def report(
         count: int = 1, event: EventType = EventType.DIAL_IN, extension: str = "101"
@@ -113,7 +113,7 @@ def report_events(pbx: Pbx) -> ReportEvents:
 
 @pytest.fixture
 def report_call(pbx: Pbx) -> ReportCall:
-    """Accepts events of one call that happened at such seconds; returns deliveries as reported."""
+    """Accepts events of one call at the given seconds; returns the delivery ids as reported."""
     began = utc_now() - timedelta(minutes=1)
 
     def report(
@@ -154,19 +154,19 @@ def list_attempts(delivery_id: str) -> list[Attempt]:
 
 @pytest.fixture
 def hook(configure: Configure, receiver: Receiver) -> Hook:
-    """A hook for dial-in of all extensions, at a receiver that answers at once."""
+    """A hook for dial-in of all extensions, at a receiver that responds at once."""
     return configure.hook("*", EventType.DIAL_IN, receiver.url)
 
 
 @pytest.fixture
 def blocking(serve: Serve) -> Iterator[BlockingReceiver]:
-    """A receiver that holds its answers back."""
+    """A receiver that delays its responses."""
     blocking = BlockingReceiver(serve)
     yield blocking
-    blocking.answer()
+    blocking.respond()
 
 
 @pytest.fixture
 def held_hook(configure: Configure, blocking: BlockingReceiver) -> Hook:
-    """A hook for dial-out of all extensions, at the receiver that holds back."""
+    """A hook for dial-out of all extensions, at the delaying receiver."""
     return configure.hook("*", EventType.DIAL_OUT, blocking.server.url)

@@ -1,4 +1,4 @@
-"""The circuit breaker: an origin that is silent gets a probe now and then, from one worker."""
+"""The circuit breaker: an unreachable origin gets a probe now and then, from one worker."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Hook, Origin, utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.circuit_breaker import note_answers, take_probe
+from callevents.delivery.circuit_breaker import acquire_probe, note_responses
 from callevents.delivery.fair_share import find_breakers
 from callevents.delivery.http.client import Response
 from callevents.enums import DeliveryState, EventType
@@ -24,7 +24,7 @@ from tests.support.waiting import wait_for_delivery, wait_for_state, wait_until
 
 NOW = utc_now()
 SETTINGS = Settings(breaker_failures=3, breaker_open_seconds=10, breaker_open_max_seconds=35)
-SILENCE = Response(NOW, 1, "No answer within 10 seconds.", is_silent=True)
+SILENCE = Response(NOW, 1, "No response within 10 seconds.", is_unreachable=True)
 REFUSED = Response(NOW, 1, "The address 10.0.0.1 is private.")
 SECOND = timedelta(seconds=1)
 
@@ -35,12 +35,12 @@ def hook(configure: Configure) -> Hook:
     return configure.hook("*", EventType.DIAL_IN, "http://crm.example.com/")
 
 
-def note(hook: Hook, *answers: Response, now: datetime = NOW, probed: bool = False) -> Origin:
-    """Note the answers of the hook's origin; return the origin."""
+def note(hook: Hook, *responses: Response, now: datetime = NOW, probed: bool = False) -> Origin:
+    """Record responses of the hook's origin; return the origin."""
     origin_id = hook.origin_id
     with write_transaction(db.engine) as connection:
         probes = {origin_id} if probed else set()
-        note_answers(connection, {origin_id: answers}, probes, now, SETTINGS)
+        note_responses(connection, {origin_id: responses}, probes, now, SETTINGS)
     return get_origin(origin_id)
 
 
@@ -51,12 +51,12 @@ def get_origin(origin_id: int) -> Origin:
 
 
 def answered(status: int) -> Response:
-    """Return an answer with that status."""
+    """Return a response with that status."""
     return Response(NOW, 1, "" if status == 200 else "It failed.", status)
 
 
 def test_opens_after_silences_in_a_row(hook: Hook) -> None:
-    """The third silence opens it, with the reason and the time of the first probe."""
+    """The third timeout opens it, with the reason and the time of the first probe."""
     assert not note(hook, SILENCE).is_open
     assert not note(hook, SILENCE).is_open
     origin = note(hook, SILENCE)
@@ -68,13 +68,13 @@ def test_opens_after_silences_in_a_row(hook: Hook) -> None:
 
 
 def test_silences_of_one_batch_count_each(hook: Hook) -> None:
-    """Three silences that are recorded together are three."""
+    """Three timeouts recorded together count as three."""
     assert note(hook, SILENCE, SILENCE, SILENCE).is_open
 
 
 @pytest.mark.parametrize("status", [200, 301, 404, 410, 429, 500, 503])
-def test_any_answer_begins_the_count_anew(hook: Hook, status: int) -> None:
-    """A receiver that answers is there, whatever it says; also within a batch."""
+def test_any_response_resets_the_count(hook: Hook, status: int) -> None:
+    """Any response resets the count, also within a batch."""
     note(hook, SILENCE, SILENCE)
     assert note(hook, answered(status)).failures == 0
     note(hook, SILENCE, SILENCE)
@@ -83,7 +83,7 @@ def test_any_answer_begins_the_count_anew(hook: Hook, status: int) -> None:
 
 
 def test_refused_addresses_do_not_count(hook: Hook) -> None:
-    """That we refuse an address says nothing of the receiver: neither good nor bad."""
+    """A blocked address says nothing about the receiver."""
     assert note(hook, *[REFUSED] * 9).failures == 0
     note(hook, SILENCE, SILENCE)
     assert note(hook, REFUSED).failures == 2
@@ -91,7 +91,7 @@ def test_refused_addresses_do_not_count(hook: Hook) -> None:
 
 
 def test_each_failed_probe_doubles_the_pause(hook: Hook) -> None:
-    """Pauses grow up to the longest, counted from the end of the probe."""
+    """The open time grows up to its maximum, counted from the end of the probe."""
     note(hook, SILENCE, SILENCE, SILENCE)
     now = NOW
     for seconds in (20, 35, 35, 35):
@@ -103,7 +103,7 @@ def test_each_failed_probe_doubles_the_pause(hook: Hook) -> None:
 
 
 def test_pauses_without_end_stay_numbers(hook: Hook) -> None:
-    """An origin that is away for years is probed at the longest pause still."""
+    """An origin that is unreachable for years is still probed at the maximum interval."""
     note(hook, SILENCE, SILENCE, SILENCE)
     with write_transaction(db.engine) as connection:
         connection.execute(update(Origin).values(times_opened=2_000_000))
@@ -111,7 +111,7 @@ def test_pauses_without_end_stay_numbers(hook: Hook) -> None:
 
 
 def test_attempts_from_before_it_opened_say_nothing_new(hook: Hook) -> None:
-    """What ends after it opened, one after the other, puts no probe off."""
+    """Attempts that end after it opened do not defer the probe."""
     note(hook, SILENCE, SILENCE, SILENCE)
     for later in range(1, 17):
         origin = note(hook, SILENCE, now=NOW + later * SECOND)
@@ -122,7 +122,7 @@ def test_attempts_from_before_it_opened_say_nothing_new(hook: Hook) -> None:
 @pytest.mark.parametrize("status", [200, 404, 500])
 @pytest.mark.parametrize("probed", [True, False])
 def test_closes_on_any_answer(hook: Hook, status: int, probed: bool) -> None:
-    """An answer, of the probe or of an old attempt, ends the pause; the next one is short again."""
+    """A response to the probe or an old attempt closes it; the next open time is short again."""
     note(hook, SILENCE, SILENCE, SILENCE)
     note(hook, SILENCE, probed=True)
     origin = note(hook, answered(status), probed=probed)
@@ -132,14 +132,14 @@ def test_closes_on_any_answer(hook: Hook, status: int, probed: bool) -> None:
 
 
 def test_failed_probe_of_what_is_closed_again(hook: Hook) -> None:
-    """Answered meanwhile, the origin is not paused because a probe ends in silence after that."""
+    """If the origin has responded meanwhile, a late timeout of a probe opens nothing."""
     note(hook, SILENCE, SILENCE, SILENCE)
     note(hook, answered(200))
     assert not note(hook, SILENCE, probed=True).is_open
 
 
 def test_one_worker_takes_the_probe(hook: Hook) -> None:
-    """Of workers that come at the same time one probes, and until its lease ends no other."""
+    """Of concurrent workers one probes, and no other until its lease ends."""
     origin_id, engine = hook.origin_id, db.engine
     note(hook, SILENCE, SILENCE, SILENCE)
     taken: list[bool] = []
@@ -149,7 +149,7 @@ def test_one_worker_takes_the_probe(hook: Hook) -> None:
     def work() -> None:
         start.wait()
         with write_transaction(engine) as connection:
-            taken.append(take_probe(connection, origin_id, probe_at, until))
+            taken.append(acquire_probe(connection, origin_id, probe_at, until))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -161,7 +161,7 @@ def test_one_worker_takes_the_probe(hook: Hook) -> None:
 
 
 class Moody:
-    """A receiver that closes connections without an answer until it is told to answer."""
+    """A receiver that closes connections without a response until the test turns it on."""
 
     def __init__(self, serve: Serve) -> None:
         self.is_well = False
@@ -174,14 +174,14 @@ class Moody:
 
 @pytest.fixture
 def moody(serve: Serve, configure: Configure) -> Moody:
-    """Such a receiver, with a hook for dial-in."""
+    """A closing receiver, with a hook for dial-in."""
     moody = Moody(serve)
     configure.hook("*", EventType.DIAL_IN, moody.server.url)
     return moody
 
 
 def pause(seconds: float) -> None:
-    """Pause all origins as after a first opening."""
+    """Open the circuits of all origins for the first time."""
     with write_transaction(db.engine) as connection:
         connection.execute(
             update(Origin).values(
@@ -199,7 +199,7 @@ QUICK = {"poll_seconds": 0.02, "retry_schedule_seconds": (0.01,), "breaker_failu
 def test_paused_origin_gets_one_probe_at_a_time(
     moody: Moody, report_events: ReportEvents, make_engine: MakeEngine
 ) -> None:
-    """Two workers with many due deliveries make single attempts, each after a longer pause."""
+    """Two workers with many due deliveries send single probes, at growing intervals."""
     report_events(12)
     opened_at = utc_now()
     pause(0.2)
@@ -220,7 +220,7 @@ def test_paused_origin_gets_one_probe_at_a_time(
 
 
 def find_open_origins() -> list[int]:
-    """Return the ids of paused origins."""
+    """Return the ids of origins with an open circuit."""
     db.session.rollback()
     return list(db.session.scalars(select(Origin.id).where(Origin.probe_at.is_not(None))))
 
@@ -228,13 +228,13 @@ def find_open_origins() -> list[int]:
 def test_silent_origin_is_paused_and_comes_back(
     moody: Moody, report_events: ReportEvents, make_engine: MakeEngine
 ) -> None:
-    """Silence opens the breaker by itself; when the receiver answers, all that waited arrives."""
+    """Timeouts open the circuit; when the receiver responds, all waiting deliveries arrive."""
     ids = report_events(12)
     make_engine(**QUICK, breaker_open_seconds=0.3, breaker_open_max_seconds=0.3)
     wait_until(find_open_origins, "the pause")
     [origin_id] = find_open_origins()
     error = get_origin(origin_id).error
-    assert error == "The receiver closed the connection before it had answered."
+    assert error == "The receiver closed the connection before it responded."
     moody.is_well = True
     for delivery_id in ids:
         wait_for_state(delivery_id, DeliveryState.DELIVERED)
@@ -249,7 +249,7 @@ def test_other_origins_go_on(
     make_engine: MakeEngine,
     receiver: Receiver,
 ) -> None:
-    """While one origin is paused nothing is sent to it, and all others get theirs."""
+    """While a circuit is open nothing is sent to its origin, and other origins get all."""
     report_events(5)
     pause(3600)
     configure.hook("*", EventType.HANGUP, receiver.url)
@@ -276,7 +276,7 @@ def test_what_pauses_no_origin(
     url: str,
     reply: Callable[..., Reply] | None,
 ) -> None:
-    """Addresses that we refuse, and errors that a receiver answers with, are tried and tried."""
+    """Blocked addresses and error responses do not open the circuit."""
     configure.hook("*", EventType.DIAL_IN, url or receiver.url)
     if reply:
         receiver.reply = reply

@@ -1,4 +1,4 @@
-"""Claiming: each due delivery is with one worker at a time, under a lease."""
+"""Claiming: one worker at a time has a due delivery, under a lease."""
 
 import threading
 from datetime import timedelta
@@ -9,7 +9,8 @@ from sqlalchemy import update
 
 from callevents.db.models import Delivery, Hook, utc_now
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.claim import finish_unsent, renew_leases
+from callevents.delivery.claim import renew_leases
+from callevents.delivery.load_claims import finish_without_attempt
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks
@@ -27,7 +28,7 @@ def hook(configure: Configure) -> Hook:
 def test_longest_due_are_claimed_first_and_no_more_than_asked(
     hook: Hook, report_events: ReportEvents
 ) -> None:
-    """A claim takes at most its limit, those that have waited longest first."""
+    """A claim has at most its limit of deliveries, longest due first."""
     first, second, third = report_events(3)
     with write_transaction(db.engine) as connection:
         connection.execute(
@@ -67,7 +68,7 @@ def test_lease_protects_until_it_ends(hook: Hook, report_events: ReportEvents) -
 def test_finished_deliveries_are_never_claimed(
     hook: Hook, report_events: ReportEvents, state: DeliveryState
 ) -> None:
-    """Only what is pending can be due."""
+    """Only pending deliveries can be due."""
     report_events()
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=state))
@@ -77,7 +78,7 @@ def test_finished_deliveries_are_never_claimed(
 
 
 def test_two_claims_at_once_never_share(hook: Hook, report_events: ReportEvents) -> None:
-    """While one claim is not committed yet, another gets only what the first left."""
+    """While one claim is not committed, another gets only the rest."""
     ids = report_events(4)
     engine, now = db.engine, utc_now()
     others: dict[str, int] = {}
@@ -91,7 +92,7 @@ def test_two_claims_at_once_never_share(hook: Hook, report_events: ReportEvents)
         mine = look(connection, 2, now).fences
         thread.start()
         if engine.dialect.name == "postgresql":
-            # It does not wait for the rows that are taken, it leaves them out.
+            # It does not wait for locked rows, it skips them.
             thread.join()
     thread.join()
     assert len(mine) == len(others) == 2
@@ -101,7 +102,7 @@ def test_two_claims_at_once_never_share(hook: Hook, report_events: ReportEvents)
 def test_many_threads_claim_each_delivery_once(
     app: Flask, hook: Hook, report_events: ReportEvents
 ) -> None:
-    """However many workers claim at the same time, every delivery goes to exactly one."""
+    """Of concurrent workers exactly one claims each delivery."""
     ids = report_events(60)
     engine, now = db.engine, utc_now()
     found: list[tuple[str, int]] = []
@@ -127,7 +128,7 @@ def test_many_threads_claim_each_delivery_once(
 def test_claims_are_loaded_with_their_requests_in_order(
     hook: Hook, report_events: ReportEvents
 ) -> None:
-    """What is to be sent comes in the order of the events, whatever order it was claimed in."""
+    """Claims are loaded in the order of their events, whatever order they were claimed in."""
     ids = report_events(5)
     claims = load(dict(reversed(claim().items())))
     assert [claim.delivery_id for claim in claims] == ids
@@ -143,7 +144,7 @@ def test_claims_are_loaded_with_their_requests_in_order(
 
 
 def test_changed_hook_is_sent_as_it_is_now(hook: Hook, report_events: ReportEvents) -> None:
-    """A delivery that waited while its hook was changed goes the new way."""
+    """A delivery that waited while its hook was changed uses the new settings."""
     report_events()
     begin_write()
     hooks.update_hook(hook, hooks.HookData(url="http://127.0.0.1:9/new"))
@@ -169,12 +170,12 @@ def test_what_is_off_since_the_claim_is_left_out(
     elif end == "clear":
         hooks.clear_hooks([hook])
     else:
-        # As when an ingest commits at the very moment of the disabling, which did not see it.
+        # As when an ingest commits at the moment of the disabling, which did not see it.
         hook.active = False
     db.session.commit()
     assert load(claimed) == []
     with write_transaction(db.engine) as connection:
-        finish_unsent(connection, claimed, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, claimed, DeliveryState.CANCELLED, utc_now())
     delivery = get_delivery(delivery_id)
     assert delivery.state is DeliveryState.CANCELLED
     assert delivery.finished_at is not None
@@ -182,26 +183,26 @@ def test_what_is_off_since_the_claim_is_left_out(
 
 
 def test_only_open_orphans_are_cancelled(hook: Hook, report_events: ReportEvents) -> None:
-    """What another worker has delivered meanwhile stays delivered."""
+    """A delivery that another worker has delivered stays delivered."""
     [delivery_id] = report_events()
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=DeliveryState.DELIVERED))
-        finish_unsent(connection, {delivery_id: 0}, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, {delivery_id: 0}, DeliveryState.CANCELLED, utc_now())
     assert get_delivery(delivery_id).state is DeliveryState.DELIVERED
 
 
 def test_another_workers_claim_is_not_ended(hook: Hook, report_events: ReportEvents) -> None:
-    """Who has lost a claim to another worker cannot end the delivery any more."""
+    """A worker that has lost its claim cannot finish the delivery."""
     [delivery_id] = report_events()
     [fence] = claim().values()
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(fence=fence + 1))
-        finish_unsent(connection, {delivery_id: fence}, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, {delivery_id: fence}, DeliveryState.CANCELLED, utc_now())
     assert get_delivery(delivery_id).state is DeliveryState.PENDING
 
 
 def test_lease_is_renewed_for_its_owner_only(hook: Hook, report_events: ReportEvents) -> None:
-    """Renewing prolongs what this worker still has, and nothing that has another fence."""
+    """Renewing extends this worker's leases, and none with another fence."""
     kept, lost, finished = report_events(3)
     now = utc_now()
     claims = load(claim(now=now))

@@ -1,4 +1,4 @@
-"""The engine of a worker: hands out, renews, records, stops; on a real database with receivers."""
+"""The delivery engine: dispatches, renews, records, stops; with a real database and receivers."""
 
 import threading
 
@@ -17,7 +17,7 @@ from tests.support.waiting import wait_for_state
 def test_drain_hands_out_more_than_there_are_threads(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """One drain takes care of all that is due, however few threads there are."""
+    """One drain dispatches all due deliveries, however few threads there are."""
     ids = report_events(20)
     assert make_engine(worker_threads=3).drain() == 20
     arrivals = receiver.wait_for(20)
@@ -55,7 +55,7 @@ def test_drain_does_not_wait_for_answers(
     [quick] = report_events(1)
     assert engine.drain() == 1
     wait_for_state(quick, DELIVERED)
-    blocking.answer()
+    blocking.respond()
     for delivery_id in held:
         wait_for_state(delivery_id, DELIVERED)
 
@@ -63,7 +63,7 @@ def test_drain_does_not_wait_for_answers(
 def test_poller_needs_no_wake(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine
 ) -> None:
-    """What nobody has told a worker of is found and delivered."""
+    """Polling finds deliveries for which no worker was woken."""
     make_engine(poll_seconds=0.05)
     [delivery_id] = report_events()
     wait_for_state(delivery_id, DELIVERED)
@@ -94,7 +94,7 @@ def test_two_workers_share_the_deliveries(
 def test_failed_delivery_is_tried_again(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """After a failure the same delivery is sent again, with the same id, until it is taken."""
+    """After a failure the delivery is sent again, with the same id, until it succeeds."""
     replies = iter([Reply(500, body=b"not now"), Reply(200)])
     receiver.reply = lambda _arrival: next(replies)
     make_engine(poll_seconds=0.05)
@@ -112,7 +112,7 @@ def test_failed_delivery_is_tried_again(
 def test_success_without_a_body_is_recorded(
     configure: Configure, report_events: ReportEvents, make_engine: MakeEngine, serve: Serve
 ) -> None:
-    """Binary answers and answers without a body are recorded on every database."""
+    """Binary responses and empty ones are recorded on every database."""
     server = serve(
         answers(b"HTTP/1.1 200 OK\r\nX: \xff\x00\r\nConnection: close\r\n\r\n\x00\xff\xfe")
     )

@@ -1,4 +1,4 @@
-"""The engine of a worker: bad rows, and a database that goes away."""
+"""The delivery engine: bad rows, and a database that fails."""
 
 import pytest
 from sqlalchemy import insert, update
@@ -25,11 +25,11 @@ def test_bad_row_stops_no_other(
     receiver: Receiver,
     logged: Logged,
 ) -> None:
-    """A delivery that cannot be made into a request is told in the log; the others go out."""
+    """A delivery whose request cannot be built is logged; the others are sent."""
     bad = configure.hook("*", EventType.HANGUP, "http://a/")
     [bad_id] = report_events(1, EventType.HANGUP)
     with write_transaction(db.engine) as connection:
-        # No form lets this pass; somebody has written into the table.
+        # No form allows this; it was written into the table directly.
         connection.execute(update(Hook).where(Hook.id == bad.id).values(url="http://["))
     good = report_events(3)
     assert make_engine().drain() == 4
@@ -37,7 +37,7 @@ def test_bad_row_stops_no_other(
         wait_for_state(delivery_id, DELIVERED)
     assert len(receiver.wait_for(3)) == 3
     assert get_delivery(bad_id).state is PENDING
-    assert "a delivery cannot be sent" in logged.text
+    assert "could not build the request of a delivery" in logged.text
     assert bad_id in logged.text
 
 
@@ -54,7 +54,7 @@ def test_bad_outcome_stops_no_other(
     engine.drain()
     blocking.server.wait_for_requests(4)
     with write_transaction(db.engine) as connection:
-        # The number of the attempt to come is taken already.
+        # The number of the next attempt exists already.
         connection.execute(
             insert(Attempt).values(
                 delivery_id=ids[1],
@@ -73,11 +73,11 @@ def test_bad_outcome_stops_no_other(
         )
     with missing_table(db.engine, "attempt"):
         # All wait together until there is a table to write to.
-        blocking.answer()
-        wait_until(lambda: "outcomes not recorded yet" in logged.text, "a failed record")
+        blocking.respond()
+        wait_until(lambda: "could not record outcomes; retrying" in logged.text, "a failed record")
     for delivery_id in (ids[0], *ids[2:]):
         wait_for_state(delivery_id, DELIVERED)
-    wait_until(lambda: "an outcome cannot be recorded" in logged.text, "the dropped outcome")
+    wait_until(lambda: "could not record an outcome" in logged.text, "the dropped outcome")
     assert get_delivery(ids[1]).state is PENDING
 
 
@@ -88,14 +88,14 @@ def test_outcomes_wait_for_the_database(
     blocking: BlockingReceiver,
     logged: Logged,
 ) -> None:
-    """If an outcome cannot be recorded, it is recorded as soon as the database takes it."""
+    """An outcome that could not be recorded is recorded as soon as the database works."""
     engine = make_engine(read_timeout_seconds=60, total_timeout_seconds=60)
     ids = report_events(2, EventType.DIAL_OUT)
     engine.drain()
     blocking.server.wait_for_requests(2)
     with missing_table(db.engine, "attempt"):
-        blocking.answer()
-        wait_until(lambda: "outcomes not recorded yet" in logged.text, "a failed record")
+        blocking.respond()
+        wait_until(lambda: "could not record outcomes; retrying" in logged.text, "a failed record")
         assert get_delivery(ids[0]).state is PENDING
         db.session.rollback()
     for delivery_id in ids:
@@ -107,12 +107,12 @@ def test_outcomes_wait_for_the_database(
 def test_poller_outlives_the_database(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, logged: Logged
 ) -> None:
-    """While the database fails the poller goes on, and then delivers what is due."""
+    """Polling continues while the database fails, and then delivers."""
     [delivery_id] = report_events()
     db.session.rollback()
     with missing_table(db.engine, "delivery"):
         engine = make_engine(poll_seconds=0.05)
-        wait_until(lambda: "the database does not answer" in logged.text, "a failed poll")
+        wait_until(lambda: "database unavailable" in logged.text, "a failed poll")
         with pytest.raises(SQLAlchemyError):
             engine.drain()
     wait_for_state(delivery_id, DELIVERED)
@@ -121,7 +121,7 @@ def test_poller_outlives_the_database(
 def test_threads_are_free_again_after_a_failed_claim(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine
 ) -> None:
-    """A claim that fails takes no thread away: afterwards all of them work."""
+    """A failed claim loses no thread: afterwards all of them work."""
     engine = make_engine(worker_threads=2)
     ids = report_events(6)
     db.session.rollback()

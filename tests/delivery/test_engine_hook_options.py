@@ -1,4 +1,4 @@
-"""Policies on the way: what arrives, what is kept of it, and what becomes of lost keys."""
+"""Hook options end to end: what arrives, what is stored, and lost keys."""
 
 import json
 import math
@@ -84,7 +84,7 @@ def test_signature_tells_the_time_of_the_attempt(
 def test_both_secrets_verify_after_a_rotation(
     pbx: Pbx, receiver: Receiver, engine: Engine, report_events: ReportEvents
 ) -> None:
-    """For a day the secret before verifies as well; a removed one signs nothing."""
+    """For a day the previous secret verifies too; a removed one signs nothing."""
     hook, old = create(pbx, receiver.url)
     begin_write()
     new = signing_secret.rotate_secret(hook)
@@ -125,7 +125,7 @@ def test_lost_key_fails_with_a_sentence_and_recovers(
 def test_worker_says_at_once_that_keys_are_lost(
     pbx: Pbx, logged: Logged, settings: Settings
 ) -> None:
-    """Who starts a worker without the right key reads it in the log, before anything fails."""
+    """A worker without the right key logs that at its start."""
     hook, _secret = create(pbx, "http://a/")
     event_id = hook.event_id
     run._check_secrets()

@@ -1,4 +1,4 @@
-"""The engine of a worker: it sends what is its own, as long as its lease lasts."""
+"""The delivery engine: it sends its claims as long as their leases last."""
 
 import threading
 from datetime import timedelta
@@ -22,7 +22,7 @@ from tests.support.waiting import wait_for_delivery, wait_for_state, wait_until
 def test_disabled_between_claim_and_load(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """A hook that is disabled when its delivery is claimed already sends nothing any more."""
+    """A hook disabled after the claim sends nothing."""
     cancelled = report_events(2)
     engine, database = make_engine(), db.engine
 
@@ -46,7 +46,7 @@ def test_disabled_between_claim_and_load(
 def test_too_old_deliveries_are_not_sent(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """What has waited for a day because no worker ran is given up, and told as that."""
+    """A delivery that waited for a day because no worker ran has expired."""
     old, young = report_events(2)
     day = timedelta(hours=24)
     with write_transaction(db.engine) as connection:
@@ -61,7 +61,7 @@ def test_too_old_deliveries_are_not_sent(
     assert (delivery.state, delivery.attempts, delivery.claimed_at) == (
         *(DeliveryState.FAILED, 0, None),
     )
-    assert delivery.error == "Gave up: its time was over before it could be tried."
+    assert delivery.error == "Expired before the attempt started."
     assert delivery.finished_at is not None
     assert [one.parameters["DeliveryID"] for one in receiver.arrivals] == [young]
 
@@ -69,7 +69,7 @@ def test_too_old_deliveries_are_not_sent(
 def test_held_up_worker_does_not_send_what_is_not_its_own(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """A worker that was stopped between claim and attempt for longer than the lease lets go."""
+    """A worker suspended between claim and attempt for longer than the lease does not send."""
     [delivery_id] = report_events()
     engine, database = make_engine(lease_seconds=1), db.engine
 
@@ -81,7 +81,7 @@ def test_held_up_worker_does_not_send_what_is_not_its_own(
 
     with before_statement(database, "SELECT delivery.id AS delivery_id", be_held_up):
         engine.drain()
-    # A lease that is renewed while it is let go ends later, when this drain has ended already.
+    # A lease renewed during its release ends later, when this drain has ended already.
     wait_until(
         lambda: engine.drain() or get_delivery(delivery_id).state is DELIVERED, "another claim"
     )
@@ -96,7 +96,7 @@ def test_slow_attempt_keeps_its_lease(
     make_engine: MakeEngine,
     blocking: BlockingReceiver,
 ) -> None:
-    """An attempt that takes longer than the lease is not made a second time by another worker."""
+    """An attempt longer than the lease is not repeated by another worker."""
     [delivery_id] = report_events(1, EventType.DIAL_OUT)
     patient = {"read_timeout_seconds": 60, "total_timeout_seconds": 60, "lease_seconds": 2}
     make_engine(**patient).drain()
@@ -105,7 +105,7 @@ def test_slow_attempt_keeps_its_lease(
     wait_until(lambda: utc_now() > first_lease_ends, "the end of the first lease")
     renewed = wait_for_delivery(delivery_id, lambda delivery: delivery.due_at > utc_now())
     assert (renewed.fence, renewed.attempts) == (1, 0)
-    blocking.answer()
+    blocking.respond()
     assert wait_for_state(delivery_id, DELIVERED).attempts == 1
     assert blocking.arrived == 1
 
@@ -113,11 +113,11 @@ def test_slow_attempt_keeps_its_lease(
 def test_delivery_of_a_dead_worker_is_made_again(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """What a worker had when it died is sent by another one after the lease, and not before."""
+    """Claims of a dead worker are sent by another one after the lease, and not before."""
     [delivery_id] = report_events()
     with write_transaction(db.engine) as connection:
         lease_ends = utc_now()
-        # As a killed worker leaves it: claimed, and nobody renews the lease.
+        # As a killed worker leaves it: claimed, and the lease is not renewed.
         connection.execute(update(Delivery).values(fence=1, claimed_at=utc_now()))
         connection.execute(update(Delivery).values(due_at=lease_ends))
     make_engine(poll_seconds=0.05)
@@ -142,16 +142,16 @@ def test_failed_renewal_is_repeated(
     first = get_delivery(delivery_id).due_at
     db.session.rollback()
     with missing_table(db.engine, "delivery"):
-        wait_until(lambda: "leases not renewed" in logged.text, "a failed renewal")
+        wait_until(lambda: "could not renew leases" in logged.text, "a failed renewal")
     wait_for_delivery(delivery_id, lambda delivery: delivery.due_at > first)
-    blocking.answer()
+    blocking.respond()
     wait_for_state(delivery_id, DELIVERED)
 
 
 def test_answer_after_the_lease_leaves_the_newer_claim(
     configure: Configure, report_events: ReportEvents, make_engine: MakeEngine, serve: Serve
 ) -> None:
-    """What one worker has claimed twice stays renewed when the first of its attempts ends."""
+    """A delivery claimed twice by one worker stays renewed when the first attempt ends."""
     first, second = threading.Event(), threading.Event()
     answer_after = iter([first, second])
 

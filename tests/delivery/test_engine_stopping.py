@@ -1,4 +1,4 @@
-"""The engine of a worker: how it stops, whatever it is at."""
+"""The delivery engine: how it stops."""
 
 import threading
 
@@ -24,7 +24,7 @@ def test_close_waits_for_running_attempts(
     make_engine: MakeEngine,
     blocking: BlockingReceiver,
 ) -> None:
-    """A worker that stops lets its attempts end, and records what came of them."""
+    """A stopping worker waits for its attempts, and records their outcomes."""
     engine = make_engine(shutdown_seconds=60, read_timeout_seconds=60, total_timeout_seconds=60)
     [delivery_id] = report_events(1, EventType.DIAL_OUT)
     engine.drain()
@@ -33,7 +33,7 @@ def test_close_waits_for_running_attempts(
     closing.start()
     wait_until(lambda: engine.is_stopping, "the beginning of the end")
     assert closing.is_alive()
-    blocking.answer()
+    blocking.respond()
     closing.join()
     assert get_delivery(delivery_id).state is DELIVERED
 
@@ -41,7 +41,7 @@ def test_close_waits_for_running_attempts(
 def test_close_interrupts_attempts_that_hang(
     configure: Configure, report_events: ReportEvents, make_engine: MakeEngine, serve: Serve
 ) -> None:
-    """What does not end in time is cut, recorded as an attempt, and due again at once."""
+    """Attempts that do not end in time are aborted, recorded, and due again at once."""
     server = serve(hangs)
     configure.hook("*", EventType.DIAL_IN, server.url)
     engine = make_engine(
@@ -61,7 +61,7 @@ def test_close_interrupts_attempts_that_hang(
 def test_closed_engine_claims_nothing(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine
 ) -> None:
-    """After the request to stop nothing new is begun, and closing twice does no harm."""
+    """After the stop request nothing new begins, and closing twice is harmless."""
     engine = make_engine(poll_seconds=0.05)
     engine.request_stop()
     [delivery_id] = report_events()
@@ -99,7 +99,7 @@ def test_stop_while_all_threads_are_busy(
 def test_close_in_the_middle_of_a_drain(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine
 ) -> None:
-    """What was claimed when the end came is still sent, and no delivery waits for its lease."""
+    """Deliveries claimed before the stop are still sent, and none waits for its lease."""
     engine = make_engine(shutdown_seconds=60, lease_seconds=600)
     [delivery_id] = report_events()
     closing = threading.Thread(target=engine.close)
@@ -132,4 +132,4 @@ def test_close_does_not_wait_for_a_database_that_is_away(
         engine.close()
     delivery = get_delivery(delivery_id)
     assert (delivery.state, delivery.fence) == (PENDING, 1)
-    assert "outcomes not recorded yet" in logged.text
+    assert "could not record outcomes; retrying" in logged.text

@@ -1,4 +1,4 @@
-"""The age of a delivery: nothing starts later, and the log says how long was tried."""
+"""The age of a delivery: no attempt starts later, and the error says how long it was tried."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, Origin, utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.expiry import BATCH, give_up_expired, has_expired
+from callevents.delivery.expiry import BATCH, fail_expired, has_expired
 from callevents.delivery.http.client import Response
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
@@ -41,22 +41,22 @@ def change(delivery_id: str, **values: Any) -> None:
 
 
 def give_up(now: Any) -> int:
-    """Give up what has expired by then; return how many there were."""
+    """Fail deliveries that have expired by then; return how many."""
     with write_transaction(db.engine) as connection:
-        count = give_up_expired(connection, now)
+        count = fail_expired(connection, now)
         assert not has_expired(connection, now) or not count or count == BATCH
     return count
 
 
 def test_the_age_is_the_hooks(hook: Hook, report_events: ReportEvents) -> None:
-    """A delivery ends when its hook says, counted from when its event came."""
+    """A delivery expires after its hook's age, counted from the event's arrival."""
     [delivery_id] = report_events()
     delivery = get_delivery(delivery_id)
     assert delivery.expires_at == delivery.created_at + 5 * MINUTE
 
 
 def test_given_up_after_its_end_and_not_before(hook: Hook, report_events: ReportEvents) -> None:
-    """At its very end it may still be sent, a moment later not any more."""
+    """It may be sent up to the end, and not a moment later."""
     [delivery_id] = report_events()
     end = get_delivery(delivery_id).expires_at
     assert give_up(end) == 0
@@ -64,30 +64,30 @@ def test_given_up_after_its_end_and_not_before(hook: Hook, report_events: Report
     assert give_up(end + MOMENT) == 1
     delivery = get_delivery(delivery_id)
     assert (delivery.state, delivery.finished_at, delivery.attempts) == (FAILED, end + MOMENT, 0)
-    assert delivery.error == "Gave up after 5 minutes, before it could be tried."
+    assert delivery.error == "Expired after 5 minutes, before the first attempt."
 
 
 def test_given_up_while_it_waits_for_a_retry(hook: Hook, report_events: ReportEvents) -> None:
-    """The last attempt's sentence stays, and what follows says that there was no other."""
+    """The last attempt's error stays, followed by the expiry."""
     [delivery_id] = report_events()
     end = get_delivery(delivery_id).expires_at
-    change(delivery_id, attempts=2, is_retry=True, error="The receiver answered 500 Oops.")
+    change(delivery_id, attempts=2, is_retry=True, error="The receiver returned 500 Oops.")
     give_up(end + MOMENT)
     assert get_delivery(delivery_id).error == (
-        "The receiver answered 500 Oops. Gave up after 5 minutes, before it could be tried again."
+        "The receiver returned 500 Oops. Expired after 5 minutes, before the next attempt."
     )
 
 
 def test_age_of_what_was_sent_again(hook: Hook, report_events: ReportEvents) -> None:
-    """Sent again by somebody, it has a new beginning, and the sentence counts from there."""
+    """After a resend its age starts again, and the error counts from there."""
     [delivery_id] = report_events()
     change(delivery_id, resent_at=NOW, expires_at=NOW + 2 * MINUTE, created_at=NOW - 99 * MINUTE)
     give_up(NOW + 3 * MINUTE)
-    assert get_delivery(delivery_id).error.startswith("Gave up after 2 minutes,")
+    assert get_delivery(delivery_id).error.startswith("Expired after 2 minutes,")
 
 
 def test_what_a_worker_has_is_its_own(hook: Hook, report_events: ReportEvents) -> None:
-    """A running attempt is not taken from its worker; one whose worker has died is given up."""
+    """A running attempt continues; one whose worker has died expires."""
     [delivery_id] = report_events()
     end = get_delivery(delivery_id).expires_at
     claim(now=end)
@@ -97,17 +97,20 @@ def test_what_a_worker_has_is_its_own(hook: Hook, report_events: ReportEvents) -
 
 
 def test_failure_after_which_no_time_is_left(hook: Hook, report_events: ReportEvents) -> None:
-    """If the next attempt would be too late the last one decides, and the log says both."""
+    """If the next attempt would be too late, the delivery fails with both errors."""
     [delivery_id] = report_events()
     [claimed] = load(claim())
     now = get_delivery(delivery_id).expires_at - timedelta(seconds=0.5)
     with write_transaction(db.engine) as connection:
-        outcome = Outcome(claimed, Response(now, 1, "No answer within 10 seconds.", is_silent=True))
+        outcome = Outcome(
+            claimed, Response(now, 1, "No response within 10 seconds.", is_unreachable=True)
+        )
         record(connection, [outcome], now, Settings())
     delivery = get_delivery(delivery_id)
     assert (delivery.state, delivery.finished_at) == (FAILED, now)
     assert delivery.error == (
-        "No answer within 10 seconds. Gave up after 5 minutes: the next attempt would be later."
+        "No response within 10 seconds. "
+        "Gave up after 5 minutes: the next attempt would be too late."
     )
     assert delivery.attempts == 1
 
@@ -127,14 +130,14 @@ def test_nothing_starts_later(
         attempts = list_attempts(delivery_id)
         assert all(attempt.started_at <= end for attempt in attempts)
         assert len(attempts) == delivery.attempts
-        assert "Gave up" in delivery.error
+        assert "Gave up after" in delivery.error or "Expired" in delivery.error
     assert len(receiver.arrivals) == sum(get_delivery(one).attempts for one in ids)
 
 
 def test_waiting_behind_an_open_breaker_is_no_excuse(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """What waits for a paused origin is given up in time, without an attempt."""
+    """Deliveries behind an open circuit expire in time, without an attempt."""
     [delivery_id] = report_events()
     now = utc_now()
     with write_transaction(db.engine) as connection:
@@ -155,7 +158,7 @@ def test_waiting_behind_an_open_breaker_is_no_excuse(
 def test_many_are_given_up_in_batches(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine
 ) -> None:
-    """More than a batch are all given up, one batch after the other."""
+    """More than a batch expire, one batch after the other."""
     report_events(BATCH + 20)
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(expires_at=NOW, due_at=NOW + 999 * MINUTE))

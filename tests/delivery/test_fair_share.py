@@ -1,4 +1,4 @@
-"""A bad receiver hurts only itself: threads are shared out among origins."""
+"""A bad receiver hurts only itself: threads are divided among origins."""
 
 import threading
 from collections import Counter
@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from callevents.db.models import Delivery, Origin, utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.fair_share import Ready, Share, add_ahead, find_ready, share_out
+from callevents.delivery.fair_share import Ready, Share, add_ahead, allocate_threads, find_ready
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from tests.conftest import Configure
@@ -35,7 +35,7 @@ def test_limits_of_shares(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, retries_first: bool
 ) -> None:
     """Never more than is free, never more for an origin than its cap, and each share once."""
-    shares = share_out(ready, free, in_flight, cap, retries_first=retries_first)
+    shares = allocate_threads(ready, free, in_flight, cap, retries_first=retries_first)
     assert sum(share.limit for share in shares) <= free
     assert all(share.limit > 0 and share.probe_at is None for share in shares)
     assert Counter(share.ready for share in shares) <= Counter(ready)
@@ -48,8 +48,8 @@ def test_limits_of_shares(
 def test_everybody_gets_something(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int
 ) -> None:
-    """While there are as many threads as askers, each that has none yet gets at least one."""
-    shares = share_out(ready, max(free, len(ready)), in_flight, cap)
+    """With enough threads, each origin without one gets at least one."""
+    shares = allocate_threads(ready, max(free, len(ready)), in_flight, cap)
     served = {share.ready.origin_id for share in shares}
     for one in ready:
         assert one.origin_id in served or in_flight.get(one.origin_id, 0) > 0
@@ -59,8 +59,8 @@ def test_everybody_gets_something(
 def test_who_goes_first(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, retries_first: bool
 ) -> None:
-    """No retry is served while a first attempt of an idle origin is not, or reversely."""
-    shares = share_out(ready, free, in_flight, cap, retries_first=retries_first)
+    """No retry is served before a first attempt of an idle origin, or vice versa."""
+    shares = allocate_threads(ready, free, in_flight, cap, retries_first=retries_first)
     served = {share.ready for share in shares}
     preferred = [one for one in ready if one.is_retry == retries_first]
     if any(share.ready.is_retry != retries_first for share in shares):
@@ -75,7 +75,7 @@ def test_nobody_takes_all(threads: int, cap: int, looks: list[int]) -> None:
     for origin_id in looks:
         free = threads - in_flight.total()
         hanging = Ready(origin_id % 3, is_retry=False)
-        for share in share_out([hanging], free, in_flight, cap):
+        for share in allocate_threads([hanging], free, in_flight, cap):
             in_flight[hanging.origin_id] += share.limit
     assert threads - in_flight.total() >= 1
     assert max(in_flight.values(), default=0) <= min(cap, threads // 2 + 1)
@@ -85,8 +85,8 @@ def test_nobody_takes_all(threads: int, cap: int, looks: list[int]) -> None:
 def test_ahead(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, rooms: dict[int, int]
 ) -> None:
-    """An origin's room is used up, but not while another one has no thread; limits stay."""
-    shares = share_out(ready, free, in_flight, cap)
+    """The ahead limit is used up, but not while another origin has no thread."""
+    shares = allocate_threads(ready, free, in_flight, cap)
     found = add_ahead(
         shares, ready, in_flight, lambda origin_id, _starting: rooms.get(origin_id, 0)
     )
@@ -110,7 +110,7 @@ def test_ahead_has_some_of_both() -> None:
 
 
 def test_nothing_ahead_while_another_has_no_thread() -> None:
-    """What waits for its first thread finds nothing claimed ahead; once it has one, there is."""
+    """Nothing is claimed ahead while an origin waits for its first thread."""
     quick, waiting = Ready(1, is_retry=False), Ready(2, is_retry=False)
     shares = [Share(quick, 3)]
 
@@ -122,15 +122,17 @@ def test_nothing_ahead_while_another_has_no_thread() -> None:
     assert ahead({2}) == 16
 
 
-def test_shares_are_drawn_anew() -> None:
-    """With fewer threads than origins it is not always the same that are served."""
+def test_shares_are_drawn_again() -> None:
+    """With fewer threads than origins, not always the same origins are served."""
     ready = [Ready(origin_id, is_retry=False) for origin_id in range(10)]
-    served = {share.ready.origin_id for _ in range(200) for share in share_out(ready, 1, {}, 9)}
+    served = {
+        share.ready.origin_id for _ in range(200) for share in allocate_threads(ready, 1, {}, 9)
+    }
     assert served == set(range(10))
 
 
 def test_finding_what_is_ready(configure: Configure, report_events: ReportEvents) -> None:
-    """Each origin with something due is found once for first attempts and once for retries."""
+    """Each origin with due deliveries is found once for first attempts and once for retries."""
     urls = [f"http://{name}.example/" for name in ("a", "b", "c")]
     hooks = [
         configure.hook("*", event, url)
@@ -164,7 +166,7 @@ def find(now: object) -> list[Ready]:
 
 
 class Hanging:
-    """A receiver that answers nothing until it is told to."""
+    """A receiver that does not respond until the test releases it."""
 
     def __init__(self, serve: Serve) -> None:
         self.go = threading.Event()
@@ -178,7 +180,7 @@ class Hanging:
 
 @pytest.fixture
 def hang(serve: Serve) -> Iterator[Callable[[], Hanging]]:
-    """Makes such receivers, which answer when the test is over."""
+    """Creates hanging receivers, which respond when the test is over."""
     made: list[Hanging] = []
 
     def hang() -> Hanging:

@@ -1,4 +1,4 @@
-"""What a worker holds: lines of claims, and threads that work them off."""
+"""The in-flight registry: queues of claims, and the threads that work on them."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,13 +8,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from callevents.delivery.in_flight import AHEAD_SECONDS, MOST_AHEAD, STUCK_SECONDS, InFlight
+from callevents.delivery.in_flight import AHEAD_SECONDS, MAX_AHEAD, STALLED_SECONDS, InFlight
 
 origins = st.integers(1, 3)
 
 
 def make_claim(number: int, origin_id: int = 1) -> Any:
-    """Return what a holding needs of a claim."""
+    """Return a claim with the fields that the registry needs."""
     return SimpleNamespace(delivery_id=f"d{number}", origin_id=origin_id, is_probe=False)
 
 
@@ -44,7 +44,7 @@ class Work(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def next(self, data: st.DataObject) -> None:
-        """A thread asks what it is to do."""
+        """A thread asks for its next claim."""
         if not self.threads:
             return
         origin_id = data.draw(st.sampled_from(self.threads))
@@ -57,9 +57,9 @@ class Work(RuleBasedStateMachine):
             self.threads.remove(origin_id)
 
     @rule(chosen=st.none() | st.sets(origins))
-    def withdraw(self, chosen: set[int] | None) -> None:
-        """What waits is given back."""
-        found = self.in_flight.withdraw(chosen)
+    def remove_queued(self, chosen: set[int] | None) -> None:
+        """Queued claims are released."""
+        found = self.in_flight.remove_queued(chosen)
         expected = []
         for origin_id, line in self.lines.items():
             if chosen is None or origin_id in chosen:
@@ -81,7 +81,7 @@ class Work(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        """Every line has a thread, and the numbers are right."""
+        """Every queue has a thread, and the numbers are right."""
         assert self.in_flight.count_threads() == {
             origin_id: self.threads.count(origin_id) for origin_id in set(self.threads)
         }
@@ -99,38 +99,38 @@ TestWork.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
     [
         (AHEAD_SECONDS / 4, 2, 8),
         (0.0, 1, 50),
-        (0.0, 16, MOST_AHEAD),
+        (0.0, 16, MAX_AHEAD),
         (AHEAD_SECONDS, 16, 0),
         (10.0, 16, 0),
         (None, 16, 0),
     ],
     ids=["quick", "at once", "bounded", "slow", "hanging", "unknown"],
 )
-def test_room_ahead(seconds: float | None, threads: int, room: int) -> None:
-    """A quick origin's threads have work ahead of them; a slow or unknown one's have none."""
+def test_ahead_limit(seconds: float | None, threads: int, room: int) -> None:
+    """A fast origin's threads have claims ahead; those of a slow or unknown one have none."""
     in_flight = InFlight()
     if seconds is not None:
-        in_flight.note_seconds(1, seconds)
-    assert in_flight.room_ahead(1, threads) == room
+        in_flight.record_duration(1, seconds)
+    assert in_flight.ahead_limit(1, threads) == room
     line = [make_claim(number) for number in range(3)]
     started = in_flight.register(1, line, 1)
-    assert in_flight.room_ahead(1, threads - started) == max(0, room - len(line))
+    assert in_flight.ahead_limit(1, threads - started) == max(0, room - len(line))
 
 
 def test_probes_stay() -> None:
-    """What is taken from a paused origin's line is not its probe; who stops gives all back."""
+    """Probes stay in the queue of an origin; a stopping worker removes all claims."""
     in_flight = InFlight()
     probe = make_claim(1)
     probe.is_probe = True
     in_flight.register(1, [probe, make_claim(2)], 1)
-    assert [one.delivery_id for one in in_flight.withdraw({1, 2})] == ["d2"]
-    assert in_flight.has_lines()
-    assert [one.delivery_id for one in in_flight.withdraw()] == ["d1"]
-    assert not in_flight.has_lines()
+    assert [one.delivery_id for one in in_flight.remove_queued({1, 2})] == ["d2"]
+    assert in_flight.has_queued()
+    assert [one.delivery_id for one in in_flight.remove_queued()] == ["d1"]
+    assert not in_flight.has_queued()
 
 
-def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line of which nothing is taken for a while is stuck, one that moves is not."""
+def test_stalled_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that does not move for a while is stalled."""
     in_flight = InFlight()
     now = [100.0]
     monkeypatch.setattr("callevents.delivery.in_flight.time.monotonic", lambda: now[0])
@@ -139,20 +139,20 @@ def test_stuck_lines(monkeypatch: pytest.MonkeyPatch) -> None:
             origin_id, [make_claim(origin_id * 10 + n, origin_id) for n in range(3)], 1
         )
         assert in_flight.next(origin_id)
-    assert in_flight.find_stuck() == set()
-    now[0] += STUCK_SECONDS * 0.9
+    assert in_flight.find_stalled() == set()
+    now[0] += STALLED_SECONDS * 0.9
     assert in_flight.next(2)
-    now[0] += STUCK_SECONDS * 0.9
-    assert in_flight.find_stuck() == {1}
-    in_flight.withdraw({1})
-    assert in_flight.find_stuck() == set()
+    now[0] += STALLED_SECONDS * 0.9
+    assert in_flight.find_stalled() == {1}
+    in_flight.remove_queued({1})
+    assert in_flight.find_stalled() == set()
 
 
 def test_one_slow_answer_is_soon_believed() -> None:
-    """An origin that begins to hang has nothing ahead after its first time-out."""
+    """An origin that begins to hang has nothing ahead after its first timeout."""
     in_flight = InFlight()
     for _ in range(100):
-        in_flight.note_seconds(1, 0.002)
-    assert in_flight.room_ahead(1, 4) == MOST_AHEAD
-    in_flight.note_seconds(1, 10.0)
-    assert in_flight.room_ahead(1, 4) == 0
+        in_flight.record_duration(1, 0.002)
+    assert in_flight.ahead_limit(1, 4) == MAX_AHEAD
+    in_flight.record_duration(1, 10.0)
+    assert in_flight.ahead_limit(1, 4) == 0

@@ -1,4 +1,4 @@
-"""What is claimed ahead of an origin's threads is sent by them, or given back."""
+"""Deliveries claimed ahead of an origin's threads are sent by them, or released."""
 
 import threading
 from collections.abc import Iterator
@@ -21,25 +21,25 @@ COUNT = 20
 
 
 class Moody:
-    """A receiver that answers at once, until it is told to hang."""
+    """A receiver that responds at once, until the test makes it hang."""
 
     def __init__(self, serve: Serve) -> None:
-        self.answers = threading.Event()
-        self.answers.set()
+        self.responds = threading.Event()
+        self.responds.set()
         self.server: RawServer = serve(self._talk)
 
     def _talk(self, connection: Connection) -> None:
         while connection.read_request():
-            self.answers.wait()
+            self.responds.wait()
             connection.send(OK)
 
 
 @pytest.fixture
 def moody(serve: Serve) -> Iterator[Moody]:
-    """Such a receiver, which answers all at the end."""
+    """A moody receiver, which responds to all at the end."""
     moody = Moody(serve)
     yield moody
-    moody.answers.set()
+    moody.responds.set()
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def hook(configure: Configure, moody: Moody) -> Hook:
 
 
 def claim_ahead(engine: Engine, hook: Hook, report_events: ReportEvents, moody: Moody) -> list[str]:
-    """Have a receiver that is known as quick hang, with many deliveries claimed ahead of it."""
-    engine._in_flight.note_seconds(hook.origin_id, 0.001)
-    moody.answers.clear()
+    """Make a receiver that is known as fast hang, with many deliveries claimed ahead."""
+    engine._in_flight.record_duration(hook.origin_id, 0.001)
+    moody.responds.clear()
     ids = report_events(COUNT)
     threading.Thread(target=engine.wake).start()
     wait_until(lambda: count_claimed() == COUNT, "all of them claimed")
@@ -60,7 +60,7 @@ def claim_ahead(engine: Engine, hook: Hook, report_events: ReportEvents, moody: 
 
 
 def count_claimed() -> int:
-    """Return how many open deliveries some worker has."""
+    """Return the number of claimed open deliveries."""
     db.session.rollback()
     claimed = select(func.count()).where(Delivery.claimed_at.is_not(None))
     return db.session.scalar(claimed.where(Delivery.state == PENDING)) or 0
@@ -68,19 +68,19 @@ def count_claimed() -> int:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line may stand still for as long as a test takes."""
-    monkeypatch.setattr(in_flight, "STUCK_SECONDS", 60)
+    """A queue may stall for the whole test."""
+    monkeypatch.setattr(in_flight, "STALLED_SECONDS", 60)
 
 
 @pytest.mark.usefixtures("patient")
 def test_one_thread_sends_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
-    """All that was claimed goes out on one thread, in the order of the events, each once."""
+    """One thread sends all claims, in the order of the events, each once."""
     engine = make_engine(worker_threads=1)
     ids = claim_ahead(engine, hook, report_events, moody)
     assert len(moody.server.requests) == 1, "there is one thread"
-    moody.answers.set()
+    moody.responds.set()
     for delivery_id in ids:
         assert wait_for_state(delivery_id, DELIVERED).fence == 1
     sent = [request.split(b"DeliveryID=")[1][:36].decode() for request in moody.server.requests]
@@ -90,20 +90,20 @@ def test_one_thread_sends_what_is_ahead(
 def test_line_that_stands_still_is_given_back(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
-    """Behind a quick receiver that begins to hang nothing waits for long: other threads take it."""
+    """Nothing waits for long behind a fast receiver that begins to hang: other threads send it."""
     engine = make_engine(worker_threads=4, origin_in_flight=4, poll_seconds=0.05)
-    engine._in_flight.note_seconds(hook.origin_id, 0.001)
-    moody.answers.clear()
+    engine._in_flight.record_duration(hook.origin_id, 0.001)
+    moody.responds.clear()
     ids = report_events(COUNT)
     threading.Thread(target=engine.wake).start()
-    wait_until(engine._in_flight.has_lines, "something claimed ahead")
+    wait_until(engine._in_flight.has_queued, "something claimed ahead")
 
     def is_given_back() -> bool:
-        # Only what hangs is still claimed.
-        return not engine._in_flight.has_lines() and count_claimed() == len(moody.server.requests)
+        # Only the hanging attempts are still claimed.
+        return not engine._in_flight.has_queued() and count_claimed() == len(moody.server.requests)
 
     wait_until(is_given_back, "the end of the line")
-    moody.answers.set()
+    moody.responds.set()
     for delivery_id in ids:
         assert wait_for_state(delivery_id, DELIVERED).attempts == 1
 
@@ -112,7 +112,7 @@ def test_line_that_stands_still_is_given_back(
 def test_stop_gives_back_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
-    """A worker that stops leaves what it has not begun to others at once, not after the lease."""
+    """A stopping worker releases claims without an attempt at once, not after the lease."""
     engine = make_engine(worker_threads=1, shutdown_seconds=0.2)
     ids = claim_ahead(engine, hook, report_events, moody)
     engine.close()
@@ -123,7 +123,7 @@ def test_stop_gives_back_what_is_ahead(
     assert all(row.state is PENDING and row.due_at <= utc_now() for row in rows)
     assert [row.attempts for row in rows] == [1] + [0] * (COUNT - 1)
     assert len(moody.server.requests) == 1
-    moody.answers.set()
+    moody.responds.set()
     make_engine().drain()
     for delivery_id in ids:
         assert wait_for_state(delivery_id, DELIVERED).fence == 2
@@ -133,7 +133,7 @@ def test_stop_gives_back_what_is_ahead(
 def test_open_breaker_gives_back_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
-    """When an origin is paused, what waits for its threads waits in the database again."""
+    """When a circuit opens, claims queued for the origin's threads are released."""
     engine = make_engine(
         worker_threads=1,
         read_timeout_seconds=0.3,

@@ -10,9 +10,9 @@ from sqlalchemy import update
 from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, Origin, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.claim import finish_unsent
-from callevents.delivery.expiry import give_up_expired
+from callevents.delivery.expiry import fail_expired
 from callevents.delivery.http.client import Response
+from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outbox import DEFER_BEHIND_RUNNING, MAX_DEFER
 from callevents.delivery.outcomes import Outcome, record
 from callevents.delivery.suspend import note_health
@@ -35,7 +35,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def hook(configure: Configure, receiver: Receiver) -> Hook:
-    """A hook for dial-in of all extensions, at a receiver that answers at once."""
+    """A hook for dial-in of all extensions, at a receiver that responds at once."""
     return configure.hook("*", EventType.DIAL_IN, receiver.url)
 
 
@@ -44,15 +44,15 @@ def arrived(receiver: Receiver) -> list[str]:
     return [arrival.parameters["DeliveryID"] for arrival in receiver.arrivals]
 
 
-def record_one(claimed: dict[str, int], answer: Response, *, now: datetime | None = None) -> None:
-    """Record what came of the one delivery that was claimed."""
+def record_one(claimed: dict[str, int], response: Response, *, now: datetime | None = None) -> None:
+    """Record the outcome of the one claimed delivery."""
     [loaded] = load(claimed)
     with write_transaction(db.engine) as connection:
-        record(connection, [Outcome(loaded, answer)], now or utc_now(), Settings())
+        record(connection, [Outcome(loaded, response)], now or utc_now(), Settings())
 
 
 def success() -> Response:
-    """Return an answer of the receiver that takes the delivery."""
+    """Return a successful response."""
     return Response(utc_now(), 1, "", 200)
 
 
@@ -64,7 +64,7 @@ def failure() -> Response:
 def test_reported_in_another_order(
     hook: Hook, report_call: ReportCall, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """What is reported late, or mixed up, goes out in the order in which it happened."""
+    """Events reported late or mixed up are sent in the order in which they happened."""
     third, first = report_call("c1", 3, 1)
     [other] = report_call("c2", 9)
     [second] = report_call("c1", 2)
@@ -120,13 +120,13 @@ def test_the_next_waits_while_an_attempt_hangs(
     configure: Configure, report_call: ReportCall, make_engine: MakeEngine, serve: Serve
 ) -> None:
     """While a receiver has not answered the first, it gets another call's, and not the second."""
-    answer = threading.Event()
+    response = threading.Event()
     held: list[str] = []
 
     def talk(connection: Connection) -> None:
         while request := connection.read_request():
             if held and held[0].encode() in request:
-                answer.wait()
+                response.wait()
             connection.send(OK)
 
     server = serve(talk)
@@ -136,11 +136,11 @@ def test_the_next_waits_while_an_attempt_hangs(
     make_engine(**QUICK, read_timeout_seconds=60, total_timeout_seconds=60)
     [other] = report_call("c2", 1)
     wait_for_state(other, DELIVERED)
-    # It is looked at again and again.
+    # It is checked again and again.
     parked_until = wait_for_delivery(second, lambda one: one.deferred).due_at
     wait_for_delivery(second, lambda one: one.due_at > parked_until)
     assert not any(second.encode() in request for request in server.requests)
-    answer.set()
+    response.set()
     wait_for_state(second, DELIVERED)
     assert get_delivery(first).state is DELIVERED
     assert get_delivery(second).fence == 1
@@ -149,13 +149,13 @@ def test_the_next_waits_while_an_attempt_hangs(
 def test_the_next_waits_behind_an_open_breaker(
     hook: Hook, report_call: ReportCall, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """When a paused origin is probed it is with the first, and then all follow in order."""
+    """The first delivery probes an open circuit, and then all follow in order."""
     ids = report_call("c1", *range(5))
     with write_transaction(db.engine) as connection:
         connection.execute(
             update(Origin).values(failures=9, opened_at=utc_now(), probe_at=utc_now())
         )
-        # Those at the end are due first, as after many looks.
+        # The last ones are due first, as after many deferrals.
         for place, delivery_id in enumerate(ids):
             connection.execute(
                 update(Delivery)
@@ -197,12 +197,12 @@ def end_expired(hook: Hook, claimed: dict[str, int]) -> None:
             .where(Delivery.id.in_(claimed))
             .values(expires_at=utc_now() - HOUR, due_at=utc_now())
         )
-        assert give_up_expired(connection, utc_now()) == 1
+        assert fail_expired(connection, utc_now()) == 1
 
 
 def end_unsent(hook: Hook, claimed: dict[str, int]) -> None:
     with write_transaction(db.engine) as connection:
-        finish_unsent(connection, claimed, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, claimed, DeliveryState.CANCELLED, utc_now())
 
 
 def end_disabled(hook: Hook, claimed: dict[str, int]) -> None:
@@ -265,7 +265,7 @@ def test_the_next_goes_on_at_once(
 
 
 def test_waiting_costs_looks_seldom(chain: tuple[str, str]) -> None:
-    """Behind a running one the next is looked at each second, behind a waiting one seldom."""
+    """Behind a running delivery the next is checked each second, behind a waiting one seldom."""
     first, second = chain
     now = utc_now()
     claimed = claim(now=now)
@@ -291,7 +291,7 @@ def test_a_hook_may_opt_out(
 
 
 def test_events_without_a_call_wait_for_nothing(hook: Hook, report_call: ReportCall) -> None:
-    """What belongs to no call has no order to keep."""
+    """Deliveries without a call ID have no order."""
     ids = report_call("", 1, 2, 3)
     assert claim().keys() == set(ids)
 
@@ -308,7 +308,7 @@ def test_one_event_to_several_hooks(
     first, second = sorted(by_hook.values())
     assert claim().keys() == {first, other}
     with write_transaction(db.engine) as connection:
-        finish_unsent(connection, {first: 1}, DeliveryState.CANCELLED, utc_now())
+        finish_without_attempt(connection, {first: 1}, DeliveryState.CANCELLED, utc_now())
     assert claim().keys() == {second}
 
 
@@ -372,7 +372,7 @@ def test_a_worker_killed_in_the_middle(
 def test_a_lost_release_heals(
     hook: Hook, report_call: ReportCall, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """Should nobody tell the next one that its turn has come, it is found soon all the same."""
+    """If the next delivery is not released, it is found soon all the same."""
     first, second = report_call("c1", 1, 2)
     assert claim().keys() == {first}
     assert get_delivery(second).deferred

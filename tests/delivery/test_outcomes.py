@@ -23,8 +23,8 @@ STARTED = utc_now()
 SUCCESS = Response(
     STARTED, 12, "", 204, [["X-Id", "7"], ["X-Id", "8"]], body="thanks", truncated=True
 )
-FAILURE = Response(STARTED, 34, "The receiver answered 500 Internal Server Error.", 500)
-NO_ANSWER = Response(STARTED, 56, "No answer within 10 seconds.", is_silent=True)
+FAILURE = Response(STARTED, 34, "The receiver returned 500 Internal Server Error.", 500)
+NO_ANSWER = Response(STARTED, 56, "No response within 10 seconds.", is_unreachable=True)
 PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
 FAILED, CANCELLED = DeliveryState.FAILED, DeliveryState.CANCELLED
 
@@ -43,7 +43,7 @@ def claims(hook: Hook, report_events: ReportEvents) -> list[Claim]:
 
 
 def claim(now: datetime) -> list[Claim]:
-    """Claim and load what is due then."""
+    """Claim and load due deliveries."""
     return claiming.load(claiming.claim(now=now))
 
 
@@ -54,7 +54,7 @@ def note(*outcomes: Outcome, now: datetime | None = None) -> None:
 
 
 def is_about(wait: timedelta, *, seconds: float) -> bool:
-    """Return whether the wait is the schedule's, changed by up to a fifth."""
+    """Return True if the wait is the schedule's, changed by up to a fifth."""
     return 0.8 * seconds <= wait.total_seconds() <= 1.2 * seconds
 
 
@@ -76,21 +76,21 @@ def test_success(claims: list[Claim]) -> None:
     assert (attempt.response_body, attempt.response_truncated) == ("thanks", True)
 
 
-@pytest.mark.parametrize("answer", [FAILURE, NO_ANSWER], ids=["500", "silence"])
-def test_failure_is_tried_again(claims: list[Claim], answer: Response) -> None:
-    """Any failure, with an answer or without, makes the delivery due after the schedule's wait."""
+@pytest.mark.parametrize("response", [FAILURE, NO_ANSWER], ids=["500", "silence"])
+def test_failure_is_tried_again(claims: list[Claim], response: Response) -> None:
+    """Any failure, with a response or without, makes the delivery due after the schedule's wait."""
     now = utc_now()
-    note(Outcome(claims[0], answer), now=now)
+    note(Outcome(claims[0], response), now=now)
     delivery = get_delivery(claims[0].delivery_id)
     assert (delivery.state, delivery.attempts) == (PENDING, 1)
     assert (delivery.is_retry, delivery.claimed_at) == (True, None)
     assert is_about(delivery.due_at - now, seconds=1)
-    assert (delivery.status_code, delivery.error) == (answer.status_code, answer.error)
+    assert (delivery.status_code, delivery.error) == (response.status_code, response.error)
     assert delivery.finished_at is None
     assert claim(delivery.due_at - MOMENT) == []
     [again] = claim(delivery.due_at)
     assert (again.delivery_id, again.fence) == (delivery.id, 2)
-    note(Outcome(again, answer), now=now)
+    note(Outcome(again, response), now=now)
     assert is_about(get_delivery(delivery.id).due_at - now, seconds=5)
     assert [attempt.number for attempt in list_attempts(delivery.id)] == [1, 2]
 
@@ -102,7 +102,7 @@ def test_failure_after_a_day_is_the_last(claims: list[Claim]) -> None:
     delivery = get_delivery(claims[0].delivery_id)
     assert (delivery.state, delivery.finished_at, delivery.claimed_at) == (FAILED, now, None)
     assert delivery.error == (
-        f"{FAILURE.error} Gave up after 24 hours: the next attempt would be later."
+        f"{FAILURE.error} Gave up after 24 hours: the next attempt would be too late."
     )
     assert [attempt.error for attempt in list_attempts(delivery.id)] == [FAILURE.error]
     due = {claim.delivery_id for claim in claim(now + timedelta(days=9))}
@@ -110,7 +110,7 @@ def test_failure_after_a_day_is_the_last(claims: list[Claim]) -> None:
 
 
 def test_interrupted_attempt_is_due_at_once(claims: list[Claim]) -> None:
-    """What the worker itself has ended waits for nothing; it is in the log, and takes no step."""
+    """An interrupted attempt is recorded, takes no step of the schedule, and is due at once."""
     now = utc_now()
     note(Outcome(claims[0], NO_ANSWER, interrupted=True), now=now)
     delivery = get_delivery(claims[0].delivery_id)
@@ -132,7 +132,7 @@ def reclaimed(claims: list[Claim]) -> Claim:
 
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_late_failure_changes_nothing(claims: list[Claim], interrupted: bool) -> None:
-    """A failure told after another worker has claimed adds its attempt and moves nothing."""
+    """A failure recorded after another worker's claim adds its attempt and changes nothing else."""
     second = reclaimed(claims)
     before = get_delivery(second.delivery_id)
     lease = (before.state, before.due_at, before.claimed_at, before.fence)
@@ -146,7 +146,7 @@ def test_late_failure_changes_nothing(claims: list[Claim], interrupted: bool) ->
 
 
 def test_late_success_is_a_success(claims: list[Claim]) -> None:
-    """The receiver has it, whoever sent it: no further attempt is made."""
+    """A late success counts: no further attempt is made."""
     second = reclaimed(claims)
     note(Outcome(claims[0], SUCCESS))
     assert get_delivery(second.delivery_id).state is DELIVERED
@@ -156,13 +156,13 @@ def test_late_success_is_a_success(claims: list[Claim]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "state"), [(SUCCESS, DELIVERED), (FAILURE, CANCELLED), (NO_ANSWER, CANCELLED)]
+    ("response", "state"), [(SUCCESS, DELIVERED), (FAILURE, CANCELLED), (NO_ANSWER, CANCELLED)]
 )
 @pytest.mark.parametrize("end", ["disable", "clear"])
 def test_cancelled_during_the_attempt(
-    hook: Hook, claims: list[Claim], answer: Response, state: DeliveryState, end: str
+    hook: Hook, claims: list[Claim], response: Response, state: DeliveryState, end: str
 ) -> None:
-    """What was cancelled while it was under way is delivered if it arrived, else not repeated."""
+    """A delivery cancelled during its attempt is delivered if that succeeds, else not retried."""
     begin_write()
     if end == "disable":
         hooks.set_active(hook, active=False)
@@ -170,7 +170,7 @@ def test_cancelled_during_the_attempt(
         hooks.clear_hooks([hook])
     db.session.commit()
     assert get_delivery(claims[0].delivery_id).state is CANCELLED
-    note(Outcome(claims[0], answer))
+    note(Outcome(claims[0], response))
     delivery = get_delivery(claims[0].delivery_id)
     assert delivery.state is state
     assert delivery.finished_at is not None
@@ -181,7 +181,7 @@ def test_cancelled_during_the_attempt(
 
 
 def test_cancelled_delivery_is_never_given_up(hook: Hook, claims: list[Claim]) -> None:
-    """What was cancelled shows as that, even if its last attempt fails when it is too old."""
+    """A cancelled delivery stays cancelled, even if its last attempt fails after expiry."""
     begin_write()
     hooks.set_active(hook, active=False)
     db.session.commit()
@@ -225,7 +225,7 @@ def test_two_attempts_of_one_delivery_in_a_batch(
 
 
 def test_deleted_delivery_is_forgotten(claims: list[Claim]) -> None:
-    """The outcome of a delivery that is gone is dropped, and the others are recorded."""
+    """The outcome of a removed delivery is dropped, and the others are recorded."""
     with write_transaction(db.engine) as connection:
         connection.execute(
             delete(CallEvent).where(
@@ -240,7 +240,7 @@ def test_deleted_delivery_is_forgotten(claims: list[Claim]) -> None:
 
 
 def test_what_was_given_up_stays_so(claims: list[Claim]) -> None:
-    """A delivery that was given up stays given up if a failure is told of it late."""
+    """A failed delivery stays failed if another failure is recorded late."""
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=FAILED, finished_at=STARTED))
     note(Outcome(claims[0], FAILURE))
@@ -249,7 +249,7 @@ def test_what_was_given_up_stays_so(claims: list[Claim]) -> None:
 
 
 def test_success_that_comes_after_giving_up(claims: list[Claim]) -> None:
-    """Given up or suspended while an attempt was under way, it is delivered if that arrived."""
+    """A delivery failed or suspended during its attempt is delivered if that succeeds."""
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=FAILED, finished_at=STARTED, error="x"))
     note(Outcome(claims[0], SUCCESS))

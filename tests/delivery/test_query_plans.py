@@ -16,10 +16,11 @@ from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, find_ordering_key, new_id, utc_now
 from callevents.db.session import begin_write, insert_into, write_transaction
 from callevents.delivery import outbox
-from callevents.delivery.claim import claim_due, load_claims, renew_leases
-from callevents.delivery.expiry import give_up_expired, has_expired
+from callevents.delivery.claim import claim_due, renew_leases
+from callevents.delivery.expiry import fail_expired, has_expired
 from callevents.delivery.fair_share import Ready, Share, find_ready
 from callevents.delivery.http.client import Response
+from callevents.delivery.load_claims import load_claims
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import cipher, db
@@ -33,7 +34,7 @@ Statements = list[tuple[str, Any]]
 
 @pytest.fixture
 def statements(app: Flask) -> Statements:
-    """What is sent to the database from here on, with its parameters."""
+    """The statements sent from here on, with parameters."""
     sent: Statements = []
 
     def note(
@@ -135,7 +136,7 @@ def test_looking_and_claiming(hook: Hook, statements: Statements) -> None:
         ready = find_ready(connection, now)
         assert len(ready) == 2 * ORIGINS
         found = claim_due(connection, [Share(one, 10) for one in ready], now, LEASE)
-        assert 0 < len(found.fences) < found.looked_at, "some are deferred"
+        assert 0 < len(found.fences) < found.examined, "some are deferred"
         load_claims(connection, found.fences, 0, cipher.bound)
     plans = check(statements, db.engine)
     assert sum("ix_delivery_due" in plan for plan in plans) >= 2 * ORIGINS + 1
@@ -157,10 +158,10 @@ def test_recording_and_renewing(hook: Hook, statements: Statements) -> None:
 
 
 def test_giving_up(hook: Hook, statements: Statements) -> None:
-    """What has expired is found by the index on open deliveries' ends."""
+    """Expired deliveries are found by the index on their expiry."""
     with write_transaction(db.engine) as connection:
         assert has_expired(connection, utc_now())
-        assert give_up_expired(connection, utc_now()) == 1
+        assert fail_expired(connection, utc_now()) == 1
     assert sum("ix_delivery_expires" in plan for plan in check(statements, db.engine)) >= 2
 
 

@@ -17,9 +17,10 @@ from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Delivery, Hook, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery import outbox
-from callevents.delivery.circuit_breaker import note_answers
-from callevents.delivery.claim import finish_unsent, renew_leases
+from callevents.delivery.circuit_breaker import note_responses
+from callevents.delivery.claim import renew_leases
 from callevents.delivery.http.client import Response
+from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outcomes import Outcome, record
 from callevents.delivery.suspend import note_health
 from callevents.enums import DeliveryState, EventType
@@ -35,7 +36,7 @@ from tests.support.receiver import Arrival, Receiver, Reply
 from tests.support.waiting import wait_until
 
 NOW = utc_now()
-SUCCESS, SILENCE = Response(NOW, 1, "", 200), Response(NOW, 1, "Nothing.", is_silent=True)
+SUCCESS, SILENCE = Response(NOW, 1, "", 200), Response(NOW, 1, "Nothing.", is_unreachable=True)
 GONE = Response(NOW, 1, "Gone.", 410)
 SETTINGS = Settings(breaker_failures=2)
 ROUNDS = 25
@@ -85,15 +86,15 @@ def both(configure: Configure) -> list[Hook]:
 
 
 def test_recorders_of_the_same_origins(app: Flask, both: list[Hook]) -> None:
-    """Two workers tell of two origins, one well and one silent, each the other way round."""
+    """Two workers record two origins, one reachable and one not, in opposite order."""
     first, second = [hook.origin_id for hook in both]
     engine = db.engine
 
     def tell(well: int, silent: int) -> Callable[[], None]:
         def work() -> None:
             with write_transaction(engine) as connection:
-                answers = {silent: [SILENCE], well: [SUCCESS]}
-                note_answers(connection, answers, {silent}, NOW, SETTINGS)
+                responses = {silent: [SILENCE], well: [SUCCESS]}
+                note_responses(connection, responses, {silent}, NOW, SETTINGS)
 
         return repeat(work)
 
@@ -132,7 +133,7 @@ def test_recording_renewing_ending_and_cancelling(
 
     def finish() -> None:
         with write_transaction(engine) as connection:
-            finish_unsent(connection, fences, DeliveryState.CANCELLED, NOW)
+            finish_without_attempt(connection, fences, DeliveryState.CANCELLED, NOW)
 
     def cancel() -> None:
         begin_write()
@@ -147,7 +148,7 @@ def test_recording_renewing_ending_and_cancelling(
 def test_suspending_and_clearing(
     app: Flask, configure: Configure, report_events: ReportEvents
 ) -> None:
-    """A hook is suspended by a worker while somebody disables it, changes it and clears it."""
+    """A worker suspends a hook while a user disables, changes and clears it."""
     engine = db.engine
     for _ in range(ROUNDS):
         hook_id = configure.hook("*", EventType.DIAL_IN, "http://a.example/").id
@@ -204,7 +205,7 @@ class Storm:
         self.is_over = True
 
     def turn(self) -> None:
-        """Turn hooks off and on."""
+        """Disable and enable hooks."""
         while not self.is_over:
             for hook_id in self.hook_ids:
                 begin_write()
@@ -213,7 +214,7 @@ class Storm:
                 db.session.commit()
 
     def change(self) -> None:
-        """Let hooks go elsewhere."""
+        """Change the URLs of hooks."""
         while not self.is_over:
             begin_write()
             hook = db.session.get_one(Hook, random.choice(self.hook_ids))
@@ -254,7 +255,7 @@ def test_storm(
     check_attempts()
     steady = select(Delivery.state).where(Delivery.event_type == STEADY).distinct()
     assert db.session.scalars(steady).all() == [DeliveryState.DELIVERED]
-    for trouble in ("deadlock", "not recorded", "does not answer", "not noted", "failed"):
+    for trouble in ("deadlock", "could not record", "could not update", "unavailable", "failed"):
         assert trouble not in logged.text
 
 
@@ -270,10 +271,10 @@ def check_order(arrivals: list[Arrival]) -> None:
     calls: dict[str, list[tuple[str, str]]] = {}
     seen: set[str] = set()
     for arrival in arrivals:
-        told = arrival.parameters
-        if arrival.path == "/steady" and told["DeliveryID"] not in seen:
-            seen.add(told["DeliveryID"])
-            calls.setdefault(told["CallID"], []).append((told["EventTime"], told["DeliveryID"]))
+        sent = arrival.parameters
+        if arrival.path == "/steady" and sent["DeliveryID"] not in seen:
+            seen.add(sent["DeliveryID"])
+            calls.setdefault(sent["CallID"], []).append((sent["EventTime"], sent["DeliveryID"]))
     assert len(calls) == CALLS
     for places in calls.values():
         assert places == sorted(places)
@@ -287,4 +288,4 @@ def check_attempts() -> None:
         .group_by(Delivery.id, Delivery.attempts)
     ).all()
     assert rows
-    assert all(told == made == (last or 0) for _, told, made, last in rows)
+    assert all(counted == made == (last or 0) for _, counted, made, last in rows)

@@ -1,4 +1,4 @@
-"""When a failed delivery is tried again, and when it is given up."""
+"""The retry schedule."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -16,9 +16,9 @@ SETTINGS = Settings()
 SCHEDULE = (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600)
 NEVER = NOW + timedelta(days=999)
 SILENCE = None
-#: What a receiver may answer for a moment only, and silence.
+#: Temporary errors, and timeouts.
 PASSING = [SILENCE, 408, 425, 429, 500, 502, 503, 504, 599]
-#: What will hardly change by itself.
+#: Permanent errors.
 LASTING = [100, 301, 302, 307, 308, 400, 401, 403, 404, 405, 422, 451]
 
 statuses = st.sampled_from([*PASSING, *LASTING])
@@ -26,20 +26,20 @@ failures = st.integers(1, 1_000_000)
 
 
 def failed(status: int | None, retry_after: str | None = None) -> Response:
-    """Return an attempt that failed with that status, or in silence."""
+    """Return a failed response with that status, or a timeout."""
     headers = [] if retry_after is None else [["rEtry-aFter", retry_after]]
-    return Response(NOW, 1, "It failed.", status, headers, is_silent=status is None)
+    return Response(NOW, 1, "It failed.", status, headers, is_unreachable=status is None)
 
 
-def find_wait(count: int, answer: Response, now: datetime = NOW, end: datetime = NEVER) -> float:
+def find_wait(count: int, response: Response, now: datetime = NOW, end: datetime = NEVER) -> float:
     """Return the seconds until the next attempt."""
-    due_at = find_next_attempt(SETTINGS, count, answer, now, end)
+    due_at = find_next_attempt(SETTINGS, count, response, now, end)
     assert due_at is not None
     return (due_at - now).total_seconds()
 
 
 def is_near(wait: float, seconds: float) -> bool:
-    """Return whether the wait is so long, changed by up to a fifth."""
+    """Return True if the wait is that long, within a fifth."""
     return seconds * 0.8 - 1e-3 <= wait <= seconds * 1.2 + 1e-3
 
 
@@ -51,12 +51,12 @@ def test_waits_grow_and_the_last_repeats(count: int, status: int | None) -> None
 
 @given(failures, st.sampled_from(LASTING))
 def test_answers_that_will_hardly_change_wait_long(count: int, status: int) -> None:
-    """What the receiver refuses is tried again on the long steps only, from an hour on."""
+    """Permanent errors are retried on the long steps only, from an hour on."""
     assert is_near(find_wait(count, failed(status)), SCHEDULE[max(7, min(count, 9)) - 1])
 
 
 def test_schedule_without_long_steps() -> None:
-    """Where an installation has short steps only, refused ones wait for the longest."""
+    """If the schedule has short steps only, permanent errors use the longest."""
     settings = Settings(retry_schedule_seconds="1,2,30")
     due_at = find_next_attempt(settings, 1, failed(404), NOW, NEVER)
     assert due_at is not None
@@ -64,7 +64,7 @@ def test_schedule_without_long_steps() -> None:
 
 
 def test_waits_differ() -> None:
-    """What failed together is not tried again together, and the waits use the whole range."""
+    """Deliveries that failed together do not retry together, and waits use the whole range."""
     waits = [find_wait(4, failed(503)) for _ in range(400)]
     assert len(set(waits)) > 300
     assert min(waits) < 51
@@ -86,7 +86,7 @@ def test_gone_is_the_end(count: int, status: int | None) -> None:
 def test_nothing_is_due_after_its_end(
     count: int, status: int | None, left: float, retry_after: str | None
 ) -> None:
-    """Whatever failed, the next attempt is due after now and not after the end, or never."""
+    """The next attempt is due after now and not after expiry, or never."""
     end = NOW + timedelta(seconds=left)
     due_at = find_next_attempt(SETTINGS, count, failed(status, retry_after), NOW, end)
     assert due_at is None or NOW < due_at <= end
@@ -120,7 +120,7 @@ def test_whole_age_is_used(age: int, status: int | None, share: float, count: in
 
 
 def test_last_attempt_keeps_what_must_be_waited_for() -> None:
-    """It comes neither sooner than asked for, nor soon after a refusal, nor twice."""
+    """It comes neither before Retry-After, nor soon after a permanent error, nor twice."""
     hour, minutes = NOW + timedelta(hours=1), NOW + timedelta(minutes=5)
     assert find_next_attempt(SETTINGS, 9, failed(404), NOW, hour) is not None
     assert find_next_attempt(SETTINGS, 9, failed(404), NOW, minutes) is None
@@ -142,7 +142,7 @@ def test_retry_after_in_seconds(count: int, status: int | None, seconds: int) ->
 
 @given(st.integers(1, 3600), st.sampled_from([UTC, timezone(timedelta(hours=-7))]))
 def test_retry_after_as_a_date(seconds: int, zone: timezone) -> None:
-    """A date is waited for just as well, in whatever zone it is written."""
+    """A date works too, in any time zone."""
     moment = NOW + timedelta(seconds=seconds)
     for text in (format_datetime(moment.astimezone(zone)), format_datetime(moment, usegmt=True)):
         assert find_retry_after(failed(503, text), NOW) == seconds
@@ -163,13 +163,13 @@ def test_retry_after_as_a_date(seconds: int, zone: timezone) -> None:
     ],
 )
 def test_kinds_of_retry_after(text: str, seconds: float) -> None:
-    """RFC 9110's forms are read; what is none of them, or lies in the past, asks for nothing."""
+    """RFC 9110's forms are read; anything else, or a time in the past, means no wait."""
     assert find_retry_after(failed(503, text), NOW) == seconds
 
 
 @given(st.text())
 def test_garbage_asks_for_nothing_harmful(text: str) -> None:
-    """Whatever stands there, the wait is a number, and never longer than the longest allowed."""
+    """For any value the wait is a number, and never longer than the limit."""
     assert find_retry_after(failed(503, text), NOW) >= 0
     assert 0.8 <= find_wait(1, failed(503, text)) <= SETTINGS.retry_after_max_seconds
 
@@ -178,7 +178,7 @@ def test_garbage_asks_for_nothing_harmful(text: str) -> None:
     "text", ["9" * 500, "3601", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"]
 )
 def test_asked_waits_are_capped(text: str) -> None:
-    """A receiver cannot put a delivery off for longer than the setting allows."""
+    """A receiver cannot defer a delivery for longer than the setting allows."""
     assert find_wait(1, failed(503, text)) == SETTINGS.retry_after_max_seconds
 
 
@@ -191,5 +191,5 @@ def test_asked_waits_are_capped(text: str) -> None:
     ],
 )
 def test_ages_in_words(seconds: float, words: str) -> None:
-    """Ages are told as people say them, in the unit that fits without a rest."""
+    """Ages are in the largest unit without a remainder."""
     assert describe_age(timedelta(seconds=seconds)) == words

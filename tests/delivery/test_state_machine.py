@@ -23,7 +23,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import GIVE_UP_SECONDS, Attempt, CallEvent, Delivery, Hook, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
-from callevents.delivery.expiry import give_up_expired
+from callevents.delivery.expiry import fail_expired
 from callevents.delivery.http.client import Response
 from callevents.delivery.log import resend
 from callevents.delivery.outcomes import Outcome, record
@@ -42,21 +42,21 @@ AGE = timedelta(hours=2)
 AGES = (timedelta(minutes=1), AGE)
 EVENTS = (EventType.DIAL_IN, EventType.HANGUP)
 CALLS = ("c1", "c2")
-#: Silences are many here, and the breaker is another machine.
+#: Timeouts are frequent here, and the breaker has its own test.
 SETTINGS = Settings(breaker_failures=1000)
 ANSWERS = {
     "success": (200, ""),
-    "refusal": (403, "The receiver answered 403 Forbidden."),
-    "failure": (503, "The receiver answered 503 Service Unavailable."),
-    "gone": (410, "The receiver answered 410 Gone."),
-    "silence": (None, "No answer within 10 seconds."),
+    "refusal": (403, "The receiver returned 403 Forbidden."),
+    "failure": (503, "The receiver returned 503 Service Unavailable."),
+    "gone": (410, "The receiver returned 410 Gone."),
+    "silence": (None, "No response within 10 seconds."),
     "interrupted": (None, "The worker stopped during this attempt."),
 }
 
 
 @dataclass
 class Modelled:
-    """What the model knows of a delivery."""
+    """The model's state of a delivery."""
 
     id: str
     call: str
@@ -68,10 +68,10 @@ class Modelled:
     fence: int = 0
     leased_until: datetime | None = None
     waits_until: datetime | None = None
-    told: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def is_leased(self, now: datetime) -> bool:
-        """Return whether a worker has it."""
+        """Return True if a worker has it."""
         return self.leased_until is not None and self.leased_until > now
 
 
@@ -98,7 +98,7 @@ class Machine(RuleBasedStateMachine):
         age=st.sampled_from(AGES),
     )
     def report(self, call: str, place: int, event: EventType, age: timedelta) -> None:
-        """Something happens in a call; it may be told later than what came after it."""
+        """Something happens in a call; it may be reported after later events."""
         happened_at = BEGAN + timedelta(seconds=place)
         begin_write()
         [accepted] = accept(
@@ -148,28 +148,28 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=claims)
     def take_over(self) -> Any:
-        """What a worker was too slow with is claimed by another one, while the first goes on."""
+        """A delivery whose lease ended is claimed by another worker, while the first goes on."""
         self.now += LEASE
         return self.work(5)
 
     @rule(claimed=consumes(claims), kind=st.sampled_from(sorted(ANSWERS)))
     def attempt_ends(self, claimed: Claim, kind: str) -> None:
-        """An attempt ends, in time or long after its lease; whoever made it tells of it once."""
+        """An attempt ends, in time or long after its lease; its worker records it once."""
         status, error = ANSWERS[kind]
-        answer = Response(self.now, 1, error, status, is_silent=kind == "silence")
-        outcome = Outcome(claimed, answer, interrupted=kind == "interrupted")
+        response = Response(self.now, 1, error, status, is_unreachable=kind == "silence")
+        outcome = Outcome(claimed, response, interrupted=kind == "interrupted")
         with write_transaction(db.engine) as connection:
             record(connection, [outcome], self.now, SETTINGS)
         one = self.known[claimed.delivery_id]
         one.attempts += 1
-        one.told.append(error)
+        one.errors.append(error)
         if kind == "success":
             one.state, one.leased_until = DELIVERED, None
         elif one.state is PENDING and one.fence == claimed.fence:
             self.failed(one, kind)
 
     def failed(self, one: Modelled, kind: str) -> None:
-        """Note the failure of the attempt that counts."""
+        """Record the failure of the attempt that counts."""
         one.leased_until = None
         stored = self.stored()[one.id]
         if kind == "gone":
@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
             one.waits_until = self.now
         elif stored.state is FAILED:
             # Even the shortest wait, or a long one, may be too long for what is left.
-            assert stored.error.endswith("the next attempt would be later.")
+            assert stored.error.endswith("the next attempt would be too late.")
             longest = timedelta(seconds=1.2 * max(SETTINGS.retry_schedule_seconds))
             assert self.now + longest > one.expires_at
             one.state = FAILED
@@ -193,7 +193,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from(EVENTS))
     def disable_and_enable(self, event: EventType) -> None:
-        """Somebody turns a hook off and on: what waits for it is cancelled."""
+        """A user disables and enables a hook: its open deliveries are cancelled."""
         begin_write()
         hook = db.session.get_one(Hook, self.hook_ids[event])
         hooks.set_active(hook, active=False)
@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.known)
     @rule(data=st.data())
     def send_again(self, data: st.DataObject) -> None:
-        """Somebody sends one again: it begins anew, or is tried now if it waits."""
+        """A user resends a delivery: its age starts again, or it is due now if it waits."""
         one = self.pick(data)
         begin_write()
         done = resend.resend([one.id], self.now)
@@ -221,7 +221,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.known)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        """Somebody cancels one, also while it is being sent."""
+        """A user cancels a delivery, also while it is being sent."""
         one = self.pick(data)
         begin_write()
         done = resend.cancel([one.id], self.now)
@@ -236,9 +236,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        """A worker gives up what has expired and is with nobody."""
+        """A worker fails expired deliveries that no worker has."""
         with write_transaction(db.engine) as connection:
-            give_up_expired(connection, self.now)
+            fail_expired(connection, self.now)
         for one in self.known.values():
             if one.state is PENDING and one.expires_at < self.now and not one.is_leased(self.now):
                 one.state, one.leased_until = FAILED, None

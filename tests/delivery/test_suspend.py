@@ -1,4 +1,4 @@
-"""Suspension: a hook whose receiver is gone, or that has failed for long, sends no more."""
+"""Suspension: a hook whose receiver is gone, or that has failed for long, sends nothing."""
 
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ FAILED, PENDING, DELIVERED = DeliveryState.FAILED, DeliveryState.PENDING, Delive
 NOW = utc_now()
 DAY = timedelta(days=1)
 SETTINGS = Settings()
-GONE = "The receiver answered 410 Gone: it wants no more of these requests."
+GONE = "The receiver returned 410 Gone."
 
 
 @pytest.fixture
@@ -34,16 +34,16 @@ def hook(configure: Configure, receiver: Receiver) -> Hook:
     return configure.hook("*", EventType.DIAL_IN, receiver.url)
 
 
-def answer(status: int | None, at: datetime = NOW) -> Response:
-    """Return an attempt that ended with that status, or in silence."""
-    return Response(at, 1, "" if status == 200 else "No.", status, is_silent=status is None)
+def response(status: int | None, at: datetime = NOW) -> Response:
+    """Return a response with that status, or a timeout."""
+    return Response(at, 1, "" if status == 200 else "No.", status, is_unreachable=status is None)
 
 
-def note(hook: Hook, *answers: Response, now: datetime = NOW) -> Hook:
-    """Note the answers, as the recorder does; return the hook as it is stored then."""
+def note(hook: Hook, *responses: Response, now: datetime = NOW) -> Hook:
+    """Record the responses like the recorder; return the hook as stored."""
     hook_id = hook.id
     with db.engine.connect() as connection:
-        changed = find_changed(connection, {hook_id: answers})
+        changed = find_changed(connection, {hook_id: responses})
     if changed:
         with write_transaction(db.engine) as connection:
             note_health(connection, hook_id, changed[hook_id], now, SETTINGS)
@@ -57,7 +57,7 @@ def get_hook(hook_id: int) -> Hook:
 
 
 def add_attempt(delivery_id: str, number: int, at: datetime, error: str = "It failed.") -> None:
-    """Add a failed attempt of that time, as the recorder does before health is noted."""
+    """Add a failed attempt at that time, as the recorder does first."""
     begin_write()
     db.session.add(
         Attempt(
@@ -78,57 +78,57 @@ def add_attempt(delivery_id: str, number: int, at: datetime, error: str = "It fa
 def test_two_failures_with_silence_between_do_not_suspend(
     hook: Hook, report_events: ReportEvents
 ) -> None:
-    """A failure before a quiet weekend and one after it say nothing of the time between."""
+    """A failure before a quiet weekend and one after it do not suspend."""
     [delivery_id] = report_events()
     monday = NOW + DAY * 3
     for number, at in enumerate((NOW, monday), start=1):
         add_attempt(delivery_id, number, at)
-        assert note(hook, answer(500, at), now=at).suspended_at is None
+        assert note(hook, response(500, at), now=at).suspended_at is None
     add_attempt(delivery_id, 3, monday + DAY)
-    tuesday = note(hook, answer(500, monday + DAY), now=monday + DAY)
+    tuesday = note(hook, response(500, monday + DAY), now=monday + DAY)
     assert tuesday.suspended_at == monday + DAY
 
 
 def test_interrupted_attempts_say_nothing(hook: Hook, report_events: ReportEvents) -> None:
-    """What a stopping worker broke off between two failures is no failure of the receiver."""
+    """An attempt that a stopping worker interrupted is not a failure of the receiver."""
     [delivery_id] = report_events()
     monday = NOW + DAY * 3
     add_attempt(delivery_id, 1, NOW)
-    assert note(hook, answer(500)).failing_since == NOW
+    assert note(hook, response(500)).failing_since == NOW
     add_attempt(delivery_id, 2, monday - DAY * 0.75, INTERRUPTED)
-    assert note(hook, answer(500, monday), now=monday).suspended_at is None
+    assert note(hook, response(500, monday), now=monday).suspended_at is None
 
 
 def test_failing_for_a_day_suspends(hook: Hook, report_events: ReportEvents) -> None:
     """After 24 hours without a success the next failure suspends, and none before."""
     [delivery_id] = report_events()
     add_attempt(delivery_id, 1, NOW)
-    assert note(hook, answer(500)).failing_since == NOW
-    assert note(hook, answer(None, NOW + DAY / 2), now=NOW + DAY / 2).failing_since == NOW
+    assert note(hook, response(500)).failing_since == NOW
+    assert note(hook, response(None, NOW + DAY / 2), now=NOW + DAY / 2).failing_since == NOW
     almost = NOW + DAY - timedelta(milliseconds=1)
-    assert note(hook, answer(404, almost), now=almost).suspended_at is None
-    suspended = note(hook, answer(500, NOW + DAY), now=NOW + DAY)
+    assert note(hook, response(404, almost), now=almost).suspended_at is None
+    suspended = note(hook, response(500, NOW + DAY), now=NOW + DAY)
     assert (suspended.suspended_at, suspended.failing_since) == (NOW + DAY, NOW)
     assert suspended.suspended_reason == "All attempts have failed for 24 hours."
     assert suspended.active, "it is another thing than disabled"
 
 
-def test_one_success_begins_anew(hook: Hook) -> None:
-    """A success among the failures, before or in the same batch, forgets them."""
-    note(hook, answer(500))
-    assert note(hook, answer(200), now=NOW + DAY * 2).failing_since is None
+def test_one_success_resets_the_failures(hook: Hook) -> None:
+    """A success before or in the same batch resets the failures."""
+    note(hook, response(500))
+    assert note(hook, response(200), now=NOW + DAY * 2).failing_since is None
     later = NOW + DAY * 2
-    assert note(hook, answer(500, later), now=later).failing_since == later
-    many = [answer(500, later), answer(200, later), answer(500, later)]
+    assert note(hook, response(500, later), now=later).failing_since == later
+    many = [response(500, later), response(200, later), response(500, later)]
     assert note(hook, *many, now=later + DAY * 2).suspended_at is None
 
 
 def test_well_hooks_cost_nothing(hook: Hook) -> None:
-    """Successes of a hook that is well are no news, so nothing is written."""
+    """Successes of a healthy hook write nothing."""
     with db.engine.connect() as connection:
-        assert find_changed(connection, {hook.id: [answer(200), answer(500)]}) == {}
-        assert find_changed(connection, {hook.id + 1: [answer(500)]}) == {}
-        assert find_changed(connection, {hook.id: [answer(500)]}).keys() == {hook.id}
+        assert find_changed(connection, {hook.id: [response(200), response(500)]}) == {}
+        assert find_changed(connection, {hook.id + 1: [response(500)]}) == {}
+        assert find_changed(connection, {hook.id: [response(500)]}).keys() == {hook.id}
 
 
 def test_gone_suspends_at_once(
@@ -138,7 +138,7 @@ def test_gone_suspends_at_once(
     other = configure.hook("*", EventType.HANGUP, receiver.url)
     waiting = report_events(3)
     [others] = report_events(1, EventType.HANGUP)
-    suspended = note(hook, answer(200), answer(410))
+    suspended = note(hook, response(200), response(410))
     assert (suspended.suspended_at, suspended.suspended_reason) == (NOW, GONE)
     for delivery_id in waiting:
         delivery = get_delivery(delivery_id)
@@ -150,22 +150,22 @@ def test_gone_suspends_at_once(
 
 def test_suspended_stays_suspended(hook: Hook) -> None:
     """Attempts that end after the suspension change nothing; a person resumes it."""
-    note(hook, answer(410))
+    note(hook, response(410))
     later = NOW + DAY
-    suspended = note(hook, answer(200, later), answer(410, later), now=later)
+    suspended = note(hook, response(200, later), response(410, later), now=later)
     assert (suspended.suspended_at, suspended.failing_since) == (NOW, NOW)
 
 
 def test_hook_that_is_cleared_meanwhile(hook: Hook) -> None:
-    """The answer for a hook that is gone concerns nobody."""
+    """A response for a removed hook is ignored."""
     with write_transaction(db.engine) as connection:
-        note_health(connection, hook.id + 1, [answer(410)], NOW, SETTINGS)
+        note_health(connection, hook.id + 1, [response(410)], NOW, SETTINGS)
     assert get_hook(hook.id).suspended_at is None
 
 
 def test_events_that_come_meanwhile_are_kept(hook: Hook, report_events: ReportEvents) -> None:
-    """What comes for a suspended hook is stored as failed, with the reason, and is not sent."""
-    note(hook, answer(410))
+    """Events for a suspended hook are stored as failed deliveries with the reason."""
+    note(hook, response(410))
     ids = report_events(2)
     for delivery_id in ids:
         delivery = get_delivery(delivery_id)
@@ -186,7 +186,7 @@ def test_gone_ends_a_call_at_the_hook(
     report_call: ReportCall,
     make_engine: MakeEngine,
 ) -> None:
-    """A receiver's 410 reaches the hook by itself; other hooks' events of the call go on."""
+    """A receiver's 410 suspends the hook; other hooks' events of the call go on."""
     configure.hook("*", EventType.HANGUP, receiver.url + "/hangup")
     receiver.reply = lambda one: Reply(200 if one.path == "/hangup" else 410)
     [gone] = report_call("c1", 1)
@@ -195,10 +195,7 @@ def test_gone_ends_a_call_at_the_hook(
     wait_for_state(hangup, DELIVERED)
     delivery = get_delivery(gone)
     assert (delivery.state, delivery.attempts, delivery.status_code) == (FAILED, 1, 410)
-    assert delivery.error == (
-        "The receiver answered 410 Gone. "
-        "It wants no more of these requests, so this one is not tried again."
-    )
+    assert delivery.error == ("The receiver returned 410 Gone. This delivery is not retried.")
     hook_id = hook.id
     wait_until(lambda: get_hook(hook_id).suspended_at, "the suspension")
     [late] = report_call("c1", 3)
@@ -208,7 +205,7 @@ def test_gone_ends_a_call_at_the_hook(
 def test_failing_receiver_is_suspended(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """Failing long enough, a hook is suspended by the worker, and what waits is failed."""
+    """The worker suspends a hook that fails long enough, and fails its open deliveries."""
     receiver.reply = lambda _arrival: Reply(500)
     [delivery_id] = report_events()
     make_engine(poll_seconds=0.02, retry_schedule_seconds=(0.05,), suspend_after_seconds=0.5)
@@ -222,13 +219,13 @@ def test_failing_receiver_is_suspended(
 def test_suspended_between_claim_and_load(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """A hook that is suspended when its delivery is claimed already sends nothing any more."""
+    """A hook suspended after the claim sends nothing."""
     ids = report_events(2)
     engine, database = make_engine(), db.engine
 
     def suspend() -> None:
         with write_transaction(database) as connection:
-            # As when the event is accepted at the very moment of the suspension.
+            # As when the event is accepted at the moment of the suspension.
             connection.execute(update(Hook).values(suspended_at=utc_now()))
 
     with before_statement(database, "SELECT delivery.id AS delivery_id", suspend):

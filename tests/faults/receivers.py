@@ -106,7 +106,7 @@ def _redirect(connection: Connection) -> None:
 
 
 BAD = (
-    Bad("hanging", _hang, "No answer within"),
+    Bad("hanging", _hang, "No response within"),
     Bad("dripping", _drip, "took too long"),
     Bad("huge", _be_huge, delivers=True),
     Bad("promising more", _promise_more, "closed the connection"),

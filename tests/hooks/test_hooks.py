@@ -70,7 +70,7 @@ def test_event_ids_differ(configure: Configure) -> None:
 @pytest.mark.parametrize(
     ("url", "note", "errors"),
     [
-        ("", "", {"url": ["Enter the URL that the request goes to."]}),
+        ("", "", {"url": ["Enter the URL of the receiver."]}),
         (
             "ftp://x",
             "x" * 501,

@@ -214,7 +214,7 @@ def test_number_and_names_of_custom_headers() -> None:
     twice = (CustomHeader("X-A", "1"), CustomHeader("x-a", "2"))
     assert sentences(HookOptions(headers=twice)) == {"header 2": ["The header x-a is set twice."]}
     [sentence] = sentences(HookOptions(headers=(CustomHeader("X-A", "{Nobody}"),)))["header 1"]
-    assert sentence.startswith("In the header X-A: There is no placeholder {Nobody}. The place")
+    assert sentence.startswith("In the header X-A: Unknown placeholder {Nobody}. Avail")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Claiming without an engine, as one look of a dispatcher does it; for tests of one step each."""
+"""Claiming without an engine, like one round of the dispatcher."""
 
 import math
 from collections.abc import Mapping
@@ -8,16 +8,17 @@ from sqlalchemy import Connection
 
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.claim import Claim, Claimed, claim_due, load_claims
+from callevents.delivery.claim import Claim, ClaimResult, claim_due
 from callevents.delivery.fair_share import Share, find_ready
+from callevents.delivery.load_claims import load_claims
 from callevents.extensions import cipher, db
 
 LEASE = timedelta(seconds=30)
 MOMENT = timedelta(milliseconds=1)
 
 
-def look(connection: Connection, limit: int, now: datetime) -> Claimed:
-    """Claim up to so much of each kind that is ready, in the connection's transaction."""
+def look(connection: Connection, limit: int, now: datetime) -> ClaimResult:
+    """Claim up to `limit` deliveries of each ready origin, in the connection's transaction."""
     shares = [Share(ready, limit) for ready in find_ready(connection, now)]
     return claim_due(connection, shares, now, LEASE)
 
@@ -29,7 +30,7 @@ def claim(limit: int = 100, now: datetime | None = None) -> dict[str, int]:
 
 
 def load(claimed: Mapping[str, int]) -> list[Claim]:
-    """Load what was claimed."""
+    """Load the claimed deliveries."""
     with db.engine.connect() as connection:
         claims, unreadable = load_claims(connection, claimed, math.inf, cipher.bound)
     assert not unreadable
@@ -37,6 +38,6 @@ def load(claimed: Mapping[str, int]) -> list[Claim]:
 
 
 def is_due(now: datetime) -> bool:
-    """Return whether anything is due then."""
+    """Return True if anything is due then."""
     with db.engine.connect() as connection:
         return bool(find_ready(connection, now))

@@ -1,4 +1,4 @@
-"""A server that speaks whatever bytes a test wants, on a real socket."""
+"""A server that sends any bytes a test wants, on a real socket."""
 
 import contextlib
 import select
@@ -23,7 +23,7 @@ class Connection:
         self._buffer = b""
 
     def read_request(self) -> bytes:
-        """Return the next request, and note it; empty when the client has closed."""
+        """Return and record the next request; empty when the client has closed."""
         while b"\r\n\r\n" not in self._buffer:
             if not (data := self._sock.recv(65536)):
                 return b""
@@ -49,7 +49,7 @@ class Connection:
         select.select([self._sock], [], [], seconds)
 
     def wait_until_closed(self) -> None:
-        """Say nothing until the client closes the connection."""
+        """Send nothing until the client closes the connection."""
         while self._sock.recv(65536):
             pass
 
@@ -58,7 +58,7 @@ Talk = Callable[[Connection], None]
 
 
 def answers(data: bytes) -> Talk:
-    """Return what reads one request, sends these bytes and closes."""
+    """Return a function that reads one request, sends these bytes and closes."""
 
     def talk(connection: Connection) -> None:
         connection.read_request()
@@ -68,19 +68,19 @@ def answers(data: bytes) -> Talk:
 
 
 def keeps_alive(connection: Connection) -> None:
-    """Answer request after request."""
+    """Respond to request after request."""
     while connection.read_request():
         connection.send(OK)
 
 
 def hangs(connection: Connection) -> None:
-    """Read one request and never answer it."""
+    """Read one request and never respond."""
     connection.read_request()
     connection.wait_until_closed()
 
 
 class RawServer:
-    """Listens on a free port and has `talk` speak on every connection, until it is closed."""
+    """Listens on a free port and calls `talk` with every connection, until closed."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class RawServer:
         self._threads[0].start()
 
     def wait_for_requests(self, count: int) -> None:
-        """Wait until so many requests have come."""
+        """Wait until that number of requests has arrived."""
         wait_until(lambda: len(self.requests) >= count, f"{count} requests at the raw server")
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class RawServer:
 
     def _serve(self, sock: socket.socket) -> None:
         plain = sock
-        # A client that goes away is no error here.
+        # A client that disconnects is not an error here.
         with contextlib.suppress(OSError):
             if self._tls:
                 sock = self._tls.wrap_socket(sock, server_side=True)

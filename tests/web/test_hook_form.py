@@ -180,7 +180,7 @@ def test_what_was_typed_stays_beside_what_is_wrong(admin: Visitor, pbx: Pbx) -> 
     for problem in ("url", "headers-1-name", "username"):
         assert f'id="{problem}-problem"' in page
         assert f'aria-describedby="{problem}-problem"' in page
-    assert "There is no placeholder {Nobody}." in page
+    assert "Unknown placeholder {Nobody}." in page
     assert "The header Host cannot be set here: it is derived from the URL." in page
     assert 'id="headers-0-name-problem"' not in page
     assert only_count(pbx) == 0
@@ -271,7 +271,7 @@ def test_trial_sends_what_is_typed(admin: Visitor, pbx: Pbx, receiver: Receiver)
     assert len(arrival.parameters) == 11
     assert answer.status_code == 200
     assert "503" in answer.text
-    assert "The receiver answered 503 Service Unavailable." in answer.text
+    assert "The receiver returned 503 Service Unavailable." in answer.text
     assert "&lt;b&gt;busy&lt;/b&gt;" in answer.text
     assert 'value="k3y"' in answer.text
     assert db.session.query(Delivery).count() == 0

@@ -1,4 +1,4 @@
-"""The data model. Times are UTC with milliseconds; ids that leave the system are unguessable."""
+"""The data model. Times are UTC with milliseconds; ids in URLs and requests are unguessable."""
 
 from callevents.db.models.connector import (
     MAX_HOST_LENGTH,
@@ -20,7 +20,7 @@ from callevents.db.types import (
     MAX_NUMBER_LENGTH,
     MAX_URL_LENGTH,
     first_id,
-    made_at,
+    id_created_at,
     new_event_id,
     new_id,
     to_id,
@@ -60,8 +60,8 @@ __all__ = [
     "WorkerProcess",
     "find_ordering_key",
     "first_id",
+    "id_created_at",
     "in_state",
-    "made_at",
     "new_event_id",
     "new_id",
     "to_id",

@@ -1,4 +1,4 @@
-"""Connectors: how we reach PBXs' own streams of messages, and how that goes."""
+"""Connectors: access to the event streams of PBXs, and their status."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ MAX_PATTERN_LENGTH = 200
 
 
 class Connector(Model):
-    """Our client to a PBX's own event stream: what an admin has set, and what a listener says."""
+    """A client of a PBX's event stream: settings, and the status that its listener writes."""
 
     __tablename__ = "connector"
 
@@ -31,12 +31,12 @@ class Connector(Model):
     secret: Mapped[str] = mapped_column(Text)
     uses_tls: Mapped[bool] = mapped_column(default=False)
     enabled: Mapped[bool] = mapped_column(default=True)
-    #: What counts as an extension beside those of the PBX; empty: nothing.
+    #: Regular expression for extensions besides those added to the PBX; empty: none.
     extension_pattern: Mapped[str] = mapped_column(String(MAX_PATTERN_LENGTH), default="")
-    #: When an admin changed what is above.
+    #: When an admin last changed the settings above.
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
-    #: The listener that leads, and until when unless it says so again.
+    #: The listener that has the lease, and when the lease expires.
     leader_id: Mapped[str | None] = mapped_column(PublicId)
     leader_name: Mapped[str] = mapped_column(String(300), default="")
     leader_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -49,18 +49,18 @@ class Connector(Model):
     events: Mapped[int] = mapped_column(BigInteger, default=0)
     #: Messages and lines that could not be read, and events that could not be stored.
     skipped: Mapped[int] = mapped_column(BigInteger, default=0)
-    #: Legs that never ended, as far as was seen.
+    #: Legs whose end was never received.
     dropped_legs: Mapped[int] = mapped_column(BigInteger, default=0)
-    #: Events that are not stored yet.
+    #: Events not stored yet.
     waiting: Mapped[int] = mapped_column(Integer, default=0)
     last_error: Mapped[str] = mapped_column(Text, default="")
     last_error_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: When an admin last wanted the PBX to be asked for its extensions.
+    #: When an admin last requested the PBX's list of extensions.
     list_wanted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: When the PBX last answered that, and how many there were that look like extensions.
+    #: When the PBX last returned the list, and how many entries look like extensions.
     listed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     listed: Mapped[int] = mapped_column(Integer, default=0)
-    #: Why there are none, or not all, in a sentence.
+    #: Why the list is empty or incomplete, as a sentence.
     list_notice: Mapped[str] = mapped_column(Text, default="")
 
     pbx: Mapped[Pbx] = relationship()

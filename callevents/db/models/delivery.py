@@ -1,4 +1,4 @@
-"""Deliveries and their attempts: the outbox, and the log of what became of it."""
+"""Deliveries and their attempts: the outbox and the delivery log."""
 
 from datetime import datetime
 from hashlib import blake2b
@@ -39,8 +39,8 @@ from callevents.db.types import (
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import Model
 
-#: What the log says of deliveries that came while their request was suspended.
-SUSPENDED_ERROR = "The request was suspended when this call event came."
+#: Error of deliveries whose event arrived while their request was suspended.
+SUSPENDED_ERROR = "The request was suspended when this call event arrived."
 
 PENDING = DeliveryState.PENDING
 
@@ -55,20 +55,20 @@ def _index(name: str, *columns: str, state: DeliveryState) -> Index:
 
 
 class Delivery(Model):
-    """One call event on its way to one hook. Together the pending ones are the outbox.
+    """One call event on its way to one hook. The pending deliveries are the outbox.
 
-    `due_at` is when a worker may claim it. Claiming sets it to the end of the lease and adds one
-    to `fence`, so a killed worker's delivery becomes due again by itself, and what a worker says
-    late, after another has claimed the delivery, is told from what counts.
+    `due_at` is when a worker may claim it. Claiming sets it to the end of the lease and increments
+    `fence`. So a killed worker's delivery becomes due again automatically, and a worker's late
+    outcome is recognised after another worker has claimed the delivery.
 
     Deliveries of one ordering key are sent one after the other, in the order of `happened_at` and
-    `id`. A worker that claims one whose turn has not come defers it: it moves `due_at` later.
+    `id`. A worker defers a delivery that is not the first: it moves `due_at` later.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
-        # Where workers look: what is due of an origin, first attempts and retries each on their
-        # own, so that neither a large backlog of one origin nor retries hide what else is due.
+        # For claims: due deliveries of an origin, first attempts and retries separately, so that
+        # neither a large backlog of one origin nor retries hide other due deliveries.
         _index("ix_delivery_due", "is_retry", "origin_id", "due_at", "id", state=PENDING),
         _index("ix_delivery_ordering_key", "ordering_key", "happened_at", "id", state=PENDING),
         _index("ix_delivery_expires", "expires_at", state=PENDING),
@@ -89,19 +89,19 @@ class Delivery(Model):
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
     call_event_id: Mapped[str] = mapped_column(ForeignKey(CallEvent.id, ondelete="CASCADE"))
-    #: The event's, kept here too so that the log is filtered by one table's indexes.
+    #: Copied from the event, so that the log can be filtered with this table's indexes.
     event_type: Mapped[EventType] = mapped_column(IntEnumColumn)
     extension: Mapped[str] = mapped_column(String(MAX_NUMBER_LENGTH))
     call_id: Mapped[str] = mapped_column(String(255))
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    #: No foreign key: removing a hook must not touch all that it ever delivered. Ids of hooks are
-    #: never given again. What the hook was stays in the next columns.
+    #: No foreign key: removing a hook must not touch all its deliveries. Ids of hooks are never
+    #: reused. The next columns keep the hook's data.
     hook_id: Mapped[int] = mapped_column(Integer)
     hook_event_id: Mapped[str] = mapped_column(String(EVENT_ID_LENGTH))
     method: Mapped[Method] = mapped_column(text_enum(Method, 8))
     url: Mapped[str] = mapped_column(String(MAX_URL_LENGTH))
     origin_id: Mapped[int] = mapped_column(Integer)
-    #: A number for call and origin; None where nothing has to wait. See find_ordering_key().
+    #: A number for call and origin; None without an order. See find_ordering_key().
     ordering_key: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[DeliveryState] = mapped_column(
         text_enum(DeliveryState, 16), default=DeliveryState.PENDING
@@ -110,18 +110,18 @@ class Delivery(Model):
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: No attempt starts later.
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    #: Whether an attempt has been made since it was created or sent again.
+    #: True if an attempt has been made since it was created or sent again.
     is_retry: Mapped[bool] = mapped_column(Boolean, default=False)
-    #: Whether it is put off only because an earlier one of its ordering key is open.
+    #: True if it only waits for an earlier open delivery of its ordering key.
     deferred: Mapped[bool] = mapped_column(Boolean, default=False)
-    #: When the present lease began; None while no worker has it.
+    #: When the current lease began; None without one.
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     fence: Mapped[int] = mapped_column(Integer, default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    #: When somebody last sent it again.
+    #: When a user last sent it again.
     resent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Attempts that take no step of the retry schedule: those before it was sent again, and those
-    #: that a worker interrupted because it stopped.
+    #: that a stopping worker interrupted.
     attempts_before: Mapped[int] = mapped_column(Integer, default=0)
     #: Of the last attempt.
     attempted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -141,9 +141,9 @@ class Delivery(Model):
 
 
 def find_ordering_key(pbx_id: int, call_id: str, origin_id: int, *, in_order: bool) -> int | None:
-    """Return the ordering key of a call's deliveries to an origin; None where nothing has to wait.
+    """Return the ordering key of a call's deliveries to an origin; None without an order.
 
-    64 bits of a digest: should two calls ever share one, they wait for each other, and no more.
+    64 bits of a digest: if two calls collide, their deliveries only wait for each other.
     """
     if not in_order or not call_id:
         return None
@@ -154,8 +154,8 @@ def find_ordering_key(pbx_id: int, call_id: str, origin_id: int, *, in_order: bo
 def in_state(state: DeliveryState, entity: Any = Delivery) -> ColumnElement[bool]:
     """Return the condition that a delivery (or an alias of the class) is in that state.
 
-    The state is written into the statement as it is and not as a parameter: databases use their
-    partial indexes only for statements that fit them whatever the parameters are.
+    The state is a literal and not a parameter: databases use a partial index only if the statement
+    matches it for all parameters.
     """
     condition: ColumnElement[bool] = entity.state == literal_column(f"'{state.value}'")
     return condition

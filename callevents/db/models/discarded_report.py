@@ -1,4 +1,4 @@
-"""Reports of which nothing came."""
+"""Reports that were rejected or ignored."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from callevents.extensions import Model
 
 
 class DiscardedReport(Model):
-    """A report that was refused or passed over, kept for an hour so that people see why."""
+    """A report that was rejected or ignored, kept for an hour to show why."""
 
     __tablename__ = "discarded_report"
     __table_args__ = (Index("ix_discarded_report_pbx_id_id", "pbx_id", "id"),)
@@ -19,8 +19,8 @@ class DiscardedReport(Model):
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
     received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    #: The HTTP status with which it was answered.
+    #: The HTTP status that was returned.
     status: Mapped[int] = mapped_column(SmallInteger)
     reason: Mapped[str] = mapped_column(Text)
-    #: The request's beginning, secrets masked.
+    #: The beginning of the request, secrets masked.
     sent: Mapped[str] = mapped_column(Text)

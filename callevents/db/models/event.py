@@ -18,7 +18,7 @@ from callevents.db.types import (
 from callevents.enums import CallFlow, CallStatus, EventType
 from callevents.extensions import Model
 
-#: What a report and an event have in common.
+#: The fields that a report and an event share.
 REPORTED = (
     "event_type",
     "extension",
@@ -50,7 +50,7 @@ class CallEvent(Model):
 
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
-    #: What makes a repeated report the same event; see ingest/dedup_key.py.
+    #: Identifies duplicate reports of the event; see ingest/dedup_key.py.
     key: Mapped[str] = mapped_column(String(255))
     event_type: Mapped[EventType] = mapped_column(IntEnumColumn)
     extension: Mapped[str] = mapped_column(String(MAX_NUMBER_LENGTH))

@@ -1,4 +1,4 @@
-"""Hooks, the configured requests, and the origins that their requests go to."""
+"""Hooks (configured requests) and the origins of their URLs."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from callevents.db.types import (
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
 from callevents.extensions import Model
 
-#: Extensions named by this stand for all of their PBX.
+#: Stands for all extensions of a PBX.
 ALL_EXTENSIONS = "*"
 
 MAX_ORIGIN_LENGTH = 300
@@ -29,29 +29,29 @@ _SUSPENDED = text("suspended_at IS NOT NULL")
 
 
 class Origin(Model):
-    """Scheme, host and port of receivers, and how connecting to them has gone lately.
+    """Scheme, host and port of receivers, and the state of their circuit breaker.
 
-    The circuit breaker's state, which all workers share. Closed: `probe_at` is None. Open: nothing
-    is sent until `probe_at`, and then one delivery only, as a probe.
+    All workers share the breaker. Closed: `probe_at` is None. Open: nothing is sent until
+    `probe_at`, and then only one delivery, as a probe.
     """
 
     __tablename__ = "origin"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    #: For example https://crm.example.com:443, always with its port.
+    #: For example https://crm.example.com:443, always with the port.
     name: Mapped[str] = mapped_column(String(MAX_ORIGIN_LENGTH), unique=True)
-    #: Attempts since the last answer that found no connection, or no answer in time.
+    #: Attempts since the last response that found no connection, or timed out.
     failures: Mapped[int] = mapped_column(Integer, default=0)
     opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     probe_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: How many pauses there have been since it was opened; each is longer than the one before.
+    #: How often the breaker has opened, or stayed open after a probe, since the last response.
     times_opened: Mapped[int] = mapped_column(Integer, default=0)
-    #: Why it was opened, as the last attempt's sentence.
+    #: Why it is open: the error of the last attempt.
     error: Mapped[str] = mapped_column(Text, default="")
 
     @property
     def is_open(self) -> bool:
-        """Whether the circuit breaker holds deliveries back."""
+        """True if the circuit breaker is open."""
         return self.probe_at is not None
 
 
@@ -86,12 +86,12 @@ class Hook(Model):
     url: Mapped[str] = mapped_column(String(MAX_URL_LENGTH))
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     note: Mapped[str] = mapped_column(String(MAX_NOTE_LENGTH), default="")
-    #: Of the URL. Origins are never removed, so a foreign key would guard nothing.
+    #: Of the URL. Origins are never removed, so a foreign key is not needed.
     origin_id: Mapped[int] = mapped_column(Integer)
 
     #: No attempt starts when a delivery is older than this.
     give_up_seconds: Mapped[int] = mapped_column(Integer, default=GIVE_UP_SECONDS)
-    #: Whether deliveries of one call wait for the one before.
+    #: True if deliveries of the same call are sent in order.
     in_order: Mapped[bool] = mapped_column(Boolean, default=True)
     body_format: Mapped[BodyFormat] = mapped_column(
         text_enum(BodyFormat, 8), default=BodyFormat.FORM
@@ -100,16 +100,16 @@ class Hook(Model):
         text_enum(ParameterSet, 8), default=ParameterSet.ALL
     )
     auth: Mapped[AuthKind] = mapped_column(text_enum(AuthKind, 8), default=AuthKind.NONE)
-    #: The secrets are encrypted; empty means none. This one is a JSON list of user and secret.
+    #: Secrets are encrypted; empty means none. This one is a JSON list of user name and secret.
     auth_secret: Mapped[str] = mapped_column(Text, default="")
-    #: A JSON list of names and values; of these only the values are encrypted.
+    #: A JSON list of names and values; only the values are encrypted.
     custom_headers: Mapped[str] = mapped_column(Text, default="")
     signing_secret: Mapped[str] = mapped_column(Text, default="")
     previous_signing_secret: Mapped[str] = mapped_column(Text, default="")
-    #: Until then the previous signing secret signs too.
+    #: Until then requests are signed with the previous secret too.
     previous_secret_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    #: When the first of the failures was that no success has followed.
+    #: When the first failure since the last success was; None if the last attempt succeeded.
     failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     suspended_reason: Mapped[str] = mapped_column(Text, default="")

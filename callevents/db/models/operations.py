@@ -14,7 +14,7 @@ _UNSENT = text("sent_at IS NULL")
 
 
 class WorkerProcess(Model):
-    """A worker, as it says itself every few seconds. What has gone silent has ended."""
+    """A worker process and its last heartbeat."""
 
     __tablename__ = "worker_process"
 
@@ -27,14 +27,14 @@ class WorkerProcess(Model):
 
 
 class MinuteStatistics(Model):
-    """What was accepted in one minute, and what has become of it.
+    """The number of events accepted in one minute, and of their deliveries by state.
 
-    Written anew while it changes; no row where nothing was accepted.
+    Updated while the deliveries change. A minute without events has no row.
     """
 
     __tablename__ = "minute_statistics"
 
-    #: Zero: of all PBXs together. No foreign key: rows go by themselves after two days.
+    #: Zero: all PBXs together. No foreign key: rows are removed after two days.
     pbx_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     minute: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     events: Mapped[int] = mapped_column(Integer)
@@ -42,12 +42,12 @@ class MinuteStatistics(Model):
     delivered: Mapped[int] = mapped_column(Integer)
     failed: Mapped[int] = mapped_column(Integer)
     cancelled: Mapped[int] = mapped_column(Integer)
-    #: How many were delivered within each of the times of LATENCY_LIMITS_MS and not sooner.
+    #: Histogram: deliveries delivered within each of LATENCY_LIMITS_MS, and not within a lower one.
     latencies: Mapped[list[int]] = mapped_column(JSON)
 
 
 class Notification(Model):
-    """Something that people are to be told on one channel: the outbox of notifications."""
+    """A notification to users on one channel; the unsent ones are the notification outbox."""
 
     __tablename__ = "notification"
     __table_args__ = (
@@ -57,10 +57,10 @@ class Notification(Model):
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     channel: Mapped[Channel] = mapped_column(text_enum(Channel, 8))
     kind: Mapped[str] = mapped_column(String(32))
-    #: What it is about, as it was then.
+    #: The data to show, as of the time it was created.
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    #: When it may be sent; who sends it puts this off for as long as that may take.
+    #: When it may be sent; a sender moves this later for the time that sending may take.
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
     error: Mapped[str] = mapped_column(Text, default="")

@@ -1,4 +1,4 @@
-"""PBXs, the tokens with which they report, and their extensions."""
+"""PBXs, their ingest tokens and their extensions."""
 
 from datetime import datetime
 
@@ -12,29 +12,29 @@ from callevents.validation import MAX_NAME_LENGTH
 
 
 class Pbx(Model):
-    """One phone system that reports to us."""
+    """One phone system that sends reports."""
 
     __tablename__ = "pbx"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(64), unique=True)
     name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
-    #: How its reports are written.
+    #: The format of its reports.
     format: Mapped[Format] = mapped_column(text_enum(Format, 16), default=Format.GENERIC)
-    #: What its maker signs reports with, encrypted; empty where nothing is checked.
+    #: The secret with which the vendor signs reports, encrypted; empty: signatures are not checked.
     format_secret: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 
 class IngestToken(Model):
-    """A secret with which a PBX reports. Only its SHA-256 is kept: it is random and long."""
+    """A secret that authenticates a PBX's reports. Stored as SHA-256: it is random and long."""
 
     __tablename__ = "ingest_token"
 
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"), index=True)
     digest: Mapped[str] = mapped_column(String(64))
-    #: The token's first characters, by which people tell two apart.
+    #: The token's first characters, to distinguish it from others.
     hint: Mapped[str] = mapped_column(String(12))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
@@ -55,17 +55,17 @@ class Extension(Model):
 
 
 class SeenExtension(Model):
-    """A number that a PBX has reported, or lists, and that nobody has added yet."""
+    """A number that a PBX has reported or lists, and that is not an extension yet."""
 
     __tablename__ = "seen_extension"
 
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"), primary_key=True)
     number: Mapped[str] = mapped_column(String(MAX_NUMBER_LENGTH), primary_key=True)
-    #: When it last had a call; None: the PBX knows it, and no more.
+    #: When it last had a call; None: the PBX only lists it.
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When the PBX last listed it; None: it does not.
     listed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: What the PBX calls it, if it says so.
+    #: Its name according to the PBX, if any.
     name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH), default="")
-    #: Not to be proposed until it has a call.
+    #: Not suggested again until it has a call.
     dismissed: Mapped[bool] = mapped_column(default=False)

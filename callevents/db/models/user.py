@@ -1,4 +1,4 @@
-"""People who may sign in, and how often that has failed."""
+"""User accounts and failed sign-ins."""
 
 from datetime import datetime
 
@@ -12,35 +12,35 @@ from callevents.extensions import Model
 
 
 class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
-    """Somebody who may sign in."""
+    """A user account."""
 
     __tablename__ = "user_account"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    #: Kept in lower case, so that two spellings are one user.
+    #: Stored in lower case, so that two spellings are one user.
     username: Mapped[str] = mapped_column(String(64), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[Role] = mapped_column(text_enum(Role, 16), default=Role.VIEWER)
-    #: Goes up when the password changes, which ends all other sessions.
+    #: Incremented when the password changes, which ends all other sessions.
     session_version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     @property
     def is_admin(self) -> bool:
-        """Whether the user may change things."""
+        """True if the user may change settings and data."""
         return self.role is Role.ADMIN
 
     def get_id(self) -> str:
-        """Return what the session keeps of the user."""
+        """Return the user's id in the session."""
         return f"{self.id}.{self.session_version}"
 
 
 class SignInFailure(Model):
-    """How often sign-in has failed lately for one account or one address."""
+    """The number of recent failed sign-ins for one account or one address."""
 
     __tablename__ = "sign_in_failure"
 
-    #: A digest of 'account:NAME' or 'address:ADDRESS'.
+    #: Digest of 'account:NAME' or 'address:ADDRESS'.
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     count: Mapped[int] = mapped_column(Integer)
     failed_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,8 +1,8 @@
-"""Which addresses a request may go to. Asked when the socket opens, so no name can change its mind.
+"""Checks the addresses that requests go to (SSRF protection).
 
-The rule: only globally reachable unicast addresses (IANA's special-purpose registries, as Python's
-ipaddress knows them), and the networks that the setting allows. An IPv6 address that carries an
-IPv4 address is judged by both.
+Called when the socket opens, so DNS rebinding cannot bypass it. Allowed are globally reachable
+unicast addresses (IANA's special-purpose registries, as Python's ipaddress has them) and the
+networks of the setting. An IPv6 address that embeds an IPv4 address must pass as both.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from callevents.config import Network
 
 Address = IPv4Address | IPv6Address
 
-#: Not reachable from everywhere, though older Pythons think so, or a way into IPv4.
+#: Not globally reachable although ipaddress of some Python versions says so, or leading to IPv4.
 EXTRA_REFUSED = tuple(
     map(
         ip_network,
@@ -28,26 +28,26 @@ EXTRA_REFUSED = tuple(
         ),
     )
 )
-#: How an IPv6-only network reaches the whole of IPv4, RFC 6052; and its local cousin, RFC 8215.
+#: Prefixes that translate to IPv4: RFC 6052, and for local use RFC 8215.
 NAT64 = ip_network("64:ff9b::/96")
 LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
 
 
 class AddressRefusedError(Exception):
-    """A request may not go to that address; the text says why and what to do."""
+    """Requests to that address are blocked; the text says why and how to allow it."""
 
 
 def check_address(text: str, allowed: Iterable[Network]) -> None:
-    """Raise AddressRefusedError unless a request may go to the address."""
+    """Raise AddressRefusedError unless requests to the address are allowed."""
     address = ip_address(text.partition("%")[0])
-    carried = list(_carried(address))
-    if _is_allowed([address, *carried], allowed):
+    embedded = list(_embedded(address))
+    if _is_allowed([address, *embedded], allowed):
         return
-    for candidate in (address, *carried):
+    for candidate in (address, *embedded):
         if kind := _refused_kind(candidate):
             raise AddressRefusedError(
-                f"The address {text} is {kind}, and requests may not go there. If they should, "
-                f"add its network to the setting CALLEVENTS_ALLOWED_NETWORKS."
+                f"The address {text} is {kind}; requests to it are blocked. To allow it, add its "
+                "network to CALLEVENTS_ALLOWED_NETWORKS."
             )
 
 
@@ -59,8 +59,8 @@ def _is_allowed(addresses: list[Address], allowed: Iterable[Network]) -> bool:
     )
 
 
-def _carried(address: Address) -> Iterator[IPv4Address]:
-    """Yield the IPv4 addresses within an IPv6 address."""
+def _embedded(address: Address) -> Iterator[IPv4Address]:
+    """Yield the IPv4 addresses that an IPv6 address embeds."""
     if isinstance(address, IPv4Address):
         return
     if address.ipv4_mapped:
@@ -74,7 +74,7 @@ def _carried(address: Address) -> Iterator[IPv4Address]:
 
 
 def _refused_kind(address: Address) -> str:
-    """Return what makes the address unfit, empty if nothing does."""
+    """Return the kind of address for which requests are blocked, empty if they are not."""
     if address.is_unspecified:
         return "unspecified"
     if address.is_loopback:
@@ -84,7 +84,7 @@ def _refused_kind(address: Address) -> str:
     if address.is_multicast:
         return "multicast"
     if isinstance(address, IPv6Address) and (address.ipv4_mapped or address in NAT64):
-        return ""  # The IPv4 address within decides.
+        return ""  # The embedded IPv4 address decides.
     if address.is_private:
         return "private"
     extra = any(address.version == net.version and address in net for net in EXTRA_REFUSED)

@@ -1,7 +1,7 @@
-"""Makes one attempt: sends a request to an untrusted receiver and says what came of it.
+"""HTTP client for untrusted receivers: sends a request, returns the response or an error.
 
-The address is checked when the socket opens; redirects are not followed; connecting, silence and
-the whole are limited in time, the answer in size; TLS certificates are verified.
+The address is checked when the socket opens. Redirects are not followed. Connecting, reading and
+the whole attempt have timeouts; the response is limited in size. TLS certificates are verified.
 """
 
 import time
@@ -13,8 +13,12 @@ from urllib.parse import urlsplit
 
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
-from callevents.delivery.http.deadline import INTERRUPTED, Watch, Watched
-from callevents.delivery.http.error_messages import describe_error, describe_status, is_refusal
+from callevents.delivery.http.deadline import INTERRUPTED, DeadlineMonitor, RunningAttempt
+from callevents.delivery.http.error_messages import (
+    describe_error,
+    describe_status,
+    is_address_refused,
+)
 from callevents.delivery.http.pool import Pools
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.masking import find_secrets, is_location, mask_address
@@ -25,7 +29,7 @@ Headers = list[list[str]]
 
 @dataclass(frozen=True)
 class Response:
-    """What came of one attempt. `error` is empty on success, else a sentence."""
+    """The result of one attempt. `error` is empty on success, else a sentence."""
 
     started_at: datetime
     duration_ms: int
@@ -34,67 +38,67 @@ class Response:
     headers: Headers = field(default_factory=list)
     body: str = ""
     truncated: bool = False
-    #: There was no connection, or no whole answer in time; not for addresses that are refused.
-    is_silent: bool = False
+    #: No connection, or no complete response in time; False for addresses that we refuse.
+    is_unreachable: bool = False
 
     @property
     def is_success(self) -> bool:
-        """Whether the receiver took the delivery: any 2xx."""
+        """True if the receiver returned 2xx."""
         return not self.error
 
     @property
-    def is_answered(self) -> bool:
-        """Whether the receiver has answered, whatever it said."""
+    def has_response(self) -> bool:
+        """True if the receiver returned an HTTP response, with any status."""
         return self.status_code is not None
 
 
 class HttpClient:
-    """Sends requests and keeps connections alive. Safe to use from many threads."""
+    """Sends requests and keeps connections alive. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._timeouts = (settings.connect_timeout_seconds, settings.read_timeout_seconds)
         self._total_seconds = settings.total_timeout_seconds
         self._pools = Pools(settings)
-        self._watch = Watch()
+        self._deadlines = DeadlineMonitor()
 
     def send(self, request: Request, now: datetime | None = None) -> Response:
-        """Make the request, which starts `now`, and return what came of it; raises nothing."""
+        """Send the request, started `now`, and return the result; raises nothing."""
         started_at, began = now or utc_now(), time.perf_counter()
         if request.problem:
             return Response(started_at, 0, request.problem)
         deadline = time.monotonic() + self._total_seconds
-        watched = self._watch.add(Watched(deadline, self._target(request.url)))
+        attempt = self._deadlines.add(RunningAttempt(deadline, self._target(request.url)))
         try:
-            found = self._send(request, request.headers_at(started_at), watched)
-        except Exception as error:  # noqa: BLE001  # whatever a receiver causes becomes a sentence
+            found = self._send(request, request.headers_at(started_at), attempt)
+        except Exception as error:  # noqa: BLE001  # any error that a receiver causes is a result
             found = {
-                "error": self._describe(error, watched),
-                "is_silent": watched.reason != INTERRUPTED and not is_refusal(error),
+                "error": self._describe(error, attempt),
+                "is_unreachable": attempt.reason != INTERRUPTED and not is_address_refused(error),
             }
         finally:
-            self._watch.remove(watched)
+            self._deadlines.remove(attempt)
         return Response(started_at, round((time.perf_counter() - began) * 1000), **found)
 
     def interrupt(self) -> None:
-        """End all running attempts at once; they fail with a sentence."""
-        self._watch.interrupt()
+        """Abort all running attempts; they fail with the error INTERRUPTED."""
+        self._deadlines.interrupt()
 
     def close(self) -> None:
-        """Close all connections and stop watching."""
+        """Close all connections and stop the deadline monitor."""
         self._pools.close()
-        self._watch.close()
+        self._deadlines.close()
 
     def _send(
-        self, request: Request, headers: Mapping[str, str], watched: Watched
+        self, request: Request, headers: Mapping[str, str], attempt: RunningAttempt
     ) -> dict[str, Any]:
-        # What requests and urllib3 add here (parsing the URL again, cookies, queues, guesses about
-        # the text) is not wanted, and took more time than all the rest.
+        # Not with requests and urllib3: they parse the URL again, handle cookies and guess the
+        # encoding, none of which is needed, and took more time than everything else.
         received = self._pools.exchange(
-            request.method, request.url, headers, request.body.encode(), watched
+            request.method, request.url, headers, request.body.encode(), attempt
         )
-        if watched.reason:
-            # An answer without a length ends like that too, when it is cut.
-            raise ConnectionAbortedError(watched.reason)
+        if attempt.reason:
+            # An aborted response without a length looks complete.
+            raise ConnectionAbortedError(attempt.reason)
         location = received.location
         hidden = find_secrets(location) if location else ()
 
@@ -111,28 +115,25 @@ class HttpClient:
         }
 
     def _target(self, url: str) -> str:
-        """Return what stands in the request's first line: the path and the query.
-
-        To a proxy that makes the request itself, it is the whole URL.
-        """
+        """Return the request target: path and query, or the whole URL for a forwarding proxy."""
         if self._pools.is_forwarded(url):
             return url
         address, _, query = url.partition("#")[0].partition("?")
         return (urlsplit(address).path or "/") + (f"?{query}" if query else "")
 
-    def _describe(self, error: Exception, watched: Watched) -> str:
-        if watched.reason:
-            return watched.reason
+    def _describe(self, error: Exception, attempt: RunningAttempt) -> str:
+        if attempt.reason:
+            return attempt.reason
         return describe_error(error, *self._timeouts)
 
 
 def _safe_headers(headers: Iterable[tuple[str, str]]) -> Headers:
-    safe = [[_printable(name), _printable(value)] for name, value in headers]
+    safe = [[_sanitize_header(name), _sanitize_header(value)] for name, value in headers]
     return [[name, mask_address(value) if is_location(name) else value] for name, value in safe]
 
 
-def _printable(text: str) -> str:
-    """Return a header's text without what a database or a page could not take."""
+def _sanitize_header(text: str) -> str:
+    """Return a header's name or value with unprintable characters replaced, and shortened."""
     if text.isascii() and text.isprintable():
         return text[:2000]
     text = text.encode("latin-1", "replace").decode("utf-8", "replace")

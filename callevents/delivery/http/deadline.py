@@ -1,4 +1,4 @@
-"""Watches over whole attempts, and cuts those that take too long however they manage to."""
+"""Deadlines for whole attempts, and the interruption of all attempts when a worker stops."""
 
 import contextlib
 import socket
@@ -6,52 +6,52 @@ import threading
 import time
 from dataclasses import dataclass
 
-WATCH_SECONDS = 0.1
-TOO_LONG = "The attempt as a whole took too long and was ended."
+CHECK_SECONDS = 0.1
+TOO_LONG = "The attempt took too long in total and was aborted."
 INTERRUPTED = "The worker stopped during this attempt."
 
 
 @dataclass(eq=False)
-class Watched:
-    """A running attempt. `reason` says why it was cut, if it was."""
+class RunningAttempt:
+    """An attempt that is being made. `reason` says why it was aborted, empty if it was not."""
 
     deadline: float
     target: str
-    #: The connection forgets its socket when an answer is to end with it, so it is kept here.
+    #: The connection forgets its socket if the response ends with the connection, so keep it here.
     sock: socket.socket | None = None
     reason: str = ""
 
 
-class Watch:
-    """Cuts attempts that take too long as a whole, however they manage to.
+class DeadlineMonitor:
+    """Aborts attempts that take too long in total.
 
-    Socket time-outs limit each silence only: a receiver that sends a byte now and then never
-    runs into them.
+    Socket timeouts limit the time without data only: a receiver that sends a byte now and then
+    never exceeds them.
     """
 
     def __init__(self) -> None:
-        self._running: set[Watched] = set()
+        self._running: set[RunningAttempt] = set()
         self._lock = threading.Lock()
         self._interrupted = False
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
         self._thread.start()
 
-    def add(self, watched: Watched) -> Watched:
-        """Begin to watch the calling thread's attempt."""
-        _current.watched = watched
+    def add(self, attempt: RunningAttempt) -> RunningAttempt:
+        """Start to monitor the calling thread's attempt."""
+        _current.attempt = attempt
         with self._lock:
-            self._running.add(watched)
-        return watched
+            self._running.add(attempt)
+        return attempt
 
-    def remove(self, watched: Watched) -> None:
-        """Stop watching the attempt."""
-        _current.watched = None
+    def remove(self, attempt: RunningAttempt) -> None:
+        """Stop monitoring the attempt."""
+        _current.attempt = None
         with self._lock:
-            self._running.discard(watched)
+            self._running.discard(attempt)
 
     def interrupt(self) -> None:
-        """Cut all running attempts, and those that begin later."""
+        """Abort all running attempts, and those that begin later."""
         self._interrupted = True
 
     def close(self) -> None:
@@ -60,36 +60,36 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed.wait(WATCH_SECONDS):
+        while not self._closed.wait(CHECK_SECONDS):
             now = time.monotonic()
             with self._lock:
-                for watched in self._running:
+                for attempt in self._running:
                     if self._interrupted:
-                        _cut(watched, INTERRUPTED)
-                    elif watched.deadline <= now:
-                        _cut(watched, TOO_LONG)
+                        _abort(attempt, INTERRUPTED)
+                    elif attempt.deadline <= now:
+                        _abort(attempt, TOO_LONG)
 
 
 _current = threading.local()
 
 
-def _cut(watched: Watched, reason: str) -> None:
-    watched.reason = watched.reason or reason
-    if watched.sock is not None:
-        # The plain socket's method: TLS's own would change what the reading thread uses. It
-        # fails if the socket was closed already.
+def _abort(attempt: RunningAttempt, reason: str) -> None:
+    attempt.reason = attempt.reason or reason
+    if attempt.sock is not None:
+        # The plain socket's method: that of a TLS socket would change state that the reading thread
+        # uses. It fails if the socket is closed already.
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(watched.sock, socket.SHUT_RDWR)
+            socket.socket.shutdown(attempt.sock, socket.SHUT_RDWR)
 
 
-def find_watched() -> Watched | None:
+def current_attempt() -> RunningAttempt | None:
     """Return the calling thread's attempt."""
-    return getattr(_current, "watched", None)
+    return getattr(_current, "attempt", None)
 
 
-def refuse_late(watched: Watched) -> None:
-    """Raise if the attempt's time was up before there was a socket to cut."""
-    if time.monotonic() >= watched.deadline:
-        watched.reason = watched.reason or TOO_LONG
-    if watched.reason:
-        raise ConnectionAbortedError(watched.reason)
+def check_deadline(attempt: RunningAttempt) -> None:
+    """Raise ConnectionAbortedError if the attempt was aborted before it had a socket."""
+    if time.monotonic() >= attempt.deadline:
+        attempt.reason = attempt.reason or TOO_LONG
+    if attempt.reason:
+        raise ConnectionAbortedError(attempt.reason)

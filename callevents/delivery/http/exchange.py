@@ -1,8 +1,7 @@
-"""One HTTP/1.1 exchange over a connected socket: a request is written, an answer is read.
+"""One HTTP/1.1 exchange over a connected socket: writes a request, reads a response.
 
-The request goes out in one piece, and an answer that comes in one piece is read without more ado.
-That is what nearly all are, and it takes a fifth of the time that http.client takes, which reads
-all others.
+The request is sent in one piece. A simple response that arrives in one piece, as nearly all do, is
+parsed here in a fifth of the time that http.client takes. http.client reads all others.
 """
 
 import contextlib
@@ -16,35 +15,35 @@ from typing import Any
 from urllib.parse import SplitResult
 
 
-class WholeHeadResponse(HTTPResponse):
-    """An answer whose head has to end with its empty line."""
+class CompleteHeadResponse(HTTPResponse):
+    """A response whose head must end with the empty line."""
 
     fp: Any
 
     def begin(self) -> None:
         """Read the head; raises RemoteDisconnected if the connection ends within it."""
-        reader = _Lines(self.fp)
+        reader = _LineReader(self.fp)
         self.fp = reader
         try:
             super().begin()
         finally:
             if self.fp is reader:
                 self.fp = reader.file
-        # What is no HTTP at all has been refused as that by now.
-        if not reader.is_whole:
-            raise RemoteDisconnected("the connection was closed within the answer's head")
+        # Responses that are not HTTP have been rejected above.
+        if not reader.is_complete:
+            raise RemoteDisconnected("the connection was closed within the response's head")
 
 
-class _Lines:
-    """Reads lines, and notes whether the last one had an end."""
+class _LineReader:
+    """Reads lines, and keeps whether the last one was complete."""
 
     def __init__(self, file: Any) -> None:
         self.file = file
-        self.is_whole = True
+        self.is_complete = True
 
     def readline(self, limit: int) -> bytes:
         line: bytes = self.file.readline(limit)
-        self.is_whole = line.endswith(b"\n")
+        self.is_complete = line.endswith(b"\n")
         return line
 
     def __getattr__(self, name: str) -> Any:
@@ -53,12 +52,12 @@ class _Lines:
 
 MAX_RESPONSE_BYTES = 64 * 1024
 CHUNK_BYTES = 16 * 1024
-#: A first answer of up to so many bytes may be a plain one.
-FIRST_BYTES = 64 * 1024
+#: Size of the first read; a longer response is not parsed as a simple one.
+FIRST_READ_BYTES = 64 * 1024
 MAX_RESPONSE_HEADERS = 100
 
-#: An answer that says how long it is and no more than that about its body; RFC 9112.
-_PLAIN = re.compile(
+#: The head of a response whose body can have a Content-Length only; RFC 9112.
+_SIMPLE_HEAD = re.compile(
     rb"HTTP/1\.1 ([2-5][0-9]{2})(?: [^\r\n]*)?\r\n"
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*\r\n)+)\r\n"
 )
@@ -68,29 +67,29 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Received:
-    """An answer. `can_go_on`: the connection may be used for another request."""
+    """A response as read. `keep_alive`: the connection may be used for another request."""
 
     status_code: int
     headers: list[tuple[str, str]]
     body: bytes
     truncated: bool
-    can_go_on: bool
+    keep_alive: bool
 
     @property
     def location(self) -> str:
-        """Where it redirects to, empty if it does not."""
+        """The Location header, empty without one."""
         return next((value for name, value in self.headers if name.lower() == "location"), "")
 
     @property
     def text(self) -> str:
-        """The body as text that a database can store."""
+        """The body as text that the database can store."""
         return self.body.decode("utf-8", "replace").replace("\x00", "�")
 
 
 def write_head(method: str, target: str, url: SplitResult, headers: Mapping[str, str]) -> bytes:
-    """Return a request's head; raises ValueError if a header has a line end.
+    """Return a request's head; raises ValueError if a header contains a line break.
 
-    `target` stands in the first line, `url` is where the request goes in the end.
+    `target`: the request target of the first line; `url`: the receiver's URL, for the Host header.
     """
     host = url.hostname or ""
     name = f"[{host}]" if ":" in host else host
@@ -104,22 +103,22 @@ def write_head(method: str, target: str, url: SplitResult, headers: Mapping[str,
     lines += [f"{header}: {value}" for header, value in headers.items()]
     head = "\r\n".join([*lines, "", ""])
     if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
-        raise ValueError("a header has a line end")
+        raise ValueError("a header contains a line break")
     return head.encode("latin-1")
 
 
 def exchange(sock: socket.socket, method: str, message: bytes) -> Received:
-    """Send the message and return the answer; raises OSError, HTTPException or TimeoutError."""
-    # Who answers before it has read all may have closed already; its answer is what counts.
+    """Send the message and return the response; raises OSError, HTTPException or TimeoutError."""
+    # A receiver may respond and close before it has read everything; its response counts.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         sock.sendall(message)
-    data = sock.recv(FIRST_BYTES)
-    return _read_plain(data) or _read_any(sock, method, data)
+    data = sock.recv(FIRST_READ_BYTES)
+    return _parse_simple(data) or _read_with_http_client(sock, method, data)
 
 
-def _read_plain(data: bytes) -> Received | None:
-    """Return the answer if it is plain and all of it is here."""
-    if (found := _PLAIN.match(data)) is None:
+def _parse_simple(data: bytes) -> Received | None:
+    """Return the response if it is simple and complete, else None."""
+    if (found := _SIMPLE_HEAD.match(data)) is None:
         return None
     lines = [line.split(b":", 1) for line in found[2].split(b"\r\n")[:-1]]
     headers = [(name.decode(), value.strip(b" \t").decode("latin-1")) for name, value in lines]
@@ -135,14 +134,16 @@ def _read_plain(data: bytes) -> Received | None:
         or int(length) != len(data) - found.end()
     ):
         return None
-    can_go_on = "close" not in known.get("connection", "").lower()
-    return Received(status_code, headers, data[found.end() :], truncated=False, can_go_on=can_go_on)
+    keep_alive = "close" not in known.get("connection", "").lower()
+    return Received(
+        status_code, headers, data[found.end() :], truncated=False, keep_alive=keep_alive
+    )
 
 
-def _read_any(sock: socket.socket, method: str, begun: bytes) -> Received:
-    """Read an answer, of which some may have come already, with http.client."""
-    source = _Source(sock, begun)
-    response: Any = WholeHeadResponse(source, method=method)  # type: ignore[arg-type]  # it has all that is used of a socket
+def _read_with_http_client(sock: socket.socket, method: str, prefix: bytes) -> Received:
+    """Read a response with http.client; `prefix`: its bytes received so far."""
+    source = _PrefixedSocket(sock, prefix)
+    response: Any = CompleteHeadResponse(source, method=method)  # type: ignore[arg-type]  # has the socket methods it needs
     try:
         response.begin()
         lengths = {value.strip() for value in response.headers.get_all("Content-Length", ())}
@@ -151,14 +152,14 @@ def _read_any(sock: socket.socket, method: str, begun: bytes) -> Received:
         body, truncated = _read_body(response)
         headers = list(response.headers.items())[:MAX_RESPONSE_HEADERS]
         response.close()
-        can_go_on = not (truncated or response.will_close or source.left_over)
-        return Received(response.status, headers, body, truncated, can_go_on)
+        keep_alive = not (truncated or response.will_close or source.surplus)
+        return Received(response.status, headers, body, truncated, keep_alive)
     finally:
         response.close()
 
 
 def _read_body(response: Any) -> tuple[bytes, bool]:
-    """Return the answer's body up to MAX_RESPONSE_BYTES, and whether there was more."""
+    """Return the body up to MAX_RESPONSE_BYTES, and True if it was longer."""
     chunks: list[bytes] = []
     size = 0
     # read1 returns what has arrived; read would wait for a whole chunk.
@@ -171,53 +172,53 @@ def _read_body(response: Any) -> tuple[bytes, bool]:
     return b"".join(chunks)[:MAX_RESPONSE_BYTES], truncated
 
 
-class _Source(io.RawIOBase):
-    """A socket as http.client wants one, beginning with what was received from it already."""
+class _PrefixedSocket(io.RawIOBase):
+    """A socket for http.client whose data begins with bytes that were received already."""
 
-    def __init__(self, sock: socket.socket, begun: bytes) -> None:
+    def __init__(self, sock: socket.socket, prefix: bytes) -> None:
         self._sock = sock
-        self._begun = begun
-        # An empty first piece is the end, and after that there is nothing to ask for.
-        self._has_ended = not begun
-        self._given = 0
-        #: How much of what came is no part of the answer.
-        self.left_over = 0
+        self._prefix = prefix
+        # Empty data means that the connection was closed; do not read again.
+        self._at_end = not prefix
+        self._consumed = 0
+        #: Bytes received that do not belong to the response.
+        self.surplus = 0
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """Return the file to read from."""
         return _File(self, CHUNK_BYTES)
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Return how many bytes were given out."""
-        return self._given
+        """Return the number of bytes read."""
+        return self._consumed
 
     def readinto(self, buffer: Any) -> int:
-        """Read what there is, first what has come before."""
+        """Read available bytes, the prefix first."""
         count = 0
-        if self._begun:
-            count = min(len(buffer), len(self._begun))
-            buffer[:count] = self._begun[:count]
-            self._begun = self._begun[count:]
-        elif not self._has_ended:
+        if self._prefix:
+            count = min(len(buffer), len(self._prefix))
+            buffer[:count] = self._prefix[:count]
+            self._prefix = self._prefix[count:]
+        elif not self._at_end:
             count = self._sock.recv_into(buffer)
-            self._has_ended = not count
-        self._given += count
+            self._at_end = not count
+        self._consumed += count
         return count
 
     def end_at(self, position: int) -> None:
-        """Note where the answer has ended."""
-        self.left_over = self._given - position + len(self._begun)
+        """Set the position at which the response ended."""
+        self.surplus = self._consumed - position + len(self._prefix)
 
 
 class _File(io.BufferedReader):
-    """Tells the source, when it is closed, how far it was read."""
+    """Reports its position to the source when it is closed."""
 
     def close(self) -> None:
-        """Close it; http.client does that at the end of the answer."""
+        """Close the file; http.client does so at the end of the response."""
         if not self.closed:
             source: Any = self.raw
             source.end_at(self.tell())

@@ -1,4 +1,4 @@
-"""Connections to receivers, kept alive: their addresses are checked when the socket opens."""
+"""Connection pools for receivers, with the address check and deadlines."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -21,18 +21,18 @@ from urllib3.util.connection import create_connection
 from callevents.config import Network
 from callevents.config.settings import Settings
 from callevents.delivery.http.address_check import AddressRefusedError, check_address
-from callevents.delivery.http.deadline import Watched, find_watched, refuse_late
+from callevents.delivery.http.deadline import RunningAttempt, check_deadline, current_attempt
 from callevents.delivery.http.exchange import Received, exchange, write_head
 
-#: Idle connections are kept for so many origins, as many for each as may have attempts in flight;
-#: others are closed after use, because descriptors are not endless.
-KEPT_ORIGINS = 32
+#: Origins with idle connections, each up to its limit of attempts in flight. Others are closed
+#: after use, because file descriptors are limited.
+MAX_POOLED_ORIGINS = 32
 
 
-class _Guarded:
-    """What both kinds of connection do differently: check the address, be known to the watch."""
+class _CheckedConnection:
+    """Mixin for both kinds of connection: checks the address and the deadline when connecting."""
 
-    #: None for connections to the proxy, which is where the operator says.
+    #: None for connections to the proxy, whose address the operator configures.
     allowed: Iterable[Network] | None = ()
 
     def _new_conn(self: Any) -> socket.socket:
@@ -42,13 +42,13 @@ class _Guarded:
         try:
             super().connect()  # type: ignore[misc]  # HTTPConnection's
         except TimeoutError as error:
-            # TLS's handshake belongs to it: urllib3 would call its time-out one of reading.
+            # Includes the TLS handshake, whose timeout urllib3 would report as a read timeout.
             raise ConnectTimeoutError(self, "no connection in time") from error
 
 
 def _open_socket(connection: Any) -> socket.socket:
-    """Connect to the first of the host's addresses that is allowed and answers."""
-    host = connection._dns_host  # noqa: SLF001  # what urllib3 itself resolves
+    """Connect to the first of the host's addresses that is allowed and reachable."""
+    host = connection._dns_host  # noqa: SLF001  # the name that urllib3 resolves
     try:
         addresses = _resolve(host, connection.port)
     except (OSError, UnicodeError) as error:
@@ -56,8 +56,8 @@ def _open_socket(connection: Any) -> socket.socket:
     refusal: AddressRefusedError | None = None
     failure: OSError | None = None
     for address in addresses:
-        if (watched := find_watched()) is not None:
-            refuse_late(watched)
+        if (attempt := current_attempt()) is not None:
+            check_deadline(attempt)
         try:
             return _connect(connection, address)
         except AddressRefusedError as error:
@@ -87,16 +87,16 @@ def _connect(connection: Any, address: str) -> socket.socket:
     )
 
 
-class _GuardedHTTPConnection(_Guarded, HTTPConnection):
+class _CheckedHTTPConnection(_CheckedConnection, HTTPConnection):
     pass
 
 
-class _GuardedHTTPSConnection(_Guarded, HTTPSConnection):
+class _CheckedHTTPSConnection(_CheckedConnection, HTTPSConnection):
     pass
 
 
 class Pools(HTTPAdapter):
-    """The connections to all origins, directly or through a proxy; certificates are verified."""
+    """Connection pools of all origins, direct or through a proxy; certificates are verified."""
 
     def __init__(self, settings: Settings) -> None:
         self._allowed = settings.allowed_networks
@@ -107,7 +107,9 @@ class Pools(HTTPAdapter):
         self._connect_seconds = settings.connect_timeout_seconds
         self._read_seconds = settings.read_timeout_seconds
         super().__init__(
-            pool_connections=KEPT_ORIGINS, pool_maxsize=settings.origin_in_flight, max_retries=0
+            pool_connections=MAX_POOLED_ORIGINS,
+            pool_maxsize=settings.origin_in_flight,
+            max_retries=0,
         )
         self._is_proxied = bool(settings.proxy_url)
         if self._is_proxied:
@@ -117,41 +119,46 @@ class Pools(HTTPAdapter):
             self._manager = self.poolmanager
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pool manager with guarded connections."""
+        """Create the pool manager with checked connections."""
         super().init_poolmanager(*args, **(kwargs | self._trust))
         self.poolmanager.pool_classes_by_scheme = _pool_classes(self._allowed)
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, watched: Watched
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        attempt: RunningAttempt,
     ) -> Received:
-        """Send a request to the URL's origin, on a connection that is kept if it can be."""
-        pool = self._pool_of(url)
+        """Send a request to the URL's origin, and keep the connection if possible."""
+        pool = self._pool_for(url)
         if self.is_forwarded(url):
             headers = {**headers, **pool.proxy_headers}
-        head = write_head(method, watched.target, _split(url), headers)
-        # The pool hands connections out, makes new ones and keeps idle ones; the requests and the
-        # answers in between, which are most of the work, are ours.
-        connection: Any = pool._get_conn()  # noqa: SLF001  # urllib3 has no public name for it
-        can_go_on = False
+        head = write_head(method, attempt.target, _split(url), headers)
+        # urllib3 only manages the connections; requests and responses, which are most of the work,
+        # are written and read in exchange.py.
+        connection: Any = pool._get_conn()  # noqa: SLF001  # urllib3 has no public method for it
+        keep_alive = False
         try:
             if connection.is_closed:
                 connection.timeout = self._connect_seconds
                 _connect_to_origin(pool, connection)
                 connection.sock.settimeout(self._read_seconds)
-            watched.sock = connection.sock
-            refuse_late(watched)
+            attempt.sock = connection.sock
+            check_deadline(attempt)
             received = exchange(connection.sock, method, head + body)
-            can_go_on = received.can_go_on
+            keep_alive = received.keep_alive
             return received
         finally:
-            if not can_go_on:
+            if not keep_alive:
                 connection.close()
             pool._put_conn(connection)  # noqa: SLF001  # as above
 
-    def _pool_of(self, url: str) -> HTTPConnectionPool:
-        """Return the connections to the URL's origin.
+    def _pool_for(self, url: str) -> HTTPConnectionPool:
+        """Return the pool of the URL's origin.
 
-        Raises AddressRefusedError if a proxy would be asked for an address that is refused.
+        With a proxy, raises AddressRefusedError if requests to the host are blocked.
         """
         parts = _split(url)
         host = parts.hostname or ""
@@ -161,12 +168,12 @@ class Pools(HTTPAdapter):
         return manager.connection_from_host(host, parts.port, parts.scheme)
 
     def is_forwarded(self, url: str) -> bool:
-        """Return whether a proxy reads the request and makes it itself, as it does without TLS."""
+        """Return True if a proxy forwards the request itself, as it does without TLS."""
         return self._is_proxied and url.startswith("http:")
 
 
 def _connect_to_origin(pool: Any, connection: Any) -> None:
-    """Connect, through the proxy if there is one; raises ProxyError if that cannot be reached."""
+    """Connect, through the proxy if there is one; raises ProxyError if it is unreachable."""
     try:
         if pool.proxy and pool.scheme == "https":
             pool._prepare_proxy(connection)  # noqa: SLF001  # opens a tunnel, and connects
@@ -179,15 +186,15 @@ def _connect_to_origin(pool: Any, connection: Any) -> None:
 
 
 def _split(url: str) -> SplitResult:
-    """Return the parts of what stands before the query, which is the same for a hook's requests."""
-    # So they are split once: urlsplit remembers what it was asked before.
+    """Return the parts of the URL without its query and fragment."""
+    # That part is the same for all requests of a hook, so urlsplit finds it in its cache.
     return urlsplit(url.partition("#")[0].partition("?")[0])
 
 
 def _check_host(host: str, allowed: Iterable[Network]) -> None:
-    """Raise AddressRefusedError if the host is an address that is refused, or resolves to one.
+    """Raise AddressRefusedError if the host is a blocked address or resolves to one.
 
-    Names that resolve only where the proxy is are the proxy's to judge.
+    Names that only the proxy can resolve are left to the proxy.
     """
     try:
         addresses = _resolve(host, None)
@@ -199,13 +206,13 @@ def _check_host(host: str, allowed: Iterable[Network]) -> None:
 
 def _pool_classes(allowed: tuple[Network, ...] | None) -> dict[str, type[Any]]:
     return {
-        "http": _guarded_pool(HTTPConnectionPool, _GuardedHTTPConnection, allowed),
-        "https": _guarded_pool(HTTPSConnectionPool, _GuardedHTTPSConnection, allowed),
+        "http": _checked_pool(HTTPConnectionPool, _CheckedHTTPConnection, allowed),
+        "https": _checked_pool(HTTPSConnectionPool, _CheckedHTTPSConnection, allowed),
     }
 
 
-def _guarded_pool(
+def _checked_pool(
     pool: type[Any], connection: type[Any], allowed: tuple[Network, ...] | None
 ) -> type[Any]:
-    guarded = type(connection.__name__, (connection,), {"allowed": allowed})
-    return type(pool.__name__, (pool,), {"ConnectionCls": guarded})
+    checked = type(connection.__name__, (connection,), {"allowed": allowed})
+    return type(pool.__name__, (pool,), {"ConnectionCls": checked})

@@ -1,4 +1,4 @@
-"""Does something to all deliveries that match a filter: how many they are, and batch by batch."""
+"""Bulk operations: count the deliveries that match a filter, and change them batch by batch."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -12,60 +12,59 @@ from callevents.db.models import Hook, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log.filters import Filter
 from callevents.delivery.log.pagination import Page, find_all, find_page
-from callevents.delivery.log.resend import Done, Refusal, find_hook_refusal
+from callevents.delivery.log.resend import ActionResult, SkipReason, find_hook_skip_reason
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 
 #: Deliveries changed in one transaction.
 BATCH = 500
-#: Nobody needs to know exactly how many more than these there are.
-COUNT_LIMIT = 10_000
-#: Nor may counting take long where little matches.
-COUNT_PAGES = 10
+MAX_COUNTED = 10_000
+#: Limits the time for counting where few deliveries match.
+MAX_COUNTED_PAGES = 10
 
-Act = Callable[[Collection[str], datetime], Done]
+Act = Callable[[Collection[str], datetime], ActionResult]
 
 
 @dataclass
 class Summary:
-    """How many deliveries match, by their state, and how many could not be sent again, and why."""
+    """Numbers of matching deliveries by state, and of those that cannot be sent again by reason."""
 
     total: int = 0
-    #: Whether there may be more.
+    #: True if there may be more.
     is_more: bool = False
     states: Counter[DeliveryState] = field(default_factory=Counter)
-    refused: Counter[Refusal] = field(default_factory=Counter)
+    skipped: Counter[SkipReason] = field(default_factory=Counter)
 
 
 @dataclass
 class Progress:
-    """What has been done so far; with `before` it can be gone on with, None if all is done."""
+    """Numbers of deliveries processed so far. `before`: where to continue, None at the end."""
 
     changed: int = 0
-    refused: Counter[Refusal] = field(default_factory=Counter)
+    skipped: Counter[SkipReason] = field(default_factory=Counter)
     before: str | None = None
 
     @property
     def seen(self) -> int:
-        """How many deliveries have been looked at."""
-        return self.changed + self.refused.total()
+        """The number of deliveries processed, changed or not."""
+        return self.changed + self.skipped.total()
 
 
-def summarise(wanted: Filter, before: str | None = None) -> Summary:
-    """Count what matches, up to COUNT_LIMIT; raises InvalidError."""
+def count_matching(wanted: Filter, before: str | None = None) -> Summary:
+    """Count matching deliveries, up to MAX_COUNTED; raises InvalidError."""
     summary = Summary()
-    for page in islice(find_all(wanted, size=COUNT_LIMIT, before=before), COUNT_PAGES):
+    for page in islice(find_all(wanted, size=MAX_COUNTED, before=before), MAX_COUNTED_PAGES):
         summary.total += len(page.found)
         summary.states.update(row.state for row in page.found)
-        summary.refused += _count_refused(page)
+        summary.skipped += _count_skipped(page)
         summary.is_more = page.before is not None
-        if summary.total >= COUNT_LIMIT:
+        if summary.total >= MAX_COUNTED:
             break
     return summary
 
 
-def _count_refused(page: Page) -> Counter[Refusal]:
-    """Return how many could not be sent again because of their hooks."""
+def _count_skipped(page: Page) -> Counter[SkipReason]:
+    """Count the deliveries that cannot be sent again because of their hooks, by reason."""
     per_hook = Counter(row.hook_id for row in page.found)
     hooks = {
         hook.id: hook
@@ -73,26 +72,26 @@ def _count_refused(page: Page) -> Counter[Refusal]:
             select(Hook.id, Hook.active, Hook.suspended_at).where(Hook.id.in_(per_hook))
         )
     }
-    refused: Counter[Refusal] = Counter()
+    skipped: Counter[SkipReason] = Counter()
     for hook_id, count in per_hook.items():
-        if refusal := find_hook_refusal(hooks.get(hook_id)):
-            refused[refusal] += count
-    return refused
+        if reason := find_hook_skip_reason(hooks.get(hook_id)):
+            skipped[reason] += count
+    return skipped
 
 
-def act_on_all(act: Act, wanted: Filter, before: str | None = None) -> Iterator[Progress]:
-    """Do it to all that match, from the newest to the oldest; yield after each batch.
+def apply_to_all(act: Act, wanted: Filter, before: str | None = None) -> Iterator[Progress]:
+    """Apply `act` to all matching deliveries, newest first; yield after each batch.
 
-    The caller commits then. Nothing is met twice, although what is done may change what matches.
-    Raises InvalidError.
+    The caller commits each batch. No delivery is processed twice, although `act` may change which
+    ones match. Raises InvalidError.
     """
     progress = Progress(before=before)
     while True:
         begin_write()
         page = find_page(wanted, limit=BATCH, before=progress.before, columns=("id",))
-        done = act([row.id for row in page.found], utc_now())
-        progress.changed += done.changed
-        progress.refused += done.refused
+        result = act([row.id for row in page.found], utc_now())
+        progress.changed += result.changed
+        progress.skipped += result.skipped
         progress.before = page.before
         yield progress
         if progress.before is None:

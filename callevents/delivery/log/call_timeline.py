@@ -1,4 +1,4 @@
-"""One call: its events, and what was told to whom about each."""
+"""One call: its events and the deliveries of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from callevents.db.models import CallEvent, Delivery, Pbx
 from callevents.errors import NotFoundError
 from callevents.extensions import db
 
-#: A call has a dozen events; whoever gives all calls one id gets no endless page.
+#: A call has a dozen events; a PBX that uses one ID for all calls must not make an endless page.
 MAX_EVENTS = 200
 MAX_DELIVERIES = 1000
 
@@ -22,7 +22,7 @@ class Call:
     call_id: str
     events: Sequence[CallEvent]
     deliveries: dict[str, list[Delivery]]
-    #: Whether there are more than are here.
+    #: True if there are more events or deliveries than these.
     is_cut: bool
 
 
@@ -36,7 +36,7 @@ def get_call(pbx: Pbx, call_id: str) -> Call:
     ).all()
     if not call_id or not events:
         raise NotFoundError(
-            f"{pbx.name} has reported no call {call_id!r}, or it is not kept any more."
+            f"{pbx.name} has not reported a call {call_id!r}, or its events have been removed."
         )
     found = db.session.scalars(
         select(Delivery)

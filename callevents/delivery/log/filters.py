@@ -1,7 +1,7 @@
-"""Which deliveries somebody looks for, and the indexes that find them.
+"""Delivery filters and the index chosen for each.
 
-Every index ends with the id, and ids tell when deliveries were made: so each list is the end of an
-index, read backwards, and a time range is a range of ids.
+Every index ends with the id, and ids contain the time of creation. So each list is the end of an
+index read backwards, and a time range is a range of ids.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from callevents.enums import DeliveryState, EventType, ListedState
 from callevents.errors import InvalidError
 from callevents.extensions import db
 
-#: Makes a condition for the table of deliveries, or for something with the same columns.
+#: Returns a condition for the delivery table, or for an alias or subquery with the same columns.
 Condition = Callable[[type[Delivery]], ColumnElement[bool]]
 
-#: What indexes begin with, those first that leave least to look through: names of columns, and of
-#: the states that an index is limited to.
+#: Leading columns of the indexes, most selective first; 'open', 'failed' and 'cancelled' are states
+#: of partial indexes.
 INDEXES = (
     ("pbx_id", "call_id"),
     ("hook_id", "open"),
@@ -39,8 +39,8 @@ INDEXES = (
 EPOCH = datetime.fromtimestamp(0, UTC)
 FIRST_ID = "00000000-0000-0000-0000-000000000000"
 LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-#: What stands for a number that no column has.
-NONE = -1
+#: An id that no row has.
+NO_ID = -1
 _STATES = {
     "open": DeliveryState.PENDING,
     "failed": DeliveryState.FAILED,
@@ -50,30 +50,30 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Filter:
-    """What deliveries must be like. Nothing said: all of them."""
+    """The deliveries to list; without values, all of them."""
 
     pbx: Pbx | None = None
     state: ListedState | None = None
     extension: str = ""
     event_type: EventType | None = None
-    #: The Event ID of a hook, there or removed.
+    #: The Event ID of a hook, which may have been removed.
     hook: str = ""
-    #: Any URL there.
+    #: Any URL of the origin.
     origin: str = ""
     call_id: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
-    def of_waiting(self) -> "Filter":
-        """Return the same filter, of deliveries that still wait; raises InvalidError."""
+    def of_pending(self) -> "Filter":
+        """Return the filter limited to pending deliveries; raises InvalidError."""
         if self.state is None:
             return replace(self, state=ListedState.PENDING)
         if self.state is ListedState.PENDING or self.state in PHASES:
             return self
-        raise InvalidError.of("state", f"Those that are {self.state} do not wait any more.")
+        raise InvalidError.of("state", "Only pending deliveries can be cancelled.")
 
     def values(self) -> dict[str, Any]:
-        """Return the values that columns must have, by the columns' names; raises InvalidError."""
+        """Return the required column values by column name; raises InvalidError."""
         values: dict[str, Any] = {}
         if self.pbx is not None:
             values["pbx_id"] = self.pbx.id
@@ -90,7 +90,7 @@ class Filter:
         return values
 
     def states(self) -> dict[str, Condition]:
-        """Return the conditions on the state, by the names that INDEXES uses."""
+        """Return the conditions on the state, by their names in INDEXES."""
         state = self.state
         conditions: dict[str, Condition] = {}
         if state is ListedState.DELIVERED:
@@ -103,7 +103,7 @@ class Filter:
         return conditions
 
     def ids(self, before: str | None) -> tuple[str, str]:
-        """Return the first id of the times, and the first one behind them or `before`."""
+        """Return the id range of the time range: the first id, and the exclusive end."""
         first = first_id(max(self.since, EPOCH)) if self.since else FIRST_ID
         ends = [first_id(max(self.until, EPOCH))] if self.until else []
         return first, min([*ends, before or LAST_ID])
@@ -117,7 +117,7 @@ def _is_retry(one: type[Delivery]) -> ColumnElement[bool]:
     return one.attempts > one.attempts_before
 
 
-#: What tells pending deliveries apart; the same as phase_of(), for the database.
+#: SQL conditions of the phases of pending deliveries; must agree with phase_of().
 PHASES: dict[ListedState, Condition] = {
     ListedState.SENDING: _is_sending,
     ListedState.RETRYING: lambda one: and_(not_(_is_sending(one)), _is_retry(one)),
@@ -129,7 +129,7 @@ _OPEN = {("open", phase) for phase in PHASES}
 
 
 def phase_of(delivery: Delivery) -> ListedState:
-    """Return the delivery's state as people see it."""
+    """Return the delivery's state as the log shows it."""
     if delivery.state is not DeliveryState.PENDING:
         return ListedState(delivery.state.value)
     if delivery.claimed_at is not None and delivery.due_at > utc_now():
@@ -140,7 +140,7 @@ def phase_of(delivery: Delivery) -> ListedState:
 
 def _find_hook(event_id: str) -> dict[str, Any]:
     hook_id = db.session.scalar(select(Hook.id).where(Hook.event_id == event_id))
-    # Of a hook that is gone its deliveries know what it was, but no index does.
+    # Deliveries of a removed hook keep its Event ID, but that column has no index.
     return {"hook_event_id": event_id} if hook_id is None else {"hook_id": hook_id}
 
 
@@ -150,12 +150,12 @@ def check_origin(url: str) -> str:
         return origin_of(check_url(url).url)
     except InvalidError:
         raise InvalidError.of(
-            "origin", f"{url!r} is no origin. Write it like https://crm.example.com."
+            "origin", f"{url!r} is not an origin. Write it like https://crm.example.com."
         ) from None
 
 
 def _find_origin(url: str) -> int:
-    """Return the id of the URL's origin, NONE if nothing ever went there; raises InvalidError."""
+    """Return the id of the URL's origin, NO_ID if there is none; raises InvalidError."""
     name = check_origin(url)
     found = db.session.scalar(select(Origin.id).where(Origin.name == name))
-    return NONE if found is None else found
+    return NO_ID if found is None else found

@@ -1,4 +1,4 @@
-"""Finds what somebody has only an id or a number of."""
+"""Lookup by a single ID or number, as typed into the search field."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from callevents.delivery.log.queries import find_delivery
 from callevents.extensions import db
 
 
-def find_named(text: str, pbx: Pbx | None) -> dict[str, Any] | None:
-    """Return what has this id or number, as `delivery`, `hook`, `call` or `ext`; None if nothing.
+def look_up(text: str, pbx: Pbx | None) -> dict[str, Any] | None:
+    """Return the match as {'delivery' | 'hook' | 'call' | 'ext': value}; None without one.
 
-    Looked for in this order: a delivery's id, an Event ID, the id of a call or a number that is in
-    the log. With a PBX, only its own.
+    Tried in this order: the ID of a delivery, an Event ID, and a call ID or an extension that is in
+    the log. `pbx` limits the lookup to one PBX.
     """
     delivery = find_delivery(text)
     if delivery is not None and pbx in (None, delivery.pbx):
         return {"delivery": delivery}
-    own = [] if pbx is None else [Hook.pbx_id == pbx.id]
-    if db.session.scalar(select(exists().where(Hook.event_id == text, *own))):
+    of_pbx = [] if pbx is None else [Hook.pbx_id == pbx.id]
+    if db.session.scalar(select(exists().where(Hook.event_id == text, *of_pbx))):
         return {"hook": text}
     if find_page(Filter(pbx, call_id=text), limit=1).found:
         return {"call": text}

@@ -1,7 +1,7 @@
-"""Pages of the deliveries that match a filter: from an index's end backwards, and never far.
+"""Keyset pagination of the deliveries that match a filter: reads an index backwards, within limits.
 
-Of what no single index finds, one index leads to the candidates, and of those so many are looked
-through. What a page has not reached by then is the next page's.
+If no single index covers the filter, one index yields candidates, and a limited number of them is
+checked. The next page continues from there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,45 +24,45 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import aliased, selectinload
 
-from callevents.db.models import Delivery, Pbx, made_at, to_id
+from callevents.db.models import Delivery, Pbx, id_created_at, to_id
 from callevents.delivery.log.filters import INDEXES, Condition, Filter
 from callevents.errors import NotFoundError
 from callevents.extensions import db
 
-#: So many rows of an index are looked through for what the index does not know.
+#: Index rows checked for a page if the index does not cover the filter.
 WINDOW = 10_000
-#: With more PBXs than that, what needs an index of each is looked for without.
+#: With more PBXs, indexes that begin with the PBX are not used across all of them.
 MAX_PBXS = 50
-#: What a summary needs to know of each delivery.
-FACTS = ("id", "hook_id", "state")
+#: Columns that a summary needs.
+SUMMARY_COLUMNS = ("id", "hook_id", "state")
 
 Columns = Sequence[str]
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some deliveries, newest first."""
+    """A page of deliveries, newest first."""
 
-    #: Deliveries, or rows of the columns that were asked for.
+    #: Deliveries, or rows of the requested columns.
     found: Sequence[Any]
-    #: The next page has those before this id; None: there are no more.
+    #: The next page begins before this id; None on the last page.
     before: str | None = None
-    #: Set if there may be more, older ones, but it was not looked further back than this.
+    #: Set if the search stopped here although older deliveries may match.
     searched_to: datetime | None = None
 
 
 def find_page(
     wanted: Filter, *, limit: int, before: str | None = None, columns: Columns = ()
 ) -> Page:
-    """Return the newest matching deliveries, or only columns of them, older than `before`.
+    """Return the newest matching deliveries older than `before`, or only columns of them.
 
-    Raises InvalidError for what cannot be looked for, NotFoundError for a `before` that is no id.
+    Raises InvalidError for an invalid filter, NotFoundError if `before` is not an id.
     """
     if before is not None and (before := to_id(before)) is None:
         raise NotFoundError("There is no such delivery.")
     reached: Page | None = None
-    for way in _ways(wanted):
-        page = _Scan(way, wanted.ids(before), limit, columns).run()
+    for plan in _index_plans(wanted):
+        page = _IndexScan(plan, wanted.ids(before), limit, columns).run()
         if page.searched_to is None:
             return page
         if reached is None or (page.before or "") < (reached.before or ""):
@@ -71,19 +71,20 @@ def find_page(
 
 
 def find_all(wanted: Filter, *, size: int, before: str | None = None) -> Iterator[Page]:
-    """Yield all pages, with the FACTS only; some may be empty, where much was looked through."""
+    """Yield all pages with SUMMARY_COLUMNS; a page may be empty if its search reached the limit."""
     while True:
-        page = find_page(wanted, limit=size, before=before, columns=FACTS)
+        page = find_page(wanted, limit=size, before=before, columns=SUMMARY_COLUMNS)
         yield page
         if (before := page.before) is None:
             return
 
 
 @dataclass(frozen=True)
-class _Way:
-    """A way to find what matches: one index, and what is to be looked at in each row it finds.
+class _IndexPlan:
+    """One index to read, and the conditions to check on its rows.
 
-    Where an index needs a PBX and any will do, it is read once for each: these are its branches.
+    An index that begins with the PBX is read once for each PBX if the filter names none; these are
+    its branches.
     """
 
     columns: Sequence[str]
@@ -92,8 +93,8 @@ class _Way:
     rest: Sequence[Condition]
 
 
-def _ways(wanted: Filter) -> Iterator[_Way]:
-    """Yield the ways to find what matches, those first that leave least to look through."""
+def _index_plans(wanted: Filter) -> Iterator[_IndexPlan]:
+    """Yield the usable index plans, most selective first."""
     values, states = wanted.values(), wanted.states()
     tried: list[set[str]] = []
     for index in INDEXES:
@@ -113,9 +114,9 @@ def _ways(wanted: Filter) -> Iterator[_Way]:
         rest = [_equals(name, value) for name, value in values.items() if name not in names]
         rest += [condition for name, condition in states.items() if name not in names]
         limiting = [condition for name, condition in states.items() if name in names]
-        yield _Way(columns, branches, limiting, rest)
+        yield _IndexPlan(columns, branches, limiting, rest)
         if "call_id" in names:
-            # A call has few deliveries; no other index could leave less.
+            # A call has few deliveries; no other index is more selective.
             return
 
 
@@ -128,42 +129,42 @@ def _pbx_ids() -> Sequence[int]:
 
 
 @dataclass(frozen=True)
-class _Scan:
-    """Looks through one index, in one or several branches."""
+class _IndexScan:
+    """Reads one index, in one or several branches."""
 
-    way: _Way
+    plan: _IndexPlan
     ids: tuple[str, str]
     limit: int
     columns: Columns
 
     def run(self) -> Page:
-        if not self.way.branches:
+        if not self.plan.branches:
             return Page([])
         found = self._find()
-        cut = self._find_cut() if self.way.rest and self._may_be_cut(found) else None
+        cut = self._find_cut() if self.plan.rest and self._may_be_cut(found) else None
         if cut is not None:
-            # Below the cut, another branch may have what has not been looked at.
+            # Below the cut, another branch may have rows that were not checked.
             found = [one for one in found if one.id >= cut]
         if len(found) > self.limit:
             shown = found[: self.limit]
             return Page(shown, before=shown[-1].id)
         if cut is not None:
-            return Page(found, before=cut, searched_to=made_at(cut))
+            return Page(found, before=cut, searched_to=id_created_at(cut))
         return Page(found)
 
     def _may_be_cut(self, found: Sequence[Any]) -> bool:
-        return len(found) <= self.limit or len(self.way.branches) > 1
+        return len(found) <= self.limit or len(self.plan.branches) > 1
 
     @property
     def _size(self) -> int:
-        """How many rows of each branch are looked through."""
-        return WINDOW // len(self.way.branches) if self.way.rest else self.limit + 1
+        """The number of rows to read from each branch."""
+        return WINDOW // len(self.plan.branches) if self.plan.rest else self.limit + 1
 
     def _find(self) -> Sequence[Any]:
-        """Return one more than the limit, which tells that there are more."""
-        source = _newest([self._window(branch).subquery() for branch in self.way.branches])
+        """Return up to one delivery more than the limit, which shows that there are more."""
+        source = _newest([self._window(branch).subquery() for branch in self.plan.branches])
         one = aliased(Delivery, source, adapt_on_names=True)
-        conditions = [condition(one) for condition in self.way.rest]
+        conditions = [condition(one) for condition in self.plan.rest]
         ordered = one.id.desc()
         if self.columns:
             rows = select(*(getattr(one, name) for name in self.columns))
@@ -179,9 +180,9 @@ class _Scan:
         ).all()
 
     def _find_cut(self) -> str | None:
-        """Return the newest id of those that branches ended with because they were too long."""
+        """Return the newest id at which a branch was cut off; None if none was."""
         ends = []
-        for branch in self.way.branches:
+        for branch in self.plan.branches:
             window = self._window(branch, Delivery.id).subquery()
             oldest = func.min(sql_cast(window.c.id, String))
             ends.append(
@@ -193,17 +194,17 @@ class _Scan:
         )
 
     def _window(self, values: Sequence[Any], *columns: Any) -> Select[Any]:
-        """Return the query of the end of a branch.
+        """Return the query for the newest rows of a branch.
 
-        Values are compared as rows, and what is known is sorted by too: so no other index can give
-        this order, and no database takes one that leads through millions of others' rows.
+        Compares row values and also sorts by the fixed columns. So only the intended index gives
+        this order, and the planner cannot choose one with millions of other rows.
         """
-        place = [*(getattr(Delivery, name) for name in self.way.columns), Delivery.id]
+        place = [*(getattr(Delivery, name) for name in self.plan.columns), Delivery.id]
         first, end = (_row(place, [*values, public_id]) for public_id in self.ids)
         return (
             select(*(columns or (Delivery.__table__,)))
             .where(tuple_(*place) >= first, tuple_(*place) < end)
-            .where(*(condition(Delivery) for condition in self.way.states))
+            .where(*(condition(Delivery) for condition in self.plan.states))
             .order_by(*(column.desc() for column in place))
             .limit(self._size)
         )

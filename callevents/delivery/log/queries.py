@@ -1,4 +1,4 @@
-"""The log of deliveries: lists, single ones with their attempts, and each hook's last."""
+"""Queries of the delivery log: lists, single deliveries with attempts, the last ones of hooks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from callevents.db.models import IS_OPEN, Attempt, Delivery, Hook, Pbx, to_id
 from callevents.errors import NotFoundError
 from callevents.extensions import db
 
-#: Deliveries of a hook in which its last failure is looked for, from either end.
-LOOKED_THROUGH = 20
+#: Deliveries of a hook searched for its last failure, from either end.
+MAX_SEARCHED = 20
 
 
 def list_deliveries(
     *, pbx: Pbx, call_event_id: str | None = None, limit: int = 50
 ) -> Sequence[Delivery]:
-    """Return deliveries of the PBX, or only those of one event, newest first."""
+    """Return the deliveries of a PBX, or only those of one event, newest first."""
     query = (
         select(Delivery).where(Delivery.pbx_id == pbx.id).order_by(Delivery.id.desc()).limit(limit)
     )
@@ -27,7 +27,7 @@ def list_deliveries(
 
 
 def get_delivery(delivery_id: str, pbx: Pbx | None = None) -> Delivery:
-    """Return the delivery, of that PBX if one is given; raises NotFoundError."""
+    """Return the delivery; raises NotFoundError, also if it belongs to another PBX than `pbx`."""
     delivery = find_delivery(delivery_id)
     if delivery is None or (pbx is not None and delivery.pbx_id != pbx.id):
         raise NotFoundError("There is no such delivery.")
@@ -35,7 +35,7 @@ def get_delivery(delivery_id: str, pbx: Pbx | None = None) -> Delivery:
 
 
 def find_delivery(delivery_id: str) -> Delivery | None:
-    """Return the delivery with its event, PBX, hook and origin; None if there is none."""
+    """Return the delivery with its event, PBX, hook and origin loaded; None without one."""
     if (found := to_id(delivery_id)) is None:
         return None
     return db.session.scalar(
@@ -51,14 +51,14 @@ def find_delivery(delivery_id: str) -> Delivery | None:
 
 
 def list_attempts(delivery: Delivery) -> Sequence[Attempt]:
-    """Return the delivery's attempts, the first one first."""
+    """Return the delivery's attempts, oldest first."""
     return db.session.scalars(
         select(Attempt).where(Attempt.delivery_id == delivery.id).order_by(Attempt.number)
     ).all()
 
 
 def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
-    """Return the last delivery of each hook, by the hook's id; without hooks that had none."""
+    """Return the last delivery of each hook that has any, by hook id."""
     last = (
         select(Delivery.id)
         .where(Delivery.hook_id == Hook.id)
@@ -73,10 +73,10 @@ def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
 
 
 def last_failures(hooks: Sequence[Hook]) -> dict[int, Attempt]:
-    """Return the last failed attempt of each hook, by the hook's id; without those found of none.
+    """Return the last failed attempt of each hook for which one is found, by hook id.
 
-    It is looked for among the last deliveries and the open ones that came first: between them may
-    be any number that nobody has attempted yet.
+    Searches the newest deliveries and the oldest open ones: between them may be any number of
+    deliveries without an attempt.
     """
     last = [_last_attempted(Delivery.id.desc()), _last_attempted(Delivery.id, IS_OPEN)]
     rows = db.session.execute(select(*last).where(Hook.id.in_([hook.id for hook in hooks])))
@@ -93,12 +93,12 @@ def last_failures(hooks: Sequence[Hook]) -> dict[int, Attempt]:
 
 
 def _last_attempted(order: Any, *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
-    """Return the query of a hook's last attempted delivery among the first ones in this order."""
+    """Return the query for a hook's last attempted delivery among MAX_SEARCHED in this order."""
     some = (
         select(Delivery.id, Delivery.attempted_at)
         .where(Delivery.hook_id == Hook.id, *conditions)
         .order_by(order)
-        .limit(LOOKED_THROUGH)
+        .limit(MAX_SEARCHED)
         .correlate(Hook)
         .subquery()
     )

@@ -1,7 +1,7 @@
-"""Sends deliveries again: the same ones, with their ids, so that receivers can tell.
+"""Resends deliveries, retries waiting ones at once, and cancels them.
 
-Also tries waiting ones now, and cancels them. Nothing here commits: who calls does, and wakes the
-workers.
+A resent delivery keeps its ID, so receivers can recognise duplicates. The caller commits and wakes
+the workers.
 """
 
 from collections import Counter
@@ -19,30 +19,30 @@ from callevents.enums import DeliveryState
 from callevents.extensions import db
 
 
-class Refusal(StrEnum):
-    """Why a delivery was left as it is."""
+class SkipReason(StrEnum):
+    """Why a delivery was not changed."""
 
     REMOVED = "the request has been removed"
     DISABLED = "the request is disabled"
     SUSPENDED = "the request is suspended"
-    SENDING = "it is being sent at this moment"
-    FINISHED = "it does not wait any more"
-    MISSING = "it is not in the log any more"
+    SENDING = "it is being sent"
+    FINISHED = "it is no longer pending"
+    MISSING = "it is no longer in the log"
 
 
 @dataclass(frozen=True)
-class Done:
-    """How many deliveries were changed, and how many were left as they are, by the reason."""
+class ActionResult:
+    """The number of deliveries changed, and of those skipped by reason."""
 
     changed: int
-    refused: Counter[Refusal] = field(default_factory=Counter)
+    skipped: Counter[SkipReason] = field(default_factory=Counter)
 
 
-def resend(ids: Collection[str], now: datetime) -> Done:
-    """Send these deliveries again, as their hooks are now; those that wait are tried now."""
+def resend(ids: Collection[str], now: datetime) -> ActionResult:
+    """Send deliveries again as their hooks are configured now; make waiting ones due now."""
     rows = _lock(ids)
-    refusals = {row.id: refusal for row in rows if (refusal := _find_refusal(row, now))}
-    free = [row for row in rows if row.id not in refusals]
+    reasons = {row.id: reason for row in rows if (reason := _find_skip_reason(row, now))}
+    free = [row for row in rows if row.id not in reasons]
     waiting = [row.id for row in free if row.state is DeliveryState.PENDING]
     finished = [row for row in free if row.state is not DeliveryState.PENDING]
     connection = db.session.connection()
@@ -54,18 +54,20 @@ def resend(ids: Collection[str], now: datetime) -> Done:
         )
     if finished:
         connection.execute(_REOPEN, [_reopened(row, now) for row in finished])
-    return _done(ids, rows, refusals)
+    return _result(ids, rows, reasons)
 
 
-def cancel(ids: Collection[str], now: datetime) -> Done:
-    """Cancel those of the deliveries that wait; what waited behind them goes on.
+def cancel(ids: Collection[str], now: datetime) -> ActionResult:
+    """Cancel the pending ones of these deliveries, and release those that waited behind them.
 
-    One whose attempt is running is cancelled too: should the attempt succeed, it is recorded as
+    A delivery whose attempt is running is cancelled too: if the attempt succeeds, it is recorded as
     delivered.
     """
     rows = _lock(ids)
-    refusals = {row.id: Refusal.FINISHED for row in rows if row.state is not DeliveryState.PENDING}
-    waiting = [row for row in rows if row.id not in refusals]
+    reasons = {
+        row.id: SkipReason.FINISHED for row in rows if row.state is not DeliveryState.PENDING
+    }
+    waiting = [row for row in rows if row.id not in reasons]
     connection = db.session.connection()
     connection.execute(
         update(Delivery)
@@ -73,30 +75,30 @@ def cancel(ids: Collection[str], now: datetime) -> Done:
         .values(state=DeliveryState.CANCELLED, finished_at=now, claimed_at=None)
     )
     release_ordering_keys(connection, [row.ordering_key for row in waiting], now)
-    return _done(ids, rows, refusals)
+    return _result(ids, rows, reasons)
 
 
-def find_hook_refusal(hook: Any) -> Refusal | None:
-    """Return why nothing can be sent for a hook, None if it can be.
+def find_hook_skip_reason(hook: Any) -> SkipReason | None:
+    """Return why nothing can be sent for a hook, None if it can.
 
-    The hook, or a row, has `active`, which is None for a hook that is gone, and `suspended_at`.
+    `hook` is a Hook or a row with `active`, which is None for a removed hook, and `suspended_at`.
     """
     if hook is None or hook.active is None:
-        return Refusal.REMOVED
+        return SkipReason.REMOVED
     if not hook.active:
-        return Refusal.DISABLED
-    return Refusal.SUSPENDED if hook.suspended_at is not None else None
+        return SkipReason.DISABLED
+    return SkipReason.SUSPENDED if hook.suspended_at is not None else None
 
 
-def _find_refusal(row: Row[Any], now: datetime) -> Refusal | None:
+def _find_skip_reason(row: Row[Any], now: datetime) -> SkipReason | None:
     is_leased = row.claimed_at is not None and row.due_at > now
     if row.state is DeliveryState.PENDING and is_leased:
-        return Refusal.SENDING
-    return find_hook_refusal(row)
+        return SkipReason.SENDING
+    return find_hook_skip_reason(row)
 
 
 def _lock(ids: Collection[str]) -> Sequence[Row[Any]]:
-    """Lock the deliveries, in the order that all others use too; return them with their hooks."""
+    """Lock the deliveries, in the same order as all others; return them with their hooks."""
     names = ("id", "pbx_id", "call_id", "state", "attempts", "claimed_at", "due_at", "ordering_key")
     hooks = ("active", "suspended_at", "method", "url", "origin_id", "in_order", "give_up_seconds")
     return db.session.execute(
@@ -125,7 +127,7 @@ _REOPEN = (
             "claimed_at": None,
             "finished_at": None,
             "error": "",
-            # What a worker says late of an attempt from before must not count as one of now.
+            # The late outcome of an attempt from before must not count.
             "fence": Delivery.__table__.c.fence + 1,
         }
     )
@@ -148,8 +150,10 @@ def _reopened(row: Row[Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def _done(ids: Collection[str], rows: Sequence[Any], refusals: dict[str, Refusal]) -> Done:
-    refused = Counter(refusals.values())
+def _result(
+    ids: Collection[str], rows: Sequence[Any], reasons: dict[str, SkipReason]
+) -> ActionResult:
+    skipped = Counter(reasons.values())
     if missing := len(set(ids)) - len(rows):
-        refused[Refusal.MISSING] = missing
-    return Done(len(rows) - len(refusals), refused)
+        skipped[SkipReason.MISSING] = missing
+    return ActionResult(len(rows) - len(reasons), skipped)

@@ -1,4 +1,4 @@
-"""Why deliveries wait."""
+"""Reasons why deliveries wait."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,50 +14,50 @@ _WAITING = frozenset({ListedState.WAITING, ListedState.RETRYING})
 
 
 @dataclass(frozen=True)
-class Reasons:
-    """What a delivery waits for; all None while it is due, and nothing but a worker is missing."""
+class WaitReason:
+    """Why a delivery waits; all None if it is due and only waits for a worker."""
 
-    #: An earlier delivery of the same call to the same origin, which goes first.
+    #: The ID of an earlier delivery of the same call to the same origin, which is sent first.
     behind: str | None = None
-    #: The origin, while the circuit breaker keeps requests from it.
+    #: The origin, if its circuit breaker is open.
     origin: Origin | None = None
     next_attempt_at: datetime | None = None
     gives_up_at: datetime | None = None
 
 
-def find_reasons(deliveries: Sequence[Delivery]) -> dict[str, Reasons]:
-    """Return why each of the deliveries waits, if it does, by their ids."""
+def find_wait_reasons(deliveries: Sequence[Delivery]) -> dict[str, WaitReason]:
+    """Return the wait reason of each delivery, by delivery id."""
     waiting = [delivery for delivery in deliveries if phase_of(delivery) in _WAITING]
     firsts = _find_firsts(waiting)
     return {
-        delivery.id: _find_reasons(delivery, firsts.get(delivery.ordering_key))
+        delivery.id: _find_wait_reason(delivery, firsts.get(delivery.ordering_key))
         for delivery in deliveries
     }
 
 
-def find_paused_origin(delivery: Delivery) -> Origin | None:
-    """Return the origin that the delivery waits for while its circuit breaker is open, if it is."""
-    is_paused = phase_of(delivery) in _WAITING and delivery.origin and delivery.origin.is_open
-    return delivery.origin if is_paused else None
+def find_blocking_origin(delivery: Delivery) -> Origin | None:
+    """Return the origin if the delivery waits because its circuit breaker is open, else None."""
+    is_blocked = phase_of(delivery) in _WAITING and delivery.origin and delivery.origin.is_open
+    return delivery.origin if is_blocked else None
 
 
-def _find_reasons(delivery: Delivery, first: str | None) -> Reasons:
+def _find_wait_reason(delivery: Delivery, first: str | None) -> WaitReason:
     phase = phase_of(delivery)
     if phase is ListedState.SENDING:
-        return Reasons(gives_up_at=delivery.expires_at)
+        return WaitReason(gives_up_at=delivery.expires_at)
     if phase not in _WAITING:
-        return Reasons()
+        return WaitReason()
     behind = None if first == delivery.id else first
-    return Reasons(
+    return WaitReason(
         behind=behind,
-        origin=find_paused_origin(delivery),
+        origin=find_blocking_origin(delivery),
         next_attempt_at=None if behind or delivery.deferred else delivery.due_at,
         gives_up_at=delivery.expires_at,
     )
 
 
 def _find_firsts(deliveries: Sequence[Delivery]) -> dict[int | None, str]:
-    """Return the id of the first open delivery of each ordering key, by ordering key."""
+    """Return the id of the first open delivery of each ordering key."""
     ordering_keys = {
         delivery.ordering_key for delivery in deliveries if delivery.ordering_key is not None
     }

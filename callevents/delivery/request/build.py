@@ -1,4 +1,4 @@
-"""The request of a delivery: VoipNow's parameters and ours, as the hook wants them told."""
+"""Builds the HTTP request of a delivery: VoipNow's parameters and ours, as the hook selects."""
 
 import base64
 import html
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from callevents.delivery.request.masking import SHORTEST_SECRET, find_secrets, mask_url
+from callevents.delivery.request.masking import MIN_SECRET_LENGTH, find_secrets, mask_url
 from callevents.delivery.request.placeholders import (
     PARAMETER_NAMES,
     VOIPNOW_NAMES,
@@ -26,15 +26,15 @@ USER_AGENT = "CallEvents/1.0"
 FORM = "application/x-www-form-urlencoded"
 _NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
 JSON = "application/json"
-#: Own headers that say nothing secret, and whose values stand in many an answer.
-_HARMLESS = frozenset({"accept", "accept-language", "cache-control", "pragma", "user-agent"})
+#: Custom headers without secrets, whose values are common in responses.
+_NOT_SECRET = frozenset({"accept", "accept-language", "cache-control", "pragma", "user-agent"})
 
 Parameters = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class RequestTemplate:
-    """How a hook makes its requests, decrypted. The URL and own headers may have placeholders."""
+    """A hook's request settings, decrypted. The URL and custom headers may have placeholders."""
 
     method: Method
     url: str
@@ -55,19 +55,19 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: str = ""
-    #: What is shown in place of secret headers, by their names.
+    #: Masked values of secret headers, by name.
     masks: Mapping[str, str] = field(default_factory=dict)
-    #: What a receiver might repeat in its answer, and what is masked there.
+    #: Texts to mask in responses, in case the receiver repeats them.
     secrets: Sequence[str] = field(default=(), repr=False)
     signing: Signing | None = None
-    #: The URL for logs and people, if something in it is masked.
+    #: The URL for display, if something in it is masked.
     masked_url: str = ""
-    #: Why it cannot be made, as a sentence; empty if it can.
+    #: Why it cannot be sent, as a sentence; empty if it can.
     problem: str = ""
 
     @property
     def shown_url(self) -> str:
-        """The URL for logs and people: values that look secret are masked."""
+        """The URL for display and logs: values that look secret are masked."""
         return self.masked_url or self.url
 
     def headers_at(self, moment: datetime) -> dict[str, str]:
@@ -76,15 +76,15 @@ class Request:
         return {**self.headers, **signature}
 
     def shown_headers(self, moment: datetime) -> dict[str, str]:
-        """Return the same headers for logs and people: secret ones are masked."""
+        """Return the headers for display and logs: secret ones are masked."""
         return {**self.headers_at(moment), **self.masks}
 
     def mask(self, text: str) -> str:
-        """Return what a receiver has answered, without the secrets that it repeats."""
+        """Return text from a response with the secrets that it repeats masked."""
         return mask_all(text, self.secrets)
 
     def as_text(self, moment: datetime) -> str:
-        """Return the request as HTTP/1.1 writes it, with plain line ends, secrets masked."""
+        """Return the request in HTTP/1.1 format, with LF line ends and masked secrets."""
         parts = urlsplit(self.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"{self.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
@@ -95,7 +95,7 @@ class Request:
 def parameters(
     event: Any, *, pbx_slug: str, hook_event_id: str, delivery_id: str
 ) -> list[tuple[str, str]]:
-    """Return what a request tells, in order: VoipNow's ten, then ours. The names never vary.
+    """Return all parameters in order: VoipNow's ten, then ours. The names never vary.
 
     `event` is a CallEvent, or anything that has its columns as attributes.
     """
@@ -129,41 +129,41 @@ def build_request(
     marks: Parameters = (),
     signing: Signing | None = None,
 ) -> Request:
-    """Return the request that the template makes of all parameters.
+    """Return the request for the template and all parameter values.
 
-    `marks` are sent behind them, whichever parameters the template wants.
+    `marks` are appended, whichever parameters the template selects.
     """
     known = dict(values)
-    told = [*_choose(template.parameters, values), *marks]
+    sent = [*_select(template.parameters, values), *marks]
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
     body = query = ""
     if template.method is Method.GET:
-        query = _encode(told)
+        query = _encode(sent)
     else:
-        body = json.dumps(dict(told), ensure_ascii=False) if _is_json(template) else _encode(told)
+        body = json.dumps(dict(sent), ensure_ascii=False) if _is_json(template) else _encode(sent)
         headers["Content-Type"] = JSON if _is_json(template) else FORM
         headers["Content-Length"] = str(len(body.encode()))
     secret = _secret_headers(template, known)
     _replace(headers, secret)
     masks = {name: _mask(template, name) for name in secret}
     secrets = _find_secrets(template, secret, known)
-    url = _address(template.url, known, query)
-    masked_url = _masked_address(template.url, known, query)
+    url = _fill_url(template.url, known, query)
+    masked_url = _masked_url(template.url, known, query)
     return Request(template.method, url, headers, body, masks, secrets, signing, masked_url)
 
 
-def _address(url: str, known: Mapping[str, str], query: str) -> str:
+def _fill_url(url: str, known: Mapping[str, str], query: str) -> str:
     url = _with_path(fill_url(url, known))
     return url + _separator(url) + query if query else url
 
 
-def _masked_address(url: str, known: Mapping[str, str], query: str) -> str:
-    """Return the address with its own secrets masked, empty if it has none."""
+def _masked_url(url: str, known: Mapping[str, str], query: str) -> str:
+    """Return the URL with its secrets masked, empty if it has none."""
     masked = mask_url(url)
-    return "" if masked == url else _address(masked, known, query).replace(quote(MASK), MASK)
+    return "" if masked == url else _fill_url(masked, known, query).replace(quote(MASK), MASK)
 
 
-def _choose(wanted: ParameterSet, values: Parameters) -> Parameters:
+def _select(wanted: ParameterSet, values: Parameters) -> Parameters:
     if wanted is ParameterSet.ALL:
         return values
     names = VOIPNOW_NAMES if wanted is ParameterSet.VOIPNOW else ()
@@ -171,7 +171,7 @@ def _choose(wanted: ParameterSet, values: Parameters) -> Parameters:
 
 
 def _secret_headers(template: RequestTemplate, known: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that are shown to nobody: own ones, and that of the authentication."""
+    """Return the headers that are never displayed: custom headers and Authorization."""
     headers = {name: fill_header(value, known) for name, value in template.custom_headers}
     if template.auth is AuthKind.BEARER:
         headers["Authorization"] = f"Bearer {template.secret}"
@@ -184,31 +184,31 @@ def _secret_headers(template: RequestTemplate, known: Mapping[str, str]) -> dict
 def _find_secrets(
     template: RequestTemplate, headers: Mapping[str, str], known: Mapping[str, str]
 ) -> Sequence[str]:
-    """Return what must not be read in answers, as it is and as JSON and HTML escape it."""
+    """Return the texts to mask in responses, as they are and as JSON and HTML escape them."""
     # As they are sent: receivers repeat them like that, or decoded.
     in_url = [fill_query(secret, known) for secret in find_secrets(template.url)]
     if not headers and not in_url:
         return ()
-    plain = {value.strip() for name, value in headers.items() if name.lower() not in _HARMLESS}
+    plain = {value.strip() for name, value in headers.items() if name.lower() not in _NOT_SECRET}
     plain |= {*in_url, *map(unquote, in_url)}
     if template.auth is not AuthKind.NONE:
-        # Receivers that show what they got often leave out the word in front, or decode it.
+        # Receivers that echo the header often drop the scheme, or decode the value.
         plain |= {headers["Authorization"].partition(" ")[2], template.secret}
     found = set()
     for value in plain:
-        if len(value) >= SHORTEST_SECRET:
+        if len(value) >= MIN_SECRET_LENGTH:
             escaped = json.dumps(value)[1:-1]
             found |= {value, escaped, escaped.replace("/", "\\/"), html.escape(value)}
-    # The longest first: one may be a part of another.
+    # Longest first: one may be a part of another.
     return sorted(found, key=len, reverse=True)
 
 
-def _replace(headers: dict[str, str], own: Mapping[str, str]) -> None:
-    """Put own headers in the place of ours with the same name, however it is written."""
-    names = {name.lower() for name in own}
+def _replace(headers: dict[str, str], custom: Mapping[str, str]) -> None:
+    """Add custom headers; they replace ours with the same name, in any case."""
+    names = {name.lower() for name in custom}
     for name in [name for name in headers if name.lower() in names]:
         del headers[name]
-    headers.update(own)
+    headers.update(custom)
 
 
 def _mask(template: RequestTemplate, name: str) -> str:
@@ -220,12 +220,12 @@ def _is_json(template: RequestTemplate) -> bool:
 
 
 def _encode(values: Parameters) -> str:
-    # %20 and not + for a space: every receiver reads that rightly, in queries and in forms.
+    # %20 and not + for a space: every receiver decodes that correctly, in queries and in forms.
     return "&".join(f"{_escape(name)}={_escape(value)}" for name, value in values)
 
 
 def _escape(text: str) -> str:
-    # Most have nothing to escape, and asking first takes half as long.
+    # Most have nothing to escape, and checking first takes half the time.
     return text if _NEEDS_NO_ESCAPE(text) else quote(text, safe="")
 
 

@@ -1,4 +1,4 @@
-"""Writes the request of an attempt as a curl command, which a shell takes as it is."""
+"""Formats the request of an attempt as a curl command for a POSIX shell."""
 
 import re
 import shlex
@@ -8,21 +8,23 @@ from urllib.parse import unquote
 from callevents.db.models import Attempt
 from callevents.security.masking import MASK
 
-#: What curl finds out by itself.
-_OWN = frozenset({"content-length", "host", "connection"})
+#: Headers that curl sets itself.
+_AUTOMATIC = frozenset({"content-length", "host", "connection"})
 #: The last parameter's name.
 _LAST_NAME = re.compile(r"([^?&;=]*)=[^?&;=]*$")
 
 
 def as_curl(attempt: Attempt) -> str:
-    """Return the command. Masked secrets stand there as variables, such as $AUTHORIZATION."""
+    """Return the command. Masked secrets become variables, such as $AUTHORIZATION."""
     # Without globoff curl would read brackets in the URL as a list of URLs.
     parts = [f"curl --globoff --path-as-is --request {attempt.method} {_url(attempt.url)}"]
-    headers = [(name, value) for name, value in attempt.request_headers if name.lower() not in _OWN]
+    headers = [
+        (name, value) for name, value in attempt.request_headers if name.lower() not in _AUTOMATIC
+    ]
     parts += [f"--header {_header(name, value)}" for name, value in headers]
     if attempt.request_body or attempt.method != "GET":
         if not any(name.lower() == "content-type" for name, _ in headers):
-            # Otherwise curl would call the body a form.
+            # Otherwise curl would declare the body to be a form.
             parts.append("--header 'Content-Type:'")
         parts.append(f"--data-raw {_quote(attempt.request_body)}")
     return " \\\n  ".join(parts)
@@ -37,7 +39,7 @@ def _url(url: str) -> str:
 
 
 def _masked_names(url: str) -> Iterator[str]:
-    """Yield the name of the parameter before each mask, which calls may have said as well."""
+    """Yield the name of the parameter before each mask; a call's value may contain one too."""
     for before in url.split(MASK)[:-1]:
         name = _LAST_NAME.search(before)
         yield unquote(name[1]) if name else "VALUE"
@@ -45,7 +47,7 @@ def _masked_names(url: str) -> Iterator[str]:
 
 def _header(name: str, value: str) -> str:
     if not value:
-        # A colon without a value would leave the header out.
+        # A colon without a value would remove the header.
         return _quote(f"{name};")
     before, mask, after = value.partition(MASK)
     if not mask:
@@ -59,6 +61,6 @@ def _variable(name: str) -> str:
 
 
 def _quote(text: str) -> str:
-    """Return the text in single quotes, always: URLs look the same with and without an &."""
+    """Return the text in single quotes, always, so that URLs look alike with and without an &."""
     quoted = shlex.quote(text)
     return quoted if quoted.startswith("'") or "'" in quoted else f"'{text}'"

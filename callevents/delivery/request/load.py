@@ -1,4 +1,4 @@
-"""Reads a hook's template, and makes the request of a delivery or of an example call from it."""
+"""Loads a hook's request template, and builds the request of a delivery from it."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from callevents.delivery.request.signing import Signing
 from callevents.enums import AuthKind
 from callevents.security.encryption import Cipher, UnreadableError
 
-#: The columns of a hook that make its requests what they are.
+#: The columns of a hook that define its requests.
 REQUEST_COLUMNS = (
     Hook.event_id.label("hook_event_id"),
     Hook.method,
@@ -25,12 +25,12 @@ REQUEST_COLUMNS = (
     Hook.previous_signing_secret,
     Hook.previous_secret_until,
 )
-#: Stands in a preview for what is generated when a hook is saved.
+#: Shown in a preview for the Event ID, which is generated when a hook is saved.
 EVENT_ID_PLACEHOLDER = "(generated-when-saved)"
 
 
 def make_request(row: Any, cipher: Cipher) -> Request:
-    """Return the request of a delivery; if its secrets cannot be decrypted, one that says so.
+    """Return the request of a delivery; with `problem` set if its secrets cannot be decrypted.
 
     `row` has REQUEST_COLUMNS, the event's columns, `delivery_id` and the PBX's `slug`.
     """
@@ -65,7 +65,7 @@ def read_template(hook: Any, cipher: Cipher) -> RequestTemplate:
 
 
 def read_signing(hook: Any, cipher: Cipher, message_id: str) -> Signing | None:
-    """Return what signs a request with that id, None for nothing; raises UnreadableError."""
+    """Return the signing data for a message ID, None without a secret; raises UnreadableError."""
     if not hook.signing_secret:
         return None
     previous = hook.previous_signing_secret

@@ -1,4 +1,4 @@
-"""Addresses for logs and people: without what may be secret in them."""
+"""Masks secrets in URLs for display and logs."""
 
 import re
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from urllib.parse import unquote
 from callevents.delivery.request.placeholders import is_placeholder
 from callevents.security.masking import MASK
 
-#: Shorter values are not looked for in answers, where they would be found by chance.
-SHORTEST_SECRET = 6
+#: Shorter values are not masked in responses, where they would match by chance.
+MIN_SECRET_LENGTH = 6
 
 _USER = re.compile(r"(//)([^/?#]*)(?=@)")
 _PARAMETER = re.compile(r"([?&;#])([^=?&;#]*)=([^&;#]*)")
@@ -21,38 +21,39 @@ _LOOKS_SECRET = re.compile(
 
 
 def is_location(header: str) -> bool:
-    """Return whether the header's value is an address."""
+    """Return True if the header's value is a URL."""
     return header.lower() in {"location", "content-location"}
 
 
 def mask_address(address: str) -> str:
-    """Return the address with its user and the values of parameters that look secret masked.
+    """Return the URL with its user info and the values of parameters that look secret masked.
 
-    A placeholder says nothing secret, and stays.
+    Placeholders are not secret and stay.
     """
     return _PARAMETER.sub(_mask_value, _USER.sub(rf"\1{MASK}", address))
 
 
 @lru_cache(maxsize=4096)
 def mask_url(url: str) -> str:
-    """Return the same for a hook's URL, which is remembered.
+    """Return the same for a hook's URL, cached.
 
-    For those only: they are few and short, but what receivers say would fill the memory.
+    Only for hooks' URLs, which are few and short: those of receivers would fill the cache.
     """
     return mask_address(url)
 
 
 def find_secrets(address: str) -> Sequence[str]:
-    """Return what is masked in the address and long enough to be looked for in texts."""
+    """Return the masked parts of the URL that are long enough to be searched for in texts."""
     users = [user for _slashes, user in _USER.findall(address)]
-    values = [value for _mark, name, value in _PARAMETER.findall(address) if _hides(name, value)]
-    return [secret for secret in users + values if len(secret) >= SHORTEST_SECRET]
+    parameters = _PARAMETER.findall(address)
+    values = [value for _mark, name, value in parameters if _is_secret(name, value)]
+    return [secret for secret in users + values if len(secret) >= MIN_SECRET_LENGTH]
 
 
 def _mask_value(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2]}={MASK}" if _hides(found[2], found[3]) else found[0]
+    return f"{found[1]}{found[2]}={MASK}" if _is_secret(found[2], found[3]) else found[0]
 
 
-def _hides(name: str, value: str) -> bool:
+def _is_secret(name: str, value: str) -> bool:
     looks_secret = bool(value) and _LOOKS_SECRET(unquote(name)) is not None
     return looks_secret and not is_placeholder(value)

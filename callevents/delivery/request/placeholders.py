@@ -1,7 +1,7 @@
-"""Placeholders such as {CallerIDNum}: what a call's event puts into a URL or an own header.
+"""Placeholders such as {CallerIDNum}, which put values of an event into a URL or a custom header.
 
-A fixed set of names, replaced in one pass, and no template language. What comes from calls is
-foreign text: it is escaped for its place, so that it never changes what stands around it.
+A fixed set of names, replaced in one pass; no template language. Values come from calls and are
+untrusted: they are escaped for their context, so they never change the text around them.
 """
 
 import re
@@ -37,41 +37,41 @@ PARAMETER_NAMES = (
 
 Values = Mapping[str, str]
 
-#: What looks like a placeholder. Other braces are plain text.
+#: Text that looks like a placeholder. Other braces are plain text.
 _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
-#: A segment that leads to another folder, and what servers may take for the end of a segment.
+#: Dot segments, and characters that servers may treat as the end of a segment.
 _DOTS = re.compile(r"(?i)(?:\.|%2e){1,2}")
 _CUTS = re.compile(r"(?i)(%2f|%5c)")
-#: What a header's value may have: printable ASCII. A percent sign is escaped with the rest, so
-#: that unescaping gives back exactly the value.
+#: Characters of a header's value that are not escaped: printable ASCII without the percent sign,
+#: so that unescaping restores exactly the value.
 _HEADER_SAFE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 
 
 def find_problem(text: str) -> str:
-    """Return the sentence about the first unknown placeholder, empty if there is none."""
+    """Return the error about the first unknown placeholder, empty without one."""
     for found in _PLACEHOLDER.finditer(text):
         if found[1] not in PARAMETER_NAMES:
             known = ", ".join(f"{{{name}}}" for name in PARAMETER_NAMES)
-            return f"There is no placeholder {found[0]}. The placeholders are {known}."
+            return f"Unknown placeholder {found[0]}. Available: {known}."
     return ""
 
 
 def has_placeholder(text: str) -> bool:
-    """Return whether something in the text looks like a placeholder."""
+    """Return True if the text contains anything that looks like a placeholder."""
     return _PLACEHOLDER.search(text) is not None
 
 
 def is_placeholder(text: str) -> bool:
-    """Return whether the text is a known placeholder, and nothing beside it."""
+    """Return True if the whole text is one known placeholder."""
     found = _PLACEHOLDER.fullmatch(text)
     return found is not None and found[1] in PARAMETER_NAMES
 
 
 def fill_url(url: str, values: Values) -> str:
-    """Return the URL in ASCII, its placeholders replaced and what no URL may have escaped.
+    """Return the URL in ASCII, with placeholders replaced and invalid characters escaped.
 
-    Values are escaped as a whole. In the path, a value of dots would lead to another folder, in
-    whatever way they are written; so those dots are escaped twice.
+    Values are escaped completely. A value that makes a dot segment ('..') in the path would change
+    the folder, in any encoding; so its dots are escaped twice.
     """
     if "{" not in url:
         return escape_url(url)
@@ -81,7 +81,7 @@ def fill_url(url: str, values: Values) -> str:
 
 
 def fill_query(text: str, values: Values) -> str:
-    """Return a URL's query, or a part of it, in the same way."""
+    """Return a URL's query, or a part of it, with placeholders replaced as in fill_url()."""
     return "".join(
         quote(values[part], safe="") if is_name else escape_url(part)
         for is_name, part in _split(text)
@@ -89,7 +89,7 @@ def fill_query(text: str, values: Values) -> str:
 
 
 def fill_header(text: str, values: Values) -> str:
-    """Return a header's value; of the call's values, what is not printable ASCII is escaped."""
+    """Return a header's value, with placeholders replaced by values escaped to printable ASCII."""
     return "".join(
         _escape_header(values[part]) if is_name else part for is_name, part in _split(text)
     )
@@ -97,7 +97,7 @@ def fill_header(text: str, values: Values) -> str:
 
 @lru_cache(maxsize=4096)
 def escape_url(url: str) -> str:
-    """Return the URL with what must not be in it percent-encoded, and all else as it is."""
+    """Return the URL with invalid characters percent-encoded."""
     url = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", url)
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~")
 
@@ -118,12 +118,12 @@ def _hide_dots(part: str) -> str:
 
 
 def _escape_header(value: str) -> str:
-    # Spaces around a header's value would not count as part of it.
+    # Leading and trailing spaces are not part of a header's value.
     return re.sub(r"^ +| +$", lambda found: "%20" * len(found[0]), quote(value, safe=_HEADER_SAFE))
 
 
 def _split(text: str) -> Iterator[tuple[bool, str]]:
-    """Yield the text's parts: whether each is a known placeholder's name, and the part."""
+    """Yield (is_name, part): a known placeholder's name, or the text between placeholders."""
     at = 0
     for found in _PLACEHOLDER.finditer(text):
         if found[1] in PARAMETER_NAMES:

@@ -1,4 +1,4 @@
-"""Signs requests as Standard Webhooks 1.0 has it (https://www.standardwebhooks.com)."""
+"""Signs requests according to Standard Webhooks 1.0 (https://www.standardwebhooks.com)."""
 
 import base64
 import binascii
@@ -7,7 +7,7 @@ import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
 
-SECRET_PREFIX = "whsec_"  # noqa: S105  # what all such secrets begin with
+SECRET_PREFIX = "whsec_"  # noqa: S105  # the standard's prefix, no secret
 
 
 ID_HEADER = "webhook-id"
@@ -17,7 +17,7 @@ SIGNATURE_HEADER = "webhook-signature"
 
 @dataclass(frozen=True)
 class Signing:
-    """What signs the attempts of one delivery: a secret, and the one before for a while."""
+    """Signing data of one delivery: the secret, and the previous one until it expires."""
 
     message_id: str
     secret: str = field(repr=False)

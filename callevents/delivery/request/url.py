@@ -1,4 +1,4 @@
-"""The rules for a receiver's URL, each with the sentence that explains it."""
+"""Validation of receiver URLs: the rules and their error messages."""
 
 import re
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ SCHEMES = ("http", "https")
 
 @dataclass(frozen=True)
 class ReceiverUrl:
-    """A URL that keeps the rules.
+    """A valid URL.
 
-    `url` is as it goes over the wire, its host in ASCII; `display_host` is the host as people
-    write it, and differs from `host` for international names only.
+    `url` is the wire form with the host in ASCII. `display_host` is the host in Unicode, which
+    differs from `host` for international names only.
     """
 
     url: str
@@ -28,7 +28,7 @@ class ReceiverUrl:
 
 
 def check_url(text: str, field: str = "url") -> ReceiverUrl:
-    """Return the URL in its wire form; raises InvalidError about `field` with the broken rule."""
+    """Return the URL in its wire form; raises InvalidError about `field` with the violated rule."""
     try:
         return _check(text.strip())
     except _RuleError as error:
@@ -36,7 +36,7 @@ def check_url(text: str, field: str = "url") -> ReceiverUrl:
 
 
 def display_url(url: str) -> str:
-    """Return the URL with an international host name as people write it."""
+    """Return the URL with an international host name in Unicode."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     shown = _to_unicode(host)
@@ -44,7 +44,7 @@ def display_url(url: str) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL that keeps the rules; the port is always there."""
+    """Return scheme, host and port of a valid URL; the port is always included."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -52,7 +52,7 @@ def origin_of(url: str) -> str:
 
 
 def is_same_origin(typed: str, url: str) -> bool:
-    """Return whether what is typed is a URL with the same origin as this one."""
+    """Return True if `typed` is a valid URL with the same origin as `url`."""
     try:
         return origin_of(check_url(typed).url) == origin_of(url)
     except InvalidError:
@@ -60,15 +60,15 @@ def is_same_origin(typed: str, url: str) -> bool:
 
 
 class _RuleError(Exception):
-    """A rule is broken; the text is the sentence."""
+    """A rule is violated; the text is the error message."""
 
 
 def _check(text: str) -> ReceiverUrl:
     if not text:
-        raise _RuleError("Enter the URL that the request goes to.")
+        raise _RuleError("Enter the URL of the receiver.")
     if len(text) > MAX_URL_LENGTH:
         raise _RuleError(
-            f"The URL may have at most {MAX_URL_LENGTH:,} characters; this one has {len(text):,}."
+            f"The URL must be at most {MAX_URL_LENGTH:,} characters (got {len(text):,})."
         )
     _check_characters(text)
     _check_placeholders(text)
@@ -79,7 +79,7 @@ def _check(text: str) -> ReceiverUrl:
         netloc += f":{parts.port}"
     url = urlunsplit((parts.scheme.lower(), netloc, parts.path, parts.query, ""))
     if len(url) > MAX_URL_LENGTH:
-        raise _RuleError(f"The URL may have at most {MAX_URL_LENGTH:,} characters.")
+        raise _RuleError(f"The URL must be at most {MAX_URL_LENGTH:,} characters.")
     return ReceiverUrl(url, host, _to_unicode(host))
 
 
@@ -87,10 +87,10 @@ def _check_characters(text: str) -> None:
     for character in text:
         if character.isspace() or not character.isprintable():
             raise _RuleError(
-                "The URL must not have spaces or control characters; write a space as %20."
+                "The URL must not contain spaces or control characters; write a space as %20."
             )
         if "\ud800" <= character <= "\udfff" or character == "\\":
-            raise _RuleError(f"The URL must not have the character {character!a}.")
+            raise _RuleError(f"The URL must not contain the character {character!a}.")
 
 
 def _check_placeholders(text: str) -> None:
@@ -99,8 +99,8 @@ def _check_placeholders(text: str) -> None:
     scheme, mark, rest = text.partition("://")
     if has_placeholder(scheme) or (mark and has_placeholder(re.split(r"[/?#]", rest)[0])):
         raise _RuleError(
-            "The URL may have placeholders in its path and in its query only: where a request "
-            "goes must not depend on a call."
+            "Placeholders are allowed only in the path and the query of the URL, so that a call "
+            "cannot change the receiver."
         )
 
 
@@ -116,15 +116,15 @@ def _split(text: str) -> SplitResult:
         raise _RuleError("The URL needs a host, as in https://crm.example.com/calls.")
     if "@" in parts.netloc:
         raise _RuleError(
-            "The URL must not have a user name or password in it, because URLs are shown and "
-            "logged. Remove what stands before the @; use the fields for authentication."
+            "The URL must not contain a user name or password, because URLs are displayed and "
+            "logged. Remove the part before the @ and use the fields for authentication."
         )
     if port == 0:
         raise _RuleError("The URL's port must be between 1 and 65535.")
     if "#" in text:
         raise _RuleError(
-            "The URL must not have a fragment (what follows #): it is never sent to a server. "
-            "Write a # that belongs to a value as %23."
+            "The URL must not contain a fragment (#...), which is never sent to a server. "
+            "Write a # inside a value as %23."
         )
     return parts
 
@@ -134,7 +134,7 @@ def _to_ascii(host: str) -> str:
     if ":" in host:
         return _ipv6(host)
     if "%" in host:
-        raise _RuleError("The URL's host must not have percent signs.")
+        raise _RuleError("The URL's host must not contain percent signs.")
     try:
         if host.isascii():
             return _check_ascii(host)
@@ -154,7 +154,7 @@ def _ipv6(host: str) -> str:
 
 
 def _check_ascii(host: str) -> str:
-    """Let names with underscores pass, as internal networks have them; refuse other oddities."""
+    """Return the host in lower case; allows underscores, which internal networks use."""
     labels = host.lower().removesuffix(".").split(".")
     allowed = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
     if len(host) > 253 or any(

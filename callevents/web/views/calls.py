@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, render_template, request
 
 from callevents.delivery.log.call_timeline import get_call
-from callevents.delivery.log.wait_reason import find_reasons
+from callevents.delivery.log.wait_reason import find_wait_reasons
 from callevents.enums import DeliveryState
 from callevents.pbxs import pbxs
 from callevents.web import htmx
@@ -21,7 +21,7 @@ def show(slug: str) -> Any:
     pbx = pbxs.get_pbx(slug)
     call = get_call(pbx, request.args.get("id", ""))
     deliveries = list(chain(*call.deliveries.values()))
-    reasons = find_reasons(deliveries)
+    reasons = find_wait_reasons(deliveries)
     behind = [one.behind for one in reasons.values()]
     version = version_of(deliveries, [event.id for event in call.events], behind)
     if htmx.has_version(version):

@@ -9,9 +9,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from callevents.db.models import Delivery
 from callevents.delivery.log import queries
 from callevents.delivery.log.filters import PHASES
-from callevents.delivery.log.lookup import find_named
+from callevents.delivery.log.lookup import look_up
 from callevents.delivery.log.pagination import Page, find_page
-from callevents.delivery.log.wait_reason import find_paused_origin, find_reasons
+from callevents.delivery.log.wait_reason import find_blocking_origin, find_wait_reasons
 from callevents.delivery.request.curl import as_curl
 from callevents.errors import InvalidError
 from callevents.hooks.queries import list_origins
@@ -62,7 +62,7 @@ def find(slug: str | None = None) -> Any:
     """Go to what has the id or number searched for."""
     view = View.of_request(slug)
     text = request.args.get("q", "").strip()[:LONGEST]
-    named = find_named(text, view.pbx) if text else {}
+    named = look_up(text, view.pbx) if text else {}
     if named is None:
         flash(f"No delivery, call, extension or Event ID is named {text!r} here.", "error")
         return redirect(view.url(), code=303)
@@ -77,7 +77,7 @@ def show(slug: str, delivery_id: str) -> Any:
     """Show a delivery and its attempts: what was sent, and what came back."""
     pbx = pbxs.get_pbx(slug)
     delivery = queries.get_delivery(delivery_id, pbx)
-    reasons = find_reasons([delivery])[delivery.id]
+    reasons = find_wait_reasons([delivery])[delivery.id]
     version = version_of([delivery], reasons.behind)
     if htmx.has_version(version):
         return htmx.unchanged()
@@ -100,7 +100,7 @@ def version_of(deliveries: Iterable[Delivery], *more: object) -> str:
     digest = sha256(repr(more).encode())
     for one in deliveries:
         facts = (one.id, one.state, one.attempts, one.due_at, one.claimed_at, one.url, one.method)
-        origin = find_paused_origin(one)
+        origin = find_blocking_origin(one)
         paused = origin and (origin.probe_at, origin.error)
         digest.update(repr((*facts, one.resent_at, one.deferred, paused)).encode())
     return digest.hexdigest()[:24]

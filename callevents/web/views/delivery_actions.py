@@ -10,9 +10,9 @@ from flask import Blueprint, Response, redirect, request, url_for
 
 from callevents.db.models import utc_now
 from callevents.delivery.log import queries
-from callevents.delivery.log.bulk import Act, Progress, act_on_all, summarise
+from callevents.delivery.log.bulk import Act, Progress, apply_to_all, count_matching
 from callevents.delivery.log.filters import Filter
-from callevents.delivery.log.resend import Done, Refusal, cancel, resend
+from callevents.delivery.log.resend import ActionResult, SkipReason, cancel, resend
 from callevents.enums import DeliveryState
 from callevents.errors import ConflictError
 from callevents.extensions import db
@@ -48,7 +48,7 @@ class Action:
 RESEND = Action(
     "resend", "Send again", "Send {} again", "sent again", resend, lambda wanted: wanted
 )
-CANCEL = Action("cancel", "Cancel", "Cancel {}", "cancelled", cancel, Filter.of_waiting)
+CANCEL = Action("cancel", "Cancel", "Cancel {}", "cancelled", cancel, Filter.of_pending)
 
 
 @bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/resend", endpoint="resend")
@@ -93,8 +93,8 @@ def _act_on_one(action: Action, slug: str, delivery_id: str) -> Any:
     delivery = queries.get_delivery(delivery_id, pbx)
     is_tried_now = action is RESEND and delivery.state is DeliveryState.PENDING
     done = action.act([delivery.id], utc_now())
-    if done.refused:
-        raise ConflictError(f"The delivery is not {action.done}: {next(iter(done.refused))}.")
+    if done.skipped:
+        raise ConflictError(f"The delivery is not {action.done}: {next(iter(done.skipped))}.")
     db.session.commit()
     wake()
     htmx.toast(f"The delivery is {'due now' if is_tried_now else action.done}.")
@@ -112,7 +112,7 @@ def _act_on_all(action: Action, view: View) -> Any:
         return _ask(action, view.fixed(), Progress())
     began = time.monotonic()
     progress = Progress()
-    for progress in act_on_all(action.act, wanted, view.before):
+    for progress in apply_to_all(action.act, wanted, view.before):
         db.session.commit()
         wake()
         if progress.seen >= MAX_ROWS or time.monotonic() - began >= MAX_SECONDS:
@@ -123,8 +123,8 @@ def _act_on_all(action: Action, view: View) -> Any:
 
 
 def _ask(action: Action, view: View, progress: Progress) -> Response:
-    summary = summarise(action.choose(view.filter()), view.before)
-    left_out = summary.refused if action is RESEND else Counter[Refusal]()
+    summary = count_matching(action.choose(view.filter()), view.before)
+    left_out = summary.skipped if action is RESEND else Counter[SkipReason]()
     return dialogs.show(
         "deliveries/act.html",
         action=action,
@@ -136,10 +136,10 @@ def _ask(action: Action, view: View, progress: Progress) -> Response:
     )
 
 
-def describe(action: Action, done: Done | Progress) -> str:
+def describe(action: Action, done: ActionResult | Progress) -> str:
     """Return the sentences about what was done, and about what was not, and why."""
     parts = [f"{count_deliveries(done.changed)} {action.done}."]
-    parts += [f"{count:,} left out: {refusal}." for refusal, count in done.refused.items()]
+    parts += [f"{count:,} left out: {refusal}." for refusal, count in done.skipped.items()]
     return " ".join(parts)
 
 

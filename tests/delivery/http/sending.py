@@ -1,4 +1,4 @@
-"""One request in a few words, a queue that is full, and what attempts say when they fail."""
+"""Helpers to send one request, a full accept queue, and error messages of attempts."""
 
 import socket
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.enums import Method
 
-CLOSED_EARLY = "The receiver closed the connection before it had answered."
-NO_HTTP = "What the receiver answered is not HTTP."
-TOO_LONG = "The attempt as a whole took too long and was ended."
+CLOSED_EARLY = "The receiver closed the connection before it responded."
+NO_HTTP = "The response is not valid HTTP."
+TOO_LONG = "The attempt took too long in total and was aborted."
 
 
 def get(http_client: HttpClient, url: str) -> Response:
@@ -19,13 +19,13 @@ def get(http_client: HttpClient, url: str) -> Response:
 
 
 def head(status: str, *lines: str) -> bytes:
-    """Return an answer's head."""
+    """Return a response's head."""
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("latin-1")
 
 
 @contextmanager
 def full_listener() -> Iterator[int]:
-    """Give the port of a listener on 127.0.0.1 that takes no connections: its queue is full."""
+    """Yield the port of a listener on 127.0.0.1 whose accept queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))

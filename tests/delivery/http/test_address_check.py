@@ -1,4 +1,4 @@
-"""Which addresses requests may go to."""
+"""The address check."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from callevents.delivery.http.address_check import AddressRefusedError, check_address
 
-#: IANA's special-purpose registries: what is not globally reachable, and multicast.
+#: IANA's special-purpose registries: not globally reachable, and multicast.
 REFUSED_IPV4 = [
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
     *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
@@ -27,7 +27,7 @@ PUBLIC = [
 
 
 def is_refused(address: object, allowed: str = "") -> bool:
-    """Return whether a request must not go there, with these networks allowed."""
+    """Return True if requests to the address are blocked, with these networks allowed."""
     networks = [ip_network(part) for part in allowed.split(",") if part]
     try:
         check_address(str(address), networks)
@@ -68,12 +68,12 @@ def is_refused(address: object, allowed: str = "") -> bool:
     ],
 )
 def test_refused_addresses_are_named_with_their_kind(address: str, kind: str) -> None:
-    """The sentence names the address, what is wrong with it, and the setting that allows it."""
+    """The error names the address, its kind, and the setting that allows it."""
     with pytest.raises(AddressRefusedError) as caught:
         check_address(address, ())
     assert str(caught.value) == (
-        f"The address {address} is {kind}, and requests may not go there. If they should, add "
-        "its network to the setting CALLEVENTS_ALLOWED_NETWORKS."
+        f"The address {address} is {kind}; requests to it are blocked. To allow it, add its "
+        "network to CALLEVENTS_ALLOWED_NETWORKS."
     )
 
 
@@ -86,7 +86,7 @@ def test_public_addresses_pass(address: str) -> None:
 @pytest.mark.parametrize("network", REFUSED_IPV4)
 @given(data=st.data())
 def test_no_address_of_a_special_ipv4_network_passes(network: str, data: st.DataObject) -> None:
-    """Plain or carried within IPv6, no address of a special-purpose network passes."""
+    """Plain or embedded in IPv6, no address of a special-purpose network passes."""
     address = data.draw(st.ip_addresses(v=4, network=network))
     value = int(address)
     assert is_refused(address)

@@ -15,46 +15,48 @@ from tests.support.waiting import wait_until
 
 @pytest.mark.parametrize("status", ["200 OK", "201 Created", "204 No Content", "299 Custom"])
 def test_any_2xx_is_success(http_client: HttpClient, serve: Serve, status: str) -> None:
-    """Every 2xx takes the delivery; the answer's head is noted."""
+    """Every 2xx is a success; the response's head is stored."""
     server = serve(answers(head(status, "X-Id: 7", "Content-Length: 0")))
-    answer = get(http_client, server.url)
-    assert answer.is_success
-    assert (answer.error, answer.status_code) == ("", int(status[:3]))
-    assert answer.headers == [["X-Id", "7"], ["Content-Length", "0"]]
-    assert answer.duration_ms >= 0
+    response = get(http_client, server.url)
+    assert response.is_success
+    assert (response.error, response.status_code) == ("", int(status[:3]))
+    assert response.headers == [["X-Id", "7"], ["Content-Length", "0"]]
+    assert response.duration_ms >= 0
 
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        ("500 Oops", "The receiver answered 500 Internal Server Error."),
-        ("404 Not Found", "The receiver answered 404 Not Found."),
-        ("599 Odd", "The receiver answered 599."),
-        ("999 Odd", "The receiver answered 999."),
-        ("304 Not Modified", "The receiver answered 304 Not Modified."),
-        ("103 Early Hints", "The receiver answered 103 Early Hints."),
+        ("500 Oops", "The receiver returned 500 Internal Server Error."),
+        ("404 Not Found", "The receiver returned 404 Not Found."),
+        ("599 Odd", "The receiver returned 599."),
+        ("999 Odd", "The receiver returned 999."),
+        ("304 Not Modified", "The receiver returned 304 Not Modified."),
+        ("103 Early Hints", "The receiver returned 103 Early Hints."),
     ],
 )
 def test_other_statuses_are_failures(
     http_client: HttpClient, serve: Serve, status: str, sentence: str
 ) -> None:
-    """Everything but 2xx fails with the status in the sentence, and keeps the body."""
+    """Everything but 2xx fails with the status in the error, and keeps the body."""
     server = serve(answers(head(status) + b"why"))
-    answer = get(http_client, server.url)
-    assert not answer.is_success
-    assert (answer.error, answer.status_code) == (sentence, int(status[:3]))
+    response = get(http_client, server.url)
+    assert not response.is_success
+    assert (response.error, response.status_code) == (sentence, int(status[:3]))
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 T", "308 P"])
 def test_redirects_are_named_and_not_followed(
     http_client: HttpClient, serve: Serve, status: str
 ) -> None:
-    """A redirect fails with its target in the sentence, and the target is left alone."""
+    """A redirect fails with its target in the error, and is not followed."""
     target = serve(answers(OK))
     server = serve(answers(head(status, f"Location: {target.url}/in", "Content-Length: 0")))
-    answer = get(http_client, server.url)
-    assert answer.error == f"The receiver redirects to {target.url}/in; redirects are not followed."
-    assert answer.status_code == int(status[:3])
+    response = get(http_client, server.url)
+    assert (
+        response.error == f"The receiver redirects to {target.url}/in; redirects are not followed."
+    )
+    assert response.status_code == int(status[:3])
     assert target.accepted == 0
 
 
@@ -67,7 +69,7 @@ def test_connections_are_used_again(http_client: HttpClient, serve: Serve) -> No
 
 
 def test_closed_connection_is_replaced(http_client: HttpClient, serve: Serve) -> None:
-    """A kept connection that the receiver has closed since costs no attempt."""
+    """An idle connection that the receiver has closed costs no attempt."""
     server = serve(answers(OK))
     for count in range(1, 4):
         assert get(http_client, server.url).is_success
@@ -116,7 +118,7 @@ def test_environment_has_no_influence(
 
 
 def test_interrupt_ends_running_attempts(http_client: HttpClient, serve: Serve) -> None:
-    """Interrupting ends attempts that hang, and those that begin later."""
+    """Interrupting aborts hanging attempts, and those that begin later."""
     server = serve(hangs)
     found: list[Response] = []
     threads = [
@@ -130,4 +132,4 @@ def test_interrupt_ends_running_attempts(http_client: HttpClient, serve: Serve) 
     for thread in threads:
         thread.join()
     found.append(get(http_client, server.url))
-    assert [answer.error for answer in found] == ["The worker stopped during this attempt."] * 4
+    assert [response.error for response in found] == ["The worker stopped during this attempt."] * 4

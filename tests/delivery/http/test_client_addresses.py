@@ -34,7 +34,7 @@ def resolves(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_next_address_is_tried(
     http_client: HttpClient, serve: Serve, resolves: Callable[..., None]
 ) -> None:
-    """Where the first address refuses, or must not be gone to, the next one is tried."""
+    """If the first address refuses or is blocked, the next one is tried."""
     server = serve(answers(OK_AND_CLOSE), host="127.0.0.9")
     for first in ("127.0.0.1", "10.0.0.1"):
         resolves(first, "127.0.0.9")
@@ -45,17 +45,17 @@ def test_next_address_is_tried(
 def test_address_is_checked_when_the_socket_opens(
     make_transport: MakeTransport, serve: Serve, resolves: Callable[..., None]
 ) -> None:
-    """A name that changes to a refused address is refused from then on: nothing is remembered."""
+    """A name that changes to a blocked address is blocked from then on."""
     http_client = make_transport(allowed_networks="127.0.0.9/32")
     server = serve(answers(OK), host="127.0.0.9")
     inside = serve(answers(OK))
     resolves("127.0.0.9")
     assert get(http_client, f"http://many.test:{server.port}/").is_success
     resolves("127.0.0.1")
-    answer = get(http_client, f"http://many.test:{inside.port}/")
-    assert answer.error == (
-        "The address 127.0.0.1 is loopback, and requests may not go there. If they should, add "
-        "its network to the setting CALLEVENTS_ALLOWED_NETWORKS."
+    response = get(http_client, f"http://many.test:{inside.port}/")
+    assert response.error == (
+        "The address 127.0.0.1 is loopback; requests to it are blocked. To allow it, add its "
+        "network to CALLEVENTS_ALLOWED_NETWORKS."
     )
     assert inside.accepted == 0
 
@@ -63,13 +63,13 @@ def test_address_is_checked_when_the_socket_opens(
 def test_no_address_is_tried_when_the_time_is_up(
     make_transport: MakeTransport, serve: Serve, resolves: Callable[..., None]
 ) -> None:
-    """A name with many silent addresses does not get the time for one as often as it has them."""
+    """A name with many unreachable addresses gets one total timeout."""
     http_client = make_transport(connect_timeout_seconds=0.4, total_timeout_seconds=0.2)
     resolves("127.0.0.1", "127.0.0.9")
     with full_listener() as port:
         last = serve(keeps_alive, host="127.0.0.9", port=port)
-        answer = get(http_client, f"http://many.test:{port}/")
-    assert answer.error == TOO_LONG
+        response = get(http_client, f"http://many.test:{port}/")
+    assert response.error == TOO_LONG
     assert last.accepted == 0
 
 
@@ -87,15 +87,15 @@ def test_loopback_is_refused_however_it_is_written(
     """No spelling of this machine gets a request through to what listens here."""
     server = serve(answers(OK))
     url = check_url(f"http://{host}:{server.port}/").url
-    answer = get(make_transport(allowed_networks=""), url)
-    assert " is loopback, " in answer.error or " is unspecified, " in answer.error
-    assert answer.error.endswith("the setting CALLEVENTS_ALLOWED_NETWORKS.")
+    response = get(make_transport(allowed_networks=""), url)
+    assert " is loopback; " in response.error or " is unspecified; " in response.error
+    assert response.error.endswith("network to CALLEVENTS_ALLOWED_NETWORKS.")
     assert server.accepted == 0
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0177.0.0.1", "127.1"])
 def test_allowed_loopback_is_reached(http_client: HttpClient, serve: Serve, host: str) -> None:
-    """With its network allowed, the same spellings arrive, so the refusals were real."""
+    """With its network allowed, the same spellings arrive."""
     server = serve(answers(OK))
     assert get(http_client, f"http://{host}:{server.port}/").is_success
 
@@ -116,13 +116,13 @@ def test_allowed_loopback_is_reached(http_client: HttpClient, serve: Serve, host
 )
 def test_other_refused_addresses(make_transport: MakeTransport, host: str, kind: str) -> None:
     """Addresses that are not on the public internet are refused before a packet is sent."""
-    answer = get(make_transport(allowed_networks=""), f"http://{host}/")
-    assert f" is {kind}, and requests may not go there." in answer.error
+    response = get(make_transport(allowed_networks=""), f"http://{host}/")
+    assert f" is {kind}; requests to it are blocked." in response.error
 
 
 @pytest.mark.parametrize("host", ["nosuch.invalid", "a" * 63 + "." + "b" * 63 + ".invalid"])
 def test_unknown_host(http_client: HttpClient, host: str) -> None:
-    """A name without an address is told as that."""
+    """The error says that a name has no address."""
     assert get(http_client, f"http://{host}/").error == (
         "The host name does not resolve to an address."
     )

@@ -1,4 +1,4 @@
-"""One attempt over real sockets: what is kept of the answer."""
+"""One attempt over real sockets: what is stored of the response."""
 
 import gc
 import threading
@@ -30,10 +30,10 @@ def test_huge_answers_are_cut(http_client: HttpClient, serve: Serve) -> None:
             closed.set()
 
     server = serve(talk)
-    answer = get(http_client, server.url)
-    assert answer.is_success
-    assert answer.truncated
-    assert answer.body == "x" * MAX_RESPONSE_BYTES
+    response = get(http_client, server.url)
+    assert response.is_success
+    assert response.truncated
+    assert response.body == "x" * MAX_RESPONSE_BYTES
     assert closed.wait(10), "the connection was left open"
     assert get(http_client, server.url).is_success
     assert server.accepted == 2
@@ -43,17 +43,17 @@ def test_answer_of_exactly_the_limit_is_whole(http_client: HttpClient, serve: Se
     """64 KiB are not cut, one byte more is."""
     for extra in (0, 1):
         body = b"x" * (MAX_RESPONSE_BYTES + extra)
-        answer = get(http_client, serve(answers(head("200 OK") + body)).url)
-        assert (len(answer.body), answer.truncated) == (MAX_RESPONSE_BYTES, bool(extra))
+        response = get(http_client, serve(answers(head("200 OK") + body)).url)
+        assert (len(response.body), response.truncated) == (MAX_RESPONSE_BYTES, bool(extra))
 
 
 def test_binary_answers_become_text(http_client: HttpClient, serve: Serve) -> None:
     """NUL, control and undecodable bytes become text that any database and page can take."""
     data = head("200 OK", "X-Bin: a\xff\xfe\x01\x00z", "X-Name: \xc8\x98", "Content-Length: 8")
-    answer = get(http_client, serve(answers(data + b"a\x00b\xffc\xc8\x98\n")).url)
-    assert answer.body == "a\ufffdb\ufffdcȘ\n"
-    assert answer.headers[0] == ["X-Bin", "a\ufffd\ufffd\ufffd\ufffdz"]
-    assert answer.headers[1] == ["X-Name", "Ș"]
+    response = get(http_client, serve(answers(data + b"a\x00b\xffc\xc8\x98\n")).url)
+    assert response.body == "a\ufffdb\ufffdcȘ\n"
+    assert response.headers[0] == ["X-Bin", "a\ufffd\ufffd\ufffd\ufffdz"]
+    assert response.headers[1] == ["X-Name", "Ș"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_binary_answers_become_text(http_client: HttpClient, serve: Serve) -> No
 def test_answers_that_repeat_secrets_are_masked(
     http_client: HttpClient, serve: Serve, written: str
 ) -> None:
-    """What a receiver repeats of secret headers is kept nowhere; all else is kept as it is."""
+    """Secret headers that a receiver repeats are masked; all else is stored unchanged."""
     lines = (f"X-Got: {written}", "Content-Type: text/plain", f"Location: /{written}")
     server = serve(answers(head("302 Found", *lines) + b"7: " + written.encode()))
     headers = [("Accept", "text/plain"), ("X-Short", "7")]
@@ -80,16 +80,16 @@ def test_answers_that_repeat_secrets_are_masked(
         auth=AuthKind.BEARER,
         secret='s3cret/to"ken',
     )
-    answer = http_client.send(build_request(template, []))
-    assert "s3cret" not in repr(answer)
-    assert "••••" in answer.error
-    assert answer.body.startswith("7: ")
-    assert "••••" in answer.body
-    assert ["Content-Type", "text/plain"] in answer.headers
+    response = http_client.send(build_request(template, []))
+    assert "s3cret" not in repr(response)
+    assert "••••" in response.error
+    assert response.body.startswith("7: ")
+    assert "••••" in response.body
+    assert ["Content-Type", "text/plain"] in response.headers
 
 
 def test_answers_that_repeat_a_password_are_masked(http_client: HttpClient, serve: Serve) -> None:
-    """Some receivers decode what they show."""
+    """Some receivers decode what they repeat."""
     server = serve(answers(head("200 OK") + b"ana:pass-word YW5hOnBhc3Mtd29yZA=="))
     template = RequestTemplate(
         Method.GET, server.url, auth=AuthKind.BASIC, username="ana", secret="pass-word"
@@ -117,21 +117,21 @@ def test_answers_that_repeat_a_password_are_masked(http_client: HttpClient, serv
 def test_answers_that_repeat_the_url_are_masked(
     http_client: HttpClient, serve: Serve, query: str, written: str, kept: str
 ) -> None:
-    """What is masked in the request's own URL is masked in its answer too, as sent or decoded."""
+    """Secrets of the URL are masked in the response too, as sent or decoded."""
     server = serve(answers(head("200 OK") + written.encode()))
     template = RequestTemplate(Method.GET, f"{server.url}/?{query}", parameters=ParameterSet.NONE)
     assert http_client.send(build_request(template, [("CallID", "c/1")])).body == kept
 
 
 def test_secrets_of_a_redirect_are_masked(http_client: HttpClient, serve: Serve) -> None:
-    """User, password and what looks secret in the target are in no sentence, header or body."""
+    """User, password and secrets in a redirect's target are in no error, header or body."""
     target = "https://ana:pass-word@sso.example/in?next=%2Fa&Session_Token=abcdefgh&sig=x#code=y"
     shown = "https://••••@sso.example/in?next=%2Fa&Session_Token=••••&sig=••••#code=••••"
     page = b'<a href="https://ana:pass-word@sso.example/in?Session_Token=abcdefgh">there</a>'
-    answer = get(http_client, serve(answers(head("302 Found", f"Location: {target}") + page)).url)
-    assert answer.error == f"The receiver redirects to {shown}; redirects are not followed."
-    assert ["Location", shown] in answer.headers
-    assert answer.body == '<a href="https://••••@sso.example/in?Session_Token=••••">there</a>'
+    response = get(http_client, serve(answers(head("302 Found", f"Location: {target}") + page)).url)
+    assert response.error == f"The receiver redirects to {shown}; redirects are not followed."
+    assert ["Location", shown] in response.headers
+    assert response.body == '<a href="https://••••@sso.example/in?Session_Token=••••">there</a>'
 
 
 def test_redirect_targets_are_not_remembered(http_client: HttpClient, serve: Serve) -> None:
@@ -158,14 +158,14 @@ def test_redirect_targets_are_not_remembered(http_client: HttpClient, serve: Ser
 
 
 def test_hostile_redirect_target_is_harmless_text(http_client: HttpClient, serve: Serve) -> None:
-    """The sentence has no control characters, and an end."""
+    """The error has no control characters, and is limited."""
     data = head("302 Found", "Location: http://a/\x1b[31m\xff" + "x" * 5000, "Content-Length: 0")
-    answer = get(http_client, serve(answers(data)).url)
-    assert answer.error.isprintable()
-    assert len(answer.error) == 500
+    response = get(http_client, serve(answers(data)).url)
+    assert response.error.isprintable()
+    assert len(response.error) == 500
 
 
 def test_compressed_answers_are_not_unpacked(http_client: HttpClient, serve: Serve) -> None:
-    """A compressed answer is text like any other, so that none can grow in memory."""
+    """A compressed response is stored as it is, so that none can grow in memory."""
     data = head("200 OK", "Content-Encoding: gzip", "Content-Length: 3") + b"xyz"
     assert get(http_client, serve(answers(data)).url).body == "xyz"

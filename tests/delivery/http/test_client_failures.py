@@ -1,4 +1,4 @@
-"""One attempt over real sockets, with receivers that close early, fall silent or drip."""
+"""One attempt over real sockets, with receivers that close early, hang or drip."""
 
 import socket
 import threading
@@ -12,12 +12,12 @@ from tests.support.raw_server import Connection, answers, hangs
 
 
 def test_nothing_listens(http_client: HttpClient) -> None:
-    """A refused connection is told as that."""
+    """The error says that the connection was refused."""
     with socket.create_server(("127.0.0.1", 0)) as once:
         port = once.getsockname()[1]
-    answer = get(http_client, f"http://127.0.0.1:{port}/")
-    assert answer.error == "The connection was refused: nothing listens at that address and port."
-    assert (answer.status_code, answer.headers, answer.body) == (None, [], "")
+    response = get(http_client, f"http://127.0.0.1:{port}/")
+    assert response.error == "Connection refused: nothing listens on that address and port."
+    assert (response.status_code, response.headers, response.body) == (None, [], "")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_nothing_listens(http_client: HttpClient) -> None:
     ],
 )
 def test_receiver_closes_too_early(http_client: HttpClient, serve: Serve, data: bytes) -> None:
-    """A connection that is closed before the whole answer is a failure."""
+    """A connection closed before the complete response is a failure."""
     assert get(http_client, serve(answers(data)).url).error == CLOSED_EARLY
 
 
@@ -61,35 +61,35 @@ def test_receiver_closes_too_early(http_client: HttpClient, serve: Serve, data: 
     ids=["ssh", "text", "bytes", "word", "99", "tls alert", "200 headers", "long line"],
 )
 def test_answer_is_not_http(http_client: HttpClient, serve: Serve, data: bytes) -> None:
-    """What cannot be read as HTTP is told as that."""
+    """The error says that the response is not HTTP."""
     assert get(http_client, serve(answers(data)).url).error == NO_HTTP
 
 
 def test_silence_before_the_answer(make_transport: MakeTransport, serve: Serve) -> None:
-    """A receiver that does not begin to answer is left after the time for reading."""
+    """A receiver that does not begin to respond hits the read timeout."""
     http_client = make_transport(read_timeout_seconds=0.3)
     server = serve(hangs)
-    assert get(http_client, server.url).error == "No answer within 0.3 seconds."
+    assert get(http_client, server.url).error == "No response within 0.3 seconds."
     assert len(server.requests) == 1
 
 
 def test_silence_in_the_answer(make_transport: MakeTransport, serve: Serve) -> None:
-    """A receiver that falls silent in the middle is left as well."""
+    """A receiver that stops in the middle hits the read timeout too."""
 
     def talk(connection: Connection) -> None:
         answers(head("200 OK", "Content-Length: 10") + b"abc")(connection)
         connection.wait_until_closed()
 
     http_client = make_transport(read_timeout_seconds=0.3)
-    assert get(http_client, serve(talk).url).error == "No answer within 0.3 seconds."
+    assert get(http_client, serve(talk).url).error == "No response within 0.3 seconds."
 
 
 def test_no_connection_in_time(make_transport: MakeTransport) -> None:
-    """A receiver that does not take the connection is told as that, with the time for it."""
+    """The error for a connect timeout says how long it was."""
     http_client = make_transport(connect_timeout_seconds=0.3)
     with full_listener() as port:
-        answer = get(http_client, f"http://127.0.0.1:{port}/")
-    assert answer.error == "No connection within 0.3 seconds."
+        response = get(http_client, f"http://127.0.0.1:{port}/")
+    assert response.error == "No connection within 0.3 seconds."
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_no_connection_in_time(make_transport: MakeTransport) -> None:
 def test_dripping_receiver_is_ended(
     make_transport: MakeTransport, serve: Serve, beginning: bytes
 ) -> None:
-    """However a receiver drips its answer, the attempt ends when its time is up."""
+    """However a receiver drips its response, the attempt ends at the total timeout."""
     gone = threading.Event()
 
     def talk(connection: Connection) -> None:
@@ -121,6 +121,6 @@ def test_dripping_receiver_is_ended(
 
     http_client = make_transport(total_timeout_seconds=0.5)
     server = serve(talk)
-    answer = get(http_client, server.url)
-    assert (answer.error, answer.is_success) == (TOO_LONG, False)
+    response = get(http_client, server.url)
+    assert (response.error, response.is_success) == (TOO_LONG, False)
     assert gone.wait(10), "the connection was left open"

@@ -1,4 +1,4 @@
-"""Attempts through a proxy: what it is asked for, what is not asked, and what it may refuse."""
+"""Attempts through a proxy: which requests it gets, which it does not, and what it refuses."""
 
 import base64
 import socket
@@ -26,7 +26,7 @@ def send(http_client: HttpClient, url: str, method: Method = Method.GET) -> Resp
 
 
 def tunnels_to(server: RawServer) -> Talk:
-    """Return what opens a tunnel to the server, whatever host it is asked for."""
+    """Return a proxy that opens a tunnel to the server for any host."""
 
     def talk(connection: Connection) -> None:
         connection.read_request()
@@ -42,7 +42,7 @@ def tunnels_to(server: RawServer) -> Talk:
 
 
 def pipe(source: socket.socket, target: socket.socket) -> None:
-    """Hand on all bytes until one of the two closes."""
+    """Forward all bytes until one side closes."""
     try:
         while data := source.recv(65536):
             target.sendall(data)
@@ -58,7 +58,7 @@ def pipe(source: socket.socket, target: socket.socket) -> None:
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """Who issues certificates."""
+    """A certificate authority."""
     return trustme.CA()
 
 
@@ -121,47 +121,45 @@ def test_forbidden_addresses_are_not_asked_for(
     """Addresses in any form, and names that resolve here to one, are refused before the proxy."""
     proxy = serve(answers(OK))
     http_client = make_transport(allowed_networks="", proxy_url=proxy.url)
-    answer = send(http_client, f"{scheme}://{host}/")
-    assert "requests may not go there" in answer.error
-    assert not answer.is_silent
+    response = send(http_client, f"{scheme}://{host}/")
+    assert "requests to it are blocked" in response.error
+    assert not response.is_unreachable
     assert proxy.accepted == 0
 
 
 def test_allowed_networks_are_allowed_through_a_proxy(
     make_transport: MakeTransport, serve: Serve
 ) -> None:
-    """What the setting allows may be asked for."""
+    """Allowed networks are requested through the proxy."""
     proxy = serve(answers(OK))
     http_client = make_transport(allowed_networks="10.0.0.0/8", proxy_url=proxy.url)
     assert send(http_client, "http://10.0.0.1/").error == ""
 
 
 def test_proxy_that_refuses_or_is_away(make_transport: MakeTransport, serve: Serve) -> None:
-    """The sentence tells the proxy from the receiver."""
+    """The error distinguishes the proxy from the receiver."""
     proxy = serve(answers(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"))
     error = send(make_transport(proxy_url=proxy.url), f"https://{ELSEWHERE}/").error
     assert error == (
-        "The proxy (setting CALLEVENTS_PROXY_URL) refused the connection: "
+        "The proxy (CALLEVENTS_PROXY_URL) refused the connection: "
         "407 Proxy Authentication Required."
     )
     away = f"http://127.0.0.1:{find_free_port()}"
     for scheme in ("http", "https"):
-        answer = send(make_transport(proxy_url=away), f"{scheme}://{ELSEWHERE}/")
-        assert answer.error == (
-            "There is no connection to the proxy (setting CALLEVENTS_PROXY_URL)."
-        )
-        assert answer.is_silent
+        response = send(make_transport(proxy_url=away), f"{scheme}://{ELSEWHERE}/")
+        assert response.error == ("Cannot connect to the proxy (CALLEVENTS_PROXY_URL).")
+        assert response.is_unreachable
 
 
 def test_silent_proxies_are_limited_in_time(make_transport: MakeTransport, serve: Serve) -> None:
-    """A proxy that never answers ends the attempt as a silent receiver does."""
+    """A proxy that never responds times out like a receiver."""
     proxy = serve(hangs)
     times = {"connect_timeout_seconds": 0.5, "read_timeout_seconds": 0.5}
     http_client = make_transport(proxy_url=proxy.url, **times)
-    assert send(http_client, f"http://{ELSEWHERE}/").error == "No answer within 0.5 seconds."
-    answer = send(http_client, f"https://{ELSEWHERE}/")
-    assert answer.error
-    assert answer.is_silent
+    assert send(http_client, f"http://{ELSEWHERE}/").error == "No response within 0.5 seconds."
+    response = send(http_client, f"https://{ELSEWHERE}/")
+    assert response.error
+    assert response.is_unreachable
 
 
 def test_proxies_of_the_environment_are_not_used(

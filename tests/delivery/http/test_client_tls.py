@@ -1,4 +1,4 @@
-"""Attempts over TLS: whom we believe, and that time limits hold there too."""
+"""Attempts over TLS: which certificates we trust, and that timeouts apply."""
 
 import ssl
 from pathlib import Path
@@ -22,13 +22,13 @@ def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Who issues the certificates; nobody believes it."""
+    """A certificate authority that is not trusted."""
     return trustme.CA()
 
 
 @pytest.fixture
 def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
-    """A file with the authority, for those that believe it."""
+    """A file with the authority, to trust it."""
     path = tmp_path / "authorities.pem"
     authority.cert_pem.write_to_path(str(path))
     return path
@@ -52,7 +52,7 @@ def test_valid_certificate_is_accepted(
 def test_certificate_of_a_stranger_is_refused(
     http_client: HttpClient, serve: Serve, authority: trustme.CA
 ) -> None:
-    """A certificate that nobody vouches for ends the attempt before anything is sent."""
+    """An untrusted certificate ends the attempt before anything is sent."""
     server = serve(answers(OK), tls=server_context(authority, "127.0.0.1"))
     error = get(http_client, server.url).error
     assert error == "The TLS certificate is not valid: unable to get local issuer certificate."
@@ -75,12 +75,12 @@ def test_receiver_without_tls(http_client: HttpClient, serve: Serve) -> None:
     """An https URL of a plain server fails with a sentence about TLS."""
     server = serve(lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     error = get(http_client, server.url.replace("http:", "https:")).error
-    assert error.startswith("No TLS connection: ")
+    assert error.startswith("TLS handshake failed: ")
     assert "object at" not in error
 
 
 def test_silence_in_the_handshake(make_transport: MakeTransport, serve: Serve) -> None:
-    """A receiver that accepts and never shakes hands is left after the time for connecting."""
+    """A receiver that never does the TLS handshake hits the connect timeout."""
     server = serve(lambda connection: connection.wait_until_closed())
     http_client = make_transport(connect_timeout_seconds=0.3)
     error = get(http_client, server.url.replace("http:", "https:")).error
@@ -95,7 +95,7 @@ def test_dripping_receiver_is_ended(
     bundle: Path,
     beginning: bytes,
 ) -> None:
-    """The time for the whole holds over TLS as well, wherever the receiver drips."""
+    """The total timeout applies over TLS too, wherever the receiver drips."""
 
     def talk(connection: Connection) -> None:
         connection.read_request()
@@ -107,14 +107,14 @@ def test_dripping_receiver_is_ended(
     http_client = make_transport(total_timeout_seconds=0.5, ca_bundle=bundle)
     server = serve(talk, tls=server_context(authority, "127.0.0.1"))
     assert get(http_client, server.url).error == (
-        "The attempt as a whole took too long and was ended."
+        "The attempt took too long in total and was aborted."
     )
 
 
 def test_silent_receiver_is_left(
     make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
 ) -> None:
-    """The time for reading holds over TLS as well."""
+    """The read timeout applies over TLS too."""
     server = serve(hangs, tls=server_context(authority, "127.0.0.1"))
     http_client = make_transport(read_timeout_seconds=0.3, ca_bundle=bundle)
-    assert get(http_client, server.url).error == "No answer within 0.3 seconds."
+    assert get(http_client, server.url).error == "No response within 0.3 seconds."

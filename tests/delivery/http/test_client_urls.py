@@ -26,7 +26,7 @@ values = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_fro
 
 @contextmanager
 def own_line() -> Iterator[tuple[RawServer, HttpClient]]:
-    """Give a server that keeps connections and a HTTP client, for many requests."""
+    """Yield a server that keeps connections and an HTTP client, for many requests."""
     with (
         tempfile.TemporaryDirectory() as folder,
         RawServer(keeps_alive) as server,

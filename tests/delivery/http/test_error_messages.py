@@ -1,4 +1,4 @@
-"""Every error becomes one readable sentence."""
+"""Error messages of attempts."""
 
 import ssl
 
@@ -18,15 +18,15 @@ def describe(error: BaseException) -> str:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (TimeoutError("timed out"), "No answer within 10 seconds."),
-        (OSError(101, "unreachable"), "The receiver's network or host cannot be reached."),
-        (OSError(113, "no route"), "The receiver's network or host cannot be reached."),
+        (TimeoutError("timed out"), "No response within 10 seconds."),
+        (OSError(101, "unreachable"), "The receiver's network or host is unreachable."),
+        (OSError(113, "no route"), "The receiver's network or host is unreachable."),
         (
             ConnectionResetError(104, "reset"),
-            "The receiver closed the connection before it had answered.",
+            "The receiver closed the connection before it responded.",
         ),
-        (BrokenPipeError(32, "pipe"), "The receiver closed the connection before it had answered."),
-        (ssl.SSLError(1, "odd"), "No TLS connection: the receiver broke it off."),
+        (BrokenPipeError(32, "pipe"), "The receiver closed the connection before it responded."),
+        (ssl.SSLError(1, "odd"), "TLS handshake failed: the receiver closed the connection."),
         (ValueError("odd"), "The request failed: odd"),
     ],
 )
@@ -43,21 +43,21 @@ def test_causes_are_found_however_deep(error: BaseException, sentence: str) -> N
 
 
 def test_errors_that_cause_each_other_end() -> None:
-    """A circle of causes is gone around once."""
+    """A cycle of causes is followed once."""
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
     assert describe(first) == "The request failed: first"
 
 
 def test_object_addresses_are_left_out() -> None:
-    """What libraries print of their objects means nothing to people."""
+    """Object addresses of libraries are removed."""
     text = "<urllib3.connection.HTTPConnection object at 0x7f1c2a>: Failed to do it"
     assert describe(ValueError(text)) == "The request failed: Failed to do it"
 
 
 @given(st.text(), st.text())
 def test_sentences_are_printable_and_short(first: str, second: str) -> None:
-    """Whatever an error says, the sentence has no control characters and an end."""
+    """Any error message has no control characters and is limited."""
     sentence = describe(ValueError(first, second))
     assert sentence.isprintable()
     assert len(sentence) <= 500
@@ -70,4 +70,4 @@ def test_every_status_has_a_sentence_unless_it_is_success(status: int, location:
     assert (sentence == "") == (200 <= status < 300)
     assert sentence.isprintable()
     if sentence and not (300 <= status < 400 and location):
-        assert f"answered {status}" in sentence
+        assert f"returned {status}" in sentence

@@ -1,4 +1,4 @@
-"""An answer is read the same whether it comes in one piece or in many, plain or odd."""
+"""Responses are read the same in one piece or in many, simple or not."""
 
 import socket
 import threading
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from callevents.delivery.http.exchange import (
     MAX_RESPONSE_BYTES,
     Received,
-    _read_plain,
+    _parse_simple,
     exchange,
     write_head,
 )
@@ -57,26 +57,26 @@ BODIES = st.sampled_from([b"", b"abc", b"abcd", b"3\r\nabc\r\n0\r\n\r\n", b"a" *
 
 
 def talk(*pieces: bytes) -> Received | type[Exception]:
-    """Return what is read from a receiver that sends these pieces and closes, or the error."""
+    """Return the response of a receiver that sends these pieces and closes, or the error."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(10)
 
-        def answer() -> None:
-            # Only when the request is here, so that the first piece answers it.
+        def respond() -> None:
+            # Only after the request has arrived.
             assert theirs.recv(65536) == REQUEST
             for piece in pieces:
                 theirs.sendall(piece)
             theirs.shutdown(socket.SHUT_WR)
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=respond)
         thread.start()
         try:
             return exchange(ours, "GET", REQUEST)
         except (OSError, HTTPException, ValueError) as error:
             return type(error)
         finally:
-            # Whatever is left is read, so that the sender comes to its end.
+            # Read the rest, so that the sender can end.
             while ours.recv(65536):
                 pass
             thread.join()
@@ -88,24 +88,24 @@ def talk(*pieces: bytes) -> Received | type[Exception]:
 def test_plain_answers_are_read_as_http_client_reads_them(
     start: bytes, lines: list[bytes], body: bytes
 ) -> None:
-    """Where an answer counts as plain, http.client finds the same in it, to the byte."""
+    """http.client reads simple responses the same, to the byte."""
     data = start + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
-    plain = _read_plain(data)
+    plain = _parse_simple(data)
     if plain is None:
         return
-    # Cut within its first line, it is not plain and read by http.client.
+    # Cut within its first line, it is not simple, and read by http.client.
     assert talk(data[:5], data[5:]) == plain
 
 
 def test_the_usual_answer_is_plain() -> None:
-    """What nearly all receivers send is read in one piece."""
-    found = _read_plain(OK + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
+    """The response of nearly all receivers is simple."""
+    found = _parse_simple(OK + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nok")
     headers = [("Content-Type", "text/plain"), ("Content-Length", "2")]
-    assert found == Received(200, headers, b"ok", truncated=False, can_go_on=True)
+    assert found == Received(200, headers, b"ok", truncated=False, keep_alive=True)
 
 
 @pytest.mark.parametrize(
-    ("data", "body", "can_go_on"),
+    ("data", "body", "keep_alive"),
     [
         (OK + b"Content-Length: 2\r\n\r\nok", b"ok", True),
         (OK + b"Content-Length: 2\r\nConnection: Close\r\n\r\nok", b"ok", False),
@@ -120,19 +120,19 @@ def test_the_usual_answer_is_plain() -> None:
     ids=["plain", "close", "more", "chunked", "end", "204", "100", "bare lines", "huge"],
 )
 def test_connections_go_on_only_after_a_whole_answer(
-    data: bytes, body: bytes, can_go_on: bool
+    data: bytes, body: bytes, keep_alive: bool
 ) -> None:
-    """A connection is used again only if the next answer on it can be no part of this one."""
+    """A connection is reused only if no byte of this response can be read as the next one."""
     whole = talk(data)
     assert isinstance(whole, Received)
-    assert (whole.body, whole.can_go_on, whole.truncated) == (
-        *(body, can_go_on, len(body) == MAX_RESPONSE_BYTES),
+    assert (whole.body, whole.keep_alive, whole.truncated) == (
+        *(body, keep_alive, len(body) == MAX_RESPONSE_BYTES),
     )
 
 
 @pytest.mark.parametrize("size", [1, 7, 30])
 def test_answers_in_pieces(size: int) -> None:
-    """How the bytes are cut on their way changes nothing."""
+    """How the bytes are split makes no difference."""
     data = OK + b"Content-Length: 40\r\nX: y\r\n\r\n" + b"0123456789" * 4
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
     assert talk(*pieces) == talk(data)
@@ -150,7 +150,7 @@ def test_answers_in_pieces(size: int) -> None:
     ],
 )
 def test_host_of_the_head(url: str, host: str) -> None:
-    """The host is named as RFC 9110 has it: without a default port, and with nobody's name."""
+    """The Host header follows RFC 9110: no default port, no user info."""
     head = write_head("GET", "/x", urlsplit(url), {"Accept": "*/*"})
     assert (
         head
@@ -161,15 +161,15 @@ def test_host_of_the_head(url: str, host: str) -> None:
 
 
 def test_own_host_replaces_ours() -> None:
-    """A header that the hook gives itself is there once."""
+    """A header that the hook sets itself is sent once."""
     head = write_head("GET", "/", urlsplit("http://a/"), {"HOST": "b", "accept-encoding": "gzip"})
     assert head == b"GET / HTTP/1.1\r\nHOST: b\r\naccept-encoding: gzip\r\n\r\n"
 
 
 @pytest.mark.parametrize("bad", ["a\r\nX: b", "a\nb", "a\rb"])
 def test_line_ends_are_refused(bad: str) -> None:
-    """No value, and no target, can begin a line of its own."""
-    with pytest.raises(ValueError, match="line end"):
+    """No value and no target can start a new line."""
+    with pytest.raises(ValueError, match="line break"):
         write_head("GET", "/", urlsplit("http://a/"), {"X": bad})
-    with pytest.raises(ValueError, match="line end"):
+    with pytest.raises(ValueError, match="line break"):
         write_head("GET", "/" + bad, urlsplit("http://a/"), {})

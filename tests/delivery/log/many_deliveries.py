@@ -1,4 +1,4 @@
-"""Makes deliveries by the hundred thousand, as quickly as the database can."""
+"""Creates hundreds of thousands of deliveries quickly."""
 
 import os
 from datetime import datetime
@@ -9,9 +9,9 @@ from callevents.db.models import Pbx, utc_now
 from callevents.db.session import begin_write
 from callevents.extensions import db
 
-#: How many deliveries tests of plans look among.
+#: Number of deliveries for tests of query plans.
 MANY = int(os.environ.get("CALLEVENTS_TEST_DELIVERIES", "50000"))
-#: So many at once: no statement may take longer than the setting allows.
+#: Rows per statement: none may exceed the statement timeout.
 CHUNK = 20_000
 
 _POSTGRES = """

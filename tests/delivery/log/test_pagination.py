@@ -1,4 +1,4 @@
-"""Pages of filters have all that matches, once and in order, however little is looked through."""
+"""Pages have all matching deliveries, once and in order, however few rows are checked."""
 
 import random
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from sqlalchemy import select, update
 
-from callevents.db.models import Delivery, Pbx, made_at, new_id, utc_now
+from callevents.db.models import Delivery, Pbx, id_created_at, new_id, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log import pagination
 from callevents.delivery.log.filters import Filter, phase_of
@@ -64,8 +64,8 @@ def matches(wanted: Filter) -> Callable[[Delivery], bool]:
             wanted.hook in ("", one.hook_event_id),
             not wanted.origin or one.url.startswith(wanted.origin),
             wanted.call_id in ("", one.call_id),
-            wanted.since is None or made_at(one.id) >= wanted.since,
-            wanted.until is None or made_at(one.id) < wanted.until,
+            wanted.since is None or id_created_at(one.id) >= wanted.since,
+            wanted.until is None or id_created_at(one.id) < wanted.until,
         )
         return all(checks)
 
@@ -92,7 +92,7 @@ def test_pages_have_all_that_matches(
 ) -> None:
     """Whatever meets in a filter: all its pages together are exactly what matches."""
     monkeypatch.setattr(pagination, "WINDOW", 16)
-    middle = made_at(log[30].id)
+    middle = id_created_at(log[30].id)
     hook = next(one.hook_event_id for one in log if one.pbx_id == pbx.id)
     every = product(
         (None, pbx),
@@ -111,7 +111,7 @@ def test_pages_have_all_that_matches(
 def test_it_is_said_how_far_was_looked(
     log: list[Delivery], pbx: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page that could not look at all says since when it has; a page that did says nothing."""
+    """A page that reached the search limit says how far it searched."""
     monkeypatch.setattr(pagination, "WINDOW", 5)
     nothing = Filter(pbx, ListedState.DELIVERED, event_type=EventType.DIAL_OUT, origin="http://x")
     assert find_page(nothing, limit=50).searched_to is None  # No such event: nothing to look at.
@@ -121,18 +121,18 @@ def test_it_is_said_how_far_was_looked(
     page = find_page(scarce, limit=50)
     own = [one for one in log if one.pbx_id == pbx.id]
     assert (page.found, page.before) == ([], own[4].id)
-    assert page.searched_to == made_at(own[4].id)
+    assert page.searched_to == id_created_at(own[4].id)
 
 
 def test_many_pbxs(log: list[Delivery], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With more PBXs than are looked at one by one, the same is found."""
+    """With more PBXs than MAX_PBXS the same deliveries are found."""
     monkeypatch.setattr(pagination, "MAX_PBXS", 3)
     wanted = Filter(state=ListedState.FAILED)
     assert read(wanted, limit=4) == [one.id for one in log if matches(wanted)(one)]
 
 
 def test_without_any_pbx(app: object) -> None:
-    """Where there is nothing at all, nothing is found."""
+    """An empty log has no pages."""
     assert read(Filter(state=ListedState.FAILED), limit=4) == []
     assert read(Filter(), limit=4) == []
     with pytest.raises(NotFoundError):

@@ -34,7 +34,7 @@ def end(pbx: Pbx, configure: Configure) -> datetime:
 
 @pytest.fixture
 def statements(app: Flask) -> Iterator[Statements]:
-    """What is sent to the database from here on, with its parameters."""
+    """The statements sent from here on, with parameters."""
     sent: Statements = []
 
     def note(
@@ -48,7 +48,7 @@ def statements(app: Flask) -> Iterator[Statements]:
     event.remove(db.engine, "before_cursor_execute", note)
 
 
-#: Of few open deliveries every index is small, and databases take any of them.
+#: With few open deliveries every index is small, and planners choose any of them.
 OPEN = "ix_delivery_(pbx_open|hook_open|due|lane|expires)"
 
 

@@ -40,7 +40,7 @@ def test_newest_first(
 
 @pytest.mark.parametrize("wrong", ["", "abc", "\x00", "1" * 100, NOBODYS])
 def test_unknown_delivery(app: Flask, wrong: str) -> None:
-    """What is no id, or nobody's, is not found."""
+    """Invalid and unknown ids are not found."""
     with pytest.raises(NotFoundError, match=r"^There is no such delivery\.$"):
         queries.get_delivery(wrong)
 
@@ -94,7 +94,7 @@ def test_last_failure_of_each_hook(configure: Configure, report_events: ReportEv
     failing = configure.hook("*", EventType.DIAL_IN, "http://a/")
     ended = configure.hook("*", EventType.DIAL_OUT, "http://b/")
     new = configure.hook("*", EventType.HANGUP, "http://c/")
-    ins = report_events(queries.LOOKED_THROUGH + 5)
+    ins = report_events(queries.MAX_SEARCHED + 5)
     outs = report_events(3, EventType.DIAL_OUT)
     report_events(1, EventType.HANGUP)
     begin_write()
@@ -112,7 +112,7 @@ def test_last_failure_of_each_hook(configure: Configure, report_events: ReportEv
 
 
 def fail(delivery_id: str, error: str, minutes_ago: int) -> Delivery:
-    """Give the delivery an attempt that failed so long ago."""
+    """Add an attempt to the delivery that failed that long ago."""
     delivery = db.session.get_one(Delivery, delivery_id)
     delivery.attempts, delivery.error = 1, error
     delivery.attempted_at = utc_now() - timedelta(minutes=minutes_ago)

@@ -1,4 +1,4 @@
-"""Sending again, trying now and cancelling: one, many, and what refuses it."""
+"""Resending, trying now and cancelling: one, many, and the reasons to skip."""
 
 from collections import Counter
 from datetime import timedelta
@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 from callevents.db.models import Delivery, Pbx, find_ordering_key, new_id, to_milliseconds, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log import bulk
-from callevents.delivery.log.bulk import act_on_all, summarise
+from callevents.delivery.log.bulk import apply_to_all, count_matching
 from callevents.delivery.log.filters import Filter
-from callevents.delivery.log.resend import Refusal, cancel, resend
+from callevents.delivery.log.resend import SkipReason, cancel, resend
 from callevents.enums import DeliveryState, EventType, ListedState, Method
 from callevents.errors import InvalidError
 from callevents.extensions import db
@@ -37,7 +37,7 @@ def change(ids: list[str], **values: object) -> None:
 def test_resent_delivery_is_as_new(
     pbx: Pbx, configure: Configure, report_events: ReportEvents
 ) -> None:
-    """It is due at once under its old id, with all its time before it, as its hook is now."""
+    """It is due at once with its old id, its age starts again, and it uses the hook's settings."""
     hook = configure.hook("*", EventType.DIAL_IN, URL)
     [delivery_id] = report_events()
     change(
@@ -45,7 +45,7 @@ def test_resent_delivery_is_as_new(
         state=DeliveryState.FAILED,
         attempts=7,
         is_retry=True,
-        error="The receiver answered 500.",
+        error="The receiver returned 500.",
         finished_at=utc_now(),
     )
     begin_write()
@@ -76,7 +76,7 @@ def test_receiver_gets_it_again(
     receiver: Receiver,
     make_engine: MakeEngine,
 ) -> None:
-    """It arrives once more under the same delivery id, and its attempts go on being counted."""
+    """It arrives again with the same delivery id, and its attempt numbers continue."""
     configure.hook("*", EventType.DIAL_IN, receiver.url)
     engine = make_engine()
     [delivery_id] = report_events()
@@ -92,7 +92,7 @@ def test_receiver_gets_it_again(
 
 
 def test_refusals(configure: Configure, report_events: ReportEvents) -> None:
-    """Nothing is sent for a hook that is gone, disabled or suspended, nor twice at once."""
+    """Nothing is sent for a removed, disabled or suspended hook, nor during an attempt."""
     removed = configure.hook("*", EventType.DIAL_IN, URL)
     disabled = configure.hook("*", EventType.DIAL_OUT, URL)
     suspended = configure.hook("*", EventType.HANGUP, URL)
@@ -107,20 +107,20 @@ def test_refusals(configure: Configure, report_events: ReportEvents) -> None:
     change(ids[2:3], state=DeliveryState.FAILED)
     change(ids[3:], claimed_at=utc_now(), due_at=utc_now() + timedelta(minutes=1))
     before = [get_delivery(one).state for one in ids]
-    reasons = (Refusal.REMOVED, Refusal.DISABLED, Refusal.SUSPENDED, Refusal.SENDING)
+    reasons = (SkipReason.REMOVED, SkipReason.DISABLED, SkipReason.SUSPENDED, SkipReason.SENDING)
     for delivery_id, reason in zip(ids, reasons, strict=True):
         begin_write()
-        assert resend([delivery_id], utc_now()).refused == Counter([reason])
+        assert resend([delivery_id], utc_now()).skipped == Counter([reason])
         db.session.commit()
     begin_write()
     done = resend([*ids, new_id()], utc_now())
     db.session.commit()
-    assert (done.changed, done.refused) == (0, Counter([*reasons, Refusal.MISSING]))
+    assert (done.changed, done.skipped) == (0, Counter([*reasons, SkipReason.MISSING]))
     assert [get_delivery(one).state for one in ids] == before
 
 
 def test_waiting_one_is_tried_now(configure: Configure, report_events: ReportEvents) -> None:
-    """One that waits for its retry is due at once; its end and its attempts stay as they are."""
+    """A delivery that waits for its retry is due at once; expiry and attempts do not change."""
     configure.hook("*", EventType.DIAL_IN, URL)
     [delivery_id] = report_events()
     later = utc_now() + timedelta(hours=3)
@@ -142,7 +142,7 @@ def test_waiting_one_is_tried_now(configure: Configure, report_events: ReportEve
 
 
 def test_cancelling_lets_the_next_of_the_call_go(pbx: Pbx, configure: Configure) -> None:
-    """What is deferred behind a cancelled one becomes due; what is finished stays as it is."""
+    """A delivery deferred behind a cancelled one becomes due; finished ones do not change."""
     configure.hook("*", EventType.DIAL_IN, URL)
     configure.hook("*", EventType.HANGUP, URL)
     begin_write()
@@ -162,14 +162,14 @@ def test_cancelling_lets_the_next_of_the_call_go(pbx: Pbx, configure: Configure)
     assert released.due_at <= utc_now()
     begin_write()
     done = cancel([first], utc_now())
-    assert (done.changed, done.refused) == (0, Counter([Refusal.FINISHED]))
+    assert (done.changed, done.skipped) == (0, Counter([SkipReason.FINISHED]))
     db.session.rollback()
 
 
 def act(wanted: Filter) -> list[int]:
-    """Send again what matches; return how many have been looked at after each batch."""
+    """Resend matching deliveries; return the number processed after each batch."""
     steps = []
-    for progress in act_on_all(resend, wanted):
+    for progress in apply_to_all(resend, wanted):
         db.session.commit()
         steps.append(progress.seen)
     return steps
@@ -181,7 +181,7 @@ def test_many(
     report_events: ReportEvents,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """All that match are met once each, in batches, and how many they are is said honestly."""
+    """All matching deliveries are processed once, in batches, and counted."""
     monkeypatch.setattr(bulk, "BATCH", 4)
     hook = configure.hook("*", EventType.DIAL_IN, URL)
     gone = configure.hook("*", EventType.DIAL_IN, URL)
@@ -192,24 +192,24 @@ def test_many(
     hooks.clear_hooks([gone])
     db.session.commit()
     wanted = Filter(pbx, ListedState.FAILED)
-    summary = summarise(wanted)
+    summary = count_matching(wanted)
     assert (summary.total, summary.is_more) == (22, False)
     assert summary.states == Counter({DeliveryState.FAILED: 22})
-    assert summary.refused == Counter({Refusal.REMOVED: 11})
+    assert summary.skipped == Counter({SkipReason.REMOVED: 11})
     assert act(wanted) == [4, 8, 12, 16, 20, 22]
     states = Counter(get_delivery(one).state for one in failed)
     assert states == {DeliveryState.PENDING: 11, DeliveryState.FAILED: 11}
-    # Even what matches still, or again, is not met a second time.
+    # A delivery that still matches is not processed again.
     assert len(waiting) == 4
     assert act(Filter(pbx, hook=hook.event_id)) == [4, 8, 12, 13]
-    monkeypatch.setattr(bulk, "COUNT_LIMIT", 5)
-    few = summarise(Filter(pbx))
+    monkeypatch.setattr(bulk, "MAX_COUNTED", 5)
+    few = count_matching(Filter(pbx))
     assert (few.total, few.is_more) == (5, True)
 
 
 def test_cancelling_many_is_about_waiting_ones(app: Flask) -> None:
-    """A filter of finished ones has none that could be cancelled."""
-    assert Filter().of_waiting().state is ListedState.PENDING
-    assert Filter(state=ListedState.RETRYING).of_waiting().state is ListedState.RETRYING
-    with pytest.raises(InvalidError, match="failed do not wait"):
-        Filter(state=ListedState.FAILED).of_waiting()
+    """A filter for finished deliveries cannot be cancelled."""
+    assert Filter().of_pending().state is ListedState.PENDING
+    assert Filter(state=ListedState.RETRYING).of_pending().state is ListedState.RETRYING
+    with pytest.raises(InvalidError, match=r"^Only pending deliveries"):
+        Filter(state=ListedState.FAILED).of_pending()

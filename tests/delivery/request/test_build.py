@@ -48,9 +48,9 @@ def event(**values: object) -> CallEvent:
     )
 
 
-def values_of(told: CallEvent) -> dict[str, str]:
+def values_of(call_event: CallEvent) -> dict[str, str]:
     """Return the parameters of the event."""
-    return dict(parameters(told, pbx_slug="office", hook_event_id="E" * 30, delivery_id="d1"))
+    return dict(parameters(call_event, pbx_slug="office", hook_event_id="E" * 30, delivery_id="d1"))
 
 
 def test_names_never_vary() -> None:
@@ -69,7 +69,7 @@ def test_names_never_vary() -> None:
 
 def test_every_value_has_its_name() -> None:
     """Each fact of an event arrives under the name that VoipNow's consumers read."""
-    told = event(
+    sent = event(
         event_type=EventType.HANGUP,
         call_id="c1",
         leg_id="l1",
@@ -85,7 +85,7 @@ def test_every_value_has_its_name() -> None:
         duration_seconds=0,
         happened_at=datetime(2026, 3, 1, 12, 0, 0, 5_999, timezone(timedelta(hours=2))),
     )
-    assert list(values_of(told).values()) == [
+    assert list(values_of(sent).values()) == [
         *("c1", "l1", "1", "Ana", "2", "3", "4", "5", "OUT", "BUSY"),
         *("hangup", "E" * 30, "101", "2026-03-01T10:00:00.005Z", "0", "0", "d1", "office"),
     ]
@@ -147,7 +147,7 @@ NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 
 
 def test_request_as_text() -> None:
-    """What people are shown is the request as HTTP/1.1 writes it."""
+    """The displayed request is in HTTP/1.1 format."""
     get = Request(Method.GET, "http://h:81", {"Accept": "*/*"})
     assert get.as_text(NOW) == "GET / HTTP/1.1\nHost: h:81\nAccept: */*"
     post = Request(Method.POST, "http://h/p?x=1", {"A": "b"}, "c=d")
@@ -157,23 +157,23 @@ def test_request_as_text() -> None:
 @pytest.mark.parametrize("event_type", EventType)
 def test_example_call_fits_its_event(event_type: EventType) -> None:
     """The example for each event has all parameters, of a call that fits the event."""
-    told = dict(example_parameters(event_type, pbx_slug="office", extension="0003*210"))
-    assert list(told) == VOIPNOW + OURS
-    assert told["EventType"] == event_type.slug
-    assert told["EventID"] == "(generated-when-saved)"
-    assert (told["PBX"], told["Extension"]) == ("office", "0003*210")
+    sent = dict(example_parameters(event_type, pbx_slug="office", extension="0003*210"))
+    assert list(sent) == VOIPNOW + OURS
+    assert sent["EventType"] == event_type.slug
+    assert sent["EventID"] == "(generated-when-saved)"
+    assert (sent["PBX"], sent["Extension"]) == ("office", "0003*210")
     own = "CallerExtension" if event_type.call_flow == "OUT" else "CalledExtension"
-    assert told[own] == "0003*210"
+    assert sent[own] == "0003*210"
     hangup = event_type is EventType.HANGUP
-    assert (told["Duration"], told["HangupCause"]) == (("42", "16") if hangup else ("", ""))
+    assert (sent["Duration"], sent["HangupCause"]) == (("42", "16") if hangup else ("", ""))
     dialled = event_type in {EventType.DIAL_IN, EventType.DIAL_OUT}
-    assert told["CallStatus"] == ("CALLING" if dialled else "ANSWER")
+    assert sent["CallStatus"] == ("CALLING" if dialled else "ANSWER")
 
 
 def test_example_call_of_a_saved_hook_has_its_event_id() -> None:
     """A hook that exists shows its own Event ID."""
-    told = example_parameters(EventType.HANGUP, pbx_slug="p", extension="1", event_id="abc")
-    assert ("EventID", "abc") in told
+    sent = example_parameters(EventType.HANGUP, pbx_slug="p", extension="1", event_id="abc")
+    assert ("EventID", "abc") in sent
 
 
 ALL = [(name, name.lower()) for name in VOIPNOW + OURS]
@@ -199,24 +199,24 @@ def test_json_body() -> None:
     ],
 )
 def test_sets_of_parameters(wanted: ParameterSet, names: list[str]) -> None:
-    """A hook tells all, VoipNow's ten or none; a mark is told always."""
+    """A hook sends all parameters, VoipNow's ten or none; marks are always sent."""
     for marks in ([], [("Test", "1")]):
-        told = names + [name for name, _ in marks]
+        sent = names + [name for name, _ in marks]
         form = build_request(
             RequestTemplate(Method.POST, "http://h/", parameters=wanted), ALL, marks=marks
         )
-        assert [name for name, _ in parse_qsl(form.body)] == told
+        assert [name for name, _ in parse_qsl(form.body)] == sent
         template = RequestTemplate(Method.POST, "http://h/", BodyFormat.JSON, wanted)
-        assert list(json.loads(build_request(template, ALL, marks=marks).body)) == told
+        assert list(json.loads(build_request(template, ALL, marks=marks).body)) == sent
         url = build_request(
             RequestTemplate(Method.GET, "http://h/x", parameters=wanted), ALL, marks=marks
         ).url
-        assert [name for name, _ in parse_qsl(urlsplit(url).query)] == told
-        assert url.endswith("/x") == (not told)
+        assert [name for name, _ in parse_qsl(urlsplit(url).query)] == sent
+        assert url.endswith("/x") == (not sent)
 
 
 def test_placeholders_know_all_parameters() -> None:
-    """Placeholders are filled whichever parameters are told, in the URL and in own headers."""
+    """Placeholders are filled whichever parameters are sent, in the URL and in custom headers."""
     template = RequestTemplate(
         Method.GET,
         "http://h/{Extension}?c={CallID}",
@@ -229,7 +229,7 @@ def test_placeholders_know_all_parameters() -> None:
 
 
 def test_own_headers_replace_ours() -> None:
-    """An own User-Agent stands in the place of ours, however it is written."""
+    """A custom User-Agent replaces ours, in any case."""
     template = RequestTemplate(
         Method.GET, "http://h/", custom_headers=[("user-agent", "x"), ("X-A", "1")]
     )
@@ -264,7 +264,7 @@ def test_own_headers_replace_ours() -> None:
     ],
 )
 def test_url_is_shown_without_its_secrets(url: str, sent: str, shown: str) -> None:
-    """Values of parameters that look secret are masked, and sent as they are; calls' are shown."""
+    """Values of parameters that look secret are masked but sent; those of calls are shown."""
     known = [("CallID", "c/1"), ("CallStatus", "BUSY")]
     template = RequestTemplate(Method.GET, url, parameters=ParameterSet.NONE)
     request = build_request(template, known, marks=[("a", "1")])
@@ -272,7 +272,7 @@ def test_url_is_shown_without_its_secrets(url: str, sent: str, shown: str) -> No
 
 
 def test_secrets_are_masked() -> None:
-    """What is shown has no own header's value and no credentials, nor has what is printed."""
+    """The displayed and printed request has no custom header's value and no credentials."""
     for auth, wire, shown in (
         (AuthKind.BEARER, "Bearer s3cret", "Bearer ••••"),
         (AuthKind.BASIC, "Basic YW5hOnMzY3JldA==", "Basic ••••"),

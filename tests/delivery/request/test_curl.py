@@ -18,7 +18,7 @@ def attempt(url: str, method: Method = Method.GET, body: str = "", **headers: st
 
 
 def run(command: str, **environment: str) -> None:
-    """Run the command in a shell, without what a user's settings would add."""
+    """Run the command in a shell, without the user's settings."""
     subprocess.run(
         ["sh", "-c", command.replace("curl ", "curl --disable --silent ", 1)],
         env={"PATH": "/usr/bin:/bin", **environment},
@@ -73,7 +73,7 @@ def test_secrets_of_the_url_are_variables(receiver: Receiver) -> None:
 
 
 def test_masks_that_are_none(receiver: Receiver) -> None:
-    """A caller who is called like a mask does not spoil the command, wherever the name stands."""
+    """A caller name that equals the mask does not break the command."""
     command = as_curl(attempt(f"{receiver.url}/{MASK}/x?token=a{MASK}&{MASK}"))
     assert MASK not in command
     run(command, VALUE="Ana", TOKEN="k$y")

@@ -1,4 +1,4 @@
-"""Placeholders: what is known, what is replaced, and that values never change a structure."""
+"""Placeholders: known names, replacement, and that values never change a URL's structure."""
 
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -28,17 +28,17 @@ def fill(url: str, **known: str) -> str:
 
 
 def test_unknown_names_are_told_with_the_known_ones() -> None:
-    """The sentence names the wrong placeholder and lists all that there are."""
+    """The error names the unknown placeholder and lists all known ones."""
     known = ", ".join(f"{{{name}}}" for name in PARAMETER_NAMES)
     for wrong in ("{Caller}", "{calleridnum}", "{CallerID-Num}", "{0}", "{Test}", "{a.b}"):
-        expected = f"There is no placeholder {wrong}. The placeholders are {known}."
+        expected = f"Unknown placeholder {wrong}. Available: {known}."
         assert find_problem(f"http://h/{{CallID}}?x={wrong}") == expected
     assert find_problem("".join(f"{{{name}}}" for name in PARAMETER_NAMES)) == ""
 
 
 @pytest.mark.parametrize("text", ["{", "}", "{}", "}{", "{ CallID }", '{"a": 1}', "{CallID", "{é}"])
 def test_other_braces_are_text(text: str) -> None:
-    """Braces with no name between them are no placeholders, and stay as they are."""
+    """Braces without a name between them are not placeholders, and stay."""
     assert find_problem(text) == ""
     assert fill_header(text, EMPTY) == text
     assert unquote(fill(f"http://h/?{text}")) == f"http://h/?{text}"
@@ -55,7 +55,7 @@ def test_other_braces_are_text(text: str) -> None:
     ],
 )
 def test_url(url: str, sent: str) -> None:
-    """Values are escaped as a whole; what stands around them is kept."""
+    """Values are escaped completely; the text around them stays."""
     assert fill(url, CallID="1/2") == sent
 
 
@@ -76,7 +76,7 @@ def test_values_lead_to_no_other_folder(value: str) -> None:
 
 
 def test_dots_may_not_be_completed() -> None:
-    """What the URL has and what the value has do not make a way to another folder together."""
+    """The URL's dots and a value's dots do not make a dot segment together."""
     assert fill("http://h/a/.{CallID}/b", CallID=".") == "http://h/a/%252E%252E/b"
     assert fill("http://h/a/%2e{CallID}/b", CallID=".") == "http://h/a/%252E%252E/b"
     assert fill("http://h/a/../{CallID}", CallID="v1.2") == "http://h/a/../v1.2"
@@ -99,7 +99,7 @@ def test_structure_of_a_url_never_changes(first: str, second: str) -> None:
 
 @given(values)
 def test_header_stays_one_line_of_ascii(value: str) -> None:
-    """A header's value has no other line, no foreign character, and gives the value back."""
+    """A header's value has one line and only ASCII, and unescapes to the value."""
     sent = fill_header("id {CallID};", {**EMPTY, "CallID": value})
     assert sent.isascii()
     assert sent.isprintable()

@@ -1,4 +1,4 @@
-"""Signatures: as the makers of Standard Webhooks verify them."""
+"""Signatures, verified with the reference library of Standard Webhooks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def verify(secret: str, headers: dict[str, str], body: str) -> None:
 
 @pytest.mark.parametrize("body", [BODY, "", '{"CallerIDName": "Zoë"}'])
 def test_reference_library_verifies(body: str) -> None:
-    """The reference library takes our signature, and no other body, id or time."""
+    """The reference library accepts our signature, and no other body, id or time."""
     headers = Signing("d-1", NEW).headers(body, NOW)
     verify(NEW, headers, body)
     assert headers["webhook-id"] == "d-1"
@@ -38,7 +38,7 @@ def test_reference_library_verifies(body: str) -> None:
 
 
 def test_both_secrets_sign_for_a_while() -> None:
-    """Until its end the secret before signs too, and from that moment on it does not."""
+    """The previous secret signs until it expires."""
     signing = Signing("d-1", NEW, OLD, NOW + timedelta(milliseconds=1))
     headers = signing.headers(BODY, NOW)
     verify(OLD, headers, BODY)
@@ -50,5 +50,5 @@ def test_both_secrets_sign_for_a_while() -> None:
 
 
 def test_secrets_are_not_printed() -> None:
-    """A signing in a log tells no secret."""
+    """The representation of a signing has no secret."""
     assert "whsec" not in repr(Signing("d-1", NEW, OLD, NOW))

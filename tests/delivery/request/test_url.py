@@ -12,20 +12,20 @@ from callevents.errors import InvalidError
 NO_HOST = "The URL needs a host, as in https://crm.example.com/calls."
 NO_SCHEME = "The URL must begin with http:// or https://."
 NOT_VALID = "The URL's host or port is not valid."
-SPACES = "The URL must not have spaces or control characters; write a space as %20."
+SPACES = "The URL must not contain spaces or control characters; write a space as %20."
 CREDENTIALS = (
-    "The URL must not have a user name or password in it, because URLs are shown and "
-    "logged. Remove what stands before the @; use the fields for authentication."
+    "The URL must not contain a user name or password, because URLs are displayed and "
+    "logged. Remove the part before the @ and use the fields for authentication."
 )
 FRAGMENT = (
-    "The URL must not have a fragment (what follows #): it is never sent to a server. "
-    "Write a # that belongs to a value as %23."
+    "The URL must not contain a fragment (#...), which is never sent to a server. "
+    "Write a # inside a value as %23."
 )
-PERCENT = "The URL's host must not have percent signs."
+PERCENT = "The URL's host must not contain percent signs."
 
 
 def error_of(text: str) -> str:
-    """Return the sentence about the wrong URL."""
+    """Return the error about the URL."""
     with pytest.raises(InvalidError) as caught:
         check_url(text)
     [sentence] = caught.value.errors["url"]
@@ -51,15 +51,15 @@ def error_of(text: str) -> str:
     ],
 )
 def test_good_urls(text: str, url: str) -> None:
-    """Scheme and host come in lower case, all else stays as it was typed."""
+    """Scheme and host become lower case, all else stays as typed."""
     assert check_url(text).url == url
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "Enter the URL that the request goes to."),
-        ("   ", "Enter the URL that the request goes to."),
+        ("", "Enter the URL of the receiver."),
+        ("   ", "Enter the URL of the receiver."),
         ("crm.example.com", NO_SCHEME),
         ("ftp://a/", NO_SCHEME),
         ("javascript:alert(1)", NO_SCHEME),
@@ -90,7 +90,7 @@ def test_good_urls(text: str, url: str) -> None:
         ("http://a/\u202e", SPACES),
         ("http://a/\u00a0b", SPACES),
         ("http://a/\ud800", SPACES),
-        ("http://a\\b/", "The URL must not have the character '\\\\'."),
+        ("http://a\\b/", "The URL must not contain the character '\\\\'."),
         ("http://a%2eb/", PERCENT),
         ("http://a..b/", "The URL's host 'a..b' is not a valid host name."),
         ("http://.a/", "The URL's host '.a' is not a valid host name."),
@@ -101,24 +101,22 @@ def test_good_urls(text: str, url: str) -> None:
     ],
 )
 def test_wrong_urls_are_explained(text: str, sentence: str) -> None:
-    """Each broken rule has its own sentence."""
+    """Each rule has its own error."""
     assert error_of(text) == sentence
 
 
 def test_length() -> None:
-    """2,000 characters pass, one more does not; nor does what becomes longer on the wire."""
+    """2,000 characters pass, one more does not; nor does a URL that is longer on the wire."""
     longest = "http://a/" + "x" * 1991
     assert check_url(longest).url == longest
-    assert error_of(longest + "x") == (
-        "The URL may have at most 2,000 characters; this one has 2,001."
-    )
+    assert error_of(longest + "x") == ("The URL must be at most 2,000 characters (got 2,001).")
     host = "ü" * 20
     grows = f"http://{host}/" + "x" * (2000 - len(f"http://{host}/"))
-    assert error_of(grows) == "The URL may have at most 2,000 characters."
+    assert error_of(grows) == "The URL must be at most 2,000 characters."
 
 
 def test_international_hosts_in_both_forms() -> None:
-    """An international name goes over the wire in ASCII and is shown as people write it."""
+    """An international name is sent in ASCII and displayed in Unicode."""
     found = check_url("https://Bücher.example/ä")
     assert found.url == "https://xn--bcher-kva.example/ä"
     assert (found.host, found.display_host) == ("xn--bcher-kva.example", "bücher.example")
@@ -127,13 +125,13 @@ def test_international_hosts_in_both_forms() -> None:
 
 
 def test_display_of_other_urls() -> None:
-    """Plain hosts, and what only looks international, are shown as they are."""
+    """Plain hosts, and invalid international ones, are displayed unchanged."""
     for url in ("http://a/x", "http://xn--zzzz--.com/", "http://[::1]/", "http://a/xn--bcher-kva"):
         assert display_url(url) == url
 
 
 def test_field_has_the_form_s_name() -> None:
-    """The error is about the field that it is asked for."""
+    """The error is about the given field."""
     with pytest.raises(InvalidError) as caught:
         check_url("", field="target")
     assert list(caught.value.errors) == ["target"]
@@ -153,7 +151,7 @@ hosts = st.text(st.sampled_from(signs), max_size=20)
     )
 )
 def test_any_text_is_a_url_or_a_sentence(text: str) -> None:
-    """Nothing raises anything but InvalidError, and what passes keeps all rules."""
+    """Only InvalidError is raised, and valid URLs follow all rules."""
     try:
         found = check_url(text)
     except InvalidError:

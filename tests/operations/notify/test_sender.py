@@ -36,7 +36,7 @@ from tests.support.ports import find_free_port
 from tests.support.receiver import Receiver, Reply
 from tests.support.waiting import wait_until
 
-REASON = "The receiver returned 410 Gone, so this request was suspended."
+REASON = "The receiver returned 410 Gone."
 
 
 class MailServer:

@@ -130,7 +130,7 @@ NONSENSE = {
     "last=1y": "There is no &#39;1y&#39; to choose here.",
     "from=yesterday": "&#39;yesterday&#39; is no time.",
     "to=0001-01-01T00:00%2B23:00": "is no time.",
-    "origin=crm": "&#39;crm&#39; is no origin.",
+    "origin=crm": "&#39;crm&#39; is not an origin.",
 }
 
 
@@ -158,7 +158,7 @@ def test_each_wrong_field_has_its_sentence(admin: Visitor, deliveries: dict[str,
     path = f"{LOG}?state=failed&origin=crm&from=x&to=y"
     form = {"HX-Request": "true", "HX-Source": "form#filter"}
     for answer in (admin.get(path), admin.get(path, headers=form)):
-        assert "is no origin" in problem_at("origin", answer.text)
+        assert "is not an origin" in problem_at("origin", answer.text)
         assert "is no time" in problem_at("from", answer.text)
         assert "is no time" in problem_at("to", answer.text)
         assert "filter-state-problem" not in answer.text

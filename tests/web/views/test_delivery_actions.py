@@ -64,7 +64,7 @@ def test_cancel_one(admin: Visitor, deliveries: dict[str, str]) -> None:
     assert "The delivery is cancelled." in admin.get(path).text
     answer = admin.post(f"{path}/cancel")
     assert answer.status_code == 409
-    assert "The delivery is not cancelled: it does not wait any more." in answer.text
+    assert "The delivery is not cancelled: it is no longer pending." in answer.text
 
 
 def test_refusal_is_a_sentence(admin: Visitor, deliveries: dict[str, str]) -> None:

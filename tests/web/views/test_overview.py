@@ -82,7 +82,7 @@ def test_what_fails_is_named_first(admin: Visitor, add_events: AddEvents) -> Non
     begin_write()
     failed = db.session.query(Delivery).filter_by(state=DeliveryState.FAILED).one()
     failed.attempted_at = now
-    db.session.query(Attempt).one().error = "No answer within 10 seconds."
+    db.session.query(Attempt).one().error = "No response within 10 seconds."
     db.session.get_one(Hook, add_events.hook.id).failing_since = now - timedelta(hours=2)
     origin = db.session.query(Origin).one()
     origin.probe_at, origin.opened_at, origin.error = now, now, "Connection <refused>."
@@ -91,7 +91,7 @@ def test_what_fails_is_named_first(admin: Visitor, add_events: AddEvents) -> Non
     assert f"failing-{add_events.hook.event_id}" in page
     assert "http://crm.example.com:80" in page
     assert "Connection &lt;refused&gt;." in page
-    assert f'{failed.id}">No answer within 10 seconds.</a>' in page
+    assert f'{failed.id}">No response within 10 seconds.</a>' in page
     assert "No worker is alive" in page
 
 

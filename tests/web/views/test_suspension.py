@@ -11,7 +11,7 @@ from tests.conftest import Configure
 from tests.web.conftest import Visitor
 
 BASE = "/pbxs/head-office"
-REASON = "The receiver answered 410 Gone: it wants no more of these requests."
+REASON = "The receiver returned 410 Gone."
 HTMX = {"HX-Request": "true"}
 
 

@@ -1,0 +1,154 @@
+"""Loads the requests of claimed deliveries, and finishes those that cannot be sent."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Engine as SqlEngine
+
+from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx, utc_now
+from callevents.db.models.delivery import SUSPENDED_ERROR
+from callevents.db.models.event import REPORTED
+from callevents.db.session import read_connection, write_transaction
+from callevents.delivery.claim import Claim
+from callevents.delivery.expiry import EXPIRED_ERROR
+from callevents.delivery.outbox import release_ordering_keys
+from callevents.delivery.request.load import REQUEST_COLUMNS, make_request
+from callevents.enums import DeliveryState
+from callevents.security.encryption import Cipher
+
+_EVENT_COLUMNS = [getattr(CallEvent, name) for name in (*REPORTED, "happened_at")]
+
+log = structlog.get_logger("callevents.delivery")
+
+_LOAD = (
+    select(
+        Delivery.id.label("delivery_id"),
+        Delivery.origin_id,
+        Delivery.hook_id,
+        Delivery.expires_at,
+        Pbx.slug,
+        *REQUEST_COLUMNS,
+        *_EVENT_COLUMNS,
+    )
+    .join(CallEvent, Delivery.call_event_id == CallEvent.id)
+    .join(Hook, Delivery.hook_id == Hook.id)
+    .join(Pbx, Delivery.pbx_id == Pbx.id)
+    .where(
+        Delivery.id.in_(bindparam("ids", expanding=True)),
+        IS_OPEN,
+        Hook.active,
+        Hook.suspended_at.is_(None),
+    )
+    .order_by(Delivery.id)
+)
+
+
+def load_sendable(
+    database: SqlEngine, claimed: Mapping[str, int], send_before: float, cipher: Cipher
+) -> list[Claim]:
+    """Return the claims to send; finish those that have expired or whose hook is not active.
+
+    `claimed`: fences by delivery id.
+    """
+    with read_connection(database) as connection:
+        claims, unreadable = load_claims(connection, claimed, send_before, cipher)
+    now = utc_now()
+    expired = {claim.delivery_id for claim in claims if claim.expires_at < now}
+    orphans = claimed.keys() - {claim.delivery_id for claim in claims} - unreadable
+    if expired or orphans:
+        _finish_unsendable(database, claimed, expired, orphans)
+    return [claim for claim in claims if claim.delivery_id not in expired]
+
+
+def _finish_unsendable(
+    database: SqlEngine, claimed: Mapping[str, int], expired: set[str], orphans: set[str]
+) -> None:
+    with read_connection(database) as connection:
+        suspended = find_suspended(connection, orphans)
+    for ids, state, error in (
+        (expired, DeliveryState.FAILED, EXPIRED_ERROR),
+        (suspended, DeliveryState.FAILED, SUSPENDED_ERROR),
+        (orphans - suspended, DeliveryState.CANCELLED, ""),
+    ):
+        fences = {delivery_id: claimed[delivery_id] for delivery_id in ids}
+        if fences:
+            # In a transaction of its own, which locks in one order from its first to its last.
+            with write_transaction(database) as connection:
+                finish_without_attempt(connection, fences, state, utc_now(), error)
+
+
+def load_claims(
+    connection: Connection, claimed: Mapping[str, int], send_before: float, cipher: Cipher
+) -> tuple[list[Claim], set[str]]:
+    """Return the claims with their requests, in the order of their events.
+
+    Read after the claim is committed: deliveries cancelled or disabled since are left out. The
+    second value has the ids of deliveries whose request could not be built.
+    """
+    claims: list[Claim] = []
+    unreadable: set[str] = set()
+    for row in connection.execute(_LOAD, {"ids": list(claimed)}).all():
+        try:
+            claims.append(_make_claim(row, claimed[row.delivery_id], send_before, cipher))
+        except Exception as error:  # one bad row must not block the others
+            log.error(
+                "could not build the request of a delivery",
+                delivery=row.delivery_id,
+                exc_info=error,
+            )
+            unreadable.add(row.delivery_id)
+    return claims, unreadable
+
+
+def finish_without_attempt(
+    connection: Connection,
+    claimed: Mapping[str, int],
+    state: DeliveryState,
+    now: datetime,
+    error: str = "",
+) -> None:
+    """Finish claimed deliveries without an attempt, unless another worker has claimed them since.
+
+    `claimed`: fences by delivery id.
+    """
+    # All transactions lock deliveries in this order, so that no two can deadlock.
+    rows = connection.execute(
+        select(Delivery.id, Delivery.fence, Delivery.ordering_key)
+        .where(Delivery.id.in_(claimed), IS_OPEN)
+        .order_by(Delivery.id)
+        .with_for_update()
+    )
+    current = {row.id: row.ordering_key for row in rows if row.fence == claimed[row.id]}
+    connection.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(current))
+        .values(state=state, finished_at=now, claimed_at=None, error=error)
+    )
+    release_ordering_keys(connection, current.values(), now)
+
+
+def find_suspended(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return the ids of the deliveries whose hook is suspended."""
+    found = connection.scalars(
+        select(Delivery.id)
+        .join(Hook, Delivery.hook_id == Hook.id)
+        .where(Delivery.id.in_(ids), Hook.suspended_at.is_not(None))
+    )
+    return set(found)
+
+
+def _make_claim(
+    row: Row[*tuple[Any, ...]], fence: int, send_before: float, cipher: Cipher
+) -> Claim:
+    return Claim(
+        row.delivery_id,
+        fence,
+        row.origin_id,
+        row.hook_id,
+        row.expires_at,
+        make_request(row, cipher),
+        send_before,
+    )
