@@ -39,10 +39,6 @@ class Senders:
         """Return the sender if it is remembered."""
         return self._remembered.get((slug, digest_token(token)))
 
-    def get(self, slug: str, token: str) -> Sender:
-        """Return the sender; raises ProblemError with 401 or 404."""
-        return self.find(slug, token) or self.renew(slug, token)
-
     def renew(self, slug: str, token: str) -> Sender:
         """Return the sender as it is now; raises ProblemError with 401 or 404."""
         sender = _look_up(slug, token)

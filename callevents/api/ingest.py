@@ -44,7 +44,7 @@ Results = list[dict[str, Any]]
 Readable = dict[int, tuple[Report, list[str]]]
 
 PATH = "/ingest/"
-#: Where in the WSGI environment an error is that has occurred already, on the short way.
+#: The key in the ASGI scope of the error with which the fast path could not store the events.
 FAILURE = "callevents.ingest_failure"
 TAKEN_METHODS = ("GET", "POST")
 
@@ -57,7 +57,8 @@ def take(slug: str) -> Response:
     if request.method == "HEAD":
         # Flask lets it pass where GET does, but nobody reports by asking for headers.
         raise MethodNotAllowed(TAKEN_METHODS)
-    if failure := request.environ.get(FAILURE):
+    if failure := request.environ.get("asgi.scope", {}).get(FAILURE):
+        # Storing the events again would make the sender wait twice for a database that is down.
         raise failure
     # A maker's message is not read as ours: its query tells the token before its body is read.
     token = (

@@ -12,7 +12,6 @@ from callevents.api.problems import ProblemError
 
 MAX_EVENTS = 1000
 MAX_FIELDS = 200
-MAX_BYTES = 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from callevents.db.models import CallEvent, Delivery, SeenExtension
 from callevents.extensions import db
+from tests.api.served import Served
 from tests.core.logged import Logged, capture_log
 
 Send = Callable[..., TestResponse]
@@ -33,6 +34,15 @@ def send(client: FlaskClient, token: str) -> Send:
         return client.post("/ingest/head-office", **options)
 
     return send
+
+
+@pytest.fixture
+def served(app: Flask, token: str) -> Iterator[Served]:
+    """The application on a socket, with the token cached."""
+    served = Served(app, token)
+    served.cache_token()
+    yield served
+    served.close()
 
 
 def stored() -> list[CallEvent]:

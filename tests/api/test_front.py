@@ -1,121 +1,25 @@
-"""The application in the web server's event loop: it answers as it does by WSGI."""
+"""The ASGI application on a socket: concurrent, long, chunked and broken requests."""
 
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import requests
-from flask import Flask
-from uvicorn import Config, Server
 
 from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx
-from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.ingest.recent import list_recent_reports
-from callevents.processes.web_server.asgi import LONGEST_IN_LOOP, Front
-from callevents.processes.web_server.protocol import Worker
+from callevents.processes.web_server.asgi import LONGEST_IN_LOOP
 from tests.api.conftest import EVENT, is_empty, stored
-from tests.conftest import Configure, let_go
-from tests.core.faults import before_statement, refused_inserts
+from tests.api.served import PATH, Served
+from tests.conftest import let_go
+from tests.core.faults import before_statement
 from tests.waiting import wait_until
-
-PATH = "/ingest/head-office"
-HEAD = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Ingest-Token: "
-
-
-class Served:
-    """An application behind the web server's event loop, on a port of its own."""
-
-    def __init__(self, app: Flask, token: str) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.token = token
-        options = {**Worker.CONFIG_KWARGS, "log_config": None}
-        self._server = Server(Config(Front(app), **options))
-        sockets = {"sockets": [self._listener]}
-        self._thread = threading.Thread(target=self._server.run, kwargs=sockets)
-        self._thread.start()
-        wait_until(lambda: self._server.started, "the server's start")
-
-    def send(self, **options: Any) -> requests.Response:
-        """Report, by POST and with the token unless something else is said."""
-        options = {"headers": {"X-Ingest-Token": self.token}, "method": "POST", **options}
-        url = f"http://127.0.0.1:{self.port}{options.pop('path', PATH)}"
-        return requests.request(**{"url": url, "timeout": 30, **options})
-
-    def send_raw(self, rest: bytes) -> bytes:
-        """Send the token's request head, and then these bytes; return what is answered."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
-            client.sendall(HEAD.encode() + self.token.encode() + b"\r\n" + rest)
-            client.shutdown(socket.SHUT_WR)
-            return client.makefile("rb").read()
-
-    def close(self) -> None:
-        """Stop."""
-        self._server.should_exit = True
-        self._thread.join()
-        self._listener.close()
-
-
-@pytest.fixture
-def served(app: Flask, token: str) -> Iterator[Served]:
-    """The application, served."""
-    served = Served(app, token)
-    yield served
-    served.close()
-
-
-def described(answer: requests.Response) -> tuple[object, ...]:
-    """Return what does not differ between two answers to the same request."""
-    left_out = {"x-request-id", "date", "connection", "vary"}
-    headers = {n.lower(): v for n, v in answer.headers.items() if n.lower() not in left_out}
-    return answer.status_code, headers, answer.content
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"json": {**EVENT, "id": "known"}},
-        {"json": [{**EVENT, "id": "known"}] * 2},
-        {"data": {**EVENT, "id": "known"}},
-        {"params": {**EVENT, "id": "known"}, "method": "GET"},
-        {"json": {"event": "ring"}},
-        {"data": b"{", "headers": {}},
-        {"json": EVENT, "headers": {"X-Ingest-Token": "wrong"}},
-        {"json": EVENT, "path": "/ingest/nobody"},
-        {"method": "PUT", "json": EVENT},
-        {"method": "GET", "path": "/healthz"},
-        {"data": b"x" * 2_000_000},
-    ],
-    ids=lambda options: str(options)[:50],
-)
-def test_answers_are_those_of_wsgi(
-    app: Flask, served: Served, token: str, options: dict[str, Any]
-) -> None:
-    """Status, headers and body are the same as those of the application by itself."""
-    assert served.send(json={**EVENT, "id": "known"}).status_code == 202
-    answer = served.send(**options)
-    headers = options.get("headers", {"X-Ingest-Token": token})
-    mapped = {"query_string": options["params"]} if "params" in options else {}
-    body = {name: options[name] for name in ("json", "data") if name in options}
-    known = app.test_client().open(
-        options.get("path", PATH),
-        method=options.get("method", "POST"),
-        headers=headers,
-        **mapped,
-        **body,
-    )
-    wanted = requests.Response()
-    wanted.status_code, wanted._content = known.status_code, known.data
-    wanted.headers.update(known.headers)
-    assert described(answer) == described(wanted)
 
 
 def test_many_at_once_are_all_stored(served: Served) -> None:
@@ -181,23 +85,12 @@ def test_endless_body_is_cut(served: Served) -> None:
     assert is_empty()
 
 
-def test_what_cannot_be_stored_is_told(app: Flask, served: Served, configure: Configure) -> None:
-    """A failure is answered as on the long way, and the server goes on."""
-    configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
-    db.session.rollback()
-    with refused_inserts(db.engine, "delivery"):
-        answer = served.send(json=EVENT)
-    assert answer.status_code == 500
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert is_empty()
-    assert served.send(json=EVENT).status_code == 202
-
-
 @pytest.mark.parametrize("name", ["X_Forwarded_Proto", "X_FORWARDED_PROTO"])
 def test_underscores_pass_for_nothing(settings: Settings, pbx: Any, token: str, name: str) -> None:
     """A header with an underscore is not taken for the one that a trusted proxy sets."""
     app = create_app(settings.model_copy(update={"trusted_proxies": 1}))
     proxied = Served(app, token)
+    proxied.cache_token()
     try:
         given = {"X-Ingest-Token": token}
         secure = "Strict-Transport-Security"

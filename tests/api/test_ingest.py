@@ -18,6 +18,7 @@ from callevents.extensions import db
 from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
+from tests.api.served import Served
 from tests.conftest import Configure
 from tests.core.logged import Logged
 
@@ -363,13 +364,13 @@ def test_tokens_are_neither_logged_nor_stored(
     assert not [row for row in rows if token in row or second in row]
 
 
-def test_refused_requests_have_a_line_in_the_log(send: Send, logged: Logged) -> None:
-    """What was not taken has one, with method, path, status and the request's answered id.
+def test_rejected_requests_have_a_line_in_the_log(served: Served, logged: Logged) -> None:
+    """A rejected request has a line with method, path, status and request ID; an accepted has none.
 
-    What was taken is a row that people can look at, and needs no line.
+    The fast path stores accepted reports, and people can see them on the pages.
     """
-    send(json=EVENT)
-    answer = send(json={})
+    served.send(json=EVENT)
+    answer = served.send(json={})
     [line] = [json.loads(line) for line in logged.lines if '"event": "request"' in line]
     assert (line["method"], line["path"], line["status"]) == ("POST", URL, 422)
     assert line["request_id"] == answer.headers["X-Request-ID"]

@@ -1,8 +1,8 @@
-"""The application as the web server runs it: for an event loop, so that no report needs a thread.
+"""The ASGI application that the web server runs, in front of the WSGI application.
 
-A plain report is read and answered in the loop itself, and stored together with others in a thread
-of its own. Going from thread to thread for each request took longer than all the rest. Everything
-else is handed to the WSGI application, in one of its threads, with its whole body.
+The event loop reads and answers plain reports itself; one thread stores them together with others.
+Switching threads for each request took longer than all the rest. Every other request goes to the
+WSGI application in a thread of a pool, with its whole body.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,14 +14,13 @@ from a2wsgi.wsgi import build_environ
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from callevents.api.fast_path import STRANGER, Express, Plain, write
-from callevents.api.ingest import PATH
+from callevents.api.fast_path import Express, Plain, write
+from callevents.api.ingest import FAILURE, PATH
+from callevents.errors import RevokedError
 from callevents.extensions import app_state
 
-#: Longer reports are read in a thread, so that the loop is not held up.
+#: Longer bodies are read in a thread, so that the loop is not held up.
 LONGEST_IN_LOOP = 16 * 1024
-#: Where in the scope the WSGI environment is that was made on the short way.
-_ENVIRON = "callevents.environ"
 
 Scope = dict[str, Any]
 
@@ -32,7 +31,6 @@ class Front:
     def __init__(self, app: Flask) -> None:
         settings = app_state(app).settings
         self._express = app_state(app).find(Express)
-        self._whole: Any = app.wsgi_app
         self._longest = app.config["MAX_CONTENT_LENGTH"]
         self._proxied = ProxyFix(
             lambda _environ, _start: [],
@@ -40,8 +38,8 @@ class Front:
             x_proto=settings.trusted_proxies,
             x_host=settings.trusted_proxies,
         )
-        run: Any = self._run
-        self._wsgi: Any = WSGIMiddleware(run, workers=settings.web_threads)
+        wsgi_app: Any = app.wsgi_app
+        self._wsgi: Any = WSGIMiddleware(wsgi_app, workers=settings.web_threads)
         self._storing = ThreadPoolExecutor(1, "store")
         self._waking = ThreadPoolExecutor(1, "wake")
 
@@ -71,34 +69,26 @@ class Front:
         return self._express if is_short else None
 
     async def _take(self, express: Express, scope: Scope, body: bytes, send: Any) -> bool:
-        """Answer the request if it is a plain report, or leave its environment to the long way."""
+        """Answer the request and return True if it is a plain report that can be stored."""
         environ: dict[str, Any] = dict(build_environ(scope, BytesIO(body)))  # type: ignore[arg-type]  # any file will do
         self._proxied(environ, None)  # type: ignore[arg-type]  # nothing is answered there
-        # Those who wait for the loop hold the database's connections, so it must not wait for one.
-        plain = express.read(environ, may_ask=False)
-        if STRANGER in environ:
-            return False
-        scope[_ENVIRON] = environ
+        plain = express.read(environ)
         if plain is None:
             return False
         try:
             accepted = await express.group_commit.submit_soon(
                 plain.sender.pbx, plain.sender.token_id, plain.reports, self._storing
             )
-        except Exception as error:  # noqa: BLE001  # answered on the long way, whatever it is
-            express.note_failure(plain, error)
+        except RevokedError:
+            express.forget(plain.sender)
+            return False
+        except Exception as error:  # noqa: BLE001  # the route answers it, whatever it is
+            scope[FAILURE] = error
             return False
         await _answer(plain, accepted, send)
         if express.group_commit.owes_wake:
             self._waking.submit(express.wake)
         return True
-
-    def _run(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Answer as WSGI does, in one of the threads."""
-        made = environ["asgi.scope"].get(_ENVIRON)
-        if made is None or self._express is None:
-            return self._whole(environ, start_response)
-        return self._express.long_way(made, start_response)
 
 
 class _Replay:
@@ -149,5 +139,5 @@ def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[
 async def _answer(plain: Plain, accepted: Any, send: Any) -> None:
     status, headers, body = write(plain, accepted)
     encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
-    await send({"type": "http.response.start", "status": int(status[:3]), "headers": encoded})
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
