@@ -20,7 +20,7 @@ DRAIN = "callevents.processes.worker.rq_worker.drain"
 #: Redis gets this long to answer a wake, because a PBX waits for us meanwhile.
 WAKE_TIMEOUT_SECONDS = 0.25
 #: After a failed wake Redis is left alone for so long; the workers' pollers find what is due.
-WAKE_PAUSE_SECONDS = 1.0
+WAKE_BACKOFF_SECONDS = 1.0
 
 log = structlog.get_logger("callevents.jobs")
 
@@ -41,17 +41,17 @@ class Waker:
             retry=Retry(NoBackoff(), 0),
         )
         self._queue = make_queue(self._connection)
-        self._rests_until = 0.0
+        self._retry_at = 0.0
 
     def wake(self) -> None:
         """Enqueue a drain, unless one waits already: it will see what has been committed."""
-        if time.monotonic() < self._rests_until:
+        if time.monotonic() < self._retry_at:
             return
         try:
             if self._queue.count == 0:
                 self._queue.enqueue(DRAIN, job_timeout=-1, result_ttl=0, failure_ttl=60)
         except (RedisError, OSError) as error:
-            self._rests_until = time.monotonic() + WAKE_PAUSE_SECONDS
+            self._retry_at = time.monotonic() + WAKE_BACKOFF_SECONDS
             log.warning("workers not woken; they will look by themselves", error=str(error))
 
 

@@ -18,8 +18,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def init_app(app: Flask, settings: Settings) -> None:
     """Set up logging and the line of each request."""
     configure(settings)
-    app.before_request(_begin)
-    app.after_request(_end)
+    app.before_request(_start_request)
+    app.after_request(_log_request)
 
 
 def configure(settings: Settings) -> None:
@@ -70,15 +70,15 @@ def to_request_id(given: str) -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-def _begin() -> None:
+def _start_request() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = to_request_id(given)
-    g.request_began = time.perf_counter()
+    g.request_started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _end(response: Response) -> Response:
+def _log_request(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.get("request_id", "")
     # The path only: a query may carry a token.
     log.info(
@@ -86,7 +86,7 @@ def _end(response: Response) -> Response:
         method=request.method,
         path=request.path,
         status=response.status_code,
-        milliseconds=round((time.perf_counter() - g.get("request_began", 0)) * 1000, 1),
+        milliseconds=round((time.perf_counter() - g.get("request_started", 0)) * 1000, 1),
         address=request.remote_addr,
     )
     return response

@@ -3,8 +3,8 @@
 from flask import Flask
 
 from callevents.api import health, ingest, metrics, rate_limit
-from callevents.api.authentication import Senders
-from callevents.api.fast_path import Express
+from callevents.api.authentication import TokenCache
+from callevents.api.fast_path import FastPath
 from callevents.api.problems import http_problem
 from callevents.extensions import app_state
 from callevents.ingest.discarded import DiscardedReports
@@ -14,8 +14,8 @@ from callevents.ingest.group_commit import GroupCommit
 def init_app(app: Flask) -> None:
     """Register the blueprints for programs."""
     own = app_state(app)
-    own.add(rate_limit.Limiter(own.settings.ingest_events_per_minute))
-    own.add(Senders())
+    own.add(rate_limit.RateLimiter(own.settings.ingest_events_per_minute))
+    own.add(TokenCache())
     own.add(DiscardedReports(app))
     own.add(GroupCommit(app))
     paths = ("/ingest", "/healthz", "/readyz", "/metrics")
@@ -25,4 +25,4 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(metrics.bp)
     # With DEBUG, every request goes through Flask, which logs it.
     if own.settings.log_level != "DEBUG":
-        own.add(Express(app))
+        own.add(FastPath(app))

@@ -12,7 +12,7 @@ from callevents.pbxs.pbxs import get_pbx
 from callevents.pbxs.tokens import digest_token, find_token
 
 #: More than any installation has; beyond it tokens are looked up anew.
-MAX_REMEMBERED = 10_000
+MAX_CACHED_TOKENS = 10_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Sender:
     digest: str
 
 
-class Senders:
+class TokenCache:
     """Finds the sender by the token, and remembers it.
 
     What is remembered may have been revoked since. So whoever stores something asks in the same
@@ -33,26 +33,26 @@ class Senders:
     """
 
     def __init__(self) -> None:
-        self._remembered: dict[tuple[str, str], Sender] = {}
+        self._senders: dict[tuple[str, str], Sender] = {}
 
     def find(self, slug: str, token: str) -> Sender | None:
         """Return the sender if it is remembered."""
-        return self._remembered.get((slug, digest_token(token)))
+        return self._senders.get((slug, digest_token(token)))
 
     def renew(self, slug: str, token: str) -> Sender:
         """Return the sender as it is now; raises ProblemError with 401 or 404."""
-        sender = _look_up(slug, token)
-        if len(self._remembered) >= MAX_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[slug, sender.digest] = sender
+        sender = _authenticate(slug, token)
+        if len(self._senders) >= MAX_CACHED_TOKENS:
+            self._senders.clear()
+        self._senders[slug, sender.digest] = sender
         return sender
 
     def forget(self, sender: Sender) -> None:
         """Forget a sender whose token is not valid any more."""
-        self._remembered.pop((sender.pbx.slug, sender.digest), None)
+        self._senders.pop((sender.pbx.slug, sender.digest), None)
 
 
-def given_token(request: Request) -> str:
+def get_header_token(request: Request) -> str:
     """Return the token of the headers, empty if there is none."""
     authorization = request.authorization
     if authorization is not None:
@@ -63,7 +63,7 @@ def given_token(request: Request) -> str:
     return request.headers.get("X-Ingest-Token", "").strip()
 
 
-def refusal(token: str) -> ProblemError:
+def token_error(token: str) -> ProblemError:
     """Return the error for a token that is wrong or missing."""
     detail = (
         "The token is not one of this PBX's valid ones."
@@ -74,14 +74,14 @@ def refusal(token: str) -> ProblemError:
     return ProblemError(401, detail, headers={"WWW-Authenticate": 'Bearer realm="ingest"'})
 
 
-def _look_up(slug: str, token: str) -> Sender:
+def _authenticate(slug: str, token: str) -> Sender:
     try:
         pbx = get_pbx(slug)
     except NotFoundError:
         raise ProblemError(404, f"There is no PBX {slug[:64]!a}. Check the address.") from None
     found = find_token(pbx, token)
     if found is None:
-        raise refusal(token)
+        raise token_error(token)
     sender = Sender(pbx, found.id, found.digest)
     # Kept as it is, for every thread, when this request's session ends.
     db.session.expunge(pbx)

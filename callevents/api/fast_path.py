@@ -2,8 +2,8 @@
 
 Flask's contexts, routing, hooks and responses, and the line in the log, cost twice as much as
 reading and storing an event together with others. The web server's event loop calls `read`, stores
-the reports and calls `write`. All other requests go to the route in `ingest`, which uses the same
-functions to read, store and respond.
+the reports and calls `build_response`. All other requests go to the route in `ingest`, which uses
+the same functions to read, store and respond.
 """
 
 import json
@@ -15,11 +15,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
 from callevents import logs
-from callevents.api.authentication import Sender, Senders, given_token
-from callevents.api.ingest import PATH, result_of
+from callevents.api.authentication import Sender, TokenCache, get_header_token
+from callevents.api.ingest import PATH, build_result
 from callevents.api.payload import MULTIPART, read_payload
 from callevents.api.problems import ProblemError
-from callevents.api.rate_limit import Limiter
+from callevents.api.rate_limit import RateLimiter
 from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.extensions import app_state
@@ -33,63 +33,67 @@ Environ = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Plain:
+class PlainReport:
     """A request whose reports can be stored as they are."""
 
     environ: Environ
     sender: Sender
-    read: list[tuple[Report, list[str]]]
+    #: Reports with the names of their unknown fields.
+    parsed: list[tuple[Report, list[str]]]
     is_batch: bool
 
     @property
     def reports(self) -> list[Report]:
-        """The reports, without the names of their unknown fields."""
-        return [report for report, _ in self.read]
+        """The reports alone."""
+        return [report for report, _ in self.parsed]
 
 
-class Express:
+class FastPath:
     """Reads plain reports in the event loop; never waits for the database."""
 
     def __init__(self, app: Flask) -> None:
-        self._senders = app_state(app).get(Senders)
-        self._limiter = app_state(app).get(Limiter)
+        self._token_cache = app_state(app).get(TokenCache)
+        self._rate_limiter = app_state(app).get(RateLimiter)
         self.group_commit = app_state(app).get(GroupCommit)
         self._waker: Waker = get_waker(app)
 
-    def read(self, environ: Environ) -> Plain | None:
+    def read(self, environ: Environ) -> PlainReport | None:
         """Return the request's reports, or None if the route has to respond to the request."""
         request = Request(environ, populate_request=False)
         if not _is_plain(request):
             return None
         try:
             payload = read_payload(request)
-            token = given_token(request) or payload.token
-            sender = self._senders.find(request.path.removeprefix(PATH), token)
+            token = get_header_token(request) or payload.token
+            sender = self._token_cache.find(request.path.removeprefix(PATH), token)
             if sender is None or sender.pbx.format is not Format.GENERIC:
                 return None
-            read = [read_report(_object(fields)) for fields in payload.events]
-            self._limiter.check(sender.pbx, len(read))
+            parsed = [read_report(_check_object(fields)) for fields in payload.events]
+            self._rate_limiter.check(sender.pbx, len(parsed))
         except (ProblemError, InvalidError, HTTPException):
             return None
-        return Plain(environ, sender, read, payload.is_batch)
+        return PlainReport(environ, sender, parsed, payload.is_batch)
 
     def forget(self, sender: Sender) -> None:
         """Forget a sender whose token has been revoked."""
-        self._senders.forget(sender)
+        self._token_cache.forget(sender)
 
     def wake(self) -> None:
         """Wake the workers, unless another request has done so since the last commit."""
-        if self.group_commit.take_wake():
+        if self.group_commit.claim_wake():
             self._waker.wake()
 
 
-def write(plain: Plain, accepted: list[Accepted]) -> tuple[int, list[tuple[str, str]], bytes]:
+def build_response(
+    plain_report: PlainReport, accepted: list[Accepted]
+) -> tuple[int, list[tuple[str, str]], bytes]:
     """Return the response's status, headers and body."""
     results = [
-        result_of(event, ignored) for event, (_, ignored) in zip(accepted, plain.read, strict=True)
+        build_result(event, ignored)
+        for event, (_, ignored) in zip(accepted, plain_report.parsed, strict=True)
     ]
-    status, body = _write(results, is_batch=plain.is_batch)
-    return status, _headers(plain.environ, len(body)), body
+    status, body = _build_body(results, is_batch=plain_report.is_batch)
+    return status, _build_headers(plain_report.environ, len(body)), body
 
 
 def _is_plain(request: Request) -> bool:
@@ -103,13 +107,13 @@ def _is_plain(request: Request) -> bool:
     )
 
 
-def _object(fields: object) -> dict[str, object]:
+def _check_object(fields: object) -> dict[str, object]:
     if not isinstance(fields, dict):
         raise InvalidError({})
     return fields
 
 
-def _write(results: list[dict[str, Any]], *, is_batch: bool) -> tuple[int, bytes]:
+def _build_body(results: list[dict[str, Any]], *, is_batch: bool) -> tuple[int, bytes]:
     status = 202 if any(one["status"] == 202 for one in results) else 200
     if is_batch:
         document: dict[str, Any] = {"results": results}
@@ -121,7 +125,7 @@ def _write(results: list[dict[str, Any]], *, is_batch: bool) -> tuple[int, bytes
     return status, text.encode() + b"\n"
 
 
-def _headers(environ: Environ, length: int) -> list[tuple[str, str]]:
+def _build_headers(environ: Environ, length: int) -> list[tuple[str, str]]:
     given = environ.get("HTTP_X_REQUEST_ID", "")
     return [
         ("Content-Type", "application/json"),

@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from callevents.db.schema import has_current_tables
 from callevents.extensions import app_state, db
 
-ANSWER_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.0
 OK = "ok"
-SILENT = "does not answer"
+NO_ANSWER = "does not answer"
 
 bp = Blueprint("health", __name__)
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="readyz")
 @bp.get("/healthz")
 def healthz() -> Response:
     """Answer that the process lives."""
-    return _answer({"status": "ok"})
+    return _respond({"status": "ok"})
 
 
 @bp.get("/readyz")
@@ -36,15 +36,15 @@ def readyz() -> tuple[Response, int]:
     """
     settings = app_state().settings
     asked = {
-        "database": _threads.submit(_ask_database, db.engine),
-        "redis": _threads.submit(_ask_redis, settings.queue_url),
+        "database": _threads.submit(_check_database, db.engine),
+        "redis": _threads.submit(_check_redis, settings.queue_url),
     }
     states = {name: _state(name, future) for name, future in asked.items()}
     ready = all(state == OK for state in states.values())
-    return _answer({"status": OK if ready else "unavailable", **states}), 200 if ready else 503
+    return _respond({"status": OK if ready else "unavailable", **states}), 200 if ready else 503
 
 
-def _answer(body: dict[str, str]) -> Response:
+def _respond(body: dict[str, str]) -> Response:
     response = jsonify(body)
     response.cache_control.no_store = True
     return response
@@ -52,22 +52,22 @@ def _answer(body: dict[str, str]) -> Response:
 
 def _state(name: str, future: Future[str]) -> str:
     try:
-        return future.result(timeout=ANSWER_SECONDS)
+        return future.result(timeout=TIMEOUT_SECONDS)
     except Exception as error:  # noqa: BLE001  # whatever it is, that part does not work
         future.cancel()
         log.warning("not ready", part=name, reason=repr(error))
-        return SILENT
+        return NO_ANSWER
 
 
-def _ask_database(engine: Engine) -> str:
+def _check_database(engine: Engine) -> str:
     return OK if has_current_tables(engine) else "is not set up for this version"
 
 
-def _ask_redis(url: str) -> str:
+def _check_redis(url: str) -> str:
     client = redis.Redis.from_url(
         url,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=ANSWER_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
     with client:

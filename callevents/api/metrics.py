@@ -30,11 +30,11 @@ def show() -> Response:
     if not compare_digest(given.encode(), settings.metrics_token.encode()):
         raise Unauthorized("Send the token of CALLEVENTS_METRICS_TOKEN as a bearer token.")
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(overview.look()))
+    registry.register(_OverviewCollector(overview.look()))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-class _Figures(Collector):
+class _OverviewCollector(Collector):
     def __init__(self, found: Overview) -> None:
         self._found = found
 

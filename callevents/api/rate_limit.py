@@ -10,7 +10,7 @@ from callevents.db.models import Pbx
 WINDOW_SECONDS = 60
 
 
-class Limiter:
+class RateLimiter:
     """Keeps one PBX from flooding this process: a fixed window of a minute, in memory.
 
     In memory, so that it costs a dialplan nothing and cannot fail with Redis.

@@ -16,7 +16,7 @@ from callevents.db import schema
 from callevents.enums import TABLE_ORDER, EventType
 from callevents.errors import CallEventsError, InvalidError, NotFoundError
 from callevents.extensions import app_state
-from callevents.ingest.report import plain_name
+from callevents.ingest.report import normalize_name
 
 Values = dict[str, Any]
 Command = Callable[..., Any]
@@ -86,7 +86,7 @@ def find_settings() -> Settings:
 def find_event(text: str) -> EventType:
     """Return the event type of a name, or a code; raises NotFoundError."""
     for event in TABLE_ORDER:
-        if plain_name(text) in {plain_name(event.slug), str(event.value)}:
+        if normalize_name(text) in {normalize_name(event.slug), str(event.value)}:
             return event
     names = ", ".join(event.slug for event in TABLE_ORDER)
     raise NotFoundError(f"There is no event {text!r}. The events are {names}.")

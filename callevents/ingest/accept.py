@@ -13,8 +13,8 @@ from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.enums import DeliveryState, EventType
-from callevents.ingest.dedup_key import DedupKey, KnownEvent
-from callevents.ingest.enrich import CallHistory, complete
+from callevents.ingest.dedup_key import DedupKey, StoredEvent
+from callevents.ingest.enrich import CallHistory, enrich
 from callevents.ingest.report import Report
 from callevents.ingest.statements import (
     EVENTS_OF_KEYS,
@@ -23,12 +23,12 @@ from callevents.ingest.statements import (
     HOOKS,
     insert_deliveries,
     insert_events,
-    note_seen,
     run,
+    upsert_seen_extensions,
 )
 
 #: What came longer ago under the same call id was another call: PBXs use their ids again.
-LONGEST_CALL = timedelta(hours=24)
+CALL_ID_REUSE_AFTER = timedelta(hours=24)
 
 Row = dict[str, Any]
 
@@ -39,7 +39,7 @@ class Accepted:
 
     id: str
     deliveries: int
-    repeated: bool
+    is_duplicate: bool
 
 
 def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
@@ -49,9 +49,9 @@ def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
     """
     now = utc_now()
     directory = _known_extensions(pbx, reports)
-    completed = _complete(pbx, reports, directory)
+    completed = _enrich(pbx, reports, directory)
     keys = [DedupKey.of(report, now) for report in reports]
-    known = _known_keys(pbx, keys, now)
+    known = _find_duplicates(pbx, keys, now)
     rows: dict[str, Row] = {}
     for report, key in zip(completed, keys, strict=True):
         if key.find(known) is None and key.text not in rows:
@@ -61,13 +61,13 @@ def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
         del rows[key_text]
     known |= conflicts
     counts = _insert_deliveries(pbx, list(rows.values()), directory, now)
-    _remember_unknown(pbx, rows.values(), directory, now)
+    _record_unknown_extensions(pbx, rows.values(), directory, now)
     return _results(keys, known, rows, counts)
 
 
-def find_stored(pbx: Pbx, call_id: str) -> Sequence[Any]:
+def find_call_events(pbx: Pbx, call_id: str) -> Sequence[Any]:
     """Return what was accepted of the call within a day, the oldest first."""
-    since = utc_now() - LONGEST_CALL
+    since = utc_now() - CALL_ID_REUSE_AFTER
     parameters = {"pbx_id": pbx.id, "call_ids": [call_id], "since": since}
     return list(reversed(run(HISTORY, parameters).all()))
 
@@ -79,17 +79,17 @@ def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
     return {row.number: row.id for row in rows}
 
 
-def _complete(pbx: Pbx, reports: Sequence[Report], directory: dict[str, str]) -> list[Report]:
+def _enrich(pbx: Pbx, reports: Sequence[Report], directory: dict[str, str]) -> list[Report]:
     numbers = frozenset(directory)
-    history = _history(pbx, reports)
+    history = _load_history(pbx, reports)
     completed = []
     for report in reports:
-        completed.append(complete(report, numbers, history))
+        completed.append(enrich(report, numbers, history))
         history.add(completed[-1])
     return completed
 
 
-def _history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
+def _load_history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
     """Return what was reported before of the calls that now hang up."""
     history = CallHistory()
     calls = {
@@ -98,14 +98,14 @@ def _history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
         if report.event_type is EventType.HANGUP and report.call_id
     }
     if calls:
-        since = utc_now() - LONGEST_CALL
+        since = utc_now() - CALL_ID_REUSE_AFTER
         rows = run(HISTORY, {"pbx_id": pbx.id, "call_ids": list(calls), "since": since}).all()
         for row in reversed(rows):
             history.add(row)
     return history
 
 
-def _known_keys(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[str, KnownEvent]:
+def _find_duplicates(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[str, StoredEvent]:
     """Return the events that have one of the keys already, without those out of their window."""
     windows = {key.earlier: key.window for key in keys if key.earlier}
     found = _find_events(pbx, {key.text for key in keys} | windows.keys())
@@ -116,9 +116,9 @@ def _known_keys(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[str, 
     }
 
 
-def _find_events(pbx: Pbx, keys: Iterable[str]) -> dict[str, KnownEvent]:
+def _find_events(pbx: Pbx, keys: Iterable[str]) -> dict[str, StoredEvent]:
     rows = run(EVENTS_OF_KEYS, {"pbx_id": pbx.id, "keys": list(keys)})
-    return {key: KnownEvent(event_id, received_at) for key, event_id, received_at in rows}
+    return {key: StoredEvent(event_id, received_at) for key, event_id, received_at in rows}
 
 
 def _event_row(pbx: Pbx, report: Report, key: str, now: datetime) -> Row:
@@ -132,7 +132,7 @@ def _event_row(pbx: Pbx, report: Report, key: str, now: datetime) -> Row:
     }
 
 
-def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, KnownEvent]:
+def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, StoredEvent]:
     """Insert the events; return those that somebody else has inserted meanwhile."""
     if not rows:
         return {}
@@ -211,7 +211,7 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
     }
 
 
-def _remember_unknown(
+def _record_unknown_extensions(
     pbx: Pbx, rows: Iterable[Row], directory: dict[str, str], now: datetime
 ) -> None:
     """Keep the numbers that are no extensions yet, so that the page can offer to add them."""
@@ -219,12 +219,12 @@ def _remember_unknown(
     if not unknown:
         return
     seen = {"pbx_id": pbx.id, "last_seen_at": now, "name": "", "dismissed": False}
-    note_seen([{**seen, "number": number} for number in unknown])
+    upsert_seen_extensions([{**seen, "number": number} for number in unknown])
 
 
 def _results(
     keys: Sequence[DedupKey],
-    known: dict[str, KnownEvent],
+    known: dict[str, StoredEvent],
     rows: dict[str, Row],
     counts: dict[str, int],
 ) -> list[Accepted]:
@@ -232,9 +232,9 @@ def _results(
     new = dict(rows)
     for key in keys:
         if (row := new.pop(key.text, None)) is not None:
-            results.append(Accepted(row["id"], counts[row["id"]], repeated=False))
+            results.append(Accepted(row["id"], counts[row["id"]], is_duplicate=False))
         else:
             first = key.find(known)
             first_id = first.id if first else rows[key.text]["id"]
-            results.append(Accepted(first_id, 0, repeated=True))
+            results.append(Accepted(first_id, 0, is_duplicate=True))
     return results

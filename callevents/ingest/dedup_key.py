@@ -9,10 +9,10 @@ from callevents.db.models import new_id
 from callevents.ingest.report import Report
 
 #: A report without a time is a repeated one if the same was received at most this long before.
-REPEAT_WINDOW_OF_LEG = timedelta(minutes=10)
+LEG_WINDOW = timedelta(minutes=10)
 
 #: The same, where only the call is known: a queue may soon ring the same extension again.
-REPEAT_WINDOW_OF_CALL = timedelta(seconds=10)
+CALL_WINDOW = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class DedupKey:
         facts = [str(report.event_type.value), report.extension, identity]
         if report.at is not None:
             return cls("timed:" + _digest([*facts, report.at.isoformat()]))
-        window = REPEAT_WINDOW_OF_LEG if report.leg_id else REPEAT_WINDOW_OF_CALL
+        window = LEG_WINDOW if report.leg_id else CALL_WINDOW
         # Time is cut into windows; the same report lies in this window or in the one before.
         number = int(now.timestamp() // window.total_seconds())
         stem = "window:" + _digest(facts)
         return cls(f"{stem}:{number}", f"{stem}:{number - 1}", window)
 
-    def find(self, known: dict[str, "KnownEvent"]) -> "KnownEvent | None":
+    def find(self, known: dict[str, "StoredEvent"]) -> "StoredEvent | None":
         """Return the first event if this one repeats it."""
         return known.get(self.text) or (known.get(self.earlier) if self.earlier else None)
 
 
 @dataclass(frozen=True)
-class KnownEvent:
+class StoredEvent:
     """An event that has been accepted before."""
 
     id: str

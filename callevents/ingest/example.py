@@ -2,7 +2,7 @@
 
 from callevents.db.models import new_id, utc_now
 from callevents.enums import CallStatus, EventType
-from callevents.ingest.enrich import CallHistory, complete
+from callevents.ingest.enrich import CallHistory, enrich
 from callevents.ingest.report import Report
 
 
@@ -24,4 +24,4 @@ def example_report(event_type: EventType, extension: str) -> Report:
         at=utc_now(),
         called_extension=extension if hangup else "",
     )
-    return complete(report, frozenset({extension}), CallHistory())
+    return enrich(report, frozenset({extension}), CallHistory())

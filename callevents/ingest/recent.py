@@ -12,10 +12,10 @@ from sqlalchemy import func, select
 
 from callevents.db.models import CallEvent, Delivery, DiscardedReport, Extension, Pbx, utc_now
 from callevents.extensions import db
-from callevents.ingest.discarded import MAX_KEPT, SPAN
+from callevents.ingest.discarded import MAX_STORED, RETENTION
 
 #: So many events are shown.
-SHOWN = 100
+MAX_EVENTS = 100
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class RecentReport:
 
 def list_recent_reports(pbx: Pbx) -> list[RecentReport]:
     """Return what came within the last hour, the newest first."""
-    since = utc_now() - SPAN
+    since = utc_now() - RETENTION
     odd = db.session.scalars(
         select(DiscardedReport)
         .where(DiscardedReport.pbx_id == pbx.id, DiscardedReport.received_at >= since)
         .order_by(DiscardedReport.id.desc())
-        .limit(2 * MAX_KEPT)
+        .limit(2 * MAX_STORED)
     )
     found = [
         RecentReport(one.received_at, None, one.sent, one.status, reason=one.reason) for one in odd
@@ -53,7 +53,7 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
         select(CallEvent)
         .where(CallEvent.pbx_id == pbx.id, CallEvent.received_at >= since)
         .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
-        .limit(SHOWN)
+        .limit(MAX_EVENTS)
     ).all()
     counts = _count_requests(events)
     numbers = {event.extension for event in events}
@@ -71,7 +71,7 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
             "",
             202,
             counts.get(event.id, 0),
-            _reason(event, counts.get(event.id, 0), is_known=event.extension in known),
+            _explain(event, counts.get(event.id, 0), is_known=event.extension in known),
         )
         for event in events
     ]
@@ -87,7 +87,7 @@ def _count_requests(events: Sequence[CallEvent]) -> dict[str, int]:
     return {row[0]: row[1] for row in db.session.execute(statement)}
 
 
-def _reason(event: CallEvent, requests: int, *, is_known: bool) -> str:
+def _explain(event: CallEvent, requests: int, *, is_known: bool) -> str:
     if requests:
         return ""
     if not is_known:

@@ -67,26 +67,26 @@ class Report:
     key: str = ""
 
 
-def plain_name(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return the field's or event's name without case, dashes, underscores and spaces."""
     # For every name of every report: replacing is several times as fast as an expression.
     return name.replace("-", "").replace("_", "").replace(" ", "").lower()
 
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Half of a character that is written in two parts: no database and no request can take it.
-_HALVES = re.compile(r"[\ud800-\udfff]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 #: The fields by all their names, as they are documented and without case, dashes and the like.
-_CANONICAL = {
+_FIELD_NAMES = {
     spelling: name
     for name, aliases in FIELDS.items()
     for alias in (name, *aliases)
-    for spelling in (alias, plain_name(alias))
+    for spelling in (alias, normalize_name(alias))
 }
-_EVENTS = {plain_name(event.slug): event for event in EventType}
-_CODES = {str(event.value): event for event in EventType}
-_STATUSES = {status.value.lower(): status for status in CallStatus} | {
+_EVENTS_BY_NAME = {normalize_name(event.slug): event for event in EventType}
+_EVENTS_BY_CODE = {str(event.value): event for event in EventType}
+_STATUSES_BY_NAME = {status.value.lower(): status for status in CallStatus} | {
     # The word of Asterisk's call records.
     "answered": CallStatus.ANSWER,
 }
@@ -97,7 +97,7 @@ def read_report(fields: Mapping[str, object]) -> tuple[Report, list[str]]:
 
     Values may be texts or numbers. Raises InvalidError with a sentence for every wrong field.
     """
-    texts, ignored, errors = _gather(fields)
+    texts, ignored, errors = _sort_fields(fields)
     values: dict[str, object] = {}
     for name, read in _READERS.items():
         if name in errors:
@@ -111,7 +111,7 @@ def read_report(fields: Mapping[str, object]) -> tuple[Report, list[str]]:
     return Report(**values), ignored  # type: ignore[arg-type]  # each reader returns its field's type
 
 
-def _gather(
+def _sort_fields(
     fields: Mapping[str, object],
 ) -> tuple[dict[str, str], list[str], dict[str, list[str]]]:
     """Sort the fields into known texts, unknown names, and errors of known fields."""
@@ -119,7 +119,7 @@ def _gather(
     ignored: list[str] = []
     errors: dict[str, list[str]] = {}
     for given, value in fields.items():
-        name = _CANONICAL.get(given) or _CANONICAL.get(plain_name(given))
+        name = _FIELD_NAMES.get(given) or _FIELD_NAMES.get(normalize_name(given))
         if name is None:
             ignored.append(given)
             continue
@@ -147,7 +147,7 @@ def _read_event(text: str) -> EventType:
     if not text:
         raise ValueError("This is missing; it says which of the five call events happened.")
     # Codes are compared as they are: -1 is not 1, though a name's dashes make no difference.
-    event = _CODES.get(text, _EVENTS.get(plain_name(text)))
+    event = _EVENTS_BY_CODE.get(text, _EVENTS_BY_NAME.get(normalize_name(text)))
     if event is None:
         names = ", ".join(f"{event.slug} ({event.value})" for event in EventType)
         raise ValueError(f"{shorten(text)!a} is not one of {names}.")
@@ -176,7 +176,7 @@ def _read_text(text: str) -> str:
 def _read_name(text: str) -> str:
     """Return what can be shown of a name: no call event is lost for a name that is odd or long."""
     if not text.isprintable():
-        text = _CONTROLS.sub(" ", _HALVES.sub("", text)).strip()
+        text = _CONTROL_CHARACTERS.sub(" ", _SURROGATES.sub("", text)).strip()
     return "" if text == UNKNOWN else text[:MAX_TEXT_LENGTH].rstrip()
 
 
@@ -189,7 +189,7 @@ def _read_key(text: str) -> str:
 def _read_status(text: str) -> CallStatus | None:
     if not text:
         return None
-    status = _STATUSES.get(plain_name(text))
+    status = _STATUSES_BY_NAME.get(normalize_name(text))
     if status is None:
         raise ValueError(f"{shorten(text)!a} is not one of {', '.join(CallStatus)}.")
     return status
@@ -206,7 +206,7 @@ def _read_cause(text: str) -> int | None:
 def _read_duration(text: str) -> int | None:
     if not text:
         return None
-    seconds = _to_number(text)
+    seconds = _parse_number(text)
     if seconds is None or not 0 <= seconds <= MAX_DURATION_SECONDS:
         raise ValueError("This must be a number of seconds, zero or more.")
     return int(seconds)
@@ -215,8 +215,8 @@ def _read_duration(text: str) -> int | None:
 def _read_moment(text: str) -> datetime | None:
     if not text:
         return None
-    seconds = _to_number(text)
-    moment = _from_rfc3339(text) if seconds is None else _from_epoch(seconds)
+    seconds = _parse_number(text)
+    moment = _parse_rfc3339(text) if seconds is None else _parse_epoch(seconds)
     if moment is None or not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError(
             "This must be a time as in 2026-03-01T10:00:00.250Z (with Z or an offset), or in "
@@ -225,14 +225,14 @@ def _read_moment(text: str) -> datetime | None:
     return to_milliseconds(moment)
 
 
-def _from_epoch(seconds: float) -> datetime | None:
+def _parse_epoch(seconds: float) -> datetime | None:
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return None
 
 
-def _from_rfc3339(text: str) -> datetime | None:
+def _parse_rfc3339(text: str) -> datetime | None:
     # An offset's plus sign, when nobody encoded it, arrives as a space.
     text = re.sub(r" (\d\d:?\d\d)$", r"+\1", text)
     try:
@@ -242,16 +242,16 @@ def _from_rfc3339(text: str) -> datetime | None:
         return None
 
 
-def _to_number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     if not re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?", text, re.ASCII):
         return None
     number = float(text)
     return number if math.isfinite(number) else None
 
 
-def shorten(text: str, longest: int = 40) -> str:
+def shorten(text: str, max_length: int = 40) -> str:
     """Return the text, or its beginning with an ellipsis."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
 _READERS: Mapping[str, Callable[[str], object]] = {

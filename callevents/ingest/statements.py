@@ -73,22 +73,22 @@ def run(statement: Any, parameters: Any) -> CursorResult[*tuple[Any, ...]]:
 
 def insert_events(rows: list[dict[str, Any]]) -> int:
     """Insert events whose keys are free; return how many were."""
-    return _run(_event_insert, rows)
+    return _run_bulk(_event_insert, rows)
 
 
 def insert_deliveries(rows: list[dict[str, Any]]) -> None:
     """Insert deliveries."""
-    _run(_delivery_insert, rows)
+    _run_bulk(_delivery_insert, rows)
 
 
-def note_seen(rows: list[dict[str, Any]]) -> None:
+def upsert_seen_extensions(rows: list[dict[str, Any]]) -> None:
     """Insert or renew numbers that are no extensions."""
-    _run(_seen_insert, rows)
+    _run_bulk(_seen_upsert, rows)
 
 
-def _run(make: Callable[[str], ForRows], rows: list[dict[str, Any]]) -> int:
+def _run_bulk(build: Callable[[str], ForRows], rows: list[dict[str, Any]]) -> int:
     connection = db.session.connection()
-    return make(connection.dialect.name).run(connection, rows)
+    return build(connection.dialect.name).run(connection, rows)
 
 
 @cache
@@ -102,7 +102,7 @@ def _delivery_insert(_dialect: str) -> ForRows:
 
 
 @cache
-def _seen_insert(_dialect: str) -> ForRows:
+def _seen_upsert(_dialect: str) -> ForRows:
     statement = insert_into(SeenExtension)
     return ForRows(
         statement.on_conflict_do_update(

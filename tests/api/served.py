@@ -8,9 +8,9 @@ import requests
 from flask import Flask
 from uvicorn import Config, Server
 
-from callevents.api.authentication import Senders
+from callevents.api.authentication import TokenCache
 from callevents.extensions import app_state
-from callevents.processes.web_server.asgi import Front
+from callevents.processes.web_server.asgi import AsgiApp
 from callevents.processes.web_server.protocol import Worker
 from tests.waiting import wait_until
 
@@ -27,7 +27,7 @@ class Served:
         self.port = self._listener.getsockname()[1]
         self.token = token
         options = {**Worker.CONFIG_KWARGS, "log_config": None}
-        self._server = Server(Config(Front(app), **options))
+        self._server = Server(Config(AsgiApp(app), **options))
         sockets = {"sockets": [self._listener]}
         self._thread = threading.Thread(target=self._server.run, kwargs=sockets)
         self._thread.start()
@@ -55,7 +55,7 @@ class Served:
     def cache_token(self) -> None:
         """Cache the token, as a first report does, so that the next one takes the fast path."""
         with self._app.app_context():
-            app_state().get(Senders).renew("head-office", self.token)
+            app_state().get(TokenCache).renew("head-office", self.token)
 
 
 def described(answer: requests.Response) -> tuple[object, ...]:

@@ -12,14 +12,14 @@ from requests import Response
 from sqlalchemy.exc import OperationalError
 
 from callevents import create_app
-from callevents.api.fast_path import Express
+from callevents.api.fast_path import FastPath
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.enums import EventType
 from callevents.extensions import app_state, db
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
-from callevents.processes.web_server.asgi import LONGEST_IN_LOOP
+from callevents.processes.web_server.asgi import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
 from tests.api.served import Served, described
 from tests.conftest import Configure, let_go
@@ -32,7 +32,7 @@ from tests.waiting import wait_until
 KNOWN = {**EVENT, "id": "known"}
 #: A valid batch that is too long for the event loop.
 LONG = [{**KNOWN, "caller_name": "n" * 200}] * 100
-assert len(json.dumps(LONG)) > LONGEST_IN_LOOP
+assert len(json.dumps(LONG)) > MAX_INLINE_BYTES
 
 FAST: list[dict[str, Any]] = [
     {"json": KNOWN},
@@ -63,7 +63,7 @@ SLOW: list[dict[str, Any]] = [
 def slow(settings: Settings, token: str) -> Iterator[Served]:
     """An application on the same database that has no fast path."""
     app = create_app(settings.model_copy(update={"log_level": "DEBUG"}))
-    assert app_state(app).find(Express) is None
+    assert app_state(app).find(FastPath) is None
     served = Served(app, token)
     yield served
     served.close()

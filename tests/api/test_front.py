@@ -14,7 +14,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.extensions import db
 from callevents.ingest.recent import list_recent_reports
-from callevents.processes.web_server.asgi import LONGEST_IN_LOOP
+from callevents.processes.web_server.asgi import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
 from tests.api.served import PATH, Served
 from tests.conftest import let_go
@@ -51,7 +51,7 @@ def test_repeated_reports_are_kept_for_people(served: Served, pbx: Pbx) -> None:
 def test_long_reports_are_taken_too(served: Served) -> None:
     """What would hold up the loop is read in a thread, with the same answer."""
     batch = [{**EVENT, "caller_name": "n" * 200, "id": f"e{number}"} for number in range(200)]
-    assert len(json.dumps(batch)) > LONGEST_IN_LOOP
+    assert len(json.dumps(batch)) > MAX_INLINE_BYTES
     answer = served.send(json=batch)
     assert answer.status_code == 202
     assert len(answer.json()["results"]) == len(stored()) == 200

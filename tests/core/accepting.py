@@ -22,7 +22,7 @@ def report(event: EventType = DIAL_IN, **values: object) -> Report:
     return Report(**{"event_type": event, "extension": "101", **values})  # type: ignore[arg-type]
 
 
-def take(pbx: Pbx, *reports: Report) -> list[Accepted]:
+def accept_now(pbx: Pbx, *reports: Report) -> list[Accepted]:
     """Accept the reports in a transaction of their own."""
     begin_write()
     accepted = accept(pbx, reports)

@@ -14,7 +14,7 @@ from callevents.hooks import hooks, queries
 from callevents.ingest.example import example_report
 from callevents.pbxs import suggestions
 from tests.conftest import Configure
-from tests.core.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, report, take
+from tests.core.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, accept_now, report
 from tests.core.counting import counting
 
 
@@ -22,7 +22,7 @@ def test_event_is_stored_completed(pbx: Pbx, configure: Configure) -> None:
     """All that was said is kept, all that follows is filled in, the time is the PBX's."""
     configure.extension("101")
     configure.extension("102")
-    [accepted] = take(
+    [accepted] = accept_now(
         pbx, report(DIAL_OUT, peer="102", call_id="c1", leg_id="l1", caller_name="Ana", at=AT)
     )
     event = db.session.get(CallEvent, accepted.id)
@@ -41,7 +41,7 @@ def test_event_is_stored_completed(pbx: Pbx, configure: Configure) -> None:
 def test_event_without_a_time_happened_when_it_came(pbx: Pbx) -> None:
     """Where the PBX gives no time, the moment of the report is the event's."""
     with time_machine.travel(NOW, tick=False):
-        [accepted] = take(pbx, report())
+        [accepted] = accept_now(pbx, report())
     event = db.session.get(CallEvent, accepted.id)
     assert event is not None
     assert event.happened_at == event.received_at == NOW
@@ -60,7 +60,7 @@ def test_each_matching_hook_gets_a_delivery(pbx: Pbx, other_pbx: Pbx, configure:
     configure.hook("102", DIAL_IN, "http://no/2")
     configure.hook("101", DIAL_IN, "http://no/3", active=False)
     Configure(other_pbx).hook("*", DIAL_IN, "http://no/4")
-    [accepted] = take(pbx, report())
+    [accepted] = accept_now(pbx, report())
     assert accepted.deliveries == 3
     deliveries = db.session.scalars(select(Delivery).order_by(Delivery.id)).all()
     assert [one.url for one in deliveries] == [hook.url for hook in wanted]
@@ -83,7 +83,7 @@ def test_deliveries_are_counted_for_each_event(pbx: Pbx, configure: Configure) -
         report(DIAL_IN, call_id="c2"),
         report(DIAL_IN, call_id="c2", extension="999"),
     ]
-    accepted = take(pbx, *batch)
+    accepted = accept_now(pbx, *batch)
     assert [one.deliveries for one in accepted] == [1, 0, 1, 1, 0]
     ordered = db.session.scalars(select(Delivery.call_event_id).order_by(Delivery.id)).all()
     assert ordered == [accepted[0].id, accepted[2].id, accepted[3].id]
@@ -96,7 +96,7 @@ def test_disabled_hooks_get_nothing(pbx: Pbx, configure: Configure) -> None:
         begin_write()
         hooks.set_active(queries.get_hook(hook.event_id), active)
         db.session.commit()
-        assert [one.deliveries for one in take(pbx, report())] == [expected]
+        assert [one.deliveries for one in accept_now(pbx, report())] == [expected]
 
 
 def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configure) -> None:
@@ -104,10 +104,10 @@ def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configu
     configure.extension("101")
     configure.hook("*", DIAL_IN, "http://a/")
     with time_machine.travel(NOW, tick=False):
-        accepted = take(pbx, report(extension="999"), report(extension="998"), report())
+        accepted = accept_now(pbx, report(extension="999"), report(extension="998"), report())
     assert [one.deliveries for one in accepted] == [1, 1, 1]
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
-        take(pbx, report(extension="998"))
+        accept_now(pbx, report(extension="998"))
     seen = suggestions.list_suggestions(pbx)
     assert [(one.number, one.last_seen_at) for one in seen] == [
         ("998", NOW + timedelta(hours=1)),
@@ -117,9 +117,9 @@ def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configu
 
 def test_hangup_completes_itself_from_stored_events(pbx: Pbx) -> None:
     """What earlier requests told of a call is known when it hangs up, also within one batch."""
-    take(pbx, report(DIAL_IN, call_id="c1", peer="0721"))
-    take(pbx, report(EventType.ANSWER_IN, call_id="c1"))
-    hangups = take(
+    accept_now(pbx, report(DIAL_IN, call_id="c1", peer="0721"))
+    accept_now(pbx, report(EventType.ANSWER_IN, call_id="c1"))
+    hangups = accept_now(
         pbx,
         report(HANGUP, call_id="c1", cause=16),
         report(DIAL_OUT, call_id="c2", peer="0722"),
@@ -134,8 +134,8 @@ def test_hangup_completes_itself_from_stored_events(pbx: Pbx) -> None:
 
 def test_other_pbxs_calls_are_others(pbx: Pbx, other_pbx: Pbx) -> None:
     """A call of another PBX that has the same id completes nothing."""
-    take(other_pbx, report(EventType.ANSWER_IN, call_id="c1", peer="0721"))
-    [accepted] = take(pbx, report(HANGUP, call_id="c1", cause=17))
+    accept_now(other_pbx, report(EventType.ANSWER_IN, call_id="c1", peer="0721"))
+    [accepted] = accept_now(pbx, report(HANGUP, call_id="c1", cause=17))
     event = db.session.get(CallEvent, accepted.id)
     assert event is not None
     assert (event.status, event.peer) == (CallStatus.BUSY, "")
@@ -150,7 +150,7 @@ def test_number_of_queries_does_not_grow(pbx: Pbx, configure: Configure) -> None
         statements: list[str] = []
         with counting(statements):
             batch = [report(leg_id=f"{events}-{one}", at=AT) for one in range(events)]
-            assert sum(one.deliveries for one in take(pbx, *batch)) == events
+            assert sum(one.deliveries for one in accept_now(pbx, *batch)) == events
         sizes.append(len(statements))
     assert sizes[0] == sizes[1]
     assert sizes[0] <= 8
@@ -163,4 +163,4 @@ def test_example_is_a_complete_report(pbx: Pbx, event: EventType) -> None:
     assert first.event_type is event
     assert (first.flow is None, first.status is None) == (False, False)
     assert "+40 721 000 001" in {first.caller_number, first.called_number}
-    assert [one.repeated for one in take(pbx, first, second)] == [False, False]
+    assert [one.is_duplicate for one in accept_now(pbx, first, second)] == [False, False]

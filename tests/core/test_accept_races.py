@@ -13,7 +13,7 @@ from callevents.db.session import begin_write, write_transaction
 from callevents.extensions import db
 from callevents.ingest.accept import Accepted, accept
 from tests.conftest import Configure
-from tests.core.accepting import DIAL_IN, count, report, take
+from tests.core.accepting import DIAL_IN, accept_now, count, report
 from tests.core.faults import before_statement, refused_inserts
 from tests.waiting import wait_until
 
@@ -47,12 +47,12 @@ def test_same_event_at_the_same_time(app: Flask, pbx: Pbx, configure: Configure)
 
     def work() -> None:
         barrier.wait()
-        found.extend(take(pbx, report(key="k1"), report(key="k2")))
+        found.extend(accept_now(pbx, report(key="k1"), report(key="k2")))
 
     in_threads(app, *[work] * 4)
     assert len(found) == 8
     assert len({one.id for one in found}) == 2
-    assert sum(not one.repeated for one in found) == 2
+    assert sum(not one.is_duplicate for one in found) == 2
     assert sum(one.deliveries for one in found) == 2
     assert (count(CallEvent), count(Delivery)) == (2, 2)
 
@@ -68,12 +68,12 @@ def test_loser_of_a_race_learns_the_first_id(app: Flask, pbx: Pbx, configure: Co
     first: list[Accepted] = []
 
     def be_faster() -> None:
-        in_threads(app, lambda: first.extend(take(pbx, report(key="k1"))))
+        in_threads(app, lambda: first.extend(accept_now(pbx, report(key="k1"))))
 
     with before_statement(db.engine, "INSERT INTO call_event", be_faster):
-        accepted = take(pbx, report(key="k0"), report(key="k1"))
+        accepted = accept_now(pbx, report(key="k0"), report(key="k1"))
     assert accepted[0].deliveries == 1
-    assert accepted[1] == Accepted(first[0].id, 0, repeated=True)
+    assert accepted[1] == Accepted(first[0].id, 0, is_duplicate=True)
     assert (count(CallEvent), count(Delivery)) == (2, 2)
 
 
@@ -101,7 +101,7 @@ def test_a_failure_leaves_nothing(pbx: Pbx, configure: Configure, table: str) ->
             accept(pbx, batch)
         db.session.rollback()
     assert (count(CallEvent), count(Delivery), count(SeenExtension)) == (0, 0, 0)
-    assert [one.repeated for one in take(pbx, *batch)] == [False, False]
+    assert [one.is_duplicate for one in accept_now(pbx, *batch)] == [False, False]
 
 
 def test_hook_removed_at_the_same_time(app: Flask, pbx: Pbx, configure: Configure) -> None:
@@ -128,7 +128,7 @@ def test_hook_removed_at_the_same_time(app: Flask, pbx: Pbx, configure: Configur
             return bool(connection.scalar(text(waiting)))
 
     with before_statement(database, "INSERT INTO delivery", remove_meanwhile):
-        [accepted] = take(pbx, report())
+        [accepted] = accept_now(pbx, report())
     thread.join()
     assert accepted.deliveries == 1
     delivery = db.session.scalars(select(Delivery)).one()

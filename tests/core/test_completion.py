@@ -3,7 +3,7 @@
 import pytest
 
 from callevents.enums import CallFlow, CallStatus, EventType
-from callevents.ingest.enrich import CallHistory, complete, find_flow, find_status
+from callevents.ingest.enrich import CallHistory, derive_flow, derive_status, enrich
 from callevents.ingest.report import Report
 
 DIAL_IN, DIAL_OUT = EventType.DIAL_IN, EventType.DIAL_OUT
@@ -29,7 +29,7 @@ def completed(
     told: Report, *earlier: Report, extensions: frozenset[str] = frozenset({"101", "102"})
 ) -> Report:
     """Return the report, completed after earlier ones; 101 and 102 are extensions."""
-    return complete(told, extensions, after(*earlier))
+    return enrich(told, extensions, after(*earlier))
 
 
 @pytest.mark.parametrize(
@@ -177,13 +177,13 @@ def test_only_hangups_remember() -> None:
 
 def test_flow_of_a_hangup() -> None:
     """A hangup's flow is told by its numbers, else by what happened before, if that agrees."""
-    assert find_flow(report(HANGUP, caller_extension="101")) is CallFlow.OUT
-    assert find_flow(report(HANGUP, called_extension="101")) is CallFlow.IN
-    assert find_flow(report(HANGUP, caller_extension="102")) is None
-    assert find_flow(report(HANGUP), {DIAL_OUT, ANSWER_OUT, HANGUP}) is CallFlow.OUT
-    assert find_flow(report(HANGUP), {ANSWER_IN}) is CallFlow.IN
-    assert find_flow(report(HANGUP), {DIAL_IN, DIAL_OUT}) is None
-    assert find_flow(report(HANGUP), {HANGUP}) is None
+    assert derive_flow(report(HANGUP, caller_extension="101")) is CallFlow.OUT
+    assert derive_flow(report(HANGUP, called_extension="101")) is CallFlow.IN
+    assert derive_flow(report(HANGUP, caller_extension="102")) is None
+    assert derive_flow(report(HANGUP), {DIAL_OUT, ANSWER_OUT, HANGUP}) is CallFlow.OUT
+    assert derive_flow(report(HANGUP), {ANSWER_IN}) is CallFlow.IN
+    assert derive_flow(report(HANGUP), {DIAL_IN, DIAL_OUT}) is None
+    assert derive_flow(report(HANGUP), {HANGUP}) is None
 
 
 def test_hangup_without_flow_gets_no_numbers() -> None:
@@ -194,4 +194,4 @@ def test_hangup_without_flow_gets_no_numbers() -> None:
 
 def test_status_of_a_hangup_without_a_cause() -> None:
     """No cause, no duration and no answer: nothing is claimed."""
-    assert find_status(report(HANGUP), {DIAL_IN}) is None
+    assert derive_status(report(HANGUP), {DIAL_IN}) is None

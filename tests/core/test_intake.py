@@ -16,7 +16,7 @@ from callevents.enums import CallStatus, EventType
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted
-from callevents.ingest.discarded import DiscardedReports, explain_repeated
+from callevents.ingest.discarded import DiscardedReports, explain_duplicate
 from callevents.ingest.group_commit import MAX_REPORTS, GroupCommit
 from callevents.ingest.report import Report
 from callevents.pbxs import pbxs, tokens
@@ -46,9 +46,9 @@ class Crowd:
 
     def queue(self, *reports: Report, sender: tuple[Pbx, str] | None = None) -> int:
         """Report, and wait until the request waits for the one that is being stored."""
-        waiting = len(self.group_commit._waiting)
+        waiting = len(self.group_commit._queue)
         number = self.report(*reports, sender=sender)
-        wait_until(lambda: len(self.group_commit._waiting) > waiting, "a request in the queue")
+        wait_until(lambda: len(self.group_commit._queue) > waiting, "a request in the queue")
         return number
 
     def end(self) -> None:
@@ -158,7 +158,7 @@ def test_repeated_in_another_request(crowd: Crowd) -> None:
 
     with held_up(crowd, come):
         [first], [second] = crowd.accepted(1), crowd.accepted(2)
-    assert (first.repeated, second.repeated) == (False, True)
+    assert (first.is_duplicate, second.is_duplicate) == (False, True)
     assert second.id == first.id
     assert stored_keys() == ["first", "same"]
 
@@ -249,7 +249,7 @@ def test_database_that_does_not_answer(crowd: Crowd, app: Flask) -> None:
         if (
             statement.startswith("INSERT INTO call_event")
             and waiting
-            and not crowd.group_commit._waiting
+            and not crowd.group_commit._queue
         ):
             # The database's own word for it, from a statement that it cannot end.
             connection.exec_driver_sql(
@@ -357,7 +357,7 @@ def test_nobody_waits_for_the_note_of_what_was_repeated(crowd: Crowd) -> None:
         crowd.end()
         answered.set()
         wait_until(noted_ids, "the note")
-    assert crowd.accepted(again)[0].repeated
+    assert crowd.accepted(again)[0].is_duplicate
     assert was_answered == [True]
 
 
@@ -371,7 +371,7 @@ def test_storms_of_repeated_reports_take_one_thread(crowd: Crowd, app: Flask) ->
 
     def repeat() -> None:
         for pbx_id in others:
-            discarded_reports.keep_soon(pbx_id, 200, explain_repeated(["1"]), str)
+            discarded_reports.store_async(pbx_id, 200, explain_duplicate(["1"]), str)
             threads.append(sum(thread.name == "odd reports" for thread in threading.enumerate()))
 
     with before_statement(db.engine, "INSERT INTO discarded_report", repeat):

@@ -12,8 +12,8 @@ import pytest
 from uvicorn import Config, Server
 
 from callevents.processes.web_server.protocol import (
-    LONGEST_HEAD,
-    LONGEST_REQUEST_LINE,
+    MAX_HEAD_BYTES,
+    MAX_REQUEST_LINE_BYTES,
     Protocol,
     Worker,
 )
@@ -29,7 +29,7 @@ PLAIN = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 class Impatient(Protocol):
     """The same, but no test has to wait half a minute."""
 
-    silence_seconds = 1.0
+    idle_seconds = 1.0
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -116,7 +116,7 @@ def test_slow_clients_are_heard(port: int) -> None:
     with Talk(port) as client:
         for start in range(0, len(PLAIN), 6):
             client.socket.sendall(PLAIN[start : start + 6])
-            pause.wait(Impatient.silence_seconds / 4)
+            pause.wait(Impatient.idle_seconds / 4)
         assert client.read_answer().endswith(ANSWER)
 
 
@@ -124,12 +124,12 @@ def test_slow_clients_are_heard(port: int) -> None:
     ("request_head", "status", "detail"),
     [
         (
-            b"GET /" + b"a" * LONGEST_REQUEST_LINE + b" HTTP/1.1\r\n\r\n",
+            b"GET /" + b"a" * MAX_REQUEST_LINE_BYTES + b" HTTP/1.1\r\n\r\n",
             414,
             "The request line is longer than 8190 bytes.",
         ),
         (
-            b"GET / HTTP/1.1\r\nX: " + b"a" * 3 * LONGEST_HEAD,
+            b"GET / HTTP/1.1\r\nX: " + b"a" * 3 * MAX_HEAD_BYTES,
             431,
             "The request's head is longer than 64 KiB.",
         ),
@@ -149,7 +149,7 @@ def test_unreadable_requests(port: int, request_head: bytes, status: int, detail
 
 def test_long_heads_of_many_requests_are_counted_apart(port: int) -> None:
     """The limit is one request's: a connection may send as much as it likes in many."""
-    padded = PLAIN[:-2] + b"X: " + b"a" * (LONGEST_HEAD // 3) + b"\r\n\r\n"
+    padded = PLAIN[:-2] + b"X: " + b"a" * (MAX_HEAD_BYTES // 3) + b"\r\n\r\n"
     with Talk(port) as client:
         for _ in range(9):
             client.socket.sendall(padded)
@@ -208,7 +208,7 @@ def test_slow_readers_are_waited_for(port: int) -> None:
         client.socket.sendall(PLAIN.replace(b" / ", b" /long "))
         read = 0
         for _ in range(5):
-            pause.wait(Impatient.silence_seconds / 4)
+            pause.wait(Impatient.idle_seconds / 4)
             read += len(client.socket.recv(1_000_000, socket.MSG_WAITALL))
         while read < len(LONG_ANSWER) and (piece := client.socket.recv(1_000_000)):
             read += len(piece)
@@ -231,13 +231,13 @@ def test_endless_trailers_are_cut(port: int) -> None:
         client.socket.sendall(head)
         with suppress(ConnectionError):
             for _ in range(100):
-                client.socket.sendall(b"a" * LONGEST_HEAD)
+                client.socket.sendall(b"a" * MAX_HEAD_BYTES)
         assert client.read().startswith(b"HTTP/1.1 431 ")
 
 
 def test_long_bodies_are_no_heads(port: int) -> None:
     """The limit of a head has nothing to do with a body, whole or in chunks."""
-    long = b"b" * 3 * LONGEST_HEAD
+    long = b"b" * 3 * MAX_HEAD_BYTES
     with Talk(port) as client:
         for body in (
             b"Content-Length: %d\r\n\r\n" % len(long) + long,

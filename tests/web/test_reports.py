@@ -12,7 +12,12 @@ from callevents.db.models import DiscardedReport, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import EventType
 from callevents.extensions import app_state, db
-from callevents.ingest.discarded import MAX_KEPT, DiscardedReports, explain_repeated, note_discarded
+from callevents.ingest.discarded import (
+    MAX_STORED,
+    DiscardedReports,
+    add_discarded_report,
+    explain_duplicate,
+)
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.recent import RecentReport, list_recent_reports
 from callevents.ingest.report import Report
@@ -106,22 +111,22 @@ def list_odd(pbx: Pbx) -> list[RecentReport]:
 
 def forget_pauses(app: Flask) -> None:
     """Let the next odd report be kept, however soon it comes."""
-    app_state(app).get(DiscardedReports)._kept_at.clear()
+    app_state(app).get(DiscardedReports)._stored_at.clear()
 
 
 def test_repeated_ones_do_not_displace_refused_ones(pbx: Pbx) -> None:
     """A PBX that tells all twice leaves what was refused in the list."""
     begin_write()
-    note_discarded(pbx.id, 422, "refused", "x")
-    for _ in range(MAX_KEPT + 1):
-        note_discarded(pbx.id, 200, explain_repeated(["1", "2"]), "y")
+    add_discarded_report(pbx.id, 422, "refused", "x")
+    for _ in range(MAX_STORED + 1):
+        add_discarded_report(pbx.id, 200, explain_duplicate(["1", "2"]), "y")
     db.session.commit()
     heard = list_recent_reports(pbx)
     assert [one.reason for one in heard[-2:]] == [
         "repeated; known already as event 1 and others.",
         "refused",
     ]
-    assert len(heard) == MAX_KEPT + 1
+    assert len(heard) == MAX_STORED + 1
 
 
 def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: str) -> None:
@@ -138,18 +143,18 @@ def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: 
 def test_list_is_bounded(pbx: Pbx) -> None:
     """Of a PBX a hundred are kept, and none longer than an hour once another one comes."""
     begin_write()
-    for number in range(MAX_KEPT + 5):
-        note_discarded(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
+    for number in range(MAX_STORED + 5):
+        add_discarded_report(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
     db.session.commit()
     heard = list_recent_reports(pbx)
-    assert len(heard) == MAX_KEPT
-    assert heard[0].sent.startswith(f"number {MAX_KEPT + 4}x")
+    assert len(heard) == MAX_STORED
+    assert heard[0].sent.startswith(f"number {MAX_STORED + 4}x")
     assert len(heard[0].sent) == 2000
     later = datetime.now(UTC) + timedelta(hours=2)
     with time_machine.travel(later, tick=False):
         assert list_recent_reports(pbx) == []
         begin_write()
-        note_discarded(pbx.id, 422, "Wrong.", "later")
+        add_discarded_report(pbx.id, 422, "Wrong.", "later")
         db.session.commit()
     assert db.session.scalar(select(func.count()).select_from(DiscardedReport)) == 1
 

@@ -54,7 +54,7 @@ class EventWriter:
                 continue
             pause = FIRST_PAUSE_SECONDS
             self._buffer.take_away(len(batch))
-            if self._group_commit.take_wake():
+            if self._group_commit.claim_wake():
                 self._waker.wake()
 
     def _store(self, batch: list[TrackedEvent]) -> None:
@@ -71,7 +71,7 @@ class EventWriter:
         except Exception as error:  # noqa: BLE001  # one bad event must not stop the others
             self._store_others(batch, error)
         else:
-            self.stored += sum(not one.repeated for one in accepted)
+            self.stored += sum(not one.is_duplicate for one in accepted)
 
     def _store_others(self, batch: list[TrackedEvent], error: Exception) -> None:
         """Leave out what cannot be stored: a single event, or those found one by one."""

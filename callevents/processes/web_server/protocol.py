@@ -14,10 +14,10 @@ from uvicorn_worker import UvicornWorker
 from callevents.processes.web_server.server import GRACEFUL_SECONDS
 
 #: A client that is silent for longer in the middle of a request loses its connection.
-SILENCE_SECONDS = 30
-LONGEST_REQUEST_LINE = 8190
-LONGEST_HEAD = 64 * 1024
-MOST_CONNECTIONS = 2000
+IDLE_SECONDS = 30
+MAX_REQUEST_LINE_BYTES = 8190
+MAX_HEAD_BYTES = 64 * 1024
+MAX_CONNECTIONS = 2000
 
 #: How often a process tells gunicorn that it lives, and looks whether gunicorn does.
 NOTIFY_SECONDS = 1
@@ -27,14 +27,14 @@ _UPGRADE = re.compile(rb"\nupgrade:", re.IGNORECASE)
 
 UNREADABLE = "This is no request that can be read."
 BROKEN_BODY = "The body broke off, or its chunks are not what they say."
-LONG_LINE = f"The request line is longer than {LONGEST_REQUEST_LINE} bytes."
-LONG_HEAD = f"The request's head is longer than {LONGEST_HEAD // 1024} KiB."
+LONG_LINE = f"The request line is longer than {MAX_REQUEST_LINE_BYTES} bytes."
+LONG_HEAD = f"The request's head is longer than {MAX_HEAD_BYTES // 1024} KiB."
 
 
 class Protocol(HttpToolsProtocol):
     """One connection. What cannot be read is refused in a sentence, and silence is limited."""
 
-    silence_seconds: float = SILENCE_SECONDS
+    idle_seconds: float = IDLE_SECONDS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to listen to the client."""
@@ -43,10 +43,10 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._is_in_line = self._is_in_head = True
         self._is_in_body = False
-        self._refusal = (400, UNREADABLE)
-        self._heard_at = self.loop.time()
+        self._rejection = (400, UNREADABLE)
+        self._received_at = self.loop.time()
         self._unsent = 0
-        self._timer = self.loop.call_later(self.silence_seconds, self._check_silence)
+        self._timer = self.loop.call_later(self.idle_seconds, self._check_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -55,16 +55,16 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        self._heard_at = self.loop.time()
-        if self._head_bytes > LONGEST_HEAD:
-            self._refuse(431, LONG_HEAD)
+        self._received_at = self.loop.time()
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._reject(431, LONG_HEAD)
             return
         self._head_bytes += len(data)
         if self._is_in_head:
-            data = self._mend_head(data)
+            data = self._repair_head(data)
         super().data_received(data)
 
-    def _mend_head(self, data: bytes) -> bytes:
+    def _repair_head(self, data: bytes) -> bytes:
         """Return the data so that the parser takes what PBXs send.
 
         Many do not escape names in an address. And an offer to speak another protocol, which curl
@@ -81,7 +81,7 @@ class Protocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes True as 'keep it open'
         """Answer a client that says no more but still listens, then close the connection."""
         if self._is_in_body:
-            self._refuse(400, BROKEN_BODY)
+            self._reject(400, BROKEN_BODY)
         return self._ends_after_answer()
 
     def _ends_after_answer(self) -> bool:
@@ -100,8 +100,8 @@ class Protocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Take the request line's target, or a part of it."""
         super().on_url(url)
-        if len(self.url) > LONGEST_REQUEST_LINE:
-            self._refusal = (414, LONG_LINE)
+        if len(self.url) > MAX_REQUEST_LINE_BYTES:
+            self._rejection = (414, LONG_LINE)
             raise HttpParserError(LONG_LINE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -112,7 +112,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """End the head."""
         self._is_in_head, self._is_in_body, self._head_bytes = False, True, 0
-        self._refusal = (400, BROKEN_BODY)
+        self._rejection = (400, BROKEN_BODY)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -125,14 +125,14 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._is_in_body, self._is_in_head = False, True
         self._is_in_line = True
-        self._refusal = (400, UNREADABLE)
+        self._rejection = (400, UNREADABLE)
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
         """Refuse what cannot be parsed."""
-        self._refuse(*self._refusal)
+        self._reject(*self._rejection)
 
-    def _refuse(self, status: int, sentence: str) -> None:
+    def _reject(self, status: int, sentence: str) -> None:
         """Answer with a problem document and close the connection, if no answer has begun."""
         # The answer to a whole request that came before is not to be mistaken for this one.
         if self.transport.is_closing() or self._ends_after_answer():
@@ -147,22 +147,22 @@ class Protocol(HttpToolsProtocol):
             )
         self.transport.close()
 
-    def _check_silence(self) -> None:
+    def _check_idle(self) -> None:
         """Close the connection if it is the client's turn, and it has been silent for too long."""
         unsent = self.transport.get_write_buffer_size()
         if unsent != self._unsent:
             # It is reading a long answer, however slowly.
-            self._unsent, self._heard_at = unsent, self.loop.time()
-        silent = self.loop.time() - self._heard_at
+            self._unsent, self._received_at = unsent, self.loop.time()
+        silent = self.loop.time() - self._received_at
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if is_answering and not self._is_in_body and not self.flow.write_paused:
             silent = 0.0
-        if silent >= self.silence_seconds:
+        if silent >= self.idle_seconds:
             self.logger.warning("closed the connection of a client that was silent")
             self.transport.abort()
         else:
-            pause = self.silence_seconds - silent
-            self._timer = self.loop.call_later(pause, self._check_silence)
+            pause = self.idle_seconds - silent
+            self._timer = self.loop.call_later(pause, self._check_idle)
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
@@ -177,7 +177,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
         "proxy_headers": False,
         "server_header": False,
         "access_log": False,
-        "limit_concurrency": MOST_CONNECTIONS,
+        "limit_concurrency": MAX_CONNECTIONS,
         "timeout_graceful_shutdown": GRACEFUL_SECONDS,
         "timeout_notify": NOTIFY_SECONDS,
     }

@@ -17,7 +17,7 @@ from callevents.config import PREFIX
 from callevents.config.settings import Settings
 from callevents.errors import CallEventsError
 from callevents.extensions import MakeApp, db
-from callevents.processes.web_server.asgi import Front
+from callevents.processes.web_server.asgi import AsgiApp
 
 BACKLOG = 2048
 KEEPALIVE_SECONDS = 15
@@ -91,7 +91,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return Front(self._make_app(self._settings))
+        return AsgiApp(self._make_app(self._settings))
 
 
 def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
