@@ -1,4 +1,4 @@
-"""What programs use: the ingest route, and what they ask to watch over us."""
+"""Routes for API clients: ingest, health checks and metrics."""
 
 from flask import Flask
 
@@ -12,17 +12,17 @@ from callevents.ingest.group_commit import GroupCommit
 
 
 def init_app(app: Flask) -> None:
-    """Register the blueprints for programs."""
-    own = app_state(app)
-    own.add(rate_limit.RateLimiter(own.settings.ingest_events_per_minute))
-    own.add(TokenCache())
-    own.add(DiscardedReports(app))
-    own.add(GroupCommit(app))
+    """Register the blueprints and their services."""
+    state = app_state(app)
+    state.add(rate_limit.RateLimiter(state.settings.ingest_events_per_minute))
+    state.add(TokenCache())
+    state.add(DiscardedReports(app))
+    state.add(GroupCommit(app))
     paths = ("/ingest", "/healthz", "/readyz", "/metrics")
-    own.error_responses.update(dict.fromkeys(paths, http_problem))
+    state.error_responses.update(dict.fromkeys(paths, http_problem))
     app.register_blueprint(health.bp)
     app.register_blueprint(ingest.bp)
     app.register_blueprint(metrics.bp)
     # With DEBUG, every request goes through Flask, which logs it.
-    if own.settings.log_level != "DEBUG":
-        own.add(FastPath(app))
+    if state.settings.log_level != "DEBUG":
+        state.add(FastPath(app))

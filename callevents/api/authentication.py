@@ -1,4 +1,4 @@
-"""Who reports: the PBX whose token a request carries."""
+"""Authentication of ingest requests: finds the PBX of a token."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from callevents.extensions import db
 from callevents.pbxs.pbxs import get_pbx
 from callevents.pbxs.tokens import digest_token, find_token
 
-#: More than any installation has; beyond it tokens are looked up anew.
+#: More than any installation has. A full cache is cleared.
 MAX_CACHED_TOKENS = 10_000
 
 
 @dataclass(frozen=True)
 class Sender:
-    """A PBX, and the token with which it has proved itself."""
+    """An authenticated PBX, and its token."""
 
     pbx: Pbx
     token_id: str
@@ -25,22 +25,21 @@ class Sender:
 
 
 class TokenCache:
-    """Finds the sender by the token, and remembers it.
+    """Caches the senders of valid tokens.
 
-    What is remembered may have been revoked since. So whoever stores something asks in the same
-    transaction whether the token is still valid, which costs one statement for many requests,
-    where asking here cost two for each.
+    A cached token may have been revoked since. So the transaction that stores the reports checks it
+    again, with one statement for many requests. A check here would cost two for each request.
     """
 
     def __init__(self) -> None:
         self._senders: dict[tuple[str, str], Sender] = {}
 
     def find(self, slug: str, token: str) -> Sender | None:
-        """Return the sender if it is remembered."""
+        """Return the cached sender, or None."""
         return self._senders.get((slug, digest_token(token)))
 
     def renew(self, slug: str, token: str) -> Sender:
-        """Return the sender as it is now; raises ProblemError with 401 or 404."""
+        """Read the sender from the database and cache it; raises ProblemError with 401 or 404."""
         sender = _authenticate(slug, token)
         if len(self._senders) >= MAX_CACHED_TOKENS:
             self._senders.clear()
@@ -48,12 +47,12 @@ class TokenCache:
         return sender
 
     def forget(self, sender: Sender) -> None:
-        """Forget a sender whose token is not valid any more."""
+        """Remove a sender whose token has been revoked."""
         self._senders.pop((sender.pbx.slug, sender.digest), None)
 
 
 def get_header_token(request: Request) -> str:
-    """Return the token of the headers, empty if there is none."""
+    """Return the token from the headers, or an empty text."""
     authorization = request.authorization
     if authorization is not None:
         if authorization.type == "bearer":
@@ -64,9 +63,9 @@ def get_header_token(request: Request) -> str:
 
 
 def token_error(token: str) -> ProblemError:
-    """Return the error for a token that is wrong or missing."""
+    """Return the error for an invalid or missing token."""
     detail = (
-        "The token is not one of this PBX's valid ones."
+        "The token is not valid for this PBX."
         if token
         else "The token is missing. Send it as 'Authorization: Bearer TOKEN', as the password "
         "of HTTP Basic, as 'X-Ingest-Token: TOKEN', or as token=TOKEN in the query."
@@ -83,6 +82,6 @@ def _authenticate(slug: str, token: str) -> Sender:
     if found is None:
         raise token_error(token)
     sender = Sender(pbx, found.id, found.digest)
-    # Kept as it is, for every thread, when this request's session ends.
+    # The cache outlives this request's session and is shared by all threads.
     db.session.expunge(pbx)
     return sender

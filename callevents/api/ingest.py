@@ -1,4 +1,4 @@
-"""The ingest route. It stores and wakes, nothing else, because calls wait for it."""
+"""The ingest route. It only stores events and wakes workers, because calls wait for it."""
 
 import re
 from collections.abc import Sequence
@@ -36,16 +36,16 @@ from callevents.security.masking import MASK
 _TOKEN = re.compile(r"(?i)(token=)[^&\s]+")
 
 bp = Blueprint("ingest", __name__)
-# Programs have no session that another site could borrow: they prove themselves by their token.
+# API clients have no session that another site could use: they authenticate with a token.
 csrf.exempt(bp)
 
 Results = list[dict[str, Any]]
-#: Reports with the names of their unknown fields, by their position in the request.
+#: Valid reports with the names of their unknown fields, by position in the request.
 ValidReports = dict[int, tuple[Report, list[str]]]
 
 PATH = "/ingest/"
-#: The key in the ASGI scope of the error with which the fast path could not store the events.
-STORE_ERROR = "callevents.ingest_failure"
+#: The key in the ASGI scope of the error if the fast path could not store the events.
+STORE_ERROR = "callevents.store_error"
 METHODS = ("GET", "POST")
 
 log = structlog.get_logger("callevents.ingest")
@@ -53,14 +53,14 @@ log = structlog.get_logger("callevents.ingest")
 
 @bp.route(f"{PATH}<slug>", methods=METHODS)
 def receive(slug: str) -> Response:
-    """Accept the call events that a PBX reports."""
+    """Accept call events from a PBX."""
     if request.method == "HEAD":
-        # Flask lets it pass where GET does, but nobody reports by asking for headers.
+        # Flask allows HEAD with GET, but a request for headers is not a report.
         raise MethodNotAllowed(METHODS)
-    if failure := request.environ.get("asgi.scope", {}).get(STORE_ERROR):
+    if error := request.environ.get("asgi.scope", {}).get(STORE_ERROR):
         # Storing the events again would make the sender wait twice for a database that is down.
-        raise failure
-    # A maker's message is not read as ours: its query tells the token before its body is read.
+        raise error
+    # The body may be in a vendor's format: the token of the query is read before the body.
     token = (
         get_header_token(request)
         or vendor_formats.query_token(request)
@@ -78,7 +78,7 @@ def receive(slug: str) -> Response:
 
 
 def _ingest(sender: Sender, token_cache: TokenCache, token: str) -> Response:
-    """Accept what a known PBX reports."""
+    """Accept the request of an authenticated PBX."""
     if sender.pbx.format is not Format.GENERIC:
         return _ingest_vendor_format(sender, token_cache, token)
     payload = read_payload(request)
@@ -89,7 +89,7 @@ def _ingest(sender: Sender, token_cache: TokenCache, token: str) -> Response:
 
 
 def _ingest_vendor_format(sender: Sender, token_cache: TokenCache, token: str) -> Response:
-    """Accept what a PBX reports in its maker's format."""
+    """Accept a request in the vendor's format of the PBX."""
     reading = vendor_formats.read(sender.pbx, request)
     if reading.passed_over:
         _store_discarded(sender, token, 200, reading.passed_over)
@@ -114,7 +114,7 @@ def _check_rate(sender: Sender, events: Sequence[Any]) -> None:
 def _store(
     sender: Sender, token_cache: TokenCache, token: str, reports: ValidReports, results: Results
 ) -> None:
-    """Store the readable reports, and put what became of each into the results."""
+    """Store the valid reports, and set the result of each."""
     if not reports:
         return
     try:
@@ -127,7 +127,7 @@ def _store(
 
 
 def _read_reports(events: Sequence[Any]) -> tuple[ValidReports, Results]:
-    """Return the readable reports with their unknown fields, by position, and a result for each."""
+    """Return the valid reports, and a list with the results of the invalid ones."""
     reports: ValidReports = {}
     results: Results = []
     for index, fields in enumerate(events):
@@ -149,14 +149,14 @@ def _summary(error: InvalidError) -> str:
 
 
 def _submit(sender: Sender, reports: list[Report]) -> list[Accepted]:
-    """Store the events together with those of other requests; answer after the commit."""
+    """Store the events together with those of concurrent requests; return after the commit."""
     group_commit = app_state().get(GroupCommit)
     return group_commit.submit(sender.pbx, sender.token_id, reports)
 
 
 @bp.after_request
 def _wake_workers(response: Response) -> Response:
-    """Wake the workers when the PBX has its answer: it is not to wait for Redis."""
+    """Wake the workers after the response: the PBX does not wait for Redis."""
     group_commit = app_state().get(GroupCommit)
     waker = get_waker(current_app)
     response.call_on_close(lambda: waker.wake() if group_commit.claim_wake() else None)
@@ -164,7 +164,7 @@ def _wake_workers(response: Response) -> Response:
 
 
 def build_result(event: Accepted, ignored: list[str]) -> dict[str, Any]:
-    """Return what is answered about an event that was taken."""
+    """Return the result of an accepted event."""
     result: dict[str, Any] = {
         "status": 200 if event.is_duplicate else 202,
         "id": event.id,
@@ -191,7 +191,7 @@ def _respond(results: Results, *, is_batch: bool) -> Response:
 
 def _reject(results: Results, *, is_batch: bool) -> None:
     if is_batch:
-        raise ProblemError(422, "None of the events can be taken.", results=results)
+        raise ProblemError(422, "None of the events is valid.", results=results)
     raise ProblemError(422, results[0]["detail"], errors=results[0].get("errors", []))
 
 
@@ -216,7 +216,7 @@ def _unexpected_error(error: Exception) -> Response:
 @bp.errorhandler(InterfaceError)
 @bp.errorhandler(PoolTimeoutError)
 def _database_error(error: Exception) -> Response:
-    log.error("the database does not answer", error=str(error))
+    log.error("database unavailable", error=str(error))
     return _service_unavailable(error)
 
 
@@ -226,18 +226,18 @@ def _service_unavailable(_error: Exception) -> Response:
     return problem_response(
         ProblemError(
             503,
-            "The database does not answer, and the event may not be stored. Report it again.",
+            "The database is unavailable and the event may not be stored. Report it again.",
             headers={"Retry-After": "2"},
         )
     )
 
 
 def _describe_request(request: Request, token: str) -> str:
-    """Return the beginning of the request, its token masked."""
+    """Return the beginning of the request as text, with the token masked."""
     query = request.query_string.decode("utf-8", "replace")
     try:
         body = request.get_data()[: 2 * MAX_SENT_LENGTH].decode("utf-8", "replace")
-    except Exception:  # noqa: BLE001  # every server has errors of its own for what it cannot read
+    except Exception:  # noqa: BLE001  # each server raises its own error for an unreadable body
         body = ""
     line = f"{request.method} {request.path}{'?' if query else ''}{query}"
     kind = f"\nContent-Type: {request.content_type[:200]}" if request.content_type else ""

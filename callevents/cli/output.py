@@ -16,7 +16,7 @@ from callevents.db import schema
 from callevents.enums import TABLE_ORDER, EventType
 from callevents.errors import CallEventsError, InvalidError, NotFoundError
 from callevents.extensions import app_state
-from callevents.ingest.report import normalize_name
+from callevents.ingest.field_values import normalize_name
 
 Values = dict[str, Any]
 Command = Callable[..., Any]

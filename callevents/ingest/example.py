@@ -7,7 +7,7 @@ from callevents.ingest.report import Report
 
 
 def example_report(event_type: EventType, extension: str) -> Report:
-    """Return the report of an example call, for previews and test events."""
+    """Return an enriched report of an example call."""
     outgoing = event_type.call_flow == "OUT"
     hangup = event_type is EventType.HANGUP
     report = Report(

@@ -1,7 +1,7 @@
-"""What a PBX has reported within the last hour, what became of it, and why nothing did.
+"""The reports of a PBX within the last hour, and why some led to no request.
 
-Accepted events are in the log of events. Only what was refused, passed over or told before is kept
-beside it: a bounded number for each PBX, and for an hour.
+Accepted events are in the event table. Rejected, ignored and duplicate reports are stored
+separately, for one hour and with a limit for each PBX.
 """
 
 from collections.abc import Sequence
@@ -14,35 +14,35 @@ from callevents.db.models import CallEvent, Delivery, DiscardedReport, Extension
 from callevents.extensions import db
 from callevents.ingest.discarded import MAX_STORED, RETENTION
 
-#: So many events are shown.
 MAX_EVENTS = 100
 
 
 @dataclass(frozen=True)
 class RecentReport:
-    """Something that a PBX has reported."""
+    """A report of a PBX: an accepted event, or a discarded report."""
 
     at: datetime
-    #: The event that was accepted, or the request that was not.
     event: CallEvent | None
+    #: The discarded report, or empty.
     sent: str
     status: int
     requests: int = 0
-    #: Why no request follows from it; empty if one does.
+    #: Why the report led to no request; empty if it led to one.
     reason: str = ""
 
 
 def list_recent_reports(pbx: Pbx) -> list[RecentReport]:
-    """Return what came within the last hour, the newest first."""
+    """Return the reports of the last hour, newest first."""
     since = utc_now() - RETENTION
-    odd = db.session.scalars(
+    discarded = db.session.scalars(
         select(DiscardedReport)
         .where(DiscardedReport.pbx_id == pbx.id, DiscardedReport.received_at >= since)
         .order_by(DiscardedReport.id.desc())
         .limit(2 * MAX_STORED)
     )
     found = [
-        RecentReport(one.received_at, None, one.sent, one.status, reason=one.reason) for one in odd
+        RecentReport(one.received_at, None, one.sent, one.status, reason=one.reason)
+        for one in discarded
     ]
     found += _list_events(pbx, since)
     return sorted(found, key=lambda one: one.at, reverse=True)
@@ -78,7 +78,7 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
 
 
 def _count_requests(events: Sequence[CallEvent]) -> dict[str, int]:
-    """Return how many requests each event makes, by the event's id."""
+    """Return the number of requests of each event, by event ID."""
     statement = (
         select(Delivery.call_event_id, func.count())
         .where(Delivery.call_event_id.in_([event.id for event in events]))
@@ -91,12 +91,12 @@ def _explain(event: CallEvent, requests: int, *, is_known: bool) -> str:
     if requests:
         return ""
     if not is_known:
-        return f"{event.extension} is not among the extensions, and no request is set for all."
-    return f"No request was active for {event.event_type.label} of {event.extension}."
+        return f"{event.extension} is not an extension, and 'All extensions' has no request."
+    return f"No active request for {event.event_type.label} of {event.extension}."
 
 
 def list_events_since(pbx: Pbx, moment: datetime, limit: int) -> Sequence[CallEvent]:
-    """Return the PBX's newest events that were received at or after the moment, newest first."""
+    """Return the PBX's latest events received at or after the moment, newest first."""
     statement = (
         select(CallEvent)
         .where(CallEvent.pbx_id == pbx.id, CallEvent.received_at >= moment)

@@ -1,8 +1,8 @@
-"""The statements of accepting events, each built once.
+"""SQL statements that accept events, each built once.
 
-Building a statement and its cache key anew takes SQLAlchemy two to three times as long as running
-it. They are run on the session's connection, because rows need nothing of the ORM, which would take
-as long again. Together that halves what storing a single event costs.
+SQLAlchemy takes two to three times as long to build a statement and its cache key as to run it. The
+statements run on the session's connection, without the ORM, which would take as long again.
+Together that halves the cost of storing a single event.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from callevents.db.models.event import REPORTED
 from callevents.db.session import insert_into
 from callevents.extensions import db
 
-#: No more events than these are looked at for what they tell of a hangup.
+#: The maximum number of earlier events that are read to enrich hangups.
 MAX_HISTORY = 2000
 
 _OF_PBX: BindParameter[int] = bindparam("pbx_id")
@@ -41,7 +41,7 @@ HISTORY = (
     .order_by(CallEvent.id.desc())
     .limit(MAX_HISTORY)
 )
-#: What an event's delivery takes from its hook, of the hooks that apply.
+#: The columns that a delivery copies from its hook, for all hooks that apply.
 HOOKS = (
     select(
         Hook.id,
@@ -72,7 +72,7 @@ def run(statement: Any, parameters: Any) -> CursorResult[*tuple[Any, ...]]:
 
 
 def insert_events(rows: list[dict[str, Any]]) -> int:
-    """Insert events whose keys are free; return how many were."""
+    """Insert events whose keys do not exist; return the number of inserted rows."""
     return _run_bulk(_event_insert, rows)
 
 
@@ -82,7 +82,7 @@ def insert_deliveries(rows: list[dict[str, Any]]) -> None:
 
 
 def upsert_seen_extensions(rows: list[dict[str, Any]]) -> None:
-    """Insert or renew numbers that are no extensions."""
+    """Insert or update numbers that are not extensions."""
     _run_bulk(_seen_upsert, rows)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from callevents.enums import EventType
 from callevents.errors import InvalidError
-from callevents.ingest.report import (
+from callevents.ingest.field_values import (
     FIRST_YEAR,
     LAST_YEAR,
     MAX_CAUSE,

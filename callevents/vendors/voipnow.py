@@ -5,7 +5,7 @@ https://ringme-confluence.atlassian.net/wiki/spaces/Ringme/pages/1901921397 (Rin
 does not say which event it reports: its URL has to, as in docs/integrations/voipnow.md.
 """
 
-from callevents.ingest.report import normalize_name
+from callevents.ingest.field_values import normalize_name
 from callevents.vendors.message import (
     Earlier,
     Fields,

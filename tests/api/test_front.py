@@ -45,7 +45,7 @@ def test_repeated_reports_are_kept_for_people(served: Served, pbx: Pbx) -> None:
         return [one.reason for one in list_recent_reports(pbx) if one.event is None]
 
     wait_until(heard, "the repeated report")
-    assert heard() == [f"repeated; known already as event {first}."]
+    assert heard() == [f"Duplicate of event {first}."]
 
 
 def test_long_reports_are_taken_too(served: Served) -> None:

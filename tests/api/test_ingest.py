@@ -147,7 +147,7 @@ def test_token_in_every_place(
     assert client.post(URL, json=EVENT, **way(token)).status_code == 202  # type: ignore[arg-type]
     wrong = client.post(URL, json=EVENT, **way(token + "x"))  # type: ignore[arg-type]
     document = check_problem(wrong, 401)
-    assert document["detail"] == "The token is not one of this PBX's valid ones."
+    assert document["detail"] == "The token is not valid for this PBX."
     assert wrong.headers["WWW-Authenticate"] == 'Bearer realm="ingest"'
     assert len(stored()) == 1
 
@@ -272,17 +272,15 @@ def test_wrong_event_is_explained(send: Send) -> None:
     """422 names each field and the rule that it breaks."""
     document = check_problem(send(json={"event": "dial-in", "cause": 200, "at": "now"}), 422)
     assert [error["field"] for error in document["errors"]] == ["extension", "cause", "at"]
-    assert document["errors"][1]["rule"] == (
-        "This must be a Q.850 cause: a whole number from 0 to 127."
-    )
-    assert "cause: This must be a Q.850 cause" in document["detail"]
+    assert document["errors"][1]["rule"] == ("Must be a Q.850 cause: a whole number from 0 to 127.")
+    assert "cause: Must be a Q.850 cause" in document["detail"]
     assert is_empty()
 
 
 def test_batch_of_bad_events_only(send: Send) -> None:
     """If no event can be taken, the answer is a problem with a result for each."""
     document = check_problem(send(json=[{}, 1]), 422)
-    assert document["detail"] == "None of the events can be taken."
+    assert document["detail"] == "None of the events is valid."
     assert [result["status"] for result in document["results"]] == [422, 422]
     assert is_empty()
 

@@ -36,22 +36,22 @@ DEEP = 100_000
         ("7", JSON, "The body must be a JSON object, or an array of objects."),
         ('"x"', JSON, "The body must be a JSON object, or an array of objects."),
         ("null", JSON, "The body must be a JSON object, or an array of objects."),
-        ('{"a": NaN}', JSON, "The body is not JSON that can be taken"),
-        ('{"a": -Infinity}', JSON, "The body is not JSON that can be taken"),
-        ('{"a": ' + "1" * 5000 + "}", JSON, "The body is not JSON that can be taken"),
-        ("[" * DEEP, JSON, "The body is not JSON that can be taken"),
-        ('{"a":' * DEEP, JSON, "The body is not JSON that can be taken"),
-        ("[" * DEEP + "]" * DEEP, "", "The body is not JSON that can be taken"),
-        ("[]", JSON, "There is no event in this request."),
+        ('{"a": NaN}', JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ('{"a": -Infinity}', JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ('{"a": ' + "1" * 5000 + "}", JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ("[" * DEEP, JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ('{"a":' * DEEP, JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ("[" * DEEP + "]" * DEEP, "", "The JSON body is nested too deeply, or contains NaN"),
+        ("[]", JSON, "The request contains no events."),
         ("{}\nx", "application/x-ndjson", "Line 2 is not JSON."),
         ("\n\n{} {}", "application/x-ndjson", "Line 3 is not JSON."),
         ("[" * DEEP, "application/x-ndjson", "Line 1 is not JSON."),
         ("NaN", "application/x-ndjson", "Line 1 is not JSON."),
-        (b'{"a": "\xff"}', JSON, "The body is not UTF-8: byte 8 cannot be read."),
-        (b"\xff\xfe{\x00}\x00", JSON, "The body is not UTF-8: byte 1 cannot be read."),
+        (b'{"a": "\xff"}', JSON, "The body is not UTF-8: byte 8 is invalid."),
+        (b"\xff\xfe{\x00}\x00", JSON, "The body is not UTF-8: byte 1 is invalid."),
         (b"event=\xff", FORM, "The form is not UTF-8. Percent-encode the UTF-8 bytes"),
         (b"event=%FF", FORM, "The form is not UTF-8. Percent-encode the UTF-8 bytes"),
-        ("event=1&event=2", FORM, "The field 'event' is given twice, with different values."),
+        ("event=1&event=2", FORM, "The field 'event' is given twice with different values."),
         ("&".join(f"a{n}=1" for n in range(201)), FORM, "The form has more than 200 fields."),
     ],
     ids=lambda value: str(value)[:30],
@@ -68,7 +68,7 @@ def test_unreadable_bodies(send: Send, data: str | bytes, content_type: str, det
     [
         ("event=%FF", "The query is not UTF-8. Percent-encode the UTF-8 bytes"),
         ("event=%C3", "The query is not UTF-8."),
-        ("ext=1&ext=2", "The field 'ext' is given twice, with different values."),
+        ("ext=1&ext=2", "The field 'ext' is given twice with different values."),
         ("&".join(f"a{n}=1" for n in range(201)), "The query has more than 200 fields."),
     ],
 )
@@ -90,7 +90,7 @@ def test_duplicate_fields_in_json(send: Send) -> None:
     assert send(data=data, content_type=JSON).status_code == 202
     document = check_problem(send(json={**EVENT, "extension": "102"}), 422)
     assert document["errors"] == [
-        {"field": "extension", "rule": "This is given twice, with different values."}
+        {"field": "extension", "rule": "Given twice with different values."}
     ]
 
 
@@ -101,7 +101,7 @@ def test_other_content_types(send: Send, content_type: str) -> None:
     """415 names the type and those that are taken."""
     document = check_problem(send(data="<a/>", content_type=content_type), 415)
     assert document["detail"] == (
-        f"The content type {content_type!r} is not taken. Send {FORM}, {JSON} or "
+        f"The content type {content_type!r} is not supported. Send {FORM}, {JSON} or "
         "application/x-ndjson."
     )
 
@@ -110,7 +110,7 @@ def test_compressed_bodies(send: Send, token: str) -> None:
     """A compressed body is not unpacked, so that none can grow."""
     headers = {"Authorization": f"Bearer {token}", "Content-Encoding": "gzip"}
     document = check_problem(send(data=b"\x1f\x8b", headers=headers), 415)
-    assert document["detail"] == "Compressed bodies are not taken; send the body as it is."
+    assert document["detail"] == "Compressed bodies are not supported. Send the body uncompressed."
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM, "application/x-ndjson", "", "text/plain"])
@@ -132,7 +132,7 @@ def test_ten_megabytes_in_a_part(send: Send) -> None:
     """A huge multipart form is refused as well, and up to 1 MiB it is like any other."""
     check_problem(send(query_string=EVENT, **multipart(b"x" * 10_000_000)), 413)
     document = check_problem(send(query_string=EVENT, **multipart(b"x" * 900_000)), 422)
-    assert document["detail"] == "peer: At most 255 characters are possible."
+    assert document["detail"] == "peer: Must be at most 255 characters (got 256)."
     assert is_empty()
     assert send(query_string=EVENT, **multipart(b"x" * 255)).status_code == 202
 
@@ -149,7 +149,7 @@ def test_number_of_events(send: Send, content_type: str, count: int) -> None:
         assert len(stored()) == 1000
     else:
         detail = check_problem(answer, 413)["detail"]
-        assert detail.startswith("At most 1,000 events fit into a request")
+        assert detail.startswith("A request must contain at most 1,000 events")
         assert is_empty()
 
 
@@ -230,7 +230,7 @@ def test_other_methods(client: FlaskClient, token: str, method: str) -> None:
     assert answer.content_type == "application/problem+json"
     if method != "HEAD":
         detail = check_problem(answer, 405)["detail"]
-        assert detail == "This address does not take that method."
+        assert detail == "This address does not support that method."
     assert is_empty()
 
 
@@ -272,7 +272,7 @@ def test_database_that_fails_in_the_middle(
     db.session.rollback()
     with refused_inserts(db.engine, "delivery"):
         document = check_problem(send(json=event), 500)
-    assert document["detail"] == "Something went wrong here. It has been logged."
+    assert document["detail"] == "Something went wrong on the server. The error has been logged."
     assert "refused by the test" in logged.text
     assert "Somebody" not in logged.text
     assert is_empty()
@@ -311,6 +311,6 @@ def test_database_that_does_not_answer(gone: FlaskClient) -> None:
         answer = gone.get(f"{URL}?event=0&ext=1&token=x")
         document = check_problem(answer, 503)
         assert document["detail"] == (
-            "The database does not answer, and the event may not be stored. Report it again."
+            "The database is unavailable and the event may not be stored. Report it again."
         )
         assert answer.headers["Retry-After"] == "2"

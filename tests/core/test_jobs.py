@@ -30,7 +30,7 @@ from tests.waiting import wait_for_state, wait_until
 
 QUEUE = "rq:queue:callevents"
 URL = "/ingest/head-office"
-NOT_WOKEN = "workers not woken; they will look by themselves"
+NOT_WOKEN = "could not wake workers; falling back to polling"
 
 
 class StandIn:

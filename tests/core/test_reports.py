@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from callevents.db.models import to_milliseconds
 from callevents.enums import CallStatus, EventType
 from callevents.errors import InvalidError
-from callevents.ingest.report import FIELDS, Report, read_report, shorten
+from callevents.ingest.field_values import shorten
+from callevents.ingest.report import FIELDS, Report, read_report
 
 EVENT = {"event": "dial-in", "extension": "101"}
 #: Fields that hold any text, and the report's attribute for each.
@@ -19,14 +20,14 @@ TEXTS = {
     if name not in {"event", "extension", "status", "cause", "duration", "at", "id"}
 } | {"id": "key"}
 WRONG_TIME = (
-    "This must be a time as in 2026-03-01T10:00:00.250Z (with Z or an offset), or in "
+    "Must be a time such as 2026-03-01T10:00:00.250Z (with Z or an offset), or seconds "
     "seconds since 1970 as in 1772359200.25."
 )
-WRONG_CAUSE = "This must be a Q.850 cause: a whole number from 0 to 127."
-WRONG_DURATION = "This must be a number of seconds, zero or more."
-CONTROL = "Control characters and halves of characters are not possible."
-NO_TEXT = "This must be a text or a number."
-TWICE = "This is given twice, with different values."
+WRONG_CAUSE = "Must be a Q.850 cause: a whole number from 0 to 127."
+WRONG_DURATION = "Must be a number of seconds from 0 to 10000000."
+CONTROL = "Must not contain control characters or unpaired surrogates."
+NO_TEXT = "Must be a string or a number."
+TWICE = "Given twice with different values."
 
 
 def read(**fields: object) -> Report:
@@ -107,12 +108,15 @@ def test_unknown_event_is_named(value: object) -> None:
 def test_missing_fields_are_named_together() -> None:
     """Event and extension are needed; both sentences come at once, with all other ones."""
     assert errors_of({"extension": "<unknown>" * 10, "cause": "x"}) == {
-        "event": ["This is missing; it says which of the five call events happened."],
-        "extension": ["At most 64 characters are possible."],
+        "event": [
+            "Missing. Must be one of dial-in (0), dial-out (1), hangup (2), answer-in (3), "
+            "answer-out (4)."
+        ],
+        "extension": ["Must be at most 64 characters (got 90)."],
         "cause": [WRONG_CAUSE],
     }
     assert errors_of({"event": "hangup"}) == {
-        "extension": ["This is missing; it is the number of the extension it happened to."]
+        "extension": ["Missing. Send the number of the extension."]
     }
 
 
@@ -120,9 +124,9 @@ def test_extension_takes_any_printable_text() -> None:
     """An extension is any printable text up to 64 characters, without spaces around it."""
     for number in ("0003*210", "101", "Ștefan Vodă", "x" * 64, "日本"):
         assert read(extension=f" {number}\n").extension == number
-    assert error_of("extension", "x" * 65) == "At most 64 characters are possible."
+    assert error_of("extension", "x" * 65) == "Must be at most 64 characters (got 65)."
     for wrong in ("1\x002", "1\t2", "1\u202e2", "1\ud8002", "1\x7f"):
-        assert error_of("extension", wrong) == "Only printable characters are possible."
+        assert error_of("extension", wrong) == "Must contain only printable characters."
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -137,7 +141,9 @@ def test_texts_are_kept_as_they_are(name: str) -> None:
 def test_texts_have_limits(name: str) -> None:
     """What identifies is refused if it is too long or has control or half characters."""
     longest = 200 if name == "id" else 255
-    assert error_of(name, "x" * (longest + 1)) == f"At most {longest} characters are possible."
+    assert error_of(name, "x" * (longest + 1)) == (
+        f"Must be at most {longest} characters (got {longest + 1})."
+    )
     for wrong in ("a\x00b", "a\nb", "a\x1bb", "a\x7fb", "a\x85b", "a\ud83d", "\udc00a"):
         assert error_of(name, wrong) == CONTROL
 
@@ -186,7 +192,7 @@ def test_numbers_are_taken_as_they_are_written() -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_infinite_numbers_are_no_values(name: str, value: float) -> None:
     """A number too large for JSON readers, which they take for infinity, is refused."""
-    assert error_of(name, value) == "This number is too large."
+    assert error_of(name, value) == "The number is too large."
 
 
 def test_status_is_read_in_any_spelling() -> None:

@@ -131,7 +131,7 @@ def test_broken_chunks(web: tuple[Program, str], chunks: bytes) -> None:
         client.shutdown(socket.SHUT_WR)
         answer = client.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"The body broke off, or its chunks are not what they say." in answer
+    assert b"The body is incomplete, or its chunks are malformed." in answer
 
 
 def test_web_refuses_a_taken_port(run_python: RunPython, tmp_path: Path) -> None:

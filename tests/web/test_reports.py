@@ -43,8 +43,8 @@ def test_what_became_of_each(
     page = admin.get(PAGE).text
     for text in (
         "1 request",
-        "No request was active for Hangup of 101.",
-        "999 is not among the extensions, and no request is set for all.",
+        "No active request for Hangup of 101.",
+        "999 is not an extension, and 'All extensions' has no request.",
         "Refused with 422",
         "POST /ingest/head-office?token=••••",
         "ext=%3Cb%3E",
@@ -77,11 +77,11 @@ def test_repeated(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> 
         assert first == again, number
         wait_until(lambda count=number + 1: len(list_odd(pbx)) == count, "the repeated report")
         found = list_odd(pbx)[0]
-        assert found.reason.startswith(f"repeated; known already as event {first}")
+        assert found.reason.startswith(f"Duplicate of event {first}")
         assert f"event: dial-in\nextension: {number}" in found.sent
         forget_pauses(client.application)
     page = admin.get(PAGE).text
-    assert page.count("Passed over: repeated; known already as event ") == 4
+    assert page.count("Passed over: Duplicate of event ") == 4
     assert page.count("event: dial-in") == 4
 
 
@@ -123,7 +123,7 @@ def test_repeated_ones_do_not_displace_refused_ones(pbx: Pbx) -> None:
     db.session.commit()
     heard = list_recent_reports(pbx)
     assert [one.reason for one in heard[-2:]] == [
-        "repeated; known already as event 1 and others.",
+        "Duplicate of event 1 and others.",
         "refused",
     ]
     assert len(heard) == MAX_STORED + 1

@@ -26,7 +26,7 @@ Scope = dict[str, Any]
 
 
 class AsgiApp:
-    """The ASGI application in front of the WSGI application `app`."""
+    """The ASGI application; answers plain reports itself and passes all else to Flask."""
 
     def __init__(self, app: Flask) -> None:
         settings = app_state(app).settings
@@ -44,14 +44,14 @@ class AsgiApp:
         self._wake_executor = ThreadPoolExecutor(1, "wake")
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         if scope["type"] != "http":
             return
-        # WSGI takes an underscore for a hyphen, so such a header could pass for a proxy's.
+        # WSGI maps underscores to hyphens: such a header could imitate one from a trusted proxy.
         headers = [pair for pair in scope["headers"] if b"_" not in pair[0]]
         scope = {**scope, "headers": headers}
         if _declared_length(headers) > self._max_body_bytes:
-            # Refused without reading it.
+            # Flask rejects it; the body is not read.
             await self._wsgi(scope, receive, send)
             return
         body = await _read_body(receive, self._max_body_bytes)
@@ -71,9 +71,9 @@ class AsgiApp:
     async def _try_fast_path(
         self, fast_path: FastPath, scope: Scope, body: bytes, send: Any
     ) -> bool:
-        """Answer the request and return True if it is a plain report that can be stored."""
+        """Store a plain report, send the response and return True; return False for the route."""
         environ: dict[str, Any] = dict(build_environ(scope, BytesIO(body)))  # type: ignore[arg-type]  # any file will do
-        self._proxy_fix(environ, None)  # type: ignore[arg-type]  # nothing is answered there
+        self._proxy_fix(environ, None)  # type: ignore[arg-type]  # it only changes the environment
         plain_report = fast_path.read(environ)
         if plain_report is None:
             return False
@@ -87,7 +87,7 @@ class AsgiApp:
         except RevokedError:
             fast_path.forget(plain_report.sender)
             return False
-        except Exception as error:  # noqa: BLE001  # the route answers it, whatever it is
+        except Exception as error:  # noqa: BLE001  # the route responds to any error
             scope[STORE_ERROR] = error
             return False
         await _send_response(plain_report, accepted, send)
@@ -97,7 +97,7 @@ class AsgiApp:
 
 
 class _ReplayBody:
-    """Gives a body that was read already, then what the server has to say."""
+    """Receives a body that was already read, then the server's further messages."""
 
     def __init__(self, body: bytes, receive: Any) -> None:
         self._message: dict[str, Any] | None = {
@@ -120,7 +120,7 @@ def _declared_length(headers: list[tuple[bytes, bytes]]) -> int:
 
 
 async def _read_body(receive: Any, max_bytes: int) -> bytes | None:
-    """Return the body, cut when it is too long; None if the client broke off."""
+    """Return the body, truncated beyond the limit; None if the client disconnected."""
     body = b""
     while len(body) <= max_bytes:
         message = await receive()
@@ -133,7 +133,7 @@ async def _read_body(receive: Any, max_bytes: int) -> bytes | None:
 
 
 def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
-    """Return the headers for a body that has been put together."""
+    """Return the headers with the length of a body that arrived in chunks."""
     if not any(name == b"transfer-encoding" for name, _ in headers):
         return headers
     left_out = (b"transfer-encoding", b"content-length")

@@ -6,7 +6,7 @@ Both were recorded on FreeSWITCH 1.10.12. A record comes after the hangup, for e
 a hangup only: with the exact cause and duration, where a hook's has none.
 """
 
-from callevents.ingest.report import normalize_name
+from callevents.ingest.field_values import normalize_name
 from callevents.vendors.message import (
     Earlier,
     Fields,
