@@ -19,7 +19,7 @@ HEAD = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Ingest-Token:
 
 
 class Served:
-    """An application behind the web server's event loop, on a port of its own."""
+    """An application in the web server's event loop, on a free port."""
 
     def __init__(self, app: Flask, token: str) -> None:
         self._app = app
@@ -34,20 +34,20 @@ class Served:
         wait_until(lambda: self._server.started, "the server's start")
 
     def send(self, **options: Any) -> requests.Response:
-        """Report, by POST and with the token unless something else is said."""
+        """Send a report, by default a POST with the token."""
         options = {"headers": {"X-Ingest-Token": self.token}, "method": "POST", **options}
         url = f"http://127.0.0.1:{self.port}{options.pop('path', PATH)}"
         return requests.request(**{"url": url, "timeout": 30, **options})
 
     def send_raw(self, rest: bytes) -> bytes:
-        """Send the token's request head, and then these bytes; return what is answered."""
+        """Send a request head with the token, and then these bytes; return the response."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
             client.sendall(HEAD.encode() + self.token.encode() + b"\r\n" + rest)
             client.shutdown(socket.SHUT_WR)
             return client.makefile("rb").read()
 
     def close(self) -> None:
-        """Stop."""
+        """Stop the server."""
         self._server.should_exit = True
         self._thread.join()
         self._listener.close()

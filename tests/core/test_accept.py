@@ -1,4 +1,4 @@
-"""Accepting events: stored once with all their deliveries, or not at all."""
+"""Accepting events: stored with all their deliveries, or not at all."""
 
 from datetime import timedelta
 
@@ -18,8 +18,8 @@ from tests.core.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, accept_now,
 from tests.core.counting import counting
 
 
-def test_event_is_stored_completed(pbx: Pbx, configure: Configure) -> None:
-    """All that was said is kept, all that follows is filled in, the time is the PBX's."""
+def test_event_is_stored_enriched(pbx: Pbx, configure: Configure) -> None:
+    """Reported values are stored, missing ones derived, and the time is the PBX's."""
     configure.extension("101")
     configure.extension("102")
     [accepted] = accept_now(
@@ -38,8 +38,8 @@ def test_event_is_stored_completed(pbx: Pbx, configure: Configure) -> None:
     assert event.received_at > AT
 
 
-def test_event_without_a_time_happened_when_it_came(pbx: Pbx) -> None:
-    """Where the PBX gives no time, the moment of the report is the event's."""
+def test_event_without_a_time(pbx: Pbx) -> None:
+    """Without a reported time, the event has the time of the report."""
     with time_machine.travel(NOW, tick=False):
         [accepted] = accept_now(pbx, report())
     event = db.session.get(CallEvent, accepted.id)
@@ -48,7 +48,7 @@ def test_event_without_a_time_happened_when_it_came(pbx: Pbx) -> None:
 
 
 def test_each_matching_hook_gets_a_delivery(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
-    """The extension's hooks and those of all extensions apply, if event and PBX are theirs."""
+    """The hooks of the extension and of all extensions apply, if event and PBX match."""
     configure.extension("101")
     configure.extension("102")
     wanted = [
@@ -72,7 +72,7 @@ def test_each_matching_hook_gets_a_delivery(pbx: Pbx, other_pbx: Pbx, configure:
 
 
 def test_deliveries_are_counted_for_each_event(pbx: Pbx, configure: Configure) -> None:
-    """In a batch each event has its own deliveries, in the order of the batch."""
+    """Each event of a batch has its own deliveries, in the order of the batch."""
     configure.extension("101")
     configure.hook("101", DIAL_IN, "http://a/")
     configure.hook("*", HANGUP, "http://b/")
@@ -90,7 +90,7 @@ def test_deliveries_are_counted_for_each_event(pbx: Pbx, configure: Configure) -
 
 
 def test_disabled_hooks_get_nothing(pbx: Pbx, configure: Configure) -> None:
-    """After a hook is disabled its events make no delivery; enabled again they do."""
+    """A disabled hook gets no deliveries; an enabled one does again."""
     hook = configure.hook("*", DIAL_IN, "http://a/")
     for active, expected in ((True, 1), (False, 0), (True, 1)):
         begin_write()
@@ -99,8 +99,8 @@ def test_disabled_hooks_get_nothing(pbx: Pbx, configure: Configure) -> None:
         assert [one.deliveries for one in accept_now(pbx, report())] == [expected]
 
 
-def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configure) -> None:
-    """An extension that nobody added is no error: hooks of all apply, and it is proposed."""
+def test_unknown_extension_is_suggested(pbx: Pbx, configure: Configure) -> None:
+    """An unknown extension is not an error: hooks of all apply, and it is suggested."""
     configure.extension("101")
     configure.hook("*", DIAL_IN, "http://a/")
     with time_machine.travel(NOW, tick=False):
@@ -115,8 +115,8 @@ def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configu
     ]
 
 
-def test_hangup_completes_itself_from_stored_events(pbx: Pbx) -> None:
-    """What earlier requests told of a call is known when it hangs up, also within one batch."""
+def test_hangup_is_enriched_from_stored_events(pbx: Pbx) -> None:
+    """A hangup is enriched from earlier events of its call, also within one batch."""
     accept_now(pbx, report(DIAL_IN, call_id="c1", peer="0721"))
     accept_now(pbx, report(EventType.ANSWER_IN, call_id="c1"))
     hangups = accept_now(
@@ -132,8 +132,8 @@ def test_hangup_completes_itself_from_stored_events(pbx: Pbx) -> None:
     assert (last.status, last.peer, last.flow) == (CallStatus.BUSY, "0722", CallFlow.OUT)
 
 
-def test_other_pbxs_calls_are_others(pbx: Pbx, other_pbx: Pbx) -> None:
-    """A call of another PBX that has the same id completes nothing."""
+def test_calls_of_other_pbxs_do_not_count(pbx: Pbx, other_pbx: Pbx) -> None:
+    """A call of another PBX with the same ID does not enrich a hangup."""
     accept_now(other_pbx, report(EventType.ANSWER_IN, call_id="c1", peer="0721"))
     [accepted] = accept_now(pbx, report(HANGUP, call_id="c1", cause=17))
     event = db.session.get(CallEvent, accepted.id)
@@ -141,8 +141,8 @@ def test_other_pbxs_calls_are_others(pbx: Pbx, other_pbx: Pbx) -> None:
     assert (event.status, event.peer) == (CallStatus.BUSY, "")
 
 
-def test_number_of_queries_does_not_grow(pbx: Pbx, configure: Configure) -> None:
-    """A batch of a hundred events with their deliveries takes as many statements as one of two."""
+def test_number_of_statements_is_constant(pbx: Pbx, configure: Configure) -> None:
+    """A batch of 100 events with deliveries takes as many statements as a batch of two."""
     configure.extension("101")
     configure.hook("*", DIAL_IN, "http://a/")
     sizes = []
@@ -158,7 +158,7 @@ def test_number_of_queries_does_not_grow(pbx: Pbx, configure: Configure) -> None
 
 @pytest.mark.parametrize("event", EventType)
 def test_example_is_a_complete_report(pbx: Pbx, event: EventType) -> None:
-    """The example of each event can be accepted, and is a new event each time."""
+    """The example of each event is accepted, and is a new event each time."""
     first, second = example_report(event, "101"), example_report(event, "101")
     assert first.event_type is event
     assert (first.flow is None, first.status is None) == (False, False)
