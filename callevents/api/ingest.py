@@ -127,7 +127,7 @@ def _store(
 
 
 def _read_reports(events: Sequence[Any]) -> tuple[ValidReports, Results]:
-    """Return the valid reports, and a list with the results of the invalid ones."""
+    """Return the valid reports, and the results: a problem for each invalid event, else empty."""
     reports: ValidReports = {}
     results: Results = []
     for index, fields in enumerate(events):

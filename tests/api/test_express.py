@@ -18,6 +18,7 @@ from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.enums import EventType
 from callevents.extensions import app_state, db
+from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
 from callevents.processes.web_server.asgi import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
@@ -128,6 +129,19 @@ def test_revoked_token_is_forgotten(served: Served, pbx: Pbx) -> None:
     check_problem(served.send(json=[EVENT, EVENT]), 401)
     assert served.send(json=EVENT, headers={"X-Ingest-Token": new}).status_code == 202
     assert len(stored()) == 2
+
+
+def test_format_takes_effect_at_once(served: Served, pbx: Pbx) -> None:
+    """A report in the native format is not accepted after another process changed the format."""
+    for format_, vendor in (("generic", False), ("kamailio", True), ("generic", False)):
+        begin_write()
+        pbxs.set_format(pbxs.get_pbx(pbx.slug), format_)
+        db.session.commit()
+        for _ in range(2):
+            answer = served.send(json=EVENT)
+            assert answer.status_code == (200 if vendor else 202)
+            assert ("id" in answer.json()) != vendor
+    assert len(stored()) == 4
 
 
 def test_both_paths_share_the_rate_limit(settings: Settings, token: str) -> None:
