@@ -38,7 +38,7 @@ class TokenCache:
         """Return the cached sender, or None."""
         return self._senders.get((slug, digest_token(token)))
 
-    def renew(self, slug: str, token: str) -> Sender:
+    def refresh(self, slug: str, token: str) -> Sender:
         """Read the sender from the database and cache it; raises ProblemError with 401 or 404."""
         sender = _authenticate(slug, token)
         if len(self._senders) >= MAX_CACHED_TOKENS:

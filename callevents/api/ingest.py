@@ -67,7 +67,7 @@ def receive(slug: str) -> Response:
         or read_payload(request).token
     )
     token_cache = app_state().get(TokenCache)
-    sender = token_cache.renew(slug, token)
+    sender = token_cache.refresh(slug, token)
     g.pbx_slug = slug
     try:
         return _ingest(sender, token_cache, token)

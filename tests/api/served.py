@@ -55,7 +55,7 @@ class Served:
     def cache_token(self) -> None:
         """Cache the token, as a first report does, so that the next one takes the fast path."""
         with self._app.app_context():
-            app_state().get(TokenCache).renew("head-office", self.token)
+            app_state().get(TokenCache).refresh("head-office", self.token)
 
 
 def described(answer: requests.Response) -> tuple[object, ...]:
