@@ -91,7 +91,7 @@ def _explain(event: CallEvent, requests: int, *, is_known: bool) -> str:
     if requests:
         return ""
     if not is_known:
-        return f"{event.extension} is not an extension, and 'All extensions' has no request."
+        return f"{event.extension} is not an extension, and no request applies to all extensions."
     return f"No active request for {event.event_type.label} of {event.extension}."
 
 

@@ -44,7 +44,7 @@ def test_what_became_of_each(
     for text in (
         "1 request",
         "No active request for Hangup of 101.",
-        "999 is not an extension, and 'All extensions' has no request.",
+        "999 is not an extension, and no request applies to all extensions.",
         "Refused with 422",
         "POST /ingest/head-office?token=••••",
         "ext=%3Cb%3E",
