@@ -1,4 +1,4 @@
-"""What RQ runs, and how it is told to. RQ only wakes: what is to be done stands in SQL."""
+"""The RQ queue and its drain job. RQ only wakes workers: the deliveries to make are in SQL."""
 
 import time
 
@@ -15,23 +15,23 @@ from callevents.config.settings import Settings
 from callevents.extensions import app_state
 
 QUEUE = "callevents"
-#: The job, by name: what enqueues it need not import the worker.
+#: The job by name, so that callers need not import the worker.
 DRAIN = "callevents.processes.worker.rq_worker.drain"
-#: Redis gets this long to answer a wake, because a PBX waits for us meanwhile.
+#: The timeout is short, because a PBX may wait for the response meanwhile.
 WAKE_TIMEOUT_SECONDS = 0.25
-#: After a failed wake Redis is left alone for so long; the workers' pollers find what is due.
-WAKE_PAUSE_SECONDS = 1.0
+#: No wake is sent for this time after a failed one; the workers' pollers find due deliveries.
+WAKE_BACKOFF_SECONDS = 1.0
 
 log = structlog.get_logger("callevents.jobs")
 
 
 def make_queue(connection: Redis) -> Queue:
-    """Return the one queue that workers serve."""
+    """Return the queue that workers process."""
     return Queue(QUEUE, connection=connection, serializer=JSONSerializer)
 
 
 class Waker:
-    """Wakes the workers after a commit. Never raises and never waits long."""
+    """Wakes the workers after a commit. Never raises and never blocks for long."""
 
     def __init__(self, settings: Settings) -> None:
         self._connection = Redis.from_url(
@@ -41,27 +41,27 @@ class Waker:
             retry=Retry(NoBackoff(), 0),
         )
         self._queue = make_queue(self._connection)
-        self._rests_until = 0.0
+        self._retry_at = 0.0
 
     def wake(self) -> None:
-        """Enqueue a drain, unless one waits already: it will see what has been committed."""
-        if time.monotonic() < self._rests_until:
+        """Enqueue a drain job, unless one is waiting: it will see the committed deliveries."""
+        if time.monotonic() < self._retry_at:
             return
         try:
             if self._queue.count == 0:
                 self._queue.enqueue(DRAIN, job_timeout=-1, result_ttl=0, failure_ttl=60)
         except (RedisError, OSError) as error:
-            self._rests_until = time.monotonic() + WAKE_PAUSE_SECONDS
-            log.warning("workers not woken; they will look by themselves", error=str(error))
+            self._retry_at = time.monotonic() + WAKE_BACKOFF_SECONDS
+            log.warning("could not wake workers; falling back to polling", error=str(error))
 
 
 def wake() -> None:
-    """Wake the workers, after the commit of what they are to do."""
+    """Wake the workers after a commit."""
     get_waker(current_app).wake()
 
 
 def get_waker(app: Flask) -> Waker:
-    """Return the application's waker, which needs no context when it wakes."""
+    """Return the application's waker, which needs no application context."""
     waker = app_state(app).find(Waker)
     if waker is None:
         waker = Waker(app_state(app).settings)

@@ -1,4 +1,4 @@
-"""Logs: pretty on a terminal, JSON elsewhere; one line a request, with its id, no secrets."""
+"""Logs: readable on a terminal, JSON elsewhere; one line per request, without secrets."""
 
 import logging
 import random
@@ -16,14 +16,14 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up logging and the line of each request."""
+    """Set up logging and request lines."""
     configure(settings)
-    app.before_request(_begin)
-    app.after_request(_end)
+    app.before_request(_start_request)
+    app.after_request(_log_request)
 
 
 def configure(settings: Settings) -> None:
-    """Send our log and the libraries' to stderr, in the form that the settings ask for."""
+    """Send our log and the libraries' logs to stderr, in the configured format."""
     pretty = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )
@@ -55,30 +55,30 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
-    # What these say of each step is for those who look into them.
+    # Their lines below WARNING are of use only for debugging these libraries.
     for noisy in ("rq.worker", "rq.queue", "urllib3", "alembic", "werkzeug"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
-    # It warns of each connection that is closed because enough are kept, which is meant so.
+    # It warns of each connection closed beyond the pool's size, which is intended.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def to_request_id(given: str) -> str:
-    """Return the request's id: the one given by who asks if it may be one, else a new one."""
+    """Return the client's request ID if it is valid, or else a new one."""
     if _REQUEST_ID.fullmatch(given):
         return given
-    # It is no secret; asking the system for real randomness hands the processor to other threads.
+    # Not a secret: the system's random source would release the GIL to other threads.
     return f"{random.getrandbits(128):032x}"
 
 
-def _begin() -> None:
+def _start_request() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = to_request_id(given)
-    g.request_began = time.perf_counter()
+    g.request_started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _end(response: Response) -> Response:
+def _log_request(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.get("request_id", "")
     # The path only: a query may carry a token.
     log.info(
@@ -86,7 +86,7 @@ def _end(response: Response) -> Response:
         method=request.method,
         path=request.path,
         status=response.status_code,
-        milliseconds=round((time.perf_counter() - g.get("request_began", 0)) * 1000, 1),
+        milliseconds=round((time.perf_counter() - g.get("request_started", 0)) * 1000, 1),
         address=request.remote_addr,
     )
     return response

@@ -1,4 +1,4 @@
-"""The wake: after the commit, once, quickly, and without Redis just as well."""
+"""Waking workers: after the commit, at most once, quickly, and harmlessly without Redis."""
 
 import signal
 import socket
@@ -29,11 +29,11 @@ from tests.support.waiting import wait_for_state, wait_until
 
 QUEUE = "rq:queue:callevents"
 URL = "/ingest/head-office"
-NOT_WOKEN = "workers not woken; they will look by themselves"
+NOT_WOKEN = "could not wake workers; falling back to polling"
 
 
-class StandIn:
-    """Listens where Redis is expected, and calls `act` with each connection before it closes."""
+class FakeRedis:
+    """Listens in place of Redis, and calls `act` with each connection before it closes."""
 
     def __init__(self, act: Callable[[socket.socket], None], port: int = 0) -> None:
         self.accepted = 0
@@ -43,7 +43,7 @@ class StandIn:
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
-    def __enter__(self) -> "StandIn":
+    def __enter__(self) -> "FakeRedis":
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -53,7 +53,7 @@ class StandIn:
 
     @property
     def url(self) -> str:
-        """Its address as a setting."""
+        """The URL for the setting."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def _serve(self) -> None:
@@ -69,7 +69,7 @@ class StandIn:
 
 @contextmanager
 def application(settings: Settings, redis_url: str) -> Iterator[tuple[Flask, Logged]]:
-    """Give an application on the same database with another Redis, and its log."""
+    """Create an application on the same database with another Redis, and capture its log."""
     app = create_app(settings.model_copy(update={"redis_url": redis_url}))
     app.testing = True
     app.test_client_class = Client
@@ -79,14 +79,14 @@ def application(settings: Settings, redis_url: str) -> Iterator[tuple[Flask, Log
 
 
 def report(app: Flask, token: str, key: str = "") -> int:
-    """Report a dial-in; return the status of the answer."""
+    """Report a dial-in; return the status of the response."""
     event = {"event": "dial-in", "ext": "101", "id": key}
     headers = {"X-Ingest-Token": token}
     return app.test_client().post(URL, json=event, headers=headers).status_code
 
 
 def test_one_job_wakes_for_many_commits(app: Flask, redis_url: str) -> None:
-    """While a job waits, no other is enqueued; when it was taken, the next wake makes one."""
+    """While a job is waiting, no other is enqueued; after it was taken, the next wake adds one."""
     with Redis.from_url(redis_url) as redis:
         for _ in range(3):
             wake()
@@ -97,85 +97,85 @@ def test_one_job_wakes_for_many_commits(app: Flask, redis_url: str) -> None:
 
 
 def test_commit_comes_before_the_wake(settings: Settings, token: str, configure: Configure) -> None:
-    """When Redis hears of an event, every other connection can see its delivery already."""
+    """When Redis gets the wake, other connections can already read the delivery."""
     configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     seen: list[int] = []
 
-    def look(database: SqlEngine) -> int:
+    def count_deliveries(database: SqlEngine) -> int:
         with database.connect() as connection:
             return connection.scalar(select(func.count()).select_from(Delivery)) or 0
 
     database = db.engine
     db.session.rollback()
     with (
-        StandIn(lambda _connection: seen.append(look(database))) as redis,
+        FakeRedis(lambda _connection: seen.append(count_deliveries(database))) as redis,
         application(settings, redis.url) as (app, _),
     ):
         assert report(app, token) == 202
     assert seen == [1]
 
 
-def test_nothing_is_woken_for_nothing(settings: Settings, token: str, configure: Configure) -> None:
-    """An event without deliveries, and a repeated one, do not bother Redis."""
+def test_no_wake_without_deliveries(settings: Settings, token: str, configure: Configure) -> None:
+    """An event without deliveries, and a duplicate, cause no wake."""
     configure.hook("*", EventType.HANGUP, "http://127.0.0.1:9/")
     with (
-        StandIn(lambda _connection: None) as redis,
+        FakeRedis(lambda _connection: None) as redis,
         application(settings, redis.url) as (app, _),
     ):
         assert [report(app, token, "k") for _ in range(2)] == [202, 200]
     assert redis.accepted == 0
 
 
-def test_redis_that_is_absent(settings: Settings, token: str, configure: Configure) -> None:
-    """Without Redis events are taken; it is left alone for a while, then asked again."""
+def test_redis_is_down(settings: Settings, token: str, configure: Configure) -> None:
+    """Without Redis, events are accepted; after a backoff the next wake is sent."""
     configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     port = find_free_port()
     with application(settings, f"redis://127.0.0.1:{port}/0") as (app, logged):
         assert report(app, token) == 202
         assert logged.text.count(NOT_WOKEN) == 1
-        with StandIn(lambda _connection: None, port) as redis:
+        with FakeRedis(lambda _connection: None, port) as redis:
             assert report(app, token) == 202
-            assert redis.accepted == 0, "it rests"
+            assert redis.accepted == 0, "it is backing off"
             wait_until(lambda: (report(app, token), redis.accepted)[1], "the next wake")
 
 
-def test_redis_that_hangs(settings: Settings, token: str, configure: Configure) -> None:
-    """A Redis that accepts and never answers keeps no event waiting for long."""
+def test_redis_hangs(settings: Settings, token: str, configure: Configure) -> None:
+    """A Redis that accepts connections and never responds does not delay events for long."""
     configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
-    # Until the client gives up and closes; if it waited on, so would this test.
-    with StandIn(drain_socket) as redis, application(settings, redis.url) as (app, logged):
+    # Ends when the client times out and closes the connection.
+    with FakeRedis(drain_socket) as redis, application(settings, redis.url) as (app, logged):
         assert report(app, token) == 202
     assert logged.text.count(NOT_WOKEN) == 1
 
 
 def drain_socket(connection: socket.socket) -> None:
-    """Read until the other side closes."""
+    """Read until the peer closes."""
     while connection.recv(65536):
         pass
 
 
-def test_redis_that_refuses(settings: Settings, logged: Logged) -> None:
-    """An error that Redis answers with is no error of the wake."""
+def test_redis_returns_an_error(settings: Settings, logged: Logged) -> None:
+    """An error reply from Redis is logged and not raised."""
 
     def refuse(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"-LOADING Redis is loading the dataset in memory\r\n" * 4)
 
-    with StandIn(refuse) as redis:
+    with FakeRedis(refuse) as redis:
         Waker(settings.model_copy(update={"redis_url": redis.url})).wake()
     assert NOT_WOKEN in logged.text
 
 
-def test_job_of_another_process_does_nothing(app: Flask) -> None:
-    """The job is harmless where no engine of ours runs."""
+def test_job_without_an_engine_does_nothing(app: Flask) -> None:
+    """The job does nothing in a process without an engine."""
     assert WorkerContext.engine is None
     drain()
 
 
-def test_job_survives_the_database(
+def test_job_survives_a_database_error(
     app: Flask, engine: Engine, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that fails is told in the log, and RQ does not see an error."""
+    """A database error is logged, and RQ gets no error."""
     monkeypatch.setattr(WorkerContext, "engine", engine)
     engine.start()
     db.session.rollback()
@@ -185,7 +185,7 @@ def test_job_survives_the_database(
 
 
 def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: Settings) -> None:
-    """A worker that is told to stop while it starts takes no job first, and waits for none."""
+    """A worker that is stopped while it starts processes no job."""
     old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     wake()
     engine.request_stop()
@@ -199,7 +199,7 @@ def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: S
 
 
 def worker_settings(settings: Settings, **changes: str) -> dict[str, str]:
-    """Return the settings of a worker on the same database and Redis that only wakes move."""
+    """Return settings of a worker on the same database and Redis that hardly ever polls."""
     return {
         "database_url": settings.database_url,
         "redis_url": settings.redis_url,
@@ -220,7 +220,7 @@ def test_worker_process_delivers_when_it_is_woken(
     receiver: Receiver,
     run_python: Callable[..., Program],
 ) -> None:
-    """`flask worker` takes the job that the wake has enqueued, delivers, and ends at SIGTERM."""
+    """`flask worker` processes the enqueued job, delivers, and stops on SIGTERM."""
     configure.hook("*", EventType.DIAL_IN, receiver.url)
     worker = run_python(
         *("-m", "flask", "--app", str(ROOT / "app.py"), "worker"), **worker_settings(settings)
@@ -232,7 +232,7 @@ def test_worker_process_delivers_when_it_is_woken(
     for arrival in arrivals:
         wait_for_state(arrival.parameters["DeliveryID"], DeliveryState.DELIVERED)
     with Redis.from_url(settings.redis_url) as redis:
-        # A job lasts while there is work, and one more may have been enqueued meanwhile.
+        # A job runs while there is work, and another one may have been enqueued meanwhile.
         wait_until(lambda: redis.keys("rq:job:*") == [], "jobs that leave nothing behind")
         assert redis.llen(QUEUE) == 0
     worker.process.terminate()
@@ -249,7 +249,7 @@ def test_worker_process_without_redis(
     receiver: Receiver,
     run_python: Callable[..., Program],
 ) -> None:
-    """Without Redis a worker says so, and its poller delivers."""
+    """Without Redis a worker logs it, and its poller delivers."""
     configure.hook("*", EventType.DIAL_IN, receiver.url)
     assert report(app, token) == 202
     worker = run_python(
@@ -268,5 +268,5 @@ def test_worker_process_without_redis(
 
 
 def test_queue_has_one_name() -> None:
-    """Wake and worker mean the same queue."""
+    """Waker and worker use the same queue."""
     assert f"rq:queue:{jobs.QUEUE}" == QUEUE

@@ -1,4 +1,4 @@
-"""The log: its forms, its request lines, and that nobody can forge a line."""
+"""The log: formats, request lines, and protection against forged lines."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ FORGED = "/healthz%0A2026-03-01%20forged%1B%5B31m%0D%E2%80%A8x"
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> Iterator[type[None]]:
-    """Makes applications with such settings."""
+    """Creates applications with these settings."""
     made: list[Flask] = []
 
     def make(**settings: str) -> Flask:
@@ -34,12 +34,12 @@ def make_app(tmp_path: Path) -> Iterator[type[None]]:
 
 
 def lines_of(logged: Logged) -> list[dict[str, object]]:
-    """Return the lines of JSON."""
+    """Return the parsed JSON lines."""
     return [json.loads(line) for line in logged.lines]
 
 
 def test_line_of_a_request(make_app: type[Flask]) -> None:
-    """JSON has method, path without the query, status, time, address, and the id answered."""
+    """JSON has method, path without the query, status, time, address and request ID."""
     client = make_app(log_format="json").test_client()
     with capture_log(logging.INFO) as logged:
         answer = client.get("/healthz?token=secret", headers={"X-Request-ID": "abc-1.2_3"})
@@ -60,8 +60,8 @@ def test_line_of_a_request(make_app: type[Flask]) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 65, "a\u00e9", "../../x", '"'])
-def test_strange_request_ids_are_replaced(make_app: type[Flask], given: str) -> None:
-    """An id that could mean something in a log or a header is replaced by one of ours."""
+def test_invalid_request_ids_are_replaced(make_app: type[Flask], given: str) -> None:
+    """A request ID with special characters is replaced by a new one."""
     client = make_app(log_format="json").test_client()
     answers = [client.get("/healthz", headers={"X-Request-ID": given}) for _ in range(2)]
     ids = [answer.headers["X-Request-ID"] for answer in answers]
@@ -71,7 +71,7 @@ def test_strange_request_ids_are_replaced(make_app: type[Flask], given: str) -> 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_no_line_can_be_forged(make_app: type[Flask], log_format: str) -> None:
-    """Whatever is in an address, a request is one line without control characters of its."""
+    """A request is one line without its control characters, regardless of its URL."""
     client = make_app(log_format=log_format).test_client()
     with capture_log(logging.INFO) as logged:
         client.get(FORGED)
@@ -81,8 +81,8 @@ def test_no_line_can_be_forged(make_app: type[Flask], log_format: str) -> None:
     assert "\r" not in line
 
 
-def test_level_is_kept(make_app: type[Flask]) -> None:
-    """What is below the level is not written; noisy libraries are quiet in any case."""
+def test_level(make_app: type[Flask]) -> None:
+    """Lines below the level are not logged; verbose libraries log warnings at most."""
     make_app(log_level="WARNING")
     assert logging.getLogger().level == logging.WARNING
     make_app(log_level="DEBUG")
@@ -91,8 +91,8 @@ def test_level_is_kept(make_app: type[Flask]) -> None:
         assert logging.getLogger(name).getEffectiveLevel() >= logging.WARNING
 
 
-def test_errors_carry_their_trace(make_app: type[Flask]) -> None:
-    """An error that is logged with its exception has the trace in the same line of JSON."""
+def test_errors_have_their_traceback(make_app: type[Flask]) -> None:
+    """The traceback of a logged exception is in the same JSON line."""
     make_app(log_format="json")
     with capture_log() as logged:
         try:
@@ -104,8 +104,8 @@ def test_errors_carry_their_trace(make_app: type[Flask]) -> None:
     assert "ValueError: odd" in str(line["exception"])
 
 
-def test_libraries_are_logged_in_the_same_form(make_app: type[Flask]) -> None:
-    """What libraries say is JSON as well."""
+def test_libraries_use_the_same_format(make_app: type[Flask]) -> None:
+    """Lines of libraries are JSON too."""
     make_app(log_format="json")
     with capture_log() as logged:
         logging.getLogger("some.library").warning("take %s", "care")
@@ -116,7 +116,7 @@ def test_libraries_are_logged_in_the_same_form(make_app: type[Flask]) -> None:
 
 
 def test_requests_do_not_mix(make_app: type[Flask]) -> None:
-    """What was bound to one request is not in the next one's lines."""
+    """Values bound to one request are not in the lines of the next one."""
     client = make_app(log_format="json").test_client()
     with capture_log(logging.INFO) as logged:
         structlog.contextvars.bind_contextvars(left="over")
@@ -127,7 +127,7 @@ def test_requests_do_not_mix(make_app: type[Flask]) -> None:
     assert not any("left" in line for line in lines)
 
 
-def test_connections_that_are_not_kept_are_no_news(make_app: type[Flask]) -> None:
-    """Under load each connection beyond those that are kept would be a warning otherwise."""
+def test_no_warnings_of_the_connection_pool(make_app: type[Flask]) -> None:
+    """Under load, each connection beyond the pool size would be a warning."""
     make_app()
     assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)

@@ -1,10 +1,10 @@
-"""What programs use: the ingest route, and what they ask to watch over us."""
+"""Routes for API clients: ingest, health checks and metrics."""
 
 from flask import Flask
 
 from callevents.api import health, ingest, metrics, rate_limit
-from callevents.api.authentication import Senders
-from callevents.api.fast_path import Express
+from callevents.api.authentication import TokenCache
+from callevents.api.fast_path import FastPath
 from callevents.api.problems import http_problem
 from callevents.extensions import app_state
 from callevents.ingest.discarded import DiscardedReports
@@ -12,19 +12,17 @@ from callevents.ingest.group_commit import GroupCommit
 
 
 def init_app(app: Flask) -> None:
-    """Register the blueprints for programs."""
-    own = app_state(app)
-    own.add(rate_limit.Limiter(own.settings.ingest_events_per_minute))
-    own.add(Senders())
-    own.add(DiscardedReports(app))
-    own.add(GroupCommit(app))
+    """Register the blueprints and their services."""
+    state = app_state(app)
+    state.add(rate_limit.RateLimiter(state.settings.ingest_events_per_minute))
+    state.add(TokenCache())
+    state.add(DiscardedReports(app))
+    state.add(GroupCommit(app))
     paths = ("/ingest", "/healthz", "/readyz", "/metrics")
-    own.error_responses.update(dict.fromkeys(paths, http_problem))
+    state.error_responses.update(dict.fromkeys(paths, http_problem))
     app.register_blueprint(health.bp)
     app.register_blueprint(ingest.bp)
     app.register_blueprint(metrics.bp)
-    # To look into each request, DEBUG has all go the long way, with a line in the log.
-    if own.settings.log_level != "DEBUG":
-        express = Express(app)
-        own.add(express)
-        app.wsgi_app = express  # type: ignore[method-assign]  # as Werkzeug documents it
+    # With DEBUG, every request goes through Flask, which logs it.
+    if state.settings.log_level != "DEBUG":
+        state.add(FastPath(app))

@@ -1,4 +1,4 @@
-"""Who reports: the PBX whose token a request carries."""
+"""Authentication of ingest requests: finds the PBX of a token."""
 
 from dataclasses import dataclass
 
@@ -11,53 +11,48 @@ from callevents.extensions import db
 from callevents.pbxs.pbxs import get_pbx
 from callevents.pbxs.tokens import digest_token, find_token
 
-#: More than any installation has; beyond it tokens are looked up anew.
-MAX_REMEMBERED = 10_000
+#: More than any installation has. A full cache is cleared.
+MAX_CACHED_TOKENS = 10_000
 
 
 @dataclass(frozen=True)
 class Sender:
-    """A PBX, and the token with which it has proved itself."""
+    """An authenticated PBX, and its token."""
 
     pbx: Pbx
     token_id: str
     digest: str
 
 
-class Senders:
-    """Finds the sender by the token, and remembers it.
+class TokenCache:
+    """Caches the senders of valid tokens.
 
-    What is remembered may have been revoked since. So whoever stores something asks in the same
-    transaction whether the token is still valid, which costs one statement for many requests,
-    where asking here cost two for each.
+    A cached token may have been revoked since. So the transaction that stores the reports checks it
+    again, with one statement for many requests. A check here would cost two for each request.
     """
 
     def __init__(self) -> None:
-        self._remembered: dict[tuple[str, str], Sender] = {}
+        self._senders: dict[tuple[str, str], Sender] = {}
 
     def find(self, slug: str, token: str) -> Sender | None:
-        """Return the sender if it is remembered."""
-        return self._remembered.get((slug, digest_token(token)))
+        """Return the cached sender, or None."""
+        return self._senders.get((slug, digest_token(token)))
 
-    def get(self, slug: str, token: str) -> Sender:
-        """Return the sender; raises ProblemError with 401 or 404."""
-        return self.find(slug, token) or self.renew(slug, token)
-
-    def renew(self, slug: str, token: str) -> Sender:
-        """Return the sender as it is now; raises ProblemError with 401 or 404."""
-        sender = _look_up(slug, token)
-        if len(self._remembered) >= MAX_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[slug, sender.digest] = sender
+    def refresh(self, slug: str, token: str) -> Sender:
+        """Read the sender from the database and cache it; raises ProblemError with 401 or 404."""
+        sender = _authenticate(slug, token)
+        if len(self._senders) >= MAX_CACHED_TOKENS:
+            self._senders.clear()
+        self._senders[slug, sender.digest] = sender
         return sender
 
     def forget(self, sender: Sender) -> None:
-        """Forget a sender whose token is not valid any more."""
-        self._remembered.pop((sender.pbx.slug, sender.digest), None)
+        """Remove a sender whose token has been revoked."""
+        self._senders.pop((sender.pbx.slug, sender.digest), None)
 
 
-def given_token(request: Request) -> str:
-    """Return the token of the headers, empty if there is none."""
+def get_header_token(request: Request) -> str:
+    """Return the token from the headers, or an empty text."""
     authorization = request.authorization
     if authorization is not None:
         if authorization.type == "bearer":
@@ -67,10 +62,10 @@ def given_token(request: Request) -> str:
     return request.headers.get("X-Ingest-Token", "").strip()
 
 
-def refusal(token: str) -> ProblemError:
-    """Return the error for a token that is wrong or missing."""
+def token_error(token: str) -> ProblemError:
+    """Return the error for an invalid or missing token."""
     detail = (
-        "The token is not one of this PBX's valid ones."
+        "The token is not valid for this PBX."
         if token
         else "The token is missing. Send it as 'Authorization: Bearer TOKEN', as the password "
         "of HTTP Basic, as 'X-Ingest-Token: TOKEN', or as token=TOKEN in the query."
@@ -78,15 +73,15 @@ def refusal(token: str) -> ProblemError:
     return ProblemError(401, detail, headers={"WWW-Authenticate": 'Bearer realm="ingest"'})
 
 
-def _look_up(slug: str, token: str) -> Sender:
+def _authenticate(slug: str, token: str) -> Sender:
     try:
         pbx = get_pbx(slug)
     except NotFoundError:
         raise ProblemError(404, f"There is no PBX {slug[:64]!a}. Check the address.") from None
     found = find_token(pbx, token)
     if found is None:
-        raise refusal(token)
+        raise token_error(token)
     sender = Sender(pbx, found.id, found.digest)
-    # Kept as it is, for every thread, when this request's session ends.
+    # The cache outlives this request's session and is shared by all threads.
     db.session.expunge(pbx)
     return sender

@@ -1,4 +1,4 @@
-"""For programs that watch over us: does the process live, and can it work?"""
+"""Health checks for monitoring: /healthz (liveness) and /readyz (readiness)."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -12,39 +12,39 @@ from sqlalchemy import Engine
 from callevents.db.schema import has_current_tables
 from callevents.extensions import app_state, db
 
-ANSWER_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.0
 OK = "ok"
-SILENT = "does not answer"
+NO_ANSWER = "does not answer"
 
 bp = Blueprint("health", __name__)
 log = structlog.get_logger(__name__)
-# Their own threads, because a database that hangs would keep the answer for as long.
+# The checks run in threads, so that a database that hangs does not delay the response.
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="readyz")
 
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    """Answer that the process lives."""
-    return _answer({"status": "ok"})
+    """Return 200 as long as the process runs."""
+    return _respond({"status": "ok"})
 
 
 @bp.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Ask database and Redis, and name the one that fails, with 503.
+    """Check the database and Redis; return 503 and the failing part if one fails.
 
-    The sentences are for everyone and name no host; the log has the reason.
+    The response is public and names no host; the log has the reason.
     """
     settings = app_state().settings
-    asked = {
-        "database": _threads.submit(_ask_database, db.engine),
-        "redis": _threads.submit(_ask_redis, settings.queue_url),
+    checks = {
+        "database": _threads.submit(_check_database, db.engine),
+        "redis": _threads.submit(_check_redis, settings.queue_url),
     }
-    states = {name: _state(name, future) for name, future in asked.items()}
+    states = {name: _state(name, future) for name, future in checks.items()}
     ready = all(state == OK for state in states.values())
-    return _answer({"status": OK if ready else "unavailable", **states}), 200 if ready else 503
+    return _respond({"status": OK if ready else "unavailable", **states}), 200 if ready else 503
 
 
-def _answer(body: dict[str, str]) -> Response:
+def _respond(body: dict[str, str]) -> Response:
     response = jsonify(body)
     response.cache_control.no_store = True
     return response
@@ -52,22 +52,22 @@ def _answer(body: dict[str, str]) -> Response:
 
 def _state(name: str, future: Future[str]) -> str:
     try:
-        return future.result(timeout=ANSWER_SECONDS)
-    except Exception as error:  # noqa: BLE001  # whatever it is, that part does not work
+        return future.result(timeout=TIMEOUT_SECONDS)
+    except Exception as error:  # noqa: BLE001  # any error means that the part does not work
         future.cancel()
         log.warning("not ready", part=name, reason=repr(error))
-        return SILENT
+        return NO_ANSWER
 
 
-def _ask_database(engine: Engine) -> str:
+def _check_database(engine: Engine) -> str:
     return OK if has_current_tables(engine) else "is not set up for this version"
 
 
-def _ask_redis(url: str) -> str:
+def _check_redis(url: str) -> str:
     client = redis.Redis.from_url(
         url,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=ANSWER_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
     with client:

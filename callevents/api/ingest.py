@@ -1,4 +1,4 @@
-"""The ingest route. It stores and wakes, nothing else, because calls wait for it."""
+"""The ingest route. It only stores events and wakes workers, because calls wait for it."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAll
 from werkzeug.wrappers import Request
 
 from callevents.api import vendor_formats
-from callevents.api.authentication import Sender, Senders, given_token, refusal
+from callevents.api.authentication import Sender, TokenCache, get_header_token, token_error
 from callevents.api.payload import read_payload
 from callevents.api.problems import (
     ProblemError,
@@ -21,7 +21,7 @@ from callevents.api.problems import (
     problem,
     problem_response,
 )
-from callevents.api.rate_limit import Limiter
+from callevents.api.rate_limit import RateLimiter
 from callevents.db.session import end_transaction
 from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError, UnavailableError
@@ -36,96 +36,99 @@ from callevents.security.masking import MASK
 _TOKEN = re.compile(r"(?i)(token=)[^&\s]+")
 
 bp = Blueprint("ingest", __name__)
-# Programs have no session that another site could borrow: they prove themselves by their token.
+# API clients have no session that another site could use: they authenticate with a token.
 csrf.exempt(bp)
 
 Results = list[dict[str, Any]]
-#: Reports with the names of their unknown fields, by their position in the request.
-Readable = dict[int, tuple[Report, list[str]]]
+#: Valid reports with the names of their unknown fields, by position in the request.
+ValidReports = dict[int, tuple[Report, list[str]]]
 
 PATH = "/ingest/"
-#: Where in the WSGI environment an error is that has occurred already, on the short way.
-FAILURE = "callevents.ingest_failure"
-TAKEN_METHODS = ("GET", "POST")
+#: The key in the ASGI scope of the error if the fast path could not store the events.
+STORE_ERROR = "callevents.store_error"
+METHODS = ("GET", "POST")
 
 log = structlog.get_logger("callevents.ingest")
 
 
-@bp.route(f"{PATH}<slug>", methods=TAKEN_METHODS)
-def take(slug: str) -> Response:
-    """Accept the call events that a PBX reports."""
+@bp.route(f"{PATH}<slug>", methods=METHODS)
+def receive(slug: str) -> Response:
+    """Accept call events from a PBX."""
     if request.method == "HEAD":
-        # Flask lets it pass where GET does, but nobody reports by asking for headers.
-        raise MethodNotAllowed(TAKEN_METHODS)
-    if failure := request.environ.get(FAILURE):
-        raise failure
-    # A maker's message is not read as ours: its query tells the token before its body is read.
+        # Flask allows HEAD with GET, but a request for headers is not a report.
+        raise MethodNotAllowed(METHODS)
+    if error := request.environ.get("asgi.scope", {}).get(STORE_ERROR):
+        # Storing the events again would make the sender wait twice for a database that is down.
+        raise error
+    # The body may be in a vendor's format: the token of the query is read before the body.
     token = (
-        given_token(request) or vendor_formats.query_token(request) or read_payload(request).token
+        get_header_token(request)
+        or vendor_formats.query_token(request)
+        or read_payload(request).token
     )
-    senders = app_state().get(Senders)
-    sender = senders.renew(slug, token)
+    token_cache = app_state().get(TokenCache)
+    sender = token_cache.refresh(slug, token)
     g.pbx_slug = slug
     try:
-        return _take_of(sender, senders, token)
+        return _ingest(sender, token_cache, token)
     except ProblemError as error:
         if error.status != 429:
             _store_discarded(sender, token, error.status, error.detail)
         raise
 
 
-def _take_of(sender: Sender, senders: Senders, token: str) -> Response:
-    """Accept what a known PBX reports."""
+def _ingest(sender: Sender, token_cache: TokenCache, token: str) -> Response:
+    """Accept the request of an authenticated PBX."""
     if sender.pbx.format is not Format.GENERIC:
-        return _take_of_maker(sender, senders, token)
+        return _ingest_vendor_format(sender, token_cache, token)
     payload = read_payload(request)
     _check_rate(sender, payload.events)
-    reports, results = _read(payload.events)
-    _store(sender, senders, token, reports, results)
-    return _answer(results, is_batch=payload.is_batch)
+    reports, results = _read_reports(payload.events)
+    _store(sender, token_cache, token, reports, results)
+    return _respond(results, is_batch=payload.is_batch)
 
 
-def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
-    """Accept what a PBX reports in its maker's format."""
+def _ingest_vendor_format(sender: Sender, token_cache: TokenCache, token: str) -> Response:
+    """Accept a request in the vendor's format of the PBX."""
     reading = vendor_formats.read(sender.pbx, request)
     if reading.passed_over:
         _store_discarded(sender, token, 200, reading.passed_over)
     _check_rate(sender, reading.reports)
-    reports, results = _read(reading.reports)
+    reports, results = _read_reports(reading.reports)
     if results and not reports:
-        _refuse(results, is_batch=len(results) > 1)
-    _store(sender, senders, token, reports, results)
+        _reject(results, is_batch=len(results) > 1)
+    _store(sender, token_cache, token, reports, results)
     return vendor_formats.answer(sender.pbx, token, results, reading)
 
 
 def _store_discarded(sender: Sender, token: str, status: int, reason: str) -> None:
-    app_state().get(DiscardedReports).keep(
-        sender.pbx.id, status, reason, lambda: describe_request(request, token)
+    app_state().get(DiscardedReports).store(
+        sender.pbx.id, status, reason, lambda: _describe_request(request, token)
     )
 
 
 def _check_rate(sender: Sender, events: Sequence[Any]) -> None:
-    app_state().get(Limiter).check(sender.pbx, max(1, len(events)))
+    app_state().get(RateLimiter).check(sender.pbx, max(1, len(events)))
 
 
 def _store(
-    sender: Sender, senders: Senders, token: str, reports: Readable, results: Results
+    sender: Sender, token_cache: TokenCache, token: str, reports: ValidReports, results: Results
 ) -> None:
-    """Store the readable reports, and put what became of each into the results."""
+    """Store the valid reports, and set the result of each."""
     if not reports:
         return
     try:
-        accepted = _accept(sender, [report for report, _ in reports.values()])
+        accepted = _submit(sender, [report for report, _ in reports.values()])
     except RevokedError:
-        senders.forget(sender)
-        raise refusal(token) from None
+        token_cache.forget(sender)
+        raise token_error(token) from None
     for (index, (_, ignored)), event in zip(reports.items(), accepted, strict=True):
-        results[index] = result_of(event, ignored)
+        results[index] = build_result(event, ignored)
 
 
-def _read(events: Sequence[Any]) -> tuple[Readable, Results]:
-    """Return the readable reports with their unknown fields, by position, and a result for each."""
-    reports: Readable = {}
+def _read_reports(events: Sequence[Any]) -> tuple[ValidReports, Results]:
+    """Return the valid reports, and the results: a problem for each invalid event, else empty."""
+    reports: ValidReports = {}
     results: Results = []
     for index, fields in enumerate(events):
         results.append({})
@@ -145,39 +148,39 @@ def _summary(error: InvalidError) -> str:
     )
 
 
-def _accept(sender: Sender, reports: list[Report]) -> list[Accepted]:
-    """Store the events together with those of other requests; answer after the commit."""
+def _submit(sender: Sender, reports: list[Report]) -> list[Accepted]:
+    """Store the events together with those of concurrent requests; return after the commit."""
     group_commit = app_state().get(GroupCommit)
     return group_commit.submit(sender.pbx, sender.token_id, reports)
 
 
 @bp.after_request
-def _wake_afterwards(response: Response) -> Response:
-    """Wake the workers when the PBX has its answer: it is not to wait for Redis."""
+def _wake_workers(response: Response) -> Response:
+    """Wake the workers after the response: the PBX does not wait for Redis."""
     group_commit = app_state().get(GroupCommit)
     waker = get_waker(current_app)
-    response.call_on_close(lambda: waker.wake() if group_commit.take_wake() else None)
+    response.call_on_close(lambda: waker.wake() if group_commit.claim_wake() else None)
     return response
 
 
-def result_of(event: Accepted, ignored: list[str]) -> dict[str, Any]:
-    """Return what is answered about an event that was taken."""
+def build_result(event: Accepted, ignored: list[str]) -> dict[str, Any]:
+    """Return the result of an accepted event."""
     result: dict[str, Any] = {
-        "status": 200 if event.repeated else 202,
+        "status": 200 if event.is_duplicate else 202,
         "id": event.id,
         "deliveries": event.deliveries,
     }
-    if event.repeated:
+    if event.is_duplicate:
         result["repeated"] = True
     if ignored:
         result["ignored"] = ignored
     return result
 
 
-def _answer(results: Results, *, is_batch: bool) -> Response:
+def _respond(results: Results, *, is_batch: bool) -> Response:
     statuses = {result["status"] for result in results}
     if statuses == {422}:
-        _refuse(results, is_batch=is_batch)
+        _reject(results, is_batch=is_batch)
     if is_batch:
         response = jsonify({"results": results})
     else:
@@ -186,24 +189,24 @@ def _answer(results: Results, *, is_batch: bool) -> Response:
     return response
 
 
-def _refuse(results: Results, *, is_batch: bool) -> None:
+def _reject(results: Results, *, is_batch: bool) -> None:
     if is_batch:
-        raise ProblemError(422, "None of the events can be taken.", results=results)
+        raise ProblemError(422, "None of the events is valid.", results=results)
     raise ProblemError(422, results[0]["detail"], errors=results[0].get("errors", []))
 
 
 @bp.errorhandler(ProblemError)
-def _problem(error: ProblemError) -> Response:
+def _problem_error(error: ProblemError) -> Response:
     return problem_response(error)
 
 
 @bp.errorhandler(HTTPException)
-def _http_error(error: HTTPException) -> Response:
+def _http_exception(error: HTTPException) -> Response:
     return http_problem(error)
 
 
 @bp.errorhandler(Exception)
-def _unforeseen(error: Exception) -> Response:
+def _unexpected_error(error: Exception) -> Response:
     end_transaction()
     log.error("ingest failed", exc_info=error)
     return http_problem(InternalServerError())
@@ -212,29 +215,29 @@ def _unforeseen(error: Exception) -> Response:
 @bp.errorhandler(OperationalError)
 @bp.errorhandler(InterfaceError)
 @bp.errorhandler(PoolTimeoutError)
-def _no_database(error: Exception) -> Response:
-    log.error("the database does not answer", error=str(error))
-    return _unavailable(error)
+def _database_error(error: Exception) -> Response:
+    log.error("database unavailable", error=str(error))
+    return _service_unavailable(error)
 
 
 @bp.errorhandler(UnavailableError)
-def _unavailable(_error: Exception) -> Response:
+def _service_unavailable(_error: Exception) -> Response:
     end_transaction()
     return problem_response(
         ProblemError(
             503,
-            "The database does not answer, and the event may not be stored. Report it again.",
+            "The database is unavailable and the event may not be stored. Report it again.",
             headers={"Retry-After": "2"},
         )
     )
 
 
-def describe_request(request: Request, token: str) -> str:
-    """Return the beginning of the request, its token masked."""
+def _describe_request(request: Request, token: str) -> str:
+    """Return the beginning of the request as text, with the token masked."""
     query = request.query_string.decode("utf-8", "replace")
     try:
         body = request.get_data()[: 2 * MAX_SENT_LENGTH].decode("utf-8", "replace")
-    except Exception:  # noqa: BLE001  # every server has errors of its own for what it cannot read
+    except Exception:  # noqa: BLE001  # each server raises its own error for an unreadable body
         body = ""
     line = f"{request.method} {request.path}{'?' if query else ''}{query}"
     kind = f"\nContent-Type: {request.content_type[:200]}" if request.content_type else ""

@@ -1,4 +1,4 @@
-"""The overview's figures for Prometheus, for who has the token of the setting."""
+"""Metrics for Prometheus, for clients with the token of CALLEVENTS_METRICS_TOKEN."""
 
 from collections.abc import Iterator
 from secrets import compare_digest
@@ -22,47 +22,47 @@ bp = Blueprint("metrics", __name__)
 
 @bp.get("/metrics")
 def show() -> Response:
-    """Answer the figures of all PBXs over the last hour."""
+    """Return the metrics of all PBXs over the last hour."""
     settings = app_state().settings
     if not settings.metrics_token:
-        raise NotFound("There are no metrics: CALLEVENTS_METRICS_TOKEN is not set.")
+        raise NotFound("Metrics are disabled: CALLEVENTS_METRICS_TOKEN is not set.")
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if not compare_digest(given.encode(), settings.metrics_token.encode()):
-        raise Unauthorized("Send the token of CALLEVENTS_METRICS_TOKEN as a bearer token.")
+        raise Unauthorized("Send CALLEVENTS_METRICS_TOKEN as a bearer token.")
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(overview.load_overview()))
+    registry.register(_OverviewCollector(overview.load_overview()))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-class _Figures(Collector):
-    def __init__(self, found: Overview) -> None:
-        self._found = found
+class _OverviewCollector(Collector):
+    def __init__(self, overview: Overview) -> None:
+        self._overview = overview
 
     def collect(self) -> Iterator[Gauge]:
-        """Return each figure."""
-        found, total, backlog = self._found, self._found.total, self._found.backlog
+        """Yield each metric."""
+        found, total, backlog = self._overview, self._overview.total, self._overview.backlog
         due_since = backlog.due_since
         overdue = (found.now - due_since).total_seconds() if due_since else 0.0
         for name, text, value in (
             ("events_last_hour", "Call events accepted in the last hour.", total.events),
-            ("deliveries_open", "Deliveries that wait or are being made.", backlog.count),
-            ("deliveries_overdue_seconds", "How long the oldest due one has waited.", overdue),
-            ("hooks_suspended", "Requests that are suspended.", found.suspended),
-            ("hooks_failing", "Requests that fail or are suspended.", len(found.failing)),
+            ("deliveries_open", "Deliveries that are pending or in progress.", backlog.count),
+            ("deliveries_overdue_seconds", "How long the oldest due delivery is overdue.", overdue),
+            ("hooks_suspended", "Suspended requests.", found.suspended),
+            ("hooks_failing", "Failing or suspended requests.", len(found.failing)),
             (
                 "circuit_breakers_open",
                 "Receivers with an open circuit breaker.",
                 len(found.origins),
             ),
-            ("workers_alive", "Workers that have been heard lately.", len(found.alive)),
+            ("workers_alive", "Workers with a recent heartbeat.", len(found.alive)),
         ):
             yield Gauge(f"callevents_{name}", text, value=value)
-        text = "Deliveries of the last hour's events, by what has become of them."
+        text = "Deliveries of the last hour's events, by state."
         deliveries = Gauge("callevents_deliveries_last_hour", text, labels=["state"])
         for state in DeliveryState:
             deliveries.add_metric([state.value], getattr(total, state.value))
         yield deliveries
-        text = "Time from acceptance to delivered in the last hour, estimated."
+        text = "Estimated time from acceptance to delivery in the last hour."
         latency = Gauge("callevents_latency_seconds", text, labels=["quantile"])
         for quantile in QUANTILES:
             if (milliseconds := total.latency_ms(quantile)) is not None:

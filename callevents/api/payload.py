@@ -1,4 +1,4 @@
-"""Reads what a PBX sends: a query, a form, a JSON object, a JSON array, or JSON lines."""
+"""Reads reports from a query, a form, a JSON object, a JSON array or JSON lines."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from callevents.api.problems import ProblemError
 
 MAX_EVENTS = 1000
 MAX_FIELDS = 200
-MAX_BYTES = 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
@@ -31,7 +30,7 @@ Fields = dict[str, object]
 
 @dataclass(frozen=True)
 class Payload:
-    """The fields of each event. A batch is answered as one, even with a single event."""
+    """The fields of each event. A batch gets the response of a batch, even with one event."""
 
     events: list[Any]
     is_batch: bool
@@ -39,7 +38,7 @@ class Payload:
 
 
 def read_payload(request: Request) -> Payload:
-    """Return what the request reports; raises ProblemError with 400, 413 or 415."""
+    """Return the request's events; raises ProblemError with 400, 413 or 415."""
     query = _read_pairs(request.query_string, "query")
     body = _read_body(request)
     token = str(query.pop(TOKEN, ""))
@@ -50,10 +49,10 @@ def read_payload(request: Request) -> Payload:
         return Payload([fields], is_batch=False, token=token)
     if len(body) > MAX_EVENTS:
         raise ProblemError(
-            413, f"At most {MAX_EVENTS:,} events fit into a request; these are {len(body):,}."
+            413, f"A request must contain at most {MAX_EVENTS:,} events (got {len(body):,})."
         )
     if not body:
-        raise ProblemError(400, "There is no event in this request.")
+        raise ProblemError(400, "The request contains no events.")
     events = [{**query, **event} if isinstance(event, dict) else event for event in body]
     return Payload(events, is_batch=True, token=token)
 
@@ -63,7 +62,7 @@ def _read_body(request: Request) -> Fields | list[Any] | None:
     if request.method == "GET":
         return None
     if request.content_encoding:
-        raise ProblemError(415, "Compressed bodies are not taken; send the body as it is.")
+        raise ProblemError(415, "Compressed bodies are not supported. Send the body uncompressed.")
     raw = read_raw(request)
     if request.mimetype == MULTIPART:
         return dict(request.form.items())
@@ -77,27 +76,27 @@ def _read_body(request: Request) -> Fields | list[Any] | None:
         return _read_json_lines(decode(raw))
     raise ProblemError(
         415,
-        f"The content type {request.mimetype!a} is not taken. Send {FORM}, {JSON} or "
+        f"The content type {request.mimetype!a} is not supported. Send {FORM}, {JSON} or "
         "application/x-ndjson.",
     )
 
 
 def read_raw(request: Request) -> bytes:
-    """Return the body's bytes; raises ProblemError with 400 where it broke off."""
+    """Return the body's bytes; raises ProblemError with 400 if it is incomplete."""
     try:
         return request.get_data()
     except RequestEntityTooLarge:
         raise
-    except Exception:  # noqa: BLE001  # every server has errors of its own for what it cannot read
-        refuse("The body broke off, or its chunks are not what they say.")
+    except Exception:  # noqa: BLE001  # each server raises its own error for an unreadable body
+        refuse("The body is incomplete, or its chunks are malformed.")
 
 
 def _read_pairs(raw: bytes, what: str) -> Fields:
-    """Return the fields of a query or a form, a field that comes twice only if it says the same."""
+    """Return the fields of a query or a form; a field may be repeated with the same value only."""
     fields: Fields = {}
     for name, value in split_pairs(raw, what):
         if fields.get(name, value) != value:
-            refuse(f"The field {name[:40]!a} is given twice, with different values.")
+            refuse(f"The field {name[:40]!a} is given twice with different values.")
         fields[name] = value
     return fields
 
@@ -123,11 +122,11 @@ def decode(raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        refuse(f"The body is not UTF-8: byte {error.start + 1} cannot be read.")
+        refuse(f"The body is not UTF-8: byte {error.start + 1} is invalid.")
 
 
 def read_json(text: str) -> Fields | list[Any]:
-    """Return a JSON object or array; several objects on lines of their own are a batch too."""
+    """Return a JSON object or array; several objects on separate lines are a batch too."""
     try:
         found = _parse(text)
     except json.JSONDecodeError as error:
@@ -135,7 +134,7 @@ def read_json(text: str) -> Fields | list[Any]:
             return _read_json_lines(text)
         refuse(f"The body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.")
     except (ValueError, RecursionError):
-        refuse("The body is not JSON that can be taken: nested too deep, or a number too long.")
+        refuse("The JSON body is nested too deeply, or contains NaN, Infinity or a huge number.")
     if not isinstance(found, dict | list):
         refuse("The body must be a JSON object, or an array of objects.")
     return found
@@ -151,7 +150,7 @@ def _read_json_lines(text: str) -> list[Any]:
         except (ValueError, RecursionError):
             refuse(f"Line {number} is not JSON.")
         if len(events) > MAX_EVENTS:
-            raise ProblemError(413, f"At most {MAX_EVENTS:,} events fit into a request.")
+            raise ProblemError(413, f"A request must contain at most {MAX_EVENTS:,} events.")
     return events
 
 
@@ -160,9 +159,9 @@ def _parse(text: str) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def refuse(detail: str) -> NoReturn:
-    """Raise the ProblemError of a request that cannot be read."""
+    """Raise ProblemError with 400 and this detail."""
     raise ProblemError(400, detail)

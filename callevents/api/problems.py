@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): how programs are told what went wrong."""
+"""Problem documents (RFC 9457): error responses for API clients."""
 
 from http import HTTPStatus
 
@@ -33,7 +33,7 @@ def problem(status: int, detail: str, **members: object) -> dict[str, object]:
 
 
 def problem_response(error: ProblemError) -> Response:
-    """Return the answer that the error describes."""
+    """Return the error as a response."""
     response = jsonify(problem(error.status, error.detail, **error.members))
     response.status_code = error.status
     response.content_type = MEDIA_TYPE
@@ -42,7 +42,7 @@ def problem_response(error: ProblemError) -> Response:
 
 
 def field_errors(errors: dict[str, list[str]]) -> list[dict[str, str]]:
-    """Return the sentences about fields as the member `errors` has them."""
+    """Return the field errors in the form of the member `errors`."""
     return [
         {"field": field, "rule": sentence}
         for field, sentences in errors.items()
@@ -51,13 +51,13 @@ def field_errors(errors: dict[str, list[str]]) -> list[dict[str, str]]:
 
 
 def http_problem(error: HTTPException) -> Response:
-    """Return Flask's and Werkzeug's own errors as problem documents."""
+    """Return an error of Flask or Werkzeug as a problem document."""
     status = error.code or 500
     details = {
         404: "There is nothing at this address.",
-        405: "This address does not take that method.",
+        405: "This address does not support that method.",
         413: "The request is larger than 1 MiB.",
-        500: "Something went wrong here. It has been logged.",
+        500: "Something went wrong on the server. The error has been logged.",
     }
     headers = {}
     if status == 405 and getattr(error, "valid_methods", None):

@@ -10,24 +10,24 @@ from callevents.db.models import Pbx
 WINDOW_SECONDS = 60
 
 
-class Limiter:
-    """Keeps one PBX from flooding this process: a fixed window of a minute, in memory.
+class RateLimiter:
+    """Limits the events of each PBX in this process: a fixed window of one minute.
 
-    In memory, so that it costs a dialplan nothing and cannot fail with Redis.
+    It is in memory, so that it delays no call and does not depend on Redis.
     """
 
     def __init__(self, events_per_minute: int) -> None:
         self._limit = events_per_minute
         self._lock = Lock()
-        #: When each PBX's window began, and how many events it has reported since.
+        #: The start of each PBX's window, and the number of events since, by PBX ID.
         self._windows: dict[int, tuple[float, int]] = {}
 
     def check(self, pbx: Pbx, events: int) -> None:
-        """Raise ProblemError if the PBX has reported too much within this minute."""
+        """Count the events; raises ProblemError with 429 beyond the limit."""
         now = time.time()
         with self._lock:
             began, count = self._windows.get(pbx.id, (now, 0))
-            # A clock that was set back begins a new window too.
+            # A clock that was set back also starts a new window.
             if not 0 <= now - began < WINDOW_SECONDS:
                 began, count = now, 0
             self._windows[pbx.id] = began, count + events

@@ -21,7 +21,7 @@ from callevents.api.problems import ProblemError, field_errors
 from callevents.db.models import Pbx
 from callevents.enums import Format
 from callevents.errors import InvalidError
-from callevents.ingest.accept import find_stored
+from callevents.ingest.accept import find_call_events
 from callevents.pbxs.pbxs import find_format_secret
 from callevents.security.encryption import UnreadableError
 from callevents.vendors import sipgate, yeastar
@@ -67,7 +67,7 @@ def read(pbx: Pbx, request: Request) -> Reading:
     _check_signature(pbx, request)
     message = read_message(request)
     try:
-        reading = READERS[pbx.format](message, lambda call_id: find_stored(pbx, call_id))
+        reading = READERS[pbx.format](message, lambda call_id: find_call_events(pbx, call_id))
     except InvalidError as error:
         raise ProblemError(
             422, f"{pbx.format.label}: {error}", errors=field_errors(error.errors)
@@ -104,7 +104,7 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
 def answer(pbx: Pbx, token: str, results: list[dict[str, Any]], reading: Reading) -> Response:
     """Return what the PBX is told: 200, because makers' systems take anything else for a fault."""
     if pbx.format is Format.SIPGATE:
-        url = url_for("ingest.take", slug=pbx.slug, _external=True)
+        url = url_for("ingest.receive", slug=pbx.slug, _external=True)
         return Response(sipgate.reply(url, token), content_type="application/xml")
     document: dict[str, Any] = {"results": results}
     if reading.passed_over:

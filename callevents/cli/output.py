@@ -16,7 +16,7 @@ from callevents.db import schema
 from callevents.enums import TABLE_ORDER, EventType
 from callevents.errors import CallEventsError, InvalidError, NotFoundError
 from callevents.extensions import app_state
-from callevents.ingest.report import plain_name
+from callevents.ingest.field_values import normalize_name
 
 Values = dict[str, Any]
 Command = Callable[..., Any]
@@ -86,7 +86,7 @@ def get_settings() -> Settings:
 def get_event_type(text: str) -> EventType:
     """Return the event type with this name or code; raises NotFoundError."""
     for event in TABLE_ORDER:
-        if plain_name(text) in {plain_name(event.slug), str(event.value)}:
+        if normalize_name(text) in {normalize_name(event.slug), str(event.value)}:
             return event
     names = ", ".join(event.slug for event in TABLE_ORDER)
     raise NotFoundError(f"Unknown event {text!r}. The events are {names}.")

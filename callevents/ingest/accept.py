@@ -1,6 +1,6 @@
-"""Use case: accept call events. The events and all their deliveries are one transaction.
+"""Accept call events: store them with all their deliveries in one transaction.
 
-The caller begins that transaction as a writer's, commits it, and wakes the workers afterwards.
+The caller begins that transaction with `begin_write`, commits it, and then wakes the workers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,8 @@ from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.enums import DeliveryState, EventType
-from callevents.ingest.dedup_key import DedupKey, KnownEvent
-from callevents.ingest.enrich import CallHistory, complete
+from callevents.ingest.dedup_key import DedupKey, StoredEvent
+from callevents.ingest.enrich import CallHistory, enrich
 from callevents.ingest.report import Report
 from callevents.ingest.statements import (
     EVENTS_OF_KEYS,
@@ -23,35 +23,35 @@ from callevents.ingest.statements import (
     HOOKS,
     insert_deliveries,
     insert_events,
-    note_seen,
     run,
+    upsert_seen_extensions,
 )
 
-#: What came longer ago under the same call id was another call: PBXs use their ids again.
-LONGEST_CALL = timedelta(hours=24)
+#: PBXs reuse call IDs: an older event with the same call ID belongs to another call.
+CALL_ID_REUSE_AFTER = timedelta(hours=24)
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """What became of a report: the event's id, and how many deliveries were made of it."""
+    """The result of a report: the event's ID and the number of its deliveries.
+
+    A duplicate has the ID of the first event, and no deliveries.
+    """
 
     id: str
     deliveries: int
-    repeated: bool
+    is_duplicate: bool
 
 
 def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
-    """Store the events and their deliveries; return what became of each report, in their order.
-
-    A report of an event that is known already creates nothing and gets the first one's id.
-    """
+    """Store the events and their deliveries; return a result for each report, in order."""
     now = utc_now()
-    directory = _known_extensions(pbx, reports)
-    completed = _complete(pbx, reports, directory)
+    extension_ids = _known_extensions(pbx, reports)
+    completed = _enrich(pbx, reports, extension_ids)
     keys = [DedupKey.of(report, now) for report in reports]
-    known = _known_keys(pbx, keys, now)
+    known = _find_duplicates(pbx, keys, now)
     rows: dict[str, Row] = {}
     for report, key in zip(completed, keys, strict=True):
         if key.find(known) is None and key.text not in rows:
@@ -60,37 +60,37 @@ def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
     for key_text in conflicts:
         del rows[key_text]
     known |= conflicts
-    counts = _insert_deliveries(pbx, list(rows.values()), directory, now)
-    _remember_unknown(pbx, rows.values(), directory, now)
+    counts = _insert_deliveries(pbx, list(rows.values()), extension_ids, now)
+    _record_unknown_extensions(pbx, rows.values(), extension_ids, now)
     return _results(keys, known, rows, counts)
 
 
-def find_stored(pbx: Pbx, call_id: str) -> Sequence[Any]:
-    """Return what was accepted of the call within a day, the oldest first."""
-    since = utc_now() - LONGEST_CALL
+def find_call_events(pbx: Pbx, call_id: str) -> Sequence[Any]:
+    """Return the events of the call within the last 24 hours, oldest first."""
+    since = utc_now() - CALL_ID_REUSE_AFTER
     parameters = {"pbx_id": pbx.id, "call_ids": [call_id], "since": since}
     return list(reversed(run(HISTORY, parameters).all()))
 
 
 def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
-    """Return the ids of those of the PBX's extensions that the reports speak of, by number."""
+    """Return the IDs of the extensions that the reports mention, by number."""
     numbers = {report.extension for report in reports} | {report.peer for report in reports}
     rows = run(EXTENSIONS, {"pbx_id": pbx.id, "numbers": list(numbers)})
     return {row.number: row.id for row in rows}
 
 
-def _complete(pbx: Pbx, reports: Sequence[Report], directory: dict[str, str]) -> list[Report]:
-    numbers = frozenset(directory)
-    history = _history(pbx, reports)
+def _enrich(pbx: Pbx, reports: Sequence[Report], extension_ids: dict[str, str]) -> list[Report]:
+    numbers = frozenset(extension_ids)
+    history = _load_history(pbx, reports)
     completed = []
     for report in reports:
-        completed.append(complete(report, numbers, history))
+        completed.append(enrich(report, numbers, history))
         history.add(completed[-1])
     return completed
 
 
-def _history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
-    """Return what was reported before of the calls that now hang up."""
+def _load_history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
+    """Return the earlier events of the calls that now hang up."""
     history = CallHistory()
     calls = {
         report.call_id
@@ -98,16 +98,16 @@ def _history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
         if report.event_type is EventType.HANGUP and report.call_id
     }
     if calls:
-        since = utc_now() - LONGEST_CALL
+        since = utc_now() - CALL_ID_REUSE_AFTER
         rows = run(HISTORY, {"pbx_id": pbx.id, "call_ids": list(calls), "since": since}).all()
         for row in reversed(rows):
             history.add(row)
     return history
 
 
-def _known_keys(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[str, KnownEvent]:
-    """Return the events that have one of the keys already, without those out of their window."""
-    windows = {key.earlier: key.window for key in keys if key.earlier}
+def _find_duplicates(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[str, StoredEvent]:
+    """Return the stored events with these keys, by key, without those outside their window."""
+    windows = {key.previous: key.window for key in keys if key.previous}
     found = _find_events(pbx, {key.text for key in keys} | windows.keys())
     return {
         text: event
@@ -116,9 +116,9 @@ def _known_keys(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[str, 
     }
 
 
-def _find_events(pbx: Pbx, keys: Iterable[str]) -> dict[str, KnownEvent]:
+def _find_events(pbx: Pbx, keys: Iterable[str]) -> dict[str, StoredEvent]:
     rows = run(EVENTS_OF_KEYS, {"pbx_id": pbx.id, "keys": list(keys)})
-    return {key: KnownEvent(event_id, received_at) for key, event_id, received_at in rows}
+    return {key: StoredEvent(event_id, received_at) for key, event_id, received_at in rows}
 
 
 def _event_row(pbx: Pbx, report: Report, key: str, now: datetime) -> Row:
@@ -132,13 +132,13 @@ def _event_row(pbx: Pbx, report: Report, key: str, now: datetime) -> Row:
     }
 
 
-def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, KnownEvent]:
-    """Insert the events; return those that somebody else has inserted meanwhile."""
+def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, StoredEvent]:
+    """Insert the events; return those, by key, that another transaction has just inserted."""
     if not rows:
         return {}
-    # In the order of their keys, so that two batches with the same events cannot deadlock.
+    # In key order, so that two batches with the same events cannot deadlock.
     rows = sorted(rows, key=lambda row: str(row["key"]))
-    # No RETURNING, which would be a statement of its own for each number of rows.
+    # No RETURNING: it would need a separate statement for each number of rows.
     if insert_events(rows) == len(rows):
         return {}
     there = _find_events(pbx, [row["key"] for row in rows])
@@ -146,14 +146,14 @@ def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, KnownEvent]:
 
 
 def _insert_deliveries(
-    pbx: Pbx, rows: list[Row], directory: dict[str, str], now: datetime
+    pbx: Pbx, rows: list[Row], extension_ids: dict[str, str], now: datetime
 ) -> dict[str, int]:
-    """Insert a delivery for each active hook of each event; return how many, by the event's id."""
+    """Insert a delivery for each active hook of each event; return their count by event ID."""
     counts = {row["id"]: 0 for row in rows}
-    hooks = _active_hooks(pbx, rows, directory)
+    hooks = _active_hooks(pbx, rows, extension_ids)
     deliveries = []
     for row in rows:
-        extension_id = directory.get(row["extension"])
+        extension_id = extension_ids.get(row["extension"])
         for hook in hooks:
             if hook.event_type is row["event_type"] and hook.extension_id in (None, extension_id):
                 deliveries.append(_delivery_row(pbx, row, hook, now))
@@ -163,17 +163,17 @@ def _insert_deliveries(
     return counts
 
 
-def _active_hooks(pbx: Pbx, rows: list[Row], directory: dict[str, str]) -> Sequence[Any]:
+def _active_hooks(pbx: Pbx, rows: list[Row], extension_ids: dict[str, str]) -> Sequence[Any]:
     if not rows:
         return ()
-    extension_ids = {directory[row["extension"]] for row in rows if row["extension"] in directory}
+    found = {extension_ids[row["extension"]] for row in rows if row["extension"] in extension_ids}
     event_types = {row["event_type"] for row in rows}
     return run(
         HOOKS,
         {
             "pbx_id": pbx.id,
             "event_types": list(event_types),
-            "extension_ids": list(extension_ids),
+            "extension_ids": list(found),
         },
     ).all()
 
@@ -196,7 +196,7 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
         "ordering_key": find_ordering_key(
             pbx.id, row["call_id"], hook.origin_id, in_order=hook.in_order
         ),
-        # What comes meanwhile is kept as failed, so that it can be recovered.
+        # Deliveries of a suspended hook are stored as failed, so that they can be resent.
         "state": DeliveryState.FAILED if is_suspended else DeliveryState.PENDING,
         "attempts": 0,
         "due_at": now,
@@ -211,20 +211,20 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
     }
 
 
-def _remember_unknown(
-    pbx: Pbx, rows: Iterable[Row], directory: dict[str, str], now: datetime
+def _record_unknown_extensions(
+    pbx: Pbx, rows: Iterable[Row], extension_ids: dict[str, str], now: datetime
 ) -> None:
-    """Keep the numbers that are no extensions yet, so that the page can offer to add them."""
-    unknown = sorted({row["extension"] for row in rows} - directory.keys() - {ALL_EXTENSIONS})
+    """Store numbers that are not extensions yet, so that the page can suggest them."""
+    unknown = sorted({row["extension"] for row in rows} - extension_ids.keys() - {ALL_EXTENSIONS})
     if not unknown:
         return
     seen = {"pbx_id": pbx.id, "last_seen_at": now, "name": "", "dismissed": False}
-    note_seen([{**seen, "number": number} for number in unknown])
+    upsert_seen_extensions([{**seen, "number": number} for number in unknown])
 
 
 def _results(
     keys: Sequence[DedupKey],
-    known: dict[str, KnownEvent],
+    known: dict[str, StoredEvent],
     rows: dict[str, Row],
     counts: dict[str, int],
 ) -> list[Accepted]:
@@ -232,9 +232,9 @@ def _results(
     new = dict(rows)
     for key in keys:
         if (row := new.pop(key.text, None)) is not None:
-            results.append(Accepted(row["id"], counts[row["id"]], repeated=False))
+            results.append(Accepted(row["id"], counts[row["id"]], is_duplicate=False))
         else:
             first = key.find(known)
             first_id = first.id if first else rows[key.text]["id"]
-            results.append(Accepted(first_id, 0, repeated=True))
+            results.append(Accepted(first_id, 0, is_duplicate=True))
     return results

@@ -1,4 +1,7 @@
-"""Keeps for people the reports of which nothing came; no answer ever depends on it."""
+"""Stores discarded reports: rejected, ignored and duplicate ones.
+
+Responses do not depend on it: an error is only logged.
+"""
 
 import time
 import unicodedata
@@ -17,97 +20,92 @@ from callevents.db.session import begin_write, end_transaction
 from callevents.extensions import db
 from callevents.ingest.report import Report
 
-#: So many odd reports of a PBX are kept, and so much of each.
-MAX_KEPT = 100
-
-#: How the reason of a repeated report begins. They have a number of their own, so that a PBX which
-#: tells all twice does not make its refused ones be forgotten.
-REPEATED = "repeated"
-
+#: The limit for each PBX: this many duplicates, and this many of all others.
+MAX_STORED = 100
 MAX_SENT_LENGTH = 2000
-
 MAX_REASON_LENGTH = 500
+RETENTION = timedelta(hours=1)
 
-SPAN = timedelta(hours=1)
+#: The beginning of a duplicate's reason. Duplicates have a limit of their own, so that a PBX that
+#: reports everything twice does not push out its rejected reports.
+DUPLICATE = "Duplicate of event"
 
-
-#: Of a PBX that sends nothing but nonsense, one report in this time is kept by each process, and
-#: one that was told before.
-PAUSE_SECONDS = 0.25
+#: For each PBX, a process stores one duplicate and one other report within this time.
+MIN_INTERVAL_SECONDS = 0.25
 
 log = structlog.get_logger("callevents.ingest")
 
 
 class DiscardedReports:
-    """Keeps odd reports of this process. One for an application."""
+    """Stores the discarded reports of this process. Each application has one."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._lock = Lock()
-        self._kept_at: dict[tuple[int, bool], float] = {}
-        #: What the thread is to keep, by PBX, and the thread, while there is one.
-        self._waiting: dict[int, Callable[[], None]] = {}
+        self._stored_at: dict[tuple[int, bool], float] = {}
+        #: The next report to store, by PBX ID, and the thread that stores it, while there is one.
+        self._pending: dict[int, Callable[[], None]] = {}
         self._thread: Thread | None = None
 
-    def keep(self, pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
-        """Keep, in a transaction of its own, why nothing came of what `write` tells."""
-        if self._is_due(pbx_id, is_repeated=reason.startswith(REPEATED)):
-            _keep(pbx_id, status, reason, write)
+    def store(self, pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
+        """Store the report that `write` returns, in a transaction of its own."""
+        if self._is_due(pbx_id, is_duplicate=reason.startswith(DUPLICATE)):
+            _store(pbx_id, status, reason, write)
 
-    def keep_soon(self, pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
-        """Do the same in a thread, so that nobody waits for it.
+    def store_async(self, pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
+        """Store the report in a thread, so that no request waits for it.
 
-        There is one thread, and of each PBX at most one report waits for it: a storm of them must
-        take neither threads nor connections to the database from those who have to be answered.
+        There is one thread, and at most one report of each PBX waits for it: a storm of duplicates
+        must not take threads or database connections from requests that need them.
         """
-        if not self._is_due(pbx_id, is_repeated=reason.startswith(REPEATED)):
+        if not self._is_due(pbx_id, is_duplicate=reason.startswith(DUPLICATE)):
             return
         with self._lock:
-            self._waiting[pbx_id] = partial(_keep, pbx_id, status, reason, write)
-            # After a fork, the thread that is known here has ended.
+            self._pending[pbx_id] = partial(_store, pbx_id, status, reason, write)
+            # The thread does not exist in a forked process.
             if self._thread is None or not self._thread.is_alive():
-                self._start()
+                self._start_thread()
 
-    def _start(self) -> None:
-        thread = Thread(target=self._keep_waiting, name="odd reports", daemon=True)
+    def _start_thread(self) -> None:
+        thread = Thread(target=self._store_pending, name="discarded reports", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
-            log.warning("odd report not kept", error=str(error))
+            log.warning("could not store discarded report", error=str(error))
         else:
             self._thread = thread
 
-    def _keep_waiting(self) -> None:
+    def _store_pending(self) -> None:
         while True:
             with self._lock:
-                if not self._waiting:
+                if not self._pending:
                     self._thread = None
                     return
-                _, keep = self._waiting.popitem()
+                _, store = self._pending.popitem()
             with self._app.app_context():
-                keep()
+                store()
 
-    def _is_due(self, pbx_id: int, *, is_repeated: bool) -> bool:
-        now, key = time.monotonic(), (pbx_id, is_repeated)
+    def _is_due(self, pbx_id: int, *, is_duplicate: bool) -> bool:
+        now, key = time.monotonic(), (pbx_id, is_duplicate)
         with self._lock:
-            is_due = now - self._kept_at.get(key, -PAUSE_SECONDS) >= PAUSE_SECONDS
+            is_due = now - self._stored_at.get(key, -MIN_INTERVAL_SECONDS) >= MIN_INTERVAL_SECONDS
             if is_due:
-                self._kept_at[key] = now
+                self._stored_at[key] = now
         return is_due
 
 
-def _keep(pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
+def _store(pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
     try:
         begin_write()
-        note_discarded(pbx_id, status, reason, write())
+        add_discarded_report(pbx_id, status, reason, write())
         db.session.commit()
-    except Exception as error:  # noqa: BLE001  # it is kept beside answers, and must not spoil one
+    except Exception as error:  # noqa: BLE001  # no response may fail because of it
         end_transaction()
-        log.warning("odd report not kept", error=str(error))
+        log.warning("could not store discarded report", error=str(error))
 
 
-def note_discarded(pbx_id: int, status: int, reason: str, sent: str) -> None:
-    """Keep a report of which nothing came, and remove what is too old or too many."""
+def add_discarded_report(pbx_id: int, status: int, reason: str, sent: str) -> None:
+    """Add a discarded report, and delete those beyond the age and number limits."""
     now = utc_now()
     db.session.add(
         DiscardedReport(
@@ -119,27 +117,30 @@ def note_discarded(pbx_id: int, status: int, reason: str, sent: str) -> None:
         )
     )
     db.session.flush()
-    is_repeated = DiscardedReport.reason.startswith(REPEATED)
+    is_duplicate = DiscardedReport.reason.startswith(DUPLICATE)
     alike = (
         DiscardedReport.pbx_id == pbx_id,
-        is_repeated if reason.startswith(REPEATED) else ~is_repeated,
+        is_duplicate if reason.startswith(DUPLICATE) else ~is_duplicate,
     )
     newest = (
-        select(DiscardedReport.id).where(*alike).order_by(DiscardedReport.id.desc()).limit(MAX_KEPT)
+        select(DiscardedReport.id)
+        .where(*alike)
+        .order_by(DiscardedReport.id.desc())
+        .limit(MAX_STORED)
     )
     oldest_id = db.session.scalars(newest).all()[-1]
-    is_past = or_(DiscardedReport.id < oldest_id, DiscardedReport.received_at < now - SPAN)
+    is_past = or_(DiscardedReport.id < oldest_id, DiscardedReport.received_at < now - RETENTION)
     db.session.execute(delete(DiscardedReport).where(*alike, is_past))
 
 
-def explain_repeated(first_ids: Sequence[str]) -> str:
-    """Return the reason why nothing comes of events that were told before, by the first's ids."""
+def explain_duplicate(first_ids: Sequence[str]) -> str:
+    """Return the reason of duplicates, from the IDs of their first events."""
     others = " and others" if len(first_ids) > 1 else ""
-    return f"{REPEATED}; known already as event {first_ids[0]}{others}."
+    return f"{DUPLICATE} {first_ids[0]}{others}."
 
 
-def write_reports(reports: Iterable[Report]) -> str:
-    """Return what was reported, a line for each value, as far as it is kept."""
+def format_reports(reports: Iterable[Report]) -> str:
+    """Return the reports' values, one per line, truncated to the stored length."""
     texts = ("\n".join(_lines(report)) for report in islice(reports, MAX_SENT_LENGTH // 20))
     return "\n\n".join(texts)[:MAX_SENT_LENGTH]
 
@@ -152,5 +153,5 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _clean(text: str) -> str:
-    """Return the text without what a database may not take, its lines kept."""
+    """Return the text without control characters and surrogates, except line feeds."""
     return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in {"Cc", "Cs"})

@@ -2,12 +2,12 @@
 
 from callevents.db.models import new_id, utc_now
 from callevents.enums import CallStatus, EventType
-from callevents.ingest.enrich import CallHistory, complete
+from callevents.ingest.enrich import CallHistory, enrich
 from callevents.ingest.report import Report
 
 
 def example_report(event_type: EventType, extension: str) -> Report:
-    """Return the report of an example call, for previews and test events."""
+    """Return an enriched report of an example call."""
     outgoing = event_type.call_flow == "OUT"
     hangup = event_type is EventType.HANGUP
     report = Report(
@@ -24,4 +24,4 @@ def example_report(event_type: EventType, extension: str) -> Report:
         at=utc_now(),
         called_extension=extension if hangup else "",
     )
-    return complete(report, frozenset({extension}), CallHistory())
+    return enrich(report, frozenset({extension}), CallHistory())

@@ -1,9 +1,9 @@
-"""Group commit: events that are reported at the same time are stored in one transaction.
+"""Group commit: concurrent reports are stored in one transaction.
 
-A commit waits for the disk, and costs nearly the same for one event as for fifty. So whoever comes
-while no other is storing leads: the leader stores all that wait, its own included, while those who
-come meanwhile wait for the next leader, who is the first of them. There is no thread of its own
-that could die or be lost in a fork, and who reports alone does not even change threads.
+A commit waits for the disk, and costs nearly the same for one event as for fifty. The first request
+to arrive becomes the leader and commits everything that is waiting. Requests that arrive meanwhile
+form the next batch; the first of them leads it. There is no background thread that could die or get
+lost in a fork, and a single request does not even switch threads.
 """
 
 import asyncio
@@ -25,21 +25,21 @@ from callevents.db.session import begin_write, end_transaction
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted, accept
-from callevents.ingest.discarded import DiscardedReports, explain_repeated, write_reports
+from callevents.ingest.discarded import DiscardedReports, explain_duplicate, format_reports
 from callevents.ingest.report import Report
 from callevents.ingest.statements import VALID_TOKENS, run
 
-#: A transaction takes no further request once it has so many reports, so that none waits long.
+#: A batch accepts no further request beyond this number of reports, so that none waits long.
 MAX_REPORTS = 1000
 
-#: What says of the database, and not of what was to be stored, that it cannot be.
-SILENT = (OperationalError, InterfaceError, PoolTimeoutError)
+#: Errors of the database itself, not of the reports to store.
+UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, PoolTimeoutError)
 
 log = structlog.get_logger("callevents.group_commit")
 
 
-class _Request:
-    """The reports of one request, and what becomes of them."""
+class _Submission:
+    """The reports of one request, and their result."""
 
     def __init__(self, pbx: Pbx, token_id: str | None, reports: Sequence[Report]) -> None:
         self.pbx = pbx
@@ -47,170 +47,170 @@ class _Request:
         self.reports = reports
         self.accepted: list[Accepted] | None = None
         self.error: Exception | None = None
-        #: A bare lock, taken until it is this request's turn: an Event takes four times as long.
-        self._turn = threading.Lock()
-        self._turn.acquire()
+        #: A bare lock, held until the request is done or leads: an Event takes four times as long.
+        self._ready = threading.Lock()
+        self._ready.acquire()
 
     @property
-    def is_answered(self) -> bool:
-        """Whether it is known what became of it."""
+    def is_done(self) -> bool:
+        """True if there is a result or an error."""
         return self.accepted is not None or self.error is not None
 
     def wait(self) -> None:
-        """Wait until it is answered or has to lead."""
-        self._turn.acquire()
+        """Wait until it is done or has to lead."""
+        self._ready.acquire()
 
-    def wake(self) -> None:
-        """Let the waiting thread go on."""
-        self._turn.release()
+    def notify(self) -> None:
+        """Resume the waiting thread."""
+        self._ready.release()
 
 
-class _Awaited(_Request):
-    """A request for which no thread waits, but an event loop; it leads in a thread of others."""
+class _AsyncSubmission(_Submission):
+    """A request for which a coroutine waits; it leads in a thread of the given executor."""
 
     def __init__(
-        self, pbx: Pbx, token_id: str, reports: Sequence[Report], lead: Callable[[], object]
+        self, pbx: Pbx, token_id: str, reports: Sequence[Report], start_leader: Callable[[], object]
     ) -> None:
         super().__init__(pbx, token_id, reports)
-        self._lead = lead
+        self._start_leader = start_leader
         self._loop = asyncio.get_running_loop()
-        self.answered: asyncio.Future[None] = self._loop.create_future()
+        self.done: asyncio.Future[None] = self._loop.create_future()
 
-    def wake(self) -> None:
-        """Let the waiting coroutine go on, or lead if it is to."""
-        if self.is_answered:
-            self._loop.call_soon_threadsafe(self._answer)
+    def notify(self) -> None:
+        """Resume the waiting coroutine if the request is done, or else start it as the leader."""
+        if self.is_done:
+            self._loop.call_soon_threadsafe(self._complete)
         else:
-            self._lead()
+            self._start_leader()
 
-    def _answer(self) -> None:
-        # The server may have given up the coroutine meanwhile.
-        if not self.answered.done():
-            self.answered.set_result(None)
+    def _complete(self) -> None:
+        # The server may have cancelled the coroutine meanwhile.
+        if not self.done.done():
+            self.done.set_result(None)
 
 
 class GroupCommit:
-    """Takes the reports of this process's requests. One for an application."""
+    """Stores the reports of this process's requests. Each application has one."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._reset()
         reset = weakref.WeakMethod(self._reset)
-        # A forked process has none of the threads that lead or wait here.
+        # A forked process has none of the threads that lead or wait.
         os.register_at_fork(after_in_child=lambda: (found := reset()) and found())
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[_Request] = []
+        self._queue: list[_Submission] = []
         self._has_leader = False
-        #: Whether workers are to be woken for what was stored.
-        self.owes_wake = False
+        #: True if deliveries were committed and the workers have not been woken since.
+        self.is_wake_due = False
 
     def submit(self, pbx: Pbx, token_id: str | None, reports: Sequence[Report]) -> list[Accepted]:
-        """Return what became of each report, after the commit that made it last.
+        """Store the reports, wait for the commit, and return a result for each report.
 
-        Without a token they are our own listener's.
+        The listener submits without a token.
 
-        Raises RevokedError if the token is not valid any more, UnavailableError if the database
-        does not answer, and what the database has against these reports.
+        Raises RevokedError if the token has been revoked, UnavailableError if the database is
+        unavailable, and the database's error if it rejects these reports.
         """
-        request = _Request(pbx, token_id, reports)
-        if not self._join(request):
+        request = _Submission(pbx, token_id, reports)
+        if not self._enqueue(request):
             request.wait()
-        if not request.is_answered:
-            self._lead()
+        if not request.is_done:
+            self._store_next()
         return _result(request)
 
-    async def submit_soon(
+    async def submit_async(
         self, pbx: Pbx, token_id: str, reports: Sequence[Report], threads: Executor
     ) -> list[Accepted]:
-        """Do the same for a coroutine: what has to be stored is, in one of the threads."""
-        request = _Awaited(pbx, token_id, reports, lambda: threads.submit(self._lead))
-        if self._join(request):
-            threads.submit(self._lead)
-        await request.answered
+        """Do the same in a coroutine; `threads` runs the leader."""
+        request = _AsyncSubmission(pbx, token_id, reports, lambda: threads.submit(self._store_next))
+        if self._enqueue(request):
+            threads.submit(self._store_next)
+        await request.done
         return _result(request)
 
-    def _join(self, request: _Request) -> bool:
-        """Have the request wait; return whether it is to lead."""
+    def _enqueue(self, request: _Submission) -> bool:
+        """Add the request to the queue; return True if it leads."""
         with self._lock:
-            self._waiting.append(request)
+            self._queue.append(request)
             leads = not self._has_leader
             self._has_leader = True
             return leads
 
-    def take_wake(self) -> bool:
-        """Return whether workers are to be woken, to one of those who ask after a commit."""
-        # Not reset unless it is set: a leader could set it in between, and nobody would see it.
-        if not self.owes_wake:
+    def claim_wake(self) -> bool:
+        """Return True to one caller after each commit: that caller wakes the workers."""
+        # Reset only if set: a leader could set it in between, and the wake would be lost.
+        if not self.is_wake_due:
             return False
-        # Reset before the wake: what is committed during it asks for another.
-        self.owes_wake = False
+        # Reset before the wake: a commit during the wake causes another one.
+        self.is_wake_due = False
         return True
 
-    def _lead(self) -> None:
-        """Store what waits, the leader's own first, and answer it; then let the next one lead."""
+    def _store_next(self) -> None:
+        """Store the next batch, return its results, and start the next leader."""
         with self._lock:
-            batch = self._take()
+            batch = self._next_batch()
         try:
-            # A context of its own, so that what it does and undoes is not the request's.
+            # A context of its own, so that a rollback does not affect the request's session.
             with self._app.app_context():
                 _store(batch)
         finally:
             for request in batch:
-                if not request.is_answered:
+                if not request.is_done:
                     request.error = UnavailableError("The events were not stored.")
             if any(event.deliveries for request in batch for event in request.accepted or ()):
-                self.owes_wake = True
+                self.is_wake_due = True
             with self._lock:
-                self._has_leader = bool(self._waiting)
-                following = self._waiting[:1]
+                self._has_leader = bool(self._queue)
+                following = self._queue[:1]
             for request in (*batch, *following):
-                request.wake()
-        self._note_repeated(batch)
+                request.notify()
+        self._record_duplicates(batch)
 
-    def _note_repeated(self, batch: list[_Request]) -> None:
-        """Have kept for people what was told before; the leader, who is one of them, goes on."""
-        repeated: dict[int, list[tuple[Report, str]]] = {}
+    def _record_duplicates(self, batch: list[_Submission]) -> None:
+        """Store the batch's duplicates as discarded reports, in the background."""
+        duplicates: dict[int, list[tuple[Report, str]]] = {}
         for request in batch:
             for report, event in zip(request.reports, request.accepted or (), strict=False):
-                if event.repeated:
-                    repeated.setdefault(request.pbx.id, []).append((report, event.id))
+                if event.is_duplicate:
+                    duplicates.setdefault(request.pbx.id, []).append((report, event.id))
         discarded_reports = app_state(self._app).get(DiscardedReports)
-        for pbx_id, found in repeated.items():
-            reason = explain_repeated([first_id for _, first_id in found])
+        for pbx_id, found in duplicates.items():
+            reason = explain_duplicate([first_id for _, first_id in found])
             texts = [report for report, _ in found]
-            discarded_reports.keep_soon(pbx_id, 200, reason, partial(write_reports, texts))
+            discarded_reports.store_async(pbx_id, 200, reason, partial(format_reports, texts))
 
-    def _take(self) -> list[_Request]:
-        """Return the requests of the next transaction, in the order in which they came."""
+    def _next_batch(self) -> list[_Submission]:
+        """Remove the requests of the next transaction from the queue and return them, in order."""
         count = reports = 0
-        for request in self._waiting:
+        for request in self._queue:
             reports += len(request.reports)
             if count and reports > MAX_REPORTS:
                 break
             count += 1
-        batch = self._waiting[:count]
-        del self._waiting[:count]
+        batch = self._queue[:count]
+        del self._queue[:count]
         return batch
 
 
-def _result(request: _Request) -> list[Accepted]:
+def _result(request: _Submission) -> list[Accepted]:
     if request.error is not None:
         raise request.error
     return request.accepted or []
 
 
-def _store(batch: list[_Request]) -> None:
-    """Store the requests together; if that fails because of one of them, each on its own."""
+def _store(batch: list[_Submission]) -> None:
+    """Store the requests together; if that fails because of one of them, store each alone."""
     try:
         _commit(batch)
-    except SILENT as error:
+    except UNAVAILABLE_ERRORS as error:
         end_transaction()
-        log.error("the database does not answer", error=str(error))
+        log.error("database unavailable", error=str(error))
         for request in batch:
-            request.error = UnavailableError("The database does not answer.")
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer to a request
+            request.error = UnavailableError("The database is unavailable.")
+    except Exception as error:  # noqa: BLE001  # any error becomes the request's result
         end_transaction()
         if len(batch) == 1:
             batch[0].error = error
@@ -219,16 +219,16 @@ def _store(batch: list[_Request]) -> None:
             _store([request])
 
 
-def _commit(batch: list[_Request]) -> None:
-    """Store the requests in one transaction, and answer them after its commit."""
+def _commit(batch: list[_Submission]) -> None:
+    """Store the requests in one transaction, and set their results after its commit."""
     begin_write()
-    valid = _valid_tokens(batch)
-    by_pbx: dict[int, list[_Request]] = {}
+    valid = _find_valid_tokens(batch)
+    by_pbx: dict[int, list[_Submission]] = {}
     for request in batch:
         if request.token_id in valid:
             by_pbx.setdefault(request.pbx.id, []).append(request)
-    # PBXs in the order of their ids, so that two processes' transactions cannot deadlock.
-    stored = [(requests, _accept(requests)) for _, requests in sorted(by_pbx.items())]
+    # In the order of PBX IDs, so that the transactions of two processes cannot deadlock.
+    stored = [(requests, _accept_reports(requests)) for _, requests in sorted(by_pbx.items())]
     db.session.commit()
     for requests, accepted in stored:
         results = iter(accepted)
@@ -236,16 +236,16 @@ def _commit(batch: list[_Request]) -> None:
             request.accepted = list(islice(results, len(request.reports)))
     for request in batch:
         if request.token_id not in valid:
-            request.error = RevokedError("The token is not valid any more.")
+            request.error = RevokedError("The token has been revoked.")
 
 
-def _valid_tokens(batch: list[_Request]) -> set[str | None]:
-    """Return which of the requests' tokens are valid; a listener needs none."""
+def _find_valid_tokens(batch: list[_Submission]) -> set[str | None]:
+    """Return the IDs of the requests' valid tokens, and None for the listener."""
     token_ids = {request.token_id for request in batch if request.token_id is not None}
     found = run(VALID_TOKENS, {"token_ids": list(token_ids)}).scalars() if token_ids else ()
     return {None, *found}
 
 
-def _accept(requests: list[_Request]) -> list[Accepted]:
+def _accept_reports(requests: list[_Submission]) -> list[Accepted]:
     reports = [report for request in requests for report in request.reports]
     return accept(requests[0].pbx, reports) if reports else []

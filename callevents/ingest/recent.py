@@ -1,7 +1,7 @@
-"""What a PBX has reported within the last hour, what became of it, and why nothing did.
+"""The reports of a PBX within the last hour, and why some led to no request.
 
-Accepted events are in the log of events. Only what was refused, passed over or told before is kept
-beside it: a bounded number for each PBX, and for an hour.
+Accepted events are in the event table. Rejected, ignored and duplicate reports are stored
+separately, for one hour and with a limit for each PBX.
 """
 
 from collections.abc import Sequence
@@ -12,37 +12,37 @@ from sqlalchemy import func, select
 
 from callevents.db.models import CallEvent, Delivery, DiscardedReport, Extension, Pbx, utc_now
 from callevents.extensions import db
-from callevents.ingest.discarded import MAX_KEPT, SPAN
+from callevents.ingest.discarded import MAX_STORED, RETENTION
 
-#: So many events are shown.
-SHOWN = 100
+MAX_EVENTS = 100
 
 
 @dataclass(frozen=True)
 class RecentReport:
-    """Something that a PBX has reported."""
+    """A report of a PBX: an accepted event, or a discarded report."""
 
     at: datetime
-    #: The event that was accepted, or the request that was not.
     event: CallEvent | None
+    #: The discarded report, or empty.
     sent: str
     status: int
     requests: int = 0
-    #: Why no request follows from it; empty if one does.
+    #: Why the report led to no request; empty if it led to one.
     reason: str = ""
 
 
 def list_recent_reports(pbx: Pbx) -> list[RecentReport]:
-    """Return what came within the last hour, the newest first."""
-    since = utc_now() - SPAN
-    odd = db.session.scalars(
+    """Return the reports of the last hour, newest first."""
+    since = utc_now() - RETENTION
+    discarded = db.session.scalars(
         select(DiscardedReport)
         .where(DiscardedReport.pbx_id == pbx.id, DiscardedReport.received_at >= since)
         .order_by(DiscardedReport.id.desc())
-        .limit(2 * MAX_KEPT)
+        .limit(2 * MAX_STORED)
     )
     found = [
-        RecentReport(one.received_at, None, one.sent, one.status, reason=one.reason) for one in odd
+        RecentReport(one.received_at, None, one.sent, one.status, reason=one.reason)
+        for one in discarded
     ]
     found += _list_events(pbx, since)
     return sorted(found, key=lambda one: one.at, reverse=True)
@@ -53,7 +53,7 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
         select(CallEvent)
         .where(CallEvent.pbx_id == pbx.id, CallEvent.received_at >= since)
         .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
-        .limit(SHOWN)
+        .limit(MAX_EVENTS)
     ).all()
     counts = _count_requests(events)
     numbers = {event.extension for event in events}
@@ -71,14 +71,14 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
             "",
             202,
             counts.get(event.id, 0),
-            _reason(event, counts.get(event.id, 0), is_known=event.extension in known),
+            _explain(event, counts.get(event.id, 0), is_known=event.extension in known),
         )
         for event in events
     ]
 
 
 def _count_requests(events: Sequence[CallEvent]) -> dict[str, int]:
-    """Return how many requests each event makes, by the event's id."""
+    """Return the number of requests of each event, by event ID."""
     statement = (
         select(Delivery.call_event_id, func.count())
         .where(Delivery.call_event_id.in_([event.id for event in events]))
@@ -87,16 +87,16 @@ def _count_requests(events: Sequence[CallEvent]) -> dict[str, int]:
     return {row[0]: row[1] for row in db.session.execute(statement)}
 
 
-def _reason(event: CallEvent, requests: int, *, is_known: bool) -> str:
+def _explain(event: CallEvent, requests: int, *, is_known: bool) -> str:
     if requests:
         return ""
     if not is_known:
-        return f"{event.extension} is not among the extensions, and no request is set for all."
-    return f"No request was active for {event.event_type.label} of {event.extension}."
+        return f"{event.extension} is not an extension, and no request applies to all extensions."
+    return f"No active request for {event.event_type.label} of {event.extension}."
 
 
 def list_events_since(pbx: Pbx, moment: datetime, limit: int) -> Sequence[CallEvent]:
-    """Return the PBX's newest events that were received at or after the moment, newest first."""
+    """Return the PBX's latest events received at or after the moment, newest first."""
     statement = (
         select(CallEvent)
         .where(CallEvent.pbx_id == pbx.id, CallEvent.received_at >= moment)

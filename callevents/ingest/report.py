@@ -1,25 +1,26 @@
-"""Reports: what a PBX says of one call event, read from loosely named fields into exact values."""
+"""Reports: call events that a PBX reports, read from loosely named fields into exact values."""
 
-import math
-import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from callevents.db.models import MAX_NUMBER_LENGTH, to_milliseconds
 from callevents.enums import CallFlow, CallStatus, EventType
 from callevents.errors import InvalidError
+from callevents.ingest.field_values import (
+    normalize_name,
+    read_cause,
+    read_duration,
+    read_event,
+    read_extension,
+    read_key,
+    read_name,
+    read_status,
+    read_text,
+    read_time,
+    to_text,
+)
 
-MAX_TEXT_LENGTH = 255
-MAX_KEY_LENGTH = 200
-MAX_CAUSE = 127
-MAX_DURATION_SECONDS = 10_000_000
-FIRST_YEAR, LAST_YEAR = 2000, 2099
-#: What Asterisk writes for a value that it does not know.
-UNKNOWN = "<unknown>"
-
-#: Every field with its other names. Case, dashes and underscores in names make no difference.
+#: Every field with its aliases. Names ignore case, dashes and underscores.
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "event": ("type", "event_type"),
     "extension": ("ext",),
@@ -42,7 +43,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One reported call event. Texts are empty where the PBX said nothing."""
+    """One reported call event. Texts are empty if the PBX sent no value."""
 
     event_type: EventType
     extension: str
@@ -61,43 +62,39 @@ class Report:
     cause: int | None = None
     #: From answer to hangup.
     duration_seconds: int | None = None
-    #: In UTC; None where the PBX gave no time.
+    #: In UTC; None if the PBX sent no time.
     at: datetime | None = None
     #: The sender's own key of the event.
     key: str = ""
 
 
-def plain_name(name: str) -> str:
-    """Return the field's or event's name without case, dashes, underscores and spaces."""
-    # For every name of every report: replacing is several times as fast as an expression.
-    return name.replace("-", "").replace("_", "").replace(" ", "").lower()
-
-
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-#: Half of a character that is written in two parts: no database and no request can take it.
-_HALVES = re.compile(r"[\ud800-\udfff]")
-
-#: The fields by all their names, as they are documented and without case, dashes and the like.
-_CANONICAL = {
+#: The fields by all their names, as documented and as normalized.
+_FIELD_NAMES = {
     spelling: name
     for name, aliases in FIELDS.items()
     for alias in (name, *aliases)
-    for spelling in (alias, plain_name(alias))
+    for spelling in (alias, normalize_name(alias))
 }
-_EVENTS = {plain_name(event.slug): event for event in EventType}
-_CODES = {str(event.value): event for event in EventType}
-_STATUSES = {status.value.lower(): status for status in CallStatus} | {
-    # The word of Asterisk's call records.
-    "answered": CallStatus.ANSWER,
+_READERS: Mapping[str, Callable[[str], object]] = {
+    **dict.fromkeys(FIELDS, read_text),
+    "event": read_event,
+    "extension": read_extension,
+    "caller_name": read_name,
+    "status": read_status,
+    "cause": read_cause,
+    "duration": read_duration,
+    "at": read_time,
+    "id": read_key,
 }
+_ATTRIBUTES = {"event": "event_type", "duration": "duration_seconds", "id": "key"}
 
 
 def read_report(fields: Mapping[str, object]) -> tuple[Report, list[str]]:
-    """Return the report, and the names of fields that mean nothing to us.
+    """Return the report, and the names of unknown fields.
 
-    Values may be texts or numbers. Raises InvalidError with a sentence for every wrong field.
+    Values may be strings or numbers. Raises InvalidError with a sentence for every invalid field.
     """
-    texts, ignored, errors = _gather(fields)
+    texts, ignored, errors = _sort_fields(fields)
     values: dict[str, object] = {}
     for name, read in _READERS.items():
         if name in errors:
@@ -111,158 +108,23 @@ def read_report(fields: Mapping[str, object]) -> tuple[Report, list[str]]:
     return Report(**values), ignored  # type: ignore[arg-type]  # each reader returns its field's type
 
 
-def _gather(
+def _sort_fields(
     fields: Mapping[str, object],
 ) -> tuple[dict[str, str], list[str], dict[str, list[str]]]:
-    """Sort the fields into known texts, unknown names, and errors of known fields."""
+    """Return the texts of known fields, the names of unknown ones, and errors of known ones."""
     texts: dict[str, str] = {}
     ignored: list[str] = []
     errors: dict[str, list[str]] = {}
     for given, value in fields.items():
-        name = _CANONICAL.get(given) or _CANONICAL.get(plain_name(given))
+        name = _FIELD_NAMES.get(given) or _FIELD_NAMES.get(normalize_name(given))
         if name is None:
             ignored.append(given)
             continue
         try:
-            text = _to_text(value)
+            text = to_text(value)
             if text and texts.get(name, "") not in {"", text}:
-                raise ValueError("This is given twice, with different values.")
+                raise ValueError("Given twice with different values.")
             texts[name] = text or texts.get(name, "")
         except ValueError as error:
             errors[name] = [str(error)]
     return texts, ignored, errors
-
-
-def _to_text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("This must be a text or a number.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("This number is too large.")
-    return str(value).strip()
-
-
-def _read_event(text: str) -> EventType:
-    if not text:
-        raise ValueError("This is missing; it says which of the five call events happened.")
-    # Codes are compared as they are: -1 is not 1, though a name's dashes make no difference.
-    event = _CODES.get(text, _EVENTS.get(plain_name(text)))
-    if event is None:
-        names = ", ".join(f"{event.slug} ({event.value})" for event in EventType)
-        raise ValueError(f"{shorten(text)!a} is not one of {names}.")
-    return event
-
-
-def _read_extension(text: str) -> str:
-    if not text:
-        raise ValueError("This is missing; it is the number of the extension it happened to.")
-    if len(text) > MAX_NUMBER_LENGTH:
-        raise ValueError(f"At most {MAX_NUMBER_LENGTH} characters are possible.")
-    if not text.isprintable():
-        raise ValueError("Only printable characters are possible.")
-    return text
-
-
-def _read_text(text: str) -> str:
-    if len(text) > MAX_TEXT_LENGTH:
-        raise ValueError(f"At most {MAX_TEXT_LENGTH} characters are possible.")
-    # Asked first what nearly all are: looking at each character takes ten times as long.
-    if not text.isprintable() and any(unicodedata.category(one) in {"Cc", "Cs"} for one in text):
-        raise ValueError("Control characters and halves of characters are not possible.")
-    return "" if text == UNKNOWN else text
-
-
-def _read_name(text: str) -> str:
-    """Return what can be shown of a name: no call event is lost for a name that is odd or long."""
-    if not text.isprintable():
-        text = _CONTROLS.sub(" ", _HALVES.sub("", text)).strip()
-    return "" if text == UNKNOWN else text[:MAX_TEXT_LENGTH].rstrip()
-
-
-def _read_key(text: str) -> str:
-    if len(text) > MAX_KEY_LENGTH:
-        raise ValueError(f"At most {MAX_KEY_LENGTH} characters are possible.")
-    return _read_text(text)
-
-
-def _read_status(text: str) -> CallStatus | None:
-    if not text:
-        return None
-    status = _STATUSES.get(plain_name(text))
-    if status is None:
-        raise ValueError(f"{shorten(text)!a} is not one of {', '.join(CallStatus)}.")
-    return status
-
-
-def _read_cause(text: str) -> int | None:
-    if not text:
-        return None
-    if not (re.fullmatch(r"\d{1,6}", text, re.ASCII) and int(text) <= MAX_CAUSE):
-        raise ValueError(f"This must be a Q.850 cause: a whole number from 0 to {MAX_CAUSE}.")
-    return int(text)
-
-
-def _read_duration(text: str) -> int | None:
-    if not text:
-        return None
-    seconds = _to_number(text)
-    if seconds is None or not 0 <= seconds <= MAX_DURATION_SECONDS:
-        raise ValueError("This must be a number of seconds, zero or more.")
-    return int(seconds)
-
-
-def _read_moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    seconds = _to_number(text)
-    moment = _from_rfc3339(text) if seconds is None else _from_epoch(seconds)
-    if moment is None or not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError(
-            "This must be a time as in 2026-03-01T10:00:00.250Z (with Z or an offset), or in "
-            "seconds since 1970 as in 1772359200.25."
-        )
-    return to_milliseconds(moment)
-
-
-def _from_epoch(seconds: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def _from_rfc3339(text: str) -> datetime | None:
-    # An offset's plus sign, when nobody encoded it, arrives as a space.
-    text = re.sub(r" (\d\d:?\d\d)$", r"+\1", text)
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _to_number(text: str) -> float | None:
-    if not re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?", text, re.ASCII):
-        return None
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
-def shorten(text: str, longest: int = 40) -> str:
-    """Return the text, or its beginning with an ellipsis."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-_READERS: Mapping[str, Callable[[str], object]] = {
-    **dict.fromkeys(FIELDS, _read_text),
-    "event": _read_event,
-    "extension": _read_extension,
-    "caller_name": _read_name,
-    "status": _read_status,
-    "cause": _read_cause,
-    "duration": _read_duration,
-    "at": _read_moment,
-    "id": _read_key,
-}
-_ATTRIBUTES = {"event": "event_type", "duration": "duration_seconds", "id": "key"}

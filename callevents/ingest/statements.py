@@ -1,8 +1,8 @@
-"""The statements of accepting events, each built once.
+"""SQL statements that accept events, each built once.
 
-Building a statement and its cache key anew takes SQLAlchemy two to three times as long as running
-it. They are run on the session's connection, because rows need nothing of the ORM, which would take
-as long again. Together that halves what storing a single event costs.
+SQLAlchemy takes two to three times as long to build a statement and its cache key as to run it. The
+statements run on the session's connection, without the ORM, which would take as long again.
+Together that halves the cost of storing a single event.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from callevents.db.models.event import REPORTED
 from callevents.db.session import insert_into
 from callevents.extensions import db
 
-#: No more events than these are looked at for what they tell of a hangup.
+#: The maximum number of earlier events that are read to enrich hangups.
 MAX_HISTORY = 2000
 
 _OF_PBX: BindParameter[int] = bindparam("pbx_id")
@@ -40,7 +40,7 @@ HISTORY = (
     .order_by(CallEvent.id.desc())
     .limit(MAX_HISTORY)
 )
-#: What an event's delivery takes from its hook, of the hooks that apply.
+#: The columns that a delivery copies from its hook, for all hooks that apply.
 HOOKS = (
     select(
         Hook.id,
@@ -71,23 +71,23 @@ def run(statement: Any, parameters: Any) -> CursorResult[*tuple[Any, ...]]:
 
 
 def insert_events(rows: list[dict[str, Any]]) -> int:
-    """Insert events whose keys are free; return how many were."""
-    return _run(_event_insert, rows)
+    """Insert events whose keys do not exist; return the number of inserted rows."""
+    return _run_bulk(_event_insert, rows)
 
 
 def insert_deliveries(rows: list[dict[str, Any]]) -> None:
     """Insert deliveries."""
-    _run(_delivery_insert, rows)
+    _run_bulk(_delivery_insert, rows)
 
 
-def note_seen(rows: list[dict[str, Any]]) -> None:
-    """Insert or renew numbers that are no extensions."""
-    _run(_seen_insert, rows)
+def upsert_seen_extensions(rows: list[dict[str, Any]]) -> None:
+    """Insert or update numbers that are not extensions."""
+    _run_bulk(_seen_upsert, rows)
 
 
-def _run(make: Callable[[str], Any], rows: list[dict[str, Any]]) -> int:
+def _run_bulk(build: Callable[[str], Any], rows: list[dict[str, Any]]) -> int:
     connection = db.session.connection()
-    return connection.execute(make(connection.dialect.name), rows).rowcount
+    return connection.execute(build(connection.dialect.name), rows).rowcount
 
 
 @cache
@@ -101,7 +101,7 @@ def _delivery_insert(_dialect: str) -> Any:
 
 
 @cache
-def _seen_insert(_dialect: str) -> Any:
+def _seen_upsert(_dialect: str) -> Any:
     statement = insert_into(SeenExtension)
     return statement.on_conflict_do_update(
         index_elements=["pbx_id", "number"],

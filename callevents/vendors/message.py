@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 from callevents.enums import EventType
 from callevents.errors import InvalidError
-from callevents.ingest.report import (
+from callevents.ingest.field_values import (
     FIRST_YEAR,
     LAST_YEAR,
     MAX_CAUSE,
     MAX_KEY_LENGTH,
     MAX_TEXT_LENGTH,
     UNKNOWN,
-    plain_name,
+    normalize_name,
     shorten,
 )
 
@@ -54,24 +54,24 @@ class Message:
     @classmethod
     def of(cls, *parts: Mapping[str, object]) -> "Message":
         """Return the message of these parts; what a later one says goes before an earlier one."""
-        return cls({plain_name(name): value for part in parts for name, value in part.items()})
+        return cls({normalize_name(name): value for part in parts for name, value in part.items()})
 
     def text(self, *names: str) -> str:
         """Return the first of the values that says something, as a text."""
         for name in names:
-            if found := text_of(self.values.get(plain_name(name))):
+            if found := text_of(self.values.get(normalize_name(name))):
                 return found
         return ""
 
     def texts(self, name: str) -> list[str]:
         """Return all values of a name that may stand there several times."""
-        value = self.values.get(plain_name(name))
+        value = self.values.get(normalize_name(name))
         found = value if isinstance(value, list) else [value]
         return [text for one in found[:MAX_REPORTS] if (text := text_of(one))]
 
     def part(self, name: str) -> "Message":
         """Return an object within the message; an empty one if it is none."""
-        value = self.values.get(plain_name(name))
+        value = self.values.get(normalize_name(name))
         return Message.of(value) if isinstance(value, Mapping) else Message({})
 
 

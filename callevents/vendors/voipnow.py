@@ -5,7 +5,7 @@ https://ringme-confluence.atlassian.net/wiki/spaces/Ringme/pages/1901921397 (Rin
 does not say which event it reports: its URL has to, as in docs/integrations/voipnow.md.
 """
 
-from callevents.ingest.report import plain_name
+from callevents.ingest.field_values import normalize_name
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -39,9 +39,9 @@ STATUSES = {"ANSWER", "BUSY", "NOANSWER", "CANCEL", "CONGESTION", "CHANUNAVAIL",
 def read(message: Message, _earlier: Earlier) -> Reading:
     """Return the report of one event of one extension."""
     event = require(message, "EventType", "event")
-    if plain_name(event) not in EVENTS:
+    if normalize_name(event) not in EVENTS:
         return passed_over("VoipNow's event", event)
-    outgoing, incoming = EVENTS[plain_name(event)]
+    outgoing, incoming = EVENTS[normalize_name(event)]
     is_out = _is_out(message, incoming)
     return reported([_report(message, outgoing if is_out else incoming, is_out=is_out)], "")
 

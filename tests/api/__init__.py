@@ -1,1 +1,1 @@
-"""The routes for programs: ingest and health."""
+"""Tests of the API routes: ingest, health checks and metrics."""

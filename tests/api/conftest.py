@@ -1,15 +1,17 @@
-"""What the tests of the routes for programs share."""
+"""Fixtures and checks for tests of the API routes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from callevents.db.models import CallEvent, Delivery, SeenExtension
 from callevents.extensions import db
+from tests.api.served import Served
 
 Send = Callable[..., TestResponse]
 EVENT = {"event": "dial-in", "ext": "101"}
@@ -17,7 +19,7 @@ EVENT = {"event": "dial-in", "ext": "101"}
 
 @pytest.fixture
 def send(client: FlaskClient, token: str) -> Send:
-    """Posts to the PBX's ingest address, with its token as Bearer unless other headers are said."""
+    """Posts to the PBX's ingest URL, by default with its token as Bearer."""
 
     def send(**options: Any) -> TestResponse:
         options.setdefault("headers", {"Authorization": f"Bearer {token}"})
@@ -26,14 +28,23 @@ def send(client: FlaskClient, token: str) -> Send:
     return send
 
 
+@pytest.fixture
+def served(app: Flask, token: str) -> Iterator[Served]:
+    """The application on a socket, with the token cached."""
+    served = Served(app, token)
+    served.cache_token()
+    yield served
+    served.close()
+
+
 def stored() -> list[CallEvent]:
-    """Return the events as they are stored, oldest first."""
+    """Return the stored events, oldest first."""
     db.session.rollback()
     return list(db.session.scalars(select(CallEvent).order_by(CallEvent.id)))
 
 
 def is_empty() -> bool:
-    """Return whether nothing at all is stored of any event."""
+    """Return True if nothing is stored of any event."""
     db.session.rollback()
     return not any(
         db.session.scalar(select(func.count()).select_from(model))
@@ -42,7 +53,7 @@ def is_empty() -> bool:
 
 
 def check_problem(answer: TestResponse, status: int) -> dict[str, Any]:
-    """Check that the answer is a problem document of that status; return it."""
+    """Check that the response is a problem document with this status; return it."""
     assert answer.status_code == status
     assert answer.content_type == "application/problem+json"
     document: dict[str, Any] = answer.get_json()

@@ -1,145 +1,209 @@
-"""The short way in front of Flask answers as the long way does, and gives way to it."""
+"""The fast path responds as the route does, and leaves to the route what it cannot answer."""
 
 import json
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from sqlalchemy import func, select
-from werkzeug.test import TestResponse
+from redis import Redis
+from requests import Response
+from sqlalchemy.exc import OperationalError
 
 from callevents import create_app
-from callevents.api.fast_path import Express
+from callevents.api.fast_path import FastPath
 from callevents.config.settings import Settings
-from callevents.db.models import CallEvent
+from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.enums import EventType
-from callevents.extensions import db
+from callevents.extensions import app_state, db
+from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
-from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
-from tests.conftest import Client, Configure, let_go
-from tests.support.database_faults import refused_inserts
+from callevents.processes.web_server.asgi import MAX_INLINE_BYTES
+from tests.api.conftest import EVENT, is_empty, stored
+from tests.api.served import Served, described
+from tests.conftest import Configure, let_go
+from tests.support.database_faults import before_statement, refused_inserts
 from tests.support.log_capture import Logged
 from tests.support.statement_count import counting
+from tests.support.waiting import wait_until
 
-URL = "/ingest/head-office"
-#: Its answer is known beforehand, but for the id.
+#: Its response is known in advance, but for the ID.
 KNOWN = {**EVENT, "id": "known"}
+#: A valid batch that is too long for the event loop.
+LONG = [{**KNOWN, "caller_name": "n" * 200}] * 100
+assert len(json.dumps(LONG)) > MAX_INLINE_BYTES
+
+FAST: list[dict[str, Any]] = [
+    {"json": KNOWN},
+    {"json": [KNOWN, KNOWN]},
+    {"json": {**KNOWN, "colour": "red", "größe": 7}},
+    {"data": KNOWN},
+    {"params": KNOWN, "method": "GET"},
+]
+SLOW: list[dict[str, Any]] = [
+    {"files": {name: (None, value) for name, value in KNOWN.items()}},
+    {"params": KNOWN, "method": "HEAD"},
+    {"params": KNOWN, "method": "PUT"},
+    {"json": LONG},
+    {"json": [KNOWN, 7]},
+    {"json": [7]},
+    {"json": {"event": "ring"}},
+    {"data": b"{"},
+    {"data": b"x" * 2_000_000},
+    {"json": KNOWN, "headers": {"X-Ingest-Token": "wrong"}},
+    {"json": KNOWN, "headers": {}},
+    {"json": KNOWN, "path": "/ingest/nobody"},
+    {"json": KNOWN, "path": "/ingest/"},
+    {"method": "GET", "path": "/healthz"},
+]
 
 
 @pytest.fixture
-def long_way(settings: Settings, token: str) -> Iterator[FlaskClient]:
-    """A client of an application on the same database that has no short way."""
+def slow(settings: Settings, token: str) -> Iterator[Served]:
+    """An application on the same database that has no fast path."""
     app = create_app(settings.model_copy(update={"log_level": "DEBUG"}))
-    assert not isinstance(app.wsgi_app, Express)
-    app.testing = True
-    app.test_client_class = Client
-    yield app.test_client()
+    assert app_state(app).find(FastPath) is None
+    served = Served(app, token)
+    yield served
+    served.close()
     let_go(app)
 
 
-def described(answer: TestResponse) -> tuple[object, ...]:
-    """Return what is the same in two answers to the same request, and that there is an id."""
-    assert len(answer.headers["X-Request-ID"]) == 32
-    # Flask-Login looks for a cookie everywhere, though programs have none: hence Vary.
-    left_out = {"X-Request-ID", "Vary"}
-    headers = {name: value for name, value in answer.headers if name not in left_out}
-    return answer.status, headers, answer.data
+def name(options: dict[str, Any]) -> str:
+    """Return a short name of the request."""
+    return str(options)[:60]
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"json": KNOWN},
-        {"json": [KNOWN, KNOWN]},
-        {"json": {**KNOWN, "colour": "red"}},
-        {"data": KNOWN},
-        {"data": KNOWN, "content_type": "multipart/form-data"},
-        {"query_string": KNOWN, "method": "GET"},
-        {"query_string": KNOWN, "method": "GET", "base_url": "https://calls.example"},
-        {"query_string": KNOWN, "method": "HEAD"},
-        {"query_string": KNOWN, "method": "PUT"},
-        {"data": "[" + json.dumps(KNOWN) + ", 7]", "content_type": "application/json"},
-        {"data": "{", "content_type": "application/json"},
-        {"json": {"event": "ring"}},
-        {"json": [7]},
-        {"data": b"x" * 2_000_000},
-        {"json": KNOWN, "headers": {"Authorization": "Bearer wrong"}},
-        {"json": KNOWN, "headers": {}},
-        {"json": KNOWN, "path": "/ingest/nobody"},
-        {"json": KNOWN, "path": "/ingest/"},
-    ],
-    ids=lambda options: str(options)[:60],
-)
-def test_both_ways_answer_the_same(
-    client: FlaskClient, long_way: FlaskClient, token: str, options: dict[str, object]
+@pytest.mark.parametrize("options", [*FAST, *SLOW], ids=name)
+def test_both_paths_respond_the_same(
+    served: Served, slow: Served, logged: Logged, options: dict[str, Any]
 ) -> None:
-    """Status, headers and body are the same to the byte, whatever is reported."""
-    headers = {"Authorization": f"Bearer {token}"}
-    assert long_way.post(URL, json=KNOWN, headers=headers).status_code == 202
-    whole = {"path": URL, "method": "POST", "headers": headers, **options}
-    assert described(client.open(**whole)) == described(long_way.open(**whole))  # type: ignore[arg-type]
+    """Status, headers and body are the same to the byte, and Flask sees only what is not plain."""
+    assert slow.send(json=KNOWN).status_code == 202
+    wanted = slow.send(**options)
+    before = len(logged.text)
+    given = served.send(**options)
+    assert described(given) == described(wanted)
+    assert ('"event": "request"' in logged.text[before:]) == (options in SLOW)
 
 
-def test_first_reports_are_answered_the_same(
-    client: FlaskClient, long_way: FlaskClient, token: str
-) -> None:
-    """What is new is answered 202, with an id of its own."""
-    answers = [
-        one.post(URL, json=EVENT, headers={"X-Ingest-Token": token}) for one in (client, long_way)
-    ]
-    assert [answer.status for answer in answers] == ["202 ACCEPTED"] * 2
-    assert [list(answer.get_json()) for answer in answers] == [["deliveries", "id"]] * 2
-    assert [answer.get_json()["id"] for answer in answers] == [event.id for event in stored()]
+def test_new_events_get_the_same_response(served: Served, slow: Served) -> None:
+    """A new event gets a 202 with an ID of its own on both paths."""
+    answers = [one.send(json=EVENT) for one in (served, slow)]
+    assert [answer.status_code for answer in answers] == [202] * 2
+    assert [list(answer.json()) for answer in answers] == [["deliveries", "id"]] * 2
+    assert [answer.json()["id"] for answer in answers] == [event.id for event in stored()]
 
 
-def test_id_of_the_request(send: Send, token: str) -> None:
-    """A request keeps the id that it has, if that may be one."""
-    headers = {"Authorization": f"Bearer {token}", "X-Request-ID": "from-the-proxy.1"}
-    assert send(json=EVENT, headers=headers).headers["X-Request-ID"] == "from-the-proxy.1"
-    headers["X-Request-ID"] = "<b>"
-    assert len(send(json=EVENT, headers=headers).headers["X-Request-ID"]) == 32
+def test_first_report_goes_through_the_route(app: Flask, token: str, logged: Logged) -> None:
+    """The event loop does not ask the database for a token: the route does, and caches it."""
+    served = Served(app, token)
+    try:
+        assert served.send(json=EVENT).status_code == 202
+        assert logged.text.count('"event": "request"') == 1
+        assert served.send(json=EVENT).status_code == 202
+        assert logged.text.count('"event": "request"') == 1
+    finally:
+        served.close()
 
 
-def test_revoked_token_is_remembered_no_longer(app: Flask, send: Send, pbx: object) -> None:
-    """A token that was used a moment ago is refused from its revocation on, a new one taken."""
-    assert send(json=EVENT).status_code == 202
+def test_id_of_the_request(served: Served) -> None:
+    """A valid X-Request-ID is returned; an invalid one is replaced."""
+    for given, pattern in (("from-the-proxy.1", "from-the-proxy[.]1"), ("<b>", "[0-9a-f]{32}")):
+        headers = {"X-Ingest-Token": served.token, "X-Request-ID": given}
+        answer = served.send(json=EVENT, headers=headers)
+        assert re.fullmatch(pattern, answer.headers["X-Request-ID"])
+
+
+def test_revoked_token_is_forgotten(served: Served, pbx: Pbx) -> None:
+    """A cached token is rejected from its revocation on; a new one is accepted."""
+    assert served.send(json=EVENT).status_code == 202
     begin_write()
-    new = add_token(pbx)  # type: ignore[arg-type]
-    revoke_token(pbx, list_tokens(pbx)[0].id)  # type: ignore[arg-type]
+    new = add_token(pbx)
+    revoke_token(pbx, list_tokens(pbx)[0].id)
     db.session.commit()
     for _ in range(2):
-        check_problem(send(json=EVENT), 401)
-    check_problem(send(json=[EVENT, EVENT]), 401)
-    assert send(json=EVENT, headers={"X-Ingest-Token": new}).status_code == 202
+        check_problem(served.send(json=EVENT), 401)
+    check_problem(served.send(json=[EVENT, EVENT]), 401)
+    assert served.send(json=EVENT, headers={"X-Ingest-Token": new}).status_code == 202
     assert len(stored()) == 2
 
 
-def test_limit_counts_each_event_once(settings: Settings, token: str) -> None:
-    """The short way and the long one share the limit, and none counts what the other has."""
+def test_format_takes_effect_at_once(served: Served, pbx: Pbx) -> None:
+    """A report in the native format is not accepted after another process changed the format."""
+    for format_, vendor in (("generic", False), ("kamailio", True), ("generic", False)):
+        begin_write()
+        pbxs.set_format(pbxs.get_pbx(pbx.slug), format_)
+        db.session.commit()
+        for _ in range(2):
+            answer = served.send(json=EVENT)
+            assert answer.status_code == (200 if vendor else 202)
+            assert ("id" in answer.json()) != vendor
+    assert len(stored()) == 4
+
+
+def test_both_paths_share_the_rate_limit(settings: Settings, token: str) -> None:
+    """An event counts once, on whichever path it is accepted."""
     app = create_app(settings.model_copy(update={"ingest_events_per_minute": 5}))
-    client, headers = app.test_client(), {"X-Ingest-Token": token}
-    assert client.post(URL, json=[EVENT, EVENT], headers=headers).status_code == 202
-    # Half of it cannot be read, so it goes the long way.
-    assert client.post(URL, json=[EVENT, {}], headers=headers).status_code == 207
-    assert client.post(URL, json=EVENT, headers=headers).status_code == 202
-    assert client.post(URL, json=EVENT, headers=headers).status_code == 429
-    let_go(app)
+    served = Served(app, token)
+    served.cache_token()
+    try:
+        assert served.send(json=[EVENT, EVENT]).status_code == 202
+        # Half of it is invalid, so the route answers.
+        assert served.send(json=[EVENT, {}]).status_code == 207
+        assert served.send(json=EVENT).status_code == 202
+        check_problem(served.send(json=EVENT), 429)
+    finally:
+        served.close()
+        let_go(app)
 
 
 def test_failure_is_not_tried_again(
-    app: Flask, send: Send, configure: Configure, logged: Logged
+    served: Served, slow: Served, configure: Configure, logged: Logged
 ) -> None:
-    """What cannot be stored is answered on the long way without another try."""
+    """The route answers what the fast path could not store, without a second try."""
     configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     db.session.rollback()
     statements: list[str] = []
-    with refused_inserts(db.engine, "delivery"), counting(statements):
-        check_problem(send(json=EVENT), 500)
-    assert len([one for one in statements if one.startswith("INSERT INTO call_event")]) == 1
-    assert logged.text.count("ingest failed") == 1
+    with refused_inserts(db.engine, "delivery"):
+        with counting(statements):
+            given = served.send(json=EVENT)
+        assert len([one for one in statements if one.startswith("INSERT INTO call_event")]) == 1
+        assert logged.text.count("ingest failed") == 1
+        check_problem(given, 500)
+        assert described(given) == described(slow.send(json=EVENT))
     assert is_empty()
-    assert send(json=EVENT).status_code == 202
+    assert served.send(json=EVENT).status_code == 202
+    assert len(stored()) == 1
+
+
+def test_unavailable_database(served: Served) -> None:
+    """A database error that says nothing of the event is a 503, and nothing is stored."""
+
+    def refuse() -> None:
+        raise OperationalError("SELECT", {}, Exception("refused by the test"))
+
+    with before_statement(db.engine, "SELECT ingest_token.id", refuse):
+        answer = served.send(json=EVENT)
+    check_problem(answer, 503)
+    assert answer.headers["Retry-After"] == "2"
+    assert is_empty()
+    assert served.send(json=EVENT).status_code == 202
+
+
+def test_workers_are_woken(served: Served, configure: Configure, redis_url: str) -> None:
+    """A job is enqueued after the response, if there are deliveries."""
+    configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     db.session.rollback()
-    assert db.session.scalar(select(func.count()).select_from(CallEvent)) == 1
+    assert served.send(json=EVENT).json()["deliveries"] == 1
+    with Redis.from_url(redis_url) as redis:
+        wait_until(lambda: redis.llen("rq:queue:callevents") == 1, "the job")
+
+
+def check_problem(answer: Response, status: int) -> None:
+    """Check that the response is a problem document with this status."""
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["status"] == status

@@ -1,4 +1,4 @@
-"""Does the process live, and can it work?"""
+"""Health checks: liveness and readiness."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +15,15 @@ from tests.support.log_capture import Logged, capture_log
 from tests.support.programs import find_free_port
 
 
-def test_living(client: FlaskClient) -> None:
-    """The process answers for itself, and the answer is not to be kept."""
+def test_liveness(client: FlaskClient) -> None:
+    """The process responds, and the response is not cached."""
     answer = client.get("/healthz")
     assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_ready(client: FlaskClient) -> None:
-    """With database and Redis there, it is ready."""
+def test_readiness(client: FlaskClient) -> None:
+    """With database and Redis, it is ready."""
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.get_json() == {"status": "ok", "database": "ok", "redis": "ok"}
@@ -44,7 +44,7 @@ def test_database_of_another_version(app: Flask, client: FlaskClient) -> None:
 
 
 @pytest.fixture
-def nothing_there(tmp_path: Path) -> Iterator[tuple[FlaskClient, Logged]]:
+def no_services(tmp_path: Path) -> Iterator[tuple[FlaskClient, Logged]]:
     """A client of an application without database and Redis, and its log."""
     port = find_free_port()
     app = create_app(
@@ -60,9 +60,9 @@ def nothing_there(tmp_path: Path) -> Iterator[tuple[FlaskClient, Logged]]:
         db.engine.dispose()
 
 
-def test_nothing_there(nothing_there: tuple[FlaskClient, Logged]) -> None:
-    """Both are named, and neither the answer nor the log tells passwords; the process lives."""
-    client, logged = nothing_there
+def test_no_services(no_services: tuple[FlaskClient, Logged]) -> None:
+    """Both are named, the process lives, and no password is in the response or the log."""
+    client, logged = no_services
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json() == {

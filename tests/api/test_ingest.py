@@ -1,4 +1,4 @@
-"""Reporting events: every way to say them, and what is answered."""
+"""Reporting events: every request format, and the responses."""
 
 import io
 import json
@@ -18,6 +18,7 @@ from callevents.extensions import db
 from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
+from tests.api.served import Served
 from tests.conftest import Configure
 from tests.support.log_capture import Logged
 
@@ -35,7 +36,7 @@ def test_query(client: FlaskClient, token: str) -> None:
 
 
 def test_unencoded_plus_is_a_space(client: FlaskClient, token: str) -> None:
-    """A query means what it means everywhere: a plus is a space, %2B a plus."""
+    """In a query a plus is a space, and %2B a plus."""
     client.get(f"{URL}?token={token}&event=0&ext=101&peer=a+b%2Bc&at=2026-03-01T12:00:00+02:00")
     [event] = stored()
     assert event.peer == "a b+c"
@@ -60,7 +61,7 @@ def test_unencoded_plus_is_a_space(client: FlaskClient, token: str) -> None:
     ],
     ids=lambda options: " ".join(f"{name}={value!r}"[:50] for name, value in options.items()),
 )
-def test_every_form_of_one_event(send: Send, options: dict[str, object]) -> None:
+def test_every_format_of_one_event(send: Send, options: dict[str, object]) -> None:
     """A form, a JSON object and a query are the same event; the body wins over the query."""
     answer = send(**options)
     assert answer.status_code == 202
@@ -87,8 +88,8 @@ LINES = '{"event": 0, "ext": "101"}\n\n  {"event": 2, "ext": "102"}\r\n'
         ),
     ],
 )
-def test_every_form_of_a_batch(send: Send, data: str, content_type: str) -> None:
-    """A JSON array and JSON lines are a batch, answered with a result for each."""
+def test_every_format_of_a_batch(send: Send, data: str, content_type: str) -> None:
+    """A JSON array and JSON lines are a batch, with a result for each event."""
     answer = send(data=data, content_type=content_type)
     assert answer.status_code == 202
     first, second = stored()
@@ -102,7 +103,7 @@ def test_every_form_of_a_batch(send: Send, data: str, content_type: str) -> None
 
 
 def test_batch_of_one_is_a_batch(send: Send) -> None:
-    """A single object on a line of JSON lines, or in an array, is answered as a batch."""
+    """A single object in JSON lines or in an array gets the response of a batch."""
     for options in (
         {"json": [EVENT]},
         {"data": json.dumps(EVENT), "content_type": "application/x-ndjson"},
@@ -110,8 +111,8 @@ def test_batch_of_one_is_a_batch(send: Send) -> None:
         assert list(send(**options).get_json()) == ["results"]
 
 
-def test_query_counts_for_the_whole_batch(send: Send) -> None:
-    """What the query says holds for each event that does not say it itself."""
+def test_query_has_defaults_for_a_batch(send: Send) -> None:
+    """Fields of the query are defaults for each event of the body."""
     send(
         query_string={"extension": "101", "call": "c1"},
         json=[{"event": 0}, {"event": 3, "call": "c1"}, {"event": 2, "extension": "102"}],
@@ -124,7 +125,7 @@ def test_query_counts_for_the_whole_batch(send: Send) -> None:
 
 
 def with_bearer(token: str) -> dict[str, object]:
-    """Give the token as Bearer."""
+    """Return options with the token as Bearer."""
     return {"headers": {"Authorization": f"Bearer {token}"}}
 
 
@@ -142,17 +143,17 @@ WAYS: list[Callable[[str], dict[str, object]]] = [
 def test_token_in_every_place(
     client: FlaskClient, token: str, way: Callable[[str], dict[str, object]]
 ) -> None:
-    """The token is taken as Bearer, Basic password, X-Ingest-Token and in the query."""
+    """The token is read as Bearer, Basic password, X-Ingest-Token and in the query."""
     assert client.post(URL, json=EVENT, **way(token)).status_code == 202  # type: ignore[arg-type]
     wrong = client.post(URL, json=EVENT, **way(token + "x"))  # type: ignore[arg-type]
     document = check_problem(wrong, 401)
-    assert document["detail"] == "The token is not one of this PBX's valid ones."
+    assert document["detail"] == "The token is not valid for this PBX."
     assert wrong.headers["WWW-Authenticate"] == 'Bearer realm="ingest"'
     assert len(stored()) == 1
 
 
 def test_token_in_the_body(client: FlaskClient, token: str) -> None:
-    """A form or an object may carry the token too, and it is no unknown field."""
+    """A form or an object may contain the token, and it is not an unknown field."""
     for options in ({"data": {**EVENT, "token": token}}, {"json": {**EVENT, "token": token}}):
         answer = client.post(URL, **options)  # type: ignore[arg-type]
         assert answer.status_code == 202
@@ -160,7 +161,7 @@ def test_token_in_the_body(client: FlaskClient, token: str) -> None:
 
 
 def test_header_wins_over_the_query(client: FlaskClient, token: str) -> None:
-    """A wrong token in a header is not mended by a right one elsewhere."""
+    """A wrong token in a header wins over a valid one in the query."""
     answer = client.post(
         URL, json=EVENT, query_string={"token": token}, auth=Authorization("bearer", token="x")
     )
@@ -179,14 +180,14 @@ def test_header_wins_over_the_query(client: FlaskClient, token: str) -> None:
     ],
 )
 def test_missing_token(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> None:
-    """Without a token the answer says where it can be put."""
+    """Without a token the response lists the places for it."""
     document = check_problem(client.post(URL, json=EVENT, headers=headers), 401)
     assert document["detail"].startswith("The token is missing. Send it as 'Authorization: Bearer")
     assert is_empty()
 
 
 def test_token_of_another_pbx(client: FlaskClient, pbx: Pbx, app: Flask) -> None:
-    """Another PBX's token opens nothing here."""
+    """Another PBX's token is rejected."""
     begin_write()
     _, other = pbxs.add_pbx("Branch")
     db.session.commit()
@@ -194,8 +195,8 @@ def test_token_of_another_pbx(client: FlaskClient, pbx: Pbx, app: Flask) -> None
     assert client.post("/ingest/branch", json=EVENT, **with_bearer(other)).status_code == 202  # type: ignore[arg-type]
 
 
-def test_renewed_and_revoked_tokens(client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """Two tokens are valid while one is replaced; a revoked one is refused at once."""
+def test_replaced_and_revoked_tokens(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """Two tokens are valid while one is replaced; a revoked one is rejected at once."""
     begin_write()
     second = add_token(pbx)
     db.session.commit()
@@ -217,13 +218,13 @@ def test_renewed_and_revoked_tokens(client: FlaskClient, pbx: Pbx, token: str) -
     "slug", ["nobody", "%00", "HEAD-OFFICE", "a%0Ab", "%F0%9F%98%80", "x" * 500]
 )
 def test_unknown_pbx(client: FlaskClient, token: str, slug: str) -> None:
-    """An address of no PBX is told as that, on every database."""
+    """A slug of no PBX is a 404, on every database."""
     answer = client.post(f"/ingest/{slug}", json=EVENT, **with_bearer(token))  # type: ignore[arg-type]
     assert check_problem(answer, 404)["detail"].startswith("There is no PBX '")
 
 
 def test_deliveries_are_counted(send: Send, configure: Configure) -> None:
-    """The answer says how many deliveries were made, of active hooks only."""
+    """The response has the number of deliveries, of active hooks only."""
     configure.extension("101")
     configure.hook("101", EventType.DIAL_IN, "http://a/")
     configure.hook("*", EventType.DIAL_IN, "http://a/")
@@ -233,8 +234,8 @@ def test_deliveries_are_counted(send: Send, configure: Configure) -> None:
     assert [result["deliveries"] for result in results["results"]] == [2, 1, 0]
 
 
-def test_repeated_event(send: Send, configure: Configure) -> None:
-    """The same again is answered with 200, the first one's id, and no delivery."""
+def test_duplicate(send: Send, configure: Configure) -> None:
+    """A duplicate gets a 200, the ID of the first event, and no delivery."""
     configure.hook("*", EventType.DIAL_IN, "http://a/")
     first = send(json={**EVENT, "id": "k1"}).get_json()
     again = send(json={**EVENT, "id": "k1"})
@@ -243,8 +244,8 @@ def test_repeated_event(send: Send, configure: Configure) -> None:
     assert len(stored()) == 1
 
 
-def test_batch_of_new_and_repeated(send: Send) -> None:
-    """A batch with something new is 202, one of repeated events only is 200."""
+def test_batch_with_duplicates(send: Send) -> None:
+    """A batch with a new event is a 202, one with only duplicates a 200."""
     batch = [{**EVENT, "id": "k1"}, {**EVENT, "id": "k2"}, {**EVENT, "id": "k1"}]
     first = send(json=batch)
     assert first.status_code == 202
@@ -254,8 +255,8 @@ def test_batch_of_new_and_repeated(send: Send) -> None:
     assert {result["status"] for result in again.get_json()["results"]} == {200}
 
 
-def test_good_and_bad_in_one_batch(send: Send, configure: Configure) -> None:
-    """What can be taken is taken, the rest is explained, each in its place: 207."""
+def test_batch_with_valid_and_invalid_events(send: Send, configure: Configure) -> None:
+    """Valid events are stored, invalid ones explained, each in its place: 207."""
     configure.hook("*", EventType.DIAL_IN, "http://a/")
     answer = send(json=[EVENT, {"event": "ring", "ext": ""}, "x", {**EVENT, "ext": "102"}])
     assert answer.status_code == 207
@@ -267,27 +268,25 @@ def test_good_and_bad_in_one_batch(send: Send, configure: Configure) -> None:
     assert results[2]["detail"] == "Each event must be a JSON object."
 
 
-def test_wrong_event_is_explained(send: Send) -> None:
-    """422 names each field and the rule that it breaks."""
+def test_invalid_event(send: Send) -> None:
+    """422 names each invalid field and the rule."""
     document = check_problem(send(json={"event": "dial-in", "cause": 200, "at": "now"}), 422)
     assert [error["field"] for error in document["errors"]] == ["extension", "cause", "at"]
-    assert document["errors"][1]["rule"] == (
-        "This must be a Q.850 cause: a whole number from 0 to 127."
-    )
-    assert "cause: This must be a Q.850 cause" in document["detail"]
+    assert document["errors"][1]["rule"] == ("Must be a Q.850 cause: a whole number from 0 to 127.")
+    assert "cause: Must be a Q.850 cause" in document["detail"]
     assert is_empty()
 
 
-def test_batch_of_bad_events_only(send: Send) -> None:
-    """If no event can be taken, the answer is a problem with a result for each."""
+def test_batch_of_invalid_events(send: Send) -> None:
+    """If no event is valid, the response is a problem document with a result for each."""
     document = check_problem(send(json=[{}, 1]), 422)
-    assert document["detail"] == "None of the events can be taken."
+    assert document["detail"] == "None of the events is valid."
     assert [result["status"] for result in document["results"]] == [422, 422]
     assert is_empty()
 
 
-def test_unknown_fields_are_told(send: Send) -> None:
-    """Fields that mean nothing are listed, and do no harm."""
+def test_unknown_fields_are_listed(send: Send) -> None:
+    """Unknown fields are listed and ignored."""
     data = json.dumps({**EVENT, "foo": {"a": 1}, "X-Bar": None})
     answer = send(data=data, content_type="application/json")
     assert answer.get_json()["ignored"] == ["foo", "X-Bar"]
@@ -295,14 +294,14 @@ def test_unknown_fields_are_told(send: Send) -> None:
     assert (results[0]["ignored"], "ignored" in results[1]) == (["foo"], False)
 
 
-def test_no_csrf_token_is_asked_for(app: Flask, send: Send) -> None:
-    """Programs prove themselves by their token; forms' protection is on, and not for them."""
+def test_no_csrf_token_is_required(app: Flask, send: Send) -> None:
+    """API clients authenticate with their token; CSRF protection is on, but not for them."""
     assert app.config.get("WTF_CSRF_ENABLED", True)
     assert send(data=EVENT).status_code == 202
 
 
 def test_wake_follows_the_commit(send: Send, configure: Configure, redis_url: str) -> None:
-    """A job is enqueued once deliveries wait, and none where there is nothing to do."""
+    """A job is enqueued if deliveries are pending, and none otherwise."""
     redis = Redis.from_url(redis_url)
     send(json=EVENT)
     assert redis.llen("rq:queue:callevents") == 0
@@ -313,8 +312,8 @@ def test_wake_follows_the_commit(send: Send, configure: Configure, redis_url: st
     redis.close()
 
 
-def test_many_at_once(app: Flask, token: str, configure: Configure) -> None:
-    """Reports in parallel are all stored; equal ones once."""
+def test_concurrent_requests(app: Flask, token: str, configure: Configure) -> None:
+    """Concurrent reports are all stored; equal ones once."""
     configure.hook("*", EventType.DIAL_IN, "http://a/")
     db.session.rollback()
     found: list[tuple[int, str]] = []
@@ -344,7 +343,7 @@ def test_many_at_once(app: Flask, token: str, configure: Configure) -> None:
 def test_tokens_are_neither_logged_nor_stored(
     client: FlaskClient, token: str, logged: Logged
 ) -> None:
-    """A token appears in no log line and in no row, wherever it was given, right or wrong."""
+    """A token appears in no log line and in no row, wherever it was sent, valid or not."""
     second = "cet_" + "w" * 43
     for one in (token, second):
         for way in WAYS:
@@ -363,27 +362,27 @@ def test_tokens_are_neither_logged_nor_stored(
     assert not [row for row in rows if token in row or second in row]
 
 
-def test_refused_requests_have_a_line_in_the_log(send: Send, logged: Logged) -> None:
-    """What was not taken has one, with method, path, status and the request's answered id.
+def test_rejected_requests_have_a_line_in_the_log(served: Served, logged: Logged) -> None:
+    """A rejected request has a line with method, path, status and request ID; an accepted has none.
 
-    What was taken is a row that people can look at, and needs no line.
+    The fast path stores accepted reports, and people can see them on the pages.
     """
-    send(json=EVENT)
-    answer = send(json={})
+    served.send(json=EVENT)
+    answer = served.send(json={})
     [line] = [json.loads(line) for line in logged.lines if '"event": "request"' in line]
     assert (line["method"], line["path"], line["status"]) == ("POST", URL, 422)
     assert line["request_id"] == answer.headers["X-Request-ID"]
 
 
-def test_uploaded_files_are_no_fields(send: Send) -> None:
-    """A file in a multipart form says nothing."""
+def test_uploaded_files_are_ignored(send: Send) -> None:
+    """A file in a multipart form is ignored."""
     data = {"event": "dial-in", "ext": (io.BytesIO(b"101"), "ext.txt")}
     document = check_problem(send(data=data, content_type="multipart/form-data"), 422)
     assert [error["field"] for error in document["errors"]] == ["extension"]
 
 
 def test_hangup_of_an_answered_call(send: Send) -> None:
-    """Over several requests, a call's hangup knows that it was answered."""
+    """A hangup is enriched from events of earlier requests."""
     for event in ("dialin", "answer_in"):
         send(json={"event": event, "ext": "101", "call": "c1", "peer": "0721"})
     send(json={"event": "hangup", "ext": "101", "call": "c1", "cause": 16})

@@ -1,4 +1,4 @@
-"""What cannot be taken, and hostile requests: clear answers, and nothing stored half."""
+"""Invalid and hostile requests: clear responses, and nothing stored in part."""
 
 import json
 from collections.abc import Iterator
@@ -36,28 +36,28 @@ DEEP = 100_000
         ("7", JSON, "The body must be a JSON object, or an array of objects."),
         ('"x"', JSON, "The body must be a JSON object, or an array of objects."),
         ("null", JSON, "The body must be a JSON object, or an array of objects."),
-        ('{"a": NaN}', JSON, "The body is not JSON that can be taken"),
-        ('{"a": -Infinity}', JSON, "The body is not JSON that can be taken"),
-        ('{"a": ' + "1" * 5000 + "}", JSON, "The body is not JSON that can be taken"),
-        ("[" * DEEP, JSON, "The body is not JSON that can be taken"),
-        ('{"a":' * DEEP, JSON, "The body is not JSON that can be taken"),
-        ("[" * DEEP + "]" * DEEP, "", "The body is not JSON that can be taken"),
-        ("[]", JSON, "There is no event in this request."),
+        ('{"a": NaN}', JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ('{"a": -Infinity}', JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ('{"a": ' + "1" * 5000 + "}", JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ("[" * DEEP, JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ('{"a":' * DEEP, JSON, "The JSON body is nested too deeply, or contains NaN"),
+        ("[" * DEEP + "]" * DEEP, "", "The JSON body is nested too deeply, or contains NaN"),
+        ("[]", JSON, "The request contains no events."),
         ("{}\nx", "application/x-ndjson", "Line 2 is not JSON."),
         ("\n\n{} {}", "application/x-ndjson", "Line 3 is not JSON."),
         ("[" * DEEP, "application/x-ndjson", "Line 1 is not JSON."),
         ("NaN", "application/x-ndjson", "Line 1 is not JSON."),
-        (b'{"a": "\xff"}', JSON, "The body is not UTF-8: byte 8 cannot be read."),
-        (b"\xff\xfe{\x00}\x00", JSON, "The body is not UTF-8: byte 1 cannot be read."),
+        (b'{"a": "\xff"}', JSON, "The body is not UTF-8: byte 8 is invalid."),
+        (b"\xff\xfe{\x00}\x00", JSON, "The body is not UTF-8: byte 1 is invalid."),
         (b"event=\xff", FORM, "The form is not UTF-8. Percent-encode the UTF-8 bytes"),
         (b"event=%FF", FORM, "The form is not UTF-8. Percent-encode the UTF-8 bytes"),
-        ("event=1&event=2", FORM, "The field 'event' is given twice, with different values."),
+        ("event=1&event=2", FORM, "The field 'event' is given twice with different values."),
         ("&".join(f"a{n}=1" for n in range(201)), FORM, "The form has more than 200 fields."),
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_unreadable_bodies(send: Send, data: str | bytes, content_type: str, detail: str) -> None:
-    """400 says what cannot be read, and where."""
+def test_malformed_bodies(send: Send, data: str | bytes, content_type: str, detail: str) -> None:
+    """400 names the error and its position."""
     document = check_problem(send(data=data, content_type=content_type), 400)
     assert document["detail"].startswith(detail)
     assert is_empty()
@@ -68,29 +68,29 @@ def test_unreadable_bodies(send: Send, data: str | bytes, content_type: str, det
     [
         ("event=%FF", "The query is not UTF-8. Percent-encode the UTF-8 bytes"),
         ("event=%C3", "The query is not UTF-8."),
-        ("ext=1&ext=2", "The field 'ext' is given twice, with different values."),
+        ("ext=1&ext=2", "The field 'ext' is given twice with different values."),
         ("&".join(f"a{n}=1" for n in range(201)), "The query has more than 200 fields."),
     ],
 )
-def test_unreadable_queries(client: FlaskClient, token: str, query: str, detail: str) -> None:
+def test_malformed_queries(client: FlaskClient, token: str, query: str, detail: str) -> None:
     """A query is read as strictly as a form."""
     answer = client.get(f"{URL}?{query}", headers={"Authorization": f"Bearer {token}"})
     assert check_problem(answer, 400)["detail"].startswith(detail)
     assert is_empty()
 
 
-def test_same_value_twice_is_no_contradiction(client: FlaskClient, token: str) -> None:
-    """A field that comes twice with the same value is read once."""
+def test_same_value_twice(client: FlaskClient, token: str) -> None:
+    """A field with the same value twice is accepted."""
     assert client.get(f"{URL}?event=0&ext=1&ext=1&token={token}").status_code == 202
 
 
 def test_duplicate_fields_in_json(send: Send) -> None:
-    """JSON's last value of a name counts, as everywhere; two names of a field must agree."""
+    """The last value of a JSON name counts; two names of a field must agree."""
     data = '{"event": "ring", "event": "dial-in", "ext": "101"}'
     assert send(data=data, content_type=JSON).status_code == 202
     document = check_problem(send(json={**EVENT, "extension": "102"}), 422)
     assert document["errors"] == [
-        {"field": "extension", "rule": "This is given twice, with different values."}
+        {"field": "extension", "rule": "Given twice with different values."}
     ]
 
 
@@ -98,41 +98,41 @@ def test_duplicate_fields_in_json(send: Send) -> None:
     "content_type", ["text/plain", "application/xml", "image/png", "application/octet-stream", "x"]
 )
 def test_other_content_types(send: Send, content_type: str) -> None:
-    """415 names the type and those that are taken."""
+    """415 names the content type and the supported ones."""
     document = check_problem(send(data="<a/>", content_type=content_type), 415)
     assert document["detail"] == (
-        f"The content type {content_type!r} is not taken. Send {FORM}, {JSON} or "
+        f"The content type {content_type!r} is not supported. Send {FORM}, {JSON} or "
         "application/x-ndjson."
     )
 
 
 def test_compressed_bodies(send: Send, token: str) -> None:
-    """A compressed body is not unpacked, so that none can grow."""
+    """A compressed body is rejected, so that none can be a decompression bomb."""
     headers = {"Authorization": f"Bearer {token}", "Content-Encoding": "gzip"}
     document = check_problem(send(data=b"\x1f\x8b", headers=headers), 415)
-    assert document["detail"] == "Compressed bodies are not taken; send the body as it is."
+    assert document["detail"] == "Compressed bodies are not supported. Send the body uncompressed."
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM, "application/x-ndjson", "", "text/plain"])
 def test_ten_megabytes(send: Send, content_type: str) -> None:
-    """A body over 1 MiB is refused whatever it is."""
+    """A body over 1 MiB is rejected with any content type."""
     document = check_problem(send(data=b"[" * 10_000_000, content_type=content_type), 413)
     assert document["detail"] == "The request is larger than 1 MiB."
     assert is_empty()
 
 
 def multipart(value: bytes) -> dict[str, object]:
-    """Return a multipart form with that peer."""
+    """Return a multipart form with this peer."""
     head = b'--b\r\nContent-Disposition: form-data; name="peer"\r\n\r\n'
     content_type = "multipart/form-data; boundary=b"
     return {"data": head + value + b"\r\n--b--\r\n", "content_type": content_type}
 
 
 def test_ten_megabytes_in_a_part(send: Send) -> None:
-    """A huge multipart form is refused as well, and up to 1 MiB it is like any other."""
+    """A huge multipart form is rejected; up to 1 MiB it is read like any other."""
     check_problem(send(query_string=EVENT, **multipart(b"x" * 10_000_000)), 413)
     document = check_problem(send(query_string=EVENT, **multipart(b"x" * 900_000)), 422)
-    assert document["detail"] == "peer: At most 255 characters are possible."
+    assert document["detail"] == "peer: Must be at most 255 characters (got 900000)."
     assert is_empty()
     assert send(query_string=EVENT, **multipart(b"x" * 255)).status_code == 202
 
@@ -140,7 +140,7 @@ def test_ten_megabytes_in_a_part(send: Send) -> None:
 @pytest.mark.parametrize("content_type", [JSON, "application/x-ndjson"])
 @pytest.mark.parametrize("count", [1000, 1001])
 def test_number_of_events(send: Send, content_type: str, count: int) -> None:
-    """A thousand events fit into a request, one more does not."""
+    """A request may contain 1,000 events, and no more."""
     events = [json.dumps({**EVENT, "id": str(n)}) for n in range(count)]
     data = "[" + ",".join(events) + "]" if content_type == JSON else "\n".join(events)
     answer = send(data=data, content_type=content_type)
@@ -149,13 +149,13 @@ def test_number_of_events(send: Send, content_type: str, count: int) -> None:
         assert len(stored()) == 1000
     else:
         detail = check_problem(answer, 413)["detail"]
-        assert detail.startswith("At most 1,000 events fit into a request")
+        assert detail.startswith("A request must contain at most 1,000 events")
         assert is_empty()
 
 
 @pytest.mark.parametrize("data", [b"", b"  \r\n"])
 def test_empty_bodies(send: Send, data: bytes) -> None:
-    """A request that says nothing lacks both fields."""
+    """An empty request lacks both required fields."""
     document = check_problem(send(data=data, content_type=JSON), 422)
     assert [error["field"] for error in document["errors"]] == ["event", "extension"]
 
@@ -165,7 +165,7 @@ def test_empty_bodies(send: Send, data: bytes) -> None:
 )
 @pytest.mark.parametrize("field", ["peer", "call", "leg", "id", "ext"])
 def test_hostile_values(send: Send, field: str, value: object) -> None:
-    """Values that no database or page could take are refused with the field's name."""
+    """Values that no database or page can accept are rejected with the field name."""
     document = check_problem(send(json={**EVENT, field: value}), 422)
     [error] = document["errors"]
     assert error["field"] == {
@@ -179,8 +179,8 @@ def test_hostile_values(send: Send, field: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("name", "kept"), [("a\x00b", "a b"), ("Ana\r\nPop\ud800", "Ana Pop"), ("x" * 300, "x" * 255)]
 )
-def test_odd_names_lose_no_event(send: Send, name: str, kept: str) -> None:
-    """An event with a caller's name that cannot be kept as it is, is taken with what can."""
+def test_invalid_names_are_repaired(send: Send, name: str, kept: str) -> None:
+    """An event with an invalid caller name is accepted with the valid part of the name."""
     assert send(json={**EVENT, "caller_name": name}).status_code == 202
     [event] = stored()
     assert event.caller_name == kept
@@ -189,8 +189,8 @@ def test_odd_names_lose_no_event(send: Send, name: str, kept: str) -> None:
 @pytest.mark.parametrize(
     "name", ["\x00", "\ud800", "a" * 100_000, "<script>", "'; DROP TABLE x;--"]
 )
-def test_hostile_names(send: Send, name: str) -> None:
-    """Whatever an unknown field is called, the event is taken and the name told."""
+def test_hostile_field_names(send: Send, name: str) -> None:
+    """An unknown field with any name is listed, and the event is accepted."""
     answer = send(json={**EVENT, name: "x"})
     assert answer.status_code == 202
     assert answer.get_json()["ignored"] == [name]
@@ -198,7 +198,7 @@ def test_hostile_names(send: Send, name: str) -> None:
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "'; DROP TABLE pbx;--", "{{7*7}}"])
 def test_texts_stay_texts(send: Send, text: str) -> None:
-    """What would mean something elsewhere is stored as it came."""
+    """Text that is code elsewhere is stored unchanged."""
     assert send(json={**EVENT, "caller_name": text, "ext": text}).status_code == 202
     [event] = stored()
     assert (event.caller_name, event.extension) == (text, text)
@@ -208,13 +208,13 @@ def test_texts_stay_texts(send: Send, text: str) -> None:
     "token", ["\x00", "\ud800", [[]] * 1000, 7, None, {"a": "b"}, "x" * 100_000]
 )
 def test_hostile_tokens(client: FlaskClient, pbx: object, token: object) -> None:
-    """A token of any shape is simply wrong."""
+    """A token of any type is just invalid."""
     check_problem(client.post(URL, json={**EVENT, "token": token}), 401)
 
 
 @pytest.mark.parametrize("depth", [50, 500, 900, 950, 980])
 def test_deep_token(client: FlaskClient, pbx: object, depth: int) -> None:
-    """Nesting that JSON's reader can just bear breaks nothing behind it."""
+    """A token that is nested almost too deeply for the JSON parser causes no other error."""
     data = '{"event": 0, "ext": "1", "token": ' + "[" * depth + "]" * depth + "}"
     answer = client.post(URL, data=data, content_type=JSON)
     assert answer.status_code in {400, 401}
@@ -223,26 +223,26 @@ def test_deep_token(client: FlaskClient, pbx: object, depth: int) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD"])
 def test_other_methods(client: FlaskClient, token: str, method: str) -> None:
-    """Only GET and POST report; 405 says so, and nothing is stored."""
+    """Methods other than GET and POST are a 405, and nothing is stored."""
     answer = client.open(f"{URL}?event=0&ext=1&token={token}", method=method)
     assert answer.status_code == 405
     assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
     assert answer.content_type == "application/problem+json"
     if method != "HEAD":
         detail = check_problem(answer, 405)["detail"]
-        assert detail == "This address does not take that method."
+        assert detail == "This address does not support that method."
     assert is_empty()
 
 
 @pytest.mark.parametrize("path", ["/ingest/", "/ingest", "/ingest/head-office/", "/ingest/a/b"])
-def test_other_addresses(client: FlaskClient, pbx: object, path: str) -> None:
-    """Beside the right address a program gets a problem document too."""
+def test_other_paths(client: FlaskClient, pbx: object, path: str) -> None:
+    """Unknown paths below /ingest get a problem document."""
     document = check_problem(client.post(path, json=EVENT), 404)
     assert document["detail"] == "There is nothing at this address."
 
 
 def test_too_many_events(settings: Settings, token: str) -> None:
-    """Beyond the limit 429 says how long to wait, and that is long enough."""
+    """Beyond the limit, 429 has a Retry-After that is long enough."""
     app = create_app(settings.model_copy(update={"ingest_events_per_minute": 3}))
     client = app.test_client()
     headers = {"Authorization": f"Bearer {token}"}
@@ -262,17 +262,15 @@ def test_too_many_events(settings: Settings, token: str) -> None:
     let_go(app)
 
 
-def test_database_that_fails_in_the_middle(
-    send: Send, configure: Configure, app: Flask, logged: Logged
-) -> None:
-    """If anything cannot be stored, nothing is, the answer is 500, and the same can come again."""
+def test_database_error(send: Send, configure: Configure, app: Flask, logged: Logged) -> None:
+    """If a part cannot be stored, nothing is, the response is a 500, and a retry is accepted."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
     configure.hook("*", EventType.DIAL_IN, "http://a/")
     event = {**EVENT, "id": "k1", "caller_name": "Somebody"}
     db.session.rollback()
     with refused_inserts(db.engine, "delivery"):
         document = check_problem(send(json=event), 500)
-    assert document["detail"] == "Something went wrong here. It has been logged."
+    assert document["detail"] == "Something went wrong on the server. The error has been logged."
     assert "refused by the test" in logged.text
     assert "Somebody" not in logged.text
     assert is_empty()
@@ -280,7 +278,7 @@ def test_database_that_fails_in_the_middle(
 
 
 def test_database_without_tables(send: Send, app: Flask) -> None:
-    """A database that is not set up is no reason to answer with anything but a problem."""
+    """A database without tables gives a problem document."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
     db.session.rollback()
     with missing_table(db.engine, "call_event"):
@@ -291,8 +289,10 @@ def test_database_without_tables(send: Send, app: Flask) -> None:
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
-def gone(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Iterator[FlaskClient]:
-    """A client of an application whose database is not there any more."""
+def no_database(
+    request: pytest.FixtureRequest, tmp_path: Path, redis_url: str
+) -> Iterator[FlaskClient]:
+    """A client of an application without its database."""
     url = f"postgresql://127.0.0.1:{find_free_port()}/calls"
     if request.param == "sqlite":
         # What was a file has become a folder.
@@ -305,12 +305,12 @@ def gone(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Iter
         db.engine.dispose()
 
 
-def test_database_that_does_not_answer(gone: FlaskClient) -> None:
-    """503 says that nothing was stored, and when to try again."""
+def test_unavailable_database(no_database: FlaskClient) -> None:
+    """503 asks to report again, and says when."""
     for _ in range(2):
-        answer = gone.get(f"{URL}?event=0&ext=1&token=x")
+        answer = no_database.get(f"{URL}?event=0&ext=1&token=x")
         document = check_problem(answer, 503)
         assert document["detail"] == (
-            "The database does not answer, and the event may not be stored. Report it again."
+            "The database is unavailable and the event may not be stored. Report it again."
         )
         assert answer.headers["Retry-After"] == "2"

@@ -1,4 +1,4 @@
-"""The metrics: the overview's figures, for who has the token only."""
+"""Metrics: the overview's statistics, for clients with the token only."""
 
 import threading
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ def settings(settings: Settings) -> Settings:
 
 
 def samples(text: str) -> Iterator[tuple[str, float]]:
-    """Return each figure by its name and label."""
+    """Yield each value with its metric name and label."""
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             yield " ".join([sample.name, *sample.labels.values()]), sample.value
 
 
-def test_figures(client: FlaskClient, add_events: AddEvents) -> None:
-    """Prometheus reads what the overview shows."""
+def test_metrics(client: FlaskClient, add_events: AddEvents) -> None:
+    """Prometheus parses the same values as the overview shows."""
     add_events(3)
     add_events(1, state=DeliveryState.FAILED)
     add_events(2, age=timedelta(minutes=5), state=DeliveryState.PENDING)
@@ -65,14 +65,14 @@ def test_figures(client: FlaskClient, add_events: AddEvents) -> None:
 
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", "Bearer \xe4", TOKEN[:-1]])
 def test_without_the_token(client: FlaskClient, given: str) -> None:
-    """Nobody else reads them, and programs get an answer that they can read."""
+    """Without the token there are no metrics, and the response is a problem document."""
     answer = client.get("/metrics", headers={"Authorization": given})
     assert answer.status_code == 401
     assert answer.content_type == "application/problem+json"
 
 
 def test_off_by_default(app: Flask, client: FlaskClient, settings: Settings) -> None:
-    """Without a token in the settings there is nothing, whatever is sent."""
+    """Without a token in the settings, every request gets a 404."""
     app_state(app).settings = settings.model_copy(update={"metrics_token": ""})
     for given in ("", "Bearer "):
         assert client.get("/metrics", headers={"Authorization": given}).status_code == 404

@@ -1,4 +1,4 @@
-"""The reader of requests, with whatever bytes may come."""
+"""Reading requests with any bytes."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def make_request(body: bytes, content_type: str, query: str, method: str = "POST
 
 
 def check(payload: Payload) -> None:
-    """Check that the payload is what the route relies on."""
+    """Check the properties that the route relies on."""
     assert 1 <= len(payload.events) <= MAX_EVENTS
     assert payload.is_batch or len(payload.events) == 1
     assert isinstance(payload.token, str)
@@ -59,7 +59,7 @@ def check(payload: Payload) -> None:
 @example(b'{"token": null}', "application/json", "token=")
 @example(b"[1]", "application/json", "token=x")
 def test_any_request_is_read_or_a_problem(body: bytes, content_type: str, query: str) -> None:
-    """Whatever bytes come under whatever content type, they are events or a ProblemError."""
+    """Any bytes with any content type are events or a ProblemError."""
     problem: ProblemError | None = None
     try:
         check(read_payload(make_request(body, content_type, query)))
@@ -73,7 +73,7 @@ def test_any_request_is_read_or_a_problem(body: bytes, content_type: str, query:
 
 @given(queries)
 def test_any_query_is_read_or_a_problem(query: str) -> None:
-    """The same holds for a GET, whose body says nothing."""
+    """The same holds for a GET, whose body is ignored."""
     problem: ProblemError | None = None
     try:
         payload = read_payload(make_request(b'{"a": 1}', "application/json", query, "GET"))
@@ -87,7 +87,7 @@ def test_any_query_is_read_or_a_problem(query: str) -> None:
 
 
 def test_parts_without_end_are_too_large() -> None:
-    """Werkzeug's own limits for multipart forms hold as well."""
+    """Werkzeug's limits for multipart forms apply too."""
     part = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n"
     request = make_request(part * 1500 + b"--b--", "multipart/form-data; boundary=b", "")
     request.max_form_parts = 1000
@@ -103,8 +103,8 @@ token_places = st.sampled_from(["query", "form", "json"])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), token_places)
-def test_token_comes_out_as_it_went_in(token: str, place: str) -> None:
-    """A token of any characters is read exactly, wherever it stands."""
+def test_token_is_read_exactly(token: str, place: str) -> None:
+    """A token of any characters is read exactly, in every place."""
     with app.test_request_context(
         method="POST",
         query_string={"token": token} if place == "query" else None,

@@ -86,7 +86,7 @@ def test_what_is_wrong_is_said(client: FlaskClient, pbx: Pbx, token: str) -> Non
     assert [error["field"] for error in document["errors"]] == ["from"]
     document = check_problem(get(client, token, event="invite", **{**CALL, "from": "1" * 65}), 422)
     assert document["errors"] == [
-        {"field": "extension", "rule": "At most 64 characters are possible."}
+        {"field": "extension", "rule": "Must be at most 64 characters (got 65)."}
     ]
     assert is_empty()
 

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from callevents.db.models import MAX_NUMBER_LENGTH
 from callevents.enums import EventType, Format
 from callevents.errors import InvalidError
-from callevents.ingest.report import (
+from callevents.ingest.field_values import (
     MAX_CAUSE,
     MAX_DURATION_SECONDS,
     MAX_KEY_LENGTH,
     MAX_TEXT_LENGTH,
-    Report,
-    read_report,
 )
+from callevents.ingest.report import Report, read_report
 from callevents.vendors.asterisk.tracker import AsteriskTracker
 from callevents.vendors.freeswitch.tracker import FreeswitchTracker
 from callevents.vendors.message import MAX_REPORTS, Reading

@@ -1,4 +1,4 @@
-"""Reports and their acceptance in a few words."""
+"""Short functions to create and accept reports."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +22,8 @@ def report(event: EventType = DIAL_IN, **values: object) -> Report:
     return Report(**{"event_type": event, "extension": "101", **values})  # type: ignore[arg-type]
 
 
-def take(pbx: Pbx, *reports: Report) -> list[Accepted]:
-    """Accept the reports in a transaction of their own."""
+def accept_now(pbx: Pbx, *reports: Report) -> list[Accepted]:
+    """Accept the reports in a separate transaction."""
     begin_write()
     accepted = accept(pbx, reports)
     db.session.commit()
@@ -31,5 +31,5 @@ def take(pbx: Pbx, *reports: Report) -> list[Accepted]:
 
 
 def count(model: type[Any]) -> int:
-    """Return how many rows there are."""
+    """Return the number of rows."""
     return db.session.scalar(select(func.count()).select_from(model)) or 0

@@ -1,4 +1,4 @@
-"""Accepting events: stored once with all their deliveries, or not at all."""
+"""Accepting events: stored with all their deliveries, or not at all."""
 
 from datetime import timedelta
 
@@ -14,15 +14,15 @@ from callevents.hooks import hooks, queries
 from callevents.ingest.example import example_report
 from callevents.pbxs import suggestions
 from tests.conftest import Configure
-from tests.ingest.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, report, take
+from tests.ingest.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, accept_now, report
 from tests.support.statement_count import counting
 
 
-def test_event_is_stored_completed(pbx: Pbx, configure: Configure) -> None:
-    """All that was said is kept, all that follows is filled in, the time is the PBX's."""
+def test_event_is_stored_enriched(pbx: Pbx, configure: Configure) -> None:
+    """Reported values are stored, missing ones derived, and the time is the PBX's."""
     configure.extension("101")
     configure.extension("102")
-    [accepted] = take(
+    [accepted] = accept_now(
         pbx, report(DIAL_OUT, peer="102", call_id="c1", leg_id="l1", caller_name="Ana", at=AT)
     )
     event = db.session.get(CallEvent, accepted.id)
@@ -38,17 +38,17 @@ def test_event_is_stored_completed(pbx: Pbx, configure: Configure) -> None:
     assert event.received_at > AT
 
 
-def test_event_without_a_time_happened_when_it_came(pbx: Pbx) -> None:
-    """Where the PBX gives no time, the moment of the report is the event's."""
+def test_event_without_a_time(pbx: Pbx) -> None:
+    """Without a reported time, the event has the time of the report."""
     with time_machine.travel(NOW, tick=False):
-        [accepted] = take(pbx, report())
+        [accepted] = accept_now(pbx, report())
     event = db.session.get(CallEvent, accepted.id)
     assert event is not None
     assert event.happened_at == event.received_at == NOW
 
 
 def test_each_matching_hook_gets_a_delivery(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
-    """The extension's hooks and those of all extensions apply, if event and PBX are theirs."""
+    """The hooks of the extension and of all extensions apply, if event and PBX match."""
     configure.extension("101")
     configure.extension("102")
     wanted = [
@@ -60,7 +60,7 @@ def test_each_matching_hook_gets_a_delivery(pbx: Pbx, other_pbx: Pbx, configure:
     configure.hook("102", DIAL_IN, "http://no/2")
     configure.hook("101", DIAL_IN, "http://no/3", active=False)
     Configure(other_pbx).hook("*", DIAL_IN, "http://no/4")
-    [accepted] = take(pbx, report())
+    [accepted] = accept_now(pbx, report())
     assert accepted.deliveries == 3
     deliveries = db.session.scalars(select(Delivery).order_by(Delivery.id)).all()
     assert [one.url for one in deliveries] == [hook.url for hook in wanted]
@@ -72,7 +72,7 @@ def test_each_matching_hook_gets_a_delivery(pbx: Pbx, other_pbx: Pbx, configure:
 
 
 def test_deliveries_are_counted_for_each_event(pbx: Pbx, configure: Configure) -> None:
-    """In a batch each event has its own deliveries, in the order of the batch."""
+    """Each event of a batch has its own deliveries, in the order of the batch."""
     configure.extension("101")
     configure.hook("101", DIAL_IN, "http://a/")
     configure.hook("*", HANGUP, "http://b/")
@@ -83,31 +83,31 @@ def test_deliveries_are_counted_for_each_event(pbx: Pbx, configure: Configure) -
         report(DIAL_IN, call_id="c2"),
         report(DIAL_IN, call_id="c2", extension="999"),
     ]
-    accepted = take(pbx, *batch)
+    accepted = accept_now(pbx, *batch)
     assert [one.deliveries for one in accepted] == [1, 0, 1, 1, 0]
     ordered = db.session.scalars(select(Delivery.call_event_id).order_by(Delivery.id)).all()
     assert ordered == [accepted[0].id, accepted[2].id, accepted[3].id]
 
 
 def test_disabled_hooks_get_nothing(pbx: Pbx, configure: Configure) -> None:
-    """After a hook is disabled its events make no delivery; enabled again they do."""
+    """A disabled hook gets no deliveries; an enabled one does again."""
     hook = configure.hook("*", DIAL_IN, "http://a/")
     for active, expected in ((True, 1), (False, 0), (True, 1)):
         begin_write()
         hooks.set_active(queries.get_hook(hook.event_id), active)
         db.session.commit()
-        assert [one.deliveries for one in take(pbx, report())] == [expected]
+        assert [one.deliveries for one in accept_now(pbx, report())] == [expected]
 
 
-def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configure) -> None:
-    """An extension that nobody added is no error: hooks of all apply, and it is proposed."""
+def test_unknown_extension_is_suggested(pbx: Pbx, configure: Configure) -> None:
+    """An unknown extension is not an error: hooks of all apply, and it is suggested."""
     configure.extension("101")
     configure.hook("*", DIAL_IN, "http://a/")
     with time_machine.travel(NOW, tick=False):
-        accepted = take(pbx, report(extension="999"), report(extension="998"), report())
+        accepted = accept_now(pbx, report(extension="999"), report(extension="998"), report())
     assert [one.deliveries for one in accepted] == [1, 1, 1]
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
-        take(pbx, report(extension="998"))
+        accept_now(pbx, report(extension="998"))
     seen = suggestions.list_suggestions(pbx)
     assert [(one.number, one.last_seen_at) for one in seen] == [
         ("998", NOW + timedelta(hours=1)),
@@ -115,11 +115,11 @@ def test_unknown_extension_is_recorded_and_proposed(pbx: Pbx, configure: Configu
     ]
 
 
-def test_hangup_completes_itself_from_stored_events(pbx: Pbx) -> None:
-    """What earlier requests told of a call is known when it hangs up, also within one batch."""
-    take(pbx, report(DIAL_IN, call_id="c1", peer="0721"))
-    take(pbx, report(EventType.ANSWER_IN, call_id="c1"))
-    hangups = take(
+def test_hangup_is_enriched_from_stored_events(pbx: Pbx) -> None:
+    """A hangup is enriched from earlier events of its call, also within one batch."""
+    accept_now(pbx, report(DIAL_IN, call_id="c1", peer="0721"))
+    accept_now(pbx, report(EventType.ANSWER_IN, call_id="c1"))
+    hangups = accept_now(
         pbx,
         report(HANGUP, call_id="c1", cause=16),
         report(DIAL_OUT, call_id="c2", peer="0722"),
@@ -132,17 +132,17 @@ def test_hangup_completes_itself_from_stored_events(pbx: Pbx) -> None:
     assert (last.status, last.peer, last.flow) == (CallStatus.BUSY, "0722", CallFlow.OUT)
 
 
-def test_other_pbxs_calls_are_others(pbx: Pbx, other_pbx: Pbx) -> None:
-    """A call of another PBX that has the same id completes nothing."""
-    take(other_pbx, report(EventType.ANSWER_IN, call_id="c1", peer="0721"))
-    [accepted] = take(pbx, report(HANGUP, call_id="c1", cause=17))
+def test_calls_of_other_pbxs_do_not_count(pbx: Pbx, other_pbx: Pbx) -> None:
+    """A call of another PBX with the same ID does not enrich a hangup."""
+    accept_now(other_pbx, report(EventType.ANSWER_IN, call_id="c1", peer="0721"))
+    [accepted] = accept_now(pbx, report(HANGUP, call_id="c1", cause=17))
     event = db.session.get(CallEvent, accepted.id)
     assert event is not None
     assert (event.status, event.peer) == (CallStatus.BUSY, "")
 
 
-def test_number_of_queries_does_not_grow(pbx: Pbx, configure: Configure) -> None:
-    """A batch of a hundred events with their deliveries takes as many statements as one of two."""
+def test_number_of_statements_is_constant(pbx: Pbx, configure: Configure) -> None:
+    """A batch of 100 events with deliveries takes as many statements as a batch of two."""
     configure.extension("101")
     configure.hook("*", DIAL_IN, "http://a/")
     sizes = []
@@ -150,7 +150,7 @@ def test_number_of_queries_does_not_grow(pbx: Pbx, configure: Configure) -> None
         statements: list[str] = []
         with counting(statements):
             batch = [report(leg_id=f"{events}-{one}", at=AT) for one in range(events)]
-            assert sum(one.deliveries for one in take(pbx, *batch)) == events
+            assert sum(one.deliveries for one in accept_now(pbx, *batch)) == events
         sizes.append(len(statements))
     assert sizes[0] == sizes[1]
     assert sizes[0] <= 8
@@ -158,9 +158,9 @@ def test_number_of_queries_does_not_grow(pbx: Pbx, configure: Configure) -> None
 
 @pytest.mark.parametrize("event", EventType)
 def test_example_is_a_complete_report(pbx: Pbx, event: EventType) -> None:
-    """The example of each event can be accepted, and is a new event each time."""
+    """The example of each event is accepted, and is a new event each time."""
     first, second = example_report(event, "101"), example_report(event, "101")
     assert first.event_type is event
     assert (first.flow is None, first.status is None) == (False, False)
     assert "+40 721 000 001" in {first.caller_number, first.called_number}
-    assert [one.repeated for one in take(pbx, first, second)] == [False, False]
+    assert [one.is_duplicate for one in accept_now(pbx, first, second)] == [False, False]

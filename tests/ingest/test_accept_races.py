@@ -1,4 +1,4 @@
-"""Accepting events while others write: one of two wins, and a failure leaves nothing."""
+"""Accepting events concurrently, and failures in the middle of a transaction."""
 
 import threading
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from callevents.db.session import begin_write, write_transaction
 from callevents.extensions import db
 from callevents.ingest.accept import Accepted, accept
 from tests.conftest import Configure
-from tests.ingest.accepting import DIAL_IN, count, report, take
+from tests.ingest.accepting import DIAL_IN, accept_now, count, report
 from tests.support.database_faults import before_statement, refused_inserts
 from tests.support.waiting import wait_until
 
 
 def detach(pbx: Pbx) -> None:
-    """Let other threads use the PBX, and leave the session without a transaction."""
+    """Detach the PBX, so that other threads can use it, and end the transaction."""
     db.session.refresh(pbx)
     db.session.expunge(pbx)
     db.session.rollback()
 
 
 def in_threads(app: Flask, *works: Callable[[], None]) -> None:
-    """Run each in a thread with a session of its own."""
+    """Run each function in a thread with its own session."""
 
     def run(work: Callable[[], None]) -> None:
         with app.app_context():
@@ -40,27 +40,27 @@ def in_threads(app: Flask, *works: Callable[[], None]) -> None:
 
 
 def test_same_event_at_the_same_time(app: Flask, pbx: Pbx, configure: Configure) -> None:
-    """Reported by many at once, an event is stored once, and all are told its id."""
+    """Concurrent reports of an event store it once, and all get its ID."""
     configure.hook("*", DIAL_IN, "http://a/")
     detach(pbx)
     barrier, found = threading.Barrier(4), []
 
     def work() -> None:
         barrier.wait()
-        found.extend(take(pbx, report(key="k1"), report(key="k2")))
+        found.extend(accept_now(pbx, report(key="k1"), report(key="k2")))
 
     in_threads(app, *[work] * 4)
     assert len(found) == 8
     assert len({one.id for one in found}) == 2
-    assert sum(not one.repeated for one in found) == 2
+    assert sum(not one.is_duplicate for one in found) == 2
     assert sum(one.deliveries for one in found) == 2
     assert (count(CallEvent), count(Delivery)) == (2, 2)
 
 
-def test_loser_of_a_race_learns_the_first_id(app: Flask, pbx: Pbx, configure: Configure) -> None:
-    """An event that another one stores between looking and storing is found all the same."""
+def test_duplicate_of_a_concurrent_transaction(app: Flask, pbx: Pbx, configure: Configure) -> None:
+    """A report gets the ID of an event that another transaction stores at the same time."""
     if db.engine.dialect.name == "sqlite":
-        # There, writers take turns from the beginning: the second looks when the first is done.
+        # On SQLite, writers take turns: the second reads after the first has committed.
         assert_writers_take_turns()
         return
     configure.hook("*", DIAL_IN, "http://a/")
@@ -68,17 +68,17 @@ def test_loser_of_a_race_learns_the_first_id(app: Flask, pbx: Pbx, configure: Co
     first: list[Accepted] = []
 
     def be_faster() -> None:
-        in_threads(app, lambda: first.extend(take(pbx, report(key="k1"))))
+        in_threads(app, lambda: first.extend(accept_now(pbx, report(key="k1"))))
 
     with before_statement(db.engine, "INSERT INTO call_event", be_faster):
-        accepted = take(pbx, report(key="k0"), report(key="k1"))
+        accepted = accept_now(pbx, report(key="k0"), report(key="k1"))
     assert accepted[0].deliveries == 1
-    assert accepted[1] == Accepted(first[0].id, 0, repeated=True)
+    assert accepted[1] == Accepted(first[0].id, 0, is_duplicate=True)
     assert (count(CallEvent), count(Delivery)) == (2, 2)
 
 
 def assert_writers_take_turns() -> None:
-    """Check that a transaction that will write keeps others from writing from its beginning."""
+    """Check that a write transaction locks out other writers from its beginning."""
     begin_write()
     with db.engine.connect() as other:
         other.exec_driver_sql("ROLLBACK")
@@ -92,7 +92,7 @@ def assert_writers_take_turns() -> None:
 
 @pytest.mark.parametrize("table", ["delivery", "seen_extension", "call_event"])
 def test_a_failure_leaves_nothing(pbx: Pbx, configure: Configure, table: str) -> None:
-    """If the database refuses any part, no part is stored, and the same can be reported again."""
+    """If the database rejects a part, nothing is stored, and the batch can be reported again."""
     configure.hook("*", DIAL_IN, "http://a/")
     batch = [report(key="k1"), report(key="k2", extension="102")]
     with refused_inserts(db.engine, table):
@@ -101,11 +101,11 @@ def test_a_failure_leaves_nothing(pbx: Pbx, configure: Configure, table: str) ->
             accept(pbx, batch)
         db.session.rollback()
     assert (count(CallEvent), count(Delivery), count(SeenExtension)) == (0, 0, 0)
-    assert [one.repeated for one in take(pbx, *batch)] == [False, False]
+    assert [one.is_duplicate for one in accept_now(pbx, *batch)] == [False, False]
 
 
 def test_hook_removed_at_the_same_time(app: Flask, pbx: Pbx, configure: Configure) -> None:
-    """A hook that is removed while an event is being stored cannot make the event fail."""
+    """An event is stored even if its hook is deleted at the same time."""
     hook = configure.hook("*", DIAL_IN, "http://a/")
     hook_id, database = hook.id, db.engine
     removed = threading.Event()
@@ -128,7 +128,7 @@ def test_hook_removed_at_the_same_time(app: Flask, pbx: Pbx, configure: Configur
             return bool(connection.scalar(text(waiting)))
 
     with before_statement(database, "INSERT INTO delivery", remove_meanwhile):
-        [accepted] = take(pbx, report())
+        [accepted] = accept_now(pbx, report())
     thread.join()
     assert accepted.deliveries == 1
     delivery = db.session.scalars(select(Delivery)).one()

@@ -1,4 +1,4 @@
-"""Accepting events: the same event twice is one event."""
+"""Accepting events: duplicates."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,103 +8,103 @@ import time_machine
 from callevents.db.models import CallEvent, Delivery, Pbx
 from callevents.ingest.accept import Accepted
 from tests.conftest import Configure
-from tests.ingest.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, count, report, take
+from tests.ingest.accepting import AT, DIAL_IN, DIAL_OUT, HANGUP, NOW, accept_now, count, report
 
 
-def test_repeated_key_of_the_sender(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
-    """The sender's own key makes a report the same, whatever else it says and however late."""
+def test_duplicate_key_of_the_sender(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
+    """A report with a known key is a duplicate, regardless of its other values and its age."""
     configure.hook("*", DIAL_IN, "http://a/")
-    [first] = take(pbx, report(key="k1", call_id="c1"))
+    [first] = accept_now(pbx, report(key="k1", call_id="c1"))
     with time_machine.travel(datetime.now(UTC) + timedelta(days=30)):
-        [again] = take(pbx, report(HANGUP, key="k1", extension="102"))
-    assert again == Accepted(first.id, 0, repeated=True)
+        [again] = accept_now(pbx, report(HANGUP, key="k1", extension="102"))
+    assert again == Accepted(first.id, 0, is_duplicate=True)
     assert (count(CallEvent), count(Delivery)) == (1, 1)
-    [elsewhere] = take(other_pbx, report(key="k1"))
-    assert not elsewhere.repeated, "another PBX's keys are its own"
+    [elsewhere] = accept_now(other_pbx, report(key="k1"))
+    assert not elsewhere.is_duplicate, "another PBX's keys are its own"
 
 
-def test_repeated_leg_and_time(pbx: Pbx) -> None:
-    """With a time, type, extension, leg and time are what makes two reports one, for ever."""
-    [first] = take(pbx, report(leg_id="l1", at=AT))
+def test_duplicate_leg_and_time(pbx: Pbx) -> None:
+    """With a time, reports of the same type, extension, leg and time are always duplicates."""
+    [first] = accept_now(pbx, report(leg_id="l1", at=AT))
     with time_machine.travel(datetime.now(UTC) + timedelta(days=30)):
-        [again] = take(pbx, report(leg_id="l1", at=AT, peer="1", call_id="c2"))
-    assert again == Accepted(first.id, 0, repeated=True)
+        [again] = accept_now(pbx, report(leg_id="l1", at=AT, peer="1", call_id="c2"))
+    assert again == Accepted(first.id, 0, is_duplicate=True)
     for other in (
         report(leg_id="l2", at=AT),
         report(leg_id="l1", at=AT + timedelta(milliseconds=1)),
         report(leg_id="l1", at=AT, extension="102"),
         report(DIAL_OUT, leg_id="l1", at=AT),
     ):
-        assert not take(pbx, other)[0].repeated
+        assert not accept_now(pbx, other)[0].is_duplicate
 
 
 @pytest.mark.parametrize(
     ("identity", "seconds"), [({"leg_id": "l1"}, 600), ({"call_id": "c1"}, 10)]
 )
 @pytest.mark.parametrize("offset", [0, 3, 9])
-def test_repeated_without_a_time(
+def test_duplicate_without_a_time(
     pbx: Pbx, identity: dict[str, str], seconds: int, offset: int
 ) -> None:
-    """Without a time, the same again is the same event for a while, wherever the clock stands."""
+    """Without a time, the same report is a duplicate within the window, at any clock offset."""
     beginning = NOW + timedelta(seconds=offset)
     with time_machine.travel(beginning, tick=False) as clock:
-        [first] = take(pbx, report(**identity))
+        [first] = accept_now(pbx, report(**identity))
         for elapsed in (1, seconds - 1, seconds):
             clock.move_to(beginning + timedelta(seconds=elapsed))
-            assert take(pbx, report(**identity)) == [Accepted(first.id, 0, repeated=True)]
+            assert accept_now(pbx, report(**identity)) == [Accepted(first.id, 0, is_duplicate=True)]
         clock.move_to(beginning + timedelta(seconds=2 * seconds))
-        [second] = take(pbx, report(**identity))
-        assert not second.repeated
+        [second] = accept_now(pbx, report(**identity))
+        assert not second.is_duplicate
         clock.move_to(beginning + timedelta(seconds=2 * seconds + 1))
-        assert take(pbx, report(**identity)) == [Accepted(second.id, 0, repeated=True)]
+        assert accept_now(pbx, report(**identity)) == [Accepted(second.id, 0, is_duplicate=True)]
 
 
-def test_window_is_counted_from_the_first(pbx: Pbx) -> None:
-    """A report just after the window of the first one is a new event."""
+def test_window_starts_at_the_first_report(pbx: Pbx) -> None:
+    """A report just after the first one's window is a new event."""
     with time_machine.travel(NOW + timedelta(seconds=5), tick=False) as clock:
-        [first] = take(pbx, report(call_id="c1"))
+        [first] = accept_now(pbx, report(call_id="c1"))
         clock.move_to(NOW + timedelta(seconds=15, milliseconds=1))
-        [second] = take(pbx, report(call_id="c1"))
-    assert not second.repeated
+        [second] = accept_now(pbx, report(call_id="c1"))
+    assert not second.is_duplicate
     assert second.id != first.id
 
 
-def test_legs_are_told_apart_from_calls(pbx: Pbx) -> None:
-    """Two legs of one call that do the same are two events."""
-    accepted = take(pbx, report(call_id="c1", leg_id="l1"), report(call_id="c1", leg_id="l2"))
-    assert [one.repeated for one in accepted] == [False, False]
+def test_legs_of_one_call_are_different(pbx: Pbx) -> None:
+    """The same event of two legs of a call is two events."""
+    accepted = accept_now(pbx, report(call_id="c1", leg_id="l1"), report(call_id="c1", leg_id="l2"))
+    assert [one.is_duplicate for one in accepted] == [False, False]
 
 
-def test_without_any_identity_nothing_is_repeated(pbx: Pbx) -> None:
-    """Reports that tell neither call nor leg are all events of their own."""
-    assert {one.repeated for one in take(pbx, report(), report())} == {False}
-    assert not take(pbx, report())[0].repeated
+def test_no_duplicates_without_call_and_leg(pbx: Pbx) -> None:
+    """Reports without call and leg are never duplicates."""
+    assert {one.is_duplicate for one in accept_now(pbx, report(), report())} == {False}
+    assert not accept_now(pbx, report())[0].is_duplicate
     assert count(CallEvent) == 3
 
 
-def test_no_two_events_share_a_key_by_their_punctuation(pbx: Pbx) -> None:
-    """What separates the facts within a key cannot be imitated by the facts."""
-    accepted = take(
+def test_separator_cannot_be_imitated(pbx: Pbx) -> None:
+    """Values that contain punctuation do not produce the key of another event."""
+    accepted = accept_now(
         pbx,
         report(extension="1|2", leg_id="3", at=AT),
         report(extension="1", leg_id="2|3", at=AT),
     )
-    assert [one.repeated for one in accepted] == [False, False]
+    assert [one.is_duplicate for one in accepted] == [False, False]
 
 
-def test_repeated_within_one_batch(pbx: Pbx, configure: Configure) -> None:
-    """The second of two equal reports in a batch is the first one again."""
+def test_duplicate_within_one_batch(pbx: Pbx, configure: Configure) -> None:
+    """The second of two equal reports in a batch is a duplicate of the first."""
     configure.hook("*", DIAL_IN, "http://a/")
-    accepted = take(pbx, report(key="k"), report(key="other"), report(key="k"))
+    accepted = accept_now(pbx, report(key="k"), report(key="other"), report(key="k"))
     assert [one.deliveries for one in accepted] == [1, 1, 0]
-    assert accepted[2] == Accepted(accepted[0].id, 0, repeated=True)
+    assert accepted[2] == Accepted(accepted[0].id, 0, is_duplicate=True)
     assert count(CallEvent) == 2
 
 
-def test_batch_of_old_and_new(pbx: Pbx) -> None:
-    """A batch that repeats some events stores the others."""
-    [old] = take(pbx, report(key="a"))
-    accepted = take(pbx, report(key="b"), report(key="a"), report(key="c"))
-    assert [one.repeated for one in accepted] == [False, True, False]
+def test_batch_with_duplicates_and_new_events(pbx: Pbx) -> None:
+    """The new events of a batch with duplicates are stored."""
+    [old] = accept_now(pbx, report(key="a"))
+    accepted = accept_now(pbx, report(key="b"), report(key="a"), report(key="c"))
+    assert [one.is_duplicate for one in accepted] == [False, True, False]
     assert accepted[1].id == old.id
-    assert take(pbx) == []
+    assert accept_now(pbx) == []

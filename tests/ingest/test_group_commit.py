@@ -1,4 +1,4 @@
-"""Group commit: who reports at the same time is stored together, and nobody suffers for another."""
+"""Group commit: concurrent requests share a transaction, and an error affects only its own."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ from callevents.enums import CallStatus, EventType
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted
-from callevents.ingest.discarded import DiscardedReports, explain_repeated
+from callevents.ingest.discarded import DiscardedReports, explain_duplicate
 from callevents.ingest.group_commit import MAX_REPORTS, GroupCommit
 from callevents.ingest.report import Report
 from callevents.pbxs import pbxs, tokens
@@ -28,7 +28,7 @@ Outcome = list[Accepted] | BaseException
 
 
 class Crowd:
-    """Reports from many threads at once, as a server's requests do."""
+    """Submits reports from many threads at once, as a server's requests do."""
 
     def __init__(self, app: Flask, pbx: Pbx) -> None:
         self.group_commit = GroupCommit(app)
@@ -37,7 +37,7 @@ class Crowd:
         self._sender = sender_of(pbx)
 
     def report(self, *reports: Report, sender: tuple[Pbx, str] | None = None) -> int:
-        """Report in a thread of its own; return the number under which its outcome will be."""
+        """Submit reports in a new thread; return the number of the outcome."""
         number = len(self._threads)
         arguments = (number, sender or self._sender, reports)
         self._threads.append(threading.Thread(target=self._report, args=arguments))
@@ -45,20 +45,20 @@ class Crowd:
         return number
 
     def queue(self, *reports: Report, sender: tuple[Pbx, str] | None = None) -> int:
-        """Report, and wait until the request waits for the one that is being stored."""
-        waiting = len(self.group_commit._waiting)
+        """Submit reports, and wait until the request is in the queue."""
+        waiting = len(self.group_commit._queue)
         number = self.report(*reports, sender=sender)
-        wait_until(lambda: len(self.group_commit._waiting) > waiting, "a request in the queue")
+        wait_until(lambda: len(self.group_commit._queue) > waiting, "a request in the queue")
         return number
 
     def end(self) -> None:
-        """Wait until every request is answered."""
+        """Wait until every request is done."""
         for thread in self._threads:
             thread.join(30)
             assert not thread.is_alive(), "a request hangs"
 
     def accepted(self, number: int) -> list[Accepted]:
-        """Return what became of the reports of a request that must have been taken."""
+        """Return the results of a request, which must have been accepted."""
         outcome = self.outcomes[number]
         assert isinstance(outcome, list), outcome
         return outcome
@@ -71,7 +71,7 @@ class Crowd:
 
 
 def sender_of(pbx: Pbx) -> tuple[Pbx, str]:
-    """Return the PBX, loaded and free of the test's session, and its token's id."""
+    """Return the PBX, loaded and detached from the session, and its token's ID."""
     token_id = tokens.list_tokens(pbx)[0].id
     db.session.refresh(pbx)
     db.session.expunge(pbx)
@@ -81,7 +81,7 @@ def sender_of(pbx: Pbx) -> tuple[Pbx, str]:
 
 @pytest.fixture
 def crowd(app: Flask, pbx: Pbx) -> Crowd:
-    """Requests of the PBX 'Head office'."""
+    """Concurrent requests of the PBX 'Head office'."""
     return Crowd(app, pbx)
 
 
@@ -91,8 +91,8 @@ def ring(key: str = "", **fields: Any) -> Report:
 
 
 @contextmanager
-def held_up(crowd: Crowd, act: Callable[[], object]) -> Iterator[None]:
-    """Have `act` happen while a first request is being stored; wait for the end of all."""
+def while_storing(crowd: Crowd, act: Callable[[], object]) -> Iterator[None]:
+    """Run `act` while a first request is being stored; wait until all requests are done."""
     with before_statement(db.engine, "INSERT INTO call_event", lambda: act() and None):
         crowd.report(ring("first"))
         crowd.end()
@@ -101,7 +101,7 @@ def held_up(crowd: Crowd, act: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def counted_commits() -> Iterator[list[int]]:
-    """Count the commits that happen meanwhile."""
+    """Count the commits within the block."""
     counted: list[int] = []
 
     def count(_connection: object) -> None:
@@ -114,64 +114,64 @@ def counted_commits() -> Iterator[list[int]]:
 
 
 def stored_keys() -> list[str]:
-    """Return the given keys of what is stored, oldest first."""
+    """Return the senders' keys of the stored events, oldest first."""
     db.session.rollback()
     keys = db.session.scalars(select(CallEvent.key).order_by(CallEvent.id))
     return [key.removeprefix("given:") for key in keys]
 
 
-def test_who_waits_is_stored_together(crowd: Crowd) -> None:
-    """Ten requests that come while one is stored are one commit, in the order they came."""
+def test_waiting_requests_share_a_commit(crowd: Crowd) -> None:
+    """Ten requests that arrive while one is stored are one commit, in order of arrival."""
     keys = [f"k{number}" for number in range(10)]
 
-    def come() -> None:
+    def arrive() -> None:
         for key in keys:
             crowd.queue(ring(key))
 
-    with counted_commits() as commits, held_up(crowd, come):
+    with counted_commits() as commits, while_storing(crowd, arrive):
         assert len(commits) == 2
     assert stored_keys() == ["first", *keys]
     ids = [event.id for number in range(11) for event in crowd.accepted(number)]
     assert ids == list(db.session.scalars(select(CallEvent.id).order_by(CallEvent.id)))
 
 
-def test_results_go_to_whom_they_belong(crowd: Crowd) -> None:
-    """Requests with several reports, or none, get as many results."""
+def test_each_request_gets_its_own_results(crowd: Crowd) -> None:
+    """A request with several reports, or none, gets as many results."""
 
-    def come() -> None:
+    def arrive() -> None:
         for count in (3, 0, 2):
             crowd.queue(*(ring(f"{count}-{number}") for number in range(count)))
 
-    with held_up(crowd, come):
+    with while_storing(crowd, arrive):
         assert [len(crowd.accepted(number)) for number in range(4)] == [1, 3, 0, 2]
     by_id = dict(db.session.execute(select(CallEvent.id, CallEvent.key)).all())
     got = [by_id[one.id].removeprefix("given:") for n in (1, 3) for one in crowd.accepted(n)]
     assert got == ["3-0", "3-1", "3-2", "2-0", "2-1"]
 
 
-def test_repeated_in_another_request(crowd: Crowd) -> None:
-    """The second of two requests with the same event gets the first one's id, as if later."""
+def test_duplicate_in_another_request(crowd: Crowd) -> None:
+    """The second of two requests with the same event gets the ID of the first."""
 
-    def come() -> None:
+    def arrive() -> None:
         crowd.queue(ring("same"))
         crowd.queue(ring("same"))
 
-    with held_up(crowd, come):
+    with while_storing(crowd, arrive):
         [first], [second] = crowd.accepted(1), crowd.accepted(2)
-    assert (first.repeated, second.repeated) == (False, True)
+    assert (first.is_duplicate, second.is_duplicate) == (False, True)
     assert second.id == first.id
     assert stored_keys() == ["first", "same"]
 
 
-def test_hangup_knows_what_came_before_in_the_same_commit(crowd: Crowd) -> None:
-    """A hangup's status follows from the answer that another request reported just before."""
+def test_hangup_is_enriched_from_the_same_commit(crowd: Crowd) -> None:
+    """The status of a hangup follows from the answer event of another request in the batch."""
     call = {"call_id": "c1", "extension": "101"}
 
-    def come() -> None:
+    def arrive() -> None:
         crowd.queue(ring("answer", event_type=EventType.ANSWER_IN, peer="0721", **call))
         crowd.queue(ring("hangup", event_type=EventType.HANGUP, cause=16, **call))
 
-    with counted_commits() as commits, held_up(crowd, come):
+    with counted_commits() as commits, while_storing(crowd, arrive):
         assert len(commits) == 2
     db.session.rollback()
     hangup = db.session.scalar(select(CallEvent).where(CallEvent.key == "given:hangup"))
@@ -180,18 +180,18 @@ def test_hangup_knows_what_came_before_in_the_same_commit(crowd: Crowd) -> None:
 
 
 def test_several_pbxs_in_one_commit(crowd: Crowd, app: Flask) -> None:
-    """Requests of two PBXs are one commit, and each event is its own PBX's."""
+    """Requests of two PBXs share a commit, and each event belongs to its PBX."""
     begin_write()
     other, _ = pbxs.add_pbx("Branch")
     db.session.commit()
     branch = sender_of(other)
 
-    def come() -> None:
+    def arrive() -> None:
         crowd.queue(ring("b1"), sender=branch)
         crowd.queue(ring("h1"))
         crowd.queue(ring("b2"), sender=branch)
 
-    with counted_commits() as commits, held_up(crowd, come):
+    with counted_commits() as commits, while_storing(crowd, arrive):
         assert len(commits) == 2
     rows = db.session.execute(select(CallEvent.key, CallEvent.pbx_id)).all()
     assert {key.removeprefix("given:") for key, pbx_id in rows if pbx_id == branch[0].id} == {
@@ -201,25 +201,25 @@ def test_several_pbxs_in_one_commit(crowd: Crowd, app: Flask) -> None:
     assert all(isinstance(outcome, list) for outcome in crowd.outcomes.values())
 
 
-def test_one_bad_request_hurts_only_itself(crowd: Crowd) -> None:
-    """What the database cannot take is the error of the request that brought it alone."""
-    # A PBX that never existed: the foreign key refuses it.
+def test_invalid_request_affects_only_itself(crowd: Crowd) -> None:
+    """A request that the database rejects gets the error; the others are stored."""
+    # A PBX that does not exist: the foreign key rejects it.
     nobody = Pbx(id=4711, slug="nobody", name="Nobody")
     bad: list[int] = []
 
-    def come() -> None:
+    def arrive() -> None:
         crowd.queue(ring("a"))
         bad.append(crowd.queue(ring("b"), sender=(nobody, crowd._sender[1])))
         crowd.queue(ring("c"))
 
-    with held_up(crowd, come):
+    with while_storing(crowd, arrive):
         assert "foreign key" in str(crowd.outcomes[bad[0]]).lower()
     assert stored_keys() == ["first", "a", "c"]
     assert all(isinstance(crowd.outcomes[number], list) for number in (0, 1, 3))
 
 
-def test_revoked_meanwhile(crowd: Crowd, app: Flask, pbx: Pbx) -> None:
-    """A token revoked before the commit is refused in it, and the others' requests are taken."""
+def test_revoked_before_the_commit(crowd: Crowd, app: Flask, pbx: Pbx) -> None:
+    """A request with a token revoked before the commit is rejected; the others are stored."""
     begin_write()
     tokens.add_token(pbx)
     db.session.commit()
@@ -229,19 +229,19 @@ def test_revoked_meanwhile(crowd: Crowd, app: Flask, pbx: Pbx) -> None:
     db.session.commit()
     db.session.rollback()
 
-    def come() -> None:
+    def arrive() -> None:
         crowd.queue(ring("old"), sender=(crowd._sender[0], old))
         crowd.queue(ring("new"), sender=(crowd._sender[0], new))
 
     crowd._sender = (crowd._sender[0], new)
-    with held_up(crowd, come):
+    with while_storing(crowd, arrive):
         assert isinstance(crowd.outcomes[1], RevokedError)
         assert isinstance(crowd.outcomes[2], list)
     assert stored_keys() == ["first", "new"]
 
 
-def test_database_that_does_not_answer(crowd: Crowd, app: Flask) -> None:
-    """All who wait are told so, in one line of the log; when it answers again they are taken."""
+def test_unavailable_database(crowd: Crowd, app: Flask) -> None:
+    """All waiting requests get the error, with one log line; later requests are stored."""
     engine = db.engine
     waiting: list[int] = []
 
@@ -249,34 +249,34 @@ def test_database_that_does_not_answer(crowd: Crowd, app: Flask) -> None:
         if (
             statement.startswith("INSERT INTO call_event")
             and waiting
-            and not crowd.group_commit._waiting
+            and not crowd.group_commit._queue
         ):
-            # The database's own word for it, from a statement that it cannot end.
+            # A real error of the database, from a statement that it cannot complete.
             connection.exec_driver_sql(
                 "SELECT 1/0 FROM no_such_table"
                 if engine.dialect.name == "sqlite"
                 else "SELECT pg_terminate_backend(pg_backend_pid())"
             )
 
-    def come() -> None:
+    def arrive() -> None:
         waiting.extend(crowd.queue(ring(f"k{number}")) for number in range(5))
 
     event.listen(engine, "before_cursor_execute", refuse)
     with capture_log() as logged:
         try:
-            with held_up(crowd, come):
+            with while_storing(crowd, arrive):
                 pass
         finally:
             event.remove(engine, "before_cursor_execute", refuse)
     assert [type(crowd.outcomes[number]) for number in waiting] == [UnavailableError] * 5
-    assert logged.text.count("the database does not answer") == 1
+    assert logged.text.count("database unavailable") == 1
     crowd.report(ring("later"))
     crowd.end()
     assert stored_keys() == ["first", "later"]
 
 
-def test_leader_that_dies(crowd: Crowd, app: Flask) -> None:
-    """If the storing thread is ended, those it stored for are told, and the next one leads."""
+def test_leader_thread_that_exits(crowd: Crowd, app: Flask) -> None:
+    """If the leader's thread exits, its batch gets an error, and the next request leads."""
     engine = db.engine
     died: list[int] = []
 
@@ -298,23 +298,23 @@ def test_leader_that_dies(crowd: Crowd, app: Flask) -> None:
     assert stored_keys() == ["k0", "k1", "k2"]
 
 
-def test_no_commit_grows_without_end(crowd: Crowd) -> None:
-    """What would make a transaction too large waits for the next one."""
+def test_batches_are_limited(crowd: Crowd) -> None:
+    """A request that would make a batch too large waits for the next one."""
     half = [ring(f"k{number}") for number in range(MAX_REPORTS // 2 + 1)]
 
-    def come() -> None:
+    def arrive() -> None:
         crowd.queue(*half)
         crowd.queue(*(ring(f"l{number}") for number in range(MAX_REPORTS // 2)))
         crowd.queue(ring("last"))
 
-    with counted_commits() as commits, held_up(crowd, come):
+    with counted_commits() as commits, while_storing(crowd, arrive):
         assert len(commits) == 3
     db.session.rollback()
     assert db.session.scalar(select(func.count()).select_from(CallEvent)) == MAX_REPORTS + 3
 
 
-def test_forked_process_starts_anew(crowd: Crowd, app: Flask) -> None:
-    """A process forked while another thread leads is not kept waiting by a leader it lacks."""
+def test_forked_process_has_no_leader(crowd: Crowd, app: Flask) -> None:
+    """A process forked while another thread leads does not wait for that leader."""
     codes: list[int] = []
 
     def fork() -> None:
@@ -323,18 +323,18 @@ def test_forked_process_starts_anew(crowd: Crowd, app: Flask) -> None:
             db.engine.dispose(close=False)
             code = 1
             try:
-                # The parent's own transaction holds SQLite; that it tries is what is to be seen.
+                # The parent's transaction holds SQLite's lock, so only the state is checked.
                 code = 0 if not crowd.group_commit._has_leader else 2
             finally:
                 os._exit(code)
         codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
-    with held_up(crowd, fork):
+    with while_storing(crowd, fork):
         assert codes == [0]
 
 
-def test_missing_table_is_everybodys_own_error(crowd: Crowd) -> None:
-    """A database without its tables answers each with an error, and nobody waits for ever."""
+def test_missing_table_is_an_error_of_each_request(crowd: Crowd) -> None:
+    """Without its tables, the database gives each request an error, and none hangs."""
     with missing_table(db.engine, "call_event"):
         for _ in range(3):
             crowd.report(ring())
@@ -343,26 +343,26 @@ def test_missing_table_is_everybodys_own_error(crowd: Crowd) -> None:
     assert len(crowd.outcomes) == 3
 
 
-def test_nobody_waits_for_the_note_of_what_was_repeated(crowd: Crowd) -> None:
-    """Who tells an event again is answered before that is kept for people."""
+def test_response_does_not_wait_for_the_discarded_report(crowd: Crowd) -> None:
+    """A duplicate gets its response before it is stored as a discarded report."""
     crowd.report(ring("k"))
     crowd.end()
-    answered, was_answered = threading.Event(), list[bool]()
+    done, was_done = threading.Event(), list[bool]()
 
     def wait() -> None:
-        was_answered.append(answered.wait(10))
+        was_done.append(done.wait(10))
 
     with before_statement(db.engine, "INSERT INTO discarded_report", wait):
         again = crowd.report(ring("k"))
         crowd.end()
-        answered.set()
-        wait_until(noted_ids, "the note")
-    assert crowd.accepted(again)[0].repeated
-    assert was_answered == [True]
+        done.set()
+        wait_until(discarded_pbx_ids, "the discarded report")
+    assert crowd.accepted(again)[0].is_duplicate
+    assert was_done == [True]
 
 
-def test_storms_of_repeated_reports_take_one_thread(crowd: Crowd, app: Flask) -> None:
-    """However many PBXs repeat while a note is being written, one thread writes all of them."""
+def test_storm_of_duplicates_uses_one_thread(crowd: Crowd, app: Flask) -> None:
+    """Duplicates of many PBXs are stored by one thread."""
     begin_write()
     others = [pbxs.add_pbx(f"Branch {number}")[0].id for number in range(5)]
     db.session.commit()
@@ -371,19 +371,21 @@ def test_storms_of_repeated_reports_take_one_thread(crowd: Crowd, app: Flask) ->
 
     def repeat() -> None:
         for pbx_id in others:
-            discarded_reports.keep_soon(pbx_id, 200, explain_repeated(["1"]), str)
-            threads.append(sum(thread.name == "odd reports" for thread in threading.enumerate()))
+            discarded_reports.store_async(pbx_id, 200, explain_duplicate(["1"]), str)
+            threads.append(
+                sum(thread.name == "discarded reports" for thread in threading.enumerate())
+            )
 
     with before_statement(db.engine, "INSERT INTO discarded_report", repeat):
         for _ in "12":
             crowd.report(ring("k"))
             crowd.end()
-        wait_until(lambda: len(noted_ids()) == 6, "the notes")
+        wait_until(lambda: len(discarded_pbx_ids()) == 6, "the discarded reports")
     assert threads == [1] * 5
-    assert noted_ids() > set(others)
+    assert discarded_pbx_ids() > set(others)
 
 
-def noted_ids() -> set[int]:
-    """Return the ids of the PBXs of which something is kept beside the events."""
+def discarded_pbx_ids() -> set[int]:
+    """Return the IDs of the PBXs with discarded reports."""
     db.session.rollback()
     return set(db.session.scalars(select(DiscardedReport.pbx_id)))

@@ -1,4 +1,4 @@
-"""Makes the database fail for real, and mends it."""
+"""Real database failures, and their repair."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from callevents.db.session import write_transaction
 
 @contextmanager
 def missing_table(engine: Engine, table: str) -> Iterator[None]:
-    """Take the table away: whoever uses it meanwhile gets the database's own error."""
+    """Rename the table, so that statements on it fail with the database's error."""
     _run(engine, f"ALTER TABLE {table} RENAME TO {table}_away")
     try:
         yield
@@ -21,7 +21,7 @@ def missing_table(engine: Engine, table: str) -> Iterator[None]:
 
 @contextmanager
 def refused_inserts(engine: Engine, table: str) -> Iterator[None]:
-    """Have the database refuse every insert into the table."""
+    """Have the database reject every insert into the table."""
     if engine.dialect.name == "sqlite":
         _run(
             engine,
@@ -47,10 +47,9 @@ def refused_inserts(engine: Engine, table: str) -> Iterator[None]:
 
 @contextmanager
 def before_statement(engine: Engine, beginning: str, act: Callable[[], None]) -> Iterator[None]:
-    """Run `act` once, in the thread and at the moment where such a statement is to be executed.
+    """Run `act` once, in the thread of the first such statement, just before it is executed.
 
-    Nothing of ours is replaced: it only decides which of two things that happen at the same time
-    comes first.
+    No code is replaced: this only decides the order of two concurrent actions.
     """
     done: list[bool] = []
 
@@ -69,7 +68,7 @@ def before_statement(engine: Engine, beginning: str, act: Callable[[], None]) ->
 
 @contextmanager
 def lost_connection(engine: Engine, beginning: str) -> Iterator[None]:
-    """Have PostgreSQL end the connection on which such a statement is to be executed first."""
+    """Have PostgreSQL terminate the connection of the first such statement before it runs."""
     done: list[bool] = []
 
     def listen(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Reads what is logged, in the form in which it is written."""
+"""Captures the log in its output format."""
 
 import io
 import logging
@@ -7,25 +7,25 @@ from contextlib import contextmanager
 
 
 class Logged:
-    """What has been logged since it began to listen."""
+    """The log lines since the capture began."""
 
     def __init__(self, stream: io.StringIO) -> None:
         self._stream = stream
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
         return self._stream.getvalue()
 
     @property
     def lines(self) -> list[str]:
-        """Its lines."""
+        """The lines."""
         return self.text.splitlines()
 
 
 @contextmanager
 def capture_log(level: int = logging.DEBUG) -> Iterator[Logged]:
-    """Listen with the formatter that the application has set up, down to that level."""
+    """Capture lines of this level and above, with the application's formatter."""
     root = logging.getLogger()
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

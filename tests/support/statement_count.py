@@ -1,4 +1,4 @@
-"""Counts what the database is asked."""
+"""Records the statements that the database executes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from callevents.extensions import db
 
 @contextmanager
 def counting(statements: list[str]) -> Iterator[None]:
-    """Note every statement that is executed meanwhile, without those that begin transactions."""
+    """Add each executed statement to the list, except those that begin transactions."""
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if not statement.startswith("BEGIN"):

@@ -9,7 +9,7 @@ from callevents.db.models import Extension, Hook, Pbx, new_event_id, new_id, utc
 from callevents.db.session import begin_write
 from callevents.enums import EventType, Method
 from callevents.extensions import db
-from callevents.hooks.hooks import find_origin
+from callevents.hooks.hooks import get_or_create_origin
 from tests.web.conftest import Visitor
 
 HANDFUL = 12
@@ -29,7 +29,7 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
         for number in range(first, first + count)
     ]
     begin_write()
-    origin_id = find_origin("https://crm.example.com/")
+    origin_id = get_or_create_origin("https://crm.example.com/")
     hooks = [
         {
             "event_id": new_event_id(),

@@ -54,7 +54,7 @@ class EventWriter:
                 continue
             delay = MIN_RETRY_SECONDS
             self._buffer.remove(len(batch))
-            if self._group_commit.take_wake():
+            if self._group_commit.claim_wake():
                 self._waker.wake()
 
     def _store(self, batch: list[TrackedEvent]) -> None:
@@ -71,7 +71,7 @@ class EventWriter:
         except Exception as error:  # noqa: BLE001  # one bad event must not stop the others
             self._skip_failing(batch, error)
         else:
-            self.stored += sum(not event.repeated for event in accepted)
+            self.stored += sum(not event.is_duplicate for event in accepted)
 
     def _skip_failing(self, batch: list[TrackedEvent], error: Exception) -> None:
         """Skip a single event that was rejected; of several, find it by storing one by one."""

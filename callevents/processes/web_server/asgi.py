@@ -1,8 +1,8 @@
-"""The application as the web server runs it: for an event loop, so that no report needs a thread.
+"""The ASGI application that the web server runs, in front of the WSGI application.
 
-A plain report is read and answered in the loop itself, and stored together with others in a thread
-of its own. Going from thread to thread for each request took longer than all the rest. Everything
-else is handed to the WSGI application, in one of its threads, with its whole body.
+The event loop reads and answers plain reports itself; one thread stores them together with others.
+Switching threads for each request took longer than all the rest. Every other request goes to the
+WSGI application in a thread of a pool, with its whole body.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,95 +14,90 @@ from a2wsgi.wsgi import build_environ
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from callevents.api.fast_path import STRANGER, Express, Plain, write
-from callevents.api.ingest import PATH
+from callevents.api.fast_path import FastPath, PlainReport, build_response
+from callevents.api.ingest import PATH, STORE_ERROR
+from callevents.errors import RevokedError
 from callevents.extensions import app_state
 
-#: Longer reports are read in a thread, so that the loop is not held up.
-LONGEST_IN_LOOP = 16 * 1024
-#: Where in the scope the WSGI environment is that was made on the short way.
-_ENVIRON = "callevents.environ"
+#: Longer bodies are read in a thread, so that the loop is not held up.
+MAX_INLINE_BYTES = 16 * 1024
 
 Scope = dict[str, Any]
 
 
-class Front:
-    """The ASGI application in front of the WSGI application `app`."""
+class AsgiApp:
+    """The ASGI application; answers plain reports itself and passes all else to Flask."""
 
     def __init__(self, app: Flask) -> None:
         settings = app_state(app).settings
-        self._express = app_state(app).find(Express)
-        self._whole: Any = app.wsgi_app
-        self._longest = app.config["MAX_CONTENT_LENGTH"]
-        self._proxied = ProxyFix(
+        self._fast_path = app_state(app).find(FastPath)
+        self._max_body_bytes = app.config["MAX_CONTENT_LENGTH"]
+        self._proxy_fix = ProxyFix(
             lambda _environ, _start: [],
             x_for=settings.trusted_proxies,
             x_proto=settings.trusted_proxies,
             x_host=settings.trusted_proxies,
         )
-        run: Any = self._run
-        self._wsgi: Any = WSGIMiddleware(run, workers=settings.web_threads)
-        self._storing = ThreadPoolExecutor(1, "store")
-        self._waking = ThreadPoolExecutor(1, "wake")
+        wsgi_app: Any = app.wsgi_app
+        self._wsgi: Any = WSGIMiddleware(wsgi_app, workers=settings.web_threads)
+        self._store_executor = ThreadPoolExecutor(1, "store")
+        self._wake_executor = ThreadPoolExecutor(1, "wake")
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         if scope["type"] != "http":
             return
-        # WSGI takes an underscore for a hyphen, so such a header could pass for a proxy's.
+        # WSGI maps underscores to hyphens: such a header could imitate one from a trusted proxy.
         headers = [pair for pair in scope["headers"] if b"_" not in pair[0]]
         scope = {**scope, "headers": headers}
-        if _declared_length(headers) > self._longest:
-            # Refused without reading it.
+        if _declared_length(headers) > self._max_body_bytes:
+            # Flask rejects it; the body is not read.
             await self._wsgi(scope, receive, send)
             return
-        body = await _read(receive, self._longest)
+        body = await _read_body(receive, self._max_body_bytes)
         if body is None:
             return
         scope["headers"] = _with_length(headers, len(body))
-        if (express := self._express_for(scope, body)) and await self._take(
-            express, scope, body, send
+        if (fast_path := self._fast_path_for(scope, body)) and await self._try_fast_path(
+            fast_path, scope, body, send
         ):
             return
-        await self._wsgi(scope, _Replay(body, receive), send)
+        await self._wsgi(scope, _ReplayBody(body, receive), send)
 
-    def _express_for(self, scope: Scope, body: bytes) -> Express | None:
-        is_short = scope["path"].startswith(PATH) and len(body) <= LONGEST_IN_LOOP
-        return self._express if is_short else None
+    def _fast_path_for(self, scope: Scope, body: bytes) -> FastPath | None:
+        is_short = scope["path"].startswith(PATH) and len(body) <= MAX_INLINE_BYTES
+        return self._fast_path if is_short else None
 
-    async def _take(self, express: Express, scope: Scope, body: bytes, send: Any) -> bool:
-        """Answer the request if it is a plain report, or leave its environment to the long way."""
+    async def _try_fast_path(
+        self, fast_path: FastPath, scope: Scope, body: bytes, send: Any
+    ) -> bool:
+        """Store a plain report, send the response and return True; return False for the route."""
         environ: dict[str, Any] = dict(build_environ(scope, BytesIO(body)))  # type: ignore[arg-type]  # any file will do
-        self._proxied(environ, None)  # type: ignore[arg-type]  # nothing is answered there
-        # Those who wait for the loop hold the database's connections, so it must not wait for one.
-        plain = express.read(environ, may_ask=False)
-        if STRANGER in environ:
-            return False
-        scope[_ENVIRON] = environ
-        if plain is None:
+        self._proxy_fix(environ, None)  # type: ignore[arg-type]  # it only changes the environment
+        plain_report = fast_path.read(environ)
+        if plain_report is None:
             return False
         try:
-            accepted = await express.group_commit.submit_soon(
-                plain.sender.pbx, plain.sender.token_id, plain.reports, self._storing
+            accepted = await fast_path.group_commit.submit_async(
+                plain_report.sender.pbx,
+                plain_report.sender.token_id,
+                plain_report.reports,
+                self._store_executor,
             )
-        except Exception as error:  # noqa: BLE001  # answered on the long way, whatever it is
-            express.note_failure(plain, error)
+        except RevokedError:
+            fast_path.forget(plain_report.sender)
             return False
-        await _answer(plain, accepted, send)
-        if express.group_commit.owes_wake:
-            self._waking.submit(express.wake)
+        except Exception as error:  # noqa: BLE001  # the route responds to any error
+            scope[STORE_ERROR] = error
+            return False
+        await _send_response(plain_report, accepted, send)
+        if fast_path.group_commit.is_wake_due:
+            self._wake_executor.submit(fast_path.wake)
         return True
 
-    def _run(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Answer as WSGI does, in one of the threads."""
-        made = environ["asgi.scope"].get(_ENVIRON)
-        if made is None or self._express is None:
-            return self._whole(environ, start_response)
-        return self._express.long_way(made, start_response)
 
-
-class _Replay:
-    """Gives a body that was read already, then what the server has to say."""
+class _ReplayBody:
+    """Receives a body that was already read, then the server's further messages."""
 
     def __init__(self, body: bytes, receive: Any) -> None:
         self._message: dict[str, Any] | None = {
@@ -124,10 +119,10 @@ def _declared_length(headers: list[tuple[bytes, bytes]]) -> int:
     return 0
 
 
-async def _read(receive: Any, longest: int) -> bytes | None:
-    """Return the body, cut when it is too long; None if the client broke off."""
+async def _read_body(receive: Any, max_bytes: int) -> bytes | None:
+    """Return the body, truncated beyond the limit; None if the client disconnected."""
     body = b""
-    while len(body) <= longest:
+    while len(body) <= max_bytes:
         message = await receive()
         if message["type"] != "http.request":
             return None
@@ -138,7 +133,7 @@ async def _read(receive: Any, longest: int) -> bytes | None:
 
 
 def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
-    """Return the headers for a body that has been put together."""
+    """Return the headers with the length of a body that arrived in chunks."""
     if not any(name == b"transfer-encoding" for name, _ in headers):
         return headers
     left_out = (b"transfer-encoding", b"content-length")
@@ -146,8 +141,8 @@ def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[
     return [*kept, (b"content-length", str(length).encode())]
 
 
-async def _answer(plain: Plain, accepted: Any, send: Any) -> None:
-    status, headers, body = write(plain, accepted)
+async def _send_response(plain_report: PlainReport, accepted: Any, send: Any) -> None:
+    status, headers, body = build_response(plain_report, accepted)
     encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
-    await send({"type": "http.response.start", "status": int(status[:3]), "headers": encoded})
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""The web server: gunicorn's processes with an event loop in each, on a socket that we open."""
+"""The web server: gunicorn processes with an event loop each, on a socket that we open."""
 
 import errno
 import os
@@ -17,17 +17,17 @@ from callevents.config import PREFIX
 from callevents.config.settings import Settings
 from callevents.errors import CallEventsError
 from callevents.extensions import MakeApp, db
-from callevents.processes.web_server.asgi import Front
+from callevents.processes.web_server.asgi import AsgiApp
 
 BACKLOG = 2048
 KEEPALIVE_SECONDS = 15
-#: How long a stopping server waits for the requests that it is answering.
+#: How long a stopping server waits for requests in progress.
 GRACEFUL_SECONDS = 8
 MEMORY_DIR = Path("/dev/shm")  # noqa: S108  # a mounted file system, and gunicorn's file is private
 
 
 class ListenError(CallEventsError):
-    """The web server cannot listen where the settings say."""
+    """The web server cannot listen on the configured address."""
 
 
 def open_socket(settings: Settings) -> socket.socket:
@@ -49,22 +49,22 @@ def open_socket(settings: Settings) -> socket.socket:
 
 
 def url(settings: Settings) -> str:
-    """Return the address at which this machine reaches the web server."""
+    """Return the web server's URL on this machine."""
     return f"http://{_bracketed(local_host(settings))}:{settings.port}"
 
 
 def local_host(settings: Settings) -> str:
-    """Return the host at which this machine reaches the web server."""
+    """Return the web server's host on this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # compared only
 
 
 def serve(settings: Settings, make_app: MakeApp) -> None:
-    """Serve until a signal ends it, then leave the process.
+    """Serve until a signal stops the server, then exit the process.
 
-    A socket handed over the way systemd does it (LISTEN_FDS) is used instead of an own one.
+    A socket from systemd (LISTEN_FDS) is used instead of a new one.
     """
     if has_app_context():
-        # What this process has open must not be shared with the processes forked from it.
+        # Forked processes must not share this process's database connections.
         for engine in db.engines.values():
             engine.dispose()
     bind = []
@@ -78,7 +78,7 @@ def serve(settings: Settings, make_app: MakeApp) -> None:
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn with our settings; each of its processes makes the application for itself."""
+    """Gunicorn with our settings; each of its processes creates its own application."""
 
     def __init__(self, settings: Settings, make_app: MakeApp, bind: list[str]) -> None:
         self._settings = settings
@@ -91,7 +91,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return Front(self._make_app(self._settings))
+        return AsgiApp(self._make_app(self._settings))
 
 
 def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
@@ -100,16 +100,16 @@ def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
         "worker_class": "callevents.processes.web_server.protocol.Worker",
         "workers": 1 if settings.uses_sqlite else settings.web_processes,
         "timeout": 60,
-        # A little more than its processes wait themselves.
+        # A little longer than the processes themselves wait.
         "graceful_timeout": GRACEFUL_SECONDS + 2,
         "keepalive": KEEPALIVE_SECONDS,
-        # Its heartbeat on a busy disk could block, and the server be taken for dead.
+        # On a busy disk the heartbeat could block, and gunicorn would kill the process.
         "worker_tmp_dir": str(MEMORY_DIR) if os.access(MEMORY_DIR, os.W_OK) else None,
         "post_fork": _post_fork,
         "logger_class": _GunicornLog,
         "loglevel": "debug" if settings.log_level == "DEBUG" else "warning",
         "control_socket_disable": True,
-        # Only the proxies of CALLEVENTS_TRUSTED_PROXIES are believed, and not by gunicorn.
+        # Gunicorn trusts no proxy; the application trusts those of CALLEVENTS_TRUSTED_PROXIES.
         "forwarded_allow_ips": "",
         "secure_scheme_headers": {},
         "forwarder_headers": "",
@@ -117,12 +117,12 @@ def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
 
 
 def _post_fork(_server: object, _worker: object) -> None:
-    """Give each process ids of its own; without it they could all make the same ones."""
+    """Reseed the ID generator; otherwise all processes could create the same IDs."""
     uuid_utils.reseed_rng()
 
 
 class _GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's log, written with ours."""
+    """Gunicorn's log lines, written to our log."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -132,7 +132,7 @@ class _GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 def _resolve(host: str, port: int) -> tuple[int, int, int, str, Any]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # 'localhost' has an address of each kind; the plain one is what every client tries.
+    # 'localhost' has an IPv4 and an IPv6 address; every client tries the IPv4 one.
     return min(found, key=lambda one: one[0] != socket.AF_INET)
 
 

@@ -1,7 +1,7 @@
 """Channels of a CoreShowChannels list: what must have happened to them before."""
 
 from callevents.enums import EventType
-from callevents.ingest.report import MAX_TEXT_LENGTH
+from callevents.ingest.field_values import MAX_TEXT_LENGTH
 from callevents.vendors.asterisk.channels import Channel
 from callevents.vendors.tracking.fields import Message, text_of
 from callevents.vendors.tracking.legs import Role

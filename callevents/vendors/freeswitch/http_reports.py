@@ -6,7 +6,7 @@ Both were recorded on FreeSWITCH 1.10.12. A record comes after the hangup, for e
 a hangup only: with the exact cause and duration, where a hook's has none.
 """
 
-from callevents.ingest.report import plain_name
+from callevents.ingest.field_values import normalize_name
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -39,9 +39,9 @@ def read(message: Message, _earlier: Earlier) -> Reading:
     if mapping_of(message.values.get("variables")):
         return _read_record(message)
     event = require(message, "event")
-    if plain_name(event) not in EVENTS:
+    if normalize_name(event) not in EVENTS:
         return passed_over("FreeSWITCH's event", event)
-    return reported([_of_hook(message, EVENTS[plain_name(event)])], "")
+    return reported([_of_hook(message, EVENTS[normalize_name(event)])], "")
 
 
 def _of_hook(message: Message, event: str) -> Fields:

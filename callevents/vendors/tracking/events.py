@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from callevents.enums import CallFlow, CallStatus, EventType
-from callevents.ingest.report import MAX_DURATION_SECONDS, Report
+from callevents.ingest.field_values import MAX_DURATION_SECONDS
+from callevents.ingest.report import Report
 from callevents.vendors.tracking.legs import Leg, Role
 
 #: What the keys of events begin with; then come the event's type and the leg's id.

@@ -5,8 +5,14 @@ import unicodedata
 from datetime import UTC, datetime
 
 from callevents.db.models import to_milliseconds
-from callevents.ingest.report import FIRST_YEAR, LAST_YEAR, MAX_CAUSE, MAX_DURATION_SECONDS, UNKNOWN
-from callevents.ingest.report import MAX_TEXT_LENGTH as MAX_LENGTH
+from callevents.ingest.field_values import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    MAX_CAUSE,
+    MAX_DURATION_SECONDS,
+    UNKNOWN,
+)
+from callevents.ingest.field_values import MAX_TEXT_LENGTH as MAX_LENGTH
 
 #: Ids name legs and calls; those of real PBXs are far shorter.
 MAX_ID_LENGTH = 150

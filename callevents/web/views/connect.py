@@ -77,7 +77,7 @@ def choose_format(slug: str) -> Any:
 
 
 def _page(pbx: Pbx, make: Make, token: str = "", form: FormatForm | None = None) -> str:
-    ingest_url = url_for("ingest.take", slug=pbx.slug, _external=True)
+    ingest_url = url_for("ingest.receive", slug=pbx.slug, _external=True)
     return render_template(
         "connect/show.html",
         pbx=pbx,

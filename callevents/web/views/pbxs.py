@@ -52,7 +52,7 @@ def add() -> Any:
 def show(slug: str) -> str:
     """Show a PBX: how it reports, its connector and its tokens."""
     pbx = pbxs.get_pbx(slug)
-    ingest_url = url_for("ingest.take", slug=pbx.slug, _external=True)
+    ingest_url = url_for("ingest.receive", slug=pbx.slug, _external=True)
     return render_template(
         "pbxs/_tokens.html" if htmx.is_htmx() else "pbxs/show.html",
         pbx=pbx,

@@ -1,125 +1,29 @@
-"""The application in the web server's event loop: it answers as it does by WSGI."""
+"""The ASGI application on a socket: concurrent, long, chunked and broken requests."""
 
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import requests
-from flask import Flask
-from uvicorn import Config, Server
 
 from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx
-from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.ingest.recent import list_recent_reports
-from callevents.processes.web_server.asgi import LONGEST_IN_LOOP, Front
-from callevents.processes.web_server.protocol import Worker
+from callevents.processes.web_server.asgi import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
-from tests.conftest import Configure, let_go
-from tests.support.database_faults import before_statement, refused_inserts
+from tests.api.served import PATH, Served
+from tests.conftest import let_go
+from tests.support.database_faults import before_statement
 from tests.support.waiting import wait_until
 
-PATH = "/ingest/head-office"
-HEAD = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Ingest-Token: "
 
-
-class Served:
-    """An application behind the web server's event loop, on a port of its own."""
-
-    def __init__(self, app: Flask, token: str) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.token = token
-        options = {**Worker.CONFIG_KWARGS, "log_config": None}
-        self._server = Server(Config(Front(app), **options))
-        sockets = {"sockets": [self._listener]}
-        self._thread = threading.Thread(target=self._server.run, kwargs=sockets)
-        self._thread.start()
-        wait_until(lambda: self._server.started, "the server's start")
-
-    def send(self, **options: Any) -> requests.Response:
-        """Report, by POST and with the token unless something else is said."""
-        options = {"headers": {"X-Ingest-Token": self.token}, "method": "POST", **options}
-        url = f"http://127.0.0.1:{self.port}{options.pop('path', PATH)}"
-        return requests.request(**{"url": url, "timeout": 30, **options})
-
-    def send_raw(self, rest: bytes) -> bytes:
-        """Send the token's request head, and then these bytes; return what is answered."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
-            client.sendall(HEAD.encode() + self.token.encode() + b"\r\n" + rest)
-            client.shutdown(socket.SHUT_WR)
-            return client.makefile("rb").read()
-
-    def close(self) -> None:
-        """Stop."""
-        self._server.should_exit = True
-        self._thread.join()
-        self._listener.close()
-
-
-@pytest.fixture
-def served(app: Flask, token: str) -> Iterator[Served]:
-    """The application, served."""
-    served = Served(app, token)
-    yield served
-    served.close()
-
-
-def described(answer: requests.Response) -> tuple[object, ...]:
-    """Return what does not differ between two answers to the same request."""
-    left_out = {"x-request-id", "date", "connection", "vary"}
-    headers = {n.lower(): v for n, v in answer.headers.items() if n.lower() not in left_out}
-    return answer.status_code, headers, answer.content
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"json": {**EVENT, "id": "known"}},
-        {"json": [{**EVENT, "id": "known"}] * 2},
-        {"data": {**EVENT, "id": "known"}},
-        {"params": {**EVENT, "id": "known"}, "method": "GET"},
-        {"json": {"event": "ring"}},
-        {"data": b"{", "headers": {}},
-        {"json": EVENT, "headers": {"X-Ingest-Token": "wrong"}},
-        {"json": EVENT, "path": "/ingest/nobody"},
-        {"method": "PUT", "json": EVENT},
-        {"method": "GET", "path": "/healthz"},
-        {"data": b"x" * 2_000_000},
-    ],
-    ids=lambda options: str(options)[:50],
-)
-def test_answers_are_those_of_wsgi(
-    app: Flask, served: Served, token: str, options: dict[str, Any]
-) -> None:
-    """Status, headers and body are the same as those of the application by itself."""
-    assert served.send(json={**EVENT, "id": "known"}).status_code == 202
-    answer = served.send(**options)
-    headers = options.get("headers", {"X-Ingest-Token": token})
-    mapped = {"query_string": options["params"]} if "params" in options else {}
-    body = {name: options[name] for name in ("json", "data") if name in options}
-    known = app.test_client().open(
-        options.get("path", PATH),
-        method=options.get("method", "POST"),
-        headers=headers,
-        **mapped,
-        **body,
-    )
-    wanted = requests.Response()
-    wanted.status_code, wanted._content = known.status_code, known.data
-    wanted.headers.update(known.headers)
-    assert described(answer) == described(wanted)
-
-
-def test_many_at_once_are_all_stored(served: Served) -> None:
-    """Reports that come at the same time get an answer each, with the id of their own event."""
+def test_concurrent_requests(served: Served) -> None:
+    """Each concurrent request gets the ID of its own event."""
     with ThreadPoolExecutor(16) as threads:
         answers = list(
             threads.map(lambda number: served.send(json={**EVENT, "id": f"e{number}"}), range(200))
@@ -131,30 +35,30 @@ def test_many_at_once_are_all_stored(served: Served) -> None:
     ]
 
 
-def test_repeated_reports_are_kept_for_people(served: Served, pbx: Pbx) -> None:
-    """What comes a second time is kept with the first one's id, after its answer."""
+def test_duplicates_are_stored_as_discarded(served: Served, pbx: Pbx) -> None:
+    """A duplicate is stored with the ID of the first event, after the response."""
     first, again = [served.send(json={**EVENT, "id": "k"}).json()["id"] for _ in range(2)]
     assert first == again
 
-    def heard() -> list[str]:
+    def discarded() -> list[str]:
         db.session.rollback()
         return [one.reason for one in list_recent_reports(pbx) if one.event is None]
 
-    wait_until(heard, "the repeated report")
-    assert heard() == [f"repeated; known already as event {first}."]
+    wait_until(discarded, "the duplicate")
+    assert discarded() == [f"Duplicate of event {first}."]
 
 
-def test_long_reports_are_taken_too(served: Served) -> None:
-    """What would hold up the loop is read in a thread, with the same answer."""
+def test_long_bodies(served: Served) -> None:
+    """A body that would hold up the loop is read in a thread, with the same response."""
     batch = [{**EVENT, "caller_name": "n" * 200, "id": f"e{number}"} for number in range(200)]
-    assert len(json.dumps(batch)) > LONGEST_IN_LOOP
+    assert len(json.dumps(batch)) > MAX_INLINE_BYTES
     answer = served.send(json=batch)
     assert answer.status_code == 202
     assert len(answer.json()["results"]) == len(stored()) == 200
 
 
 def test_chunked_bodies(served: Served) -> None:
-    """A body whose length is not told beforehand is put together."""
+    """A body of unknown length is put together."""
     answer = served.send(data=iter([b'{"event":"dial-in",', b'"ext":"101"}']))
     assert answer.status_code == 202
     assert [event.extension for event in stored()] == ["101"]
@@ -168,36 +72,25 @@ def test_chunked_bodies(served: Served) -> None:
     ],
     ids=["length", "chunks"],
 )
-def test_half_a_body_is_none(served: Served, rest: bytes) -> None:
-    """Who breaks off has reported nothing, even if what came could be read."""
+def test_incomplete_bodies(served: Served, rest: bytes) -> None:
+    """An incomplete body is rejected, even if the received part is valid."""
     assert served.send_raw(rest).startswith(b"HTTP/1.1 400 ")
     assert is_empty()
 
 
-def test_endless_body_is_cut(served: Served) -> None:
-    """A body without a length is read no further than the limit."""
+def test_endless_body(served: Served) -> None:
+    """A body of unknown length is read up to the limit."""
     answer = served.send(data=iter([b"x" * 65536] * 40))
     assert answer.status_code == 413
     assert is_empty()
 
 
-def test_what_cannot_be_stored_is_told(app: Flask, served: Served, configure: Configure) -> None:
-    """A failure is answered as on the long way, and the server goes on."""
-    configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
-    db.session.rollback()
-    with refused_inserts(db.engine, "delivery"):
-        answer = served.send(json=EVENT)
-    assert answer.status_code == 500
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert is_empty()
-    assert served.send(json=EVENT).status_code == 202
-
-
 @pytest.mark.parametrize("name", ["X_Forwarded_Proto", "X_FORWARDED_PROTO"])
-def test_underscores_pass_for_nothing(settings: Settings, pbx: Any, token: str, name: str) -> None:
-    """A header with an underscore is not taken for the one that a trusted proxy sets."""
+def test_headers_with_underscores(settings: Settings, pbx: Any, token: str, name: str) -> None:
+    """A header with an underscore does not count as a trusted proxy's."""
     app = create_app(settings.model_copy(update={"trusted_proxies": 1}))
     proxied = Served(app, token)
+    proxied.cache_token()
     try:
         given = {"X-Ingest-Token": token}
         secure = "Strict-Transport-Security"
@@ -211,8 +104,8 @@ def test_underscores_pass_for_nothing(settings: Settings, pbx: Any, token: str, 
         let_go(app)
 
 
-def test_trailers_are_no_headers(served: Served) -> None:
-    """What follows a chunked body changes nothing, so that nobody passes for a proxy with it."""
+def test_trailers_are_ignored(served: Served) -> None:
+    """Trailers of a chunked body cannot imitate the headers of a proxy."""
     body = urlencode(EVENT).encode()
     answer = served.send_raw(
         b"Transfer-Encoding: chunked\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n"
@@ -221,8 +114,8 @@ def test_trailers_are_no_headers(served: Served) -> None:
     assert answer.startswith(b"HTTP/1.1 202 ")
 
 
-def test_names_that_nobody_escaped(served: Served) -> None:
-    """A name that a PBX puts into the address as it is, is stored as it is."""
+def test_unescaped_names(served: Served) -> None:
+    """A name in the query that is not percent-encoded is stored unchanged."""
     target = f"{PATH}?token={served.token}&event=dial-in&ext=101&caller_name=Müller"
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
         client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
@@ -230,23 +123,23 @@ def test_names_that_nobody_escaped(served: Served) -> None:
     assert [event.caller_name for event in stored()] == ["Müller"]
 
 
-def test_looking_up_strangers_holds_up_nobody(served: Served) -> None:
-    """While the database is asked who somebody is, others are answered."""
+def test_token_lookup_does_not_block(served: Served) -> None:
+    """While the database looks up an unknown token, other requests are served."""
     assert served.send(json=EVENT).status_code == 202
-    asked, go_on = threading.Event(), threading.Event()
+    started, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
-        asked.set()
+        started.set()
         assert go_on.wait(30)
 
     with (
         ThreadPoolExecutor(1) as threads,
         before_statement(db.engine, "SELECT ingest_token", hold),
     ):
-        stranger = threads.submit(served.send, json=EVENT, headers={"X-Ingest-Token": "of nobody"})
-        assert asked.wait(30)
+        unknown = threads.submit(served.send, json=EVENT, headers={"X-Ingest-Token": "unknown"})
+        assert started.wait(30)
         try:
             assert served.send(json={**EVENT, "id": "other"}, timeout=10).status_code == 202
         finally:
             go_on.set()
-        assert stranger.result().status_code == 401
+        assert unknown.result().status_code == 401

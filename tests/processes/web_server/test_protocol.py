@@ -1,4 +1,4 @@
-"""The web server's own limits: silent clients, long heads, and how a broken request is answered."""
+"""The web server's limits: idle clients, long heads, and malformed requests."""
 
 import json
 import logging
@@ -12,28 +12,28 @@ import pytest
 from uvicorn import Config, Server
 
 from callevents.processes.web_server.protocol import (
-    LONGEST_HEAD,
-    LONGEST_REQUEST_LINE,
+    MAX_HEAD_BYTES,
+    MAX_REQUEST_LINE_BYTES,
     Protocol,
     Worker,
 )
 from tests.support.waiting import wait_until
 
-ANSWER = b"taken"
-#: More than fits into what systems keep for a connection.
+ANSWER = b"accepted"
+#: More than the socket buffers of a connection hold.
 LONG_ANSWER = b"x" * 16_000_000
-CUT = "closed the connection of a client that was silent"
+CUT = "closed an idle connection"
 PLAIN = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Impatient(Protocol):
-    """The same, but no test has to wait half a minute."""
+class ShortIdleProtocol(Protocol):
+    """The protocol with a short idle timeout."""
 
-    silence_seconds = 1.0
+    idle_seconds = 1.0
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Read the whole body, then answer; at /echo with the body."""
+    """Read the whole body, then respond; at /echo with the body."""
     body = b""
     while (message := await receive())["type"] == "http.request":
         body += message["body"]
@@ -50,7 +50,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 def port() -> Iterator[int]:
     """The port of a server with these limits, in a thread."""
     listener = socket.create_server(("127.0.0.1", 0))
-    options = {**Worker.CONFIG_KWARGS, "http": Impatient, "log_config": None}
+    options = {**Worker.CONFIG_KWARGS, "http": ShortIdleProtocol, "log_config": None}
     server = Server(Config(application, **options, timeout_keep_alive=5))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -74,14 +74,14 @@ class Talk:
         self.socket.close()
 
     def read_answer(self) -> bytes:
-        """Return what comes until the usual answer's end, in however many pieces."""
+        """Return the data up to the end of the usual response, in any number of pieces."""
         data = b""
         while not data.endswith(ANSWER) and (piece := self.socket.recv(65536)):
             data += piece
         return data
 
     def read(self) -> bytes:
-        """Return all that comes until the server closes; nothing more if it breaks off."""
+        """Return all data until the server closes or resets the connection."""
         data = b""
         try:
             while piece := self.socket.recv(65536):
@@ -101,8 +101,10 @@ class Talk:
     ],
     ids=["nothing", "line", "head", "body"],
 )
-def test_silent_clients_are_cut(port: int, begun: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Who falls silent, wherever in a request, loses the connection, and the log has one line."""
+def test_idle_clients_are_disconnected(
+    port: int, begun: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that is idle anywhere in a request is disconnected, with one log line."""
     caplog.set_level(logging.WARNING, "uvicorn.error")
     with Talk(port) as client:
         client.socket.sendall(begun)
@@ -110,13 +112,13 @@ def test_silent_clients_are_cut(port: int, begun: bytes, caplog: pytest.LogCaptu
     assert caplog.messages == [CUT]
 
 
-def test_slow_clients_are_heard(port: int) -> None:
-    """Who goes on talking is waited for, however slowly."""
+def test_slow_clients_are_served(port: int) -> None:
+    """A client that keeps sending is served, however slow it is."""
     pause = threading.Event()
     with Talk(port) as client:
         for start in range(0, len(PLAIN), 6):
             client.socket.sendall(PLAIN[start : start + 6])
-            pause.wait(Impatient.silence_seconds / 4)
+            pause.wait(ShortIdleProtocol.idle_seconds / 4)
         assert client.read_answer().endswith(ANSWER)
 
 
@@ -124,22 +126,22 @@ def test_slow_clients_are_heard(port: int) -> None:
     ("request_head", "status", "detail"),
     [
         (
-            b"GET /" + b"a" * LONGEST_REQUEST_LINE + b" HTTP/1.1\r\n\r\n",
+            b"GET /" + b"a" * MAX_REQUEST_LINE_BYTES + b" HTTP/1.1\r\n\r\n",
             414,
             "The request line is longer than 8190 bytes.",
         ),
         (
-            b"GET / HTTP/1.1\r\nX: " + b"a" * 3 * LONGEST_HEAD,
+            b"GET / HTTP/1.1\r\nX: " + b"a" * 3 * MAX_HEAD_BYTES,
             431,
-            "The request's head is longer than 64 KiB.",
+            "The request head is longer than 64 KiB.",
         ),
-        (b"NONSENSE\r\n\r\n", 400, "This is no request that can be read."),
-        (b"GET / HTTP/1.1\r\nX : 1\r\n\r\n", 400, "This is no request that can be read."),
+        (b"NONSENSE\r\n\r\n", 400, "The request is not valid HTTP."),
+        (b"GET / HTTP/1.1\r\nX : 1\r\n\r\n", 400, "The request is not valid HTTP."),
     ],
     ids=["line", "head", "nonsense", "header"],
 )
-def test_unreadable_requests(port: int, request_head: bytes, status: int, detail: str) -> None:
-    """What is too long or no HTTP is refused with a problem document, and the connection closed."""
+def test_malformed_requests(port: int, request_head: bytes, status: int, detail: str) -> None:
+    """A malformed or too long request gets a problem document, and the connection is closed."""
     with Talk(port) as client:
         client.socket.sendall(request_head)
         head, _, body = client.read().partition(b"\r\n\r\n")
@@ -147,25 +149,25 @@ def test_unreadable_requests(port: int, request_head: bytes, status: int, detail
     assert (json.loads(body)["status"], json.loads(body)["detail"]) == (status, detail)
 
 
-def test_long_heads_of_many_requests_are_counted_apart(port: int) -> None:
-    """The limit is one request's: a connection may send as much as it likes in many."""
-    padded = PLAIN[:-2] + b"X: " + b"a" * (LONGEST_HEAD // 3) + b"\r\n\r\n"
+def test_limit_of_the_head_is_per_request(port: int) -> None:
+    """A connection may send any number of heads within the limit."""
+    padded = PLAIN[:-2] + b"X: " + b"a" * (MAX_HEAD_BYTES // 3) + b"\r\n\r\n"
     with Talk(port) as client:
         for _ in range(9):
             client.socket.sendall(padded)
             assert client.read_answer().endswith(ANSWER)
 
 
-def test_who_says_no_more_is_answered(port: int) -> None:
-    """A client that has closed its side after the request still gets the answer."""
+def test_half_closed_connection(port: int) -> None:
+    """A client that has closed its sending side still gets the response."""
     with Talk(port) as client:
         client.socket.sendall(PLAIN)
         client.socket.shutdown(socket.SHUT_WR)
         assert client.read().endswith(ANSWER)
 
 
-def test_nonsense_after_a_request_does_not_answer_it(port: int) -> None:
-    """A whole request gets its own answer; what cannot be read behind it ends the connection."""
+def test_malformed_data_after_a_request(port: int) -> None:
+    """A complete request gets its response; malformed data after it ends the connection."""
     with Talk(port) as client:
         client.socket.sendall(PLAIN + b"NONSENSE\r\n\r\n")
         answer = client.read()
@@ -177,12 +179,12 @@ def test_nonsense_after_a_request_does_not_answer_it(port: int) -> None:
 @pytest.mark.parametrize(
     "offer", [b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n", b"upgrade: websocket\r\n"]
 )
-def test_offers_of_other_protocols_are_left_alone(port: int, offer: bytes) -> None:
-    """Who offers HTTP/2, as curl does, is answered by HTTP/1.1, with the whole body read."""
+def test_upgrade_is_ignored(port: int, offer: bytes) -> None:
+    """A client that offers HTTP/2, as curl does, gets HTTP/1.1, and its whole body is read."""
     with Talk(port) as client:
         client.socket.sendall(
             b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n" + offer + b"\r\nbody"
-            # Two on one connection: neither takes a part of the other.
+            # Two requests on one connection: neither reads a part of the other.
             b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nnext"
         )
         first, _, second = client.read().partition(b"body")
@@ -192,8 +194,8 @@ def test_offers_of_other_protocols_are_left_alone(port: int, offer: bytes) -> No
 
 
 @pytest.mark.parametrize("cut", [0, 20])
-def test_unescaped_names_are_taken(port: int, cut: int) -> None:
-    """UTF-8 in an address that nobody has escaped is read as if somebody had."""
+def test_unescaped_names(port: int, cut: int) -> None:
+    """UTF-8 in a URL that is not percent-encoded is read as if it were."""
     data = "GET /?name=Müller&x=\U0001f600 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     with Talk(port) as client:
         client.socket.sendall(data[:cut])
@@ -201,22 +203,22 @@ def test_unescaped_names_are_taken(port: int, cut: int) -> None:
         assert client.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_slow_readers_are_waited_for(port: int) -> None:
-    """Who takes long to read an answer is not silent, as long as it goes on reading."""
+def test_slow_readers_are_served(port: int) -> None:
+    """A client that reads a response slowly is not idle."""
     pause = threading.Event()
     with Talk(port) as client:
         client.socket.sendall(PLAIN.replace(b" / ", b" /long "))
         read = 0
         for _ in range(5):
-            pause.wait(Impatient.silence_seconds / 4)
+            pause.wait(ShortIdleProtocol.idle_seconds / 4)
             read += len(client.socket.recv(1_000_000, socket.MSG_WAITALL))
         while read < len(LONG_ANSWER) and (piece := client.socket.recv(1_000_000)):
             read += len(piece)
         assert read > len(LONG_ANSWER)
 
 
-def test_readers_that_stop_are_cut(port: int, caplog: pytest.LogCaptureFixture) -> None:
-    """Who reads no more of an answer loses the connection, and does not keep its memory."""
+def test_stopped_readers_are_disconnected(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that stops reading is disconnected, and its memory is released."""
     caplog.set_level(logging.WARNING, "uvicorn.error")
     with Talk(port) as client:
         client.socket.sendall(PLAIN.replace(b" / ", b" /long "))
@@ -224,20 +226,20 @@ def test_readers_that_stop_are_cut(port: int, caplog: pytest.LogCaptureFixture) 
         assert len(client.read()) < len(LONG_ANSWER)
 
 
-def test_endless_trailers_are_cut(port: int) -> None:
-    """What follows a chunked body without an end is not kept for ever."""
+def test_endless_trailers_are_rejected(port: int) -> None:
+    """Trailers without an end are rejected beyond the limit of the head."""
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nX: "
     with Talk(port) as client:
         client.socket.sendall(head)
         with suppress(ConnectionError):
             for _ in range(100):
-                client.socket.sendall(b"a" * LONGEST_HEAD)
+                client.socket.sendall(b"a" * MAX_HEAD_BYTES)
         assert client.read().startswith(b"HTTP/1.1 431 ")
 
 
-def test_long_bodies_are_no_heads(port: int) -> None:
-    """The limit of a head has nothing to do with a body, whole or in chunks."""
-    long = b"b" * 3 * LONGEST_HEAD
+def test_long_bodies(port: int) -> None:
+    """The limit of the head does not apply to a body, whole or in chunks."""
+    long = b"b" * 3 * MAX_HEAD_BYTES
     with Talk(port) as client:
         for body in (
             b"Content-Length: %d\r\n\r\n" % len(long) + long,

@@ -1,4 +1,4 @@
-"""The web server: where it listens, and how it treats clients."""
+"""The web server: its socket, its options, and its handling of clients."""
 
 import socket
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ WEB = ("-m", "flask", "--app", str(ROOT / "app.py"), "web")
     ],
 )
 def test_url(host: str, expected: str) -> None:
-    """The address that is printed can be opened on this machine."""
+    """The printed URL can be opened on this machine."""
     assert url(Settings(host=host)) == expected
 
 
@@ -41,7 +41,7 @@ def test_url(host: str, expected: str) -> None:
     ],
 )
 def test_foreign_address(host: str, port: int, sentence: str) -> None:
-    """An address that is not ours is refused in a sentence."""
+    """An address of another machine is a clear error."""
     with pytest.raises(ListenError, match=sentence):
         open_socket(Settings(host=host, port=port))
 
@@ -53,8 +53,8 @@ def test_foreign_address(host: str, port: int, sentence: str) -> None:
         (OSError(24, "Too many open files"), "Listening on 127.0.0.1:80 failed: Too many open"),
     ],
 )
-def test_refused_socket(error: OSError, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the system says becomes a sentence."""
+def test_socket_errors(error: OSError, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's error becomes a clear message."""
 
     def refuse(*_: object) -> None:
         raise error
@@ -68,7 +68,7 @@ def test_refused_socket(error: OSError, sentence: str, monkeypatch: pytest.Monke
     ("database_url", "processes"), [("", 1), ("postgresql://host/name", 3)], ids=["sqlite", "pg"]
 )
 def test_processes(database_url: str, processes: int) -> None:
-    """With SQLite there is one web process, whatever the setting says."""
+    """With SQLite there is one web process, regardless of the setting."""
     options = server._options(Settings(database_url=database_url, web_processes=3), [])
     assert options["workers"] == processes
     for name, value in options.items():
@@ -77,7 +77,7 @@ def test_processes(database_url: str, processes: int) -> None:
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str]]:
-    """`flask web` on its own, on a database that is set up, without Redis."""
+    """`flask web` alone, on a migrated database, without Redis."""
     folder, port = tmp_path_factory.mktemp("web"), str(find_free_port())
     settings = {"data_dir": str(folder), "port": port, "redis_url": "redis://127.0.0.1:1"}
     upgrade = Program("-m", "flask", "--app", WEB[3], "db", "upgrade", cwd=folder, **settings)
@@ -100,14 +100,14 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str
 
 
 def test_web_alone(web: tuple[Program, str]) -> None:
-    """The web server runs without Redis, and says so."""
+    """The web server runs without Redis, and reports it."""
     answer = requests.get(f"{web[1]}/readyz", timeout=5)
     assert answer.status_code == 503
     assert answer.json() == {"status": "unavailable", "database": "ok", "redis": "does not answer"}
 
 
-def test_forwarded_headers_are_not_believed(web: tuple[Program, str]) -> None:
-    """Without a trusted proxy nobody chooses his own address, scheme or path."""
+def test_forwarded_headers_are_not_trusted(web: tuple[Program, str]) -> None:
+    """Without a trusted proxy, clients cannot set their address, scheme or path."""
     program, address = web
     headers = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Script-Name": "/x"}
     assert requests.get(f"{address}/healthz", headers=headers, timeout=5).status_code == 200
@@ -115,7 +115,7 @@ def test_forwarded_headers_are_not_believed(web: tuple[Program, str]) -> None:
 
 
 def test_long_request_line(web: tuple[Program, str]) -> None:
-    """A query of almost 8 KiB is read; a longer one is refused and not cut."""
+    """A query of almost 8 KiB is read; a longer one is rejected, not truncated."""
     address = f"{web[1]}/healthz?q="
     assert requests.get(address + "x" * 8000, timeout=5).status_code == 200
     assert requests.get(address + "x" * 8200, timeout=5).status_code == 414
@@ -123,7 +123,7 @@ def test_long_request_line(web: tuple[Program, str]) -> None:
 
 @pytest.mark.parametrize("chunks", [b"zz\r\n", b"5\r\nhello!!", b"ffff\r\n{}"])
 def test_broken_chunks(web: tuple[Program, str], chunks: bytes) -> None:
-    """A chunked body that breaks off or is no such body is the client's mistake: 400."""
+    """An incomplete or malformed chunked body is a 400."""
     port = int(web[1].rpartition(":")[2])
     head = b"POST /ingest/office HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
@@ -131,11 +131,11 @@ def test_broken_chunks(web: tuple[Program, str], chunks: bytes) -> None:
         client.shutdown(socket.SHUT_WR)
         answer = client.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"The body broke off, or its chunks are not what they say." in answer
+    assert b"The body is incomplete, or its chunks are malformed." in answer
 
 
-def test_web_refuses_a_taken_port(run_python: RunPython, tmp_path: Path) -> None:
-    """`flask web` says when its port is taken, and ends."""
+def test_web_with_a_used_port(run_python: RunPython, tmp_path: Path) -> None:
+    """`flask web` reports a used port, and exits."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         program = run_python(*WEB, data_dir=str(tmp_path), port=str(port))

@@ -12,7 +12,12 @@ from callevents.db.models import DiscardedReport, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import EventType
 from callevents.extensions import app_state, db
-from callevents.ingest.discarded import MAX_KEPT, DiscardedReports, explain_repeated, note_discarded
+from callevents.ingest.discarded import (
+    MAX_STORED,
+    DiscardedReports,
+    add_discarded_report,
+    explain_duplicate,
+)
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.recent import RecentReport, list_recent_reports
 from callevents.ingest.report import Report
@@ -38,8 +43,8 @@ def test_what_became_of_each(
     page = admin.get(PAGE).text
     for text in (
         "1 request",
-        "No request was active for Hangup of 101.",
-        "999 is not among the extensions, and no request is set for all.",
+        "No active request for Hangup of 101.",
+        "999 is not an extension, and no request applies to all extensions.",
         "Refused with 422",
         "POST /ingest/head-office?token=••••",
         "ext=%3Cb%3E",
@@ -72,11 +77,11 @@ def test_repeated(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> 
         assert first == again, number
         wait_until(lambda count=number + 1: len(list_odd(pbx)) == count, "the repeated report")
         found = list_odd(pbx)[0]
-        assert found.reason.startswith(f"repeated; known already as event {first}")
+        assert found.reason.startswith(f"Duplicate of event {first}")
         assert f"event: dial-in\nextension: {number}" in found.sent
         forget_pauses(client.application)
     page = admin.get(PAGE).text
-    assert page.count("Passed over: repeated; known already as event ") == 4
+    assert page.count("Passed over: Duplicate of event ") == 4
     assert page.count("event: dial-in") == 4
 
 
@@ -106,22 +111,22 @@ def list_odd(pbx: Pbx) -> list[RecentReport]:
 
 def forget_pauses(app: Flask) -> None:
     """Let the next odd report be kept, however soon it comes."""
-    app_state(app).get(DiscardedReports)._kept_at.clear()
+    app_state(app).get(DiscardedReports)._stored_at.clear()
 
 
 def test_repeated_ones_do_not_displace_refused_ones(pbx: Pbx) -> None:
     """A PBX that tells all twice leaves what was refused in the list."""
     begin_write()
-    note_discarded(pbx.id, 422, "refused", "x")
-    for _ in range(MAX_KEPT + 1):
-        note_discarded(pbx.id, 200, explain_repeated(["1", "2"]), "y")
+    add_discarded_report(pbx.id, 422, "refused", "x")
+    for _ in range(MAX_STORED + 1):
+        add_discarded_report(pbx.id, 200, explain_duplicate(["1", "2"]), "y")
     db.session.commit()
     heard = list_recent_reports(pbx)
     assert [one.reason for one in heard[-2:]] == [
-        "repeated; known already as event 1 and others.",
+        "Duplicate of event 1 and others.",
         "refused",
     ]
-    assert len(heard) == MAX_KEPT + 1
+    assert len(heard) == MAX_STORED + 1
 
 
 def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: str) -> None:
@@ -138,18 +143,18 @@ def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: 
 def test_list_is_bounded(pbx: Pbx) -> None:
     """Of a PBX a hundred are kept, and none longer than an hour once another one comes."""
     begin_write()
-    for number in range(MAX_KEPT + 5):
-        note_discarded(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
+    for number in range(MAX_STORED + 5):
+        add_discarded_report(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
     db.session.commit()
     heard = list_recent_reports(pbx)
-    assert len(heard) == MAX_KEPT
-    assert heard[0].sent.startswith(f"number {MAX_KEPT + 4}x")
+    assert len(heard) == MAX_STORED
+    assert heard[0].sent.startswith(f"number {MAX_STORED + 4}x")
     assert len(heard[0].sent) == 2000
     later = datetime.now(UTC) + timedelta(hours=2)
     with time_machine.travel(later, tick=False):
         assert list_recent_reports(pbx) == []
         begin_write()
-        note_discarded(pbx.id, 422, "Wrong.", "later")
+        add_discarded_report(pbx.id, 422, "Wrong.", "later")
         db.session.commit()
     assert db.session.scalar(select(func.count()).select_from(DiscardedReport)) == 1
 
