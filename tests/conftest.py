@@ -30,6 +30,7 @@ from tests.support.log_capture import Logged, capture_log
 from tests.support.ports import find_free_port
 from tests.support.programs import Program
 from tests.support.receiver import Receiver
+from tests.support.served import Served
 
 RunPython = Callable[..., Program]
 
@@ -283,3 +284,12 @@ def configure(pbx: Pbx) -> Configure:
 def add_events(pbx: Pbx, configure: Configure) -> AddEvents:
     """A way to add events of any age to the PBX, delivered to a hook of all extensions."""
     return AddEvents(pbx, configure.hook("*", EventType.DIAL_IN, "http://crm.example.com/"))
+
+
+@pytest.fixture
+def served(app: Flask, token: str) -> Iterator[Served]:
+    """The application on a socket, with the token cached."""
+    served = Served(app, token)
+    served.cache_token()
+    yield served
+    served.close()

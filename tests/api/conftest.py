@@ -1,17 +1,15 @@
 """Fixtures and checks for tests of the API routes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from callevents.db.models import CallEvent, Delivery, SeenExtension
 from callevents.extensions import db
-from tests.api.served import Served
 
 Send = Callable[..., TestResponse]
 EVENT = {"event": "dial-in", "ext": "101"}
@@ -26,15 +24,6 @@ def send(client: FlaskClient, token: str) -> Send:
         return client.post("/ingest/head-office", **options)
 
     return send
-
-
-@pytest.fixture
-def served(app: Flask, token: str) -> Iterator[Served]:
-    """The application on a socket, with the token cached."""
-    served = Served(app, token)
-    served.cache_token()
-    yield served
-    served.close()
 
 
 def stored() -> list[CallEvent]:

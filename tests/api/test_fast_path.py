@@ -22,10 +22,10 @@ from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
 from callevents.processes.web_server.asgi import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
-from tests.api.served import Served, described
 from tests.conftest import Configure, let_go
 from tests.support.database_faults import before_statement, refused_inserts
 from tests.support.log_capture import Logged
+from tests.support.served import Served, described
 from tests.support.statement_count import counting
 from tests.support.waiting import wait_until
 

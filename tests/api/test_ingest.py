@@ -18,9 +18,9 @@ from callevents.extensions import db
 from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
-from tests.api.served import Served
 from tests.conftest import Configure
 from tests.support.log_capture import Logged
+from tests.support.served import Served
 
 URL = "/ingest/head-office"
 

@@ -1,6 +1,13 @@
 """The backoff of connections to a PBX."""
 
+import pytest
+
 from callevents.processes.listener.backoff import REFUSED_DELAY_SECONDS, Backoff
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses() -> None:
+    """Keep the real delays, which other tests of this folder shorten."""
 
 
 def test_delays_double_up_to_the_maximum() -> None:

@@ -16,9 +16,9 @@ from callevents.extensions import db
 from callevents.ingest.recent import list_recent_reports
 from callevents.processes.web_server.asgi import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
-from tests.api.served import PATH, Served
 from tests.conftest import let_go
 from tests.support.database_faults import before_statement
+from tests.support.served import PATH, Served
 from tests.support.waiting import wait_until
 
 
