@@ -1,4 +1,4 @@
-"""Reports in a maker's format: read as that format says, then stored like any other."""
+"""Reports in a vendor's format: checks signatures, reads messages, builds the response."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,28 +19,30 @@ from callevents.api.payload import (
 )
 from callevents.api.problems import ProblemError, field_errors
 from callevents.db.models import Pbx
-from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.ingest.accept import find_stored
 from callevents.pbxs.pbxs import find_format_secret
 from callevents.security.encryption import UnreadableError
-from callevents.vendors import sipgate, yeastar
-from callevents.vendors.registry import READERS, Message, Reading
+from callevents.vendors.message import Message, Reading
+from callevents.vendors.registry import READERS, find_vendor
 
 log = structlog.get_logger("callevents.ingest")
 
 
 def _check_signature(pbx: Pbx, request: Request) -> None:
-    """Refuse what is not signed, where the PBX's maker signs and the secret is known."""
+    """Raise ProblemError for an invalid signature, if the PBX has a secret to verify it with."""
+    signature = find_vendor(pbx.format).signature
+    if signature is None:
+        return
     try:
         secret = find_format_secret(pbx)
     except UnreadableError as error:
         raise ProblemError(503, str(error), headers={"Retry-After": "60"}) from None
-    signature = request.headers.get(yeastar.SIGNATURE_HEADER, "")
-    if secret and not yeastar.is_signed(read_raw(request), signature, secret):
+    value = request.headers.get(signature.header, "")
+    if secret and not signature.verify(read_raw(request), value, secret):
         raise ProblemError(
             401,
-            f"The header {yeastar.SIGNATURE_HEADER} is not this body's signature with the secret "
+            f"The header {signature.header} is not this body's signature with the secret "
             "that is set for this PBX. Enter the same secret at both ends.",
             headers={"WWW-Authenticate": 'Bearer realm="ingest"'},
         )
@@ -102,10 +104,10 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
 
 
 def answer(pbx: Pbx, token: str, results: list[dict[str, Any]], reading: Reading) -> Response:
-    """Return what the PBX is told: 200, because makers' systems take anything else for a fault."""
-    if pbx.format is Format.SIPGATE:
+    """Return the response: 200, because vendors' systems treat anything else as an error."""
+    if reply := find_vendor(pbx.format).reply:
         url = url_for("ingest.take", slug=pbx.slug, _external=True)
-        return Response(sipgate.reply(url, token), content_type="application/xml")
+        return Response(reply.write(url, token), content_type=reply.content_type)
     document: dict[str, Any] = {"results": results}
     if reading.passed_over:
         document["passed_over"] = reading.passed_over

@@ -13,11 +13,10 @@ from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
 from callevents.pbxs.tokens import add_token, list_tokens
 from callevents.validation import check_name, check_text
+from callevents.vendors.registry import find_vendor
 
 MAX_SLUG_LENGTH = 48
 MAX_SECRET_LENGTH = 200
-#: Formats whose makers can sign their reports.
-SIGNED = frozenset({Format.YEASTAR})
 
 
 def list_pbxs() -> Sequence[Pbx]:
@@ -66,7 +65,7 @@ def set_format(pbx: Pbx, format_name: str, secret: str | None = None) -> None:
     if secret:
         check_text(secret, field="format_secret", longest=MAX_SECRET_LENGTH)
     pbx.format = Format(format_name)
-    if pbx.format not in SIGNED:
+    if find_vendor(pbx.format).signature is None:
         secret = ""
     if secret is not None:
         pbx.format_secret = cipher.encrypt(secret) if secret else ""

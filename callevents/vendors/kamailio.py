@@ -4,6 +4,7 @@ The words are those of the route in docs/integrations/kamailio.md, tested with K
 the events mean is in https://www.kamailio.org/docs/modules/5.6.x/modules/dialog.html.
 """
 
+from callevents.enums import Format
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -17,6 +18,7 @@ from callevents.vendors.message import (
     require,
     told_of,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
 #: What each word means for who calls and who is called.
 EVENTS = {
@@ -81,3 +83,17 @@ def _cause(message: Message) -> str:
     if message.text("event") == "dialog_end":
         return "16"
     return CAUSES.get(message.text("code"), "")
+
+
+VENDOR = Vendor(
+    format=Format.KAMAILIO,
+    read=read,
+    guides=(
+        SetupGuide(
+            "kamailio",
+            "Kamailio",
+            (Snippet("kamailio.cfg", "kamailio.txt"),),
+            is_tested=True,
+        ),
+    ),
+)

@@ -5,6 +5,7 @@ from a phone to Kazoo, an outbound one goes from Kazoo to a phone. The extension
 the device, which Kazoo always tells; its own extension numbers are in no event.
 """
 
+from callevents.enums import Format
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -17,6 +18,7 @@ from callevents.vendors.message import (
     reported,
     require,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
 #: What each hook is, for who calls and for who is called.
 EVENTS = {
@@ -83,3 +85,10 @@ def _report(message: Message, hook: str, *, is_caller: bool) -> Fields:
         report["cause"] = CAUSES.get(message.text("hangup_cause").upper(), "")
         report["caller_extension" if is_caller else "called_extension"] = own
     return report
+
+
+VENDOR = Vendor(
+    format=Format.KAZOO,
+    read=read,
+    guides=(SetupGuide("kazoo", "Kazoo", (Snippet("Webhooks", "kazoo.txt"),)),),
+)

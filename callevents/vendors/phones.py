@@ -9,7 +9,7 @@ that follows from the earlier event of the same call.
 
 from collections.abc import Sequence
 
-from callevents.enums import EventType
+from callevents.enums import EventType, Format
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -21,6 +21,7 @@ from callevents.vendors.message import (
     reported,
     require,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
 ESTABLISHED = "established"
 EVENTS = {
@@ -77,3 +78,41 @@ def _report(
         "caller_name": name if what in {"dial-in", "answer-in"} else "",
         "cause": CAUSES.get(event, ""),
     }
+
+
+_GRANDSTREAM = "&active_user=$active_user&remote=$remote&display_remote=$display_remote"
+_YEALINK = _GRANDSTREAM + "&call_id=$call_id"
+_SNOM = "&local=$local&remote=$remote&display_remote=$display_remote&call_id=$call-id"
+_NOTE = (
+    "Enter all of the URLs: 'established' counts as an answer only after 'incoming' or 'outgoing' "
+    "of the same call. Phones cannot keep a secret well: add a PBX, and so a token, for each site."
+)
+
+VENDOR = Vendor(
+    format=Format.PHONES,
+    read=read,
+    guides=(
+        SetupGuide(
+            "yealink",
+            "Yealink phones",
+            (Snippet("Action URLs", "yealink.txt"),),
+            variables=_YEALINK,
+            note=_NOTE,
+        ),
+        SetupGuide(
+            "grandstream",
+            "Grandstream phones",
+            (Snippet("Action URLs", "grandstream.txt", "Leave out http:// for these phones."),),
+            variables=_GRANDSTREAM,
+            adds_http_scheme=True,
+            note=_NOTE,
+        ),
+        SetupGuide(
+            "snom",
+            "Snom phones",
+            (Snippet("Action URLs", "snom.txt"),),
+            variables=_SNOM,
+            note=_NOTE,
+        ),
+    ),
+)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from callevents.enums import EventType
 from callevents.errors import CallEventsError
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message

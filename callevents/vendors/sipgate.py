@@ -7,7 +7,7 @@ names where no id is sent. A hangup names nobody: it is of all who are still in 
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from callevents.enums import EventType
+from callevents.enums import EventType, Format
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -20,6 +20,7 @@ from callevents.vendors.message import (
     require,
     told_of,
 )
+from callevents.vendors.vendor import Reply, SetupGuide, Snippet, Vendor
 
 NEW_CALL, ANSWER, HANGUP = "newCall", "answer", "hangup"
 #: The events of a call that was made, and of one that comes in.
@@ -57,7 +58,7 @@ def read(message: Message, earlier: Earlier) -> Reading:
     return reported(reports, "No user of sipgate is named in this event.")
 
 
-def reply(url: str, token: str) -> str:
+def write_reply(url: str, token: str) -> str:
     """Return the document by which sipgate reports answer and hangup of this call too."""
     address = quoteattr(f"{url}?token={quote(token)}")
     return (
@@ -91,3 +92,24 @@ def _report(message: Message, call: str, event: str, user: str, cause: str = "")
         "cause": cause,
         "id": make_key("sipgate", call, user, event),
     }
+
+
+VENDOR = Vendor(
+    format=Format.SIPGATE,
+    read=read,
+    reply=Reply("application/xml", write_reply),
+    guides=(
+        SetupGuide(
+            "sipgate",
+            "sipgate.io",
+            (
+                Snippet(
+                    "URL for incoming and outgoing calls",
+                    "webhook.txt",
+                    "Under sipgate.io, Webhooks.",
+                ),
+            ),
+            note="Extensions are sipgate's user IDs, w0 and so on.",
+        ),
+    ),
+)

@@ -7,6 +7,7 @@ names mislead: hangupincoming is sent when the phone is picked up, incoming when
 
 import re
 
+from callevents.enums import Format
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -18,6 +19,7 @@ from callevents.vendors.message import (
     require,
     seconds_of,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
 EVENTS = {
     "ringing": "dial-in",
@@ -83,3 +85,17 @@ def _seconds(text: str) -> str:
     for part in text.split(":"):
         total = 60 * total + int(part)
     return str(total)
+
+
+VENDOR = Vendor(
+    format=Format.THREE_CX,
+    read=read,
+    guides=(
+        SetupGuide(
+            "3cx",
+            "3CX with a webhook reporter",
+            (Snippet("URL", "three_cx.txt"),),
+            note="3CX sends no call events by HTTP. Third-party webhook reporters do.",
+        ),
+    ),
+)

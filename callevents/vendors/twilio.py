@@ -9,6 +9,7 @@ number, the one that the callback's URL names with ext=.
 
 from email.utils import parsedate_to_datetime
 
+from callevents.enums import Format
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -22,6 +23,7 @@ from callevents.vendors.message import (
     require,
     seconds_of,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
 #: What each status is for who calls and for who is called, and the Q.850 cause of its hangup.
 STATUSES = {
@@ -90,3 +92,12 @@ def _moment(text: str) -> str:
         return exact(parsedate_to_datetime(text))
     except (ValueError, TypeError, IndexError, OverflowError):
         return ""
+
+
+VENDOR = Vendor(
+    format=Format.TWILIO,
+    read=read,
+    guides=(
+        SetupGuide("twilio", "Twilio, SignalWire, jambonz", (Snippet("TwiML", "twilio.txt"),)),
+    ),
+)

@@ -5,6 +5,7 @@ https://ringme-confluence.atlassian.net/wiki/spaces/Ringme/pages/1901921397 (Rin
 does not say which event it reports: its URL has to, as in docs/integrations/voipnow.md.
 """
 
+from callevents.enums import Format
 from callevents.ingest.report import plain_name
 from callevents.vendors.message import (
     Earlier,
@@ -19,6 +20,7 @@ from callevents.vendors.message import (
     seconds_of,
     written_moment_of,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
 #: What each EventType is, for CallFlow OUT and for IN.
 EVENTS = {
@@ -83,3 +85,23 @@ def _moment(text: str) -> str:
     if text.isdigit() and len(text) >= MICROSECOND_DIGITS:
         return moment_of(text, units_per_second=MICROSECONDS)
     return moment_of(text) or written_moment_of(text)
+
+
+VENDOR = Vendor(
+    format=Format.VOIPNOW,
+    read=read,
+    guides=(
+        SetupGuide(
+            "voipnow",
+            "VoipNow, Telphin, RingMe",
+            (
+                Snippet(
+                    "A URL for each event",
+                    "voipnow.txt",
+                    "VoipNow does not send the type of the event, so the URL has it. Telphin and "
+                    "RingMe send it; for them, leave out &event=.",
+                ),
+            ),
+        ),
+    ),
+)

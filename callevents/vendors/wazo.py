@@ -5,6 +5,7 @@ wazo-calld's API for the fields. A leg is reported by its own call_id; conversat
 call's.
 """
 
+from callevents.enums import Format
 from callevents.vendors.message import (
     Earlier,
     Fields,
@@ -17,6 +18,7 @@ from callevents.vendors.message import (
     require,
     written_moment_of,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
 #: What each event is, for who calls and for who is called.
 EVENTS = {
@@ -68,3 +70,16 @@ def _report(call: Message, name: str) -> Fields:
         report["cause"] = cause_of(call.text("reason_code"))
         report["caller_extension" if is_caller else "called_extension"] = own
     return report
+
+
+VENDOR = Vendor(
+    format=Format.WAZO,
+    read=read,
+    guides=(
+        SetupGuide(
+            "wazo",
+            "Wazo",
+            (Snippet("Subscription", "wazo.txt", "For POST /api/webhookd/1.0/subscriptions."),),
+        ),
+    ),
+)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
+from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.vendors.message import (
     MAX_REPORTS,
@@ -27,6 +28,7 @@ from callevents.vendors.message import (
     require,
     text_of,
 )
+from callevents.vendors.vendor import SetupGuide, Signature, Snippet, Vendor
 
 CALL_CHANGED = "30011"
 #: What a status means of an extension: who calls is ALERT and ANSWERED, who is called the others.
@@ -139,3 +141,25 @@ def _peer(member: Member, others: list[Member]) -> Member | None:
     is_caller = member.status in CALLERS
     opposite = [other for other in others if (other.status in CALLERS) is not is_caller]
     return next(iter(outside or opposite or others), None)
+
+
+VENDOR = Vendor(
+    format=Format.YEASTAR,
+    read=read,
+    signature=Signature(SIGNATURE_HEADER, is_signed),
+    guides=(
+        SetupGuide(
+            "yeastar",
+            "Yeastar P-Series",
+            (
+                Snippet(
+                    "Webhook URL",
+                    "webhook.txt",
+                    "Under Integrations, API or Webhook: choose the event (30011) Call State "
+                    "Changed, POST and JSON.",
+                ),
+            ),
+            note="Enter the webhook's secret above as well: then unsigned messages are rejected.",
+        ),
+    ),
+)

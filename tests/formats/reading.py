@@ -1,11 +1,12 @@
 """Reads messages of makers as the ingest route does, with calls that are remembered in a list."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from callevents.enums import EventType, Format
 from callevents.ingest.report import Report, read_report
-from callevents.vendors.registry import READERS, Message, Reading
+from callevents.vendors.message import Message, Reading
+from callevents.vendors.registry import READERS
 
 
 class Pbx:
@@ -41,9 +42,16 @@ def read_exactly(fields: Mapping[str, object]) -> Report:
     return report
 
 
+def vary(
+    name: str, values: Iterable[object], *messages: Mapping[str, object]
+) -> list[dict[str, object]]:
+    """Return each of the messages once with each of the values under this name."""
+    return [{**message, name: value} for message in messages for value in values]
+
+
 def nothing_earlier(_call_id: str) -> Sequence[Any]:
     """Find nothing."""
     return ()
 
 
-__all__ = ["EventType", "Pbx", "Reading", "nothing_earlier", "read_exactly"]
+__all__ = ["EventType", "Pbx", "Reading", "nothing_earlier", "read_exactly", "vary"]

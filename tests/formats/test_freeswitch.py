@@ -10,15 +10,25 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from callevents.enums import Format
-from tests.formats.reading import Pbx
+from tests.formats.reading import Pbx, vary
 
 TRACES = Path(__file__).parents[1] / "traces" / "freeswitch"
+#: A request of a hook in the dialplan, without its event.
+HOOK = {"ext": "102", "peer": "101", "leg": "l", "call": "c", "at": "1772359200250000"}
 
 
 def read_records(name: str) -> list[dict[str, Any]]:
     """Return the call records of a recording, in the order in which they came."""
     text = gzip.decompress((TRACES.parent / f"{name}.cdr-posts.txt.gz").read_bytes()).decode()
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = [
+    *read_records("f01_internal_answered_caller_hangs_up"),
+    *read_records("f04_internal_busy"),
+    *vary("event", ("dial-in", "dial-out", "answer-in", "hangup"), HOOK),
+]
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from callevents.enums import EventType, Format
 from callevents.errors import InvalidError
-from callevents.vendors.registry import READERS, Message
+from callevents.vendors.message import Message
+from callevents.vendors.registry import READERS
 from tests.formats import test_sipgate, test_yeastar
 from tests.fuzz.checks import read_message
 from tests.fuzz.examples import GOOD, TEXTS

@@ -4,9 +4,15 @@ import pytest
 
 from callevents.enums import Format
 from callevents.errors import InvalidError
-from tests.formats.reading import Pbx
+from tests.formats.reading import Pbx, vary
 
 CALL = {"from": "101", "to": "102", "callid": "1-28084@127.0.0.1", "dir": "0"}
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = vary(
+    "event",
+    ("invite", "ringing", "answer", "bye", "dialog_failed", "cancel"),
+    {**CALL, "at": "1"},
+)
 
 
 @pytest.fixture

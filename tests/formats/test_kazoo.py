@@ -3,7 +3,7 @@
 import pytest
 
 from callevents.enums import Format
-from tests.formats.reading import Pbx
+from tests.formats.reading import Pbx, vary
 
 #: From the page on channel events, shortened.
 INBOUND = {
@@ -32,6 +32,13 @@ OUTBOUND = {
     "callee_id_number": "1002",
     "to": "user_cd34@matrix.test.com",
 }
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = vary(
+    "hook_event",
+    ("channel_create", "channel_answer", "channel_bridge", "channel_destroy"),
+    INBOUND,
+    OUTBOUND,
+)
 
 
 @pytest.fixture

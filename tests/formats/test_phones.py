@@ -3,7 +3,7 @@
 import pytest
 
 from callevents.enums import Format
-from tests.formats.reading import Pbx
+from tests.formats.reading import Pbx, vary
 
 #: Yealink: $active_user, $remote, $display_remote, $call_id.
 YEALINK = {"active_user": "101", "remote": "sip:102@10.2.20.160", "call_id": "0_1234@10.2.20.160"}
@@ -11,6 +11,14 @@ YEALINK = {"active_user": "101", "remote": "sip:102@10.2.20.160", "call_id": "0_
 GRANDSTREAM = {"active_user": "101", "remote": "102", "display_remote": "Ana"}
 #: Snom: $local is the SIP URI of the callee.
 SNOM = {"local": "sip:101@pbx", "remote": "sip:102@pbx;user=phone", "call-id": "3c267-x"}
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = vary(
+    "event",
+    ("incoming", "outgoing", "established", "answered", "terminated", "missed", "dial-in"),
+    YEALINK,
+    GRANDSTREAM,
+    SNOM,
+)
 
 
 @pytest.fixture

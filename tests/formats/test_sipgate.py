@@ -7,7 +7,7 @@ import pytest
 
 from callevents.enums import Format
 from callevents.vendors import sipgate
-from tests.formats.reading import Pbx
+from tests.formats.reading import Pbx, vary
 
 
 def form(text: str) -> dict[str, object]:
@@ -21,6 +21,11 @@ NEW_CALL = form(
     "&user[]=Alice&user[]=Bob&userId[]=w0&userId[]=w1&fullUserId[]=1234567w0&fullUserId[]=1234567w1"
 )
 OUT = {"from": "492111234567", "to": "4915791234567", "direction": "out", "callId": "7"}
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = [
+    NEW_CALL,
+    *vary("event", ("newCall", "answer", "hangup"), {**OUT, "user[]": "Ana"}),
+]
 
 
 @pytest.fixture
@@ -71,7 +76,7 @@ def test_passed_over(pbx: Pbx) -> None:
 
 def test_reply_asks_for_answer_and_hangup() -> None:
     """The answer is XML that names this address twice."""
-    document = ET.fromstring(sipgate.reply("https://a.example/ingest/x", 'cet_a"<&'))
+    document = ET.fromstring(sipgate.write_reply("https://a.example/ingest/x", 'cet_a"<&'))
     assert document.tag == "Response"
     url = "https://a.example/ingest/x?token=cet_a%22%3C%26"
     assert document.attrib == {"onAnswer": url, "onHangup": url}

@@ -3,7 +3,7 @@
 import pytest
 
 from callevents.enums import Format
-from tests.formats.reading import Pbx
+from tests.formats.reading import Pbx, vary
 
 #: A child leg that a <Dial> has made to a client of Twilio.
 TO_CLIENT = {
@@ -19,6 +19,13 @@ TO_CLIENT = {
     "SequenceNumber": "0",
 }
 TO_NUMBER = {**TO_CLIENT, "From": "client:ana", "To": "+15551230002"}
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = vary(
+    "CallStatus",
+    ("initiated", "ringing", "in-progress", "completed", "busy"),
+    TO_CLIENT,
+    TO_NUMBER,
+)
 
 
 @pytest.fixture

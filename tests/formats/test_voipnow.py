@@ -4,7 +4,7 @@ import pytest
 
 from callevents.enums import CallStatus, Format
 from callevents.errors import InvalidError
-from tests.formats.reading import Pbx
+from tests.formats.reading import Pbx, vary
 
 IN = {
     "CallID": "c1",
@@ -29,6 +29,8 @@ TELPHIN = {
     "Duration": "12",
     "EventTime": "1795403226533000",
 }
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = vary("EventType", ("dial-in", "dial-out", "answer", "hangup"), TELPHIN, IN)
 
 
 @pytest.fixture

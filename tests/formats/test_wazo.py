@@ -32,6 +32,12 @@ CALLED = {
     "peer_caller_id_name": "Some One",
     "is_caller": False,
 }
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = [
+    {"name": name, "data": data}
+    for name in ("call_created", "call_updated", "call_answered", "call_ended")
+    for data in (CALLER, CALLED)
+]
 
 
 @pytest.fixture

@@ -39,6 +39,18 @@ def snapshot(*members: dict[str, Any]) -> dict[str, object]:
     return {"type": 30011, "sn": "3631A2124XXX", "msg": msg}
 
 
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = [
+    snapshot(extension("1", status), other)
+    for status in ("ALERT", "RING", "ANSWER", "BYE")
+    for other in (
+        extension("2", "RING"),
+        outside("inbound", "ALERT"),
+        outside("outbound", "ANSWER"),
+    )
+]
+
+
 @pytest.fixture
 def pbx() -> Pbx:
     """A Yeastar."""

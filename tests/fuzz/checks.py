@@ -15,8 +15,8 @@ from callevents.ingest.report import (
 )
 from callevents.vendors.asterisk.tracker import AsteriskTracker
 from callevents.vendors.freeswitch.tracker import FreeswitchTracker
-from callevents.vendors.message import MAX_REPORTS, Reading
-from callevents.vendors.registry import READERS, Earlier, Message
+from callevents.vendors.message import MAX_REPORTS, Earlier, Message, Reading
+from callevents.vendors.registry import READERS
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.tracker import MAX_ENDED, Tracker

@@ -20,8 +20,8 @@ from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.ingest.report import Report, read_report
 from callevents.vendors.freeswitch.esl import BODY
-from callevents.vendors.registry import Message as MakersMessage
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.message import Message as VendorMessage
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.session import Session, SessionError
 from tests.fuzz.checks import (
@@ -237,7 +237,7 @@ class Read(Target):
             check_report(report)
             self._note([report])
             return
-        message = MakersMessage.of(values)
+        message = VendorMessage.of(values)
         reports, passed_over = read_message(self._format, message, self._earlier)
         self.tally.skipped += bool(passed_over)
         self._note(reports)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from callevents.enums import EventType
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.replay import Replay
-from callevents.vendors.sources import SOURCES
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message, moment_of

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from callevents.vendors.freeswitch.esl import BODY
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from tests.pbx.ami import Asterisk
 from tests.pbx.esl import Channel as EslChannel
 from tests.pbx.esl import Freeswitch

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callevents.vendors.freeswitch.esl import BODY
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.line_reader import MAX_LINE_BYTES
 from tests.fuzz.checks import check_events, check_tracker

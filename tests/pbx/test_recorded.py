@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callevents.enums import CallFlow, CallStatus, EventType
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from tests.pbx.recorded import (
     EXPECTED,
     EXTENSIONS,

@@ -8,7 +8,7 @@ from callevents.config.settings import Settings
 from callevents.processes.listener.connect import open_link
 from callevents.processes.listener.io_loop import converse
 from callevents.processes.listener.target import UNREADABLE, Target
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.redaction import mask
 from callevents.vendors.tracking.session import SessionError
 

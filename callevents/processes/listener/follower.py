@@ -23,7 +23,7 @@ from callevents.processes.listener.lease import Status
 from callevents.processes.listener.restore import load_restored_legs
 from callevents.processes.listener.target import UNREADABLE, Target
 from callevents.processes.listener.writer import EventWriter
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message, moment_of
 from callevents.vendors.tracking.session import RefusedError, Session, SessionError
