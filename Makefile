@@ -37,7 +37,7 @@ coverage: $(VENV)/installed-dev ## Run all tests and say which lines none of the
 faults: $(VENV)/installed-dev ## Kill and break everything under load, and count what arrives
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m tests.faults $(ARGS)
 
-fuzz: $(VENV)/installed-dev ## Feed a million spoilt messages to each reader; ARGS='--messages 20000'
+fuzz: $(VENV)/installed-dev ## Feed a million malformed messages to each reader; ARGS='--messages 20000'
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m tests.fuzz $(ARGS)
 
 bench: $(VENV)/installed-bench ## Measure this and others side by side; ARGS='--seconds 8 --runs 1'

@@ -88,8 +88,8 @@ def _take_of(sender: Sender, senders: Senders, token: str) -> Response:
 def _take_of_maker(sender: Sender, senders: Senders, token: str) -> Response:
     """Accept what a PBX reports in its maker's format."""
     reading = vendor_formats.read(sender.pbx, request)
-    if reading.passed_over:
-        _store_discarded(sender, token, 200, reading.passed_over)
+    if reading.ignored:
+        _store_discarded(sender, token, 200, reading.ignored)
     _check_rate(sender, reading.reports)
     reports, results = _read(reading.reports)
     if results and not reports:

@@ -11,7 +11,7 @@ from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind
 from callevents.extensions import db
 from callevents.pbxs import connectors, pbxs
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def set_connector(
         raise click.UsageError("Say whose stream it is: --kind asterisk or --kind freeswitch.")
     new_kind = ConnectorKind(kind) if kind else _kept(old, "kind", ConnectorKind.ASTERISK)
     is_same_kind = old is not None and old.kind is new_kind
-    access = Access(
+    access = ConnectorConfig(
         kind=new_kind,
         host=_given(host, _kept(old, "host", "")),
         port=_given(port, _kept(old if is_same_kind else None, "port", new_kind.port)),

@@ -57,7 +57,7 @@ def test_call_of_kamailio(client: FlaskClient, pbx: Pbx, token: str, configure: 
 
 
 def test_earlier_events_are_looked_up(client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """What ends a call is told to those of whom something was accepted in this call of this PBX."""
+    """The end of a call is a hangup of the extensions with an earlier event in this call."""
     choose(pbx, "kamailio")
     get(client, token, event="invite", **CALL)
     get(client, token, event="ringing", **{**CALL, "callid": "another"})
@@ -82,7 +82,7 @@ def test_what_is_wrong_is_said(client: FlaskClient, pbx: Pbx, token: str) -> Non
     """A message without what its format needs is a 422 that names the field and the format."""
     choose(pbx, "kamailio")
     document = check_problem(get(client, token, event="invite", to="102", callid="c"), 422)
-    assert document["detail"] == "Kamailio: This is missing, or neither a text nor a number."
+    assert document["detail"] == "Kamailio: Must be given, as a string or a number."
     assert [error["field"] for error in document["errors"]] == ["from"]
     document = check_problem(get(client, token, event="invite", **{**CALL, "from": "1" * 65}), 422)
     assert document["errors"] == [
@@ -162,7 +162,7 @@ def test_signature_of_yeastar(send: Send, pbx: Pbx, token: str) -> None:
     for signature in ("", "nonsense", b64encode(b"x" * 32).decode()):
         answer = send(data=body, headers=bearer | {"X-Signature": signature})
         document = check_problem(answer, 401)
-        assert document["detail"].startswith("The header X-Signature is not this body's signature")
+        assert document["detail"].startswith("The header X-Signature is not a valid signature")
     assert is_empty()
     answer = send(data=body, headers=bearer | {"X-Signature": good})
     assert [one["status"] for one in answer.get_json()["results"]] == [202, 202]
@@ -203,7 +203,7 @@ def test_partly_wrong(send: Send, pbx: Pbx) -> None:
 
 @pytest.mark.parametrize("format_", [one for one in Format if one is not Format.GENERIC])
 def test_nothing_is_a_fault_of_ours(send: Send, pbx: Pbx, format_: Format) -> None:
-    """Whatever is sent in whatever way is taken, passed over, or refused with a sentence."""
+    """Any request is accepted, ignored, or rejected with a reason."""
     choose(pbx, format_)
     bodies: list[dict[str, Any]] = [
         *({"json": one} for one in ({}, {"event": 7}, GOOD[format_], {"msg": "x", "type": 30011})),
@@ -219,6 +219,6 @@ def test_nothing_is_a_fault_of_ours(send: Send, pbx: Pbx, format_: Format) -> No
 
 def test_unknown_format(pbx: Pbx) -> None:
     """A format that does not exist is refused with the names of those that do."""
-    with pytest.raises(InvalidError, match=r"^'nonsense' is no format\. There are: generic, "):
+    with pytest.raises(InvalidError, match=r"^Unknown format 'nonsense'\. Use one of: generic, "):
         choose(pbx, "nonsense")
     assert pbxs.get_pbx(pbx.slug).format is Format.GENERIC

@@ -5,7 +5,7 @@ from typing import Any
 
 from callevents.enums import EventType, Format
 from callevents.ingest.report import Report, read_report
-from callevents.vendors.message import Message, Reading
+from callevents.vendors.message import Message, ReadResult
 from callevents.vendors.registry import READERS
 
 
@@ -15,19 +15,19 @@ class Pbx:
     def __init__(self, format_: Format) -> None:
         self._read = READERS[format_]
         self.reports: list[Report] = []
-        self.passed_over = ""
+        self.ignored = ""
 
     def send(self, *parts: Mapping[str, object]) -> list[Report]:
         """Send a message of these parts; return the new events that come of it."""
         reading = self._read(Message.of(*parts), self._earlier)
-        self.passed_over = reading.passed_over
+        self.ignored = reading.ignored
         known = {report.key for report in self.reports if report.key}
         reports = [read_exactly(fields) for fields in reading.reports]
         new = [report for report in reports if report.key not in known]
         self.reports += new
         return new
 
-    def told(self, *parts: Mapping[str, object]) -> list[tuple[str, str, str]]:
+    def events_of(self, *parts: Mapping[str, object]) -> list[tuple[str, str, str]]:
         """Send a message; return event, extension and peer of each new event."""
         return [(one.event_type.slug, one.extension, one.peer) for one in self.send(*parts)]
 
@@ -54,4 +54,4 @@ def nothing_earlier(_call_id: str) -> Sequence[Any]:
     return ()
 
 
-__all__ = ["EventType", "Pbx", "Reading", "nothing_earlier", "read_exactly", "vary"]
+__all__ = ["EventType", "Pbx", "ReadResult", "nothing_earlier", "read_exactly", "vary"]

@@ -40,12 +40,12 @@ def pbx() -> Pbx:
 def test_hooks(pbx: Pbx) -> None:
     """The recorded requests of a dialplan's hooks give the six events of the call."""
     lines = (TRACES / "f40_dialplan_curl_hooks.hooks.txt").read_text().splitlines()
-    told = []
+    events = []
     for line in lines:
         found = re.search(r"GET (\S+) ", line)
         assert found
-        told += pbx.told(dict(parse_qsl(urlsplit(found[1]).query)))
-    assert told == [
+        events += pbx.events_of(dict(parse_qsl(urlsplit(found[1]).query)))
+    assert events == [
         ("dial-out", "101", "102"),
         ("dial-in", "102", "101"),
         ("answer-in", "102", "101"),
@@ -85,7 +85,7 @@ def test_hook_and_record_of_a_leg_are_one_hangup(pbx: Pbx) -> None:
 
 
 def test_legs_that_are_no_extensions(pbx: Pbx) -> None:
-    """A trunk's leg, and a call that reached nobody, are passed over with the reason."""
+    """A trunk's leg, and a call without another party, are ignored with the reason."""
     record = read_records("f01_internal_answered_caller_hangs_up")[0]
     variables = {
         name: value
@@ -93,14 +93,14 @@ def test_legs_that_are_no_extensions(pbx: Pbx) -> None:
         if name not in {"originated_legs", "last_bridge_to", "bridge_uuid"}
     }
     assert pbx.send({**record, "variables": variables}) == []
-    assert pbx.passed_over == "This call record is of a call that reached nobody else."
+    assert pbx.ignored == "This call record is of a call without another party."
     del variables["presence_id"]
     assert pbx.send({**record, "variables": variables}) == []
-    assert "no extension" in pbx.passed_over
+    assert "no extension" in pbx.ignored
 
 
 def test_domains_and_other_words(pbx: Pbx) -> None:
-    """A user may come with its domain; a word that is no hook's is passed over."""
+    """A user may have its domain; an unknown event is ignored."""
     [report] = pbx.send({"event": "dial-in", "ext": "102@pbx.local", "peer": "sip:101@pbx.local"})
     assert (report.extension, report.peer) == ("102", "101")
     assert pbx.send({"event": "media", "ext": "102"}) == []

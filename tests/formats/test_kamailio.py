@@ -23,10 +23,10 @@ def pbx() -> Pbx:
 
 def test_answered(pbx: Pbx) -> None:
     """An answered call gives six events, and a second 180 no other."""
-    assert pbx.told(CALL, {"event": "invite"}) == [("dial-out", "101", "102")]
-    assert pbx.told(CALL, {"event": "ringing", "code": "180"}) == [("dial-in", "102", "101")]
-    assert pbx.told(CALL, {"event": "ringing", "code": "180"}) == []
-    assert pbx.told(CALL, {"event": "dialog_start"}) == [
+    assert pbx.events_of(CALL, {"event": "invite"}) == [("dial-out", "101", "102")]
+    assert pbx.events_of(CALL, {"event": "ringing", "code": "180"}) == [("dial-in", "102", "101")]
+    assert pbx.events_of(CALL, {"event": "ringing", "code": "180"}) == []
+    assert pbx.events_of(CALL, {"event": "dialog_start"}) == [
         ("answer-out", "101", "102"),
         ("answer-in", "102", "101"),
     ]
@@ -39,8 +39,8 @@ def test_answered(pbx: Pbx) -> None:
 def test_busy(pbx: Pbx) -> None:
     """Who is busy at once has not rung, so only the caller hangs up, with the cause of the 486."""
     pbx.send(CALL, {"event": "invite"})
-    assert pbx.told(CALL, {"event": "failed_reply", "code": "486"}) == []
-    assert "none of the five call events" in pbx.passed_over
+    assert pbx.events_of(CALL, {"event": "failed_reply", "code": "486"}) == []
+    assert "none of the five call events" in pbx.ignored
     [end] = pbx.send(CALL, {"event": "dialog_failed", "code": "486"})
     assert (end.extension, end.cause) == ("101", 17)
 

@@ -52,8 +52,8 @@ def test_call(pbx: Pbx) -> None:
     for hook in ("channel_create", "channel_answer", "channel_destroy"):
         for leg in (INBOUND, OUTBOUND):
             pbx.send({**leg, "hook_event": hook, "hangup_cause": "NORMAL_CLEARING"})
-    told = [(one.event_type.slug, one.extension, one.peer) for one in pbx.reports]
-    assert told == [
+    events = [(one.event_type.slug, one.extension, one.peer) for one in pbx.reports]
+    assert events == [
         ("dial-out", "user_ab12", "+15556783945"),
         ("dial-in", "user_cd34", "+15556783900"),
         ("answer-out", "user_ab12", "+15556783945"),
@@ -77,6 +77,6 @@ def test_passed_over(pbx: Pbx) -> None:
     """A carrier's leg and a bridge come to nothing."""
     carrier = {**INBOUND, "authorizing_type": "resource", "hook_event": "channel_create"}
     assert pbx.send(carrier) == []
-    assert "a carrier's" in pbx.passed_over
+    assert "a carrier's" in pbx.ignored
     assert pbx.send({**INBOUND, "hook_event": "channel_bridge"}) == []
-    assert "none of the five" in pbx.passed_over
+    assert "none of the five" in pbx.ignored

@@ -34,9 +34,9 @@ def pbx() -> Pbx:
 )
 def test_call(pbx: Pbx, phone: dict[str, str], first: str, dial: str, answer: str) -> None:
     """Who called says whether 'established' is an answer in or out."""
-    assert pbx.told(phone, {"event": first}) == [(dial, "101", "102")]
-    assert pbx.told(phone, {"event": "established"}) == [(answer, "101", "102")]
-    assert pbx.told(phone, {"event": "terminated"}) == [("hangup", "101", "102")]
+    assert pbx.events_of(phone, {"event": first}) == [(dial, "101", "102")]
+    assert pbx.events_of(phone, {"event": "established"}) == [(answer, "101", "102")]
+    assert pbx.events_of(phone, {"event": "terminated"}) == [("hangup", "101", "102")]
     assert len({one.call_id for one in pbx.reports}) == 1
 
 
@@ -48,11 +48,11 @@ def test_newest_call_of_a_pair_decides(pbx: Pbx) -> None:
 
 
 def test_established_alone(pbx: Pbx) -> None:
-    """Without an earlier event nothing tells who called whom, and that is said."""
+    """Without an earlier event the direction is unknown, and the reason says so."""
     assert pbx.send(YEALINK, {"event": "established"}) == []
-    assert pbx.passed_over == (
-        "'established' came without an 'incoming' or 'outgoing' of the same call before, so "
-        "nothing tells who called whom."
+    assert pbx.ignored == (
+        "'established' came without an earlier 'incoming' or 'outgoing' of the same call, so the "
+        "direction of the call is unknown."
     )
 
 
@@ -64,8 +64,8 @@ def test_ends_that_tell_why(pbx: Pbx, event: str, cause: int) -> None:
 
 
 def test_extension_of_the_url(pbx: Pbx) -> None:
-    """An ext= in the URL goes before what the phone fills in, and other events are passed over."""
-    assert pbx.told(YEALINK, {"event": "incoming", "ext": "0003*210"}) == [
+    """ext= in the URL takes precedence over the phone's extension; other events are ignored."""
+    assert pbx.events_of(YEALINK, {"event": "incoming", "ext": "0003*210"}) == [
         ("dial-in", "0003*210", "102")
     ]
     assert pbx.send(YEALINK, {"event": "dnd_on"}) == []

@@ -36,18 +36,18 @@ def pbx() -> Pbx:
 
 def test_group_call(pbx: Pbx) -> None:
     """All phones of a group ring; those of whom another one is faster are hung up."""
-    assert pbx.told(NEW_CALL) == [
+    assert pbx.events_of(NEW_CALL) == [
         ("dial-in", "w0", "492111234567"),
         ("dial-in", "w1", "492111234567"),
     ]
     call = {**OUT, "direction": "in", "callId": "123456"}
     answer = {**call, "event": "answer", "user": "Bob", "userId[]": "w1", "user[]": "Bob"}
-    assert pbx.told(answer) == [
+    assert pbx.events_of(answer) == [
         ("answer-in", "w1", "492111234567"),
         ("hangup", "w0", "492111234567"),
     ]
     assert pbx.reports[-1].cause == 26
-    assert pbx.told({**call, "event": "hangup", "cause": "normalClearing"}) == [
+    assert pbx.events_of({**call, "event": "hangup", "cause": "normalClearing"}) == [
         ("hangup", "w1", "492111234567")
     ]
     assert pbx.send({**call, "event": "hangup", "cause": "normalClearing"}) == []
@@ -55,11 +55,11 @@ def test_group_call(pbx: Pbx) -> None:
 
 @pytest.mark.parametrize(("word", "cause"), [("busy", 17), ("cancel", 127), ("what", None)])
 def test_outgoing(pbx: Pbx, word: str, cause: int | None) -> None:
-    """Who calls is told of by name where no id is sent; the hangup is of who is in the call."""
-    assert pbx.told({**OUT, "event": "newCall", "user[]": "Alice"}) == [
+    """A user without an ID is reported by name; the hangup is of the users in the call."""
+    assert pbx.events_of({**OUT, "event": "newCall", "user[]": "Alice"}) == [
         ("dial-out", "Alice", "4915791234567")
     ]
-    assert pbx.told({**OUT, "event": "answer", "user[]": "Alice"}) == [
+    assert pbx.events_of({**OUT, "event": "answer", "user[]": "Alice"}) == [
         ("answer-out", "Alice", "4915791234567")
     ]
     [end] = pbx.send({**OUT, "event": "hangup", "cause": word})
@@ -70,7 +70,7 @@ def test_passed_over(pbx: Pbx) -> None:
     """Key tones, and ends of unknown calls, come to nothing."""
     assert pbx.send({"event": "dtmf", "dtmf": "1", "callId": "7"}) == []
     assert pbx.send({**OUT, "event": "hangup"}) == []
-    assert pbx.passed_over == "Nothing was reported before of this call."
+    assert pbx.ignored == "There is no earlier event of this call."
     assert pbx.send({**OUT, "event": "newCall"}) == []
 
 

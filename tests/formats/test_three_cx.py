@@ -30,10 +30,10 @@ def pbx() -> Pbx:
 
 def test_call_from_outside(pbx: Pbx) -> None:
     """The queue is no extension; ringing, picked up and ended are events of the extension."""
-    told = []
+    events = []
     for example in EXAMPLES:
-        told += pbx.told(example)
-    assert told == [
+        events += pbx.events_of(example)
+    assert events == [
         ("dial-in", "102", "420774852640"),
         ("answer-in", "102", "420774852640"),
         ("hangup", "102", "420774852640"),
@@ -46,8 +46,8 @@ def test_call_to_outside(pbx: Pbx) -> None:
     """An extension calls, the other party picks up, and the call ends; here as JSON."""
     for event in ("dialing", "pickupoutgoing", "outgoing"):
         pbx.send({"event": event, "callerid": "381629", "user": "809", "chid": "c", "id": "i-0"})
-    told = [(one.event_type.slug, one.extension, one.peer) for one in pbx.reports]
-    assert told == [
+    events = [(one.event_type.slug, one.extension, one.peer) for one in pbx.reports]
+    assert events == [
         ("dial-out", "809", "381629"),
         ("answer-out", "809", "381629"),
         ("hangup", "809", "381629"),
@@ -65,7 +65,7 @@ def test_missed_call(pbx: Pbx) -> None:
 def test_passed_over(pbx: Pbx) -> None:
     """Recordings are none of the five."""
     assert pbx.send({"event": "recording", "user": "1"}) == []
-    assert "none of the five" in pbx.passed_over
+    assert "none of the five" in pbx.ignored
 
 
 @pytest.mark.parametrize(

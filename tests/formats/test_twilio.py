@@ -38,8 +38,8 @@ def test_to_a_client(pbx: Pbx) -> None:
     """A child leg to a client rings, is answered and ends there."""
     for status in ("queued", "ringing", "in-progress", "completed"):
         pbx.send(TO_CLIENT, {"CallStatus": status, "CallDuration": "12"})
-    told = [(one.event_type.slug, one.extension, one.peer) for one in pbx.reports]
-    assert told == [
+    events = [(one.event_type.slug, one.extension, one.peer) for one in pbx.reports]
+    assert events == [
         ("dial-in", "ana", "+15551230001"),
         ("answer-in", "ana", "+15551230001"),
         ("hangup", "ana", "+15551230001"),
@@ -55,7 +55,9 @@ def test_to_a_client(pbx: Pbx) -> None:
 )
 def test_to_a_number(pbx: Pbx, status: str, cause: int) -> None:
     """A child leg to a number outside is a call of the client that has made it."""
-    assert pbx.told(TO_NUMBER, {"CallStatus": "ringing"}) == [("dial-out", "ana", "+15551230002")]
+    assert pbx.events_of(TO_NUMBER, {"CallStatus": "ringing"}) == [
+        ("dial-out", "ana", "+15551230002")
+    ]
     [end] = pbx.send(TO_NUMBER, {"CallStatus": status})
     assert (end.event_type.slug, end.extension, end.cause) == ("hangup", "ana", cause)
 
@@ -64,14 +66,14 @@ def test_extension_of_the_url(pbx: Pbx) -> None:
     """Where neither end is one of our own, the callback's URL may name the extension."""
     outside = {**TO_NUMBER, "From": "+15551230001", "CallStatus": "ringing"}
     assert pbx.send(outside) == []
-    assert "no ext=" in pbx.passed_over
-    assert pbx.told(outside, {"ext": "101"}) == [("dial-out", "101", "+15551230002")]
+    assert "no ext=" in pbx.ignored
+    assert pbx.events_of(outside, {"ext": "101"}) == [("dial-out", "101", "+15551230002")]
 
 
 def test_between_two_of_our_own(pbx: Pbx) -> None:
-    """From SIP address to SIP address, both are told."""
+    """From SIP address to SIP address, both get events."""
     leg = {**TO_CLIENT, "From": "sip:101@x.sip.twilio.com", "To": "sip:102@x.sip.twilio.com;a=b"}
-    assert pbx.told(leg, {"CallStatus": "ringing"}) == [
+    assert pbx.events_of(leg, {"CallStatus": "ringing"}) == [
         ("dial-out", "101", "102"),
         ("dial-in", "102", "101"),
     ]
@@ -87,14 +89,14 @@ def test_names_of_jambonz(pbx: Pbx) -> None:
         "to": "sip:102@a",
         "call_status": "in-progress",
     }
-    assert pbx.told(message) == [("answer-in", "102", "+15551230001")]
+    assert pbx.events_of(message) == [("answer-in", "102", "+15551230001")]
 
 
 def test_parent(pbx: Pbx) -> None:
     """The leg that came in is Twilio's own affair."""
     parent = {**TO_CLIENT, "ParentCallSid": "", "Direction": "inbound", "CallStatus": "in-progress"}
     assert pbx.send(parent) == []
-    assert "only Twilio has answered it" in pbx.passed_over
+    assert "only Twilio has answered it" in pbx.ignored
 
 
 @pytest.mark.parametrize("time", ["", "x", "Mon, 99 Nov 2026 03:07:06 +0000", "1", "\u0660"])

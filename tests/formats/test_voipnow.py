@@ -75,8 +75,8 @@ def test_our_own_requests_come_back(pbx: Pbx) -> None:
 
 
 def test_what_is_none_of_the_five(pbx: Pbx) -> None:
-    """A message is passed over, and no event at all is an error."""
+    """An unknown event is ignored, and a missing event is an error."""
     assert pbx.send({**IN, "EventType": "message-in"}) == []
-    assert pbx.passed_over == "VoipNow's event 'message-in' is none of the five call events."
+    assert pbx.ignored == "VoipNow's event 'message-in' is none of the five call events."
     with pytest.raises(InvalidError):
         pbx.send(IN)

@@ -1,1 +1,1 @@
-"""A million spoilt messages into everything that reads what a PBX says: `make fuzz`."""
+"""Feeds a million malformed messages to everything that reads PBXs' messages: `make fuzz`."""

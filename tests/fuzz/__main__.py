@@ -1,4 +1,4 @@
-"""`make fuzz`: feeds spoilt messages to everything that reads them, and prints what came of it."""
+"""`make fuzz`: feeds malformed messages to everything that reads them, and prints the results."""
 
 import argparse
 import multiprocessing

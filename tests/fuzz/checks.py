@@ -15,7 +15,7 @@ from callevents.ingest.report import (
 )
 from callevents.vendors.asterisk.tracker import AsteriskTracker
 from callevents.vendors.freeswitch.tracker import FreeswitchTracker
-from callevents.vendors.message import MAX_REPORTS, Earlier, Message, Reading
+from callevents.vendors.message import MAX_REPORTS, FindEarlier, Message, ReadResult
 from callevents.vendors.registry import READERS
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
@@ -61,17 +61,19 @@ def check_tracker(tracker: Tracker, limit: int) -> None:  # type: ignore[type-ar
 def _check_asterisk(tracker: AsteriskTracker, limit: int) -> None:
     legs = list(tracker._legs)
     assert set(tracker._legs._halves.values()) <= {leg.id for leg in legs}
-    assert all(len(leg.own_phones) <= 50 for leg in legs)
+    assert all(len(leg.origin_phones) <= 50 for leg in legs)
     assert len(tracker._rows) <= limit
     assert all(len(value) <= MAX_TEXT_LENGTH for row in tracker._rows for value in row.values())
 
 
-def read_message(format_: Format, message: Message, earlier: Earlier) -> tuple[list[Report], str]:
+def read_message(
+    format_: Format, message: Message, find_earlier: FindEarlier
+) -> tuple[list[Report], str]:
     """Return the reports that a maker's message makes, and why it makes none.
 
     Raises InvalidError if it, or each of its reports, is refused; fails if the reading is wrong.
     """
-    reading = READERS[format_](message, earlier)
+    reading = READERS[format_](message, find_earlier)
     check_reading(reading)
     reports, refused = [], None
     for fields in reading.reports:
@@ -85,15 +87,15 @@ def read_message(format_: Format, message: Message, earlier: Earlier) -> tuple[l
         reports.append(report)
     if refused and not reports:
         raise refused
-    return reports, reading.passed_over
+    return reports, reading.ignored
 
 
-def check_reading(reading: Reading) -> None:
+def check_reading(reading: ReadResult) -> None:
     """Fail if a reading is endless, or says both what it is and why it is nothing."""
-    assert bool(reading.reports) != bool(reading.passed_over)
+    assert bool(reading.reports) != bool(reading.ignored)
     assert len(reading.reports) <= MAX_REPORTS
-    if reading.passed_over:
-        check_sentence(reading.passed_over)
+    if reading.ignored:
+        check_sentence(reading.ignored)
 
 
 def check_sentence(sentence: str) -> None:

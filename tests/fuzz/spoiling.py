@@ -1,4 +1,4 @@
-"""How messages are spoilt: values, fields, and bytes, as fast as they are read."""
+"""Corrupts messages: values, fields, and bytes, as fast as they are read."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -63,7 +63,7 @@ def odd_value(random: Random, depth: int = 0) -> Any:
     return [odd_text(random)[:50]] * random.randrange(1000)
 
 
-def spoil(values: Values, other: Values, random: Random, make: Callable[[Random], Any]) -> None:
+def corrupt(values: Values, other: Values, random: Random, make: Callable[[Random], Any]) -> None:
     """Change one of the values, or of the names; `other` are those of another message."""
     names = list(values)
     if not names:
@@ -93,7 +93,7 @@ def odd_name(name: str, random: Random) -> str:
     return random.choice((*changed, random.choice(TEXTS)))
 
 
-def spoil_document(document: Values, other: Values, random: Random) -> None:
+def corrupt_document(document: Values, other: Values, random: Random) -> None:
     """Change something in the document, or in an object within it."""
     for _ in range(random.choice((1, 1, 2, 4))):
         part = document
@@ -101,10 +101,10 @@ def spoil_document(document: Values, other: Values, random: Random) -> None:
             if random.random() < 0.4:
                 break
             part = random.choice(inner)
-        spoil(part, other, random, odd_value)
+        corrupt(part, other, random, odd_value)
 
 
-def spoil_bytes(data: bytes, random: Random) -> bytes:
+def corrupt_bytes(data: bytes, random: Random) -> bytes:
     """Return the bytes with some lost, doubled, overwritten, put in, or without their end."""
     start, size = random.randrange(len(data) + 1), random.randrange(50)
     before, piece, after = data[:start], data[start : start + size], data[start + size :]

@@ -9,7 +9,7 @@ from random import Random
 from callevents.vendors.freeswitch.esl import BODY
 from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
-from tests.fuzz.spoiling import odd_text, odd_value, spoil
+from tests.fuzz.spoiling import corrupt, odd_text, odd_value
 from tests.pbx.recorded import EXPECTED, read_messages
 
 CALLS_AT_ONCE = 12
@@ -17,7 +17,7 @@ CALLS_AT_ONCE = 12
 FLOOD = 600
 SECONDS_BETWEEN = 2.0
 #: How much of a stream is not as it was recorded.
-SPOILT = 0.25
+MALFORMED_SHARE = 0.25
 
 #: What names channels and calls.
 IDS = {
@@ -83,12 +83,12 @@ class Stream:
     def __iter__(self) -> Iterator[Message]:
         """Give the messages."""
         while True:
-            for message in self._spoil(self._next()):
+            for message in self._corrupt(self._next()):
                 self._recent.append(message)
                 yield message
 
     def rows(self) -> list[Message]:
-        """Return rows of a list of running calls, which are some of those that were heard of."""
+        """Return rows of a list of running calls: some of the calls in earlier messages."""
         return [self._row(one) for one in self._random.sample(list(self._recent), k=8)]
 
     def _next(self) -> Message:
@@ -117,10 +117,10 @@ class Stream:
         ids = {key: message[key] + mark for key in IDS[self.source] if message.get(key)}
         return message | ids
 
-    def _spoil(self, message: Message) -> list[Message]:
+    def _corrupt(self, message: Message) -> list[Message]:
         """Return the message, or what comes in its place."""
         random = self._random
-        if random.random() > SPOILT:
+        if random.random() > MALFORMED_SHARE:
             return [message]
         change: Callable[[Message], list[Message]] = random.choice(
             (self._lose, self._double, self._delay, self._list, *[self._change] * 8)
@@ -146,7 +146,7 @@ class Stream:
         if self._random.random() < 0.02:
             return [message | {self._clock: self._random.choice(ODD_CLOCKS)}]
         for _ in range(self._random.choice((1, 1, 2, 5))):
-            spoil(message, self._random.choice(self._recent), self._random, odd_text)
+            corrupt(message, self._random.choice(self._recent), self._random, odd_text)
         return [message]
 
     def _list(self, message: Message) -> list[Message]:
@@ -164,7 +164,7 @@ class Stream:
             rows.append(odd_value(self._random))
         answer = {"row_count": len(rows), "rows": rows}
         if self._random.random() < 0.1:
-            spoil(answer, answer, self._random, odd_value)
+            corrupt(answer, answer, self._random, odd_value)
         return json.dumps(answer)
 
     def _row(self, message: Message) -> Message:

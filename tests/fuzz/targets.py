@@ -32,7 +32,7 @@ from tests.fuzz.checks import (
     read_message,
 )
 from tests.fuzz.examples import TEXTS
-from tests.fuzz.spoiling import Values, spoil_bytes, spoil_document
+from tests.fuzz.spoiling import Values, corrupt_bytes, corrupt_document
 from tests.fuzz.streams import Stream
 from tests.pbx.recorded import EXTENSIONS
 
@@ -104,7 +104,7 @@ class Tracked(Target):
 
     def _reconnect(self) -> None:
         """Lose the connection, and list the running calls on the next one."""
-        self.tracker.interrupted()
+        self.tracker.handle_disconnect()
         check_tracker(self.tracker, MAX_LEGS)
         check_events(self.tracker.adopt(self._stream.rows()), EXTENSIONS)
 
@@ -117,7 +117,7 @@ class Tracked(Target):
 
 
 class Wire(Tracked):
-    """A conversation whose bytes are spoilt, and the tracker behind it."""
+    """A session that receives corrupted bytes, and its tracker."""
 
     def __init__(self, source: str, seed: int) -> None:
         super().__init__(source, seed)
@@ -129,7 +129,7 @@ class Wire(Tracked):
         self._sent += 1
         data = write(self._stream.source, message)
         if self._random.random() < 0.05:
-            data = spoil_bytes(data, self._random)
+            data = corrupt_bytes(data, self._random)
         self._coming += data
         if len(self._coming) > self._random.randrange(2 * CHUNK):
             data, self._coming = bytes(self._coming), bytearray()
@@ -180,7 +180,7 @@ def write(source: str, message: Message) -> bytes:
 
 
 class Read(Target):
-    """A format; some messages come as objects, some as requests whose bytes are spoilt."""
+    """A format; some messages are objects, some are requests with corrupted bytes."""
 
     def __init__(self, format_: Format, seed: int) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class Read(Target):
         self._random = Random(seed)
         self._texts = TEXTS[format_]
         self._others: list[Values] = [json.loads(text) for text in self._texts]
-        #: What was told of calls before.
+        #: Earlier reports of calls.
         self._told: deque[Report] = deque(maxlen=20)
 
     def run(self, messages: int) -> None:
@@ -203,16 +203,16 @@ class Read(Target):
     def _make(self) -> Values:
         document: Values = json.loads(self._random.choice(self._texts))
         if self._random.random() < 0.95:
-            spoil_document(document, self._random.choice(self._others), self._random)
+            corrupt_document(document, self._random.choice(self._others), self._random)
         if "msg" in document and self._random.random() < 0.5:
-            self._spoil_inner(document)
+            self._corrupt_inner(document)
         return document
 
-    def _spoil_inner(self, document: Values) -> None:
+    def _corrupt_inner(self, document: Values) -> None:
         """Spoil the JSON that Yeastar has as a text within its own."""
         try:
             inner = json.loads(document["msg"])
-            spoil_document(inner, inner, self._random)
+            corrupt_document(inner, inner, self._random)
             document["msg"] = json.dumps(inner)
         except (TypeError, ValueError, AttributeError):
             pass
@@ -248,7 +248,7 @@ class Read(Target):
             self._told.append(report)
 
     def _earlier(self, call_id: str) -> list[Report]:
-        """Return what was told of the call; sometimes of others, as if they were one."""
+        """Return the earlier reports of the call; sometimes of other calls, as if they were one."""
         is_any = self._random.random() < 0.3
         return [report for report in self._told if is_any or report.call_id == call_id]
 
@@ -266,7 +266,7 @@ def make_request(document: Values, random: Random) -> Request:
     if random.random() < 0.1:
         body = random.choice((b"[%b,%b]", b"%b\n%b", b"[%b%b]")) % (body, body)
     if random.random() < 0.5:
-        body = spoil_bytes(body, random)
+        body = corrupt_bytes(body, random)
     types = (FORM, JSON, "application/x-ndjson", "multipart/form-data; boundary=x", "", "text/x")
     type_ = random.choice(types) if random.random() < 0.2 else (FORM if kind < 2 else JSON)
     is_get = kind == 0 and random.random() < 0.5

@@ -87,7 +87,7 @@ def wait_for_list(pbx: Pbx, last: Connector | None = None) -> Connector:
 def ask(pbx: Pbx, last: Connector) -> Connector:
     """Have the PBX asked now; wait until it has listed its extensions."""
     begin_write()
-    connectors.want_list(pbx)
+    connectors.request_list(pbx)
     db.session.commit()
     return wait_for_list(pbx, last)
 

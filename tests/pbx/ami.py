@@ -40,7 +40,7 @@ class Channel:
 
 @dataclass
 class Asterisk:
-    """Says messages to a tracker, and keeps the events that follow."""
+    """Feeds messages to a tracker, and collects the events."""
 
     tracker: AsteriskTracker = field(
         default_factory=lambda: AsteriskTracker(ExtensionSet(map(str, range(101, 110))))
@@ -124,13 +124,13 @@ class Asterisk:
             )
         self.say("CoreShowChannelsComplete", EventList="Complete", ListItems=str(len(channels)))
 
-    def told(self) -> list[str]:
-        """Return the events since the last look, as words."""
+    def take_events(self) -> list[str]:
+        """Return the events since the last call, as words."""
         events, self.events = self.events, []
-        return [tell(event) for event in events]
+        return [describe(event) for event in events]
 
 
-def tell(event: TrackedEvent) -> str:
+def describe(event: TrackedEvent) -> str:
     """Return the event in words: extension, event, peer, and of a hangup cause and answer."""
     report = event.report
     words = [report.extension, report.event_type.slug, report.peer]

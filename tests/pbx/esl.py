@@ -1,4 +1,4 @@
-"""A FreeSWITCH that says what we want to hear: channels, and the events of their lives."""
+"""A simulated FreeSWITCH: channels, and their events."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from callevents.vendors.freeswitch import FreeswitchTracker
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message
-from tests.pbx.ami import tell
+from tests.pbx.ami import describe
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Channel:
 
 @dataclass
 class Freeswitch:
-    """Says events to a tracker, and keeps the call events that follow."""
+    """Feeds events to a tracker, and collects the call events."""
 
     tracker: FreeswitchTracker = field(
         default_factory=lambda: FreeswitchTracker(ExtensionSet(map(str, range(101, 110))))
@@ -165,10 +165,10 @@ class Freeswitch:
                 },
             )
 
-    def told(self) -> list[str]:
-        """Return the events since the last look, as words."""
+    def take_events(self) -> list[str]:
+        """Return the events since the last call, as words."""
         events, self.events = self.events, []
-        return [tell(event) for event in events]
+        return [describe(event) for event in events]
 
     def next_id(self) -> str:
         """Return the id of the next channel."""

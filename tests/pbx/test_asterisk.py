@@ -14,7 +14,7 @@ def test_a_call_that_ends_while_it_is_answered(pbx: Asterisk) -> None:
     called.state = "6"
     pbx.end_dial(caller, called)
     pbx.hang_up(called, caller)
-    assert pbx.told()[-2:] == ["102 hangup 101 16 answered", "101 hangup 102 16 unanswered"]
+    assert pbx.take_events()[-2:] == ["102 hangup 101 16 answered", "101 hangup 102 16 unanswered"]
 
 
 def test_a_queue_rings_again_each_round(pbx: Asterisk) -> None:
@@ -27,7 +27,7 @@ def test_a_queue_rings_again_each_round(pbx: Asterisk) -> None:
         pbx.end_dial(caller, agent, "NOANSWER")
         pbx.hang_up(agent, cause=0)
     pbx.hang_up(caller, cause=127)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 700",
         *["102 dial-in 101", "102 hangup 101 0 unanswered"] * 3,
         "101 hangup 700 127 unanswered",
@@ -46,7 +46,7 @@ def test_a_parked_call_comes_back(pbx: Asterisk) -> None:
     back = pbx.begin("PJSIP/101", "s", state="0", parent=trunk)
     pbx.dial(trunk, back)
     pbx.hang_up(back, cause=0)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "101 hangup 0612345678 16 answered",
@@ -64,7 +64,7 @@ def test_two_phones_of_one_extension(pbx: Asterisk) -> None:
     pbx.answer(trunk, phones[0])
     pbx.hang_up(phones[1], cause=26)
     pbx.hang_up(phones[0])
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
@@ -89,7 +89,7 @@ def test_a_chain_of_forwards_that_nobody_answers(pbx: Asterisk) -> None:
     pbx.end_dial(caller, outer, "NOANSWER")
     pbx.hang_up(second, cause=0)
     pbx.hang_up(outer, inner, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 104",
         "104 dial-in 101",
         "104 hangup 101 0 unanswered",
@@ -106,11 +106,11 @@ def test_a_redirected_phone_keeps_its_leg(pbx: Asterisk) -> None:
     pbx.say("Newchannel", **moved.fields())
     moved.name = f"{phone.name}<ZOMBIE>"
     pbx.hang_up(moved)
-    pbx.told()
+    pbx.take_events()
     target = pbx.begin("PJSIP/103", "s", state="0", parent=phone)
     pbx.dial(phone, target, exten="103")
     pbx.hang_up(target, phone)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "103 dial-in 101",
         "103 hangup 101 16 unanswered",
         "101 hangup 0612345678 16 answered",
@@ -118,12 +118,12 @@ def test_a_redirected_phone_keeps_its_leg(pbx: Asterisk) -> None:
 
 
 def test_a_second_call_while_talking(pbx: Asterisk) -> None:
-    """Call waiting: both calls of the phone are told, each with its own leg."""
+    """Call waiting: both calls of the phone get events, each with its own leg."""
     call_from_outside(pbx)
     caller, waiting = call_inside(pbx, "103", "101")
     pbx.hang_up(caller, cause=127)
     pbx.hang_up(waiting, cause=127)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "103 dial-out 101",
@@ -139,7 +139,7 @@ def test_a_phone_may_begin_in_another_state(pbx: Asterisk, state: str) -> None:
     caller = pbx.begin("SCCP/101", "102", state=state)
     called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
     pbx.dial(caller, called)
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]
 
 
 def test_what_was_dialled_may_have_no_number() -> None:
@@ -148,7 +148,7 @@ def test_what_was_dialled_may_have_no_number() -> None:
     caller = pbx.begin("PJSIP/101", "s")
     called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
     pbx.dial(caller, called)
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_an_extension_is_known_by_its_channel(name: str, *, is_phone: bool) -> N
     phone = Channel(name, "1800000000.9", trunk.linked, "0", "101", "s")
     pbx.say("Newchannel", **phone.fields())
     pbx.dial(trunk, phone)
-    assert bool(pbx.told()) == is_phone
+    assert bool(pbx.take_events()) == is_phone
 
 
 def test_a_pattern_may_say_what_is_an_extension() -> None:
@@ -184,7 +184,7 @@ def test_a_pattern_may_say_what_is_an_extension() -> None:
     pbx = Asterisk(AsteriskTracker(ExtensionSet(pattern=r"2\d\d")))
     caller, called = call_inside(pbx, "201", "1201")
     pbx.hang_up(called, caller)
-    assert pbx.told() == ["201 dial-out 1201", "201 hangup 1201 16 unanswered"]
+    assert pbx.take_events() == ["201 dial-out 1201", "201 hangup 1201 16 unanswered"]
     with pytest.raises(ValueError, match="no regular expression"):
         ExtensionSet(pattern="2[")
 
@@ -193,7 +193,7 @@ def test_without_times_the_messages_arrival_counts() -> None:
     """Where the PBX sends no timestamps, the time at which a message came stands for it."""
     pbx = Asterisk()
     caller, called = call_inside(pbx, "101", "102")
-    pbx.told()
+    pbx.take_events()
     message = {"Event": "Hangup", **caller.fields(), "Cause": "16"}
     (event,) = pbx.tracker.feed(message)
     assert (event.report.at, event.report.duration_seconds) == (None, 0)

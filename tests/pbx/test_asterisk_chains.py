@@ -22,7 +22,7 @@ def test_an_attended_transfer_to_a_queue(pbx: Asterisk) -> None:
     pbx.answer(inner, again)
     pbx.connect(again, "0612345678")
     pbx.hang_up(trunk, outer, inner, again)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "101 dial-out 700",
@@ -55,14 +55,14 @@ def test_a_pick_up_of_a_queues_call_behind_a_local_channel(pbx: Asterisk, caller
     events = pbx.events
     pbx.hang_up(caller, outer, inner, picker)
     assert {event.report.call_id for event in events} == {caller.uid}
-    told = pbx.told()
-    own = [words for words in told if words.startswith("101")]
+    events = pbx.take_events()
+    own = [words for words in events if words.startswith("101")]
     assert own == (
         ["101 dial-out 700", "101 answer-out 700", "101 hangup 700 16 answered"]
         if "101" in caller_name
         else []
     )
-    assert [words for words in told if words not in own] == [
+    assert [words for words in events if words not in own] == [
         f"102 dial-in {caller.number}",
         f"103 answer-in {caller.number}",
         f"102 hangup {caller.number} 26 unanswered",
@@ -78,7 +78,7 @@ def test_a_blind_transfer_to_a_ring_group(pbx: Asterisk) -> None:
     pbx.answer(trunk, phones[1])
     pbx.hang_up(phones[0], cause=26)
     pbx.hang_up(phones[1], trunk)
-    assert pbx.told()[2:] == [
+    assert pbx.take_events()[2:] == [
         "101 hangup 0612345678 16 answered",
         "102 dial-in 0612345678",
         "103 dial-in 0612345678",
@@ -97,7 +97,7 @@ def test_busy_and_forwarded_to_outside(pbx: Asterisk) -> None:
     pbx.dial(caller, trunk)
     pbx.answer(caller, trunk)
     pbx.hang_up(trunk, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 102",
         "102 dial-in 101",
         "102 hangup 101 17 unanswered",
@@ -115,7 +115,7 @@ def test_a_parked_caller_that_comes_back(pbx: Asterisk) -> None:
     back = ring(pbx, caller, "102")
     pbx.answer(caller, back)
     pbx.hang_up(back, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 102",
         "102 dial-in 101",
         "102 answer-in 101",
@@ -134,11 +134,11 @@ def test_a_called_phone_that_was_parked_calls_nobody(pbx: Asterisk) -> None:
     pbx.answer(caller, called)
     pbx.say("ParkedCall", **called.fields("Parkee"))
     pbx.hang_up(caller)
-    pbx.told()
+    pbx.take_events()
     back = ring(pbx, called, "101")
     pbx.hang_up(back, cause=0)
     pbx.hang_up(called)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 102",
         "101 hangup 102 0 unanswered",
         "102 hangup 101 16 answered",
@@ -153,7 +153,7 @@ def test_a_page_is_no_call(pbx: Asterisk) -> None:
         pbx.dial(None, phone)
         pbx.answer(None, phone)
     pbx.hang_up(pager, *paged)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
 
 
 def test_an_outside_number_that_the_pbx_calls_first(pbx: Asterisk) -> None:
@@ -170,7 +170,9 @@ def test_an_outside_number_that_the_pbx_calls_first(pbx: Asterisk) -> None:
     pbx.end_dial(None, outer)
     outer.number = "0612345678"
     pbx.hang_up(ring(pbx, outer, "101"), outer, inner, other, cause=19)
-    assert pbx.told() == ["101 dial-in 0612345678", "101 hangup 0612345678 19 unanswered"] * 2
+    assert (
+        pbx.take_events() == ["101 dial-in 0612345678", "101 hangup 0612345678 19 unanswered"] * 2
+    )
 
 
 def test_a_caller_without_a_number(pbx: Asterisk) -> None:
@@ -179,16 +181,16 @@ def test_a_caller_without_a_number(pbx: Asterisk) -> None:
     phone = ring(pbx, trunk, "101")
     pbx.answer(trunk, phone)
     pbx.hang_up(trunk, phone)
-    assert pbx.told() == ["101 dial-in ", "101 answer-in ", "101 hangup  16 answered"]
+    assert pbx.take_events() == ["101 dial-in ", "101 answer-in ", "101 hangup  16 answered"]
 
 
 def test_a_phone_that_calls_itself() -> None:
-    """Both of its legs are told, each in its own role."""
+    """Both of its legs get events, each in its role."""
     pbx = Asterisk(AsteriskTracker(ExtensionSet(["101"])))
     caller, called = call_inside(pbx, "101", "101")
     pbx.answer(caller, called)
     pbx.hang_up(called, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 101",
         "101 dial-in 101",
         "101 answer-in 101",

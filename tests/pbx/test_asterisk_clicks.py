@@ -13,7 +13,7 @@ def test_a_click_rings_the_own_phone_first(pbx: Asterisk) -> None:
     own = pbx.begin("PJSIP/101", "101", state="0")
     pbx.dial(None, own)
     pbx.answer(None, own)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
     own.exten = "102"
     called = pbx.begin("PJSIP/102", "s", state="0", parent=own)
     pbx.dial(own, called, exten="102")
@@ -22,7 +22,7 @@ def test_a_click_rings_the_own_phone_first(pbx: Asterisk) -> None:
     pbx.wait(5)
     events = pbx.events
     pbx.hang_up(called, own)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 102",
         "102 dial-in 101",
         "102 answer-in 101",
@@ -40,7 +40,7 @@ def test_a_click_with_an_application_names_whom_it_dials(pbx: Asterisk) -> None:
     pbx.answer(None, own)
     trunk = pbx.begin("PJSIP/trunk", "s", state="0", parent=own, number="0699999999")
     pbx.dial(own, trunk)
-    assert pbx.told() == ["101 dial-out 0699999999"]
+    assert pbx.take_events() == ["101 dial-out 0699999999"]
 
 
 def test_a_click_that_nobody_takes_is_no_call(pbx: Asterisk) -> None:
@@ -49,7 +49,7 @@ def test_a_click_that_nobody_takes_is_no_call(pbx: Asterisk) -> None:
     pbx.dial(None, own)
     pbx.end_dial(None, own, "NOANSWER")
     pbx.hang_up(own, cause=19)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
 
 
 @pytest.mark.parametrize("is_late", [False, True])
@@ -65,13 +65,13 @@ def test_a_click_through_a_local_channel(pbx: Asterisk, *, is_late: bool) -> Non
         pbx.dial(caller, called)
     pbx.answer(inner, own)
     pbx.end_dial(None, outer)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
     outer.number = "101"
     called = pbx.begin("PJSIP/102", "s", state="0", parent=outer)
     pbx.dial(outer, called, exten="102")
     pbx.answer(outer, called)
     pbx.hang_up(outer, inner, called, own)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 102",
         "102 dial-in 101",
         "102 answer-in 101",
@@ -95,4 +95,4 @@ def test_a_click_through_a_ring_group_calls_for_the_phone_that_answers(pbx: Aste
     called = pbx.begin("PJSIP/102", "s", state="0", parent=outer)
     pbx.dial(outer, called, exten="102")
     pbx.hang_up(lost, cause=26)
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]

@@ -32,7 +32,7 @@ def test_what_is_no_pattern(pattern: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["(?=1)2", "(?<!1)2", r"(1)\1"])
 def test_what_other_patterns_can(pattern: str) -> None:
-    """Who knows it from elsewhere is told what is not possible here; others are not."""
+    """Syntax of other dialects gets an error that says what is not supported."""
     with pytest.raises(ValueError, match=r"Looking ahead or back and back-references are not"):
         ExtensionSet(pattern=pattern)
     with pytest.raises(ValueError, match=r"missing \): \(\.$"):

@@ -129,7 +129,7 @@ def test_random_messages(source: str, count: int, seed: int) -> None:
     for _ in range(count):
         check_events(tracker.feed(make_message(source, random)), EXTENSIONS)
         if random.random() < 0.01:
-            tracker.interrupted()
+            tracker.handle_disconnect()
             check_events(tracker.adopt(make_row(random) for _ in range(30)), EXTENSIONS)
     check_tracker(tracker, MAX_LEGS)
     assert tracker.counts.messages == count
@@ -148,7 +148,7 @@ def test_mutated_recordings(source: str, data: st.DataObject, seed: int) -> None
 
 
 def mutate(messages: list[Message], random: Random) -> list[Message]:
-    """Return the messages, some of them spoilt."""
+    """Return the messages, some of them malformed."""
     mutated = [message for message in messages if random.random() > 0.05]
     for _ in range(len(mutated) // 10):
         place, other = random.randrange(len(mutated)), random.choice(mutated)
@@ -158,10 +158,10 @@ def mutate(messages: list[Message], random: Random) -> list[Message]:
         elif choice == 1:
             mutated.append(mutated.pop(place))
         else:
-            spoilt = dict(mutated[place])
-            key = random.choice([*spoilt, BODY])
-            spoilt[key] = random.choice([*other.values(), "", "\x00", "9" * 5000])
-            mutated[place] = spoilt
+            changed = dict(mutated[place])
+            key = random.choice([*changed, BODY])
+            changed[key] = random.choice([*other.values(), "", "\x00", "9" * 5000])
+            mutated[place] = changed
     return mutated
 
 

@@ -72,7 +72,7 @@ def _swap(messages: list[Message], random: Random, may_join: Any) -> list[Messag
 @pytest.mark.parametrize("source", SOURCES)
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_swapped_messages_give_the_same_events(source: str, data: st.DataObject, seed: int) -> None:
-    """Whichever order the PBX's threads happen to take, each extension is told the same."""
+    """In any order of the PBX's threads, each extension gets the same events."""
     name = data.draw(st.sampled_from(list(EXPECTED[source])))
     swap = swap_asterisk if source == "asterisk" else swap_freeswitch
     messages = swap(read_messages(source, name), Random(seed))

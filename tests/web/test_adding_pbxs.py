@@ -35,6 +35,6 @@ def test_unknown_format_adds_nothing(admin: Visitor) -> None:
     """A format that is none is told at its field, what was typed is kept, and no PBX is there."""
     page = admin.post("/pbxs/new", name="Branch", format="morse")
     assert page.status_code == 422
-    assert "&#39;morse&#39; is no format." in page.text
+    assert "Unknown format &#39;morse&#39;." in page.text
     assert 'value="Branch"' in page.text
     assert find_formats() == {}

@@ -68,7 +68,7 @@ def test_it_is_changed_without_its_secret(admin: Visitor, pbx: Pbx, connector: C
     assert cipher.bound.decrypt(connector.secret) == "geheim"
     answer = admin.post(EDIT, **kept | {"host": "evil.example.com"})
     assert answer.status_code == 422
-    assert "it is asked for again when the address changes" in answer.text
+    assert "It is required again when the address changes" in answer.text
     assert stored(pbx).host == "pbx.example.com"
 
 

@@ -10,7 +10,13 @@ from sqlalchemy import update
 from callevents.db.models import Connector, utc_now
 from callevents.db.session import begin_write
 from callevents.extensions import db
-from callevents.pbxs.suggestions import BATCH, Suggestion, choose, forget_unlisted, note_listed
+from callevents.pbxs.suggestions import (
+    BATCH,
+    Suggestion,
+    delete_unlisted,
+    select_suggestions,
+    store_listed,
+)
 from callevents.processes.listener.target import Target
 from callevents.vendors.tracking.extension_list import MAX_LISTED
 from callevents.vendors.tracking.session import Session
@@ -55,11 +61,11 @@ class Discovery:
         """Ask if it is time to; look whether all has come that was asked for."""
         if session.is_ready and time.monotonic() >= self._ask_at:
             self._ask_at = time.monotonic() + ASK_SECONDS
-            session.ask_extensions()
+            session.request_extensions()
         listing = session.extensions.take()
         if listing is None:
             return
-        found = choose(listing.listed, self._pattern)
+        found = select_suggestions(listing.listed, self._pattern)
         notice = session.explain_refusal(listing.refusal) if listing.refusal else ""
         if listing.left_out:
             notice = (
@@ -79,7 +85,7 @@ def store_next(target: Target, discovered: Discovered) -> None:
     part = discovered.listed[discovered.stored : discovered.stored + BATCH]
     is_last = discovered.stored + len(part) == len(discovered.listed)
     begin_write()
-    note_listed(target.pbx, part, discovered.at)
+    store_listed(target.pbx, part, discovered.at)
     if is_last:
         _note_end(target, discovered)
     db.session.commit()
@@ -91,7 +97,7 @@ def store_next(target: Target, discovered: Discovered) -> None:
 
 def _note_end(target: Target, discovered: Discovered) -> None:
     if discovered.is_whole:
-        forget_unlisted(target.pbx, discovered.at)
+        delete_unlisted(target.pbx, discovered.at)
     db.session.execute(
         update(Connector)
         .where(Connector.pbx_id == target.pbx.id, Connector.changed_at == target.changed_at)

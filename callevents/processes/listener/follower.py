@@ -193,7 +193,7 @@ class Follower:
             finally:
                 self._broken_before, self._session = self._broken_before + session.broken, None
                 self.status.connected_since = None
-                self._tracker.interrupted()
+                self._tracker.handle_disconnect()
                 self.discovery.interrupted(session)
 
     def _converse(self, link: socket, session: Session, backoff: Backoff) -> None:

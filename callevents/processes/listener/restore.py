@@ -10,8 +10,8 @@ from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.ingest.report import Report
 from callevents.vendors.tracking.events import KEY_PREFIX
-from callevents.vendors.tracking.legs import LONGEST_SILENCE, MAX_LEGS
-from callevents.vendors.tracking.restored_leg import RestoredLeg, know
+from callevents.vendors.tracking.legs import MAX_IDLE, MAX_LEGS
+from callevents.vendors.tracking.restored_leg import RestoredLeg, restore_legs
 
 #: How many events a leg that has not hung up may have.
 EVENTS_PER_LEG = 3
@@ -19,7 +19,7 @@ EVENTS_PER_LEG = 3
 GIVEN = "given:"
 
 
-def load_restored_legs(pbx_id: int, longest: timedelta = LONGEST_SILENCE) -> list[RestoredLeg]:
+def load_restored_legs(pbx_id: int, longest: timedelta = MAX_IDLE) -> list[RestoredLeg]:
     """Return the legs of which something was told within a day, and no hangup."""
     hangup = aliased(CallEvent)
     key = literal(f"{GIVEN}{KEY_PREFIX}{EventType.HANGUP.slug}:") + CallEvent.leg_id
@@ -35,7 +35,7 @@ def load_restored_legs(pbx_id: int, longest: timedelta = LONGEST_SILENCE) -> lis
         .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
         .limit(MAX_LEGS * EVENTS_PER_LEG)
     ).all()
-    return know(_report(event) for event in reversed(rows))
+    return restore_legs(_report(event) for event in reversed(rows))
 
 
 def _report(event: CallEvent) -> Report:
