@@ -1,1 +1,1 @@
-"""Tests of the makers' formats: examples of their documents, and hostile messages."""
+"""Tests of the vendors' formats: examples of their documentation, and hostile messages."""

@@ -1,4 +1,4 @@
-"""Reads messages of makers as the ingest route does, with calls that are remembered in a list."""
+"""Reads vendors' messages as the ingest route does, with earlier events in a list."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from callevents.vendors.registry import READERS
 
 
 class Pbx:
-    """A PBX of one format. What it has reported is remembered, as the database would."""
+    """A PBX with a report format. Its reports are kept, as in the database."""
 
     def __init__(self, format_: Format) -> None:
         self._read = READERS[format_]
@@ -18,7 +18,7 @@ class Pbx:
         self.ignored = ""
 
     def send(self, *parts: Mapping[str, object]) -> list[Report]:
-        """Send a message of these parts; return the new events that come of it."""
+        """Send a message of these parts; return the new events."""
         reading = self._read(Message.of(*parts), self._earlier)
         self.ignored = reading.ignored
         known = {report.key for report in self.reports if report.key}

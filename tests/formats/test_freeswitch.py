@@ -77,7 +77,7 @@ def test_records(pbx: Pbx, name: str, cause: int, duration: int) -> None:
 
 
 def test_hook_and_record_of_a_leg_are_one_hangup(pbx: Pbx) -> None:
-    """Who sends both gets one hangup for each leg."""
+    """A hook and a record of the same leg are one hangup."""
     record = read_records("f04_internal_busy")[0]
     leg = record["variables"]["uuid"]
     assert pbx.send({"event": "hangup", "ext": "102", "leg": leg, "call": "c", "cause": "17"})

@@ -1,6 +1,6 @@
-"""Whatever comes in, in any format: reports that can be stored, or a sentence; never more.
+"""Any message in any format gives reports that can be stored, or a reason.
 
-Examples that hypothesis makes, and makes small when they fail. `make fuzz` makes a million, faster.
+Hypothesis generates the examples and minimizes failing ones. `make fuzz` runs a million, faster.
 """
 
 import json
@@ -62,7 +62,7 @@ EARLIER_EVENTS = [
 
 
 def check(format_: Format, message: Message) -> None:
-    """Check that the reading is short, and that each report can be stored or breaks a rule."""
+    """Check that the result is bounded, and that each report can be stored or breaks a rule."""
     with suppress(InvalidError):
         read_message(format_, message, lambda _call_id: EARLIER_EVENTS)
 
@@ -118,7 +118,7 @@ def test_good_messages_make_reports() -> None:
 
 
 def test_huge_messages_are_bounded() -> None:
-    """A message of a thousand users or members makes a bounded number of reports."""
+    """A message with a thousand users or members gives a bounded number of reports."""
     users = {**test_sipgate.NEW_CALL, "userId[]": [f"w{number}" for number in range(1000)]}
     check(Format.SIPGATE, Message.of(users))
     members = [test_yeastar.extension(str(number), "RING") for number in range(1000)]

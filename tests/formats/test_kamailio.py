@@ -37,7 +37,7 @@ def test_answered(pbx: Pbx) -> None:
 
 
 def test_busy(pbx: Pbx) -> None:
-    """Who is busy at once has not rung, so only the caller hangs up, with the cause of the 486."""
+    """A busy phone has not rung, so only the caller gets a hangup, with the cause of the 486."""
     pbx.send(CALL, {"event": "invite"})
     assert pbx.events_of(CALL, {"event": "failed_reply", "code": "486"}) == []
     assert "none of the five call events" in pbx.ignored
@@ -50,7 +50,7 @@ def test_busy(pbx: Pbx) -> None:
     [("487", 127), ("480", 18), ("404", 1), ("603", 21), ("503", 34), ("499", None), ("", None)],
 )
 def test_failed_after_ringing(pbx: Pbx, code: str, cause: int | None) -> None:
-    """Who has rung hangs up too; the cause follows from the answer's code, where it is known."""
+    """A phone that rang gets a hangup too; the cause follows from the response code."""
     pbx.send(CALL, {"event": "invite"})
     pbx.send(CALL, {"event": "ringing"})
     ends = pbx.send(CALL, {"event": "dialog_failed", "code": code})
@@ -77,7 +77,7 @@ def test_addresses_and_times(pbx: Pbx) -> None:
 
 @pytest.mark.parametrize("missing", ["from", "to", "callid", "event"])
 def test_missing(pbx: Pbx, missing: str) -> None:
-    """What is missing is named."""
+    """A missing field is named in the error."""
     message = {**CALL, "event": "invite"}
     del message[missing]
     with pytest.raises(InvalidError) as caught:

@@ -73,8 +73,8 @@ def test_as_a_form(pbx: Pbx) -> None:
     assert len(pbx.send(form, {"hook_event": "channel_create"})) == 1
 
 
-def test_passed_over(pbx: Pbx) -> None:
-    """A carrier's leg and a bridge come to nothing."""
+def test_ignored(pbx: Pbx) -> None:
+    """A carrier's leg and a bridge are ignored."""
     carrier = {**INBOUND, "authorizing_type": "resource", "hook_event": "channel_create"}
     assert pbx.send(carrier) == []
     assert "a carrier's" in pbx.ignored

@@ -1,4 +1,4 @@
-"""Action URLs of desk phones, as their guides say what the variables become."""
+"""Action URLs of desk phones, with variables filled in as in their guides."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def pbx() -> Pbx:
     [("incoming", "dial-in", "answer-in"), ("outgoing", "dial-out", "answer-out")],
 )
 def test_call(pbx: Pbx, phone: dict[str, str], first: str, dial: str, answer: str) -> None:
-    """Who called says whether 'established' is an answer in or out."""
+    """The direction of the call decides between answer-in and answer-out for 'established'."""
     assert pbx.events_of(phone, {"event": first}) == [(dial, "101", "102")]
     assert pbx.events_of(phone, {"event": "established"}) == [(answer, "101", "102")]
     assert pbx.events_of(phone, {"event": "terminated"}) == [("hangup", "101", "102")]
@@ -41,7 +41,7 @@ def test_call(pbx: Pbx, phone: dict[str, str], first: str, dial: str, answer: st
 
 
 def test_newest_call_of_a_pair_decides(pbx: Pbx) -> None:
-    """Where a phone tells no call id, its newest call with the same party counts."""
+    """Without a call ID, the latest call with the same party counts."""
     for first in ("incoming", "outgoing"):
         pbx.send(GRANDSTREAM, {"event": first})
     assert pbx.send(GRANDSTREAM, {"event": "connected"})[0].event_type.slug == "answer-out"

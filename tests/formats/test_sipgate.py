@@ -66,8 +66,8 @@ def test_outgoing(pbx: Pbx, word: str, cause: int | None) -> None:
     assert (end.extension, end.cause) == ("Alice", cause)
 
 
-def test_passed_over(pbx: Pbx) -> None:
-    """Key tones, and ends of unknown calls, come to nothing."""
+def test_ignored(pbx: Pbx) -> None:
+    """Key tones, and hangups of unknown calls, are ignored."""
     assert pbx.send({"event": "dtmf", "dtmf": "1", "callId": "7"}) == []
     assert pbx.send({**OUT, "event": "hangup"}) == []
     assert pbx.ignored == "There is no earlier event of this call."

@@ -1,4 +1,4 @@
-"""3CX's reporters, with the examples of their makers."""
+"""3CX's webhook reporters, with the examples of their vendors."""
 
 from urllib.parse import parse_qsl
 
@@ -62,7 +62,7 @@ def test_missed_call(pbx: Pbx) -> None:
     assert (end.cause, end.duration_seconds) == (19, None)
 
 
-def test_passed_over(pbx: Pbx) -> None:
+def test_ignored(pbx: Pbx) -> None:
     """Recordings are none of the five."""
     assert pbx.send({"event": "recording", "user": "1"}) == []
     assert "none of the five" in pbx.ignored

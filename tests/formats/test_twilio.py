@@ -63,7 +63,7 @@ def test_to_a_number(pbx: Pbx, status: str, cause: int) -> None:
 
 
 def test_extension_of_the_url(pbx: Pbx) -> None:
-    """Where neither end is one of our own, the callback's URL may name the extension."""
+    """If neither end is an extension, the callback URL may name one."""
     outside = {**TO_NUMBER, "From": "+15551230001", "CallStatus": "ringing"}
     assert pbx.send(outside) == []
     assert "no ext=" in pbx.ignored
@@ -80,7 +80,7 @@ def test_between_two_of_our_own(pbx: Pbx) -> None:
 
 
 def test_names_of_jambonz(pbx: Pbx) -> None:
-    """What jambonz sends has the same names in small letters with underscores, as JSON."""
+    """The service jambonz sends the same names in lower case with underscores, as JSON."""
     message = {
         "call_sid": "c2",
         "parent_call_sid": "c1",
@@ -93,7 +93,7 @@ def test_names_of_jambonz(pbx: Pbx) -> None:
 
 
 def test_parent(pbx: Pbx) -> None:
-    """The leg that came in is Twilio's own affair."""
+    """The incoming leg is ignored."""
     parent = {**TO_CLIENT, "ParentCallSid": "", "Direction": "inbound", "CallStatus": "in-progress"}
     assert pbx.send(parent) == []
     assert "only Twilio has answered it" in pbx.ignored

@@ -68,12 +68,12 @@ def test_call(pbx: Pbx) -> None:
 
 
 def test_name_in_the_query_and_call_in_the_body(pbx: Pbx) -> None:
-    """A subscription without a body of its own sends the call alone; the URL names the event."""
+    """A subscription without a custom body sends only the call; the URL names the event."""
     assert pbx.events_of({"event_name": "call_created"}, CALLED) == [("dial-in", "1002", "1001")]
 
 
-def test_passed_over(pbx: Pbx) -> None:
-    """Updates, and legs of no user, come to nothing."""
+def test_ignored(pbx: Pbx) -> None:
+    """Updates, and legs without a user, are ignored."""
     assert pbx.send({"name": "call_updated", "data": CALLER}) == []
     assert pbx.send({"name": "call_created", "data": {**CALLER, "user_uuid": None}}) == []
     assert "no user" in pbx.ignored

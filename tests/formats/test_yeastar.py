@@ -58,7 +58,7 @@ def pbx() -> Pbx:
 
 
 def test_internal_call(pbx: Pbx) -> None:
-    """What has changed since the snapshot before becomes an event, and nothing else."""
+    """Only changes since the previous snapshot become events."""
     a, b = (lambda status: extension("1000", status)), (lambda status: extension("2000", status))
     assert pbx.events_of(snapshot(a("ALERT"), b("RING"))) == [
         ("dial-out", "1000", "2000"),
@@ -100,7 +100,7 @@ def test_call_to_outside(pbx: Pbx) -> None:
 
 
 def test_ring_group(pbx: Pbx) -> None:
-    """Each member that rings has its events; who leaves ends nothing for those who talk."""
+    """Each ringing member gets its events; a member's BYE does not end the others' call."""
     ring = [extension(number, "RING") for number in ("2001", "2002")]
     assert len(pbx.send(snapshot(outside("inbound", "ALERT"), *ring))) == 2
     events = pbx.events_of(
@@ -129,7 +129,7 @@ def test_other_events(pbx: Pbx) -> None:
 
 @pytest.mark.parametrize("msg", [None, 7, "{", "[]", "{}", '{"call_id":"c","members":1}'])
 def test_broken(pbx: Pbx, msg: object) -> None:
-    """What is not as the guide says is an error that names the field."""
+    """A field that differs from the guide is an error that names it."""
     with pytest.raises(InvalidError) as caught:
         pbx.send({"type": 30011, "msg": msg})
     assert set(caught.value.errors) <= {"msg", "call_id", "members"}

@@ -33,7 +33,7 @@ def main() -> int:
 def run_all(
     names: list[str], options: argparse.Namespace
 ) -> Iterator[tuple[str, Outcome | None, BaseException | None]]:
-    """Yield each target's outcome, or what it failed with. Each has a process of its own."""
+    """Yield each target's result or failure. Each runs in a separate process."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.processes, context, max_tasks_per_child=1) as pool:
         running = {pool.submit(run, name, options.messages, options.seed): name for name in names}
@@ -43,7 +43,7 @@ def run_all(
 
 
 def read_options() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Return the command line's options."""
     parser = argparse.ArgumentParser("make fuzz ARGS=...", description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000, help="for each target")
     parser.add_argument("--seed", type=int, default=1, help="the same one makes the same messages")

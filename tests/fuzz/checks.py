@@ -1,4 +1,4 @@
-"""What must hold of all that is made of a PBX's messages, whatever these were."""
+"""Invariants of the results for any messages of a PBX."""
 
 from collections.abc import Iterable
 
@@ -69,14 +69,14 @@ def _check_asterisk(tracker: AsteriskTracker, limit: int) -> None:
 def read_message(
     format_: Format, message: Message, find_earlier: FindEarlier
 ) -> tuple[list[Report], str]:
-    """Return the reports that a maker's message makes, and why it makes none.
+    """Return the reports in a vendor's message, and the reason if it was ignored.
 
-    Raises InvalidError if it, or each of its reports, is refused; fails if the reading is wrong.
+    Raises InvalidError if it, or each of its reports, is rejected; fails if the result is wrong.
     """
-    reading = READERS[format_](message, find_earlier)
-    check_reading(reading)
+    result = READERS[format_](message, find_earlier)
+    check_result(result)
     reports, refused = [], None
-    for fields in reading.reports:
+    for fields in result.reports:
         try:
             report, ignored = read_report(fields)
         except InvalidError as error:
@@ -87,18 +87,18 @@ def read_message(
         reports.append(report)
     if refused and not reports:
         raise refused
-    return reports, reading.ignored
+    return reports, result.ignored
 
 
-def check_reading(reading: ReadResult) -> None:
-    """Fail if a reading is endless, or says both what it is and why it is nothing."""
-    assert bool(reading.reports) != bool(reading.ignored)
-    assert len(reading.reports) <= MAX_REPORTS
-    if reading.ignored:
-        check_sentence(reading.ignored)
+def check_result(result: ReadResult) -> None:
+    """Fail if a result is unbounded, or has both reports and a reason."""
+    assert bool(result.reports) != bool(result.ignored)
+    assert len(result.reports) <= MAX_REPORTS
+    if result.ignored:
+        check_sentence(result.ignored)
 
 
 def check_sentence(sentence: str) -> None:
-    """Fail if it is none that people can be shown."""
+    """Fail if the sentence cannot be shown to users."""
     assert 0 < len(sentence) < MAX_SENTENCE
     assert sentence.isprintable()

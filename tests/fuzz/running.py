@@ -1,4 +1,4 @@
-"""Feeds one target, and looks at what it costs."""
+"""Feeds one target, and measures time and memory."""
 
 import gc
 import time
@@ -15,7 +15,7 @@ PARTS = 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What feeding one target gave."""
+    """The result of feeding one target."""
 
     name: str
     tally: Tally
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def run(name: str, messages: int, seed: int) -> Outcome:
-    """Feed the target so many messages; fail at what should not be, naming the seed."""
+    """Feed the target this number of messages; a failure names the seed."""
     target = TARGETS[name](seed)
     began = time.monotonic()
     halfway = 0.0
@@ -51,6 +51,6 @@ def run(name: str, messages: int, seed: int) -> Outcome:
 
 
 def resident_mib() -> float:
-    """Return this process's memory, without what is only waiting to be collected."""
+    """Return this process's memory after garbage collection."""
     gc.collect()
     return float(psutil.Process().memory_info().rss) / 2**20

@@ -118,7 +118,7 @@ class Stream:
         return message | ids
 
     def _corrupt(self, message: Message) -> list[Message]:
-        """Return the message, or what comes in its place."""
+        """Return the message, or its replacements."""
         random = self._random
         if random.random() > MALFORMED_SHARE:
             return [message]

@@ -1,4 +1,4 @@
-"""What is fed: trackers, the readers of their wires, and formats."""
+"""The targets of `make fuzz`: trackers, protocol sessions, and formats."""
 
 import json
 from abc import ABC, abstractmethod
@@ -53,7 +53,7 @@ WELCOME = {
 
 @dataclass
 class Tally:
-    """What became of the messages."""
+    """Number of messages by result."""
 
     messages: int = 0
     events: int = 0
@@ -64,14 +64,14 @@ class Tally:
 
 
 class Target(ABC):
-    """Something that reads messages; what it keeps is kept from one `run` to the next."""
+    """Something that reads messages, with state that lasts over several calls of `run`."""
 
     def __init__(self) -> None:
         self.tally = Tally()
 
     @abstractmethod
     def run(self, messages: int) -> None:
-        """Feed so many messages; fail if anything comes of them that should not."""
+        """Feed this number of messages; fail if a result is not allowed."""
 
 
 class Tracked(Target):
@@ -209,7 +209,7 @@ class Read(Target):
         return document
 
     def _corrupt_inner(self, document: Values) -> None:
-        """Spoil the JSON that Yeastar has as a text within its own."""
+        """Corrupt the JSON that Yeastar has in a string."""
         try:
             inner = json.loads(document["msg"])
             corrupt_document(inner, inner, self._random)
@@ -254,7 +254,7 @@ class Read(Target):
 
 
 def make_request(document: Values, random: Random) -> Request:
-    """Return a request that says this, in a query, a form or JSON, more or less."""
+    """Return a request with these fields in a query, a form or JSON, possibly malformed."""
     kind = random.randrange(4)
     if kind < 2:
         # Halves of characters make bytes that are no UTF-8.

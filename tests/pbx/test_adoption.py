@@ -1,4 +1,4 @@
-"""After a lost connection: running calls are taken over silently, what ended is hung up."""
+"""After a lost connection: running calls are adopted without events, ended ones are hung up."""
 
 import json
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tests.pbx.test_asterisk import call_from_outside, call_inside
 
 
 def test_calls_that_run_are_taken_over_silently() -> None:
-    """A listener that starts in the middle tells what comes now, and nothing of before."""
+    """A listener that starts during a call sends only new events."""
     before, now = Asterisk(), Asterisk()
     trunk, talking = call_from_outside(before)
     caller, ringing = call_inside(before, "103", "102")
@@ -39,7 +39,7 @@ def test_calls_that_run_are_taken_over_silently() -> None:
 
 
 def test_a_phone_in_voicemail_has_called_nobody() -> None:
-    """Adopted in the middle of voicemail, it may still call somebody later, or nobody."""
+    """A phone adopted during voicemail may call another one later."""
     pbx = Asterisk()
     other = Asterisk()
     phone = other.begin("PJSIP/101", "*97")
@@ -85,7 +85,7 @@ def test_answers_that_were_missed_are_not_told_later() -> None:
 
 
 def test_what_was_on_its_way_when_the_list_was_made_is_told() -> None:
-    """The list may already show what the stream tells only after it."""
+    """The list may already show a state that the stream reports only afterwards."""
     pbx, other = Asterisk(), Asterisk()
     caller = other.begin("PJSIP/101", "102")
     called = other.begin("PJSIP/102", "s", state="0", parent=caller)
@@ -100,7 +100,7 @@ def test_what_was_on_its_way_when_the_list_was_made_is_told() -> None:
 
 
 def test_what_the_stream_has_told_counts_more_than_the_list() -> None:
-    """The list is taken while the stream goes on: what began since is not hung up.
+    """The stream continues during the list: calls that began meanwhile are not hung up.
 
     What ended since is not taken over, and what is named before its own beginning is followed.
     """
@@ -137,7 +137,7 @@ def test_a_list_says_nothing_new_of_what_is_followed() -> None:
 
 
 def test_a_click_that_rings_is_taken_over_as_the_callers() -> None:
-    """The own phone of a click is no called one, also when it was found in a list."""
+    """The caller's phone in a click-to-call is not a called one, also when found in a list."""
     pbx, other = Asterisk(), Asterisk()
     own = other.begin("PJSIP/101", "s", state="0")
     own.state = "5"
@@ -168,7 +168,7 @@ def list_rows(*channels: tuple[EslChannel, str]) -> dict[str, str]:
 
 
 def test_freeswitch_calls_that_run_are_taken_over_silently() -> None:
-    """A listener that starts in the middle tells what comes now, and nothing of before."""
+    """A listener that starts during a call sends only new events."""
     before, now = Freeswitch(), Freeswitch()
     trunk = before.trunk_calls()
     talking = before.call("101", trunk)
@@ -190,7 +190,7 @@ def test_freeswitch_calls_that_run_are_taken_over_silently() -> None:
 
 
 def test_a_transfer_after_taking_over_is_no_new_call() -> None:
-    """Who was called before has called, and been answered; a transfer's leg changes nothing."""
+    """Earlier dial-outs and answers are assumed; a transfer's leg changes nothing."""
     before, now = Freeswitch(), Freeswitch(count=50)
     caller = before.phone_calls("103", "102")
     called = before.call("102", caller)
@@ -206,7 +206,7 @@ def test_a_transfer_after_taking_over_is_no_new_call() -> None:
 
 
 def test_what_a_freeswitch_has_told_counts_more_than_its_list() -> None:
-    """What ended is not taken over again; what is listed before its beginning is followed."""
+    """Ended legs are not adopted again; a leg listed before it begins is followed."""
     pbx, early = Freeswitch(), Freeswitch(count=50)
     caller = pbx.phone_calls("101", "102")
     pbx.hang_up(ended := pbx.call("102", caller))
@@ -241,7 +241,7 @@ def test_freeswitch_calls_that_ended_meanwhile_are_hung_up() -> None:
 
 @pytest.mark.parametrize("body", ["", "+OK", "{", "[]", '{"row_count": 1, "rows": 3}', "[" * 10**6])
 def test_other_answers_are_no_list(body: str) -> None:
-    """What is not the answer to `show channels as json` takes over nothing and ends nothing."""
+    """Another reply than that of `show channels as json` adopts nothing and ends nothing."""
     pbx = Freeswitch()
     pbx.call("101", pbx.trunk_calls())
     pbx.tracker.handle_disconnect()

@@ -1,4 +1,4 @@
-"""Calls on an Asterisk that no recording has: queues, parking, forwards, and odd channels."""
+"""Calls on an Asterisk without a recording: queues, parking, forwards, and unusual channels."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.pbx.asterisk_calls import call_from_outside, call_inside
 
 
 def test_a_call_that_ends_while_it_is_answered(pbx: Asterisk) -> None:
-    """Whether a leg was answered is what its channel says at the end."""
+    """The state of the channel at the end decides if the leg was answered."""
     caller, called = call_inside(pbx, "101", "102")
     called.state = "6"
     pbx.end_dial(caller, called)
@@ -35,7 +35,7 @@ def test_a_queue_rings_again_each_round(pbx: Asterisk) -> None:
 
 
 def test_a_parked_call_comes_back(pbx: Asterisk) -> None:
-    """Whoever fetches a parked call has called nobody; a parked call that returns is a new one."""
+    """Retrieving a parked call is no dial-out; a parked call that returns is a new one."""
     trunk, first = call_from_outside(pbx)
     pbx.hang_up(first)
     fetcher = pbx.begin("PJSIP/103", "701")
@@ -56,7 +56,7 @@ def test_a_parked_call_comes_back(pbx: Asterisk) -> None:
 
 
 def test_two_phones_of_one_extension(pbx: Asterisk) -> None:
-    """Each phone is a leg of its own; the one that is not taken loses."""
+    """Each phone is a separate leg; the one that is not answered loses."""
     trunk = pbx.begin("PJSIP/trunk", "5551001", number="0612345678")
     phones = [pbx.begin("PJSIP/101", "s", state="0", parent=trunk) for _ in range(2)]
     for phone in phones:
@@ -74,7 +74,7 @@ def test_two_phones_of_one_extension(pbx: Asterisk) -> None:
 
 
 def test_a_chain_of_forwards_that_nobody_answers(pbx: Asterisk) -> None:
-    """Each phone on the way rang and hung up; the caller's peer is what it dialled."""
+    """Each phone on the way rang and hung up; the caller's peer is the number dialed."""
     caller, first = call_inside(pbx, "101", "104")
     pbx.say(
         "DialEnd", **caller.fields(), **first.fields("Dest"), DialStatus="CANCEL", Forward="102"
@@ -100,7 +100,7 @@ def test_a_chain_of_forwards_that_nobody_answers(pbx: Asterisk) -> None:
 
 
 def test_a_redirected_phone_keeps_its_leg(pbx: Asterisk) -> None:
-    """The PBX moves a called phone through a channel of its own name; that one is no phone."""
+    """The PBX moves a called phone through a channel with the phone's name, which is no phone."""
     _, phone = call_from_outside(pbx)
     moved = Channel(f"AsyncGoto/{phone.name}", "1800000000.99", phone.linked, "6", "101", "103")
     pbx.say("Newchannel", **moved.fields())
@@ -135,7 +135,7 @@ def test_a_second_call_while_talking(pbx: Asterisk) -> None:
 
 @pytest.mark.parametrize("state", ["0", "3"])
 def test_a_phone_may_begin_in_another_state(pbx: Asterisk, state: str) -> None:
-    """Drivers differ: who dials and was never dialled, in a call of its own, has called."""
+    """With any driver, a phone that dials and was not dialed, in a separate call, is a caller."""
     caller = pbx.begin("SCCP/101", "102", state=state)
     called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
     pbx.dial(caller, called)
@@ -169,7 +169,7 @@ def test_what_was_dialled_may_have_no_number() -> None:
     ],
 )
 def test_an_extension_is_known_by_its_channel(name: str, *, is_phone: bool) -> None:
-    """Technology and endpoint tell; the caller ID does not, PBXs rewrite it."""
+    """Technology and endpoint decide, not the caller ID, which PBXs rewrite."""
     tracker = AsteriskTracker(ExtensionSet(["101", "0003*210", "desk-101"]))
     pbx = Asterisk(tracker)
     trunk = pbx.begin("PJSIP/trunk", "5551001", number="0612345678")

@@ -107,7 +107,7 @@ def test_busy_and_forwarded_to_outside(pbx: Asterisk) -> None:
 
 
 def test_a_parked_caller_that_comes_back(pbx: Asterisk) -> None:
-    """The extension that was parked has called once; who parked it is called by it."""
+    """The parked extension has one dial-out; the extension that parked it gets a dial-in."""
     caller, called = call_inside(pbx, "101", "102")
     pbx.answer(caller, called)
     pbx.say("ParkedCall", **caller.fields("Parkee"))
@@ -129,7 +129,7 @@ def test_a_parked_caller_that_comes_back(pbx: Asterisk) -> None:
 
 
 def test_a_called_phone_that_was_parked_calls_nobody(pbx: Asterisk) -> None:
-    """When its time is over, its channel dials who parked it: no dial-out of its own."""
+    """After the timeout, its channel dials the extension that parked it: no dial-out."""
     caller, called = call_inside(pbx, "101", "102")
     pbx.answer(caller, called)
     pbx.say("ParkedCall", **called.fields("Parkee"))
@@ -146,7 +146,7 @@ def test_a_called_phone_that_was_parked_calls_nobody(pbx: Asterisk) -> None:
 
 
 def test_a_page_is_no_call(pbx: Asterisk) -> None:
-    """Paged phones are dialled for nobody, and who pages has called nobody."""
+    """Paged phones are dialed for no caller, and the paging phone has no dial-out."""
     pager = pbx.begin("PJSIP/101", "*80")
     paged = [pbx.begin(f"PJSIP/{number}", "s", state="0", parent=pager) for number in (102, 103)]
     for phone in paged:
@@ -157,7 +157,7 @@ def test_a_page_is_no_call(pbx: Asterisk) -> None:
 
 
 def test_an_outside_number_that_the_pbx_calls_first(pbx: Asterisk) -> None:
-    """Who is then called for it has a dial-in, directly or through a Local channel."""
+    """The phone then called for it has a dial-in, directly or through a Local channel."""
     trunk = pbx.begin("PJSIP/trunk", "s", state="0", number="0612345678")
     pbx.dial(None, trunk)
     pbx.answer(None, trunk)
@@ -176,7 +176,7 @@ def test_an_outside_number_that_the_pbx_calls_first(pbx: Asterisk) -> None:
 
 
 def test_a_caller_without_a_number(pbx: Asterisk) -> None:
-    """Who hides the number has none in any of the events."""
+    """A hidden number is in none of the events."""
     trunk = pbx.begin("PJSIP/trunk", "5551001")
     phone = ring(pbx, trunk, "101")
     pbx.answer(trunk, phone)
@@ -208,5 +208,5 @@ def ring(pbx: Asterisk, caller: Channel, number: str) -> Channel:
 
 
 def begin_transfer(pbx: Asterisk, leg: Channel) -> tuple[Channel, Channel]:
-    """Make the Local channel with which Asterisk puts one call into another's place."""
+    """Create the Local channel with which Asterisk replaces a call by another."""
     return pbx.begin_local("_attended", parent=leg)

@@ -6,7 +6,7 @@ from tests.pbx.ami import Asterisk
 
 
 def test_a_click_rings_the_own_phone_first(pbx: Asterisk) -> None:
-    """It is no incoming call: the phone is the caller's, who calls when it is answered.
+    """It is no incoming call: the phone is the caller's, which dials when answered.
 
     What its own channel was made for is not what it dialled.
     """
@@ -44,7 +44,7 @@ def test_a_click_with_an_application_names_whom_it_dials(pbx: Asterisk) -> None:
 
 
 def test_a_click_that_nobody_takes_is_no_call(pbx: Asterisk) -> None:
-    """Nobody was called, so there is nothing to tell, not even a hangup."""
+    """No one was called, so there is no event, not even a hangup."""
     own = pbx.begin("PJSIP/101", "s", state="0")
     pbx.dial(None, own)
     pbx.end_dial(None, own, "NOANSWER")
@@ -54,7 +54,7 @@ def test_a_click_that_nobody_takes_is_no_call(pbx: Asterisk) -> None:
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_click_through_a_local_channel(pbx: Asterisk, *, is_late: bool) -> None:
-    """The own phone is rung by the inner half; the outer one calls for it.
+    """The caller's phone is rung by the inner half; the outer one dials for it.
 
     The outer half's DialBegin may come late.
     """
@@ -82,7 +82,7 @@ def test_a_click_through_a_local_channel(pbx: Asterisk, *, is_late: bool) -> Non
 
 
 def test_a_click_through_a_ring_group_calls_for_the_phone_that_answers(pbx: Asterisk) -> None:
-    """Several own phones ring; the one that is taken is the caller, and the others are nobody."""
+    """Several phones of the caller ring; the answered one is the caller, others have no events."""
     outer, inner = pbx.begin_local("600")
     pbx.dial(None, outer)
     nested_outer, nested_inner = pbx.begin_local("101", parent=outer)

@@ -72,7 +72,7 @@ def test_an_attended_transfer_by_a_feature_code(pbx: Asterisk, *, is_told: bool)
 
 
 def test_a_called_phone_that_is_transferred_dials_nothing(pbx: Asterisk) -> None:
-    """Its leg was called, so what its channel dials for the transfer is no call of its own."""
+    """Its leg was called, so the number its channel dials for the transfer is no dial-out."""
     caller, called = call_inside(pbx, "101", "102")
     pbx.answer(caller, called)
     pbx.hang_up(caller)
@@ -90,7 +90,7 @@ def test_a_called_phone_that_is_transferred_dials_nothing(pbx: Asterisk) -> None
 
 
 def test_a_caller_that_is_transferred_has_called_once(pbx: Asterisk) -> None:
-    """Its channel dials again for the transfer; what it dialled itself stays its peer."""
+    """Its channel dials again for the transfer; the first number dialed stays its peer."""
     caller, called = call_inside(pbx, "101", "102")
     pbx.answer(caller, called)
     pbx.hang_up(called)
@@ -108,7 +108,7 @@ def test_a_caller_that_is_transferred_has_called_once(pbx: Asterisk) -> None:
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_pick_up_of_an_inner_call(pbx: Asterisk, *, is_late: bool) -> None:
-    """Who picks up answers, and the caller's call is answered. The Pickup may come late."""
+    """The phone that picks up answers, and the caller's call too. The Pickup may come late."""
     caller, called = call_inside(pbx, "101", "102")
     picker = pbx.begin("PJSIP/103", "*8")
     picker.state, picker.connected = "6", "101"
@@ -138,7 +138,7 @@ def test_a_pick_up_of_an_inner_call(pbx: Asterisk, *, is_late: bool) -> None:
 
 
 def test_who_picked_up_and_is_transferred_has_called_nobody(pbx: Asterisk) -> None:
-    """It took a call, so what its channel dials afterwards is a transfer's."""
+    """It picked up a call, so a number that its channel dials afterwards is a transfer's."""
     caller, called = call_inside(pbx, "101", "102")
     picker = pbx.begin("PJSIP/103", "*8")
     pbx.say("Pickup", **picker.fields(), **called.fields("Target"))

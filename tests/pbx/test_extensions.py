@@ -1,4 +1,4 @@
-"""What counts as an extension: the list, and what a pattern fits, whatever the pattern is."""
+"""The set of extensions: a list, and the matches of any pattern."""
 
 import pytest
 
@@ -40,6 +40,6 @@ def test_what_other_patterns_can(pattern: str) -> None:
 
 
 def test_odd_numbers_fit_no_pattern() -> None:
-    """What cannot be an extension is none, though the pattern fits all."""
+    """An invalid number is no extension, even if the pattern matches everything."""
     extensions = ExtensionSet(pattern=".*")
     assert not [one for one in ("", "1\x00", "\ud800", "1\n", "1" * 65) if one in extensions]

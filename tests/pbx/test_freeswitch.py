@@ -14,7 +14,7 @@ def pbx() -> Freeswitch:
 
 
 def test_a_click_rings_the_own_phone_first(pbx: Freeswitch) -> None:
-    """It is no incoming call: the phone is the caller's, who calls when it is answered."""
+    """It is no incoming call: the phone is the caller's, which dials when answered."""
     own = pbx.call("101")
     pbx.answer(own)
     assert pbx.take_events() == []
@@ -34,7 +34,7 @@ def test_a_click_rings_the_own_phone_first(pbx: Freeswitch) -> None:
 
 
 def test_a_click_with_a_bridge_names_whom_it_calls(pbx: Freeswitch) -> None:
-    """Where the own phone's channel went to no other number, the called one stands for it."""
+    """If the caller's channel has no destination number, that of the called channel is used."""
     own = pbx.call("101")
     pbx.answer(own)
     pbx.call_trunk("0699999999", own)
@@ -42,7 +42,7 @@ def test_a_click_with_a_bridge_names_whom_it_calls(pbx: Freeswitch) -> None:
 
 
 def test_a_click_that_nobody_takes_is_no_call(pbx: Freeswitch) -> None:
-    """Nobody was called, so there is nothing to tell, not even a hangup."""
+    """No one was called, so there is no event, not even a hangup."""
     pbx.hang_up(pbx.call("101"), cause="NO_ANSWER", q850="19")
     assert pbx.take_events() == []
 
@@ -77,7 +77,7 @@ def test_a_pick_up(pbx: Freeswitch, *, is_lost_first: bool, is_picker_first: boo
 
 
 def test_a_pick_up_of_a_call_from_outside_behind_a_loopback(pbx: Freeswitch) -> None:
-    """The peer is who called from outside, and the public number is known."""
+    """The peer is the outside caller, and the public number is set."""
     trunk = pbx.trunk_calls()
     inner = pbx.call_loopback("102", trunk)
     called = pbx.call("102", inner)
@@ -93,7 +93,7 @@ def test_a_pick_up_of_a_call_from_outside_behind_a_loopback(pbx: Freeswitch) -> 
 
 
 def test_fetching_a_parked_call_is_no_pick_up(pbx: Freeswitch) -> None:
-    """Nobody rings any more, so whoever fetches the call has neither called nor answered."""
+    """No phone rings any more, so retrieving the call is neither a dial-out nor an answer."""
     trunk = pbx.trunk_calls()
     first = pbx.call("101", trunk)
     pbx.answer(first, trunk)
@@ -111,7 +111,7 @@ def test_fetching_a_parked_call_is_no_pick_up(pbx: Freeswitch) -> None:
 
 
 def test_fetching_a_call_that_was_picked_up_before_is_no_pick_up(pbx: Freeswitch) -> None:
-    """The pick-up is over; that the loser's end came late makes no second one."""
+    """The pick-up is over; the loser's late hangup does not cause a second one."""
     trunk = pbx.trunk_calls()
     called = pbx.call("101", trunk)
     picker = pbx.phone_calls("102", "**101")
@@ -145,7 +145,7 @@ def test_an_attended_transfer_by_the_phone(pbx: Freeswitch) -> None:
 
 
 def test_an_attended_transfer_by_a_feature_code(pbx: Freeswitch) -> None:
-    """The transferer's leg was called, so what is called for it is no call of its own."""
+    """The transferer's leg was called, so a leg called for it is no dial-out."""
     trunk = pbx.trunk_calls()
     first = pbx.call("101", trunk)
     pbx.answer(first, trunk)
@@ -209,7 +209,7 @@ def test_a_queue_of_the_call_centre(pbx: Freeswitch) -> None:
 
 
 def test_voicemail_and_conferences_are_nobody(pbx: Freeswitch) -> None:
-    """A phone that is connected to the PBX itself has called nobody."""
+    """A phone that is connected to the PBX itself has no dial-out."""
     caller = pbx.phone_calls("101", "*98")
     pbx.answer(caller)
     pbx.hang_up(caller)
@@ -217,7 +217,7 @@ def test_voicemail_and_conferences_are_nobody(pbx: Freeswitch) -> None:
 
 
 def test_an_extension_may_be_meant_with_its_domain() -> None:
-    """Where tenants have the same numbers, the domain tells them apart."""
+    """If tenants have the same numbers, the domain distinguishes them."""
     pbx = Freeswitch(FreeswitchTracker(ExtensionSet(["101@pbx.local"])))
     caller = pbx.phone_calls("101", "102")
     caller.presence = "101@other.local"

@@ -77,7 +77,7 @@ def test_busy_and_forwarded_to_outside(pbx: Freeswitch) -> None:
 
 
 def test_voicemail_after_no_answer(pbx: Freeswitch) -> None:
-    """The caller's own answer is the voicemail's, so nobody has answered its call."""
+    """The caller's channel was answered by voicemail, so its call was not answered."""
     caller = pbx.phone_calls("101", "103")
     pbx.hang_up(pbx.call("103", caller), cause="NO_ANSWER", q850="19")
     pbx.answer(caller)
@@ -91,7 +91,7 @@ def test_voicemail_after_no_answer(pbx: Freeswitch) -> None:
 
 
 def test_a_parked_caller_that_comes_back(pbx: Freeswitch) -> None:
-    """The extension that was parked has called once; who parked it is called by it."""
+    """The parked extension has one dial-out; the extension that parked it gets a dial-in."""
     caller = pbx.phone_calls("101", "102")
     called = pbx.call("102", caller)
     pbx.answer(called, caller)
@@ -111,7 +111,7 @@ def test_a_parked_caller_that_comes_back(pbx: Freeswitch) -> None:
 
 
 def test_an_outside_number_that_the_pbx_calls_first(pbx: Freeswitch) -> None:
-    """Who is then called for it has a dial-in."""
+    """The phone then called for it has a dial-in."""
     name = "sofia/external/0612345678"
     trunk = pbx.begin(Channel(pbx.next_id(), name, "outbound", "0612345678", "0612345678"))
     pbx.answer(trunk)
@@ -122,7 +122,7 @@ def test_an_outside_number_that_the_pbx_calls_first(pbx: Freeswitch) -> None:
 
 
 def test_two_calls_that_an_operator_connects(pbx: Freeswitch) -> None:
-    """Bridged by hand while nobody rings: no phone has picked up anything."""
+    """Bridged manually while no phone rings: no phone has picked up a call."""
     trunk, first = talk(pbx, "101")
     waiting = pbx.phone_calls("103", "9000")
     pbx.answer(waiting)
@@ -133,7 +133,7 @@ def test_two_calls_that_an_operator_connects(pbx: Freeswitch) -> None:
 
 
 def test_two_phones_of_one_extension_in_a_browser_and_on_a_desk(pbx: Freeswitch) -> None:
-    """Each is a leg of its own, whatever its channel is called; the one not taken loses."""
+    """Each is a separate leg, whatever its channel's name; the unanswered one loses."""
     trunk = pbx.trunk_calls()
     desk, browser = pbx.call("101", trunk), pbx.call("101", trunk)
     browser.name = "verto.rtc/101"

@@ -1,4 +1,4 @@
-"""Whatever comes in: no exception, bounded memory, and events that can be stored.
+"""Any input: no exception, bounded memory, and events that can be stored.
 
 Examples that hypothesis makes, and makes small when they fail. `make fuzz` makes a million, faster.
 """
@@ -202,7 +202,7 @@ def test_random_bytes(source: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_line_without_end_is_left_out(source: str) -> None:
-    """It takes no memory, is counted once, and what comes after it is read."""
+    """It takes no memory, is counted once, and the messages after it are read."""
     parser = SOURCES[source].make_parser()
     for _ in range(100):
         assert not list(parser.feed(b"x" * MAX_LINE_BYTES))
@@ -242,7 +242,7 @@ def test_channels_that_never_end_are_bounded(source: str) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_broken_messages_are_counted(source: str) -> None:
-    """What lacks its id is broken; what is of no use is not."""
+    """A message without its ID is broken; an irrelevant one is not."""
     kinds = {
         "asterisk": ("Event", ["Newchannel", "DialBegin", "DialEnd", "Pickup", "Hangup"]),
         "freeswitch": ("Event-Name", ["CHANNEL_CREATE", "CHANNEL_HANGUP_COMPLETE"]),
