@@ -238,8 +238,8 @@ class Read(Target):
             self._note([report])
             return
         message = VendorMessage.of(values)
-        reports, passed_over = read_message(self._format, message, self._earlier)
-        self.tally.skipped += bool(passed_over)
+        reports, ignored = read_message(self._format, message, self._earlier)
+        self.tally.skipped += bool(ignored)
         self._note(reports)
 
     def _note(self, reports: Iterable[Report]) -> None:

@@ -25,7 +25,7 @@ def test_format_is_chosen_when_it_is_added(admin: Visitor, format_: Format) -> N
 
 
 def test_own_format_is_the_default(admin: Visitor) -> None:
-    """Who chooses nothing gets Call Events' own format, with and without the field."""
+    """The default is the native format, with and without the field."""
     assert '<option selected value="generic">' in admin.get("/pbxs/new").text
     admin.post("/pbxs/new", name="Branch")
     assert find_formats() == {"Branch": Format.GENERIC}

@@ -67,7 +67,7 @@ def set_format(slug: str) -> Any:
     pbx = pbxs.get_pbx(slug)
     vendor, guide = _find_guide(slug)
     form = FormatForm(posted())
-    # An empty field keeps the stored secret; the button 'Check no signature' removes it.
+    # An empty field keeps the stored secret; the button 'Disable signature check' removes it.
     secret = "" if "unsigned" in request.form else form.format_secret.data or None
     try:
         pbxs.set_format(pbx, vendor.format, secret)
