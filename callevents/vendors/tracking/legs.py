@@ -34,7 +34,7 @@ class Leg:
     role: Role = Role.UNKNOWN
     #: The caller's phone in a click-to-call: the PBX rings it first.
     is_originated: bool = False
-    #: The other party's number: the number dialled, or the caller's.
+    #: The other party's number: the number dialed, or the caller's.
     peer: str = ""
     caller_number: str = ""
     caller_name: str = ""
