@@ -22,7 +22,7 @@ from callevents.enums import TABLE_ORDER, ConnectorKind
 from callevents.extensions import db
 from callevents.hooks import hooks
 from callevents.pbxs import connectors, extensions, pbxs
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 from callevents.vendors.asterisk import AmiParser, AsteriskTracker
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from tests.support.ami_server import AmiServer, cut_ami
@@ -71,7 +71,7 @@ def _configure(port: int) -> None:
         hooks.create_hook(pbx, None, event_type, hooks.HookData(url="http://192.0.2.1/"))
     connectors.set_connector(
         pbx,
-        Access(
+        ConnectorConfig(
             kind=ConnectorKind.ASTERISK,
             host="127.0.0.1",
             port=port,

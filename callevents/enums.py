@@ -101,7 +101,7 @@ class AuthKind(StrEnum):
 
 
 class Format(StrEnum):
-    """Format of a PBX's reports: the native one, or a vendor's."""
+    """The report format of a PBX: the native one, or a vendor's."""
 
     GENERIC = "generic"
     VOIPNOW = "voipnow"
@@ -122,7 +122,7 @@ class Format(StrEnum):
 
 
 _FORMAT_LABELS = {
-    Format.GENERIC: "Call Events' native format",
+    Format.GENERIC: "Native format",
     Format.VOIPNOW: "VoipNow, Telphin, RingMe",
     Format.FREESWITCH: "FreeSWITCH hooks and call records",
     Format.KAMAILIO: "Kamailio",

@@ -91,8 +91,8 @@ def _ingest(sender: Sender, token_cache: TokenCache, token: str) -> Response:
 def _ingest_vendor_format(sender: Sender, token_cache: TokenCache, token: str) -> Response:
     """Accept a request in the vendor's format of the PBX."""
     reading = vendor_formats.read(sender.pbx, request)
-    if reading.passed_over:
-        _store_discarded(sender, token, 200, reading.passed_over)
+    if reading.ignored:
+        _store_discarded(sender, token, 200, reading.ignored)
     _check_rate(sender, reading.reports)
     reports, results = _read_reports(reading.reports)
     if results and not reports:

@@ -17,8 +17,8 @@ from callevents.errors import CallEventsError
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.processes.listener.capture import record
 from callevents.processes.listener.target import make_target
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.replay import Replay, as_line
-from callevents.vendors.sources import SOURCES
 from callevents.vendors.tracking.extension_set import ExtensionSet
 
 CHUNK_BYTES = 64 * 1024

@@ -11,7 +11,7 @@ from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind
 from callevents.extensions import db
 from callevents.pbxs import connectors, pbxs
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def set_connector(
         raise click.UsageError("Missing option --kind (asterisk or freeswitch).")
     new_kind = ConnectorKind(_choose(kind, old, "kind", ConnectorKind.ASTERISK))
     same_kind = old if old is not None and old.kind is new_kind else None
-    access = Access(
+    access = ConnectorConfig(
         kind=new_kind,
         host=_choose(host, old, "host", ""),
         port=_choose(port, same_kind, "port", new_kind.port),

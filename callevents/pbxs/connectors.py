@@ -1,4 +1,4 @@
-"""Use cases on connectors: how a PBX's own stream of messages is reached."""
+"""Use cases on connectors, which follow the event stream of a PBX."""
 
 import re
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ MAX_SECRET_LENGTH = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Access:
-    """How to reach a PBX. An empty secret keeps the one that is stored."""
+class ConnectorConfig:
+    """How to connect to a PBX. An empty secret keeps the stored one."""
 
     kind: ConnectorKind
     host: str
@@ -38,7 +38,7 @@ class Access:
 
 
 def find_connector(pbx: Pbx) -> Connector | None:
-    """Return the PBX's connector, if it has one."""
+    """Return the PBX's connector, or None."""
     return db.session.scalar(select(Connector).where(Connector.pbx_id == pbx.id))
 
 
@@ -50,20 +50,20 @@ def get_connector(pbx: Pbx) -> Connector:
     return connector
 
 
-def set_connector(pbx: Pbx, access: Access) -> Connector:
-    """Give the PBX this connector, or change its own; raises InvalidError about the fields."""
+def set_connector(pbx: Pbx, config: ConnectorConfig) -> Connector:
+    """Create or change the PBX's connector; raises InvalidError about the fields."""
     connector = find_connector(pbx)
-    has_secret = connector is not None and _is_same_door(connector, access)
-    _check(access, has_secret=has_secret)
+    has_secret = connector is not None and _has_same_target(connector, config)
+    _check(config, has_secret=has_secret)
     if connector is None:
         connector = Connector(pbx_id=pbx.id)
         db.session.add(connector)
     for name in ("kind", "port", "uses_tls", "enabled"):
-        setattr(connector, name, getattr(access, name))
+        setattr(connector, name, getattr(config, name))
     for name in ("host", "username", "extension_pattern"):
-        setattr(connector, name, getattr(access, name).strip())
-    if access.secret:
-        connector.secret = cipher.encrypt(access.secret)
+        setattr(connector, name, getattr(config, name).strip())
+    if config.secret:
+        connector.secret = cipher.encrypt(config.secret)
     connector.changed_at = utc_now()
     connector.last_error, connector.last_error_at = "", None
     connector.list_wanted_at = connector.listed_at = None
@@ -73,44 +73,43 @@ def set_connector(pbx: Pbx, access: Access) -> Connector:
 
 
 def remove_connector(pbx: Pbx) -> None:
-    """Listen to the PBX no longer; raises NotFoundError if nobody does."""
+    """Remove the PBX's connector; raises NotFoundError if it has none."""
     db.session.delete(get_connector(pbx))
     db.session.flush()
 
 
-def want_list(pbx: Pbx) -> None:
-    """Have the PBX asked for its extensions soon; raises NotFoundError without a connector."""
+def request_list(pbx: Pbx) -> None:
+    """Request the PBX's list of extensions; raises NotFoundError without a connector."""
     get_connector(pbx).list_wanted_at = utc_now()
 
 
-def _is_same_door(connector: Connector, access: Access) -> bool:
-    """Tell whether the stored secret would go where it went before.
+def _has_same_target(connector: Connector, config: ConnectorConfig) -> bool:
+    """Return True if the stored secret would be sent to the same target.
 
-    Otherwise who may change the connector, and was never told the secret, could have it sent to a
-    place of their own.
+    Otherwise a user who does not know the secret could have it sent to another host.
     """
     stored = (connector.kind, connector.host, connector.port)
-    weaker = connector.uses_tls and not access.uses_tls
-    return stored == (access.kind, access.host.strip(), access.port) and not weaker
+    weaker = connector.uses_tls and not config.uses_tls
+    return stored == (config.kind, config.host.strip(), config.port) and not weaker
 
 
-def _check(access: Access, *, has_secret: bool) -> None:
+def _check(config: ConnectorConfig, *, has_secret: bool) -> None:
     errors: dict[str, list[str]] = {}
     for check in (_check_host, _check_port, _check_username, _check_pattern):
         try:
-            check(access)
+            check(config)
         except InvalidError as error:
             errors |= error.errors
-    if not access.secret and not has_secret:
-        errors["secret"] = ["Enter the secret: it is asked for again when the address changes."]
-    elif len(access.secret) > MAX_SECRET_LENGTH or not access.secret.isprintable():
-        errors["secret"] = [f"At most {MAX_SECRET_LENGTH} printable characters are possible."]
+    if not config.secret and not has_secret:
+        errors["secret"] = ["Enter the secret. It is required again when the address changes."]
+    elif len(config.secret) > MAX_SECRET_LENGTH or not config.secret.isprintable():
+        errors["secret"] = [f"Must be at most {MAX_SECRET_LENGTH} printable characters."]
     if errors:
         raise InvalidError(errors)
 
 
-def _check_host(access: Access) -> None:
-    host = access.host.strip()
+def _check_host(config: ConnectorConfig) -> None:
+    host = config.host.strip()
     if not host:
         raise InvalidError.of("host", "Enter the PBX's host name or address.")
     check_text(host, field="host", max_length=MAX_HOST_LENGTH)
@@ -119,24 +118,25 @@ def _check_host(access: Access) -> None:
     except ValueError:
         if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?", host):
             raise InvalidError.of(
-                "host", f"{host!r} is no host name or address such as pbx.example.com."
+                "host",
+                f"Invalid host {host!r}. Enter a name or an IP address such as pbx.example.com.",
             ) from None
 
 
-def _check_port(access: Access) -> None:
-    if not 1 <= access.port <= 65535:
+def _check_port(config: ConnectorConfig) -> None:
+    if not 1 <= config.port <= 65535:
         raise InvalidError.of("port", "The port is a whole number from 1 to 65535.")
 
 
-def _check_username(access: Access) -> None:
-    username = check_text(access.username.strip(), field="username", max_length=MAX_USERNAME_LENGTH)
-    if access.kind is ConnectorKind.ASTERISK and not username:
+def _check_username(config: ConnectorConfig) -> None:
+    username = check_text(config.username.strip(), field="username", max_length=MAX_USERNAME_LENGTH)
+    if config.kind is ConnectorKind.ASTERISK and not username:
         raise InvalidError.of("username", "Enter the user's name in manager.conf.")
 
 
-def _check_pattern(access: Access) -> None:
+def _check_pattern(config: ConnectorConfig) -> None:
     pattern = check_text(
-        access.extension_pattern.strip(), field="extension_pattern", max_length=MAX_PATTERN_LENGTH
+        config.extension_pattern.strip(), field="extension_pattern", max_length=MAX_PATTERN_LENGTH
     )
     try:
         compile_pattern(pattern)

@@ -29,7 +29,7 @@ PAGE_SIZE = 50
 
 
 class Sort(StrEnum):
-    """By what the list of extensions is sorted."""
+    """Sort order of the list of extensions."""
 
     NUMBER = "number"
     NAME = "name"
@@ -37,7 +37,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class ExtensionPage:
-    """One page of a PBX's extensions, and their hooks by extension and event type."""
+    """A page of a PBX's extensions, and their hooks by extension ID and event type."""
 
     extensions: Sequence[Extension]
     hooks: dict[str | None, dict[EventType, list[Hook]]]
@@ -49,12 +49,12 @@ class ExtensionPage:
 def find_extensions(
     pbx: Pbx, search: str = "", *, sort: Sort = Sort.NUMBER, descending: bool = False, page: int = 1
 ) -> ExtensionPage:
-    """Return a page of the extensions whose number or name has the words searched for.
+    """Return a page of the extensions whose number or name contains the words of `search`.
 
-    The hooks of the page's extensions, and those of all extensions under None, come with it, in a
-    number of queries that does not depend on how much there is.
+    The page has the hooks of its extensions, and those for all extensions under None. The number
+    of queries is constant.
     """
-    matching = _matching(pbx, search)
+    matching = _select_matching(pbx, search)
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     page = min(max(1, page), pages)
@@ -65,11 +65,11 @@ def find_extensions(
         .limit(PAGE_SIZE)
         .offset((page - 1) * PAGE_SIZE)
     ).all()
-    return ExtensionPage(found, _hooks_of(pbx, found), total, page, pages)
+    return ExtensionPage(found, _find_hooks(pbx, found), total, page, pages)
 
 
 def list_extensions(pbx: Pbx, limit: int | None = None) -> Sequence[Extension]:
-    """Return the extensions of the PBX, by number; all of them, or at most `limit`."""
+    """Return the extensions of the PBX, by number; at most `limit` of them."""
     return db.session.scalars(
         select(Extension)
         .where(Extension.pbx_id == pbx.id)
@@ -79,7 +79,7 @@ def list_extensions(pbx: Pbx, limit: int | None = None) -> Sequence[Extension]:
 
 
 def count_extensions(pbxs: Sequence[Pbx]) -> dict[int, int]:
-    """Return how many extensions each PBX has, by the PBX's id; those with none are left out."""
+    """Return the number of extensions by PBX ID; PBXs without extensions are left out."""
     rows = db.session.execute(
         select(Extension.pbx_id, func.count())
         .where(Extension.pbx_id.in_([pbx.id for pbx in pbxs]))
@@ -89,14 +89,14 @@ def count_extensions(pbxs: Sequence[Pbx]) -> dict[int, int]:
 
 
 def find_extension_hooks(pbx: Pbx, extension: Extension | None) -> dict[EventType, list[Hook]]:
-    """Return the hooks of an extension, or those of all extensions for None, by event type."""
-    found = _hooks_of(pbx, [extension] if extension else [])
+    """Return the hooks of an extension by event type; those for all extensions if None."""
+    found = _find_hooks(pbx, [extension] if extension else [])
     return found.get(extension.id if extension else None, {})
 
 
 def get_extension(pbx: Pbx, extension_id: str) -> Extension:
-    """Return the PBX's extension with that id; raises NotFoundError."""
-    # None, for what is no id, is no extension's.
+    """Return the PBX's extension with this ID; raises NotFoundError."""
+    # to_id returns None for an invalid ID, which matches no extension.
     found = select(Extension).where(Extension.pbx_id == pbx.id, Extension.id == to_id(extension_id))
     extension = db.session.scalar(found)
     if extension is None:
@@ -105,7 +105,7 @@ def get_extension(pbx: Pbx, extension_id: str) -> Extension:
 
 
 def get_extension_by_number(pbx: Pbx, number: str) -> Extension | None:
-    """Return the PBX's extension with that number, None for `*`; raises NotFoundError."""
+    """Return the PBX's extension with this number, None for `*`; raises NotFoundError."""
     if number == ALL_EXTENSIONS:
         return None
     found = select(Extension).where(Extension.pbx_id == pbx.id, Extension.number == number)
@@ -124,15 +124,15 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
         raise InvalidError.of("number", f"{pbx.name} has an extension {number!r} already.")
     extension = Extension(id=new_id(), pbx_id=pbx.id, number=number, name=_check_name(name))
     db.session.add(extension)
-    _forget_seen(pbx, number)
+    _delete_seen(pbx, number)
     db.session.flush()
     return extension
 
 
 def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
-    """Add the extensions with these numbers and names; return the numbers of those added.
+    """Add extensions with these names by number; return the numbers added.
 
-    A number that is an extension already, or can be none, is passed over.
+    Existing extensions and invalid numbers are skipped.
     """
     now = utc_now()
     rows = [
@@ -140,7 +140,7 @@ def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
         for number, name in names.items()
         if can_be_added(number)
     ]
-    _forget_seen(pbx, *names)
+    _delete_seen(pbx, *names)
     if not rows:
         return []
     insert = insert_into(Extension).on_conflict_do_nothing().returning(Extension.number)
@@ -153,7 +153,7 @@ def rename_extension(extension: Extension, name: str) -> None:
 
 
 def delete_extension(extension: Extension) -> None:
-    """Delete the extension and its hooks, and cancel what waits for them."""
+    """Delete the extension and its hooks, and cancel their pending deliveries."""
     hook_ids = db.session.scalars(select(Hook.id).where(Hook.extension_id == extension.id)).all()
     cancel_deliveries(hook_ids)
     db.session.delete(extension)
@@ -161,7 +161,7 @@ def delete_extension(extension: Extension) -> None:
 
 
 def check_number(number: str) -> str:
-    """Return the number without spaces around it; raises InvalidError about `number`."""
+    """Return the number without surrounding spaces; raises InvalidError about `number`."""
     number = number.strip()
     if not number:
         raise InvalidError.of("number", "Enter the extension's number.")
@@ -171,7 +171,7 @@ def check_number(number: str) -> str:
 
 
 def can_be_added(number: str) -> bool:
-    """Tell whether an extension can have this number, as it is."""
+    """Return True if this is a valid number of an extension, without changes."""
     try:
         return check_number(number) == number
     except InvalidError:
@@ -182,15 +182,15 @@ def _check_name(name: str) -> str:
     return check_text(name.strip(), field="name", max_length=MAX_NAME_LENGTH)
 
 
-def _forget_seen(pbx: Pbx, *numbers: str) -> None:
+def _delete_seen(pbx: Pbx, *numbers: str) -> None:
     seen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(numbers))
     db.session.execute(delete(SeenExtension).where(*seen))
 
 
-def _matching(pbx: Pbx, search: str) -> Select[Extension]:
+def _select_matching(pbx: Pbx, search: str) -> Select[Extension]:
     query = select(Extension).where(Extension.pbx_id == pbx.id)
     if not search.isprintable():
-        # Names and numbers are, and NUL is nothing that PostgreSQL could look for.
+        # Names and numbers are printable, and PostgreSQL rejects NUL.
         query = query.where(false())
     for word in search.split():
         query = query.where(
@@ -202,7 +202,7 @@ def _matching(pbx: Pbx, search: str) -> Select[Extension]:
     return query
 
 
-def _hooks_of(
+def _find_hooks(
     pbx: Pbx, extensions: Sequence[Extension]
 ) -> dict[str | None, dict[EventType, list[Hook]]]:
     wanted = [extension.id for extension in extensions]

@@ -1,4 +1,4 @@
-"""Use cases on PBXs and the tokens with which they report."""
+"""Use cases on PBXs: list, add, rename, set the report format."""
 
 import re
 import unicodedata
@@ -13,11 +13,10 @@ from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
 from callevents.pbxs.tokens import add_token, list_tokens
 from callevents.validation import check_name, check_text
+from callevents.vendors.registry import find_vendor
 
 MAX_SLUG_LENGTH = 48
 MAX_SECRET_LENGTH = 200
-#: Formats whose makers can sign their reports.
-SIGNED = frozenset({Format.YEASTAR})
 
 
 def list_pbxs() -> Sequence[Pbx]:
@@ -27,7 +26,7 @@ def list_pbxs() -> Sequence[Pbx]:
 
 def get_pbx(slug: str) -> Pbx:
     """Return the PBX; raises NotFoundError."""
-    # What is not printable is nobody's, and some of it PostgreSQL would not even look up.
+    # No slug has unprintable characters, and PostgreSQL rejects some of them.
     pbx = db.session.scalar(select(Pbx).where(Pbx.slug == slug)) if slug.isprintable() else None
     if pbx is None:
         raise NotFoundError(f"There is no PBX {slug!r}.")
@@ -35,61 +34,62 @@ def get_pbx(slug: str) -> Pbx:
 
 
 def add_pbx(name: str) -> tuple[Pbx, str]:
-    """Add a PBX; return it and its first token, which cannot be read again later.
+    """Add a PBX; return it and its first token, which cannot be read again.
 
     Raises InvalidError about `name`.
     """
     name = check_name(name)
-    _refuse_taken(name)
-    pbx = Pbx(name=name, slug=_free_slug(name))
+    _check_name_is_free(name)
+    pbx = Pbx(name=name, slug=_find_free_slug(name))
     db.session.add(pbx)
     db.session.flush()
     return pbx, add_token(pbx)
 
 
 def rename_pbx(pbx: Pbx, name: str) -> None:
-    """Change the PBX's name; its address for reports stays. Raises InvalidError about `name`."""
+    """Rename the PBX; its ingest URL stays the same. Raises InvalidError about `name`."""
     name = check_name(name)
-    _refuse_taken(name, other_than=pbx)
+    _check_name_is_free(name, other_than=pbx)
     pbx.name = name
 
 
 def set_format(pbx: Pbx, format_name: str, secret: str | None = None) -> None:
-    """Change how the PBX's reports are read, and with what they must be signed.
+    """Set the PBX's report format and the secret to verify signatures with.
 
-    An empty secret has nothing checked, None leaves it as it is. Raises InvalidError about `format`
-    or `format_secret`.
+    An empty secret disables the check, None keeps the current one. Raises InvalidError about
+    `format` or `format_secret`.
     """
     if format_name not in list(Format):
         names = ", ".join(Format)
-        raise InvalidError.of("format", f"{format_name[:40]!a} is no format. There are: {names}.")
+        raise InvalidError.of(
+            "format", f"Unknown format {format_name[:40]!a}. Use one of: {names}."
+        )
     if secret:
         check_text(secret, field="format_secret", max_length=MAX_SECRET_LENGTH)
     pbx.format = Format(format_name)
-    if pbx.format not in SIGNED:
+    if find_vendor(pbx.format).signature is None:
         secret = ""
     if secret is not None:
         pbx.format_secret = cipher.encrypt(secret) if secret else ""
-    _tell_all(pbx)
+    _invalidate_caches(pbx)
 
 
 def find_format_secret(pbx: Pbx) -> str:
-    """Return what the PBX's reports are signed with, empty if nothing is to be checked."""
+    """Return the secret to verify signatures with, empty if signatures are not verified."""
     return cipher.bound.decrypt(pbx.format_secret) if pbx.format_secret else ""
 
 
-def _tell_all(pbx: Pbx) -> None:
-    """Have every process ask for the PBX again, though it remembers a token of it.
+def _invalidate_caches(pbx: Pbx) -> None:
+    """Make every process reload the PBX, although it has cached a token of it.
 
-    Whoever stores a report asks whether the token that it remembers is still there. So the same
-    tokens get other ids.
+    Storing a report checks that the cached token ID still exists, so the tokens get new IDs.
     """
     for token in list_tokens(pbx):
         token.id = new_id()
 
 
 def last_event_times(pbxs: Sequence[Pbx]) -> dict[int, datetime]:
-    """Return when each PBX's last event was received, by the PBX's id; silent ones are left out."""
+    """Return when each PBX's last event was received, by PBX ID, for PBXs with events."""
     last = (
         select(func.max(CallEvent.received_at))
         .where(CallEvent.pbx_id == Pbx.id)
@@ -100,17 +100,17 @@ def last_event_times(pbxs: Sequence[Pbx]) -> dict[int, datetime]:
     return {pbx_id: moment for pbx_id, moment in rows if moment is not None}
 
 
-def _refuse_taken(name: str, other_than: Pbx | None = None) -> None:
+def _check_name_is_free(name: str, other_than: Pbx | None = None) -> None:
     for pbx in list_pbxs():
         if pbx is not other_than and pbx.name.casefold() == name.casefold():
             raise InvalidError.of("name", f"There is a PBX named {pbx.name!r} already.")
 
 
-def _free_slug(name: str) -> str:
+def _find_free_slug(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].strip("-") or "pbx"
     taken = set(db.session.scalars(select(Pbx.slug).where(Pbx.slug.startswith(slug))))
-    # Addresses of pages that are not a PBX's must stay free.
+    # Reserved: paths of pages that are not a PBX's.
     taken |= {"new"}
     candidate, number = slug, 2
     while candidate in taken:

@@ -1,4 +1,4 @@
-"""Use cases on numbers that are no extensions yet: those that had calls, or that a PBX lists."""
+"""Suggested extensions: numbers with calls, and numbers that the PBX lists."""
 
 import re
 from collections import Counter
@@ -17,32 +17,32 @@ from callevents.validation import MAX_NAME_LENGTH
 from callevents.vendors.tracking.extension_list import Listed
 from callevents.vendors.tracking.extension_set import ExtensionSet
 
-#: What is an extension's number where there is no pattern; not a trunk's, nor an outside number.
+#: Matches likely numbers of extensions, for connectors without a pattern; no trunks or outside
+#: numbers.
 _LIKELY = re.compile(r"\d{1,8}(?:\*\d{1,8})*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A number to propose. `full`: the same one with its realm."""
+    """A suggested number. `full`: the number with its realm."""
 
     number: str
     full: str
     name: str
 
 
-#: So many are shown at once.
 MAX_SUGGESTIONS = 50
-#: Numbers in one statement.
+#: The maximum of numbers in a statement.
 BATCH = 500
 
 T = TypeVar("T")
 
 
 def list_suggestions(pbx: Pbx) -> Sequence[SeenExtension]:
-    """Return the first of the numbers: those that had calls, the latest first, then the others."""
+    """Return the first MAX_SUGGESTIONS numbers: first those with calls, latest first."""
     return db.session.scalars(
         select(SeenExtension)
-        .where(*_suggested(pbx))
+        .where(*_conditions(pbx))
         .order_by(
             SeenExtension.last_seen_at.is_(None),
             SeenExtension.last_seen_at.desc(),
@@ -54,40 +54,40 @@ def list_suggestions(pbx: Pbx) -> Sequence[SeenExtension]:
 
 
 def count_suggestions(pbx: Pbx) -> int:
-    """Return how many numbers are proposed."""
-    counted = select(func.count()).select_from(SeenExtension).where(*_suggested(pbx))
+    """Return the number of suggestions."""
+    counted = select(func.count()).select_from(SeenExtension).where(*_conditions(pbx))
     return db.session.scalar(counted) or 0
 
 
 def add_suggestions(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
-    """Add these of the proposed numbers, or all for None, as extensions; return those added.
+    """Add these suggestions, or all if None, as extensions; return the numbers added.
 
-    A number that is an extension by now is passed over.
+    Numbers that are extensions by now are skipped.
     """
     found: dict[str, str] = {}
-    for part in [()] if numbers is None else cut(_usable(numbers)):
+    for part in [()] if numbers is None else split_into_batches(_drop_unprintable(numbers)):
         chosen = [SeenExtension.number.in_(part)] if part else []
         named = select(SeenExtension.number, SeenExtension.name)
-        found.update(db.session.execute(named.where(*_suggested(pbx), *chosen)).all())
+        found.update(db.session.execute(named.where(*_conditions(pbx), *chosen)).all())
     added: list[str] = []
-    for part in cut(sorted(found)):
+    for part in split_into_batches(sorted(found)):
         added += add_extensions(pbx, {number: found[number] for number in part})
     return added
 
 
 def dismiss_suggestions(pbx: Pbx, numbers: Collection[str]) -> None:
-    """Propose these numbers no more until they have a call."""
-    for part in cut(_usable(numbers)):
+    """Hide these suggestions until the numbers have a call."""
+    for part in split_into_batches(_drop_unprintable(numbers)):
         chosen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(part))
-        # The PBX lists the others again within the hour.
+        # Listed numbers stay, marked as dismissed: the PBX lists them again within the hour.
         db.session.execute(delete(SeenExtension).where(*chosen, SeenExtension.listed_at.is_(None)))
         db.session.execute(
             update(SeenExtension).where(*chosen).values(dismissed=True, last_seen_at=None)
         )
 
 
-def note_listed(pbx: Pbx, listed: Collection[Suggestion], at: datetime) -> None:
-    """Propose numbers that the PBX lists, unless they are extensions, with or without realm."""
+def store_listed(pbx: Pbx, listed: Collection[Suggestion], at: datetime) -> None:
+    """Store the listed numbers, except those that are extensions with or without realm."""
     both = {number for one in listed for number in (one.number, one.full)}
     added = select(Extension.number).where(Extension.pbx_id == pbx.id, Extension.number.in_(both))
     taken = set(db.session.scalars(added))
@@ -98,16 +98,16 @@ def note_listed(pbx: Pbx, listed: Collection[Suggestion], at: datetime) -> None:
             "name": one.name[:MAX_NAME_LENGTH],
             "listed_at": at,
         }
-        # In the order in which others write them too, so that nobody waits for each other.
+        # In the order in which other transactions write them, to avoid deadlocks.
         for one in sorted(listed, key=lambda one: one.number)
         if can_be_added(one.number) and taken.isdisjoint((one.number, one.full))
     ]
     if rows:
-        db.session.connection().execute(_known_insert(), rows)
+        db.session.connection().execute(_build_upsert(), rows)
 
 
-def forget_unlisted(pbx: Pbx, at: datetime) -> None:
-    """Forget what the PBX has not listed since then; what had a call or was dismissed stays."""
+def delete_unlisted(pbx: Pbx, at: datetime) -> None:
+    """Delete numbers not listed since `at`; those with a call or dismissed stay."""
     gone = (SeenExtension.pbx_id == pbx.id, SeenExtension.listed_at < at)
     had_call = SeenExtension.last_seen_at.is_not(None)
     db.session.execute(
@@ -116,22 +116,22 @@ def forget_unlisted(pbx: Pbx, at: datetime) -> None:
     db.session.execute(update(SeenExtension).where(*gone, had_call).values(listed_at=None))
 
 
-def cut(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Give the values in parts of which each goes into one statement."""
+def split_into_batches(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield the values in batches for one statement each."""
     for start in range(0, len(values), BATCH):
         yield values[start : start + BATCH]
 
 
-def _suggested(pbx: Pbx) -> tuple[ColumnElement[bool], ...]:
+def _conditions(pbx: Pbx) -> tuple[ColumnElement[bool], ...]:
     return SeenExtension.pbx_id == pbx.id, SeenExtension.dismissed.is_(False)
 
 
-def _usable(numbers: Collection[str]) -> list[str]:
-    """Return the numbers without what can be none: NUL is nothing that PostgreSQL looks for."""
+def _drop_unprintable(numbers: Collection[str]) -> list[str]:
+    """Return the printable numbers: no others are stored, and PostgreSQL rejects NUL."""
     return [number for number in numbers if number.isprintable()]
 
 
-def _known_insert() -> Any:
+def _build_upsert() -> Any:
     statement = insert_into(SeenExtension)
     return statement.on_conflict_do_update(
         index_elements=["pbx_id", "number"],
@@ -139,10 +139,10 @@ def _known_insert() -> Any:
     )
 
 
-def choose(listed: Iterable[Listed], pattern: str) -> list[Suggestion]:
-    """Return what looks like extensions: what the pattern fits, or numbers where there is none.
+def select_suggestions(listed: Iterable[Listed], pattern: str) -> list[Suggestion]:
+    """Return the likely extensions: those that match the pattern, or else numeric ones.
 
-    A number that several realms have is proposed with its realm.
+    A number that exists in several realms is suggested with its realm.
     """
     listed = list(listed)
     fitting = ExtensionSet(pattern=pattern)

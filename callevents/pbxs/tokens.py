@@ -13,7 +13,7 @@ from callevents.extensions import db
 
 MAX_TOKENS = 2
 
-TOKEN_PREFIX = "cet_"  # noqa: S105  # what tokens begin with
+TOKEN_PREFIX = "cet_"  # noqa: S105  # a prefix, no secret
 
 HINT_LENGTH = 9
 
@@ -34,11 +34,11 @@ def get_token(pbx: Pbx, token_id: str) -> IngestToken:
 
 
 def add_token(pbx: Pbx) -> str:
-    """Add a token and return it: the only time that it can be read.
+    """Add a token and return it; it cannot be read again.
 
-    Raises ConflictError when two are valid already.
+    Raises ConflictError if the PBX has MAX_TOKENS valid tokens.
     """
-    # Locked, so that two who renew at the same moment count each other's.
+    # Locked, so that concurrent requests count each other's tokens.
     db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update())
     if len(list_tokens(pbx)) >= MAX_TOKENS:
         raise ConflictError(
@@ -56,12 +56,12 @@ def revoke_token(pbx: Pbx, token_id: str) -> None:
 
 
 def find_token(pbx: Pbx, token: str) -> IngestToken | None:
-    """Return the one of the PBX's valid tokens that this is, else None; in constant time."""
+    """Return the PBX's valid token that equals `token`, else None; compares in constant time."""
     digest = digest_token(token)
     matches = [one for one in list_tokens(pbx) if hmac.compare_digest(one.digest, digest)]
     return matches[0] if matches else None
 
 
 def digest_token(token: str) -> str:
-    """Return what is kept of a token."""
+    """Return the SHA-256 of a token, which is stored instead of it."""
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

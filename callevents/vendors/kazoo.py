@@ -2,29 +2,31 @@
 
 https://docs.2600hz.com/events/webhooks/channel-events. A leg whose call_direction is inbound comes
 from a phone to Kazoo, an outbound one goes from Kazoo to a phone. The extension is the SIP user of
-the device, which Kazoo always tells; its own extension numbers are in no event.
+the device, which every event has; Kazoo's extension numbers are in no event.
 """
 
+from callevents.enums import Format
 from callevents.vendors.message import (
-    Earlier,
     Fields,
+    FindEarlier,
     Message,
-    Reading,
+    ReadResult,
+    ignore,
     make_key,
+    make_result,
     moment_of,
     number_of,
-    passed_over,
-    reported,
     require,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
-#: What each hook is, for who calls and for who is called.
+#: The call events of the caller and of the called party, by hook.
 EVENTS = {
     "channel_create": ("dial-out", "dial-in"),
     "channel_answer": ("answer-out", "answer-in"),
     "channel_destroy": ("hangup", "hangup"),
 }
-#: Whose leg it is; a carrier's has none of these.
+#: Types of owners of an extension's leg; a carrier's leg has none of these.
 OWNERS = {"device", "user", "mobile"}
 #: Kazoo counts seconds from the year 0.
 SECONDS_BEFORE_1970 = 62_167_219_200
@@ -47,17 +49,17 @@ CAUSES = {
 }
 
 
-def read(message: Message, _earlier: Earlier) -> Reading:
+def read(message: Message, _find_earlier: FindEarlier) -> ReadResult:
     """Return the report of one leg's event."""
     hook = require(message, "hook_event", "event_name", "hook").lower()
     if hook not in EVENTS:
-        return passed_over("Kazoo's hook", hook)
+        return ignore("Kazoo's hook", hook)
     if message.text("authorizing_type").lower() not in OWNERS:
-        return Reading(
-            passed_over="This leg belongs to no device of Kazoo: a carrier's, for example."
+        return ReadResult(
+            ignored="This leg belongs to no device of Kazoo: a carrier's, for example."
         )
     is_caller = require(message, "call_direction").lower() == "inbound"
-    return reported([_report(message, hook, is_caller=is_caller)], "")
+    return make_result([_report(message, hook, is_caller=is_caller)], "")
 
 
 def _report(message: Message, hook: str, *, is_caller: bool) -> Fields:
@@ -66,10 +68,10 @@ def _report(message: Message, hook: str, *, is_caller: bool) -> Fields:
     ends = number_of(message.text("from")), number_of(message.text("to", "request"))
     caller = message.text("caller_id_number") or ends[0]
     called = ends[1] if is_caller else message.text("callee_id_number") or ends[1]
-    own = ends[0] if is_caller else ends[1]
+    extension = ends[0] if is_caller else ends[1]
     report: Fields = {
         "event": event,
-        "extension": own,
+        "extension": extension,
         "peer": called if is_caller else caller,
         "call_id": leg if is_caller else message.text("other_leg_call_id") or leg,
         "leg_id": leg,
@@ -81,5 +83,12 @@ def _report(message: Message, hook: str, *, is_caller: bool) -> Fields:
     }
     if event == "hangup":
         report["cause"] = CAUSES.get(message.text("hangup_cause").upper(), "")
-        report["caller_extension" if is_caller else "called_extension"] = own
+        report["caller_extension" if is_caller else "called_extension"] = extension
     return report
+
+
+VENDOR = Vendor(
+    format=Format.KAZOO,
+    read=read,
+    guides=(SetupGuide("kazoo", "Kazoo", (Snippet("Webhooks", "kazoo.txt"),)),),
+)

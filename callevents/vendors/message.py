@@ -1,4 +1,4 @@
-"""What all formats share: the message they read, what they make of it, and values made plain."""
+"""Shared code of the vendors' readers: the message, the result, and parsing of values."""
 
 import re
 import unicodedata
@@ -22,15 +22,15 @@ from callevents.ingest.field_values import (
     shorten,
 )
 
-#: No message of a maker is about more events than these.
+#: Per message. A message about more events is truncated.
 MAX_REPORTS = 200
 
 #: The fields of a report, as ingest/report.py reads them.
 Fields = dict[str, object]
 
 
-class Told(Protocol):
-    """What was accepted earlier of an extension in a call."""
+class EarlierEvent(Protocol):
+    """An event of the same call that was accepted earlier."""
 
     event_type: EventType
     extension: str
@@ -38,75 +38,75 @@ class Told(Protocol):
     peer: str
 
 
-#: Finds what was accepted of a call before, the oldest first.
-Earlier = Callable[[str], Sequence[Told]]
+#: Returns the events accepted earlier for a call ID, oldest first.
+FindEarlier = Callable[[str], Sequence[EarlierEvent]]
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a PBX has sent: the fields of query and body, by their plain names.
+    """A message of a PBX: the fields of query and body, by normalized name.
 
-    A name that stands in a query or a form several times has a list of texts.
+    A field that occurs several times in a query or form has a list of strings.
     """
 
     values: Mapping[str, object]
 
     @classmethod
     def of(cls, *parts: Mapping[str, object]) -> "Message":
-        """Return the message of these parts; what a later one says goes before an earlier one."""
+        """Return the message of these parts; a later part takes precedence over an earlier one."""
         return cls({normalize_name(name): value for part in parts for name, value in part.items()})
 
     def text(self, *names: str) -> str:
-        """Return the first of the values that says something, as a text."""
+        """Return the first value that is not empty, as a string."""
         for name in names:
             if found := text_of(self.values.get(normalize_name(name))):
                 return found
         return ""
 
     def texts(self, name: str) -> list[str]:
-        """Return all values of a name that may stand there several times."""
+        """Return all values of a field that may occur several times."""
         value = self.values.get(normalize_name(name))
         found = value if isinstance(value, list) else [value]
         return [text for one in found[:MAX_REPORTS] if (text := text_of(one))]
 
     def part(self, name: str) -> "Message":
-        """Return an object within the message; an empty one if it is none."""
+        """Return a nested object as a message; empty if the field is not an object."""
         value = self.values.get(normalize_name(name))
         return Message.of(value) if isinstance(value, Mapping) else Message({})
 
 
 @dataclass(frozen=True)
-class Reading:
-    """The reports that a message makes, and the sentence why it makes none."""
+class ReadResult:
+    """The reports that a message contains, or the reason why it was ignored."""
 
     reports: list[Fields] = field(default_factory=list)
-    passed_over: str = ""
+    ignored: str = ""
 
 
-#: Reads a message of one format; raises InvalidError about what breaks a rule.
-Read = Callable[[Message, Earlier], Reading]
+#: Reads a message of one format; raises InvalidError about a field that breaks a rule.
+Read = Callable[[Message, FindEarlier], ReadResult]
 
 
-def reported(reports: Iterable[Fields], otherwise: str) -> Reading:
-    """Return the reports, or the sentence why there are none."""
+def make_result(reports: Iterable[Fields], reason: str) -> ReadResult:
+    """Return the reports, or the reason if there are none."""
     found = list(reports)
-    return Reading(found[:MAX_REPORTS]) if found else Reading(passed_over=otherwise)
+    return ReadResult(found[:MAX_REPORTS]) if found else ReadResult(ignored=reason)
 
 
-def passed_over(what: str, name: str) -> Reading:
-    """Return the reading of a message that is about none of the five call events."""
-    return Reading(passed_over=f"{what} {shorten(name)!a} is none of the five call events.")
+def ignore(what: str, name: str) -> ReadResult:
+    """Return the result for a message that is none of the five call events."""
+    return ReadResult(ignored=f"{what} {shorten(name)!a} is none of the five call events.")
 
 
 def require(message: Message, *names: str) -> str:
-    """Return the first of the values that says something; raises InvalidError about the first."""
+    """Return the first value that is not empty; raises InvalidError about the first name."""
     if found := message.text(*names):
         return found
-    raise InvalidError.of(names[0], "This is missing, or neither a text nor a number.")
+    raise InvalidError.of(names[0], "Must be given, as a string or a number.")
 
 
 def text_of(value: object) -> str:
-    """Return a value as a text that can be stored; empty for what is none."""
+    """Return a value as a string that can be stored; empty if it is no string or number."""
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -133,62 +133,63 @@ def number_of(address: str) -> str:
 
 
 def seconds_of(text: str) -> str:
-    """Return a whole or broken number of seconds as it is, empty for anything else."""
+    """Return an integer or decimal number of seconds unchanged; empty for anything else."""
     return text if re.fullmatch(r"\d{1,7}(\.\d{1,9})?", text, re.ASCII) else ""
 
 
 def cause_of(text: str) -> str:
-    """Return a Q.850 cause as it is, empty for anything else: no reason to lose a hangup."""
+    """Return a Q.850 cause unchanged; empty for anything else, so that the hangup is accepted."""
     return text if re.fullmatch(r"\d{1,3}", text, re.ASCII) and int(text) <= MAX_CAUSE else ""
 
 
 def moment_of(text: str, *, units_per_second: int = 1, epoch_offset: int = 0) -> str:
-    """Return a time that is given in units since an epoch, in seconds since 1970; else empty.
+    """Return a time given in units since an epoch, in seconds since 1970.
 
-    Makers' times that cannot be read are no reason to lose the event.
+    Returns an empty string for an invalid time, so that the event is accepted.
     """
     if not re.fullmatch(r"\d{1,18}(\.\d{1,9})?", text, re.ASCII):
         return ""
     seconds = float(text) / units_per_second - epoch_offset
-    # The years that a report may have; see ingest/report.py.
+    # The range of years that ingest/report.py accepts.
     return f"{seconds:.3f}" if 946_684_800 <= seconds < 4_102_444_800 else ""
 
 
-def written_moment_of(text: str) -> str:
-    """Return a time that is written with its offset, as 2026-03-01T10:00:00Z; else empty."""
+def iso_time_of(text: str) -> str:
+    """Return an ISO 8601 time with offset, such as 2026-03-01T10:00:00Z; empty if invalid."""
     try:
-        return exact(datetime.fromisoformat(text))
+        return format_time(datetime.fromisoformat(text))
     except ValueError:
         return ""
 
 
-def exact(moment: datetime) -> str:
-    """Return a time as reports have it, empty if its offset is unknown or its year is odd."""
-    has_place = moment.tzinfo is not None and FIRST_YEAR < moment.year < LAST_YEAR
-    return moment.isoformat() if has_place else ""
+def format_time(moment: datetime) -> str:
+    """Return a time as reports have it; empty without offset or outside the accepted years."""
+    is_valid = moment.tzinfo is not None and FIRST_YEAR < moment.year < LAST_YEAR
+    return moment.isoformat() if is_valid else ""
 
 
 def make_key(*facts: str) -> str:
-    """Return a key of an event that these facts tell from all others."""
+    """Return a deduplication key for the event that these facts identify."""
     text = ";".join(facts)
     return text if len(text) <= MAX_KEY_LENGTH else sha256(text.encode()).hexdigest()
 
 
-def told_of(told: Sequence[Told], extension: str) -> set[EventType]:
-    """Return what was accepted of the extension since its last hangup in the call."""
+def find_event_types(events: Sequence[EarlierEvent], extension: str) -> set[EventType]:
+    """Return the types of the extension's events since its last hangup in the call."""
     found: set[EventType] = set()
-    for one in told:
-        if one.extension == extension:
-            found = set() if one.event_type is EventType.HANGUP else found | {one.event_type}
+    for event in events:
+        if event.extension == extension:
+            is_hangup = event.event_type is EventType.HANGUP
+            found = set() if is_hangup else found | {event.event_type}
     return found
 
 
-def present(told: Sequence[Told]) -> list[str]:
-    """Return the extensions that are in the call: something was accepted, and no hangup after."""
-    names = dict.fromkeys(one.extension for one in told)
-    return [name for name in names if told_of(told, name)]
+def find_extensions_in_call(events: Sequence[EarlierEvent]) -> list[str]:
+    """Return the extensions that have an event in the call and no hangup after it."""
+    names = dict.fromkeys(event.extension for event in events)
+    return [name for name in names if find_event_types(events, name)]
 
 
 def mapping_of(value: object) -> Mapping[str, object]:
-    """Return an object as it is, an empty one for anything else."""
+    """Return an object unchanged; an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}

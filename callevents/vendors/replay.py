@@ -1,21 +1,21 @@
-"""A captured stream of a PBX, and the call events that follow from it."""
+"""Replays a captured stream of a PBX and returns its call events."""
 
 from collections.abc import Iterable, Iterator
 
 from callevents.enums import EventType
 from callevents.errors import CallEventsError
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message
 
 
 class NotACaptureError(CallEventsError):
-    """The file holds no captured stream of this kind."""
+    """The file is not a captured stream of this kind."""
 
 
 class Replay:
-    """Gives the call events of a capture, and counts what it could not use."""
+    """Yields the call events of a capture, and counts unreadable messages."""
 
     def __init__(self, source: str, extensions: ExtensionSet) -> None:
         self._source = SOURCES[source]
@@ -26,18 +26,18 @@ class Replay:
 
     @property
     def broken(self) -> int:
-        """How many messages or lines could not be read."""
+        """Number of messages and lines that could not be read."""
         return self._parser.broken + self.tracker.counts.broken
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was in the file, as where a PBX had nothing to say."""
+        """True if the file has no content, for example because the PBX sent nothing."""
         return not self._beginning.strip()
 
     def run(self, chunks: Iterable[bytes]) -> Iterator[TrackedEvent]:
-        """Give the events; an empty capture has none.
+        """Yield the events; an empty capture has none.
 
-        Raises NotACaptureError if there is something in the file, but no message of such a stream.
+        Raises NotACaptureError if the file has content, but no message of such a stream.
         """
         for chunk in chunks:
             self._beginning = self._beginning.lstrip() or chunk
@@ -60,7 +60,7 @@ class Replay:
 
 
 def as_line(event: TrackedEvent) -> dict[str, object]:
-    """Return what a line of a replay says of the event."""
+    """Return the fields of the event for a line of JSON."""
     report = event.report
     is_hangup = report.event_type is EventType.HANGUP
     return {

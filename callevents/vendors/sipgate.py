@@ -1,30 +1,33 @@
-"""sipgate.io's push API: newCall, and answer and hangup, which the answer to newCall asks for.
+"""sipgate.io's push API: newCall, and answer and hangup, which the reply to newCall subscribes to.
 
-https://developer.sipgate.io/push-api/api-reference/. Extensions are the users' ids (w0), or their
-names where no id is sent. A hangup names nobody: it is of all who are still in the call.
+https://developer.sipgate.io/push-api/api-reference/. Extensions are the users' IDs (w0), or their
+names if no ID is sent. A hangup names no user: it applies to everyone still in the call.
 """
 
+from collections.abc import Sequence
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from callevents.enums import EventType
+from callevents.enums import EventType, Format
 from callevents.vendors.message import (
-    Earlier,
+    EarlierEvent,
     Fields,
+    FindEarlier,
     Message,
-    Reading,
+    ReadResult,
+    find_event_types,
+    find_extensions_in_call,
+    ignore,
     make_key,
-    passed_over,
-    present,
-    reported,
+    make_result,
     require,
-    told_of,
 )
+from callevents.vendors.vendor import Reply, SetupGuide, Snippet, Vendor
 
 NEW_CALL, ANSWER, HANGUP = "newCall", "answer", "hangup"
-#: The events of a call that was made, and of one that comes in.
+#: The call events of an outgoing and of an incoming call.
 EVENTS = {NEW_CALL: ("dial-out", "dial-in"), ANSWER: ("answer-out", "answer-in")}
-#: Q.850 causes of sipgate's words.
+#: Q.850 causes.
 CAUSES = {
     "normalClearing": "16",
     "busy": "17",
@@ -34,31 +37,31 @@ CAUSES = {
     "notFound": "1",
     "forwarded": "16",
 }
-#: Answered elsewhere.
-LOST = "26"
+#: Q.850 cause 'non-selected user clearing': answered elsewhere.
+ANSWERED_ELSEWHERE = "26"
 
 
-def read(message: Message, earlier: Earlier) -> Reading:
+def read(message: Message, find_earlier: FindEarlier) -> ReadResult:
     """Return the reports of every user concerned."""
     event = require(message, "event")
     call = require(message, "callId")
     if event == HANGUP:
-        users = present(earlier(call))
+        users = find_extensions_in_call(find_earlier(call))
         cause = CAUSES.get(message.text("cause"), "")
         ends = [_report(message, call, "hangup", user, cause) for user in users]
-        return reported(ends, "Nothing was reported before of this call.")
+        return make_result(ends, "There is no earlier event of this call.")
     if event not in EVENTS:
-        return passed_over("sipgate's event", event)
+        return ignore("sipgate's event", event)
     is_out = require(message, "direction") == "out"
     users = list(dict.fromkeys(message.texts("userId[]") or message.texts("user[]")))
     reports = [_report(message, call, EVENTS[event][not is_out], user) for user in users]
     if event == ANSWER and not is_out and users:
-        reports += _losers(message, call, users, earlier)
-    return reported(reports, "No user of sipgate is named in this event.")
+        reports += _end_others(message, call, users, find_earlier(call))
+    return make_result(reports, "This event names no sipgate user.")
 
 
-def reply(url: str, token: str) -> str:
-    """Return the document by which sipgate reports answer and hangup of this call too."""
+def write_reply(url: str, token: str) -> str:
+    """Return the XML that subscribes to answer and hangup of this call."""
     address = quoteattr(f"{url}?token={quote(token)}")
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -66,13 +69,14 @@ def reply(url: str, token: str) -> str:
     )
 
 
-def _losers(message: Message, call: str, users: list[str], earlier: Earlier) -> list[Fields]:
-    """Return the hangups of those whose phones rang, and another one has answered."""
-    told = earlier(call)
+def _end_others(
+    message: Message, call: str, users: list[str], earlier: Sequence[EarlierEvent]
+) -> list[Fields]:
+    """Return the hangups of the users whose phones rang while another user answered."""
     return [
-        _report(message, call, "hangup", user, LOST)
-        for user in present(told)
-        if user not in users and told_of(told, user) == {EventType.DIAL_IN}
+        _report(message, call, "hangup", user, ANSWERED_ELSEWHERE)
+        for user in find_extensions_in_call(earlier)
+        if user not in users and find_event_types(earlier, user) == {EventType.DIAL_IN}
     ]
 
 
@@ -91,3 +95,24 @@ def _report(message: Message, call: str, event: str, user: str, cause: str = "")
         "cause": cause,
         "id": make_key("sipgate", call, user, event),
     }
+
+
+VENDOR = Vendor(
+    format=Format.SIPGATE,
+    read=read,
+    reply=Reply("application/xml", write_reply),
+    guides=(
+        SetupGuide(
+            "sipgate",
+            "sipgate.io",
+            (
+                Snippet(
+                    "URL for incoming and outgoing calls",
+                    "webhook.txt",
+                    "Under sipgate.io, Webhooks.",
+                ),
+            ),
+            note="Extensions are sipgate's user IDs, w0 and so on.",
+        ),
+    ),
+)

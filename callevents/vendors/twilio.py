@@ -1,29 +1,31 @@
-"""Twilio's status callbacks, and those of its likes: SignalWire, jambonz.
+"""Status callbacks of Twilio and compatible services: SignalWire, jambonz.
 
 https://www.twilio.com/docs/voice/twiml/number#attributes-status-callback-event and
 https://developer.signalwire.com/compatibility-api/guides/signalwire-status-callbacks. Only child
-legs, which a <Dial> makes, and calls that the API makes are looked at: the leg that comes in is
-answered by Twilio itself. Extensions are the users of sip: and client: addresses; for an outside
-number, the one that the callback's URL names with ext=.
+legs, created by <Dial>, and calls created by the API are read: an incoming leg is answered by
+Twilio itself. Extensions are the users of sip: and client: addresses; for an outside number, the
+extension is ext= of the callback URL.
 """
 
 from email.utils import parsedate_to_datetime
 
+from callevents.enums import Format
 from callevents.vendors.message import (
-    Earlier,
     Fields,
+    FindEarlier,
     Message,
-    Reading,
-    exact,
+    ReadResult,
+    format_time,
+    ignore,
     make_key,
+    make_result,
     number_of,
-    passed_over,
-    reported,
     require,
     seconds_of,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
-#: What each status is for who calls and for who is called, and the Q.850 cause of its hangup.
+#: By status: the call event of the caller and of the called party, and the Q.850 cause.
 STATUSES = {
     "ringing": ("dial-out", "dial-in", ""),
     "in-progress": ("answer-out", "answer-in", ""),
@@ -34,25 +36,27 @@ STATUSES = {
     "canceled": ("hangup", "hangup", "127"),
     "failed": ("hangup", "hangup", "34"),
 }
-OWN = ("sip:", "sips:", "client:")
+EXTENSION_SCHEMES = ("sip:", "sips:", "client:")
 
 
-def read(message: Message, _earlier: Earlier) -> Reading:
-    """Return the reports of a leg's status: of who is called by it, and of who calls."""
+def read(message: Message, _find_earlier: FindEarlier) -> ReadResult:
+    """Return the reports of a leg's status: of the caller and of the called party."""
     status = require(message, "CallStatus").lower()
     if status not in STATUSES:
-        return passed_over("The call status", status)
+        return ignore("The call status", status)
     if not message.text("ParentCallSid") and message.text("Direction").lower() == "inbound":
-        return Reading(
-            passed_over="This leg came in and has no parent: only Twilio has answered it."
+        return ReadResult(
+            ignored="This incoming leg has no parent leg: only Twilio has answered it."
         )
     caller, called = require(message, "From"), require(message, "To")
     reports = []
-    if extension := _own(caller) or ("" if _own(called) else message.text("ext")):
+    if extension := _extension_of(caller) or ("" if _extension_of(called) else message.text("ext")):
         reports.append(_report(message, status, number_of(extension), is_caller=True))
-    if extension := _own(called):
+    if extension := _extension_of(called):
         reports.append(_report(message, status, number_of(extension), is_caller=False))
-    return reported(reports, "Neither end is a sip: or client: address, and the URL has no ext=.")
+    return make_result(
+        reports, "Neither end is a sip: or client: address, and the URL has no ext=."
+    )
 
 
 def _report(message: Message, status: str, extension: str, *, is_caller: bool) -> Fields:
@@ -79,14 +83,23 @@ def _report(message: Message, status: str, extension: str, *, is_caller: bool) -
     return report
 
 
-def _own(address: str) -> str:
-    """Return the address if it is one of our own phones', and no number outside."""
-    return address if address.lower().startswith(OWN) else ""
+def _extension_of(address: str) -> str:
+    """Return the address if it is an extension's, empty for an outside number."""
+    return address if address.lower().startswith(EXTENSION_SCHEMES) else ""
 
 
 def _moment(text: str) -> str:
-    """Return the time, which is written as in mails."""
+    """Return the time of an RFC 2822 date; empty if invalid."""
     try:
-        return exact(parsedate_to_datetime(text))
+        return format_time(parsedate_to_datetime(text))
     except (ValueError, TypeError, IndexError, OverflowError):
         return ""
+
+
+VENDOR = Vendor(
+    format=Format.TWILIO,
+    read=read,
+    guides=(
+        SetupGuide("twilio", "Twilio, SignalWire, jambonz", (Snippet("TwiML", "twilio.txt"),)),
+    ),
+)

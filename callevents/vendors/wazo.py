@@ -1,24 +1,25 @@
 """Wazo: the call events of wazo-calld, sent by a webhook subscription.
 
-https://wazo-platform.org/uc-doc/api_sdk/message_bus#bus-call-created for the events; the Call of
-wazo-calld's API for the fields. A leg is reported by its own call_id; conversation_id is the
-call's.
+https://wazo-platform.org/uc-doc/api_sdk/message_bus#bus-call-created for the events; the Call
+object of wazo-calld's API for the fields. call_id identifies the leg, conversation_id the call.
 """
 
+from callevents.enums import Format
 from callevents.vendors.message import (
-    Earlier,
     Fields,
+    FindEarlier,
     Message,
-    Reading,
+    ReadResult,
     cause_of,
+    ignore,
+    iso_time_of,
     make_key,
-    passed_over,
-    reported,
+    make_result,
     require,
-    written_moment_of,
 )
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 
-#: What each event is, for who calls and for who is called.
+#: The call events of the caller and of the called party, by event.
 EVENTS = {
     "call_created": ("dial-out", "dial-in"),
     "call_answered": ("answer-out", "answer-in"),
@@ -32,15 +33,15 @@ TIMES = {
 YES = {"true", "1", "yes"}
 
 
-def read(message: Message, _earlier: Earlier) -> Reading:
+def read(message: Message, _find_earlier: FindEarlier) -> ReadResult:
     """Return the report of one leg's event."""
     name = require(message, "name", "event_name", "event")
     if name not in EVENTS:
-        return passed_over("Wazo's event", name)
+        return ignore("Wazo's event", name)
     call = message.part("data") if isinstance(message.values.get("data"), dict) else message
     if not call.text("user_uuid"):
-        return Reading(passed_over="This leg belongs to no user of Wazo: a trunk, for example.")
-    return reported([_report(call, name)], "")
+        return ReadResult(ignored="This leg belongs to no user of Wazo: a trunk, for example.")
+    return make_result([_report(call, name)], "")
 
 
 def _report(call: Message, name: str) -> Fields:
@@ -49,22 +50,35 @@ def _report(call: Message, name: str) -> Fields:
     leg = require(call, "call_id")
     event = EVENTS[name][not is_caller]
     dialed, peer = call.text("dialed_extension"), call.text("peer_caller_id_number")
-    own = call.text("caller_id_number") or (dialed if not is_caller else "")
+    extension = call.text("caller_id_number") or (dialed if not is_caller else "")
     other = (dialed or peer) if is_caller else peer
-    caller, called = (own, other) if is_caller else (other, own)
+    caller, called = (extension, other) if is_caller else (other, extension)
     report: Fields = {
         "event": event,
-        "extension": own,
+        "extension": extension,
         "peer": other,
         "call_id": call.text("conversation_id") or leg,
         "leg_id": leg,
         "caller_number": caller,
         "called_number": called,
         "caller_name": call.text("caller_id_name" if is_caller else "peer_caller_id_name"),
-        "at": written_moment_of(call.text(TIMES[name])),
+        "at": iso_time_of(call.text(TIMES[name])),
         "id": make_key("wazo", leg, event),
     }
     if name == "call_ended":
         report["cause"] = cause_of(call.text("reason_code"))
-        report["caller_extension" if is_caller else "called_extension"] = own
+        report["caller_extension" if is_caller else "called_extension"] = extension
     return report
+
+
+VENDOR = Vendor(
+    format=Format.WAZO,
+    read=read,
+    guides=(
+        SetupGuide(
+            "wazo",
+            "Wazo",
+            (Snippet("Subscription", "wazo.txt", "For POST /api/webhookd/1.0/subscriptions."),),
+        ),
+    ),
+)

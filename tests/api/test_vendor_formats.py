@@ -1,4 +1,4 @@
-"""Reports in makers' formats, through the ingest route: read, stored, answered."""
+"""Reports in vendors' formats through the ingest route: read, stored, responded to."""
 
 import hmac
 import json
@@ -17,7 +17,7 @@ from callevents.extensions import db
 from callevents.pbxs import pbxs, tokens
 from tests.api.conftest import EVENT, Send, check_problem, is_empty, stored
 from tests.conftest import Configure
-from tests.vendors.test_fuzz import GOOD
+from tests.fuzz.examples import GOOD
 from tests.vendors.test_yeastar import extension, snapshot
 
 URL = "/ingest/head-office"
@@ -57,7 +57,7 @@ def test_call_of_kamailio(client: FlaskClient, pbx: Pbx, token: str, configure: 
 
 
 def test_earlier_events_are_looked_up(client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """What ends a call is told to those of whom something was accepted in this call of this PBX."""
+    """The end of a call is a hangup of the extensions with an earlier event in this call."""
     choose(pbx, "kamailio")
     get(client, token, event="invite", **CALL)
     get(client, token, event="ringing", **{**CALL, "callid": "another"})
@@ -66,8 +66,8 @@ def test_earlier_events_are_looked_up(client: FlaskClient, pbx: Pbx, token: str)
     assert [one.cause for one in stored() if one.event_type is EventType.HANGUP] == [17]
 
 
-def test_passed_over(client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """What is none of the five events is no fault: 200, and a sentence why nothing came of it."""
+def test_ignored(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """A message that is none of the five events gets 200 and the reason why it was ignored."""
     choose(pbx, "kamailio")
     answer = get(client, token, event="failed_reply", **CALL)
     assert answer.status_code == 200
@@ -78,11 +78,11 @@ def test_passed_over(client: FlaskClient, pbx: Pbx, token: str) -> None:
     assert is_empty()
 
 
-def test_what_is_wrong_is_said(client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """A message without what its format needs is a 422 that names the field and the format."""
+def test_errors_name_the_field(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """A message without a required field gets 422, with the field and the format."""
     choose(pbx, "kamailio")
     document = check_problem(get(client, token, event="invite", to="102", callid="c"), 422)
-    assert document["detail"] == "Kamailio: This is missing, or neither a text nor a number."
+    assert document["detail"] == "Kamailio: Must be given, as a string or a number."
     assert [error["field"] for error in document["errors"]] == ["from"]
     document = check_problem(get(client, token, event="invite", **{**CALL, "from": "1" * 65}), 422)
     assert document["errors"] == [
@@ -92,7 +92,7 @@ def test_what_is_wrong_is_said(client: FlaskClient, pbx: Pbx, token: str) -> Non
 
 
 def test_token_is_needed(client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """A maker's format needs the token like any other."""
+    """A vendor's format needs the token, like the native one."""
     choose(pbx, "kamailio")
     check_problem(client.get(URL, query_string={"event": "invite", **CALL}), 401)
     check_problem(get(client, "cet_wrong", event="invite", **CALL), 401)
@@ -115,7 +115,7 @@ def test_token_is_needed(client: FlaskClient, pbx: Pbx, token: str) -> None:
     ],
 )
 def test_unreadable(send: Send, pbx: Pbx, data: bytes, content_type: str, status: int) -> None:
-    """What cannot be read at all is said as for our own format."""
+    """An unreadable request gets the same errors as in the native format."""
     choose(pbx, "kamailio")
     check_problem(send(data=data, content_type=content_type), status)
 
@@ -132,7 +132,7 @@ def test_format_takes_effect_at_once(app: Flask, pbx: Pbx, token: str, client: F
     """A process that remembers the PBX reads the next report in the format chosen by another."""
     assert get(client, token, **EVENT).status_code == 202
     choose(pbx, "kamailio")
-    # Well-formed in our own format, and therefore taken on the short way by who still believes it.
+    # Valid in the native format, so a process with a stale cache would take the fast path.
     assert "passed_over" in get(client, token, **EVENT).get_json()
     choose(pbx, "generic")
     assert get(client, token, **EVENT).status_code == 202
@@ -153,7 +153,7 @@ def test_tokens_keep_their_order_and_hints(pbx: Pbx, token: str) -> None:
 
 
 def test_signature_of_yeastar(send: Send, pbx: Pbx, token: str) -> None:
-    """Where a secret is set, what is not signed with it is refused, and says what to do."""
+    """If a secret is set, a message without a valid signature is rejected with advice."""
     choose(pbx, "yeastar", "s3cret")
     message = snapshot(extension("1000", "ALERT"), extension("2000", "RING"))
     body = json.dumps(message).encode()
@@ -162,7 +162,7 @@ def test_signature_of_yeastar(send: Send, pbx: Pbx, token: str) -> None:
     for signature in ("", "nonsense", b64encode(b"x" * 32).decode()):
         answer = send(data=body, headers=bearer | {"X-Signature": signature})
         document = check_problem(answer, 401)
-        assert document["detail"].startswith("The header X-Signature is not this body's signature")
+        assert document["detail"].startswith("The header X-Signature is not a valid signature")
     assert is_empty()
     answer = send(data=body, headers=bearer | {"X-Signature": good})
     assert [one["status"] for one in answer.get_json()["results"]] == [202, 202]
@@ -171,7 +171,7 @@ def test_signature_of_yeastar(send: Send, pbx: Pbx, token: str) -> None:
 
 
 def test_secret_that_cannot_be_decrypted(send: Send, pbx: Pbx) -> None:
-    """Without its key a secret checks nothing, so nothing is taken, and that is said."""
+    """A secret that cannot be decrypted verifies nothing, so all messages get 503."""
     choose(pbx, "yeastar", "s3cret")
     begin_write()
     pbxs.get_pbx(pbx.slug).format_secret = "gAAAA"
@@ -193,7 +193,7 @@ def test_sipgate_is_asked_for_answer_and_hangup(client: FlaskClient, pbx: Pbx, t
 
 
 def test_partly_wrong(send: Send, pbx: Pbx) -> None:
-    """Of a snapshot with a member that breaks a rule, the others are taken."""
+    """In a snapshot with a member that breaks a rule, the others are accepted."""
     choose(pbx, "yeastar")
     message = snapshot(extension("1000", "ALERT"), extension("2" * 65, "RING"))
     answer = send(json=message)
@@ -202,8 +202,8 @@ def test_partly_wrong(send: Send, pbx: Pbx) -> None:
 
 
 @pytest.mark.parametrize("format_", [one for one in Format if one is not Format.GENERIC])
-def test_nothing_is_a_fault_of_ours(send: Send, pbx: Pbx, format_: Format) -> None:
-    """Whatever is sent in whatever way is taken, passed over, or refused with a sentence."""
+def test_no_message_is_a_server_error(send: Send, pbx: Pbx, format_: Format) -> None:
+    """Any request is accepted, ignored, or rejected with a reason."""
     choose(pbx, format_)
     bodies: list[dict[str, Any]] = [
         *({"json": one} for one in ({}, {"event": 7}, GOOD[format_], {"msg": "x", "type": 30011})),
@@ -219,6 +219,6 @@ def test_nothing_is_a_fault_of_ours(send: Send, pbx: Pbx, format_: Format) -> No
 
 def test_unknown_format(pbx: Pbx) -> None:
     """A format that does not exist is refused with the names of those that do."""
-    with pytest.raises(InvalidError, match=r"^'nonsense' is no format\. There are: generic, "):
+    with pytest.raises(InvalidError, match=r"^Unknown format 'nonsense'\. Use one of: generic, "):
         choose(pbx, "nonsense")
     assert pbxs.get_pbx(pbx.slug).format is Format.GENERIC

@@ -12,47 +12,47 @@ from tests.browser.conftest import NARROW, People, check_accessibility, scrolls_
 PAGE = "/pbxs/head-office/connect"
 
 
-def test_turns_green_by_itself(admin: Page, pbx: Pbx, token: str, client: FlaskClient) -> None:
-    """The first event that comes is shown without a reload."""
-    admin.goto(f"{PAGE}?make=kamailio")
+def test_turns_green(admin: Page, pbx: Pbx, token: str, client: FlaskClient) -> None:
+    """The first event appears without a reload."""
+    admin.goto(f"{PAGE}?type=kamailio")
     expect(admin.get_by_role("heading", name="Listening for the first event")).to_be_visible()
     client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101&peer=0612&call=c7")
-    expect(admin.get_by_role("heading", name="Head office is heard")).to_be_visible()
-    expect(admin.locator("#heard").get_by_role("row").nth(1)).to_contain_text("Dial-In")
+    expect(admin.get_by_role("heading", name="Head office is connected")).to_be_visible()
+    expect(admin.locator("#connect-events").get_by_role("row").nth(1)).to_contain_text("Dial-In")
     check_accessibility(admin)
 
 
-def test_choosing_a_make_and_its_format(admin: Page, pbx: Pbx) -> None:
-    """Another make shows its lines at once; its format is one click, its token another."""
+def test_choosing_a_type_and_its_format(admin: Page, pbx: Pbx) -> None:
+    """Another PBX type shows its snippets at once; one click sets the format, one adds a token."""
     admin.goto(PAGE)
-    admin.get_by_label("Make").select_option("snom")
-    expect(admin.locator("#lines-1")).to_contain_text("action_incoming_url")
+    admin.get_by_label("PBX type").select_option("snom")
+    expect(admin.locator("#snippet-1")).to_contain_text("action_incoming_url")
     admin.locator("#choose-format").click()
-    expect(admin.get_by_text("are read as: Phones' Action URLs")).to_be_visible()
+    expect(admin.get_by_text("is now: Phones' Action URLs")).to_be_visible()
     expect(admin.locator("#choose-format")).to_have_count(0)
     admin.locator("#fill-token").click()
-    expect(admin.locator("#lines-1")).to_contain_text("token=cet_")
+    expect(admin.locator("#snippet-1")).to_contain_text("token=cet_")
     check_accessibility(admin)
 
 
 def test_without_javascript(plain: Page, pbx: Pbx, token: str, client: FlaskClient) -> None:
-    """A button chooses the make, a link looks whether something has come."""
+    """A button selects the PBX type, a link checks for events."""
     plain.goto(PAGE)
-    plain.get_by_label("Make").select_option("other")
+    plain.get_by_label("PBX type").select_option("other")
     plain.get_by_role("button", name="Show").click()
-    expect(plain.locator("#lines-1")).to_contain_text("#!/bin/sh")
+    expect(plain.locator("#snippet-1")).to_contain_text("#!/bin/sh")
     client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101")
     plain.get_by_role("link", name="Check again").click()
-    expect(plain.get_by_role("heading", name="Head office is heard")).to_be_visible()
+    expect(plain.get_by_role("heading", name="Head office is connected")).to_be_visible()
 
 
-@pytest.mark.parametrize("make", ["asterisk", "freeswitch"])
-def test_long_lines_scroll_in_their_box(sign_in: People, pbx: Pbx, make: str) -> None:
-    """On a phone, lines of a dialplan stay lines: the box scrolls sideways, and not the page."""
+@pytest.mark.parametrize("slug", ["asterisk", "freeswitch"])
+def test_long_lines_scroll_in_their_box(sign_in: People, pbx: Pbx, slug: str) -> None:
+    """On a phone, lines of a dialplan do not wrap: the box scrolls sideways, and not the page."""
     page = sign_in.open(viewport=NARROW)
-    page.goto(f"{PAGE}?make={make}")
+    page.goto(f"{PAGE}?type={slug}")
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    boxes = page.get_by_role("region", name=re.compile("lines$"))
+    boxes = page.get_by_role("region", name=re.compile("^Snippet"))
     sizes = boxes.evaluate_all(
         """all => all.map(one => {
             const line = parseFloat(getComputedStyle(one).lineHeight);

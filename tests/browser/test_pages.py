@@ -13,7 +13,7 @@ from callevents.delivery.log import queries
 from callevents.enums import ConnectorKind, ConnectorState, DeliveryState, EventType, Method
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 from tests.browser.conftest import (
     COLOUR_RULES,
     NARROW,
@@ -66,8 +66,8 @@ def paths(
         "pbx": BASE,
         "rename pbx": f"{BASE}/rename",
         "reports": f"{BASE}/reports",
-        "connect": f"{BASE}/connect?make=yeastar",
-        "connect, heard": f"{BASE}/connect?make=freeswitch&since=1",
+        "connect": f"{BASE}/connect?type=yeastar",
+        "connect, events": f"{BASE}/connect?type=freeswitch&since=1",
         "connector": f"{BASE}/connector/edit",
         "remove connector": f"{BASE}/connector/remove",
         "test event": f"{BASE}/test-event",
@@ -103,7 +103,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
 def add_connector(pbx: Pbx) -> None:
     """Give the PBX a connector that does not work, with all that can be told of one."""
     begin_write()
-    access = Access(
+    access = ConnectorConfig(
         kind=ConnectorKind.ASTERISK,
         host="pbx-with-a-rather-long-name.northern-branch.example.com",
         port=5038,

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from callevents.enums import Format
-from callevents.vendors.registry import READERS
-from callevents.vendors.setup import MAKES
+from callevents.vendors.registry import READERS, list_guides
 from tests.support.programs import ROOT
 
 DOCS = ROOT / "docs"
@@ -33,10 +32,10 @@ def test_page_of_a_format(format_: Format) -> None:
 
 def test_untested_snippets_are_marked() -> None:
     """A page marks its snippets as not tested if, and only if, the 'Connect' page does."""
-    for make in MAKES:
-        if make.format is not Format.GENERIC:
-            page = read_page(FOLDER / f"{make.format}.md").lower()
-            assert (NOT_TESTED in page) is not make.is_tried, make.slug
+    for vendor, guide in list_guides():
+        if vendor.format is not Format.GENERIC:
+            page = read_page(FOLDER / f"{vendor.format}.md").lower()
+            assert (NOT_TESTED in page) is not guide.is_tested, guide.slug
 
 
 def test_list_of_formats() -> None:

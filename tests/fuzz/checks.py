@@ -14,8 +14,8 @@ from callevents.ingest.field_values import (
 from callevents.ingest.report import Report, read_report
 from callevents.vendors.asterisk.tracker import AsteriskTracker
 from callevents.vendors.freeswitch.tracker import FreeswitchTracker
-from callevents.vendors.message import MAX_REPORTS, Reading
-from callevents.vendors.registry import READERS, Earlier, Message
+from callevents.vendors.message import MAX_REPORTS, FindEarlier, Message, ReadResult
+from callevents.vendors.registry import READERS
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.tracker import MAX_ENDED, Tracker
@@ -60,12 +60,14 @@ def check_tracker(tracker: Tracker, limit: int) -> None:  # type: ignore[type-ar
 def _check_asterisk(tracker: AsteriskTracker, limit: int) -> None:
     legs = list(tracker._legs)
     assert set(tracker._legs._halves.values()) <= {leg.id for leg in legs}
-    assert all(len(leg.own_phones) <= 50 for leg in legs)
+    assert all(len(leg.origin_phones) <= 50 for leg in legs)
     assert len(tracker._rows) <= limit
     assert all(len(value) <= MAX_TEXT_LENGTH for row in tracker._rows for value in row.values())
 
 
-def read_message(format_: Format, message: Message, earlier: Earlier) -> tuple[list[Report], str]:
+def read_message(
+    format_: Format, message: Message, earlier: FindEarlier
+) -> tuple[list[Report], str]:
     """Return the reports of a vendor's message, and the reason if it is ignored.
 
     Raises InvalidError if the message or each of its reports is rejected; fails on a wrong reading.
@@ -84,15 +86,15 @@ def read_message(format_: Format, message: Message, earlier: Earlier) -> tuple[l
         reports.append(report)
     if rejected and not reports:
         raise rejected
-    return reports, reading.passed_over
+    return reports, reading.ignored
 
 
-def check_reading(reading: Reading) -> None:
+def check_reading(reading: ReadResult) -> None:
     """Fail if a reading has too many reports, or both reports and a reason to ignore it."""
-    assert bool(reading.reports) != bool(reading.passed_over)
+    assert bool(reading.reports) != bool(reading.ignored)
     assert len(reading.reports) <= MAX_REPORTS
-    if reading.passed_over:
-        check_error_message(reading.passed_over)
+    if reading.ignored:
+        check_error_message(reading.ignored)
 
 
 def check_error_message(message: str) -> None:

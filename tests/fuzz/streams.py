@@ -7,7 +7,7 @@ from itertools import count
 from random import Random
 
 from callevents.vendors.freeswitch.esl import BODY
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
 from tests.fuzz.spoiling import mutate, unexpected_text, unexpected_value
 from tests.support.recorded_streams import EXPECTED, read_messages

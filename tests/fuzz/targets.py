@@ -20,8 +20,8 @@ from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.ingest.report import Report, read_report
 from callevents.vendors.freeswitch.esl import BODY
-from callevents.vendors.registry import Message as VendorMessage
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.message import Message as VendorMessage
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.session import Session, SessionError
 from tests.fuzz.checks import (
@@ -104,7 +104,7 @@ class Tracked(Target):
 
     def _reconnect(self) -> None:
         """Break the connection, and list the running calls on the next one."""
-        self.tracker.interrupted()
+        self.tracker.handle_disconnect()
         check_tracker(self.tracker, MAX_LEGS)
         check_events(self.tracker.adopt(self._stream.rows()), EXTENSIONS)
 

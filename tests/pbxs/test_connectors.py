@@ -11,9 +11,9 @@ from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
 from callevents.operations import key_rotation
 from callevents.pbxs import connectors
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 
-ASTERISK = Access(
+ASTERISK = ConnectorConfig(
     kind=ConnectorKind.ASTERISK,
     host="pbx.example.com",
     port=5038,

@@ -15,7 +15,7 @@ from callevents.ingest.report import Report
 from callevents.operations.retention import purge_other_tables
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import suggestions
-from callevents.pbxs.connectors import Access, get_connector, set_connector, want_list
+from callevents.pbxs.connectors import ConnectorConfig, get_connector, request_list, set_connector
 from tests.support.connected_pbx import know
 
 
@@ -122,7 +122,7 @@ def test_numbers_that_are_no_longer_listed_are_removed(pbx: Pbx) -> None:
     now = utc_now()
     know(pbx, {"104": ""}, now)
     begin_write()
-    suggestions.forget_unlisted(pbx, now)
+    suggestions.delete_unlisted(pbx, now)
     db.session.commit()
     assert listed(pbx) == ["102", "104"]
     rows = db.session.scalars(select(SeenExtension).order_by(SeenExtension.number)).all()
@@ -190,14 +190,14 @@ def test_old_suggestions_are_removed(pbx: Pbx) -> None:
 def test_a_list_is_requested_from_a_connector(pbx: Pbx) -> None:
     """It fails without a connector; a new host resets the result of the last list."""
     with pytest.raises(NotFoundError):
-        want_list(pbx)
+        request_list(pbx)
     begin_write()
     access = {"kind": ConnectorKind.FREESWITCH, "port": 8021, "secret": "s"}
-    set_connector(pbx, Access(host="a.example", **access))
-    want_list(pbx)
+    set_connector(pbx, ConnectorConfig(host="a.example", **access))
+    request_list(pbx)
     connector = get_connector(pbx)
     assert connector.list_wanted_at
     connector.listed, connector.listed_at, connector.list_notice = 7, utc_now(), "x"
-    set_connector(pbx, Access(host="b.example", **access))
+    set_connector(pbx, ConnectorConfig(host="b.example", **access))
     assert (connector.listed, connector.listed_at, connector.list_notice) == (0, None, "")
     assert connector.list_wanted_at is None

@@ -16,7 +16,7 @@ __all__ = ["product"]
 
 pytestmark = pytest.mark.sip
 
-LINES = ROOT / "templates" / "connect" / "lines" / "kamailio.txt"
+SNIPPET = ROOT / "templates" / "connect" / "snippets" / "kamailio.txt"
 NAMES = ("EventType", "Extension", "CallFlow", "CallStatus", "HangupCause")
 #: What each request tells, in each extension's order.
 EXPECTED = {
@@ -55,7 +55,7 @@ def kamailio(product: Product, receiver: Receiver, tmp_path: Path) -> Iterator[K
     product.token = product.flask("pbx", "add", "Edge", "--format", "kamailio")["token"]
     for event in TABLE_ORDER:
         product.flask("hooks", "set", "edge", "*", event.slug, "--url", receiver.url)
-    lines = Template(LINES.read_text()).render(
+    lines = Template(SNIPPET.read_text()).render(
         ingest_url=f"{product.url}/ingest/edge", token=product.token
     )
     kamailio = Kamailio(tmp_path, lines)

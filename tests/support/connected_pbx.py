@@ -8,14 +8,16 @@ from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import db
 from callevents.pbxs import connectors, suggestions
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 from callevents.pbxs.suggestions import Suggestion
 
 
 def follow(pbx: Pbx, **values: object) -> Connector:
     """Give the PBX a connector that is connected, with these values."""
     begin_write()
-    access = Access(kind=ConnectorKind.FREESWITCH, host="pbx.example", port=8021, secret="s")
+    access = ConnectorConfig(
+        kind=ConnectorKind.FREESWITCH, host="pbx.example", port=8021, secret="s"
+    )
     connector = connectors.set_connector(pbx, access)
     connector.state, connector.connected_since = ConnectorState.CONNECTED, utc_now()
     connector.leader_until = utc_now() + timedelta(hours=1)
@@ -30,5 +32,5 @@ def know(pbx: Pbx, names: Mapping[str, str], at: datetime | None = None, realm: 
     begin_write()
     suffix = f"@{realm}" if realm else ""
     listed = [Suggestion(number, number + suffix, name) for number, name in names.items()]
-    suggestions.note_listed(pbx, listed, at or utc_now())
+    suggestions.store_listed(pbx, listed, at or utc_now())
     db.session.commit()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from callevents.enums import EventType
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.replay import Replay
-from callevents.vendors.sources import SOURCES
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message, moment_of
@@ -24,7 +24,7 @@ SCENARIOS = [(source, name) for source in SOURCES for name in EXPECTED[source]]
 SUFFIXES = {"asterisk": ".ami.txt.gz", "freeswitch": ".esl.txt.gz"}
 
 #: What is compared, in order, for each extension.
-Told = tuple[Any, ...]
+Summary = tuple[Any, ...]
 
 
 def read_stream(source: str, name: str) -> bytes:
@@ -59,24 +59,24 @@ def moment(source: str, message: Message) -> datetime:
     return found
 
 
-def expected(source: str, name: str) -> dict[str, list[Told]]:
-    """Return what must be told of each extension."""
-    told: dict[str, list[Told]] = defaultdict(list)
+def expected(source: str, name: str) -> dict[str, list[Summary]]:
+    """Return the expected events of each extension."""
+    summary: dict[str, list[Summary]] = defaultdict(list)
     for event in EXPECTED[source][name]:
         end = (event.get("cause"), event.get("answered", event.get("billsec")))
-        told[event["extension"]].append((event["event"], event["peer"], *end))
-    return told
+        summary[event["extension"]].append((event["event"], event["peer"], *end))
+    return summary
 
 
-def summarise(source: str, events: list[TrackedEvent]) -> dict[str, list[Told]]:
-    """Return what was told of each extension, in the terms of the expectations."""
-    told: dict[str, list[Told]] = defaultdict(list)
+def summarise(source: str, events: list[TrackedEvent]) -> dict[str, list[Summary]]:
+    """Return the events of each extension, in the form of the expectations."""
+    summary: dict[str, list[Summary]] = defaultdict(list)
     for event in events:
         report = event.report
-        end: Told = (None, None)
+        end: Summary = (None, None)
         if report.event_type is EventType.HANGUP and source == "asterisk":
             end = (str(report.cause), event.answered)
         elif report.event_type is EventType.HANGUP:
             end = (event.cause_name, report.duration_seconds)
-        told[report.extension].append((report.event_type.slug, report.peer, *end))
-    return told
+        summary[report.extension].append((report.event_type.slug, report.peer, *end))
+    return summary

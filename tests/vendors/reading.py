@@ -1,32 +1,33 @@
-"""Reads messages of makers as the ingest route does, with calls that are remembered in a list."""
+"""Reads vendors' messages as the ingest route does, with earlier events in a list."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from callevents.enums import EventType, Format
 from callevents.ingest.report import Report, read_report
-from callevents.vendors.registry import READERS, Message, Reading
+from callevents.vendors.message import Message, ReadResult
+from callevents.vendors.registry import READERS
 
 
 class Pbx:
-    """A PBX of one format. What it has reported is remembered, as the database would."""
+    """A PBX with a report format. Its reports are kept, as in the database."""
 
     def __init__(self, format_: Format) -> None:
         self._read = READERS[format_]
         self.reports: list[Report] = []
-        self.passed_over = ""
+        self.ignored = ""
 
     def send(self, *parts: Mapping[str, object]) -> list[Report]:
-        """Send a message of these parts; return the new events that come of it."""
+        """Send a message of these parts; return the new events."""
         reading = self._read(Message.of(*parts), self._earlier)
-        self.passed_over = reading.passed_over
+        self.ignored = reading.ignored
         known = {report.key for report in self.reports if report.key}
         reports = [read_exactly(fields) for fields in reading.reports]
         new = [report for report in reports if report.key not in known]
         self.reports += new
         return new
 
-    def told(self, *parts: Mapping[str, object]) -> list[tuple[str, str, str]]:
+    def events_of(self, *parts: Mapping[str, object]) -> list[tuple[str, str, str]]:
         """Send a message; return event, extension and peer of each new event."""
         return [(one.event_type.slug, one.extension, one.peer) for one in self.send(*parts)]
 
@@ -41,9 +42,16 @@ def read_exactly(fields: Mapping[str, object]) -> Report:
     return report
 
 
+def vary(
+    name: str, values: Iterable[object], *messages: Mapping[str, object]
+) -> list[dict[str, object]]:
+    """Return each of the messages once with each of the values under this name."""
+    return [{**message, name: value} for message in messages for value in values]
+
+
 def nothing_earlier(_call_id: str) -> Sequence[Any]:
     """Find nothing."""
     return ()
 
 
-__all__ = ["EventType", "Pbx", "Reading", "nothing_earlier", "read_exactly"]
+__all__ = ["EventType", "Pbx", "ReadResult", "nothing_earlier", "read_exactly", "vary"]

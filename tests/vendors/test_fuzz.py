@@ -1,6 +1,6 @@
-"""Whatever comes in, in any format: reports that can be stored, or a sentence; never more.
+"""Any message in any format gives reports that can be stored, or a reason.
 
-Examples that hypothesis makes, and makes small when they fail. `make fuzz` makes a million, faster.
+Hypothesis generates the examples and minimizes failing ones. `make fuzz` runs a million, faster.
 """
 
 import json
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from callevents.enums import EventType, Format
 from callevents.errors import InvalidError
-from callevents.vendors.registry import READERS, Message
+from callevents.vendors.message import Message
+from callevents.vendors.registry import READERS
 from tests.fuzz.checks import read_message
 from tests.fuzz.examples import GOOD, TEXTS
 from tests.vendors import test_sipgate, test_yeastar
@@ -46,8 +47,8 @@ documents = st.recursive(
 )
 
 
-class Told:
-    """Something told before, of whom the messages speak."""
+class EarlierEvent:
+    """An earlier event that the messages may refer to."""
 
     def __init__(self, event_type: EventType, extension: str) -> None:
         self.event_type = event_type
@@ -55,13 +56,15 @@ class Told:
         self.leg_id = self.peer = ""
 
 
-TOLD = [Told(event, extension) for extension in ("101", "w0", "") for event in EventType]
+EARLIER_EVENTS = [
+    EarlierEvent(event, extension) for extension in ("101", "w0", "") for event in EventType
+]
 
 
 def check(format_: Format, message: Message) -> None:
-    """Check that the reading is short, and that each report can be stored or breaks a rule."""
+    """Check that the result is bounded, and that each report can be stored or breaks a rule."""
     with suppress(InvalidError):
-        read_message(format_, message, lambda _call_id: TOLD)
+        read_message(format_, message, lambda _call_id: EARLIER_EVENTS)
 
 
 @pytest.mark.parametrize("format_", READERS)
@@ -75,7 +78,7 @@ def test_anything(format_: Format, message: dict[str, object]) -> None:
 @pytest.mark.parametrize("format_", READERS)
 @fuzz
 @given(data=st.data())
-def test_spoilt(format_: Format, data: st.DataObject) -> None:
+def test_malformed(format_: Format, data: st.DataObject) -> None:
     """A good message in which some values are something else is read."""
     message = json.loads(data.draw(st.sampled_from(TEXTS[format_])))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -107,7 +110,7 @@ def test_snapshots(call: dict[str, object]) -> None:
 
 
 def test_good_messages_make_reports() -> None:
-    """What the fuzzing starts from is taken, so that it is worth spoiling."""
+    """Most of the examples make reports, so that changing them is worthwhile."""
     assert GOOD.keys() - {Format.GENERIC} == READERS.keys()
     for format_, read in READERS.items():
         readings = [read(Message.of(message), lambda _call_id: ()) for message in GOOD[format_]]
@@ -115,7 +118,7 @@ def test_good_messages_make_reports() -> None:
 
 
 def test_huge_messages_are_bounded() -> None:
-    """A message of a thousand users or members makes a bounded number of reports."""
+    """A message with a thousand users or members gives a bounded number of reports."""
     users = {**test_sipgate.NEW_CALL, "userId[]": [f"w{number}" for number in range(1000)]}
     check(Format.SIPGATE, Message.of(users))
     members = [test_yeastar.extension(str(number), "RING") for number in range(1000)]

@@ -4,9 +4,15 @@ import pytest
 
 from callevents.enums import Format
 from callevents.errors import InvalidError
-from tests.vendors.reading import Pbx
+from tests.vendors.reading import Pbx, vary
 
 CALL = {"from": "101", "to": "102", "callid": "1-28084@127.0.0.1", "dir": "0"}
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = vary(
+    "event",
+    ("invite", "ringing", "answer", "bye", "dialog_failed", "cancel"),
+    {**CALL, "at": "1"},
+)
 
 
 @pytest.fixture
@@ -17,10 +23,10 @@ def pbx() -> Pbx:
 
 def test_answered(pbx: Pbx) -> None:
     """An answered call gives six events, and a second 180 no other."""
-    assert pbx.told(CALL, {"event": "invite"}) == [("dial-out", "101", "102")]
-    assert pbx.told(CALL, {"event": "ringing", "code": "180"}) == [("dial-in", "102", "101")]
-    assert pbx.told(CALL, {"event": "ringing", "code": "180"}) == []
-    assert pbx.told(CALL, {"event": "dialog_start"}) == [
+    assert pbx.events_of(CALL, {"event": "invite"}) == [("dial-out", "101", "102")]
+    assert pbx.events_of(CALL, {"event": "ringing", "code": "180"}) == [("dial-in", "102", "101")]
+    assert pbx.events_of(CALL, {"event": "ringing", "code": "180"}) == []
+    assert pbx.events_of(CALL, {"event": "dialog_start"}) == [
         ("answer-out", "101", "102"),
         ("answer-in", "102", "101"),
     ]
@@ -31,10 +37,10 @@ def test_answered(pbx: Pbx) -> None:
 
 
 def test_busy(pbx: Pbx) -> None:
-    """Who is busy at once has not rung, so only the caller hangs up, with the cause of the 486."""
+    """A busy phone has not rung, so only the caller gets a hangup, with the cause of the 486."""
     pbx.send(CALL, {"event": "invite"})
-    assert pbx.told(CALL, {"event": "failed_reply", "code": "486"}) == []
-    assert "none of the five call events" in pbx.passed_over
+    assert pbx.events_of(CALL, {"event": "failed_reply", "code": "486"}) == []
+    assert "none of the five call events" in pbx.ignored
     [end] = pbx.send(CALL, {"event": "dialog_failed", "code": "486"})
     assert (end.extension, end.cause) == ("101", 17)
 
@@ -44,7 +50,7 @@ def test_busy(pbx: Pbx) -> None:
     [("487", 127), ("480", 18), ("404", 1), ("603", 21), ("503", 34), ("499", None), ("", None)],
 )
 def test_failed_after_ringing(pbx: Pbx, code: str, cause: int | None) -> None:
-    """Who has rung hangs up too; the cause follows from the answer's code, where it is known."""
+    """A phone that rang gets a hangup too; the cause follows from the response code."""
     pbx.send(CALL, {"event": "invite"})
     pbx.send(CALL, {"event": "ringing"})
     ends = pbx.send(CALL, {"event": "dialog_failed", "code": code})
@@ -71,7 +77,7 @@ def test_addresses_and_times(pbx: Pbx) -> None:
 
 @pytest.mark.parametrize("missing", ["from", "to", "callid", "event"])
 def test_missing(pbx: Pbx, missing: str) -> None:
-    """What is missing is named."""
+    """A missing field is named in the error."""
     message = {**CALL, "event": "invite"}
     del message[missing]
     with pytest.raises(InvalidError) as caught:

@@ -32,6 +32,12 @@ CALLED = {
     "peer_caller_id_name": "Some One",
     "is_caller": False,
 }
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = [
+    {"name": name, "data": data}
+    for name in ("call_created", "call_updated", "call_answered", "call_ended")
+    for data in (CALLER, CALLED)
+]
 
 
 @pytest.fixture
@@ -42,11 +48,11 @@ def pbx() -> Pbx:
 
 def test_call(pbx: Pbx) -> None:
     """Created, answered and ended of both legs are the six events of one call."""
-    told = []
+    events = []
     for name in ("call_created", "call_answered", "call_ended"):
         for leg in (CALLER, CALLED):
-            told += pbx.told({"name": name, "data": leg, "origin_uuid": "x"})
-    assert told == [
+            events += pbx.events_of({"name": name, "data": leg, "origin_uuid": "x"})
+    assert events == [
         ("dial-out", "1001", "1002"),
         ("dial-in", "1002", "1001"),
         ("answer-out", "1001", "1002"),
@@ -62,15 +68,15 @@ def test_call(pbx: Pbx) -> None:
 
 
 def test_name_in_the_query_and_call_in_the_body(pbx: Pbx) -> None:
-    """A subscription without a body of its own sends the call alone; the URL names the event."""
-    assert pbx.told({"event_name": "call_created"}, CALLED) == [("dial-in", "1002", "1001")]
+    """A subscription without a custom body sends only the call; the URL names the event."""
+    assert pbx.events_of({"event_name": "call_created"}, CALLED) == [("dial-in", "1002", "1001")]
 
 
-def test_passed_over(pbx: Pbx) -> None:
-    """Updates, and legs of no user, come to nothing."""
+def test_ignored(pbx: Pbx) -> None:
+    """Updates, and legs without a user, are ignored."""
     assert pbx.send({"name": "call_updated", "data": CALLER}) == []
     assert pbx.send({"name": "call_created", "data": {**CALLER, "user_uuid": None}}) == []
-    assert "no user" in pbx.passed_over
+    assert "no user" in pbx.ignored
 
 
 def test_repeated(pbx: Pbx) -> None:

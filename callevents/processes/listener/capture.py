@@ -8,7 +8,7 @@ from callevents.config.settings import Settings
 from callevents.processes.listener.connect import open_connection
 from callevents.processes.listener.io_loop import iter_received
 from callevents.processes.listener.target import NO_KEY, Target
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.redaction import mask
 from callevents.vendors.tracking.session import SessionError
 

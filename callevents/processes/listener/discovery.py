@@ -10,7 +10,13 @@ from sqlalchemy import update
 from callevents.db.models import Connector, utc_now
 from callevents.db.session import begin_write
 from callevents.extensions import db
-from callevents.pbxs.suggestions import BATCH, Suggestion, choose, forget_unlisted, note_listed
+from callevents.pbxs.suggestions import (
+    BATCH,
+    Suggestion,
+    delete_unlisted,
+    select_suggestions,
+    store_listed,
+)
 from callevents.processes.listener.target import Target
 from callevents.vendors.tracking.extension_list import MAX_LISTED
 from callevents.vendors.tracking.session import Session
@@ -58,11 +64,11 @@ class Discovery:
         """Request the list if it is due; take it over once it is complete."""
         if session.is_ready and time.monotonic() >= self._request_at:
             self._request_at = time.monotonic() + REQUEST_INTERVAL_SECONDS
-            session.ask_extensions()
+            session.request_extensions()
         listing = session.extensions.take()
         if listing is None:
             return
-        suggestions = choose(listing.listed, self._pattern)
+        suggestions = select_suggestions(listing.listed, self._pattern)
         notice = session.explain_refusal(listing.refusal) if listing.refusal else ""
         if listing.left_out:
             notice = (
@@ -82,7 +88,7 @@ def store_next_batch(target: Target, discovered: Discovered) -> None:
     part = discovered.listed[discovered.stored : discovered.stored + BATCH]
     is_last = discovered.stored + len(part) == len(discovered.listed)
     begin_write()
-    note_listed(target.pbx, part, discovered.at)
+    store_listed(target.pbx, part, discovered.at)
     if is_last:
         _finish(target, discovered)
     db.session.commit()
@@ -94,7 +100,7 @@ def store_next_batch(target: Target, discovered: Discovered) -> None:
 
 def _finish(target: Target, discovered: Discovered) -> None:
     if discovered.is_whole:
-        forget_unlisted(target.pbx, discovered.at)
+        delete_unlisted(target.pbx, discovered.at)
     db.session.execute(
         update(Connector)
         .where(Connector.pbx_id == target.pbx.id, Connector.changed_at == target.changed_at)

@@ -23,7 +23,7 @@ from callevents.processes.listener.lease import ConnectionStatus
 from callevents.processes.listener.restore import load_restored_legs
 from callevents.processes.listener.target import NO_KEY, Target
 from callevents.processes.listener.writer import EventWriter
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message, moment_of
 from callevents.vendors.tracking.session import RefusedError, Session, SessionError
@@ -199,7 +199,7 @@ class Follower:
             finally:
                 self._broken_earlier, self._session = self._broken_earlier + session.broken, None
                 self.status.connected_since = None
-                self._tracker.interrupted()
+                self._tracker.handle_disconnect()
                 self.discovery.on_disconnect(session)
 
     def _run_session(self, connection: socket, session: Session, backoff: Backoff) -> None:

@@ -10,8 +10,8 @@ from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.ingest.report import Report
 from callevents.vendors.tracking.events import KEY_PREFIX
-from callevents.vendors.tracking.legs import LONGEST_SILENCE, MAX_LEGS
-from callevents.vendors.tracking.restored_leg import RestoredLeg, know
+from callevents.vendors.tracking.legs import MAX_IDLE, MAX_LEGS
+from callevents.vendors.tracking.restored_leg import RestoredLeg, restore_legs
 
 #: Maximum number of events of a leg without a hangup.
 EVENTS_PER_LEG = 3
@@ -19,7 +19,7 @@ EVENTS_PER_LEG = 3
 PROVIDED_KEY_PREFIX = "given:"
 
 
-def load_restored_legs(pbx_id: int, max_age: timedelta = LONGEST_SILENCE) -> list[RestoredLeg]:
+def load_restored_legs(pbx_id: int, max_age: timedelta = MAX_IDLE) -> list[RestoredLeg]:
     """Return the legs with an event within `max_age` and no hangup."""
     hangup = aliased(CallEvent)
     key = literal(f"{PROVIDED_KEY_PREFIX}{KEY_PREFIX}{EventType.HANGUP.slug}:") + CallEvent.leg_id
@@ -35,7 +35,7 @@ def load_restored_legs(pbx_id: int, max_age: timedelta = LONGEST_SILENCE) -> lis
         .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
         .limit(MAX_LEGS * EVENTS_PER_LEG)
     ).all()
-    return know(_to_report(event) for event in reversed(rows))
+    return restore_legs(_to_report(event) for event in reversed(rows))
 
 
 def _to_report(event: CallEvent) -> Report:

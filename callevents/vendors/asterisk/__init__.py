@@ -1,7 +1,7 @@
-"""Asterisk's Manager Interface (AMI), version 12 and newer of Asterisk."""
+"""Asterisk's Manager Interface (AMI), from Asterisk 12 on."""
 
-from callevents.vendors.asterisk.ami import AmiParser, is_message, write_message
+from callevents.vendors.asterisk.ami import AmiParser
 from callevents.vendors.asterisk.session import AmiSession
-from callevents.vendors.asterisk.tracker import CLOCK, AsteriskTracker
+from callevents.vendors.asterisk.tracker import AsteriskTracker
 
-__all__ = ["CLOCK", "AmiParser", "AmiSession", "AsteriskTracker", "is_message", "write_message"]
+__all__ = ["AmiParser", "AmiSession", "AsteriskTracker"]

@@ -1,4 +1,4 @@
-"""The messages of an AMI stream: lines of `Key: value`, each message ended by an empty line."""
+"""Messages of an AMI stream: lines of `Key: value`, each message ended by an empty line."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,14 @@ BANNER = "Asterisk Call Manager/"
 
 
 def is_message(message: Message) -> bool:
-    """Tell whether these values are a message of AMI, and not of something else."""
+    """Return True if these fields are a message of AMI."""
     kinds = {"Event", "Response", "Action"}
     usual = {"Privilege", "ActionID", "Message", "Uniqueid", "Username"}
     return not (kinds.isdisjoint(message) or usual.isdisjoint(message))
 
 
 class AmiParser:
-    """Cuts a stream, in pieces of any size, into messages."""
+    """Splits a stream, received in chunks of any size, into messages."""
 
     def __init__(self) -> None:
         self._lines = LineBuffer()
@@ -25,17 +25,17 @@ class AmiParser:
 
     @property
     def broken(self) -> int:
-        """How many lines could not be read."""
+        """Number of lines that could not be read."""
         return self._broken_lines + self._lines.too_long
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """Give the messages that are complete now."""
+        """Yield the messages that are now complete."""
         self._lines.add(data)
         while (line := self._lines.take_line()) is not None:
             yield from self._read(line)
 
     def close(self) -> Iterator[Message]:
-        """Give the last message of a stream that ended without an empty line."""
+        """Yield the last message of a stream that ended without an empty line."""
         rest = self._lines.take_rest()
         if rest is not None:
             yield from self._read(rest)
@@ -54,5 +54,5 @@ class AmiParser:
 
 
 def write_message(message: Message) -> bytes:
-    """Return the message as it is on the wire."""
+    """Return the message encoded as on the wire."""
     return "".join(f"{key}: {value}\r\n" for key, value in message.items()).encode() + b"\r\n"

@@ -1,4 +1,4 @@
-"""A conversation with Asterisk's Manager Interface."""
+"""A session with Asterisk's Manager Interface."""
 
 from hashlib import md5
 
@@ -19,9 +19,9 @@ CHALLENGE, LOGIN, EVENTS, LIST, PING = (
 
 
 class AmiSession(Session):
-    """Logs in by challenge, so that the secret itself is not sent, and asks for class `call`.
+    """Logs in by challenge, so that the secret is not sent, and subscribes to the class `call`.
 
-    Only where the connection is encrypted, a PBX that knows no challenge gets the secret.
+    A PBX without challenges gets the secret only over an encrypted connection.
     """
 
     greeting = BANNER.encode()
@@ -31,28 +31,28 @@ class AmiSession(Session):
         super().__init__(AmiParser(), username=username, secret=secret, is_encrypted=is_encrypted)
 
     def ping(self) -> None:
-        """Ask for a sign of life, which needs no permission."""
+        """Request a response, which needs no permission."""
         self._act("Ping", PING)
 
-    def ask_extensions(self) -> None:
-        """Ask for all lists at once: what Asterisk is made of, it answers."""
+    def request_extensions(self) -> None:
+        """Request all lists at once; which of them exist depends on the loaded modules."""
         self.extensions.begin(ACTIONS)
         for action_id, action in ACTIONS.items():
             self._act(action, action_id)
 
     def explain_refusal(self, words: str) -> str:
-        """Return the sentence."""
+        """Return a sentence that explains why Asterisk lists no extensions."""
         return (
             f"Asterisk lists no extensions: it said {words}. Give the user write = reporting in "
-            "manager.conf, and Call Events can propose them."
+            "manager.conf, and Call Events can suggest them."
         )
 
-    def _greeted(self) -> None:
+    def _start_login(self) -> None:
         self._act("Challenge", CHALLENGE, AuthType="MD5")
 
-    def _answer(self, message: Message) -> bool:
+    def _handle(self, message: Message) -> bool:
         if message.get("ActionID") in ACTIONS:
-            self._gather(message, message["ActionID"])
+            self._collect(message, message["ActionID"])
             return False
         if "Response" not in message:
             return "Event" in message and self.is_ready
@@ -72,8 +72,8 @@ class AmiSession(Session):
             )
         return False
 
-    def _gather(self, message: Message, action_id: str) -> None:
-        """Take an entry of a list, its end, or a refusal: Asterisk knows not all, nor allows it."""
+    def _collect(self, message: Message, action_id: str) -> None:
+        """Process an entry of a list, its end, or an error: a list may be missing or forbidden."""
         if message.get("Response", "Success") != "Success":
             said = message.get("Message", "")
             words = "" if said == NO_ENDPOINTS else _words(message)
@@ -86,7 +86,7 @@ class AmiSession(Session):
     def _log_in(self, challenge: str, message: Message) -> None:
         values = {"Username": self.username, "Events": "off"}
         if challenge:
-            # What Asterisk's challenge asks for; the connection's own safety is TLS's business.
+            # The protocol requires MD5; TLS protects the connection.
             digest = md5((challenge + self.secret).encode(), usedforsecurity=False).hexdigest()
             values |= {"AuthType": "MD5", "Key": digest}
         elif self.is_encrypted:
@@ -110,7 +110,7 @@ class AmiSession(Session):
 
     def _act(self, action: str, action_id: str, **values: str) -> None:
         lines = {"Action": action, "ActionID": action_id, **values}
-        self._say("".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n")
+        self._send("".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n")
 
 
 def _words(message: Message) -> str:

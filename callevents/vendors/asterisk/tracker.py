@@ -1,11 +1,11 @@
-"""Call events out of Asterisk's AMI messages."""
+"""Derives call events from Asterisk's AMI messages."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from callevents.vendors.asterisk import resync
-from callevents.vendors.asterisk.channels import Channel, endpoint_of, is_dialled_number
-from callevents.vendors.asterisk.dialing import Dialling, Events
+from callevents.vendors.asterisk.channels import Channel, endpoint_of, is_dialed_number
+from callevents.vendors.asterisk.dialing import DialTracker, Events
 from callevents.vendors.tracking.causes import find_status
 from callevents.vendors.tracking.events import Hangup
 from callevents.vendors.tracking.extension_set import ExtensionSet
@@ -14,33 +14,33 @@ from callevents.vendors.tracking.legs import MAX_LEGS, Role
 from callevents.vendors.tracking.restored_leg import RestoredLeg
 
 RING, UP = "4", "6"
-#: Where a message has its time, and in which part of a second.
+#: The field of a message that has its time, and its units per second.
 CLOCK = ("Timestamp", 1)
 Handler = Callable[[Message, datetime | None], Events | None]
 
 
-class AsteriskTracker(Dialling):
+class AsteriskTracker(DialTracker):
     """Follows the calls of one Asterisk by its AMI events of the class `call`."""
 
     def __init__(self, extensions: ExtensionSet, max_legs: int = MAX_LEGS) -> None:
         super().__init__(extensions, max_legs)
         self._rows: list[Message] = []
         self._handlers: dict[str, Handler] = {
-            "Newchannel": self._begin,
-            "DialBegin": self._dial_begin,
-            "DialEnd": self._dial_end,
-            "Pickup": self._pick_up,
-            "Hangup": self._end,
-            "CoreShowChannel": self._collect,
-            "CoreShowChannelsComplete": self._adopt_collected,
+            "Newchannel": self._on_new_channel,
+            "DialBegin": self._on_dial_begin,
+            "DialEnd": self._on_dial_end,
+            "Pickup": self._on_pickup,
+            "Hangup": self._on_hangup,
+            "CoreShowChannel": self._on_channel_row,
+            "CoreShowChannelsComplete": self._on_channel_list_end,
         }
 
     def feed(self, message: Message, at: datetime | None = None) -> Events:
-        """Return the call events that follow from the message."""
+        """Return the call events derived from the message."""
         self.counts.messages += 1
         at = moment_of(message, *CLOCK) or at
-        self._pass_time(at)
-        self._hear(message, at)
+        self._drop_expired(at)
+        self._update_legs(message, at)
         handler = self._handlers.get(message.get("Event", ""))
         if handler is None:
             self.counts.ignored += 1
@@ -50,48 +50,48 @@ class AsteriskTracker(Dialling):
         return events or []
 
     def adopt(self, rows: Iterable[Message], at: datetime | None = None) -> Events:
-        """Take over the channels of a CoreShowChannels list; hang up those that ended unseen."""
+        """Adopt the channels of a CoreShowChannels list; return the hangups of missing ones."""
         running = {uid: row for row in rows if (uid := id_of(row, "Uniqueid"))}
         events = self._hang_up_missing(running, at)
         for uid, row in running.items():
             leg = self._legs.get(uid)
             if leg is None and uid not in self._ended:
                 leg = self._new_channel(uid, row)
-                self._keep(leg)
-                resync.take_over(leg, row, is_new=True)
-            elif leg is not None and leg.is_doubtful:
-                self._name(leg, row)
-                resync.take_over(leg, row, is_new=False)
-                self._legs.hear(leg)
+                self._add(leg)
+                resync.adopt_channel(leg, row, is_new=True)
+            elif leg is not None and leg.is_unconfirmed:
+                self._complete(leg, row)
+                resync.adopt_channel(leg, row, is_new=False)
+                self._legs.touch(leg)
         return events
 
     def restore(self, legs: Iterable[RestoredLeg]) -> None:
-        """Follow legs that were followed before; whether they still run, a list has to tell."""
+        """Follow legs of an earlier listener; the next list confirms those that still run."""
         for leg in legs:
-            self._keep(Channel(name="", **leg.values()))
+            self._add(Channel(name="", **leg.leg_fields()))
 
-    def interrupted(self) -> None:
-        """Note that messages may be missing from now on: legs may end unseen."""
-        super().interrupted()
+    def handle_disconnect(self) -> None:
+        """Mark all legs as unconfirmed, and discard an incomplete list."""
+        super().handle_disconnect()
         self._rows.clear()
 
-    def _hear(self, message: Message, at: datetime | None) -> None:
+    def _update_legs(self, message: Message, at: datetime | None) -> None:
         for prefix in ("", "Dest"):
             leg = self._legs.get(message.get(prefix + "Uniqueid", ""))
             if leg is None or message.get("Event") == "CoreShowChannel":
                 continue
-            self._legs.hear(leg)
+            self._legs.touch(leg)
             if number := text_of(message, prefix + "ConnectedLineNum"):
                 leg.connected_number = number
             if message.get(prefix + "ChannelState") == UP:
                 leg.answer(at)
 
-    def _begin(self, message: Message, at: datetime | None) -> Events | None:
+    def _on_new_channel(self, message: Message, at: datetime | None) -> Events | None:
         uid = id_of(message, "Uniqueid")
         if not uid or not text_of(message, "Channel"):
             return None
         if self._legs.get(uid) is None:
-            self._keep(self._new_channel(uid, message))
+            self._add(self._new_channel(uid, message))
         return []
 
     def _new_channel(self, uid: str, message: Message) -> Channel:
@@ -106,32 +106,32 @@ class AsteriskTracker(Dialling):
             name=name,
             extension=endpoint if endpoint in self.extensions else "",
             role=states.get(message.get("ChannelState", ""), Role.UNKNOWN),
-            exten=exten if is_dialled_number(exten) else "",
+            exten=exten if is_dialed_number(exten) else "",
             is_root=linked == uid,
             caller_number=text_of(message, "CallerIDNum"),
             caller_name=text_of(message, "CallerIDName"),
         )
 
-    def _name(self, leg: Channel, row: Message) -> None:
-        """Give a leg that was restored what only the list knows of it."""
+    def _complete(self, leg: Channel, row: Message) -> None:
+        """Set the fields of a restored leg that only the list has."""
         if not leg.name:
             leg.name = text_of(row, "Channel")
             leg.is_root = leg.call_id == leg.id
-            if is_dialled_number(exten := text_of(row, "Exten")):
+            if is_dialed_number(exten := text_of(row, "Exten")):
                 leg.exten = exten
 
-    def _keep(self, leg: Channel) -> None:
-        super()._keep(leg)
+    def _add(self, leg: Channel) -> None:
+        super()._add(leg)
         self._legs.index(leg)
 
-    def _forget(self, leg: Channel) -> None:
-        self._legs.forget(leg)
+    def _clean_up(self, leg: Channel) -> None:
+        self._legs.unindex(leg)
 
-    def _end(self, message: Message, at: datetime | None) -> Events | None:
+    def _on_hangup(self, message: Message, at: datetime | None) -> Events | None:
         uid = id_of(message, "Uniqueid")
         if not uid:
             return None
-        leg = self._note_end(uid)
+        leg = self._record_end(uid)
         if leg is None:
             return []
         if "ChannelState" in message:
@@ -143,11 +143,11 @@ class AsteriskTracker(Dialling):
         hangup = Hangup(cause=cause, cause_name=text_of(message, "Cause-txt"), status=status)
         return self._fire_hangup(leg, at, hangup)
 
-    def _collect(self, message: Message, at: datetime | None) -> Events:
+    def _on_channel_row(self, message: Message, at: datetime | None) -> Events:
         self._rows.append(resync.cut_row(message))
         del self._rows[: -self._legs.limit]
         return []
 
-    def _adopt_collected(self, message: Message, at: datetime | None) -> Events:
+    def _on_channel_list_end(self, message: Message, at: datetime | None) -> Events:
         rows, self._rows = self._rows, []
         return self.adopt(rows, at)

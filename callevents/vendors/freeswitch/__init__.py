@@ -1,14 +1,6 @@
-"""FreeSWITCH's event socket, in the format `plain`."""
+"""FreeSWITCH: its event socket in the format `plain`, and its reports by HTTP."""
 
-from callevents.vendors.freeswitch.esl import EventSocketParser, is_message, write_message
 from callevents.vendors.freeswitch.session import EventSocketSession
-from callevents.vendors.freeswitch.tracker import CLOCK, FreeswitchTracker
+from callevents.vendors.freeswitch.tracker import FreeswitchTracker
 
-__all__ = [
-    "CLOCK",
-    "EventSocketParser",
-    "EventSocketSession",
-    "FreeswitchTracker",
-    "is_message",
-    "write_message",
-]
+__all__ = ["EventSocketSession", "FreeswitchTracker"]

@@ -1,4 +1,4 @@
-"""The messages of an event socket: headers, an empty line, and a body of the announced length."""
+"""Messages of an event socket: headers, an empty line, and a body of the announced length."""
 
 import re
 from collections.abc import Iterator
@@ -7,23 +7,23 @@ from urllib.parse import quote, unquote
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.line_reader import LineBuffer, add_line
 
-#: An event is some 20 kB; a list of running calls may be long.
+#: An event is about 20 kB; a list of running calls may be long.
 MAX_BODY_BYTES = 16 * 1024 * 1024
 EVENT = "text/event-plain"
-#: Under this name a message has the body of an answer to a command.
+#: The field that has the body of a reply to a command.
 BODY = "_body"
 
 
 def is_message(message: Message) -> bool:
-    """Tell whether these values are a message of an event socket, and not of something else."""
+    """Return True if these fields are a message of an event socket."""
     kinds = ("auth/request", "command/reply", "api/response", "text/disconnect-notice")
     return "Event-Name" in message or message.get("Content-Type") in kinds
 
 
 class EventSocketParser:
-    """Cuts a stream, in pieces of any size, into messages.
+    """Splits a stream, received in chunks of any size, into messages.
 
-    An event gives its own values, decoded. Anything else gives its headers, and its body as BODY.
+    An event is returned as its fields, decoded. Other messages are their headers, and BODY.
     """
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class EventSocketParser:
 
     @property
     def broken(self) -> int:
-        """How many lines and bodies could not be read."""
+        """Number of lines and bodies that could not be read."""
         return self._broken + self._lines.too_long
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """Give the messages that are complete now."""
+        """Yield the messages that are now complete."""
         self._lines.add(data)
         while True:
             if self._body_bytes is not None:
@@ -54,7 +54,7 @@ class EventSocketParser:
             yield from self._read(line)
 
     def close(self) -> Iterator[Message]:
-        """Give the last message of a stream that ended without an empty line."""
+        """Yield the last message of a stream that ended without an empty line."""
         if self._body_bytes is not None:
             self._broken += 1
             return
@@ -70,17 +70,17 @@ class EventSocketParser:
         if not self._headers:
             return
         length = self._headers.get("Content-Length", "")
-        # A capture may have lost the frames around the events.
+        # A capture may lack the frames around the events.
         if "Event-Name" in self._headers or not length:
             yield self._take_message("")
         elif not re.fullmatch(r"\d{1,9}", length, re.ASCII) or int(length) > MAX_BODY_BYTES:
             self._broken += 1
-            yield from self._without_body()
+            yield from self._skip_body()
         else:
             self._body_bytes = int(length)
 
-    def _without_body(self) -> Iterator[Message]:
-        """Give an answer whose body cannot be read without it: somebody waits for it."""
+    def _skip_body(self) -> Iterator[Message]:
+        """Yield a reply without its unreadable body, because a command waits for the reply."""
         headers, self._headers = self._headers, {}
         if headers.get("Content-Type", EVENT) != EVENT:
             yield headers
@@ -93,7 +93,7 @@ class EventSocketParser:
             return {**headers, BODY: body} if body else headers
         event: Message = {}
         for line in body.split("\n"):
-            # The event's own body, if it has one, begins after an empty line.
+            # The body of the event, if it has one, begins after an empty line.
             if not line.rstrip("\r"):
                 break
             self._broken += not add_line(event, line.rstrip("\r"))
@@ -101,7 +101,7 @@ class EventSocketParser:
 
 
 def write_message(message: Message) -> bytes:
-    """Return the message as it is on the wire."""
+    """Return the message encoded as on the wire."""
     if "Event-Name" in message:
         lines = "".join(f"{key}: {quote(value)}\n" for key, value in message.items())
         body, kind = f"{lines}\n".encode(), EVENT

@@ -1,16 +1,16 @@
-"""FreeSWITCH's answers that list phones: those that are registered, and those of the directory."""
+"""Parsing of FreeSWITCH's lists of phones: registrations, and users of the directory."""
 
 from callevents.vendors.freeswitch.resync import read_rows
 from callevents.vendors.tracking.extension_list import Listed
 from callevents.vendors.tracking.fields import text_of
 
-_HEAD = "userid|"
-#: Said where FreeSWITCH, without the module, has no such list.
+_HEADER = "userid|"
+#: The error if the module of a list is not loaded.
 UNKNOWN_COMMAND = "Command not found"
 
 
 def read_registrations(text: str) -> list[Listed] | None:
-    """Return the phones of `show registrations as json`, None if it is something else."""
+    """Return the phones of `show registrations as json`; None for another reply."""
     rows = read_rows(text)
     if rows is None:
         return None
@@ -18,9 +18,9 @@ def read_registrations(text: str) -> list[Listed] | None:
 
 
 def read_users(text: str) -> list[Listed] | None:
-    """Return the phones of `list_users`, whose first line names the columns, None if it is none."""
+    """Return the phones of `list_users`, whose first line names the columns; None if invalid."""
     head, *lines = text.strip().splitlines() or [""]
-    if not head.startswith(_HEAD):
+    if not head.startswith(_HEADER):
         return None
     names = head.split("|")
     rows = [dict(zip(names, line.split("|"), strict=False)) for line in lines if "|" in line]
@@ -32,7 +32,7 @@ def read_users(text: str) -> list[Listed] | None:
     ]
 
 
-#: What is asked, and how the answer is read.
+#: The commands, and the parsers of their replies.
 COMMANDS = {
     "api list_users": read_users,
     "api show registrations as json": read_registrations,

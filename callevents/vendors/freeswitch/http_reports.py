@@ -1,29 +1,29 @@
-"""FreeSWITCH: what a dialplan's api hooks report, and the call records of mod_json_cdr.
+"""FreeSWITCH by HTTP: reports of a dialplan's api hooks, and call records of mod_json_cdr.
 
 https://developer.signalwire.com/freeswitch/FreeSWITCH-Explained/Modules/mod_json_cdr_3964929/ and
 https://developer.signalwire.com/freeswitch/Channel-Variables-Catalog/ (api_on_ring and the like).
-Both were recorded on FreeSWITCH 1.10.12. A record comes after the hangup, for each leg, so it makes
-a hangup only: with the exact cause and duration, where a hook's has none.
+Both were recorded on FreeSWITCH 1.10.12. A record is sent after the hangup of each leg, so it is
+only a hangup, with the exact cause and duration, which a hook does not have.
 """
 
 from callevents.ingest.field_values import normalize_name
 from callevents.vendors.message import (
-    Earlier,
     Fields,
+    FindEarlier,
     Message,
-    Reading,
+    ReadResult,
     cause_of,
+    ignore,
     make_key,
+    make_result,
     mapping_of,
     moment_of,
     number_of,
-    passed_over,
-    reported,
     require,
     seconds_of,
 )
 
-#: The words of the hooks in docs/integrations/freeswitch.md.
+#: The event names of the hooks in docs/integrations/freeswitch.md.
 EVENTS = {
     "dialout": "dial-out",
     "dialin": "dial-in",
@@ -31,20 +31,20 @@ EVENTS = {
     "answerout": "answer-out",
     "hangup": "hangup",
 }
-MICROSECONDS = 1_000_000
+MICROSECONDS_PER_SECOND = 1_000_000
 
 
-def read(message: Message, _earlier: Earlier) -> Reading:
+def read(message: Message, _find_earlier: FindEarlier) -> ReadResult:
     """Return the report of a hook, or the hangup of a call record."""
     if mapping_of(message.values.get("variables")):
         return _read_record(message)
     event = require(message, "event")
     if normalize_name(event) not in EVENTS:
-        return passed_over("FreeSWITCH's event", event)
-    return reported([_of_hook(message, EVENTS[normalize_name(event)])], "")
+        return ignore("FreeSWITCH's event", event)
+    return make_result([_read_hook(message, EVENTS[normalize_name(event)])], "")
 
 
-def _of_hook(message: Message, event: str) -> Fields:
+def _read_hook(message: Message, event: str) -> Fields:
     leg = message.text("leg")
     extension = number_of(require(message, "ext"))
     report: Fields = {
@@ -54,7 +54,7 @@ def _of_hook(message: Message, event: str) -> Fields:
         "call_id": message.text("call") or leg,
         "leg_id": leg,
         "caller_name": message.text("name"),
-        "at": moment_of(message.text("at"), units_per_second=MICROSECONDS),
+        "at": moment_of(message.text("at"), units_per_second=MICROSECONDS_PER_SECOND),
         "cause": cause_of(message.text("cause")),
     }
     if leg:
@@ -62,20 +62,22 @@ def _of_hook(message: Message, event: str) -> Fields:
     return report
 
 
-def _read_record(message: Message) -> Reading:
+def _read_record(message: Message) -> ReadResult:
     variables = message.part("variables")
     extension = number_of(variables.text("presence_id"))
     if not extension:
-        return Reading(
-            passed_over="This call record is of a leg without presence_id: no extension."
+        return ReadResult(
+            ignored="This call record is of a leg without presence_id, so of no extension."
         )
     is_out = variables.text("direction") == "inbound"
     if is_out and not variables.text("originated_legs", "last_bridge_to", "bridge_uuid"):
-        return Reading(passed_over="This call record is of a call that reached nobody else.")
-    return reported([_of_record(message, variables, extension, is_out=is_out)], "")
+        return ReadResult(ignored="This call record is of a call without another party.")
+    return make_result([_report_of_record(message, variables, extension, is_out=is_out)], "")
 
 
-def _of_record(message: Message, variables: Message, extension: str, *, is_out: bool) -> Fields:
+def _report_of_record(
+    message: Message, variables: Message, extension: str, *, is_out: bool
+) -> Fields:
     profile = _profile(message)
     leg = require(variables, "uuid")
     caller, called = profile.text("caller_id_number"), profile.text("destination_number")
@@ -93,13 +95,13 @@ def _of_record(message: Message, variables: Message, extension: str, *, is_out: 
         end: extension,
         "cause": cause_of(variables.text("hangup_cause_q850")),
         "duration": seconds_of(variables.text("billsec")),
-        "at": moment_of(variables.text("end_uepoch"), units_per_second=MICROSECONDS),
+        "at": moment_of(variables.text("end_uepoch"), units_per_second=MICROSECONDS_PER_SECOND),
         "id": _key(leg, "hangup"),
     }
 
 
 def _profile(message: Message) -> Message:
-    """Return the caller's profile of where the call went first: the last part of the flow."""
+    """Return the caller profile of the first destination: the last part of the call flow."""
     flow = message.values.get("callflow")
     parts = flow if isinstance(flow, list) else [flow]
     last = Message.of(mapping_of(parts[-1])) if parts else Message({})
@@ -107,5 +109,5 @@ def _profile(message: Message) -> Message:
 
 
 def _key(leg: str, event: str) -> str:
-    """Return the same key for a hook's report and the record of the same leg."""
+    """Return the key, which a hook's report and the record of the same leg share."""
     return make_key("freeswitch", leg, event)

@@ -1,4 +1,4 @@
-"""Channels of a `show channels as json` list: what must have happened to them before."""
+"""Adopts channels of a `show channels as json` list, with the events that they must have had."""
 
 import json
 from collections import defaultdict
@@ -10,14 +10,14 @@ from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message, id_of, text_of
 from callevents.vendors.tracking.legs import Role
 
-#: Call states of a channel whose party has answered.
+#: Call states of an answered channel.
 ANSWERED = {"ACTIVE", "HELD", "UNHELD"}
-#: The caller ID that FreeSWITCH gives to calls that nobody made.
-NOBODY = {"", "0000000000"}
+#: Caller IDs of calls that FreeSWITCH originated.
+ORIGINATED_CALLER_IDS = {"", "0000000000"}
 
 
 def read_rows(text: str) -> list[Message] | None:
-    """Return the rows of the answer to `show channels as json`, None if it is something else."""
+    """Return the rows of the reply to `show channels as json`; None for another reply."""
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
@@ -53,7 +53,9 @@ def new_channel(row: Message, extensions: ExtensionSet) -> Channel:
         return channel
     channel.extension = next((number for number in numbers if number in extensions), "")
     channel.is_originated = (
-        not channel.is_inbound and channel.call_id == uid and channel.caller_number in NOBODY
+        not channel.is_inbound
+        and channel.call_id == uid
+        and channel.caller_number in ORIGINATED_CALLER_IDS
     )
     is_caller = channel.is_inbound or channel.is_originated
     channel.role = Role.CALLER if is_caller else Role.CALLED
@@ -63,7 +65,7 @@ def new_channel(row: Message, extensions: ExtensionSet) -> Channel:
 
 
 def complete(channel: Channel, row: Message, extensions: ExtensionSet) -> None:
-    """Give a channel that was restored what only the list knows of it."""
+    """Set the fields of a restored channel that only the list has."""
     listed = new_channel(row, extensions)
     channel.name, channel.number = listed.name, listed.number
     channel.is_inbound, channel.is_originated = listed.is_inbound, listed.is_originated
@@ -71,7 +73,7 @@ def complete(channel: Channel, row: Message, extensions: ExtensionSet) -> None:
 
 
 class Calls:
-    """The channels of a list, and which of them were made for which."""
+    """The channels of a list, and the channels that were created for each."""
 
     def __init__(self, rows: Mapping[str, Message]) -> None:
         self._children: dict[str, list[Message]] = defaultdict(list)
@@ -79,17 +81,17 @@ class Calls:
             if (call_id := id_of(row, "call_uuid")) and call_id != uid:
                 self._children[call_id].append(row)
 
-    def take_over(self, channel: Channel, row: Message) -> None:
-        """Note what has happened to the channel, so that only what comes now is sent."""
+    def adopt(self, channel: Channel, row: Message) -> None:
+        """Note the events that the channel has had, so that only new ones are sent."""
         channel.is_listed = True
         is_answered = row.get("callstate") in ANSWERED
         if channel.extension and channel.role is Role.CALLED:
-            _take_over_called(channel, is_answered=is_answered)
+            _adopt_called(channel, is_answered=is_answered)
         elif channel.extension and channel.role is Role.CALLER:
-            self._take_over_caller(channel)
+            self._adopt_caller(channel)
         channel.is_answered = channel.is_answered or is_answered
 
-    def _take_over_caller(self, channel: Channel) -> None:
+    def _adopt_caller(self, channel: Channel) -> None:
         children = self._children[channel.id]
         if not channel.sent:
             if not children:
@@ -101,7 +103,7 @@ class Calls:
             channel.assume(EventType.ANSWER_OUT)
 
 
-def _take_over_called(channel: Channel, *, is_answered: bool) -> None:
+def _adopt_called(channel: Channel, *, is_answered: bool) -> None:
     if not channel.sent:
         channel.peer = channel.caller_number
         channel.assume(EventType.DIAL_IN)

@@ -1,4 +1,4 @@
-"""A conversation with FreeSWITCH's event socket."""
+"""A session with FreeSWITCH's event socket."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from callevents.vendors.tracking.extension_list import Listed
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.session import RefusedError, Session, SessionError, quote
 
-#: What the tracker needs, and what tells that a leg still runs.
+#: Events that the tracker needs, and those that show that a leg is still running.
 EVENTS = (
     "CHANNEL_CREATE",
     "CHANNEL_PROGRESS",
@@ -21,11 +21,11 @@ EVENTS = (
     "CHANNEL_HANGUP_COMPLETE",
     "CALL_UPDATE",
 )
-ANSWERS = {"command/reply", "api/response"}
+REPLIES = {"command/reply", "api/response"}
 
 
 class EventSocketSession(Session):
-    """Logs in, asks for the channel events, and for the running channels."""
+    """Logs in, subscribes to channel events, and requests the running channels."""
 
     greeting = b"Content-Type: "
     label = "FreeSWITCH event socket"
@@ -34,37 +34,37 @@ class EventSocketSession(Session):
         super().__init__(
             EventSocketParser(), username=username, secret=secret, is_encrypted=is_encrypted
         )
-        #: What waits for an answer: FreeSWITCH answers in the order in which it was asked.
-        self._asked: deque[Callable[[str], bool]] = deque()
+        #: Handlers of the pending replies: FreeSWITCH replies in the order of the commands.
+        self._pending: deque[Callable[[str], bool]] = deque()
 
     def ping(self) -> None:
-        """Ask for a sign of life."""
-        self._ask("api uptime", lambda _words: False)
+        """Request a response, to check that the connection works."""
+        self._send_command("api uptime", lambda _words: False)
 
-    def ask_extensions(self) -> None:
-        """Ask for the users of the directory, and for the phones that are registered."""
+    def request_extensions(self) -> None:
+        """Request the users of the directory, and the registered phones."""
         self.extensions.begin(COMMANDS)
         for command, read in COMMANDS.items():
-            self._ask(command, partial(self._gather, command, read))
+            self._send_command(command, partial(self._collect, command, read))
 
     def explain_refusal(self, words: str) -> str:
-        """Return the sentence."""
+        """Return a sentence that explains why FreeSWITCH lists no extensions."""
         return (
             f"FreeSWITCH lists no extensions: it said {words}. Put list_users and show into "
-            "esl-allowed-api, and Call Events can propose them."
+            "esl-allowed-api, and Call Events can suggest them."
         )
 
-    def _greeted(self) -> None:
-        """Wait: FreeSWITCH asks who we are."""
+    def _start_login(self) -> None:
+        """Wait for the auth/request."""
 
-    def _answer(self, message: Message) -> bool:
+    def _handle(self, message: Message) -> bool:
         kind = message.get("Content-Type", "")
         if "Event-Name" in message:
             return self.is_ready
         if kind == "auth/request":
-            # Asked again before it has the answer, there is nothing more to say.
-            if not self._asked:
-                self._ask(self._credentials(), self._logged_in)
+            # A second request before the reply to the login is ignored.
+            if not self._pending:
+                self._send_command(self._credentials(), self._logged_in)
         elif kind == "text/rude-rejection":
             raise RefusedError(
                 "FreeSWITCH refuses our address. Put it into the list named in "
@@ -72,14 +72,14 @@ class EventSocketSession(Session):
             )
         elif kind == "text/disconnect-notice":
             raise SessionError("FreeSWITCH has ended the connection.")
-        elif kind in ANSWERS and self._asked:
+        elif kind in REPLIES and self._pending:
             self._check_whole(message)
             words = message.get(BODY, "") or message.get("Reply-Text", "")
-            return self._asked.popleft()(words)
+            return self._pending.popleft()(words)
         return False
 
     def _check_whole(self, message: Message) -> None:
-        """Raise SessionError for an answer whose body is not read: it would count for another."""
+        """Raise SessionError for a reply without its body: it would be read as another's."""
         announced = message.get("Content-Length", "0")
         if BODY not in message and announced != "0":
             raise SessionError(
@@ -98,14 +98,14 @@ class EventSocketSession(Session):
                 f"FreeSWITCH refuses the password: it said {quote(words)}. Check it in "
                 "event_socket.conf.xml."
             )
-        self._ask(f"event plain {' '.join(EVENTS)}", self._subscribed)
+        self._send_command(f"event plain {' '.join(EVENTS)}", self._subscribed)
         return False
 
     def _subscribed(self, words: str) -> bool:
         if not words.startswith("+OK"):
             raise SessionError(f"FreeSWITCH sends no events: it said {quote(words)}.")
         self.is_ready = True
-        self._ask("api show channels as json", self._listed)
+        self._send_command("api show channels as json", self._listed)
         return False
 
     def _listed(self, words: str) -> bool:
@@ -117,8 +117,10 @@ class EventSocketSession(Session):
         )
         return False
 
-    def _gather(self, command: str, read: Callable[[str], list[Listed] | None], words: str) -> bool:
-        """Take a list. A phone that the directory has counts by its domain there."""
+    def _collect(
+        self, command: str, read: Callable[[str], list[Listed] | None], words: str
+    ) -> bool:
+        """Process a list. A phone of the directory keeps the domain that it has there."""
         listed = read(words)
         numbers = self.extensions.numbers
         for one in listed or ():
@@ -128,6 +130,6 @@ class EventSocketSession(Session):
         self.extensions.end(command, refusal, is_unknown=UNKNOWN_COMMAND in refusal)
         return False
 
-    def _ask(self, command: str, then: Callable[[str], bool]) -> None:
-        self._asked.append(then)
-        self._say(f"{command}\n\n")
+    def _send_command(self, command: str, then: Callable[[str], bool]) -> None:
+        self._pending.append(then)
+        self._send(f"{command}\n\n")

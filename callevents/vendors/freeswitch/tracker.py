@@ -1,4 +1,4 @@
-"""Call events out of FreeSWITCH's event socket messages."""
+"""Derives call events from FreeSWITCH's event socket messages."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -28,7 +28,7 @@ from callevents.vendors.tracking.legs import MAX_LEGS, Role
 from callevents.vendors.tracking.restored_leg import RestoredLeg
 from callevents.vendors.tracking.tracker import Tracker
 
-#: Where a message has its time, and in which part of a second.
+#: The field of a message that has its time, and its units per second.
 CLOCK = ("Event-Date-Timestamp", 1_000_000)
 
 Events = list[TrackedEvent]
@@ -41,22 +41,22 @@ class FreeswitchTracker(Tracker[Channel]):
     def __init__(self, extensions: ExtensionSet, max_legs: int = MAX_LEGS) -> None:
         super().__init__(extensions, max_legs)
         self._handlers: dict[str, Handler] = {
-            "CHANNEL_CREATE": self._begin,
-            "CHANNEL_ANSWER": self._answer,
-            "CHANNEL_BRIDGE": self._bridge,
-            "CHANNEL_HANGUP_COMPLETE": self._end,
+            "CHANNEL_CREATE": self._on_new_channel,
+            "CHANNEL_ANSWER": self._on_answer,
+            "CHANNEL_BRIDGE": self._on_bridge,
+            "CHANNEL_HANGUP_COMPLETE": self._on_hangup,
         }
 
     def feed(self, message: Message, at: datetime | None = None) -> Events:
-        """Return the call events that follow from the message."""
+        """Return the call events derived from the message."""
         self.counts.messages += 1
         at = moment_of(message, *CLOCK) or at
-        self._pass_time(at)
+        self._drop_expired(at)
         if BODY in message:
-            return self._adopt_answer(message, at)
+            return self._adopt_reply(message, at)
         uid = id_of(message, "Unique-ID")
         if (leg := self._legs.get(uid)) is not None:
-            self._legs.hear(leg)
+            self._legs.touch(leg)
         handler = self._handlers.get(message.get("Event-Name", ""))
         if handler is None:
             self.counts.ignored += 1
@@ -67,7 +67,7 @@ class FreeswitchTracker(Tracker[Channel]):
         return handler(message, uid, at)
 
     def adopt(self, rows: Iterable[Message], at: datetime | None = None) -> Events:
-        """Take over the channels of a `show channels` list; hang up those that ended unseen."""
+        """Adopt the channels of a `show channels` list; return the hangups of missing ones."""
         running = {uid: row for row in rows if (uid := id_of(row, "uuid"))}
         events = self._hang_up_missing(running, at)
         calls = resync.Calls(running)
@@ -75,34 +75,34 @@ class FreeswitchTracker(Tracker[Channel]):
             leg = self._legs.get(uid)
             if leg is None and uid not in self._ended:
                 leg = resync.new_channel(row, self.extensions)
-                self._keep(leg)
-                calls.take_over(leg, row)
-            elif leg is not None and leg.is_doubtful:
+                self._add(leg)
+                calls.adopt(leg, row)
+            elif leg is not None and leg.is_unconfirmed:
                 if not leg.name:
                     resync.complete(leg, row, self.extensions)
-                calls.take_over(leg, row)
-                self._legs.hear(leg)
+                calls.adopt(leg, row)
+                self._legs.touch(leg)
         return events
 
     def restore(self, legs: Iterable[RestoredLeg]) -> None:
-        """Follow legs that were followed before; whether they still run, a list has to tell."""
+        """Follow legs of an earlier listener; the next list confirms those that still run."""
         for leg in legs:
-            self._keep(Channel(name="", is_inbound=leg.role is Role.CALLER, **leg.values()))
+            self._add(Channel(name="", is_inbound=leg.role is Role.CALLER, **leg.leg_fields()))
 
-    def _adopt_answer(self, message: Message, at: datetime | None) -> Events:
-        """Adopt the channels, if this is the answer to `show channels as json`."""
+    def _adopt_reply(self, message: Message, at: datetime | None) -> Events:
+        """Adopt the channels, if this is the reply to `show channels as json`."""
         rows = resync.read_rows(message[BODY])
         if rows is None:
             self.counts.ignored += 1
             return []
         return self.adopt(rows, at)
 
-    def _begin(self, message: Message, uid: str, at: datetime | None) -> Events:
+    def _on_new_channel(self, message: Message, uid: str, at: datetime | None) -> Events:
         known = self._legs.get(uid)
         if known is not None and not known.is_adopted:
             return []
         channel = self._new_channel(message, uid)
-        self._keep(channel)
+        self._add(channel)
         if channel.is_inbound or not channel.parent_id:
             return []
         events = list(self._ring(channel, message, at))
@@ -110,7 +110,7 @@ class FreeswitchTracker(Tracker[Channel]):
         for caller in (self._legs.get(channel.parent_id), root):
             _note_ringing(caller, channel)
         if root is not None:
-            events += self._fire_dial_out(root, channel, _number_dialled(root, message), at)
+            events += self._fire_dial_out(root, channel, _find_dialed_number(root, message), at)
         return events
 
     def _new_channel(self, message: Message, uid: str) -> Channel:
@@ -133,10 +133,10 @@ class FreeswitchTracker(Tracker[Channel]):
             channel.is_originated = not parent_id and not is_inbound
             channel.extension = next((n for n in (number, presence) if n in self.extensions), "")
         root = find_root(self._legs, parent_id or channel.partner_id)
-        self._note_what_was_called(channel, root)
+        self._set_called_number(channel, root)
         return channel
 
-    def _note_what_was_called(self, channel: Channel, root: Channel | None) -> None:
+    def _set_called_number(self, channel: Channel, root: Channel | None) -> None:
         if root is not None:
             channel.call_id = root.call_id
             channel.called_number = root.called_number
@@ -153,13 +153,13 @@ class FreeswitchTracker(Tracker[Channel]):
         channel.peer = channel.caller_number or text_of(message, "Other-Leg-Caller-ID-Number")
         return self._fire(channel, EventType.DIAL_IN, at)
 
-    def _answer(self, message: Message, uid: str, at: datetime | None) -> Events:
+    def _on_answer(self, message: Message, uid: str, at: datetime | None) -> Events:
         channel = self._legs.get(uid)
         if channel is None:
             return []
         channel.answer(at)
         events: Events = []
-        if channel.has_had(EventType.DIAL_IN):
+        if channel.has_event(EventType.DIAL_IN):
             events += self._fire_answer_in(channel, at)
         if not channel.is_inbound and channel.parent_id:
             root = find_root(self._legs, channel.parent_id)
@@ -170,8 +170,8 @@ class FreeswitchTracker(Tracker[Channel]):
                 events += self._fire_answer_out(root, channel, at)
         return events
 
-    def _bridge(self, message: Message, uid: str, at: datetime | None) -> Events:
-        """Return the answer of a phone that picked up a call, which is seen by the bridge only."""
+    def _on_bridge(self, message: Message, uid: str, at: datetime | None) -> Events:
+        """Return the answers of a picked-up call; only its bridge is visible."""
         one = self._legs.get(id_of(message, "Bridge-A-Unique-ID") or uid)
         other = self._legs.get(
             id_of(message, "Bridge-B-Unique-ID") or id_of(message, "Other-Leg-Unique-ID")
@@ -179,7 +179,7 @@ class FreeswitchTracker(Tracker[Channel]):
         if one is None or other is None:
             return []
         for picker, caller in ((one, other), (other, one)):
-            if _is_free(picker) and (caller.ringing or caller.was_picked_off):
+            if _may_pick_up(picker) and (caller.ringing or caller.was_picked_off):
                 return self._pick_up(picker, caller, at)
         return []
 
@@ -190,11 +190,11 @@ class FreeswitchTracker(Tracker[Channel]):
         picker.role = Role.CALLED
         picker.peer = picker.caller_number = root.caller_number
         picker.caller_name = root.caller_name
-        self._note_what_was_called(picker, root)
+        self._set_called_number(picker, root)
         return [*self._fire_answer_in(picker, at), *self._fire_answer_out(root, None, at)]
 
-    def _end(self, message: Message, uid: str, at: datetime | None) -> Events:
-        channel = self._note_end(uid)
+    def _on_hangup(self, message: Message, uid: str, at: datetime | None) -> Events:
+        channel = self._record_end(uid)
         if channel is None:
             return []
         name = text_of(message, "Hangup-Cause")
@@ -213,7 +213,7 @@ class FreeswitchTracker(Tracker[Channel]):
                 caller.ringing.discard(channel.id)
                 caller.was_picked_off = is_picked_off
 
-    def _forget(self, leg: Channel) -> None:
+    def _clean_up(self, leg: Channel) -> None:
         self._stop_ringing(leg, is_picked_off=False)
 
 
@@ -224,15 +224,15 @@ def _note_ringing(caller: Channel | None, channel: Channel) -> None:
         caller.ringing.add(channel.id)
 
 
-def _is_free(channel: Channel) -> bool:
-    """Tell whether it is a phone that called, and nobody was called for it: a pick-up code."""
+def _may_pick_up(channel: Channel) -> bool:
+    """Return True for a phone that called, with no leg called for it: it dialed a pick-up code."""
     if not channel.extension or not channel.is_inbound or channel.role is not Role.CALLER:
         return False
     return not (channel.sent or channel.assumed or channel.has_called)
 
 
-def _number_dialled(root: Channel, message: Message) -> str:
-    """Return what a phone dialled; for a click, what the PBX dials for it."""
+def _find_dialed_number(root: Channel, message: Message) -> str:
+    """Return the number that a phone dialed, or that the PBX dials in a click-to-call."""
     if not root.is_originated:
         return root.number
     number = text_of(message, "Other-Leg-Destination-Number")

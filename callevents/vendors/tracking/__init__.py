@@ -1,1 +1,1 @@
-"""What PBXs tell of their calls, and the call events that follow from it."""
+"""Tracking of calls: derives call events from the message stream of a PBX."""

@@ -1,16 +1,16 @@
-"""The CallStatus of a hangup, from what PBXs give as its cause."""
+"""The CallStatus of a hangup, derived from its cause."""
 
 from callevents.enums import CallStatus
 from callevents.ingest.enrich import NORMAL_CLEARING, STATUS_BY_CAUSE
 
-#: Asterisk's DialStatus of the last number that a caller tried.
+#: By Asterisk's DialStatus of the last number that a caller tried.
 _STATUS_BY_DIAL_STATUS = {
     "BUSY": CallStatus.BUSY,
     "NOANSWER": CallStatus.NOANSWER,
     "CONGESTION": CallStatus.CONGESTION,
     "CHANUNAVAIL": CallStatus.CHANUNAVAIL,
 }
-#: FreeSWITCH's names of causes, where they tell more than their Q.850 number.
+#: By FreeSWITCH's names of causes that are more specific than their Q.850 number.
 _STATUS_BY_NAME = {
     "ORIGINATOR_CANCEL": CallStatus.CANCEL,
     "LOSE_RACE": CallStatus.CANCEL,
@@ -26,9 +26,9 @@ _STATUS_BY_NAME = {
 def find_status(
     cause: int | None, *, is_answered: bool, name: str = "", dial_status: str = ""
 ) -> CallStatus | None:
-    """Return the CallStatus, None for a cause that says nothing of it.
+    """Return the CallStatus; None if the cause implies none.
 
-    A caller's leg ends with 16 too when the PBX gave up ringing; the last DialStatus tells.
+    A caller's leg also ends with 16 when the PBX stopped ringing; the last DialStatus decides then.
     """
     if is_answered:
         return CallStatus.ANSWER

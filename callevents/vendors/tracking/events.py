@@ -1,4 +1,4 @@
-"""Call events as they follow from what a PBX says."""
+"""Call events derived from the messages of a PBX."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,31 +8,31 @@ from callevents.ingest.field_values import MAX_DURATION_SECONDS
 from callevents.ingest.report import Report
 from callevents.vendors.tracking.legs import Leg, Role
 
-#: What the keys of events begin with; then come the event's type and the leg's id.
+#: Prefix of the events' keys, before the event's type and the leg's ID.
 KEY_PREFIX = "leg:"
 DIALS = {EventType.DIAL_IN, EventType.DIAL_OUT}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedEvent:
-    """A call event as it followed from a PBX's messages."""
+    """A call event derived from the messages of a PBX."""
 
     report: Report
-    #: Of a hangup: whether the leg had been answered. None for other events.
+    #: For a hangup: True if the leg was answered. None for other events.
     answered: bool | None = None
-    #: The PBX's own word for the cause, where it has one.
+    #: The PBX's name of the cause, if it has one.
     cause_name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hangup:
-    """How a leg ended, as far as the PBX tells."""
+    """How a leg ended, as far as the PBX reports it."""
 
-    #: Q.850.
+    #: A Q.850 cause.
     cause: int | None = None
     cause_name: str = ""
     status: CallStatus | None = None
-    #: From answer to hangup, where the PBX counts it itself.
+    #: From answer to hangup, if the PBX reports it.
     duration_seconds: int | None = None
 
 
@@ -42,7 +42,7 @@ def make_event(
     at: datetime | None,
     hangup: Hangup | None = None,
 ) -> TrackedEvent:
-    """Return the event with all that is known of the leg."""
+    """Return the event with the leg's data."""
     end = hangup or Hangup()
     report = Report(
         event_type=event_type,
@@ -59,7 +59,7 @@ def make_event(
         cause=end.cause,
         duration_seconds=_duration(leg, at, end) if hangup else None,
         at=at,
-        # Each event is sent once for a leg, so this tells a repeated one, even from a second
+        # Each event is sent once for a leg, so this key also identifies duplicates from a second
         # connection to the same PBX.
         key=f"{KEY_PREFIX}{event_type.slug}:{leg.id}",
     )
@@ -75,7 +75,7 @@ def _plain_status(event_type: EventType) -> CallStatus:
 
 
 def _duration(leg: Leg, at: datetime | None, end: Hangup) -> int | None:
-    """Return the whole seconds from answer to hangup, None where nobody knows."""
+    """Return the whole seconds from answer to hangup; None if unknown."""
     if not leg.is_answered:
         return 0
     if end.duration_seconds is not None or leg.answered_at is None or at is None:

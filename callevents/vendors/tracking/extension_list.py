@@ -1,17 +1,17 @@
-"""What a PBX lists of its extensions: gathered from its answers, and which of it to propose."""
+"""The list of extensions of a PBX, collected from its replies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from callevents.db.models import MAX_NUMBER_LENGTH
 
-#: A longer list is cut: nobody picks from more, and a pattern or a range is the better way then.
+#: A longer list is truncated. With more extensions, a pattern or a range is easier than picking.
 MAX_LISTED = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A phone that the PBX knows. `realm`: the domain in which its number is unique."""
+    """A phone that the PBX lists. `realm`: the domain in which its number is unique."""
 
     number: str
     realm: str = ""
@@ -19,30 +19,30 @@ class Listed:
 
     @property
     def full(self) -> str:
-        """The number with its realm, as it tells tenants apart."""
+        """The number with its realm, which is unique across tenants."""
         return f"{self.number}@{self.realm}" if self.realm else self.number
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What all lists together have said."""
+    """The combined result of all lists."""
 
     listed: tuple[Listed, ...]
-    #: What a PBX said that refused all of them.
+    #: The PBX's reply if it refused all lists.
     refusal: str = ""
-    #: So many were left out because there were too many.
+    #: Number of entries beyond MAX_LISTED.
     left_out: int = 0
-    #: Whether a list that the PBX has was refused.
+    #: True if a list that the PBX has was refused.
     is_partial: bool = False
 
     @property
     def is_whole(self) -> bool:
-        """Whether what is not in it is not known to the PBX."""
+        """True if an extension that is not listed does not exist on the PBX."""
         return not (self.refusal or self.left_out or self.is_partial)
 
 
-class Gatherer:
-    """Gathers lists that come in pieces, one beside the other."""
+class ListCollector:
+    """Collects lists that arrive in parts and in parallel."""
 
     def __init__(self) -> None:
         self._waiting: set[str] = set()
@@ -54,22 +54,22 @@ class Gatherer:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a list has been asked for and has not ended."""
+        """True if a requested list has not ended yet."""
         return bool(self._waiting)
 
     @property
     def numbers(self) -> frozenset[str]:
-        """The numbers that have come up to now."""
+        """The numbers collected so far."""
         return frozenset(number for number, _ in self._found)
 
     def begin(self, lists: Iterable[str]) -> None:
-        """Note that these lists were asked for; forget what came before."""
+        """Start collecting these lists; discard earlier entries."""
         self._waiting = set(lists)
         self._asked = len(self._waiting)
         self._refusals, self._found, self._left_out, self._is_partial = [], {}, 0, False
 
     def add(self, one: Listed) -> None:
-        """Take an entry, unless there are too many."""
+        """Add an entry, unless there are too many."""
         key = (one.number, one.realm)
         if not self._waiting or not one.number or len(one.full) > MAX_NUMBER_LENGTH:
             return
@@ -79,14 +79,14 @@ class Gatherer:
             self._found[key] = self._found.get(key) or one.name
 
     def end(self, name: str, refusal: str = "", *, is_unknown: bool = False) -> None:
-        """Note the end of a list, or what the PBX said instead: that there is none, or no."""
+        """Note the end of a list, or the PBX's refusal. `is_unknown`: the PBX has no such list."""
         if name in self._waiting:
             self._waiting.remove(name)
             self._refusals += [refusal] * bool(refusal)
             self._is_partial |= bool(refusal) and not is_unknown
 
     def take(self) -> Listing | None:
-        """Return what was gathered, once, as soon as all lists have ended."""
+        """Return the result once, as soon as all lists have ended; else None."""
         if self._waiting or not self._asked:
             return None
         is_refused = len(self._refusals) == self._asked

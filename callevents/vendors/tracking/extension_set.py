@@ -1,4 +1,4 @@
-"""What counts as an extension of a PBX: listed numbers, or all that a pattern fits."""
+"""The set of a PBX's extensions: a list of numbers, a pattern, or both."""
 
 from collections.abc import Iterable
 
@@ -7,12 +7,12 @@ from callevents.security.regex import compile_pattern
 
 
 class ExtensionSet:
-    """The extensions whose call events are wanted: a set of numbers, a pattern, or both."""
+    """The extensions whose call events are sent: numbers, a pattern, or both."""
 
     def __init__(self, numbers: Iterable[str] = (), pattern: str = "") -> None:
-        """Take the numbers, and a regular expression that has to fit a number from end to end.
+        """Build the set; `pattern` is a regular expression that must match a whole number.
 
-        Raises ValueError for a pattern that is none.
+        Raises ValueError for an invalid pattern.
         """
         self._numbers = frozenset(numbers)
         self._pattern = compile_pattern(pattern) if pattern else None

@@ -1,4 +1,4 @@
-"""Values in PBXs' messages, made safe: texts of bounded length, numbers, times."""
+"""Parsing of fields in PBXs' messages: strings of bounded length, numbers, times."""
 
 import re
 import unicodedata
@@ -14,14 +14,14 @@ from callevents.ingest.field_values import (
 )
 from callevents.ingest.field_values import MAX_TEXT_LENGTH as MAX_LENGTH
 
-#: Ids name legs and calls; those of real PBXs are far shorter.
+#: For IDs of legs and calls. Those of real PBXs are far shorter.
 MAX_ID_LENGTH = 150
 
 Message = dict[str, str]
 
 
 def text_of(message: Message, name: str) -> str:
-    """Return the value; empty where the PBX says nothing or that it does not know."""
+    """Return the value; empty if it is missing or `<unknown>`."""
     value = message.get(name, "")
     if value == UNKNOWN:
         return ""
@@ -31,25 +31,25 @@ def text_of(message: Message, name: str) -> str:
 
 
 def id_of(message: Message, name: str) -> str:
-    """Return the id; empty if there is none, or one that cannot be."""
+    """Return the ID; empty if it is missing or invalid."""
     value = message.get(name, "")
     return value if 0 < len(value) <= MAX_ID_LENGTH and value.isprintable() else ""
 
 
 def cause_of(message: Message, name: str) -> int | None:
-    """Return the Q.850 cause if it is one."""
+    """Return the Q.850 cause; None if invalid."""
     cause = _whole_number(message.get(name, ""))
     return cause if cause is not None and cause <= MAX_CAUSE else None
 
 
 def seconds_of(message: Message, name: str) -> int | None:
-    """Return a duration in seconds if it is one."""
+    """Return a duration in seconds; None if invalid."""
     seconds = _whole_number(message.get(name, ""))
     return seconds if seconds is not None and seconds <= MAX_DURATION_SECONDS else None
 
 
 def moment_of(message: Message, name: str, units_per_second: int = 1) -> datetime | None:
-    """Return a time that is given as units since 1970, None if it is none."""
+    """Return a time given in units since 1970; None if invalid."""
     text = message.get(name, "")
     if not re.fullmatch(r"\d{1,18}(\.\d{1,9})?", text, re.ASCII):
         return None

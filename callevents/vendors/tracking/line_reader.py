@@ -1,4 +1,4 @@
-"""Lines and blocks of lines cut out of a stream of bytes, in bounded memory."""
+"""Splits a byte stream into lines and blocks, in bounded memory."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -7,43 +7,43 @@ from callevents.vendors.tracking.fields import Message
 
 
 class Parser(Protocol):
-    """Cuts a stream into messages."""
+    """Splits a stream into messages."""
 
     @property
     def broken(self) -> int:
-        """How much of the stream could not be read."""
+        """Number of lines and messages that could not be read."""
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """Give the messages that are complete now."""
+        """Yield the messages that are now complete."""
 
     def close(self) -> Iterator[Message]:
-        """Give the last message of a stream."""
+        """Yield the last message of a stream."""
 
 
 MAX_LINE_BYTES = 64 * 1024
-#: FreeSWITCH's events have some 300.
+#: FreeSWITCH's events have about 300.
 MAX_KEYS = 2000
 
 
 class LineBuffer:
-    """Bytes that came and were not read yet."""
+    """Bytes that were received and not read yet."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._searched = 0
         self._is_skipping = False
-        #: Lines that were longer than any may be, and were left out.
+        #: Number of lines skipped because they were longer than MAX_LINE_BYTES.
         self.too_long = 0
 
     def __len__(self) -> int:
         return len(self._bytes)
 
     def add(self, data: bytes) -> None:
-        """Take what came."""
+        """Add received bytes."""
         self._bytes += data
 
     def take(self, size: int) -> bytes | None:
-        """Return exactly so many bytes, or None if they have not all come."""
+        """Return exactly `size` bytes; None if fewer have been received."""
         if len(self._bytes) < size:
             return None
         taken = bytes(self._bytes[:size])
@@ -52,7 +52,7 @@ class LineBuffer:
         return taken
 
     def take_line(self) -> str | None:
-        """Return the next line without its end, or None if its end has not come."""
+        """Return the next line without its line end; None if it is incomplete."""
         while (end := self._bytes.find(b"\n", self._searched)) >= 0:
             line = self.take(end + 1) or b""
             was_skipping, self._is_skipping = self._is_skipping, False
@@ -67,7 +67,7 @@ class LineBuffer:
         return None
 
     def take_rest(self) -> str | None:
-        """Return what is left after the last line end, None if that is nothing."""
+        """Return the rest after the last line end; None if there is none."""
         if not self._bytes:
             return None
         self.add(b"\n")
@@ -75,7 +75,7 @@ class LineBuffer:
 
 
 def add_line(message: Message, line: str) -> bool:
-    """Put a line of `Key: value` into the message; tell whether it was one."""
+    """Add a line `Key: value` to the message; return False for any other line."""
     key, colon, value = line.partition(":")
     if not colon or not key or " " in key or len(message) >= MAX_KEYS:
         return False

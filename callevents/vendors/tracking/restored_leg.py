@@ -1,4 +1,4 @@
-"""Legs of which an earlier listener has told, as far as its call events say."""
+"""Legs that an earlier listener followed, restored from their stored call events."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ ANSWERS = {EventType.ANSWER_IN, EventType.ANSWER_OUT}
 
 @dataclass(kw_only=True)
 class RestoredLeg:
-    """A leg that was followed and has not hung up."""
+    """A leg that has call events but no hangup."""
 
     id: str
     call_id: str
@@ -28,14 +28,14 @@ class RestoredLeg:
     sent: set[EventType] = field(default_factory=set)
     answered_at: datetime | None = None
 
-    def values(self) -> dict[str, Any]:
-        """Return the values of a tracker's leg, doubtful until it is heard or listed."""
+    def leg_fields(self) -> dict[str, Any]:
+        """Return the fields of a tracker's leg, unconfirmed until the PBX mentions or lists it."""
         is_answered = not ANSWERS.isdisjoint(self.sent)
-        return vars(self) | {"is_answered": is_answered, "is_doubtful": True}
+        return vars(self) | {"is_answered": is_answered, "is_unconfirmed": True}
 
 
-def know(reports: Iterable[Report]) -> list[RestoredLeg]:
-    """Return the legs that these reports, in order, have told of and not hung up."""
+def restore_legs(reports: Iterable[Report]) -> list[RestoredLeg]:
+    """Return the legs of these reports, given in order, that have no hangup."""
     legs: dict[str, RestoredLeg] = {}
     for report in reports:
         if report.event_type is EventType.HANGUP:

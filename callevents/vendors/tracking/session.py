@@ -1,35 +1,35 @@
-"""A conversation with a PBX: what to say to what it says. No I/O, no clock."""
+"""The protocol session with a PBX: what to send in reply to its messages. No I/O, no clock."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from callevents.errors import CallEventsError
-from callevents.vendors.tracking.extension_list import Gatherer
+from callevents.vendors.tracking.extension_list import ListCollector
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.line_reader import Parser
 
-LONGEST_QUOTE = 80
+MAX_QUOTE_LENGTH = 80
 
 
 class SessionError(CallEventsError):
-    """The PBX cannot be listened to; the text says why and what to do."""
+    """The connection cannot be used; the text says why and what to do."""
 
-    #: Whether the secret was refused. Who tries that too often is locked out by many PBXs.
+    #: True if the login was rejected. Many PBXs ban an address after several failed logins.
     is_refused = False
 
 
 class RefusedError(SessionError):
-    """The PBX refuses who we are."""
+    """The PBX rejected the login or our address."""
 
     is_refused = True
 
 
 class Session(ABC):
-    """Logs in, asks for events and for the running calls, and passes on what a tracker needs."""
+    """Logs in, subscribes to events and lists running calls; yields the messages for a tracker."""
 
-    #: What the other side says first.
+    #: The first bytes that the PBX sends.
     greeting: bytes
-    #: What the other side is, as in 'This is no ...'.
+    #: The name of the protocol, for error messages.
     label: str
 
     def __init__(
@@ -38,63 +38,63 @@ class Session(ABC):
         self.username = username
         self.secret = secret
         self.is_encrypted = is_encrypted
-        #: Logged in, and told of every call from now on.
+        #: Logged in and subscribed: events of all calls arrive from now on.
         self.is_ready = False
-        #: What does not work although we listen, in a sentence.
+        #: A sentence about something that does not work although events arrive.
         self.notice = ""
-        #: What the PBX lists of its extensions when it is asked.
-        self.extensions = Gatherer()
+        #: Collects the extensions that the PBX lists on request.
+        self.extensions = ListCollector()
         self._parser = parser
         self._outgoing = bytearray()
         self._first: bytearray | None = bytearray()
 
     @property
     def broken(self) -> int:
-        """How much of what came could not be read."""
+        """Number of lines and messages that could not be read."""
         return self._parser.broken
 
     def take_outgoing(self) -> bytes:
-        """Return what is to be sent now."""
+        """Return the bytes to send, once."""
         data = bytes(self._outgoing)
         self._outgoing.clear()
         return data
 
     def receive(self, data: bytes) -> Iterator[Message]:
-        """Take what came; give the messages for the tracker.
+        """Process the bytes received; yield the messages for the tracker.
 
-        Raises SessionError if this is no such PBX, or it refuses us.
+        Raises SessionError if this is another protocol or the PBX rejects us.
         """
         if self._first is not None:
-            data = self._greet(self._first + data)
+            data = self._check_greeting(self._first + data)
         for message in self._parser.feed(data):
-            if self._answer(message):
+            if self._handle(message):
                 yield message
 
     @abstractmethod
     def ping(self) -> None:
-        """Ask for a sign of life."""
+        """Request a response, to check that the connection works."""
 
     @abstractmethod
-    def ask_extensions(self) -> None:
-        """Ask what extensions there are, for `extensions` to gather."""
+    def request_extensions(self) -> None:
+        """Request the list of extensions, which `extensions` collects."""
 
     @abstractmethod
     def explain_refusal(self, words: str) -> str:
-        """Return a sentence for a PBX that lists no extensions but said these words."""
+        """Return a sentence that explains why the PBX lists no extensions; `words` is its reply."""
 
     @abstractmethod
-    def _answer(self, message: Message) -> bool:
-        """Say what has to be said to the message; tell whether the tracker is to see it."""
+    def _handle(self, message: Message) -> bool:
+        """Reply to the message if needed; return True if it is for the tracker."""
 
     @abstractmethod
-    def _greeted(self) -> None:
-        """Say what has to be said first."""
+    def _start_login(self) -> None:
+        """Send the first request after the greeting."""
 
-    def _say(self, text: str) -> None:
+    def _send(self, text: str) -> None:
         self._outgoing += text.encode()
 
-    def _greet(self, first: bytearray) -> bytes:
-        """Return what came if it begins as it must, nothing if more has to come."""
+    def _check_greeting(self, first: bytearray) -> bytes:
+        """Return the bytes received if the greeting is complete and correct, else nothing."""
         if not first.startswith(self.greeting) and not self.greeting.startswith(first):
             raise SessionError(
                 f"This is no {self.label}: it began with {_quote(first)}. Check host and port."
@@ -103,17 +103,18 @@ class Session(ABC):
             self._first = first
             return b""
         self._first = None
-        self._greeted()
+        self._start_login()
         return bytes(first)
 
 
 def quote(text: str) -> str:
-    """Return what a PBX said for use in a sentence: short, and in printable characters."""
+    """Return a PBX's text for use in a sentence: quoted, shortened, and printable."""
     printable = "".join(c if c.isprintable() else "\N{MIDDLE DOT}" for c in text.strip())
-    cut = printable if len(printable) <= LONGEST_QUOTE else printable[: LONGEST_QUOTE - 1] + "…"
-    return f"'{cut}'"
+    if len(printable) > MAX_QUOTE_LENGTH:
+        printable = printable[: MAX_QUOTE_LENGTH - 1] + "…"
+    return f"'{printable}'"
 
 
 def _quote(first: bytearray) -> str:
-    line = bytes(first[: 2 * LONGEST_QUOTE]).partition(b"\n")[0]
+    line = bytes(first[: 2 * MAX_QUOTE_LENGTH]).partition(b"\n")[0]
     return quote(line.decode("ascii", "replace"))

@@ -1,4 +1,4 @@
-"""What trackers have in common: messages in, call events out; no I/O, no clock of their own."""
+"""Base class of the trackers: messages in, call events out. No I/O, no clock."""
 
 from collections import OrderedDict
 from collections.abc import Container, Iterable
@@ -13,18 +13,18 @@ from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.legs import MAX_LEGS, Leg, Legs, LegT, Role
 from callevents.vendors.tracking.restored_leg import RestoredLeg
 
-#: So many hangups are remembered: a list of running calls may still name such a leg.
+#: Hangups are remembered because a list of running calls may still contain such a leg.
 MAX_ENDED = 1000
 
 
 @dataclass
 class Counts:
-    """What became of the messages."""
+    """Number of messages by result."""
 
     messages: int = 0
-    #: Of a kind that tells nothing of call events.
+    #: Of a kind that is irrelevant to call events.
     ignored: int = 0
-    #: Without what a message of their kind must have.
+    #: Without a field that a message of their kind must have.
     broken: int = 0
     events: int = 0
 
@@ -32,14 +32,13 @@ class Counts:
 class Tracker(Generic[LegT]):
     """Follows the calls of one PBX.
 
-    Give every message to `feed` in the order in which they came. When the connection is lost call
-    `interrupted`, and after the next one is made give the PBX's list of running calls to `adopt`
-    (within the stream, `feed` finds such a list itself): what runs is taken over without events,
-    what ended meanwhile is hung up.
+    Pass every message to `feed` in order, and call `handle_disconnect` when the connection is lost.
+    After reconnecting, pass the PBX's list of running calls to `adopt` (`feed` recognises such a
+    list in the stream): running calls are adopted without events, ended ones get their hangups.
     """
 
     def __init__(self, extensions: ExtensionSet, max_legs: int = MAX_LEGS) -> None:
-        #: May be replaced while calls run; it counts for legs that begin afterwards.
+        #: May be replaced at any time; applies to legs that begin afterwards.
         self.extensions = extensions
         self.counts = Counts()
         self._legs: Legs[LegT] = Legs(max_legs)
@@ -47,47 +46,47 @@ class Tracker(Generic[LegT]):
 
     @property
     def running(self) -> int:
-        """How many legs are being followed."""
+        """Number of legs being followed."""
         return len(self._legs)
 
     @property
     def dropped(self) -> int:
-        """How many legs were dropped because they never ended."""
+        """Number of legs dropped because no message ended them."""
         return self._legs.dropped
 
     def feed(self, message: Message, at: datetime | None = None) -> list[TrackedEvent]:
-        """Return the call events that follow from the message.
+        """Return the call events derived from the message.
 
-        `at` counts for messages that do not carry their time.
+        `at` is used for messages without a time.
         """
         raise NotImplementedError
 
     def adopt(self, rows: Iterable[Message], at: datetime | None = None) -> list[TrackedEvent]:
-        """Take over the running calls; return the hangups of what ended while we were away."""
+        """Adopt the running calls; return the hangups of those that ended while disconnected."""
         raise NotImplementedError
 
     def restore(self, legs: Iterable[RestoredLeg]) -> None:
-        """Follow legs that were followed before; whether they still run, a list has to tell."""
+        """Follow legs of an earlier listener; the next list confirms those that still run."""
         raise NotImplementedError
 
-    def interrupted(self) -> None:
-        """Note that messages may be missing from now on: legs may end unseen."""
+    def handle_disconnect(self) -> None:
+        """Mark all legs as unconfirmed: from now on, they may end unseen."""
         for leg in self._legs:
-            leg.is_doubtful, leg.is_listed = True, False
+            leg.is_unconfirmed, leg.is_listed = True, False
 
-    def _pass_time(self, at: datetime | None) -> None:
-        for leg in self._legs.pass_time(at):
-            self._forget(leg)
+    def _drop_expired(self, at: datetime | None) -> None:
+        for leg in self._legs.drop_expired(at):
+            self._clean_up(leg)
 
-    def _keep(self, leg: LegT) -> None:
-        """Follow the leg, in place of an earlier one with this id."""
+    def _add(self, leg: LegT) -> None:
+        """Follow the leg; it replaces an earlier one with the same ID."""
         if (known := self._legs.get(leg.id)) is not None:
             self._legs.remove(known)
-            self._forget(known)
+            self._clean_up(known)
         for dropped in self._legs.add(leg):
-            self._forget(dropped)
+            self._clean_up(dropped)
 
-    def _note_end(self, leg_id: str) -> LegT | None:
+    def _record_end(self, leg_id: str) -> LegT | None:
         """Remember that this leg has ended; return it if it was followed."""
         self._ended[leg_id] = None
         if len(self._ended) > MAX_ENDED:
@@ -95,17 +94,17 @@ class Tracker(Generic[LegT]):
         return self._legs.get(leg_id)
 
     def _hang_up_missing(self, running: Container[str], at: datetime | None) -> list[TrackedEvent]:
-        """Return the hangups of the legs that ended while nothing could be heard of them."""
-        gone = [leg for leg in self._legs if leg.is_doubtful and leg.id not in running]
+        """Return the hangups of the unconfirmed legs that are not running any more."""
+        gone = [leg for leg in self._legs if leg.is_unconfirmed and leg.id not in running]
         return [event for leg in gone for event in self._fire_hangup(leg, at, _end_of(leg))]
 
-    def _forget(self, leg: LegT) -> None:
-        """Let go what refers to a leg that has ended or was dropped."""
+    def _clean_up(self, leg: LegT) -> None:
+        """Remove references to a leg that has ended or was dropped."""
 
     def _fire(
         self, leg: LegT, event_type: EventType, at: datetime | None
     ) -> Iterable[TrackedEvent]:
-        """Return the event, unless it was sent for this leg already."""
+        """Return the event, unless it was already sent for this leg."""
         if event_type in leg.sent or not leg.extension:
             return []
         leg.sent.add(event_type)
@@ -127,8 +126,8 @@ class Tracker(Generic[LegT]):
     def _fire_answer_out(
         self, leg: LegT, called: LegT | None, at: datetime | None
     ) -> Iterable[TrackedEvent]:
-        """Return the answer of the leg that was called for this phone, if it is the first."""
-        if leg.role is not Role.CALLER or not leg.has_had(EventType.DIAL_OUT):
+        """Return the answer-out of this phone when its called leg answers, if it is the first."""
+        if leg.role is not Role.CALLER or not leg.has_event(EventType.DIAL_OUT):
             return []
         if _is_later(leg, EventType.ANSWER_OUT, called):
             return []
@@ -138,14 +137,14 @@ class Tracker(Generic[LegT]):
         self, leg: LegT, event_type: EventType, at: datetime | None
     ) -> Iterable[TrackedEvent]:
         if event_type not in leg.sent:
-            # An announcement or a code may have been answered before; the other party counts.
+            # An announcement or a code may have answered before; the other party counts.
             leg.is_answered, leg.answered_at = True, at
         return self._fire(leg, event_type, at)
 
     def _fire_hangup(self, leg: LegT, at: datetime | None, hangup: Hangup) -> list[TrackedEvent]:
-        """Forget the leg; return its hangup if anything was sent for it before."""
+        """Remove the leg; return its hangup if it has had an event."""
         self._legs.remove(leg)
-        self._forget(leg)
+        self._clean_up(leg)
         if not leg.extension or not (leg.sent or leg.assumed):
             return []
         self.counts.events += 1
@@ -153,9 +152,9 @@ class Tracker(Generic[LegT]):
 
 
 def _is_later(leg: Leg, event_type: EventType, called: Leg | None) -> bool:
-    """Tell whether the phone has had this event, so that this is a transfer's or the like.
+    """Return True if the phone has had this event: it is now a transfer's or the like.
 
-    What was only assumed, because it was on its way when the list was made, comes now.
+    An event that was only assumed may have been in transit when the list was made: it is new.
     """
     if event_type in leg.sent:
         return True
@@ -163,5 +162,5 @@ def _is_later(leg: Leg, event_type: EventType, called: Leg | None) -> bool:
 
 
 def _end_of(leg: Leg) -> Hangup:
-    """Return how a leg ended of which only that is known."""
+    """Return the hangup of a leg that ended unseen."""
     return Hangup(status=CallStatus.ANSWER if leg.is_answered else None)

@@ -1,4 +1,4 @@
-"""Connecting a PBX: what to paste for its make, and whether anything comes."""
+"""The 'Connect' page of a PBX: snippets to copy for its type, and the first events received."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,122 +13,128 @@ from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.ingest.recent import list_events_since
 from callevents.pbxs import pbxs, tokens
-from callevents.pbxs.pbxs import SIGNED
-from callevents.vendors.setup import MAKES, PLACEHOLDER, Lines, Make, find_make
+from callevents.vendors.registry import find_guide, list_guides
+from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 from callevents.web import htmx
 from callevents.web.dialogs import posted
 from callevents.web.forms import SentenceForm
 
 bp = Blueprint("connect", __name__, url_prefix="/pbxs/<slug>/connect")
 
-#: So many of the events that came are shown.
-SHOWN = 6
-LAST_MOMENT = 4_102_444_800
+MAX_EVENTS = 6
+#: 2100-01-01.
+MAX_SINCE_SECONDS = 4_102_444_800
+#: In the snippets until there is a token to fill in.
+TOKEN_PLACEHOLDER = "TOKEN"  # noqa: S105  # a placeholder, no secret
 
 
 class FormatForm(SentenceForm):
-    """With what the PBX's maker signs its reports. What is stored is never filled in."""
+    """The secret to verify signatures with. The stored secret is never filled in."""
 
-    format_secret = PasswordField("Secret of the signature")
+    format_secret = PasswordField("Signature secret")
 
 
 @bp.get("")
 def show(slug: str) -> Any:
-    """Show the lines of a make, and listen."""
-    return _page(pbxs.get_pbx(slug), _make(slug))
+    """Show the setup guide, and wait for events."""
+    return _page(pbxs.get_pbx(slug), *_find_guide(slug))
 
 
-@bp.get("/heard")
-def hear(slug: str) -> Any:
-    """Show what has come; to a poll, answer only if something has changed."""
+@bp.get("/events")
+def list_events(slug: str) -> Any:
+    """Show the events received; reply to a poll with 304 if there is no new one."""
     pbx = pbxs.get_pbx(slug)
-    heard = _hear(pbx)
-    if htmx.has_version(heard["version"]):
+    received = _list_received(pbx)
+    if htmx.has_version(received["version"]):
         return htmx.unchanged()
-    page = render_template("connect/_heard.html", pbx=pbx, make=_make(slug), **heard)
-    return htmx.versioned(page, heard["version"])
+    _, guide = _find_guide(slug)
+    page = render_template("connect/_events.html", pbx=pbx, guide=guide, **received)
+    return htmx.versioned(page, received["version"])
 
 
 @bp.post("/token")
-def make_token(slug: str) -> Any:
-    """Make a token, and fill it into the lines: in this answer, and never again."""
+def create_token(slug: str) -> Any:
+    """Create a token and fill it into the snippets; only this response shows it."""
     pbx = pbxs.get_pbx(slug)
     token = tokens.add_token(pbx)
     db.session.commit()
-    return _page(pbx, _make(slug), token)
+    return _page(pbx, *_find_guide(slug), token)
 
 
 @bp.post("/format")
-def choose_format(slug: str) -> Any:
-    """Read the PBX's reports as the make writes them."""
-    pbx, make = pbxs.get_pbx(slug), _make(slug)
+def set_format(slug: str) -> Any:
+    """Set the PBX's report format to the one of the guide."""
+    pbx = pbxs.get_pbx(slug)
+    vendor, guide = _find_guide(slug)
     form = FormatForm(posted())
-    # An empty field keeps what is stored; to check nothing is a choice of its own.
+    # An empty field keeps the stored secret; the button 'Disable signature check' removes it.
     secret = "" if "unsigned" in request.form else form.format_secret.data or None
     try:
-        pbxs.set_format(pbx, make.format, secret)
+        pbxs.set_format(pbx, vendor.format, secret)
     except InvalidError as error:
         db.session.rollback()
         form.show(error)
-        return _page(pbxs.get_pbx(slug), make, form=form), 422
+        return _page(pbxs.get_pbx(slug), vendor, guide, form=form), 422
     db.session.commit()
-    text = f"The reports of {pbx.name} are read as: {pbx.format.label}."
-    return htmx.go_to(url_for(".show", slug=slug, make=make.slug, since=_since_text()), text)
+    text = f"The report format of {pbx.name} is now: {pbx.format.label}."
+    return htmx.go_to(url_for(".show", slug=slug, type=guide.slug, since=_since_text()), text)
 
 
-def _page(pbx: Pbx, make: Make, token: str = "", form: FormatForm | None = None) -> str:
+def _page(
+    pbx: Pbx, vendor: Vendor, guide: SetupGuide, token: str = "", form: FormatForm | None = None
+) -> str:
     ingest_url = url_for("ingest.receive", slug=pbx.slug, _external=True)
     return render_template(
         "connect/show.html",
         pbx=pbx,
-        makes=MAKES,
-        make=make,
+        guides=[guide for _, guide in list_guides()],
+        guide=guide,
+        format=vendor.format,
+        has_signature=vendor.signature is not None,
         token=token,
-        placeholder=PLACEHOLDER,
+        placeholder=TOKEN_PLACEHOLDER,
         tokens=tokens.list_tokens(pbx),
         max_tokens=tokens.MAX_TOKENS,
-        lines=write_lines(make, ingest_url, token or PLACEHOLDER),
+        snippets=fill_snippets(guide, ingest_url, token or TOKEN_PLACEHOLDER),
         form=form or FormatForm(),
-        can_be_signed=make.format in SIGNED,
         Format=Format,
-        **_hear(pbx),
+        **_list_received(pbx),
     )
 
 
-def _make(slug: str) -> Make:
-    return find_make(request.values.get("make", ""), pbxs.get_pbx(slug).format)
+def _find_guide(slug: str) -> tuple[Vendor, SetupGuide]:
+    return find_guide(request.values.get("type", ""), pbxs.get_pbx(slug).format)
 
 
-def _hear(pbx: Pbx) -> dict[str, Any]:
-    """Return what has come since the page was first looked at."""
+def _list_received(pbx: Pbx) -> dict[str, Any]:
+    """Return the events received since the page was first opened."""
     since = datetime.fromtimestamp(int(_since_text()) / 1000, UTC)
-    events = list_events_since(pbx, to_milliseconds(since), SHOWN)
+    events = list_events_since(pbx, to_milliseconds(since), MAX_EVENTS)
     version = events[0].id if events else "nothing"
     return {"events": events, "since": _since_text(), "version": version}
 
 
 def _since_text() -> str:
-    """Return from when on is listened, in milliseconds since 1970: it stays in the address."""
+    """Return when the page was first opened, in milliseconds since 1970; it stays in the URL."""
     text = request.values.get("since", "")
     is_time = text.isascii() and text.isdigit() and len(text) <= 13
-    if is_time and int(text) < LAST_MOMENT * 1000:
+    if is_time and int(text) < MAX_SINCE_SECONDS * 1000:
         return text
     return str(round(utc_now().timestamp() * 1000))
 
 
-def write_lines(make: Make, ingest_url: str, token: str) -> list[tuple[Lines, str]]:
-    """Return the make's lines with their texts, filled in."""
-    # Grandstream's phones put the scheme before it themselves.
+def fill_snippets(guide: SetupGuide, ingest_url: str, token: str) -> list[tuple[Snippet, str]]:
+    """Return the guide's snippets and their texts, with URL and token filled in."""
     address = urlsplit(ingest_url)
     bare = ingest_url.removeprefix(f"{address.scheme}://")
-    url = bare if make.slug == "grandstream" and address.scheme == "http" else ingest_url
+    url = bare if guide.adds_http_scheme and address.scheme == "http" else ingest_url
     values = {
         "ingest_url": ingest_url,
         "token": token,
         "phone_url": f"{url}?token={token}",
-        "variables": make.variables,
+        "variables": guide.variables,
     }
     return [
-        (lines, render_template(f"connect/lines/{lines.template}", **values).strip())
-        for lines in make.lines
+        (snippet, render_template(f"connect/snippets/{snippet.template}", **values).strip())
+        for snippet in guide.snippets
     ]

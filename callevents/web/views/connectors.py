@@ -13,7 +13,7 @@ from callevents.enums import ConnectorKind, ConnectorState
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs import connectors, pbxs, suggestions
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 from callevents.web import dialogs, htmx
 from callevents.web.access import for_admins
 from callevents.web.dialogs import posted
@@ -40,7 +40,7 @@ class ConnectorForm(SentenceForm):
     enabled = BooleanField("Listen to this PBX", default=True)
     extension_pattern = StringField("Extensions by pattern")
 
-    def access(self) -> Access:
+    def access(self) -> ConnectorConfig:
         """Return what was entered; raises InvalidError about the port and the kind."""
         try:
             kind = ConnectorKind(self.kind.data)
@@ -49,7 +49,7 @@ class ConnectorForm(SentenceForm):
         port = (self.port.data or "").strip() or str(kind.port)
         if not (port.isascii() and port.isdigit() and len(port) <= 5):
             raise InvalidError.of("port", "The port is a whole number from 1 to 65535.")
-        return Access(
+        return ConnectorConfig(
             kind=kind,
             host=self.host.data or "",
             port=int(port),
@@ -139,10 +139,10 @@ def remove(slug: str) -> Any:
 
 
 @bp.post("/list")
-def want_list(slug: str) -> Any:
+def request_list(slug: str) -> Any:
     """Have the PBX asked for its extensions."""
     pbx = pbxs.get_pbx(slug)
-    connectors.want_list(pbx)
+    connectors.request_list(pbx)
     db.session.commit()
     return dialogs.finish(
         f"{pbx.name} is asked for its extensions.", url_for("pbxs.show", slug=slug), CHANGED

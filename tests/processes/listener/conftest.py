@@ -13,7 +13,7 @@ from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 from callevents.processes.listener import backoff, listener
 from callevents.processes.listener.listener import Listener
 from tests.support.ami_server import AmiServer
@@ -108,7 +108,7 @@ def connect(pbx: Pbx, kind: str, port: int, **values: Any) -> None:
         "username": "callevents" if kind == "asterisk" else "",
         "secret": SECRET,
     }
-    connectors.set_connector(pbx, Access(**access | values))
+    connectors.set_connector(pbx, ConnectorConfig(**access | values))
     known = {one.number for one in extensions.list_extensions(pbx)}
     for number in set(EXTENSIONS) - known:
         extensions.add_extension(pbx, number)

@@ -13,7 +13,7 @@ from flask import Flask
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.security.masking import MASK
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.redaction import mask
 from tests.conftest import SECRET_KEY

@@ -15,7 +15,7 @@ from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import app_state, db
 from callevents.pbxs import connectors
-from callevents.pbxs.connectors import Access
+from callevents.pbxs.connectors import ConnectorConfig
 from callevents.processes.listener import backoff, io_loop
 from tests.conftest import let_go
 from tests.processes.listener.conftest import (
@@ -354,7 +354,7 @@ def test_extensions_that_are_added_count_at_once(pbx: Pbx, serve: Serve, listen:
     parts, words = find_call("asterisk", "s01")
     server = serve("asterisk")
     begin_write()
-    access = Access(
+    access = ConnectorConfig(
         kind=ConnectorKind.ASTERISK,
         host="127.0.0.1",
         port=server.port,

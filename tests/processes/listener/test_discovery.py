@@ -95,7 +95,7 @@ def wait_for_list(pbx: Pbx, last: Connector | None = None) -> Connector:
 def ask(pbx: Pbx, last: Connector) -> Connector:
     """Request the list now; wait until it is stored."""
     begin_write()
-    connectors.want_list(pbx)
+    connectors.request_list(pbx)
     db.session.commit()
     return wait_for_list(pbx, last)
 

@@ -4,7 +4,7 @@ from tests.vendors.asterisk.simulator import Asterisk, Channel
 
 
 def call_from_outside(pbx: Asterisk, extension: str = "101") -> tuple[Channel, Channel]:
-    """Have somebody outside call an extension, which answers."""
+    """Make an outside call to an extension, which answers."""
     trunk = pbx.begin("PJSIP/trunk", "5551001", number="0612345678")
     phone = pbx.begin(f"PJSIP/{extension}", "s", state="0", parent=trunk)
     pbx.dial(trunk, phone, exten=extension)

@@ -1,4 +1,4 @@
-"""An Asterisk, for tests that have no PBX of their own."""
+"""A simulated Asterisk."""
 
 import pytest
 

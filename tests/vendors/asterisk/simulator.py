@@ -1,4 +1,4 @@
-"""An Asterisk that says what we want to hear: channels, and the AMI messages of their lives."""
+"""A simulated Asterisk: channels, and their AMI messages."""
 
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ class Channel:
     connected: str = ""
 
     def fields(self, prefix: str = "") -> Message:
-        """Return what every message about the channel says."""
+        """Return the fields of every message about the channel."""
         return {
             f"{prefix}Channel": self.name,
             f"{prefix}ChannelState": self.state,
@@ -40,7 +40,7 @@ class Channel:
 
 @dataclass
 class Asterisk:
-    """Says messages to a tracker, and keeps the events that follow."""
+    """Feeds messages to a tracker, and collects the events."""
 
     tracker: AsteriskTracker = field(
         default_factory=lambda: AsteriskTracker(ExtensionSet(map(str, range(101, 110))))
@@ -50,7 +50,7 @@ class Asterisk:
     count: int = 0
 
     def say(self, event: str, **values: str) -> None:
-        """Say a message."""
+        """Feed a message to the tracker."""
         message = {"Event": event, "Timestamp": f"{self.clock:.6f}", **values}
         self.events += self.tracker.feed(message)
 
@@ -67,7 +67,7 @@ class Asterisk:
         parent: Channel | None = None,
         number: str = "",
     ) -> Channel:
-        """Make a channel: of a phone that calls (state 4), or that the PBX is about to call (0)."""
+        """Create a channel of a phone that calls (state 4), or that the PBX will call (0)."""
         self.count += 1
         uid = f"1800000000.{self.count}"
         full = name if name.startswith("Local/") else f"{name}-{self.count:08x}"
@@ -78,7 +78,7 @@ class Asterisk:
         return channel
 
     def begin_local(self, exten: str, *, parent: Channel | None = None) -> tuple[Channel, Channel]:
-        """Make both halves of a Local channel."""
+        """Create both halves of a Local channel."""
         name = f"Local/{exten}@context-{self.count:08x}"
         one = self.begin(f"{name};1", exten, state="0", parent=parent)
         two = self.begin(f"{name};2", exten, state="4", parent=one)
@@ -107,7 +107,7 @@ class Asterisk:
             self.say("Newstate", **caller.fields())
 
     def connect(self, channel: Channel, number: str) -> None:
-        """Tell a channel that it is now connected to somebody else."""
+        """Connect a channel to another number."""
         channel.connected = number
         self.say("NewConnectedLine", **channel.fields())
 
@@ -124,13 +124,13 @@ class Asterisk:
             )
         self.say("CoreShowChannelsComplete", EventList="Complete", ListItems=str(len(channels)))
 
-    def told(self) -> list[str]:
-        """Return the events since the last look, as words."""
+    def take_events(self) -> list[str]:
+        """Return the events since the last call, as words."""
         events, self.events = self.events, []
-        return [tell(event) for event in events]
+        return [describe(event) for event in events]
 
 
-def tell(event: TrackedEvent) -> str:
+def describe(event: TrackedEvent) -> str:
     """Return the event in words: extension, event, peer, and of a hangup cause and answer."""
     report = event.report
     words = [report.extension, report.event_type.slug, report.peer]

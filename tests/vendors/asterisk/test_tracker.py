@@ -1,4 +1,4 @@
-"""Calls on an Asterisk that no recording has: queues, parking, forwards, and odd channels."""
+"""Calls on an Asterisk without a recording: queues, parking, forwards, and unusual channels."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from tests.vendors.asterisk.simulator import Asterisk, Channel
 
 
 def test_a_call_that_ends_while_it_is_answered(pbx: Asterisk) -> None:
-    """Whether a leg was answered is what its channel says at the end."""
+    """The state of the channel at the end decides if the leg was answered."""
     caller, called = call_inside(pbx, "101", "102")
     called.state = "6"
     pbx.end_dial(caller, called)
     pbx.hang_up(called, caller)
-    assert pbx.told()[-2:] == ["102 hangup 101 16 answered", "101 hangup 102 16 unanswered"]
+    assert pbx.take_events()[-2:] == ["102 hangup 101 16 answered", "101 hangup 102 16 unanswered"]
 
 
 def test_a_queue_rings_again_each_round(pbx: Asterisk) -> None:
@@ -27,7 +27,7 @@ def test_a_queue_rings_again_each_round(pbx: Asterisk) -> None:
         pbx.end_dial(caller, agent, "NOANSWER")
         pbx.hang_up(agent, cause=0)
     pbx.hang_up(caller, cause=127)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 700",
         *["102 dial-in 101", "102 hangup 101 0 unanswered"] * 3,
         "101 hangup 700 127 unanswered",
@@ -35,7 +35,7 @@ def test_a_queue_rings_again_each_round(pbx: Asterisk) -> None:
 
 
 def test_a_parked_call_comes_back(pbx: Asterisk) -> None:
-    """Whoever fetches a parked call has called nobody; a parked call that returns is a new one."""
+    """Retrieving a parked call is no dial-out; a parked call that returns is a new one."""
     trunk, first = call_from_outside(pbx)
     pbx.hang_up(first)
     fetcher = pbx.begin("PJSIP/103", "701")
@@ -46,7 +46,7 @@ def test_a_parked_call_comes_back(pbx: Asterisk) -> None:
     back = pbx.begin("PJSIP/101", "s", state="0", parent=trunk)
     pbx.dial(trunk, back)
     pbx.hang_up(back, cause=0)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "101 hangup 0612345678 16 answered",
@@ -56,7 +56,7 @@ def test_a_parked_call_comes_back(pbx: Asterisk) -> None:
 
 
 def test_two_phones_of_one_extension(pbx: Asterisk) -> None:
-    """Each phone is a leg of its own; the one that is not taken loses."""
+    """Each phone is a separate leg; the one that is not answered loses."""
     trunk = pbx.begin("PJSIP/trunk", "5551001", number="0612345678")
     phones = [pbx.begin("PJSIP/101", "s", state="0", parent=trunk) for _ in range(2)]
     for phone in phones:
@@ -64,7 +64,7 @@ def test_two_phones_of_one_extension(pbx: Asterisk) -> None:
     pbx.answer(trunk, phones[0])
     pbx.hang_up(phones[1], cause=26)
     pbx.hang_up(phones[0])
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
@@ -74,7 +74,7 @@ def test_two_phones_of_one_extension(pbx: Asterisk) -> None:
 
 
 def test_a_chain_of_forwards_that_nobody_answers(pbx: Asterisk) -> None:
-    """Each phone on the way rang and hung up; the caller's peer is what it dialled."""
+    """Each phone on the way rang and hung up; the caller's peer is the number dialed."""
     caller, first = call_inside(pbx, "101", "104")
     pbx.say(
         "DialEnd", **caller.fields(), **first.fields("Dest"), DialStatus="CANCEL", Forward="102"
@@ -89,7 +89,7 @@ def test_a_chain_of_forwards_that_nobody_answers(pbx: Asterisk) -> None:
     pbx.end_dial(caller, outer, "NOANSWER")
     pbx.hang_up(second, cause=0)
     pbx.hang_up(outer, inner, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 104",
         "104 dial-in 101",
         "104 hangup 101 0 unanswered",
@@ -100,17 +100,17 @@ def test_a_chain_of_forwards_that_nobody_answers(pbx: Asterisk) -> None:
 
 
 def test_a_redirected_phone_keeps_its_leg(pbx: Asterisk) -> None:
-    """The PBX moves a called phone through a channel of its own name; that one is no phone."""
+    """The PBX moves a called phone through a channel with the phone's name, which is no phone."""
     _, phone = call_from_outside(pbx)
     moved = Channel(f"AsyncGoto/{phone.name}", "1800000000.99", phone.linked, "6", "101", "103")
     pbx.say("Newchannel", **moved.fields())
     moved.name = f"{phone.name}<ZOMBIE>"
     pbx.hang_up(moved)
-    pbx.told()
+    pbx.take_events()
     target = pbx.begin("PJSIP/103", "s", state="0", parent=phone)
     pbx.dial(phone, target, exten="103")
     pbx.hang_up(target, phone)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "103 dial-in 101",
         "103 hangup 101 16 unanswered",
         "101 hangup 0612345678 16 answered",
@@ -118,12 +118,12 @@ def test_a_redirected_phone_keeps_its_leg(pbx: Asterisk) -> None:
 
 
 def test_a_second_call_while_talking(pbx: Asterisk) -> None:
-    """Call waiting: both calls of the phone are told, each with its own leg."""
+    """Call waiting: both calls of the phone get events, each with its own leg."""
     call_from_outside(pbx)
     caller, waiting = call_inside(pbx, "103", "101")
     pbx.hang_up(caller, cause=127)
     pbx.hang_up(waiting, cause=127)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "103 dial-out 101",
@@ -135,11 +135,11 @@ def test_a_second_call_while_talking(pbx: Asterisk) -> None:
 
 @pytest.mark.parametrize("state", ["0", "3"])
 def test_a_phone_may_begin_in_another_state(pbx: Asterisk, state: str) -> None:
-    """Drivers differ: who dials and was never dialled, in a call of its own, has called."""
+    """With any driver, a phone that dials and was not dialed, in a separate call, is a caller."""
     caller = pbx.begin("SCCP/101", "102", state=state)
     called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
     pbx.dial(caller, called)
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]
 
 
 def test_what_was_dialled_may_have_no_number() -> None:
@@ -148,7 +148,7 @@ def test_what_was_dialled_may_have_no_number() -> None:
     caller = pbx.begin("PJSIP/101", "s")
     called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
     pbx.dial(caller, called)
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]
 
 
 @pytest.mark.parametrize(
@@ -169,14 +169,14 @@ def test_what_was_dialled_may_have_no_number() -> None:
     ],
 )
 def test_an_extension_is_known_by_its_channel(name: str, *, is_phone: bool) -> None:
-    """Technology and endpoint tell; the caller ID does not, PBXs rewrite it."""
+    """Technology and endpoint decide, not the caller ID, which PBXs rewrite."""
     tracker = AsteriskTracker(ExtensionSet(["101", "0003*210", "desk-101"]))
     pbx = Asterisk(tracker)
     trunk = pbx.begin("PJSIP/trunk", "5551001", number="0612345678")
     phone = Channel(name, "1800000000.9", trunk.linked, "0", "101", "s")
     pbx.say("Newchannel", **phone.fields())
     pbx.dial(trunk, phone)
-    assert bool(pbx.told()) == is_phone
+    assert bool(pbx.take_events()) == is_phone
 
 
 def test_a_pattern_may_say_what_is_an_extension() -> None:
@@ -184,7 +184,7 @@ def test_a_pattern_may_say_what_is_an_extension() -> None:
     pbx = Asterisk(AsteriskTracker(ExtensionSet(pattern=r"2\d\d")))
     caller, called = call_inside(pbx, "201", "1201")
     pbx.hang_up(called, caller)
-    assert pbx.told() == ["201 dial-out 1201", "201 hangup 1201 16 unanswered"]
+    assert pbx.take_events() == ["201 dial-out 1201", "201 hangup 1201 16 unanswered"]
     with pytest.raises(ValueError, match="Invalid regular expression"):
         ExtensionSet(pattern="2[")
 
@@ -193,7 +193,7 @@ def test_without_times_the_messages_arrival_counts() -> None:
     """Where the PBX sends no timestamps, the time at which a message came stands for it."""
     pbx = Asterisk()
     caller, called = call_inside(pbx, "101", "102")
-    pbx.told()
+    pbx.take_events()
     message = {"Event": "Hangup", **caller.fields(), "Cause": "16"}
     (event,) = pbx.tracker.feed(message)
     assert (event.report.at, event.report.duration_seconds) == (None, 0)

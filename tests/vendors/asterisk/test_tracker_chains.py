@@ -22,7 +22,7 @@ def test_an_attended_transfer_to_a_queue(pbx: Asterisk) -> None:
     pbx.answer(inner, again)
     pbx.connect(again, "0612345678")
     pbx.hang_up(trunk, outer, inner, again)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "101 dial-out 700",
@@ -55,14 +55,14 @@ def test_a_pick_up_of_a_queues_call_behind_a_local_channel(pbx: Asterisk, caller
     events = pbx.events
     pbx.hang_up(caller, outer, inner, picker)
     assert {event.report.call_id for event in events} == {caller.uid}
-    told = pbx.told()
-    own = [words for words in told if words.startswith("101")]
+    events = pbx.take_events()
+    own = [words for words in events if words.startswith("101")]
     assert own == (
         ["101 dial-out 700", "101 answer-out 700", "101 hangup 700 16 answered"]
         if "101" in caller_name
         else []
     )
-    assert [words for words in told if words not in own] == [
+    assert [words for words in events if words not in own] == [
         f"102 dial-in {caller.number}",
         f"103 answer-in {caller.number}",
         f"102 hangup {caller.number} 26 unanswered",
@@ -78,7 +78,7 @@ def test_a_blind_transfer_to_a_ring_group(pbx: Asterisk) -> None:
     pbx.answer(trunk, phones[1])
     pbx.hang_up(phones[0], cause=26)
     pbx.hang_up(phones[1], trunk)
-    assert pbx.told()[2:] == [
+    assert pbx.take_events()[2:] == [
         "101 hangup 0612345678 16 answered",
         "102 dial-in 0612345678",
         "103 dial-in 0612345678",
@@ -97,7 +97,7 @@ def test_busy_and_forwarded_to_outside(pbx: Asterisk) -> None:
     pbx.dial(caller, trunk)
     pbx.answer(caller, trunk)
     pbx.hang_up(trunk, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 102",
         "102 dial-in 101",
         "102 hangup 101 17 unanswered",
@@ -107,7 +107,7 @@ def test_busy_and_forwarded_to_outside(pbx: Asterisk) -> None:
 
 
 def test_a_parked_caller_that_comes_back(pbx: Asterisk) -> None:
-    """The extension that was parked has called once; who parked it is called by it."""
+    """The parked extension has one dial-out; the extension that parked it gets a dial-in."""
     caller, called = call_inside(pbx, "101", "102")
     pbx.answer(caller, called)
     pbx.say("ParkedCall", **caller.fields("Parkee"))
@@ -115,7 +115,7 @@ def test_a_parked_caller_that_comes_back(pbx: Asterisk) -> None:
     back = ring(pbx, caller, "102")
     pbx.answer(caller, back)
     pbx.hang_up(back, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 102",
         "102 dial-in 101",
         "102 answer-in 101",
@@ -129,16 +129,16 @@ def test_a_parked_caller_that_comes_back(pbx: Asterisk) -> None:
 
 
 def test_a_called_phone_that_was_parked_calls_nobody(pbx: Asterisk) -> None:
-    """When its time is over, its channel dials who parked it: no dial-out of its own."""
+    """After the timeout, its channel dials the extension that parked it: no dial-out."""
     caller, called = call_inside(pbx, "101", "102")
     pbx.answer(caller, called)
     pbx.say("ParkedCall", **called.fields("Parkee"))
     pbx.hang_up(caller)
-    pbx.told()
+    pbx.take_events()
     back = ring(pbx, called, "101")
     pbx.hang_up(back, cause=0)
     pbx.hang_up(called)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 102",
         "101 hangup 102 0 unanswered",
         "102 hangup 101 16 answered",
@@ -146,18 +146,18 @@ def test_a_called_phone_that_was_parked_calls_nobody(pbx: Asterisk) -> None:
 
 
 def test_a_page_is_no_call(pbx: Asterisk) -> None:
-    """Paged phones are dialled for nobody, and who pages has called nobody."""
+    """Paged phones are dialed for no caller, and the paging phone has no dial-out."""
     pager = pbx.begin("PJSIP/101", "*80")
     paged = [pbx.begin(f"PJSIP/{number}", "s", state="0", parent=pager) for number in (102, 103)]
     for phone in paged:
         pbx.dial(None, phone)
         pbx.answer(None, phone)
     pbx.hang_up(pager, *paged)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
 
 
 def test_an_outside_number_that_the_pbx_calls_first(pbx: Asterisk) -> None:
-    """Who is then called for it has a dial-in, directly or through a Local channel."""
+    """The phone then called for it has a dial-in, directly or through a Local channel."""
     trunk = pbx.begin("PJSIP/trunk", "s", state="0", number="0612345678")
     pbx.dial(None, trunk)
     pbx.answer(None, trunk)
@@ -170,25 +170,27 @@ def test_an_outside_number_that_the_pbx_calls_first(pbx: Asterisk) -> None:
     pbx.end_dial(None, outer)
     outer.number = "0612345678"
     pbx.hang_up(ring(pbx, outer, "101"), outer, inner, other, cause=19)
-    assert pbx.told() == ["101 dial-in 0612345678", "101 hangup 0612345678 19 unanswered"] * 2
+    assert (
+        pbx.take_events() == ["101 dial-in 0612345678", "101 hangup 0612345678 19 unanswered"] * 2
+    )
 
 
 def test_a_caller_without_a_number(pbx: Asterisk) -> None:
-    """Who hides the number has none in any of the events."""
+    """A hidden number is in none of the events."""
     trunk = pbx.begin("PJSIP/trunk", "5551001")
     phone = ring(pbx, trunk, "101")
     pbx.answer(trunk, phone)
     pbx.hang_up(trunk, phone)
-    assert pbx.told() == ["101 dial-in ", "101 answer-in ", "101 hangup  16 answered"]
+    assert pbx.take_events() == ["101 dial-in ", "101 answer-in ", "101 hangup  16 answered"]
 
 
 def test_a_phone_that_calls_itself() -> None:
-    """Both of its legs are told, each in its own role."""
+    """Both of its legs get events, each in its role."""
     pbx = Asterisk(AsteriskTracker(ExtensionSet(["101"])))
     caller, called = call_inside(pbx, "101", "101")
     pbx.answer(caller, called)
     pbx.hang_up(called, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 101",
         "101 dial-in 101",
         "101 answer-in 101",
@@ -206,5 +208,5 @@ def ring(pbx: Asterisk, caller: Channel, number: str) -> Channel:
 
 
 def begin_transfer(pbx: Asterisk, leg: Channel) -> tuple[Channel, Channel]:
-    """Make the Local channel with which Asterisk puts one call into another's place."""
+    """Create the Local channel with which Asterisk replaces a call by another."""
     return pbx.begin_local("_attended", parent=leg)

@@ -6,14 +6,14 @@ from tests.vendors.asterisk.simulator import Asterisk
 
 
 def test_a_click_rings_the_own_phone_first(pbx: Asterisk) -> None:
-    """It is no incoming call: the phone is the caller's, who calls when it is answered.
+    """It is no incoming call: the phone is the caller's, which dials when answered.
 
     What its own channel was made for is not what it dialled.
     """
     own = pbx.begin("PJSIP/101", "101", state="0")
     pbx.dial(None, own)
     pbx.answer(None, own)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
     own.exten = "102"
     called = pbx.begin("PJSIP/102", "s", state="0", parent=own)
     pbx.dial(own, called, exten="102")
@@ -22,7 +22,7 @@ def test_a_click_rings_the_own_phone_first(pbx: Asterisk) -> None:
     pbx.wait(5)
     events = pbx.events
     pbx.hang_up(called, own)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 102",
         "102 dial-in 101",
         "102 answer-in 101",
@@ -40,21 +40,21 @@ def test_a_click_with_an_application_names_whom_it_dials(pbx: Asterisk) -> None:
     pbx.answer(None, own)
     trunk = pbx.begin("PJSIP/trunk", "s", state="0", parent=own, number="0699999999")
     pbx.dial(own, trunk)
-    assert pbx.told() == ["101 dial-out 0699999999"]
+    assert pbx.take_events() == ["101 dial-out 0699999999"]
 
 
 def test_a_click_that_nobody_takes_is_no_call(pbx: Asterisk) -> None:
-    """Nobody was called, so there is nothing to tell, not even a hangup."""
+    """No one was called, so there is no event, not even a hangup."""
     own = pbx.begin("PJSIP/101", "s", state="0")
     pbx.dial(None, own)
     pbx.end_dial(None, own, "NOANSWER")
     pbx.hang_up(own, cause=19)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
 
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_click_through_a_local_channel(pbx: Asterisk, *, is_late: bool) -> None:
-    """The own phone is rung by the inner half; the outer one calls for it.
+    """The caller's phone is rung by the inner half; the outer one dials for it.
 
     The outer half's DialBegin may come late.
     """
@@ -65,13 +65,13 @@ def test_a_click_through_a_local_channel(pbx: Asterisk, *, is_late: bool) -> Non
         pbx.dial(caller, called)
     pbx.answer(inner, own)
     pbx.end_dial(None, outer)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
     outer.number = "101"
     called = pbx.begin("PJSIP/102", "s", state="0", parent=outer)
     pbx.dial(outer, called, exten="102")
     pbx.answer(outer, called)
     pbx.hang_up(outer, inner, called, own)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 102",
         "102 dial-in 101",
         "102 answer-in 101",
@@ -82,7 +82,7 @@ def test_a_click_through_a_local_channel(pbx: Asterisk, *, is_late: bool) -> Non
 
 
 def test_a_click_through_a_ring_group_calls_for_the_phone_that_answers(pbx: Asterisk) -> None:
-    """Several own phones ring; the one that is taken is the caller, and the others are nobody."""
+    """Several phones of the caller ring; the answered one is the caller, others have no events."""
     outer, inner = pbx.begin_local("600")
     pbx.dial(None, outer)
     nested_outer, nested_inner = pbx.begin_local("101", parent=outer)
@@ -95,4 +95,4 @@ def test_a_click_through_a_ring_group_calls_for_the_phone_that_answers(pbx: Aste
     called = pbx.begin("PJSIP/102", "s", state="0", parent=outer)
     pbx.dial(outer, called, exten="102")
     pbx.hang_up(lost, cause=26)
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]

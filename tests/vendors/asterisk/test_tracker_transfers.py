@@ -11,7 +11,7 @@ def test_an_attended_transfer_by_the_phone(pbx: Asterisk) -> None:
     trunk, first = call_from_outside(pbx)
     second, target = call_inside(pbx, "101", "102")
     pbx.answer(second, target)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "101 dial-out 102",
@@ -22,7 +22,7 @@ def test_an_attended_transfer_by_the_phone(pbx: Asterisk) -> None:
     pbx.connect(target, "0612345678")
     pbx.hang_up(second, first)
     pbx.hang_up(trunk, target)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 hangup 102 16 answered",
         "101 hangup 0612345678 16 answered",
         "102 hangup 0612345678 16 answered",
@@ -33,12 +33,12 @@ def test_an_attended_transfer_before_the_target_answers(pbx: Asterisk) -> None:
     """The transferer's second call ends unanswered; the target answers the first caller."""
     trunk, first = call_from_outside(pbx)
     second, target = call_inside(pbx, "101", "102")
-    pbx.told()
+    pbx.take_events()
     pbx.hang_up(second, first)
     pbx.connect(target, "0612345678")
     pbx.answer(trunk, target)
     pbx.hang_up(target)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 hangup 102 16 unanswered",
         "101 hangup 0612345678 16 answered",
         "102 answer-in 101",
@@ -50,10 +50,10 @@ def test_an_attended_transfer_before_the_target_answers(pbx: Asterisk) -> None:
 def test_an_attended_transfer_by_a_feature_code(pbx: Asterisk, *, is_told: bool) -> None:
     """The PBX calls the target through a Local channel, so the transferer has dialled nothing.
 
-    It is no click either, whether or not a DialBegin of the Local channel is told.
+    It is no click-to-call, with or without a DialBegin of the Local channel.
     """
     trunk, first = call_from_outside(pbx)
-    pbx.told()
+    pbx.take_events()
     outer, inner = pbx.begin_local("102", parent=first)
     inner.number = "101"
     if is_told:
@@ -63,7 +63,7 @@ def test_an_attended_transfer_by_a_feature_code(pbx: Asterisk, *, is_told: bool)
     pbx.answer(inner, target)
     pbx.connect(target, "0612345678")
     pbx.hang_up(first, inner, outer, target, trunk)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "102 dial-in 101",
         "102 answer-in 101",
         "101 hangup 0612345678 16 answered",
@@ -72,17 +72,17 @@ def test_an_attended_transfer_by_a_feature_code(pbx: Asterisk, *, is_told: bool)
 
 
 def test_a_called_phone_that_is_transferred_dials_nothing(pbx: Asterisk) -> None:
-    """Its leg was called, so what its channel dials for the transfer is no call of its own."""
+    """Its leg was called, so the number its channel dials for the transfer is no dial-out."""
     caller, called = call_inside(pbx, "101", "102")
     pbx.answer(caller, called)
     pbx.hang_up(caller)
-    pbx.told()
+    pbx.take_events()
     target = pbx.begin("PJSIP/103", "s", state="0", parent=called)
     pbx.dial(called, target, exten="103")
     pbx.end_dial(called, target, "BUSY")
     pbx.hang_up(target, cause=17)
     pbx.hang_up(called, cause=17)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "103 dial-in 102",
         "103 hangup 102 17 unanswered",
         "102 hangup 101 17 answered",
@@ -90,7 +90,7 @@ def test_a_called_phone_that_is_transferred_dials_nothing(pbx: Asterisk) -> None
 
 
 def test_a_caller_that_is_transferred_has_called_once(pbx: Asterisk) -> None:
-    """Its channel dials again for the transfer; what it dialled itself stays its peer."""
+    """Its channel dials again for the transfer; the first number dialed stays its peer."""
     caller, called = call_inside(pbx, "101", "102")
     pbx.answer(caller, called)
     pbx.hang_up(called)
@@ -98,8 +98,8 @@ def test_a_caller_that_is_transferred_has_called_once(pbx: Asterisk) -> None:
     pbx.dial(caller, target, exten="103")
     pbx.answer(caller, target)
     pbx.hang_up(target, caller)
-    told = pbx.told()
-    assert [words for words in told if words.startswith("101")] == [
+    events = pbx.take_events()
+    assert [words for words in events if words.startswith("101")] == [
         "101 dial-out 102",
         "101 answer-out 102",
         "101 hangup 102 16 answered",
@@ -108,7 +108,7 @@ def test_a_caller_that_is_transferred_has_called_once(pbx: Asterisk) -> None:
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_pick_up_of_an_inner_call(pbx: Asterisk, *, is_late: bool) -> None:
-    """Who picks up answers, and the caller's call is answered. The Pickup may come late."""
+    """The phone that picks up answers, and the caller's call too. The Pickup may come late."""
     caller, called = call_inside(pbx, "101", "102")
     picker = pbx.begin("PJSIP/103", "*8")
     picker.state, picker.connected = "6", "101"
@@ -126,7 +126,7 @@ def test_a_pick_up_of_an_inner_call(pbx: Asterisk, *, is_late: bool) -> None:
     pbx.hang_up(caller, picker)
     assert sorted(event.report.duration_seconds or 0 for event in events[-2:]) == [2, 2]
     assert len({event.report.call_id for event in events}) == 1
-    assert sorted(pbx.told()) == [
+    assert sorted(pbx.take_events()) == [
         "101 answer-out 102",
         "101 dial-out 102",
         "101 hangup 102 16 answered",
@@ -138,13 +138,13 @@ def test_a_pick_up_of_an_inner_call(pbx: Asterisk, *, is_late: bool) -> None:
 
 
 def test_who_picked_up_and_is_transferred_has_called_nobody(pbx: Asterisk) -> None:
-    """It took a call, so what its channel dials afterwards is a transfer's."""
+    """It picked up a call, so a number that its channel dials afterwards is a transfer's."""
     caller, called = call_inside(pbx, "101", "102")
     picker = pbx.begin("PJSIP/103", "*8")
     pbx.say("Pickup", **picker.fields(), **called.fields("Target"))
-    pbx.told()
+    pbx.take_events()
     target = pbx.begin("PJSIP/104", "s", state="0", parent=picker)
     pbx.dial(picker, target, exten="104")
     pbx.answer(picker, target)
-    assert pbx.told() == ["104 dial-in 103", "104 answer-in 103"]
+    assert pbx.take_events() == ["104 dial-in 103", "104 answer-in 103"]
     assert caller.uid != picker.uid

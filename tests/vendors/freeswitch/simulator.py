@@ -1,4 +1,4 @@
-"""A FreeSWITCH that says what we want to hear: channels, and the events of their lives."""
+"""A simulated FreeSWITCH: channels, and their events."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from callevents.vendors.freeswitch import FreeswitchTracker
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message
-from tests.vendors.asterisk.simulator import tell
+from tests.vendors.asterisk.simulator import describe
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Channel:
     is_answered: bool = False
 
     def fields(self) -> Message:
-        """Return what every event of the channel says."""
+        """Return the fields of every event of the channel."""
         values = {
             "Unique-ID": self.uid,
             "Channel-Name": self.name,
@@ -45,7 +45,7 @@ class Channel:
 
 @dataclass
 class Freeswitch:
-    """Says events to a tracker, and keeps the call events that follow."""
+    """Feeds events to a tracker, and collects the call events."""
 
     tracker: FreeswitchTracker = field(
         default_factory=lambda: FreeswitchTracker(ExtensionSet(map(str, range(101, 110))))
@@ -55,7 +55,7 @@ class Freeswitch:
     count: int = 0
 
     def say(self, event: str, **values: str) -> None:
-        """Say an event."""
+        """Feed an event to the tracker."""
         stamp = str(int(self.clock * 1_000_000))
         message = {"Event-Name": event, "Event-Date-Timestamp": stamp, **values}
         self.events += self.tracker.feed(message)
@@ -65,7 +65,7 @@ class Freeswitch:
         self.clock += seconds
 
     def begin(self, channel: Channel) -> Channel:
-        """Make a channel."""
+        """Create a channel."""
         self.say("CHANNEL_CREATE", **channel.fields())
         return channel
 
@@ -83,14 +83,14 @@ class Freeswitch:
         )
 
     def trunk_calls(self, number: str = "0612345678", dialled: str = "5551001") -> Channel:
-        """Have somebody outside call us."""
+        """Make an outside call to the PBX."""
         name = f"sofia/external/{number}@192.0.2.1"
         return self.begin(Channel(self.next_id(), name, "inbound", number, dialled))
 
     def call(
         self, extension: str, parent: Channel | None = None, *, number: str = "", **more: str
     ) -> Channel:
-        """Call a phone, for another channel or for nobody."""
+        """Call a phone, for another channel or for none."""
         number = number or (parent.number if parent else "0000000000")
         return self.begin(
             Channel(
@@ -106,7 +106,7 @@ class Freeswitch:
         )
 
     def call_trunk(self, number: str, parent: Channel) -> Channel:
-        """Call somebody outside."""
+        """Call an outside number."""
         name = f"sofia/external/{number}"
         return self.begin(
             Channel(self.next_id(), name, "outbound", parent.number, number, "", parent)
@@ -165,10 +165,10 @@ class Freeswitch:
                 },
             )
 
-    def told(self) -> list[str]:
-        """Return the events since the last look, as words."""
+    def take_events(self) -> list[str]:
+        """Return the events since the last call, as words."""
         events, self.events = self.events, []
-        return [tell(event) for event in events]
+        return [describe(event) for event in events]
 
     def next_id(self) -> str:
         """Return the id of the next channel."""

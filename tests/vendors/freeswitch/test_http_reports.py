@@ -10,15 +10,25 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from callevents.enums import Format
-from tests.vendors.reading import Pbx
+from tests.vendors.reading import Pbx, vary
 
 TRACES = Path(__file__).parents[2] / "traces" / "freeswitch"
+#: A request of a hook in the dialplan, without its event.
+HOOK = {"ext": "102", "peer": "101", "leg": "l", "call": "c", "at": "1772359200250000"}
 
 
 def read_records(name: str) -> list[dict[str, Any]]:
     """Return the call records of a recording, in the order in which they came."""
     text = gzip.decompress((TRACES.parent / f"{name}.cdr-posts.txt.gz").read_bytes()).decode()
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+#: Valid messages, which the fuzz tests change.
+EXAMPLES = [
+    *read_records("f01_internal_answered_caller_hangs_up"),
+    *read_records("f04_internal_busy"),
+    *vary("event", ("dial-in", "dial-out", "answer-in", "hangup"), HOOK),
+]
 
 
 @pytest.fixture
@@ -30,12 +40,12 @@ def pbx() -> Pbx:
 def test_hooks(pbx: Pbx) -> None:
     """The recorded requests of a dialplan's hooks give the six events of the call."""
     lines = (TRACES / "f40_dialplan_curl_hooks.hooks.txt").read_text().splitlines()
-    told = []
+    events = []
     for line in lines:
         found = re.search(r"GET (\S+) ", line)
         assert found
-        told += pbx.told(dict(parse_qsl(urlsplit(found[1]).query)))
-    assert told == [
+        events += pbx.events_of(dict(parse_qsl(urlsplit(found[1]).query)))
+    assert events == [
         ("dial-out", "101", "102"),
         ("dial-in", "102", "101"),
         ("answer-in", "102", "101"),
@@ -67,7 +77,7 @@ def test_records(pbx: Pbx, name: str, cause: int, duration: int) -> None:
 
 
 def test_hook_and_record_of_a_leg_are_one_hangup(pbx: Pbx) -> None:
-    """Who sends both gets one hangup for each leg."""
+    """A hook and a record of the same leg are one hangup."""
     record = read_records("f04_internal_busy")[0]
     leg = record["variables"]["uuid"]
     assert pbx.send({"event": "hangup", "ext": "102", "leg": leg, "call": "c", "cause": "17"})
@@ -75,7 +85,7 @@ def test_hook_and_record_of_a_leg_are_one_hangup(pbx: Pbx) -> None:
 
 
 def test_legs_that_are_no_extensions(pbx: Pbx) -> None:
-    """A trunk's leg, and a call that reached nobody, are passed over with the reason."""
+    """A trunk's leg, and a call without another party, are ignored with the reason."""
     record = read_records("f01_internal_answered_caller_hangs_up")[0]
     variables = {
         name: value
@@ -83,14 +93,14 @@ def test_legs_that_are_no_extensions(pbx: Pbx) -> None:
         if name not in {"originated_legs", "last_bridge_to", "bridge_uuid"}
     }
     assert pbx.send({**record, "variables": variables}) == []
-    assert pbx.passed_over == "This call record is of a call that reached nobody else."
+    assert pbx.ignored == "This call record is of a call without another party."
     del variables["presence_id"]
     assert pbx.send({**record, "variables": variables}) == []
-    assert "no extension" in pbx.passed_over
+    assert "no extension" in pbx.ignored
 
 
 def test_domains_and_other_words(pbx: Pbx) -> None:
-    """A user may come with its domain; a word that is no hook's is passed over."""
+    """A user may have its domain; an unknown event is ignored."""
     [report] = pbx.send({"event": "dial-in", "ext": "102@pbx.local", "peer": "sip:101@pbx.local"})
     assert (report.extension, report.peer) == ("102", "101")
     assert pbx.send({"event": "media", "ext": "102"}) == []

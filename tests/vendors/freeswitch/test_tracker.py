@@ -14,16 +14,16 @@ def pbx() -> Freeswitch:
 
 
 def test_a_click_rings_the_own_phone_first(pbx: Freeswitch) -> None:
-    """It is no incoming call: the phone is the caller's, who calls when it is answered."""
+    """It is no incoming call: the phone is the caller's, which dials when answered."""
     own = pbx.call("101")
     pbx.answer(own)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
     own.dialled = "102"
     called = pbx.call("102", own, number="101")
     pbx.answer(called)
     pbx.bridge(own, called)
     pbx.hang_up(called, own)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "102 dial-in 101",
         "101 dial-out 102",
         "102 answer-in 101",
@@ -34,23 +34,23 @@ def test_a_click_rings_the_own_phone_first(pbx: Freeswitch) -> None:
 
 
 def test_a_click_with_a_bridge_names_whom_it_calls(pbx: Freeswitch) -> None:
-    """Where the own phone's channel went to no other number, the called one stands for it."""
+    """If the caller's channel has no destination number, that of the called channel is used."""
     own = pbx.call("101")
     pbx.answer(own)
     pbx.call_trunk("0699999999", own)
-    assert pbx.told() == ["101 dial-out 0699999999"]
+    assert pbx.take_events() == ["101 dial-out 0699999999"]
 
 
 def test_a_click_that_nobody_takes_is_no_call(pbx: Freeswitch) -> None:
-    """Nobody was called, so there is nothing to tell, not even a hangup."""
+    """No one was called, so there is no event, not even a hangup."""
     pbx.hang_up(pbx.call("101"), cause="NO_ANSWER", q850="19")
-    assert pbx.told() == []
+    assert pbx.take_events() == []
 
 
 @pytest.mark.parametrize("is_lost_first", [False, True])
 @pytest.mark.parametrize("is_picker_first", [False, True])
 def test_a_pick_up(pbx: Freeswitch, *, is_lost_first: bool, is_picker_first: bool) -> None:
-    """Only the bridge of two calling phones shows it, before or after the loser is told."""
+    """Only the bridge of two calling phones shows it, before or after the loser's hangup."""
     caller = pbx.phone_calls("101", "102")
     called = pbx.call("102", caller)
     picker = pbx.phone_calls("103", "**102")
@@ -65,7 +65,7 @@ def test_a_pick_up(pbx: Freeswitch, *, is_lost_first: bool, is_picker_first: boo
     events = pbx.events
     pbx.hang_up(caller, picker)
     assert len({event.report.call_id for event in events}) == 1
-    assert sorted(pbx.told()) == [
+    assert sorted(pbx.take_events()) == [
         "101 answer-out 102",
         "101 dial-out 102",
         "101 hangup 102 16 answered",
@@ -77,7 +77,7 @@ def test_a_pick_up(pbx: Freeswitch, *, is_lost_first: bool, is_picker_first: boo
 
 
 def test_a_pick_up_of_a_call_from_outside_behind_a_loopback(pbx: Freeswitch) -> None:
-    """The peer is who called from outside, and the public number is known."""
+    """The peer is the outside caller, and the public number is set."""
     trunk = pbx.trunk_calls()
     inner = pbx.call_loopback("102", trunk)
     called = pbx.call("102", inner)
@@ -85,7 +85,7 @@ def test_a_pick_up_of_a_call_from_outside_behind_a_loopback(pbx: Freeswitch) -> 
     pbx.bridge(inner, picker)
     pbx.hang_up(called, cause="PICKED_OFF")
     assert pbx.events[1].report.called_did == "5551001"
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "102 dial-in 0612345678",
         "103 answer-in 0612345678",
         "102 hangup 0612345678 16 unanswered",
@@ -93,7 +93,7 @@ def test_a_pick_up_of_a_call_from_outside_behind_a_loopback(pbx: Freeswitch) -> 
 
 
 def test_fetching_a_parked_call_is_no_pick_up(pbx: Freeswitch) -> None:
-    """Nobody rings any more, so whoever fetches the call has neither called nor answered."""
+    """No phone rings any more, so retrieving the call is neither a dial-out nor an answer."""
     trunk = pbx.trunk_calls()
     first = pbx.call("101", trunk)
     pbx.answer(first, trunk)
@@ -103,7 +103,7 @@ def test_fetching_a_parked_call_is_no_pick_up(pbx: Freeswitch) -> None:
     pbx.answer(fetcher)
     pbx.bridge(trunk, fetcher)
     pbx.hang_up(trunk, fetcher)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "101 hangup 0612345678 16 answered",
@@ -111,7 +111,7 @@ def test_fetching_a_parked_call_is_no_pick_up(pbx: Freeswitch) -> None:
 
 
 def test_fetching_a_call_that_was_picked_up_before_is_no_pick_up(pbx: Freeswitch) -> None:
-    """The pick-up is over; that the loser's end came late makes no second one."""
+    """The pick-up is over; the loser's late hangup does not cause a second one."""
     trunk = pbx.trunk_calls()
     called = pbx.call("101", trunk)
     picker = pbx.phone_calls("102", "**101")
@@ -121,7 +121,7 @@ def test_fetching_a_call_that_was_picked_up_before_is_no_pick_up(pbx: Freeswitch
     fetcher = pbx.phone_calls("103", "6001")
     pbx.bridge(trunk, fetcher)
     pbx.hang_up(trunk, fetcher)
-    assert not [words for words in pbx.told() if words.startswith("103")]
+    assert not [words for words in pbx.take_events() if words.startswith("103")]
 
 
 def test_an_attended_transfer_by_the_phone(pbx: Freeswitch) -> None:
@@ -133,11 +133,11 @@ def test_an_attended_transfer_by_the_phone(pbx: Freeswitch) -> None:
     target = pbx.call("102", second)
     pbx.answer(target, second)
     pbx.bridge(second, target)
-    pbx.told()
+    pbx.take_events()
     pbx.bridge(trunk, target)
     pbx.hang_up(second, first)
     pbx.hang_up(trunk, target)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 hangup 102 16 answered",
         "101 hangup 0612345678 16 answered",
         "102 hangup 101 16 answered",
@@ -145,14 +145,14 @@ def test_an_attended_transfer_by_the_phone(pbx: Freeswitch) -> None:
 
 
 def test_an_attended_transfer_by_a_feature_code(pbx: Freeswitch) -> None:
-    """The transferer's leg was called, so what is called for it is no call of its own."""
+    """The transferer's leg was called, so a leg called for it is no dial-out."""
     trunk = pbx.trunk_calls()
     first = pbx.call("101", trunk)
     pbx.answer(first, trunk)
     target = pbx.call("102", first, number="101")
     pbx.answer(target)
     pbx.hang_up(first, target)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",
         "102 dial-in 101",
@@ -172,7 +172,7 @@ def test_an_inner_call_through_a_loopback(pbx: Freeswitch) -> None:
     events = pbx.events
     pbx.hang_up(outer, inner, called, caller)
     assert len({event.report.call_id for event in events}) == 1
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-out 106",
         "102 dial-in 101",
         "102 answer-in 101",
@@ -194,7 +194,7 @@ def test_a_queue_of_the_call_centre(pbx: Freeswitch) -> None:
     pbx.answer(agent)
     pbx.bridge(agent, caller)
     pbx.hang_up(caller, agent)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "102 dial-in 101",
         "101 dial-out 700",
         "102 hangup 101 19 unanswered",
@@ -209,15 +209,15 @@ def test_a_queue_of_the_call_centre(pbx: Freeswitch) -> None:
 
 
 def test_voicemail_and_conferences_are_nobody(pbx: Freeswitch) -> None:
-    """A phone that is connected to the PBX itself has called nobody."""
+    """A phone that is connected to the PBX itself has no dial-out."""
     caller = pbx.phone_calls("101", "*98")
     pbx.answer(caller)
     pbx.hang_up(caller)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
 
 
 def test_an_extension_may_be_meant_with_its_domain() -> None:
-    """Where tenants have the same numbers, the domain tells them apart."""
+    """If tenants have the same numbers, the domain distinguishes them."""
     pbx = Freeswitch(FreeswitchTracker(ExtensionSet(["101@pbx.local"])))
     caller = pbx.phone_calls("101", "102")
     caller.presence = "101@other.local"
@@ -225,7 +225,7 @@ def test_an_extension_may_be_meant_with_its_domain() -> None:
     pbx.begin(other)
     for channel in (caller, other):
         pbx.call("102", channel)
-    assert pbx.told() == ["101@pbx.local dial-out 102"]
+    assert pbx.take_events() == ["101@pbx.local dial-out 102"]
 
 
 @pytest.mark.parametrize(

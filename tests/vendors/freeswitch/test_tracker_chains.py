@@ -12,12 +12,12 @@ def pbx() -> Freeswitch:
 
 
 def talk(pbx: Freeswitch, extension: str) -> tuple[Channel, Channel]:
-    """Have somebody outside talk to an extension; forget what was told of it."""
+    """Connect an outside caller to an extension; discard the events."""
     trunk = pbx.trunk_calls()
     phone = pbx.call(extension, trunk)
     pbx.answer(phone, trunk)
     pbx.bridge(trunk, phone)
-    pbx.told()
+    pbx.take_events()
     return trunk, phone
 
 
@@ -30,7 +30,7 @@ def test_an_attended_transfer_before_the_target_answers(pbx: Freeswitch) -> None
     pbx.answer(target)
     pbx.bridge(trunk, target)
     pbx.hang_up(trunk, target)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "102 dial-in 101",
         "101 dial-out 102",
         "101 hangup 102 31 unanswered",
@@ -49,7 +49,7 @@ def test_a_blind_transfer_to_a_ring_group(pbx: Freeswitch) -> None:
     pbx.bridge(trunk, taken)
     pbx.hang_up(lost, cause="LOSE_RACE")
     pbx.hang_up(trunk, taken)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 hangup 0612345678 16 answered",
         "102 dial-in 0612345678",
         "103 dial-in 0612345678",
@@ -67,7 +67,7 @@ def test_busy_and_forwarded_to_outside(pbx: Freeswitch) -> None:
     pbx.answer(trunk, caller)
     pbx.bridge(caller, trunk)
     pbx.hang_up(trunk, caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "102 dial-in 101",
         "101 dial-out 102",
         "102 hangup 101 17 unanswered",
@@ -77,12 +77,12 @@ def test_busy_and_forwarded_to_outside(pbx: Freeswitch) -> None:
 
 
 def test_voicemail_after_no_answer(pbx: Freeswitch) -> None:
-    """The caller's own answer is the voicemail's, so nobody has answered its call."""
+    """The caller's channel was answered by voicemail, so its call was not answered."""
     caller = pbx.phone_calls("101", "103")
     pbx.hang_up(pbx.call("103", caller), cause="NO_ANSWER", q850="19")
     pbx.answer(caller)
     pbx.hang_up(caller)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "103 dial-in 101",
         "101 dial-out 103",
         "103 hangup 101 19 unanswered",
@@ -91,18 +91,18 @@ def test_voicemail_after_no_answer(pbx: Freeswitch) -> None:
 
 
 def test_a_parked_caller_that_comes_back(pbx: Freeswitch) -> None:
-    """The extension that was parked has called once; who parked it is called by it."""
+    """The parked extension has one dial-out; the extension that parked it gets a dial-in."""
     caller = pbx.phone_calls("101", "102")
     called = pbx.call("102", caller)
     pbx.answer(called, caller)
     pbx.bridge(caller, called)
     pbx.hang_up(called)
-    pbx.told()
+    pbx.take_events()
     back = pbx.call("102", caller)
     pbx.answer(back)
     pbx.bridge(caller, back)
     pbx.hang_up(caller, back)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "102 dial-in 101",
         "102 answer-in 101",
         "101 hangup 102 16 answered",
@@ -111,29 +111,29 @@ def test_a_parked_caller_that_comes_back(pbx: Freeswitch) -> None:
 
 
 def test_an_outside_number_that_the_pbx_calls_first(pbx: Freeswitch) -> None:
-    """Who is then called for it has a dial-in."""
+    """The phone then called for it has a dial-in."""
     name = "sofia/external/0612345678"
     trunk = pbx.begin(Channel(pbx.next_id(), name, "outbound", "0612345678", "0612345678"))
     pbx.answer(trunk)
     phone = pbx.call("101", trunk)
     pbx.hang_up(trunk, cause="NORMAL_CLEARING")
     pbx.hang_up(phone, cause="ORIGINATOR_CANCEL")
-    assert pbx.told() == ["101 dial-in 0612345678", "101 hangup 0612345678 16 unanswered"]
+    assert pbx.take_events() == ["101 dial-in 0612345678", "101 hangup 0612345678 16 unanswered"]
 
 
 def test_two_calls_that_an_operator_connects(pbx: Freeswitch) -> None:
-    """Bridged by hand while nobody rings: no phone has picked up anything."""
+    """Bridged manually while no phone rings: no phone has picked up a call."""
     trunk, first = talk(pbx, "101")
     waiting = pbx.phone_calls("103", "9000")
     pbx.answer(waiting)
     pbx.bridge(trunk, waiting)
     pbx.hang_up(first)
     pbx.hang_up(trunk, waiting)
-    assert pbx.told() == ["101 hangup 0612345678 16 answered"]
+    assert pbx.take_events() == ["101 hangup 0612345678 16 answered"]
 
 
 def test_two_phones_of_one_extension_in_a_browser_and_on_a_desk(pbx: Freeswitch) -> None:
-    """Each is a leg of its own, whatever its channel is called; the one not taken loses."""
+    """Each is a separate leg, whatever its channel's name; the unanswered one loses."""
     trunk = pbx.trunk_calls()
     desk, browser = pbx.call("101", trunk), pbx.call("101", trunk)
     browser.name = "verto.rtc/101"
@@ -141,7 +141,7 @@ def test_two_phones_of_one_extension_in_a_browser_and_on_a_desk(pbx: Freeswitch)
     pbx.bridge(trunk, browser)
     pbx.hang_up(desk, cause="LOSE_RACE")
     pbx.hang_up(browser, trunk)
-    assert pbx.told() == [
+    assert pbx.take_events() == [
         "101 dial-in 0612345678",
         "101 dial-in 0612345678",
         "101 answer-in 0612345678",

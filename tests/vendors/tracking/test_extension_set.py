@@ -1,4 +1,4 @@
-"""What counts as an extension: the list, and what a pattern fits, whatever the pattern is."""
+"""The set of extensions: a list, and the matches of any pattern."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_what_is_no_pattern(pattern: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["(?=1)2", "(?<!1)2", r"(1)\1"])
 def test_what_other_patterns_can(pattern: str) -> None:
-    """Who knows it from elsewhere is told what is not possible here; others are not."""
+    """Syntax of other dialects gets an error that says what is not supported."""
     with pytest.raises(ValueError, match=r"Lookahead, lookbehind and back-references are not"):
         ExtensionSet(pattern=pattern)
     with pytest.raises(ValueError, match=r"missing \): \(\.$"):
@@ -40,6 +40,6 @@ def test_what_other_patterns_can(pattern: str) -> None:
 
 
 def test_odd_numbers_fit_no_pattern() -> None:
-    """What cannot be an extension is none, though the pattern fits all."""
+    """An invalid number is no extension, even if the pattern matches everything."""
     extensions = ExtensionSet(pattern=".*")
     assert not [one for one in ("", "1\x00", "\ud800", "1\n", "1" * 65) if one in extensions]

@@ -1,4 +1,4 @@
-"""Whatever comes in: no exception, bounded memory, and events that can be stored.
+"""Any input: no exception, bounded memory, and events that can be stored.
 
 Examples that hypothesis makes, and makes small when they fail. `make fuzz` makes a million, faster.
 """
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callevents.vendors.freeswitch.esl import BODY
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.line_reader import MAX_LINE_BYTES
 from tests.fuzz.checks import check_events, check_tracker
@@ -129,7 +129,7 @@ def test_random_messages(source: str, count: int, seed: int) -> None:
     for _ in range(count):
         check_events(tracker.feed(make_message(source, random)), EXTENSIONS)
         if random.random() < 0.01:
-            tracker.interrupted()
+            tracker.handle_disconnect()
             check_events(tracker.adopt(make_row(random) for _ in range(30)), EXTENSIONS)
     check_tracker(tracker, MAX_LEGS)
     assert tracker.counts.messages == count
@@ -148,7 +148,7 @@ def test_mutated_recordings(source: str, data: st.DataObject, seed: int) -> None
 
 
 def mutate(messages: list[Message], random: Random) -> list[Message]:
-    """Return the messages, some of them spoilt."""
+    """Return the messages, some of them malformed."""
     mutated = [message for message in messages if random.random() > 0.05]
     for _ in range(len(mutated) // 10):
         place, other = random.randrange(len(mutated)), random.choice(mutated)
@@ -158,10 +158,10 @@ def mutate(messages: list[Message], random: Random) -> list[Message]:
         elif choice == 1:
             mutated.append(mutated.pop(place))
         else:
-            spoilt = dict(mutated[place])
-            key = random.choice([*spoilt, BODY])
-            spoilt[key] = random.choice([*other.values(), "", "\x00", "9" * 5000])
-            mutated[place] = spoilt
+            changed = dict(mutated[place])
+            key = random.choice([*changed, BODY])
+            changed[key] = random.choice([*other.values(), "", "\x00", "9" * 5000])
+            mutated[place] = changed
     return mutated
 
 
@@ -202,7 +202,7 @@ def test_random_bytes(source: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_line_without_end_is_left_out(source: str) -> None:
-    """It takes no memory, is counted once, and what comes after it is read."""
+    """It takes no memory, is counted once, and the messages after it are read."""
     parser = SOURCES[source].make_parser()
     for _ in range(100):
         assert not list(parser.feed(b"x" * MAX_LINE_BYTES))
@@ -242,7 +242,7 @@ def test_channels_that_never_end_are_bounded(source: str) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_broken_messages_are_counted(source: str) -> None:
-    """What lacks its id is broken; what is of no use is not."""
+    """A message without its ID is broken; an irrelevant one is not."""
     kinds = {
         "asterisk": ("Event", ["Newchannel", "DialBegin", "DialEnd", "Pickup", "Hangup"]),
         "freeswitch": ("Event-Name", ["CHANNEL_CREATE", "CHANNEL_HANGUP_COMPLETE"]),

@@ -1,4 +1,4 @@
-"""What the PBX itself may swap or mix makes no difference to the events."""
+"""The order of a PBX's messages, where it may vary, does not change the events."""
 
 import re
 from datetime import timedelta
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
 from tests.support.recorded_streams import (
     EXPECTED,
@@ -41,7 +41,7 @@ def swap_asterisk(messages: list[Message], random: Random) -> list[Message]:
 
 
 def swap_freeswitch(messages: list[Message], random: Random) -> list[Message]:
-    """Return the messages with what different channels say at one time in random order."""
+    """Return the messages with those of different channels at the same time in random order."""
 
     def may_join(run: list[Message], new: Message) -> bool:
         is_free = new["Event-Name"] in SWAPPED_BY_FREESWITCH
@@ -72,7 +72,7 @@ def _swap(messages: list[Message], random: Random, may_join: Any) -> list[Messag
 @pytest.mark.parametrize("source", SOURCES)
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_swapped_messages_give_the_same_events(source: str, data: st.DataObject, seed: int) -> None:
-    """Whichever order the PBX's threads happen to take, each extension is told the same."""
+    """In any order of the PBX's threads, each extension gets the same events."""
     name = data.draw(st.sampled_from(list(EXPECTED[source])))
     swap = swap_asterisk if source == "asterisk" else swap_freeswitch
     messages = swap(read_messages(source, name), Random(seed))
@@ -93,7 +93,7 @@ def test_some_messages_are_really_swapped() -> None:
 @settings(max_examples=20)
 @given(data=st.data())
 def test_calls_at_the_same_time_do_not_mix(source: str, data: st.DataObject) -> None:
-    """Ten scenarios at once, on the same extensions: each gives its own events."""
+    """Ten concurrent scenarios on the same extensions each give their events."""
     names = data.draw(
         st.lists(
             st.sampled_from(list(EXPECTED[source])), min_size=INTERLEAVED, max_size=INTERLEAVED
@@ -113,7 +113,7 @@ def test_calls_at_the_same_time_do_not_mix(source: str, data: st.DataObject) -> 
 def _shift(
     source: str, name: str, number: int, delay: timedelta
 ) -> list[tuple[timedelta, Message]]:
-    """Return a scenario's messages with ids of their own, and their times from the start on."""
+    """Return a scenario's messages with unique IDs, and their times since the start."""
     messages = read_messages(source, name)
     if not messages:
         return []

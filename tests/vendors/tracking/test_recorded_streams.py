@@ -1,4 +1,4 @@
-"""Every recorded scenario gives exactly the events that it must give, however it comes in."""
+"""Every recorded scenario gives exactly the expected events, in chunks of any size."""
 
 from urllib.parse import quote
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callevents.enums import CallFlow, CallStatus, EventType
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from tests.support.recorded_streams import (
     EXPECTED,
     EXTENSIONS,
@@ -31,7 +31,7 @@ def test_each_scenario_gives_exactly_its_events(source: str, name: str) -> None:
 
 @pytest.mark.parametrize(("source", "name"), SCENARIOS)
 def test_events_have_the_times_of_their_messages(source: str, name: str) -> None:
-    """Each event happened when the PBX says so, to the hundredth of a second."""
+    """Each event has the time of the PBX's message, to the hundredth of a second."""
     events = replay(source, read_stream(source, name))
     if not events:
         return
@@ -62,7 +62,7 @@ def test_nothing_is_left_when_all_have_hung_up(source: str, name: str) -> None:
 @pytest.mark.parametrize("source", SOURCES)
 @given(data=st.data())
 def test_the_stream_may_come_in_pieces_of_any_size(source: str, data: st.DataObject) -> None:
-    """Where the network cuts the bytes makes no difference."""
+    """The size of the received chunks makes no difference."""
     name = next(iter(EXPECTED[source]))
     stream = read_stream(source, name)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=30)))
@@ -75,7 +75,7 @@ def test_the_stream_may_come_in_pieces_of_any_size(source: str, data: st.DataObj
 
 @pytest.mark.parametrize(("source", "name"), SCENARIOS)
 def test_each_event_is_told_once_for_a_leg(source: str, name: str) -> None:
-    """The PBX says some things twice; said twice, everything gives the same events."""
+    """A PBX repeats some messages; if all are repeated, the events stay the same."""
     messages = [message for message in read_messages(source, name) for _ in range(2)]
     assert summarise(source, tell_all(source, messages)) == expected(source, name)
 
@@ -89,7 +89,7 @@ def test_lines_may_end_without_a_carriage_return() -> None:
 
 @pytest.mark.parametrize("has_length", [False, True])
 def test_a_freeswitch_capture_may_have_lost_its_frames(*, has_length: bool) -> None:
-    """Events as the console shows them: without frames, or each with the length of its own body."""
+    """Events as the console shows them: without frames, or each with the length of its body."""
     name = "f22_ring_group_two_users"
     mark = "Content-Length: 5\n" if has_length else ""
     blocks = [
@@ -133,7 +133,7 @@ def test_a_call_from_outside_carries_all_that_is_known_of_it(source: str, name: 
     ],
 )
 def test_an_inner_call_carries_both_numbers(source: str, name: str) -> None:
-    """Each side knows who calls and what was dialled; no public number was called."""
+    """Each side has the caller and the number dialed; no public number was called."""
     for event in replay(source, read_stream(source, name)):
         report = event.report
         assert (report.caller_number, report.called_number) == ("101", "102")

@@ -1,4 +1,4 @@
-"""After a lost connection: running calls are taken over silently, what ended is hung up."""
+"""After a lost connection: running calls are adopted without events, ended ones are hung up."""
 
 import json
 from datetime import timedelta
@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from callevents.vendors.freeswitch.esl import BODY
-from callevents.vendors.sources import SOURCES
+from callevents.vendors.registry import SOURCES
 from tests.support.recorded_streams import EXPECTED, EXTENSIONS, read_messages, tell_all
 from tests.vendors.asterisk.simulator import Asterisk
 from tests.vendors.asterisk.test_tracker import call_from_outside, call_inside
@@ -16,7 +16,7 @@ from tests.vendors.freeswitch.simulator import Freeswitch
 
 
 def test_calls_that_run_are_taken_over_silently() -> None:
-    """A listener that starts in the middle tells what comes now, and nothing of before."""
+    """A listener that starts during a call sends only new events."""
     before, now = Asterisk(), Asterisk()
     trunk, talking = call_from_outside(before)
     caller, ringing = call_inside(before, "103", "102")
@@ -26,10 +26,10 @@ def test_calls_that_run_are_taken_over_silently() -> None:
         (caller, "Dial", ""),
         (ringing, "AppDial", ""),
     )
-    assert (now.told(), now.tracker.running) == ([], 4)
+    assert (now.take_events(), now.tracker.running) == ([], 4)
     now.answer(caller, ringing)
     now.hang_up(talking, trunk, ringing, caller)
-    assert now.told() == [
+    assert now.take_events() == [
         "102 answer-in 103",
         "103 answer-out 102",
         "101 hangup 0612345678 16 answered",
@@ -39,41 +39,41 @@ def test_calls_that_run_are_taken_over_silently() -> None:
 
 
 def test_a_phone_in_voicemail_has_called_nobody() -> None:
-    """Adopted in the middle of voicemail, it may still call somebody later, or nobody."""
+    """A phone adopted during voicemail may call another one later."""
     pbx = Asterisk()
     other = Asterisk()
     phone = other.begin("PJSIP/101", "*97")
     phone.state = "6"
     pbx.list_channels((phone, "VoiceMailMain", ""))
     pbx.hang_up(phone)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
 
 
 def test_what_ended_meanwhile_is_hung_up() -> None:
-    """Its receivers learn of the end; how it ended, nobody knows. It is told once."""
+    """The hangup is sent once; how the call ended is unknown."""
     pbx = Asterisk()
     trunk, phone = call_from_outside(pbx)
     caller, called = call_inside(pbx, "103", "102")
-    pbx.told()
-    pbx.tracker.interrupted()
+    pbx.take_events()
+    pbx.tracker.handle_disconnect()
     pbx.wait(60)
     pbx.list_channels((caller, "Dial", ""), (called, "AppDial", ""))
-    assert pbx.told() == ["101 hangup 0612345678 None answered"]
+    assert pbx.take_events() == ["101 hangup 0612345678 None answered"]
     pbx.hang_up(phone, trunk)
     pbx.list_channels((caller, "Dial", ""), (called, "AppDial", ""))
-    assert pbx.told() == []
+    assert pbx.take_events() == []
     assert pbx.tracker.running == 2
 
 
 def test_answers_that_were_missed_are_not_told_later() -> None:
-    """What was answered during the cut is known as answered, and only its end is told.
+    """A call answered while disconnected counts as answered, and only its end is sent.
 
     A transfer that is answered afterwards is not the answer of the first call.
     """
     pbx = Asterisk()
     caller, called = call_inside(pbx, "101", "102")
-    pbx.told()
-    pbx.tracker.interrupted()
+    pbx.take_events()
+    pbx.tracker.handle_disconnect()
     caller.state = called.state = "6"
     pbx.list_channels((caller, "Dial", "b1"), (called, "AppDial", "b1"))
     pbx.hang_up(called)
@@ -81,33 +81,33 @@ def test_answers_that_were_missed_are_not_told_later() -> None:
     pbx.dial(caller, target)
     pbx.answer(caller, target)
     pbx.hang_up(target, caller)
-    assert pbx.told() == ["102 hangup 101 16 answered", "101 hangup 102 16 answered"]
+    assert pbx.take_events() == ["102 hangup 101 16 answered", "101 hangup 102 16 answered"]
 
 
 def test_what_was_on_its_way_when_the_list_was_made_is_told() -> None:
-    """The list may already show what the stream tells only after it."""
+    """The list may already show a state that the stream reports only afterwards."""
     pbx, other = Asterisk(), Asterisk()
     caller = other.begin("PJSIP/101", "102")
     called = other.begin("PJSIP/102", "s", state="0", parent=caller)
     pbx.list_channels((caller, "Dial", ""), (called, "AppDial", ""))
     pbx.dial(caller, called)
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
-    pbx.tracker.interrupted()
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]
+    pbx.tracker.handle_disconnect()
     caller.state = called.state = "6"
     pbx.list_channels((caller, "Dial", "b1"), (called, "AppDial", "b1"))
     pbx.end_dial(caller, called)
-    assert pbx.told() == ["102 answer-in 101", "101 answer-out 102"]
+    assert pbx.take_events() == ["102 answer-in 101", "101 answer-out 102"]
 
 
 def test_what_the_stream_has_told_counts_more_than_the_list() -> None:
-    """The list is taken while the stream goes on: what began since is not hung up.
+    """The stream continues during the list: calls that began meanwhile are not hung up.
 
     What ended since is not taken over, and what is named before its own beginning is followed.
     """
     pbx = Asterisk()
     ended = pbx.begin("PJSIP/104", "s", state="0")
     pbx.hang_up(ended)
-    pbx.tracker.interrupted()
+    pbx.tracker.handle_disconnect()
     caller, called = call_inside(pbx, "101", "102")
     early = Asterisk(count=50)
     third = early.begin("PJSIP/103", "s", state="0", parent=caller)
@@ -116,7 +116,7 @@ def test_what_the_stream_has_told_counts_more_than_the_list() -> None:
     pbx.say("Newchannel", **third.fields())
     pbx.dial(caller, third)
     pbx.hang_up(third, called, caller, cause=0)
-    assert [words.split()[:2] for words in pbx.told()] == [
+    assert [words.split()[:2] for words in pbx.take_events()] == [
         ["101", "dial-out"],
         ["102", "dial-in"],
         ["103", "dial-in"],
@@ -133,11 +133,11 @@ def test_a_list_says_nothing_new_of_what_is_followed() -> None:
     pbx.list_channels((caller, "Dial", ""))
     called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
     pbx.dial(caller, called)
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]
 
 
 def test_a_click_that_rings_is_taken_over_as_the_callers() -> None:
-    """The own phone of a click is no called one, also when it was found in a list."""
+    """The caller's phone in a click-to-call is not a called one, also when found in a list."""
     pbx, other = Asterisk(), Asterisk()
     own = other.begin("PJSIP/101", "s", state="0")
     own.state = "5"
@@ -145,7 +145,7 @@ def test_a_click_that_rings_is_taken_over_as_the_callers() -> None:
     called = other.begin("PJSIP/102", "s", state="0", parent=own)
     pbx.say("Newchannel", **called.fields())
     pbx.dial(own, called, exten="102")
-    assert pbx.told() == ["101 dial-out 102", "102 dial-in 101"]
+    assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]
 
 
 def list_rows(*channels: tuple[EslChannel, str]) -> dict[str, str]:
@@ -168,7 +168,7 @@ def list_rows(*channels: tuple[EslChannel, str]) -> dict[str, str]:
 
 
 def test_freeswitch_calls_that_run_are_taken_over_silently() -> None:
-    """A listener that starts in the middle tells what comes now, and nothing of before."""
+    """A listener that starts during a call sends only new events."""
     before, now = Freeswitch(), Freeswitch()
     trunk = before.trunk_calls()
     talking = before.call("101", trunk)
@@ -180,7 +180,7 @@ def test_freeswitch_calls_that_run_are_taken_over_silently() -> None:
     assert now.tracker.feed(list_rows(*rows, (echo, "ACTIVE"), (own, "RINGING"))) == []
     now.answer(ringing)
     now.hang_up(talking, trunk, ringing, caller, echo, own)
-    assert now.told() == [
+    assert now.take_events() == [
         "102 answer-in 103",
         "103 answer-out 102",
         "101 hangup 0612345678 16 answered",
@@ -190,7 +190,7 @@ def test_freeswitch_calls_that_run_are_taken_over_silently() -> None:
 
 
 def test_a_transfer_after_taking_over_is_no_new_call() -> None:
-    """Who was called before has called, and been answered; a transfer's leg changes nothing."""
+    """Earlier dial-outs and answers are assumed; a transfer's leg changes nothing."""
     before, now = Freeswitch(), Freeswitch(count=50)
     caller = before.phone_calls("103", "102")
     called = before.call("102", caller)
@@ -198,7 +198,7 @@ def test_a_transfer_after_taking_over_is_no_new_call() -> None:
     now.hang_up(called)
     target = now.call("104", caller)
     now.answer(target)
-    assert now.told() == [
+    assert now.take_events() == [
         "102 hangup 103 16 answered",
         "104 dial-in 103",
         "104 answer-in 103",
@@ -206,42 +206,45 @@ def test_a_transfer_after_taking_over_is_no_new_call() -> None:
 
 
 def test_what_a_freeswitch_has_told_counts_more_than_its_list() -> None:
-    """What ended is not taken over again; what is listed before its beginning is followed."""
+    """Ended legs are not adopted again; a leg listed before it begins is followed."""
     pbx, early = Freeswitch(), Freeswitch(count=50)
     caller = pbx.phone_calls("101", "102")
     pbx.hang_up(ended := pbx.call("102", caller))
-    pbx.told()
+    pbx.take_events()
     third = early.call("103", caller)
     pbx.tracker.feed(list_rows((ended, "RINGING"), (third, "RINGING")))
     assert pbx.tracker.running == 2
     pbx.begin(third)
-    assert pbx.told() == ["103 dial-in 101"]
+    assert pbx.take_events() == ["103 dial-in 101"]
 
 
 def test_freeswitch_calls_that_ended_meanwhile_are_hung_up() -> None:
-    """They are told once, also if their end comes after all; what runs on is kept."""
+    """They are sent once, even if their end arrives later; running legs are kept."""
     pbx = Freeswitch()
     trunk = pbx.trunk_calls()
     phone = pbx.call("101", trunk)
     caller = pbx.phone_calls("103", "102")
     called = pbx.call("102", caller)
-    pbx.told()
-    pbx.tracker.interrupted()
+    pbx.take_events()
+    pbx.tracker.handle_disconnect()
     pbx.events += pbx.tracker.feed(list_rows((caller, "ACTIVE"), (called, "ACTIVE")))
-    assert pbx.told() == ["101 hangup 0612345678 None unanswered"]
+    assert pbx.take_events() == ["101 hangup 0612345678 None unanswered"]
     pbx.hang_up(phone, trunk)
-    assert (pbx.told(), pbx.tracker.running) == ([], 2)
-    pbx.tracker.interrupted()
+    assert (pbx.take_events(), pbx.tracker.running) == ([], 2)
+    pbx.tracker.handle_disconnect()
     pbx.events += pbx.tracker.feed(list_rows())
-    assert sorted(pbx.told()) == ["102 hangup 103 None answered", "103 hangup 102 None answered"]
+    assert sorted(pbx.take_events()) == [
+        "102 hangup 103 None answered",
+        "103 hangup 102 None answered",
+    ]
 
 
 @pytest.mark.parametrize("body", ["", "+OK", "{", "[]", '{"row_count": 1, "rows": 3}', "[" * 10**6])
 def test_other_answers_are_no_list(body: str) -> None:
-    """What is not the answer to `show channels as json` takes over nothing and ends nothing."""
+    """Another reply than that of `show channels as json` adopts nothing and ends nothing."""
     pbx = Freeswitch()
     pbx.call("101", pbx.trunk_calls())
-    pbx.tracker.interrupted()
+    pbx.tracker.handle_disconnect()
     assert pbx.tracker.feed({"Content-Type": "api/response", BODY: body}) == []
     assert pbx.tracker.running == 2
 
@@ -255,7 +258,7 @@ def test_a_short_cut_invents_nothing(source: str) -> None:
         for cut in range(0, len(messages), 7):
             tracker = SOURCES[source].make_tracker(EXTENSIONS)
             events = [event for message in messages[:cut] for event in tracker.feed(message)]
-            tracker.interrupted()
+            tracker.handle_disconnect()
             events += tracker.adopt(running_rows(source, messages[:cut]))
             events += [event for message in messages[cut:] for event in tracker.feed(message)]
             assert [event.report for event in events] == [event.report for event in whole]
@@ -297,9 +300,9 @@ def test_a_leg_that_never_ends_is_dropped_after_a_day() -> None:
     for _ in range(2):
         pbx.say("FullyBooted")
     assert (pbx.tracker.running, pbx.tracker.dropped) == (0, 2)
-    pbx.told()
+    pbx.take_events()
     pbx.hang_up(phone)
-    assert pbx.told() == []
+    assert pbx.take_events() == []
 
 
 def test_a_clock_that_was_put_back_keeps_the_calls() -> None:

@@ -151,7 +151,7 @@ def test_an_unexpected_response() -> None:
 def test_asterisk_refuses_one_list(endpoints: str, is_whole: bool) -> None:
     """The list is incomplete, unless Asterisk has no such list or it is empty."""
     session = ami()
-    session.ask_extensions()
+    session.request_extensions()
     say(session, BANNER)
     say(session, respond("endpoints", Response="Error", Message=endpoints))
     for name in ("peers", "devices"):
@@ -168,7 +168,7 @@ def test_asterisk_refuses_one_list(endpoints: str, is_whole: bool) -> None:
 def test_freeswitch_refuses_one_list(users: str, is_whole: bool) -> None:
     """Registrations alone are incomplete, unless FreeSWITCH has no other list."""
     session = esl()
-    session.ask_extensions()
+    session.request_extensions()
     say(session, f"Content-Type: command/reply\nReply-Text: {users}\n\n")
     say(session, 'Content-Type: api/response\nContent-Length: 15\n\n{"row_count":0}')
     listing = session.extensions.take()
@@ -180,6 +180,6 @@ def test_freeswitch_refuses_one_list(users: str, is_whole: bool) -> None:
 def test_freeswitch_sends_a_response_that_is_too_long(length: str) -> None:
     """It ends the session with an error: skipping it would misalign later responses."""
     session = esl()
-    session.ask_extensions()
+    session.request_extensions()
     with pytest.raises(SessionError, match="announces an answer of '"):
         say(session, f"Content-Type: api/response\nContent-Length: {length}\n\nuserid|")

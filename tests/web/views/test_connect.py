@@ -1,4 +1,4 @@
-"""The page that connects a PBX: lines for each make, a token filled in, and what came."""
+"""The 'Connect' page: a setup guide for each PBX type, a token filled in, and the events."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -10,54 +10,58 @@ from callevents.db.models import Pbx
 from callevents.enums import Format
 from callevents.extensions import db
 from callevents.pbxs import pbxs, tokens
-from callevents.vendors.setup import MAKES, find_make
+from callevents.vendors.registry import find_guide, list_guides
+from callevents.vendors.vendor import SetupGuide
 from tests.web.conftest import Visitor
 
 PAGE = "/pbxs/head-office/connect"
 INGEST = "http://localhost/ingest/head-office"
 
 
-@pytest.mark.parametrize("make", MAKES, ids=lambda make: make.slug)
-def test_every_make_has_its_lines(admin: Visitor, pbx: Pbx, make: object) -> None:
-    """Each make's page has this PBX's address, a place for the token, and says what was tried."""
-    page = admin.get(f"{PAGE}?make={make.slug}").text  # type: ignore[attr-defined]
-    tried = "These lines were tried." in page
-    assert tried is make.is_tried  # type: ignore[attr-defined]
-    assert tried != ("These lines are from the maker's document, not tried." in page)
-    lines = "".join(re.findall(r'<pre id="lines-\d+"[^>]*>(.*?)</pre>', page, re.DOTALL))
-    assert "localhost/ingest/head-office" in lines
-    assert "TOKEN" in lines
-    assert re.search(rf'<option value="{make.slug}"\s+selected>', page)  # type: ignore[attr-defined]
+@pytest.mark.parametrize(
+    "guide", [guide for _, guide in list_guides()], ids=lambda guide: guide.slug
+)
+def test_every_guide_has_snippets(admin: Visitor, pbx: Pbx, guide: SetupGuide) -> None:
+    """Each guide has this PBX's URL and a place for the token, and says if it was tested."""
+    page = admin.get(f"{PAGE}?type={guide.slug}").text
+    is_tested = "These snippets are tested." in page
+    assert is_tested is guide.is_tested
+    assert is_tested != ("These snippets are from the vendor's documentation, not tested." in page)
+    snippets = "".join(re.findall(r'<pre id="snippet-\d+"[^>]*>(.*?)</pre>', page, re.DOTALL))
+    assert "localhost/ingest/head-office" in snippets
+    assert "TOKEN" in snippets
+    assert re.search(rf'<option value="{guide.slug}"\s+selected>', page)
 
 
-def test_every_format_has_a_make() -> None:
-    """Whatever format a PBX has, the page begins with a make of it."""
-    assert {find_make("", format_).format for format_ in Format} == set(Format)
-    assert len({make.slug for make in MAKES}) == len(MAKES)
+def test_every_format_has_a_guide() -> None:
+    """For each format of a PBX, the page opens with a guide of that format."""
+    assert {find_guide("", format_)[0].format for format_ in Format} == set(Format)
+    slugs = [guide.slug for _, guide in list_guides()]
+    assert len(set(slugs)) == len(slugs)
 
 
 def test_new_token_is_filled_in_once(admin: Visitor, pbx: Pbx, client: FlaskClient) -> None:
-    """A new token stands in the lines of that answer, works, and is in no later page."""
+    """A new token is in the snippets of that response, works, and is in no later page."""
     admin.get(PAGE)
-    page = admin.post(f"{PAGE}/token", make="other").text
+    page = admin.post(f"{PAGE}/token", type="other").text
     found = re.search(r'<code id="new-token">(cet_[^<]+)</code>', page)
     assert found
     assert f"Bearer {found[1]}" in page
     assert "Bearer TOKEN" not in page
     url = f"/ingest/head-office?token={found[1]}&event=dial-in&ext=101"
     assert client.get(url).status_code == 202
-    later = admin.get(f"{PAGE}?make=other").text
+    later = admin.get(f"{PAGE}?type=other").text
     assert found[1] not in later
     assert re.search(r'id="fill-token"\s+type="submit"\s+disabled', later)
 
 
 def test_choosing_a_format(admin: Visitor, pbx: Pbx) -> None:
-    """A make's format is chosen with one button, and its secret is stored encrypted."""
-    page = admin.get(f"{PAGE}?make=yeastar").text
-    assert "Read them as Yeastar P-Series" in re.sub(r"\s+", " ", page)
-    answer = admin.post(f"{PAGE}/format", make="yeastar", format_secret="s3cret", since="1")
+    """One button sets the guide's format; the secret is stored encrypted."""
+    page = admin.get(f"{PAGE}?type=yeastar").text
+    assert "Set to Yeastar P-Series" in re.sub(r"\s+", " ", page)
+    answer = admin.post(f"{PAGE}/format", type="yeastar", format_secret="s3cret", since="1")
     assert answer.status_code == 303
-    assert parse_qs(urlsplit(answer.location).query) == {"make": ["yeastar"], "since": ["1"]}
+    assert parse_qs(urlsplit(answer.location).query) == {"type": ["yeastar"], "since": ["1"]}
     db.session.rollback()
     found = pbxs.get_pbx(pbx.slug)
     assert found.format is Format.YEASTAR
@@ -65,19 +69,19 @@ def test_choosing_a_format(admin: Visitor, pbx: Pbx) -> None:
     page = admin.get(PAGE).text
     assert "s3cret" not in page
     assert "signed" in page
-    admin.post(f"{PAGE}/format", make="yeastar", format_secret="")
+    admin.post(f"{PAGE}/format", type="yeastar", format_secret="")
     db.session.rollback()
     assert pbxs.find_format_secret(pbxs.get_pbx(pbx.slug)) == "s3cret"
-    answer = admin.post(f"{PAGE}/format", make="yeastar", format_secret="x" * 201)
+    answer = admin.post(f"{PAGE}/format", type="yeastar", format_secret="x" * 201)
     assert answer.status_code == 422
-    assert "Must be at most 200 characters" in answer.text
-    admin.post(f"{PAGE}/format", make="yeastar", unsigned="yes")
+    assert "at most 200 characters" in answer.text
+    admin.post(f"{PAGE}/format", type="yeastar", unsigned="yes")
     db.session.rollback()
     assert pbxs.find_format_secret(pbxs.get_pbx(pbx.slug)) == ""
 
 
-def test_what_came_is_shown(admin: Visitor, pbx: Pbx, client: FlaskClient, token: str) -> None:
-    """The page listens from its first look on; a poll is answered only when something came."""
+def test_events_are_shown(admin: Visitor, pbx: Pbx, client: FlaskClient, token: str) -> None:
+    """The page shows events received since it was opened; a poll gets 304 without a new one."""
     old = f"/ingest/head-office?token={token}&event=dial-in&ext=999"
     client.get(old)
     page = admin.get(PAGE).text
@@ -88,34 +92,34 @@ def test_what_came_is_shown(admin: Visitor, pbx: Pbx, client: FlaskClient, token
     htmx = {"HX-Request": "true", "HX-PTag": "nothing"}
     assert admin.client.get(path, headers=htmx).status_code == 304
     client.get(f"/ingest/head-office?token={token}&event=hangup&ext=101&peer=0612&call=c7")
-    heard = admin.client.get(path, headers=htmx)
-    assert heard.status_code == 200
-    for text in ("Head office is heard", "Hangup", "101", "0612", "c7"):
-        assert text in heard.text
-    assert "hx-get" not in heard.text
-    # Without JavaScript the same address, looked at again, shows the same.
+    shown = admin.client.get(path, headers=htmx)
+    assert shown.status_code == 200
+    for text in ("Head office is connected", "Hangup", "101", "0612", "c7"):
+        assert text in shown.text
+    assert "hx-get" not in shown.text
+    # Without JavaScript, the same URL shows the same.
     again = re.search(r'<noscript>\s*<p><a href="([^"]+connect[^"]+)"', page)
     assert again
-    assert "Head office is heard" in admin.get(again[1].replace("&amp;", "&")).text
+    assert "Head office is connected" in admin.get(again[1].replace("&amp;", "&")).text
 
 
 @pytest.mark.parametrize("since", ["", "x", "-1", "9" * 30, "9" * 13, "\u0661"])
 def test_hostile_addresses(admin: Visitor, pbx: Pbx, since: str) -> None:
-    """An odd time or make in the address is as if there were none."""
-    answer = admin.client.get(PAGE, query_string={"since": since, "make": "<script>"})
+    """An invalid time or type in the URL is ignored."""
+    answer = admin.client.get(PAGE, query_string={"since": since, "type": "<script>"})
     assert answer.status_code == 200
     assert "Listening" in answer.text
     assert "<script>" not in answer.text.partition("<main")[2]
 
 
 def test_viewers_and_strangers(viewer: Visitor, stranger: Visitor, pbx: Pbx) -> None:
-    """Who only views sees the lines and can change nothing; a stranger sees nothing."""
-    page = viewer.get(f"{PAGE}?make=kamailio").text
+    """A viewer sees the snippets and can change nothing; a stranger sees nothing."""
+    page = viewer.get(f"{PAGE}?type=kamailio").text
     assert "http_client_query" in page
     assert "fill-token" not in page
     assert "choose-format" not in page
     assert viewer.post(f"{PAGE}/token").status_code == 403
-    assert viewer.post(f"{PAGE}/format", make="wazo").status_code == 403
+    assert viewer.post(f"{PAGE}/format", type="wazo").status_code == 403
     assert stranger.get(PAGE).status_code == 303
     assert len(tokens.list_tokens(pbx)) == 1
 

@@ -1,4 +1,4 @@
-"""A PBX's connector on its page: set, changed, watched, removed; its secret is never shown."""
+"""A PBX's connector on its page: create, change, watch, remove; its secret is never shown."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def stored(pbx: Pbx) -> Connector:
 
 
 def change(pbx: Pbx, **values: object) -> None:
-    """Write what a listener would."""
+    """Write the status as a listener does."""
     begin_write()
     connector = connectors.get_connector(pbx)
     for name, value in values.items():
@@ -48,7 +48,7 @@ def connector(admin: Visitor, pbx: Pbx) -> Connector:
 
 
 def test_it_is_set_by_a_form(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
-    """The form works as a page; what is empty takes the maker's port; the secret is encrypted."""
+    """The form works as a page; an empty port is the default port; the secret is encrypted."""
     assert (connector.host, connector.port, connector.uses_tls) == ("pbx.example.com", 5038, False)
     assert cipher.bound.decrypt(connector.secret) == "geheim"
     page = admin.get(BASE).text
@@ -68,7 +68,7 @@ def test_it_is_changed_without_its_secret(admin: Visitor, pbx: Pbx, connector: C
     assert cipher.bound.decrypt(connector.secret) == "geheim"
     answer = admin.post(EDIT, **kept | {"host": "evil.example.com"})
     assert answer.status_code == 422
-    assert "it is asked for again when the address changes" in answer.text
+    assert "It is required again when the address changes" in answer.text
     assert stored(pbx).host == "pbx.example.com"
 
 
@@ -83,10 +83,10 @@ def test_it_is_changed_without_its_secret(admin: Visitor, pbx: Pbx, connector: C
         ("extension_pattern", "(", "Invalid regular expression"),
     ],
 )
-def test_wrong_fields_are_told(
+def test_wrong_fields_are_shown(
     admin: Visitor, pbx: Pbx, field: str, value: str, sentence: str
 ) -> None:
-    """What is wrong stands beside its field, what was typed is kept, but for the secret."""
+    """Errors are shown at their fields; the input is kept, except the secret."""
     admin.get(EDIT)
     answer = admin.post(EDIT, **FIELDS | {field: value})
     assert answer.status_code == 422
@@ -96,7 +96,9 @@ def test_wrong_fields_are_told(
     assert connectors.find_connector(pbx) is None
 
 
-def test_its_state_is_told(admin: Visitor, viewer: Visitor, pbx: Pbx, connector: Connector) -> None:
+def test_its_state_is_shown(
+    admin: Visitor, viewer: Visitor, pbx: Pbx, connector: Connector
+) -> None:
     """Connected, trying, failing, disabled: in words, with the counts and the last error."""
     now = utc_now()
     leads = {"leader_until": now + timedelta(minutes=1), "leader_name": "calls-1, process 7"}
@@ -117,7 +119,7 @@ def test_its_state_is_told(admin: Visitor, viewer: Visitor, pbx: Pbx, connector:
 def test_a_poll_is_answered_when_something_has_changed(
     admin: Visitor, pbx: Pbx, connector: Connector
 ) -> None:
-    """The fragment is the one of the page; to the same version it says that nothing changed."""
+    """The fragment equals that of the page; the same version gets a 304."""
     path = f"{BASE}/connector"
     first = admin.get(path, headers=HTMX)
     assert first.text.strip() in admin.get(BASE).text

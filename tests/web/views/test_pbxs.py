@@ -25,7 +25,7 @@ def test_format_is_chosen_when_it_is_added(admin: Visitor, format_: Format) -> N
 
 
 def test_own_format_is_the_default(admin: Visitor) -> None:
-    """Who chooses nothing gets Call Events' native format, with and without the field."""
+    """The default is the native format, with and without the field."""
     assert '<option selected value="generic">' in admin.get("/pbxs/new").text
     admin.post("/pbxs/new", name="Branch")
     assert find_formats() == {"Branch": Format.GENERIC}
@@ -35,6 +35,6 @@ def test_unknown_format_adds_nothing(admin: Visitor) -> None:
     """A format that is none is told at its field, what was typed is kept, and no PBX is there."""
     page = admin.post("/pbxs/new", name="Branch", format="morse")
     assert page.status_code == 422
-    assert "&#39;morse&#39; is no format." in page.text
+    assert "Unknown format &#39;morse&#39;." in page.text
     assert 'value="Branch"' in page.text
     assert find_formats() == {}
