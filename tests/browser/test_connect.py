@@ -18,7 +18,7 @@ def test_turns_green_by_itself(admin: Page, pbx: Pbx, token: str, client: FlaskC
     expect(admin.get_by_role("heading", name="Listening for the first event")).to_be_visible()
     client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101&peer=0612&call=c7")
     expect(admin.get_by_role("heading", name="Head office is heard")).to_be_visible()
-    expect(admin.locator("#heard").get_by_role("row").nth(1)).to_contain_text("Dial-In")
+    expect(admin.locator("#received").get_by_role("row").nth(1)).to_contain_text("Dial-In")
     check_accessibility(admin)
 
 

@@ -38,14 +38,14 @@ def show(slug: str) -> Any:
     return _page(pbxs.get_pbx(slug), _make(slug))
 
 
-@bp.get("/heard")
+@bp.get("/received")
 def hear(slug: str) -> Any:
     """Show what has come; to a poll, answer only if something has changed."""
     pbx = pbxs.get_pbx(slug)
     heard = _hear(pbx)
     if htmx.has_version(heard["version"]):
         return htmx.unchanged()
-    page = render_template("connect/_heard.html", pbx=pbx, make=_make(slug), **heard)
+    page = render_template("connect/_received.html", pbx=pbx, make=_make(slug), **heard)
     return htmx.versioned(page, heard["version"])
 
 
