@@ -135,7 +135,7 @@ document.addEventListener("htmx:after:swap", (event) => {
     openDialog(sourceElement);
     dialog.querySelector("[aria-invalid=true]")?.focus();
   }
-  if (target.id === "trial") target.scrollIntoView({ block: "nearest" });
+  if (target.id === "test-result") target.scrollIntoView({ block: "nearest" });
   updateTicks();
   returnFocus();
 });

@@ -3,7 +3,15 @@
 from flask import Flask
 
 from callevents.security import headers
-from callevents.web import access, errors, htmx, login, template_filters, url_converters
+from callevents.web import (
+    access,
+    errors,
+    htmx,
+    login,
+    redirects,
+    template_filters,
+    url_converters,
+)
 from callevents.web.views import (
     account,
     calls,
@@ -54,3 +62,4 @@ def init_app(app: Flask) -> None:
     url_converters.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages.bp)
+    app.register_blueprint(redirects.bp)

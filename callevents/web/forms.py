@@ -67,7 +67,7 @@ class ExtensionForm(SentenceForm):
     name = StringField("Name")
 
 
-class ExampleEventForm(SentenceForm):
+class TestEventForm(SentenceForm):
     """An example event to be sent the whole way."""
 
     extension = StringField("Extension")

@@ -119,7 +119,7 @@ def test_test_is_sent_and_shown(admin: Page, extension: str, receiver: Receiver,
     expect(dialog.locator("#send-test")).to_be_disabled()
     assert dialog.locator("#send-test").bounding_box() == before
     go_on.set()
-    result = dialog.locator("#trial")
+    result = dialog.locator("#test-result")
     expect(result).to_contain_text("418")
     expect(result).to_contain_text("<i>tea</i>")
     expect(result.locator("pre")).to_be_in_viewport()
@@ -185,8 +185,8 @@ def test_all_of_it_without_javascript(
     plain.get_by_label("Value of header 1").fill("k3y")
     plain.get_by_label("Signed", exact=True).check()
     plain.get_by_role("button", name="Send test").click()
-    expect(plain.locator("#trial")).to_contain_text("200")
-    expect(plain.locator("#trial")).to_be_in_viewport()
+    expect(plain.locator("#test-result")).to_contain_text("200")
+    expect(plain.locator("#test-result")).to_be_in_viewport()
     assert receiver.arrivals[0].headers["X-Key"] == "k3y"
     expect(plain.get_by_label("Value of header 1")).to_have_value("k3y")
     plain.get_by_role("button", name="Save").click()

@@ -182,8 +182,8 @@ def test_viewer_is_refused_by_every_changing_route(
     posts = [
         *dialogs,
         f"{BASE}/tokens",
-        f"{BASE}/proposals/add",
-        f"{BASE}/proposals/dismiss",
+        f"{BASE}/suggestions/add",
+        f"{BASE}/suggestions/dismiss",
         f"{BASE}/extensions/{extension_id}/requests/{event_id}/active",
     ]
     viewer.get("/account")

@@ -31,7 +31,7 @@ def test_proposals_say_where_they_come_from(admin: Visitor, pbx: Pbx, token: str
 def test_one_selected_or_all_are_added(admin: Visitor, pbx: Pbx) -> None:
     """A row's button adds that row whatever is ticked; then those ticked; then all."""
     know(pbx, {"201": "Anna", "202": "", "203": "", "204": "", "205": ""})
-    path = f"{BASE}/proposals/add"
+    path = f"{BASE}/suggestions/add"
     admin.get(f"{BASE}/extensions")
     assert admin.post(path, only="201", number=["202"]).status_code == 303
     assert added(pbx) == {"201": "Anna"}
@@ -51,9 +51,9 @@ def test_selected_ones_are_dismissed(admin: Visitor, pbx: Pbx) -> None:
     """They are offered no more; nothing selected is told."""
     know(pbx, {"201": "", "202": "", "203": ""})
     admin.get(f"{BASE}/extensions")
-    admin.post(f"{BASE}/proposals/dismiss", number=["201", "202"])
+    admin.post(f"{BASE}/suggestions/dismiss", number=["201", "202"])
     assert "2 extensions are dismissed" in admin.get(f"{BASE}/extensions").text
-    admin.post(f"{BASE}/proposals/dismiss")
+    admin.post(f"{BASE}/suggestions/dismiss")
     db.session.rollback()
     assert [one.number for one in suggestions.list_suggestions(pbx)] == ["203"]
 

@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 from tests.web.conftest import Visitor
 
 URL = "/ingest/head-office"
-PAGE = "/pbxs/head-office/reports"
+PAGE = "/pbxs/head-office/recent-reports"
 
 
 def test_what_became_of_each(

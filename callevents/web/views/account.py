@@ -34,7 +34,7 @@ ONE_YEAR_SECONDS = 365 * 24 * 3600
 def sign_in() -> Any:
     """Show the sign-in form."""
     if login.find_signed_in():
-        return redirect(url_for("start.show"))
+        return redirect(url_for("onboarding.show"))
     return render_template("account/sign_in.html", form=SignInForm(), problem="")
 
 
@@ -57,7 +57,7 @@ def do_sign_in() -> Any:
         return _refused(form, error)
     db.session.commit()
     wanted = login.begin(user)
-    return redirect(wanted or url_for("start.show"), code=303)
+    return redirect(wanted or url_for("onboarding.show"), code=303)
 
 
 @bp.post("/sign-out")

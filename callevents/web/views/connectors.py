@@ -84,9 +84,14 @@ def look(pbx: Pbx) -> dict[str, Any]:
     """Return what the part of the page about the connector shows."""
     connector = connectors.find_connector(pbx)
     shown = _shown(connector) if connector else None
-    proposed = suggestions.count_suggestions(pbx)
-    version = _version(connector, shown, proposed)
-    return {"connector": connector, "shown": shown, "proposed": proposed, "version": version}
+    suggestion_count = suggestions.count_suggestions(pbx)
+    version = _version(connector, shown, suggestion_count)
+    return {
+        "connector": connector,
+        "shown": shown,
+        "suggestion_count": suggestion_count,
+        "version": version,
+    }
 
 
 @bp.get("")
@@ -157,10 +162,10 @@ def _shown(connector: Connector) -> Shown:
     return STATES[connector.state]
 
 
-def _version(connector: Connector | None, shown: Shown | None, proposed: int) -> str:
+def _version(connector: Connector | None, shown: Shown | None, suggestion_count: int) -> str:
     """Return a digest of all that is shown and may change."""
     names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
     more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")
     listed = ("list_wanted_at", "listed_at", "listed", "list_notice")
     facts = [getattr(connector, name, None) for name in (*names, *more, *listed)]
-    return sha256(repr((shown, proposed, facts)).encode()).hexdigest()[:24]
+    return sha256(repr((shown, suggestion_count, facts)).encode()).hexdigest()[:24]

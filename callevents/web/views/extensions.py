@@ -71,7 +71,7 @@ def index(slug: str) -> str:
         ),
         suspended=suspension.count_suspended(pbx),
         suggestions=() if view.search else suggestions.list_suggestions(pbx),
-        proposed=suggestions.count_suggestions(pbx),
+        suggestion_count=suggestions.count_suggestions(pbx),
     )
 
 

@@ -88,10 +88,10 @@ def test(slug: str, place: str, event_type: EventType) -> Any:
     """Make that request at once, marked as a test, and show the answer."""
     target = _typed_target(slug, place, event_type)
     form = HookForm.of(request.form, target.hook)
-    trial = send_test(form, target, current_user.id)
+    result = send_test(form, target, current_user.id)
     if htmx.is_htmx():
-        return render_template("hooks/_trial.html", trial=trial)
-    return _dialog(form, target, trial)
+        return render_template("hooks/_test_result.html", result=result)
+    return _dialog(form, target, result)
 
 
 @bp.post("/requests/<event_id>/active")
@@ -155,14 +155,14 @@ def _typed_target(slug: str, place: str, event_type: EventType) -> Target:
     return Target(pbx, extension, event_type, hook)
 
 
-def _dialog(form: HookForm, target: Target, trial: RequestTest | None = None) -> Any:
+def _dialog(form: HookForm, target: Target, result: RequestTest | None = None) -> Any:
     return dialogs.show(
         "hooks/edit.html",
         status=422 if form.errors else 200,
         form=form,
         target=target,
         example=example_request(form, target),
-        trial=trial,
+        result=result,
     )
 
 

@@ -13,7 +13,7 @@ from callevents.web import htmx
 from callevents.web.template_filters import find_last_pbx
 from callevents.web.url_converters import place_of
 
-bp = Blueprint("start", __name__)
+bp = Blueprint("onboarding", __name__)
 
 
 @bp.get("/")
@@ -23,7 +23,7 @@ def show() -> Any:
     steps = _steps(pbx)
     if pbx and steps["done"] == 4 and not htmx.is_htmx():
         return redirect(url_for("extensions.index", slug=pbx.slug))
-    template = "start/_steps.html" if htmx.is_htmx() else "start/show.html"
+    template = "onboarding/_steps.html" if htmx.is_htmx() else "onboarding/show.html"
     return render_template(template, pbx=pbx, **steps)
 
 

@@ -10,7 +10,7 @@ from callevents.web import dialogs
 from callevents.web.views.connectors import CHANGED as CONNECTOR_CHANGED
 from callevents.web.views.extensions import CHANGED
 
-bp = Blueprint("suggestions", __name__, url_prefix="/pbxs/<slug>/proposals")
+bp = Blueprint("suggestions", __name__, url_prefix="/pbxs/<slug>/suggestions")
 
 NOTHING = "Nothing is selected. Tick the numbers first."
 

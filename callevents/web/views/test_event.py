@@ -16,10 +16,10 @@ from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
 from callevents.web.access import for_admins
 from callevents.web.dialogs import posted
-from callevents.web.forms import ExampleEventForm
+from callevents.web.forms import TestEventForm
 from callevents.web.views.deliveries import version_of
 
-bp = Blueprint("example_events", __name__, url_prefix="/pbxs/<slug>/test-event")
+bp = Blueprint("test_event", __name__, url_prefix="/pbxs/<slug>/test-event")
 
 #: So many numbers are offered; any other can be typed.
 OFFERED_NUMBERS = 100
@@ -30,7 +30,7 @@ OFFERED_NUMBERS = 100
 def send(slug: str) -> Any:
     """Show the form of a test event; accept one, as from the PBX."""
     pbx = pbxs.get_pbx(slug)
-    form = ExampleEventForm(posted(), data=request.args.to_dict())
+    form = TestEventForm(posted(), data=request.args.to_dict())
     if request.method == "POST" and form.validate():
         try:
             accepted = _accept(pbx, form)
@@ -42,7 +42,7 @@ def send(slug: str) -> Any:
     extensions = pbxs_extensions.list_extensions(pbx, limit=OFFERED_NUMBERS)
     status = 422 if form.errors else 200
     return dialogs.show(
-        "example_events/send.html", status=status, pbx=pbx, form=form, extensions=extensions
+        "test_event/send.html", status=status, pbx=pbx, form=form, extensions=extensions
     )
 
 
@@ -56,7 +56,7 @@ def show(slug: str, event_id: str) -> Any:
     if htmx.has_version(version):
         return htmx.unchanged()
     return dialogs.show(
-        "example_events/show.html",
+        "test_event/show.html",
         pbx=pbx,
         deliveries=deliveries,
         version=version,
@@ -64,7 +64,7 @@ def show(slug: str, event_id: str) -> Any:
     )
 
 
-def _accept(pbx: Pbx, form: ExampleEventForm) -> accept.Accepted:
+def _accept(pbx: Pbx, form: TestEventForm) -> accept.Accepted:
     """Accept the test event and wake the workers; raises InvalidError about `extension`."""
     try:
         number = pbxs_extensions.check_number(form.extension.data or "")
