@@ -16,7 +16,7 @@ from callevents.db.session import begin_write
 from callevents.errors import NotFoundError
 from callevents.web import htmx
 from callevents.web.errors import find_error_response
-from callevents.web.login import WANTED, find_signed_in
+from callevents.web.login import NEXT_PATH_KEY, find_current_user
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -31,48 +31,48 @@ class Access(Enum):
     ADMINS = "admins"
 
 
-def for_everyone(view: View) -> View:
+def public(view: View) -> View:
     """Let people use the view who have not signed in."""
     view.access = Access.EVERYONE  # type: ignore[attr-defined]
     return view
 
 
-def for_users(view: View) -> View:
+def viewers_allowed(view: View) -> View:
     """Let viewers use the view with unsafe methods too: it changes only what is their own."""
     view.access = Access.USERS  # type: ignore[attr-defined]
     return view
 
 
-def for_admins(view: View) -> View:
+def admins_only(view: View) -> View:
     """Keep viewers from the view with every method: it is about changing something."""
     view.access = Access.ADMINS  # type: ignore[attr-defined]
     return view
 
 
-def reads_only(view: View) -> View:
+def no_write_transaction(view: View) -> View:
     """Tell that the view does not write to the database, whatever the method."""
-    view.reads_only = True  # type: ignore[attr-defined]
+    view.no_write_transaction = True  # type: ignore[attr-defined]
     return view
 
 
 def init_app(app: Flask) -> None:
     """Guard every view but those for programs, which prove themselves by tokens."""
-    app.before_request(_guard)
+    app.before_request(_check_access)
 
 
-def _guard() -> Any:
+def _check_access() -> Any:
     if request.endpoint in (None, "static") or find_error_response():
         return None
     _refuse_unstorable_text()
     view = current_app.view_functions[request.endpoint or ""]
     is_safe = request.method in SAFE_METHODS
     needed = getattr(view, "access", Access.USERS if is_safe else Access.ADMINS)
-    user = find_signed_in()
+    user = find_current_user()
     if user is None and needed is not Access.EVERYONE:
         return _ask_to_sign_in()
     if needed is Access.ADMINS and not (user and user.is_admin):
         abort(403)
-    if not is_safe and not getattr(view, "reads_only", False):
+    if not is_safe and not getattr(view, "no_write_transaction", False):
         begin_write()
     return None
 
@@ -82,8 +82,8 @@ def _ask_to_sign_in() -> Any:
     if request.method == "GET" and not htmx.is_htmx():
         query = request.query_string.decode("ascii", "replace")
         path = url_for(request.endpoint or "", **(request.view_args or {}))
-        cookie[WANTED] = f"{path}?{query}" if query else path
-    return htmx.go_to(url_for("account.sign_in"))
+        cookie[NEXT_PATH_KEY] = f"{path}?{query}" if query else path
+    return htmx.redirect_to(url_for("account.sign_in"))
 
 
 def _refuse_unstorable_text() -> None:

@@ -14,7 +14,7 @@ from callevents.enums import EventType, ListedState
 from callevents.errors import InvalidError, NotFoundError
 from callevents.pbxs import pbxs
 
-LONGEST = 2000
+MAX_TEXT_LENGTH = 2000
 #: The quick choices of a time, by what stands for them in the address.
 PERIODS: dict[str, tuple[str, timedelta]] = {
     "1h": ("Last hour", timedelta(hours=1)),
@@ -44,11 +44,11 @@ LABELS = {
     "to": "To (UTC)",
 }
 #: Filters that are seldom wanted, and so folded away.
-SELDOM = frozenset({"hook", "origin", "call", "from", "to"})
+FOLDED_FIELDS = frozenset({"hook", "origin", "call", "from", "to"})
 
 
 @dataclass(frozen=True)
-class View:
+class DeliveryView:
     """What a page of the log shows: of one PBX if its address says so, and what the query says."""
 
     pbx: Pbx | None
@@ -56,9 +56,9 @@ class View:
     before: str | None = None
 
     @classmethod
-    def of_request(cls, slug: str | None) -> "View":
+    def from_request(cls, slug: str | None) -> "DeliveryView":
         """Read it from the request; empty texts count as nothing. Raises NotFoundError."""
-        given = {name: request.values.get(name, "").strip()[:LONGEST] for name in LABELS}
+        given = {name: request.values.get(name, "").strip()[:MAX_TEXT_LENGTH] for name in LABELS}
         texts = {name: text for name, text in given.items() if text}
         if slug is not None:
             texts.pop("pbx", None)
@@ -75,14 +75,14 @@ class View:
         return bool(self.texts)
 
     @property
-    def may_wait(self) -> bool:
+    def may_be_pending(self) -> bool:
         """Whether some of what is shown may still wait."""
         return self.texts.get("state", "pending") in {"pending", "waiting", "retrying", "sending"}
 
     @property
-    def has_seldom(self) -> bool:
+    def uses_folded_fields(self) -> bool:
         """Whether one of the folded filters is used."""
-        return not SELDOM.isdisjoint(self.texts)
+        return not FOLDED_FIELDS.isdisjoint(self.texts)
 
     def url(self, endpoint: str = "deliveries.index") -> str:
         """Return the address of this view, or that of another page about the same deliveries."""
@@ -94,19 +94,19 @@ class View:
         return url_for(endpoint, **{name: text for name, text in query.items() if text})
 
     @property
-    def plain(self) -> "View":
+    def unfiltered(self) -> "DeliveryView":
         """The view of all, newest first."""
-        return View(self.pbx, {})
+        return DeliveryView(self.pbx, {})
 
-    def fixed(self) -> "View":
+    def frozen(self) -> "DeliveryView":
         """Return the view of what there is now: nothing that comes later, nothing that gets old."""
         texts, now = dict(self.texts), utc_now()
         if texts.get("last") in PERIODS:
             since = now - PERIODS[texts.pop("last")][1]
             texts["from"] = since.replace(tzinfo=None).isoformat(timespec="milliseconds")
-        return View(self.pbx, texts, first_id(now + timedelta(milliseconds=1)))
+        return DeliveryView(self.pbx, texts, first_id(now + timedelta(milliseconds=1)))
 
-    def at(self, before: str | None) -> "View":
+    def at(self, before: str | None) -> "DeliveryView":
         """Return the view of another page."""
         return replace(self, before=before)
 
@@ -129,7 +129,7 @@ class View:
             until=values.get("to"),
         )
 
-    def described(self) -> list[tuple[str, str]]:
+    def describe_filter(self) -> list[tuple[str, str]]:
         """Return the names and values of the filter's fields in the words that the form has."""
         values = self._values()
         return [(LABELS[name], _describe(name, values[name])) for name in values]
@@ -152,7 +152,7 @@ class View:
         return values
 
 
-def _choose(choices: Mapping[str, Any], text: str) -> Any:
+def _pick(choices: Mapping[str, Any], text: str) -> Any:
     if text not in choices:
         raise ValueError(f"There is no {text!r} to choose here.")
     return choices[text]
@@ -169,9 +169,9 @@ def _read_moment(text: str) -> datetime:
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "pbx": pbxs.get_pbx,
-    "event": partial(_choose, {event.slug: event for event in EventType}),
-    "state": partial(_choose, {state.value: state for state in ListedState}),
-    "last": partial(_choose, PERIODS),
+    "event": partial(_pick, {event.slug: event for event in EventType}),
+    "state": partial(_pick, {state.value: state for state in ListedState}),
+    "last": partial(_pick, PERIODS),
     "origin": check_origin,
     "from": _read_moment,
     "to": _read_moment,

@@ -11,7 +11,7 @@ from callevents.web import htmx
 SLOT = "dialog"
 
 
-def posted() -> "MultiDict[str, str] | None":
+def submitted_form() -> "MultiDict[str, str] | None":
     """Return what a form has sent; None if the form is only asked for."""
     return request.form if request.method == "POST" else None
 
@@ -29,10 +29,10 @@ def finish(text: str, url: str, *events: str) -> Any:
     if not htmx.is_htmx():
         return redirect(url, code=303)
     for event in ("dialog-close", *events):
-        htmx.tell(event)
+        htmx.trigger(event)
     return Response(status=204)
 
 
-def go_on(url: str) -> Any:
+def load(url: str) -> Any:
     """Show the dialog at one of our own URLs instead of this one; else go to its page."""
     return htmx.load(url, SLOT) if htmx.is_htmx() else redirect(url, code=303)

@@ -20,9 +20,9 @@ from callevents.db.session import end_transaction
 from callevents.errors import CallEventsError, ConflictError, NotFoundError
 from callevents.extensions import ErrorResponse, app_state
 from callevents.web import htmx
-from callevents.web.login import find_signed_in
+from callevents.web.login import find_current_user
 
-SENTENCES = {
+MESSAGES = {
     400: "The server could not read this request.",
     403: "Your account may look at everything here, but change nothing.",
     404: "There is nothing at this address.",
@@ -31,12 +31,12 @@ SENTENCES = {
     500: "Something went wrong here, and nothing was changed. It has been logged.",
     503: "The database does not answer. Nothing was changed; please try again in a moment.",
 }
-EXPIRED = (
+FORM_EXPIRED = (
     "This page was open for too long, or you have signed in or out elsewhere. Nothing was "
     "changed. Reload the page and do it again."
 )
 
-OVERTAKEN = (
+CHANGED_CONCURRENTLY = (
     "Somebody else has changed the same at this moment. Nothing was changed here; reload the page "
     "and look."
 )
@@ -50,9 +50,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _expired)
     app.register_error_handler(CallEventsError, _domain_error)
     for silent in (OperationalError, InterfaceError, PoolTimeoutError):
-        app.register_error_handler(silent, _no_database)
+        app.register_error_handler(silent, _database_unavailable)
     for overtaken in (IntegrityError, StaleDataError):
-        app.register_error_handler(overtaken, _overtaken)
+        app.register_error_handler(overtaken, _changed_concurrently)
 
 
 def find_error_response() -> ErrorResponse | None:
@@ -72,28 +72,28 @@ def _domain_error(error: CallEventsError) -> Response:
     return _http_error(UnprocessableEntity(str(error)))
 
 
-def _overtaken(_error: Exception) -> Response:
+def _changed_concurrently(_error: Exception) -> Response:
     """Answer whoever was a moment later than somebody else who changed the same."""
-    return _http_error(Conflict(OVERTAKEN))
+    return _http_error(Conflict(CHANGED_CONCURRENTLY))
 
 
-def _no_database(error: Exception) -> Response:
+def _database_unavailable(error: Exception) -> Response:
     log.error("the database does not answer", error=str(error))
     return _http_error(ServiceUnavailable(retry_after=2))
 
 
 def _expired(error: CSRFError) -> Response:
-    return _answer(error, EXPIRED, action="reload")
+    return _error_response(error, FORM_EXPIRED, action="reload")
 
 
 def _http_error(error: HTTPException) -> Response:
     if answer := find_error_response():
         return answer(error)
     own = error.description if error.description != type(error).description else None
-    return _answer(error, own or SENTENCES.get(error.code or 500) or error.description or "")
+    return _error_response(error, own or MESSAGES.get(error.code or 500) or error.description or "")
 
 
-def _answer(error: HTTPException, sentence: str, action: str = "") -> Response:
+def _error_response(error: HTTPException, sentence: str, action: str = "") -> Response:
     status = error.code or 500
     # Of what the request has begun, nothing may be stored.
     end_transaction()
@@ -101,16 +101,16 @@ def _answer(error: HTTPException, sentence: str, action: str = "") -> Response:
         htmx.toast(sentence, "error", reference=_reference(status), action=action)
         response = Response(status=status)
     else:
-        response = make_response(_page(status, sentence), status)
+        response = make_response(_error_page(status, sentence), status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
     return response
 
 
-def _page(status: int, sentence: str) -> str:
+def _error_page(status: int, sentence: str) -> str:
     """Return the error's page. After our own errors it asks the database nothing."""
-    is_whole = status < 500 and find_signed_in() is not None
+    is_whole = status < 500 and find_current_user() is not None
     return render_template(
         "errors/error.html",
         layout="layouts/app.html" if is_whole else "layouts/bare.html",

@@ -12,13 +12,13 @@ from callevents.enums import TABLE_ORDER, EventType, Format
 from callevents.errors import InvalidError
 
 
-class SentenceForm(Form):
+class BaseForm(Form):
     """A form that shows the sentences of use cases beside its fields.
 
     The CSRF token is checked for every request before, so no form has a field for it.
     """
 
-    def show(self, error: InvalidError) -> None:
+    def add_errors(self, error: InvalidError) -> None:
         """Put each sentence beside its field, and those of no field above the form."""
         for name, sentences in error.errors.items():
             if name in self._fields:
@@ -28,21 +28,21 @@ class SentenceForm(Form):
                 self.form_errors = [*self.form_errors, *sentences]
 
 
-class SignInForm(SentenceForm):
+class SignInForm(BaseForm):
     """Who signs in."""
 
     username = StringField("Username")
     password = PasswordField("Password")
 
 
-class PasswordForm(SentenceForm):
+class PasswordForm(BaseForm):
     """Another password for oneself."""
 
     current = PasswordField("Present password")
     new = PasswordField("New password")
 
 
-class NameForm(SentenceForm):
+class NameForm(BaseForm):
     """The name of a PBX or of an extension."""
 
     name = StringField("Name")
@@ -60,14 +60,14 @@ class PbxForm(NameForm):
     )
 
 
-class ExtensionForm(SentenceForm):
+class ExtensionForm(BaseForm):
     """A new extension."""
 
     number = StringField("Number")
     name = StringField("Name")
 
 
-class TestEventForm(SentenceForm):
+class TestEventForm(BaseForm):
     """An example event to be sent the whole way."""
 
     extension = StringField("Extension")

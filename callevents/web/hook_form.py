@@ -28,7 +28,7 @@ from callevents.hooks.options import (
     read_options,
 )
 from callevents.hooks.validation import HEADER_FIELD, MAX_CUSTOM_HEADERS
-from callevents.web.forms import SentenceForm
+from callevents.web.forms import BaseForm
 
 EMPTY_HEADERS = 2
 
@@ -46,7 +46,7 @@ OPTION_FIELDS = (
 )
 
 
-class Signing(StrEnum):
+class SigningChoice(StrEnum):
     """What is to become of a hook's signing secret."""
 
     KEEP = "keep"
@@ -61,7 +61,7 @@ class HeaderForm(Form):
     value = StringField("Value")
 
 
-class HookForm(SentenceForm):
+class HookForm(BaseForm):
     """The dialog of a hook, in the original's order; then its options.
 
     Secrets are never filled in from what is stored. What is left empty is kept.
@@ -115,7 +115,7 @@ class HookForm(SentenceForm):
     username = StringField("User name")
     password = StringField("Password")
     token = StringField("Token")
-    signing = RadioField("Signature", choices=[], default=Signing.KEEP.value)
+    signing = RadioField("Signature", choices=[], default=SigningChoice.KEEP.value)
 
     #: Names of the headers, in lower case, and the kind of credentials, that can be kept.
     kept_headers: Collection[str] = ()
@@ -158,12 +158,12 @@ class HookForm(SentenceForm):
             self._credentials(),
         )
 
-    def show(self, error: InvalidError) -> None:
+    def add_errors(self, error: InvalidError) -> None:
         """Put each sentence beside its field, those about own headers beside their rows."""
         others = dict(error.errors)
         for number, row in enumerate(self._filled_rows(), start=1):
             row.form.name.errors = others.pop(f"{HEADER_FIELD}{number}", [])
-        super().show(InvalidError(others))
+        super().add_errors(InvalidError(others))
 
     @property
     def has_options(self) -> bool:
@@ -175,7 +175,7 @@ class HookForm(SentenceForm):
         except ValueError:
             return True
         choices = list(self.signing.choices or ())
-        return not is_usual or len(choices) > 2 or self.signing.data != Signing.KEEP
+        return not is_usual or len(choices) > 2 or self.signing.data != SigningChoice.KEEP
 
     def _headers(self) -> Iterator[CustomHeader]:
         for row in self._filled_rows():
@@ -203,11 +203,11 @@ class HookForm(SentenceForm):
 def _signing_choices(*, is_signed: bool) -> list[SelectChoice]:
     if is_signed:
         return [
-            SelectChoice(Signing.KEEP.value, "Signed"),
-            SelectChoice(Signing.NEW.value, "New secret"),
-            SelectChoice(Signing.REMOVE.value, "Not signed"),
+            SelectChoice(SigningChoice.KEEP.value, "Signed"),
+            SelectChoice(SigningChoice.NEW.value, "New secret"),
+            SelectChoice(SigningChoice.REMOVE.value, "Not signed"),
         ]
     return [
-        SelectChoice(Signing.KEEP.value, "Not signed"),
-        SelectChoice(Signing.NEW.value, "Signed"),
+        SelectChoice(SigningChoice.KEEP.value, "Not signed"),
+        SelectChoice(SigningChoice.NEW.value, "Signed"),
     ]

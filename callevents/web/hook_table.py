@@ -10,7 +10,7 @@ from callevents.hooks import queries as hooks_queries
 from callevents.web.url_converters import place_of
 
 #: The extension of an example call where the request is for all of them.
-EXAMPLE_NUMBER = "101"
+EXAMPLE_EXTENSION = "101"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Table:
     """The table of call events, and how many requests of all extensions are made as well."""
 
     rows: Sequence[Row]
-    also: dict[EventType, int]
+    all_extensions_counts: dict[EventType, int]
 
     @property
     def suspended(self) -> int:
@@ -58,7 +58,7 @@ class Target:
     @property
     def number(self) -> str:
         """The extension of an example call."""
-        return self.extension.number if self.extension else EXAMPLE_NUMBER
+        return self.extension.number if self.extension else EXAMPLE_EXTENSION
 
 
 def load_table(pbx: Pbx, extension: Extension | None) -> Table:

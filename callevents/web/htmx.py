@@ -16,7 +16,7 @@ def is_htmx() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def is_asked_by(element_id: str) -> bool:
+def is_requested_by(element_id: str) -> bool:
     """Return whether it is the element of that id that asks through htmx."""
     return is_htmx() and request.headers.get("HX-Source", "").endswith(f"#{element_id}")
 
@@ -26,7 +26,7 @@ def replace_url(url: str) -> None:
     g.hx_replace_url = url
 
 
-def tell(event: str, **detail: object) -> None:
+def trigger(event: str, **detail: object) -> None:
     """Raise an event in the page once the answer has been swapped in."""
     # On body, because the element that asked may be gone by then.
     _events()[event] = {"target": "body", **detail}
@@ -35,12 +35,12 @@ def tell(event: str, **detail: object) -> None:
 def toast(text: str, kind: str = "done", **detail: object) -> None:
     """Say what happened: at once in a page that htmx keeps, else on the next page."""
     if is_htmx():
-        tell("toast", text=text, kind=kind, **detail)
+        trigger("toast", text=text, kind=kind, **detail)
     else:
         flash(text, kind)
 
 
-def go_to(url: str, text: str = "") -> Any:
+def redirect_to(url: str, text: str = "") -> Any:
     """Go to one of our own pages as a whole, which says the text."""
     if text:
         flash(text, "done")

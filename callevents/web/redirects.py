@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 
-from callevents.web.access import reads_only
+from callevents.web.access import no_write_transaction
 
 bp = Blueprint("redirects", __name__, url_prefix="/pbxs/<slug>")
 
@@ -17,7 +17,7 @@ MOVED = {
 }
 
 
-@reads_only
+@no_write_transaction
 def redirect_moved(slug: str, path: str) -> Any:
     """Redirect to the current URL, with the same query, method and form."""
     url = f"{url_for('pbxs.show', slug=slug)}/{path}"

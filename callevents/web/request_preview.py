@@ -10,8 +10,7 @@ from callevents.enums import Method
 from callevents.errors import InvalidError
 from callevents.hooks.preview import example_parameters, typed_template
 from callevents.hooks.validation import check_options
-from callevents.web.hook_form import HookForm
-from callevents.web.hook_form import Signing as SigningChoice
+from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target
 
 #: Signs what is only shown: nobody verifies it.
@@ -34,17 +33,17 @@ def example_request(form: HookForm, target: Target) -> Example:
     if not (form.url.data or "").strip():
         return Example()
     try:
-        url, template = read_typed(form, target)
+        url, template = read_form(form, target)
     except InvalidError as error:
         return Example(problem=str(error))
-    request = _build(form, target, template)
+    request = _build_signed(form, target, template)
     text = request.as_text(utc_now())
     if url.display_host == url.host:
         return Example(text)
     return Example(text, host=url.display_host, wire_host=url.host)
 
 
-def read_typed(
+def read_form(
     form: HookForm, target: Target, kept: RequestTemplate | None = None
 ) -> tuple[ReceiverUrl, RequestTemplate]:
     """Return the URL and the template as typed; raises InvalidError.
@@ -60,7 +59,7 @@ def read_typed(
     return url, typed_template(method, url.url, options, kept)
 
 
-def _build(form: HookForm, target: Target, template: RequestTemplate) -> Request:
+def _build_signed(form: HookForm, target: Target, template: RequestTemplate) -> Request:
     """Return what is shown: signed, if it will be, by nobody's secret."""
     values = example_values(target)
     is_signed = bool(target.hook and target.hook.signing_secret)

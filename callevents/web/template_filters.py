@@ -22,7 +22,7 @@ from callevents.delivery.request.url import display_url
 from callevents.enums import TABLE_ORDER
 from callevents.pbxs import pbxs
 from callevents.web.errors import find_error_response
-from callevents.web.login import LAST_PBX, find_signed_in
+from callevents.web.login import LAST_PBX_KEY, find_current_user
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "callevents_theme"
@@ -35,8 +35,8 @@ def init_app(app: Flask) -> None:
     """Give templates their filters, functions and frame."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    texts = (moment, short_id, url_parts, shown_url, duration, percent)
-    facts = (phase_of, find_paused_origin, status_of)
+    texts = (moment, short_id, url_parts, masked_url, duration, percent)
+    facts = (phase_of, find_paused_origin, hooks_status)
     for text_filter in (*texts, *facts):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
     app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
     app.jinja_env.globals["PARAMETER_NAMES"] = PARAMETER_NAMES
-    app.context_processor(_frame)
+    app.context_processor(_layout_context)
     app.after_request(_remember_pbx)
 
 
@@ -106,14 +106,14 @@ def short_id(text: str) -> str:
     return f"{text[:4]}…{text[-4:]}"
 
 
-def shown_url(url: str) -> str:
+def masked_url(url: str) -> str:
     """Return a URL as people write it, values that look secret masked."""
     return display_url(mask_address(url))
 
 
 def url_parts(url: str) -> tuple[str, str]:
     """Return a URL as it is shown, cut before its end: what stands before may give way."""
-    shown = shown_url(url)
+    shown = masked_url(url)
     parts = urlsplit(shown)
     host_end = len(f"{parts.scheme}://{parts.netloc}")
     last_part = shown.partition("?")[0].rfind("/")
@@ -122,7 +122,7 @@ def url_parts(url: str) -> tuple[str, str]:
     return shown[:cut], shown[cut:]
 
 
-def status_of(hooks: Sequence[Hook]) -> str:
+def hooks_status(hooks: Sequence[Hook]) -> str:
     """Return what an icon shows of hooks of one event, `none` where there are none.
 
     Others: `enabled`, `disabled`, `mixed`, and `suspended` if any active one is.
@@ -137,16 +137,16 @@ def status_of(hooks: Sequence[Hook]) -> str:
 
 def find_last_pbx(known: Sequence[Pbx]) -> Pbx | None:
     """Return the PBX last looked at, else the first one there is."""
-    last = cookie.get(LAST_PBX)
+    last = cookie.get(LAST_PBX_KEY)
     return next((pbx for pbx in known if pbx.slug == last), known[0] if known else None)
 
 
-def _frame() -> dict[str, object]:
+def _layout_context() -> dict[str, object]:
     """Return what the bar at a page's top needs; asked for only by pages that have it."""
 
     @cache
     def all_pbxs() -> Sequence[Pbx]:
-        return pbxs.list_pbxs() if find_signed_in() else ()
+        return pbxs.list_pbxs() if find_current_user() else ()
 
     @cache
     def current_pbx() -> Pbx | None:
@@ -167,6 +167,6 @@ def _remember_pbx(response: Response) -> Response:
     """Remember which PBX somebody has looked at."""
     slug = (request.view_args or {}).get("slug")
     is_page = request.method == "GET" and response.status_code == 200 and not find_error_response()
-    if slug and is_page and cookie.get(LAST_PBX) != slug:
-        cookie[LAST_PBX] = slug
+    if slug and is_page and cookie.get(LAST_PBX_KEY) != slug:
+        cookie[LAST_PBX_KEY] = slug
     return response

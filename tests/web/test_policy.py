@@ -15,7 +15,7 @@ from callevents.extensions import cipher, db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
 from callevents.security.encryption import Cipher, make_key
-from callevents.web.test_request import MARK, MAX_SHOWN
+from callevents.web.test_request import MAX_BODY_SHOWN, TEST_PARAMETER
 from tests.receiver import Receiver, Reply
 from tests.waiting import wait_until
 from tests.web.conftest import Visitor
@@ -309,9 +309,9 @@ def test_trial_shows_the_beginning_of_long_answers(
     admin: Visitor, pbx: Pbx, receiver: Receiver
 ) -> None:
     """A long answer is cut, and the page says so; an empty one is told as that."""
-    receiver.reply = lambda _arrival: Reply(body=b"a" * MAX_SHOWN + b"bbb")
+    receiver.reply = lambda _arrival: Reply(body=b"a" * MAX_BODY_SHOWN + b"bbb")
     page = admin.post(TEST, **fields(receiver.url)).text
-    assert "a" * MAX_SHOWN + "<" in page
+    assert "a" * MAX_BODY_SHOWN + "<" in page
     assert "The response goes on" in page
     receiver.reply = lambda _arrival: Reply(status=204, body=b"")
     assert "The response has no body." in admin.post(TEST, **fields(receiver.url)).text
@@ -336,4 +336,4 @@ def test_viewers_test_nothing(viewer: Visitor, pbx: Pbx, receiver: Receiver) -> 
     """Only admins may send a test."""
     assert viewer.post(TEST, **fields(receiver.url)).status_code == 403
     assert receiver.arrivals == []
-    assert MARK == (("Test", "1"),)
+    assert TEST_PARAMETER == (("Test", "1"),)

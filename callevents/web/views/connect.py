@@ -16,8 +16,8 @@ from callevents.pbxs import pbxs, tokens
 from callevents.pbxs.pbxs import SIGNED
 from callevents.vendors.setup import MAKES, PLACEHOLDER, Lines, Make, find_make
 from callevents.web import htmx
-from callevents.web.dialogs import posted
-from callevents.web.forms import SentenceForm
+from callevents.web.dialogs import submitted_form
+from callevents.web.forms import BaseForm
 
 bp = Blueprint("connect", __name__, url_prefix="/pbxs/<slug>/connect")
 
@@ -26,7 +26,7 @@ SHOWN = 6
 LAST_MOMENT = 4_102_444_800
 
 
-class FormatForm(SentenceForm):
+class FormatForm(BaseForm):
     """With what the PBX's maker signs its reports. What is stored is never filled in."""
 
     format_secret = PasswordField("Secret of the signature")
@@ -62,18 +62,18 @@ def make_token(slug: str) -> Any:
 def choose_format(slug: str) -> Any:
     """Read the PBX's reports as the make writes them."""
     pbx, make = pbxs.get_pbx(slug), _make(slug)
-    form = FormatForm(posted())
+    form = FormatForm(submitted_form())
     # An empty field keeps what is stored; to check nothing is a choice of its own.
     secret = "" if "unsigned" in request.form else form.format_secret.data or None
     try:
         pbxs.set_format(pbx, make.format, secret)
     except InvalidError as error:
         db.session.rollback()
-        form.show(error)
+        form.add_errors(error)
         return _page(pbxs.get_pbx(slug), make, form=form), 422
     db.session.commit()
     text = f"The reports of {pbx.name} are read as: {pbx.format.label}."
-    return htmx.go_to(url_for(".show", slug=slug, make=make.slug, since=_since_text()), text)
+    return htmx.redirect_to(url_for(".show", slug=slug, make=make.slug, since=_since_text()), text)
 
 
 def _page(pbx: Pbx, make: Make, token: str = "", form: FormatForm | None = None) -> str:

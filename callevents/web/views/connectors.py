@@ -15,16 +15,16 @@ from callevents.extensions import db
 from callevents.pbxs import connectors, pbxs, suggestions
 from callevents.pbxs.connectors import Access
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.dialogs import posted
-from callevents.web.forms import SentenceForm
+from callevents.web.access import admins_only
+from callevents.web.dialogs import submitted_form
+from callevents.web.forms import BaseForm
 
 bp = Blueprint("connectors", __name__, url_prefix="/pbxs/<slug>/connector")
 
-CHANGED = "connector-changed"
+CONNECTOR_CHANGED = "connector-changed"
 
 
-class ConnectorForm(SentenceForm):
+class ConnectorForm(BaseForm):
     """How a PBX is reached. The stored secret is never filled in; left empty, it is kept."""
 
     kind = RadioField(
@@ -62,7 +62,7 @@ class ConnectorForm(SentenceForm):
 
 
 @dataclass(frozen=True)
-class Shown:
+class Status:
     """What people see of how a connector fares."""
 
     text: str
@@ -71,24 +71,24 @@ class Shown:
     icon: str
 
 
-DISABLED = Shown("disabled", "", "pause-circle")
-UNATTENDED = Shown("no listener runs", "bad", "exclamation-triangle-fill")
+DISABLED = Status("disabled", "", "pause-circle")
+NO_LISTENER = Status("no listener runs", "bad", "exclamation-triangle-fill")
 STATES = {
-    ConnectorState.CONNECTED: Shown("connected", "good", "check-circle-fill"),
-    ConnectorState.CONNECTING: Shown("connecting", "", "hourglass-split"),
-    ConnectorState.PAUSING: Shown("not connected", "bad", "x-circle-fill"),
+    ConnectorState.CONNECTED: Status("connected", "good", "check-circle-fill"),
+    ConnectorState.CONNECTING: Status("connecting", "", "hourglass-split"),
+    ConnectorState.PAUSING: Status("not connected", "bad", "x-circle-fill"),
 }
 
 
-def look(pbx: Pbx) -> dict[str, Any]:
+def load_status(pbx: Pbx) -> dict[str, Any]:
     """Return what the part of the page about the connector shows."""
     connector = connectors.find_connector(pbx)
-    shown = _shown(connector) if connector else None
+    status = _status(connector) if connector else None
     suggestion_count = suggestions.count_suggestions(pbx)
-    version = _version(connector, shown, suggestion_count)
+    version = _version(connector, status, suggestion_count)
     return {
         "connector": connector,
-        "shown": shown,
+        "status": status,
         "suggestion_count": suggestion_count,
         "version": version,
     }
@@ -100,7 +100,7 @@ def show(slug: str) -> Any:
     pbx = pbxs.get_pbx(slug)
     if not htmx.is_htmx():
         return redirect(url_for("pbxs.show", slug=slug), code=303)
-    view = look(pbx)
+    view = load_status(pbx)
     if htmx.has_version(view["version"]):
         return htmx.unchanged()
     page = render_template("connectors/_connector.html", pbx=pbx, **view)
@@ -108,21 +108,21 @@ def show(slug: str) -> Any:
 
 
 @bp.route("/edit", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def edit(slug: str) -> Any:
     """Show the form of the connector; set it."""
     pbx = pbxs.get_pbx(slug)
     connector = connectors.find_connector(pbx)
-    form = ConnectorForm(posted(), obj=connector)
+    form = ConnectorForm(submitted_form(), obj=connector)
     if request.method == "POST":
         try:
             connectors.set_connector(pbx, form.access())
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             db.session.commit()
             text = f"The connector of {pbx.name} is set."
-            return dialogs.finish(text, url_for("pbxs.show", slug=slug), CHANGED)
+            return dialogs.finish(text, url_for("pbxs.show", slug=slug), CONNECTOR_CHANGED)
     status = 422 if form.errors else 200
     return dialogs.show(
         "connectors/edit.html", status=status, pbx=pbx, form=form, has_secret=bool(connector)
@@ -130,7 +130,7 @@ def edit(slug: str) -> Any:
 
 
 @bp.route("/remove", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def remove(slug: str) -> Any:
     """Ask whether to remove the connector; remove it."""
     pbx = pbxs.get_pbx(slug)
@@ -140,32 +140,34 @@ def remove(slug: str) -> Any:
     connectors.remove_connector(pbx)
     db.session.commit()
     text = f"{pbx.name} is not listened to any more."
-    return dialogs.finish(text, url_for("pbxs.show", slug=slug), CHANGED)
+    return dialogs.finish(text, url_for("pbxs.show", slug=slug), CONNECTOR_CHANGED)
 
 
 @bp.post("/list")
-def want_list(slug: str) -> Any:
+def request_list(slug: str) -> Any:
     """Have the PBX asked for its extensions."""
     pbx = pbxs.get_pbx(slug)
     connectors.want_list(pbx)
     db.session.commit()
     return dialogs.finish(
-        f"{pbx.name} is asked for its extensions.", url_for("pbxs.show", slug=slug), CHANGED
+        f"{pbx.name} is asked for its extensions.",
+        url_for("pbxs.show", slug=slug),
+        CONNECTOR_CHANGED,
     )
 
 
-def _shown(connector: Connector) -> Shown:
+def _status(connector: Connector) -> Status:
     if not connector.enabled:
         return DISABLED
     if connector.leader_until is None or connector.leader_until < utc_now():
-        return UNATTENDED
+        return NO_LISTENER
     return STATES[connector.state]
 
 
-def _version(connector: Connector | None, shown: Shown | None, suggestion_count: int) -> str:
-    """Return a digest of all that is shown and may change."""
+def _version(connector: Connector | None, status: Status | None, suggestion_count: int) -> str:
+    """Return a digest of all that is status and may change."""
     names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
     more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")
     listed = ("list_wanted_at", "listed_at", "listed", "list_notice")
     facts = [getattr(connector, name, None) for name in (*names, *more, *listed)]
-    return sha256(repr((shown, suggestion_count, facts)).encode()).hexdigest()[:24]
+    return sha256(repr((status, suggestion_count, facts)).encode()).hexdigest()[:24]

@@ -17,7 +17,7 @@ from callevents.errors import InvalidError
 from callevents.hooks.queries import list_origins
 from callevents.pbxs import pbxs
 from callevents.web import htmx
-from callevents.web.delivery_filters import LABELS, LONGEST, PERIODS, STATES, View
+from callevents.web.delivery_filters import LABELS, MAX_TEXT_LENGTH, PERIODS, STATES, DeliveryView
 
 bp = Blueprint("deliveries", __name__)
 
@@ -28,7 +28,7 @@ PAGE_SIZE = 50
 @bp.get("/deliveries", endpoint="index_of_all")
 def index(slug: str | None = None) -> Any:
     """List deliveries, newest first; to a poll, answer only if something has changed."""
-    view = View.of_request(slug)
+    view = DeliveryView.from_request(slug)
     problems: dict[str, list[str]] = {}
     try:
         page = find_page(view.filter(), limit=PAGE_SIZE, before=view.before)
@@ -44,13 +44,13 @@ def index(slug: str | None = None) -> Any:
         problems=problems,
         version=version,
         origins=() if htmx.is_htmx() else list_origins(view.pbx),
-        is_filtering=htmx.is_asked_by("filter"),
+        is_filtering=htmx.is_requested_by("filter"),
         LABELS=LABELS,
         PERIODS=PERIODS,
         PHASES=PHASES,
         STATES=STATES,
     )
-    if htmx.is_asked_by("filter"):
+    if htmx.is_requested_by("filter"):
         # Without what was left empty.
         htmx.replace_url(view.url())
     return htmx.versioned(html, version)
@@ -60,8 +60,8 @@ def index(slug: str | None = None) -> Any:
 @bp.get("/deliveries/find", endpoint="find_of_all")
 def find(slug: str | None = None) -> Any:
     """Go to what has the id or number searched for."""
-    view = View.of_request(slug)
-    text = request.args.get("q", "").strip()[:LONGEST]
+    view = DeliveryView.from_request(slug)
+    text = request.args.get("q", "").strip()[:MAX_TEXT_LENGTH]
     named = find_named(text, view.pbx) if text else {}
     if named is None:
         flash(f"No delivery, call, extension or Event ID is named {text!r} here.", "error")
@@ -69,7 +69,7 @@ def find(slug: str | None = None) -> Any:
     if (delivery := named.get("delivery")) is not None:
         where = url_for(".show", slug=delivery.pbx.slug, delivery_id=delivery.id)
         return redirect(where, code=303)
-    return redirect(View(view.pbx, named).url(), code=303)
+    return redirect(DeliveryView(view.pbx, named).url(), code=303)
 
 
 @bp.get("/pbxs/<slug>/deliveries/<id:delivery_id>")

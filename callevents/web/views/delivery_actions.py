@@ -20,12 +20,12 @@ from callevents.hooks import queries as hooks_queries
 from callevents.jobs import wake
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.delivery_filters import PERIODS, View
+from callevents.web.access import admins_only
+from callevents.web.delivery_filters import PERIODS, DeliveryView
 
 bp = Blueprint("delivery_actions", __name__)
 
-CHANGED = "deliveries-changed"
+DELIVERIES_CHANGED = "deliveries-changed"
 #: What one request may do before it tells how far it has come.
 MAX_ROWS = 5_000
 MAX_SECONDS = 5.0
@@ -65,22 +65,22 @@ def cancel_one(slug: str, delivery_id: str) -> Any:
 
 @bp.route("/pbxs/<slug>/deliveries/resend", methods=["GET", "POST"])
 @bp.route("/deliveries/resend", endpoint="resend_all_of_all", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def resend_all(slug: str | None = None) -> Any:
     """Ask whether to send again all that the filter shows, with their number; do it."""
-    return _act_on_all(RESEND, View.of_request(slug))
+    return _act_on_all(RESEND, DeliveryView.from_request(slug))
 
 
 @bp.route("/pbxs/<slug>/deliveries/cancel", methods=["GET", "POST"])
 @bp.route("/deliveries/cancel", endpoint="cancel_all_of_all", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def cancel_all(slug: str | None = None) -> Any:
     """Ask whether to cancel all that the filter shows and that waits; do it."""
-    return _act_on_all(CANCEL, View.of_request(slug))
+    return _act_on_all(CANCEL, DeliveryView.from_request(slug))
 
 
 @bp.get("/pbxs/<slug>/requests/<event_id>/recover")
-@for_admins
+@admins_only
 def recover(slug: str, event_id: str) -> Response:
     """Ask since when to send again what has failed of a request."""
     pbx = pbxs.get_pbx(slug)
@@ -99,17 +99,19 @@ def _act_on_one(action: Action, slug: str, delivery_id: str) -> Any:
     wake()
     htmx.toast(f"The delivery is {'due now' if is_tried_now else action.done}.")
     if htmx.is_htmx():
-        htmx.tell(CHANGED)
+        htmx.trigger(DELIVERIES_CHANGED)
         return Response(status=204)
     if "from_list" in request.args:
-        return redirect(View.of_request(slug if request.args["from_list"] else None).url(), 303)
+        return redirect(
+            DeliveryView.from_request(slug if request.args["from_list"] else None).url(), 303
+        )
     return redirect(url_for("deliveries.show", slug=slug, delivery_id=delivery_id), code=303)
 
 
-def _act_on_all(action: Action, view: View) -> Any:
+def _act_on_all(action: Action, view: DeliveryView) -> Any:
     wanted = action.choose(view.filter())
     if request.method == "GET":
-        return _ask(action, view.fixed(), Progress())
+        return _confirm(action, view.frozen(), Progress())
     began = time.monotonic()
     progress = Progress()
     for progress in act_on_all(action.act, wanted, view.before):
@@ -118,11 +120,11 @@ def _act_on_all(action: Action, view: View) -> Any:
         if progress.seen >= MAX_ROWS or time.monotonic() - began >= MAX_SECONDS:
             break
     if progress.before is not None:
-        return _ask(action, view.at(progress.before), progress)
-    return dialogs.finish(describe(action, progress), view.at(None).url(), CHANGED)
+        return _confirm(action, view.at(progress.before), progress)
+    return dialogs.finish(describe(action, progress), view.at(None).url(), DELIVERIES_CHANGED)
 
 
-def _ask(action: Action, view: View, progress: Progress) -> Response:
+def _confirm(action: Action, view: DeliveryView, progress: Progress) -> Response:
     summary = summarise(action.choose(view.filter()), view.before)
     left_out = summary.refused if action is RESEND else Counter[Refusal]()
     return dialogs.show(

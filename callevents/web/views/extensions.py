@@ -12,18 +12,18 @@ from callevents.hooks import queries, suspension
 from callevents.pbxs import extensions, pbxs, suggestions
 from callevents.pbxs.extensions import Sort
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.dialogs import posted
+from callevents.web.access import admins_only
+from callevents.web.dialogs import submitted_form
 from callevents.web.forms import ExtensionForm, NameForm
 
 bp = Blueprint("extensions", __name__, url_prefix="/pbxs/<slug>/extensions")
 
-LONGEST_SEARCH = 200
-CHANGED = "extensions-changed"
+MAX_SEARCH_LENGTH = 200
+EXTENSIONS_CHANGED = "extensions-changed"
 
 
 @dataclass(frozen=True)
-class View:
+class ListView:
     """Which part of the list is looked at."""
 
     search: str
@@ -32,11 +32,11 @@ class View:
     page: int
 
     @classmethod
-    def of_request(cls) -> "View":
+    def from_request(cls) -> "ListView":
         """Read it from the query; what makes no sense counts as nothing."""
         sort = request.args.get("sort", "")
         return cls(
-            search=request.args.get("q", "")[:LONGEST_SEARCH].strip(),
+            search=request.args.get("q", "")[:MAX_SEARCH_LENGTH].strip(),
             sort=Sort(sort) if sort in list(Sort) else Sort.NUMBER,
             descending=request.args.get("order") == "desc",
             page=max(1, request.args.get("page", 1, type=int)),
@@ -60,7 +60,7 @@ class View:
 def index(slug: str) -> str:
     """List a page of the extensions, with the states of their requests."""
     pbx = pbxs.get_pbx(slug)
-    view = View.of_request()
+    view = ListView.from_request()
     return render_template(
         "extensions/_list.html" if htmx.is_htmx() else "extensions/index.html",
         pbx=pbx,
@@ -76,37 +76,37 @@ def index(slug: str) -> str:
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def add(slug: str) -> Any:
     """Show the form of a new extension; add it."""
     pbx = pbxs.get_pbx(slug)
-    form = ExtensionForm(posted(), data=request.args.to_dict())
+    form = ExtensionForm(submitted_form(), data=request.args.to_dict())
     if request.method == "POST":
         try:
             added = extensions.add_extension(pbx, form.number.data or "", form.name.data or "")
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             db.session.commit()
             return dialogs.finish(
-                f"{added.number} is added.", url_for(".index", slug=slug), CHANGED
+                f"{added.number} is added.", url_for(".index", slug=slug), EXTENSIONS_CHANGED
             )
     status = 422 if form.errors else 200
     return dialogs.show("extensions/add.html", status=status, pbx=pbx, form=form)
 
 
 @bp.route("/<id:extension_id>/rename", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def rename(slug: str, extension_id: str) -> Any:
     """Show the form of another name; rename the extension."""
     pbx = pbxs.get_pbx(slug)
     extension = extensions.get_extension(pbx, extension_id)
-    form = NameForm(posted(), obj=extension)
+    form = NameForm(submitted_form(), obj=extension)
     if request.method == "POST":
         try:
             extensions.rename_extension(extension, form.name.data or "")
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             db.session.commit()
             return _finish(pbx, f"{extension.number} is renamed.")
@@ -117,7 +117,7 @@ def rename(slug: str, extension_id: str) -> Any:
 
 
 @bp.route("/<id:extension_id>/delete", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def delete(slug: str, extension_id: str) -> Any:
     """Ask whether to delete the extension, naming what goes with it; delete it."""
     pbx = pbxs.get_pbx(slug)
@@ -132,4 +132,4 @@ def delete(slug: str, extension_id: str) -> Any:
 
 
 def _finish(pbx: Pbx, text: str) -> Any:
-    return dialogs.finish(text, url_for(".index", slug=pbx.slug), CHANGED)
+    return dialogs.finish(text, url_for(".index", slug=pbx.slug), EXTENSIONS_CHANGED)

@@ -13,18 +13,18 @@ from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.pbxs.extensions import find_extension_hooks
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins, reads_only
-from callevents.web.dialogs import posted
-from callevents.web.hook_form import HookForm, Signing
+from callevents.web.access import admins_only, no_write_transaction
+from callevents.web.dialogs import submitted_form
+from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target, load_table
 from callevents.web.request_preview import example_request
-from callevents.web.test_request import RequestTest, send_test
+from callevents.web.test_request import TestResult, send_test
 from callevents.web.url_converters import find_place, place_of
-from callevents.web.views.extensions import View
+from callevents.web.views.extensions import ListView
 
 bp = Blueprint("hooks", __name__, url_prefix="/pbxs/<slug>/extensions/<place:place>")
 
-CHANGED = "hooks-changed"
+HOOKS_CHANGED = "hooks-changed"
 
 
 @bp.get("")
@@ -38,42 +38,42 @@ def index(slug: str, place: str) -> str:
 
 
 @bp.route("/requests/new/<event_type:event_type>", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def add(slug: str, place: str, event_type: EventType) -> Any:
     """Show the dialog of a new request; create it."""
     pbx, extension = find_place(slug, place)
-    form = HookForm.of(posted())
+    form = HookForm.of(submitted_form())
     if _is_saving(form):
         try:
             hook = hooks.create_hook(pbx, extension, event_type, **form.values())
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             return _finish_saving(form, Target(pbx, extension, event_type, hook), hook)
     return _dialog(form, Target(pbx, extension, event_type))
 
 
 @bp.route("/requests/<event_id>", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def change(slug: str, place: str, event_id: str) -> Any:
     """Show the dialog of a request; change it."""
     pbx, extension = find_place(slug, place)
     hook = _get_hook(pbx, extension, event_id)
-    form = HookForm.of(posted(), hook)
+    form = HookForm.of(submitted_form(), hook)
     target = Target(pbx, extension, hook.event_type, hook)
     if _is_saving(form):
         try:
             hooks.update_hook(hook, **form.values())
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             return _finish_saving(form, target, hook)
     return _dialog(form, target)
 
 
 @bp.post("/preview/<event_type:event_type>")
-@for_admins
-@reads_only
+@admins_only
+@no_write_transaction
 def preview(slug: str, place: str, event_type: EventType) -> str:
     """Show the request that would be made for an example call, with the values as typed."""
     target = _typed_target(slug, place, event_type)
@@ -82,8 +82,8 @@ def preview(slug: str, place: str, event_type: EventType) -> str:
 
 
 @bp.post("/test/<event_type:event_type>")
-@for_admins
-@reads_only
+@admins_only
+@no_write_transaction
 def test(slug: str, place: str, event_type: EventType) -> Any:
     """Make that request at once, marked as a test, and show the answer."""
     target = _typed_target(slug, place, event_type)
@@ -111,7 +111,7 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
         recover = url_for("delivery_actions.recover", slug=slug, event_id=event_id)
         htmx.toast(f"{text} resumed.", link=recover, link_text="Recover what failed")
         # What stands above the table changes as well.
-        htmx.tell(CHANGED)
+        htmx.trigger(HOOKS_CHANGED)
     else:
         htmx.toast(f"{text} {'enabled' if hook.active else 'disabled'}.")
     if request.args.get("from") == "list":
@@ -120,7 +120,7 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
 
 
 @bp.route("/clear", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def clear(slug: str, place: str) -> Any:
     """Ask whether to remove the ticked requests, listing them; remove them."""
     pbx, extension = find_place(slug, place)
@@ -155,7 +155,7 @@ def _typed_target(slug: str, place: str, event_type: EventType) -> Target:
     return Target(pbx, extension, event_type, hook)
 
 
-def _dialog(form: HookForm, target: Target, result: RequestTest | None = None) -> Any:
+def _dialog(form: HookForm, target: Target, result: TestResult | None = None) -> Any:
     return dialogs.show(
         "hooks/edit.html",
         status=422 if form.errors else 200,
@@ -169,9 +169,9 @@ def _dialog(form: HookForm, target: Target, result: RequestTest | None = None) -
 def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
     """Commit what is saved, and end the dialog; if there is a new secret, show it this once."""
     secret = ""
-    if form.signing.data == Signing.NEW:
+    if form.signing.data == SigningChoice.NEW:
         secret = signing_secret.renew_secret(hook)
-    elif form.signing.data == Signing.REMOVE:
+    elif form.signing.data == SigningChoice.REMOVE:
         signing_secret.remove_secret(hook)
     db.session.commit()
     # What waited for others of its call may not have to any more.
@@ -180,12 +180,12 @@ def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
     if not secret:
         return _finish(target.pbx.slug, target.place, text)
     htmx.toast(text)
-    htmx.tell(CHANGED)
+    htmx.trigger(HOOKS_CHANGED)
     return dialogs.show("hooks/secret.html", target=target, secret=secret)
 
 
 def _finish(slug: str, place: str, text: str) -> Any:
-    return dialogs.finish(text, url_for(".index", slug=slug, place=place), CHANGED)
+    return dialogs.finish(text, url_for(".index", slug=slug, place=place), HOOKS_CHANGED)
 
 
 def _toggled_in_table(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
@@ -197,7 +197,7 @@ def _toggled_in_table(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
 
 
 def _toggled_in_list(pbx: Pbx, extension: Extension | None) -> Any:
-    view = View.of_request()
+    view = ListView.from_request()
     if not htmx.is_htmx():
         return redirect(url_for("extensions.index", slug=pbx.slug, **view.query()), code=303)
     own = find_extension_hooks(pbx, extension)

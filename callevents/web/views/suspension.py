@@ -9,10 +9,10 @@ from callevents.extensions import db
 from callevents.hooks import suspension
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.delivery_filters import View
+from callevents.web.access import admins_only
+from callevents.web.delivery_filters import DeliveryView
 from callevents.web.url_converters import find_place
-from callevents.web.views.hooks import CHANGED
+from callevents.web.views.hooks import HOOKS_CHANGED
 
 bp = Blueprint("suspension", __name__)
 
@@ -20,7 +20,7 @@ bp = Blueprint("suspension", __name__)
 @bp.route("/suspended", methods=["GET", "POST"])
 @bp.route("/pbxs/<slug>/suspended", methods=["GET", "POST"])
 @bp.route("/pbxs/<slug>/extensions/<place:place>/suspended", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def resume(slug: str | None = None, place: str | None = None) -> Any:
     """Ask whether to resume the suspended requests, listing them; resume them."""
     pbx, extension = pbxs.get_pbx(slug) if slug else None, None
@@ -44,10 +44,10 @@ def resume(slug: str | None = None, place: str | None = None) -> Any:
     db.session.commit()
     if not htmx.is_htmx():
         return dialogs.finish(f"{count} request{'' if count == 1 else 's'} resumed.", back)
-    htmx.tell(CHANGED)
+    htmx.trigger(HOOKS_CHANGED)
     return dialogs.show("suspension/resumed.html", hooks=listed, back=back)
 
 
 def failed_url(hook: Hook) -> str:
     """Return the address of what has failed of the hook, from which it can be sent again."""
-    return View(hook.pbx, {"hook": hook.event_id, "state": "failed"}).url()
+    return DeliveryView(hook.pbx, {"hook": hook.event_id, "state": "failed"}).url()

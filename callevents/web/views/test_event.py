@@ -14,8 +14,8 @@ from callevents.ingest import accept, example
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.dialogs import posted
+from callevents.web.access import admins_only
+from callevents.web.dialogs import submitted_form
 from callevents.web.forms import TestEventForm
 from callevents.web.views.deliveries import version_of
 
@@ -26,19 +26,19 @@ OFFERED_NUMBERS = 100
 
 
 @bp.route("", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def send(slug: str) -> Any:
     """Show the form of a test event; accept one, as from the PBX."""
     pbx = pbxs.get_pbx(slug)
-    form = TestEventForm(posted(), data=request.args.to_dict())
+    form = TestEventForm(submitted_form(), data=request.args.to_dict())
     if request.method == "POST" and form.validate():
         try:
             accepted = _accept(pbx, form)
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
-            htmx.tell("events-changed")
-            return dialogs.go_on(url_for(".show", slug=slug, event_id=accepted.id))
+            htmx.trigger("events-changed")
+            return dialogs.load(url_for(".show", slug=slug, event_id=accepted.id))
     extensions = pbxs_extensions.list_extensions(pbx, limit=OFFERED_NUMBERS)
     status = 422 if form.errors else 200
     return dialogs.show(
@@ -47,7 +47,7 @@ def send(slug: str) -> Any:
 
 
 @bp.get("/<id:event_id>")
-@for_admins
+@admins_only
 def show(slug: str, event_id: str) -> Any:
     """Show what became of a test event, as long as its deliveries are under way."""
     pbx = pbxs.get_pbx(slug)
