@@ -1,4 +1,4 @@
-"""The headers that every answer has, those to programs included."""
+"""Security headers of every response, including the API's."""
 
 from flask import Flask, Response, request
 
@@ -20,12 +20,12 @@ _API_HEADERS = (*COMMON_HEADERS.items(), ("Cache-Control", "no-store"))
 
 
 def init_app(app: Flask) -> None:
-    """Add the headers to every answer."""
+    """Add the headers to every response."""
     app.after_request(_add)
 
 
 def api_headers(*, is_secure: bool) -> tuple[tuple[str, str], ...]:
-    """Return the same headers for an answer to a program that is not Flask's."""
+    """Return the same headers for responses of the API that bypass Flask."""
     return (*_API_HEADERS, STRICT_TRANSPORT) if is_secure else _API_HEADERS
 
 
@@ -43,6 +43,6 @@ def _add(response: Response) -> Response:
 
 
 def _cache_static(response: Response) -> None:
-    """Let files whose address changes with their content be kept for good."""
+    """Cache files for a year if their URL changes with their content."""
     if response.status_code in (200, 206, 304) and "v" in request.args:
         response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR_SECONDS}, immutable"

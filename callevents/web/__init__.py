@@ -1,4 +1,4 @@
-"""What people use: the pages."""
+"""The web pages."""
 
 from flask import Flask
 
@@ -52,7 +52,7 @@ PAGES = (
 
 
 def init_app(app: Flask) -> None:
-    """Register the blueprints for people, and what all pages share."""
+    """Register the blueprints of the pages, and what they share."""
     login.init_app(app)
     headers.init_app(app)
     htmx.init_app(app)

@@ -47,7 +47,7 @@ OPTION_FIELDS = (
 
 
 class SigningChoice(StrEnum):
-    """What is to become of a hook's signing secret."""
+    """The action on a hook's signing secret."""
 
     KEEP = "keep"
     NEW = "new"
@@ -55,16 +55,16 @@ class SigningChoice(StrEnum):
 
 
 class HeaderForm(Form):
-    """A row of an own header. Without a name it is not one."""
+    """A row for a custom header. A row without a name is ignored."""
 
     name = StringField("Name")
     value = StringField("Value")
 
 
 class HookForm(BaseForm):
-    """The dialog of a hook, in the original's order; then its options.
+    """The dialog of a hook: VoipNow's fields in their order, then the options.
 
-    Secrets are never filled in from what is stored. What is left empty is kept.
+    Stored secrets are never filled in. An empty field keeps the stored secret.
     """
 
     method = RadioField(
@@ -84,9 +84,9 @@ class HookForm(BaseForm):
         coerce=int,
         default=GIVE_UP_SECONDS,
     )
-    in_order = BooleanField("Requests of one call wait for the one before", default=True)
+    in_order = BooleanField("Send requests of the same call in order", default=True)
     body_format = RadioField(
-        "Body of a POST",
+        "POST body",
         choices=[
             SelectChoice(BodyFormat.FORM.value, "Form"),
             SelectChoice(BodyFormat.JSON.value, "JSON"),
@@ -102,7 +102,7 @@ class HookForm(BaseForm):
         ],
         default=ParameterSet.ALL.value,
     )
-    headers = FieldList(FormField(HeaderForm), "Own headers")
+    headers = FieldList(FormField(HeaderForm), "Custom headers")
     auth = RadioField(
         "Authentication",
         choices=[
@@ -117,13 +117,13 @@ class HookForm(BaseForm):
     token = StringField("Token")
     signing = RadioField("Signature", choices=[], default=SigningChoice.KEEP.value)
 
-    #: Names of the headers, in lower case, and the kind of credentials, that can be kept.
+    #: Headers (names in lower case) and kind of credentials whose stored secrets can be kept.
     kept_headers: Collection[str] = ()
     kept_auth = AuthKind.NONE
 
     @classmethod
     def of(cls, posted: Any, hook: Hook | None = None) -> "HookForm":
-        """Return the form as it was sent, else as the hook is, else as a new one's."""
+        """Return the form with the submitted values, else with the hook's, else with defaults."""
         form = cls(posted, obj=hook, data={"headers": []})
         stored = read_options(hook).headers if hook else ()
         if hook and (posted is None or is_same_origin(form.url.data or "", hook.url)):
@@ -138,7 +138,7 @@ class HookForm(BaseForm):
         return form
 
     def values(self) -> dict[str, Any]:
-        """Return what the use cases take."""
+        """Return the arguments for creating or updating the hook."""
         return {
             "method": Method(self.method.data),
             "url": self.url.data or "",
@@ -148,7 +148,7 @@ class HookForm(BaseForm):
         }
 
     def options(self) -> HookOptions:
-        """Return the options as it is typed; raises ValueError if a choice is none."""
+        """Return the options of the form; raises ValueError for an invalid choice."""
         return HookOptions(
             self.give_up_seconds.data,
             bool(self.in_order.data),
@@ -159,7 +159,7 @@ class HookForm(BaseForm):
         )
 
     def add_errors(self, error: InvalidError) -> None:
-        """Put each sentence beside its field, those about own headers beside their rows."""
+        """Show each message next to its field, those about custom headers next to their rows."""
         others = dict(error.errors)
         for number, row in enumerate(self._filled_rows(), start=1):
             row.form.name.errors = others.pop(f"{HEADER_FIELD}{number}", [])
@@ -167,15 +167,15 @@ class HookForm(BaseForm):
 
     @property
     def has_options(self) -> bool:
-        """Whether the options is not the one that hooks have of which nothing is said, or wrong."""
+        """True if the options differ from the defaults, or have errors."""
         if any(self[name].errors for name in OPTION_FIELDS):
             return True
         try:
-            is_usual = self.options() == HookOptions()
+            is_default = self.options() == HookOptions()
         except ValueError:
             return True
         choices = list(self.signing.choices or ())
-        return not is_usual or len(choices) > 2 or self.signing.data != SigningChoice.KEEP
+        return not is_default or len(choices) > 2 or self.signing.data != SigningChoice.KEEP
 
     def _headers(self) -> Iterator[CustomHeader]:
         for row in self._filled_rows():
@@ -193,7 +193,7 @@ class HookForm(BaseForm):
         return Credentials(kind, secret=self.token.data or None)
 
     def _add_empty_headers(self) -> None:
-        """Have rows for two more headers, so that some can be added without JavaScript."""
+        """Add empty rows, so that headers can be added without JavaScript."""
         filled = len(list(self._filled_rows()))
         missing = min(filled + EMPTY_HEADERS, MAX_CUSTOM_HEADERS) - len(self.headers)
         for _ in range(missing):

@@ -1,4 +1,4 @@
-"""What templates use: times, shortened ids, icons, states, and what the frame of a page needs."""
+"""Jinja filters and globals, and the context of the layout."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,12 +27,12 @@ from callevents.web.login import LAST_PBX_KEY, find_current_user
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "callevents_theme"
 ICONS = "vendor/bootstrap-icons-1.13.2/icons.svg"
-#: A URL's last characters that stay whole when its middle gives way.
+#: Characters at the end of a URL that stay visible when its middle is truncated.
 URL_END_LENGTH = 22
 
 
 def init_app(app: Flask) -> None:
-    """Give templates their filters, functions and frame."""
+    """Register filters, globals and the context of the layout."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     texts = (moment, short_id, url_parts, masked_url, duration, percent)
@@ -49,7 +49,7 @@ def init_app(app: Flask) -> None:
 
 
 def asset(filename: str) -> str:
-    """Return a static file's URL, which changes with its content."""
+    """Return the URL of a static file, which changes with its content."""
     folder = current_app.static_folder or ""
     return url_for("static", filename=filename, v=_version(Path(folder) / filename))
 
@@ -60,21 +60,21 @@ def _version(path: Path) -> str:
 
 
 def icon(name: str, kind: str = "") -> Markup:
-    """Return an icon that programs for the blind pass over."""
+    """Return an icon that screen readers ignore."""
     return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>').format(
         kind, asset(ICONS), name
     )
 
 
 def csrf_field() -> Markup:
-    """Return the hidden field that each form needs."""
+    """Return the hidden field with the CSRF token."""
     return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
 
 
 def moment(when: datetime, style: str = "ago") -> Markup:
-    """Return a time: in UTC, for the page's script to put into the reader's zone.
+    """Return a <time> element in UTC; a script converts it to the reader's time zone.
 
-    Styles: `ago`, `in` (to come), `clock` (with milliseconds), `minute` (the time only), `full`.
+    Styles: `ago`, `in` (future), `clock` (with milliseconds), `minute` (the time only), `full`.
     """
     utc = when.astimezone(UTC)
     milliseconds = f"{utc.microsecond // 1000:03}"
@@ -87,7 +87,7 @@ def moment(when: datetime, style: str = "ago") -> Markup:
 
 
 def duration(milliseconds: float) -> str:
-    """Return how long that is, with two figures: 38 ms, 1.2 s, 15 min, 3.5 h."""
+    """Format a duration with two digits: 38 ms, 1.2 s, 15 min, 3.5 h."""
     units = (("h", 3_600_000), ("min", 60_000), ("s", 1000))
     unit, size = next(
         ((unit, size) for unit, size in units if round(milliseconds) >= size), ("ms", 1)
@@ -97,22 +97,22 @@ def duration(milliseconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in per cent, rounded down so that only all is a hundred."""
+    """Format a share (0 to 1) in per cent, rounded down so that only 1 gives 100 %."""
     return f"{floor(share * 1000) / 10:.1f} %" if share < 1 else "100 %"
 
 
 def short_id(text: str) -> str:
-    """Return an id's beginning and end."""
+    """Return the beginning and the end of an ID."""
     return f"{text[:4]}…{text[-4:]}"
 
 
 def masked_url(url: str) -> str:
-    """Return a URL as people write it, values that look secret masked."""
+    """Return the URL for display, with values that look secret masked."""
     return display_url(mask_address(url))
 
 
 def url_parts(url: str) -> tuple[str, str]:
-    """Return a URL as it is shown, cut before its end: what stands before may give way."""
+    """Split a URL for display: the first part may be truncated, the second stays visible."""
     shown = masked_url(url)
     parts = urlsplit(shown)
     host_end = len(f"{parts.scheme}://{parts.netloc}")
@@ -123,9 +123,9 @@ def url_parts(url: str) -> tuple[str, str]:
 
 
 def hooks_status(hooks: Sequence[Hook]) -> str:
-    """Return what an icon shows of hooks of one event, `none` where there are none.
+    """Return the status of the hooks of one event type, for its icon.
 
-    Others: `enabled`, `disabled`, `mixed`, and `suspended` if any active one is.
+    `none`, `enabled`, `disabled`, `mixed`, or `suspended` if an active hook is suspended.
     """
     if not hooks:
         return "none"
@@ -136,13 +136,13 @@ def hooks_status(hooks: Sequence[Hook]) -> str:
 
 
 def find_last_pbx(known: Sequence[Pbx]) -> Pbx | None:
-    """Return the PBX last looked at, else the first one there is."""
+    """Return the PBX that was viewed last, else the first one, None without PBXs."""
     last = cookie.get(LAST_PBX_KEY)
     return next((pbx for pbx in known if pbx.slug == last), known[0] if known else None)
 
 
 def _layout_context() -> dict[str, object]:
-    """Return what the bar at a page's top needs; asked for only by pages that have it."""
+    """Return the context of the layout; the functions run only on pages with a bar."""
 
     @cache
     def all_pbxs() -> Sequence[Pbx]:
@@ -164,7 +164,7 @@ def _layout_context() -> dict[str, object]:
 
 
 def _remember_pbx(response: Response) -> Response:
-    """Remember which PBX somebody has looked at."""
+    """Remember the PBX that was viewed last in the session."""
     slug = (request.view_args or {}).get("slug")
     is_page = request.method == "GET" and response.status_code == 200 and not find_error_response()
     if slug and is_page and cookie.get(LAST_PBX_KEY) != slug:

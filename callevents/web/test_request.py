@@ -1,6 +1,6 @@
-"""'Send test': the example request of the dialog is made at once, beside the log.
+"""'Send test': sends the dialog's example request at once, without a delivery in the log.
 
-It holds a thread of the web server, so each person has one at a time, and all have few.
+A test blocks a thread of the web server, so their number is limited, to one for each user.
 """
 
 import threading
@@ -18,10 +18,9 @@ from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target
 from callevents.web.request_preview import example_values, read_form
 
-#: Tells receivers that nothing has happened.
+#: An additional parameter that marks the request as a test.
 TEST_PARAMETER = (("Test", "1"),)
 MAX_CONCURRENT_TESTS = 4
-#: So many characters of the answer are shown.
 MAX_BODY_SHOWN = 4000
 
 _running: set[int] = set()
@@ -30,29 +29,29 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class TestResult:
-    """What came of a test, or the sentence why there was none."""
+    """The response to a test, or the problem that prevented it."""
 
-    answer: Response | None = None
+    response: Response | None = None
     problem: str = ""
 
     @property
     def body(self) -> str:
-        """The beginning of the answer's text."""
-        return self.answer.body[:MAX_BODY_SHOWN] if self.answer else ""
+        """The beginning of the response body."""
+        return self.response.body[:MAX_BODY_SHOWN] if self.response else ""
 
     @property
     def is_cut(self) -> bool:
-        """Whether there was more."""
-        answer = self.answer
-        return answer is not None and (answer.truncated or len(answer.body) > MAX_BODY_SHOWN)
+        """True if the body is longer than what is shown."""
+        response = self.response
+        return response is not None and (response.truncated or len(response.body) > MAX_BODY_SHOWN)
 
 
 def send_test(form: HookForm, target: Target, user_id: int) -> TestResult:
-    """Make the request that the form's values make for an example call; wait for the answer."""
+    """Send the request for an example call, with the form's values; wait for the response."""
     try:
         with _acquire_slot(user_id):
             request = _build_request(form, target)
-            # Nothing is read any more, and a slow receiver must not hold a transaction open.
+            # A slow receiver must not keep the transaction open.
             db.session.rollback()
             with closing(HttpClient(app_state().settings)) as http_client:
                 return TestResult(http_client.send(request))
@@ -61,7 +60,7 @@ def send_test(form: HookForm, target: Target, user_id: int) -> TestResult:
 
 
 def _build_request(form: HookForm, target: Target) -> Request:
-    """Return the request, kept secrets included; raises InvalidError, UnreadableError."""
+    """Return the request with its stored secrets; raises InvalidError, UnreadableError."""
     hook = target.hook
     kept = read_template(hook, cipher.bound) if hook else None
     _url, template = read_form(form, target, kept)
@@ -74,12 +73,12 @@ def _build_request(form: HookForm, target: Target) -> Request:
 
 @contextmanager
 def _acquire_slot(user_id: int) -> Iterator[None]:
-    """Take a turn and give it back; raises ConflictError if it is not the person's."""
+    """Reserve a slot for one test of the user; raises ConflictError if there is none."""
     with _lock:
         if user_id in _running:
-            raise ConflictError("A test of yours is still under way. Wait until it has ended.")
+            raise ConflictError("Your previous test is still running.")
         if len(_running) >= MAX_CONCURRENT_TESTS:
-            raise ConflictError("Others are testing now. Please try again in a few seconds.")
+            raise ConflictError("Too many tests are running. Try again in a few seconds.")
         _running.add(user_id)
     try:
         yield

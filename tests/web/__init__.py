@@ -1,1 +1,1 @@
-"""The pages' server side: what they ask the database, and what they make of hostile input."""
+"""Server side of the pages: database statements, access and hostile input."""

@@ -1,4 +1,4 @@
-"""Pages ask the database a handful of questions, however much there is."""
+"""Pages send a constant number of database statements."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from callevents.db.models import Extension, Hook, Pbx, new_event_id, new_id, utc
 from callevents.db.session import begin_write
 from callevents.enums import EventType, Method
 from callevents.extensions import db
+from callevents.hooks.hooks import find_origin
 from tests.web.conftest import Visitor
 
 HANDFUL = 12
@@ -17,6 +18,8 @@ HANDFUL = 12
 def add_extensions(pbx: Pbx, first: int, count: int) -> str:
     """Add extensions with five hooks each; return the id of the first."""
     now = utc_now()
+    begin_write()
+    origin_id = find_origin("https://crm.example.com/")
     extensions = [
         {
             "id": new_id(),
@@ -35,6 +38,7 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
             "event_type": event_type,
             "method": Method.GET,
             "url": "https://crm.example.com/",
+            "origin_id": origin_id,
             "active": True,
             "note": "",
             "created_at": now,
@@ -43,7 +47,6 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
         for extension in extensions
         for event_type in EventType
     ]
-    begin_write()
     db.session.execute(insert(Extension.__table__), extensions)
     db.session.execute(insert(Hook.__table__), hooks)
     db.session.commit()
@@ -52,7 +55,7 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
 
 @contextmanager
 def counting() -> Iterator[list[str]]:
-    """Give the statements that are sent meanwhile."""
+    """Yield a list that collects the statements sent in the context."""
     sent: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:

@@ -42,22 +42,22 @@ def sign_in() -> Any:
 @public
 @no_write_transaction
 def do_sign_in() -> Any:
-    """Sign in, and go on to the page that was wanted."""
+    """Sign in, and redirect to the page that was requested before."""
     form = SignInForm(request.form)
     try:
         attempt = users.try_password(
             form.username.data or "", form.password.data or "", request.remote_addr or ""
         )
-        # A writer only now that the slow comparison is over.
+        # Lock the database only after the slow comparison of passwords.
         begin_write()
         user = users.sign_in(attempt)
     except (SignInError, TooManyAttemptsError) as error:
-        # Committed too, so that the failure counts.
+        # Commit too, so that the failure counts.
         db.session.commit()
         return _refused(form, error)
     db.session.commit()
-    wanted = login.start_session(user)
-    return redirect(wanted or url_for("onboarding.show"), code=303)
+    next_path = login.start_session(user)
+    return redirect(next_path or url_for("onboarding.show"), code=303)
 
 
 @bp.post("/sign-out")
@@ -71,7 +71,7 @@ def sign_out() -> Any:
 
 @bp.get("/account")
 def show() -> str:
-    """Show who is signed in, and what that user can choose."""
+    """Show the account of the current user."""
     return render_template("account/show.html")
 
 
@@ -79,7 +79,7 @@ def show() -> str:
 @viewers_allowed
 @no_write_transaction
 def change_password() -> Any:
-    """Show the form for another password; change it, which ends the user's other sessions."""
+    """Show the form; change the password, which ends the user's other sessions."""
     form = PasswordForm(request.form)
     if request.method == "POST":
         user_id = current_user.id
@@ -95,7 +95,7 @@ def change_password() -> Any:
             users.change_password(user, new_hash)
             db.session.commit()
             login.start_session(user)
-            return htmx.redirect_to(url_for("account.show"), "Your password is changed.")
+            return htmx.redirect_to(url_for("account.show"), "Your password was changed.")
     return render_template("account/password.html", form=form), 422 if form.errors else 200
 
 
@@ -103,10 +103,10 @@ def change_password() -> Any:
 @public
 @no_write_transaction
 def choose_theme() -> Any:
-    """Keep the theme in a cookie: light, dark, or what the system has."""
+    """Store the theme in a cookie: light, dark or system."""
     theme = request.form.get("theme", "")
     if theme not in THEMES:
-        abort(400, "There is no such theme.")
+        abort(400, "Unknown theme.")
     response = redirect(url_for("account.show"), code=303)
     if htmx.is_htmx():
         htmx.trigger("theme", name=theme)

@@ -1,4 +1,4 @@
-"""A PBX's connector: how it fares, set, removed."""
+"""The connector of a PBX: show its status, set it, remove it."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,7 +25,7 @@ CONNECTOR_CHANGED = "connector-changed"
 
 
 class ConnectorForm(BaseForm):
-    """How a PBX is reached. The stored secret is never filled in; left empty, it is kept."""
+    """The settings of a connector. An empty secret keeps the stored one, which is never shown."""
 
     kind = RadioField(
         "PBX",
@@ -36,16 +36,16 @@ class ConnectorForm(BaseForm):
     port = StringField("Port")
     username = StringField("User")
     secret = PasswordField("Secret")
-    uses_tls = BooleanField("The connection is encrypted (TLS)")
+    uses_tls = BooleanField("Use TLS")
     enabled = BooleanField("Listen to this PBX", default=True)
-    extension_pattern = StringField("Extensions by pattern")
+    extension_pattern = StringField("Extension pattern")
 
     def access(self) -> Access:
-        """Return what was entered; raises InvalidError about the port and the kind."""
+        """Return the values of the form; raises InvalidError for `port` and `kind`."""
         try:
             kind = ConnectorKind(self.kind.data)
         except ValueError:
-            raise InvalidError.of("kind", "Choose one of the two.") from None
+            raise InvalidError.of("kind", "Choose Asterisk or FreeSWITCH.") from None
         port = (self.port.data or "").strip() or str(kind.port)
         if not (port.isascii() and port.isdigit() and len(port) <= 5):
             raise InvalidError.of("port", "The port is a whole number from 1 to 65535.")
@@ -63,16 +63,16 @@ class ConnectorForm(BaseForm):
 
 @dataclass(frozen=True)
 class Status:
-    """What people see of how a connector fares."""
+    """The displayed status of a connector."""
 
     text: str
-    #: `good`, `bad`, or nothing of either.
+    #: `good`, `bad` or empty.
     kind: str
     icon: str
 
 
 DISABLED = Status("disabled", "", "pause-circle")
-NO_LISTENER = Status("no listener runs", "bad", "exclamation-triangle-fill")
+NO_LISTENER = Status("no listener running", "bad", "exclamation-triangle-fill")
 STATES = {
     ConnectorState.CONNECTED: Status("connected", "good", "check-circle-fill"),
     ConnectorState.CONNECTING: Status("connecting", "", "hourglass-split"),
@@ -81,7 +81,7 @@ STATES = {
 
 
 def load_status(pbx: Pbx) -> dict[str, Any]:
-    """Return what the part of the page about the connector shows."""
+    """Return the template context of the connector's section."""
     connector = connectors.find_connector(pbx)
     status = _status(connector) if connector else None
     suggestion_count = suggestions.count_suggestions(pbx)
@@ -96,7 +96,7 @@ def load_status(pbx: Pbx) -> dict[str, Any]:
 
 @bp.get("")
 def show(slug: str) -> Any:
-    """Show the part of the PBX's page about its connector, if it has changed."""
+    """Show the connector's section of the PBX page, if it has changed."""
     pbx = pbxs.get_pbx(slug)
     if not htmx.is_htmx():
         return redirect(url_for("pbxs.show", slug=slug), code=303)
@@ -110,7 +110,7 @@ def show(slug: str) -> Any:
 @bp.route("/edit", methods=["GET", "POST"])
 @admins_only
 def edit(slug: str) -> Any:
-    """Show the form of the connector; set it."""
+    """Show the form; set the connector."""
     pbx = pbxs.get_pbx(slug)
     connector = connectors.find_connector(pbx)
     form = ConnectorForm(submitted_form(), obj=connector)
@@ -121,7 +121,7 @@ def edit(slug: str) -> Any:
             form.add_errors(error)
         else:
             db.session.commit()
-            text = f"The connector of {pbx.name} is set."
+            text = f"The connector of {pbx.name} is saved."
             return dialogs.finish(text, url_for("pbxs.show", slug=slug), CONNECTOR_CHANGED)
     status = 422 if form.errors else 200
     return dialogs.show(
@@ -132,25 +132,25 @@ def edit(slug: str) -> Any:
 @bp.route("/remove", methods=["GET", "POST"])
 @admins_only
 def remove(slug: str) -> Any:
-    """Ask whether to remove the connector; remove it."""
+    """Confirm; remove the connector."""
     pbx = pbxs.get_pbx(slug)
     connector = connectors.get_connector(pbx)
     if request.method == "GET":
         return dialogs.show("connectors/remove.html", pbx=pbx, connector=connector)
     connectors.remove_connector(pbx)
     db.session.commit()
-    text = f"{pbx.name} is not listened to any more."
+    text = f"The connector of {pbx.name} is removed."
     return dialogs.finish(text, url_for("pbxs.show", slug=slug), CONNECTOR_CHANGED)
 
 
 @bp.post("/list")
 def request_list(slug: str) -> Any:
-    """Have the PBX asked for its extensions."""
+    """Request the list of extensions from the PBX."""
     pbx = pbxs.get_pbx(slug)
     connectors.want_list(pbx)
     db.session.commit()
     return dialogs.finish(
-        f"{pbx.name} is asked for its extensions.",
+        f"Asking {pbx.name} for its extensions.",
         url_for("pbxs.show", slug=slug),
         CONNECTOR_CHANGED,
     )
@@ -165,7 +165,7 @@ def _status(connector: Connector) -> Status:
 
 
 def _version(connector: Connector | None, status: Status | None, suggestion_count: int) -> str:
-    """Return a digest of all that is status and may change."""
+    """Return a digest of all values that are shown and may change."""
     names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
     more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")
     listed = ("list_wanted_at", "listed_at", "listed", "list_notice")

@@ -1,4 +1,4 @@
-"""What admins do to deliveries: send again, try now, cancel; one, or all that a filter shows."""
+"""Actions on deliveries: send again or cancel one, or all that match a filter."""
 
 import time
 from collections import Counter
@@ -26,22 +26,22 @@ from callevents.web.delivery_filters import PERIODS, DeliveryView
 bp = Blueprint("delivery_actions", __name__)
 
 DELIVERIES_CHANGED = "deliveries-changed"
-#: What one request may do before it tells how far it has come.
+#: Limits of one HTTP request, before it shows the progress.
 MAX_ROWS = 5_000
 MAX_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something to be done to deliveries, and how it is called."""
+    """An action on deliveries, and its texts."""
 
     name: str
     title: str
-    #: What its button says, with how many deliveries they are.
+    #: Text of the button; the placeholder is the number of deliveries.
     button: str
     done: str
     act: Act
-    #: What of the filter it is about.
+    #: Narrows a filter to the deliveries that the action applies to.
     choose: Callable[[Filter], Filter]
 
 
@@ -53,13 +53,13 @@ CANCEL = Action("cancel", "Cancel", "Cancel {}", "cancelled", cancel, Filter.of_
 
 @bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/resend", endpoint="resend")
 def resend_one(slug: str, delivery_id: str) -> Any:
-    """Send the delivery again; one that waits is tried now."""
+    """Send the delivery again; a pending one is sent now."""
     return _act_on_one(RESEND, slug, delivery_id)
 
 
 @bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/cancel", endpoint="cancel")
 def cancel_one(slug: str, delivery_id: str) -> Any:
-    """Cancel the delivery, which waits."""
+    """Cancel the pending delivery."""
     return _act_on_one(CANCEL, slug, delivery_id)
 
 
@@ -67,7 +67,7 @@ def cancel_one(slug: str, delivery_id: str) -> Any:
 @bp.route("/deliveries/resend", endpoint="resend_all_of_all", methods=["GET", "POST"])
 @admins_only
 def resend_all(slug: str | None = None) -> Any:
-    """Ask whether to send again all that the filter shows, with their number; do it."""
+    """Confirm with the number of matches; send all that match the filter again."""
     return _act_on_all(RESEND, DeliveryView.from_request(slug))
 
 
@@ -75,14 +75,14 @@ def resend_all(slug: str | None = None) -> Any:
 @bp.route("/deliveries/cancel", endpoint="cancel_all_of_all", methods=["GET", "POST"])
 @admins_only
 def cancel_all(slug: str | None = None) -> Any:
-    """Ask whether to cancel all that the filter shows and that waits; do it."""
+    """Confirm with the number of matches; cancel all pending ones that match the filter."""
     return _act_on_all(CANCEL, DeliveryView.from_request(slug))
 
 
 @bp.get("/pbxs/<slug>/requests/<event_id>/recover")
 @admins_only
 def recover(slug: str, event_id: str) -> Response:
-    """Ask since when to send again what has failed of a request."""
+    """Ask for the period; then failed deliveries of a request are sent again."""
     pbx = pbxs.get_pbx(slug)
     hook = hooks_queries.get_hook(event_id, pbx)
     return dialogs.show("deliveries/recover.html", pbx=pbx, hook=hook, PERIODS=PERIODS)
@@ -139,12 +139,12 @@ def _confirm(action: Action, view: DeliveryView, progress: Progress) -> Response
 
 
 def describe(action: Action, done: Done | Progress) -> str:
-    """Return the sentences about what was done, and about what was not, and why."""
+    """Return the result as text: how many were changed, and how many skipped and why."""
     parts = [f"{count_deliveries(done.changed)} {action.done}."]
-    parts += [f"{count:,} left out: {refusal}." for refusal, count in done.refused.items()]
+    parts += [f"{count:,} skipped: {refusal}." for refusal, count in done.refused.items()]
     return " ".join(parts)
 
 
 def count_deliveries(count: int) -> str:
-    """Return the number of deliveries in words."""
+    """Return the number of deliveries with its noun and verb."""
     return f"{count:,} {'delivery is' if count == 1 else 'deliveries are'}"

@@ -24,7 +24,7 @@ EXTENSIONS_CHANGED = "extensions-changed"
 
 @dataclass(frozen=True)
 class ListView:
-    """Which part of the list is looked at."""
+    """Search, order and page of the list."""
 
     search: str
     sort: Sort
@@ -33,7 +33,7 @@ class ListView:
 
     @classmethod
     def from_request(cls) -> "ListView":
-        """Read it from the query; what makes no sense counts as nothing."""
+        """Read it from the query; invalid values are ignored."""
         sort = request.args.get("sort", "")
         return cls(
             search=request.args.get("q", "")[:MAX_SEARCH_LENGTH].strip(),
@@ -43,7 +43,7 @@ class ListView:
         )
 
     def query(self, **changes: object) -> dict[str, Any]:
-        """Return the query of this part, or of another one; without what goes without saying."""
+        """Return the query of this view with changes, without default values."""
         sort = changes.get("sort", self.sort)
         values: dict[str, Any] = {
             "q": changes.get("search", self.search) or None,
@@ -58,7 +58,7 @@ class ListView:
 
 @bp.get("")
 def index(slug: str) -> str:
-    """List a page of the extensions, with the states of their requests."""
+    """List a page of the extensions, with the status of their requests."""
     pbx = pbxs.get_pbx(slug)
     view = ListView.from_request()
     return render_template(
@@ -98,7 +98,7 @@ def add(slug: str) -> Any:
 @bp.route("/<id:extension_id>/rename", methods=["GET", "POST"])
 @admins_only
 def rename(slug: str, extension_id: str) -> Any:
-    """Show the form of another name; rename the extension."""
+    """Show the form; rename the extension."""
     pbx = pbxs.get_pbx(slug)
     extension = extensions.get_extension(pbx, extension_id)
     form = NameForm(submitted_form(), obj=extension)
@@ -119,12 +119,12 @@ def rename(slug: str, extension_id: str) -> Any:
 @bp.route("/<id:extension_id>/delete", methods=["GET", "POST"])
 @admins_only
 def delete(slug: str, extension_id: str) -> Any:
-    """Ask whether to delete the extension, naming what goes with it; delete it."""
+    """Confirm with a list of its requests; delete the extension."""
     pbx = pbxs.get_pbx(slug)
     extension = extensions.get_extension(pbx, extension_id)
-    going = queries.list_hooks(pbx, extension)
+    deleted = queries.list_hooks(pbx, extension)
     if request.method == "GET":
-        return dialogs.show("extensions/delete.html", pbx=pbx, extension=extension, hooks=going)
+        return dialogs.show("extensions/delete.html", pbx=pbx, extension=extension, hooks=deleted)
     number = extension.number
     extensions.delete_extension(extension)
     db.session.commit()

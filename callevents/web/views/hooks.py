@@ -1,4 +1,4 @@
-"""The call events of one extension, or of all: the table, the dialog, the toggle, clearing."""
+"""Requests for the call events of one extension, or of all: list, edit, toggle, test, clear."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def index(slug: str, place: str) -> str:
 @bp.route("/requests/new/<event_type:event_type>", methods=["GET", "POST"])
 @admins_only
 def add(slug: str, place: str, event_type: EventType) -> Any:
-    """Show the dialog of a new request; create it."""
+    """Show the dialog; create the request."""
     pbx, extension = find_place(slug, place)
     form = HookForm.of(submitted_form())
     if _is_saving(form):
@@ -56,7 +56,7 @@ def add(slug: str, place: str, event_type: EventType) -> Any:
 @bp.route("/requests/<event_id>", methods=["GET", "POST"])
 @admins_only
 def change(slug: str, place: str, event_id: str) -> Any:
-    """Show the dialog of a request; change it."""
+    """Show the dialog; update the request."""
     pbx, extension = find_place(slug, place)
     hook = _get_hook(pbx, extension, event_id)
     form = HookForm.of(submitted_form(), hook)
@@ -75,7 +75,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
 @admins_only
 @no_write_transaction
 def preview(slug: str, place: str, event_type: EventType) -> str:
-    """Show the request that would be made for an example call, with the values as typed."""
+    """Show the request for an example call, with the values in the form."""
     target = _typed_target(slug, place, event_type)
     example = example_request(HookForm.of(request.form, target.hook), target)
     return render_template("hooks/_preview.html", example=example, is_live=True)
@@ -85,7 +85,7 @@ def preview(slug: str, place: str, event_type: EventType) -> str:
 @admins_only
 @no_write_transaction
 def test(slug: str, place: str, event_type: EventType) -> Any:
-    """Make that request at once, marked as a test, and show the answer."""
+    """Send that request at once, marked as a test, and show the response."""
     target = _typed_target(slug, place, event_type)
     form = HookForm.of(request.form, target.hook)
     result = send_test(form, target, current_user.id)
@@ -96,12 +96,12 @@ def test(slug: str, place: str, event_type: EventType) -> Any:
 
 @bp.post("/requests/<event_id>/active")
 def set_active(slug: str, place: str, event_id: str) -> Any:
-    """Enable or disable the request, as the button says; the row comes back as it is now."""
+    """Enable or disable the request; return its row."""
     pbx, extension = find_place(slug, place)
     hook = _get_hook(pbx, extension, event_id)
     wanted = request.form.get("active")
     if wanted not in ("yes", "no"):
-        abort(400, "The request does not say whether to enable or to disable.")
+        abort(400, "Missing field: active (yes or no).")
     was_suspended = hook.active and hook.suspended_at is not None
     hooks.set_active(hook, wanted == "yes")
     db.session.commit()
@@ -109,8 +109,8 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
     text = f"{hook.event_type.label} of {whose} is"
     if was_suspended:
         recover = url_for("delivery_actions.recover", slug=slug, event_id=event_id)
-        htmx.toast(f"{text} resumed.", link=recover, link_text="Recover what failed")
-        # What stands above the table changes as well.
+        htmx.toast(f"{text} resumed.", link=recover, link_text="Recover failed deliveries")
+        # The notice above the table changes too.
         htmx.trigger(HOOKS_CHANGED)
     else:
         htmx.toast(f"{text} {'enabled' if hook.active else 'disabled'}.")
@@ -122,10 +122,10 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
 @bp.route("/clear", methods=["GET", "POST"])
 @admins_only
 def clear(slug: str, place: str) -> Any:
-    """Ask whether to remove the ticked requests, listing them; remove them."""
+    """Confirm with a list of the selected requests; remove them."""
     pbx, extension = find_place(slug, place)
-    ticked = set(request.values.getlist("event_id"))
-    chosen = [hook for hook in queries.list_hooks(pbx, extension) if hook.event_id in ticked]
+    selected = set(request.values.getlist("event_id"))
+    chosen = [hook for hook in queries.list_hooks(pbx, extension) if hook.event_id in selected]
     if request.method == "GET":
         return dialogs.show(
             "hooks/clear.html", pbx=pbx, extension=extension, place=place, hooks=chosen
@@ -143,12 +143,12 @@ def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
 
 
 def _is_saving(form: HookForm) -> bool:
-    """Return whether the form is to be saved; without JavaScript it may ask for a preview only."""
+    """Return True if the form is submitted and valid, and not only for a preview."""
     return request.method == "POST" and form.validate() and "preview" not in request.form
 
 
 def _typed_target(slug: str, place: str, event_type: EventType) -> Target:
-    """Return what a dialog is about that has not been saved yet."""
+    """Return the target of a dialog from its unsaved form."""
     pbx, extension = find_place(slug, place)
     event_id = request.form.get("event_id")
     hook = _get_hook(pbx, extension, event_id) if event_id else None
@@ -167,14 +167,14 @@ def _dialog(form: HookForm, target: Target, result: TestResult | None = None) ->
 
 
 def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
-    """Commit what is saved, and end the dialog; if there is a new secret, show it this once."""
+    """Commit, and close the dialog; show a new signing secret once."""
     secret = ""
     if form.signing.data == SigningChoice.NEW:
         secret = signing_secret.renew_secret(hook)
     elif form.signing.data == SigningChoice.REMOVE:
         signing_secret.remove_secret(hook)
     db.session.commit()
-    # What waited for others of its call may not have to any more.
+    # Deliveries that waited for an earlier one of their call may be due now.
     jobs.wake()
     text = f"{target.event_type.label}: the request is saved."
     if not secret:

@@ -1,4 +1,4 @@
-"""The first page: four steps to the first delivered event, afterwards the extensions."""
+"""The start page: four steps to the first delivery, then the list of extensions."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ bp = Blueprint("onboarding", __name__)
 
 @bp.get("/")
 def show() -> Any:
-    """Lead through the first steps, or on to the extensions of the PBX last looked at."""
+    """Show the first steps; once done, redirect to the extensions of the PBX viewed last."""
     pbx = find_last_pbx(pbxs.list_pbxs())
     steps = _steps(pbx)
     if pbx and steps["done"] == 4 and not htmx.is_htmx():
@@ -28,7 +28,7 @@ def show() -> Any:
 
 
 def _steps(pbx: Pbx | None) -> dict[str, Any]:
-    """Return how many of the steps are done, and what the next one is about."""
+    """Return the number of completed steps, and the parameters of the next one."""
     if pbx is None:
         return {"done": 0}
     if list_deliveries(pbx=pbx, limit=1):

@@ -1,4 +1,4 @@
-"""PBXs: list, add, rename, and how one reports its calls."""
+"""PBXs: list, add, show, rename."""
 
 from typing import Any
 
@@ -20,19 +20,19 @@ bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
 @bp.get("")
 def index() -> str:
     """List the PBXs."""
-    known = pbxs.list_pbxs()
+    listed = pbxs.list_pbxs()
     return render_template(
         "pbxs/_list.html" if htmx.is_htmx() else "pbxs/index.html",
-        pbxs=known,
-        last_events=pbxs.last_event_times(known),
-        counts=extensions.count_extensions(known),
+        pbxs=listed,
+        last_events=pbxs.last_event_times(listed),
+        counts=extensions.count_extensions(listed),
     )
 
 
 @bp.route("/new", methods=["GET", "POST"])
 @admins_only
 def add() -> Any:
-    """Show the form of a new PBX; add it, and show its token this once."""
+    """Show the form; add the PBX and show its token once."""
     form = PbxForm(submitted_form())
     if request.method == "POST":
         try:
@@ -50,7 +50,7 @@ def add() -> Any:
 
 @bp.get("/<slug>")
 def show(slug: str) -> str:
-    """Show a PBX: how it reports, its connector and its tokens."""
+    """Show a PBX: its report URL, connector and tokens."""
     pbx = pbxs.get_pbx(slug)
     ingest_url = url_for("ingest.take", slug=pbx.slug, _external=True)
     return render_template(
@@ -68,7 +68,7 @@ def show(slug: str) -> str:
 @bp.route("/<slug>/rename", methods=["GET", "POST"])
 @admins_only
 def rename(slug: str) -> Any:
-    """Show the form of another name; rename the PBX."""
+    """Show the form; rename the PBX."""
     pbx = pbxs.get_pbx(slug)
     form = NameForm(submitted_form(), obj=pbx)
     if request.method == "POST":
@@ -78,9 +78,9 @@ def rename(slug: str) -> Any:
             form.add_errors(error)
         else:
             db.session.commit()
-            # The whole page, because the name stands in its bar and title too.
+            # The whole page, because its bar and title have the name too.
             return htmx.redirect_to(
-                url_for(".show", slug=slug), f"The PBX is named {pbx.name} now."
+                url_for(".show", slug=slug), f"The PBX is now named {pbx.name}."
             )
     status = 422 if form.errors else 200
     return dialogs.show("pbxs/rename.html", status=status, pbx=pbx, form=form)

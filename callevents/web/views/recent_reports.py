@@ -1,4 +1,4 @@
-"""What a PBX has reported within the last hour, and what became of each."""
+"""Reports of a PBX in the last hour, and their results."""
 
 from hashlib import sha256
 from typing import Any
@@ -14,7 +14,7 @@ bp = Blueprint("recent_reports", __name__, url_prefix="/pbxs/<slug>/recent-repor
 
 @bp.get("")
 def show(slug: str) -> Any:
-    """Show what came; to a poll, answer only if something has changed."""
+    """Show the reports; return 304 to a poll if nothing has changed."""
     pbx = pbxs.get_pbx(slug)
     reports = list_recent_reports(pbx)
     facts = [(one.at, one.event and one.event.id, one.requests, one.reason) for one in reports]

@@ -1,4 +1,4 @@
-"""Numbers that a PBX has reported or lists and nobody has added: add them, or dismiss them."""
+"""Suggested extensions, which the PBX reports or lists: add or dismiss them."""
 
 from typing import Any
 
@@ -12,36 +12,34 @@ from callevents.web.views.extensions import EXTENSIONS_CHANGED
 
 bp = Blueprint("suggestions", __name__, url_prefix="/pbxs/<slug>/suggestions")
 
-NOTHING_SELECTED = "Nothing is selected. Tick the numbers first."
+NOTHING_SELECTED = "Nothing selected. Select the numbers first."
 
 
 @bp.post("/add")
 def add(slug: str) -> Any:
-    """Add the chosen numbers, or all that are proposed, as extensions."""
+    """Add the selected suggestions, or all, as extensions."""
     numbers = None if "all" in request.form else _selected_numbers()
     added = suggestions.add_suggestions(pbxs.get_pbx(slug), numbers)
     db.session.commit()
     if numbers == []:
         return _finish(slug, NOTHING_SELECTED)
     if not added:
-        return _finish(slug, "Nothing is added: others were faster.")
+        return _finish(slug, "Nothing was added: someone else has added or dismissed them.")
     return _finish(slug, f"{_describe(added)} added.")
 
 
 @bp.post("/dismiss")
 def dismiss(slug: str) -> Any:
-    """Offer the chosen numbers no more, until they are reported."""
+    """Dismiss the selected suggestions until the PBX reports a call of them."""
     numbers = _selected_numbers()
     suggestions.dismiss_suggestions(pbxs.get_pbx(slug), numbers)
     db.session.commit()
-    text = (
-        f"{_describe(numbers)} dismissed until calls are reported." if numbers else NOTHING_SELECTED
-    )
+    text = f"{_describe(numbers)} dismissed until the next call." if numbers else NOTHING_SELECTED
     return _finish(slug, text)
 
 
 def _selected_numbers() -> list[str]:
-    """Return the number whose button was pressed, else those that are ticked."""
+    """Return the number whose button was clicked, else the selected ones."""
     return request.form.getlist("only") or request.form.getlist("number")
 
 

@@ -1,4 +1,4 @@
-"""'Send a test event': an example that goes the whole way, as if the PBX had reported it."""
+"""'Send a test event': a sample event, processed as if the PBX had reported it."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ from callevents.web.views.deliveries import version_of
 
 bp = Blueprint("test_event", __name__, url_prefix="/pbxs/<slug>/test-event")
 
-#: So many numbers are offered; any other can be typed.
-OFFERED_NUMBERS = 100
+#: Extensions offered in the field; others can be typed.
+MAX_OFFERED_EXTENSIONS = 100
 
 
 @bp.route("", methods=["GET", "POST"])
 @admins_only
 def send(slug: str) -> Any:
-    """Show the form of a test event; accept one, as from the PBX."""
+    """Show the form; accept the test event, as if the PBX had reported it."""
     pbx = pbxs.get_pbx(slug)
     form = TestEventForm(submitted_form(), data=request.args.to_dict())
     if request.method == "POST" and form.validate():
@@ -39,7 +39,7 @@ def send(slug: str) -> Any:
         else:
             htmx.trigger("events-changed")
             return dialogs.load(url_for(".show", slug=slug, event_id=accepted.id))
-    extensions = pbxs_extensions.list_extensions(pbx, limit=OFFERED_NUMBERS)
+    extensions = pbxs_extensions.list_extensions(pbx, limit=MAX_OFFERED_EXTENSIONS)
     status = 422 if form.errors else 200
     return dialogs.show(
         "test_event/send.html", status=status, pbx=pbx, form=form, extensions=extensions
@@ -49,7 +49,7 @@ def send(slug: str) -> Any:
 @bp.get("/<id:event_id>")
 @admins_only
 def show(slug: str, event_id: str) -> Any:
-    """Show what became of a test event, as long as its deliveries are under way."""
+    """Show the deliveries of a test event, live."""
     pbx = pbxs.get_pbx(slug)
     deliveries = list_deliveries(pbx=pbx, call_event_id=event_id)
     version = version_of(deliveries)

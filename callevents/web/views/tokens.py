@@ -1,4 +1,4 @@
-"""A PBX's tokens: made and shown once, revoked."""
+"""Tokens of a PBX: create and revoke."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ bp = Blueprint("tokens", __name__, url_prefix="/pbxs/<slug>/tokens")
 
 @bp.post("")
 def make(slug: str) -> Any:
-    """Make another token and show it: in this answer, and never again."""
+    """Create a token and show it once."""
     pbx = pbxs.get_pbx(slug)
     token = tokens.add_token(pbx)
     db.session.commit()
@@ -25,7 +25,7 @@ def make(slug: str) -> Any:
 @bp.route("/<id:token_id>/revoke", methods=["GET", "POST"])
 @admins_only
 def revoke(slug: str, token_id: str) -> Any:
-    """Ask whether to revoke the token; revoke it."""
+    """Confirm; revoke the token."""
     pbx = pbxs.get_pbx(slug)
     token = tokens.get_token(pbx, token_id)
     if request.method == "POST":
