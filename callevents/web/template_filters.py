@@ -51,11 +51,11 @@ def init_app(app: Flask) -> None:
 def asset(filename: str) -> str:
     """Return the URL of a static file, which changes with its content."""
     folder = current_app.static_folder or ""
-    return url_for("static", filename=filename, v=_version(Path(folder) / filename))
+    return url_for("static", filename=filename, v=_digest(Path(folder) / filename))
 
 
 @cache
-def _version(path: Path) -> str:
+def _digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()[:12]
 
 

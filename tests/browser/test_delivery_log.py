@@ -129,7 +129,7 @@ def test_without_javascript(plain: Page, hook_id: str) -> None:
     row(plain, "102").get_by_role("link").click()
     plain.get_by_role("link", name="Recover failed ones").click()
     plain.get_by_label("last hour").check()
-    plain.get_by_role("button", name="Count them").click()
+    plain.get_by_role("button", name="Count deliveries").click()
     plain.get_by_role("button", name="Send 2 deliveries again").click()
     expect(plain.get_by_text("2 deliveries are sent again.")).to_be_visible()
     plain.goto(LOG)

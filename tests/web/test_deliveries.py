@@ -61,7 +61,7 @@ def shown(visitor: Visitor, path: str, ids: dict[str, str]) -> list[str]:
     return [name for name, one in ids.items() if f'id="delivery-{one}"' in text]
 
 
-#: Queries, and the states of what they show.
+#: Queries, and the states of the matching deliveries.
 FILTERS = {
     "": "waiting retrying sending delivered failed cancelled",
     "state=waiting": "waiting",
@@ -123,8 +123,8 @@ def test_another_pbx(admin: Visitor, deliveries: dict[str, str]) -> None:
     assert admin.get("/pbxs/nobody/deliveries").status_code == 404
 
 
-#: Queries, and what is said of them.
-NONSENSE = {
+#: Invalid queries, and their errors.
+INVALID_QUERIES = {
     "state=lost": "Invalid choice: &#39;lost&#39;.",
     "event=ring": "Invalid choice: &#39;ring&#39;.",
     "last=1y": "Invalid choice: &#39;1y&#39;.",
@@ -136,7 +136,7 @@ NONSENSE = {
 
 def test_invalid_filters(admin: Visitor, deliveries: dict[str, str]) -> None:
     """An invalid filter is reported at its field, with an empty list."""
-    for query, sentence in NONSENSE.items():
+    for query, sentence in INVALID_QUERIES.items():
         answer = admin.get(f"{LOG}?{query}")
         assert answer.status_code == 200
         assert sentence in problem_at(query.partition("=")[0], answer.text)

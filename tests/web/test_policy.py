@@ -23,7 +23,7 @@ from tests.web.conftest import Visitor
 ALL = "/pbxs/head-office/extensions/all"
 NEW = f"{ALL}/requests/new/hangup"
 TEST = f"{ALL}/test/hangup"
-#: What a browser sends of an untouched dialog, beside method and URL.
+#: Fields that a browser sends for an unchanged dialog, besides method and URL.
 USUAL = {
     "active": "y",
     "give_up_seconds": "86400",

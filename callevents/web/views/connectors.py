@@ -83,9 +83,9 @@ STATES = {
 def load_status(pbx: Pbx) -> dict[str, Any]:
     """Return the template context of the connector's section."""
     connector = connectors.find_connector(pbx)
-    status = _status(connector) if connector else None
+    status = _find_status(connector) if connector else None
     suggestion_count = suggestions.count_suggestions(pbx)
-    version = _version(connector, status, suggestion_count)
+    version = _digest(connector, status, suggestion_count)
     return {
         "connector": connector,
         "status": status,
@@ -156,7 +156,7 @@ def request_list(slug: str) -> Any:
     )
 
 
-def _status(connector: Connector) -> Status:
+def _find_status(connector: Connector) -> Status:
     if not connector.enabled:
         return DISABLED
     if connector.leader_until is None or connector.leader_until < utc_now():
@@ -164,7 +164,7 @@ def _status(connector: Connector) -> Status:
     return STATES[connector.state]
 
 
-def _version(connector: Connector | None, status: Status | None, suggestion_count: int) -> str:
+def _digest(connector: Connector | None, status: Status | None, suggestion_count: int) -> str:
     """Return a digest of all values that are shown and may change."""
     names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
     more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")

@@ -140,11 +140,11 @@ def _confirm(action: Action, view: DeliveryView, progress: Progress) -> Response
 
 def describe(action: Action, done: Done | Progress) -> str:
     """Return the result as text: how many were changed, and how many skipped and why."""
-    parts = [f"{count_deliveries(done.changed)} {action.done}."]
+    parts = [f"{format_count(done.changed)} {action.done}."]
     parts += [f"{count:,} skipped: {refusal}." for refusal, count in done.refused.items()]
     return " ".join(parts)
 
 
-def count_deliveries(count: int) -> str:
+def format_count(count: int) -> str:
     """Return the number of deliveries with its noun and verb."""
     return f"{count:,} {'delivery is' if count == 1 else 'deliveries are'}"

@@ -76,7 +76,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
 @no_write_transaction
 def preview(slug: str, place: str, event_type: EventType) -> str:
     """Show the request for an example call, with the values in the form."""
-    target = _typed_target(slug, place, event_type)
+    target = _get_target(slug, place, event_type)
     example = example_request(HookForm.of(request.form, target.hook), target)
     return render_template("hooks/_preview.html", example=example, is_live=True)
 
@@ -86,7 +86,7 @@ def preview(slug: str, place: str, event_type: EventType) -> str:
 @no_write_transaction
 def test(slug: str, place: str, event_type: EventType) -> Any:
     """Send that request at once, marked as a test, and show the response."""
-    target = _typed_target(slug, place, event_type)
+    target = _get_target(slug, place, event_type)
     form = HookForm.of(request.form, target.hook)
     result = send_test(form, target, current_user.id)
     if htmx.is_htmx():
@@ -115,8 +115,8 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
     else:
         htmx.toast(f"{text} {'enabled' if hook.active else 'disabled'}.")
     if request.args.get("from") == "list":
-        return _toggled_in_list(pbx, extension)
-    return _toggled_in_table(pbx, extension, hook)
+        return _render_list_row(pbx, extension)
+    return _render_table_row(pbx, extension, hook)
 
 
 @bp.route("/clear", methods=["GET", "POST"])
@@ -147,7 +147,7 @@ def _is_saving(form: HookForm) -> bool:
     return request.method == "POST" and form.validate() and "preview" not in request.form
 
 
-def _typed_target(slug: str, place: str, event_type: EventType) -> Target:
+def _get_target(slug: str, place: str, event_type: EventType) -> Target:
     """Return the target of a dialog from its unsaved form."""
     pbx, extension = find_place(slug, place)
     event_id = request.form.get("event_id")
@@ -188,7 +188,7 @@ def _finish(slug: str, place: str, text: str) -> Any:
     return dialogs.finish(text, url_for(".index", slug=slug, place=place), HOOKS_CHANGED)
 
 
-def _toggled_in_table(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
+def _render_table_row(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
     place = place_of(extension)
     if not htmx.is_htmx():
         return redirect(url_for(".index", slug=pbx.slug, place=place), code=303)
@@ -196,7 +196,7 @@ def _toggled_in_table(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
     return render_template("hooks/_row.html", pbx=pbx, place=place, row=row)
 
 
-def _toggled_in_list(pbx: Pbx, extension: Extension | None) -> Any:
+def _render_list_row(pbx: Pbx, extension: Extension | None) -> Any:
     view = ListView.from_request()
     if not htmx.is_htmx():
         return redirect(url_for("extensions.index", slug=pbx.slug, **view.query()), code=303)

@@ -20,14 +20,14 @@ bp = Blueprint("onboarding", __name__)
 def show() -> Any:
     """Show the first steps; once done, redirect to the extensions of the PBX viewed last."""
     pbx = find_last_pbx(pbxs.list_pbxs())
-    steps = _steps(pbx)
+    steps = _find_progress(pbx)
     if pbx and steps["done"] == 4 and not htmx.is_htmx():
         return redirect(url_for("extensions.index", slug=pbx.slug))
     template = "onboarding/_steps.html" if htmx.is_htmx() else "onboarding/show.html"
     return render_template(template, pbx=pbx, **steps)
 
 
-def _steps(pbx: Pbx | None) -> dict[str, Any]:
+def _find_progress(pbx: Pbx | None) -> dict[str, Any]:
     """Return the number of completed steps, and the parameters of the next one."""
     if pbx is None:
         return {"done": 0}
