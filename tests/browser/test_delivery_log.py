@@ -127,7 +127,7 @@ def test_without_javascript(plain: Page, hook_id: str) -> None:
     expect(plain.get_by_label("State")).to_have_value("failed")
     expect(row(plain, "103")).to_have_count(0)
     row(plain, "102").get_by_role("link").click()
-    plain.get_by_role("link", name="Recover failed ones").click()
+    plain.get_by_role("link", name="Recover failed deliveries").click()
     plain.get_by_label("last hour").check()
     plain.get_by_role("button", name="Count deliveries").click()
     plain.get_by_role("button", name="Send 2 deliveries again").click()

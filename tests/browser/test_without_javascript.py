@@ -72,7 +72,7 @@ def test_first_steps(plain: Page) -> None:
     plain.get_by_role("button", name="Send").click()
     db.session.rollback()
     assert len(queries.list_all_hooks(pbxs.get_pbx("office"))) == 1
-    expect(plain.get_by_role("main")).to_contain_text("1 request of this event")
+    expect(plain.get_by_role("main")).to_contain_text("1 request for this event")
 
 
 def test_search(plain: Page, extension: str) -> None:
