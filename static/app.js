@@ -1,10 +1,10 @@
-// The few things that pages do by themselves. Everything works without them, too.
+// Enhancements of the pages. Everything works without JavaScript, too.
 "use strict";
 
 const dialog = document.getElementById("dialog");
 const toasts = document.getElementById("toasts");
 
-// Times: the server writes UTC, people read their own zone. The tooltip keeps UTC.
+// Times: the server writes UTC, pages show the reader's time zone. The tooltip keeps UTC.
 
 function ago(seconds) {
   const parts = [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [Infinity, 86400, "d"]];
@@ -43,14 +43,14 @@ function writeTimes(root) {
 
 setInterval(() => document.hidden || writeTimes(document), 1000);
 
-// Toasts. They stand in the open dialog, because what is outside of it cannot be reached.
+// Toasts. They are placed in the open dialog, because nothing outside a modal dialog can be clicked.
 
 function toast({ text, kind = "done", reference = "", action = "", link = "", link_text = "" }) {
   (dialog.open ? dialog : document.body).append(toasts);
   const box = document.createElement("div");
   box.className = `toast-box toast-${kind}`;
   const words = document.createElement("p");
-  words.textContent = text + (reference ? ` Quote this if you report it: ${reference}` : "");
+  words.textContent = text + (reference ? ` Quote this when you report the error: ${reference}` : "");
   box.append(words);
   if (action === "reload") box.append(button("Reload", "btn btn-small", () => location.reload()));
   if (link) {
@@ -63,7 +63,7 @@ function toast({ text, kind = "done", reference = "", action = "", link = "", li
   box.append(close);
   // A live region announces what is added after it has been placed.
   requestAnimationFrame(() => toasts.append(box));
-  // What was done before has been read by now; errors stay until they are dismissed.
+  // A new toast replaces older ones; errors stay until they are dismissed.
   for (const older of toasts.querySelectorAll(".toast-done")) older.remove();
   if (kind !== "error") setTimeout(() => box.remove(), 6000);
 }
@@ -74,7 +74,7 @@ function button(text, className, act) {
   return made;
 }
 
-// The dialog. Whoever opened it gets the focus back, or what has taken the opener's place.
+// The dialog. On close, focus returns to the element that opened it, or to its replacement.
 
 let opener = null;
 
@@ -83,7 +83,7 @@ function openDialog(source) {
   const active = document.activeElement;
   opener = active && active !== document.body ? active : source;
   dialog.showModal();
-  // Where nothing has to be filled in, the safe answer.
+  // Without a field to fill in, focus the safe button.
   (dialog.querySelector("[autofocus]") || dialog.querySelector(".dialog-foot :is(a, button)")).focus();
 }
 
@@ -105,7 +105,7 @@ function returnFocus() {
 dialog.addEventListener("close", () => {
   document.body.append(toasts);
   dialog.replaceChildren();
-  // What was done meanwhile, such as a test event, may show in the tables.
+  // Actions in the dialog, such as a test event, may have changed the tables.
   document.body.dispatchEvent(new CustomEvent("dialog-closed"));
   opener?.focus({ preventScroll: true });
   returnFocus();
@@ -123,25 +123,25 @@ document.body.addEventListener("theme", (event) => {
 // htmx.
 
 document.addEventListener("htmx:before:swap", (event) => {
-  // Before it is put in, so that nothing jumps.
+  // Before the swap, so that the layout does not shift.
   for (const task of event.detail.tasks) if (task.fragment) prepare(task.fragment);
   if (event.detail.ctx.target === dialog) document.body.append(toasts);
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
   const { target, sourceElement } = event.detail.ctx;
-  // After an error nothing has been put in.
+  // After an error, nothing was swapped in.
   if (target === dialog && dialog.childElementCount) {
     openDialog(sourceElement);
     dialog.querySelector("[aria-invalid=true]")?.focus();
   }
-  if (target.id === "trial") target.scrollIntoView({ block: "nearest" });
+  if (target.id === "test-result") target.scrollIntoView({ block: "nearest" });
   updateTicks();
   returnFocus();
 });
 
 document.addEventListener("htmx:config:request", (event) => {
-  // Nobody looks: nothing needs to be brought up to date.
+  // A hidden page needs no updates.
   if (event.detail.ctx.sourceEvent?.type === "every" && document.hidden) event.preventDefault();
 });
 
@@ -149,30 +149,30 @@ let isReachable = true;
 
 document.addEventListener("htmx:response:error", (event) => {
   const { response, sourceEvent } = event.detail.ctx;
-  // Our own answers say themselves what is wrong; what comes from a proxy does not.
+  // Our own errors trigger their own toast; errors of a proxy do not.
   if (response.status !== 422 && !response.headers.get("HX-Trigger") && sourceEvent?.type !== "every") {
-    toast({ kind: "error", text: `The server answered ${response.status}. Nothing was changed.` });
+    toast({ kind: "error", text: `The server returned ${response.status}. Nothing was changed.` });
   }
 });
 
 document.addEventListener("htmx:error", (event) => {
   const isPoll = event.detail.ctx?.sourceEvent?.type === "every";
   if (!isPoll || isReachable) {
-    toast({ kind: "error", text: "The server cannot be reached. Please try again in a moment." });
+    toast({ kind: "error", text: "The server cannot be reached. Try again in a moment." });
   }
   isReachable = false;
 });
 
 document.addEventListener("htmx:after:request", () => { isReachable = true; });
 
-// What pages bring along.
+// Parts of pages.
 
 function prepare(root) {
   writeTimes(root);
   for (const hidden of root.querySelectorAll("[data-copy], [data-script]")) {
     hidden.hidden = false;
   }
-  // What somebody has opened or closed stays so when its place is filled anew.
+  // Keep details open or closed when their fragment is replaced.
   for (const details of root.querySelectorAll("details[id]")) {
     const before = document.getElementById(details.id);
     if (before) details.open = before.open;
@@ -213,7 +213,7 @@ async function copy(source) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Browsers have no clipboard for pages that did not come over TLS.
+    // Browsers offer no clipboard to pages that were not loaded over TLS.
     const area = document.createElement("textarea");
     area.value = text;
     source.after(area);

@@ -131,5 +131,5 @@ def _build_headers(environ: Environ, length: int) -> list[tuple[str, str]]:
         ("Content-Type", "application/json"),
         ("Content-Length", str(length)),
         ("X-Request-ID", logs.to_request_id(given)),
-        *headers.of_programs(is_secure=environ["wsgi.url_scheme"] == "https"),
+        *headers.api_headers(is_secure=environ["wsgi.url_scheme"] == "https"),
     ]

@@ -1,13 +1,13 @@
-"""The headers that every answer has, those to programs included."""
+"""Security headers of every response, including the API's."""
 
 from flask import Flask, Response, request
 
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "frame-ancestors 'none'; form-action 'self'"
 )
-ALWAYS = {
-    "Content-Security-Policy": POLICY,
+COMMON_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -16,21 +16,21 @@ ALWAYS = {
 }
 ONE_YEAR_SECONDS = 365 * 24 * 3600
 STRICT_TRANSPORT = ("Strict-Transport-Security", f"max-age={ONE_YEAR_SECONDS}")
-_OF_PROGRAMS = (*ALWAYS.items(), ("Cache-Control", "no-store"))
+_API_HEADERS = (*COMMON_HEADERS.items(), ("Cache-Control", "no-store"))
 
 
 def init_app(app: Flask) -> None:
-    """Add the headers to every answer."""
+    """Add the headers to every response."""
     app.after_request(_add)
 
 
-def of_programs(*, is_secure: bool) -> tuple[tuple[str, str], ...]:
-    """Return the same headers for an answer to a program that is not Flask's."""
-    return (*_OF_PROGRAMS, STRICT_TRANSPORT) if is_secure else _OF_PROGRAMS
+def api_headers(*, is_secure: bool) -> tuple[tuple[str, str], ...]:
+    """Return the same headers for responses of the API that bypass Flask."""
+    return (*_API_HEADERS, STRICT_TRANSPORT) if is_secure else _API_HEADERS
 
 
 def _add(response: Response) -> Response:
-    response.headers.update(ALWAYS)
+    response.headers.update(COMMON_HEADERS)
     if request.is_secure:
         response.headers.extend([STRICT_TRANSPORT])
     if request.endpoint == "static":
@@ -43,6 +43,6 @@ def _add(response: Response) -> Response:
 
 
 def _cache_static(response: Response) -> None:
-    """Let files whose address changes with their content be kept for good."""
+    """Cache files for a year if their URL changes with their content."""
     if response.status_code in (200, 206, 304) and "v" in request.args:
         response.headers["Cache-Control"] = f"public, max-age={ONE_YEAR_SECONDS}, immutable"

@@ -1,9 +1,17 @@
-"""What people use: the pages."""
+"""The web pages."""
 
 from flask import Flask
 
 from callevents.security import headers
-from callevents.web import access, errors, htmx, login, template_filters, url_converters
+from callevents.web import (
+    access,
+    errors,
+    htmx,
+    login,
+    redirects,
+    template_filters,
+    url_converters,
+)
 from callevents.web.views import (
     account,
     calls,
@@ -44,7 +52,7 @@ PAGES = (
 
 
 def init_app(app: Flask) -> None:
-    """Register the blueprints for people, and what all pages share."""
+    """Register the blueprints of the pages, and what they share."""
     login.init_app(app)
     headers.init_app(app)
     htmx.init_app(app)
@@ -54,3 +62,4 @@ def init_app(app: Flask) -> None:
     url_converters.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages.bp)
+    app.register_blueprint(redirects.bp)

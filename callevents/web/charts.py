@@ -1,6 +1,6 @@
-"""Charts as plain geometry, which templates draw as SVG without script or style.
+"""Geometry of charts, which templates draw as SVG without script or style.
 
-A chart is 100 units high and STEP units wide for each of its values; the page stretches it.
+A chart is 100 units high and STEP units wide for each value; the page stretches it.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,13 +9,13 @@ from math import ceil, floor, log10
 
 STEP = 10
 HEIGHT = 100
-#: Bars leave this much free at each side.
+#: Space at each side of a bar.
 GAP = 1
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A part of a column, from its top left corner."""
+    """A segment of a column; `x` and `y` are its top left corner."""
 
     kind: str
     x: float
@@ -26,7 +26,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """A series of values as pieces of a line: it breaks where there are no values."""
+    """A series as pieces of a line, which has gaps where values are missing."""
 
     kind: str
     pieces: Sequence[str]
@@ -34,7 +34,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """What is drawn. `marks`: the values at the left, from the top down, evenly spaced."""
+    """A chart. `marks` are the labels of the axis, evenly spaced, from the top down."""
 
     width: int
     marks: Sequence[float]
@@ -43,13 +43,13 @@ class Chart:
 
     @property
     def grid(self) -> Sequence[float]:
-        """The heights at which the marks are."""
+        """The y positions of the marks."""
         gaps = max(len(self.marks) - 1, 1)
         return [round(HEIGHT * number / gaps, 2) for number in range(len(self.marks))]
 
 
 def stack(series: dict[str, Sequence[int]]) -> Chart:
-    """Return columns of the series on top of each other, the first one at the bottom."""
+    """Return stacked columns, with the first series at the bottom."""
     columns = list(zip(*series.values(), strict=True))
     top = round_up(max(map(sum, columns), default=0))
     bars = []
@@ -64,7 +64,7 @@ def stack(series: dict[str, Sequence[int]]) -> Chart:
 
 
 def plot(series: dict[str, Sequence[float | None]]) -> Chart:
-    """Return the series as lines over powers of ten."""
+    """Return the series as lines with a logarithmic axis."""
     values = [value for one in series.values() for value in one if value is not None]
     low = floor(log10(max(min(values, default=10), 1)))
     high = max(ceil(log10(max(values, default=1000) or 1)), low + 1)
@@ -79,7 +79,7 @@ def plot(series: dict[str, Sequence[float | None]]) -> Chart:
 
 
 def round_up(value: float) -> int:
-    """Return the next number such as 2, 4, 10, 20 or 50 that is not smaller, at least two."""
+    """Round up to 1, 2, 4, 5 or 10 times a power of ten, at least 2."""
     if value <= 2:
         return 2
     power = 10 ** floor(log10(value))
@@ -93,6 +93,6 @@ def _pieces(values: Sequence[float | None], height: Callable[[float], float]) ->
             pieces.append([])
             continue
         x, y = number * STEP, height(value)
-        # From one side of its step to the other, so that a single value can be seen as well.
+        # A horizontal piece for each value, so that a single value is visible too.
         pieces[-1] += [f"{x + GAP},{y}", f"{x + STEP - GAP},{y}"]
     return [" ".join(points) for points in pieces if points]

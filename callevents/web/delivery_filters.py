@@ -1,4 +1,4 @@
-"""Which part of the log is looked at, as the query of its address has it."""
+"""Filters of the delivery log, as they are in the query of its URL."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,15 +14,15 @@ from callevents.enums import EventType, ListedState
 from callevents.errors import InvalidError, NotFoundError
 from callevents.pbxs import pbxs
 
-LONGEST = 2000
-#: The quick choices of a time, by what stands for them in the address.
+MAX_TEXT_LENGTH = 2000
+#: Relative periods, by their value in the URL: label and duration.
 PERIODS: dict[str, tuple[str, timedelta]] = {
     "1h": ("Last hour", timedelta(hours=1)),
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
 }
 STATES = {
-    ListedState.PENDING: "Not finished",
+    ListedState.PENDING: "Pending",
     ListedState.WAITING: "Waiting",
     ListedState.SENDING: "Sending",
     ListedState.RETRYING: "Retrying",
@@ -30,7 +30,7 @@ STATES = {
     ListedState.FAILED: "Failed",
     ListedState.CANCELLED: "Cancelled",
 }
-#: What the form has, in its order; `from` and `to` are in UTC.
+#: Labels of the filter's fields, in the order of the form; `from` and `to` are in UTC.
 LABELS = {
     "pbx": "PBX",
     "ext": "Extension",
@@ -43,23 +43,23 @@ LABELS = {
     "from": "From (UTC)",
     "to": "To (UTC)",
 }
-#: Filters that are seldom wanted, and so folded away.
-SELDOM = frozenset({"hook", "origin", "call", "from", "to"})
+#: Rarely used fields, folded by default.
+FOLDED_FIELDS = frozenset({"hook", "origin", "call", "from", "to"})
 
 
 @dataclass(frozen=True)
-class View:
-    """What a page of the log shows: of one PBX if its address says so, and what the query says."""
+class DeliveryView:
+    """A page of the delivery log: the PBX of the URL, if any, the filter, and where it starts."""
 
     pbx: Pbx | None
     texts: Mapping[str, str]
     before: str | None = None
 
     @classmethod
-    def of_request(cls, slug: str | None) -> "View":
-        """Read it from the request; empty texts count as nothing. Raises NotFoundError."""
-        given = {name: request.values.get(name, "").strip()[:LONGEST] for name in LABELS}
-        texts = {name: text for name, text in given.items() if text}
+    def from_request(cls, slug: str | None) -> "DeliveryView":
+        """Read it from the request, without empty values; raises NotFoundError."""
+        values = {name: request.values.get(name, "").strip()[:MAX_TEXT_LENGTH] for name in LABELS}
+        texts = {name: text for name, text in values.items() if text}
         if slug is not None:
             texts.pop("pbx", None)
         pbx = pbxs.get_pbx(slug) if slug is not None else None
@@ -71,21 +71,21 @@ class View:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether anything is said beside the address."""
+        """True if a filter is set."""
         return bool(self.texts)
 
     @property
-    def may_wait(self) -> bool:
-        """Whether some of what is shown may still wait."""
+    def may_be_pending(self) -> bool:
+        """True if the filter may match pending deliveries."""
         return self.texts.get("state", "pending") in {"pending", "waiting", "retrying", "sending"}
 
     @property
-    def has_seldom(self) -> bool:
-        """Whether one of the folded filters is used."""
-        return not SELDOM.isdisjoint(self.texts)
+    def uses_folded_fields(self) -> bool:
+        """True if one of the folded fields is set."""
+        return not FOLDED_FIELDS.isdisjoint(self.texts)
 
     def url(self, endpoint: str = "deliveries.index") -> str:
-        """Return the address of this view, or that of another page about the same deliveries."""
+        """Return the URL of this view, or of another endpoint with the same filter."""
         query: dict[str, Any] = {**self.texts, "before": self.before}
         if self.pbx is not None:
             query["slug"] = self.pbx.slug
@@ -94,24 +94,24 @@ class View:
         return url_for(endpoint, **{name: text for name, text in query.items() if text})
 
     @property
-    def plain(self) -> "View":
-        """The view of all, newest first."""
-        return View(self.pbx, {})
+    def unfiltered(self) -> "DeliveryView":
+        """The view without a filter, newest first."""
+        return DeliveryView(self.pbx, {})
 
-    def fixed(self) -> "View":
-        """Return the view of what there is now: nothing that comes later, nothing that gets old."""
+    def frozen(self) -> "DeliveryView":
+        """Return the view restricted to what it matches now: a relative period becomes absolute."""
         texts, now = dict(self.texts), utc_now()
         if texts.get("last") in PERIODS:
             since = now - PERIODS[texts.pop("last")][1]
             texts["from"] = since.replace(tzinfo=None).isoformat(timespec="milliseconds")
-        return View(self.pbx, texts, first_id(now + timedelta(milliseconds=1)))
+        return DeliveryView(self.pbx, texts, first_id(now + timedelta(milliseconds=1)))
 
-    def at(self, before: str | None) -> "View":
-        """Return the view of another page."""
+    def at(self, before: str | None) -> "DeliveryView":
+        """Return the view of the page that starts before this ID."""
         return replace(self, before=before)
 
     def filter(self) -> Filter:
-        """Return what is looked for; raises InvalidError about every field that makes no sense."""
+        """Return the filter; raises InvalidError with an error for each invalid field."""
         values = self._values()
         since = values.get("from")
         if "last" in values:
@@ -129,13 +129,13 @@ class View:
             until=values.get("to"),
         )
 
-    def described(self) -> list[tuple[str, str]]:
-        """Return the names and values of the filter's fields in the words that the form has."""
+    def describe_filter(self) -> list[tuple[str, str]]:
+        """Return the labels and values of the fields that are set, as the form shows them."""
         values = self._values()
         return [(LABELS[name], _describe(name, values[name])) for name in values]
 
     def _values(self) -> dict[str, Any]:
-        """Return what each text stands for, in the order of the form; raises InvalidError."""
+        """Return the parsed values of the fields, in the order of the form; raises InvalidError."""
         values: dict[str, Any] = {}
         errors: dict[str, list[str]] = {}
         for name in LABELS:
@@ -152,26 +152,28 @@ class View:
         return values
 
 
-def _choose(choices: Mapping[str, Any], text: str) -> Any:
+def _pick(choices: Mapping[str, Any], text: str) -> Any:
     if text not in choices:
-        raise ValueError(f"There is no {text!r} to choose here.")
+        raise ValueError(f"Invalid choice: {text!r}.")
     return choices[text]
 
 
 def _read_moment(text: str) -> datetime:
-    """Return the time in UTC, as the browser's field for it writes it; raises ValueError."""
+    """Parse the value of a `datetime-local` field as UTC; raises ValueError."""
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no time. Write it like 2026-11-23T10:00, in UTC.") from None
+        raise ValueError(
+            f"Invalid time {text!r}. Write it like 2026-11-23T10:00, in UTC."
+        ) from None
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "pbx": pbxs.get_pbx,
-    "event": partial(_choose, {event.slug: event for event in EventType}),
-    "state": partial(_choose, {state.value: state for state in ListedState}),
-    "last": partial(_choose, PERIODS),
+    "event": partial(_pick, {event.slug: event for event in EventType}),
+    "state": partial(_pick, {state.value: state for state in ListedState}),
+    "last": partial(_pick, PERIODS),
     "origin": check_origin,
     "from": _read_moment,
     "to": _read_moment,
@@ -179,7 +181,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
 
 
 def _describe(name: str, value: Any) -> str:
-    """Return a field's value in the words that people choose it by."""
+    """Return a field's value as the form shows it."""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     words = {"pbx": "name", "event": "label"}

@@ -1,4 +1,4 @@
-"""Dialogs: a fragment for htmx, and for everybody else a page of its own with the same form."""
+"""Dialogs: a fragment for htmx, else a separate page with the same form."""
 
 from typing import Any
 
@@ -7,32 +7,32 @@ from werkzeug.datastructures import MultiDict
 
 from callevents.web import htmx
 
-#: The id of the element that dialogs are loaded into.
+#: The ID of the element that contains the dialog.
 SLOT = "dialog"
 
 
-def posted() -> "MultiDict[str, str] | None":
-    """Return what a form has sent; None if the form is only asked for."""
+def submitted_form() -> "MultiDict[str, str] | None":
+    """Return the submitted form, None for GET."""
     return request.form if request.method == "POST" else None
 
 
 def show(template: str, *, status: int = 200, **context: object) -> Response:
-    """Return a dialog's content if htmx asks for it, else the same as a page of its own."""
+    """Return the dialog as a fragment for htmx, else as a page."""
     layout = "layouts/dialog.html" if htmx.is_htmx() else "layouts/dialog_page.html"
     page = render_template(template, layout=layout, in_dialog=htmx.is_htmx(), **context)
     return make_response(page, status)
 
 
 def finish(text: str, url: str, *events: str) -> Any:
-    """End a dialog: say what happened, close it and raise the events; else go to the URL."""
+    """Close the dialog, show a toast and trigger the events; without htmx, redirect to the URL."""
     htmx.toast(text)
     if not htmx.is_htmx():
         return redirect(url, code=303)
     for event in ("dialog-close", *events):
-        htmx.tell(event)
+        htmx.trigger(event)
     return Response(status=204)
 
 
-def go_on(url: str) -> Any:
-    """Show the dialog at one of our own URLs instead of this one; else go to its page."""
+def load(url: str) -> Any:
+    """Replace this dialog by the one at one of our URLs; without htmx, redirect to its page."""
     return htmx.load(url, SLOT) if htmx.is_htmx() else redirect(url, code=303)

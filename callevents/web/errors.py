@@ -1,4 +1,4 @@
-"""Errors become answers here: a page, or for htmx a toast that leaves the page as it is."""
+"""Error handlers: errors become a page, or for htmx a toast that leaves the page unchanged."""
 
 from http import HTTPStatus
 
@@ -20,43 +20,42 @@ from callevents.db.session import end_transaction
 from callevents.errors import CallEventsError, ConflictError, NotFoundError
 from callevents.extensions import ErrorResponse, app_state
 from callevents.web import htmx
-from callevents.web.login import find_signed_in
+from callevents.web.login import find_current_user
 
-SENTENCES = {
-    400: "The server could not read this request.",
-    403: "Your account may look at everything here, but change nothing.",
-    404: "There is nothing at this address.",
-    405: "This address does not take that kind of request.",
+MESSAGES = {
+    400: "The server could not understand this request.",
+    403: "Your account can view everything, but change nothing.",
+    404: "This page does not exist.",
+    405: "This URL does not accept this method.",
     413: "The request is larger than 1 MiB.",
-    500: "Something went wrong here, and nothing was changed. It has been logged.",
-    503: "The database does not answer. Nothing was changed; please try again in a moment.",
+    500: "Something went wrong. Nothing was changed. The error has been logged.",
+    503: "The database is unavailable. Nothing was changed. Try again in a moment.",
 }
-EXPIRED = (
-    "This page was open for too long, or you have signed in or out elsewhere. Nothing was "
-    "changed. Reload the page and do it again."
+FORM_EXPIRED = (
+    "This page has expired, or you have signed in or out elsewhere. Nothing was changed. "
+    "Reload the page and try again."
 )
 
-OVERTAKEN = (
-    "Somebody else has changed the same at this moment. Nothing was changed here; reload the page "
-    "and look."
+CHANGED_CONCURRENTLY = (
+    "Someone else changed this at the same time. Your change was not saved. Reload and try again."
 )
 
 log = structlog.get_logger("callevents.web")
 
 
 def init_app(app: Flask) -> None:
-    """Register what answers errors."""
+    """Register the error handlers."""
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, _expired)
     app.register_error_handler(CallEventsError, _domain_error)
-    for silent in (OperationalError, InterfaceError, PoolTimeoutError):
-        app.register_error_handler(silent, _no_database)
-    for overtaken in (IntegrityError, StaleDataError):
-        app.register_error_handler(overtaken, _overtaken)
+    for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.register_error_handler(unavailable, _database_unavailable)
+    for conflict in (IntegrityError, StaleDataError):
+        app.register_error_handler(conflict, _changed_concurrently)
 
 
 def find_error_response() -> ErrorResponse | None:
-    """Return the error response for API clients, None where people get a page."""
+    """Return the function that builds errors for API clients, None if the URL is a page."""
     for path, answer in app_state().error_responses.items():
         if request.path == path or request.path.startswith(path + "/"):
             return answer
@@ -64,7 +63,7 @@ def find_error_response() -> ErrorResponse | None:
 
 
 def _domain_error(error: CallEventsError) -> Response:
-    """Give the errors of the use cases their HTTP status."""
+    """Map an error of the domain to its HTTP status."""
     if isinstance(error, NotFoundError):
         return _http_error(NotFound(str(error)))
     if isinstance(error, ConflictError):
@@ -72,45 +71,45 @@ def _domain_error(error: CallEventsError) -> Response:
     return _http_error(UnprocessableEntity(str(error)))
 
 
-def _overtaken(_error: Exception) -> Response:
-    """Answer whoever was a moment later than somebody else who changed the same."""
-    return _http_error(Conflict(OVERTAKEN))
+def _changed_concurrently(_error: Exception) -> Response:
+    """Return 409 if another transaction changed the same rows first."""
+    return _http_error(Conflict(CHANGED_CONCURRENTLY))
 
 
-def _no_database(error: Exception) -> Response:
-    log.error("the database does not answer", error=str(error))
+def _database_unavailable(error: Exception) -> Response:
+    log.error("database unavailable", error=str(error))
     return _http_error(ServiceUnavailable(retry_after=2))
 
 
 def _expired(error: CSRFError) -> Response:
-    return _answer(error, EXPIRED, action="reload")
+    return _error_response(error, FORM_EXPIRED, action="reload")
 
 
 def _http_error(error: HTTPException) -> Response:
     if answer := find_error_response():
         return answer(error)
     own = error.description if error.description != type(error).description else None
-    return _answer(error, own or SENTENCES.get(error.code or 500) or error.description or "")
+    return _error_response(error, own or MESSAGES.get(error.code or 500) or error.description or "")
 
 
-def _answer(error: HTTPException, sentence: str, action: str = "") -> Response:
+def _error_response(error: HTTPException, sentence: str, action: str = "") -> Response:
     status = error.code or 500
-    # Of what the request has begun, nothing may be stored.
+    # Nothing that the request has begun may be stored.
     end_transaction()
     if htmx.is_htmx():
         htmx.toast(sentence, "error", reference=_reference(status), action=action)
         response = Response(status=status)
     else:
-        response = make_response(_page(status, sentence), status)
+        response = make_response(_error_page(status, sentence), status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
     return response
 
 
-def _page(status: int, sentence: str) -> str:
-    """Return the error's page. After our own errors it asks the database nothing."""
-    is_whole = status < 500 and find_signed_in() is not None
+def _error_page(status: int, sentence: str) -> str:
+    """Return the error's page. After a server error it does not query the database."""
+    is_whole = status < 500 and find_current_user() is not None
     return render_template(
         "errors/error.html",
         layout="layouts/app.html" if is_whole else "layouts/bare.html",
@@ -122,5 +121,5 @@ def _page(status: int, sentence: str) -> str:
 
 
 def _reference(status: int) -> str:
-    """Return what people can quote when they report an error of ours."""
+    """Return the request ID that users quote when they report a server error, else nothing."""
     return str(g.get("request_id", "")) if status >= 500 else ""

@@ -1,4 +1,4 @@
-"""The forms. Their fields only; the rules belong to the use cases, which say what is wrong."""
+"""Forms: fields only. The domain validates the values."""
 
 from wtforms import (
     Form,
@@ -12,37 +12,37 @@ from callevents.enums import TABLE_ORDER, EventType, Format
 from callevents.errors import InvalidError
 
 
-class SentenceForm(Form):
-    """A form that shows the sentences of use cases beside its fields.
+class BaseForm(Form):
+    """A form that shows validation errors of the domain next to its fields.
 
-    The CSRF token is checked for every request before, so no form has a field for it.
+    The CSRF token of every request is checked before the view, so forms have no field for it.
     """
 
-    def show(self, error: InvalidError) -> None:
-        """Put each sentence beside its field, and those of no field above the form."""
-        for name, sentences in error.errors.items():
+    def add_errors(self, error: InvalidError) -> None:
+        """Show each message next to its field, and those of unknown fields above the form."""
+        for name, messages in error.errors.items():
             if name in self._fields:
                 field = self._fields[name]
-                field.errors = [*field.errors, *sentences]
+                field.errors = [*field.errors, *messages]
             else:
-                self.form_errors = [*self.form_errors, *sentences]
+                self.form_errors = [*self.form_errors, *messages]
 
 
-class SignInForm(SentenceForm):
-    """Who signs in."""
+class SignInForm(BaseForm):
+    """The sign-in form."""
 
     username = StringField("Username")
     password = PasswordField("Password")
 
 
-class PasswordForm(SentenceForm):
-    """Another password for oneself."""
+class PasswordForm(BaseForm):
+    """The form that changes the user's own password."""
 
-    current = PasswordField("Present password")
+    current = PasswordField("Current password")
     new = PasswordField("New password")
 
 
-class NameForm(SentenceForm):
+class NameForm(BaseForm):
     """The name of a PBX or of an extension."""
 
     name = StringField("Name")
@@ -52,23 +52,23 @@ class PbxForm(NameForm):
     """A new PBX."""
 
     format = SelectField(
-        "How it reports",
+        "Report format",
         choices=[SelectChoice(format_.value, format_.label) for format_ in Format],
         default=Format.GENERIC.value,
-        # The use case says what is wrong with another one.
+        # The domain reports an unknown format.
         validate_choice=False,
     )
 
 
-class ExtensionForm(SentenceForm):
+class ExtensionForm(BaseForm):
     """A new extension."""
 
     number = StringField("Number")
     name = StringField("Name")
 
 
-class ExampleEventForm(SentenceForm):
-    """An example event to be sent the whole way."""
+class TestEventForm(BaseForm):
+    """A test event."""
 
     extension = StringField("Extension")
     event = SelectField(

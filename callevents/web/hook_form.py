@@ -29,7 +29,7 @@ from callevents.hooks.options import (
     read_options,
 )
 from callevents.hooks.validation import HEADER_FIELD, MAX_CUSTOM_HEADERS
-from callevents.web.forms import SentenceForm
+from callevents.web.forms import BaseForm
 
 EMPTY_HEADERS = 2
 
@@ -47,8 +47,8 @@ OPTION_FIELDS = (
 )
 
 
-class Signing(StrEnum):
-    """What is to become of a hook's signing secret."""
+class SigningChoice(StrEnum):
+    """The action on a hook's signing secret."""
 
     KEEP = "keep"
     NEW = "new"
@@ -56,16 +56,16 @@ class Signing(StrEnum):
 
 
 class HeaderForm(Form):
-    """A row of an own header. Without a name it is not one."""
+    """A row for a custom header. A row without a name is ignored."""
 
     name = StringField("Name")
     value = StringField("Value")
 
 
-class HookForm(SentenceForm):
-    """The dialog of a hook, in the original's order; then its options.
+class HookForm(BaseForm):
+    """The dialog of a hook: VoipNow's fields in their order, then the options.
 
-    Secrets are never filled in from what is stored. What is left empty is kept.
+    Stored secrets are never filled in. An empty field keeps the stored secret.
     """
 
     method = RadioField(
@@ -85,9 +85,9 @@ class HookForm(SentenceForm):
         coerce=int,
         default=GIVE_UP_SECONDS,
     )
-    in_order = BooleanField("Requests of one call wait for the one before", default=True)
+    in_order = BooleanField("Send requests of the same call in order", default=True)
     body_format = RadioField(
-        "Body of a POST",
+        "POST body",
         choices=[
             SelectChoice(BodyFormat.FORM.value, "Form"),
             SelectChoice(BodyFormat.JSON.value, "JSON"),
@@ -103,7 +103,7 @@ class HookForm(SentenceForm):
         ],
         default=ParameterSet.ALL.value,
     )
-    headers = FieldList(FormField(HeaderForm), "Own headers")
+    headers = FieldList(FormField(HeaderForm), "Custom headers")
     auth = RadioField(
         "Authentication",
         choices=[
@@ -116,21 +116,21 @@ class HookForm(SentenceForm):
     username = StringField("User name")
     password = StringField("Password")
     token = StringField("Token")
-    signing = RadioField("Signature", choices=[], default=Signing.KEEP.value)
+    signing = RadioField("Signature", choices=[], default=SigningChoice.KEEP.value)
 
-    #: Names of the headers, in lower case, and the kind of credentials, that can be kept.
+    #: Headers (names in lower case) and kind of credentials whose stored secrets can be kept.
     kept_headers: Collection[str] = ()
     kept_auth = AuthKind.NONE
 
     @classmethod
-    def of(cls, posted: Any, hook: Hook | None = None) -> "HookForm":
-        """Return the form as it was sent, else as the hook is, else as a new one's."""
-        form = cls(posted, obj=hook, data={"headers": []})
+    def of(cls, submitted_form: Any, hook: Hook | None = None) -> "HookForm":
+        """Return the form with the submitted values, else with the hook's, else with defaults."""
+        form = cls(submitted_form, obj=hook, data={"headers": []})
         stored = read_options(hook).headers if hook else ()
-        if hook and (posted is None or is_same_origin(form.url.data or "", hook.url)):
+        if hook and (submitted_form is None or is_same_origin(form.url.data or "", hook.url)):
             form.kept_headers = {header.name.lower() for header in stored}
             form.kept_auth = hook.auth
-        if posted is None and hook is not None:
+        if submitted_form is None and hook is not None:
             form.url.data = display_url(hook.url)
             for header in stored:
                 form.headers.append_entry({"name": header.name})
@@ -149,7 +149,7 @@ class HookForm(SentenceForm):
         )
 
     def options(self) -> HookOptions:
-        """Return the options as it is typed; raises ValueError if a choice is none."""
+        """Return the options of the form; raises ValueError for an invalid choice."""
         return HookOptions(
             self.give_up_seconds.data,
             bool(self.in_order.data),
@@ -159,24 +159,24 @@ class HookForm(SentenceForm):
             self._credentials(),
         )
 
-    def show(self, error: InvalidError) -> None:
-        """Put each sentence beside its field, those about own headers beside their rows."""
+    def add_errors(self, error: InvalidError) -> None:
+        """Show each message next to its field, those about custom headers next to their rows."""
         others = dict(error.errors)
         for number, row in enumerate(self._filled_rows(), start=1):
             row.form.name.errors = others.pop(f"{HEADER_FIELD}{number}", [])
-        super().show(InvalidError(others))
+        super().add_errors(InvalidError(others))
 
     @property
     def has_options(self) -> bool:
-        """Whether the options is not the one that hooks have of which nothing is said, or wrong."""
+        """True if the options differ from the defaults, or have errors."""
         if any(self[name].errors for name in OPTION_FIELDS):
             return True
         try:
-            is_usual = self.options() == HookOptions()
+            is_default = self.options() == HookOptions()
         except ValueError:
             return True
         choices = list(self.signing.choices or ())
-        return not is_usual or len(choices) > 2 or self.signing.data != Signing.KEEP
+        return not is_default or len(choices) > 2 or self.signing.data != SigningChoice.KEEP
 
     def _headers(self) -> Iterator[CustomHeader]:
         for row in self._filled_rows():
@@ -194,7 +194,7 @@ class HookForm(SentenceForm):
         return Credentials(kind, secret=self.token.data or None)
 
     def _add_empty_headers(self) -> None:
-        """Have rows for two more headers, so that some can be added without JavaScript."""
+        """Add empty rows, so that headers can be added without JavaScript."""
         filled = len(list(self._filled_rows()))
         missing = min(filled + EMPTY_HEADERS, MAX_CUSTOM_HEADERS) - len(self.headers)
         for _ in range(missing):
@@ -204,11 +204,11 @@ class HookForm(SentenceForm):
 def _signing_choices(*, is_signed: bool) -> list[SelectChoice]:
     if is_signed:
         return [
-            SelectChoice(Signing.KEEP.value, "Signed"),
-            SelectChoice(Signing.NEW.value, "New secret"),
-            SelectChoice(Signing.REMOVE.value, "Not signed"),
+            SelectChoice(SigningChoice.KEEP.value, "Signed"),
+            SelectChoice(SigningChoice.NEW.value, "New secret"),
+            SelectChoice(SigningChoice.REMOVE.value, "Not signed"),
         ]
     return [
-        SelectChoice(Signing.KEEP.value, "Not signed"),
-        SelectChoice(Signing.NEW.value, "Signed"),
+        SelectChoice(SigningChoice.KEEP.value, "Not signed"),
+        SelectChoice(SigningChoice.NEW.value, "Signed"),
     ]

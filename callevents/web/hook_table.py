@@ -1,4 +1,4 @@
-"""What the pages about call events show: the table's rows, and what a dialog is about."""
+"""The table of an extension's call events, and the target of a hook's dialog."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from callevents.enums import TABLE_ORDER, EventType
 from callevents.hooks import queries as hooks_queries
 from callevents.web.url_converters import place_of
 
-#: The extension of an example call where the request is for all of them.
-EXAMPLE_NUMBER = "101"
+#: The extension of the example call if the hook is for all extensions.
+EXAMPLE_EXTENSION = "101"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: a hook, or an event type that has none."""
+    """A row of the table: a hook, or an event type without one."""
 
     event_type: EventType
     hook: Hook | None
@@ -26,24 +26,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The table of call events, and how many requests of all extensions are made as well."""
+    """The table of call events of one extension, or of all."""
 
     rows: Sequence[Row]
-    also: dict[EventType, int]
+    #: Number of active hooks for all extensions, which are sent too.
+    all_extensions_counts: dict[EventType, int]
 
     @property
     def suspended(self) -> int:
-        """How many of the requests are suspended."""
+        """The number of suspended requests."""
         return sum(row.hook is not None and row.hook.suspended_at is not None for row in self.rows)
 
     def find_row(self, hook: Hook) -> Row:
-        """Return the hook's row; the hook is in the table."""
+        """Return the row of a hook in the table."""
         return next(row for row in self.rows if row.hook is hook)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a dialog is about: an event type of an extension, or of all, and a hook if it exists."""
+    """The target of a dialog: an event type of one extension or of all, and its hook if stored."""
 
     pbx: Pbx
     extension: Extension | None
@@ -52,13 +53,13 @@ class Target:
 
     @property
     def place(self) -> str:
-        """What stands for the extension in addresses."""
+        """The extension's part of URLs: its ID, or `all`."""
         return place_of(self.extension)
 
     @property
     def number(self) -> str:
-        """The extension of an example call."""
-        return self.extension.number if self.extension else EXAMPLE_NUMBER
+        """The extension number of the example call."""
+        return self.extension.number if self.extension else EXAMPLE_EXTENSION
 
 
 def load_table(pbx: Pbx, extension: Extension | None) -> Table:

@@ -1,4 +1,4 @@
-"""The one module that knows htmx's headers, both ways."""
+"""Request and response headers of htmx."""
 
 import json
 from typing import Any
@@ -7,41 +7,41 @@ from flask import Flask, Response, flash, g, make_response, redirect, request
 
 
 def init_app(app: Flask) -> None:
-    """Write the events that a view has told into its answer."""
+    """Send the events that a view triggers."""
     app.after_request(_write_events)
 
 
 def is_htmx() -> bool:
-    """Return whether htmx asks, and so a fragment is wanted."""
+    """Return True if the request comes from htmx, which expects a fragment."""
     return request.headers.get("HX-Request") == "true"
 
 
-def is_asked_by(element_id: str) -> bool:
-    """Return whether it is the element of that id that asks through htmx."""
+def is_requested_by(element_id: str) -> bool:
+    """Return True if the element with that ID sent the request through htmx."""
     return is_htmx() and request.headers.get("HX-Source", "").endswith(f"#{element_id}")
 
 
 def replace_url(url: str) -> None:
-    """Put one of our own URLs into the browser's address bar."""
+    """Replace the URL in the browser's address bar by one of our URLs."""
     g.hx_replace_url = url
 
 
-def tell(event: str, **detail: object) -> None:
-    """Raise an event in the page once the answer has been swapped in."""
-    # On body, because the element that asked may be gone by then.
+def trigger(event: str, **detail: object) -> None:
+    """Trigger an event in the page after the response has been swapped in."""
+    # On the body, because the requesting element may be gone by then.
     _events()[event] = {"target": "body", **detail}
 
 
 def toast(text: str, kind: str = "done", **detail: object) -> None:
-    """Say what happened: at once in a page that htmx keeps, else on the next page."""
+    """Show a message: at once as a toast with htmx, else on the next page."""
     if is_htmx():
-        tell("toast", text=text, kind=kind, **detail)
+        trigger("toast", text=text, kind=kind, **detail)
     else:
         flash(text, kind)
 
 
-def go_to(url: str, text: str = "") -> Any:
-    """Go to one of our own pages as a whole, which says the text."""
+def redirect_to(url: str, text: str = "") -> Any:
+    """Redirect the whole page to one of our URLs, which shows the text."""
     if text:
         flash(text, "done")
     if not is_htmx():
@@ -52,7 +52,7 @@ def go_to(url: str, text: str = "") -> Any:
 
 
 def load(url: str, target: str) -> Response:
-    """Load one of our own URLs into the element of that id."""
+    """Load one of our URLs into the element with that ID."""
     response = Response(status=204)
     where = {"path": url, "target": f"#{target}", "swap": "innerHTML", "push": "false"}
     response.headers["HX-Location"] = json.dumps(where)
@@ -60,17 +60,17 @@ def load(url: str, target: str) -> Response:
 
 
 def has_version(version: str) -> bool:
-    """Return whether the page that polls has this version of the fragment already."""
+    """Return True if the polling page already has this version of the fragment."""
     return is_htmx() and request.headers.get("HX-PTag") == version
 
 
 def unchanged() -> Response:
-    """Answer a poll that nothing has changed, so nothing is swapped."""
+    """Return 304: nothing has changed, so nothing is swapped."""
     return Response(status=304)
 
 
 def versioned(page: str, version: str) -> Response:
-    """Return what a page polls for, with its version."""
+    """Return a polled fragment with its version."""
     response = make_response(page)
     response.headers["HX-PTag"] = version
     return response

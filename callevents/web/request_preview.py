@@ -1,4 +1,4 @@
-"""The request of an example call, made of what is typed in the dialog."""
+"""A preview of the request for an example call, from the values in the dialog."""
 
 from dataclasses import dataclass
 
@@ -10,58 +10,57 @@ from callevents.enums import Method
 from callevents.errors import InvalidError
 from callevents.hooks.preview import example_parameters, typed_template
 from callevents.hooks.validation import check_options
-from callevents.web.hook_form import HookForm
-from callevents.web.hook_form import Signing as SigningChoice
+from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target
 
-#: Signs what is only shown: nobody verifies it.
+#: Signs previews only.
 EXAMPLE_SECRET = "whsec_" + "RXhhbXBsZSBvZiBhIHNlY3JldCwgZm9yIHBhZ2Vz"
 
 
 @dataclass(frozen=True)
 class Example:
-    """The request for an example call as text, or the sentence why there is none."""
+    """The request for an example call as text, or the problem that prevents it."""
 
     text: str = ""
     problem: str = ""
-    #: An international host name as people write it and as it is sent; empty for others.
+    #: An internationalised host name as displayed and as sent; empty for others.
     host: str = ""
     wire_host: str = ""
 
 
 def example_request(form: HookForm, target: Target) -> Example:
-    """Return the very request that the form's values would make for an example call."""
+    """Return the request that the form's values would make for an example call."""
     if not (form.url.data or "").strip():
         return Example()
     try:
-        url, template = read_typed(form, target)
+        url, template = read_form(form, target)
     except InvalidError as error:
         return Example(problem=str(error))
-    request = _build(form, target, template)
+    request = _build_signed(form, target, template)
     text = request.as_text(utc_now())
     if url.display_host == url.host:
         return Example(text)
     return Example(text, host=url.display_host, wire_host=url.host)
 
 
-def read_typed(
+def read_form(
     form: HookForm, target: Target, kept: RequestTemplate | None = None
 ) -> tuple[ReceiverUrl, RequestTemplate]:
-    """Return the URL and the template as typed; raises InvalidError.
+    """Return the URL and the template of the form; raises InvalidError.
 
-    Secrets that are kept come from `kept`; without that they are empty, which cannot be seen.
+    Stored secrets that are kept come from `kept`; without it they are empty.
     """
     url = check_url(form.url.data or "")
     try:
         options = check_options(form.options(), target.hook, url.url)
     except ValueError:
-        raise InvalidError.of("form", "One of the choices does not exist.") from None
+        raise InvalidError.of("form", "One of the choices is invalid.") from None
     method = Method.POST if form.method.data == Method.POST else Method.GET
     return url, typed_template(method, url.url, options, kept)
 
 
-def _build(form: HookForm, target: Target, template: RequestTemplate) -> Request:
-    """Return what is shown: signed, if it will be, by nobody's secret."""
+def _build_signed(form: HookForm, target: Target, template: RequestTemplate) -> Request:
+    """Return the request; if it will be signed, it is signed with an example secret."""
     values = example_values(target)
     is_signed = bool(target.hook and target.hook.signing_secret)
     if form.signing.data != SigningChoice.KEEP:

@@ -1,4 +1,4 @@
-"""What templates use: times, shortened ids, icons, states, and what the frame of a page needs."""
+"""Jinja filters and globals, and the context of the layout."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,21 +22,21 @@ from callevents.delivery.request.url import display_url
 from callevents.enums import TABLE_ORDER
 from callevents.pbxs import pbxs
 from callevents.web.errors import find_error_response
-from callevents.web.login import LAST_PBX, find_signed_in
+from callevents.web.login import LAST_PBX_KEY, find_current_user
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "callevents_theme"
 ICONS = "vendor/bootstrap-icons-1.13.2/icons.svg"
-#: A URL's last characters that stay whole when its middle gives way.
+#: Characters at the end of a URL that stay visible when its middle is truncated.
 URL_END_LENGTH = 22
 
 
 def init_app(app: Flask) -> None:
-    """Give templates their filters, functions and frame."""
+    """Register filters, globals and the context of the layout."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    texts = (moment, short_id, url_parts, shown_url, duration, percent)
-    facts = (phase_of, find_blocking_origin, status_of)
+    texts = (moment, short_id, url_parts, masked_url, duration, percent)
+    facts = (phase_of, find_blocking_origin, hooks_status)
     for text_filter in (*texts, *facts):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
@@ -44,37 +44,37 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
     app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
     app.jinja_env.globals["PARAMETER_NAMES"] = PARAMETER_NAMES
-    app.context_processor(_frame)
+    app.context_processor(_layout_context)
     app.after_request(_remember_pbx)
 
 
 def asset(filename: str) -> str:
-    """Return a static file's URL, which changes with its content."""
+    """Return the URL of a static file, which changes with its content."""
     folder = current_app.static_folder or ""
-    return url_for("static", filename=filename, v=_version(Path(folder) / filename))
+    return url_for("static", filename=filename, v=_digest(Path(folder) / filename))
 
 
 @cache
-def _version(path: Path) -> str:
+def _digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def icon(name: str, kind: str = "") -> Markup:
-    """Return an icon that programs for the blind pass over."""
+    """Return an icon that screen readers ignore."""
     return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>').format(
         kind, asset(ICONS), name
     )
 
 
 def csrf_field() -> Markup:
-    """Return the hidden field that each form needs."""
+    """Return the hidden field with the CSRF token."""
     return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
 
 
 def moment(when: datetime, style: str = "ago") -> Markup:
-    """Return a time: in UTC, for the page's script to put into the reader's zone.
+    """Return a <time> element in UTC; a script converts it to the reader's time zone.
 
-    Styles: `ago`, `in` (to come), `clock` (with milliseconds), `minute` (the time only), `full`.
+    Styles: `ago`, `in` (future), `clock` (with milliseconds), `minute` (the time only), `full`.
     """
     utc = when.astimezone(UTC)
     milliseconds = f"{utc.microsecond // 1000:03}"
@@ -87,7 +87,7 @@ def moment(when: datetime, style: str = "ago") -> Markup:
 
 
 def duration(milliseconds: float) -> str:
-    """Return how long that is, with two figures: 38 ms, 1.2 s, 15 min, 3.5 h."""
+    """Format a duration with two digits: 38 ms, 1.2 s, 15 min, 3.5 h."""
     units = (("h", 3_600_000), ("min", 60_000), ("s", 1000))
     unit, size = next(
         ((unit, size) for unit, size in units if round(milliseconds) >= size), ("ms", 1)
@@ -97,23 +97,23 @@ def duration(milliseconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in per cent, rounded down so that only all is a hundred."""
+    """Format a share (0 to 1) in per cent, rounded down so that only 1 gives 100 %."""
     return f"{floor(share * 1000) / 10:.1f} %" if share < 1 else "100 %"
 
 
 def short_id(text: str) -> str:
-    """Return an id's beginning and end."""
+    """Return the beginning and the end of an ID."""
     return f"{text[:4]}…{text[-4:]}"
 
 
-def shown_url(url: str) -> str:
-    """Return a URL as people write it, values that look secret masked."""
+def masked_url(url: str) -> str:
+    """Return the URL for display, with values that look secret masked."""
     return display_url(mask_address(url))
 
 
 def url_parts(url: str) -> tuple[str, str]:
-    """Return a URL as it is shown, cut before its end: what stands before may give way."""
-    shown = shown_url(url)
+    """Split a URL for display: the first part may be truncated, the second stays visible."""
+    shown = masked_url(url)
     parts = urlsplit(shown)
     host_end = len(f"{parts.scheme}://{parts.netloc}")
     last_part = shown.partition("?")[0].rfind("/")
@@ -122,10 +122,10 @@ def url_parts(url: str) -> tuple[str, str]:
     return shown[:cut], shown[cut:]
 
 
-def status_of(hooks: Sequence[Hook]) -> str:
-    """Return what an icon shows of hooks of one event, `none` where there are none.
+def hooks_status(hooks: Sequence[Hook]) -> str:
+    """Return the status of the hooks of one event type, for its icon.
 
-    Others: `enabled`, `disabled`, `mixed`, and `suspended` if any active one is.
+    `none`, `enabled`, `disabled`, `mixed`, or `suspended` if an active hook is suspended.
     """
     if not hooks:
         return "none"
@@ -136,17 +136,17 @@ def status_of(hooks: Sequence[Hook]) -> str:
 
 
 def find_last_pbx(known: Sequence[Pbx]) -> Pbx | None:
-    """Return the PBX last looked at, else the first one there is."""
-    last = cookie.get(LAST_PBX)
+    """Return the PBX that was viewed last, else the first one, None without PBXs."""
+    last = cookie.get(LAST_PBX_KEY)
     return next((pbx for pbx in known if pbx.slug == last), known[0] if known else None)
 
 
-def _frame() -> dict[str, object]:
-    """Return what the bar at a page's top needs; asked for only by pages that have it."""
+def _layout_context() -> dict[str, object]:
+    """Return the context of the layout; the functions run only on pages with a bar."""
 
     @cache
     def all_pbxs() -> Sequence[Pbx]:
-        return pbxs.list_pbxs() if find_signed_in() else ()
+        return pbxs.list_pbxs() if find_current_user() else ()
 
     @cache
     def current_pbx() -> Pbx | None:
@@ -164,9 +164,9 @@ def _frame() -> dict[str, object]:
 
 
 def _remember_pbx(response: Response) -> Response:
-    """Remember which PBX somebody has looked at."""
+    """Remember the PBX that was viewed last in the session."""
     slug = (request.view_args or {}).get("slug")
     is_page = request.method == "GET" and response.status_code == 200 and not find_error_response()
-    if slug and is_page and cookie.get(LAST_PBX) != slug:
-        cookie[LAST_PBX] = slug
+    if slug and is_page and cookie.get(LAST_PBX_KEY) != slug:
+        cookie[LAST_PBX_KEY] = slug
     return response

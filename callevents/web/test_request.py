@@ -1,6 +1,6 @@
-"""'Send test': the example request of the dialog is made at once, beside the log.
+"""'Send test': sends the dialog's example request at once, without a delivery in the log.
 
-It holds a thread of the web server, so each person has one at a time, and all have few.
+A test blocks a thread of the web server, so their number is limited, to one for each user.
 """
 
 import threading
@@ -14,72 +14,71 @@ from callevents.delivery.request.load import read_signing, read_template
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import app_state, cipher, db
 from callevents.security.encryption import UnreadableError
-from callevents.web.hook_form import HookForm, Signing
+from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target
-from callevents.web.request_preview import example_values, read_typed
+from callevents.web.request_preview import example_values, read_form
 
-#: Tells receivers that nothing has happened.
-MARK = (("Test", "1"),)
-MOST_AT_ONCE = 4
-#: So many characters of the answer are shown.
-MAX_SHOWN = 4000
+#: An additional parameter that marks the request as a test.
+TEST_PARAMETER = (("Test", "1"),)
+MAX_CONCURRENT_TESTS = 4
+MAX_BODY_SHOWN = 4000
 
 _running: set[int] = set()
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class RequestTest:
-    """What came of a test, or the sentence why there was none."""
+class TestResult:
+    """The response to a test, or the problem that prevented it."""
 
-    answer: Response | None = None
+    response: Response | None = None
     problem: str = ""
 
     @property
     def body(self) -> str:
-        """The beginning of the answer's text."""
-        return self.answer.body[:MAX_SHOWN] if self.answer else ""
+        """The beginning of the response body."""
+        return self.response.body[:MAX_BODY_SHOWN] if self.response else ""
 
     @property
     def is_cut(self) -> bool:
-        """Whether there was more."""
-        answer = self.answer
-        return answer is not None and (answer.truncated or len(answer.body) > MAX_SHOWN)
+        """True if the body is longer than what is shown."""
+        response = self.response
+        return response is not None and (response.truncated or len(response.body) > MAX_BODY_SHOWN)
 
 
-def send_test(form: HookForm, target: Target, user_id: int) -> RequestTest:
-    """Make the request that the form's values make for an example call; wait for the answer."""
+def send_test(form: HookForm, target: Target, user_id: int) -> TestResult:
+    """Send the request for an example call, with the form's values; wait for the response."""
     try:
-        with _turn(user_id):
-            request = _make(form, target)
-            # Nothing is read any more, and a slow receiver must not hold a transaction open.
+        with _acquire_slot(user_id):
+            request = _build_request(form, target)
+            # A slow receiver must not keep the transaction open.
             db.session.rollback()
             with closing(HttpClient(app_state().settings)) as http_client:
-                return RequestTest(http_client.send(request))
+                return TestResult(http_client.send(request))
     except (InvalidError, UnreadableError, ConflictError) as error:
-        return RequestTest(problem=str(error))
+        return TestResult(problem=str(error))
 
 
-def _make(form: HookForm, target: Target) -> Request:
-    """Return the request, kept secrets included; raises InvalidError, UnreadableError."""
+def _build_request(form: HookForm, target: Target) -> Request:
+    """Return the request with its stored secrets; raises InvalidError, UnreadableError."""
     hook = target.hook
     kept = read_template(hook, cipher.bound) if hook else None
-    _url, template = read_typed(form, target, kept)
+    _url, template = read_form(form, target, kept)
     values = example_values(target)
     signing = None
-    if hook and form.signing.data != Signing.REMOVE:
+    if hook and form.signing.data != SigningChoice.REMOVE:
         signing = read_signing(hook, cipher.bound, dict(values)["DeliveryID"])
-    return build_request(template, values, marks=MARK, signing=signing)
+    return build_request(template, values, marks=TEST_PARAMETER, signing=signing)
 
 
 @contextmanager
-def _turn(user_id: int) -> Iterator[None]:
-    """Take a turn and give it back; raises ConflictError if it is not the person's."""
+def _acquire_slot(user_id: int) -> Iterator[None]:
+    """Reserve a slot for one test of the user; raises ConflictError if there is none."""
     with _lock:
         if user_id in _running:
-            raise ConflictError("A test of yours is still under way. Wait until it has ended.")
-        if len(_running) >= MOST_AT_ONCE:
-            raise ConflictError("Others are testing now. Please try again in a few seconds.")
+            raise ConflictError("Your previous test is still running.")
+        if len(_running) >= MAX_CONCURRENT_TESTS:
+            raise ConflictError("Too many tests are running. Try again in a few seconds.")
         _running.add(user_id)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A real Chromium, the application on a socket, and people who are signed in."""
+"""A real Chromium, the application on a socket, and signed-in users."""
 
 import shutil
 import threading
@@ -24,7 +24,7 @@ PASSWORD = "long enough for a test"
 expect.set_options(timeout=20_000)
 WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 390, "height": 844}
-#: Chromium's own errands, for which there is no network here.
+#: Disables background traffic of Chromium; there is no network here.
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -43,7 +43,7 @@ def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the browser."""
+    """Mark tests that need the browser."""
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
@@ -72,7 +72,7 @@ class QuietHandler(WSGIRequestHandler):
 
 @pytest.fixture
 def site(app: Flask) -> Iterator[str]:
-    """The address of the application on a socket."""
+    """The URL of the application on a socket."""
     server = make_server("127.0.0.1", 0, app, Server, QuietHandler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -92,7 +92,7 @@ def people(app: Flask) -> None:
 
 
 class People:
-    """Opens browsers in which somebody has signed in."""
+    """Opens browser sessions of signed-in users."""
 
     def __init__(self, browser: Browser, site: str) -> None:
         self._browser = browser
@@ -121,7 +121,7 @@ class People:
 
 @pytest.fixture
 def sign_in(browser: Browser, site: str, people: None) -> Iterator[People]:
-    """A way to open pages as admin or viewer."""
+    """A factory of pages for an admin or a viewer."""
     opened = People(browser, site)
     yield opened
     opened.close()
@@ -141,7 +141,7 @@ def plain(sign_in: People) -> Page:
 
 @pytest.fixture
 def working(engine: Engine) -> Engine:
-    """A worker that works."""
+    """A running worker."""
     engine.start()
     return engine
 
@@ -152,7 +152,7 @@ COLOUR_RULES = ("color-contrast", "link-in-text-block")
 
 def check_accessibility(page: Page, *, rules: Sequence[str] = ()) -> None:
     """Fail with axe's report if it finds anything; by default by all of its rules."""
-    # What is as it should be is not described: that would be most of the work.
+    # Describing passed rules would take most of the time.
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
@@ -161,7 +161,7 @@ def check_accessibility(page: Page, *, rules: Sequence[str] = ()) -> None:
 
 
 def scrolls_sideways(page: Page) -> bool:
-    """Return whether the page is wider than the window."""
+    """Return True if the page is wider than the window."""
     wider: bool = page.evaluate(
         "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )

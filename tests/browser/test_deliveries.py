@@ -1,4 +1,4 @@
-"""The log of deliveries in the browser: live, and escaped."""
+"""The delivery log in the browser: live, and escaped."""
 
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
@@ -9,7 +9,7 @@ from tests.conftest import Configure
 from tests.support.receiver import Receiver, Reply
 
 
-def test_new_deliveries_appear_by_themselves(
+def test_new_deliveries_appear_automatically(
     admin: Page,
     client: FlaskClient,
     token: str,
@@ -17,7 +17,7 @@ def test_new_deliveries_appear_by_themselves(
     receiver: Receiver,
     working: Engine,
 ) -> None:
-    """A delivery shows up while the page is open, and its page has request and answer."""
+    """A delivery shows up while the page is open, and its page has request and response."""
     configure.hook("*", EventType.DIAL_IN, receiver.url + "/pop")
     receiver.reply = lambda _arrival: Reply(500, body=b"<script>alert(1)</script>")
     admin.goto("/pbxs/head-office/deliveries")
@@ -41,7 +41,7 @@ def test_last_delivery_leads_to_its_page(
     receiver: Receiver,
     working: Engine,
 ) -> None:
-    """The table says when and how the last delivery went, and leads to it."""
+    """The table shows the last delivery and links to it."""
     configure.hook("*", EventType.DIAL_IN, receiver.url + "/pop")
     client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101&call=c1")
     receiver.wait_for(1)

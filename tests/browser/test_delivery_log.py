@@ -20,7 +20,7 @@ LOG = "/pbxs/head-office/deliveries"
 
 @pytest.fixture
 def hook_id(pbx: Pbx, configure: Configure) -> str:
-    """The Event ID of a hook with three failed deliveries and one that waits, each of a call."""
+    """The Event ID of a hook with three failed deliveries and a pending one, of separate calls."""
     hook = configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/pop")
     for number in ("101", "102", "103", "104"):
         report(pbx, number)
@@ -46,11 +46,11 @@ def row(page: Page, number: str) -> Locator:
 
 
 def test_filter_and_watch(admin: Page, pbx: Pbx, hook_id: str) -> None:
-    """A choice filters at once, stays in the address, and keeps its focus while news come in."""
+    """A choice filters at once, stays in the URL, and keeps the focus during updates."""
     admin.goto(LOG)
     state = admin.get_by_label("State")
     state.focus()
-    state.select_option("Not finished")
+    state.select_option("Pending")
     expect(row(admin, "104")).to_be_visible()
     expect(row(admin, "101")).to_have_count(0)
     expect(admin).to_have_url(re.compile(r"/deliveries\?state=pending$"))
@@ -69,8 +69,8 @@ def test_filter_and_watch(admin: Page, pbx: Pbx, hook_id: str) -> None:
     expect(admin).to_have_url(re.compile(r"\?call=call"))
 
 
-def test_wrong_field_is_pointed_at(admin: Page, hook_id: str) -> None:
-    """What is wrong is said at the field while it is typed, and goes when it is put right."""
+def test_invalid_field_is_flagged(admin: Page, hook_id: str) -> None:
+    """The error appears at the field while typing, and disappears when the value is valid."""
     admin.goto(LOG)
     admin.get_by_text("More filters").click()
     receiver = admin.get_by_label("Receiver")
@@ -90,12 +90,12 @@ def test_wrong_field_is_pointed_at(admin: Page, hook_id: str) -> None:
 
 
 def test_send_again_and_cancel(admin: Page, hook_id: str) -> None:
-    """One by its button, all by a dialog that counts them, and back by cancelling what waits."""
+    """One by its button, all by a dialog that counts them, and back by cancelling pending ones."""
     admin.goto(f"{LOG}?state=failed")
     row(admin, "101").get_by_role("button", name="Send again").click()
     expect(row(admin, "101")).to_have_count(0)
     expect(admin.get_by_text("The delivery is sent again.")).to_be_visible()
-    admin.get_by_role("link", name="Send all of these again").click()
+    admin.get_by_role("link", name="Send all again").click()
     dialog = admin.get_by_role("dialog")
     expect(dialog).to_contain_text("2 failed")
     check_accessibility(admin)
@@ -104,7 +104,7 @@ def test_send_again_and_cancel(admin: Page, hook_id: str) -> None:
     expect(admin.get_by_text("2 deliveries are sent again.")).to_be_visible()
     expect(admin.get_by_role("heading", name="No deliveries match")).to_be_visible()
     admin.goto(f"{LOG}?state=pending")
-    admin.get_by_role("link", name="Cancel all waiting ones").click()
+    admin.get_by_role("link", name="Cancel all pending").click()
     dialog.get_by_role("button", name="Cancel 4 deliveries").click()
     expect(admin.get_by_role("heading", name="No deliveries match")).to_be_visible()
     admin.goto(LOG)
@@ -117,7 +117,7 @@ def test_send_again_and_cancel(admin: Page, hook_id: str) -> None:
 
 
 def test_without_javascript(plain: Page, hook_id: str) -> None:
-    """Filter, recover, send one again and look at its call, all by plain forms and links."""
+    """Filter, recover, send again and open the call, by plain forms and links."""
     plain.goto(LOG)
     plain.get_by_label("State").select_option("Failed")
     plain.get_by_role("button", name="Filter").click()
@@ -127,9 +127,9 @@ def test_without_javascript(plain: Page, hook_id: str) -> None:
     expect(plain.get_by_label("State")).to_have_value("failed")
     expect(row(plain, "103")).to_have_count(0)
     row(plain, "102").get_by_role("link").click()
-    plain.get_by_role("link", name="Recover failed ones").click()
+    plain.get_by_role("link", name="Recover failed deliveries").click()
     plain.get_by_label("last hour").check()
-    plain.get_by_role("button", name="Count them").click()
+    plain.get_by_role("button", name="Count deliveries").click()
     plain.get_by_role("button", name="Send 2 deliveries again").click()
     expect(plain.get_by_text("2 deliveries are sent again.")).to_be_visible()
     plain.goto(LOG)

@@ -29,7 +29,7 @@ def extension(configure: Configure, pbx: Pbx) -> str:
 
 
 def stored_hooks(pbx: Pbx) -> list[Hook]:
-    """Return the hooks as they are now."""
+    """Return the stored hooks."""
     db.session.rollback()
     return list(queries.list_all_hooks(pbx))
 
@@ -42,7 +42,7 @@ def row(page: Page, label: str) -> Locator:
 
 
 def toast(page: Page) -> Locator:
-    """Return where the page says what happened."""
+    """Return the area of toasts."""
     return page.locator("#toasts")
 
 
@@ -64,7 +64,7 @@ def test_title_and_order_are_those_of_the_original(admin: Page, extension: str) 
 
 
 def test_click_on_the_icon_disables_and_enables(admin: Page, extension: str, pbx: Pbx) -> None:
-    """The icon toggles its own row, says so, and keeps the focus."""
+    """The icon toggles its row, shows a toast, and keeps the focus."""
     admin.goto(extension)
     icon = row(admin, "Dial-Out").get_by_role("button", name="Enabled, click to disable")
     icon.click()
@@ -86,10 +86,10 @@ def test_row_keeps_its_place_when_toggled(admin: Page, extension: str) -> None:
     assert [cell.bounding_box() for cell in admin.get_by_role("row").all()] == before
 
 
-def test_dialog_refuses_a_bad_url_and_saves_a_good_one(
+def test_dialog_rejects_an_invalid_url_and_saves_a_valid_one(
     admin: Page, extension: str, pbx: Pbx
 ) -> None:
-    """Invalid input is named beside its field with what was typed kept; valid input is saved."""
+    """Invalid input gets an error at its field and stays; valid input is saved."""
     admin.goto(extension)
     row(admin, "Dial-In").get_by_role("link", name="Dial-In").click()
     dialog = admin.get_by_role("dialog")
@@ -115,8 +115,8 @@ def test_dialog_refuses_a_bad_url_and_saves_a_good_one(
     )
 
 
-def test_preview_follows_what_is_typed(admin: Page, extension: str) -> None:
-    """The dialog shows the very request, and both forms of an international host."""
+def test_preview_follows_the_form(admin: Page, extension: str) -> None:
+    """The dialog shows the exact request, and both forms of an internationalised host."""
     admin.goto(extension)
     row(admin, "Dial-In").get_by_role("link", name="Dial-In").click()
     dialog = admin.get_by_role("dialog")
@@ -128,7 +128,7 @@ def test_preview_follows_what_is_typed(admin: Page, extension: str) -> None:
     expect(dialog.locator("#preview")).to_contain_text("POST /pop?t=7 HTTP/1.1")
 
 
-def test_escape_closes_the_dialog_and_gives_the_focus_back(admin: Page, extension: str) -> None:
+def test_escape_closes_the_dialog_and_returns_the_focus(admin: Page, extension: str) -> None:
     """Esc changes nothing, and the focus returns to the link that opened the dialog."""
     admin.goto(extension)
     link = row(admin, "Hangup").get_by_role("link", name="Hangup", exact=True)
@@ -142,7 +142,7 @@ def test_escape_closes_the_dialog_and_gives_the_focus_back(admin: Page, extensio
 
 
 def test_clear_selected_asks_first(admin: Page, extension: str, pbx: Pbx) -> None:
-    """Inert until something is ticked; lists what goes; Cancel keeps it, OK removes it."""
+    """Disabled until a request is selected; lists them; Cancel keeps them, OK removes them."""
     admin.goto(extension)
     clear = admin.get_by_role("button", name="Clear selected")
     expect(clear).to_be_disabled()
@@ -186,7 +186,7 @@ def test_everything_works_by_keyboard_alone(admin: Page, extension: str, pbx: Pb
 
 
 def test_second_request_of_an_event(admin: Page, extension: str, pbx: Pbx) -> None:
-    """'Add another request' gives an event a second one, in a row of its own."""
+    """'Add another request' gives an event a second one, in a separate row."""
     admin.goto(extension)
     row(admin, "Dial-Out").get_by_role("link", name="Add another request").click()
     dialog = admin.get_by_role("dialog")
@@ -197,7 +197,7 @@ def test_second_request_of_an_event(admin: Page, extension: str, pbx: Pbx) -> No
 
 
 def test_viewer_sees_and_changes_nothing(sign_in: People, extension: str, pbx: Pbx) -> None:
-    """A viewer finds no control, and the server refuses what is sent all the same."""
+    """A viewer has no controls, and the server rejects forged requests."""
     page = sign_in.open("viewer")
     page.goto(extension)
     expect(row(page, "Dial-Out")).to_contain_text("Enabled")
@@ -233,7 +233,7 @@ def test_expired_form_says_so_and_changes_nothing(admin: Page, extension: str, p
 def test_server_error_leaves_the_row_as_it_is(
     app: Flask, admin: Page, extension: str, pbx: Pbx
 ) -> None:
-    """An error of the server is said in a toast; the row is not touched."""
+    """A server error is shown in a toast; the row does not change."""
     admin.goto(extension)
     icon = row(admin, "Dial-Out").get_by_role("button", name="click to disable")
     db.session.rollback()

@@ -31,7 +31,7 @@ def suspended(configure: Configure, pbx: Pbx) -> str:
 
 
 def test_overview_follows_what_happens(admin: Page, add_events: AddEvents) -> None:
-    """New figures appear by themselves; an open table stays open; axe finds nothing."""
+    """New figures appear automatically; an open table stays open; axe finds nothing."""
     admin.goto("/overview")
     table = admin.get_by_text("Table of deliveries accepted per minute")
     table.click()
@@ -63,12 +63,12 @@ def test_click_resumes_a_request(admin: Page, suspended: str) -> None:
     row.get_by_role("button", name="Suspended since").click()
     expect(row.get_by_role("button", name="Enabled, click to disable")).to_be_visible()
     expect(admin.locator("#suspended")).to_have_count(0)
-    admin.locator("#toasts").get_by_role("link", name="Recover what failed").click()
+    admin.locator("#toasts").get_by_role("link", name="Recover failed deliveries").click()
     expect(admin.get_by_role("heading", level=1)).to_contain_text("Recover")
 
 
 def test_all_are_resumed_in_a_dialog(admin: Page, suspended: str) -> None:
-    """The question names each, and afterwards each can be recovered."""
+    """The dialog lists each request, and afterwards each can be recovered."""
     admin.goto("/pbxs/head-office/extensions")
     admin.locator("#resume-all").click()
     dialog = admin.get_by_role("dialog")
@@ -77,12 +77,12 @@ def test_all_are_resumed_in_a_dialog(admin: Page, suspended: str) -> None:
     dialog.get_by_role("button", name="Resume").click()
     expect(dialog).to_contain_text("1 request resumed")
     expect(admin.locator("#suspended")).to_have_count(0)
-    dialog.get_by_role("link", name="Recover what failed").click()
-    expect(dialog).to_contain_text("whole log")
+    dialog.get_by_role("link", name="Recover failed deliveries").click()
+    expect(dialog).to_contain_text("From the whole log")
 
 
 def test_resuming_without_javascript(plain: Page, suspended: str) -> None:
-    """The icon, and the page of the question, are plain forms."""
+    """The icon and the page of the dialog are plain forms."""
     plain.goto("/overview")
     plain.locator("#resume-all").click()
     plain.get_by_role("button", name="Resume").click()

@@ -1,4 +1,4 @@
-"""Every page, wide and narrow, light and dark: accessible, not scrolling sideways, silent."""
+"""Every page, wide and narrow, light and dark: accessible, no side scrolling, no errors."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -40,7 +40,7 @@ def paths(
     engine: Engine,
     client: object,
 ) -> dict[str, str]:
-    """The paths of all pages, by a name, with something to show on each."""
+    """The paths of all pages by name, with data for each."""
     configure.extension("101", "Reception")
     configure.extension("0003*210", "An extension with a name that is rather long, as some are")
     hook = configure.hook("101", EventType.DIAL_IN, receiver.url + "/pop")
@@ -65,9 +65,9 @@ def paths(
         "new pbx": "/pbxs/new",
         "pbx": BASE,
         "rename pbx": f"{BASE}/rename",
-        "reports": f"{BASE}/reports",
+        "recent reports": f"{BASE}/recent-reports",
         "connect": f"{BASE}/connect?type=yeastar",
-        "connect, events": f"{BASE}/connect?type=freeswitch&since=1",
+        "connect, received": f"{BASE}/connect?type=freeswitch&since=1",
         "connector": f"{BASE}/connector/edit",
         "remove connector": f"{BASE}/connector/remove",
         "test event": f"{BASE}/test-event",
@@ -96,12 +96,12 @@ def paths(
 
 @pytest.fixture(params=["light", "dark"])
 def scheme(request: pytest.FixtureRequest) -> str:
-    """What the system prefers."""
+    """The preferred colour scheme of the system."""
     return str(request.param)
 
 
 def add_connector(pbx: Pbx) -> None:
-    """Give the PBX a connector that does not work, with all that can be told of one."""
+    """Give the PBX a connector that does not work, with every field set."""
     begin_write()
     access = ConnectorConfig(
         kind=ConnectorKind.ASTERISK,
@@ -128,14 +128,14 @@ def add_connector(pbx: Pbx) -> None:
 
 @pytest.fixture(params=[WIDE, NARROW], ids=["1280", "390"])
 def viewport(request: pytest.FixtureRequest) -> ViewportSize:
-    """How wide the window is."""
+    """The size of the window."""
     size: ViewportSize = request.param
     return size
 
 
 @pytest.fixture
 def looking(sign_in: People, scheme: str, viewport: ViewportSize) -> Iterator[Page]:
-    """An admin's browser, which must not have complained in its console at the end."""
+    """An admin's page; fails at the end if the console has errors or warnings."""
     page = sign_in.open(color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -169,7 +169,7 @@ def test_dialogs_keep_the_rules(looking: Page, paths: dict[str, str]) -> None:
 
 
 def test_theme_by_choice(sign_in: People, pbx: Pbx) -> None:
-    """Dark by choice where the system is light, and kept for the next page."""
+    """Dark by choice while the system is light, and kept on the next page."""
     page = sign_in.open(color_scheme="light")
     page.goto("/pbxs")
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -27,7 +27,7 @@ def open_dialog(page: Page, path: str, event: str = "Hangup") -> Locator:
 
 
 def test_fields_show_where_they_matter(admin: Page, extension: str) -> None:
-    """The body is asked for a POST only, credentials for their kind of authentication only."""
+    """The body format is shown for POST only, credentials only for their authentication."""
     dialog = open_dialog(admin, extension)
     expect(dialog.get_by_label("JSON", exact=True)).to_be_visible()
     dialog.get_by_label("GET", exact=True).check()
@@ -43,8 +43,8 @@ def test_fields_show_where_they_matter(admin: Page, extension: str) -> None:
             expect(dialog.get_by_label(label, exact=True)).to_be_hidden()
 
 
-def test_preview_shows_the_policy_and_no_secret(admin: Page, extension: str) -> None:
-    """Body, headers, authentication and signature appear as they are chosen, secrets masked."""
+def test_preview_shows_the_options_and_no_secret(admin: Page, extension: str) -> None:
+    """The preview shows body, headers, authentication and signature, with masked secrets."""
     dialog = open_dialog(admin, extension)
     preview = dialog.locator("#preview-text")
     dialog.get_by_label("JSON", exact=True).check()
@@ -64,9 +64,9 @@ def test_preview_shows_the_policy_and_no_secret(admin: Page, extension: str) -> 
 
 
 def test_headers_are_added_and_secrets_kept(admin: Page, extension: str, pbx: Pbx) -> None:
-    """Rows are added by a button; what is stored is not shown and kept when it is left alone."""
+    """A button adds rows; stored values are not shown, and empty fields keep them."""
     dialog = open_dialog(admin, extension)
-    dialog.get_by_role("button", name="Add another").click()
+    dialog.get_by_role("button", name="Add header").click()
     expect(dialog.get_by_label("Name of header 3")).to_be_focused()
     for number in (1, 2, 3):
         dialog.get_by_label(f"Name of header {number}").fill(f"X-{number}")
@@ -75,7 +75,9 @@ def test_headers_are_added_and_secrets_kept(admin: Page, extension: str, pbx: Pb
     expect(dialog).to_be_hidden()
     row(admin, "Hangup").get_by_role("link", name="Hangup", exact=True).click()
     expect(dialog.get_by_label("Value of header 1")).to_have_value("")
-    expect(dialog.get_by_label("Value of header 1")).to_have_attribute("placeholder", "•••• kept")
+    expect(dialog.get_by_label("Value of header 1")).to_have_attribute(
+        "placeholder", "•••• unchanged"
+    )
     expect(dialog.get_by_label("Name of header 5")).to_be_visible()
     dialog.get_by_label("Name of header 2").fill("")
     dialog.get_by_label("Value of header 3").fill("changed")
@@ -88,8 +90,8 @@ def test_headers_are_added_and_secrets_kept(admin: Page, extension: str, pbx: Pb
     ]
 
 
-def test_wrong_header_is_pointed_at(admin: Page, extension: str) -> None:
-    """What is wrong is said under its row, which gets the focus, with all that was typed kept."""
+def test_invalid_header_is_flagged(admin: Page, extension: str) -> None:
+    """The error is below its row, which gets the focus; typed values stay."""
     dialog = open_dialog(admin, extension)
     dialog.get_by_label("Name of header 2").fill("Content-Length")
     dialog.get_by_label("Value of header 2").fill("1")
@@ -105,7 +107,7 @@ def test_wrong_header_is_pointed_at(admin: Page, extension: str) -> None:
 
 
 def test_test_is_sent_and_shown(admin: Page, extension: str, receiver: Receiver, pbx: Pbx) -> None:
-    """The button says that it works, the answer is shown in view, and nothing is saved."""
+    """The button shows progress, the response scrolls into view, and nothing is saved."""
     go_on = threading.Event()
     receiver.reply = lambda _arrival: Reply(
         status=418, body=b"<i>tea</i>", hold=lambda: go_on.wait(30) and None
@@ -119,7 +121,7 @@ def test_test_is_sent_and_shown(admin: Page, extension: str, receiver: Receiver,
     expect(dialog.locator("#send-test")).to_be_disabled()
     assert dialog.locator("#send-test").bounding_box() == before
     go_on.set()
-    result = dialog.locator("#trial")
+    result = dialog.locator("#test-result")
     expect(result).to_contain_text("418")
     expect(result).to_contain_text("<i>tea</i>")
     expect(result.locator("pre")).to_be_in_viewport()
@@ -147,13 +149,13 @@ def test_signing_secret_is_revealed_once(admin: Page, extension: str, pbx: Pbx) 
     dialog = open_dialog(admin, extension)
     dialog.get_by_label("Signed", exact=True).check()
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.get_by_role("heading")).to_have_text("The signing secret")
+    expect(dialog.get_by_role("heading")).to_have_text("SigningChoice secret")
     shown = dialog.locator("#new-secret").inner_text()
     [hook] = [one for one in stored_hooks(pbx) if one.signing_secret]
     assert cipher.bound.decrypt(hook.signing_secret) == shown
     expect(dialog.get_by_role("button", name="Copy secret")).to_be_visible()
     check_accessibility(admin)
-    dialog.get_by_role("button", name="Done").click()
+    dialog.get_by_role("button", name="ActionResult").click()
     expect(dialog).to_be_hidden()
     row(admin, "Hangup").get_by_role("link", name="Hangup", exact=True).click()
     expect(dialog.get_by_label("New secret")).to_be_visible()
@@ -185,13 +187,13 @@ def test_all_of_it_without_javascript(
     plain.get_by_label("Value of header 1").fill("k3y")
     plain.get_by_label("Signed", exact=True).check()
     plain.get_by_role("button", name="Send test").click()
-    expect(plain.locator("#trial")).to_contain_text("200")
-    expect(plain.locator("#trial")).to_be_in_viewport()
+    expect(plain.locator("#test-result")).to_contain_text("200")
+    expect(plain.locator("#test-result")).to_be_in_viewport()
     assert receiver.arrivals[0].headers["X-Key"] == "k3y"
     expect(plain.get_by_label("Value of header 1")).to_have_value("k3y")
     plain.get_by_role("button", name="Save").click()
     expect(plain.locator("#new-secret")).to_contain_text("whsec_")
-    plain.get_by_role("link", name="Done").click()
+    plain.get_by_role("link", name="ActionResult").click()
     row(plain, "Hangup").get_by_role("link", name="Hangup", exact=True).click()
     expect(plain.get_by_label("New secret")).to_be_visible()
     assert len([one for one in stored_hooks(pbx) if one.custom_headers]) == 1

@@ -1,4 +1,4 @@
-"""Proposals of extensions in a browser: ticked, added, dismissed, and the PBX asked."""
+"""Suggested extensions in a browser: select, add, dismiss, and ask the PBX."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,7 +16,7 @@ NAMES = {"201": "Anna Schmidt", "202": "", "203": "Front desk with a rather long
 
 @pytest.fixture
 def listed(pbx: Pbx) -> Pbx:
-    """The PBX, connected, which has listed four numbers."""
+    """A connected PBX that has listed four numbers."""
     follow(pbx, listed=4, listed_at=utc_now())
     know(pbx, NAMES)
     return pbx
@@ -28,8 +28,8 @@ def added(pbx: Pbx) -> list[str]:
     return [one.number for one in extensions.list_extensions(pbx)]
 
 
-def test_one_ticked_and_all(admin: Page, listed: Pbx) -> None:
-    """A row's button adds that row only; the other buttons what is ticked, or all."""
+def test_one_selected_and_all(admin: Page, listed: Pbx) -> None:
+    """A row's button adds that row only; the other buttons add the selected ones, or all."""
     admin.goto(f"{PAGE}/extensions")
     expect(admin.get_by_role("button", name="Add selected")).to_be_disabled()
     check_accessibility(admin)
@@ -59,18 +59,18 @@ def test_without_javascript(plain: Page, listed: Pbx) -> None:
 
 
 def test_the_pbx_is_asked(admin: Page, listed: Pbx) -> None:
-    """The page says that it was asked and, by itself, what came."""
+    """The page shows that the PBX was asked and, automatically, its list."""
     admin.goto(PAGE)
     expect(admin.get_by_role("link", name="4 not added yet")).to_be_visible()
     check_accessibility(admin)
     admin.get_by_role("button", name="Ask the PBX now").click()
-    expect(admin.get_by_text("no answer yet")).to_be_visible()
+    expect(admin.get_by_text("no response yet")).to_be_visible()
     begin_write()
     connector = connectors.get_connector(listed)
     connector.listed, connector.listed_at = 5, utc_now()
     db.session.commit()
     expect(admin.get_by_text("5 listed")).to_be_visible()
-    expect(admin.get_by_text("no answer yet")).to_have_count(0)
+    expect(admin.get_by_text("no response yet")).to_have_count(0)
 
 
 def test_narrow(sign_in: People, listed: Pbx) -> None:

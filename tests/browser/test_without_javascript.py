@@ -13,7 +13,7 @@ __all__ = ["extension"]
 
 
 def test_toggle(plain: Page, extension: str, pbx: Pbx) -> None:
-    """The icon is a form that comes back to the table, which says what happened."""
+    """The icon is a form that redirects to the table, which shows a message."""
     plain.goto(extension)
     row(plain, "Dial-Out").get_by_role("button", name="click to disable").click()
     expect(row(plain, "Dial-Out").get_by_role("button", name="click to enable")).to_be_visible()
@@ -22,7 +22,7 @@ def test_toggle(plain: Page, extension: str, pbx: Pbx) -> None:
 
 
 def test_configure(plain: Page, extension: str, pbx: Pbx) -> None:
-    """The dialog is a page: it refuses bad input and saves good input."""
+    """The dialog is a page: it rejects invalid input and saves valid input."""
     plain.goto(extension)
     row(plain, "Dial-In").get_by_role("link", name="Dial-In").click()
     plain.get_by_label("Make request to").fill("https://user:secret@crm.example.com/")
@@ -35,7 +35,7 @@ def test_configure(plain: Page, extension: str, pbx: Pbx) -> None:
 
 
 def test_clear_selected(plain: Page, extension: str, pbx: Pbx) -> None:
-    """Clearing asks on a page of its own: Cancel goes back, OK removes."""
+    """Clearing asks on a separate page: Cancel goes back, OK removes."""
     plain.goto(extension)
     row(plain, "Hangup").get_by_role("checkbox").check()
     plain.get_by_role("button", name="Clear selected").click()
@@ -72,7 +72,7 @@ def test_first_steps(plain: Page) -> None:
     plain.get_by_role("button", name="Send").click()
     db.session.rollback()
     assert len(queries.list_all_hooks(pbxs.get_pbx("office"))) == 1
-    expect(plain.get_by_role("main")).to_contain_text("1 request of this event")
+    expect(plain.get_by_role("main")).to_contain_text("1 request for this event")
 
 
 def test_search(plain: Page, extension: str) -> None:

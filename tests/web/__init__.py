@@ -1,1 +1,1 @@
-"""The pages without a browser: what they show, change, and refuse."""
+"""Server side of the pages: database statements, access and hostile input."""

@@ -1,4 +1,4 @@
-"""People who have signed in, without a browser."""
+"""Users of the pages, without a browser."""
 
 import re
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ PASSWORD = "long enough for a test"
 
 @dataclass
 class Visitor:
-    """Somebody at the pages, with the CSRF token of the last page that was looked at."""
+    """A client of the pages, with the CSRF token of the last page."""
 
     client: FlaskClient
     token: str = ""
 
     def get(self, path: str, **options: object) -> TestResponse:
-        """Look at a page."""
+        """Get a page."""
         answer = self.client.get(path, **options)  # type: ignore[arg-type]  # passed through
         if found := re.search(r'name="csrf_token"[^>]* value="([^"]+)"', answer.text):
             self.token = found[1]
         return answer
 
     def post(self, path: str, **fields: object) -> TestResponse:
-        """Send a form."""
+        """Submit a form."""
         return self.client.post(path, data={"csrf_token": self.token, **fields})
 
     def sign_in(self, username: str) -> None:
@@ -53,13 +53,13 @@ def people(app: Flask) -> None:
 
 @pytest.fixture
 def stranger(app: Flask, people: None) -> Visitor:
-    """Somebody who has not signed in."""
+    """A visitor who is not signed in."""
     return Visitor(app.test_client())
 
 
 @pytest.fixture
 def admin(app: Flask, people: None) -> Visitor:
-    """An admin who has signed in."""
+    """An admin who is signed in."""
     visitor = Visitor(app.test_client())
     visitor.sign_in("admin")
     return visitor
@@ -67,7 +67,7 @@ def admin(app: Flask, people: None) -> Visitor:
 
 @pytest.fixture
 def viewer(app: Flask, people: None) -> Visitor:
-    """A viewer who has signed in."""
+    """A viewer who is signed in."""
     visitor = Visitor(app.test_client())
     visitor.sign_in("viewer")
     return visitor

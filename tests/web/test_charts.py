@@ -21,7 +21,7 @@ def test_columns_stand_on_each_other_within_the_frame(columns: list[tuple[int, i
 
 
 @given(st.lists(st.none() | st.floats(0, 10**9), min_size=1, max_size=9))
-def test_lines_stay_within_the_frame_and_break_where_nothing_is(
+def test_lines_stay_within_the_frame_and_break_at_gaps(
     values: list[float | None],
 ) -> None:
     """Every point is within the frame; a gap in the values is a gap in the line."""
@@ -62,7 +62,7 @@ def test_round_up(value: int, rounded: int) -> None:
     ],
 )
 def test_durations_for_people(milliseconds: float, text: str) -> None:
-    """A time has two figures and its unit."""
+    """A duration has two digits and a unit."""
     assert duration(milliseconds) == text
 
 

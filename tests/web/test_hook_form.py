@@ -1,4 +1,4 @@
-"""The dialog's section 'Delivery' and its test, seen by somebody without JavaScript."""
+"""The section 'Delivery' of a request's dialog and its test, without JavaScript."""
 
 import re
 import threading
@@ -15,7 +15,7 @@ from callevents.extensions import cipher, db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
 from callevents.security.encryption import Cipher, make_key
-from callevents.web.test_request import MARK, MAX_SHOWN
+from callevents.web.test_request import MAX_BODY_SHOWN, TEST_PARAMETER
 from tests.support.receiver import Receiver, Reply
 from tests.support.waiting import wait_until
 from tests.web.conftest import Visitor
@@ -23,7 +23,7 @@ from tests.web.conftest import Visitor
 ALL = "/pbxs/head-office/extensions/all"
 NEW = f"{ALL}/requests/new/hangup"
 TEST = f"{ALL}/test/hangup"
-#: What a browser sends of an untouched dialog, beside method and URL.
+#: Fields that a browser sends for an unchanged dialog, besides method and URL.
 USUAL = {
     "active": "y",
     "give_up_seconds": "86400",
@@ -68,7 +68,7 @@ def only_hook(pbx: Pbx) -> Hook:
     return hook
 
 
-def test_policy_is_saved(admin: Visitor, pbx: Pbx) -> None:
+def test_options_are_saved(admin: Visitor, pbx: Pbx) -> None:
     """Everything in the section is stored."""
     answer = admin.post(
         NEW,
@@ -95,7 +95,7 @@ def test_policy_is_saved(admin: Visitor, pbx: Pbx) -> None:
     assert (options.give_up_seconds, options.in_order) == (300, False)
 
 
-def test_section_is_open_when_something_is_unusual(admin: Visitor, pbx: Pbx) -> None:
+def test_section_is_open_unless_all_options_are_default(admin: Visitor, pbx: Pbx) -> None:
     """A new request's section is closed; it is open where options are set, without secrets."""
     assert '<details class="more" id="options">' in re.sub(
         r"\s+", " ", admin.get(NEW).text
@@ -110,7 +110,7 @@ def test_section_is_open_when_something_is_unusual(admin: Visitor, pbx: Pbx) -> 
 
 
 def test_secrets_that_are_left_empty_are_kept(admin: Visitor, pbx: Pbx) -> None:
-    """Saving the dialog as it came changes no secret; a name that is emptied removes its header."""
+    """Saving the unchanged dialog keeps all secrets; emptying a name removes its header."""
     hook = create(pbx, "http://a/")
     path, event_id = f"{ALL}/requests/{hook.event_id}", hook.event_id
     before = (hook.custom_headers, hook.auth_secret, hook.signing_secret)
@@ -125,7 +125,7 @@ def test_secrets_that_are_left_empty_are_kept(admin: Visitor, pbx: Pbx) -> None:
 
 
 def test_secrets_stay_with_their_receiver(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
-    """To another origin no kept secret goes, by a test or by saving; entered anew, they do."""
+    """Stored secrets are not sent to another origin by tests or by saving, unless entered again."""
     hook = create(pbx, "http://a/")
     path, event_id = f"{ALL}/requests/{hook.event_id}", hook.event_id
     before = (hook.url, hook.custom_headers, hook.auth_secret)
@@ -141,11 +141,11 @@ def test_secrets_stay_with_their_receiver(admin: Visitor, pbx: Pbx, receiver: Re
         ("password", "the password"),
     ):
         assert re.search(rf'id="{field}-problem">.*?{sentence.format(what)}', answer.text, re.S)
-    assert "•••• kept" not in answer.text
+    assert "•••• unchanged" not in answer.text
     hook = only_hook(pbx)
     assert (hook.url, hook.custom_headers, hook.auth_secret) == before
     assert receiver.arrivals == []
-    anew = fields(
+    again = fields(
         receiver.url,
         headers__0__name="X-Key",
         headers__0__value="new",
@@ -153,14 +153,14 @@ def test_secrets_stay_with_their_receiver(admin: Visitor, pbx: Pbx, receiver: Re
         username="ana",
         password="other",
     )
-    admin.post(TEST, event_id=event_id, **anew)
+    admin.post(TEST, event_id=event_id, **again)
     assert receiver.wait_for(1)[0].headers["X-Key"] == "new"
-    assert admin.post(path, **anew).status_code == 303
+    assert admin.post(path, **again).status_code == 303
     assert admin.post(path, **fields("http://a/")).status_code == 303
 
 
-def test_what_was_typed_stays_beside_what_is_wrong(admin: Visitor, pbx: Pbx) -> None:
-    """A refused dialog keeps what was typed, secrets too, and says what is wrong beside it."""
+def test_typed_values_stay_next_to_errors(admin: Visitor, pbx: Pbx) -> None:
+    """An invalid form keeps all values, secrets too, with errors next to the fields."""
     answer = admin.post(
         NEW,
         **fields(
@@ -203,8 +203,8 @@ def only_count(pbx: Pbx) -> int:
         {"signing": "remove"},
     ],
 )
-def test_choices_that_do_not_exist(admin: Visitor, pbx: Pbx, wrong: dict[str, str]) -> None:
-    """A form that no browser sends is refused, and previewed and tested without an error."""
+def test_invalid_choices(admin: Visitor, pbx: Pbx, wrong: dict[str, str]) -> None:
+    """Invalid choices are rejected; previewing and testing them does not fail."""
     values = fields("http://a/") | wrong
     assert admin.post(NEW, **values).status_code == 422
     assert only_count(pbx) == 0
@@ -213,7 +213,7 @@ def test_choices_that_do_not_exist(admin: Visitor, pbx: Pbx, wrong: dict[str, st
 
 
 def test_signing_secret_is_shown_once(admin: Visitor, pbx: Pbx) -> None:
-    """A new secret is in the answer that makes it and nowhere else; it can be renewed, removed."""
+    """A new secret is shown in one response only; it can be renewed and removed."""
     answer = admin.post(NEW, **fields("http://a/", signing="new"))
     [secret] = re.findall(r'id="new-secret">([^<]+)<', answer.text)
     hook = only_hook(pbx)
@@ -231,7 +231,7 @@ def test_signing_secret_is_shown_once(admin: Visitor, pbx: Pbx) -> None:
 
 
 def test_pages_work_without_the_key(admin: Visitor, pbx: Pbx) -> None:
-    """With the key lost the dialog opens, keeps what it can, and takes new secrets."""
+    """Without the encryption key the dialog opens, keeps secrets and accepts new ones."""
     hook = create(pbx, "http://a/")
     begin_write()
     lost = Cipher(lambda: [make_key()]).encrypt("x")
@@ -248,8 +248,8 @@ def test_pages_work_without_the_key(admin: Visitor, pbx: Pbx) -> None:
     assert read_template(only_hook(pbx), cipher.bound).secret == "new"
 
 
-def test_trial_sends_what_is_typed(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
-    """A test of a request that is not saved goes out as typed, marked, and is not in the log."""
+def test_send_test_uses_the_form(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
+    """A test of an unsaved request has the values of the form and a mark, and is not in the log."""
     receiver.reply = lambda _arrival: Reply(status=503, body=b"<b>busy</b>")
     answer = admin.post(
         TEST,
@@ -278,7 +278,9 @@ def test_trial_sends_what_is_typed(admin: Visitor, pbx: Pbx, receiver: Receiver)
     assert only_count(pbx) == 0
 
 
-def test_trial_uses_kept_secrets_and_signs(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
+def test_send_test_uses_stored_secrets_and_signs(
+    admin: Visitor, pbx: Pbx, receiver: Receiver
+) -> None:
     """A test of a saved request has the stored secrets, and is signed unless that is removed."""
     hook = create(pbx, receiver.url)
     secret = cipher.bound.decrypt(hook.signing_secret)
@@ -295,8 +297,8 @@ def test_trial_uses_kept_secrets_and_signs(admin: Visitor, pbx: Pbx, receiver: R
     assert not any(word in page.text for word in SECRETS)
 
 
-def test_trial_says_what_cannot_be_sent(admin: Visitor, pbx: Pbx) -> None:
-    """Nothing is sent of a form that is wrong, nor to an address that is not allowed."""
+def test_send_test_reports_problems(admin: Visitor, pbx: Pbx) -> None:
+    """An invalid form is not sent, nor a request to an address that is not allowed."""
     page = admin.post(TEST, **fields("http://a/", headers__0__name="Host"))
     assert "The header Host cannot be set here" in page.text
     page = admin.post(TEST, **fields("http://169.254.169.254/latest"))
@@ -305,30 +307,28 @@ def test_trial_says_what_cannot_be_sent(admin: Visitor, pbx: Pbx) -> None:
     assert "host or port is not valid" in page.text
 
 
-def test_trial_shows_the_beginning_of_long_answers(
-    admin: Visitor, pbx: Pbx, receiver: Receiver
-) -> None:
-    """A long answer is cut, and the page says so; an empty one is told as that."""
-    receiver.reply = lambda _arrival: Reply(body=b"a" * MAX_SHOWN + b"bbb")
+def test_send_test_truncates_long_responses(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
+    """A long body is truncated, and the page says so; an empty one is shown as such."""
+    receiver.reply = lambda _arrival: Reply(body=b"a" * MAX_BODY_SHOWN + b"bbb")
     page = admin.post(TEST, **fields(receiver.url)).text
-    assert "a" * MAX_SHOWN + "<" in page
-    assert "The response goes on" in page
+    assert "a" * MAX_BODY_SHOWN + "<" in page
+    assert "The response is longer" in page
     receiver.reply = lambda _arrival: Reply(status=204, body=b"")
     assert "The response has no body." in admin.post(TEST, **fields(receiver.url)).text
 
 
-def test_one_trial_at_a_time(app: Flask, admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
-    """While a test of somebody is under way, another of theirs is refused; afterwards it is not."""
+def test_one_test_at_a_time(app: Flask, admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
+    """While a user's test is running, another one is rejected."""
     go_on = threading.Event()
     receiver.reply = lambda _arrival: Reply(hold=lambda: bool(go_on.wait(10)) and None)
     values = fields(receiver.url)
     running = threading.Thread(target=lambda: admin.post(TEST, **values))
     running.start()
     wait_until(lambda: receiver.arrivals, "the first test")
-    assert "A test of yours is still under way." in admin.post(TEST, **values).text
+    assert "Your previous test is still running." in admin.post(TEST, **values).text
     go_on.set()
     running.join()
-    assert "under way" not in admin.post(TEST, **values).text
+    assert "still running" not in admin.post(TEST, **values).text
     assert len(receiver.arrivals) == 2
 
 
@@ -336,4 +336,4 @@ def test_viewers_test_nothing(viewer: Visitor, pbx: Pbx, receiver: Receiver) -> 
     """Only admins may send a test."""
     assert viewer.post(TEST, **fields(receiver.url)).status_code == 403
     assert receiver.arrivals == []
-    assert MARK == (("Test", "1"),)
+    assert TEST_PARAMETER == (("Test", "1"),)

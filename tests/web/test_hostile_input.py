@@ -1,4 +1,4 @@
-"""Hostile input gets a clear answer, breaks nothing, and leaves nothing half stored."""
+"""Hostile input gets a clear error, breaks nothing, and stores nothing partially."""
 
 from urllib.parse import urlencode
 
@@ -35,7 +35,7 @@ def hook(extension_id: str, pbx: Pbx) -> Hook:
 
 
 def test_scripts_are_shown_as_text(admin: Visitor, configure: Configure, pbx: Pbx) -> None:
-    """What looks like a script is escaped wherever it is shown."""
+    """Scripts in values are escaped on all pages."""
     begin_write()
     pbxs.rename_pbx(pbxs.get_pbx("head-office"), SCRIPT)
     db.session.commit()
@@ -56,10 +56,8 @@ def test_scripts_are_shown_as_text(admin: Visitor, configure: Configure, pbx: Pb
 
 
 @pytest.mark.parametrize("bad", ["\x00", "a\x00b", "a\ufffd"])
-def test_text_that_no_database_takes_is_refused(
-    bad: str, admin: Visitor, extension_id: str, pbx: Pbx
-) -> None:
-    """NUL, and what is left of broken text, are a clear 4xx in every form and in queries."""
+def test_unstorable_text_is_rejected(bad: str, admin: Visitor, extension_id: str, pbx: Pbx) -> None:
+    """NUL and invalid UTF-8 get a clear 4xx in every form and in queries."""
     for path, field in (
         ("/pbxs/new", "name"),
         (f"{BASE}/rename", "name"),
@@ -80,8 +78,8 @@ def test_text_that_no_database_takes_is_refused(
     assert db.session.scalar(select(func.count(Pbx.id))) == 1
 
 
-def test_bytes_that_are_no_text_break_nothing(admin: Visitor, pbx: Pbx) -> None:
-    """A form with bytes that are no UTF-8 is taken as the text of their percent-encoding."""
+def test_invalid_utf8_breaks_nothing(admin: Visitor, pbx: Pbx) -> None:
+    """A form with invalid UTF-8 is read as the text of its percent-encoding."""
     answer = admin.client.post(
         f"{BASE}/extensions/new",
         data=f"csrf_token={admin.token}&number=1%FF%ED%A0%80",
@@ -137,7 +135,7 @@ def test_unknown_ids_are_not_found(path: str, admin: Visitor, pbx: Pbx) -> None:
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "999999999999999999999", "x", ""])
-def test_odd_page_numbers_show_a_page(number: str, admin: Visitor, extension_id: str) -> None:
+def test_invalid_page_numbers_show_a_page(number: str, admin: Visitor, extension_id: str) -> None:
     """A page number out of range shows the nearest page."""
     answer = admin.get(f"{BASE}/extensions?page={number}")
     assert answer.status_code == 200
@@ -163,10 +161,10 @@ def test_forms_without_their_token_are_refused(admin: Visitor, pbx: Pbx) -> None
     assert len(pbxs.list_pbxs()) == 1
 
 
-def test_viewer_is_refused_by_every_changing_route(
+def test_viewer_cannot_use_unsafe_routes(
     viewer: Visitor, extension_id: str, hook: Hook, pbx: Pbx
 ) -> None:
-    """Each form's address, and each form itself, answers 403 to viewers."""
+    """Each form, and the URL that it is sent to, returns 403 to viewers."""
     event_id = hook.event_id
     dialogs = [
         "/pbxs/new",
@@ -182,8 +180,8 @@ def test_viewer_is_refused_by_every_changing_route(
     posts = [
         *dialogs,
         f"{BASE}/tokens",
-        f"{BASE}/proposals/add",
-        f"{BASE}/proposals/dismiss",
+        f"{BASE}/suggestions/add",
+        f"{BASE}/suggestions/dismiss",
         f"{BASE}/extensions/{extension_id}/requests/{event_id}/active",
     ]
     viewer.get("/account")
@@ -192,7 +190,7 @@ def test_viewer_is_refused_by_every_changing_route(
 
 
 def test_strangers_are_sent_to_sign_in(stranger: Visitor, extension_id: str) -> None:
-    """Nobody sees a page without signing in, and comes back to it afterwards."""
+    """A page redirects to the sign-in page, which leads back to it."""
     path = f"{BASE}/extensions/{extension_id}"
     answer = stranger.get(path)
     assert answer.status_code == 303
@@ -203,7 +201,7 @@ def test_strangers_are_sent_to_sign_in(stranger: Visitor, extension_id: str) -> 
 
 
 def test_sign_in_leads_to_no_other_site(stranger: Visitor) -> None:
-    """What a link says of where to go next is not followed."""
+    """The sign-in page does not follow a target in its query."""
     for target in ("https://evil.example/", "//evil.example/", "/\\evil.example"):
         stranger.get(f"/sign-in?next={target}")
         answer = stranger.post(

@@ -1,4 +1,4 @@
-"""Pages ask the database a handful of questions, however much there is."""
+"""Pages send a constant number of database statements."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +18,8 @@ HANDFUL = 12
 def add_extensions(pbx: Pbx, first: int, count: int) -> str:
     """Add extensions with five hooks each; return the id of the first."""
     now = utc_now()
+    begin_write()
+    origin_id = get_or_create_origin("https://crm.example.com/")
     extensions = [
         {
             "id": new_id(),
@@ -28,8 +30,6 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
         }
         for number in range(first, first + count)
     ]
-    begin_write()
-    origin_id = get_or_create_origin("https://crm.example.com/")
     hooks = [
         {
             "event_id": new_event_id(),
@@ -38,9 +38,9 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
             "event_type": event_type,
             "method": Method.GET,
             "url": "https://crm.example.com/",
+            "origin_id": origin_id,
             "active": True,
             "note": "",
-            "origin_id": origin_id,
             "created_at": now,
             "modified_at": now,
         }
@@ -55,7 +55,7 @@ def add_extensions(pbx: Pbx, first: int, count: int) -> str:
 
 @contextmanager
 def counting() -> Iterator[list[str]]:
-    """Give the statements that are sent meanwhile."""
+    """Yield a list that collects the statements sent in the context."""
     sent: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:

@@ -1,4 +1,4 @@
-"""A secret in a request's URL reaches the receiver, and nobody who only looks."""
+"""A secret in a request's URL reaches the receiver; pages for viewers mask it."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def delivery_id(hook: Hook, pbx: Pbx, engine: Engine) -> str:
 
 
 def test_receiver_gets_the_secret(delivery_id: str, receiver: Receiver) -> None:
-    """What is masked in pages is sent as it is."""
+    """The receiver gets the unmasked URL."""
     [arrival] = receiver.wait_for(1)
     assert f"&api_key={SECRET}&call=c-1&" in arrival.target
 
@@ -46,11 +46,11 @@ def test_pages_mask_the_secret(
     """Log, call, table and the page of a delivery, with its curl command, hide the value only."""
     event_id = hook.event_id
     for_all = ("/deliveries", f"{BASE}/deliveries", f"{BASE}/call?id=c-1", f"{BASE}/extensions/all")
-    for_admins = (f"{BASE}/requests/{event_id}/recover", f"{BASE}/extensions/all/clear?event_id=")
+    admins_only = (f"{BASE}/requests/{event_id}/recover", f"{BASE}/extensions/all/clear?event_id=")
     for visitor in (admin, viewer):
         paths = [*for_all, f"{BASE}/deliveries/{delivery_id}"]
         if visitor is admin:
-            paths += [for_admins[0], for_admins[1] + event_id]
+            paths += [admins_only[0], admins_only[1] + event_id]
         for path in paths:
             page = visitor.get(path)
             assert page.status_code == 200, path
@@ -63,7 +63,7 @@ def test_pages_mask_the_secret(
 
 
 def test_editing_shows_the_secret(admin: Visitor, hook: Hook) -> None:
-    """Who may change the request sees its URL in full, and saves it unchanged."""
+    """Admins see the full URL in the dialog, and save it unchanged."""
     url = hook.url
     page = admin.get(f"{BASE}/extensions/all/requests/{hook.event_id}").text
     assert f"api_key={SECRET}&amp;call=" in page
@@ -73,7 +73,7 @@ def test_editing_shows_the_secret(admin: Visitor, hook: Hook) -> None:
 
 
 def test_attempts_are_stored_masked(delivery_id: str) -> None:
-    """The log keeps no secret: not in the attempt's URL, whoever reads the table."""
+    """The URL of an attempt is stored masked."""
     db.session.rollback()
     [attempt] = queries.list_attempts(queries.get_delivery(delivery_id))
     assert SECRET not in attempt.url

@@ -20,7 +20,7 @@ from callevents.db.session import begin_write
 from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
 from callevents.extensions import db
 from callevents.web import htmx, login
-from callevents.web.access import for_everyone, for_users, reads_only
+from callevents.web.access import no_write_transaction, public, viewers_allowed
 from callevents.web.forms import PasswordForm, SignInForm
 from callevents.web.template_filters import THEME_COOKIE, THEMES
 
@@ -30,56 +30,56 @@ ONE_YEAR_SECONDS = 365 * 24 * 3600
 
 
 @bp.get("/sign-in")
-@for_everyone
+@public
 def sign_in() -> Any:
     """Show the sign-in form."""
-    if login.find_signed_in():
-        return redirect(url_for("start.show"))
+    if login.find_current_user():
+        return redirect(url_for("onboarding.show"))
     return render_template("account/sign_in.html", form=SignInForm(), problem="")
 
 
 @bp.post("/sign-in")
-@for_everyone
-@reads_only
+@public
+@no_write_transaction
 def do_sign_in() -> Any:
-    """Sign in, and go on to the page that was wanted."""
+    """Sign in, and redirect to the page that was requested before."""
     form = SignInForm(request.form)
     try:
         attempt = users.verify_password(
             form.username.data or "", form.password.data or "", request.remote_addr or ""
         )
-        # A writer only now that the slow comparison is over.
+        # Lock the database only after the slow comparison of passwords.
         begin_write()
         user = users.sign_in(attempt)
     except (SignInError, TooManyAttemptsError) as error:
-        # Committed too, so that the failure counts.
+        # Commit too, so that the failure counts.
         db.session.commit()
         return _refused(form, error)
     db.session.commit()
-    wanted = login.begin(user)
-    return redirect(wanted or url_for("start.show"), code=303)
+    next_path = login.start_session(user)
+    return redirect(next_path or url_for("onboarding.show"), code=303)
 
 
 @bp.post("/sign-out")
-@for_users
-@reads_only
+@viewers_allowed
+@no_write_transaction
 def sign_out() -> Any:
     """Sign out."""
-    login.end()
-    return htmx.go_to(url_for("account.sign_in"), "You have signed out.")
+    login.end_session()
+    return htmx.redirect_to(url_for("account.sign_in"), "You have signed out.")
 
 
 @bp.get("/account")
 def show() -> str:
-    """Show who is signed in, and what that user can choose."""
+    """Show the account of the current user."""
     return render_template("account/show.html")
 
 
 @bp.route("/account/password", methods=["GET", "POST"])
-@for_users
-@reads_only
+@viewers_allowed
+@no_write_transaction
 def change_password() -> Any:
-    """Show the form for another password; change it, which ends the user's other sessions."""
+    """Show the form; change the password, which ends the user's other sessions."""
     form = PasswordForm(request.form)
     if request.method == "POST":
         user_id = current_user.id
@@ -88,28 +88,28 @@ def change_password() -> Any:
                 current_user, form.current.data or "", form.new.data or ""
             )
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             begin_write()
             user = db.session.get_one(User, user_id)
             users.change_password(user, new_hash)
             db.session.commit()
-            login.begin(user)
-            return htmx.go_to(url_for("account.show"), "Your password is changed.")
+            login.start_session(user)
+            return htmx.redirect_to(url_for("account.show"), "Your password was changed.")
     return render_template("account/password.html", form=form), 422 if form.errors else 200
 
 
 @bp.post("/account/theme")
-@for_everyone
-@reads_only
+@public
+@no_write_transaction
 def choose_theme() -> Any:
-    """Keep the theme in a cookie: light, dark, or what the system has."""
+    """Store the theme in a cookie: light, dark or system."""
     theme = request.form.get("theme", "")
     if theme not in THEMES:
-        abort(400, "There is no such theme.")
+        abort(400, "Unknown theme.")
     response = redirect(url_for("account.show"), code=303)
     if htmx.is_htmx():
-        htmx.tell("theme", name=theme)
+        htmx.trigger("theme", name=theme)
         response = Response(status=204)
     response.set_cookie(
         THEME_COOKIE,

@@ -1,4 +1,4 @@
-"""The page of one call: what happened, and what was told to whom about it."""
+"""The page of one call: its events and their deliveries."""
 
 from itertools import chain
 from typing import Any
@@ -17,7 +17,7 @@ bp = Blueprint("calls", __name__, url_prefix="/pbxs/<slug>/call")
 
 @bp.get("")
 def show(slug: str) -> Any:
-    """Show the call whose id is in the query, because it may have any characters."""
+    """Show the call with that ID, which is in the query because it may have any characters."""
     pbx = pbxs.get_pbx(slug)
     call = get_call(pbx, request.args.get("id", ""))
     deliveries = list(chain(*call.deliveries.values()))

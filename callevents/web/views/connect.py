@@ -16,8 +16,8 @@ from callevents.pbxs import pbxs, tokens
 from callevents.vendors.registry import find_guide, list_guides
 from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 from callevents.web import htmx
-from callevents.web.dialogs import posted
-from callevents.web.forms import SentenceForm
+from callevents.web.dialogs import submitted_form
+from callevents.web.forms import BaseForm
 
 bp = Blueprint("connect", __name__, url_prefix="/pbxs/<slug>/connect")
 
@@ -28,7 +28,7 @@ MAX_SINCE_SECONDS = 4_102_444_800
 TOKEN_PLACEHOLDER = "TOKEN"  # noqa: S105  # a placeholder, no secret
 
 
-class FormatForm(SentenceForm):
+class FormatForm(BaseForm):
     """The secret to verify signatures with. The stored secret is never filled in."""
 
     format_secret = PasswordField("Signature secret")
@@ -66,18 +66,18 @@ def set_format(slug: str) -> Any:
     """Set the PBX's report format to the one of the guide."""
     pbx = pbxs.get_pbx(slug)
     vendor, guide = _find_guide(slug)
-    form = FormatForm(posted())
+    form = FormatForm(submitted_form())
     # An empty field keeps the stored secret; the button 'Disable signature check' removes it.
     secret = "" if "unsigned" in request.form else form.format_secret.data or None
     try:
         pbxs.set_format(pbx, vendor.format, secret)
     except InvalidError as error:
         db.session.rollback()
-        form.show(error)
+        form.add_errors(error)
         return _page(pbxs.get_pbx(slug), vendor, guide, form=form), 422
     db.session.commit()
     text = f"The report format of {pbx.name} is now: {pbx.format.label}."
-    return htmx.go_to(url_for(".show", slug=slug, type=guide.slug, since=_since_text()), text)
+    return htmx.redirect_to(url_for(".show", slug=slug, type=guide.slug, since=_since_text()), text)
 
 
 def _page(

@@ -1,4 +1,4 @@
-"""A PBX's connector: how it fares, set, removed."""
+"""The connector of a PBX: show its status, set it, remove it."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,17 +15,17 @@ from callevents.extensions import db
 from callevents.pbxs import connectors, pbxs, suggestions
 from callevents.pbxs.connectors import ConnectorConfig
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.dialogs import posted
-from callevents.web.forms import SentenceForm
+from callevents.web.access import admins_only
+from callevents.web.dialogs import submitted_form
+from callevents.web.forms import BaseForm
 
 bp = Blueprint("connectors", __name__, url_prefix="/pbxs/<slug>/connector")
 
-CHANGED = "connector-changed"
+CONNECTOR_CHANGED = "connector-changed"
 
 
-class ConnectorForm(SentenceForm):
-    """How a PBX is reached. The stored secret is never filled in; left empty, it is kept."""
+class ConnectorForm(BaseForm):
+    """The settings of a connector. An empty secret keeps the stored one, which is never shown."""
 
     kind = RadioField(
         "PBX",
@@ -36,16 +36,16 @@ class ConnectorForm(SentenceForm):
     port = StringField("Port")
     username = StringField("User")
     secret = PasswordField("Secret")
-    uses_tls = BooleanField("The connection is encrypted (TLS)")
+    uses_tls = BooleanField("Use TLS")
     enabled = BooleanField("Listen to this PBX", default=True)
-    extension_pattern = StringField("Extensions by pattern")
+    extension_pattern = StringField("Extension pattern")
 
     def access(self) -> ConnectorConfig:
         """Return what was entered; raises InvalidError about the port and the kind."""
         try:
             kind = ConnectorKind(self.kind.data)
         except ValueError:
-            raise InvalidError.of("kind", "Choose one of the two.") from None
+            raise InvalidError.of("kind", "Choose Asterisk or FreeSWITCH.") from None
         port = (self.port.data or "").strip() or str(kind.port)
         if not (port.isascii() and port.isdigit() and len(port) <= 5):
             raise InvalidError.of("port", "The port is a whole number from 1 to 65535.")
@@ -62,40 +62,45 @@ class ConnectorForm(SentenceForm):
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What people see of how a connector fares."""
+class Status:
+    """The displayed status of a connector."""
 
     text: str
-    #: `good`, `bad`, or nothing of either.
+    #: `good`, `bad` or empty.
     kind: str
     icon: str
 
 
-DISABLED = Shown("disabled", "", "pause-circle")
-UNATTENDED = Shown("no listener runs", "bad", "exclamation-triangle-fill")
+DISABLED = Status("disabled", "", "pause-circle")
+NO_LISTENER = Status("no listener running", "bad", "exclamation-triangle-fill")
 STATES = {
-    ConnectorState.CONNECTED: Shown("connected", "good", "check-circle-fill"),
-    ConnectorState.CONNECTING: Shown("connecting", "", "hourglass-split"),
-    ConnectorState.PAUSING: Shown("not connected", "bad", "x-circle-fill"),
+    ConnectorState.CONNECTED: Status("connected", "good", "check-circle-fill"),
+    ConnectorState.CONNECTING: Status("connecting", "", "hourglass-split"),
+    ConnectorState.PAUSING: Status("not connected", "bad", "x-circle-fill"),
 }
 
 
-def look(pbx: Pbx) -> dict[str, Any]:
-    """Return what the part of the page about the connector shows."""
+def load_status(pbx: Pbx) -> dict[str, Any]:
+    """Return the template context of the connector's section."""
     connector = connectors.find_connector(pbx)
-    shown = _shown(connector) if connector else None
-    proposed = suggestions.count_suggestions(pbx)
-    version = _version(connector, shown, proposed)
-    return {"connector": connector, "shown": shown, "proposed": proposed, "version": version}
+    status = _find_status(connector) if connector else None
+    suggestion_count = suggestions.count_suggestions(pbx)
+    version = _digest(connector, status, suggestion_count)
+    return {
+        "connector": connector,
+        "status": status,
+        "suggestion_count": suggestion_count,
+        "version": version,
+    }
 
 
 @bp.get("")
 def show(slug: str) -> Any:
-    """Show the part of the PBX's page about its connector, if it has changed."""
+    """Show the connector's section of the PBX page, if it has changed."""
     pbx = pbxs.get_pbx(slug)
     if not htmx.is_htmx():
         return redirect(url_for("pbxs.show", slug=slug), code=303)
-    view = look(pbx)
+    view = load_status(pbx)
     if htmx.has_version(view["version"]):
         return htmx.unchanged()
     page = render_template("connectors/_connector.html", pbx=pbx, **view)
@@ -103,21 +108,21 @@ def show(slug: str) -> Any:
 
 
 @bp.route("/edit", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def edit(slug: str) -> Any:
-    """Show the form of the connector; set it."""
+    """Show the form; set the connector."""
     pbx = pbxs.get_pbx(slug)
     connector = connectors.find_connector(pbx)
-    form = ConnectorForm(posted(), obj=connector)
+    form = ConnectorForm(submitted_form(), obj=connector)
     if request.method == "POST":
         try:
             connectors.set_connector(pbx, form.access())
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             db.session.commit()
-            text = f"The connector of {pbx.name} is set."
-            return dialogs.finish(text, url_for("pbxs.show", slug=slug), CHANGED)
+            text = f"The connector of {pbx.name} is saved."
+            return dialogs.finish(text, url_for("pbxs.show", slug=slug), CONNECTOR_CHANGED)
     status = 422 if form.errors else 200
     return dialogs.show(
         "connectors/edit.html", status=status, pbx=pbx, form=form, has_secret=bool(connector)
@@ -125,17 +130,17 @@ def edit(slug: str) -> Any:
 
 
 @bp.route("/remove", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def remove(slug: str) -> Any:
-    """Ask whether to remove the connector; remove it."""
+    """Confirm; remove the connector."""
     pbx = pbxs.get_pbx(slug)
     connector = connectors.get_connector(pbx)
     if request.method == "GET":
         return dialogs.show("connectors/remove.html", pbx=pbx, connector=connector)
     connectors.remove_connector(pbx)
     db.session.commit()
-    text = f"{pbx.name} is not listened to any more."
-    return dialogs.finish(text, url_for("pbxs.show", slug=slug), CHANGED)
+    text = f"The connector of {pbx.name} is removed."
+    return dialogs.finish(text, url_for("pbxs.show", slug=slug), CONNECTOR_CHANGED)
 
 
 @bp.post("/list")
@@ -145,22 +150,24 @@ def request_list(slug: str) -> Any:
     connectors.request_list(pbx)
     db.session.commit()
     return dialogs.finish(
-        f"{pbx.name} is asked for its extensions.", url_for("pbxs.show", slug=slug), CHANGED
+        f"Asking {pbx.name} for its extensions.",
+        url_for("pbxs.show", slug=slug),
+        CONNECTOR_CHANGED,
     )
 
 
-def _shown(connector: Connector) -> Shown:
+def _find_status(connector: Connector) -> Status:
     if not connector.enabled:
         return DISABLED
     if connector.leader_until is None or connector.leader_until < utc_now():
-        return UNATTENDED
+        return NO_LISTENER
     return STATES[connector.state]
 
 
-def _version(connector: Connector | None, shown: Shown | None, proposed: int) -> str:
-    """Return a digest of all that is shown and may change."""
+def _digest(connector: Connector | None, status: Status | None, suggestion_count: int) -> str:
+    """Return a digest of all values that are shown and may change."""
     names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
     more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")
     listed = ("list_wanted_at", "listed_at", "listed", "list_notice")
     facts = [getattr(connector, name, None) for name in (*names, *more, *listed)]
-    return sha256(repr((shown, proposed, facts)).encode()).hexdigest()[:24]
+    return sha256(repr((status, suggestion_count, facts)).encode()).hexdigest()[:24]

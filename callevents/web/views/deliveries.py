@@ -1,4 +1,4 @@
-"""The log of deliveries, live: lists with a filter, and a page for each."""
+"""The live delivery log: a list with filters, and a page for each delivery."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -17,7 +17,7 @@ from callevents.errors import InvalidError
 from callevents.hooks.queries import list_origins
 from callevents.pbxs import pbxs
 from callevents.web import htmx
-from callevents.web.delivery_filters import LABELS, LONGEST, PERIODS, STATES, View
+from callevents.web.delivery_filters import LABELS, MAX_TEXT_LENGTH, PERIODS, STATES, DeliveryView
 
 bp = Blueprint("deliveries", __name__)
 
@@ -27,8 +27,8 @@ PAGE_SIZE = 50
 @bp.get("/pbxs/<slug>/deliveries")
 @bp.get("/deliveries", endpoint="index_of_all")
 def index(slug: str | None = None) -> Any:
-    """List deliveries, newest first; to a poll, answer only if something has changed."""
-    view = View.of_request(slug)
+    """List deliveries, newest first; return 304 to a poll if nothing has changed."""
+    view = DeliveryView.from_request(slug)
     problems: dict[str, list[str]] = {}
     try:
         page = find_page(view.filter(), limit=PAGE_SIZE, before=view.before)
@@ -44,14 +44,14 @@ def index(slug: str | None = None) -> Any:
         problems=problems,
         version=version,
         origins=() if htmx.is_htmx() else list_origins(view.pbx),
-        is_filtering=htmx.is_asked_by("filter"),
+        is_filtering=htmx.is_requested_by("filter"),
         LABELS=LABELS,
         PERIODS=PERIODS,
         PHASES=PHASES,
         STATES=STATES,
     )
-    if htmx.is_asked_by("filter"):
-        # Without what was left empty.
+    if htmx.is_requested_by("filter"):
+        # Without empty fields.
         htmx.replace_url(view.url())
     return htmx.versioned(html, version)
 
@@ -59,22 +59,22 @@ def index(slug: str | None = None) -> Any:
 @bp.get("/pbxs/<slug>/deliveries/find")
 @bp.get("/deliveries/find", endpoint="find_of_all")
 def find(slug: str | None = None) -> Any:
-    """Go to what has the id or number searched for."""
-    view = View.of_request(slug)
-    text = request.args.get("q", "").strip()[:LONGEST]
+    """Redirect to the delivery, call, extension or request with that ID or number."""
+    view = DeliveryView.from_request(slug)
+    text = request.args.get("q", "").strip()[:MAX_TEXT_LENGTH]
     named = look_up(text, view.pbx) if text else {}
     if named is None:
-        flash(f"No delivery, call, extension or Event ID is named {text!r} here.", "error")
+        flash(f"No delivery, call, extension or Event ID matches {text!r}.", "error")
         return redirect(view.url(), code=303)
     if (delivery := named.get("delivery")) is not None:
         where = url_for(".show", slug=delivery.pbx.slug, delivery_id=delivery.id)
         return redirect(where, code=303)
-    return redirect(View(view.pbx, named).url(), code=303)
+    return redirect(DeliveryView(view.pbx, named).url(), code=303)
 
 
 @bp.get("/pbxs/<slug>/deliveries/<id:delivery_id>")
 def show(slug: str, delivery_id: str) -> Any:
-    """Show a delivery and its attempts: what was sent, and what came back."""
+    """Show a delivery and its attempts with their requests and responses."""
     pbx = pbxs.get_pbx(slug)
     delivery = queries.get_delivery(delivery_id, pbx)
     reasons = find_wait_reasons([delivery])[delivery.id]
@@ -96,7 +96,7 @@ def show(slug: str, delivery_id: str) -> Any:
 
 
 def version_of(deliveries: Iterable[Delivery], *more: object) -> str:
-    """Return a digest of all that pages show of the deliveries and that may change."""
+    """Return a digest of all values of the deliveries that pages show and that may change."""
     digest = sha256(repr(more).encode())
     for one in deliveries:
         facts = (one.id, one.state, one.attempts, one.due_at, one.claimed_at, one.url, one.method)

@@ -1,4 +1,4 @@
-"""What admins do to deliveries: send again, try now, cancel; one, or all that a filter shows."""
+"""Actions on deliveries: send again or cancel one, or all that match a filter."""
 
 import time
 from collections import Counter
@@ -20,28 +20,28 @@ from callevents.hooks import queries as hooks_queries
 from callevents.jobs import wake
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.delivery_filters import PERIODS, View
+from callevents.web.access import admins_only
+from callevents.web.delivery_filters import PERIODS, DeliveryView
 
 bp = Blueprint("delivery_actions", __name__)
 
-CHANGED = "deliveries-changed"
-#: What one request may do before it tells how far it has come.
+DELIVERIES_CHANGED = "deliveries-changed"
+#: Limits of one HTTP request, before it shows the progress.
 MAX_ROWS = 5_000
 MAX_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something to be done to deliveries, and how it is called."""
+    """An action on deliveries, and its texts."""
 
     name: str
     title: str
-    #: What its button says, with how many deliveries they are.
+    #: Text of the button; the placeholder is the number of deliveries.
     button: str
     done: str
     act: Act
-    #: What of the filter it is about.
+    #: Narrows a filter to the deliveries that the action applies to.
     choose: Callable[[Filter], Filter]
 
 
@@ -53,36 +53,36 @@ CANCEL = Action("cancel", "Cancel", "Cancel {}", "cancelled", cancel, Filter.of_
 
 @bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/resend", endpoint="resend")
 def resend_one(slug: str, delivery_id: str) -> Any:
-    """Send the delivery again; one that waits is tried now."""
+    """Send the delivery again; a pending one is sent now."""
     return _act_on_one(RESEND, slug, delivery_id)
 
 
 @bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/cancel", endpoint="cancel")
 def cancel_one(slug: str, delivery_id: str) -> Any:
-    """Cancel the delivery, which waits."""
+    """Cancel the pending delivery."""
     return _act_on_one(CANCEL, slug, delivery_id)
 
 
 @bp.route("/pbxs/<slug>/deliveries/resend", methods=["GET", "POST"])
 @bp.route("/deliveries/resend", endpoint="resend_all_of_all", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def resend_all(slug: str | None = None) -> Any:
-    """Ask whether to send again all that the filter shows, with their number; do it."""
-    return _act_on_all(RESEND, View.of_request(slug))
+    """Confirm with the number of matches; send all that match the filter again."""
+    return _act_on_all(RESEND, DeliveryView.from_request(slug))
 
 
 @bp.route("/pbxs/<slug>/deliveries/cancel", methods=["GET", "POST"])
 @bp.route("/deliveries/cancel", endpoint="cancel_all_of_all", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def cancel_all(slug: str | None = None) -> Any:
-    """Ask whether to cancel all that the filter shows and that waits; do it."""
-    return _act_on_all(CANCEL, View.of_request(slug))
+    """Confirm with the number of matches; cancel all pending ones that match the filter."""
+    return _act_on_all(CANCEL, DeliveryView.from_request(slug))
 
 
 @bp.get("/pbxs/<slug>/requests/<event_id>/recover")
-@for_admins
+@admins_only
 def recover(slug: str, event_id: str) -> Response:
-    """Ask since when to send again what has failed of a request."""
+    """Ask for the period; then failed deliveries of a request are sent again."""
     pbx = pbxs.get_pbx(slug)
     hook = hooks_queries.get_hook(event_id, pbx)
     return dialogs.show("deliveries/recover.html", pbx=pbx, hook=hook, PERIODS=PERIODS)
@@ -99,17 +99,19 @@ def _act_on_one(action: Action, slug: str, delivery_id: str) -> Any:
     wake()
     htmx.toast(f"The delivery is {'due now' if is_tried_now else action.done}.")
     if htmx.is_htmx():
-        htmx.tell(CHANGED)
+        htmx.trigger(DELIVERIES_CHANGED)
         return Response(status=204)
     if "from_list" in request.args:
-        return redirect(View.of_request(slug if request.args["from_list"] else None).url(), 303)
+        return redirect(
+            DeliveryView.from_request(slug if request.args["from_list"] else None).url(), 303
+        )
     return redirect(url_for("deliveries.show", slug=slug, delivery_id=delivery_id), code=303)
 
 
-def _act_on_all(action: Action, view: View) -> Any:
+def _act_on_all(action: Action, view: DeliveryView) -> Any:
     wanted = action.choose(view.filter())
     if request.method == "GET":
-        return _ask(action, view.fixed(), Progress())
+        return _confirm(action, view.frozen(), Progress())
     began = time.monotonic()
     progress = Progress()
     for progress in apply_to_all(action.act, wanted, view.before):
@@ -118,11 +120,11 @@ def _act_on_all(action: Action, view: View) -> Any:
         if progress.seen >= MAX_ROWS or time.monotonic() - began >= MAX_SECONDS:
             break
     if progress.before is not None:
-        return _ask(action, view.at(progress.before), progress)
-    return dialogs.finish(describe(action, progress), view.at(None).url(), CHANGED)
+        return _confirm(action, view.at(progress.before), progress)
+    return dialogs.finish(describe(action, progress), view.at(None).url(), DELIVERIES_CHANGED)
 
 
-def _ask(action: Action, view: View, progress: Progress) -> Response:
+def _confirm(action: Action, view: DeliveryView, progress: Progress) -> Response:
     summary = count_matching(action.choose(view.filter()), view.before)
     left_out = summary.skipped if action is RESEND else Counter[SkipReason]()
     return dialogs.show(
@@ -137,12 +139,12 @@ def _ask(action: Action, view: View, progress: Progress) -> Response:
 
 
 def describe(action: Action, done: ActionResult | Progress) -> str:
-    """Return the sentences about what was done, and about what was not, and why."""
-    parts = [f"{count_deliveries(done.changed)} {action.done}."]
-    parts += [f"{count:,} left out: {refusal}." for refusal, count in done.skipped.items()]
+    """Return the result as text: how many were changed, and how many skipped and why."""
+    parts = [f"{format_count(done.changed)} {action.done}."]
+    parts += [f"{count:,} skipped: {refusal}." for refusal, count in done.skipped.items()]
     return " ".join(parts)
 
 
-def count_deliveries(count: int) -> str:
-    """Return the number of deliveries in words."""
+def format_count(count: int) -> str:
+    """Return the number of deliveries with its noun and verb."""
     return f"{count:,} {'delivery is' if count == 1 else 'deliveries are'}"

@@ -12,19 +12,19 @@ from callevents.hooks import queries, suspension
 from callevents.pbxs import extensions, pbxs, suggestions
 from callevents.pbxs.extensions import Sort
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.dialogs import posted
+from callevents.web.access import admins_only
+from callevents.web.dialogs import submitted_form
 from callevents.web.forms import ExtensionForm, NameForm
 
 bp = Blueprint("extensions", __name__, url_prefix="/pbxs/<slug>/extensions")
 
-LONGEST_SEARCH = 200
-CHANGED = "extensions-changed"
+MAX_SEARCH_LENGTH = 200
+EXTENSIONS_CHANGED = "extensions-changed"
 
 
 @dataclass(frozen=True)
-class View:
-    """Which part of the list is looked at."""
+class ListView:
+    """Search, order and page of the list."""
 
     search: str
     sort: Sort
@@ -32,18 +32,18 @@ class View:
     page: int
 
     @classmethod
-    def of_request(cls) -> "View":
-        """Read it from the query; what makes no sense counts as nothing."""
+    def from_request(cls) -> "ListView":
+        """Read it from the query; invalid values are ignored."""
         sort = request.args.get("sort", "")
         return cls(
-            search=request.args.get("q", "")[:LONGEST_SEARCH].strip(),
+            search=request.args.get("q", "")[:MAX_SEARCH_LENGTH].strip(),
             sort=Sort(sort) if sort in list(Sort) else Sort.NUMBER,
             descending=request.args.get("order") == "desc",
             page=max(1, request.args.get("page", 1, type=int)),
         )
 
     def query(self, **changes: object) -> dict[str, Any]:
-        """Return the query of this part, or of another one; without what goes without saying."""
+        """Return the query of this view with changes, without default values."""
         sort = changes.get("sort", self.sort)
         values: dict[str, Any] = {
             "q": changes.get("search", self.search) or None,
@@ -58,9 +58,9 @@ class View:
 
 @bp.get("")
 def index(slug: str) -> str:
-    """List a page of the extensions, with the states of their requests."""
+    """List a page of the extensions, with the status of their requests."""
     pbx = pbxs.get_pbx(slug)
-    view = View.of_request()
+    view = ListView.from_request()
     return render_template(
         "extensions/_list.html" if htmx.is_htmx() else "extensions/index.html",
         pbx=pbx,
@@ -71,42 +71,42 @@ def index(slug: str) -> str:
         ),
         suspended=suspension.count_suspended(pbx),
         suggestions=() if view.search else suggestions.list_suggestions(pbx),
-        proposed=suggestions.count_suggestions(pbx),
+        suggestion_count=suggestions.count_suggestions(pbx),
     )
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def add(slug: str) -> Any:
     """Show the form of a new extension; add it."""
     pbx = pbxs.get_pbx(slug)
-    form = ExtensionForm(posted(), data=request.args.to_dict())
+    form = ExtensionForm(submitted_form(), data=request.args.to_dict())
     if request.method == "POST":
         try:
             added = extensions.add_extension(pbx, form.number.data or "", form.name.data or "")
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             db.session.commit()
             return dialogs.finish(
-                f"{added.number} is added.", url_for(".index", slug=slug), CHANGED
+                f"{added.number} is added.", url_for(".index", slug=slug), EXTENSIONS_CHANGED
             )
     status = 422 if form.errors else 200
     return dialogs.show("extensions/add.html", status=status, pbx=pbx, form=form)
 
 
 @bp.route("/<id:extension_id>/rename", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def rename(slug: str, extension_id: str) -> Any:
-    """Show the form of another name; rename the extension."""
+    """Show the form; rename the extension."""
     pbx = pbxs.get_pbx(slug)
     extension = extensions.get_extension(pbx, extension_id)
-    form = NameForm(posted(), obj=extension)
+    form = NameForm(submitted_form(), obj=extension)
     if request.method == "POST":
         try:
             extensions.rename_extension(extension, form.name.data or "")
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             db.session.commit()
             return _finish(pbx, f"{extension.number} is renamed.")
@@ -117,14 +117,14 @@ def rename(slug: str, extension_id: str) -> Any:
 
 
 @bp.route("/<id:extension_id>/delete", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def delete(slug: str, extension_id: str) -> Any:
-    """Ask whether to delete the extension, naming what goes with it; delete it."""
+    """Confirm with a list of its requests; delete the extension."""
     pbx = pbxs.get_pbx(slug)
     extension = extensions.get_extension(pbx, extension_id)
-    going = queries.list_hooks(pbx, extension)
+    deleted = queries.list_hooks(pbx, extension)
     if request.method == "GET":
-        return dialogs.show("extensions/delete.html", pbx=pbx, extension=extension, hooks=going)
+        return dialogs.show("extensions/delete.html", pbx=pbx, extension=extension, hooks=deleted)
     number = extension.number
     extensions.delete_extension(extension)
     db.session.commit()
@@ -132,4 +132,4 @@ def delete(slug: str, extension_id: str) -> Any:
 
 
 def _finish(pbx: Pbx, text: str) -> Any:
-    return dialogs.finish(text, url_for(".index", slug=pbx.slug), CHANGED)
+    return dialogs.finish(text, url_for(".index", slug=pbx.slug), EXTENSIONS_CHANGED)

@@ -1,4 +1,4 @@
-"""The call events of one extension, or of all: the table, the dialog, the toggle, clearing."""
+"""Requests for the call events of one extension, or of all: list, edit, toggle, test, clear."""
 
 from typing import Any
 
@@ -13,18 +13,18 @@ from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.pbxs.extensions import find_extension_hooks
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins, reads_only
-from callevents.web.dialogs import posted
-from callevents.web.hook_form import HookForm, Signing
+from callevents.web.access import admins_only, no_write_transaction
+from callevents.web.dialogs import submitted_form
+from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target, load_table
 from callevents.web.request_preview import example_request
-from callevents.web.test_request import RequestTest, send_test
+from callevents.web.test_request import TestResult, send_test
 from callevents.web.url_converters import find_place, place_of
-from callevents.web.views.extensions import View
+from callevents.web.views.extensions import ListView
 
 bp = Blueprint("hooks", __name__, url_prefix="/pbxs/<slug>/extensions/<place:place>")
 
-CHANGED = "hooks-changed"
+HOOKS_CHANGED = "hooks-changed"
 
 
 @bp.get("")
@@ -38,70 +38,70 @@ def index(slug: str, place: str) -> str:
 
 
 @bp.route("/requests/new/<event_type:event_type>", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def add(slug: str, place: str, event_type: EventType) -> Any:
-    """Show the dialog of a new request; create it."""
+    """Show the dialog; create the request."""
     pbx, extension = find_place(slug, place)
-    form = HookForm.of(posted())
+    form = HookForm.of(submitted_form())
     if _is_saving(form):
         try:
             hook = hooks.create_hook(pbx, extension, event_type, form.hook_data())
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             return _finish_saving(form, Target(pbx, extension, event_type, hook), hook)
     return _dialog(form, Target(pbx, extension, event_type))
 
 
 @bp.route("/requests/<event_id>", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def change(slug: str, place: str, event_id: str) -> Any:
-    """Show the dialog of a request; change it."""
+    """Show the dialog; update the request."""
     pbx, extension = find_place(slug, place)
     hook = _get_hook(pbx, extension, event_id)
-    form = HookForm.of(posted(), hook)
+    form = HookForm.of(submitted_form(), hook)
     target = Target(pbx, extension, hook.event_type, hook)
     if _is_saving(form):
         try:
             hooks.update_hook(hook, form.hook_data())
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             return _finish_saving(form, target, hook)
     return _dialog(form, target)
 
 
 @bp.post("/preview/<event_type:event_type>")
-@for_admins
-@reads_only
+@admins_only
+@no_write_transaction
 def preview(slug: str, place: str, event_type: EventType) -> str:
-    """Show the request that would be made for an example call, with the values as typed."""
-    target = _typed_target(slug, place, event_type)
+    """Show the request for an example call, with the values in the form."""
+    target = _get_target(slug, place, event_type)
     example = example_request(HookForm.of(request.form, target.hook), target)
     return render_template("hooks/_preview.html", example=example, is_live=True)
 
 
 @bp.post("/test/<event_type:event_type>")
-@for_admins
-@reads_only
+@admins_only
+@no_write_transaction
 def test(slug: str, place: str, event_type: EventType) -> Any:
-    """Make that request at once, marked as a test, and show the answer."""
-    target = _typed_target(slug, place, event_type)
+    """Send that request at once, marked as a test, and show the response."""
+    target = _get_target(slug, place, event_type)
     form = HookForm.of(request.form, target.hook)
-    trial = send_test(form, target, current_user.id)
+    result = send_test(form, target, current_user.id)
     if htmx.is_htmx():
-        return render_template("hooks/_trial.html", trial=trial)
-    return _dialog(form, target, trial)
+        return render_template("hooks/_test_result.html", result=result)
+    return _dialog(form, target, result)
 
 
 @bp.post("/requests/<event_id>/active")
 def set_active(slug: str, place: str, event_id: str) -> Any:
-    """Enable or disable the request, as the button says; the row comes back as it is now."""
+    """Enable or disable the request; return its row."""
     pbx, extension = find_place(slug, place)
     hook = _get_hook(pbx, extension, event_id)
     wanted = request.form.get("active")
     if wanted not in ("yes", "no"):
-        abort(400, "The request does not say whether to enable or to disable.")
+        abort(400, "Missing field: active (yes or no).")
     was_suspended = hook.active and hook.suspended_at is not None
     hooks.set_active(hook, wanted == "yes")
     db.session.commit()
@@ -109,23 +109,23 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
     text = f"{hook.event_type.label} of {whose} is"
     if was_suspended:
         recover = url_for("delivery_actions.recover", slug=slug, event_id=event_id)
-        htmx.toast(f"{text} resumed.", link=recover, link_text="Recover what failed")
-        # What stands above the table changes as well.
-        htmx.tell(CHANGED)
+        htmx.toast(f"{text} resumed.", link=recover, link_text="Recover failed deliveries")
+        # The notice above the table changes too.
+        htmx.trigger(HOOKS_CHANGED)
     else:
         htmx.toast(f"{text} {'enabled' if hook.active else 'disabled'}.")
     if request.args.get("from") == "list":
-        return _toggled_in_list(pbx, extension)
-    return _toggled_in_table(pbx, extension, hook)
+        return _render_list_row(pbx, extension)
+    return _render_table_row(pbx, extension, hook)
 
 
 @bp.route("/clear", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def clear(slug: str, place: str) -> Any:
-    """Ask whether to remove the ticked requests, listing them; remove them."""
+    """Confirm with a list of the selected requests; remove them."""
     pbx, extension = find_place(slug, place)
-    ticked = set(request.values.getlist("event_id"))
-    chosen = [hook for hook in queries.list_hooks(pbx, extension) if hook.event_id in ticked]
+    selected = set(request.values.getlist("event_id"))
+    chosen = [hook for hook in queries.list_hooks(pbx, extension) if hook.event_id in selected]
     if request.method == "GET":
         return dialogs.show(
             "hooks/clear.html", pbx=pbx, extension=extension, place=place, hooks=chosen
@@ -143,52 +143,52 @@ def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
 
 
 def _is_saving(form: HookForm) -> bool:
-    """Return whether the form is to be saved; without JavaScript it may ask for a preview only."""
+    """Return True if the form is submitted and valid, and not only for a preview."""
     return request.method == "POST" and form.validate() and "preview" not in request.form
 
 
-def _typed_target(slug: str, place: str, event_type: EventType) -> Target:
-    """Return what a dialog is about that has not been saved yet."""
+def _get_target(slug: str, place: str, event_type: EventType) -> Target:
+    """Return the target of a dialog from its unsaved form."""
     pbx, extension = find_place(slug, place)
     event_id = request.form.get("event_id")
     hook = _get_hook(pbx, extension, event_id) if event_id else None
     return Target(pbx, extension, event_type, hook)
 
 
-def _dialog(form: HookForm, target: Target, trial: RequestTest | None = None) -> Any:
+def _dialog(form: HookForm, target: Target, result: TestResult | None = None) -> Any:
     return dialogs.show(
         "hooks/edit.html",
         status=422 if form.errors else 200,
         form=form,
         target=target,
         example=example_request(form, target),
-        trial=trial,
+        result=result,
     )
 
 
 def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
-    """Commit what is saved, and end the dialog; if there is a new secret, show it this once."""
+    """Commit, and close the dialog; show a new signing secret once."""
     secret = ""
-    if form.signing.data == Signing.NEW:
+    if form.signing.data == SigningChoice.NEW:
         secret = signing_secret.rotate_secret(hook)
-    elif form.signing.data == Signing.REMOVE:
+    elif form.signing.data == SigningChoice.REMOVE:
         signing_secret.remove_secret(hook)
     db.session.commit()
-    # What waited for others of its call may not have to any more.
+    # Deliveries that waited for an earlier one of their call may be due now.
     jobs.wake()
     text = f"{target.event_type.label}: the request is saved."
     if not secret:
         return _finish(target.pbx.slug, target.place, text)
     htmx.toast(text)
-    htmx.tell(CHANGED)
+    htmx.trigger(HOOKS_CHANGED)
     return dialogs.show("hooks/secret.html", target=target, secret=secret)
 
 
 def _finish(slug: str, place: str, text: str) -> Any:
-    return dialogs.finish(text, url_for(".index", slug=slug, place=place), CHANGED)
+    return dialogs.finish(text, url_for(".index", slug=slug, place=place), HOOKS_CHANGED)
 
 
-def _toggled_in_table(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
+def _render_table_row(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
     place = place_of(extension)
     if not htmx.is_htmx():
         return redirect(url_for(".index", slug=pbx.slug, place=place), code=303)
@@ -196,8 +196,8 @@ def _toggled_in_table(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
     return render_template("hooks/_row.html", pbx=pbx, place=place, row=row)
 
 
-def _toggled_in_list(pbx: Pbx, extension: Extension | None) -> Any:
-    view = View.of_request()
+def _render_list_row(pbx: Pbx, extension: Extension | None) -> Any:
+    view = ListView.from_request()
     if not htmx.is_htmx():
         return redirect(url_for("extensions.index", slug=pbx.slug, **view.query()), code=303)
     own = find_extension_hooks(pbx, extension)

@@ -1,4 +1,4 @@
-"""The first page: four steps to the first delivered event, afterwards the extensions."""
+"""The start page: four steps to the first delivery, then the list of extensions."""
 
 from typing import Any
 
@@ -13,22 +13,22 @@ from callevents.web import htmx
 from callevents.web.template_filters import find_last_pbx
 from callevents.web.url_converters import place_of
 
-bp = Blueprint("start", __name__)
+bp = Blueprint("onboarding", __name__)
 
 
 @bp.get("/")
 def show() -> Any:
-    """Lead through the first steps, or on to the extensions of the PBX last looked at."""
+    """Show the first steps; once done, redirect to the extensions of the PBX viewed last."""
     pbx = find_last_pbx(pbxs.list_pbxs())
-    steps = _steps(pbx)
+    steps = _find_progress(pbx)
     if pbx and steps["done"] == 4 and not htmx.is_htmx():
         return redirect(url_for("extensions.index", slug=pbx.slug))
-    template = "start/_steps.html" if htmx.is_htmx() else "start/show.html"
+    template = "onboarding/_steps.html" if htmx.is_htmx() else "onboarding/show.html"
     return render_template(template, pbx=pbx, **steps)
 
 
-def _steps(pbx: Pbx | None) -> dict[str, Any]:
-    """Return how many of the steps are done, and what the next one is about."""
+def _find_progress(pbx: Pbx | None) -> dict[str, Any]:
+    """Return the number of completed steps, and the parameters of the next one."""
     if pbx is None:
         return {"done": 0}
     if list_deliveries(pbx=pbx, limit=1):

@@ -1,4 +1,4 @@
-"""How deliveries fare: figures over time, what waits, what fails, who works; live."""
+"""The live overview: statistics, backlog, failing requests and workers."""
 
 from hashlib import sha256
 from typing import Any
@@ -13,14 +13,14 @@ from callevents.web.charts import plot, stack
 
 bp = Blueprint("overview", __name__)
 
-#: From the bottom of a column to its top.
+#: Order in a column, from the bottom.
 STATES = ("delivered", "pending", "cancelled", "failed")
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @bp.get("/overview")
 def show() -> Any:
-    """Show the overview of a PBX, or of all; to a poll, answer only if something has changed."""
+    """Show the overview of a PBX, or of all; return 304 to a poll if nothing has changed."""
     slug = request.args.get("pbx", "")
     pbx = pbxs.get_pbx(slug) if slug else None
     found = overview.load_overview(pbx, TimeRange.from_slug(request.args.get("span", "")))
@@ -48,7 +48,7 @@ def show() -> Any:
 
 
 def version_of(found: Overview) -> str:
-    """Return a digest of all that the page shows and that may change."""
+    """Return a digest of all values that the page shows and that may change."""
     hooks = [
         (one.hook.id, one.hook.suspended_at, one.hook.failing_since, one.last and one.last.error)
         for one in found.failing

@@ -1,4 +1,4 @@
-"""PBXs: list, add, rename, and how one reports its calls."""
+"""PBXs: list, add, show, rename."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs import extensions, pbxs, tokens
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.dialogs import posted
+from callevents.web.access import admins_only
+from callevents.web.dialogs import submitted_form
 from callevents.web.forms import NameForm, PbxForm
 from callevents.web.views import connectors
 
@@ -20,37 +20,37 @@ bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
 @bp.get("")
 def index() -> str:
     """List the PBXs."""
-    known = pbxs.list_pbxs()
+    listed = pbxs.list_pbxs()
     return render_template(
         "pbxs/_list.html" if htmx.is_htmx() else "pbxs/index.html",
-        pbxs=known,
-        last_events=pbxs.last_event_times(known),
-        counts=extensions.count_extensions(known),
+        pbxs=listed,
+        last_events=pbxs.last_event_times(listed),
+        counts=extensions.count_extensions(listed),
     )
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def add() -> Any:
-    """Show the form of a new PBX; add it, and show its token this once."""
-    form = PbxForm(posted())
+    """Show the form; add the PBX and show its token once."""
+    form = PbxForm(submitted_form())
     if request.method == "POST":
         try:
             pbx, token = pbxs.add_pbx(form.name.data or "")
             pbxs.set_format(pbx, form.format.data or Format.GENERIC)
         except InvalidError as error:
             db.session.rollback()
-            form.show(error)
+            form.add_errors(error)
         else:
             db.session.commit()
-            htmx.tell("pbxs-changed")
+            htmx.trigger("pbxs-changed")
             return dialogs.show("pbxs/token_made.html", pbx=pbx, token=token, is_new_pbx=True)
     return dialogs.show("pbxs/add.html", status=422 if form.errors else 200, form=form)
 
 
 @bp.get("/<slug>")
 def show(slug: str) -> str:
-    """Show a PBX: how it reports, its connector and its tokens."""
+    """Show a PBX: its report URL, connector and tokens."""
     pbx = pbxs.get_pbx(slug)
     ingest_url = url_for("ingest.receive", slug=pbx.slug, _external=True)
     return render_template(
@@ -61,24 +61,26 @@ def show(slug: str) -> str:
         last_event=pbxs.last_event_times([pbx]).get(pbx.id),
         count=extensions.count_extensions([pbx]).get(pbx.id, 0),
         ingest_url=ingest_url,
-        **connectors.look(pbx),
+        **connectors.load_status(pbx),
     )
 
 
 @bp.route("/<slug>/rename", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def rename(slug: str) -> Any:
-    """Show the form of another name; rename the PBX."""
+    """Show the form; rename the PBX."""
     pbx = pbxs.get_pbx(slug)
-    form = NameForm(posted(), obj=pbx)
+    form = NameForm(submitted_form(), obj=pbx)
     if request.method == "POST":
         try:
             pbxs.rename_pbx(pbx, form.name.data or "")
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
             db.session.commit()
-            # The whole page, because the name stands in its bar and title too.
-            return htmx.go_to(url_for(".show", slug=slug), f"The PBX is named {pbx.name} now.")
+            # The whole page, because its bar and title have the name too.
+            return htmx.redirect_to(
+                url_for(".show", slug=slug), f"The PBX is now named {pbx.name}."
+            )
     status = 422 if form.errors else 200
     return dialogs.show("pbxs/rename.html", status=status, pbx=pbx, form=form)

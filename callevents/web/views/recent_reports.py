@@ -1,4 +1,4 @@
-"""What a PBX has reported within the last hour, and what became of each."""
+"""Reports of a PBX in the last hour, and their results."""
 
 from hashlib import sha256
 from typing import Any
@@ -9,18 +9,18 @@ from callevents.ingest.recent import list_recent_reports
 from callevents.pbxs import pbxs
 from callevents.web import htmx
 
-bp = Blueprint("reports", __name__, url_prefix="/pbxs/<slug>/reports")
+bp = Blueprint("recent_reports", __name__, url_prefix="/pbxs/<slug>/recent-reports")
 
 
 @bp.get("")
 def show(slug: str) -> Any:
-    """Show what came; to a poll, answer only if something has changed."""
+    """Show the reports; return 304 to a poll if nothing has changed."""
     pbx = pbxs.get_pbx(slug)
-    heard = list_recent_reports(pbx)
-    facts = [(one.at, one.event and one.event.id, one.requests, one.reason) for one in heard]
+    reports = list_recent_reports(pbx)
+    facts = [(one.at, one.event and one.event.id, one.requests, one.reason) for one in reports]
     version = sha256(repr(facts).encode()).hexdigest()[:24]
     if htmx.has_version(version):
         return htmx.unchanged()
-    template = "reports/_list.html" if htmx.is_htmx() else "reports/show.html"
-    page = render_template(template, pbx=pbx, heard=heard, version=version)
+    template = "recent_reports/_list.html" if htmx.is_htmx() else "recent_reports/show.html"
+    page = render_template(template, pbx=pbx, reports=reports, version=version)
     return htmx.versioned(page, version)

@@ -1,4 +1,4 @@
-"""Numbers that a PBX has reported or lists and nobody has added: add them, or dismiss them."""
+"""Suggested extensions, which the PBX reports or lists: add or dismiss them."""
 
 from typing import Any
 
@@ -7,43 +7,43 @@ from flask import Blueprint, request, url_for
 from callevents.extensions import db
 from callevents.pbxs import pbxs, suggestions
 from callevents.web import dialogs
-from callevents.web.views.connectors import CHANGED as CONNECTOR_CHANGED
-from callevents.web.views.extensions import CHANGED
+from callevents.web.views.connectors import CONNECTOR_CHANGED
+from callevents.web.views.extensions import EXTENSIONS_CHANGED
 
-bp = Blueprint("suggestions", __name__, url_prefix="/pbxs/<slug>/proposals")
+bp = Blueprint("suggestions", __name__, url_prefix="/pbxs/<slug>/suggestions")
 
-NOTHING = "Nothing is selected. Tick the numbers first."
+NOTHING_SELECTED = "Nothing selected. Select the numbers first."
 
 
 @bp.post("/add")
 def add(slug: str) -> Any:
-    """Add the chosen numbers, or all that are proposed, as extensions."""
-    numbers = None if "all" in request.form else _chosen()
+    """Add the selected suggestions, or all, as extensions."""
+    numbers = None if "all" in request.form else _selected_numbers()
     added = suggestions.add_suggestions(pbxs.get_pbx(slug), numbers)
     db.session.commit()
     if numbers == []:
-        return _finish(slug, NOTHING)
+        return _finish(slug, NOTHING_SELECTED)
     if not added:
-        return _finish(slug, "Nothing is added: others were faster.")
-    return _finish(slug, f"{_name(added)} added.")
+        return _finish(slug, "Nothing was added: someone else has added or dismissed them.")
+    return _finish(slug, f"{_describe(added)} added.")
 
 
 @bp.post("/dismiss")
 def dismiss(slug: str) -> Any:
-    """Offer the chosen numbers no more, until they are reported."""
-    numbers = _chosen()
+    """Dismiss the selected suggestions until the PBX reports a call of them."""
+    numbers = _selected_numbers()
     suggestions.dismiss_suggestions(pbxs.get_pbx(slug), numbers)
     db.session.commit()
-    text = f"{_name(numbers)} dismissed until calls are reported." if numbers else NOTHING
+    text = f"{_describe(numbers)} dismissed until the next call." if numbers else NOTHING_SELECTED
     return _finish(slug, text)
 
 
-def _chosen() -> list[str]:
-    """Return the number whose button was pressed, else those that are ticked."""
+def _selected_numbers() -> list[str]:
+    """Return the number whose button was clicked, else the selected ones."""
     return request.form.getlist("only") or request.form.getlist("number")
 
 
-def _name(numbers: list[str]) -> str:
+def _describe(numbers: list[str]) -> str:
     if len(numbers) == 1:
         return f"{numbers[0]} is"
     return f"{len(numbers):,} extensions are"
@@ -51,4 +51,4 @@ def _name(numbers: list[str]) -> str:
 
 def _finish(slug: str, text: str) -> Any:
     url = url_for("extensions.index", slug=slug)
-    return dialogs.finish(text, url, CHANGED, CONNECTOR_CHANGED)
+    return dialogs.finish(text, url, EXTENSIONS_CHANGED, CONNECTOR_CHANGED)

@@ -1,4 +1,4 @@
-"""Suspended requests of all PBXs, of one, or of an extension: look at them, and resume them."""
+"""Suspended requests of all PBXs, of one, or of an extension: list and resume them."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from callevents.extensions import db
 from callevents.hooks import suspension
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.delivery_filters import View
+from callevents.web.access import admins_only
+from callevents.web.delivery_filters import DeliveryView
 from callevents.web.url_converters import find_place
-from callevents.web.views.hooks import CHANGED
+from callevents.web.views.hooks import HOOKS_CHANGED
 
 bp = Blueprint("suspension", __name__)
 
@@ -20,9 +20,9 @@ bp = Blueprint("suspension", __name__)
 @bp.route("/suspended", methods=["GET", "POST"])
 @bp.route("/pbxs/<slug>/suspended", methods=["GET", "POST"])
 @bp.route("/pbxs/<slug>/extensions/<place:place>/suspended", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def resume(slug: str | None = None, place: str | None = None) -> Any:
-    """Ask whether to resume the suspended requests, listing them; resume them."""
+    """Confirm with a list of the suspended requests; resume them."""
     pbx, extension = pbxs.get_pbx(slug) if slug else None, None
     back = url_for("overview.show")
     if slug and place:
@@ -31,23 +31,23 @@ def resume(slug: str | None = None, place: str | None = None) -> Any:
     elif slug:
         back = url_for("extensions.index", slug=slug)
     for_all = place is not None and extension is None
-    listed = suspension.list_suspended(pbx, extension, for_all_extensions=for_all)
+    suspended = suspension.list_suspended(pbx, extension, for_all_extensions=for_all)
     if request.method == "GET":
         return dialogs.show(
             "suspension/resume.html",
-            hooks=listed,
+            hooks=suspended,
             back=back,
             action=request.path,
             failed_url=failed_url,
         )
-    count = suspension.resume_all(listed)
+    count = suspension.resume_all(suspended)
     db.session.commit()
     if not htmx.is_htmx():
         return dialogs.finish(f"{count} request{'' if count == 1 else 's'} resumed.", back)
-    htmx.tell(CHANGED)
-    return dialogs.show("suspension/resumed.html", hooks=listed, back=back)
+    htmx.trigger(HOOKS_CHANGED)
+    return dialogs.show("suspension/resumed.html", hooks=suspended, back=back)
 
 
 def failed_url(hook: Hook) -> str:
-    """Return the address of what has failed of the hook, from which it can be sent again."""
-    return View(hook.pbx, {"hook": hook.event_id, "state": "failed"}).url()
+    """Return the URL of the hook's failed deliveries, where they can be sent again."""
+    return DeliveryView(hook.pbx, {"hook": hook.event_id, "state": "failed"}).url()

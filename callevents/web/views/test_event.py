@@ -1,4 +1,4 @@
-"""'Send a test event': an example that goes the whole way, as if the PBX had reported it."""
+"""'Send a test event': a sample event, processed as if the PBX had reported it."""
 
 from typing import Any
 
@@ -14,49 +14,49 @@ from callevents.ingest import accept, example
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
-from callevents.web.dialogs import posted
-from callevents.web.forms import ExampleEventForm
+from callevents.web.access import admins_only
+from callevents.web.dialogs import submitted_form
+from callevents.web.forms import TestEventForm
 from callevents.web.views.deliveries import version_of
 
-bp = Blueprint("example_events", __name__, url_prefix="/pbxs/<slug>/test-event")
+bp = Blueprint("test_event", __name__, url_prefix="/pbxs/<slug>/test-event")
 
-#: So many numbers are offered; any other can be typed.
-OFFERED_NUMBERS = 100
+#: Extensions offered in the field; others can be typed.
+MAX_OFFERED_EXTENSIONS = 100
 
 
 @bp.route("", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def send(slug: str) -> Any:
-    """Show the form of a test event; accept one, as from the PBX."""
+    """Show the form; accept the test event, as if the PBX had reported it."""
     pbx = pbxs.get_pbx(slug)
-    form = ExampleEventForm(posted(), data=request.args.to_dict())
+    form = TestEventForm(submitted_form(), data=request.args.to_dict())
     if request.method == "POST" and form.validate():
         try:
             accepted = _accept(pbx, form)
         except InvalidError as error:
-            form.show(error)
+            form.add_errors(error)
         else:
-            htmx.tell("events-changed")
-            return dialogs.go_on(url_for(".show", slug=slug, event_id=accepted.id))
-    extensions = pbxs_extensions.list_extensions(pbx, limit=OFFERED_NUMBERS)
+            htmx.trigger("events-changed")
+            return dialogs.load(url_for(".show", slug=slug, event_id=accepted.id))
+    extensions = pbxs_extensions.list_extensions(pbx, limit=MAX_OFFERED_EXTENSIONS)
     status = 422 if form.errors else 200
     return dialogs.show(
-        "example_events/send.html", status=status, pbx=pbx, form=form, extensions=extensions
+        "test_event/send.html", status=status, pbx=pbx, form=form, extensions=extensions
     )
 
 
 @bp.get("/<id:event_id>")
-@for_admins
+@admins_only
 def show(slug: str, event_id: str) -> Any:
-    """Show what became of a test event, as long as its deliveries are under way."""
+    """Show the deliveries of a test event, live."""
     pbx = pbxs.get_pbx(slug)
     deliveries = list_deliveries(pbx=pbx, call_event_id=event_id)
     version = version_of(deliveries)
     if htmx.has_version(version):
         return htmx.unchanged()
     return dialogs.show(
-        "example_events/show.html",
+        "test_event/show.html",
         pbx=pbx,
         deliveries=deliveries,
         version=version,
@@ -64,7 +64,7 @@ def show(slug: str, event_id: str) -> Any:
     )
 
 
-def _accept(pbx: Pbx, form: ExampleEventForm) -> accept.Accepted:
+def _accept(pbx: Pbx, form: TestEventForm) -> accept.Accepted:
     """Accept the test event and wake the workers; raises InvalidError about `extension`."""
     try:
         number = pbxs_extensions.check_number(form.extension.data or "")

@@ -1,4 +1,4 @@
-"""A PBX's tokens: made and shown once, revoked."""
+"""Tokens of a PBX: create and revoke."""
 
 from typing import Any
 
@@ -7,25 +7,25 @@ from flask import Blueprint, request, url_for
 from callevents.extensions import db
 from callevents.pbxs import pbxs, tokens
 from callevents.web import dialogs, htmx
-from callevents.web.access import for_admins
+from callevents.web.access import admins_only
 
 bp = Blueprint("tokens", __name__, url_prefix="/pbxs/<slug>/tokens")
 
 
 @bp.post("")
 def make(slug: str) -> Any:
-    """Make another token and show it: in this answer, and never again."""
+    """Create a token and show it once."""
     pbx = pbxs.get_pbx(slug)
     token = tokens.add_token(pbx)
     db.session.commit()
-    htmx.tell("tokens-changed")
+    htmx.trigger("tokens-changed")
     return dialogs.show("pbxs/token_made.html", pbx=pbx, token=token, is_new_pbx=False)
 
 
 @bp.route("/<id:token_id>/revoke", methods=["GET", "POST"])
-@for_admins
+@admins_only
 def revoke(slug: str, token_id: str) -> Any:
-    """Ask whether to revoke the token; revoke it."""
+    """Confirm; revoke the token."""
     pbx = pbxs.get_pbx(slug)
     token = tokens.get_token(pbx, token_id)
     if request.method == "POST":

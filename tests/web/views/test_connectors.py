@@ -31,7 +31,7 @@ def stored(pbx: Pbx) -> Connector:
 
 
 def change(pbx: Pbx, **values: object) -> None:
-    """Write the status as a listener does."""
+    """Store values as a listener does."""
     begin_write()
     connector = connectors.get_connector(pbx)
     for name, value in values.items():
@@ -48,19 +48,19 @@ def connector(admin: Visitor, pbx: Pbx) -> Connector:
 
 
 def test_it_is_set_by_a_form(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
-    """The form works as a page; an empty port is the default port; the secret is encrypted."""
+    """The form works as a page; an empty port is the vendor's default; secrets are encrypted."""
     assert (connector.host, connector.port, connector.uses_tls) == ("pbx.example.com", 5038, False)
     assert cipher.bound.decrypt(connector.secret) == "geheim"
     page = admin.get(BASE).text
     assert "Asterisk (AMI) at <code>pbx.example.com:5038</code>" in page
-    assert "no listener runs" in page
+    assert "no listener running" in page
     for path in (BASE, EDIT, f"{BASE}/connector/remove"):
         assert "geheim" not in admin.get(path).text
         assert connector.secret not in admin.get(path).text
 
 
 def test_it_is_changed_without_its_secret(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
-    """An empty secret keeps the stored one, unless it would go elsewhere."""
+    """An empty secret keeps the stored one, unless the address changes."""
     kept = FIELDS | {"secret": "", "username": "other", "enabled": ""}
     assert admin.post(EDIT, **kept).status_code == 303
     connector = stored(pbx)
@@ -78,15 +78,15 @@ def test_it_is_changed_without_its_secret(admin: Visitor, pbx: Pbx, connector: C
         ("host", "", "Enter the PBX&#39;s host name or address."),
         ("port", "50x", "The port is a whole number from 1 to 65535."),
         ("port", "70000", "The port is a whole number from 1 to 65535."),
-        ("kind", "other", "Choose one of the two."),
+        ("kind", "other", "Choose Asterisk or FreeSWITCH."),
         ("username", "", "Enter the user&#39;s name in manager.conf."),
         ("extension_pattern", "(", "Invalid regular expression"),
     ],
 )
-def test_wrong_fields_are_shown(
+def test_invalid_fields_are_reported(
     admin: Visitor, pbx: Pbx, field: str, value: str, sentence: str
 ) -> None:
-    """Errors are shown at their fields; the input is kept, except the secret."""
+    """Errors are next to their fields; typed values stay, except the secret."""
     admin.get(EDIT)
     answer = admin.post(EDIT, **FIELDS | {field: value})
     assert answer.status_code == 422
@@ -96,7 +96,7 @@ def test_wrong_fields_are_shown(
     assert connectors.find_connector(pbx) is None
 
 
-def test_its_state_is_shown(
+def test_its_status_is_shown(
     admin: Visitor, viewer: Visitor, pbx: Pbx, connector: Connector
 ) -> None:
     """Connected, trying, failing, disabled: in words, with the counts and the last error."""
@@ -119,7 +119,7 @@ def test_its_state_is_shown(
 def test_a_poll_is_answered_when_something_has_changed(
     admin: Visitor, pbx: Pbx, connector: Connector
 ) -> None:
-    """The fragment equals that of the page; the same version gets a 304."""
+    """The fragment equals the part of the page; the same version gets 304."""
     path = f"{BASE}/connector"
     first = admin.get(path, headers=HTMX)
     assert first.text.strip() in admin.get(BASE).text
@@ -131,9 +131,9 @@ def test_a_poll_is_answered_when_something_has_changed(
 
 
 def test_it_is_removed(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
-    """After a question; then the page offers to set one up."""
+    """After a confirmation; then the page offers to set one up."""
     path = f"{BASE}/connector/remove"
-    assert "forgets the secret" in admin.get(path).text
+    assert "deletes the secret" in admin.get(path).text
     assert admin.post(path).status_code == 303
     db.session.rollback()
     assert connectors.find_connector(pbx) is None
@@ -145,7 +145,7 @@ def test_it_is_removed(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
 def test_viewers_and_strangers_change_nothing(
     viewer: Visitor, stranger: Visitor, pbx: Pbx, path: str
 ) -> None:
-    """Viewers are refused, strangers have to sign in."""
+    """Viewers get 403, strangers have to sign in."""
     assert viewer.get(path).status_code == 403
     assert viewer.post(path, **FIELDS).status_code == 403
     assert stranger.get(path).status_code == 303

@@ -1,4 +1,4 @@
-"""The log of deliveries: what its filters show, how it is searched, and what stays in addresses."""
+"""The delivery log: filters, search, and URLs."""
 
 import re
 from datetime import timedelta
@@ -21,7 +21,7 @@ LOG = "/pbxs/head-office/deliveries"
 
 @pytest.fixture
 def deliveries(pbx: Pbx, configure: Configure) -> dict[str, str]:
-    """A delivery of each state, by the state; each has an extension and a call of its own."""
+    """A delivery of each state, by the state; each has a separate extension and call."""
     configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/pop")
     configure.hook("*", EventType.HANGUP, "https://cdr.example.net:8443/log")
     return {
@@ -43,7 +43,7 @@ def report(
     event_type: EventType = EventType.DIAL_IN,
     **values: object,
 ) -> str:
-    """Report an event with one delivery, which is then made so; return its id."""
+    """Report an event with one delivery, set its values and return its ID."""
     begin_write()
     [event] = accept(pbx, [Report(event_type=event_type, extension=extension, call_id=call_id)])
     delivery_id = db.session.scalars(
@@ -61,7 +61,7 @@ def shown(visitor: Visitor, path: str, ids: dict[str, str]) -> list[str]:
     return [name for name, one in ids.items() if f'id="delivery-{one}"' in text]
 
 
-#: Queries, and the states of what they show.
+#: Queries, and the states of the matching deliveries.
 FILTERS = {
     "": "waiting retrying sending delivered failed cancelled",
     "state=waiting": "waiting",
@@ -90,7 +90,7 @@ FILTERS = {
 
 
 def test_filters(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """Each filter shows what matches, of one PBX and of all."""
+    """Each filter shows the matching deliveries, of one PBX and of all."""
     for query, names in FILTERS.items():
         for path in (
             f"{LOG}?{query}",
@@ -112,7 +112,7 @@ def test_filter_by_hook(admin: Visitor, deliveries: dict[str, str], pbx: Pbx) ->
 
 
 def test_another_pbx(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """Another PBX's page and filter show none of this one's; a PBX that is none is a sentence."""
+    """Another PBX's page and filter show none of this one's; an unknown PBX is an error."""
     begin_write()
     pbxs.add_pbx("Branch")
     db.session.commit()
@@ -123,20 +123,20 @@ def test_another_pbx(admin: Visitor, deliveries: dict[str, str]) -> None:
     assert admin.get("/pbxs/nobody/deliveries").status_code == 404
 
 
-#: Queries, and what is said of them.
-NONSENSE = {
-    "state=lost": "There is no &#39;lost&#39; to choose here.",
-    "event=ring": "There is no &#39;ring&#39; to choose here.",
-    "last=1y": "There is no &#39;1y&#39; to choose here.",
-    "from=yesterday": "&#39;yesterday&#39; is no time.",
-    "to=0001-01-01T00:00%2B23:00": "is no time.",
+#: Invalid queries, and their errors.
+INVALID_QUERIES = {
+    "state=lost": "Invalid choice: &#39;lost&#39;.",
+    "event=ring": "Invalid choice: &#39;ring&#39;.",
+    "last=1y": "Invalid choice: &#39;1y&#39;.",
+    "from=yesterday": "Invalid time &#39;yesterday&#39;.",
+    "to=0001-01-01T00:00%2B23:00": "Invalid time",
     "origin=crm": "&#39;crm&#39; is not an origin.",
 }
 
 
-def test_filters_that_make_no_sense(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """What cannot be looked for is said at its field, with an empty list, never everything."""
-    for query, sentence in NONSENSE.items():
+def test_invalid_filters(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """An invalid filter is reported at its field, with an empty list."""
+    for query, sentence in INVALID_QUERIES.items():
         answer = admin.get(f"{LOG}?{query}")
         assert answer.status_code == 200
         assert sentence in problem_at(query.partition("=")[0], answer.text)
@@ -144,7 +144,7 @@ def test_filters_that_make_no_sense(admin: Visitor, deliveries: dict[str, str]) 
 
 
 def problem_at(name: str, page: str) -> str:
-    """Return what the page says of a field, which points at it."""
+    """Return the error of a field, which refers to it."""
     found = re.search(
         rf'<p class="problem"\s+id="filter-{name}-problem">(.*?)</p>', page, re.DOTALL
     )
@@ -153,22 +153,22 @@ def problem_at(name: str, page: str) -> str:
     return found[1]
 
 
-def test_each_wrong_field_has_its_sentence(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """Several wrong fields are told at once, also to the form that asks through htmx."""
+def test_each_invalid_field_has_its_message(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """Several invalid fields are flagged at once, also for the form that htmx sends."""
     path = f"{LOG}?state=failed&origin=crm&from=x&to=y"
     form = {"HX-Request": "true", "HX-Source": "form#filter"}
     for answer in (admin.get(path), admin.get(path, headers=form)):
         assert "is not an origin" in problem_at("origin", answer.text)
-        assert "is no time" in problem_at("from", answer.text)
-        assert "is no time" in problem_at("to", answer.text)
+        assert "Invalid time" in problem_at("from", answer.text)
+        assert "Invalid time" in problem_at("to", answer.text)
         assert "filter-state-problem" not in answer.text
     poll = admin.get(path, headers={"HX-Request": "true"}).text
-    assert "are put right: Receiver, From (UTC), To (UTC)." in poll
+    assert "Correct these fields to see deliveries: Receiver, From (UTC), To (UTC)." in poll
     assert "filter-origin" not in poll
 
 
 def test_search(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """An id of a delivery, a request or a call, or an extension, leads to what has it."""
+    """The ID of a delivery, a request or a call, or an extension, leads to its page."""
     failed = deliveries["failed"]
     event_id = db.session.get_one(Delivery, failed).hook_event_id
     db.session.rollback()
@@ -186,7 +186,7 @@ def test_search(admin: Visitor, deliveries: dict[str, str]) -> None:
     everywhere = admin.client.get("/deliveries/find?q=c-4")
     assert everywhere.location == "/deliveries?call=c-4"
     answer = admin.client.get(f"{LOG}/find?q=nobody", follow_redirects=True)
-    assert "No delivery, call, extension or Event ID is named &#39;nobody&#39; here." in answer.text
+    assert "No delivery, call, extension or Event ID matches &#39;nobody&#39;." in answer.text
 
 
 def test_search_stays_within_its_pbx(admin: Visitor, deliveries: dict[str, str]) -> None:
@@ -223,7 +223,7 @@ def test_pages_keep_the_filter(admin: Visitor, pbx: Pbx, configure: Configure) -
 
 
 def test_polls_and_addresses(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """A poll with the version there is gets 304; the form's answer puts a short address."""
+    """A poll with the version there is gets 304; the form's response sets a short URL."""
     headers = {"HX-Request": "true"}
     first = admin.client.get(f"{LOG}?ext=104", headers=headers)
     assert "<html" not in first.text

@@ -1,4 +1,4 @@
-"""Sending again and cancelling from the pages: one, what a filter shows, and who may."""
+"""Sending again and cancelling from the pages: one, all that match a filter, and permissions."""
 
 import html
 import json
@@ -32,7 +32,7 @@ def states() -> dict[str, int]:
 
 
 def test_send_one_again(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """A failed one waits again; the page says so, and the list stays where it was."""
+    """A failed delivery is pending again; the page shows a message and keeps its filter."""
     path = f"{LOG}/{deliveries['failed']}"
     assert "Send again" in admin.get(path).text
     answer = admin.post(f"{path}/resend")
@@ -48,7 +48,7 @@ def test_send_one_again(admin: Visitor, deliveries: dict[str, str]) -> None:
 
 
 def test_try_one_now(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """Of one that waits nobody says that it is sent again: it is due, and perhaps not the first."""
+    """A pending delivery becomes due; it may still wait for an earlier one."""
     path = f"{LOG}/{deliveries['waiting']}"
     admin.post(f"{path}/resend")
     page = admin.get(path).text
@@ -57,7 +57,7 @@ def test_try_one_now(admin: Visitor, deliveries: dict[str, str]) -> None:
 
 
 def test_cancel_one(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """A waiting one is cancelled; a second time it is said that it does not wait."""
+    """A pending delivery is cancelled; the second time it is a conflict."""
     path = f"{LOG}/{deliveries['waiting']}"
     admin.get(path)
     assert admin.post(f"{path}/cancel").status_code == 303
@@ -67,8 +67,8 @@ def test_cancel_one(admin: Visitor, deliveries: dict[str, str]) -> None:
     assert "The delivery is not cancelled: it is no longer pending." in answer.text
 
 
-def test_refusal_is_a_sentence(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """Of a disabled request nothing is sent again."""
+def test_refusal_has_a_message(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """Deliveries of a disabled request cannot be sent again."""
     begin_write()
     db.session.execute(update(Hook).values(active=False))
     db.session.commit()
@@ -79,12 +79,12 @@ def test_refusal_is_a_sentence(admin: Visitor, deliveries: dict[str, str]) -> No
     assert "The delivery is not sent again: the request is disabled." in answer.text
     assert states()["failed"] == 1
     page = admin.get(f"{LOG}/resend?state=failed").text
-    assert "1 left out: the request is disabled." in page
+    assert "1 skipped: the request is disabled." in page
     assert "No more deliveries match" in page
 
 
 def test_many_are_confirmed_and_counted(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """The dialog says how many of which state, and only those are sent again that were counted."""
+    """The dialog counts by state, and only the counted deliveries are sent again."""
     page = admin.get(f"{LOG}/resend?state=failed").text
     assert "Send 1 delivery again" in page
     action = re.search(r'action="([^"]+deliveries/resend[^"]+)"', page)
@@ -104,14 +104,14 @@ def report_failed(deliveries: dict[str, str]) -> str:
     return report(pbx, "107", "c-7", state=DeliveryState.FAILED)
 
 
-def test_dialog_has_the_words_of_the_form(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """The dialog names the filter as its form does, and not as the address has it."""
+def test_dialog_has_the_labels_of_the_form(admin: Visitor, deliveries: dict[str, str]) -> None:
+    """The dialog shows the filter with the labels of the form, not the values of the URL."""
     page = admin.get("/deliveries/resend?pbx=head-office&state=pending&event=dial-in&last=24h").text
     facts = re.findall(r"<dt>([^<]*)</dt>\s*<dd>\s*([^<]*?)\s*</dd>", page)
     assert facts[:3] == [
         ("PBX", "Head office"),
         ("Event", "Dial-In"),
-        ("State", "Not finished"),
+        ("State", "Pending"),
     ]
     [(name, since)] = facts[3:]
     assert name == "From (UTC)"
@@ -119,19 +119,19 @@ def test_dialog_has_the_words_of_the_form(admin: Visitor, deliveries: dict[str, 
 
 
 def test_cancel_many(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """Those that wait are cancelled, those that are finished are not touched."""
+    """Pending deliveries are cancelled, finished ones are unchanged."""
     page = admin.get(f"{LOG}/cancel").text
     assert "Cancel 3 deliveries" in page
     assert admin.post(f"{LOG}/cancel").location == LOG
     assert states() == {"cancelled": 4, "delivered": 1, "failed": 1}
-    assert "No deliveries match" in admin.get(f"{LOG}/cancel").text
+    assert "No pending deliveries match" in admin.get(f"{LOG}/cancel").text
     assert admin.get(f"{LOG}/cancel?state=failed").status_code == 422
 
 
 def test_too_many_for_one_request(
     admin: Visitor, pbx: Pbx, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After some thousand, the answer says how far it came, and goes on from there when asked."""
+    """After some thousand, the response shows the progress, and a click continues from there."""
     monkeypatch.setattr(delivery_actions, "MAX_ROWS", 500)
     configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/pop")
     begin_write()
@@ -150,7 +150,7 @@ def test_too_many_for_one_request(
 
 
 def test_recover(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """What has failed of one request since a time is found by its dialog's choices."""
+    """The dialog finds the failed deliveries of one request in a period."""
     begin_write()
     failed = db.session.get_one(Delivery, deliveries["failed"])
     event_id = failed.hook_event_id
@@ -166,7 +166,7 @@ def test_recover(admin: Visitor, deliveries: dict[str, str]) -> None:
 
 
 def test_htmx_keeps_the_page(admin: Visitor, deliveries: dict[str, str]) -> None:
-    """For htmx the answers are empty and tell the page that deliveries have changed."""
+    """For htmx the responses are empty and trigger an event in the page."""
     admin.get(LOG)
     headers = {**HTMX, "X-CSRFToken": admin.token}
     one = admin.client.post(f"{LOG}/{deliveries['failed']}/resend", headers=headers)
@@ -178,7 +178,7 @@ def test_htmx_keeps_the_page(admin: Visitor, deliveries: dict[str, str]) -> None
 
 
 def test_viewers_change_nothing(viewer: Visitor, deliveries: dict[str, str]) -> None:
-    """A viewer sees all pages without the buttons, and the server refuses what they would do."""
+    """A viewer sees all pages without the buttons, and the server rejects the requests."""
     path = f"{LOG}/{deliveries['failed']}"
     for page in (f"{LOG}?state=failed", path, "/deliveries", "/pbxs/head-office/call?id=c-1"):
         answer = viewer.get(page)
@@ -196,14 +196,14 @@ def test_viewers_change_nothing(viewer: Visitor, deliveries: dict[str, str]) -> 
 
 
 def test_page_says_why_it_waits(admin: Visitor, deliveries: dict[str, str], pbx: Pbx) -> None:
-    """The page names the earlier delivery, the paused origin, the next attempt, and the end."""
+    """The page shows the earlier delivery, the paused origin, the next attempt and the expiry."""
     later = report(pbx, "109", "c-1")
     page = admin.get(f"{LOG}/{later}").text
     assert f'href="{LOG}/{deliveries["waiting"]}"' in page
     assert "an earlier delivery of the same call" in page
     page = admin.get(f"{LOG}/{deliveries['retrying']}").text
-    assert "Waits for the next attempt:" in page
-    assert "It is given up" in page
+    assert "Next attempt" in page
+    assert "Retries end" in page
     begin_write()
     origin = db.session.get_one(Delivery, later).origin
     origin.probe_at = utc_now() + timedelta(minutes=5)
@@ -214,15 +214,13 @@ def test_page_says_why_it_waits(admin: Visitor, deliveries: dict[str, str], pbx:
     assert "No connection within 3 seconds." in page
     call = admin.get("/pbxs/head-office/call?id=c-2").text
     assert "https://crm.example.com:443</span> are paused" in call
-    assert "It is given up" in call
+    assert "Retries end" in call
     assert "an earlier delivery of the same call" in admin.get("/pbxs/head-office/call?id=c-1").text
-    assert "The request is being made." in admin.get(f"{LOG}/{deliveries['sending']}").text
+    assert "The request is being sent." in admin.get(f"{LOG}/{deliveries['sending']}").text
 
 
-def test_list_says_what_the_receiver_is_waited_for(
-    admin: Visitor, deliveries: dict[str, str], pbx: Pbx
-) -> None:
-    """Rows of a paused origin say so, and when it is tried; a poll brings its end."""
+def test_list_shows_paused_receivers(admin: Visitor, deliveries: dict[str, str], pbx: Pbx) -> None:
+    """Rows of a paused origin show the next probe; a poll updates them."""
     report(pbx, "109", "c-1", deferred=True)
     begin_write()
     origin = db.session.get_one(Delivery, deliveries["waiting"]).origin
@@ -231,7 +229,7 @@ def test_list_says_what_the_receiver_is_waited_for(
     db.session.commit()
     answer = admin.get(LOG, headers=HTMX)
     version = {"HX-PTag": answer.headers["HX-PTag"]}
-    assert answer.text.count("receiver paused, tried") == 3
+    assert answer.text.count("receiver paused, next probe") == 3
     assert answer.text.count(f"{probe_at:%Y-%m-%dT%H:%M:%S}") == 3
     assert admin.get(LOG, headers=HTMX | version).status_code == 304
     begin_write()
@@ -239,11 +237,11 @@ def test_list_says_what_the_receiver_is_waited_for(
     db.session.commit()
     text = admin.get(LOG, headers=HTMX | version).text
     assert "receiver paused" not in text
-    assert text.count("behind an earlier one") == 1
+    assert text.count("waiting for an earlier one") == 1
 
 
 def test_call(admin: Visitor, deliveries: dict[str, str], pbx: Pbx) -> None:
-    """A call's events stand in their order with what was told of each; ids may be anything."""
+    """A call's events stand in order, with the requests for each; IDs may have any characters."""
     odd = 'a/../b?c#d" <e>&f'
     first, second = report(pbx, "101", odd), report(pbx, "102", odd, EventType.HANGUP)
     begin_write()
@@ -253,7 +251,7 @@ def test_call(admin: Visitor, deliveries: dict[str, str], pbx: Pbx) -> None:
     link = re.search(r'href="(/pbxs/head-office/call\?[^"]+)"', page)
     assert link
     page = admin.get(html.unescape(link[1])).text
-    places = [page.index(text) for text in (first, second, "Nobody was told")]
+    places = [page.index(text) for text in (first, second, "No request was sent")]
     assert places == sorted(places)
     assert deliveries["waiting"] not in page
     for nothing in ("", "?id=", "?id=nobody"):

@@ -1,4 +1,4 @@
-"""The overview page: what it shows of whom, and what a poll gets."""
+"""The overview page: figures, failures and polls."""
 
 import re
 import threading
@@ -61,7 +61,7 @@ def test_figures_of_all_and_of_one_pbx(admin: Visitor, add_events: AddEvents) ->
 
 
 def test_each_chart_has_its_table(admin: Visitor, add_events: AddEvents) -> None:
-    """What is drawn stands in a table too, a row for each step."""
+    """Each chart has a table, with a row for each step."""
     add_events(3, state=DeliveryState.FAILED)
     count_now()
     page = admin.get("/overview").text
@@ -75,7 +75,7 @@ def test_each_chart_has_its_table(admin: Visitor, add_events: AddEvents) -> None
 
 
 def test_what_fails_is_named_first(admin: Visitor, add_events: AddEvents) -> None:
-    """A failing hook, an origin that is left alone, and missing workers are said."""
+    """A failing hook, a paused origin and missing workers are shown."""
     add_events(1, state=DeliveryState.FAILED)
     add_events(1, state=DeliveryState.PENDING, attempts=0)
     now = utc_now()
@@ -92,7 +92,7 @@ def test_what_fails_is_named_first(admin: Visitor, add_events: AddEvents) -> Non
     assert "http://crm.example.com:80" in page
     assert "Connection &lt;refused&gt;." in page
     assert f'{failed.id}">No response within 10 seconds.</a>' in page
-    assert "No worker is alive" in page
+    assert "No worker is running" in page
 
 
 def test_poll_is_answered_only_when_something_changed(
@@ -111,18 +111,18 @@ def test_poll_is_answered_only_when_something_changed(
     assert second.headers["HX-PTag"] != first.headers["HX-PTag"]
 
 
-def test_worker_that_falls_silent_is_shown_as_that(admin: Visitor) -> None:
-    """A worker that has stopped to tell is not counted as alive, and said to be silent."""
+def test_worker_that_does_not_respond(admin: Visitor) -> None:
+    """A worker without heartbeats is not counted as running, and shown as not responding."""
     with write_transaction(db.engine) as connection:
         send_heartbeat(connection, InstanceId(), utc_now() - 2 * MISSING_AFTER)
     page = admin.get("/overview").text
     assert tiles(page)["Workers"] == "0"
-    assert "silent" in page
+    assert "not responding" in page
 
 
 @pytest.mark.parametrize("query", ["span=year", "span=", "pbx="])
-def test_odd_queries_show_the_usual(admin: Visitor, query: str) -> None:
-    """What makes no sense counts as nothing."""
+def test_invalid_queries_show_the_default(admin: Visitor, query: str) -> None:
+    """Invalid values are ignored."""
     assert admin.get(f"/overview?{query}").status_code == 200
 
 

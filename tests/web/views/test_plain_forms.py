@@ -1,4 +1,4 @@
-"""What admins do on the pages besides the table of call events, by plain forms."""
+"""Work of admins on the other pages, by plain forms."""
 
 import re
 
@@ -17,7 +17,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def test_pbx_is_added_with_a_token_that_works(admin: Visitor) -> None:
-    """Adding a PBX shows its token in the answer, and the token is valid for reports."""
+    """Adding a PBX shows its token, which is valid for reports."""
     answer = admin.post("/pbxs/new", name="Branch")
     [token] = set(re.findall(r"cet_[A-Za-z0-9_-]{43}", answer.text))
     report = admin.client.get(f"/ingest/branch?token={token}&event=dial-in&ext=1")
@@ -27,7 +27,7 @@ def test_pbx_is_added_with_a_token_that_works(admin: Visitor) -> None:
 
 
 def test_token_is_renewed_and_the_old_one_revoked(admin: Visitor, pbx: Pbx, token: str) -> None:
-    """Two tokens are valid while one is replaced; a third is refused, a revoked one too."""
+    """Two tokens are valid while one is replaced; a third is rejected, a revoked one too."""
     new = re.findall(r"cet_[A-Za-z0-9_-]{43}", admin.post(f"{BASE}/tokens").text)[0]
     assert admin.post(f"{BASE}/tokens").status_code == 409
     path = "/ingest/head-office?event=dial-in&ext=1&token="
@@ -40,14 +40,14 @@ def test_token_is_renewed_and_the_old_one_revoked(admin: Visitor, pbx: Pbx, toke
 
 
 def test_pbx_is_renamed(admin: Visitor, pbx: Pbx) -> None:
-    """Another name is taken, and an empty one refused; the address stays."""
+    """A new name is accepted, an empty one is rejected; the URL stays."""
     assert admin.post(f"{BASE}/rename", name=" ").status_code == 422
     assert admin.post(f"{BASE}/rename", name="Main office").status_code == 303
     assert "<h1>Main office" in admin.get(BASE).text
 
 
 def test_extension_is_renamed_and_deleted(admin: Visitor, configure: Configure, pbx: Pbx) -> None:
-    """A name is changed; deleting names what goes with it, and takes it."""
+    """The name changes; deleting lists the requests of the extension and removes them."""
     configure.extension("101", "Reception")
     configure.hook("101", EventType.HANGUP, "https://crm.example.com/cdr")
     [extension] = extensions.list_extensions(pbx)
@@ -75,7 +75,7 @@ def test_test_event_is_a_real_one(admin: Visitor, configure: Configure, pbx: Pbx
 
 
 def test_password_is_changed(admin: Visitor) -> None:
-    """The new password needs the present one; afterwards only the new one is right."""
+    """The new password needs the current one; afterwards only the new one is right."""
     path = "/account/password"
     assert admin.get(path).status_code == 200
     assert admin.post(path, current="wrong", new="another one").status_code == 422
@@ -90,7 +90,7 @@ def test_password_is_changed(admin: Visitor) -> None:
 
 @time_machine.travel("2026-11-23T12:00:00Z", tick=False)
 def test_repeated_failures_are_refused_for_a_while(stranger: Visitor) -> None:
-    """After several failures sign-in is refused with 429, for the right password too."""
+    """After several failures sign-in returns 429, for the right password too."""
     stranger.get("/sign-in")
     codes = [
         stranger.post("/sign-in", username="admin", password="wrong").status_code for _ in range(6)
@@ -105,7 +105,7 @@ def test_repeated_failures_are_refused_for_a_while(stranger: Visitor) -> None:
 def test_fragment_is_the_file_that_the_page_includes(
     admin: Visitor, configure: Configure, pbx: Pbx
 ) -> None:
-    """What htmx gets of a table stands in the whole page to the letter."""
+    """The fragment for htmx is a literal part of the page."""
     configure.extension("101", "Reception")
     configure.hook("*", EventType.HANGUP, "https://crm.example.com/cdr")
     for path in (f"{BASE}/extensions/all", f"{BASE}/extensions"):

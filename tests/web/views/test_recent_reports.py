@@ -1,4 +1,4 @@
-"""The page of what a PBX has reported within the last hour, and what became of each."""
+"""The page 'Recent reports': reports of the last hour and their results."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -28,13 +28,13 @@ from tests.support.waiting import wait_until
 from tests.web.conftest import Visitor
 
 URL = "/ingest/head-office"
-PAGE = "/pbxs/head-office/reports"
+PAGE = "/pbxs/head-office/recent-reports"
 
 
-def test_what_became_of_each(
+def test_result_of_each(
     admin: Visitor, client: FlaskClient, pbx: Pbx, token: str, configure: Configure
 ) -> None:
-    """Each event says how many requests it makes, or why none; what was refused says why."""
+    """Each event shows its number of requests or why there are none; rejected reports say why."""
     configure.extension("101")
     configure.hook("101", EventType.DIAL_IN, "http://127.0.0.1:9/")
     for fields in ("event=dial-in&ext=101", "event=hangup&ext=101", "event=dial-in&ext=999"):
@@ -45,7 +45,7 @@ def test_what_became_of_each(
         "1 request",
         "No active request for Hangup of 101.",
         "999 is not an extension, and no request applies to all extensions.",
-        "Refused with 422",
+        "Rejected with 422",
         "POST /ingest/head-office?token=••••",
         "ext=%3Cb%3E",
     ):
@@ -53,8 +53,8 @@ def test_what_became_of_each(
     assert token not in page
 
 
-def test_passed_over(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """What is none of the five call events is listed with the reason."""
+def test_ignored(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """A report of none of the five call events is listed with the reason."""
     begin_write()
     pbxs.set_format(pbx, "kamailio")
     db.session.commit()
@@ -62,17 +62,17 @@ def test_passed_over(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) 
     body = {"event": "registered", "from": "1", "to": "2", "callid": token}
     assert client.post(URL, json=body, headers=headers).status_code == 200
     page = admin.get(PAGE).text
-    assert "Passed over: Kamailio&#39;s event &#39;registered&#39; is none of the five" in page
+    assert "Ignored: Kamailio&#39;s event &#39;registered&#39; is none of the five" in page
     assert token not in page
 
 
-def test_repeated(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """What was told before is listed with what it said and which event counts, each way in.
+def test_duplicates(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """A duplicate is listed with its content and the event it repeats, for each integration.
 
     By the short way, by the long one in a batch, in a maker's format, and by a listener.
     """
     headers = {"X-Ingest-Token": token}
-    for number, answers in enumerate(_tell_twice(client, pbx, headers)):
+    for number, answers in enumerate(_report_twice(client, pbx, headers)):
         first, again = answers
         assert first == again, number
         wait_until(lambda count=number + 1: len(list_odd(pbx)) == count, "the repeated report")
@@ -81,12 +81,12 @@ def test_repeated(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> 
         assert f"event: dial-in\nextension: {number}" in found.sent
         forget_pauses(client.application)
     page = admin.get(PAGE).text
-    assert page.count("Passed over: Duplicate of event ") == 4
+    assert page.count("Ignored: Duplicate of event ") == 4
     assert page.count("event: dial-in") == 4
 
 
-def _tell_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Iterator[list[str]]:
-    """Tell an event twice, and give the ids in the answers, for each way in."""
+def _report_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Iterator[list[str]]:
+    """Report an event twice and yield the IDs in the responses, for each integration."""
     said = {"event": "dial-in", "ext": "0", "id": "a"}
     yield [client.get(URL, query_string=said, headers=headers).json["id"] for _ in "12"]
     batch = [{**said, "ext": "1", "id": "b"}, {"event": "fax"}]
@@ -104,33 +104,33 @@ def _tell_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Itera
 
 
 def list_odd(pbx: Pbx) -> list[RecentReport]:
-    """Return what is kept beside the events now."""
+    """Return the stored discarded reports."""
     db.session.rollback()
     return [one for one in list_recent_reports(pbx) if one.event is None]
 
 
 def forget_pauses(app: Flask) -> None:
-    """Let the next odd report be kept, however soon it comes."""
+    """Let the next discarded report be stored, however soon it arrives."""
     app_state(app).get(DiscardedReports)._stored_at.clear()
 
 
-def test_repeated_ones_do_not_displace_refused_ones(pbx: Pbx) -> None:
-    """A PBX that tells all twice leaves what was refused in the list."""
+def test_duplicates_do_not_displace_rejected_reports(pbx: Pbx) -> None:
+    """A PBX that reports everything twice does not push rejected reports off the list."""
     begin_write()
     add_discarded_report(pbx.id, 422, "refused", "x")
     for _ in range(MAX_STORED + 1):
         add_discarded_report(pbx.id, 200, explain_duplicate(["1", "2"]), "y")
     db.session.commit()
-    heard = list_recent_reports(pbx)
-    assert [one.reason for one in heard[-2:]] == [
+    reports = list_recent_reports(pbx)
+    assert [one.reason for one in reports[-2:]] == [
         "Duplicate of event 1 and others.",
         "refused",
     ]
-    assert len(heard) == MAX_STORED + 1
+    assert len(reports) == MAX_STORED + 1
 
 
-def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """Nobody fills the list from outside; and a flood of nonsense is kept only now and then."""
+def test_reports_without_a_token_are_not_stored(client: FlaskClient, pbx: Pbx, token: str) -> None:
+    """Requests without a token are not stored; of a flood only a few per second are."""
     client.get(f"{URL}?token=wrong&event=x")
     client.get(f"{URL}?event=x")
     assert list_recent_reports(pbx) == []
@@ -141,15 +141,15 @@ def test_who_has_no_token_leaves_no_trace(client: FlaskClient, pbx: Pbx, token: 
 
 
 def test_list_is_bounded(pbx: Pbx) -> None:
-    """Of a PBX a hundred are kept, and none longer than an hour once another one comes."""
+    """A hundred reports of a PBX are stored; the next one removes those older than an hour."""
     begin_write()
     for number in range(MAX_STORED + 5):
         add_discarded_report(pbx.id, 422, "Wrong.", f"number {number}\x00\ud800" + "x" * 9000)
     db.session.commit()
-    heard = list_recent_reports(pbx)
-    assert len(heard) == MAX_STORED
-    assert heard[0].sent.startswith(f"number {MAX_STORED + 4}x")
-    assert len(heard[0].sent) == 2000
+    reports = list_recent_reports(pbx)
+    assert len(reports) == MAX_STORED
+    assert reports[0].sent.startswith(f"number {MAX_STORED + 4}x")
+    assert len(reports[0].sent) == 2000
     later = datetime.now(UTC) + timedelta(hours=2)
     with time_machine.travel(later, tick=False):
         assert list_recent_reports(pbx) == []
@@ -159,18 +159,18 @@ def test_list_is_bounded(pbx: Pbx) -> None:
     assert db.session.scalar(select(func.count()).select_from(DiscardedReport)) == 1
 
 
-def test_answer_does_not_depend_on_it(
+def test_response_does_not_depend_on_it(
     app: Flask, client: FlaskClient, pbx: Pbx, token: str
 ) -> None:
-    """Where nothing can be kept, the answer is the same."""
+    """If a report cannot be stored, the response is the same."""
     with missing_table(db.engine, "discarded_report"):
         assert client.get(f"{URL}?token={token}&event=x").status_code == 422
 
 
 def test_poll(admin: Visitor, pbx: Pbx) -> None:
-    """A poll is answered only if something has changed."""
+    """A poll gets 304 if nothing has changed."""
     first = admin.client.get(PAGE, headers={"HX-Request": "true"})
-    assert "Nothing came within the last hour" in first.text
+    assert "No reports in the last hour" in first.text
     assert "<html" not in first.text
     again = {"HX-Request": "true", "HX-PTag": first.headers["HX-PTag"]}
     assert admin.client.get(PAGE, headers=again).status_code == 304

@@ -1,4 +1,4 @@
-"""The pages of numbers that are proposed as extensions, and of asking the PBX for them."""
+"""Suggested extensions on the pages, and requesting the list from the PBX."""
 
 from datetime import timedelta
 
@@ -18,57 +18,57 @@ def added(pbx: Pbx) -> dict[str, str]:
     return {one.number: one.name for one in extensions.list_extensions(pbx)}
 
 
-def test_proposals_say_where_they_come_from(admin: Visitor, pbx: Pbx, token: str) -> None:
-    """Known to the PBX, or had a call, with the name; and they are escaped."""
+def test_suggestions_show_their_source(admin: Visitor, pbx: Pbx, token: str) -> None:
+    """Listed by the PBX, or the last call, with the name; values are escaped."""
     know(pbx, {"201": "<b>Anna</b>"})
     admin.client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=701")
     page = admin.get(f"{BASE}/extensions").text
-    assert "known to the PBX" in page
-    assert "had a call" in page
+    assert "listed by the PBX" in page
+    assert "last call" in page
     assert "&lt;b&gt;Anna&lt;/b&gt;" in page
 
 
 def test_one_selected_or_all_are_added(admin: Visitor, pbx: Pbx) -> None:
-    """A row's button adds that row whatever is ticked; then those ticked; then all."""
+    """A row's button adds that row only; the others add the selected ones, or all."""
     know(pbx, {"201": "Anna", "202": "", "203": "", "204": "", "205": ""})
-    path = f"{BASE}/proposals/add"
+    path = f"{BASE}/suggestions/add"
     admin.get(f"{BASE}/extensions")
     assert admin.post(path, only="201", number=["202"]).status_code == 303
     assert added(pbx) == {"201": "Anna"}
     admin.post(path, number=["202", "203"])
     assert set(added(pbx)) == {"201", "202", "203"}
     admin.post(path)
-    assert "Nothing is selected" in admin.get(f"{BASE}/extensions").text
+    assert "Nothing selected" in admin.get(f"{BASE}/extensions").text
     assert len(added(pbx)) == 3
     admin.post(path, all="yes")
     assert "2 extensions are added" in admin.get(f"{BASE}/extensions").text
     assert len(added(pbx)) == 5
     admin.post(path, only="205")
-    assert "others were faster" in admin.get(f"{BASE}/extensions").text
+    assert "someone else has added" in admin.get(f"{BASE}/extensions").text
 
 
 def test_selected_ones_are_dismissed(admin: Visitor, pbx: Pbx) -> None:
-    """They are offered no more; nothing selected is told."""
+    """Dismissed numbers are not suggested; selecting nothing shows a message."""
     know(pbx, {"201": "", "202": "", "203": ""})
     admin.get(f"{BASE}/extensions")
-    admin.post(f"{BASE}/proposals/dismiss", number=["201", "202"])
+    admin.post(f"{BASE}/suggestions/dismiss", number=["201", "202"])
     assert "2 extensions are dismissed" in admin.get(f"{BASE}/extensions").text
-    admin.post(f"{BASE}/proposals/dismiss")
+    admin.post(f"{BASE}/suggestions/dismiss")
     db.session.rollback()
     assert [one.number for one in suggestions.list_suggestions(pbx)] == ["203"]
 
 
 def test_more_than_are_shown(admin: Visitor, pbx: Pbx) -> None:
-    """The page stays short, and says how many there are."""
+    """The list is limited, and the page shows the total."""
     know(pbx, dict.fromkeys(map(str, range(2000, 2120)), ""))
     page = admin.get(f"{BASE}/extensions").text
-    assert page.count("known to the PBX") == suggestions.MAX_SUGGESTIONS
+    assert page.count("listed by the PBX") == suggestions.MAX_SUGGESTIONS
     assert "and 70 more" in page
     assert "Add all 120" in page
 
 
 def test_the_pbx_is_asked_by_a_click(admin: Visitor, viewer: Visitor, pbx: Pbx) -> None:
-    """The page shows what it listed, what it said, and whether it has answered; admins ask."""
+    """The page shows the count, the notice and a missing response; only admins can ask."""
     follow(pbx, listed=7, listed_at=utc_now(), list_notice="The PBX said 'no <b>'.")
     know(pbx, {"201": ""})
     page = admin.get(BASE).text
@@ -76,21 +76,21 @@ def test_the_pbx_is_asked_by_a_click(admin: Visitor, viewer: Visitor, pbx: Pbx) 
     assert "1 not added yet" in page
     assert "The PBX said &#39;no &lt;b&gt;&#39;." in page
     assert "Ask the PBX now" in page
-    assert "no answer yet" not in page
+    assert "no response yet" not in page
     before = utc_now()
     assert admin.post(f"{BASE}/connector/list").status_code == 303
     db.session.rollback()
     wanted_at = connectors.get_connector(pbx).list_wanted_at
     assert wanted_at is not None
     assert wanted_at >= before - timedelta(milliseconds=1)
-    assert "no answer yet" in admin.get(BASE).text
+    assert "no response yet" in admin.get(BASE).text
     viewer.get("/account")
     assert viewer.post(f"{BASE}/connector/list").status_code == 403
     assert "Ask the PBX" not in viewer.get(BASE).text
 
 
-def test_who_is_not_connected_cannot_be_asked(admin: Visitor, pbx: Pbx) -> None:
-    """There is no button then; and without a connector there is nobody to ask."""
+def test_disconnected_pbx_cannot_be_asked(admin: Visitor, pbx: Pbx) -> None:
+    """There is no button without a connection, and no list without a connector."""
     admin.get(BASE)
     assert admin.post(f"{BASE}/connector/list").status_code == 404
     follow(pbx, state=ConnectorState.PAUSING)

@@ -17,7 +17,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture
 def hooks(configure: Configure, pbx: Pbx) -> list[Hook]:
-    """Two suspended requests, of 101 and of all extensions, and one that is well."""
+    """Two suspended requests, of 101 and of all extensions, and a healthy one."""
     configure.extension("101", "Reception")
     made = [
         configure.hook("101", EventType.HANGUP, "http://crm.example.com/a"),
@@ -44,7 +44,7 @@ def place_of_101(pbx: Pbx) -> str:
     return f"{BASE}/extensions/{extensions.list_extensions(pbx)[0].id}"
 
 
-def test_they_are_said_where_people_look(
+def test_they_are_shown_on_the_pages(
     admin: Visitor, viewer: Visitor, hooks: list[Hook], pbx: Pbx
 ) -> None:
     """Extension, list, overview: a banner with their count, and the icon of the row."""
@@ -93,10 +93,10 @@ def test_disabled_while_suspended(admin: Visitor, hooks: list[Hook], pbx: Pbx) -
     [("", 0), (BASE, 0), ("101", 1), (f"{BASE}/extensions/all", 1)],
     ids=["everywhere", "pbx", "extension", "all extensions"],
 )
-def test_all_are_resumed_after_a_question(
+def test_all_are_resumed_after_a_confirmation(
     admin: Visitor, hooks: list[Hook], pbx: Pbx, where: str, left: int
 ) -> None:
-    """The question lists what is suspended there and leads to what failed; OK resumes it."""
+    """The dialog lists suspended requests with links to failed deliveries; OK resumes them."""
     path = (place_of_101(pbx) if where == "101" else where) + "/suspended"
     question = admin.get(path).text
     assert question.count(REASON) == 2 - left
@@ -108,7 +108,7 @@ def test_all_are_resumed_after_a_question(
 
 
 def test_recovery_is_offered(admin: Visitor, hooks: list[Hook]) -> None:
-    """The dialog says what is resumed, and leads to recovering what failed of each request."""
+    """The dialog lists resumed requests, with links to recover their failed deliveries."""
     fields = {"csrf_token": admin.token}
     answer = admin.client.post("/suspended", data=fields, headers=HTMX)
     assert "2 requests resumed" in answer.text

@@ -1,0 +1,48 @@
+"""Former URLs of pages redirect to the current ones."""
+
+import pytest
+
+from callevents.db.models import Pbx
+from callevents.web.redirects import MOVED
+from tests.web.conftest import Visitor
+
+BASE = "/pbxs/head-office"
+QUERY = "since=1&q=a%20b%26c&name=Caf%C3%A9"
+
+
+@pytest.mark.parametrize(("old_path", "path"), MOVED.items())
+def test_former_url_redirects_with_its_query(
+    admin: Visitor, pbx: Pbx, old_path: str, path: str
+) -> None:
+    """GET and POST redirect permanently, and keep method and query."""
+    for answer in (
+        admin.get(f"{BASE}/{old_path}?{QUERY}"),
+        admin.client.post(f"{BASE}/{old_path}?{QUERY}", data={"csrf_token": admin.token}),
+    ):
+        assert answer.status_code == 308
+        assert answer.headers["Location"] == f"{BASE}/{path}?{QUERY}"
+    assert admin.get(f"{BASE}/{old_path}").headers["Location"] == f"{BASE}/{path}"
+
+
+@pytest.mark.parametrize("path", MOVED.values())
+def test_current_url_exists(admin: Visitor, pbx: Pbx, path: str) -> None:
+    """What a redirect leads to is a page, or the target of a form."""
+    admin.get(f"{BASE}/extensions")
+    statuses = {admin.get(f"{BASE}/{path}").status_code, admin.post(f"{BASE}/{path}").status_code}
+    assert statuses in ({200, 405}, {405, 303})
+
+
+@pytest.mark.parametrize("old_path", MOVED)
+def test_strangers_sign_in_first(stranger: Visitor, pbx: Pbx, old_path: str) -> None:
+    """Somebody who has not signed in gets the sign-in page, and afterwards the current URL."""
+    answer = stranger.get(f"{BASE}/{old_path}?q=1")
+    assert answer.headers["Location"] == "/sign-in"
+    stranger.get("/sign-in")
+    answer = stranger.post("/sign-in", username="admin", password="long enough for a test")
+    assert answer.headers["Location"] == f"{BASE}/{old_path}?q=1"
+
+
+def test_viewers_post_nothing(viewer: Visitor, pbx: Pbx) -> None:
+    """A viewer cannot post to a former URL either."""
+    viewer.get(f"{BASE}/extensions")
+    assert viewer.post(f"{BASE}/proposals/add").status_code == 403
