@@ -34,13 +34,41 @@ from tests.support.receiver import Receiver
 RunPython = Callable[..., Program]
 
 SECRET_KEY = "for tests only, and long enough for the rule"
-#: Folders whose tests take seconds each. They begin first, so that none is left over at the end.
-SLOW_FOLDERS = ("supervisor", "web_server", "browser", "journeys", "faults", "sip")
+#: Folders in which every test is slow.
+SLOW_FOLDERS = {"faults", "fuzz", "journeys", "sip"}
+#: Fixtures that start processes, or a listener. Tests that use one are slow.
+SLOW_FIXTURES = {"start", "shared", "run_python", "web", "listen"}
+#: Folders with the slowest tests. They begin first, so that none is left over at the end.
+FIRST_FOLDERS = SLOW_FOLDERS | {"browser", "processes"}
+TESTS = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow folders first; within them, and in the rest, the order stays as it is."""
-    items.sort(key=lambda item: not set(SLOW_FOLDERS).intersection(item.path.parts))
+    """Set the markers `slow`, `browser`, `sip` and `postgresql`; put the slowest folders first."""
+    for item in items:
+        for marker in find_markers(item):
+            item.add_marker(marker)
+    items.sort(key=lambda item: find_folder(item) not in FIRST_FOLDERS)
+
+
+def find_folder(item: pytest.Item) -> str:
+    """Return the folder of tests/ that the test is in."""
+    return item.path.relative_to(TESTS).parts[0]
+
+
+def find_markers(item: pytest.Item) -> Iterator[str]:
+    """Find the markers that follow from a test's folder, fixtures and parameters."""
+    assert isinstance(item, pytest.Function)
+    folder, fixtures = find_folder(item), set(item.fixturenames)
+    is_property = getattr(item.obj, "is_hypothesis_test", False)
+    if folder in SLOW_FOLDERS or fixtures & SLOW_FIXTURES or is_property:
+        yield "slow"
+    if folder in {"browser", "sip"}:
+        yield folder
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if parameters.get("databases") == "postgresql" or "postgresql" in fixtures:
+        yield "postgresql"
 
 
 @pytest.fixture(scope="session")

@@ -228,6 +228,7 @@ STEADY = EventType.ANSWER_IN
 CALLS = 6
 
 
+@pytest.mark.slow
 def test_storm(
     app: Flask,
     pbx: Pbx,

@@ -14,7 +14,6 @@ from tests.support.receiver import Receiver
 
 __all__ = ["product"]
 
-pytestmark = pytest.mark.sip
 
 LINES = ROOT / "templates" / "connect" / "lines" / "kamailio.txt"
 NAMES = ("EventType", "Extension", "CallFlow", "CallStatus", "HangupCause")
