@@ -1,6 +1,8 @@
 """What tests share: an application on an empty database, a worker, a receiver, people."""
 
 import contextvars
+import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +209,17 @@ def logged(app: Flask) -> Iterator[Logged]:
     """What is logged during the test."""
     with capture_log() as logged:
         yield logged
+
+
+@pytest.fixture
+def seed() -> int:
+    """A seed for the test's random choices: CALLEVENTS_TEST_SEED, or another one in each run.
+
+    It is printed, so that the report of a failure has it.
+    """
+    seed = int(os.environ.get("CALLEVENTS_TEST_SEED") or random.SystemRandom().randrange(10**9))
+    print(f"CALLEVENTS_TEST_SEED={seed} makes the same random choices.")  # noqa: T201
+    return seed
 
 
 @pytest.fixture
