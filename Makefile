@@ -11,10 +11,10 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-sip coverage faults fuzz bench check $(CHECKS) format
+.PHONY: help install run test test-quick test-sip coverage faults fuzz bench check $(CHECKS) format
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Install the dependencies into .venv; start nothing
 
@@ -23,6 +23,9 @@ run: $(VENV)/installed ## Install and start everything on this machine; Ctrl-C s
 
 test: $(VENV)/installed-dev ## Run all tests on SQLite and PostgreSQL and in a browser
 	@.ci/test $(BIN) $(ARGS)
+
+test-quick: $(VENV)/installed-dev ## Run the tests that take no seconds, on SQLite: no browser, no processes
+	@.ci/test $(BIN) quick $(ARGS)
 
 test-sip: $(VENV)/installed-dev ## Make real SIP calls through Kamailio with sipp
 	@.ci/test $(BIN) tests/sip $(ARGS)

@@ -1,6 +1,8 @@
 """What tests share: an application on an empty database, a worker, a receiver, people."""
 
 import contextvars
+import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,13 +37,41 @@ from tests.support.served import Served
 RunPython = Callable[..., Program]
 
 SECRET_KEY = "for tests only, and long enough for the rule"
-#: Folders whose tests take seconds each. They begin first, so that none is left over at the end.
-SLOW_FOLDERS = ("supervisor", "web_server", "browser", "journeys", "faults", "sip")
+#: Folders in which every test is slow.
+SLOW_FOLDERS = {"faults", "fuzz", "journeys", "sip"}
+#: Fixtures that start processes, or a listener. Tests that use one are slow.
+SLOW_FIXTURES = {"start", "shared", "run_python", "web", "listen"}
+#: Folders with the slowest tests. They begin first, so that none is left over at the end.
+FIRST_FOLDERS = SLOW_FOLDERS | {"browser", "processes"}
+TESTS = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow folders first; within them, and in the rest, the order stays as it is."""
-    items.sort(key=lambda item: not set(SLOW_FOLDERS).intersection(item.path.parts))
+    """Set the markers `slow`, `browser`, `sip` and `postgresql`; put the slowest folders first."""
+    for item in items:
+        for marker in find_markers(item):
+            item.add_marker(marker)
+    items.sort(key=lambda item: find_folder(item) not in FIRST_FOLDERS)
+
+
+def find_folder(item: pytest.Item) -> str:
+    """Return the folder of tests/ that the test is in."""
+    return item.path.relative_to(TESTS).parts[0]
+
+
+def find_markers(item: pytest.Item) -> Iterator[str]:
+    """Find the markers that follow from a test's folder, fixtures and parameters."""
+    assert isinstance(item, pytest.Function)
+    folder, fixtures = find_folder(item), set(item.fixturenames)
+    is_property = getattr(item.obj, "is_hypothesis_test", False)
+    if folder in SLOW_FOLDERS or fixtures & SLOW_FIXTURES or is_property:
+        yield "slow"
+    if folder in {"browser", "sip"}:
+        yield folder
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if parameters.get("databases") == "postgresql" or "postgresql" in fixtures:
+        yield "postgresql"
 
 
 @pytest.fixture(scope="session")
@@ -180,6 +210,17 @@ def logged(app: Flask) -> Iterator[Logged]:
     """What is logged during the test."""
     with capture_log() as logged:
         yield logged
+
+
+@pytest.fixture
+def seed() -> int:
+    """A seed for the test's random choices: CALLEVENTS_TEST_SEED, or another one in each run.
+
+    It is printed, so that the report of a failure has it.
+    """
+    seed = int(os.environ.get("CALLEVENTS_TEST_SEED") or random.SystemRandom().randrange(10**9))
+    print(f"CALLEVENTS_TEST_SEED={seed} makes the same random choices.")  # noqa: T201
+    return seed
 
 
 @pytest.fixture

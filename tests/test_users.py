@@ -87,6 +87,7 @@ def test_wrong_users_are_refused(
     assert caught.value.errors == errors
 
 
+@pytest.mark.slow
 def test_sign_in(user: User) -> None:
     """The username is case-insensitive."""
     assert sign_in("  ANA ") == "ana"

@@ -42,13 +42,6 @@ def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
     return sqlite
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that need the browser."""
-    for item in items:
-        if "browser" in item.path.parts:
-            item.add_marker(pytest.mark.browser)
-
-
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """How to start the system's Chromium."""

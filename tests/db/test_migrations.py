@@ -37,6 +37,7 @@ def test_models_and_migrations_agree(config: Config) -> None:
     command.check(config)
 
 
+@pytest.mark.slow
 def test_down_and_up_with_data(app: Flask, config: Config, pbx: Pbx, configure: Configure) -> None:
     """A database in use is downgraded to nothing and upgraded again, and works as before."""
     configure.extension("101")

@@ -4,10 +4,10 @@ Each of these runs many times, because the bad moment is short. Where two transa
 each other, PostgreSQL would end one of them with an error, which is what these tests look for.
 """
 
-import random
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from random import Random
 
 import pytest
 from flask import Flask
@@ -106,7 +106,7 @@ def test_recording_renewing_ending_and_cancelling(
 ) -> None:
     """The same deliveries are recorded, renewed, ended and cancelled, each in another order."""
     ids = [one for hook in both for one in report_events(6, hook.event_type)]
-    random.Random(3).shuffle(ids)
+    Random(3).shuffle(ids)
     claims = load(claim())
     assert len(claims) == 12
     hook_ids = [hook.id for hook in both]
@@ -180,7 +180,9 @@ def test_suspending_and_clearing(
 class Storm:
     """Reports calls while hooks are turned off and on, and changed, until all is reported."""
 
-    def __init__(self, pbx: Pbx, url: str, configure: Configure) -> None:
+    def __init__(self, pbx: Pbx, url: str, configure: Configure, seed: int) -> None:
+        # Each thread has its own, so that what one chooses does not depend on the others' pace.
+        self._reported, self._changed = Random(f"{seed} report"), Random(f"{seed} change")
         self.pbx_id, self.url = pbx.id, url
         self.unsteady = list(EventType)[:3]
         self.hook_ids = [configure.hook("*", event, url + "/a").id for event in self.unsteady]
@@ -192,7 +194,7 @@ class Storm:
         for place in range(ROUNDS):
             reports = [
                 Report(
-                    event_type=random.choice([*self.unsteady, STEADY, STEADY]),
+                    event_type=self._reported.choice([*self.unsteady, STEADY, STEADY]),
                     extension="101",
                     call_id=f"call-{number}",
                     at=NOW + timedelta(milliseconds=place),
@@ -217,8 +219,8 @@ class Storm:
         """Change the URLs of hooks."""
         while not self.is_over:
             begin_write()
-            hook = db.session.get_one(Hook, random.choice(self.hook_ids))
-            url = f"{self.url}/{random.choice('ab')}"
+            hook = db.session.get_one(Hook, self._changed.choice(self.hook_ids))
+            url = f"{self.url}/{self._changed.choice('ab')}"
             hooks.update_hook(hook, hooks.HookData(method=hook.method, url=url))
             db.session.commit()
 
@@ -227,6 +229,7 @@ STEADY = EventType.ANSWER_IN
 CALLS = 6
 
 
+@pytest.mark.slow
 def test_storm(
     app: Flask,
     pbx: Pbx,
@@ -234,14 +237,16 @@ def test_storm(
     make_engine: MakeEngine,
     receiver: Receiver,
     logged: Logged,
+    seed: int,
 ) -> None:
     """Two workers deliver while calls are reported and people change, disable and enable hooks.
 
     Afterwards nothing is open, no call's events came in another order, no attempt has the number
     of another, and no transaction had to be ended by the database.
     """
-    receiver.reply = lambda _one: Reply(random.choice([200, 200, 200, 503]))
-    storm = Storm(pbx, receiver.url, configure)
+    replies = Random(f"{seed} reply")
+    receiver.reply = lambda _one: Reply(replies.choice([200, 200, 200, 503]))
+    storm = Storm(pbx, receiver.url, configure, seed)
     db.session.rollback()
     engines = [
         make_engine(poll_seconds=0.02, retry_schedule_seconds=(0.02,), worker_threads=6)

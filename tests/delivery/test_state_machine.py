@@ -299,6 +299,7 @@ class Machine(RuleBasedStateMachine):
         return {one.id: one for one in db.session.scalars(select(Delivery))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 def test_life_of_deliveries(pbx: Pbx, configure: Configure) -> None:
     """Hypothesis looks for an order of things that breaks a rule."""

@@ -14,7 +14,6 @@ from tests.support.receiver import Receiver
 
 __all__ = ["product"]
 
-pytestmark = pytest.mark.sip
 
 SNIPPET = ROOT / "templates" / "connect" / "snippets" / "kamailio.txt"
 NAMES = ("EventType", "Extension", "CallFlow", "CallStatus", "HangupCause")

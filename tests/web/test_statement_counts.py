@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from sqlalchemy import event, insert
 
 from callevents.db.models import Extension, Hook, Pbx, new_event_id, new_id, utc_now
@@ -92,6 +93,7 @@ PATHS = (
 )
 
 
+@pytest.mark.slow
 def test_statements_do_not_grow_with_the_data(admin: Visitor, pbx: Pbx) -> None:
     """Ten thousand extensions with five hooks each cost as many statements as sixty do."""
     extension_id = add_extensions(pbx, 10_000, 60)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ def own_line() -> Iterator[tuple[RawServer, HttpClient]]:
         http_client.close()
 
 
+@pytest.mark.slow
 def test_urls_of_legal_characters_are_kept_byte_for_byte() -> None:
     """Path and query arrive exactly as they were configured, with the parameters behind them."""
     with own_line() as (server, http_client):

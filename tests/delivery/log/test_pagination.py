@@ -87,6 +87,7 @@ def read(wanted: Filter, limit: int) -> list[str]:
     raise AssertionError("The pages have no end.")
 
 
+@pytest.mark.slow
 def test_pages_have_all_that_matches(
     log: list[Delivery], pbx: Pbx, monkeypatch: pytest.MonkeyPatch
 ) -> None:

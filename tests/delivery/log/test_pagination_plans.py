@@ -99,6 +99,7 @@ def filters(pbx: Pbx, hook: str, end: datetime) -> dict[str, tuple[Filter, str]]
     }
 
 
+@pytest.mark.slow
 def test_filters_read_the_end_of_an_index(
     pbx: Pbx, end: datetime, statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> None:

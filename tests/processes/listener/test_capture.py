@@ -3,7 +3,7 @@
 import json
 import signal
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from callevents.security.masking import MASK
 from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.redaction import mask
-from tests.conftest import SECRET_KEY
+from tests.conftest import SECRET_KEY, RunPython
 from tests.processes.listener.conftest import Serve, connect
 from tests.processes.listener.test_follower import KINDS, find_call, middle
 from tests.support.databases import SqliteDatabases
@@ -33,9 +33,8 @@ def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
 
 
 @pytest.fixture
-def capture(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Program]]:
+def capture(settings: Settings, tmp_path: Path, run_python: RunPython) -> Callable[..., Program]:
     """Starts `flask pbx capture`."""
-    started: list[Program] = []
 
     def start(*arguments: str) -> Program:
         flask = ("-m", "flask", "--app", str(ROOT / "app.py"))
@@ -46,12 +45,9 @@ def capture(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Progra
             "secret_key": SECRET_KEY,
         }
         command = (*flask, "pbx", "capture", *arguments)
-        started.append(Program(*command, cwd=tmp_path, **values))
-        return started[-1]
+        return run_python(*command, **values)
 
-    yield start
-    for program in started:
-        program.end()
+    return start
 
 
 def run(app: Flask, *arguments: str) -> Result:

@@ -20,7 +20,7 @@ from callevents.db.session import begin_write, write_transaction
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.processes.listener.lease import InstanceId, acquire_lease, release_lease
-from tests.conftest import SECRET_KEY, Configure
+from tests.conftest import SECRET_KEY, Configure, RunPython
 from tests.processes.listener.conftest import Listening, Serve, connect, find, stored, texts
 from tests.processes.listener.test_follower import find_call, middle
 from tests.support.database_faults import missing_table, refused_inserts
@@ -32,8 +32,10 @@ LEASE = timedelta(seconds=10)
 
 
 @pytest.fixture
-def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Program]]:
-    """Starts `flask listen` as a separate process."""
+def flask_listen(
+    settings: Settings, tmp_path: Path, run_python: RunPython
+) -> Iterator[Callable[[], Program]]:
+    """Starts `flask listen`, a process of its own."""
     started: list[Program] = []
 
     def start() -> Program:
@@ -45,14 +47,13 @@ def flask_listen(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], Pr
             "secret_key": SECRET_KEY,
             "listen_lease_seconds": "1",
         }
-        started.append(Program(*command, cwd=tmp_path, **values))
+        started.append(run_python(*command, **values))
         return started[-1]
 
     yield start
     for program in started:
         if program.process.poll() is None:
             os.kill(program.process.pid, signal.SIGCONT)
-        program.end()
 
 
 def test_only_one_holds_the_lease(pbx: Pbx) -> None:

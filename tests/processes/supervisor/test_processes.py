@@ -4,7 +4,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,19 @@ from tests.support.waiting import wait_until
 
 Make = Callable[[str], Processes]
 STOP_GRACE_SECONDS = 0.5
+
+
+class Clock:
+    """A clock that a test sets; it counts how often it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.looks = 0
+
+    def monotonic(self) -> float:
+        """Return the time that the test has set."""
+        self.looks += 1
+        return self.now
 
 
 @pytest.fixture
@@ -137,19 +149,34 @@ def test_web_server_without_response(make: Make, monkeypatch: pytest.MonkeyPatch
 def make_stubborn(make: Make, folder: Path) -> Processes:
     """Return a web server and a worker that run and ignore SIGTERM."""
     processes = make(
-        "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        f"pathlib.Path({str(folder)!r}, f'up-{{os.getpid()}}').touch(); time.sleep(60)"
+        "import os, pathlib, signal, time\n"
+        f"def note(what): pathlib.Path({str(folder)!r}, f'{{what}}-{{os.getpid()}}').touch()\n"
+        "signal.signal(signal.SIGTERM, lambda *_: note('asked'))\n"
+        "note('up')\n"
+        "time.sleep(60)\n"
     )
     wait_until(lambda: len(list(folder.glob("up-*"))) == 2, "both processes")
     return processes
 
 
-def test_processes_that_do_not_stop(make: Make, tmp_path: Path) -> None:
-    """Processes that ignore SIGTERM are killed after the grace period."""
+def test_processes_that_do_not_stop(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not stop when it is asked is ended when its time is over, and not before."""
     processes = make_stubborn(make, tmp_path)
-    began = time.monotonic()
-    processes.stop()
-    assert time.monotonic() - began >= STOP_GRACE_SECONDS
+    clock = Clock()
+    monkeypatch.setattr(processes_module, "time", clock)
+    stopping = threading.Thread(target=processes.stop)
+    stopping.start()
+    wait_until(lambda: len(list(tmp_path.glob("asked-*"))) == 2, "both to be asked")
+    clock.now += STOP_GRACE_SECONDS - 0.01
+    looks = clock.looks
+    wait_until(lambda: clock.looks > looks + 1, "looks at the clock just before the end")
+    pids = [int(path.name.removeprefix("up-")) for path in tmp_path.glob("up-*")]
+    assert all(psutil.pid_exists(pid) for pid in pids)
+    clock.now += 0.02
+    stopping.join()
+    assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 def test_second_signal(

@@ -89,6 +89,7 @@ FILTERS = {
 }
 
 
+@pytest.mark.slow
 def test_filters(admin: Visitor, deliveries: dict[str, str]) -> None:
     """Each filter shows the matching deliveries, of one PBX and of all."""
     for query, names in FILTERS.items():
