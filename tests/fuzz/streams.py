@@ -9,7 +9,7 @@ from random import Random
 from callevents.vendors.freeswitch.esl import BODY
 from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
-from tests.fuzz.spoiling import mutate, unexpected_text, unexpected_value
+from tests.fuzz.mutation import mutate, unexpected_text, unexpected_value
 from tests.support.recorded_streams import EXPECTED, read_messages
 
 CALLS_AT_ONCE = 12

@@ -32,7 +32,7 @@ from tests.fuzz.checks import (
     read_message,
 )
 from tests.fuzz.examples import TEXTS
-from tests.fuzz.spoiling import Values, mutate_bytes, mutate_document
+from tests.fuzz.mutation import Values, mutate_bytes, mutate_document
 from tests.fuzz.streams import Stream
 from tests.support.recorded_streams import EXTENSIONS
 
