@@ -34,6 +34,8 @@ from tests.support.log_capture import Logged
 from tests.support.receiver import Arrival, Receiver, Reply
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 NOW = utc_now()
 SUCCESS, SILENCE = Answer(NOW, 1, "", 200), Answer(NOW, 1, "Nothing.", is_silent=True)
 GONE = Answer(NOW, 1, "Gone.", 410)
@@ -230,7 +232,6 @@ STEADY = EventType.ANSWER_IN
 CALLS = 6
 
 
-@pytest.mark.slow
 def test_storm(
     app: Flask,
     pbx: Pbx,
