@@ -95,6 +95,7 @@ def test_the_next_waits_for_retries(
     assert ours == [first] * 4 + [second, third]
 
 
+@pytest.mark.slow
 def test_retry_after_holds_the_call_and_no_other(
     hook: Hook, report_call: ReportCall, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
@@ -321,6 +322,7 @@ def test_calls_of_different_pbxs_are_different(hook: Hook, report_call: ReportCa
     assert None not in ordering_keys
 
 
+@pytest.mark.slow
 def test_two_workers_keep_the_order(
     hook: Hook, report_call: ReportCall, make_engine: MakeEngine, receiver: Receiver
 ) -> None:

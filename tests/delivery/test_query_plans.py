@@ -28,6 +28,8 @@ from tests.conftest import Configure
 from tests.delivery.conftest import ReportEvents, get_delivery
 from tests.support.claims import LEASE
 
+pytestmark = pytest.mark.slow
+
 FINISHED, OPEN, CALLS, ORIGINS = 6_000, 1_500, 250, 5
 Statements = list[tuple[str, Any]]
 

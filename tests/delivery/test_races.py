@@ -35,6 +35,8 @@ from tests.support.log_capture import Logged
 from tests.support.receiver import Arrival, Receiver, Reply
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 NOW = utc_now()
 SUCCESS, SILENCE = Response(NOW, 1, "", 200), Response(NOW, 1, "Nothing.", is_unreachable=True)
 GONE = Response(NOW, 1, "Gone.", 410)
@@ -229,7 +231,6 @@ STEADY = EventType.ANSWER_IN
 CALLS = 6
 
 
-@pytest.mark.slow
 def test_storm(
     app: Flask,
     pbx: Pbx,

@@ -59,6 +59,7 @@ def test_urls_of_legal_characters_are_kept_byte_for_byte() -> None:
         holds()
 
 
+@pytest.mark.slow
 def test_odd_urls_cost_no_parameter() -> None:
     """Whatever a URL has that the rules let pass, the parameters arrive as they were."""
     with own_line() as (server, http_client):
