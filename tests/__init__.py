@@ -4,8 +4,8 @@ These folders cross the packages of `callevents`:
 
 - `browser`: the pages in a real Chromium, with and without JavaScript.
 - `documents`: the documents are complete, and the code that they show works.
-- `faults`: processes are killed and connections are cut under load. A program: `make faults`.
-- `fuzz`: spoilt messages into everything that reads what a PBX says. A program: `make fuzz`.
+- `faults`: processes are killed and connections are cut under load. A command: `make faults`.
+- `fuzz`: malformed messages for every parser of PBX messages. A command: `make fuzz`.
 - `journeys`: from a PBX's report to the receiver, through the real processes.
 - `sip`: real SIP calls of sipp through Kamailio.
 - `support`: what several folders share: servers, databases, processes, log capture.

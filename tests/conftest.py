@@ -1,4 +1,4 @@
-"""What tests share: an application on an empty database, a worker, a receiver, people."""
+"""Shared fixtures: an application on an empty database, a worker, a receiver, users."""
 
 import contextvars
 import gc
@@ -124,7 +124,7 @@ def templates() -> Templates:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def databases(request: pytest.FixtureRequest) -> SqliteDatabases | PostgresDatabases:
-    """Both kinds of database, one after the other: what uses this runs twice."""
+    """Both kinds of database, one after the other: tests that use this run twice."""
     found: SqliteDatabases | PostgresDatabases = request.getfixturevalue(request.param)
     return found
 
@@ -184,7 +184,7 @@ class Client(FlaskClient):
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        """Make a request, and end it: what is done after the answer is done when this returns."""
+        """Make a request and close the response, so that its callbacks have run on return."""
         kwargs.setdefault("buffered", True)
         return contextvars.Context().run(super().open, *args, **kwargs)
 
@@ -205,16 +205,16 @@ def app(settings: Settings, templates: Templates) -> Iterator[Flask]:
 
 
 def finish_notes(app: Flask) -> None:
-    """Wait until the application has kept what it keeps beside its answers.
+    """Wait until the application has stored its discarded reports.
 
-    That must not come into the next test's database, nor hold a connection for ever.
+    They must not reach the next test's database, and their thread must not keep a connection.
     """
     if thread := app_state(app).get(DiscardedReports)._thread:
         thread.join()
 
 
 def let_go(app: Flask) -> None:
-    """End what an application has of its database."""
+    """Close the database connections of an application."""
     finish_notes(app)
     with app.app_context():
         db.session.remove()
@@ -223,7 +223,7 @@ def let_go(app: Flask) -> None:
 
 @pytest.fixture
 def logged(app: Flask) -> Iterator[Logged]:
-    """What is logged during the test."""
+    """The log lines of the test."""
     with capture_log() as logged:
         yield logged
 
@@ -241,7 +241,7 @@ def seed() -> int:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """Somebody who has not signed in, or a PBX."""
+    """A client that has not signed in, or a PBX."""
     return app.test_client()
 
 

@@ -1,7 +1,7 @@
 """Statistics of each minute: events accepted, deliveries by state, latencies.
 
 The leader worker aggregates the minute's events and deliveries, which are adjacent because ids
-begin with the time, and stores one row a PBX. The overview of a day so costs the same for any
+begin with the time, and stores one row per PBX. So the overview of a day costs the same for any
 number of events. A minute is aggregated again at RECOUNT_AGES, because deliveries end later.
 """
 

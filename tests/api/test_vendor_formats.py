@@ -202,7 +202,7 @@ def test_partly_wrong(send: Send, pbx: Pbx) -> None:
 
 
 #: Requests that mean little or nothing in most formats.
-ODD_REQUESTS: list[dict[str, Any]] = [
+INVALID_REQUESTS: list[dict[str, Any]] = [
     {"json": {}},
     {"json": {"event": 7}},
     {"json": {"msg": "x", "type": 30011}},
@@ -214,8 +214,8 @@ ODD_REQUESTS: list[dict[str, Any]] = [
     {"data": b"\x00\xff", "content_type": "image/png"},
     {"data": "x", "headers": {"Content-Encoding": "gzip"}},
 ]
-#: The status of the response to each of them. 200: the message is passed over.
-ODD_STATUSES = {
+#: The status of the response to each of them. 200: the message is ignored.
+INVALID_STATUSES = {
     Format.FREESWITCH: [422, 200, 422, 422, 200, 200, 422, 422, 400, 415],
     Format.KAMAILIO: [422, 200, 422, 422, 200, 200, 422, 200, 400, 415],
     Format.KAZOO: [422, 422, 422, 422, 422, 422, 422, 422, 400, 415],
@@ -231,11 +231,11 @@ FORMATS = [one for one in Format if one is not Format.GENERIC]
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_odd_requests(send: Send, pbx: Pbx, format_: Format) -> None:
-    """Each odd request is passed over, or refused with a problem document; nothing is stored."""
+def test_invalid_requests(send: Send, pbx: Pbx, format_: Format) -> None:
+    """Each invalid request is ignored, or rejected with a problem document; nothing is stored."""
     choose(pbx, format_)
-    responses = [send(**request) for request in ODD_REQUESTS]
-    assert [response.status_code for response in responses] == ODD_STATUSES[format_]
+    responses = [send(**request) for request in INVALID_REQUESTS]
+    assert [response.status_code for response in responses] == INVALID_STATUSES[format_]
     for response in responses:
         if response.status_code != 200:
             check_problem(response, response.status_code)

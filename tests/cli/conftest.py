@@ -1,4 +1,4 @@
-"""What the tests of commands share: a way to run them."""
+"""Fixtures that run commands."""
 
 import json
 from collections.abc import Callable

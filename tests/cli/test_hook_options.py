@@ -28,7 +28,7 @@ def stored(event_id: str) -> Hook:
     return queries.get_hook(event_id)
 
 
-def test_policy_is_set_and_listed_without_secrets(run: Run, answer: Response, pbx: Pbx) -> None:
+def test_options_are_set_and_listed_without_secrets(run: Run, answer: Response, pbx: Pbx) -> None:
     """Every option is stored; the list shows header names and authentication, but no secret."""
     made = answer(
         *SET,

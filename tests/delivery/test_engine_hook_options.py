@@ -38,7 +38,7 @@ def create(pbx: Pbx, url: str, options: HookOptions = SECRETIVE) -> tuple[Hook, 
     return hook, secret
 
 
-def test_request_is_made_as_the_policy_says(
+def test_request_follows_the_options(
     pbx: Pbx, receiver: Receiver, engine: Engine, report_events: ReportEvents
 ) -> None:
     """URL, headers, credentials, body and signature arrive; what is stored has no secret."""

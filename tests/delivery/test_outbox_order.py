@@ -265,7 +265,7 @@ def test_the_next_goes_on_at_once(
     assert second in claim()
 
 
-def test_waiting_costs_looks_seldom(chain: tuple[str, str]) -> None:
+def test_waiting_is_checked_seldom(chain: tuple[str, str]) -> None:
     """Behind a running delivery the next is checked each second, behind a waiting one seldom."""
     first, second = chain
     now = utc_now()

@@ -1,1 +1,1 @@
-"""The documents: what they show works."""
+"""The documents: their code and examples work."""

@@ -69,7 +69,7 @@ def sentences(options: HookOptions, hook: Hook | None = None) -> dict[str, list[
     return caught.value.errors
 
 
-def test_default_policy(pbx: Pbx) -> None:
+def test_default_options(pbx: Pbx) -> None:
     """A hook has the default options unless others are given."""
     assert read_options(create(pbx)) == HookOptions()
 

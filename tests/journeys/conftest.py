@@ -28,7 +28,7 @@ class Product(CallEvents):
         self.token = ""
 
     def end(self) -> None:
-        """End it, and close what the commands have opened."""
+        """Stop the product, and close the connections of the commands."""
         super().end()
         self._close_commands()
 

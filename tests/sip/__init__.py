@@ -1,1 +1,1 @@
-"""Real SIP calls: sipp calls through Kamailio, which reports them as its page's lines say."""
+"""Real SIP calls: sipp calls through Kamailio, which reports them with our snippet."""

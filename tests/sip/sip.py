@@ -31,12 +31,12 @@ def find_free_udp_port() -> int:
 
 
 class Kamailio:
-    """A Kamailio whose calls all go to one callee; `lines` are what a PBX's page says to paste."""
+    """A Kamailio whose calls all go to one callee; `snippet`: from the 'Connect' page."""
 
-    def __init__(self, folder: Path, lines: str) -> None:
+    def __init__(self, folder: Path, snippet: str) -> None:
         self.port, self.callee_port = find_free_udp_port(), find_free_udp_port()
         text = (HERE / "kamailio.cfg").read_text()
-        values = {"PORT": str(self.port), "CALLEE_PORT": str(self.callee_port), "LINES": lines}
+        values = {"PORT": str(self.port), "CALLEE_PORT": str(self.callee_port), "LINES": snippet}
         for name, value in values.items():
             text = text.replace(f"@{name}@", value)
         config = folder / "kamailio.cfg"
@@ -50,17 +50,17 @@ class Kamailio:
         )
 
     def wait_until_ready(self) -> None:
-        """Wait until it answers."""
+        """Wait until it responds."""
         wait_until(self._answers, "an answer of Kamailio")
 
     @property
     def log(self) -> str:
-        """What it has written."""
+        """Its output."""
         self._log.seek(0)
         return self._log.read()
 
     def close(self) -> None:
-        """End it."""
+        """Stop it."""
         self.process.terminate()
         self.process.wait(DEADLINE_SECONDS)
         self._log.close()

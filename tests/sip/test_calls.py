@@ -17,7 +17,7 @@ __all__ = ["product"]
 
 SNIPPET = ROOT / "templates" / "connect" / "snippets" / "kamailio.txt"
 NAMES = ("EventType", "Extension", "CallFlow", "CallStatus", "HangupCause")
-#: What each request tells, in each extension's order.
+#: The parameters of each request, in the order of each extension.
 EXPECTED = {
     "answered": [
         [
@@ -44,7 +44,7 @@ EXPECTED = {
 
 @pytest.fixture
 def settings() -> dict[str, str]:
-    """The product's settings: embedded parts only, for the rest is tried elsewhere."""
+    """The product's settings: embedded parts only; the others are tested elsewhere."""
     return {"allowed_networks": "127.0.0.0/8"}
 
 
@@ -71,9 +71,9 @@ def test_calls(kamailio: Kamailio, product: Product, receiver: Receiver) -> None
         receiver.arrivals.clear()
         kamailio.call(outcome)
         count = sum(len(events) for events in expected)
-        told = [tuple(one.parameters[name] for name in NAMES) for one in receiver.wait_for(count)]
-        assert len(told) == count, told
-        assert [[one for one in told if one[1] == number] for number in ("101", "102")] == expected
+        sent = [tuple(one.parameters[name] for name in NAMES) for one in receiver.wait_for(count)]
+        assert len(sent) == count, sent
+        assert [[one for one in sent if one[1] == number] for number in ("101", "102")] == expected
         parties = {
             (
                 one.parameters["CallID"],

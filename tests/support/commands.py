@@ -24,6 +24,6 @@ class Commands:
         return json.loads(done.stdout)
 
     def close(self) -> None:
-        """Close what the commands have opened."""
+        """Close the database connections of the commands."""
         with self._app.app_context():
             db.engine.dispose()

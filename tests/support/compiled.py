@@ -1,4 +1,4 @@
-"""What libraries compile for each application, compiled once for all tests: half of their time."""
+"""Compiles templates, routes and statements once for all tests, which halves their time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,18 +13,18 @@ from werkzeug.routing import Rule
 
 
 class Templates(BytecodeCache):
-    """Keeps compiled templates in memory; one whose text has changed is compiled anew."""
+    """Keeps compiled templates in memory; one whose text has changed is compiled again."""
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Give what has been compiled, if it has."""
+        """Load the bytecode if the template was compiled before."""
         if bucket.key in self._kept:
             bucket.bytecode_from_string(self._kept[bucket.key])
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what has been compiled."""
+        """Store the bytecode."""
         self._kept[bucket.key] = bucket.bytecode_to_string()
 
 
@@ -47,14 +47,14 @@ def routes_compiled_once() -> Iterator[None]:
 
 @contextmanager
 def statements_compiled_once() -> Iterator[None]:
-    """Let the engines of all applications share what a statement is for their driver."""
+    """Let the engines of all applications share compiled statements."""
     kept: dict[tuple[str, str], Engine] = {}
     make_engine = SQLAlchemy._make_engine
 
     def make_sharing(extension: SQLAlchemy, *arguments: Any) -> Engine:
         made = make_engine(extension, *arguments)
         first = kept.setdefault((made.dialect.name, made.dialect.driver), made)
-        # A dialect is told apart by which object it is, and knows its server after connecting.
+        # The cache is per dialect object, and a dialect knows its server only after connecting.
         if first is not made and getattr(first.dialect, "server_version_info", None):
             made.dialect, made._compiled_cache = first.dialect, first._compiled_cache
         return made

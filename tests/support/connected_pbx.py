@@ -1,4 +1,4 @@
-"""A PBX that is listened to, and what it lists of its extensions, as a listener writes it down."""
+"""A PBX with a connected connector and discovered extensions, as a listener stores them."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -28,14 +28,14 @@ class SqliteDatabases:
         self._folder = folder
         self._count = 0
         _migrate(f"sqlite:///{self._template}", folder)
-        # What the write-ahead log still has must be in the file that is copied.
+        # The file that is copied must include the contents of the write-ahead log.
         with create_engine(f"sqlite:///{self._template}").connect() as connection:
             connection.exec_driver_sql("ROLLBACK")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def empty(self) -> Iterator[str]:
-        """Give the URL of a database of the test's own."""
+        """Return the URL of a new database for the test."""
         self._count += 1
         path = self._folder / f"{self._count}.sqlite3"
         shutil.copy(self._template, path)
@@ -60,7 +60,7 @@ class PostgresDatabases:
 
     @contextmanager
     def empty(self) -> Iterator[str]:
-        """Give the URL of the database, with all tables empty."""
+        """Empty all tables, and return the URL of the database."""
         with self._engine.begin() as connection:
             _empty(connection)
         yield self.url
@@ -73,7 +73,7 @@ class PostgresDatabases:
         self.server.ensure_postgres_running()
 
     def _hurry(self) -> None:
-        """Let it not wait for the disk: what is tested outlives processes, not this machine."""
+        """Do not wait for the disk: the tests end processes, but do not crash this machine."""
         engine = create_engine(self.url.replace("postgresql:", "postgresql+psycopg:"))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for setting in ("fsync", "full_page_writes"):

@@ -1,4 +1,4 @@
-"""Runs Call Events as its users do, and watches what it prints and which processes it has."""
+"""Runs Call Events as its users do, and reads its output and the list of its processes."""
 
 import os
 import queue

@@ -1,4 +1,4 @@
-"""A third-party application on a socket: notes every request, and answers as it is told."""
+"""A third-party application on a socket: records requests, and sends the configured response."""
 
 import sys
 import threading
@@ -29,7 +29,7 @@ class Arrival:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the request tells: the form's fields, or else the query's."""
+        """The fields of the form of a POST, else those of the query."""
         text = self.body if self.method == "POST" else urlsplit(self.target).query
         pairs = parse_qs(text, keep_blank_values=True, strict_parsing=True, errors="strict")
         assert all(len(values) == 1 for values in pairs.values()), "a parameter came twice"
@@ -38,7 +38,7 @@ class Arrival:
 
 @dataclass
 class Reply:
-    """How to answer. `hold` is called first, and may wait."""
+    """The response to send. `hold` is called first, and may wait."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -47,12 +47,12 @@ class Reply:
 
 
 class _Server(ThreadingHTTPServer):
-    # The system's own, 5, would make clients wait a second when many come at once.
+    # The default, 5, would make clients wait a second when many connect at once.
     request_queue_size = 128
     daemon_threads = True
 
     def handle_error(self, *_request: object) -> None:
-        """Say nothing of clients that were killed."""
+        """Ignore clients that were killed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(*_request)
 
@@ -73,7 +73,7 @@ class Receiver:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def wait_for(self, count: int) -> list[Arrival]:
-        """Wait until at least so many requests have arrived; return them."""
+        """Wait until at least `count` requests have arrived; return them."""
         wait_until(lambda: len(self.arrivals) >= count, f"{count} requests at the receiver")
         return self.arrivals
 
@@ -86,7 +86,7 @@ class Receiver:
     def _handler(receiver) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler's
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # An answer in two parts is not to wait until the first one is acknowledged.
+            # The second part of a response must not wait until the first one is acknowledged.
             disable_nagle_algorithm = True
 
             def handle_one(self) -> None:
@@ -109,6 +109,6 @@ class Receiver:
             do_GET = do_POST = handle_one  # noqa: N815  # the base class's names
 
             def log_message(self, *_args: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler

@@ -7,7 +7,7 @@ import pytest
 from callevents.enums import Format
 from tests.vendors.reading import Pbx
 
-#: Requests of a call from outside to extension 102, as one maker shows them.
+#: Requests of a call from outside to extension 102, as one vendor's documentation shows them.
 REQUESTS = [
     "event=ringing&callerid=420774852640&user=802&usertype=queue&did=DID-420223003090"
     "&id=220726170922_4-0",

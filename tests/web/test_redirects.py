@@ -26,7 +26,7 @@ def test_former_url_redirects_with_its_query(
 
 @pytest.mark.parametrize("path", MOVED.values())
 def test_current_url_exists(admin: Visitor, pbx: Pbx, path: str) -> None:
-    """What a redirect leads to is a page, or the target of a form."""
+    """The target of a redirect is a page, or the target of a form."""
     admin.get(f"{BASE}/extensions")
     statuses = {admin.get(f"{BASE}/{path}").status_code, admin.post(f"{BASE}/{path}").status_code}
     assert statuses in ({200, 405}, {405, 303})
@@ -34,7 +34,7 @@ def test_current_url_exists(admin: Visitor, pbx: Pbx, path: str) -> None:
 
 @pytest.mark.parametrize("old_path", MOVED)
 def test_strangers_sign_in_first(stranger: Visitor, pbx: Pbx, old_path: str) -> None:
-    """Somebody who has not signed in gets the sign-in page, and afterwards the current URL."""
+    """A user who has not signed in gets the sign-in page, and afterwards the current URL."""
     answer = stranger.get(f"{BASE}/{old_path}?q=1")
     assert answer.headers["Location"] == "/sign-in"
     stranger.get("/sign-in")
@@ -46,3 +46,9 @@ def test_viewers_post_nothing(viewer: Visitor, pbx: Pbx) -> None:
     """A viewer cannot post to a former URL either."""
     viewer.get(f"{BASE}/extensions")
     assert viewer.post(f"{BASE}/proposals/add").status_code == 403
+
+
+def test_former_parameter_of_the_connect_page(admin: Visitor, pbx: Pbx) -> None:
+    """`make` still selects the setup guide; `type` takes precedence."""
+    assert "http_client_query" in admin.get(f"{BASE}/connect?make=kamailio").text
+    assert "http_client_query" not in admin.get(f"{BASE}/connect?make=kamailio&type=wazo").text

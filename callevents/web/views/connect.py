@@ -8,7 +8,6 @@ from flask import Blueprint, render_template, request, url_for
 from wtforms import PasswordField
 
 from callevents.db.models import Pbx, to_milliseconds, utc_now
-from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.ingest.recent import list_events_since
@@ -97,13 +96,14 @@ def _page(
         max_tokens=tokens.MAX_TOKENS,
         snippets=fill_snippets(guide, ingest_url, token or TOKEN_PLACEHOLDER),
         form=form or FormatForm(),
-        Format=Format,
         **_list_received(pbx),
     )
 
 
 def _find_guide(slug: str) -> tuple[Vendor, SetupGuide]:
-    return find_guide(request.values.get("type", ""), pbxs.get_pbx(slug).format)
+    # `make` is the former name of `type`; bookmarks still have it.
+    guide_slug = request.values.get("type") or request.values.get("make", "")
+    return find_guide(guide_slug, pbxs.get_pbx(slug).format)
 
 
 def _list_received(pbx: Pbx) -> dict[str, Any]:

@@ -67,16 +67,18 @@ def test_ignored(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> N
 
 
 def test_duplicates(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -> None:
-    """A duplicate is listed with its content and the event it repeats, for each integration.
+    """A duplicate is listed with its content and the event it repeats, however it is reported.
 
-    By the short way, by the long one in a batch, in a maker's format, and by a listener.
+    As a single report, in a batch, in a vendor's format, and by a listener.
     """
     headers = {"X-Ingest-Token": token}
     for number, answers in enumerate(_report_twice(client, pbx, headers)):
         first, again = answers
         assert first == again, number
-        wait_until(lambda count=number + 1: len(list_odd(pbx)) == count, "the repeated report")
-        found = list_odd(pbx)[0]
+        wait_until(
+            lambda count=number + 1: len(list_discarded(pbx)) == count, "the repeated report"
+        )
+        found = list_discarded(pbx)[0]
         assert found.reason.startswith(f"Duplicate of event {first}")
         assert f"event: dial-in\nextension: {number}" in found.sent
         forget_pauses(client.application)
@@ -86,7 +88,7 @@ def test_duplicates(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -
 
 
 def _report_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Iterator[list[str]]:
-    """Report an event twice and yield the IDs in the responses, for each integration."""
+    """Report an event twice in each of these ways; yield the IDs in the responses."""
     said = {"event": "dial-in", "ext": "0", "id": "a"}
     yield [client.get(URL, query_string=said, headers=headers).json["id"] for _ in "12"]
     batch = [{**said, "ext": "1", "id": "b"}, {"event": "fax"}]
@@ -103,7 +105,7 @@ def _report_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Ite
     yield [group_commit.submit(pbx, None, [report])[0].id for _ in "12"]
 
 
-def list_odd(pbx: Pbx) -> list[RecentReport]:
+def list_discarded(pbx: Pbx) -> list[RecentReport]:
     """Return the stored discarded reports."""
     db.session.rollback()
     return [one for one in list_recent_reports(pbx) if one.event is None]
