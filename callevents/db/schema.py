@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask import Flask
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from callevents.errors import CallEventsError
@@ -26,30 +26,39 @@ class DatabaseError(CallEventsError):
     """The database cannot be used."""
 
 
+class UnreleasedError(CommandError):
+    """The database was created by a version that was never released."""
+
+
 def upgrade(app: Flask) -> None:
     """Migrate the database to this version's schema; raises DatabaseError."""
     with app.app_context(), _database_errors(db.engine.url):
         try:
             command.upgrade(_config(app), "head")
+        except UnreleasedError as error:
+            raise DatabaseError(str(error)) from None
         except CommandError as error:
-            raise DatabaseError(_explain_other_version(str(error))) from None
+            raise DatabaseError(
+                f"The database {_where(db.engine.url)} was created by another version of "
+                f"Call Events: {error}."
+            ) from None
         finally:
             # A process must not have open connections when it forks.
             db.engine.dispose()
 
 
-def _explain_other_version(error: str) -> str:
-    """Return the error for a database whose revision has no migration here."""
-    place = _where(db.engine.url)
-    with db.engine.connect() as connection:
-        applied = MigrationContext.configure(connection).get_current_heads()
-    if UNRELEASED.issuperset(applied):
-        return (
-            f"The database {place} was created by an unreleased development version of Call "
-            "Events and cannot be upgraded. Use a new database: move the old one away or change "
-            "CALLEVENTS_DATABASE_URL."
+def refuse_unreleased(connection: Connection) -> None:
+    """Raise UnreleasedError if a development version created the database.
+
+    The migrations call it, so that `flask db upgrade` says the same as the program.
+    """
+    applied = MigrationContext.configure(connection).get_current_heads()
+    if applied and UNRELEASED.issuperset(applied):
+        raise UnreleasedError(
+            f"The database {_where(connection.engine.url)} was created by an unreleased "
+            "development version of Call Events and cannot be upgraded. Use a new database: move "
+            "the old one away or change CALLEVENTS_DATABASE_URL."
         )
-    return f"The database {place} was created by another version of Call Events: {error}."
 
 
 def is_current(app: Flask) -> bool:

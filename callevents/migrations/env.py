@@ -6,6 +6,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, Enum, text
 
+from callevents.db.schema import refuse_unreleased
 from callevents.db.session import WRITES
 from callevents.db.types import IntEnumColumn, PublicId, UtcDateTime
 from callevents.extensions import Base, db
@@ -36,6 +37,7 @@ def migrate(connection: Connection) -> None:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": LOCK_ID})
+        refuse_unreleased(connection)
         context.run_migrations()
 
 

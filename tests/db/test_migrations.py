@@ -17,6 +17,7 @@ from callevents.extensions import Base, db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from tests.conftest import Configure
+from tests.support.log_capture import capture_log
 
 
 @pytest.fixture
@@ -92,6 +93,25 @@ def test_database_of_another_version(
         assert not schema.is_current(app)
         with pytest.raises(DatabaseError, match=sentence):
             schema.upgrade(app)
+    finally:
+        begin_write()
+        db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": known})
+        db.session.commit()
+
+
+def test_database_command_and_a_development_version(app: Flask) -> None:
+    """`flask db upgrade` gives the same explanation, and changes nothing."""
+    begin_write()
+    known = db.session.scalar(text("SELECT version_num FROM alembic_version"))
+    db.session.execute(text("UPDATE alembic_version SET version_num = '0007'"))
+    db.session.commit()
+    try:
+        with capture_log() as logged:
+            result = app.test_cli_runner().invoke(args=["db", "upgrade"])
+        assert result.exit_code == 1
+        assert "was created by an unreleased development version" in logged.text
+        assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == "0007"
+        assert "call_event" in tables()
     finally:
         begin_write()
         db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": known})
