@@ -103,7 +103,9 @@ def _page(
 
 
 def _find_guide(slug: str) -> tuple[Vendor, SetupGuide]:
-    return find_guide(request.values.get("type", ""), pbxs.get_pbx(slug).format)
+    # The parameter was named 'make' before.
+    guide_slug = request.values.get("type") or request.values.get("make", "")
+    return find_guide(guide_slug, pbxs.get_pbx(slug).format)
 
 
 def _list_received(pbx: Pbx) -> dict[str, Any]:
