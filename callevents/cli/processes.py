@@ -1,19 +1,40 @@
 """Commands that run a process, or everything."""
 
+from collections.abc import Callable
+from functools import wraps
+
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
 from callevents.cli.output import get_settings
+from callevents.db import schema
 from callevents.extensions import app_state
 from callevents.processes.listener import run
 from callevents.processes.supervisor import supervisor
 from callevents.processes.web_server import server
 from callevents.processes.worker import run as worker_run
 
+Command = Callable[[], None]
+
+
+def _needs_released_database(command: Command) -> Command:
+    """Refuse to start on a database that a development version created."""
+
+    @wraps(command)
+    def check_and_run() -> None:
+        try:
+            schema.check_released(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
+        except schema.DatabaseError as error:
+            raise click.ClickException(str(error)) from None
+        command()
+
+    return check_and_run
+
 
 @click.command("web")
 @with_appcontext
+@_needs_released_database
 def web() -> None:
     """Run the web server: pages and API."""
     server.serve(get_settings(), app_state().make_app)
@@ -21,6 +42,7 @@ def web() -> None:
 
 @click.command("worker")
 @with_appcontext
+@_needs_released_database
 def work() -> None:
     """Run a worker, which sends the requests."""
     raise SystemExit(worker_run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
@@ -28,6 +50,7 @@ def work() -> None:
 
 @click.command("listen")
 @with_appcontext
+@_needs_released_database
 def listen() -> None:
     """Run a listener, which reads PBX event streams."""
     raise SystemExit(run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application

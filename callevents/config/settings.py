@@ -47,10 +47,12 @@ def load_settings(**overrides: object) -> Settings:
 
 def _read_renamed() -> Iterator[tuple[str, object]]:
     """Yield new name and value of settings that have only their old name; log a warning."""
+    # As pydantic reads them: in any case, and not if empty.
+    given = {name.upper(): value for name, value in os.environ.items() if value}
     for old, new in RENAMED.items():
         old_name, new_name = PREFIX + old.upper(), PREFIX + new.upper()
-        value = os.environ.get(old_name)
-        if value and not os.environ.get(new_name):
+        value = given.get(old_name)
+        if value and new_name not in given:
             log.warning("%s is now %s; the old name works for one release.", old_name, new_name)
             yield new, value
 

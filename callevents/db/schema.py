@@ -1,7 +1,7 @@
 """The database schema: migrate it, check whether it is current."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -59,6 +59,19 @@ def refuse_unreleased(connection: Connection) -> None:
             "development version of Call Events and cannot be upgraded. Use a new database: move "
             "the old one away or change CALLEVENTS_DATABASE_URL."
         )
+
+
+def check_released(app: Flask) -> None:
+    """Raise DatabaseError if a development version created the database.
+
+    Processes that migrate nothing call it before they start. A database that cannot be reached
+    passes: the processes wait for it.
+    """
+    with app.app_context(), suppress(DBAPIError), db.engine.connect() as connection:
+        try:
+            refuse_unreleased(connection)
+        except UnreleasedError as error:
+            raise DatabaseError(str(error)) from None
 
 
 def is_current(app: Flask) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import text
 
 from callevents import create_app, users
 from callevents.config.settings import Settings
@@ -325,6 +326,25 @@ def test_wrong_usage(run: Run, pbx: Pbx, arguments: str) -> None:
     result = run(*arguments.split(" "))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Usage: " in result.stderr
+
+
+@pytest.mark.parametrize("command", ["web", "worker", "listen"])
+def test_processes_refuse_a_database_of_a_development_version(
+    run: Run, app: Flask, command: str
+) -> None:
+    """They would write to tables that mean something else."""
+    begin_write()
+    known = db.session.scalar(text("SELECT version_num FROM alembic_version"))
+    db.session.execute(text("UPDATE alembic_version SET version_num = '0007'"))
+    db.session.commit()
+    try:
+        result = run(command)
+    finally:
+        begin_write()
+        db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": known})
+        db.session.commit()
+    assert result.exit_code == 1
+    assert "was created by an unreleased development version" in result.stderr
 
 
 def test_database_that_is_not_set_up(run: Run, pbx: Pbx) -> None:

@@ -219,3 +219,14 @@ def test_renamed_settings(
     assert "CALLEVENTS_BREAKER_OPEN_SECONDS" in caplog.text
     monkeypatch.setenv("CALLEVENTS_BREAKER_OPEN_SECONDS", "8")
     assert load_settings().breaker_open_seconds == 8
+
+
+def test_renamed_settings_in_any_case(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Old names ignore case, as all names do; the new name wins in any case."""
+    monkeypatch.setenv("callevents_breaker_first_pause_seconds", "7")
+    assert load_settings().breaker_open_seconds == 7
+    assert "CALLEVENTS_BREAKER_OPEN_SECONDS" in caplog.text
+    monkeypatch.setenv("callevents_breaker_open_seconds", "8")
+    assert load_settings().breaker_open_seconds == 8

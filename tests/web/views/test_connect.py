@@ -33,6 +33,12 @@ def test_every_guide_has_snippets(admin: Visitor, pbx: Pbx, guide: SetupGuide) -
     assert re.search(rf'<option value="{guide.slug}"\s+selected>', page)
 
 
+def test_former_parameter_chooses_the_guide(admin: Visitor, pbx: Pbx) -> None:
+    """Bookmarks with the parameter's former name open the same guide."""
+    page = admin.get(f"{PAGE}?make=yeastar").text
+    assert re.search(r'<option value="yeastar"\s+selected>', page)
+
+
 def test_every_format_has_a_guide() -> None:
     """For each format of a PBX, the page opens with a guide of that format."""
     assert {find_guide("", format_)[0].format for format_ in Format} == set(Format)
