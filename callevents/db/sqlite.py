@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+#: The execution option `callevents_busy_timeout_ms` sets another one for write transactions.
 SQLITE_BUSY_TIMEOUT_MS = 10_000
 
 #: A writer that waits for the lock retries after this.
@@ -36,18 +37,19 @@ def _begin_sqlite(connection: Connection) -> None:
     options: dict[str, Any] = dict(connection.get_execution_options())
     writes = options.get("callevents_writes", False)
     if writes:
-        _begin_immediate(connection)
+        timeout_ms = options.get("callevents_busy_timeout_ms", SQLITE_BUSY_TIMEOUT_MS)
+        _begin_immediate(connection, timeout_ms)
     else:
         connection.exec_driver_sql("BEGIN")
 
 
-def _begin_immediate(connection: Connection) -> None:
-    """Begin a write transaction; raises OperationalError after the busy timeout.
+def _begin_immediate(connection: Connection, timeout_ms: int) -> None:
+    """Begin a write transaction; raises OperationalError after the timeout.
 
     SQLite's busy handler sleeps up to 100 ms, and a process that writes often gets the lock again
     in each of these pauses. Retrying every half millisecond is fair and keeps the wait short.
     """
-    give_up_at = time.monotonic() + SQLITE_BUSY_TIMEOUT_MS / 1000
+    give_up_at = time.monotonic() + timeout_ms / 1000
     driver: Any = connection.connection.dbapi_connection
     driver.execute("PRAGMA busy_timeout = 0")
     try:

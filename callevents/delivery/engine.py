@@ -19,7 +19,7 @@ from callevents.delivery.claim import Claim, renew_leases
 from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.http.client import HttpClient
-from callevents.delivery.in_flight import InFlight
+from callevents.delivery.in_flight import STALLED_SECONDS, InFlight
 from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outcomes import Outcome
 from callevents.delivery.recorder import Recorder
@@ -34,12 +34,18 @@ log = structlog.get_logger("callevents.delivery")
 class Engine:
     """Sends due deliveries. Thread-safe; close it to stop."""
 
-    def __init__(self, database: SqlEngine, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: SqlEngine,
+        settings: Settings,
+        *,
+        stalled_seconds: float = STALLED_SECONDS,
+    ) -> None:
         self._database = database
         self._settings = settings
         self._http_client = HttpClient(settings)
         self._pool = ThreadPoolExecutor(settings.worker_threads, "attempt")
-        self._in_flight = InFlight()
+        self._in_flight = InFlight(stalled_seconds=stalled_seconds)
         self._dispatcher = Dispatcher(database, settings, self._in_flight, self._submit)
         self._recorder = Recorder(database, settings, self._in_flight)
         self._closed = threading.Event()

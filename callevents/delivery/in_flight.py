@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from callevents.delivery.claim import Claim
 
@@ -25,7 +25,14 @@ class InFlight:
     attempt takes the next claim of the same queue, without a transaction or a thread switch.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        stalled_seconds: float = STALLED_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stalled_seconds = stalled_seconds
+        self._clock = clock
         self._claims: dict[str, Claim] = {}
         self._queues: defaultdict[int, deque[Claim]] = defaultdict(deque)
         #: When each queue last became shorter, or began.
@@ -45,7 +52,7 @@ class InFlight:
         with self._lock:
             self._claims |= {claim.delivery_id: claim for claim in claims}
             if not self._queues[origin_id]:
-                self._progress_at[origin_id] = time.monotonic()
+                self._progress_at[origin_id] = self._clock()
             self._queues[origin_id].extend(claims)
             if not self._threads[origin_id]:
                 threads = max(threads, 1)
@@ -57,7 +64,7 @@ class InFlight:
         """Return the thread's next claim; None if the queue is empty and the thread must end."""
         with self._lock:
             if queue := self._queues[origin_id]:
-                self._progress_at[origin_id] = time.monotonic()
+                self._progress_at[origin_id] = self._clock()
                 return queue.popleft()
             del self._queues[origin_id]
             self._progress_at.pop(origin_id, None)
@@ -92,7 +99,7 @@ class InFlight:
 
     def find_stalled(self) -> set[int]:
         """Return the origins whose queues do not move: all their threads wait for responses."""
-        stalled_since = time.monotonic() - STALLED_SECONDS
+        stalled_since = self._clock() - self._stalled_seconds
         with self._lock:
             return {
                 origin_id

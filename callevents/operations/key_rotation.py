@@ -32,9 +32,9 @@ def find_unreadable() -> Sequence[str]:
     return [hook.event_id for hook in found if not _transform_secrets(hook, cipher.bound.decrypt)]
 
 
-def reencrypt_hooks(after_id: int) -> RotationResult | None:
+def reencrypt_hooks(after_id: int, *, batch_size: int = BATCH_SIZE) -> RotationResult | None:
     """Re-encrypt the secrets of the next hooks with the first key; return None at the end."""
-    hooks = db.session.scalars(_with_secrets(after_id, BATCH_SIZE).with_for_update()).all()
+    hooks = db.session.scalars(_with_secrets(after_id, batch_size).with_for_update()).all()
     if not hooks:
         return None
     unreadable = [hook.event_id for hook in hooks if not _reencrypt(hook)]

@@ -99,7 +99,7 @@ _UPPER = (*LATENCY_LIMITS_MS, LATENCY_LIMITS_MS[-1])
 
 @dataclass(frozen=True)
 class Backlog:
-    """Open deliveries. `is_more`: there are more than MAX_COUNT."""
+    """Open deliveries. `is_more`: there are more than were counted."""
 
     count: int
     is_more: bool
@@ -172,10 +172,10 @@ def list_statistics(pbx: Pbx | None, span: TimeRange, now: datetime) -> list[Sta
     return slots
 
 
-def count_open(pbx: Pbx | None, now: datetime) -> Backlog:
+def count_open(pbx: Pbx | None, now: datetime, *, max_count: int = MAX_COUNT) -> Backlog:
     """Return the number of open deliveries, and since when the oldest is overdue."""
     # Ordered as an index on open deliveries, so that a huge backlog is not read completely.
-    some = select(Delivery.due_at).where(IS_OPEN).limit(MAX_COUNT + 1)
+    some = select(Delivery.due_at).where(IS_OPEN).limit(max_count + 1)
     if pbx:
         some = some.where(Delivery.pbx_id == pbx.id).order_by(Delivery.id)
     else:
@@ -183,8 +183,8 @@ def count_open(pbx: Pbx | None, now: datetime) -> Backlog:
     rows = some.subquery()
     count, due_since = db.session.execute(select(func.count(), func.min(rows.c.due_at))).one()
     return Backlog(
-        min(count, MAX_COUNT),
-        count > MAX_COUNT,
+        min(count, max_count),
+        count > max_count,
         due_since if due_since and due_since < now else None,
     )
 

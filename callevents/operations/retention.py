@@ -65,17 +65,23 @@ def purge(
 
 
 def purge_batch(
-    connection: Connection, before: datetime, after: str = "", *, dry_run: bool = False
+    connection: Connection,
+    before: datetime,
+    after: str = "",
+    *,
+    dry_run: bool = False,
+    max_events: int = BATCH_EVENTS,
+    max_rows: int = BATCH_ROWS,
 ) -> Purged | None:
     """Remove a batch of events accepted before `before`, with ids above `after`; None at the end.
 
     Keeps events with an open delivery.
     """
-    ids = _old_events(connection, before, after)
+    ids = _old_events(connection, before, after, max_events)
     if not ids:
         return None
     deliveries = _lock_deliveries(connection, ids)
-    ids = _limit_rows(ids, deliveries)
+    ids = _limit_rows(ids, deliveries, max_rows)
     open_events = {row.call_event_id for row in deliveries if row.state is DeliveryState.PENDING}
     removable = set(ids) - open_events
     removed = [row for row in deliveries if row.call_event_id in removable]
@@ -109,11 +115,11 @@ def remove_old_statistics(connection: Connection, now: datetime) -> None:
     )
 
 
-def _old_events(connection: Connection, before: datetime, after: str) -> Sequence[str]:
+def _old_events(connection: Connection, before: datetime, after: str, limit: int) -> Sequence[str]:
     found = select(CallEvent.id).where(CallEvent.id < first_id(before))
     if after:
         found = found.where(CallEvent.id > after)
-    return connection.scalars(found.order_by(CallEvent.id).limit(BATCH_EVENTS)).all()
+    return connection.scalars(found.order_by(CallEvent.id).limit(limit)).all()
 
 
 def _lock_deliveries(
@@ -128,7 +134,9 @@ def _lock_deliveries(
     ).all()
 
 
-def _limit_rows(ids: Sequence[str], deliveries: Collection[Row[*tuple[Any, ...]]]) -> Sequence[str]:
+def _limit_rows(
+    ids: Sequence[str], deliveries: Collection[Row[*tuple[Any, ...]]], max_rows: int
+) -> Sequence[str]:
     """Return the first events, as many as one transaction may remove."""
     rows: Counter[str] = Counter(ids)
     for delivery in deliveries:
@@ -136,7 +144,7 @@ def _limit_rows(ids: Sequence[str], deliveries: Collection[Row[*tuple[Any, ...]]
     total = 0
     for index, event_id in enumerate(ids):
         total += rows[event_id]
-        if total > BATCH_ROWS:
+        if total > max_rows:
             return ids[: max(index, 1)]
     return ids
 

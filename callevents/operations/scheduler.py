@@ -15,7 +15,7 @@ from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
-from callevents.operations.notify.sender import NotificationSender
+from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
 from callevents.operations.retention import purge, purge_other_tables, remove_old_statistics
 from callevents.operations.statistics import find_start, refresh
 
@@ -31,18 +31,25 @@ log = structlog.get_logger("callevents.operations")
 class Scheduler:
     """Runs the periodic tasks: heartbeat, statistics, cleanup, notifications. Close it to stop."""
 
-    def __init__(self, database: Engine, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Engine,
+        settings: Settings,
+        *,
+        notification_seconds: float = NOTIFICATION_SECONDS,
+        mail_delay: timedelta = MAIL_DELAY,
+    ) -> None:
         self._database = database
         self._settings = settings
         self._instance = InstanceId()
         self._counted_at: datetime | None = None
-        self._sender = NotificationSender(database, settings)
+        self._sender = NotificationSender(database, settings, mail_delay=mail_delay)
         self._closed = threading.Event()
         self._threads = [
             self._every(HEARTBEAT_SECONDS, self.send_heartbeat, "heartbeat"),
             self._every(STATISTICS_SECONDS, self.update_statistics, "statistics"),
             self._every(CLEANUP_SECONDS, self.remove_old, "cleanup"),
-            self._every(NOTIFICATION_SECONDS, self.send_notifications, "notifications"),
+            self._every(notification_seconds, self.send_notifications, "notifications"),
         ]
 
     def start(self) -> None:

@@ -9,7 +9,6 @@ from flask import Flask
 from sqlalchemy import DateTime, Uuid, column, create_engine, select, table, text
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
-from callevents.db import sqlite
 from callevents.db.models import Extension, Pbx, User, new_event_id, new_id, to_id, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.enums import TABLE_ORDER, EventType
@@ -162,19 +161,18 @@ def test_user_roles() -> None:
     assert not User(username="a").is_admin
 
 
-def test_sqlite_writers_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_writers_take_turns(tmp_path: Path) -> None:
     """A writer begins when the previous one has ended, and gives up after the busy timeout."""
     engine, began = create_engine(f"sqlite:///{tmp_path}/turns.sqlite3"), threading.Event()
+    impatient = engine.execution_options(callevents_busy_timeout_ms=30)
 
     def write() -> None:
         with write_transaction(engine):
             began.set()
 
     with write_transaction(engine):
-        with monkeypatch.context() as patch:
-            patch.setattr(sqlite, "SQLITE_BUSY_TIMEOUT_MS", 30)
-            with pytest.raises(OperationalError, match="locked"), write_transaction(engine):
-                pass
+        with pytest.raises(OperationalError, match="locked"), write_transaction(impatient):
+            pass
         other = threading.Thread(target=write)
         other.start()
         assert not began.wait(0.1), "two wrote at the same time"

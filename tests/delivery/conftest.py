@@ -14,6 +14,7 @@ from callevents.db.models import Attempt, Delivery, Hook, Pbx, new_id, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.delivery.http.client import HttpClient
+from callevents.delivery.in_flight import STALLED_SECONDS
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.ingest.accept import accept
@@ -77,9 +78,9 @@ def make_engine(app: Flask, settings: Settings) -> Iterator[MakeEngine]:
     """Creates and starts engines, by default with a poll interval longer than the test."""
     engines: list[Engine] = []
 
-    def make(**changes: object) -> Engine:
+    def make(*, stalled_seconds: float = STALLED_SECONDS, **changes: object) -> Engine:
         changed = settings.model_copy(update={"poll_seconds": 3600, **changes})
-        engines.append(Engine(db.engine, changed))
+        engines.append(Engine(db.engine, changed, stalled_seconds=stalled_seconds))
         engines[-1].start()
         return engines[-1]
 

@@ -129,11 +129,10 @@ def test_probes_stay() -> None:
     assert not in_flight.has_queued()
 
 
-def test_stalled_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stalled_queues() -> None:
     """A queue that does not move for a while is stalled."""
-    in_flight = InFlight()
     now = [100.0]
-    monkeypatch.setattr("callevents.delivery.in_flight.time.monotonic", lambda: now[0])
+    in_flight = InFlight(clock=lambda: now[0])
     for origin_id in (1, 2):
         in_flight.register(
             origin_id, [make_claim(origin_id * 10 + n, origin_id) for n in range(3)], 1

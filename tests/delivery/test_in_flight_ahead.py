@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import func, select
 
 from callevents.db.models import Delivery, Hook, utc_now
-from callevents.delivery import in_flight
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
@@ -18,6 +17,8 @@ from tests.support.waiting import wait_for_state, wait_until
 
 DELIVERED, PENDING = DeliveryState.DELIVERED, DeliveryState.PENDING
 COUNT = 20
+#: A queue may stall for the whole test.
+PATIENT_SECONDS = 60
 
 
 class Moody:
@@ -66,18 +67,11 @@ def count_claimed() -> int:
     return db.session.scalar(claimed.where(Delivery.state == PENDING)) or 0
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue may stall for the whole test."""
-    monkeypatch.setattr(in_flight, "STALLED_SECONDS", 60)
-
-
-@pytest.mark.usefixtures("patient")
 def test_one_thread_sends_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
     """One thread sends all claims, in the order of the events, each once."""
-    engine = make_engine(worker_threads=1)
+    engine = make_engine(worker_threads=1, stalled_seconds=PATIENT_SECONDS)
     ids = claim_ahead(engine, hook, report_events, moody)
     assert len(moody.server.requests) == 1, "there is one thread"
     moody.responds.set()
@@ -108,12 +102,11 @@ def test_line_that_stands_still_is_given_back(
         assert wait_for_state(delivery_id, DELIVERED).attempts == 1
 
 
-@pytest.mark.usefixtures("patient")
 def test_stop_gives_back_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
     """A stopping worker releases claims without an attempt at once, not after the lease."""
-    engine = make_engine(worker_threads=1, shutdown_seconds=0.2)
+    engine = make_engine(worker_threads=1, shutdown_seconds=0.2, stalled_seconds=PATIENT_SECONDS)
     ids = claim_ahead(engine, hook, report_events, moody)
     engine.close()
     assert count_claimed() == 0
@@ -129,7 +122,6 @@ def test_stop_gives_back_what_is_ahead(
         assert wait_for_state(delivery_id, DELIVERED).fence == 2
 
 
-@pytest.mark.usefixtures("patient")
 def test_open_breaker_gives_back_what_is_ahead(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
 ) -> None:
@@ -141,6 +133,7 @@ def test_open_breaker_gives_back_what_is_ahead(
         breaker_open_seconds=3600,
         breaker_open_max_seconds=3600,
         poll_seconds=0.05,
+        stalled_seconds=PATIENT_SECONDS,
     )
     claim_ahead(engine, hook, report_events, moody)
     wait_until(lambda: count_claimed() == 0, "none that is claimed")

@@ -83,7 +83,7 @@ def test_statistics_are_summed_by_step(pbx: Pbx, span: TimeRange) -> None:
     assert sum(slot.events for slot in overview.list_statistics(pbx, span, now)) == 20
 
 
-def test_backlog(add_events: AddEvents, pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backlog(add_events: AddEvents, pbx: Pbx) -> None:
     """The number of open deliveries, the oldest due time, and the maximum counted."""
     assert overview.count_open(None, utc_now()) == overview.Backlog(0, False, None)
     add_events(2, age=timedelta(minutes=5), state=DeliveryState.PENDING)
@@ -96,9 +96,9 @@ def test_backlog(add_events: AddEvents, pbx: Pbx, monkeypatch: pytest.MonkeyPatc
     for of_pbx in (None, pbx):
         assert overview.count_open(of_pbx, utc_now()) == overview.Backlog(2, False, due)
     assert overview.count_open(None, due - MINUTE).due_since is None
-    monkeypatch.setattr(overview, "MAX_COUNT", 1)
-    assert (overview.count_open(None, utc_now()).count, True) == (1, True)
-    assert overview.count_open(pbx, utc_now()).is_more
+    for of_pbx in (None, pbx):
+        backlog = overview.count_open(of_pbx, utc_now(), max_count=1)
+        assert (backlog.count, backlog.is_more) == (1, True)
 
 
 def test_failing_hooks(configure: Configure, pbx: Pbx, add_events: AddEvents) -> None:

@@ -23,7 +23,7 @@ from callevents.db.session import begin_write, write_transaction
 from callevents.enums import DeliveryState
 from callevents.extensions import Base, db
 from callevents.operations import retention
-from callevents.operations.retention import Purged, purge
+from callevents.operations.retention import BATCH_EVENTS, Purged, purge, purge_batch
 from callevents.operations.scheduler import Scheduler
 from tests.support.aged_events import AddEvents, id_at
 
@@ -65,22 +65,21 @@ def test_event_with_an_open_delivery_stays(add_events: AddEvents) -> None:
     assert (count(CallEvent), count(Delivery), count(Attempt)) == (0, 0, 0)
 
 
-def test_transactions_are_bounded(add_events: AddEvents, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transactions_are_bounded(add_events: AddEvents) -> None:
     """No transaction exceeds its limits of events and rows; in the end all are removed."""
-    monkeypatch.setattr(retention, "BATCH_EVENTS", 10)
-    monkeypatch.setattr(retention, "BATCH_ROWS", 25)
     add_events(12, age=40 * DAY, attempts=0)
     add_events(6, age=35 * DAY, attempts=4)
     add_events(1, age=31 * DAY, attempts=40)
-    left = count(CallEvent)
-    for done in purge(db.engine, utc_now() - 30 * DAY, threading.Event()):
+    before = utc_now() - 30 * DAY
+    while True:
+        with write_transaction(db.engine) as connection:
+            done = purge_batch(connection, before, max_events=10, max_rows=25)
+        if done is None:
+            break
         rows = done.events + done.deliveries + done.attempts
         assert done.events <= 10
         assert rows <= 25 or done.events == 1, "a single event may have more rows"
-        # Another connection sees what the batch has committed.
-        left -= done.events
-        assert count(CallEvent) == left
-    assert left == 0
+    assert count(CallEvent) == 0
 
 
 def test_waits_for_a_concurrent_change_of_a_delivery(
@@ -120,12 +119,13 @@ def test_dry_run_removes_nothing(add_events: AddEvents) -> None:
     assert count(Attempt) == 2
 
 
-def test_stops_between_batches(add_events: AddEvents, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stops_between_batches(add_events: AddEvents) -> None:
     """A stopping worker does not finish the purge first."""
-    monkeypatch.setattr(retention, "BATCH_EVENTS", 1)
-    add_events(3, age=31 * DAY)
+    add_events(BATCH_EVENTS + 2, age=31 * DAY, attempts=0)
     stopped = threading.Event()
     for _done in purge(db.engine, utc_now() - 30 * DAY, stopped):
+        # Another connection sees that the batch is committed.
+        assert count(CallEvent) == 2
         stopped.set()
     assert count(CallEvent) == 2
 

@@ -139,17 +139,16 @@ def test_all_secrets_are_reencrypted(pbx: Pbx, settings: Settings, tmp_path: Pat
             old.decrypt(token)
 
 
-def test_batches(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches(pbx: Pbx) -> None:
     """Many hooks are renewed in several batches; those without secrets are skipped."""
-    monkeypatch.setattr(key_rotation, "BATCH_SIZE", 2)
     begin_write()
     hooks.create_hook(pbx, None, EventType.HANGUP, hooks.HookData(url="http://a/"))
     ids = [create_secretive(pbx).id for _ in range(3)]
     begin_write()
-    first = key_rotation.reencrypt_hooks(0)
+    first = key_rotation.reencrypt_hooks(0, batch_size=2)
     assert first is not None
     assert (first.count, first.last_id) == (2, ids[1])
-    second = key_rotation.reencrypt_hooks(first.last_id)
+    second = key_rotation.reencrypt_hooks(first.last_id, batch_size=2)
     assert second is not None
     assert (second.count, second.last_id) == (1, ids[2])
     assert key_rotation.reencrypt_hooks(second.last_id) is None

@@ -50,15 +50,17 @@ class Progress:
         return self.changed + self.skipped.total()
 
 
-def count_matching(wanted: Filter, before: str | None = None) -> Summary:
-    """Count matching deliveries, up to MAX_COUNTED; raises InvalidError."""
+def count_matching(
+    wanted: Filter, before: str | None = None, *, max_counted: int = MAX_COUNTED
+) -> Summary:
+    """Count matching deliveries, up to `max_counted`; raises InvalidError."""
     summary = Summary()
-    for page in islice(find_all(wanted, size=MAX_COUNTED, before=before), MAX_COUNTED_PAGES):
+    for page in islice(find_all(wanted, size=max_counted, before=before), MAX_COUNTED_PAGES):
         summary.total += len(page.found)
         summary.states.update(row.state for row in page.found)
         summary.skipped += _count_skipped(page)
         summary.is_more = page.before is not None
-        if summary.total >= MAX_COUNTED:
+        if summary.total >= max_counted:
             break
     return summary
 
@@ -79,7 +81,9 @@ def _count_skipped(page: Page) -> Counter[SkipReason]:
     return skipped
 
 
-def apply_to_all(act: Act, wanted: Filter, before: str | None = None) -> Iterator[Progress]:
+def apply_to_all(
+    act: Act, wanted: Filter, before: str | None = None, *, batch: int = BATCH
+) -> Iterator[Progress]:
     """Apply `act` to all matching deliveries, newest first; yield after each batch.
 
     The caller commits each batch. No delivery is processed twice, although `act` may change which
@@ -88,7 +92,7 @@ def apply_to_all(act: Act, wanted: Filter, before: str | None = None) -> Iterato
     progress = Progress(before=before)
     while True:
         begin_write()
-        page = find_page(wanted, limit=BATCH, before=progress.before, columns=("id",))
+        page = find_page(wanted, limit=batch, before=progress.before, columns=("id",))
         result = act([row.id for row in page.found], utc_now())
         progress.changed += result.changed
         progress.skipped += result.skipped

@@ -52,7 +52,13 @@ class Page:
 
 
 def find_page(
-    wanted: Filter, *, limit: int, before: str | None = None, columns: Columns = ()
+    wanted: Filter,
+    *,
+    limit: int,
+    before: str | None = None,
+    columns: Columns = (),
+    window: int = WINDOW,
+    max_pbxs: int = MAX_PBXS,
 ) -> Page:
     """Return the newest matching deliveries older than `before`, or only columns of them.
 
@@ -61,8 +67,8 @@ def find_page(
     if before is not None and (before := to_id(before)) is None:
         raise NotFoundError("There is no such delivery.")
     reached: Page | None = None
-    for plan in _index_plans(wanted):
-        page = _IndexScan(plan, wanted.ids(before), limit, columns).run()
+    for plan in _index_plans(wanted, max_pbxs):
+        page = _IndexScan(plan, wanted.ids(before), limit, columns, window).run()
         if page.searched_to is None:
             return page
         if reached is None or (page.before or "") < (reached.before or ""):
@@ -93,7 +99,7 @@ class _IndexPlan:
     rest: Sequence[Condition]
 
 
-def _index_plans(wanted: Filter) -> Iterator[_IndexPlan]:
+def _index_plans(wanted: Filter, max_pbxs: int) -> Iterator[_IndexPlan]:
     """Yield the usable index plans, most selective first."""
     values, states = wanted.values(), wanted.states()
     tried: list[set[str]] = []
@@ -107,8 +113,8 @@ def _index_plans(wanted: Filter) -> Iterator[_IndexPlan]:
         columns = [name for name in index if name not in states]
         branches = [[values.get(name) for name in columns]]
         if is_of_each:
-            branches = [[pbx_id, *branches[0][1:]] for pbx_id in _pbx_ids()]
-            if len(branches) > MAX_PBXS:
+            branches = [[pbx_id, *branches[0][1:]] for pbx_id in _pbx_ids(max_pbxs + 1)]
+            if len(branches) > max_pbxs:
                 continue
         tried.append(names)
         rest = [_equals(name, value) for name, value in values.items() if name not in names]
@@ -124,8 +130,8 @@ def _equals(name: str, value: object) -> Condition:
     return lambda one: cast(ColumnElement[bool], getattr(one, name) == value)
 
 
-def _pbx_ids() -> Sequence[int]:
-    return db.session.scalars(select(Pbx.id).order_by(Pbx.id).limit(MAX_PBXS + 1)).all()
+def _pbx_ids(limit: int) -> Sequence[int]:
+    return db.session.scalars(select(Pbx.id).order_by(Pbx.id).limit(limit)).all()
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,7 @@ class _IndexScan:
     ids: tuple[str, str]
     limit: int
     columns: Columns
+    window: int
 
     def run(self) -> Page:
         if not self.plan.branches:
@@ -158,7 +165,7 @@ class _IndexScan:
     @property
     def _size(self) -> int:
         """The number of rows to read from each branch."""
-        return WINDOW // len(self.plan.branches) if self.plan.rest else self.limit + 1
+        return self.window // len(self.plan.branches) if self.plan.rest else self.limit + 1
 
     def _find(self) -> Sequence[Any]:
         """Return up to one delivery more than the limit, which shows that there are more."""

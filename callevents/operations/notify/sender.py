@@ -30,9 +30,12 @@ log = structlog.get_logger("callevents.operations")
 class NotificationSender:
     """Sends due notifications. Close it to stop."""
 
-    def __init__(self, database: Engine, settings: Settings) -> None:
+    def __init__(
+        self, database: Engine, settings: Settings, *, mail_delay: timedelta = MAIL_DELAY
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._delays = {Channel.MAIL: mail_delay, Channel.HTTP: timedelta()}
         self._http_client = HttpClient(settings)
 
     def interrupt(self) -> None:
@@ -47,7 +50,7 @@ class NotificationSender:
         """Send due notifications; return the number claimed."""
         now = now or utc_now()
         count = 0
-        for channel, delay in ((Channel.MAIL, MAIL_DELAY), (Channel.HTTP, timedelta())):
+        for channel, delay in self._delays.items():
             with write_transaction(self._database) as connection:
                 claimed = claim_due(connection, channel, now, delay)
             count += len(claimed)

@@ -21,8 +21,6 @@ from callevents.processes.listener.target import Target
 from callevents.vendors.tracking.extension_list import MAX_LISTED
 from callevents.vendors.tracking.session import Session
 
-#: Interval between requests for the extension list.
-REQUEST_INTERVAL_SECONDS = 3600.0
 #: Delay after the connection broke during a list: the list may have been the reason.
 RETRY_AFTER_BREAK_SECONDS = 600.0
 
@@ -48,8 +46,9 @@ class Discovery:
     The reading thread polls; the listener's thread requests, and stores the result.
     """
 
-    def __init__(self, pattern: str, wanted_at: datetime | None) -> None:
+    def __init__(self, pattern: str, wanted_at: datetime | None, interval_seconds: float) -> None:
         self._pattern = pattern
+        self._interval_seconds = interval_seconds
         self._request_at = 0.0
         self._wanted_at = wanted_at
         #: The list that is not stored completely yet.
@@ -63,7 +62,7 @@ class Discovery:
     def poll(self, session: Session) -> None:
         """Request the list if it is due; take it over once it is complete."""
         if session.is_ready and time.monotonic() >= self._request_at:
-            self._request_at = time.monotonic() + REQUEST_INTERVAL_SECONDS
+            self._request_at = time.monotonic() + self._interval_seconds
             session.request_extensions()
         listing = session.extensions.take()
         if listing is None:

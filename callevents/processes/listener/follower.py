@@ -22,6 +22,7 @@ from callevents.processes.listener.io_loop import iter_received
 from callevents.processes.listener.lease import ConnectionStatus
 from callevents.processes.listener.restore import load_restored_legs
 from callevents.processes.listener.target import NO_KEY, Target
+from callevents.processes.listener.timings import Timings
 from callevents.processes.listener.writer import EventWriter
 from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.extension_set import ExtensionSet
@@ -55,17 +56,22 @@ log = structlog.get_logger("callevents.listener")
 class Follower:
     """Two threads for one PBX: one reads while the other stores."""
 
-    def __init__(self, app: Flask, target: Target, extensions: ExtensionSet) -> None:
+    def __init__(
+        self, app: Flask, target: Target, extensions: ExtensionSet, timings: Timings
+    ) -> None:
         self.target = target
         self.status = ConnectionStatus()
         self._app = app
         self._settings = app_state(app).settings
+        self._timings = timings
         self._source = SOURCES[target.kind.value]
         self._tracker = self._source.make_tracker(extensions)
         self._clock = PbxClock(*self._source.clock)
         self._buffer = Buffer(self._settings.listen_buffer_events)
         self._writer = EventWriter(app, target.pbx, self._buffer)
-        self.discovery = Discovery(target.extension_pattern, target.list_wanted_at)
+        self.discovery = Discovery(
+            target.extension_pattern, target.list_wanted_at, timings.request_interval_seconds
+        )
         self._stopping = threading.Event()
         #: On the monotonic clock: end of the lease; another listener may then acquire it.
         self._lease_until = math.inf
@@ -148,7 +154,7 @@ class Follower:
 
     def _keep_connected(self) -> None:
         """Connect, and reconnect with backoff, until stopped."""
-        backoff = Backoff(self._settings.listen_backoff_max_seconds)
+        backoff = Backoff(self._settings.listen_backoff_max_seconds, self._timings)
         while not self._stopping.is_set():
             try:
                 self._connect(backoff)

@@ -15,7 +15,12 @@ POLL_SECONDS = 0.25
 
 
 def iter_received(
-    connection: socket, session: Session, heartbeat_seconds: float, stopping: threading.Event
+    connection: socket,
+    session: Session,
+    heartbeat_seconds: float,
+    stopping: threading.Event,
+    *,
+    login_timeout_seconds: float = LOGIN_TIMEOUT_SECONDS,
 ) -> Iterator[bytes]:
     """Yield received bytes, and send the session's outgoing bytes, until `stopping` is set.
 
@@ -23,7 +28,7 @@ def iter_received(
 
     Raises SessionError if the PBX closes the connection or stops responding, and OSError.
     """
-    monitor = TimeoutMonitor(session, heartbeat_seconds)
+    monitor = TimeoutMonitor(session, heartbeat_seconds, login_timeout_seconds)
     connection.settimeout(POLL_SECONDS)
     while not stopping.is_set():
         if outgoing := session.take_outgoing():
@@ -43,9 +48,12 @@ def iter_received(
 class TimeoutMonitor:
     """Enforces the login timeout, and pings an idle PBX."""
 
-    def __init__(self, session: Session, heartbeat_seconds: float) -> None:
+    def __init__(
+        self, session: Session, heartbeat_seconds: float, login_timeout_seconds: float
+    ) -> None:
         self._session = session
         self._heartbeat_seconds = heartbeat_seconds
+        self._login_timeout_seconds = login_timeout_seconds
         self._started_at = self._last_data_at = time.monotonic()
         self._has_received = False
         self._has_pinged = False
@@ -59,7 +67,7 @@ class TimeoutMonitor:
         """Ping an idle PBX; raises SessionError if the login or the reply to a ping timed out."""
         now = time.monotonic()
         if not self._session.is_ready:
-            if now - self._started_at > LOGIN_TIMEOUT_SECONDS:
+            if now - self._started_at > self._login_timeout_seconds:
                 raise SessionError(self._explain_no_login())
             return
         idle = now - self._last_data_at
@@ -81,11 +89,10 @@ class TimeoutMonitor:
         return "The PBX closed the connection during the login."
 
     def _explain_no_login(self) -> str:
+        seconds = self._login_timeout_seconds
         if self._has_received:
-            return (
-                f"The PBX did not respond to the login within {LOGIN_TIMEOUT_SECONDS:.0f} seconds."
-            )
+            return f"The PBX did not respond to the login within {seconds:.0f} seconds."
         return (
-            f"No greeting within {LOGIN_TIMEOUT_SECONDS:.0f} seconds. Check that this port is the "
+            f"No greeting within {seconds:.0f} seconds. Check that this port is the "
             f"{self._session.label}. If the PBX expects TLS, enable it."
         )

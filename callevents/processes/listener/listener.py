@@ -24,10 +24,9 @@ from callevents.processes.listener.lease import (
     update_status,
 )
 from callevents.processes.listener.target import Target, make_target
+from callevents.processes.listener.timings import DEFAULT_TIMINGS, Timings
 from callevents.vendors.tracking.extension_set import ExtensionSet
 
-#: Interval in which new, changed and released connectors are noticed.
-POLL_SECONDS = 0.5
 #: How often a lease is renewed, and its counters are stored, within its duration.
 RENEWALS_PER_LEASE = 3
 EXTENSIONS_POLL_SECONDS = 2.0
@@ -40,9 +39,10 @@ log = structlog.get_logger("callevents.listener")
 class Listener:
     """One listener process: `run` until `request_stop`, then `close`."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, timings: Timings = DEFAULT_TIMINGS) -> None:
         self._app = app
         self._settings = app_state(app).settings
+        self._timings = timings
         self._instance = InstanceId()
         self._followers: dict[int, Follower] = {}
         self._stopping_followers: dict[int, Follower] = {}
@@ -70,7 +70,7 @@ class Listener:
                 # The followers continue, and buffer what they read.
                 self._was_unavailable = True
                 log.error("database unavailable", error=str(error))
-            self._stopping.wait(POLL_SECONDS)
+            self._stopping.wait(self._timings.poll_seconds)
 
     def close(self) -> None:
         """Store buffered events and release the leases."""
@@ -191,7 +191,8 @@ class Listener:
             self._refresh_extensions()
 
     def _start_follower(self, pbx_id: int, target: Target) -> None:
-        follower = Follower(self._app, target, self._read_extensions(pbx_id, target))
+        extensions = self._read_extensions(pbx_id, target)
+        follower = Follower(self._app, target, extensions, self._timings)
         self._followers[pbx_id] = follower
         self._written_counters.pop(pbx_id, None)
         follower.extend_lease(self._lease_until)

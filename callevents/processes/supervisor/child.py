@@ -30,7 +30,12 @@ class Child:
     """One child process, in a separate session."""
 
     def __init__(
-        self, name: str, become: Callable[[], object], *, output: Path | None = None
+        self,
+        name: str,
+        become: Callable[[], object],
+        *,
+        output: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Define the process; `become` is what it runs, which may exec another program.
 
@@ -39,6 +44,7 @@ class Child:
         self.name = name
         self._become = become
         self._output = output
+        self._clock = clock
         self._process: BaseProcess | None = None
         self._started_at = 0.0
         self._restart_at = 0.0
@@ -53,7 +59,7 @@ class Child:
         # Until it has reset its signal handlers, its signals would count as the supervisor's.
         with stop_signals_blocked():
             self._process.start()
-        self._started_at = time.monotonic()
+        self._started_at = self._clock()
 
     @property
     def pid(self) -> int | None:
@@ -70,7 +76,7 @@ class Child:
 
         Returns the seconds until the next check is needed, infinity while the process runs.
         """
-        now = time.monotonic()
+        now = self._clock()
         if self._process is not None:
             if self.exit_code is None:
                 return float("inf")

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -25,21 +26,32 @@ from callevents.processes.worker import run as worker_run
 
 #: File descriptor of the first socket that systemd passes.
 SYSTEMD_FIRST_FD = 3
-#: Time for all processes together to get ready.
-READY_TIMEOUT_SECONDS = 60.0
-RESPONSE_TIMEOUT_SECONDS = 5.0
 READY_POLL_SECONDS = 0.2
 #: Response of /readyz while an external Redis is down. Everything works without it, with a little
 #: delay, so the start waits for it only REDIS_WAIT_SECONDS.
 ONLY_REDIS_DOWN = "database ok, redis does not answer"
 REDIS_WAIT_SECONDS = 5.0
-#: Additional time before a process that does not stop is killed.
-STOP_GRACE_SECONDS = 3.0
 #: Interval of checks in addition to SIGCHLD.
 RESTART_POLL_SECONDS = 5.0
 
-
 log = structlog.get_logger("callevents.supervisor")
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long the processes may take."""
+
+    #: All processes together, to get ready.
+    ready_seconds: float = 60.0
+    #: A response of the web server while it starts.
+    response_seconds: float = 5.0
+    #: The web server, to finish its requests.
+    web_stop_seconds: float = server.GRACEFUL_SECONDS
+    #: Additional time before a process that does not stop is killed.
+    stop_grace_seconds: float = 3.0
+
+
+DEFAULT_TIMEOUTS = Timeouts()
 
 
 class Processes:
@@ -51,11 +63,16 @@ class Processes:
         make_app: MakeApp,
         web_socket: socket.socket,
         signals: Signals,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._make_app = make_app
         self._web_socket = web_socket
         self._signals = signals
+        self._timeouts = timeouts
+        self._clock = clock
         self._valkey = [make_valkey(settings)] if settings.embeds_valkey else []
         self._children = [Child("web", partial(_serve, settings, make_app, web_socket))]
         for number in range(1, settings.workers + 1):
@@ -79,22 +96,20 @@ class Processes:
     def wait_until_ready(self) -> bool:
         """Return True once /readyz reports ready, False if a signal arrives before.
 
-        Raises StartError if a process ends meanwhile, or after READY_TIMEOUT_SECONDS.
+        Raises StartError if a process ends meanwhile, or after the timeout.
         """
-        began = time.monotonic()
-        deadline = began + READY_TIMEOUT_SECONDS
+        began = self._clock()
+        seconds = self._timeouts.ready_seconds
         while not self._signals.stop:
             self._check_none_ended()
             state = self._get_readiness()
             if state is None:
                 return True
-            if state == ONLY_REDIS_DOWN and time.monotonic() > began + REDIS_WAIT_SECONDS:
+            if state == ONLY_REDIS_DOWN and self._clock() > began + REDIS_WAIT_SECONDS:
                 log.warning("Redis is unavailable; events are accepted and delivered without it")
                 return True
-            if time.monotonic() > deadline:
-                raise StartError(
-                    f"Call Events was not ready within {READY_TIMEOUT_SECONDS:.0f} s: {state}"
-                )
+            if self._clock() > began + seconds:
+                raise StartError(f"Call Events was not ready within {seconds:.0f} s: {state}")
             self._signals.wait(READY_POLL_SECONDS)
         return False
 
@@ -106,19 +121,19 @@ class Processes:
 
     def stop(self) -> None:
         """Terminate all processes, and kill those that do not stop in time; Valkey last."""
-        stop_seconds = max(server.GRACEFUL_SECONDS, self._settings.shutdown_seconds)
-        self._stop_children(self._children, stop_seconds + STOP_GRACE_SECONDS)
-        self._stop_children(self._valkey, STOP_GRACE_SECONDS)
+        stop_seconds = max(self._timeouts.web_stop_seconds, self._settings.shutdown_seconds)
+        self._stop_children(self._children, stop_seconds + self._timeouts.stop_grace_seconds)
+        self._stop_children(self._valkey, self._timeouts.stop_grace_seconds)
 
     def _get_readiness(self) -> str | None:
         """Return None if everything is ready, else a description; a signal ends the wait."""
         host = server.local_host(self._settings)
         connection = http.client.HTTPConnection(
-            host, self._settings.port, timeout=RESPONSE_TIMEOUT_SECONDS
+            host, self._settings.port, timeout=self._timeouts.response_seconds
         )
         try:
             connection.request("GET", "/readyz")
-            if not self._signals.wait(RESPONSE_TIMEOUT_SECONDS, connection.sock):
+            if not self._signals.wait(self._timeouts.response_seconds, connection.sock):
                 return "the web server does not respond"
             response = connection.getresponse()
             is_ready = response.status == http.HTTPStatus.OK
@@ -139,9 +154,9 @@ class Processes:
     def _stop_children(self, children: list[Child], seconds: float) -> None:
         for child in children:
             child.terminate()
-        deadline = time.monotonic() + seconds
+        deadline = self._clock() + seconds
         while any(child.pid for child in children) and not self._signals.stop_at_once:
-            if (rest := deadline - time.monotonic()) <= 0:
+            if (rest := deadline - self._clock()) <= 0:
                 break
             self._signals.wait(min(rest, 0.5))
         for child in children:

@@ -22,15 +22,15 @@ RESPONSE_TIMEOUT_SECONDS = 1.0
 LOG_TAIL_LINES = 10
 
 
-def make_valkey(settings: Settings) -> Child:
-    """Return the embedded Valkey, not started; raises StartError.
+def make_valkey(settings: Settings, *, max_wait_seconds: float = MAX_WAIT_SECONDS) -> Child:
+    """Return the embedded Valkey, not started.
 
-    Shuts down an orphan of an earlier start.
+    Shuts down an orphan of an earlier start; raises StartError if it does not stop in time.
     """
     path = settings.valkey_socket
     if path.parent != settings.data_dir.resolve():
         _make_private_folder(path.parent)
-    _shut_down_orphan(path)
+    _shut_down_orphan(path, max_wait_seconds)
     command = _command(path)
     become = partial(os.execv, command[0], command)
     return Child("valkey", become, output=log_file(settings))
@@ -83,8 +83,8 @@ def _make_private_folder(folder: Path) -> None:
         raise StartError(f"The folder {folder} belongs to another user. Remove it.")
 
 
-def _shut_down_orphan(path: Path) -> None:
-    deadline = time.monotonic() + MAX_WAIT_SECONDS
+def _shut_down_orphan(path: Path, max_wait_seconds: float) -> None:
+    deadline = time.monotonic() + max_wait_seconds
     while _is_listening(path):
         with _connect(path) as client:
             client.shutdown(nosave=True)

@@ -10,7 +10,6 @@ from sqlalchemy import select, update
 
 from callevents.db.models import Delivery, Pbx, id_created_at, new_id, utc_now
 from callevents.db.session import begin_write
-from callevents.delivery.log import pagination
 from callevents.delivery.log.filters import Filter, phase_of
 from callevents.delivery.log.pagination import find_page
 from callevents.enums import DeliveryState, EventType, ListedState
@@ -72,12 +71,12 @@ def matches(wanted: Filter) -> Callable[[Delivery], bool]:
     return match
 
 
-def read(wanted: Filter, limit: int) -> list[str]:
+def read(wanted: Filter, limit: int, **limits: int) -> list[str]:
     """Return the ids of all pages, one after the other."""
     found: list[str] = []
     before = None
     for _ in range(200):
-        page = find_page(wanted, limit=limit, before=before)
+        page = find_page(wanted, limit=limit, before=before, **limits)
         assert len(page.found) <= limit
         found += [one.id for one in page.found]
         if page.before is None:
@@ -88,11 +87,8 @@ def read(wanted: Filter, limit: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_pages_have_all_that_matches(
-    log: list[Delivery], pbx: Pbx, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_have_all_that_matches(log: list[Delivery], pbx: Pbx) -> None:
     """Whatever meets in a filter: all its pages together are exactly what matches."""
-    monkeypatch.setattr(pagination, "WINDOW", 16)
     middle = id_created_at(log[30].id)
     hook = next(one.hook_event_id for one in log if one.pbx_id == pbx.id)
     every = product(
@@ -106,30 +102,28 @@ def test_pages_have_all_that_matches(
     for given in random.Random(3).sample(list(every), 60):
         wanted = Filter(given[0], given[1], **given[2], **given[3], **given[4])
         expected = [one.id for one in log if matches(wanted)(one)]
-        assert read(wanted, limit=7) == expected, given
+        assert read(wanted, limit=7, window=16) == expected, given
 
 
-def test_it_is_said_how_far_was_looked(
-    log: list[Delivery], pbx: Pbx, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_said_how_far_was_looked(log: list[Delivery], pbx: Pbx) -> None:
     """A page that reached the search limit says how far it searched."""
-    monkeypatch.setattr(pagination, "WINDOW", 5)
     nothing = Filter(pbx, ListedState.DELIVERED, event_type=EventType.DIAL_OUT, origin="http://x")
-    assert find_page(nothing, limit=50).searched_to is None  # No such event: nothing to look at.
+    # No such event: nothing to look at.
+    assert find_page(nothing, limit=50, window=5).searched_to is None
     rare = Filter(pbx, ListedState.DELIVERED, extension="9" * 64, hook="nobody")
-    assert find_page(rare, limit=50).searched_to is None
+    assert find_page(rare, limit=50, window=5).searched_to is None
     scarce = Filter(pbx, ListedState.DELIVERED, hook="nobody")
-    page = find_page(scarce, limit=50)
+    page = find_page(scarce, limit=50, window=5)
     own = [one for one in log if one.pbx_id == pbx.id]
     assert (page.found, page.before) == ([], own[4].id)
     assert page.searched_to == id_created_at(own[4].id)
 
 
-def test_many_pbxs(log: list[Delivery], monkeypatch: pytest.MonkeyPatch) -> None:
-    """With more PBXs than MAX_PBXS the same deliveries are found."""
-    monkeypatch.setattr(pagination, "MAX_PBXS", 3)
+def test_many_pbxs(log: list[Delivery]) -> None:
+    """With more PBXs than `max_pbxs` the same deliveries are found."""
     wanted = Filter(state=ListedState.FAILED)
-    assert read(wanted, limit=4) == [one.id for one in log if matches(wanted)(one)]
+    expected = [one.id for one in log if matches(wanted)(one)]
+    assert read(wanted, limit=4, max_pbxs=3) == expected
 
 
 def test_without_any_pbx(app: object) -> None:

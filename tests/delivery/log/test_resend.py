@@ -9,7 +9,6 @@ from sqlalchemy import select, update
 
 from callevents.db.models import Delivery, Pbx, find_ordering_key, new_id, to_milliseconds, utc_now
 from callevents.db.session import begin_write
-from callevents.delivery.log import bulk
 from callevents.delivery.log.bulk import apply_to_all, count_matching
 from callevents.delivery.log.filters import Filter
 from callevents.delivery.log.resend import SkipReason, cancel, resend
@@ -169,20 +168,14 @@ def test_cancelling_lets_the_next_of_the_call_go(pbx: Pbx, configure: Configure)
 def act(wanted: Filter) -> list[int]:
     """Resend matching deliveries; return the number processed after each batch."""
     steps = []
-    for progress in apply_to_all(resend, wanted):
+    for progress in apply_to_all(resend, wanted, batch=4):
         db.session.commit()
         steps.append(progress.seen)
     return steps
 
 
-def test_many(
-    pbx: Pbx,
-    configure: Configure,
-    report_events: ReportEvents,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_many(pbx: Pbx, configure: Configure, report_events: ReportEvents) -> None:
     """All matching deliveries are processed once, in batches, and counted."""
-    monkeypatch.setattr(bulk, "BATCH", 4)
     hook = configure.hook("*", EventType.DIAL_IN, URL)
     gone = configure.hook("*", EventType.DIAL_IN, URL)
     failed = report_events(11)
@@ -202,8 +195,7 @@ def test_many(
     # A delivery that still matches is not processed again.
     assert len(waiting) == 4
     assert act(Filter(pbx, hook=hook.event_id)) == [4, 8, 12, 13]
-    monkeypatch.setattr(bulk, "MAX_COUNTED", 5)
-    few = count_matching(Filter(pbx))
+    few = count_matching(Filter(pbx), max_counted=5)
     assert (few.total, few.is_more) == (5, True)
 
 

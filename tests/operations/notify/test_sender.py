@@ -20,7 +20,6 @@ from callevents.delivery.engine import Engine
 from callevents.delivery.suspend import suspend
 from callevents.enums import Channel, EventType
 from callevents.extensions import db
-from callevents.operations import scheduler as scheduler_module
 from callevents.operations.notify import sender as sender_module
 from callevents.operations.notify.sender import (
     LEASE,
@@ -325,15 +324,14 @@ def test_from_the_answer_to_the_mail(
     notify_settings: Settings,
     mail_server: MailServer,
     receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A receiver returns 410; the worker suspends the request and sends the notifications."""
-    monkeypatch.setattr(sender_module, "MAIL_DELAY", timedelta())
-    monkeypatch.setattr(scheduler_module, "NOTIFICATION_SECONDS", 0.05)
     receiver.reply = lambda arrival: Reply(410 if arrival.path == "/gone" else 204)
     hook = configure.hook("*", EventType.DIAL_IN, receiver.url + "/gone")
     event_id = hook.event_id
-    scheduler = Scheduler(db.engine, notify_settings)
+    scheduler = Scheduler(
+        db.engine, notify_settings, notification_seconds=0.05, mail_delay=timedelta()
+    )
     engine.start()
     scheduler.start()
     client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=101&call=c1")

@@ -14,8 +14,8 @@ from callevents.enums import ConnectorKind
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions
 from callevents.pbxs.connectors import ConnectorConfig
-from callevents.processes.listener import backoff, listener
 from callevents.processes.listener.listener import Listener
+from callevents.processes.listener.timings import Timings
 from tests.support.ami_server import AmiServer
 from tests.support.esl_server import EslServer
 from tests.support.pbx_server import SECRET, PbxServer
@@ -23,6 +23,8 @@ from tests.support.waiting import wait_until
 
 SERVERS = {"asterisk": AmiServer, "freeswitch": EslServer}
 LEASE_SECONDS = 1.0
+#: Reconnects, and notices changed connectors, at once.
+QUICK = Timings(poll_seconds=0.05, initial_delay_seconds=0.05)
 EXTENSIONS = ("101", "102", "103")
 
 Serve = Callable[..., PbxServer]
@@ -31,8 +33,8 @@ Serve = Callable[..., PbxServer]
 class Listening:
     """A listener in this process, as `flask listen` runs it."""
 
-    def __init__(self, app: Flask) -> None:
-        self._listener = Listener(app)
+    def __init__(self, app: Flask, timings: Timings = QUICK) -> None:
+        self._listener = Listener(app, timings)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -63,13 +65,6 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"listen_lease_seconds": LEASE_SECONDS})
 
 
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reconnect, and notice changed connectors, at once."""
-    monkeypatch.setattr(backoff, "INITIAL_DELAY_SECONDS", 0.05)
-    monkeypatch.setattr(listener, "POLL_SECONDS", 0.05)
-
-
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Starts a test server of that PBX type."""
@@ -85,12 +80,12 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def listen(app: Flask) -> Iterator[Callable[[], Listening]]:
+def listen(app: Flask) -> Iterator[Callable[..., Listening]]:
     """Starts a listener."""
     started: list[Listening] = []
 
-    def listen() -> Listening:
-        started.append(Listening(app))
+    def listen(timings: Timings = QUICK) -> Listening:
+        started.append(Listening(app, timings))
         return started[-1]
 
     yield listen

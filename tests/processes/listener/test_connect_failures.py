@@ -16,9 +16,9 @@ from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import app_state, db
 from callevents.pbxs import connectors
 from callevents.pbxs.connectors import ConnectorConfig
-from callevents.processes.listener import backoff, io_loop
 from tests.conftest import let_go
 from tests.processes.listener.conftest import (
+    QUICK,
     SECRET,
     Listening,
     Serve,
@@ -34,7 +34,7 @@ from tests.support.pbx_server import Babbler
 from tests.support.ports import find_free_port
 from tests.support.waiting import wait_until
 
-Listen = Callable[[], Listening]
+Listen = Callable[..., Listening]
 KINDS = ("asterisk", "freeswitch")
 
 
@@ -79,19 +79,11 @@ def babble() -> Iterator[Callable[[bytes], int]]:
         ("freeswitch", "FreeSWITCH refuses the password: it said '-ERR invalid'."),
     ],
 )
-def test_a_wrong_secret(
-    pbx: Pbx,
-    serve: Serve,
-    listen: Listen,
-    kind: str,
-    words: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_wrong_secret(pbx: Pbx, serve: Serve, listen: Listen, kind: str, words: str) -> None:
     """It is retried after a long delay, and at once when the connector changes."""
-    monkeypatch.setattr(backoff, "REFUSED_DELAY_SECONDS", 1000.0)
     server = serve(kind)
     connect(pbx, kind, server.port, secret="wrong")
-    listen()
+    listen(replace(QUICK, refused_delay_seconds=1000.0))
     connector = wait_for_error(pbx, words)
     assert connector.state is ConnectorState.PAUSING
     assert "wrong" not in connector.last_error
@@ -216,26 +208,6 @@ def test_link_local_address(pbx: Pbx, listen: Listen) -> None:
     connect(pbx, "asterisk", 80, host="169.254.169.254")
     listen()
     wait_for_error(pbx, "The address 169.254.169.254 is link-local")
-
-
-def test_no_greeting(
-    pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The error suggests TLS."""
-    monkeypatch.setattr(io_loop, "LOGIN_TIMEOUT_SECONDS", 0.1)
-    connect(pbx, "asterisk", babble(b""))
-    listen()
-    wait_for_error(pbx, "If the PBX expects TLS, enable it.")
-
-
-def test_no_response_after_the_banner(
-    pbx: Pbx, listen: Listen, babble: Callable[[bytes], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A PBX that hangs after its banner causes a login timeout."""
-    monkeypatch.setattr(io_loop, "LOGIN_TIMEOUT_SECONDS", 0.1)
-    connect(pbx, "asterisk", babble(b"Asterisk Call Manager/9.0.0\r\n"))
-    listen()
-    wait_for_error(pbx, "The PBX did not respond to the login")
 
 
 def test_freeswitch_refuses_the_address(pbx: Pbx, serve: Serve, listen: Listen) -> None:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +20,7 @@ from callevents.processes.listener.listener import RENEWALS_PER_LEASE
 from callevents.vendors.tracking.fields import Message
 from tests.processes.listener.conftest import (
     LEASE_SECONDS,
+    QUICK,
     Listening,
     Serve,
     connect,
@@ -29,7 +32,7 @@ from tests.processes.listener.test_follower import find_call
 from tests.support.pbx_server import PbxServer
 from tests.support.waiting import wait_until
 
-Listen = Callable[[], Listening]
+Listen = Callable[..., Listening]
 CALLS = [("asterisk", "s01"), ("freeswitch", "f01")]
 
 
@@ -278,14 +281,12 @@ def test_a_pbx_is_asked_after_each_log_in_and_when_it_is_wanted(
     assert stored(pbx) == []
 
 
-def test_every_hour(
-    pbx: Pbx, serve: Serve, listen: Listen, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_hour(pbx: Pbx, serve: Serve, listen: Listen) -> None:
     """A connected PBX is asked again periodically, even if it sends nothing."""
-    monkeypatch.setattr(discovery, "REQUEST_INTERVAL_SECONDS", 0.3)
     server = serve("asterisk")
     server.phones = {"SIPpeers": peers(x301="")}
-    connector = start(pbx, server, "asterisk", listen)
+    listen_often = partial(listen, replace(QUICK, request_interval_seconds=0.3))
+    connector = start(pbx, server, "asterisk", listen_often)
     for _ in range(2):
         connector = wait_for_list(pbx, connector)
     assert len(server.clients) == 1

@@ -5,14 +5,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from callevents.processes.supervisor import child as child_module
 from callevents.processes.supervisor.child import MAX_RESTART_SECONDS, Child
 from callevents.processes.supervisor.launch import launch
 from callevents.processes.supervisor.signals import Signals
@@ -34,22 +33,16 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def monotonic(self) -> float:
-        """Return the time that the test has set."""
+    def __call__(self) -> float:
         return self.now
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock that restarts go by."""
-    clock = Clock()
-    monkeypatch.setattr(child_module, "time", clock)
-    return clock
-
-
-def make_child(command: list[str], tmp_path: Path) -> Child:
+def make_child(
+    command: list[str], tmp_path: Path, clock: Callable[[], float] = time.monotonic
+) -> Child:
     """Return a started process that writes to `out`."""
-    child = Child("example", partial(os.execv, command[0], command), output=tmp_path / "out")
+    become = partial(os.execv, command[0], command)
+    child = Child("example", become, output=tmp_path / "out", clock=clock)
     child.start()
     return child
 
@@ -72,9 +65,10 @@ def wait_for_end(child: Child) -> None:
     wait_until(lambda: child.exit_code is not None, "the process's end")
 
 
-def test_restart_delays_grow(tmp_path: Path, clock: Clock) -> None:
+def test_restart_delays_grow(tmp_path: Path) -> None:
     """The first restart is immediate; repeated failures increase the delay."""
-    child = make_child(FAIL, tmp_path)
+    clock = Clock()
+    child = make_child(FAIL, tmp_path, clock)
     pauses = []
     for _ in range(8):
         wait_for_end(child)
@@ -87,9 +81,10 @@ def test_restart_delays_grow(tmp_path: Path, clock: Clock) -> None:
     assert pauses == [0, 1, 2, 4, 8, 16, MAX_RESTART_SECONDS, MAX_RESTART_SECONDS]
 
 
-def test_healthy_process_restarts_at_once(tmp_path: Path, clock: Clock) -> None:
+def test_healthy_process_restarts_at_once(tmp_path: Path) -> None:
     """A process that ran for a minute is restarted at once."""
-    child = make_child(FAIL, tmp_path)
+    clock = Clock()
+    child = make_child(FAIL, tmp_path, clock)
     for _ in range(2):
         wait_for_end(child)
         clock.now += 60

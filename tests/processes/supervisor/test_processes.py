@@ -4,10 +4,12 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 import pytest
@@ -17,12 +19,12 @@ from callevents.config.settings import Settings
 from callevents.errors import StartError
 from callevents.processes.supervisor import processes as processes_module
 from callevents.processes.supervisor import valkey as valkey_module
-from callevents.processes.supervisor.processes import Processes
+from callevents.processes.supervisor.processes import Processes, Timeouts
 from callevents.processes.supervisor.signals import Signals
 from tests.support.waiting import wait_until
 
-Make = Callable[[str], Processes]
-STOP_GRACE_SECONDS = 0.5
+Make = Callable[..., Processes]
+QUICK = Timeouts(web_stop_seconds=0, stop_grace_seconds=0.5)
 
 
 class Clock:
@@ -32,8 +34,7 @@ class Clock:
         self.now = 1000.0
         self.looks = 0
 
-    def monotonic(self) -> float:
-        """Return the time that the test has set."""
+    def __call__(self) -> float:
         self.looks += 1
         return self.now
 
@@ -72,14 +73,14 @@ def make(
     """Starts processes that run the given code instead of web server and worker."""
     made: list[Processes] = []
 
-    def make(code: str) -> Processes:
+    def make(
+        code: str, *, timeouts: Timeouts = QUICK, clock: Callable[[], float] = time.monotonic
+    ) -> Processes:
         for function, name in (("_serve", "web"), ("_run", "worker")):
             command = [sys.executable, "-c", code, name]
             become = partial(execute, command)
             monkeypatch.setattr(processes_module, function, become)
-        monkeypatch.setattr(processes_module.server, "GRACEFUL_SECONDS", 0)
-        monkeypatch.setattr(processes_module, "STOP_GRACE_SECONDS", STOP_GRACE_SECONDS)
-        made.append(Processes(own, create_app, listener, signals))
+        made.append(Processes(own, create_app, listener, signals, timeouts=timeouts, clock=clock))
         made[-1].start()
         return made[-1]
 
@@ -128,48 +129,44 @@ def test_process_that_ends_at_once(make: Make) -> None:
     ],
     ids=["nothing", "nonsense", "unready"],
 )
-def test_never_ready(
-    make: Make, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, answer: bytes, state: str
-) -> None:
+def test_never_ready(make: Make, listener: socket.socket, answer: bytes, state: str) -> None:
     """A start that takes too long fails; the error names what is missing."""
-    monkeypatch.setattr(processes_module, "READY_TIMEOUT_SECONDS", 0)
     answer_once(listener, answer)
+    processes = make("import time; time.sleep(60)", timeouts=replace(QUICK, ready_seconds=0))
     with pytest.raises(StartError, match=f"was not ready within 0 s: {state}"):
-        make("import time; time.sleep(60)").wait_until_ready()
+        processes.wait_until_ready()
 
 
-def test_web_server_without_response(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_web_server_without_response(make: Make) -> None:
     """A web server that accepts the request and never responds is not ready."""
-    monkeypatch.setattr(processes_module, "READY_TIMEOUT_SECONDS", 0)
-    monkeypatch.setattr(processes_module, "RESPONSE_TIMEOUT_SECONDS", 0.1)
+    timeouts = replace(QUICK, ready_seconds=0, response_seconds=0.1)
+    processes = make("import time; time.sleep(60)", timeouts=timeouts)
     with pytest.raises(StartError, match="the web server does not respond"):
-        make("import time; time.sleep(60)").wait_until_ready()
+        processes.wait_until_ready()
 
 
-def make_stubborn(make: Make, folder: Path) -> Processes:
+def make_stubborn(make: Make, folder: Path, **options: Any) -> Processes:
     """Return a web server and a worker that run and ignore SIGTERM."""
     processes = make(
         "import os, pathlib, signal, time\n"
         f"def note(what): pathlib.Path({str(folder)!r}, f'{{what}}-{{os.getpid()}}').touch()\n"
         "signal.signal(signal.SIGTERM, lambda *_: note('asked'))\n"
         "note('up')\n"
-        "time.sleep(60)\n"
+        "time.sleep(60)\n",
+        **options,
     )
     wait_until(lambda: len(list(folder.glob("up-*"))) == 2, "both processes")
     return processes
 
 
-def test_processes_that_do_not_stop(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_that_do_not_stop(make: Make, tmp_path: Path) -> None:
     """What does not stop when it is asked is ended when its time is over, and not before."""
-    processes = make_stubborn(make, tmp_path)
     clock = Clock()
-    monkeypatch.setattr(processes_module, "time", clock)
+    processes = make_stubborn(make, tmp_path, clock=clock)
     stopping = threading.Thread(target=processes.stop)
     stopping.start()
     wait_until(lambda: len(list(tmp_path.glob("asked-*"))) == 2, "both to be asked")
-    clock.now += STOP_GRACE_SECONDS - 0.01
+    clock.now += QUICK.stop_grace_seconds - 0.01
     looks = clock.looks
     wait_until(lambda: clock.looks > looks + 1, "looks at the clock just before the end")
     pids = [int(path.name.removeprefix("up-")) for path in tmp_path.glob("up-*")]
@@ -179,12 +176,9 @@ def test_processes_that_do_not_stop(
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-def test_second_signal(
-    make: Make, signals: Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_second_signal(make: Make, signals: Signals, tmp_path: Path) -> None:
     """The second signal kills everything at once."""
-    processes = make_stubborn(make, tmp_path)
-    monkeypatch.setattr(processes_module, "STOP_GRACE_SECONDS", 3600)
+    processes = make_stubborn(make, tmp_path, timeouts=replace(QUICK, stop_grace_seconds=3600))
     signals.stop_at_once = True
     processes.stop()
 
@@ -214,8 +208,7 @@ def test_foreign_folder_for_the_socket(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_orphan_that_does_not_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An old Valkey that holds the socket and does not stop fails the start."""
-    monkeypatch.setattr(valkey_module, "MAX_WAIT_SECONDS", -1)
     monkeypatch.setattr(valkey_module, "_is_listening", lambda _: True)
     monkeypatch.setattr(valkey_module.redis.Redis, "shutdown", lambda _, nosave: nosave)
     with pytest.raises(StartError, match="does not stop"):
-        valkey_module.make_valkey(Settings(data_dir=tmp_path))
+        valkey_module.make_valkey(Settings(data_dir=tmp_path), max_wait_seconds=-1)

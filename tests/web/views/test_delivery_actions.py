@@ -132,6 +132,7 @@ def test_too_many_for_one_request(
     admin: Visitor, pbx: Pbx, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After some thousand, the response shows the progress, and a click continues from there."""
+    # Patched: a view takes no arguments, and thousands of deliveries would make this slow.
     monkeypatch.setattr(delivery_actions, "MAX_ROWS", 500)
     configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/pop")
     begin_write()

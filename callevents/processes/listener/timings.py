@@ -1,0 +1,20 @@
+"""Intervals and delays of a listener."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How often a listener looks for work, and how long it waits after failures."""
+
+    #: Interval in which new, changed and released connectors are noticed.
+    poll_seconds: float = 0.5
+    #: Delay before the first reconnection to a PBX.
+    initial_delay_seconds: float = 1.0
+    #: Minimum delay after a refused login: PBXs lock out addresses that try wrong passwords.
+    refused_delay_seconds: float = 30.0
+    #: Interval between requests for the extension list.
+    request_interval_seconds: float = 3600.0
+
+
+DEFAULT_TIMINGS = Timings()
