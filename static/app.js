@@ -257,6 +257,11 @@ document.addEventListener("change", (event) => {
 });
 
 document.addEventListener("input", (event) => {
+  // The problem was that of the previous value.
+  if (event.target.getAttribute("aria-invalid")) {
+    event.target.removeAttribute("aria-invalid");
+    document.getElementById(`${event.target.id}-problem`)?.remove();
+  }
   const counter = document.querySelector(`[data-counts="${event.target.id}"]`);
   if (!counter) return;
   const count = [...event.target.value.trim()].length;

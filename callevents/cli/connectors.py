@@ -5,7 +5,14 @@ from typing import TypeVar
 import click
 from flask.cli import AppGroup
 
-from callevents.cli.output import Values, handle_errors, json_option, print_result, read_secret
+from callevents.cli.output import (
+    Values,
+    handle_errors,
+    json_option,
+    print_result,
+    read_secret,
+    to_text,
+)
 from callevents.db.models import Connector
 from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind
@@ -25,7 +32,10 @@ group = AppGroup("connector", help="Configure connectors to PBXs.")
 )
 @click.option("--host", help="Host name or address of the PBX.")
 @click.option("--port", type=int, help="Default: 5038 for Asterisk, 8021 for FreeSWITCH.")
-@click.option("--user", help="Asterisk only: the user in manager.conf.")
+@click.option(
+    "--user",
+    help="Asterisk: the user in manager.conf. FreeSWITCH: none, or for example 101@domain.",
+)
 @click.option(
     "--secret",
     help="Password; - reads it from standard input, which keeps it out of the shell history.",
@@ -102,7 +112,7 @@ def _choose(value: T | None, connector: Connector | None, name: str, default: T)
 
 def _print_connector(connector: Connector, as_json: bool) -> None:
     values = _to_values(connector)
-    text = "\n".join(f"{name}: {'' if value is None else value}" for name, value in values.items())
+    text = "\n".join(f"{name}: {to_text(value)}" for name, value in values.items())
     print_result(values, text, as_json)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import click
@@ -13,7 +14,14 @@ from callevents.cli.delivery_filters import (
     parse_filter,
     parse_time,
 )
-from callevents.cli.output import Values, handle_errors, json_option, print_list, print_result
+from callevents.cli.output import (
+    Values,
+    handle_errors,
+    json_option,
+    print_list,
+    print_result,
+    to_text,
+)
 from callevents.db.models import Attempt, Delivery, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log import queries
@@ -21,6 +29,7 @@ from callevents.delivery.log.bulk import Act, apply_to_all
 from callevents.delivery.log.filters import Filter, phase_of
 from callevents.delivery.log.pagination import find_page
 from callevents.delivery.log.resend import SkipReason, cancel, resend
+from callevents.delivery.log.wait_reason import find_wait_reasons
 from callevents.delivery.request.masking import mask_address
 from callevents.enums import ListedState
 from callevents.extensions import db
@@ -63,12 +72,12 @@ def show(delivery_id: str, as_json: bool) -> None:
     """Show a delivery and its attempts."""
     delivery = queries.get_delivery(delivery_id)
     attempts = [_attempt_to_values(one) for one in queries.list_attempts(delivery)]
-    values = _to_values(delivery)
-    lines = [f"{name}: {'' if value is None else value}" for name, value in values.items()]
+    values = {**_to_values(delivery), **_wait_to_values(delivery)}
+    lines = [f"{name}: {to_text(value)}" for name, value in values.items()]
     for one in attempts:
         status = one["status_code"] or "no response"
         line = f"attempt {one['number']}: {one['started_at']}, {status}, {one['duration_ms']} ms"
-        lines.append(f"{line} {one['error']}".rstrip())
+        lines.append(f"{line}: {one['error']}" if one["error"] else line)
     print_result({**values, "attempts_made": attempts}, "\n".join(lines), as_json)
 
 
@@ -181,14 +190,29 @@ def _to_values(delivery: Delivery) -> Values:
         "attempts": delivery.attempts,
         "status_code": delivery.status_code,
         "error": delivery.error,
-        "created_at": delivery.created_at.isoformat(timespec="milliseconds"),
+        "created_at": _time_to_text(delivery.created_at),
     }
+
+
+def _wait_to_values(delivery: Delivery) -> Values:
+    """Return what the delivery waits for; all None if it is not pending."""
+    reason = find_wait_reasons([delivery])[delivery.id]
+    return {
+        "waits_for_delivery": reason.behind,
+        "receiver_paused_until": _time_to_text(reason.origin.probe_at) if reason.origin else None,
+        "next_attempt_at": _time_to_text(reason.next_attempt_at),
+        "gives_up_at": _time_to_text(reason.gives_up_at),
+    }
+
+
+def _time_to_text(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds") if moment else None
 
 
 def _attempt_to_values(attempt: Attempt) -> Values:
     return {
         "number": attempt.number,
-        "started_at": attempt.started_at.isoformat(timespec="milliseconds"),
+        "started_at": _time_to_text(attempt.started_at),
         "duration_ms": attempt.duration_ms,
         "status_code": attempt.status_code,
         "error": attempt.error,

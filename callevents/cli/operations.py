@@ -86,7 +86,7 @@ def _text(value: object) -> str:
 @with_appcontext
 @handle_errors
 def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
-    """Remove old call events with their deliveries. Keep events with pending deliveries."""
+    """Remove old call events with their deliveries. Those with pending deliveries are kept."""
     before = utc_now() - (
         parse_duration(age) if age else timedelta(days=get_settings().retention_days)
     )

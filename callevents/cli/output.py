@@ -106,7 +106,7 @@ def print_list(items: Iterable[Any], to_values: Callable[[Any], Values], as_json
 def _table(rows: list[Values]) -> str:
     """Return the rows as aligned columns with a header row."""
     names = list(rows[0])
-    cells = [names] + [[_cell(row[name]) for name in names] for row in rows]
+    cells = [names] + [[to_text(row[name]) for name in names] for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -114,7 +114,8 @@ def _table(rows: list[Values]) -> str:
     )
 
 
-def _cell(value: Any) -> str:
+def to_text(value: Any) -> str:
+    """Return the value as the commands print it without --json."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)

@@ -28,7 +28,7 @@ class CustomHeader:
 
 @dataclass(frozen=True)
 class Credentials:
-    """The authentication of requests. None as secret keeps the stored secret and user name."""
+    """The authentication of requests. None as secret keeps the stored secret and username."""
 
     kind: AuthKind = AuthKind.NONE
     username: str = ""

@@ -55,7 +55,7 @@ ENTER_AGAIN = "The URL points to another receiver than before. Enter {} again."
 #: The fields of each kind of authentication, and their labels in error messages.
 _CREDENTIAL_FIELDS: Mapping[AuthKind, Mapping[str, str]] = {
     AuthKind.NONE: {},
-    AuthKind.BASIC: {"username": "the user name", "password": "the password"},
+    AuthKind.BASIC: {"username": "the username", "password": "the password"},
     AuthKind.BEARER: {"token": "the token"},
 }
 
@@ -201,14 +201,14 @@ def _token_problem(token: str) -> str:
 
 def _username_problem(username: str) -> str:
     if not username:
-        return "Enter the user name."
+        return "Enter the username."
     if len(username) > MAX_USERNAME_LENGTH:
         return (
-            f"The user name must be at most {MAX_USERNAME_LENGTH} characters (got {len(username)})."
+            f"The username must be at most {MAX_USERNAME_LENGTH} characters (got {len(username)})."
         )
     if ":" in username:
-        return "The user name must not contain a colon."
-    return "" if username.isprintable() else "The user name must not contain control characters."
+        return "The username must not contain a colon."
+    return "" if username.isprintable() else "The username must not contain control characters."
 
 
 def _password_problem(password: str) -> str:

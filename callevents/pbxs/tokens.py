@@ -42,7 +42,7 @@ def add_token(pbx: Pbx) -> str:
     db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update())
     if len(list_tokens(pbx)) >= MAX_TOKENS:
         raise ConflictError(
-            "Two tokens are valid already. Revoke the one that is no longer used, then renew."
+            "Two tokens are valid already. Revoke the one no longer used, then create a new one."
         )
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     db.session.add(IngestToken(pbx_id=pbx.id, digest=digest_token(token), hint=token[:HINT_LENGTH]))

@@ -113,7 +113,7 @@ class HookForm(BaseForm):
         ],
         default=AuthKind.NONE.value,
     )
-    username = StringField("User name")
+    username = StringField("Username")
     password = StringField("Password")
     token = StringField("Token")
     signing = RadioField("Signature", choices=[], default=SigningChoice.KEEP.value)

@@ -33,8 +33,8 @@ def test_fields_show_where_they_matter(admin: Page, extension: str) -> None:
     dialog.get_by_label("GET", exact=True).check()
     expect(dialog.get_by_label("JSON", exact=True)).to_be_hidden()
     for kind, shown, hidden in (
-        ("Basic", ("User name", "Password"), ("Token",)),
-        ("Bearer", ("Token",), ("User name", "Password")),
+        ("Basic", ("Username", "Password"), ("Token",)),
+        ("Bearer", ("Token",), ("Username", "Password")),
     ):
         dialog.get_by_label(kind, exact=True).check()
         for label in shown:

@@ -78,7 +78,7 @@ def test_all_are_resumed_in_a_dialog(admin: Page, suspended: str) -> None:
     expect(dialog).to_contain_text("1 request resumed")
     expect(admin.locator("#suspended")).to_have_count(0)
     dialog.get_by_role("link", name="Recover failed deliveries").click()
-    expect(dialog).to_contain_text("From the whole log")
+    expect(dialog).to_contain_text("All of them")
 
 
 def test_resuming_without_javascript(plain: Page, suspended: str) -> None:

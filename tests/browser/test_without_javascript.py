@@ -27,7 +27,7 @@ def test_configure(plain: Page, extension: str, pbx: Pbx) -> None:
     row(plain, "Dial-In").get_by_role("link", name="Dial-In").click()
     plain.get_by_label("Make request to").fill("https://user:secret@crm.example.com/")
     plain.get_by_role("button", name="Save").click()
-    expect(plain.get_by_text("must not contain a user name or password")).to_be_visible()
+    expect(plain.get_by_text("must not contain a username or password")).to_be_visible()
     plain.get_by_label("Make request to").fill("https://crm.example.com/pop")
     plain.get_by_role("button", name="Save").click()
     expect(row(plain, "Dial-In")).to_contain_text("crm.example.com")

@@ -69,8 +69,23 @@ def test_show(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     lines = run("deliveries", "show", delivery_id).stdout.splitlines()
     assert f"id: {delivery_id}" in lines
     assert lines[-1].startswith("attempt 1: ")
-    assert lines[-1].endswith("500, 38 ms No.")
+    assert lines[-1].endswith("500, 38 ms: No.")
     assert run("deliveries", "show", new_id()).stderr == "Error: There is no such delivery.\n"
+
+
+def test_show_says_what_a_delivery_waits_for(
+    answer: Response, deliveries: dict[str, str], configure: Configure, pbx: Pbx
+) -> None:
+    """It names the earlier delivery of the call, the next attempt, and when retries end."""
+    configure.hook("*", EventType.ANSWER_IN, "https://a/")
+    first, second = (report(pbx, one, "c-7", EventType.ANSWER_IN) for one in ("107", "108"))
+    shown = answer("deliveries", "show", first)
+    assert shown["waits_for_delivery"] is None
+    assert shown["next_attempt_at"] < shown["gives_up_at"]
+    shown = answer("deliveries", "show", second)
+    assert (shown["waits_for_delivery"], shown["next_attempt_at"]) == (first, None)
+    shown = answer("deliveries", "show", deliveries["failed"])
+    assert (shown["next_attempt_at"], shown["gives_up_at"]) == (None, None)
 
 
 def test_secrets_of_urls_are_masked(

@@ -128,7 +128,7 @@ def test_kept_secrets_do_not_move(pbx: Pbx, url: str) -> None:
     assert caught.value.errors == {
         "header 1": [sentence.format("the value of X-Key")],
         "header 2": [sentence.format("the value of X-Call")],
-        "username": [sentence.format("the user name")],
+        "username": [sentence.format("the username")],
         "password": [sentence.format("the password")],
     }
     db.session.rollback()
@@ -222,27 +222,27 @@ def test_number_and_names_of_custom_headers() -> None:
     [
         (
             Credentials(BASIC),
-            {"username": "Enter the user name.", "password": "Enter the password."},
+            {"username": "Enter the username.", "password": "Enter the password."},
         ),
-        (Credentials(BASIC, "", "p"), {"username": "Enter the user name."}),
+        (Credentials(BASIC, "", "p"), {"username": "Enter the username."}),
         (Credentials(BASIC, "ana"), {"password": "Enter the password."}),
         (
             Credentials(BASIC, "a:b", "p\n"),
             {
-                "username": "The user name must not contain a colon.",
+                "username": "The username must not contain a colon.",
                 "password": "The password must not contain control characters.",
             },
         ),
         (
             Credentials(BASIC, "a" * 256, "p" * 1001),
             {
-                "username": "The user name must be at most 255 characters (got 256).",
+                "username": "The username must be at most 255 characters (got 256).",
                 "password": "The password must be at most 1,000 characters.",
             },
         ),
         (
             Credentials(BASIC, "a\t", "p"),
-            {"username": "The user name must not contain control characters."},
+            {"username": "The username must not contain control characters."},
         ),
         (Credentials(BEARER), {"token": "Enter the token."}),
         (

@@ -137,7 +137,7 @@ def test_secrets_stay_with_their_receiver(admin: Visitor, pbx: Pbx, receiver: Re
     assert answer.status_code == 422
     for field, what in (
         ("headers-0-name", "the value of X-Key"),
-        ("username", "the user name"),
+        ("username", "the username"),
         ("password", "the password"),
     ):
         assert re.search(rf'id="{field}-problem">.*?{sentence.format(what)}', answer.text, re.S)

@@ -100,7 +100,7 @@ class Hook(Model):
         text_enum(ParameterSet, 8), default=ParameterSet.ALL
     )
     auth: Mapped[AuthKind] = mapped_column(text_enum(AuthKind, 8), default=AuthKind.NONE)
-    #: Secrets are encrypted; empty means none. This one is a JSON list of user name and secret.
+    #: Secrets are encrypted; empty means none. This one is a JSON list of username and secret.
     auth_secret: Mapped[str] = mapped_column(Text, default="")
     #: A JSON list of names and values; only the values are encrypted.
     custom_headers: Mapped[str] = mapped_column(Text, default="")

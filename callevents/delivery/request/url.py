@@ -116,7 +116,7 @@ def _split(text: str) -> SplitResult:
         raise _RuleError("The URL needs a host, as in https://crm.example.com/calls.")
     if "@" in parts.netloc:
         raise _RuleError(
-            "The URL must not contain a user name or password, because URLs are displayed and "
+            "The URL must not contain a username or password, because URLs are displayed and "
             "logged. Remove the part before the @ and use the fields for authentication."
         )
     if port == 0:

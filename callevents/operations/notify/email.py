@@ -44,7 +44,8 @@ def compose(notifications: Sequence[Notification], settings: Settings) -> EmailM
 
 _ADVICE = (
     "Suspended requests are not sent. Resume them on the web pages or with:\n"
-    "flask hooks resume EVENT_ID. Then resend failed deliveries from the delivery log."
+    "flask hooks resume EVENT_ID. Then recover the failed deliveries, on the pages or with:\n"
+    "flask deliveries recover --hook EVENT_ID --since 2d"
 )
 
 

@@ -28,7 +28,7 @@ def prepare(settings: Settings, make_app: MakeApp) -> None:
 
 
 def _add_first_admin(settings: Settings) -> None:
-    """Add an admin if there is no user, and print the user name and password once."""
+    """Add an admin if there is no user, and print the username and password once."""
     begin_write()
     if users.has_users():
         return

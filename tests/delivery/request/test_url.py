@@ -14,7 +14,7 @@ NO_SCHEME = "The URL must begin with http:// or https://."
 NOT_VALID = "The URL's host or port is not valid."
 SPACES = "The URL must not contain spaces or control characters; write a space as %20."
 CREDENTIALS = (
-    "The URL must not contain a user name or password, because URLs are displayed and "
+    "The URL must not contain a username or password, because URLs are displayed and "
     "logged. Remove the part before the @ and use the fields for authentication."
 )
 FRAGMENT = (

@@ -221,7 +221,7 @@ def test_freeswitch_refuses_the_address(pbx: Pbx, serve: Serve, listen: Listen) 
 
 
 def test_a_freeswitch_user(pbx: Pbx, serve: Serve, listen: Listen) -> None:
-    """With a user name, the login is a user's."""
+    """With a username, the login is a user's."""
     server = serve("freeswitch")
     assert isinstance(server, EslServer)
     server.username = "101@pbx.local"
