@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from callevents.config.settings import Settings
+from callevents.db.bulk import ForRows
 from callevents.db.models import Attempt, Delivery
 from callevents.delivery.circuit_breaker import note_responses
 from callevents.delivery.claim import Claim
@@ -74,8 +75,8 @@ def _record(
         attempts.append(_attempt(outcome, row.attempts + 1))
         updates.append(_update(outcome, row, now, settings))
     if attempts:
-        connection.execute(_INSERT, attempts)
-        connection.execute(_UPDATE, updates)
+        _INSERT.run(connection, attempts)
+        _UPDATE.run(connection, updates)
     finished = [one["delivery_id"] for one in updates if one["finished_at"] is not None]
     release_ordering_keys(
         connection, [rows[delivery_id].ordering_key for delivery_id in finished], now
@@ -105,8 +106,8 @@ _LOCK = (
     .with_for_update()
 )
 # The table and not the class: the ORM would double the time, and rows need none of it.
-_INSERT = insert(Attempt.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
-_UPDATE = (
+_INSERT = ForRows(insert(Attempt.__table__))  # type: ignore[arg-type]  # a declared class's table is a Table
+_UPDATE = ForRows(
     update(Delivery.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
     .where(Delivery.__table__.c.id == bindparam("delivery_id"))
     .values(

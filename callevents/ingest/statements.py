@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, CursorResult, bindparam, select
 
+from callevents.db.bulk import ForRows
 from callevents.db.models import CallEvent, Delivery, Extension, Hook, IngestToken, SeenExtension
 from callevents.db.models.event import REPORTED
 from callevents.db.session import insert_into
@@ -85,25 +86,27 @@ def upsert_seen_extensions(rows: list[dict[str, Any]]) -> None:
     _run_bulk(_seen_upsert, rows)
 
 
-def _run_bulk(build: Callable[[str], Any], rows: list[dict[str, Any]]) -> int:
+def _run_bulk(build: Callable[[str], ForRows], rows: list[dict[str, Any]]) -> int:
     connection = db.session.connection()
-    return connection.execute(build(connection.dialect.name), rows).rowcount
+    return build(connection.dialect.name).run(connection, rows)
 
 
 @cache
-def _event_insert(_dialect: str) -> Any:
-    return insert_into(CallEvent).on_conflict_do_nothing()
+def _event_insert(_dialect: str) -> ForRows:
+    return ForRows(insert_into(CallEvent).on_conflict_do_nothing())
 
 
 @cache
-def _delivery_insert(_dialect: str) -> Any:
-    return insert_into(Delivery)
+def _delivery_insert(_dialect: str) -> ForRows:
+    return ForRows(insert_into(Delivery))
 
 
 @cache
-def _seen_upsert(_dialect: str) -> Any:
+def _seen_upsert(_dialect: str) -> ForRows:
     statement = insert_into(SeenExtension)
-    return statement.on_conflict_do_update(
-        index_elements=["pbx_id", "number"],
-        set_={name: statement.excluded[name] for name in ("last_seen_at", "dismissed")},
+    return ForRows(
+        statement.on_conflict_do_update(
+            index_elements=["pbx_id", "number"],
+            set_={name: statement.excluded[name] for name in ("last_seen_at", "dismissed")},
+        )
     )
