@@ -17,10 +17,9 @@ from callevents.config import PREFIX
 from callevents.config.settings import Settings
 from callevents.errors import CallEventsError
 from callevents.extensions import MakeApp, db
-from callevents.processes.web_server.asgi import AsgiApp
+from callevents.processes.web_server.application import Application
 
 BACKLOG = 2048
-KEEPALIVE_SECONDS = 15
 #: How long a stopping server waits for requests in progress.
 GRACEFUL_SECONDS = 8
 MEMORY_DIR = Path("/dev/shm")  # noqa: S108  # a mounted file system, and gunicorn's file is private
@@ -91,18 +90,17 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return AsgiApp(self._make_app(self._settings))
+        return Application(self._make_app(self._settings))
 
 
 def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
     return {
         "bind": bind,
-        "worker_class": "callevents.processes.web_server.protocol.Worker",
+        "worker_class": "callevents.processes.web_server.worker.Worker",
         "workers": 1 if settings.uses_sqlite else settings.web_processes,
         "timeout": 60,
         # A little longer than the processes themselves wait.
         "graceful_timeout": GRACEFUL_SECONDS + 2,
-        "keepalive": KEEPALIVE_SECONDS,
         # On a busy disk the heartbeat could block, and gunicorn would kill the process.
         "worker_tmp_dir": str(MEMORY_DIR) if os.access(MEMORY_DIR, os.W_OK) else None,
         "post_fork": _post_fork,
