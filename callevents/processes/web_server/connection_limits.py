@@ -1,5 +1,6 @@
 """How many clients may be connected, and which are disconnected if there are too many."""
 
+import resource
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv6Address
 from typing import Protocol
@@ -32,13 +33,16 @@ class Limits:
     @classmethod
     def from_settings(cls, settings: Settings) -> "Limits":
         """Return the limits of these settings."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        connections = MAX_CONNECTIONS if files < 0 else min(MAX_CONNECTIONS, files // 2)
         # Behind a reverse proxy all connections come from the proxy's address.
-        per_address = MAX_CONNECTIONS if settings.trusted_proxies else None
+        per_address = connections if settings.trusted_proxies else settings.connections_per_address
         return cls(
             head_seconds=settings.head_timeout_seconds,
             body_seconds=settings.body_timeout_seconds,
             keepalive_seconds=settings.keepalive_seconds,
-            connections_per_address=per_address or settings.connections_per_address,
+            connections_per_address=per_address,
+            connections=connections,
         )
 
 

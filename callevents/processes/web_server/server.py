@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -18,8 +19,11 @@ from callevents.config.settings import Settings
 from callevents.errors import CallEventsError
 from callevents.extensions import MakeApp, db
 from callevents.processes.web_server.application import Application
+from callevents.processes.web_server.connection_limits import MAX_CONNECTIONS
 
 BACKLOG = 2048
+#: Twice the connections: a long body needs a temporary file.
+MAX_FILES = 2 * MAX_CONNECTIONS + 200
 #: How long a stopping server waits for requests in progress.
 GRACEFUL_SECONDS = 8
 MEMORY_DIR = Path("/dev/shm")  # noqa: S108  # a mounted file system, and gunicorn's file is private
@@ -66,6 +70,7 @@ def serve(settings: Settings, make_app: MakeApp) -> None:
         # Forked processes must not share this process's database connections.
         for engine in db.engines.values():
             engine.dispose()
+    _raise_file_limit()
     bind = []
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         try:
@@ -112,6 +117,14 @@ def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
         "secure_scheme_headers": {},
         "forwarder_headers": "",
     }
+
+
+def _raise_file_limit() -> None:
+    """Raise the limit of open files: many systems give a process 1,024 unless it asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _post_fork(_server: object, _worker: object) -> None:

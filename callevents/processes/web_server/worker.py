@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import signal
 
 import uvloop
@@ -13,8 +12,6 @@ from callevents.processes.web_server.server import BACKLOG, GRACEFUL_SECONDS
 
 #: How often the process sends gunicorn its heartbeat, and checks that gunicorn is alive.
 NOTIFY_SECONDS = 1
-#: Sockets, temporary files and database connections of a busy process.
-MAX_FILES = 8192
 
 
 class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -22,7 +19,6 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Run the event loop."""
-        raise_file_limit()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 
@@ -54,11 +50,3 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
         return
-
-
-def raise_file_limit() -> None:
-    """Raise this process's limit of open files: many systems give it 1,024 unless asked."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
