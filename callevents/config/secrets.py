@@ -41,7 +41,8 @@ class SecretSettings(StorageSettings):
     session_idle_seconds: float = Field(
         43_200,
         ge=60,
-        description="A user who makes no request for this time has to sign in again.",
+        description="A user who makes no request for this time has to sign in again. Pages that "
+        "refresh make requests.",
     )
 
     @field_validator("secret_key")

@@ -311,7 +311,7 @@ def test_refused_passwords(run: Run, app: Flask) -> None:
             "Unknown event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
             "answer-out.",
         ),
-        ("users add bob --password short", "password: Must be 8 to 200 characters."),
+        ("users add bob --password short", "password: Must be 10 to 200 characters."),
     ],
 )
 def test_errors_are_messages(run: Run, configure: Configure, arguments: str, sentence: str) -> None:
