@@ -18,6 +18,8 @@ from callevents.extensions import app_state, db
 LIFETIME = timedelta(days=30)
 #: Pages only read. `seen_at` is written no more often than this.
 SEEN_INTERVAL = timedelta(minutes=1)
+#: How long a page waits for other writers to SQLite before it does without.
+SEEN_TIMEOUT_MS = 500
 MAX_LISTED = 50
 
 log = structlog.get_logger("callevents.users")
@@ -67,9 +69,10 @@ def note_seen(session: UserSession, address: str) -> None:
         return
     values = {"seen_at": now, "address": address[:MAX_CLIENT_LENGTH]}
     is_unchanged = UserSession.seen_at == session.seen_at
+    impatient = db.engine.execution_options(callevents_busy_timeout_ms=SEEN_TIMEOUT_MS)
     try:
         # Separate from the request's transaction, which only reads or has not begun.
-        with write_transaction(db.engine) as connection:
+        with write_transaction(impatient) as connection:
             connection.execute(
                 update(UserSession).where(UserSession.id == session.id, is_unchanged).values(values)
             )

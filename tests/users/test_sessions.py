@@ -123,6 +123,27 @@ def test_use_that_cannot_be_stored(app: Flask, user: User, logged: Logged) -> No
         assert "could not store that a session is in use" in logged.text
 
 
+def test_use_while_another_process_writes(user: User) -> None:
+    """A page does not wait long for the lock of SQLite; PostgreSQL has none for all writers."""
+    with time_machine.travel(NOW, tick=False) as clock:
+        token = start(user)
+        clock.shift(timedelta(minutes=2))
+        with write_transaction(db.engine):
+            assert use(token)
+        [session] = sessions.list_sessions(user)
+        is_locked = db.engine.dialect.name == "sqlite"
+        assert (session.seen_at == NOW) == is_locked
+
+
+def test_list_is_bounded(user: User) -> None:
+    """Of many sessions, as of a script, the newest are listed."""
+    begin_write()
+    for _ in range(sessions.MAX_LISTED + 1):
+        sessions.start_session(user, "curl", "192.0.2.1")
+    db.session.commit()
+    assert len(sessions.list_sessions(user)) == sessions.MAX_LISTED
+
+
 def test_list(user: User) -> None:
     """The list has the user's own sessions that have not ended, the one seen last first."""
     begin_write()
