@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from random import Random
 
+from callevents.vendors.asterisk.block import SNAPSHOT
 from callevents.vendors.freeswitch.esl import BODY
 from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
@@ -19,6 +20,9 @@ SECONDS_BETWEEN = 2.0
 #: Share of the messages that are mutated.
 MUTATION_RATE = 0.25
 
+#: A parser of AMI expects all fields of a channel, in order.
+CHANNEL_FIELDS = [prefix + name for prefix in ("", "Dest", "Target") for name in SNAPSHOT]
+
 #: Fields with ids of channels and calls.
 ID_FIELDS = {
     "asterisk": ("Uniqueid", "Linkedid", "DestUniqueid", "DestLinkedid", "TargetUniqueid"),
@@ -31,11 +35,8 @@ ID_FIELDS = {
 #: Other fields that the trackers read, and a few that they do not: messages are long.
 OTHER_FIELDS = {
     "asterisk": (
-        *("Event", "Channel", "ChannelState", "CallerIDNum", "CallerIDName", "ConnectedLineNum"),
-        *("Exten", "DestChannel", "DestChannelState", "DestConnectedLineNum", "DestCallerIDNum"),
-        *("DialStatus", "DialString", "Cause", "Cause-txt", "TargetConnectedLineNum"),
-        *("TargetConnectedLineName", "TargetLinkedid", "Timestamp", "Application", "BridgeId"),
-        *("Context", "Priority", "Privilege"),
+        *("Event", "Privilege", "Timestamp", *CHANNEL_FIELDS, "DialStatus", "DialString"),
+        *("Cause", "Cause-txt", "Application", "BridgeId"),
     ),
     "freeswitch": (
         *("Event-Name", "Channel-Name", "Channel-Presence-ID", "variable_presence_id"),
@@ -169,7 +170,7 @@ class Stream:
 
     def _row(self, message: Message) -> Message:
         if self.source == "asterisk":
-            return {**message, "Event": "CoreShowChannel"}
+            return {**message, "Event": "CoreShowChannel", "BridgeId": ""}
         return {
             "uuid": message.get("Unique-ID", ""),
             "call_uuid": message.get("Channel-Call-UUID", ""),

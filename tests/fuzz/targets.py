@@ -1,6 +1,7 @@
 """Fuzz targets: trackers, sessions that parse byte streams, and vendor formats."""
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -40,11 +41,11 @@ from tests.support.recorded_streams import EXTENSIONS
 MAX_LEGS = 500
 CUT = 0.0005
 CHUNK = 4096
-#: Bytes that the PBX sends until the login is complete.
+#: Bytes that the PBX sends until the login is complete; %b is the end of the session's action IDs.
 WELCOME = {
     "asterisk": b"Asterisk Call Manager/9.0.0\r\n"
-    b"Response: Success\r\nActionID: callevents-challenge\r\nChallenge: 1\r\n\r\n"
-    b"Response: Success\r\nActionID: callevents-login\r\n\r\n",
+    b"Response: Success\r\nActionID: callevents-challenge%b\r\nChallenge: 1\r\n\r\n"
+    b"Response: Success\r\nActionID: callevents-login%b\r\n\r\n",
     "freeswitch": b"Content-Type: auth/request\n\n"
     b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
     b"Content-Type: command/reply\nReply-Text: +OK event listener enabled plain\n\n",
@@ -123,10 +124,15 @@ class Wire(Tracked):
         super().__init__(source, seed)
         self._coming = bytearray()
         self._broken_before = self._sent = 0
+        self._suffix = ""
         self._session = self._connect()
 
     def _send(self, message: Message) -> None:
         self._sent += 1
+        if message.get("Event", "").startswith("CoreShowChannel"):
+            kind = {"Event": message["Event"], "ActionID": f"callevents-list{self._suffix}"}
+            message = kind | message
+            message.pop("Privilege", "")
         data = write(self._stream.source, message)
         if self._random.random() < 0.05:
             data = mutate_bytes(data, self._random)
@@ -153,8 +159,12 @@ class Wire(Tracked):
 
     def _connect(self) -> Session:
         session = self._source.make_session(username="u", secret="s")
-        for message in session.receive(WELCOME[self._stream.source]):
-            self._feed(message)
+        lines = WELCOME[self._stream.source].splitlines(keepends=True)
+        for line in lines:
+            if found := re.search(rb"ActionID: callevents-\w+(-\w+)", session.take_outgoing()):
+                self._suffix = found[1].decode()
+            for message in session.receive(line.replace(b"%b", self._suffix.encode())):
+                self._feed(message)
         assert session.is_ready
         return session
 

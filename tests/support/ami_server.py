@@ -2,6 +2,7 @@
 
 from hashlib import md5
 
+from callevents.vendors.asterisk.block import SNAPSHOT
 from callevents.vendors.tracking.fields import Message
 from tests.support.pbx_server import Client, PbxServer
 
@@ -40,7 +41,7 @@ class AmiServer(PbxServer):
             if row is not None:
                 size = len(prefix)
                 named = {k[size:]: v for k, v in message.items() if k.startswith(prefix)}
-                row.update({name: named[name] for name in _LISTED if name in named})
+                row.update({name: named[name] for name in SNAPSHOT if name in named})
         if kind == "Hangup":
             self.running.pop(uid, None)
         elif kind == "DialBegin":
@@ -65,7 +66,8 @@ class AmiServer(PbxServer):
         proof = {"Key": key} if self.challenge else {"Secret": self.secret}
         if asked["Username"] == "callevents" and proof.items() <= asked.items():
             self._respond(client, asked, "Success", Message="Authentication accepted")
-            client.send(_write({"Event": "FullyBooted", "Status": "Fully Booted"}))
+            booted = {"Event": "FullyBooted", "Privilege": "system,all", "Status": "Fully Booted"}
+            client.send(_write(booted))
         else:
             self._respond(client, asked, "Error", Message="Authentication failed")
             client.cut()
@@ -85,8 +87,9 @@ class AmiServer(PbxServer):
             self._respond(client, asked, "Success", EventList="start", Message="Channels follow")
             action_id = {"ActionID": asked["ActionID"]}
             for uid, row in list(self.running.items()):
-                values = {"Event": "CoreShowChannel", **action_id, **row, "Uniqueid": uid}
-                client.send(_write(values))
+                known = {**row, "Uniqueid": uid}
+                snapshot = {name: known.pop(name, "") for name in SNAPSHOT}
+                client.send(_write({"Event": "CoreShowChannel", **action_id, **snapshot, **known}))
             end = {"Event": "CoreShowChannelsComplete", **action_id, "EventList": "Complete"}
             client.send(_write({**end, "ListItems": str(len(self.running))}))
         client.has_list = True
@@ -121,19 +124,6 @@ class AmiServer(PbxServer):
 
     def _respond(self, client: Client, asked: Message, word: str, **values: str) -> None:
         client.send(_write({"Response": word, "ActionID": asked["ActionID"], **values}))
-
-
-_LISTED = (
-    "Channel",
-    "ChannelState",
-    "ChannelStateDesc",
-    "CallerIDNum",
-    "CallerIDName",
-    "ConnectedLineNum",
-    "ConnectedLineName",
-    "Exten",
-    "Linkedid",
-)
 
 
 def _read(text: str) -> Message:

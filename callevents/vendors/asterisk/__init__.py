@@ -1,4 +1,4 @@
-"""Asterisk's Manager Interface (AMI), from Asterisk 12 on."""
+"""Asterisk's Manager Interface (AMI), from Asterisk 13 on."""
 
 from callevents.vendors.asterisk.ami import AmiParser
 from callevents.vendors.asterisk.session import AmiSession

@@ -1,6 +1,8 @@
 """A session with Asterisk's Manager Interface."""
 
+from collections.abc import Iterator
 from hashlib import md5
+from secrets import token_hex
 
 from callevents.vendors.asterisk.ami import BANNER, AmiParser
 from callevents.vendors.asterisk.extension_list import (
@@ -21,14 +23,25 @@ CHALLENGE, LOGIN, EVENTS, LIST, PING = (
 class AmiSession(Session):
     """Logs in by challenge, so that the secret is not sent, and subscribes to the class `call`.
 
-    A PBX without challenges gets the secret only over an encrypted connection.
+    A PBX without challenges gets the secret only over an encrypted connection. IDs of actions end
+    with a random part, so that a caller's number cannot contain a response to one.
     """
 
     greeting = BANNER.encode()
     label = "Asterisk Manager Interface (AMI)"
 
-    def __init__(self, *, username: str, secret: str, is_encrypted: bool = False) -> None:
+    def __init__(
+        self, *, username: str, secret: str, is_encrypted: bool = False, nonce: str = ""
+    ) -> None:
         super().__init__(AmiParser(), username=username, secret=secret, is_encrypted=is_encrypted)
+        self._suffix = f"-{nonce or token_hex(8)}"
+
+    def receive(self, data: bytes) -> Iterator[Message]:
+        """Process the bytes received; yield the messages for the tracker."""
+        forged_before = self._parser.forged
+        yield from super().receive(data)
+        if self._parser.forged > forged_before:
+            self.notice = explain_forged(self._parser.forged)
 
     def ping(self) -> None:
         """Request a response, which needs no permission."""
@@ -51,13 +64,13 @@ class AmiSession(Session):
         self._act("Challenge", CHALLENGE, AuthType="MD5")
 
     def _handle(self, message: Message) -> bool:
-        if message.get("ActionID") in ACTIONS:
-            self._collect(message, message["ActionID"])
+        action = self._find_action(message)
+        if action in ACTIONS:
+            self._collect(message, action)
             return False
-        if "Response" not in message:
-            return "Event" in message and self.is_ready
-        is_success = message["Response"] == "Success"
-        action = message.get("ActionID")
+        if event := message.get("Event"):
+            return self.is_ready and (action == LIST or not event.startswith("CoreShowChannel"))
+        is_success = message.get("Response") == "Success"
         if action == CHALLENGE:
             self._log_in(message.get("Challenge", "") if is_success else "", message)
         elif action == LOGIN:
@@ -108,9 +121,20 @@ class AmiSession(Session):
         self._act("Events", EVENTS, EventMask="call")
         self._act("CoreShowChannels", LIST)
 
-    def _act(self, action: str, action_id: str, **values: str) -> None:
-        lines = {"Action": action, "ActionID": action_id, **values}
+    def _find_action(self, message: Message) -> str:
+        """Return the name of the action that this message answers; empty if it is not ours."""
+        name, suffix, rest = message.get("ActionID", "").partition(self._suffix)
+        return name if suffix and not rest else ""
+
+    def _act(self, action: str, name: str, **values: str) -> None:
+        lines = {"Action": action, "ActionID": name + self._suffix, **values}
         self._send("".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n")
+
+
+def explain_forged(count: int) -> str:
+    """Return a sentence about messages that are not Asterisk's."""
+    noun = "message" if count == 1 else "messages"
+    return f"{count:,} {noun} that Asterisk would not write, from a caller's number? Left out."
 
 
 def _words(message: Message) -> str:

@@ -31,6 +31,8 @@ class EventSocketParser:
         self._headers: Message = {}
         self._body_bytes: int | None = None
         self._broken = 0
+        #: Values are percent-encoded, so nobody can write messages into the stream.
+        self.forged = 0
 
     @property
     def broken(self) -> int:

@@ -9,6 +9,9 @@ from callevents.vendors.tracking.fields import Message
 class Parser(Protocol):
     """Splits a stream into messages."""
 
+    #: Number of messages that the PBX would not write, from somebody else's text in its stream.
+    forged: int
+
     @property
     def broken(self) -> int:
         """Number of lines and messages that could not be read."""
@@ -28,7 +31,10 @@ MAX_KEYS = 2000
 class LineBuffer:
     """Bytes that were received and not read yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, learns_line_end: bool = False) -> None:
+        """With `learns_line_end`, all lines end like the first one: a single line feed may not."""
+        self._line_end = b"\n"
+        self._learns_line_end = learns_line_end
         self._bytes = bytearray()
         self._searched = 0
         self._is_skipping = False
@@ -53,13 +59,17 @@ class LineBuffer:
 
     def take_line(self) -> str | None:
         """Return the next line without its line end; None if it is incomplete."""
-        while (end := self._bytes.find(b"\n", self._searched)) >= 0:
-            line = self.take(end + 1) or b""
+        while (end := self._bytes.find(self._line_end, self._searched)) >= 0:
+            line = self.take(end + len(self._line_end)) or b""
+            if self._learns_line_end:
+                self._learns_line_end = False
+                self._line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
             was_skipping, self._is_skipping = self._is_skipping, False
             if not was_skipping and len(line) <= MAX_LINE_BYTES:
                 return line.rstrip(b"\r\n").decode(errors="replace")
             self.too_long += not was_skipping
-        self._searched = len(self._bytes)
+        # The last byte may begin a line end.
+        self._searched = max(0, len(self._bytes) - len(self._line_end) + 1)
         if len(self._bytes) > MAX_LINE_BYTES:
             self.too_long += not self._is_skipping
             self._is_skipping = True
@@ -70,7 +80,7 @@ class LineBuffer:
         """Return the rest after the last line end; None if there is none."""
         if not self._bytes:
             return None
-        self.add(b"\n")
+        self.add(self._line_end)
         return self.take_line()
 
 

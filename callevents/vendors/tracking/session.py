@@ -50,8 +50,8 @@ class Session(ABC):
 
     @property
     def broken(self) -> int:
-        """Number of lines and messages that could not be read."""
-        return self._parser.broken
+        """Number of lines and messages that could not be read or are not the PBX's."""
+        return self._parser.broken + self._parser.forged
 
     def take_outgoing(self) -> bytes:
         """Return the bytes to send, once."""

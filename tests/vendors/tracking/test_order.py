@@ -104,7 +104,7 @@ def test_calls_at_the_same_time_do_not_mix(source: str, data: st.DataObject) -> 
     for number, (name, delay) in enumerate(zip(names, delays, strict=True)):
         messages += _shift(source, name, number, timedelta(milliseconds=delay))
     messages.sort(key=lambda entry: entry[0])
-    events = tell_all(source, [message for _, message in messages])
+    events = tell_all(source, [_at(source, passed, message) for passed, message in messages])
     for number, name in enumerate(names):
         own = [event for event in events if event.report.leg_id.startswith(f"{number}x")]
         assert summarise(source, own) == expected(source, name)
@@ -122,6 +122,13 @@ def _shift(
     return [
         (moment(source, message) - start + delay, rename(message, number)) for message in messages
     ]
+
+
+def _at(source: str, passed: timedelta, message: Message) -> Message:
+    """Return the message with another time: the recordings are of different days."""
+    clock, units_per_second = SOURCES[source].clock
+    seconds = 1_800_000_000 + passed.total_seconds()
+    return message | {clock: f"{seconds * units_per_second:.0f}"}
 
 
 def _rename_asterisk(message: Message, number: int) -> Message:

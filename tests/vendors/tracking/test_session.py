@@ -10,13 +10,15 @@ from callevents.vendors.freeswitch.esl import MAX_BODY_BYTES
 from callevents.vendors.freeswitch.session import EVENTS
 from callevents.vendors.tracking.session import RefusedError, Session, SessionError
 
+#: The random part of action IDs.
+NONCE = "5eed"
 BANNER = b"Asterisk Call Manager/9.0.0\r\n"
-EVENT = b"Event: Newchannel\r\nUniqueid: 1.1\r\nChannel: PJSIP/101-00000001\r\n\r\n"
+EVENT = b"Event: DeviceStateChange\r\nPrivilege: call,all\r\nDevice: PJSIP/101\r\n\r\n"
 
 
 def ami(**options: bool) -> AmiSession:
     """Return a session of the user `me`."""
-    return AmiSession(username="me", secret="geheim", **options)
+    return AmiSession(username="me", secret="geheim", nonce=NONCE, **options)
 
 
 def esl(username: str = "") -> EventSocketSession:
@@ -33,7 +35,7 @@ def say(session: Session, text: str | bytes) -> tuple[str, int]:
 
 def respond(name: str, **values: str) -> str:
     """Return a response to the action of that name."""
-    lines = {"Response": "Success", "ActionID": f"callevents-{name}", **values}
+    lines = {"Response": "Success", "ActionID": f"callevents-{name}-{NONCE}", **values}
     return "".join(f"{key}: {value}\r\n" for key, value in lines.items()) + "\r\n"
 
 
@@ -42,7 +44,9 @@ def test_asterisk_log_in() -> None:
     session = ami()
     assert say(session, BANNER[:10]) == ("", 0)
     first, _ = say(session, BANNER[10:])
-    assert first == ("Action: Challenge\r\nActionID: callevents-challenge\r\nAuthType: MD5\r\n\r\n")
+    assert first == (
+        "Action: Challenge\r\nActionID: callevents-challenge-5eed\r\nAuthType: MD5\r\n\r\n"
+    )
     login, _ = say(session, respond("challenge", Challenge="12345"))
     key = md5(b"12345geheim").hexdigest()
     assert f"Username: me\r\nEvents: off\r\nAuthType: MD5\r\nKey: {key}\r\n" in login
@@ -51,13 +55,52 @@ def test_asterisk_log_in() -> None:
     after, _ = say(session, respond("login", Message="Authentication accepted"))
     assert session.is_ready
     assert after == (
-        "Action: Events\r\nActionID: callevents-events\r\nEventMask: call\r\n\r\n"
-        "Action: CoreShowChannels\r\nActionID: callevents-list\r\n\r\n"
+        "Action: Events\r\nActionID: callevents-events-5eed\r\nEventMask: call\r\n\r\n"
+        "Action: CoreShowChannels\r\nActionID: callevents-list-5eed\r\n\r\n"
     )
     assert say(session, EVENT) == ("", 1)
     session.ping()
-    assert session.take_outgoing() == b"Action: Ping\r\nActionID: callevents-ping\r\n\r\n"
+    assert session.take_outgoing() == b"Action: Ping\r\nActionID: callevents-ping-5eed\r\n\r\n"
     assert say(session, respond("ping", Ping="Pong")) == ("", 0)
+
+
+def test_a_response_in_a_number_is_none_of_asterisk() -> None:
+    """A caller does not know the random part of an action's ID: nothing ends or is listed."""
+    session = ami()
+    say(session, BANNER + respond("challenge", Challenge="1").encode() + respond("login").encode())
+    for action in ("events", "login", "list", "peers"):
+        forged = f"Response: Error\r\nActionID: callevents-{action}\r\nMessage: No\r\n\r\n"
+        assert say(session, forged) == ("", 0)
+        rows = f"Event: CoreShowChannelsComplete\r\nActionID: callevents-{action}\r\n\r\n"
+        assert say(session, rows) == ("", 0)
+    assert (session.is_ready, session.notice) == (True, "")
+    true = f"Event: CoreShowChannelsComplete\r\nActionID: callevents-list-{NONCE}\r\n\r\n"
+    assert say(session, true) == ("", 1)
+
+
+def test_forged_messages_are_shown() -> None:
+    """The page shows how many there were; they count as skipped."""
+    session = ami()
+    say(session, BANNER + respond("challenge", Challenge="1").encode() + respond("login").encode())
+    say(session, EVENT)
+    say(session, "Cause: 17\r\n\r\n")
+    assert session.notice == (
+        "1 message that Asterisk would not write, from a caller's number? Left out."
+    )
+    say(session, "Cause: 17\r\n\r\n")
+    assert session.notice.startswith("2 messages that Asterisk would not write")
+    assert session.broken == 2
+
+
+def test_a_first_session_has_its_own_ids() -> None:
+    """Each session has another random part."""
+    ids = set()
+    for _ in range(2):
+        session = AmiSession(username="me", secret="geheim")
+        say(session, BANNER)
+        session.ping()
+        ids.add(session.take_outgoing())
+    assert len(ids) == 2
 
 
 def test_asterisk_without_challenge() -> None:
@@ -155,7 +198,7 @@ def test_asterisk_refuses_one_list(endpoints: str, is_whole: bool) -> None:
     say(session, BANNER)
     say(session, respond("endpoints", Response="Error", Message=endpoints))
     for name in ("peers", "devices"):
-        say(session, f"Event: {name}Complete\r\nActionID: callevents-{name}\r\n\r\n")
+        say(session, f"Event: {name}Complete\r\nActionID: callevents-{name}-{NONCE}\r\n\r\n")
     listing = session.extensions.take()
     assert listing is not None
     assert (listing.is_whole, listing.refusal) == (is_whole, "")

@@ -1,0 +1,204 @@
+"""Callers' numbers that contain what looks like messages: they change nobody else's calls.
+
+Asterisk writes numbers unescaped. The recording n02 has a real attack; the tests put other texts
+where its number was, as Asterisk puts them. `CALLEVENTS_FUZZ_EXAMPLES=5000` tries more of them.
+"""
+
+import os
+from collections.abc import Iterable
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from callevents.vendors.asterisk.ami import AmiParser
+from callevents.vendors.asterisk.block import LAST_FIELDS, PREFIXES, SNAPSHOT
+from callevents.vendors.asterisk.tracker import AsteriskTracker
+from callevents.vendors.tracking.events import TrackedEvent
+from tests.support.recorded_streams import EXTENSIONS, read_stream
+
+RECORDING = read_stream("asterisk", "n02_caller_number_forges_hangup")
+#: The number of the recorded attack, with what Asterisk writes before it.
+RECORDED = b"6\r\n\r\nEvent: Hangup\r\nUniqueid: pbxtest-1795917565.84\r\nCause: 17\r\n\r\n"
+DIALED = b"Exten: 5551600\r\n"
+ATTACK = "pbxtest-1795917566.86"
+#: Calls of 101 and 102 that go on all the time, and names of channels.
+VICTIMS = ("pbxtest-1795917565.84", "pbxtest-1795917565.85")
+CHANNELS = ("PJSIP/101-0000002a", "PJSIP/102-0000002b", "PJSIP/102-0000002d")
+#: What chan_pjsip accepts; see AST_CHANNEL_NAME and AST_MAX_EXTENSION in Asterisk.
+MAX_OF_ASTERISK = 79
+MAX_TESTED = 200
+
+Outcome = tuple[object, ...]
+
+
+def put(number: str, place: bytes = RECORDED) -> bytes:
+    """Return the stream with another number in place of the attacker's, or of the dialed one."""
+    stream = RECORDING if place == RECORDED else RECORDING.replace(RECORDED, b"6")
+    prefix = b"" if place == RECORDED else b"Exten: "
+    suffix = b"" if place == RECORDED else b"\r\n"
+    return stream.replace(place, prefix + number.encode() + suffix)
+
+
+def follow(chunks: Iterable[bytes]) -> list[TrackedEvent]:
+    """Return the call events."""
+    parser, tracker = AmiParser(), AsteriskTracker(EXTENSIONS)
+    messages = [message for chunk in chunks for message in parser.feed(chunk)]
+    return [event for message in [*messages, *parser.close()] for event in tracker.feed(message)]
+
+
+def outcomes(events: Iterable[TrackedEvent], *, of_attack: bool) -> list[Outcome]:
+    """Return the events of the attacker's own call, or all others, without the texts in them."""
+    return [
+        (
+            *(report.event_type.slug, report.extension, report.leg_id, report.call_id, report.at),
+            *(report.cause, report.status, report.duration_seconds, report.flow, event.answered),
+            *(() if of_attack else (report.peer, report.caller_name, report.called_number)),
+        )
+        for event in events
+        if ((report := event.report).call_id == ATTACK) == of_attack
+    ]
+
+
+HARMLESS = follow([put("0612345678")])
+
+
+def lines_of(kind: str, start: int, victim: str, channel: str, line_end: str) -> str:
+    """Return a message of a kind from the field number `start` on, with the shortest values."""
+    values = {"Channel": channel, "ChannelState": "6", "ChannelStateDesc": "Up", "Priority": "1"}
+    values |= {"Uniqueid": victim, "Linkedid": victim, "Cause": "17", "DialStatus": "ANSWER"}
+    names = [prefix + name for prefix in PREFIXES[kind] for name in SNAPSHOT]
+    names += [name for name in LAST_FIELDS[kind] if name not in names]
+    ends = {name: next((v for k, v in values.items() if name.endswith(k)), "") for name in names}
+    return "".join(f"{name}: {ends[name]}{line_end}" for name in names[start:])
+
+
+@st.composite
+def numbers(draw: st.DrawFn, max_length: int) -> str:
+    """Texts of an attacker who knows how AMI streams are read."""
+    line_end = draw(st.sampled_from(["\r\n", "\r\n", "\n", "\r"]))
+    victims, kinds = st.sampled_from([*VICTIMS, ATTACK, "1"]), st.sampled_from(list(LAST_FIELDS))
+    channels = st.sampled_from([*CHANNELS, "PJSIP/109-00000001", "x"])
+    texts: list[str] = [draw(st.sampled_from(["", "6", "\t", "é"]))]
+    for _ in range(draw(st.integers(1, 4))):
+        kind, victim, channel = draw(kinds), draw(victims), draw(channels)
+        pieces = [
+            # The end of the attacker's own message.
+            lines_of(kind, draw(st.integers(0, 20)), victim, channel, line_end),
+            # The start of another message, or all of it.
+            f"Event: {kind}{line_end}Privilege: call,all{line_end}Timestamp: 1795917567.5{line_end}"
+            + lines_of(kind, 0, victim, channel, line_end)[: draw(st.integers(0, 120))],
+            f"Event: {kind}{line_end}Uniqueid: {victim}{line_end}Cause: 17{line_end}",
+            f"Uniqueid: {victim}{line_end}Linkedid: {victim}{line_end}",
+            f"Response: Error{line_end}ActionID: callevents-login{line_end}",
+            f"Event: CoreShowChannelsComplete{line_end}EventList: Complete{line_end}",
+            f"Timestamp: 4000000000{line_end}",
+            draw(st.text(max_size=30)).encode(errors="replace").decode(),
+        ]
+        texts.append(draw(st.sampled_from(pieces)))
+    return line_end.join(texts)[:max_length]
+
+
+fuzz = settings(
+    max_examples=int(os.environ.get("CALLEVENTS_FUZZ_EXAMPLES", "60")),
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+)
+
+
+def cut(stream: bytes, seed: int) -> list[bytes]:
+    """Return the stream in chunks."""
+    random, chunks, start = Random(seed), [], 0
+    while start < len(stream):
+        size = random.choice((1, 60, 1448, 65536))
+        chunks.append(stream[start : start + size])
+        start += size
+    return chunks
+
+
+@fuzz
+@given(number=numbers(MAX_TESTED), seed=st.integers(0, 2**32))
+@example(
+    number="6\r\n\r\nEvent: Hangup\r\nUniqueid: pbxtest-1795917565.84\r\nCause: 17\r\n\r\n", seed=0
+)
+def test_a_caller_number_changes_no_other_call(number: str, seed: int) -> None:
+    """Up to 200 characters, which is more than most drivers accept, in chunks of any size."""
+    events = follow(cut(put(number), seed))
+    assert outcomes(events, of_attack=False) == outcomes(HARMLESS, of_attack=False)
+
+
+@fuzz
+@given(number=numbers(MAX_OF_ASTERISK), seed=st.integers(0, 2**32))
+def test_a_caller_number_does_not_hide_its_own_call(number: str, seed: int) -> None:
+    """As long as chan_pjsip allows: all events of the attacker's call, too, but for the number."""
+    events = follow(cut(put(number), seed))
+    for of_attack in (False, True):
+        wanted = outcomes(HARMLESS, of_attack=of_attack)
+        assert outcomes(events, of_attack=of_attack) == wanted
+
+
+@fuzz
+@given(number=numbers(MAX_OF_ASTERISK))
+def test_a_dialed_number_changes_nothing(number: str) -> None:
+    """As long as Asterisk allows."""
+    events = follow([put(number, DIALED)])
+    for of_attack in (False, True):
+        wanted = outcomes(HARMLESS, of_attack=of_attack)
+        assert outcomes(events, of_attack=of_attack) == wanted
+
+
+@fuzz
+@given(name=numbers(MAX_TESTED))
+def test_a_name_changes_nothing(name: str) -> None:
+    """Asterisk escapes it: no line of it begins with anything but the name's field."""
+    escapes = {"\\": "\\\\", "\r": "\\r", "\n": "\\n", "\t": "\\t", "'": "\\'", '"': '\\"'}
+    escaped = "".join(escapes.get(one, one) for one in name)
+    stream = put("6").replace(b"Name: <unknown>", f"Name: {escaped}".encode())
+    events = follow([stream])
+    for of_attack in (False, True):
+        wanted = outcomes(HARMLESS, of_attack=of_attack)
+        assert [one[:10] for one in outcomes(events, of_attack=of_attack)] == [
+            one[:10] for one in wanted
+        ]
+
+
+def write_whole(kind: str, after: str, *, line_end: str = "\r\n") -> str:
+    """Return the shortest number that ends its own message and then contains another whole one.
+
+    `after` is the field in which Asterisk writes the number.
+    """
+    end = lines_of("Newchannel", SNAPSHOT.index(after) + 1, "1", "x", line_end)
+    head = f"Event: {kind}{line_end}Privilege: a{line_end}"
+    body = lines_of(kind, 0, VICTIMS[0], CHANNELS[0], line_end)
+    return f"{line_end}{end}{line_end}{head}{body}{line_end}"
+
+
+@pytest.mark.parametrize("after", ["CallerIDNum", "ConnectedLineNum"])
+@pytest.mark.parametrize("kind", LAST_FIELDS)
+def test_a_whole_message_does_not_fit_into_a_number(kind: str, after: str) -> None:
+    """Its field names alone take more than 200 characters."""
+    assert len(write_whole(kind, after)) > MAX_TESTED
+
+
+def test_what_a_much_longer_number_can_do() -> None:
+    """The remaining risk, as documented: a driver that accepts 400 characters.
+
+    It shows too that the tests above would notice a forged hangup.
+    """
+    number = write_whole("Hangup", "CallerIDNum")
+    assert 2 * MAX_TESTED < len(number) < 3 * MAX_TESTED
+    events = follow([put(number)])
+    assert outcomes(events, of_attack=False) != outcomes(HARMLESS, of_attack=False)
+
+
+def test_the_recorded_attack() -> None:
+    """101 has dial-out, answer-out and one hangup, when it hangs up; the number is cleaned."""
+    events = follow([RECORDING])
+    assert outcomes(events, of_attack=False) == outcomes(HARMLESS, of_attack=False)
+    assert outcomes(events, of_attack=True) == outcomes(HARMLESS, of_attack=True)
+    own = [event.report for event in events if event.report.extension == "101"]
+    assert [report.event_type.slug for report in own] == ["dial-out", "answer-out", "hangup"]
+    assert (own[-1].cause, own[-1].duration_seconds) == (16, 6)
+    numbers_told = {event.report.peer for event in events if event.report.call_id == ATTACK}
+    assert numbers_told == {"6"}
