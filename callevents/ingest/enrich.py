@@ -11,9 +11,10 @@ from callevents.enums import CallFlow, CallStatus, EventType
 from callevents.ingest.report import Report
 
 #: Q.850 causes (ITU-T Q.850, and Asterisk's 0 and 127) of calls that were never answered.
+#: Any other cause is NOANSWER.
 STATUS_BY_CAUSE = {
     **dict.fromkeys((17,), CallStatus.BUSY),
-    **dict.fromkeys((0, 18, 19, 21), CallStatus.NOANSWER),
+    **dict.fromkeys((0, 18, 19, 21, 23), CallStatus.NOANSWER),
     **dict.fromkeys((16, 26, 127), CallStatus.CANCEL),
     **dict.fromkeys((34, 42), CallStatus.CONGESTION),
     **dict.fromkeys((1, 3, 20, 27), CallStatus.CHANUNAVAIL),
@@ -89,7 +90,7 @@ def derive_status(report: Report, seen: Set[EventType]) -> CallStatus | None:
     if report.cause == NORMAL_CLEARING and not seen:
         # Without earlier events of the call, normal clearing means that it was answered.
         return CallStatus.ANSWER
-    return STATUS_BY_CAUSE.get(report.cause)
+    return STATUS_BY_CAUSE.get(report.cause, CallStatus.NOANSWER)
 
 
 def _inherit_party(report: Report, earlier_reports: Iterable[Any]) -> Report:

@@ -74,11 +74,16 @@ def test_answered_calls_hang_up_with_answer(cause: int | None, answer: EventType
     assert enriched(report(HANGUP, cause=cause), report(answer)).status is ANSWER
 
 
-def test_other_causes_have_no_status() -> None:
-    """The status of any other cause is empty."""
+def test_with_any_other_cause_nobody_answered() -> None:
+    """No cause of an unanswered call leaves the status empty."""
     causes = set(range(128)) - {cause for cause, _ in BY_CAUSE}
     statuses = {enriched(report(HANGUP, cause=cause), report(DIAL_IN)).status for cause in causes}
-    assert statuses == {None}
+    assert statuses == {"NOANSWER"}
+
+
+def test_without_a_cause_the_status_is_empty() -> None:
+    """Nothing says whether the call was answered."""
+    assert enriched(report(HANGUP), report(DIAL_IN)).status is None
 
 
 def test_normal_clearing_of_an_unknown_call_is_an_answer() -> None:

@@ -163,4 +163,4 @@ def _is_later(leg: Leg, event_type: EventType, called: Leg | None) -> bool:
 
 def _end_of(leg: Leg) -> Hangup:
     """Return the hangup of a leg that ended unseen."""
-    return Hangup(status=CallStatus.ANSWER if leg.is_answered else None)
+    return Hangup(status=CallStatus.ANSWER if leg.is_answered else CallStatus.NOANSWER)

@@ -242,11 +242,14 @@ def test_an_extension_may_be_meant_with_its_domain() -> None:
         ("NORMAL_CIRCUIT_CONGESTION", "34", "CONGESTION"),
         ("NO_ROUTE_DESTINATION", "3", "CHANUNAVAIL"),
         ("USER_NOT_REGISTERED", "20", "CHANUNAVAIL"),
-        ("MANDATORY_IE_MISSING", "96", None),
+        ("NORMAL_TEMPORARY_FAILURE", "41", "CONGESTION"),
+        ("DECLINE", "16", "NOANSWER"),
+        ("INTERWORKING", "127", "NOANSWER"),
+        ("MANDATORY_IE_MISSING", "96", "NOANSWER"),
     ],
 )
 def test_the_status_of_an_unanswered_call(
-    pbx: Freeswitch, cause: str, q850: str, status: str | None
+    pbx: Freeswitch, cause: str, q850: str, status: str
 ) -> None:
     """VoipNow's CallStatus, from the name of the cause or its number."""
     trunk = pbx.trunk_calls()
