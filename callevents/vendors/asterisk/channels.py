@@ -26,6 +26,8 @@ class Channel(Leg):
     #: The Uniqueid of the channel that dialed it; empty if the PBX did.
     dialed_by: str = ""
     connected_number: str = ""
+    #: Of a phone called by a click-to-call: the caller ID shown instead of the caller's number.
+    shown_number: str = ""
     dial_status: str = ""
     #: For a click-to-call: the IDs of the caller's phones that talk through this channel.
     origin_phones: list[str] = field(default_factory=list)

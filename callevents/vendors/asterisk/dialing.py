@@ -6,6 +6,7 @@ from datetime import datetime
 from callevents.enums import EventType
 from callevents.vendors.asterisk.channels import Channel, is_dialed_number
 from callevents.vendors.asterisk.local_channels import Channels
+from callevents.vendors.asterisk.names import name_of
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message, id_of, text_of
@@ -53,14 +54,20 @@ class DialTracker(Tracker[Channel]):
                 origination.origin_phones.append(called.id)
             return []
         called.role = Role.CALLED
-        called.caller_number = called.peer = (
-            text_of(message, "CallerIDNum")
-            or text_of(message, "DestConnectedLineNum")
-            or next((phone.extension for phone in self._legs.find_calling_phones(caller)), "")
-        )
-        called.caller_name = text_of(message, "CallerIDName")
-        self._legs.set_called_number(called)
+        self._set_caller(called, caller, message)
+        self._legs.set_called_number(called, self.extensions)
         return self._fire(called, EventType.DIAL_IN, at)
+
+    def _set_caller(self, called: Channel, caller: Channel | None, message: Message) -> None:
+        number = text_of(message, "CallerIDNum") or text_of(message, "DestConnectedLineNum")
+        phone = next(iter(self._legs.find_calling_phones(caller)), None)
+        called.caller_name = name_of(message, "CallerIDName")
+        if phone is not None and phone.is_originated and number != phone.extension:
+            # A click-to-call may set any caller ID, for example the number that it calls.
+            called.caller_name, called.shown_number = "", number
+            number = phone.extension
+        called.caller_number = number or (phone.extension if phone else "")
+        called.peer = called.caller_number
 
     def _on_dial_end(self, message: Message, at: datetime | None) -> Events | None:
         if not id_of(message, "DestUniqueid"):
@@ -69,8 +76,9 @@ class DialTracker(Tracker[Channel]):
         called = self._legs.get(message["DestUniqueid"])
         status = text_of(message, "DialStatus")
         phones = self._legs.find_calling_phones(caller)
-        for phone in phones:
-            phone.dial_status = status
+        for leg in (*phones, called):
+            if leg is not None:
+                leg.dial_status = status
         if status != ANSWER:
             return []
         events: Events = []
@@ -88,7 +96,7 @@ class DialTracker(Tracker[Channel]):
             return []
         if called.role is Role.CALLER and caller is not None:
             # It called a pick-up code, and the Pickup message is still in transit.
-            number, name = text_of(message, "CallerIDNum"), text_of(message, "CallerIDName")
+            number, name = text_of(message, "CallerIDNum"), name_of(message, "CallerIDName")
             return self._answer_pickup(called, caller.call_id, number, name, at)
         if called.has_event(EventType.DIAL_IN):
             return self._fire_answer_in(called, at)
@@ -103,7 +111,7 @@ class DialTracker(Tracker[Channel]):
             return []
         call_id = target.call_id if target else id_of(message, "TargetLinkedid") or picker.call_id
         number = text_of(message, "TargetConnectedLineNum")
-        name = text_of(message, "TargetConnectedLineName")
+        name = name_of(message, "TargetConnectedLineName")
         return list(self._answer_pickup(picker, call_id, number, name, at))
 
     def _answer_pickup(
@@ -115,7 +123,7 @@ class DialTracker(Tracker[Channel]):
         picker.role, picker.call_id = Role.CALLED, call_id
         picker.peer = picker.caller_number = number
         picker.caller_name = name
-        self._legs.set_called_number(picker)
+        self._legs.set_called_number(picker, self.extensions)
         return self._fire_answer_in(picker, at)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from callevents.vendors.asterisk.channels import Channel, is_running_half, other_half
+from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.legs import MAX_LEGS, Legs, Role
 
 #: Of Local channels.
@@ -50,11 +51,23 @@ class Channels(Legs[Channel]):
             channel = self.get(outer.dialed_by)
         return None
 
-    def set_called_number(self, leg: Channel) -> None:
+    def set_called_number(self, leg: Channel, extensions: ExtensionSet) -> None:
         """Set on a called leg the number that its call's first caller dialed."""
         first = self.get(leg.call_id)
         if first is None or first.role is not Role.CALLER:
             return
         leg.called_number = first.exten
-        if not first.extension and not other_half(first.name):
+        if not other_half(first.name) and _is_trunk(first, extensions):
             leg.called_did = first.exten
+
+
+def _is_trunk(caller: Channel, extensions: ExtensionSet) -> bool:
+    """Return True for a trunk, even for one that was added as an extension.
+
+    A trunk brings callers and public numbers that are no extensions.
+    """
+    if not caller.extension:
+        return True
+    is_phones_number = caller.caller_number == caller.extension
+    numbers = (caller.caller_number, caller.exten)
+    return not is_phones_number and not any(number in extensions for number in numbers)

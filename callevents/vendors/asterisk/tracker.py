@@ -6,6 +6,7 @@ from datetime import datetime
 from callevents.vendors.asterisk import resync
 from callevents.vendors.asterisk.channels import Channel, endpoint_of, is_dialed_number
 from callevents.vendors.asterisk.dialing import DialTracker, Events
+from callevents.vendors.asterisk.names import name_of
 from callevents.vendors.tracking.causes import find_status
 from callevents.vendors.tracking.events import Hangup
 from callevents.vendors.tracking.extension_set import ExtensionSet
@@ -16,6 +17,8 @@ from callevents.vendors.tracking.restored_leg import RestoredLeg
 RING, UP = "4", "6"
 #: The field of a message that has its time, and its units per second.
 CLOCK = ("Timestamp", 1)
+#: Events that name a channel for the first time or anew.
+NAMING_EVENTS = {"Newchannel", "CoreShowChannel", "Rename"}
 Handler = Callable[[Message, datetime | None], Events | None]
 
 
@@ -30,6 +33,7 @@ class AsteriskTracker(DialTracker):
             "DialBegin": self._on_dial_begin,
             "DialEnd": self._on_dial_end,
             "Pickup": self._on_pickup,
+            "Rename": self._on_rename,
             "Hangup": self._on_hangup,
             "CoreShowChannel": self._on_channel_row,
             "CoreShowChannelsComplete": self._on_channel_list_end,
@@ -40,8 +44,12 @@ class AsteriskTracker(DialTracker):
         self.counts.messages += 1
         at = moment_of(message, *CLOCK) or at
         self._drop_expired(at)
+        kind = message.get("Event", "")
+        if kind not in NAMING_EVENTS and not self._has_true_names(message):
+            self.counts.broken += 1
+            return []
         self._update_legs(message, at)
-        handler = self._handlers.get(message.get("Event", ""))
+        handler = self._handlers.get(kind)
         if handler is None:
             self.counts.ignored += 1
             return []
@@ -86,12 +94,35 @@ class AsteriskTracker(DialTracker):
             if message.get(prefix + "ChannelState") == UP:
                 leg.answer(at)
 
+    def _has_true_names(self, message: Message) -> bool:
+        """Return True if the names and IDs of channels in the message belong together.
+
+        A caller can forge the ID, but not the name: it comes before all that a caller may write.
+        """
+        for prefix in ("", "Dest", "Target"):
+            leg = self._legs.get(message.get(f"{prefix}Uniqueid", ""))
+            name = text_of(message, f"{prefix}Channel")
+            if leg is not None and leg.name and name and name != leg.name:
+                return False
+        return True
+
     def _on_new_channel(self, message: Message, at: datetime | None) -> Events | None:
-        uid = id_of(message, "Uniqueid")
-        if not uid or not text_of(message, "Channel"):
+        uid, name = id_of(message, "Uniqueid"), text_of(message, "Channel")
+        if not uid or not name:
             return None
-        if self._legs.get(uid) is None:
+        known = self._legs.get(uid)
+        # Another name: one of the two is forged, probably the one of which nothing was sent.
+        is_forged = known is not None and known.name != name and not known.sent
+        if known is None or is_forged:
             self._add(self._new_channel(uid, message))
+        return []
+
+    def _on_rename(self, message: Message, at: datetime | None) -> Events:
+        leg = self._legs.get(message.get("Uniqueid", ""))
+        if leg is not None and leg.name == text_of(message, "Channel"):
+            self._legs.unindex(leg)
+            leg.name = text_of(message, "Newname")
+            self._legs.index(leg)
         return []
 
     def _new_channel(self, uid: str, message: Message) -> Channel:
@@ -109,7 +140,7 @@ class AsteriskTracker(DialTracker):
             exten=exten if is_dialed_number(exten) else "",
             is_root=linked == uid,
             caller_number=text_of(message, "CallerIDNum"),
-            caller_name=text_of(message, "CallerIDName"),
+            caller_name=name_of(message, "CallerIDName"),
         )
 
     def _complete(self, leg: Channel, row: Message) -> None:
@@ -137,7 +168,8 @@ class AsteriskTracker(DialTracker):
         if "ChannelState" in message:
             leg.is_answered = message["ChannelState"] == UP
         if leg.role is Role.CALLED:
-            leg.peer = leg.connected_number or leg.peer
+            is_other = leg.connected_number not in {"", leg.extension, leg.shown_number}
+            leg.peer = leg.connected_number if is_other else leg.peer
         cause = cause_of(message, "Cause")
         status = find_status(cause, is_answered=leg.is_answered, dial_status=leg.dial_status)
         hangup = Hangup(cause=cause, cause_name=text_of(message, "Cause-txt"), status=status)

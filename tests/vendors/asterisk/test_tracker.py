@@ -34,6 +34,26 @@ def test_a_queue_rings_again_each_round(pbx: Asterisk) -> None:
     ]
 
 
+def test_a_queue_of_busy_members_harms_no_other_call(pbx: Asterisk) -> None:
+    """Each attempt has its two events; no leg is kept of them, and other calls go on."""
+    caller, called = call_inside(pbx, "104", "105")
+    waiting = pbx.begin("PJSIP/trunk", "5551700", number="0612345678")
+    running = pbx.tracker.running
+    pbx.take_events()
+    for _ in range(20):
+        members = [pbx.begin(f"PJSIP/{one}", "s", state="0", parent=waiting) for one in (101, 102)]
+        for member in members:
+            pbx.dial(waiting, member)
+            pbx.end_dial(waiting, member, "BUSY")
+            pbx.hang_up(member, cause=17)
+        assert pbx.tracker.running == running
+    assert {event.report.status for event in pbx.events} == {"CALLING", "BUSY"}
+    assert len(pbx.take_events()) == 80
+    pbx.answer(caller, called)
+    pbx.hang_up(called, caller)
+    assert len(pbx.take_events()) == 4
+
+
 def test_a_parked_call_comes_back(pbx: Asterisk) -> None:
     """Retrieving a parked call is no dial-out; a parked call that returns is a new one."""
     trunk, first = call_from_outside(pbx)
@@ -104,7 +124,6 @@ def test_a_redirected_phone_keeps_its_leg(pbx: Asterisk) -> None:
     _, phone = call_from_outside(pbx)
     moved = Channel(f"AsyncGoto/{phone.name}", "1800000000.99", phone.linked, "6", "101", "103")
     pbx.say("Newchannel", **moved.fields())
-    moved.name = f"{phone.name}<ZOMBIE>"
     pbx.hang_up(moved)
     pbx.take_events()
     target = pbx.begin("PJSIP/103", "s", state="0", parent=phone)
@@ -198,3 +217,60 @@ def test_without_times_the_messages_arrival_counts() -> None:
     (event,) = pbx.tracker.feed(message)
     assert (event.report.at, event.report.duration_seconds) == (None, 0)
     assert called.connected == "101"
+
+
+def test_a_trunk_that_is_an_extension_keeps_the_public_number() -> None:
+    """CalledDID is the number that was called from outside, also if the trunk was added."""
+    pbx = Asterisk(AsteriskTracker(ExtensionSet(["101", "102", "trunk"])))
+    call_from_outside(pbx)
+    dial_in = next(event.report for event in pbx.events if event.report.extension == "101")
+    assert (dial_in.called_did, dial_in.called_number) == ("5551001", "5551001")
+
+
+@pytest.mark.parametrize(("number", "dialed"), [("101", "700"), ("0211555", "102")])
+def test_a_call_of_an_extension_has_no_public_number(number: str, dialed: str) -> None:
+    """Neither what it dials, nor if its caller ID is a public number."""
+    pbx = Asterisk()
+    caller = pbx.begin("PJSIP/101", dialed, number=number)
+    called = pbx.begin("PJSIP/102", "s", state="0", parent=caller)
+    pbx.dial(caller, called)
+    assert {event.report.called_did for event in pbx.events} == {""}
+
+
+def test_a_message_with_the_id_of_another_channel(pbx: Asterisk) -> None:
+    """A caller can forge an ID, but no channel's name: the message counts as broken."""
+    trunk, phone = call_from_outside(pbx)
+    _, other = call_inside(pbx, "103", "104")
+    for prefix, wrong in (("", phone), ("Dest", other)):
+        fields = trunk.fields(prefix) | {f"{prefix}Uniqueid": wrong.uid}
+        pbx.say("Hangup", **fields, Cause="17")
+    assert pbx.tracker.counts.broken == 2
+    pbx.take_events()
+    pbx.hang_up(phone)
+    assert pbx.take_events() == ["101 hangup 0612345678 16 answered"]
+
+
+def test_a_channel_with_the_id_of_another_one(pbx: Asterisk) -> None:
+    """It replaces none that has had events, and is replaced by the real one otherwise."""
+    _, phone = call_from_outside(pbx)
+    fake = Channel("PJSIP/trunk-00000099", phone.uid, phone.uid, "4", "06", "102")
+    pbx.say("Newchannel", **fake.fields())
+    early = Channel("PJSIP/trunk-00000098", "1800000000.3", "1800000000.3", "4", "06", "102")
+    pbx.say("Newchannel", **early.fields())
+    pbx.take_events()
+    call_inside(pbx, "103", "104")
+    assert pbx.take_events() == ["103 dial-out 104", "104 dial-in 103"]
+    pbx.hang_up(phone)
+    assert pbx.take_events() == ["101 hangup 0612345678 16 answered"]
+
+
+def test_a_renamed_channel_keeps_its_leg(pbx: Asterisk) -> None:
+    """Some drivers give a channel its name after it began."""
+    trunk, phone = call_from_outside(pbx)
+    old, phone.name = phone.name, "PJSIP/101-0000abcd"
+    pbx.say("Rename", Channel=old, Newname=phone.name, Uniqueid=phone.uid)
+    pbx.say("Rename", Channel="PJSIP/x-1", Newname="PJSIP/y-1", Uniqueid=trunk.uid)
+    pbx.take_events()
+    pbx.hang_up(phone, trunk)
+    assert pbx.take_events() == ["101 hangup 0612345678 16 answered"]
+    assert pbx.tracker.running == 0

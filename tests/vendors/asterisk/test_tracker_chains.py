@@ -210,3 +210,62 @@ def ring(pbx: Asterisk, caller: Channel, number: str) -> Channel:
 def begin_transfer(pbx: Asterisk, leg: Channel) -> tuple[Channel, Channel]:
     """Create the Local channel with which Asterisk replaces a call by another."""
     return pbx.begin_local("_attended", parent=leg)
+
+
+def test_follow_me_of_freepbx(pbx: Asterisk) -> None:
+    """One Local channel for the own phone and one for the list, with an outside number in it.
+
+    As FreePBX's dialparties.agi dials them: FMPR-102, FMGL-103-0699000000#, and, for each number
+    with a #, another Local channel in from-internal.
+    """
+    caller = pbx.begin("SIP/101", "102")
+    own, own_runs = pbx.begin_local("FMPR-102", parent=caller)
+    group, group_runs = pbx.begin_local("FMGL-103-0699000000#", parent=caller)
+    for channel in (own_runs, group_runs):
+        channel.number = "101"
+    pbx.dial(caller, own)
+    pbx.dial(caller, group)
+    first = pbx.begin("SIP/102", "s", state="0", parent=caller)
+    pbx.dial(own_runs, first)
+    second = pbx.begin("SIP/103", "s", state="0", parent=caller)
+    outside, outside_runs = pbx.begin_local("0699000000", parent=caller)
+    outside_runs.number = "101"
+    pbx.dial(group_runs, second)
+    pbx.dial(group_runs, outside)
+    trunk = pbx.begin("SIP/trunk", "s", state="0", parent=caller)
+    pbx.dial(outside_runs, trunk)
+    pbx.answer(outside_runs, trunk)
+    pbx.answer(group_runs, outside)
+    pbx.answer(caller, group)
+    pbx.hang_up(first, second, cause=26)
+    pbx.hang_up(trunk, outside, outside_runs, group, group_runs, own, own_runs, caller)
+    assert pbx.take_events() == [
+        "101 dial-out 102",
+        "102 dial-in 101",
+        "103 dial-in 101",
+        "101 answer-out 102",
+        "102 hangup 101 26 unanswered",
+        "103 hangup 101 26 unanswered",
+        "101 hangup 102 16 answered",
+    ]
+
+
+def test_a_ring_group_of_freepbx_with_an_outside_number(pbx: Asterisk) -> None:
+    """`101-0699000000#` is dialed as SIP/101 and Local/0699000000@from-internal/n."""
+    trunk = pbx.begin("SIP/provider", "5551600", number="0612345678")
+    phone = pbx.begin("SIP/101", "s", state="0", parent=trunk)
+    outside, runs = pbx.begin_local("0699000000", parent=trunk)
+    runs.number = "0612345678"
+    pbx.dial(trunk, phone)
+    pbx.dial(trunk, outside)
+    mobile = pbx.begin("SIP/provider", "s", state="0", parent=trunk)
+    pbx.dial(runs, mobile)
+    pbx.answer(trunk, phone)
+    pbx.end_dial(runs, mobile, "CANCEL")
+    pbx.hang_up(mobile, outside, runs, cause=26)
+    pbx.hang_up(phone, trunk)
+    assert pbx.take_events() == [
+        "101 dial-in 0612345678",
+        "101 answer-in 0612345678",
+        "101 hangup 0612345678 16 answered",
+    ]

@@ -96,3 +96,31 @@ def test_a_click_through_a_ring_group_calls_for_the_phone_that_answers(pbx: Aste
     pbx.dial(outer, called, exten="102")
     pbx.hang_up(lost, cause=26)
     assert pbx.take_events() == ["101 dial-out 102", "102 dial-in 101"]
+
+
+@pytest.mark.parametrize("shown", ["102", "0800123456", "101"])
+def test_the_caller_of_a_click_is_the_own_phone(pbx: Asterisk, shown: str) -> None:
+    """Whatever caller ID the click has set, the called phone sees the extension that calls."""
+    own = pbx.begin("PJSIP/101", "102", state="0", number=shown)
+    pbx.dial(None, own)
+    pbx.answer(None, own)
+    called = pbx.begin("PJSIP/102", "s", state="0", parent=own)
+    pbx.dial(own, called, exten="102")
+    pbx.answer(own, called)
+    pbx.hang_up(called, own)
+    events = [event.report for event in pbx.events if event.report.extension == "102"]
+    assert [(report.peer, report.caller_number) for report in events] == [("101", "101")] * 3
+    assert {report.caller_name for report in events} == {"Phone 101" if shown == "101" else ""}
+
+
+def test_a_new_party_of_a_clicked_call_is_the_newest(pbx: Asterisk) -> None:
+    """After a transfer, the hangup has the new party, as in all calls."""
+    own = pbx.begin("PJSIP/101", "102", state="0", number="102")
+    pbx.dial(None, own)
+    pbx.answer(None, own)
+    called = pbx.begin("PJSIP/102", "s", state="0", parent=own)
+    pbx.dial(own, called, exten="102")
+    pbx.answer(own, called)
+    pbx.connect(called, "0612345678")
+    pbx.hang_up(called)
+    assert pbx.take_events()[-1] == "102 hangup 0612345678 16 answered"
