@@ -54,6 +54,12 @@ def _print_warnings(run: Replay) -> None:
         click.echo("The capture is empty.", err=True)
     if run.broken:
         click.echo(f"Malformed lines or messages skipped: {run.broken}.", err=True)
+    if run.forged:
+        click.echo(
+            "Messages that the PBX would not write, from a caller's number? Left out: "
+            f"{run.forged}.",
+            err=True,
+        )
     if run.tracker.running:
         click.echo(f"Legs still active at the end of the capture: {run.tracker.running}.", err=True)
 

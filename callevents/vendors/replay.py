@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from callevents.enums import EventType
 from callevents.errors import CallEventsError
 from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.events import TrackedEvent
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message
+
+#: The fields of a line that come first; the other fields of a report follow.
+FIRST_FIELDS = (
+    *("event", "extension", "peer", "call_id", "leg_id", "at", "cause", "cause_name"),
+    *("status", "answered", "duration", "flow"),
+)
 
 
 class NotACaptureError(CallEventsError):
@@ -28,6 +33,11 @@ class Replay:
     def broken(self) -> int:
         """Number of messages and lines that could not be read."""
         return self._parser.broken + self.tracker.counts.broken
+
+    @property
+    def forged(self) -> int:
+        """Number of messages that the PBX would not write."""
+        return self._parser.forged
 
     @property
     def is_empty(self) -> bool:
@@ -60,19 +70,12 @@ class Replay:
 
 
 def as_line(event: TrackedEvent) -> dict[str, object]:
-    """Return the fields of the event for a line of JSON."""
-    report = event.report
-    is_hangup = report.event_type is EventType.HANGUP
-    return {
-        "event": report.event_type.slug,
-        "extension": report.extension,
-        "peer": report.peer,
-        "call_id": report.call_id,
-        "leg_id": report.leg_id,
-        "at": report.at.isoformat(timespec="milliseconds") if report.at else None,
-        "cause": report.cause,
-        "cause_name": event.cause_name or None,
-        "status": report.status,
-        "answered": event.answered,
-        "duration": report.duration_seconds if is_hangup else None,
-    }
+    """Return every field of the event for a line of JSON; null if the PBX sent no value."""
+    report = vars(event.report).copy()
+    report["event"] = report.pop("event_type").slug
+    report["duration"] = report.pop("duration_seconds")
+    if event.report.at is not None:
+        report["at"] = event.report.at.isoformat(timespec="milliseconds")
+    line = report | {"cause_name": event.cause_name, "answered": event.answered}
+    names = [*FIRST_FIELDS, *(name for name in line if name not in FIRST_FIELDS)]
+    return {name: None if line[name] == "" else line[name] for name in names if name != "key"}
