@@ -67,11 +67,11 @@ class AmiParser:
         self._block = self._inner = None
 
     def _read(self, line: str) -> Iterator[Message]:
-        event_line, self._event_line = self._event_line, ""
-        if event_line and _EVENT_HEADER.fullmatch(line):
-            yield from self._begin(event_line, line)
-            return
-        if event_line:
+        if self._event_line:
+            event_line, self._event_line = self._event_line, ""
+            if _EVENT_HEADER.fullmatch(line):
+                yield from self._begin(event_line, line)
+                return
             self._is_after_empty_line = True
             self._add(event_line)
             self._is_after_empty_line = False

@@ -16,7 +16,7 @@ SNAPSHOT = (
     *("Priority", "Uniqueid", "Linkedid"),
 )
 #: Fields that Asterisk neither escapes nor limits to one line.
-UNESCAPED = {"CallerIDNum", "ConnectedLineNum", "AccountCode", "Exten"}
+UNESCAPED = ("CallerIDNum", "ConnectedLineNum", "AccountCode", "Exten")
 #: Fields that Asterisk writes since 13.2 and 13.5.
 RECENT = {"Language", "Linkedid"}
 #: The last fields of the events that trackers use.
@@ -66,10 +66,10 @@ class Block:
         self._last_fields: Sequence[str] = LAST_FIELDS.get(kind, ())
         self._prefixes = PREFIXES.get(kind)
         self._recent = recent
-        #: The next fields of the channel that is being described.
-        self._next: Sequence[str] = ()
-        #: The fields after the newest unescaped text, and the number of fields up to there.
-        self._after_text: Sequence[str] = ()
+        #: The next fields of the channel that is being described, in reverse order.
+        self._next: list[str] = []
+        #: The same after the newest unescaped text, and the number of fields up to there.
+        self._after_text: list[str] = []
         self._size_at_text = 0
         self._foreign_characters = 0
 
@@ -100,10 +100,11 @@ class Block:
         """Process a line; return False if it cannot be a line of a message."""
         key, value = split_line(line)
         self.is_disturbed |= self.has_ended
-        self._skip_recent(key)
-        if self._next and key == self._next[0]:
+        if self._recent:
+            self._skip_recent(key)
+        if self._next and key == self._next[-1]:
             self._take(key, value)
-        elif self._after_text and key == self._after_text[0]:
+        elif self._after_text and key == self._after_text[-1]:
             # What looked like these fields was part of the text.
             self._go_back()
             self._take(key, value)
@@ -116,14 +117,15 @@ class Block:
     def _take(self, key: str, value: str) -> None:
         """Take the next field of the channel that is being described."""
         self.fields[key] = value
-        self._last, self._next, self._foreign_characters = key, self._next[1:], 0
-        if any(key.endswith(name) for name in UNESCAPED):
-            self._after_text, self._size_at_text = self._next, len(self.fields)
+        self._last = self._next.pop()
+        self._foreign_characters = 0
+        if key.endswith(UNESCAPED):
+            self._after_text, self._size_at_text = self._next.copy(), len(self.fields)
 
     def _go_back(self) -> None:
         """Forget the fields since the newest unescaped text."""
         self.is_disturbed, self.has_ended = True, False
-        self._next = self._after_text
+        self._next = self._after_text.copy()
         while len(self.fields) > self._size_at_text:
             self.fields.popitem()
 
@@ -139,11 +141,11 @@ class Block:
 
     def _skip_recent(self, key: str) -> None:
         """Accept that an old Asterisk does not write the next field."""
-        if not self._next or not self._next[0].endswith(tuple(self._recent)):
+        if not self._next or not self._next[-1].endswith(tuple(self._recent)):
             return
         is_last = len(self._next) == 1
-        if key != self._next[0] and (is_last or key == self._next[1]):
-            self._next = self._next[1:]
+        if key != self._next[-1] and (is_last or key == self._next[-2]):
+            self._next.pop()
 
     def _add_other(self, key: str, value: str) -> None:
         """Add a field that is not part of a channel's description, or begin a description."""
@@ -151,7 +153,7 @@ class Block:
         is_state = prefix != key
         if is_state and self._last == f"{prefix}Channel" and self._may_begin(prefix, value):
             self.fields[key] = value
-            self._next = [prefix + name for name in SNAPSHOT[2:]]
+            self._next = [prefix + name for name in SNAPSHOT[:1:-1]]
         elif key in self._last_fields and not key.endswith("Uniqueid"):
             self.fields[key] = value
         elif self._is_known_place(key) and len(self.fields) < MAX_KEYS:
