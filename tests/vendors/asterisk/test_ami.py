@@ -89,6 +89,8 @@ def test_the_kinds_of_messages() -> None:
         "Uniqueid: 1.1\r\nCause: 17\r\nCause-txt: x\r\n\r\n",
         "Event: Newstate\r\nPrivilege: call,all\r\nChannelState: 6\r\nUniqueid: 1.1\r\n\r\n",
         "Cause: 17\r\nCause-txt: x\r\n\r\n",
+        "Event: A\r\nUniqueid: 1.1\r\n\r\n",
+        "Event: A\r\n\r\n",
     ],
 )
 def test_what_asterisk_would_not_write_is_left_out(text: str) -> None:
@@ -114,6 +116,24 @@ def test_a_message_without_its_end_does_not_hide_the_next_ones() -> None:
     messages, parser = read(STREAM[:first], b"\r\n", STREAM)
     assert messages == whole()
     assert parser.forged == 1
+
+
+def test_a_message_without_its_last_field_is_left_out() -> None:
+    """Whole messages that follow it are no part of it."""
+    stream = STREAM.replace(b"DialStatus: ANSWER\r\n", b"")
+    messages, parser = read(stream)
+    assert messages == [message for message in whole() if message.get("DialStatus") != "ANSWER"]
+    assert parser.forged == 1
+
+
+def test_a_dialed_text_describes_no_channel() -> None:
+    """After the last field of a message there may be text, but no channel begins in it."""
+    more = b"DialString: 102\r\nXChannel: PJSIP/a\r\nXChannelState: 6\r\nUniqueid: 1.1\r\n"
+    stream = STREAM.replace(b"DialString: 102\r\n", more)
+    messages, _ = read(stream)
+    assert stream != STREAM
+    assert [one.get("Uniqueid") for one in messages] == [one.get("Uniqueid") for one in whole()]
+    assert summarise("asterisk", replay("asterisk", stream)) == expected("asterisk", NAME)
 
 
 def test_a_text_that_never_ends_is_given_up() -> None:

@@ -148,6 +148,16 @@ def test_a_dialed_number_changes_nothing(number: str) -> None:
         assert outcomes(events, of_attack=of_attack) == wanted
 
 
+def test_a_dialed_number_ends_its_message_where_a_chunk_ends() -> None:
+    """Only the channel's name shows then that the hangup is not that of 101."""
+    end = lines_of("Hangup", SNAPSHOT.index("Exten") + 1, VICTIMS[0], CHANNELS[0], "\r\n")
+    stream = put("6")
+    place = stream.index(b"Exten: 600\r\n", stream.rindex(b"Channel: PJSIP/trunk-0000002c"))
+    before = stream[:place] + f"Exten: 6\r\n{end}\r\n".encode()
+    events = follow([before, stream[place + len("Exten: 600") :]])
+    assert outcomes(events, of_attack=False) == outcomes(HARMLESS, of_attack=False)
+
+
 @fuzz
 @given(name=numbers(MAX_TESTED))
 def test_a_name_changes_nothing(name: str) -> None:
