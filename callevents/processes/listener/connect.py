@@ -10,7 +10,7 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 from callevents.config import Network
 from callevents.config.settings import Settings
 from callevents.delivery.http.address_check import AddressRefusedError, check_address
-from callevents.vendors.tracking.session import SessionError
+from callevents.vendors.tracking.session import PortClosedError, SessionError
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 #: PBXs are in private networks or on this host. Not allowed: for example link-local addresses,
@@ -39,20 +39,21 @@ def open_connection(host: str, port: int, *, uses_tls: bool, settings: Settings)
 
 
 def _connect(host: str, port: int, allowed: Iterable[Network]) -> socket.socket:
+    error = SessionError(f"Cannot resolve the host name {host}. Check the host.")
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise SessionError(f"Cannot resolve the host name {host}. Check the host.") from None
-    reason = ""
+        raise error from None
     for address in dict.fromkeys(str(info[4][0]) for info in addresses):
         try:
             check_address(address, allowed)
             return socket.create_connection((address, port), CONNECT_TIMEOUT_SECONDS)
-        except AddressRefusedError as error:
-            reason = str(error)
-        except OSError as error:
-            reason = f"Cannot connect to {host}, port {port}: {_describe(error)}."
-    raise SessionError(reason)
+        except AddressRefusedError as refused:
+            error = SessionError(str(refused))
+        except OSError as failure:
+            kind = PortClosedError if isinstance(failure, ConnectionRefusedError) else SessionError
+            error = kind(f"Cannot connect to {host}, port {port}: {_describe(failure)}.")
+    raise error
 
 
 def _encrypt(sock: socket.socket, host: str, settings: Settings) -> socket.socket:

@@ -143,6 +143,7 @@ class Follower:
         status.skipped = self._tracker.counts.broken + broken + self._writer.rejected
         status.events = self._writer.stored
         status.dropped_legs = self._tracker.dropped
+        status.unseen_legs = self._tracker.counts.unseen_legs
         return status
 
     def _listen(self) -> None:
@@ -160,7 +161,7 @@ class Follower:
                 self._connect(backoff)
             except SessionError as error:
                 self._record_failure(str(error))
-                self._stopping.wait(backoff.next_delay(is_refused=error.is_refused))
+                self._stopping.wait(backoff.next_delay(error))
             except Exception as error:  # the PBX must be followed on
                 log.error(
                     "unexpected error",

@@ -16,12 +16,20 @@ class SessionError(CallEventsError):
 
     #: True if the login was rejected. Many PBXs ban an address after several failed logins.
     is_refused = False
+    #: True if nothing listens on the port, for example while the PBX restarts.
+    is_port_closed = False
 
 
 class RefusedError(SessionError):
     """The PBX rejected the login or our address."""
 
     is_refused = True
+
+
+class PortClosedError(SessionError):
+    """Nothing listens on the PBX's port."""
+
+    is_port_closed = True
 
 
 class Session(ABC):

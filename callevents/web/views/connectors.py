@@ -167,7 +167,7 @@ def _find_status(connector: Connector) -> Status:
 def _digest(connector: Connector | None, status: Status | None, suggestion_count: int) -> str:
     """Return a digest of all values that are shown and may change."""
     names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
-    more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")
+    more = ("dropped_legs", "unseen_legs", "waiting", "leader_name", "last_error", "last_error_at")
     listed = ("list_wanted_at", "listed_at", "listed", "list_notice")
     facts = [getattr(connector, name, None) for name in (*names, *more, *listed)]
     return sha256(repr((status, suggestion_count, facts)).encode()).hexdigest()[:24]
