@@ -69,9 +69,7 @@ class Follower:
         self._clock = PbxClock(*self._source.clock)
         self._buffer = Buffer(self._settings.listen_buffer_events)
         self._writer = EventWriter(app, target.pbx, self._buffer)
-        self.discovery = Discovery(
-            target.extension_pattern, target.list_wanted_at, timings.request_interval_seconds
-        )
+        self.discovery = Discovery(target, timings)
         self._stopping = threading.Event()
         #: On the monotonic clock: end of the lease; another listener may then acquire it.
         self._lease_until = math.inf

@@ -19,6 +19,8 @@ class Timings:
     refused_delay_seconds: float = 30.0
     #: Interval between requests for the extension list.
     request_interval_seconds: float = 3600.0
+    #: Delay before another request if the list after a login is empty: modules may be loading.
+    empty_list_retry_seconds: float = 30.0
 
 
 DEFAULT_TIMINGS = Timings()

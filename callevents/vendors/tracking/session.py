@@ -1,10 +1,10 @@
 """The protocol session with a PBX: what to send in reply to its messages. No I/O, no clock."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from callevents.errors import CallEventsError
-from callevents.vendors.tracking.extension_list import ListCollector
+from callevents.vendors.tracking.extension_list import ListCollector, Refusal
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.line_reader import Parser
 
@@ -87,8 +87,8 @@ class Session(ABC):
         """Request the list of extensions, which `extensions` collects."""
 
     @abstractmethod
-    def explain_refusal(self, words: str) -> str:
-        """Return a sentence that explains why the PBX lists no extensions; `words` is its reply."""
+    def explain_refusals(self, refusals: Mapping[str, Refusal]) -> str:
+        """Return sentences that explain why the PBX lists no extensions: it refused all lists."""
 
     @abstractmethod
     def _handle(self, message: Message) -> bool:
