@@ -70,8 +70,14 @@ class Discovery:
         listing = session.extensions.take()
         if listing is None:
             return
-        suggestions = select_suggestions(listing.listed, self._pattern)
-        notice = session.explain_refusal(listing.refusal) if listing.refusal else ""
+        is_first, self._is_first = self._is_first, False
+        if is_first and listing.may_be_early:
+            self._request_at = time.monotonic() + self._timings.empty_list_retry_seconds
+            return
+        suggestions = select_suggestions(
+            listing.listed, self._target.extension_pattern, self._target.domain
+        )
+        notice = session.explain_refusals(listing.refusals) if listing.is_refused else ""
         if listing.left_out:
             notice = (
                 f"The PBX lists {listing.left_out:,} more phones than the maximum of "

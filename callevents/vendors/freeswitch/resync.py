@@ -37,8 +37,6 @@ def read_rows(text: str) -> list[Message] | None:
 def new_channel(row: Message, extensions: ExtensionSet) -> Channel:
     """Return the channel of a row."""
     uid = id_of(row, "uuid")
-    presence = text_of(row, "presence_id")
-    numbers = (presence.partition("@")[0], presence)
     channel = Channel(
         id=uid,
         call_id=id_of(row, "call_uuid") or uid,
@@ -51,7 +49,7 @@ def new_channel(row: Message, extensions: ExtensionSet) -> Channel:
     )
     if channel.is_loopback:
         return channel
-    channel.extension = next((number for number in numbers if number in extensions), "")
+    channel.extension = extensions.find(text_of(row, "presence_id"))
     channel.is_originated = (
         not channel.is_inbound
         and channel.call_id == uid

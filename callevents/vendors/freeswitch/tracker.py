@@ -131,11 +131,10 @@ class FreeswitchTracker(Tracker[Channel]):
             caller_number=text_of(message, "Caller-Caller-ID-Number"),
             caller_name=text_of(message, "Caller-Caller-ID-Name"),
         )
-        number, presence = presence_of(message)
         if not channel.is_loopback:
             channel.role = Role.CALLED if parent_id and not is_inbound else Role.CALLER
             channel.is_originated = not parent_id and not is_inbound
-            channel.extension = next((n for n in (number, presence) if n in self.extensions), "")
+            channel.extension = self.extensions.find(presence_of(message))
         root = find_root(self._legs, parent_id or channel.partner_id)
         self._set_called_number(channel, root)
         return channel

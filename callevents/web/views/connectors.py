@@ -38,6 +38,7 @@ class ConnectorForm(BaseForm):
     secret = PasswordField("Secret")
     uses_tls = BooleanField("Use TLS")
     enabled = BooleanField("Listen to this PBX", default=True)
+    domain = StringField("Domain")
     extension_pattern = StringField("Extension pattern")
 
     def access(self) -> ConnectorConfig:
@@ -57,6 +58,7 @@ class ConnectorForm(BaseForm):
             secret=self.secret.data or "",
             uses_tls=bool(self.uses_tls.data),
             enabled=bool(self.enabled.data),
+            domain=self.domain.data or "",
             extension_pattern=self.extension_pattern.data or "",
         )
 
