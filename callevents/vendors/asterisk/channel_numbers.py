@@ -3,7 +3,7 @@
 import re
 
 #: `epoch.n`, or `systemname-epoch.n`. Asterisk counts n up from 0 for each channel that it creates.
-_UNIQUEID = re.compile(r"(?:.*-)?\d{1,18}\.(\d{1,18})", re.ASCII)
+_UNIQUEID = re.compile(r"(?:.*-)?\d{1,18}\.(\d{1,9})", re.ASCII)
 
 
 class ChannelNumbers:
