@@ -97,10 +97,10 @@ class HttpClient:
             if origin.startswith("http:"):
                 target = request.url.partition("#")[0]
         with self._pool.borrow(origin) as handle:
-            received = handle.exchange(
+            transfer = handle.exchange(
                 request.method, origin, target, headers, request.body.encode()
             )
-        head = received.head
+            head = transfer.head
         location = head.location
         hidden = find_secrets(location) if location else ()
 
@@ -111,8 +111,8 @@ class HttpClient:
         return {
             "status_code": head.status_code,
             "headers": [[name, mask(value)] for name, value in _safe_headers(head.headers)],
-            "body": mask(received.text),
-            "truncated": received.truncated,
+            "body": mask(transfer.text),
+            "truncated": transfer.is_truncated,
             "error": mask(error),
         }
 

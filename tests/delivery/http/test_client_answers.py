@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from callevents.delivery.http.client import HttpClient
-from callevents.delivery.http.handle import MAX_RESPONSE_BYTES
+from callevents.delivery.http.transfer import MAX_RESPONSE_BYTES
 from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.enums import AuthKind, Method, ParameterSet
 from tests.delivery.conftest import Serve

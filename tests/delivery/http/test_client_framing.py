@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callevents.delivery.http.client import HttpClient
-from callevents.delivery.http.handle import MAX_RESPONSE_BYTES
+from callevents.delivery.http.transfer import MAX_RESPONSE_BYTES
 from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.enums import Method
 from tests.delivery.conftest import MakeTransport, Serve
@@ -229,9 +229,9 @@ def scripted(serve: Serve) -> Iterator[tuple[str, list[bytes]]]:
 
     def talk(connection: Connection) -> None:
         if connection.read_request():
-            for piece in pieces:
+            for piece in tuple(pieces):
                 connection.send(piece)
-                connection.wait(0)
+                connection.wait(0.001)
 
     yield serve(talk).url, pieces
 
@@ -239,7 +239,7 @@ def scripted(serve: Serve) -> Iterator[tuple[str, list[bytes]]]:
 @pytest.mark.slow
 def test_pieces_make_no_difference(http_client: HttpClient, serve: Serve) -> None:
     """However the network cuts a response, with interim ones or chunks, it is the same."""
-    data = EARLY_HINTS + head("200 OK", "X-A: b", "Transfer-Encoding: chunked")
+    data = EARLY_HINTS + head("200 OK", "Connection: close", "Transfer-Encoding: chunked")
     data += b"a\r\n0123456789\r\n3;x=y\r\nabc\r\n0\r\nX-Late: 1\r\n\r\n"
     with scripted(serve) as (url, pieces):
 
@@ -248,7 +248,7 @@ def test_pieces_make_no_difference(http_client: HttpClient, serve: Serve) -> Non
             ends = [*sorted(cuts), len(data)]
             pieces[:] = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
             response = get(http_client, url)
-            assert (response.status_code, response.body) == (200, "0123456789abc")
+            assert (response.error, response.body) == ("", "0123456789abc")
 
         holds()
 
