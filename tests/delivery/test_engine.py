@@ -114,7 +114,7 @@ def test_success_without_a_body_is_recorded(
 ) -> None:
     """Binary responses and empty ones are recorded on every database."""
     server = serve(
-        answers(b"HTTP/1.1 200 OK\r\nX: \xff\x00\r\nConnection: close\r\n\r\n\x00\xff\xfe")
+        answers(b"HTTP/1.1 200 OK\r\nX: \xff\x01\r\nConnection: close\r\n\r\n\x00\xff\xfe")
     )
     configure.hook("*", EventType.DIAL_IN, server.url)
     [delivery_id] = report_events()
