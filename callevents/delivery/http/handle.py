@@ -37,7 +37,6 @@ class Handle:
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
             pycurl.CAINFO: str(settings.ca_bundle or DEFAULT_CA_BUNDLE_PATH),
             pycurl.NOSIGNAL: 1,
-            pycurl.MAXCONNECTS: 1,
             # Each new connection asks the system's resolver.
             pycurl.DNS_CACHE_TIMEOUT: 0,
             pycurl.CONNECTTIMEOUT_MS: _milliseconds(settings.connect_timeout_seconds),
@@ -117,10 +116,10 @@ class Handle:
         """Return the error for a transfer that libcurl ended."""
         settings = self._settings
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            seconds = settings.connect_timeout_seconds
-            if transfer.is_connected or seconds >= settings.total_timeout_seconds:
+            limit, elapsed = settings.connect_timeout_seconds, self._curl.getinfo(pycurl.TOTAL_TIME)
+            if transfer.is_connected or max(limit, elapsed) >= settings.total_timeout_seconds:
                 return TransferError(TOO_LONG)
-            return TransferError(f"No connection within {seconds:g} seconds.")
+            return TransferError(f"No connection within {limit:g} seconds.")
         if self._refusal is not None and not self._has_opened:
             return TransferError(str(self._refusal), is_unreachable=False)
         if settings.proxy_url:
