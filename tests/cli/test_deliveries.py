@@ -91,7 +91,7 @@ def test_show_says_what_a_delivery_waits_for(
 def test_secrets_of_urls_are_masked(
     run: Run, answer: Response, deliveries: dict[str, str], configure: Configure, pbx: Pbx
 ) -> None:
-    """The URL of a delivery is printed with secrets masked; that of the hook is complete if asked for."""
+    """A delivery's URL is printed with secrets masked, the hook's in full if asked for."""
     hook = configure.hook("*", EventType.ANSWER_IN, "https://a/?key=open-sesame&x=1")
     url = hook.url
     delivery_id = report(pbx, "107", "c-7", EventType.ANSWER_IN)
