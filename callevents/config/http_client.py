@@ -22,6 +22,12 @@ class HttpClientSettings(SettingsGroup):
         description="Networks that requests may go to although they are loopback, private, "
         "link-local or reserved, separated by commas; for example 10.0.0.0/8,127.0.0.0/8.",
     )
+    connector_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="The only networks that connectors may connect to, separated by commas. Empty: "
+        "all but link-local and reserved addresses. Never: addresses where clouds serve secrets, "
+        "such as 169.254.169.254.",
+    )
     connect_timeout_seconds: float = Field(
         3, gt=0, le=60, description="Time limit for opening a connection to a receiver."
     )
@@ -43,7 +49,7 @@ class HttpClientSettings(SettingsGroup):
         "variables have no effect.",
     )
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "connector_networks", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -2,8 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
@@ -30,15 +29,18 @@ PBX_NETWORKS: tuple[Network, ...] = tuple(
     )
 )
 
+#: Cloud metadata services; the first is link-local, the second in a private network.
+METADATA = frozenset(map(ip_address, ("169.254.169.254", "fd00:ec2::254")))
+
 
 def open_connection(host: str, port: int, *, uses_tls: bool, settings: Settings) -> socket.socket:
     """Return a connected socket; raises SessionError with a message for users."""
-    sock = _connect(host, port, (*PBX_NETWORKS, *settings.allowed_networks))
+    sock = _connect(host, port, settings)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return _encrypt(sock, host, settings) if uses_tls else sock
 
 
-def _connect(host: str, port: int, allowed: Iterable[Network]) -> socket.socket:
+def _connect(host: str, port: int, settings: Settings) -> socket.socket:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -46,13 +48,31 @@ def _connect(host: str, port: int, allowed: Iterable[Network]) -> socket.socket:
     reason = ""
     for address in dict.fromkeys(str(info[4][0]) for info in addresses):
         try:
-            check_address(address, allowed)
+            _check_address(address, settings)
             return socket.create_connection((address, port), CONNECT_TIMEOUT_SECONDS)
         except AddressRefusedError as error:
             reason = str(error)
         except OSError as error:
             reason = f"Cannot connect to {host}, port {port}: {_describe(error)}."
     raise SessionError(reason)
+
+
+def _check_address(text: str, settings: Settings) -> None:
+    """Raise AddressRefusedError unless connectors may connect to the address."""
+    address = ip_address(text.partition("%")[0])
+    # The system sends packets for such an IPv6 address to the IPv4 address.
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address in METADATA:
+        raise AddressRefusedError(
+            f"{text} is an address where clouds serve secrets. No connector may use it."
+        )
+    only = settings.connector_networks
+    if only and not any(address in network for network in only):
+        raise AddressRefusedError(
+            f"The address {text} is not in CALLEVENTS_CONNECTOR_NETWORKS, so no connector may use "
+            "it."
+        )
+    check_address(text, (*PBX_NETWORKS, *settings.allowed_networks, *only))
 
 
 def _encrypt(sock: socket.socket, host: str, settings: Settings) -> socket.socket:

@@ -207,7 +207,7 @@ def test_link_local_address(pbx: Pbx, listen: Listen) -> None:
     """Link-local addresses, where clouds serve secrets, are refused."""
     connect(pbx, "asterisk", 80, host="169.254.169.254")
     listen()
-    wait_for_error(pbx, "The address 169.254.169.254 is link-local")
+    wait_for_error(pbx, "169.254.169.254 is an address where clouds serve secrets.")
 
 
 def test_freeswitch_refuses_the_address(pbx: Pbx, serve: Serve, listen: Listen) -> None:
