@@ -3,7 +3,7 @@
 The event loop reads and answers plain reports itself; one thread stores them together with others.
 Switching threads for each request took longer than all the rest. Every other request goes to
 Flask in a thread, with its whole body, and comes back with its whole response: no thread waits for
-a client. Reports and pages have threads of their own, so that pages never hold up reports.
+a client. Pages have threads of their own, so that they never hold up reports or health checks.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from callevents.processes.web_server.connection_limits import Limits
 from callevents.processes.web_server.request import Environ, Request, RequestHead
 from callevents.processes.web_server.response import Response, problem_response
 
+API_PATHS = (PATH, "/healthz", "/readyz", "/metrics")
 #: Longer bodies are read in a thread, so that the loop is not held up.
 MAX_INLINE_BYTES = 16 * 1024
 #: Requests that wait for a thread; more are refused, so that they do not wait for too long.
@@ -72,10 +73,11 @@ class Application:
         """Return the response; raises nothing."""
         try:
             environ = request.build_environ(client, server)
-            is_report = environ["PATH_INFO"].startswith(PATH)
-            if is_report and (response := await self._try_fast_path(request, environ)):
+            path = environ["PATH_INFO"]
+            if path.startswith(PATH) and (response := await self._try_fast_path(request, environ)):
                 return response
-            threads = self._report_threads if is_report else self._page_threads
+            is_page = not path.startswith(API_PATHS)
+            threads = self._page_threads if is_page else self._report_threads
             return await threads.respond(environ)
         except Exception as error:
             log.error("request failed", exc_info=error)
