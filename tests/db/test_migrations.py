@@ -117,7 +117,7 @@ def test_late_events_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
     db.session.commit()
     db.session.remove()
     try:
-        command.downgrade(config, "0011")
+        command.downgrade(config, "0012")
         columns = inspect(db.engine).get_columns("connector")
         assert {"domain", "unseen_legs"}.isdisjoint(column["name"] for column in columns)
     finally:
