@@ -74,6 +74,7 @@ def as_line(event: TrackedEvent) -> dict[str, object]:
     report = vars(event.report).copy()
     report["event"] = report.pop("event_type").slug
     report["duration"] = report.pop("duration_seconds")
+    report["late"] = report.pop("is_late")
     if event.report.at is not None:
         report["at"] = event.report.at.isoformat(timespec="milliseconds")
     line = report | {"cause_name": event.cause_name, "answered": event.answered}

@@ -4,14 +4,15 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPResponse
 
 import pytest
 
 from callevents.processes.web_server.connection_limits import Limits
+from callevents.processes.web_server.head_parser import MAX_REQUEST_LINE_BYTES
 from callevents.processes.web_server.request import Request, RequestHead
-from callevents.processes.web_server.request_reader import MAX_HEAD_BYTES, MAX_REQUEST_LINE_BYTES
+from callevents.processes.web_server.request_reader import MAX_HEAD_BYTES
 from callevents.processes.web_server.response import Response
 from tests.support.http_server import ServerThread
 from tests.support.waiting import wait_until
@@ -320,3 +321,26 @@ def test_long_bodies(port: int) -> None:
             response.begin()
             assert response.status == 200
             assert response.read().endswith(end)
+
+
+def test_connections_of_one_address(application: Echo) -> None:
+    """Clients that stall anywhere are displaced by those that ask, whatever their number."""
+    limits = Limits(connections_per_address=5, head_seconds=60, read_check_seconds=60)
+    begun = [
+        b"",
+        b"GET / HT",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab",
+        PLAIN.replace(b" / ", b" /long "),
+        LAST.replace(b" / ", b" /long "),
+        b"NONSENSE\r\n\r\n",
+    ]
+    with closing(ServerThread(application, limits)) as server:
+        stalled = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
+        for number, client in enumerate(stalled):
+            with suppress(ConnectionError):
+                client.sendall(begun[number % len(begun)])
+        for _ in range(20):
+            assert ask(server.port, LAST).endswith(ANSWER)
+        wait_until(lambda: server.connections <= 5, "the end of the others")
+        for client in stalled:
+            client.close()
