@@ -1,0 +1,73 @@
+"""Where attacks take place: the running product beside its load."""
+
+import contextlib
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.hostile.load import EXTENSION, Load
+from tests.hostile.product import Product
+from tests.hostile.visitors import warm_up
+
+#: Time of the load without attacks, before and for comparison.
+QUIET_SECONDS = 4.0
+SHORT_QUIET_SECONDS = 1.0
+#: Of the product in the short form, which must not wait for the real ones.
+SHORT_DEADLINES = {"head_timeout_seconds": "2", "body_timeout_seconds": "3"}
+
+
+class Case(NamedTuple):
+    """One variation of an attack; without a complaint it held."""
+
+    name: str
+    complaint: str = ""
+
+
+class Arena:
+    """The running product, its load, and the choices of this run."""
+
+    def __init__(self, folder: Path, seed: int, *, is_short: bool) -> None:
+        self.seed = seed
+        self.is_short = is_short
+        self.product = Product(folder, **(SHORT_DEADLINES if is_short else {}))
+        self.load = Load(self.product.port, self.product.office_token)
+        hook = ("hooks", "set", "office", "*", "dial-in", "--url", self.load.receiver.url)
+        self.product.commands.run("extensions", "add", "office", EXTENSION)
+        self.product.commands.run(*hook)
+        warm_up(self.product)
+        self.load.start()
+        time.sleep(SHORT_QUIET_SECONDS if is_short else QUIET_SECONDS)
+        self.quiet = self.load.take()
+        self.memory_mb = self.product.memory_mb()
+        self.descriptors = self.product.count_descriptors()
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.load.close()
+        self.product.close()
+
+    def dice(self, name: str) -> random.Random:
+        """Return the random choices of an attack: the same ones for the same seed."""
+        return random.Random(f"{self.seed} {name}")
+
+    def scale(self, full: int, short: int) -> int:
+        """Return a number for this form of the run."""
+        return short if self.is_short else full
+
+
+#: Yields its variations. Its name is the attack's; its docstring says what it would break.
+Attack = Callable[[Arena], Iterator[Case]]
+
+
+@contextlib.contextmanager
+def open_arena(seed: int, *, is_short: bool) -> Iterator[Arena]:
+    """Start the product and its load in a folder of their own."""
+    with tempfile.TemporaryDirectory(prefix="callevents-hostile-") as folder:
+        arena = Arena(Path(folder), seed, is_short=is_short)
+        try:
+            yield arena
+        finally:
+            arena.close()

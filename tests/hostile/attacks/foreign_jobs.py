@@ -1,0 +1,139 @@
+"""Jobs that somebody who can write to Redis puts into the queue."""
+
+import json
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from rq import Callback, Queue, Retry
+from rq.job import Job
+from rq.serializers import JSONSerializer, PickleSerializer
+
+from callevents.jobs import DRAIN, QUEUE
+from tests.hostile.arena import Arena, Case
+from tests.hostile.probe import probe
+from tests.support.waiting import wait_until
+
+#: A function and its arguments, each of which would leave a file; `%f` is the file's path.
+CALLS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("os.system", ("touch %f",)),
+    ("os.popen", ("touch %f",)),
+    ("os.mkdir", ("%f",)),
+    ("os.mkfifo", ("%f",)),
+    ("os.open", ("%f", 0o101)),
+    ("posix.system", ("touch %f",)),
+    ("subprocess.call", (["touch", "%f"],)),
+    ("subprocess.check_output", (["touch", "%f"],)),
+    ("subprocess.getoutput", ("touch %f",)),
+    ("builtins.eval", ("open('%f', 'w')",)),
+    ("builtins.exec", ("open('%f', 'w')",)),
+    ("builtins.open", ("%f", "w")),
+    ("pathlib.Path.touch", ("%f",)),
+    ("shutil.copyfile", ("/etc/hostname", "%f")),
+    ("code.interact", ()),
+    ("runpy.run_path", ("%f",)),
+    ("logging.FileHandler", ("%f",)),
+    ("sqlite3.connect", ("%f",)),
+    ("callevents.processes.worker.rq_worker.os.system", ("touch %f",)),
+    ("callevents.create_app", ()),
+    ("sys.exit", ()),
+    ("os._exit", (1,)),
+    ("os.abort", ()),
+    ("time.sleep", (3600,)),
+    ("nowhere.function", ()),
+    ("", ()),
+    ("drain", ()),
+)
+
+
+def foreign_jobs(arena: Arena) -> Iterator[Case]:
+    """A job of another program is enqueued: whoever reaches Redis runs code as the worker."""
+    folder = arena.product.commands.settings.data_dir
+    with Redis.from_url(arena.product.commands.settings.queue_url) as redis:
+        queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+        for number, (function, arguments) in enumerate(CALLS):
+            path = folder / f"touched-{number}"
+            filled = json.loads(json.dumps(arguments).replace("%f", str(path)))
+            yield _try(arena, function, path, lambda: _enqueue(queue, function, filled))  # noqa: B023  # called at once
+        for name, put in _tricks(redis, queue).items():
+            path = folder / f"touched-{name.replace(' ', '-')}"
+            yield _try(arena, name, path, lambda: put(path))  # noqa: B023  # called at once
+    yield from probe(arena, "after them")
+
+
+def _enqueue(queue: Queue, function: str, arguments: list[Any]) -> None:
+    job = Job.create(
+        function or "x", arguments, connection=queue.connection, serializer=JSONSerializer
+    )
+    if not function:
+        job.func_name = ""
+    queue.enqueue_job(job)
+
+
+def _tricks(redis: Any, queue: Queue) -> dict[str, Callable[[Path], object]]:
+    """Return other ways to have a function called than to name it."""
+    shell = "os.system"
+
+    def write_by_hand(path: Path, **fields: Any) -> None:
+        job = Job.create(DRAIN, connection=redis, serializer=JSONSerializer)
+        job.save()
+        redis.hset(job.key, mapping=fields)
+        redis.rpush(queue.key, job.id)
+
+    def as_pickle(path: Path) -> None:
+        class Evil:
+            def __reduce__(self) -> tuple[object, ...]:
+                return Path.touch, (path,)
+
+        write_by_hand(path, data=pickle.dumps((DRAIN, None, (Evil(),), {})))
+
+    return {
+        "pickle": as_pickle,
+        "pickled job": lambda path: Queue(
+            QUEUE, connection=redis, serializer=PickleSerializer
+        ).enqueue(shell, f"touch {path}"),
+        "method of an object": lambda path: write_by_hand(
+            path, data=JSONSerializer.dumps(("system", "os", (f"touch {path}",), {}))
+        ),
+        "own job with arguments": lambda path: queue.enqueue(DRAIN, f"touch {path}"),
+        "own job with keywords": lambda path: queue.enqueue(DRAIN, kwargs={"command": str(path)}),
+        "on success": lambda path: queue.enqueue(DRAIN, on_success=Callback(shell)),
+        "on failure": lambda path: queue.enqueue("nowhere.x", on_failure=Callback(shell)),
+        "on stopped": lambda path: queue.enqueue(DRAIN, on_stopped=Callback(shell)),
+        "name of the callback": lambda path: write_by_hand(path, success_callback_name=shell),
+        "at a time": lambda path: queue.enqueue_in(timedelta(seconds=-1), shell, f"touch {path}"),
+        "retry": lambda path: queue.enqueue(shell, f"touch {path}", retry=Retry(max=2)),
+        "dependent": lambda path: queue.enqueue(
+            shell, f"touch {path}", depends_on=queue.enqueue(DRAIN)
+        ),
+        "no job": lambda path: redis.rpush(queue.key, "nothing"),
+        "noise": lambda path: write_by_hand(path, data=b"\xff\x00"),
+        "compressed noise": lambda path: write_by_hand(path, data=b"x\x9c\x00\x00\xff\xff"),
+        "huge": lambda path: write_by_hand(path, data=b"[" * 10**6),
+        "list": lambda path: write_by_hand(path, data=b"[1,2,3]"),
+        "name as a list": lambda path: write_by_hand(path, data=b'[["os.system"],null,[],{}]'),
+        "name as a number": lambda path: write_by_hand(path, data=b"[1,null,[],{}]"),
+        "timeout": lambda path: write_by_hand(path, timeout="x"),
+        "time": lambda path: write_by_hand(path, created_at="yesterday"),
+    }
+
+
+def _try(arena: Arena, name: str, path: Path, put: Callable[[], object]) -> Case:
+    """Enqueue it, and a job of ours behind it: when that is taken, the first one is over."""
+    put()
+    with Redis.from_url(arena.product.commands.settings.queue_url) as redis:
+        queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+        queue.enqueue(DRAIN)
+        try:
+            wait_until(lambda: queue.count == 0, "an empty queue", 10)
+        except AssertionError:
+            redis.delete(queue.key)
+            return Case(name, "the worker does not go on")
+    return Case(name, "its file exists" if path.exists() else "")
+
+
+ATTACKS = (foreign_jobs,)
