@@ -41,15 +41,28 @@ class SignInError(CallEventsError):
     """Wrong username or password. The message never says which."""
 
 
-class TooManyAttemptsError(CallEventsError):
-    """Sign-in is blocked for `wait_seconds` after repeated failures."""
+class RetryLaterError(CallEventsError):
+    """A retry after `wait_seconds` may succeed."""
 
-    def __init__(self, wait_seconds: int) -> None:
+    def __init__(self, sentence: str, wait_seconds: int) -> None:
         self.wait_seconds = wait_seconds
         super().__init__(
-            "Too many failed sign-ins. Try again in "
-            f"{wait_seconds} second{'' if wait_seconds == 1 else 's'}."
+            f"{sentence} Try again in {wait_seconds} second{'' if wait_seconds == 1 else 's'}."
         )
+
+
+class TooManyAttemptsError(RetryLaterError):
+    """Sign-in is blocked after repeated failures."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__("Too many failed sign-ins.", wait_seconds)
+
+
+class BusyError(RetryLaterError):
+    """Too many passwords are being checked at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many people are signing in at the same time.", 1)
 
 
 class StartError(CallEventsError):

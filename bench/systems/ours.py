@@ -31,7 +31,10 @@ class OnSqlite(System):
         """Start and configure it."""
         settings = SETTINGS | self.databases()
         environment = clean_environment(
-            **settings, data_dir=str(self.folder), port=str(self.port), admin_password="benchmark"
+            **settings,
+            data_dir=str(self.folder),
+            port=str(self.port),
+            admin_password="for the benchmark only",
         )
         self.run(sys.executable, str(ROOT / "app.py"), **environment)
         self.wait_until_ready("/readyz")

@@ -44,7 +44,7 @@ Results = list[dict[str, Any]]
 ValidReports = dict[int, tuple[Report, list[str]]]
 
 PATH = "/ingest/"
-#: The key in the ASGI scope of the error if the fast path could not store the events.
+#: The key in the WSGI environment of the error if the fast path could not store the events.
 STORE_ERROR = "callevents.store_error"
 METHODS = ("GET", "POST")
 
@@ -57,7 +57,7 @@ def receive(slug: str) -> Response:
     if request.method == "HEAD":
         # Flask allows HEAD with GET, but a request for headers is not a report.
         raise MethodNotAllowed(METHODS)
-    if error := request.environ.get("asgi.scope", {}).get(STORE_ERROR):
+    if error := request.environ.get(STORE_ERROR):
         # Storing the events again would make the sender wait twice for a database that is down.
         raise error
     # The body may be in a vendor's format: the token of the query is read before the body.

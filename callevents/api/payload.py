@@ -104,17 +104,29 @@ def _read_pairs(raw: bytes, what: str) -> Fields:
 def split_pairs(raw: bytes, what: str) -> list[tuple[str, str]]:
     """Return the names and values of a query or a form; raises ProblemError with 400."""
     try:
-        return parse_qsl(
-            raw.decode("utf-8"),
+        pairs = parse_qsl(
+            raw.decode("latin-1"),
             keep_blank_values=True,
-            encoding="utf-8",
-            errors="strict",
+            encoding="latin-1",
             max_num_fields=MAX_FIELDS,
         )
-    except UnicodeDecodeError:
-        refuse(f"The {what} is not UTF-8. Percent-encode the UTF-8 bytes of every value.")
     except ValueError:
         refuse(f"The {what} has more than {MAX_FIELDS} fields.")
+    return [(_decode_part(name), _decode_part(value)) for name, value in pairs]
+
+
+def _decode_part(latin: str) -> str:
+    """Return the text of bytes that were read as Latin-1.
+
+    It is UTF-8, or Windows-1252 from older PBXs and phones: no event is lost for a name's encoding.
+    """
+    if latin.isascii():
+        return latin
+    raw = latin.encode("latin-1")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
 
 
 def decode(raw: bytes) -> str:

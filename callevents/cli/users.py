@@ -3,11 +3,11 @@
 import click
 from flask.cli import AppGroup
 
-from callevents import users
 from callevents.cli.output import handle_errors, json_option, print_result
 from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import db
+from callevents.users import users
 
 group = AppGroup("users", help="Add users.")
 

@@ -1,4 +1,4 @@
-"""Settings of the processes: their number, threads, leases and proxies."""
+"""Settings of workers and listeners: their number, threads and leases."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from callevents.config.base import SettingsGroup
 
 
 class ProcessSettings(SettingsGroup):
-    """Workers, web servers, listeners and the reverse proxies in front of them."""
+    """Workers and listeners."""
 
     workers: int = Field(
         1, ge=1, le=64, description="Worker processes that `make run` and `flask up` start."
@@ -21,10 +21,6 @@ class ProcessSettings(SettingsGroup):
         description="Requests that one worker process makes at the same time to one origin "
         "(scheme, host and port).",
     )
-    web_processes: int = Field(
-        1, ge=1, le=64, description="Web server processes. With SQLite there is always one."
-    )
-    web_threads: int = Field(16, ge=1, le=512, description="Threads of one web server process.")
     listeners: int = Field(
         1,
         ge=0,
@@ -58,11 +54,4 @@ class ProcessSettings(SettingsGroup):
         ge=1,
         description="Call events of one PBX that a listener keeps in memory while the database is "
         "unavailable. If the buffer is full, the listener stops reading.",
-    )
-    trusted_proxies: int = Field(
-        0,
-        ge=0,
-        le=8,
-        description="Number of reverse proxies in front of the web server whose X-Forwarded-For, "
-        "-Proto and -Host are trusted.",
     )

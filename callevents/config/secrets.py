@@ -1,4 +1,4 @@
-"""Settings of keys and the first admin, and the key files in the data folder."""
+"""Settings of keys, the first admin and sessions, and the key files in the data folder."""
 
 import contextlib
 import os
@@ -35,8 +35,14 @@ class SecretSettings(StorageSettings):
     )
     admin_password: str = Field(
         "",
-        description="Password of the first admin, at least 8 characters. Empty: generated and "
-        "printed once. No effect if a user exists already.",
+        description="Password of the first admin, with the rules of all passwords. Empty: "
+        "generated and printed once. No effect if a user exists already.",
+    )
+    session_idle_seconds: float = Field(
+        43_200,
+        ge=60,
+        description="A user who makes no request for this time has to sign in again. Pages that "
+        "refresh make requests.",
     )
 
     @field_validator("secret_key")
@@ -50,13 +56,6 @@ class SecretSettings(StorageSettings):
     @classmethod
     def _split_keys(cls, value: object) -> object:
         return _parse_keys(value) if isinstance(value, str) else value
-
-    @field_validator("admin_password")
-    @classmethod
-    def _check_admin_password(cls, value: str) -> str:
-        if value and len(value) < 8:
-            raise ValueError("must have at least 8 characters")
-        return value
 
     def read_secret_key(self) -> str:
         """Return the secret key: the setting, else the data folder's, created if missing."""

@@ -14,6 +14,7 @@ from callevents.config.notifications import NotificationSettings
 from callevents.config.operations import OperationsSettings
 from callevents.config.processes import ProcessSettings
 from callevents.config.secrets import SecretSettings
+from callevents.config.web_server import WebServerSettings
 
 #: Settings that were renamed, old name to new. The old names work for one release.
 RENAMED = {
@@ -31,6 +32,7 @@ class Settings(
     NotificationSettings,
     DeliverySettings,
     HttpClientSettings,
+    WebServerSettings,
     ProcessSettings,
     SecretSettings,
 ):

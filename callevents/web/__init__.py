@@ -25,6 +25,7 @@ from callevents.web.views import (
     overview,
     pbxs,
     recent_reports,
+    sessions,
     suggestions,
     suspension,
     test_event,
@@ -33,6 +34,7 @@ from callevents.web.views import (
 
 PAGES = (
     account,
+    sessions,
     onboarding,
     pbxs,
     tokens,

@@ -83,7 +83,7 @@ def _ask_to_sign_in() -> Any:
         query = request.query_string.decode("ascii", "replace")
         path = url_for(request.endpoint or "", **(request.view_args or {}))
         cookie[NEXT_PATH_KEY] = f"{path}?{query}" if query else path
-    return htmx.redirect_to(url_for("account.sign_in"))
+    return htmx.redirect_to(url_for("account.show_sign_in"))
 
 
 def _refuse_unstorable_text() -> None:

@@ -1,14 +1,20 @@
 """The session cookie and the current user."""
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask import session as cookie
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import current_user, login_user, logout_user
 
 from callevents.db.models import User
-from callevents.extensions import login
-from callevents.users import find_user
+from callevents.extensions import app_state, login
+from callevents.users import sessions
+from callevents.users.delays import Client
+from callevents.web.browser_names import name_browser
+from callevents.web.cookies import cookie_name
+from callevents.web.device_cookie import find_device_id
 
+#: Session key: the token of the session's row.
+TOKEN_KEY = "token"  # noqa: S105  # a key, no secret
 #: Session key: the path to open after signing in.
 NEXT_PATH_KEY = "wanted"
 #: Session key: the slug of the PBX that was viewed last.
@@ -16,7 +22,11 @@ LAST_PBX_KEY = "pbx"
 
 
 class _SessionInterface(SecureCookieSessionInterface):
-    """Marks the cookie as secure if the request came over TLS."""
+    """Marks the cookie as secure, by attribute and name, if the request came over TLS."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """Return the cookie's name."""
+        return cookie_name(super().get_cookie_name(app))
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002  # Flask's signature
         """Return True if the cookie is for TLS only."""
@@ -26,23 +36,31 @@ class _SessionInterface(SecureCookieSessionInterface):
 def init_app(app: Flask) -> None:
     """Set up the session cookie and Flask-Login."""
     app.session_interface = _SessionInterface()
+    app.permanent_session_lifetime = sessions.LIFETIME
     login.init_app(app)
-    login.user_loader(find_user)
+    login.user_loader(_load_user)
     # The cookie is signed. IP addresses of clients change, on phones and behind proxies.
     login.session_protection = None
 
 
 def start_session(user: User) -> str | None:
-    """Start a new session for the user; return the path that was requested before, if any."""
+    """Start a new session for the user; return the path that was requested before, if any.
+
+    Ends the browser's current session. The caller commits.
+    """
     next_path: str | None = cookie.get(NEXT_PATH_KEY)
-    cookie.clear()
+    end_session()
+    browser = name_browser(request.user_agent.string)
+    cookie[TOKEN_KEY] = sessions.start_session(user, browser, request.remote_addr or "")
     cookie.permanent = True
     login_user(user)
     return next_path
 
 
 def end_session() -> None:
-    """End the session and delete its data."""
+    """End the browser's session, if it has one, and delete its data. The caller commits."""
+    if (user := find_current_user()) and (session_id := find_session_id()):
+        sessions.end_session(user, session_id)
     logout_user()
     cookie.clear()
 
@@ -50,3 +68,37 @@ def end_session() -> None:
 def find_current_user() -> User | None:
     """Return the current user, None if not signed in."""
     return current_user if current_user.is_authenticated else None
+
+
+def find_session_id() -> str | None:
+    """Return the ID of the browser's session, None if not signed in."""
+    found: str | None = g.get("session_id")
+    return found
+
+
+def find_client(username: str) -> Client:
+    """Return where this request to sign in as that user comes from."""
+    return Client(_find_address(), find_device_id(username))
+
+
+def _load_user(user_id: str) -> User | None:
+    """Return the user of the browser's session, None if it has ended."""
+    session = sessions.find_session(cookie.get(TOKEN_KEY, ""))
+    if session is None or str(session.user_id) != user_id:
+        return None
+    g.session_id = session.id
+    sessions.note_seen(session, request.remote_addr or "")
+    return session.user
+
+
+def _find_address() -> str | None:
+    """Return the client's address, None if the request names only that of a trusted proxy.
+
+    Each proxy adds one entry at the end. Unlike `remote_addr`, this does not depend on what stands
+    before those, such as a quote that is never closed.
+    """
+    proxies = app_state().settings.trusted_proxies
+    if not proxies:
+        return request.remote_addr
+    entries = request.headers.get("X-Forwarded-For", "").split(",")
+    return entries[-proxies].strip() or None if len(entries) >= proxies else None

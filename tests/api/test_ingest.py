@@ -35,6 +35,14 @@ def test_query(client: FlaskClient, token: str) -> None:
     assert (event.event_type, event.extension, event.peer) == (EventType.DIAL_IN, "101", "+40 21")
 
 
+@pytest.mark.parametrize("name", ["M%FCller", "M%C3%BCller", "M\xfcller"])
+def test_names_of_any_encoding(client: FlaskClient, token: str, name: str) -> None:
+    """A name that is not UTF-8, as older phones send it, is read as Windows-1252."""
+    query = f"event=0&ext=101&token={token}&caller_name={name}"
+    assert client.get("/ingest/head-office", query_string=query).status_code == 202
+    assert [event.caller_name for event in stored()] == ["Müller"]
+
+
 def test_unencoded_plus_is_a_space(client: FlaskClient, token: str) -> None:
     """In a query a plus is a space, and %2B a plus."""
     client.get(f"{URL}?token={token}&event=0&ext=101&peer=a+b%2Bc&at=2026-03-01T12:00:00+02:00")

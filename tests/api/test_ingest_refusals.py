@@ -50,8 +50,6 @@ DEEP = 100_000
         ("NaN", "application/x-ndjson", "Line 1 is not JSON."),
         (b'{"a": "\xff"}', JSON, "The body is not UTF-8: byte 8 is invalid."),
         (b"\xff\xfe{\x00}\x00", JSON, "The body is not UTF-8: byte 1 is invalid."),
-        (b"event=\xff", FORM, "The form is not UTF-8. Percent-encode the UTF-8 bytes"),
-        (b"event=%FF", FORM, "The form is not UTF-8. Percent-encode the UTF-8 bytes"),
         ("event=1&event=2", FORM, "The field 'event' is given twice with different values."),
         ("&".join(f"a{n}=1" for n in range(201)), FORM, "The form has more than 200 fields."),
     ],
@@ -67,8 +65,6 @@ def test_malformed_bodies(send: Send, data: str | bytes, content_type: str, deta
 @pytest.mark.parametrize(
     ("query", "detail"),
     [
-        ("event=%FF", "The query is not UTF-8. Percent-encode the UTF-8 bytes"),
-        ("event=%C3", "The query is not UTF-8."),
         ("ext=1&ext=2", "The field 'ext' is given twice with different values."),
         ("&".join(f"a{n}=1" for n in range(201)), "The query has more than 200 fields."),
     ],

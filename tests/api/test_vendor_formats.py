@@ -109,7 +109,7 @@ def test_token_is_needed(client: FlaskClient, pbx: Pbx, token: str) -> None:
         (b"{", "application/x-www-form-urlencoded", 400),
         (b"[1]", "application/json", 400),
         (b"7", "application/json", 400),
-        (b"a=%FF", "application/x-www-form-urlencoded", 400),
+        (b"a=%FF", "application/x-www-form-urlencoded", 422),
         (b"[" * 100_000, "application/json", 400),
         (b"", "application/json", 422),
     ],
@@ -216,16 +216,16 @@ INVALID_REQUESTS: list[dict[str, Any]] = [
 ]
 #: The status of the response to each of them. 200: the message is ignored.
 INVALID_STATUSES = {
-    Format.FREESWITCH: [422, 200, 422, 422, 200, 200, 422, 422, 400, 415],
-    Format.KAMAILIO: [422, 200, 422, 422, 200, 200, 422, 200, 400, 415],
-    Format.KAZOO: [422, 422, 422, 422, 422, 422, 422, 422, 400, 415],
-    Format.PHONES: [422, 200, 422, 422, 200, 200, 422, 200, 400, 415],
-    Format.SIPGATE: [422, 422, 422, 422, 422, 422, 422, 422, 400, 415],
-    Format.THREE_CX: [422, 200, 422, 422, 200, 200, 422, 200, 400, 415],
-    Format.TWILIO: [422, 422, 422, 422, 422, 422, 422, 422, 400, 415],
-    Format.VOIPNOW: [422, 200, 422, 422, 200, 200, 422, 422, 400, 415],
-    Format.WAZO: [422, 200, 422, 422, 200, 200, 422, 200, 400, 415],
-    Format.YEASTAR: [422, 422, 422, 422, 422, 422, 422, 422, 400, 415],
+    Format.FREESWITCH: [422, 200, 422, 422, 200, 200, 422, 422, 422, 415],
+    Format.KAMAILIO: [422, 200, 422, 422, 200, 200, 422, 200, 422, 415],
+    Format.KAZOO: [422, 422, 422, 422, 422, 422, 422, 422, 422, 415],
+    Format.PHONES: [422, 200, 422, 422, 200, 200, 422, 200, 422, 415],
+    Format.SIPGATE: [422, 422, 422, 422, 422, 422, 422, 422, 422, 415],
+    Format.THREE_CX: [422, 200, 422, 422, 200, 200, 422, 200, 422, 415],
+    Format.TWILIO: [422, 422, 422, 422, 422, 422, 422, 422, 422, 415],
+    Format.VOIPNOW: [422, 200, 422, 422, 200, 200, 422, 422, 422, 415],
+    Format.WAZO: [422, 200, 422, 422, 200, 200, 422, 200, 422, 415],
+    Format.YEASTAR: [422, 422, 422, 422, 422, 422, 422, 422, 422, 415],
 }
 FORMATS = [one for one in Format if one is not Format.GENERIC]
 

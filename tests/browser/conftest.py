@@ -12,11 +12,11 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from callevents import users
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.enums import Role
 from callevents.extensions import db
+from callevents.users import users
 from tests.support.databases import SqliteDatabases
 
 PASSWORD = "long enough for a test"

@@ -14,6 +14,8 @@ from callevents.enums import ConnectorKind, ConnectorState, DeliveryState, Event
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions
 from callevents.pbxs.connectors import ConnectorConfig
+from callevents.users import sessions
+from callevents.users.users import find_user
 from tests.browser.conftest import (
     COLOUR_RULES,
     NARROW,
@@ -39,6 +41,7 @@ def paths(
     receiver: Receiver,
     engine: Engine,
     client: object,
+    people: None,
 ) -> dict[str, str]:
     """The paths of all pages by name, with data for each."""
     configure.extension("101", "Reception")
@@ -50,6 +53,7 @@ def paths(
     for fields in ("event=dial-in&ext=101", "event=hangup&ext=999&cause=16"):
         client.get(f"/ingest/head-office?token={token}&{fields}&call=c1&peer=0612")  # type: ignore[attr-defined]  # a FlaskClient
     add_connector(pbx)
+    add_session("admin")
     engine.start()
     receiver.wait_for(2)
     db.session.rollback()
@@ -123,6 +127,15 @@ def add_connector(pbx: Pbx) -> None:
         "Asterisk refuses the user 'callevents': it said 'Authentication failed'. Check the name, "
         "the secret, and permit in manager.conf."
     )
+    db.session.commit()
+
+
+def add_session(username: str) -> None:
+    """Sign the user in with another browser, at a long address."""
+    begin_write()
+    user = find_user(username)
+    assert user is not None
+    sessions.start_session(user, "Edge on Windows", "2001:db8:4a5b:1c2d:8e9f:1234:5678:9abc")
     db.session.commit()
 
 

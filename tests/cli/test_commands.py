@@ -9,7 +9,7 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 
-from callevents import create_app, users
+from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, Pbx
 from callevents.db.session import begin_write
@@ -18,6 +18,9 @@ from callevents.extensions import db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.pbxs import pbxs
+from callevents.users import users
+from callevents.users.delays import Client
+from callevents.users.sign_in import finish, verify_password
 from tests.cli.conftest import Run
 from tests.conftest import Configure
 from tests.support.database_faults import lost_connection, missing_table
@@ -252,7 +255,7 @@ def test_users(run: Run, app: Flask, answer: Callable[..., Any]) -> None:
     env = {"CALLEVENTS_USER_PASSWORD": "c good password"}
     assert answer("users", "add", "eve", env=env)["username"] == "eve"
     for name, password in (("ana", "a"), ("bob", "b"), ("eve", "c")):
-        user = users.sign_in(users.verify_password(name, f"{password} good password", "x"))
+        user = finish(verify_password(name, f"{password} good password", Client("192.0.2.1")))
         assert (user.username, user.is_admin) == (name, name == "ana")
 
 
@@ -261,6 +264,17 @@ def test_passwords_that_differ(run: Run, app: Flask) -> None:
     result = run("users", "add", "ana", input="first password\nsecond password\n")
     assert result.exit_code == 1
     assert "do not match" in result.output
+    assert not users.has_users()
+
+
+def test_refused_passwords(run: Run, app: Flask) -> None:
+    """A common password or the username adds no user, and the message names the rule."""
+    for password, rule in (
+        ("short", "Must be 10 to 200 characters."),
+        ("Password123", "This password is too common. Attackers try it first."),
+        ("Ana.Maria-1", "Must not be the username."),
+    ):
+        check_failure(run("users", "add", "ana.maria", "--password", password), f"password: {rule}")
     assert not users.has_users()
 
 
@@ -297,7 +311,7 @@ def test_passwords_that_differ(run: Run, app: Flask) -> None:
             "Unknown event 'ring'. The events are dial-out, dial-in, hangup, answer-in, "
             "answer-out.",
         ),
-        ("users add bob --password short", "password: Must be 8 to 200 characters."),
+        ("users add bob --password short", "password: Must be 10 to 200 characters."),
     ],
 )
 def test_errors_are_messages(run: Run, configure: Configure, arguments: str, sentence: str) -> None:

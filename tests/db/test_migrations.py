@@ -12,10 +12,13 @@ from callevents.db import schema
 from callevents.db.models import Pbx
 from callevents.db.schema import DatabaseError
 from callevents.db.session import begin_write
-from callevents.enums import EventType
+from callevents.enums import EventType, Role
 from callevents.extensions import Base, db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
+from callevents.users import sessions, users
+from callevents.users.delays import Client
+from callevents.users.sign_in import finish, verify_password
 from tests.conftest import Configure
 from tests.support.log_capture import capture_log
 
@@ -64,6 +67,41 @@ def test_down_and_up_with_data(app: Flask, config: Config, pbx: Pbx, configure: 
     db.session.flush()
     assert accept(fresh, [Report(event_type=EventType.DIAL_IN, extension="1")])
     db.session.commit()
+
+
+def test_sessions_with_data(config: Config, app: Flask) -> None:
+    """Users outlive both ways of the migration that adds sessions, and can sign in afterwards."""
+    begin_write()
+    user = users.add_user("ana", "correct horse", Role.ADMIN)
+    sessions.start_session(user, "Firefox", "192.0.2.1")
+    db.session.commit()
+    db.session.remove()
+    try:
+        command.downgrade(config, "0010")
+        assert "user_session" not in tables()
+        begin_write()
+        columns = "username, password_hash, role, session_version, created_at"
+        db.session.execute(
+            text(
+                f"INSERT INTO user_account ({columns}) "
+                "SELECT 'bob', password_hash, 'viewer', session_version + 6, created_at "
+                "FROM user_account"
+            )
+        )
+        db.session.commit()
+        versions = text("SELECT username, session_version FROM user_account ORDER BY username")
+        assert db.session.execute(versions).all() == [("ana", 1), ("bob", 7)]
+        db.session.remove()
+    finally:
+        command.upgrade(config, "head")
+    command.check(config)
+    begin_write()
+    for name, role in (("ana", Role.ADMIN), ("bob", Role.VIEWER)):
+        found = finish(verify_password(name, "correct horse", Client("192.0.2.1")))
+        assert found.role is role
+        assert sessions.list_sessions(found) == []
+        assert sessions.find_session(sessions.start_session(found, "Firefox", "192.0.2.1"))
+    db.session.rollback()
 
 
 def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:

@@ -1,18 +1,15 @@
 """An application on a socket, as the web server runs it."""
 
 import socket
-import threading
 from typing import Any
 
 import requests
 from flask import Flask
-from uvicorn import Config, Server
 
 from callevents.api.authentication import TokenCache
 from callevents.extensions import app_state
-from callevents.processes.web_server.asgi import AsgiApp
-from callevents.processes.web_server.protocol import Worker
-from tests.support.waiting import wait_until
+from callevents.processes.web_server.application import Application
+from tests.support.http_server import ServerThread
 
 PATH = "/ingest/head-office"
 HEAD = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Ingest-Token: "
@@ -23,15 +20,10 @@ class Served:
 
     def __init__(self, app: Flask, token: str) -> None:
         self._app = app
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        self._application = Application(app)
+        self._server = ServerThread(self._application, self._application.limits)
+        self.port = self._server.port
         self.token = token
-        options = {**Worker.CONFIG_KWARGS, "log_config": None}
-        self._server = Server(Config(AsgiApp(app), **options))
-        sockets = {"sockets": [self._listener]}
-        self._thread = threading.Thread(target=self._server.run, kwargs=sockets)
-        self._thread.start()
-        wait_until(lambda: self._server.started, "the server's start")
 
     def send(self, **options: Any) -> requests.Response:
         """Send a report, by default a POST with the token."""
@@ -48,9 +40,8 @@ class Served:
 
     def close(self) -> None:
         """Stop the server."""
-        self._server.should_exit = True
-        self._thread.join()
-        self._listener.close()
+        self._server.close()
+        self._application.close()
 
     def cache_token(self) -> None:
         """Cache the token, as a first report does, so that the next one takes the fast path."""

@@ -8,10 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from callevents import users
 from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import db
+from callevents.users import users
 
 PASSWORD = "long enough for a test"
 

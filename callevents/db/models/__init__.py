@@ -12,7 +12,7 @@ from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
 from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
 from callevents.db.models.pbx import Extension, IngestToken, Pbx, SeenExtension
-from callevents.db.models.user import SignInFailure, User
+from callevents.db.models.user import MAX_CLIENT_LENGTH, SignInFailure, User, UserSession
 from callevents.db.types import (
     EVENT_ID_ALPHABET,
     EVENT_ID_LENGTH,
@@ -34,6 +34,7 @@ __all__ = [
     "EVENT_ID_LENGTH",
     "GIVE_UP_SECONDS",
     "IS_OPEN",
+    "MAX_CLIENT_LENGTH",
     "MAX_HOST_LENGTH",
     "MAX_NAME_LENGTH",
     "MAX_NOTE_LENGTH",
@@ -57,6 +58,7 @@ __all__ = [
     "SeenExtension",
     "SignInFailure",
     "User",
+    "UserSession",
     "WorkerProcess",
     "find_ordering_key",
     "first_id",

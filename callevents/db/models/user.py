@@ -1,14 +1,17 @@
-"""User accounts and failed sign-ins."""
+"""User accounts, their sessions, and failed sign-ins."""
 
 from datetime import datetime
 
 from flask_login import UserMixin
-from sqlalchemy import Integer, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from callevents.db.types import UtcDateTime, text_enum, utc_now
+from callevents.db.types import PublicId, UtcDateTime, new_id, text_enum, utc_now
 from callevents.enums import Role
 from callevents.extensions import Model
+
+#: Maximum length of the name of a browser, and of an address.
+MAX_CLIENT_LENGTH = 64
 
 
 class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
@@ -21,8 +24,6 @@ class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
     username: Mapped[str] = mapped_column(String(64), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[Role] = mapped_column(text_enum(Role, 16), default=Role.VIEWER)
-    #: Incremented when the password changes, which ends all other sessions.
-    session_version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     @property
@@ -30,17 +31,33 @@ class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
         """True if the user may change settings and data."""
         return self.role is Role.ADMIN
 
-    def get_id(self) -> str:
-        """Return the user's id in the session."""
-        return f"{self.id}.{self.session_version}"
+
+class UserSession(Model):
+    """A browser that a user is signed in with."""
+
+    __tablename__ = "user_session"
+
+    id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    #: SHA-256 of the token in the cookie: it is random and long.
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    #: The browser's name, such as 'Firefox on Windows'.
+    browser: Mapped[str] = mapped_column(String(MAX_CLIENT_LENGTH))
+    #: The address that it was last seen at.
+    address: Mapped[str] = mapped_column(String(MAX_CLIENT_LENGTH))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: Behind the last request by up to a minute.
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    user: Mapped[User] = relationship()
 
 
 class SignInFailure(Model):
-    """The number of recent failed sign-ins for one account or one address."""
+    """The number of recent failed sign-ins for one account, one address or one device."""
 
     __tablename__ = "sign_in_failure"
 
-    #: Digest of 'account:NAME' or 'address:ADDRESS'.
+    #: Digest of 'account:NAME', 'address:NETWORK' or 'device:ID'.
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     count: Mapped[int] = mapped_column(Integer)
     failed_at: Mapped[datetime] = mapped_column(UtcDateTime)

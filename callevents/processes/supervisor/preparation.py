@@ -4,12 +4,14 @@ import secrets
 
 import click
 
-from callevents import users
+from callevents.config import PREFIX
 from callevents.config.settings import Settings
 from callevents.db import schema
 from callevents.db.session import begin_write
 from callevents.enums import Role
+from callevents.errors import InvalidError, StartError
 from callevents.extensions import MakeApp, db
+from callevents.users import users
 
 #: Without similar looking letters and digits.
 PASSWORD_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105  # no password
@@ -33,7 +35,11 @@ def _add_first_admin(settings: Settings) -> None:
     if users.has_users():
         return
     password = settings.admin_password or _new_password()
-    user = users.add_user(settings.admin_username, password, Role.ADMIN)
+    try:
+        user = users.add_user(settings.admin_username, password, Role.ADMIN)
+    except InvalidError as error:
+        [name] = error.errors
+        raise StartError(f"Invalid setting {PREFIX}ADMIN_{name.upper()}: {error}") from None
     db.session.commit()
     click.echo("Created the first admin. The password is shown only once.")
     click.echo(f"Username: {user.username}\nPassword: {password}")

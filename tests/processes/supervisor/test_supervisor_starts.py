@@ -24,6 +24,17 @@ def test_port_in_use(start: Start, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
 
 
+def test_refused_password_of_the_first_admin(start: Start) -> None:
+    """A password that no user may have stops the first start, and is not printed."""
+    program = start(admin_password="Password123")
+    assert program.wait() == 1
+    assert program.stderr == [
+        "Invalid setting CALLEVENTS_ADMIN_PASSWORD: This password is too common. "
+        "Attackers try it first."
+    ]
+    assert "Password123" not in program.output
+
+
 def test_nothing_is_embedded(start: Start, tmp_path: Path) -> None:
     """With an external database and Redis, only web server and the configured workers run."""
     (tmp_path / "data").mkdir()

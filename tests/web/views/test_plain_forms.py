@@ -2,15 +2,13 @@
 
 import re
 
-import time_machine
-
 from callevents.db.models import Pbx
 from callevents.delivery.log import queries
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.pbxs import extensions, tokens
 from tests.conftest import Configure
-from tests.web.conftest import PASSWORD, Visitor
+from tests.web.conftest import Visitor
 
 BASE = "/pbxs/head-office"
 HTMX = {"HX-Request": "true"}
@@ -72,34 +70,6 @@ def test_test_event_is_a_real_one(admin: Visitor, configure: Configure, pbx: Pbx
     [delivery] = queries.list_deliveries(pbx=pbx)
     assert delivery.call_event.extension == "101"
     assert delivery.call_event.call_id.startswith("example-")
-
-
-def test_password_is_changed(admin: Visitor) -> None:
-    """The new password needs the current one; afterwards only the new one is right."""
-    path = "/account/password"
-    assert admin.get(path).status_code == 200
-    assert admin.post(path, current="wrong", new="another one").status_code == 422
-    assert admin.post(path, current=PASSWORD, new="short").status_code == 422
-    assert admin.post(path, current=PASSWORD, new="another one").status_code == 303
-    assert admin.get("/account").status_code == 200
-    admin.post("/sign-out")
-    admin.get("/sign-in")
-    assert admin.post("/sign-in", username="admin", password=PASSWORD).status_code == 422
-    assert admin.post("/sign-in", username="admin", password="another one").status_code == 303
-
-
-@time_machine.travel("2026-11-23T12:00:00Z", tick=False)
-def test_repeated_failures_are_refused_for_a_while(stranger: Visitor) -> None:
-    """After several failures sign-in returns 429, for the right password too."""
-    stranger.get("/sign-in")
-    codes = [
-        stranger.post("/sign-in", username="admin", password="wrong").status_code for _ in range(6)
-    ]
-    assert codes[:5] == [422] * 5
-    assert codes[5] == 429
-    answer = stranger.post("/sign-in", username="admin", password=PASSWORD)
-    assert answer.status_code == 429
-    assert "Too many failed sign-ins" in answer.text
 
 
 def test_fragment_is_the_file_that_the_page_includes(

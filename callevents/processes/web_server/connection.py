@@ -1,0 +1,293 @@
+"""One connection of a client: a request is read, answered, and only then the next one."""
+
+import asyncio
+import socket
+import struct
+from enum import Enum, auto
+from typing import Protocol, cast
+
+from callevents.processes.web_server.connection_limits import Connections, Limits
+from callevents.processes.web_server.request import Request, RequestHead
+from callevents.processes.web_server.request_reader import BROKEN_BODY, RequestReader
+from callevents.processes.web_server.response import (
+    CONTINUE,
+    RefusedError,
+    Response,
+    problem_response,
+    write_head,
+)
+
+#: A response is written in pieces; the next one when the client has read most of the last.
+PIECE_BYTES = 64 * 1024
+#: A client that goes on sending a refused request gets so far.
+MAX_LINGER_BYTES = 4 * 1024 * 1024
+#: The application has time limits of its own.
+NO_LIMIT_SECONDS = 60.0
+
+#: For SO_LINGER: on, with no time.
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+TOO_SLOW = "The request did not arrive in time."
+
+
+class Application(Protocol):
+    """What answers requests."""
+
+    def body_limit(self, head: RequestHead) -> int | None:
+        """Return how many bytes of the body may be read, None if none of it is wanted."""
+
+    async def respond(
+        self, request: Request, client: tuple[str, int], server: tuple[str, int]
+    ) -> Response:
+        """Return the response; raises nothing."""
+
+
+class Phase(Enum):
+    """What a connection is doing."""
+
+    #: Nothing of the next request has arrived.
+    IDLE = auto()
+    READING_HEAD = auto()
+    READING_BODY = auto()
+    #: The application has the request.
+    RESPONDING = auto()
+    #: The client has to read before the next piece of the response is written.
+    WRITING = auto()
+    #: The client reads the end of the response, or sends the rest of a request that was refused.
+    CLOSING = auto()
+
+
+class Connection(asyncio.Protocol):
+    """One client. All methods run in the event loop."""
+
+    def __init__(self, application: Application, limits: Limits, connections: Connections) -> None:
+        self._application = application
+        self._limits = limits
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._reader = RequestReader(application.body_limit)
+        self._phase = Phase.IDLE
+        #: Reference to the task that responds, as asyncio asks for.
+        self._task: asyncio.Task[None] | None = None
+        #: Set while the client reads too slowly for another piece.
+        self._drained: asyncio.Future[None] | None = None
+        self._at_eof = False
+        self._is_last = False
+        self._lingered = 0
+        self._written = 0
+        self._read_by_client = 0
+        self._phase_began = self._loop.time()
+        self._deadline = self._phase_began + limits.head_seconds
+        self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+
+    @property
+    def address(self) -> str:
+        """The client's IP address."""
+        return self._client[0]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start to wait for a request."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=PIECE_BYTES)
+        self._client = _address(transport.get_extra_info("peername"))
+        self._server = _address(transport.get_extra_info("sockname"))
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
+        """Forget the connection. A request that the application has is processed to its end."""
+        self._timer.cancel()
+        self._connections.remove(self)
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """Read a request; during a response, keep what arrives and then stop reading."""
+        if self._phase is Phase.CLOSING:
+            self._lingered += len(data)
+            if self._lingered > MAX_LINGER_BYTES:
+                self.abort()
+            return
+        self._reader.feed(data)
+        if self._is_responding:
+            self._transport.pause_reading()
+        else:
+            self._read()
+
+    def eof_received(self) -> bool:
+        """Respond to a client that has closed its sending side, then close the connection."""
+        self._at_eof = True
+        if self._phase is Phase.CLOSING:
+            return False
+        if not self._is_responding:
+            self._read()
+        return True
+
+    def pause_writing(self) -> None:
+        """Wait before the next piece."""
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Go on with the next piece."""
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None
+
+    def abort(self) -> None:
+        """Close the connection at once, and drop what the client has not read."""
+        # Otherwise the system would keep it for a client that may never read it.
+        sock = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def stop(self) -> None:
+        """Close the connection, after the response in progress if there is one."""
+        self._is_last = True
+        if not self._is_responding:
+            self._transport.close()
+
+    @property
+    def _is_responding(self) -> bool:
+        return self._phase in {Phase.RESPONDING, Phase.WRITING}
+
+    def _read(self) -> None:
+        """Read the next request and start to respond, or wait for the rest of it."""
+        try:
+            request = self._reader.read()
+        except RefusedError as error:
+            self._refuse(error)
+            return
+        if request is not None:
+            self._connections.set_busy(self)
+            self._enter(Phase.RESPONDING, NO_LIMIT_SECONDS)
+            self._task = self._loop.create_task(self._respond(request))
+        elif self._at_eof and self._reader.is_in_body:
+            self._refuse(RefusedError(400, BROKEN_BODY))
+        elif self._at_eof:
+            self._transport.close()
+        else:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Set the time limit for the part of the request that is missing."""
+        if self._reader.is_continue_due:
+            self._reader.is_continue_due = False
+            self._write(CONTINUE)
+        if self._reader.is_in_body:
+            self._enter(Phase.READING_BODY, self._limits.body_seconds)
+        elif not self._reader.is_empty:
+            self._enter(Phase.READING_HEAD, self._limits.head_seconds)
+
+    def _enter(self, phase: Phase, seconds: float) -> None:
+        """Enter a phase that may take so long; no effect if it has begun."""
+        if phase is not self._phase:
+            self._phase = phase
+            self._phase_began = self._loop.time()
+            self._set_deadline(self._phase_began + seconds)
+
+    def _set_deadline(self, deadline: float) -> None:
+        self._deadline = deadline
+        if deadline < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._check_deadline)
+
+    async def _respond(self, request: Request) -> None:
+        """Send the response, then read the next request or close the connection."""
+        try:
+            response = await self._application.respond(request, self._client, self._server)
+            keep_alive = request.keep_alive and not self._is_last
+            await self._send(response, request.head, keep_alive=keep_alive)
+        finally:
+            request.body.close()
+        if self._transport.is_closing():
+            return
+        if not keep_alive:
+            self._close(is_request_read=request.is_body_complete)
+            return
+        self._connections.set_waiting(self)
+        self._enter(Phase.IDLE, self._limits.keepalive_seconds)
+        self._transport.resume_reading()
+        if self._at_eof or not self._reader.is_empty:
+            self._read()
+
+    async def _send(self, response: Response, head: RequestHead, *, keep_alive: bool) -> None:
+        """Write the response in pieces, each when the client has read most of the last one."""
+        data = write_head(response, keep_alive=keep_alive, version=head.version)
+        body = b"" if head.method == "HEAD" else response.body
+        self._write(data + body[:PIECE_BYTES])
+        for start in range(PIECE_BYTES, len(body), PIECE_BYTES):
+            await self._wait_for_client()
+            if self._transport.is_closing():
+                return
+            self._write(body[start : start + PIECE_BYTES])
+        # The next response must not be added to what the client has not read.
+        await self._wait_for_client()
+
+    def _write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+            self._written += len(data)
+
+    async def _wait_for_client(self) -> None:
+        if self._drained is not None:
+            self._enter(Phase.WRITING, self._limits.read_check_seconds)
+            await self._drained
+
+    def _refuse(self, error: RefusedError) -> None:
+        """Send a problem document and close the connection."""
+        response = problem_response(error.status, str(error))
+        self._write(write_head(response, keep_alive=False) + response.body)
+        self._close(is_request_read=False)
+
+    def _close(self, *, is_request_read: bool) -> None:
+        """Close the connection when the client has read the response.
+
+        A client that still sends would lose the response if the connection were closed at once.
+        """
+        if self._transport.is_closing():
+            return
+        self._enter(Phase.CLOSING, self._limits.linger_seconds)
+        if is_request_read and self._reader.is_empty:
+            self._transport.close()
+        else:
+            self._transport.write_eof()
+            self._transport.resume_reading()
+
+    def _check_deadline(self) -> None:
+        """Act if the current phase has taken too long; otherwise check again at its deadline."""
+        if self._loop.time() >= self._deadline and not self._is_in_time():
+            return
+        self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+
+    def _is_in_time(self) -> bool:
+        """Return True, with a new deadline, if the phase may go on; else end the connection."""
+        match self._phase:
+            case Phase.RESPONDING:
+                self._deadline += NO_LIMIT_SECONDS
+                return True
+            case Phase.WRITING | Phase.CLOSING if self._has_client_read():
+                self._deadline = self._loop.time() + self._limits.read_check_seconds
+                return True
+            case Phase.READING_HEAD | Phase.READING_BODY:
+                self._connections.count_slow()
+                self._refuse(RefusedError(408, TOO_SLOW))
+                return True
+            case Phase.WRITING:
+                self._connections.count_slow()
+        if self._transport.get_write_buffer_size():
+            self.abort()
+        else:
+            self._transport.close()
+        return False
+
+    def _has_client_read(self) -> bool:
+        """Return True if the client has read the response fast enough since the last time."""
+        unsent = self._transport.get_write_buffer_size()
+        read_before, self._read_by_client = self._read_by_client, self._written - unsent
+        now = self._loop.time()
+        seconds, self._phase_began = now - self._phase_began, now
+        read = self._read_by_client - read_before
+        return bool(unsent) and read >= self._limits.read_bytes_per_second * seconds
+
+
+def _address(name: object) -> tuple[str, int]:
+    """Return address and port of a socket's name."""
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)

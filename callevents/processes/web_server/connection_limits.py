@@ -1,0 +1,154 @@
+"""How many clients may be connected, and which are disconnected if there are too many."""
+
+import resource
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv6Address
+from typing import Protocol
+
+import structlog
+
+from callevents.config.settings import Settings
+
+log = structlog.get_logger("callevents.web")
+
+#: Connections of one process. Each needs a file descriptor, and a long body another one.
+MAX_CONNECTIONS = 2000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Time limits in seconds, and numbers of connections."""
+
+    head_seconds: float = 10
+    body_seconds: float = 30
+    keepalive_seconds: float = 60
+    connections_per_address: int = 200
+    connections: int = MAX_CONNECTIONS
+    #: A response must be read at this rate, measured over this time.
+    read_bytes_per_second: int = 1024
+    read_check_seconds: float = 10
+    #: How long a client may go on sending a request that was refused.
+    linger_seconds: float = 2
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Limits":
+        """Return the limits of these settings."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        connections = MAX_CONNECTIONS if files < 0 else min(MAX_CONNECTIONS, files // 2)
+        # Behind a reverse proxy all connections come from the proxy's address.
+        per_address = connections if settings.trusted_proxies else settings.connections_per_address
+        return cls(
+            head_seconds=settings.head_timeout_seconds,
+            body_seconds=settings.body_timeout_seconds,
+            keepalive_seconds=settings.keepalive_seconds,
+            connections_per_address=per_address,
+            connections=connections,
+        )
+
+
+class Client(Protocol):
+    """A client's connection."""
+
+    @property
+    def address(self) -> str:
+        """The client's IP address."""
+
+    def stop(self) -> None:
+        """Close the connection, after the response in progress if there is one."""
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+
+
+@dataclass
+class _Network:
+    """The connections of one address; those that wait for a request, longest first."""
+
+    count: int = 0
+    waiting: dict[Client, None] = field(default_factory=dict)
+
+
+class Connections:
+    """The connections of a process.
+
+    A new one is always accepted. If there are too many, the one that has waited longest for a
+    complete request is closed: slow clients displace each other, and not those that report events.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._networks: dict[str, _Network] = {}
+        self._waiting: dict[Client, None] = {}
+        self._all: set[Client] = set()
+        self._slow = self._evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def list(self) -> list[Client]:
+        """Return all connections."""
+        return list(self._all)
+
+    def add(self, client: Client) -> None:
+        """Add a new connection, which waits for a request; close another one if necessary."""
+        network = self._networks.setdefault(_network(client.address), _Network())
+        network.count += 1
+        self._all.add(client)
+        if network.count > self._limits.connections_per_address:
+            self._evict_first(network.waiting)
+        elif len(self._all) > self._limits.connections:
+            self._evict_first(self._waiting)
+        self.set_waiting(client)
+
+    def remove(self, client: Client) -> None:
+        """Remove a connection that was closed."""
+        self.set_busy(client)
+        key = _network(client.address)
+        network = self._networks[key]
+        network.count -= 1
+        self._all.discard(client)
+        if not network.count:
+            del self._networks[key]
+
+    def set_waiting(self, client: Client) -> None:
+        """Note that the connection waits for a request from now on."""
+        self._waiting[client] = None
+        self._networks[_network(client.address)].waiting[client] = None
+
+    def set_busy(self, client: Client) -> None:
+        """Note that a request of the connection is complete: it cannot be evicted."""
+        self._waiting.pop(client, None)
+        self._networks[_network(client.address)].waiting.pop(client, None)
+
+    def count_slow(self) -> None:
+        """Count a client that was too slow."""
+        self._slow += 1
+
+    def log(self) -> None:
+        """Log in one line how many clients were disconnected since the last time."""
+        if self._slow or self._evicted:
+            log.warning(
+                "slow clients disconnected",
+                too_slow=self._slow,
+                too_many_connections=self._evicted,
+                connected=len(self._all),
+            )
+            self._slow = self._evicted = 0
+
+    def _evict_first(self, waiting: dict[Client, None]) -> None:
+        if waiting:
+            self._evicted += 1
+            client = next(iter(waiting))
+            self.set_busy(client)
+            client.abort()
+
+
+def _network(address: str) -> str:
+    """Return the key of an address: an IPv6 client has a whole /64."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = IPv6Address(address.partition("%")[0])
+    except AddressValueError:
+        return address
+    return str(parsed.ipv4_mapped or int(parsed) >> 64)

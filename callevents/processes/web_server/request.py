@@ -1,0 +1,170 @@
+"""A request that was read, and its WSGI environment."""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import BytesIO
+from typing import IO, Any
+from urllib.parse import unquote_to_bytes
+
+#: Longer bodies wait in a temporary file, so that strangers cannot fill the memory.
+MAX_BODY_BYTES_IN_MEMORY = 8 * 1024
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+_SPECIAL = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request asks for, percent-encoded. `authority` is empty in the usual origin form."""
+
+    path: bytes
+    query: bytes
+    authority: bytes = b""
+
+    def __str__(self) -> str:
+        mark = b"?" if self.query else b""
+        return (self.path + mark + self.query).decode("latin-1")
+
+
+@dataclass
+class RequestHead:
+    """Request line and headers. Names of headers are in lower case; texts are Latin-1."""
+
+    method: str
+    target: Target
+    #: '1.0' or '1.1'.
+    version: str
+    headers: Headers
+    #: False if the client asked for the connection to be closed.
+    keep_alive: bool
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the values of all headers with this name, given in lower case."""
+        return [value for found, value in self.headers if found == name]
+
+    @property
+    def is_chunked(self) -> bool:
+        """True if the body comes in chunks. The reader refuses every other transfer encoding."""
+        return any(name == "transfer-encoding" for name, _ in self.headers)
+
+    @property
+    def content_length(self) -> int:
+        """The declared length of the body, 0 without one. The parser has checked the digits."""
+        return next((int(value) for name, value in self.headers if name == "content-length"), 0)
+
+    @property
+    def expects_continue(self) -> bool:
+        """True if the client waits for '100 Continue' before it sends the body."""
+        return self.version == "1.1" and any(
+            name == "expect" and value.lower() == "100-continue" for name, value in self.headers
+        )
+
+
+class Body:
+    """A request's body: in memory, or in a temporary file if it is long."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._data = bytearray()
+        self._file: IO[bytes] | None = None
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Add data."""
+        self.length += len(data)
+        if self._file is None and self.length > MAX_BODY_BYTES_IN_MEMORY:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed in `close`
+            self._file.write(self._data)
+            self._data.clear()
+        if self._file is None:
+            self._data += data
+        else:
+            self._file.write(data)
+
+    def open(self) -> IO[bytes]:
+        """Return a file to read the body from."""
+        if self._file is None:
+            return BytesIO(self._data)
+        self._file.seek(0)
+        return self._file
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        if self._file is not None:
+            self._file.close()
+
+
+@dataclass
+class Request:
+    """A whole request."""
+
+    head: RequestHead
+    body: Body
+    #: False if the body is longer than the limit, or not wanted: then it was not read to its end.
+    is_body_complete: bool = True
+    #: Other parts of the WSGI environment.
+    extra: Environ = field(default_factory=dict)
+
+    @property
+    def keep_alive(self) -> bool:
+        """True if the connection can be used for another request."""
+        return self.head.keep_alive and self.is_body_complete
+
+    @property
+    def content_length(self) -> int:
+        """The length of the body; of an incomplete one, what is known of it."""
+        return max(self.body.length, self.head.content_length)
+
+    def build_environ(self, client: tuple[str, int], server: tuple[str, int]) -> Environ:
+        """Return the WSGI environment (PEP 3333); `client`, `server`: address and port."""
+        target = self.head.target
+        environ: Environ = {
+            "REQUEST_METHOD": self.head.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(target.path).decode("latin-1"),
+            "QUERY_STRING": target.query.decode("latin-1"),
+            "RAW_URI": str(target),
+            "REQUEST_URI": str(target),
+            "SERVER_PROTOCOL": f"HTTP/{self.head.version}",
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
+            "REMOTE_ADDR": client[0],
+            "REMOTE_PORT": str(client[1]),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": self.body.open(),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+        }
+        for name, value in self.head.headers:
+            if key := _environ_key(name):
+                environ[key] = _join(key, environ[key], value) if key in environ else value
+        if self.head.is_chunked or self.content_length:
+            environ["CONTENT_LENGTH"] = str(self.content_length)
+        if target.authority:
+            # RFC 9112, section 3.2.2: the target's authority replaces the header.
+            environ["HTTP_HOST"] = target.authority.decode("latin-1")
+        return environ | self.extra
+
+
+@lru_cache(maxsize=256)
+def _environ_key(name: str) -> str:
+    """Return a header's key in the environment, empty for headers that are left out."""
+    # WSGI maps hyphens to underscores: `X_Forwarded_For` could imitate a trusted proxy's header.
+    if "_" in name or name == "transfer-encoding":
+        return ""
+    return _SPECIAL.get(name) or "HTTP_" + name.upper().replace("-", "_")
+
+
+def _join(key: str, first: str, second: str) -> str:
+    return first + ("; " if key == "HTTP_COOKIE" else ",") + second
+
+
+#: Says how many bytes of a request's body may be read; None if none of it is wanted.
+BodyLimit = Callable[[RequestHead], int | None]

@@ -1,0 +1,72 @@
+"""Responses, and how they are written."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+
+from callevents.api.problems import MEDIA_TYPE, problem
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_OWN_HEADERS = {"connection", "content-length", "date", "keep-alive", "transfer-encoding"}
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response with its whole body."""
+
+    status: int
+    headers: Iterable[tuple[str, str]]
+    body: bytes
+
+
+class RefusedError(Exception):
+    """A request that the web server refuses, with status and a sentence; the connection ends."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+def problem_response(status: int, detail: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
+    """Return a problem document (RFC 9457)."""
+    body = json.dumps(problem(status, detail)).encode() + b"\n"
+    return Response(status, [("Content-Type", MEDIA_TYPE), *headers], body)
+
+
+def write_head(response: Response, *, keep_alive: bool, version: str = "1.1") -> bytes:
+    """Return status line and headers; the framing is written here, whatever the headers say."""
+    lines = [_status_line(response.status), _date_line(int(time.time()))]
+    lines += [
+        f"{name}: {value}\r\n"
+        for name, value in response.headers
+        if name.lower() not in _OWN_HEADERS
+    ]
+    if response.status >= 200 and response.status not in {204, 304}:
+        lines.append(f"Content-Length: {_length(response)}\r\n")
+    if not keep_alive:
+        lines.append("Connection: close\r\n")
+    elif version == "1.0":
+        lines.append("Connection: keep-alive\r\n")
+    return "".join([*lines, "\r\n"]).encode("latin-1")
+
+
+def _length(response: Response) -> str:
+    """Return the body's length; of a response to HEAD, the length that it declares."""
+    if response.body:
+        return str(len(response.body))
+    declared = (value for name, value in response.headers if name.lower() == "content-length")
+    return next(declared, "0")
+
+
+@lru_cache(maxsize=64)
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+
+
+@lru_cache(maxsize=1)
+def _date_line(seconds: int) -> str:
+    return f"Date: {formatdate(seconds, usegmt=True)}\r\n"

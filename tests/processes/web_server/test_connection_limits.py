@@ -1,0 +1,116 @@
+"""Numbers of connections: slow clients displace each other."""
+
+import pytest
+
+from callevents.processes.web_server.connection_limits import Connections, Limits
+from tests.support.log_capture import Logged
+
+
+class Waiting:
+    """A client that notes its end."""
+
+    def __init__(self, address: str = "203.0.113.1") -> None:
+        self.address = address
+        self.is_closed = False
+
+    def stop(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = True
+
+
+def connect(connections: Connections, count: int, address: str = "203.0.113.1") -> list[Waiting]:
+    """Connect so many clients."""
+    clients = [Waiting(address) for _ in range(count)]
+    for client in clients:
+        connections.add(client)
+    return clients
+
+
+def states(clients: list[Waiting]) -> list[bool]:
+    return [client.is_closed for client in clients]
+
+
+def test_the_longest_waiting_is_closed() -> None:
+    """With one connection too many of an address, the one that has waited longest is closed."""
+    connections = Connections(Limits(connections_per_address=3))
+    clients = connect(connections, 5)
+    assert states(clients) == [True, True, False, False, False]
+
+
+def test_other_addresses_are_spared() -> None:
+    """The limit of an address does not affect others."""
+    connections = Connections(Limits(connections_per_address=2))
+    others = connect(connections, 2, "203.0.113.2")
+    connect(connections, 9)
+    assert states(others) == [False, False]
+
+
+def test_busy_clients_are_spared() -> None:
+    """A client whose request is complete is not closed; after the response it waits again."""
+    connections = Connections(Limits(connections_per_address=2))
+    busy, waiting = connect(connections, 2)
+    connections.set_busy(busy)
+    third, fourth = connect(connections, 2)
+    assert states([busy, waiting, third, fourth]) == [False, True, True, False]
+    connections.set_waiting(busy)
+    connect(connections, 1)
+    assert states([busy, fourth]) == [False, True]
+
+
+def test_all_are_busy() -> None:
+    """A new connection is accepted even if there is none to close."""
+    connections = Connections(Limits(connections_per_address=1))
+    first = connect(connections, 1)
+    connections.set_busy(first[0])
+    second = connect(connections, 1)
+    connections.set_busy(second[0])
+    assert states(first + second) == [False, False]
+    assert len(connections) == 2
+
+
+def test_limit_of_the_process() -> None:
+    """Clients of many addresses displace each other too."""
+    connections = Connections(Limits(connections=2))
+    clients = [connect(connections, 1, f"203.0.113.{n}")[0] for n in range(4)]
+    assert states(clients) == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:203.0.113.1", "203.0.113.1", True),
+        ("::ffff:203.0.113.1", "203.0.113.2", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)
+def test_networks(first: str, second: str, *, same: bool) -> None:
+    """An IPv6 client counts with its /64, a mapped address as its IPv4 address."""
+    connections = Connections(Limits(connections_per_address=1))
+    clients = connect(connections, 1, first) + connect(connections, 1, second)
+    assert states(clients) == [same, False]
+
+
+def test_removed_connections_do_not_count() -> None:
+    """A closed connection makes room."""
+    connections = Connections(Limits(connections_per_address=1))
+    first = connect(connections, 1)[0]
+    connections.remove(first)
+    second = connect(connections, 1)[0]
+    assert states([first, second]) == [False, False]
+    assert connections.list() == [second]
+
+
+def test_one_line_in_the_log(logged: Logged) -> None:
+    """However many clients are disconnected, it is one line."""
+    connections = Connections(Limits(connections_per_address=1))
+    connect(connections, 100)
+    connections.count_slow()
+    connections.log()
+    connections.log()
+    [line] = logged.lines
+    assert "slow clients disconnected" in line
+    assert '"too_slow": 1, "too_many_connections": 99' in line
