@@ -26,7 +26,7 @@ def main() -> int:
     # So that whoever stops it also stops the product.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
-    verdicts = []
+    verdicts: list[Verdict] = []
     for verdict in run_all([name for name in GROUPS if options.only in name], options):
         click.echo(table([verdict], head=not verdicts))
         verdicts.append(verdict)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.hostile.load import EXTENSION, Load
+from tests.hostile.load import EXTENSION
+from tests.hostile.load_process import LoadProcess
 from tests.hostile.product import Product
 from tests.hostile.visitors import warm_up
 
@@ -33,8 +34,8 @@ class Arena:
         self.seed = seed
         self.is_short = is_short
         self.product = Product(folder, **(SHORT_DEADLINES if is_short else {}))
-        self.load = Load(self.product.port, self.product.office_token)
-        hook = ("hooks", "set", "office", "*", "dial-in", "--url", self.load.receiver.url)
+        self.load = LoadProcess(self.product.port, self.product.office_token)
+        hook = ("hooks", "set", "office", "*", "dial-in", "--url", self.load.url)
         self.product.commands.run("extensions", "add", "office", EXTENSION)
         self.product.commands.run(*hook)
         warm_up(self.product)

@@ -39,8 +39,10 @@ class Load:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._arrived: set[str] = set()
-        self.receiver = Receiver()
-        self.receiver.reply = self._receive
+        self._receiver = Receiver()
+        self._receiver.reply = self._receive
+        #: Where its hook sends what it reports.
+        self.url = self._receiver.url
         styles = (self._get, self._post_json, self._post_form, self._post_json)
         works: list[Callable[[], None]] = [self._monitor]
         works += [
@@ -59,7 +61,7 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
-        self.receiver.close()
+        self._receiver.close()
 
     def take(self) -> Record:
         """Return what happened since the last call, once the events have arrived or are late."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-from sqlalchemy import NullPool, Row, create_engine
+import psutil  # type: ignore[import-untyped]  # it has no types
+from sqlalchemy import NullPool, create_engine
 
 from tests.hostile.wire import Client
 from tests.support.commands import Commands
@@ -33,12 +33,13 @@ class Product:
     """`python app.py` with two PBXs: attacks report to `target`, the load to `office`."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self._program = CallEvents(folder, **SETTINGS, **settings)
+        settings = {**SETTINGS, **settings}
+        self._program = CallEvents(folder, **settings)  # type: ignore[arg-type]  # settings are text
         self.port = self._program.port
         self.url = self._program.url
         try:
             self._program.wait_until_ready()
-            self.commands = Commands(folder, **SETTINGS, **settings)
+            self.commands = Commands(folder, **settings)
             self.token = self.commands.run("pbx", "add", "Target")["token"]
             self.office_token = self.commands.run("pbx", "add", "Office")["token"]
             add_viewer = ("users", "add", VIEWER[0], "--role", "viewer", "--password", VIEWER[1])
@@ -54,7 +55,7 @@ class Product:
         self.commands.close()
         self._program.end()
 
-    def query(self, statement: Any) -> Sequence[Row[Any]]:
+    def query(self, statement: Any) -> Sequence[Any]:
         """Return the rows of a query to its database."""
         with self._engine.connect() as connection:
             return connection.execute(statement).all()

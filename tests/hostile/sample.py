@@ -17,6 +17,7 @@ from callevents.db.models import (
     IngestToken,
     Pbx,
     User,
+    UserSession,
 )
 from tests.hostile.arena import Arena
 from tests.hostile.probe import ask
@@ -57,7 +58,7 @@ class _Samples:
         if (EXTENSION,) not in product.query(select(Extension.number)):
             product.commands.run("extensions", "add", "target", EXTENSION)
             hook = ("hooks", "set", "target", EXTENSION, "dial-in", "--method", "POST")
-            product.commands.run(*hook, "--url", f"{arena.load.receiver.url}/sample")
+            product.commands.run(*hook, "--url", f"{arena.load.url}/sample")
             key = new_id("sample")
             body = report_body(key, ext=EXTENSION, call=key)
             kind, token = f"Content-Type: {FORM}", f"X-Ingest-Token: {product.token}"
@@ -69,12 +70,13 @@ class _Samples:
         found = select(Delivery.id).where(Delivery.extension == EXTENSION)
         self._delivery = _first(arena, found)
         pbx_id = select(Pbx.id).where(Pbx.slug == "target").scalar_subquery()
+        self._session = _first(arena, select(UserSession.id))
         self._token = _first(arena, select(IngestToken.id).where(IngestToken.pbx_id == pbx_id))
 
     def find(self, rule: Rule, name: str) -> str:
         """Return the value of an argument of a rule."""
         is_event = rule.endpoint.startswith("test_event")
-        known = {
+        known: dict[str, str] = {
             "slug": "target",
             "filename": "app.css",
             "event_type": "dial-in",
@@ -82,6 +84,7 @@ class _Samples:
             "extension_id": self._extension,
             "delivery_id": self._delivery,
             "token_id": self._token,
+            "session_id": self._session,
             "event_id": self._event if is_event else self._hook,
         }
         return known[name]
@@ -100,6 +103,7 @@ def picture(arena: Arena) -> list[Any]:
 def _statements() -> Iterator[Any]:
     for model in (Pbx, IngestToken, Extension, Hook, Connector, User):
         yield select(model.__table__)
+    yield select(UserSession.id)
     pbx_id = select(Pbx.id).where(Pbx.slug == "target").scalar_subquery()
     columns = (Delivery.id, Delivery.state, Delivery.resent_at)
     yield select(*columns).where(Delivery.pbx_id == pbx_id, Delivery.extension == EXTENSION)

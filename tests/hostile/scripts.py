@@ -127,8 +127,15 @@ def _chunks() -> list[Script]:
     """Chunks that are malformed or end early, and endless trailers."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     good = head + b"2\r\nok\r\n0\r\n"
-    bad = (b"0x2\r\nok\r\n0\r\n\r\n", b"+2\r\nok\r\n0\r\n\r\n", b"-2\r\nok\r\n0\r\n\r\n", b"g\r\nok\r\n0\r\n\r\n",
-           b"2\r\nokok\r\n0\r\n\r\n", b"\r\nok\r\n0\r\n\r\n", b"ffffffffffffffff2\r\nok\r\n0\r\n\r\n")  # fmt: skip
+    bad = (
+        b"0x2\r\nok\r\n0\r\n\r\n",
+        b"+2\r\nok\r\n0\r\n\r\n",
+        b"-2\r\nok\r\n0\r\n\r\n",
+        b"g\r\nok\r\n0\r\n\r\n",
+        b"2\r\nokok\r\n0\r\n\r\n",
+        b"\r\nok\r\n0\r\n\r\n",
+        b"ffffffffffffffff2\r\nok\r\n0\r\n\r\n",
+    )
     found = [Script(f"chunk {data[:8]!r}", (head + data,), _may(BROKEN)) for data in bad]
     codings = (b"gzip, chunked", b"xchunked", b"chunked, chunked", b"identity, chunked")
     coded = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %b\r\n\r\n2\r\nok\r\n0\r\n\r\n"
@@ -175,9 +182,12 @@ def _heads() -> list[Script]:
         )
     ]
     lines = (
-        b"HTTP/1.1 2000 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 2OO OK", b"HTTP/1.1 -200 OK", b"HTTP/1.1 0 OK",
-        b"HTTP/1.1 +20 OK", b"HTTP/1.1 \xc2\xb200 OK", b"ICY 200 OK", b"HTTP/9.9 200 OK", b"SSH-2.0-x", b"200 OK",
-        b"<html>200 OK</html>", b"\x15\x03\x01\x00\x02\x02\x28", b"HTTP/1.1 200\x00OK\x00", b" HTTP/1.1 200 OK",
+        b"HTTP/1.1 2000 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 2OO OK", b"HTTP/1.1 -200 OK",
+        b"HTTP/1.1 0 OK",
+        b"HTTP/1.1 +20 OK", b"HTTP/1.1 \xc2\xb200 OK", b"ICY 200 OK", b"HTTP/9.9 200 OK",
+        b"SSH-2.0-x", b"200 OK",
+        b"<html>200 OK</html>", b"\x15\x03\x01\x00\x02\x02\x28", b"HTTP/1.1 200\x00OK\x00",
+        b" HTTP/1.1 200 OK",
         b"HTTP/1.1200 OK", b"http/1.1 200 OK", b"HTTP/1.1 099 OK",
     )  # fmt: skip
     odd = {b"HTTP/1.1 200\x00OK\x00": _may(200, BROKEN), b"HTTP/9.9 200 OK": _may(200, BROKEN)}
@@ -187,6 +197,7 @@ def _heads() -> list[Script]:
         Script(f"line {line!r}", (line + end,), odd.get(line, _may(BROKEN)), closes=True)
         for line in lines
     ]
+    begin = b"HTTP/1.1 200 OK\r\n"
     big = b"X: " + b"y" * 1000 + b"\r\n"
     return [
         *found,
@@ -196,12 +207,12 @@ def _heads() -> list[Script]:
         Script("byte by byte", [bytes([byte]) for byte in OK], _may(200)),
         Script("a header without a colon", (b"HTTP/1.1 200 OK\r\nX" + end,), _may(200, BROKEN)),
         Script("a line feed alone", (OK.replace(b"\r\n", b"\n"),), _may(200, BROKEN)),
-        Script("a folded length", (b"HTTP/1.1 200 OK\r\nContent-Length:\r\n 0\r\n\r\n",), _may(200, BROKEN)),
-        Script("a large head", (b"HTTP/1.1 200 OK\r\n" + big * 5000 + b"\r\n",), _may(200, BROKEN), closes=True),
-        Script("an endless head", (b"HTTP/1.1 200 OK\r\n",), _may(BROKEN), forever=b"X: y\r\n"),
+        Script("a folded length", (begin + b"Content-Length:\r\n 0\r\n\r\n",), _may(200, BROKEN)),
+        Script("a large head", (begin + big * 5000 + b"\r\n",), _may(200, BROKEN), closes=True),
+        Script("an endless head", (begin,), _may(BROKEN), forever=b"X: y\r\n"),
         Script("an endless line", (b"HTTP/1.1 200 O",), _may(BROKEN), forever=b"K" * 100),
-        Script("an endless flood", (b"HTTP/1.1 200 OK\r\n",), _may(BROKEN), forever=big * 1000),
-    ]  # fmt: skip
+        Script("an endless flood", (begin,), _may(BROKEN), forever=big * 1000),
+    ]
 
 
 SCRIPTS = (*_interim(), *_lengths(), *_chunks(), *_heads())

@@ -77,16 +77,16 @@ def _converse(port: int, talks: Sequence[Talk], deadline: float) -> None:
 def _read_all(talks: dict[socket.socket, Talk], deadline: float) -> None:
     give_up_at = time.monotonic() + deadline
     with selectors.DefaultSelector() as selector:
-        for sock in talks:
-            selector.register(sock, selectors.EVENT_READ)
+        for sock, talk in talks.items():
+            selector.register(sock, selectors.EVENT_READ, talk)
         while selector.get_map() and (left := give_up_at - time.monotonic()) > 0:
             for key, _ in selector.select(left):
-                sock = key.fileobj
-                assert isinstance(sock, socket.socket)
+                over: Talk = key.data
+                assert isinstance(key.fileobj, socket.socket)
                 data = b""
                 with suppress(ConnectionError):
-                    data = sock.recv(65536)
-                talks[sock].data += data
+                    data = key.fileobj.recv(65536)
+                over.data += data
                 if not data:
-                    talks[sock].is_closed = True
-                    selector.unregister(sock)
+                    over.is_closed = True
+                    selector.unregister(key.fileobj)

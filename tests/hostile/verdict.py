@@ -12,6 +12,8 @@ MAX_RATIO = 2.0
 #: Machines do other things too: up to this time, reports are quick whatever they were before.
 FLOOR_MS = 50.0
 LONGEST_MS = 1000.0
+#: Of fewer reports, the 99th percentile is only the slowest one.
+ENOUGH = 100
 
 
 @dataclass
@@ -49,7 +51,7 @@ def percentile_ms(seconds: list[float], number: int) -> float:
 def judge_times(verdict: Verdict) -> None:
     """Complain if plain reports took longer than they may."""
     now, before = percentile_ms(verdict.seconds, 99), percentile_ms(verdict.quiet_seconds, 99)
-    if now > max(FLOOR_MS, MAX_RATIO * before):
+    if len(verdict.seconds) >= ENOUGH and now > max(FLOOR_MS, MAX_RATIO * before):
         verdict.complaints.append(f"p99 of reports {now:.0f} ms, quiet {before:.0f} ms")
     if verdict.seconds and max(verdict.seconds) * 1000 > LONGEST_MS:
         verdict.complaints.append(f"the slowest report took {max(verdict.seconds):.1f} s")

@@ -19,8 +19,7 @@ def half_closes(arena: Arena) -> Iterator[Case]:
         ("GET", get(new_id("half"))),
         ("report", report(arena.product, "half")),
     ):
-        cuts = range(0, len(data) + 1, arena.scale(1, 15))
-        cuts = [*cuts, len(data)]
+        cuts = [*range(0, len(data), arena.scale(1, 15)), len(data)]
         talks = [Talk([data[:cut]], half_closes=True) for cut in cuts]
         for cut, talk in zip(cuts, converse(arena.product.port, talks), strict=True):
             yield Case(f"{name} after {cut}", _judge_half(talk, is_whole=cut == len(data)))

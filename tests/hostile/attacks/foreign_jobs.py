@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,9 @@ from tests.hostile.arena import Arena, Case
 from tests.hostile.probe import probe
 from tests.support.waiting import wait_until
 
+#: A function whose module prints a text when it is imported: a callback's arguments are not ours.
+POEM = "this.s"
+POEM_TEXT = "The Zen of Python"
 #: A function and its arguments, each of which would leave a file; `%f` is the file's path.
 CALLS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("os.system", ("touch %f",)),
@@ -40,13 +42,13 @@ CALLS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("sqlite3.connect", ("%f",)),
     ("callevents.processes.worker.rq_worker.os.system", ("touch %f",)),
     ("callevents.create_app", ()),
+    ("nowhere.function", ()),
+    ("", ()),
+    ("drain", ()),
     ("sys.exit", ()),
     ("os._exit", (1,)),
     ("os.abort", ()),
     ("time.sleep", (3600,)),
-    ("nowhere.function", ()),
-    ("", ()),
-    ("drain", ()),
 )
 
 
@@ -62,6 +64,8 @@ def foreign_jobs(arena: Arena) -> Iterator[Case]:
         for name, put in _tricks(redis, queue).items():
             path = folder / f"touched-{name.replace(' ', '-')}"
             yield _try(arena, name, path, lambda: put(path))  # noqa: B023  # called at once
+    imported = POEM_TEXT in arena.product.output
+    yield Case("modules of callbacks", "one was imported" if imported else "")
     yield from probe(arena, "after them")
 
 
@@ -78,7 +82,7 @@ def _tricks(redis: Any, queue: Queue) -> dict[str, Callable[[Path], object]]:
     """Return other ways to have a function called than to name it."""
     shell = "os.system"
 
-    def write_by_hand(path: Path, **fields: Any) -> None:
+    def write_by_hand(**fields: Any) -> None:
         job = Job.create(DRAIN, connection=redis, serializer=JSONSerializer)
         job.save()
         redis.hset(job.key, mapping=fields)
@@ -89,7 +93,7 @@ def _tricks(redis: Any, queue: Queue) -> dict[str, Callable[[Path], object]]:
             def __reduce__(self) -> tuple[object, ...]:
                 return Path.touch, (path,)
 
-        write_by_hand(path, data=pickle.dumps((DRAIN, None, (Evil(),), {})))
+        write_by_hand(data=pickle.dumps((DRAIN, None, (Evil(),), {})))
 
     return {
         "pickle": as_pickle,
@@ -97,28 +101,28 @@ def _tricks(redis: Any, queue: Queue) -> dict[str, Callable[[Path], object]]:
             QUEUE, connection=redis, serializer=PickleSerializer
         ).enqueue(shell, f"touch {path}"),
         "method of an object": lambda path: write_by_hand(
-            path, data=JSONSerializer.dumps(("system", "os", (f"touch {path}",), {}))
+            data=json.dumps(("system", "os", (f"touch {path}",), {}))
         ),
         "own job with arguments": lambda path: queue.enqueue(DRAIN, f"touch {path}"),
         "own job with keywords": lambda path: queue.enqueue(DRAIN, kwargs={"command": str(path)}),
-        "on success": lambda path: queue.enqueue(DRAIN, on_success=Callback(shell)),
-        "on failure": lambda path: queue.enqueue("nowhere.x", on_failure=Callback(shell)),
-        "on stopped": lambda path: queue.enqueue(DRAIN, on_stopped=Callback(shell)),
-        "name of the callback": lambda path: write_by_hand(path, success_callback_name=shell),
+        "on success": lambda _: queue.enqueue(DRAIN, on_success=Callback(POEM)),
+        "on failure": lambda _: queue.enqueue("nowhere.x", on_failure=Callback(POEM)),
+        "on stopped": lambda _: queue.enqueue(DRAIN, on_stopped=Callback(POEM)),
+        "name of the callback": lambda _: write_by_hand(success_callback_name=POEM),
         "at a time": lambda path: queue.enqueue_in(timedelta(seconds=-1), shell, f"touch {path}"),
         "retry": lambda path: queue.enqueue(shell, f"touch {path}", retry=Retry(max=2)),
         "dependent": lambda path: queue.enqueue(
             shell, f"touch {path}", depends_on=queue.enqueue(DRAIN)
         ),
-        "no job": lambda path: redis.rpush(queue.key, "nothing"),
-        "noise": lambda path: write_by_hand(path, data=b"\xff\x00"),
-        "compressed noise": lambda path: write_by_hand(path, data=b"x\x9c\x00\x00\xff\xff"),
-        "huge": lambda path: write_by_hand(path, data=b"[" * 10**6),
-        "list": lambda path: write_by_hand(path, data=b"[1,2,3]"),
-        "name as a list": lambda path: write_by_hand(path, data=b'[["os.system"],null,[],{}]'),
-        "name as a number": lambda path: write_by_hand(path, data=b"[1,null,[],{}]"),
-        "timeout": lambda path: write_by_hand(path, timeout="x"),
-        "time": lambda path: write_by_hand(path, created_at="yesterday"),
+        "no job": lambda _: redis.rpush(queue.key, "nothing"),
+        "noise": lambda _: write_by_hand(data=b"\xff\x00"),
+        "compressed noise": lambda _: write_by_hand(data=b"x\x9c\x00\x00\xff\xff"),
+        "huge": lambda _: write_by_hand(data=b"[" * 10**6),
+        "list": lambda _: write_by_hand(data=b"[1,2,3]"),
+        "name as a list": lambda _: write_by_hand(data=b'[["os.system"],null,[],{}]'),
+        "name as a number": lambda _: write_by_hand(data=b"[1,null,[],{}]"),
+        "timeout": lambda _: write_by_hand(timeout="x"),
+        "time": lambda _: write_by_hand(created_at="yesterday"),
     }
 
 

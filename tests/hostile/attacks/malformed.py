@@ -22,18 +22,22 @@ VERSIONS = (
     b"HTTP/1.1\0", b"HTTP/1.1\x0b", b"\xff",
 )  # fmt: skip
 METHODS = (
-    b"", b"get", b"Get", b"G", b"FOO", b"GET\0", b"GE T", b"G\tET", b"GET,POST", b"G(T", b"\xffGET",
+    b"", b"get", b"Get", b"G", b"FOO", b"GET\0", b"GE T", b"G\tET", b"GET,POST", b"G(T",
+    b"\xffGET",
     b"CONNECT", b"TRACE", b"PRI", b"PROPFIND", b"SOURCE", b"M-SEARCH", b"PURGE", b"X" * 300,
 )  # fmt: skip
 TARGETS = (
     b"healthz", b"*", b"http://", b"http:///healthz", b"http:/healthz", b"://x/", b"ftp://x/",
     b"javascript:alert(1)", b"x:80", b"//healthz", b"///", b"/\0", b"/%00", b"/%", b"/%zz",
-    b"/a b", b"/a\tb", b"/\x01", b"/\x7f", b"/\x0b", b"/#a", b"/healthz#a", b"/..", b"/../../etc/passwd",
+    b"/a b", b"/a\tb", b"/\x01", b"/\x7f", b"/\x0b", b"/#a", b"/healthz#a", b"/..",
+    b"/../../etc/passwd",
     b"/static/../app.py", b"/static/..%2fapp.py", b"/static/%2e%2e/app.py", b"/static/..\\app.py",
     b"/static/%252e%252e/app.py", b"/static//etc/passwd", b"/static/%00.css", b"/static/app.css/",
-    b"/\xff\xfe", b"/%ff%fe", b"/%ed%a0%80", b"/ingest/%2e%2e", b"/ingest/\xfc", b"/ingest/" + b"a" * 4000,
+    b"/\xff\xfe", b"/%ff%fe", b"/%ed%a0%80", b"/ingest/%2e%2e", b"/ingest/\xfc",
+    b"/ingest/" + b"a" * 4000,
     b"/healthz?" + b"&" * 5000, b"/pbxs?page=" + b"9" * 4000, b"/" + b"/" * 7000, b"http://\xff/",
-    b"http://x@y:z/healthz", b"http://[::1/healthz", b"http://x:99999/healthz", b"?", b"/?", b"/;", b"/|",
+    b"http://x@y:z/healthz", b"http://[::1/healthz", b"http://x:99999/healthz", b"?", b"/?",
+    b"/;", b"/|",
 )  # fmt: skip
 HOSTS = (
     b"", b"Host: x\r\nHost: x\r\n", b"Host: x\r\nHost: y\r\n", b"Host: x\r\nhost: x\r\n",
@@ -48,8 +52,10 @@ NO_HTTP = (
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 500, b"SSH-2.0-OpenSSH_9.9\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0", b"EHLO x\r\n", b"\x05\x01\x00",
     b"*1\r\n$4\r\nPING\r\n", b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP x\r\n\r\n", b"GET /\r\n",
-    b"GET /healthz\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\nHost x\n\n", b"HTTP/1.1 200 OK\r\n\r\n",
-    b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nGET / HTTP/1.1\r\n\r\n", b"\xef\xbb\xbfGET / HTTP/1.1\r\n\r\n",
+    b"GET /healthz\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\nHost x\n\n",
+    b"HTTP/1.1 200 OK\r\n\r\n",
+    b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nGET / HTTP/1.1\r\n\r\n",
+    b"\xef\xbb\xbfGET / HTTP/1.1\r\n\r\n",
 )  # fmt: skip
 KIB = 1024
 

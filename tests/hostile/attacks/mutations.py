@@ -11,13 +11,16 @@ from collections.abc import Iterator
 import h11
 
 from tests.hostile.arena import Arena, Case
-from tests.hostile.attacks.framing import CHUNKED, ONE_CHUNK, Framing, build
+from tests.hostile.attacks.framing import build
+from tests.hostile.framings import CHUNKED, ONE_CHUNK, Framing
 from tests.hostile.talks import Talk, converse
 from tests.hostile.wire import TornError
 
 #: Bytes at which readers differ.
-BYTES = (b"\r", b"\n", b"\r\n", b" ", b"\t", b"\0", b":", b",", b";", b"0", b"5", b"+", b"-", b"_")
-BYTES += (b"\x0b", b"\x0c", b"\x7f", b"\xff", b"x", b"\r\n ", b"\r\n\r\n")
+BYTES = (
+    b"\r", b"\n", b"\r\n", b" ", b"\t", b"\0", b":", b",", b";", b"0", b"5", b"+", b"-", b"_",
+    b"\x0b", b"\x0c", b"\x7f", b"\xff", b"x", b"\r\n ", b"\r\n\r\n",
+)  # fmt: skip
 FRAMINGS = (
     Framing("Content-Length: {n}"),
     Framing(CHUNKED, ONE_CHUNK),
@@ -94,16 +97,15 @@ def read_as_h11(data: bytes) -> tuple[list[str], bool]:
             event = connection.next_event()
             if isinstance(event, h11.Request):
                 ids.append(_find_id(event))
-            if isinstance(event, h11.ConnectionClosed) or event in (h11.NEED_DATA, h11.PAUSED):
-                if event is not h11.PAUSED or connection.our_state is h11.MUST_CLOSE:
-                    return ids, True
-            if isinstance(event, h11.EndOfMessage):
+            elif isinstance(event, h11.EndOfMessage):
                 response = h11.Response(status_code=200, headers=[("content-length", "0")])
                 connection.send(response)
                 connection.send(h11.EndOfMessage())
                 if connection.our_state is h11.MUST_CLOSE:
                     return ids, True
                 connection.start_next_cycle()
+            elif not isinstance(event, h11.Data):
+                return ids, True
     except h11.RemoteProtocolError:
         return ids, False
 

@@ -28,8 +28,9 @@ def unread_stylesheets(arena: Arena) -> Iterator[Case]:
 
 def silent_readers(arena: Arena) -> Iterator[Case]:
     """40 clients ask for pages and read nothing: nobody else gets one."""
-    data = b"".join(get(new_id("silent"), STYLESHEET) for _ in range(3))
-    data += b"".join(get(new_id("silent"), "/sign-in") for _ in range(200))
+    # More than the system keeps for a client, so that answers wait in the product.
+    data = b"".join(get(new_id("silent"), STYLESHEET) for _ in range(20))
+    data += b"".join(get(new_id("silent"), "/sign-in") for _ in range(10))
     with _connected(arena, 40, data):
         for number in range(arena.scale(4, 2)):
             time.sleep(0.5)

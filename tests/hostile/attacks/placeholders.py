@@ -17,14 +17,20 @@ from tests.support.waiting import wait_until
 
 EXTENSION = "placeholders"
 VALUES = (
-    "a\r\nX-Injected: 1", "a\nX-Injected: 1", "a\rX-Injected: 1", "a\r\n\r\nGET /inner HTTP/1.1\r\n\r\n",
-    "a\x0bb", "a\x0cb", "a\x00b", "a\x85X-Injected: 1", "a\u2028b", "a\u2029b", "a\u010d\u010aX-Injected: 1",
+    "a\r\nX-Injected: 1", "a\nX-Injected: 1", "a\rX-Injected: 1",
+    "a\r\n\r\nGET /inner HTTP/1.1\r\n\r\n",
+    "a\x0bb", "a\x0cb", "a\x00b", "a\x85X-Injected: 1", "a\u2028b", "a\u2029b",
+    "a\u010d\u010aX-Injected: 1",
     "%0d%0aX-Injected: 1", "%0D%0A%0D%0A", "%00", "%", "%%", "%zz", "%25%30%64",
-    '","X":"1', '"}', "\\", '\\"', "\\u0022", "{}", "[]", "</script><script>alert(1)</script>", "\ufeff",
-    "a&X=1", "a=b&CallID=forged", "a;X=1", "a+b c", "a#b", "a?b", "?x=1", "../../admin", "..", ".", "%2e%2e",
+    '","X":"1', '"}', "\\", '\\"', "\\u0022", "{}", "[]", "</script><script>alert(1)</script>",
+    "\ufeff",
+    "a&X=1", "a=b&CallID=forged", "a;X=1", "a+b c", "a#b", "a?b", "?x=1", "../../admin", "..",
+    ".", "%2e%2e",
     "..%2f..%2fadmin", "/", "//evil.example/", "\\\\evil.example\\", "@evil.example", ":8080",
-    "{CallID}", "{CallerIDNum}{PBX}", "{{7*7}}", "${7*7}", "$(id)", "`id`", "%s%n", "{0.__class__}",
-    " a ", "\t", "\u202eabc", "\u00fc\u0416\u738b\U0001f600", "x" * 255, "' OR '1'='1", "a,b", "a: b",
+    "{CallID}", "{CallerIDNum}{PBX}", "{{7*7}}", "${7*7}", "$(id)", "`id`", "%s%n",
+    "{0.__class__}",
+    " a ", "\t", "\u202eabc", "\u00fc\u0416\u738b\U0001f600", "x" * 255, "' OR '1'='1", "a,b",
+    "a: b",
 )  # fmt: skip
 
 
@@ -127,7 +133,8 @@ def _judge_fields(fields: dict[str, Any], name: str, extra: int = 0) -> str:
 
 #: What a request has without any value; no value may add one.
 EXPECTED_HEADERS = {
-    "Accept", "Accept-Encoding", "Connection", "Content-Length", "Content-Type", "Host", "User-Agent",
+    "Accept", "Accept-Encoding", "Connection", "Content-Length", "Content-Type", "Host",
+    "User-Agent",
     "X-Call", "X-Name",
 }  # fmt: skip
 PARAMETERS = 18

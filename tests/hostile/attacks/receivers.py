@@ -16,20 +16,23 @@ from tests.hostile.probe import ask
 from tests.hostile.requests_raw import FORM, PATH, new_id, post, report_body
 from tests.hostile.scripts import SCRIPTS, Script
 from tests.support.raw_server import Connection, RawServer
+from tests.support.receiver import Receiver
 from tests.support.waiting import wait_until
 
 AT_ONCE = 24
 #: The answers after the first one.
 LATER = (500, 200)
-#: The slowest one of several deliveries to a healthy receiver, beside endless ones.
+#: The slowest one of several deliveries to a healthy receiver.
 HEALTHY_SECONDS = 2.0
 
 
 class Scripted:
     """A receiver that follows a script, and remembers which delivery came when."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, is_first: bool = False) -> None:
         self.script = script
+        #: True if each delivery is treated as the first one.
+        self._is_first = is_first
         self.deliveries: list[str] = []
         self._lock = threading.Lock()
         self.server = RawServer(self._talk)
@@ -39,7 +42,7 @@ class Scripted:
             target = request.split(b" ", 2)[1].decode()
             [delivery] = parse_qs(urlsplit(target).query)["DeliveryID"]
             with self._lock:
-                number = len(self.deliveries)
+                number = 0 if self._is_first else len(self.deliveries)
                 self.deliveries.append(delivery)
             self.script.talk(connection, number)
             if number == 0 and self.script.closes:
@@ -69,25 +72,21 @@ def endless_receivers(arena: Arena) -> Iterator[Case]:
     """Receivers that never end take all places: deliveries to others wait."""
     scripts = [script for script in SCRIPTS if script.forever]
     with contextlib.ExitStack() as stack:
+        healthy = stack.enter_context(contextlib.closing(Receiver()))
+        _add_hook(arena, "healthy", healthy.url)
         for number, script in enumerate(scripts):
-            receiver = Scripted(script)
-            stack.enter_context(receiver.server)
-            _add_hook(arena, f"endless{number}", receiver.server.url)
+            receivers = Scripted(script, is_first=True)
+            stack.enter_context(receivers.server)
+            _add_hook(arena, f"endless{number}", receivers.server.url)
             for _ in range(arena.scale(8, 2)):
-                # Each is the first of its kind.
                 _report(arena, f"endless{number}")
-        waits = [_wait_for_healthy(arena) for _ in range(arena.scale(20, 3))]
-    for number, seconds in enumerate(waits):
-        is_quick = arena.is_short or seconds < HEALTHY_SECONDS
-        yield Case(f"delivery {number}", "" if is_quick else f"took {seconds:.1f} s")
-
-
-def _wait_for_healthy(arena: Arena) -> float:
-    """Report to the healthy receiver of the load; return the seconds until it arrives."""
-    arrivals, before = arena.load.receiver.arrivals, len(arena.load.receiver.arrivals)
-    began = time.monotonic()
-    wait_until(lambda: len(arrivals) > before, "a delivery")
-    return time.monotonic() - began
+        for number in range(1, arena.scale(20, 3) + 1):
+            began = time.monotonic()
+            _report(arena, "healthy")
+            healthy.wait_for(number)
+            seconds = time.monotonic() - began
+            is_quick = arena.is_short or seconds < HEALTHY_SECONDS
+            yield Case(f"delivery {number}", "" if is_quick else f"took {seconds:.1f} s")
 
 
 def _add_hook(arena: Arena, extension: str, url: str) -> None:
@@ -109,19 +108,21 @@ def _deliver(arena: Arena, receiver: Scripted, extension: str) -> Sequence[str]:
     """Have three deliveries made, one after the other; return what is wrong with each."""
     for number in range(1, 4):
         _report(arena, extension)
-        wait_until(
-            lambda n=number: len(_attempts(arena, extension)) >= n,
-            f"{receiver.script.name} {number}",
-        )  # type: ignore[misc]  # a default binds it
+
+        def is_recorded(count: int = number) -> bool:
+            return len(_attempts(arena, extension)) >= count
+
+        wait_until(is_recorded, f"an attempt: {receiver.script.name}, {number}")
     attempts = _attempts(arena, extension)
     complaints = []
     for number, delivery in enumerate(receiver.deliveries[:3]):
         truths = receiver.script.truths if number == 0 else {LATER[number - 1]}
-        complaints.append(_judge(*attempts[delivery], truths))
+        complaints.append(judge(*attempts[delivery], truths))
     return complaints
 
 
-def _judge(status: int | None, error: str, truths: frozenset[int] | set[int]) -> str:
+def judge(status: int | None, error: str, truths: frozenset[int] | set[int]) -> str:
+    """Return what is wrong with what was recorded of an attempt."""
     recorded = f"recorded {status} {error!r}, truly {sorted(truths)}"
     if (status or 0) not in truths:
         return recorded

@@ -1,10 +1,11 @@
-"""Requests in segments of any size, with and without an Upgrade: where one ends and the next begins.
+"""Requests in segments of any size, with and without an Upgrade.
 
 Each body contains a request of its own. If one byte is read as something else, an answer carries
 another ID than the next one that was sent.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from tests.hostile.arena import Arena, Case
 from tests.hostile.requests_raw import FORM, PATH, get, new_id, post, report_body
@@ -63,7 +64,7 @@ def many_segments(arena: Arena) -> Iterator[Case]:
         data, ids = _pipeline(arena, first, second, is_chunked=dice.random() < 0.5)
         data, ids = get(page_id, "/sign-in", *second) + data, [page_id, *ids]
         cuts = [0, *sorted(dice.sample(range(1, len(data)), dice.randint(2, 8))), len(data)]
-        talks.append(Talk([data[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]))
+        talks.append(Talk([data[a:b] for a, b in pairwise(cuts)]))
         expected.append(ids)
         names.append(f"{offer}, number {number}, cuts {cuts[1:-1]}")
     yield from _hold(arena, talks, expected, names)
