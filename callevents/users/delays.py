@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
 from sqlalchemy import delete, func, select
@@ -17,14 +16,13 @@ from callevents.db.models import SignInFailure, utc_now
 from callevents.db.session import insert_into
 from callevents.errors import TooManyAttemptsError
 from callevents.extensions import db
+from callevents.security.client_network import client_network
 
 #: The next failure delays sign-in by one second, and each one after it doubles the delay.
 FAILURES_WITHOUT_DELAY = 4
 MAX_DELAY_SECONDS = 300
 #: Older failures no longer count.
 FAILURE_LIFETIME = timedelta(hours=1)
-#: A provider gives each customer a whole network of this size.
-IPV6_PREFIX_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def find_keys(username: str, client: Client) -> Sequence[str]:
         return [_key("device", client.device_id)]
     keys = [_key("account", username)]
     if client.address is not None:
-        keys.append(_key("address", _network(client.address)))
+        keys.append(_key("address", client_network(client.address)))
     return keys
 
 
@@ -93,20 +91,6 @@ def _delay_seconds(count: int) -> int:
     if count <= FAILURES_WITHOUT_DELAY:
         return 0
     return min(1 << min(count - FAILURES_WITHOUT_DELAY - 1, 20), MAX_DELAY_SECONDS)
-
-
-def _network(address: str) -> str:
-    """Return the network that one client can use all addresses of."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    # A socket for both families shows IPv4 clients like this; they are not one network.
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(ip_network((int(parsed), IPV6_PREFIX_LENGTH), strict=False))
 
 
 def _key(kind: str, value: str) -> str:

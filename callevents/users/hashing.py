@@ -38,9 +38,9 @@ class _Lane:
 
 
 #: Two lanes, so that a flood of strangers does not keep out the devices that users signed in with
-#: before. Together they leave six of the web server's 16 threads to all other requests.
-_KNOWN_DEVICES = _Lane(max_waiting=4)
-_STRANGERS = _Lane(max_waiting=4)
+#: before. Together they leave two of the web server's eight threads for pages to others.
+_KNOWN_DEVICES = _Lane(max_waiting=2)
+_STRANGERS = _Lane(max_waiting=2)
 
 
 def hash_password(password: str, *, is_known: bool = False) -> str:

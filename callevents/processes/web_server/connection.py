@@ -6,9 +6,10 @@ import struct
 from enum import Enum, auto
 from typing import Protocol, cast
 
+from callevents.processes.web_server.body_reader import BROKEN_BODY
 from callevents.processes.web_server.connection_limits import Connections, Limits
 from callevents.processes.web_server.request import Request, RequestHead
-from callevents.processes.web_server.request_reader import BROKEN_BODY, RequestReader
+from callevents.processes.web_server.request_reader import RequestReader
 from callevents.processes.web_server.response import (
     CONTINUE,
     RefusedError,

@@ -2,12 +2,12 @@
 
 import resource
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv6Address
 from typing import Protocol
 
 import structlog
 
 from callevents.config.settings import Settings
+from callevents.security.client_network import client_network
 
 log = structlog.get_logger("callevents.web")
 
@@ -91,7 +91,7 @@ class Connections:
 
     def add(self, client: Client) -> None:
         """Add a new connection, which waits for a request; close another one if necessary."""
-        network = self._networks.setdefault(_network(client.address), _Network())
+        network = self._networks.setdefault(client_network(client.address), _Network())
         network.count += 1
         self._all.add(client)
         if network.count > self._limits.connections_per_address:
@@ -103,7 +103,7 @@ class Connections:
     def remove(self, client: Client) -> None:
         """Remove a connection that was closed."""
         self.set_busy(client)
-        key = _network(client.address)
+        key = client_network(client.address)
         network = self._networks[key]
         network.count -= 1
         self._all.discard(client)
@@ -113,12 +113,12 @@ class Connections:
     def set_waiting(self, client: Client) -> None:
         """Note that the connection waits for a request from now on."""
         self._waiting[client] = None
-        self._networks[_network(client.address)].waiting[client] = None
+        self._networks[client_network(client.address)].waiting[client] = None
 
     def set_busy(self, client: Client) -> None:
         """Note that a request of the connection is complete: it cannot be evicted."""
         self._waiting.pop(client, None)
-        self._networks[_network(client.address)].waiting.pop(client, None)
+        self._networks[client_network(client.address)].waiting.pop(client, None)
 
     def count_slow(self) -> None:
         """Count a client that was too slow."""
@@ -141,14 +141,3 @@ class Connections:
             client = next(iter(waiting))
             self.set_busy(client)
             client.abort()
-
-
-def _network(address: str) -> str:
-    """Return the key of an address: an IPv6 client has a whole /64."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = IPv6Address(address.partition("%")[0])
-    except AddressValueError:
-        return address
-    return str(parsed.ipv4_mapped or int(parsed) >> 64)

@@ -10,8 +10,9 @@ from http.client import HTTPResponse
 import pytest
 
 from callevents.processes.web_server.connection_limits import Limits
+from callevents.processes.web_server.head_parser import MAX_REQUEST_LINE_BYTES
 from callevents.processes.web_server.request import Request, RequestHead
-from callevents.processes.web_server.request_reader import MAX_HEAD_BYTES, MAX_REQUEST_LINE_BYTES
+from callevents.processes.web_server.request_reader import MAX_HEAD_BYTES
 from callevents.processes.web_server.response import Response
 from tests.support.http_server import ServerThread
 from tests.support.waiting import wait_until
