@@ -15,7 +15,7 @@ from tests.hostile.arena import Arena, open_arena
 from tests.hostile.groups import GROUPS
 from tests.hostile.running import run_group
 from tests.hostile.table import table
-from tests.hostile.verdict import Verdict
+from tests.hostile.verdict import Verdict, judge_times
 
 
 def main() -> int:
@@ -55,6 +55,8 @@ def run_all(names: list[str], options: argparse.Namespace) -> Iterator[Verdict]:
                 if not verdict.is_good:
                     stack.close()
                     arena = None
+            if not options.short:
+                judge_times(verdict)
             yield verdict
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tests.hostile.arena import Attack
 from tests.hostile.attacks import (
     addresses,
+    costly,
     endings,
     foreign_jobs,
     framing,
@@ -25,6 +26,7 @@ GROUPS: dict[str, Sequence[Attack]] = {
     "splits": splits.ATTACKS,
     "smuggling": (*framing.ATTACKS, *unread_bodies.ATTACKS, *mutations.ATTACKS),
     "slow strangers": (*slow.ATTACKS, *endings.ATTACKS),
+    "costly requests": costly.ATTACKS,
     "odd lines of PBXs": odd_lines.ATTACKS,
     "malformed and oversized": malformed.ATTACKS,
     "receivers": receivers.ATTACKS,

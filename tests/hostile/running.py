@@ -14,7 +14,6 @@ from tests.hostile.verdict import (
     MAX_GROWTH_MB,
     Verdict,
     judge_processes,
-    judge_times,
 )
 from tests.support.waiting import wait_until
 
@@ -105,5 +104,3 @@ def _judge(arena: Arena, verdict: Verdict, traces: int) -> None:
         traces=product.count_traces() - traces,
         restarted=product.has_restarted(),
     )
-    if not arena.is_short:
-        judge_times(verdict)

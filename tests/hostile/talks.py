@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.hostile.wire import Answer, Client, TornError, read_answers
 
 #: Fewer than the product accepts from one address.
-AT_ONCE = 64
+AT_ONCE = 32
 #: Long enough for the product to read one segment before the next one arrives.
 GAP_SECONDS = 0.02
 #: Far more than it takes, also on a busy machine.

@@ -9,8 +9,8 @@ MAX_GROWTH_MB = 30.0
 MAX_DESCRIPTORS = 8
 #: The 99th percentile of reports during attacks, compared with the one before them.
 MAX_RATIO = 2.0
-#: Machines do other things too: up to this time, reports are quick whatever they were before.
-FLOOR_MS = 50.0
+#: The attackers share the product's processors here: up to this, reports are quick anyway.
+FLOOR_MS = 250.0
 LONGEST_MS = 1000.0
 #: Of fewer reports, the 99th percentile is only the slowest one.
 ENOUGH = 100
