@@ -56,10 +56,8 @@ def configure(settings: Settings) -> None:
     root.handlers = [handler]
     root.setLevel(settings.log_level)
     # Their lines below WARNING are of use only for debugging these libraries.
-    for noisy in ("rq.worker", "rq.queue", "urllib3", "alembic", "werkzeug"):
+    for noisy in ("rq.worker", "rq.queue", "alembic", "werkzeug"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
-    # It warns of each connection closed beyond the pool's size, which is intended.
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def to_request_id(given: str) -> str:

@@ -87,7 +87,7 @@ def test_level(make_app: type[Flask]) -> None:
     assert logging.getLogger().level == logging.WARNING
     make_app(log_level="DEBUG")
     assert logging.getLogger().level == logging.DEBUG
-    for name in ("urllib3", "rq.worker", "alembic", "werkzeug"):
+    for name in ("rq.worker", "alembic", "werkzeug"):
         assert logging.getLogger(name).getEffectiveLevel() >= logging.WARNING
 
 
@@ -125,9 +125,3 @@ def test_requests_do_not_mix(make_app: type[Flask]) -> None:
     lines = lines_of(logged)
     assert [line["request_id"] for line in lines] == ["one", "two"]
     assert not any("left" in line for line in lines)
-
-
-def test_no_warnings_of_the_connection_pool(make_app: type[Flask]) -> None:
-    """Under load, each connection beyond the pool size would be a warning."""
-    make_app()
-    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, exists, select, update
 from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Delivery, Hook, first_id
 from callevents.delivery.http.client import Response
-from callevents.delivery.http.deadline import INTERRUPTED
+from callevents.delivery.http.error_messages import INTERRUPTED
 from callevents.delivery.notifications import announce_suspension
 from callevents.delivery.outbox import finish_open
 from callevents.delivery.retry import GONE, describe_age

@@ -4,13 +4,12 @@ import os
 import stat
 import tempfile
 import threading
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from callevents import create_app
-from callevents.config import PREFIX, SettingsError, load_settings
+from callevents.config import PREFIX, AllowedNetwork, SettingsError, load_settings
 from callevents.config.settings import Settings
 from callevents.extensions import db
 from tests.support.log_capture import capture_log
@@ -55,8 +54,25 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert (settings.port, settings.host) == (81, "127.0.0.1")
     assert settings.allowed_networks == tuple(
-        map(ip_network, ("10.0.0.0/8", "::1/128", "127.0.0.1/32"))
+        map(AllowedNetwork.parse, ("10.0.0.0/8", "::1/128", "127.0.0.1/32"))
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "network", "port"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8", None),
+        ("10.0.0.0/8:8080", "10.0.0.0/8", 8080),
+        ("10.0.0.1:443", "10.0.0.1/32", 443),
+        ("fd00::/8", "fd00::/8", None),
+        ("[fd00::/8]:443", "fd00::/8", 443),
+        ("fd00::1:443", "fd00::1:443/128", None),
+    ],
+)
+def test_allowed_networks_may_name_a_port(text: str, network: str, port: int | None) -> None:
+    """A port follows a colon; an IPv6 network with one is in brackets, as in URLs."""
+    found = AllowedNetwork.parse(text)
+    assert (str(found.network), found.port) == (network, port)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +91,10 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ADMIN_USERNAME", "x" * 65, "String should have at most 64 characters"),
         ("ALLOWED_NETWORKS", "10.0.0.1/8", "'10.0.0.1/8' is not a network such as 10.0.0.0/8"),
         ("ALLOWED_NETWORKS", "10.0.0.0/8,intranet", "'intranet' is not a network such as"),
+        ("ALLOWED_NETWORKS", "fd00::/8:443", "'fd00::/8:443' is not a network such as"),
+        ("ALLOWED_NETWORKS", "10.0.0.0/8:0", "'10.0.0.0/8:0': the port must be between 1 and"),
+        ("ALLOWED_NETWORKS", "10.0.0.0/8:70000", "'10.0.0.0/8:70000': the port must be"),
+        ("ALLOWED_NETWORKS", "::ffff:10.0.0.0/104", "'::ffff:10.0.0.0/104' is an IPv4 network"),
     ],
 )
 def test_invalid_settings_are_reported(

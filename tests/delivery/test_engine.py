@@ -9,9 +9,9 @@ from callevents.enums import EventType
 from tests.conftest import Configure
 from tests.delivery.blocking_receiver import DELIVERED, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery, list_attempts
-from tests.support.raw_server import answers
+from tests.support.raw_server import Connection, answers
 from tests.support.receiver import Receiver, Reply
-from tests.support.waiting import wait_for_state
+from tests.support.waiting import wait_for_state, wait_until
 
 
 def test_drain_hands_out_more_than_there_are_threads(
@@ -114,7 +114,7 @@ def test_success_without_a_body_is_recorded(
 ) -> None:
     """Binary responses and empty ones are recorded on every database."""
     server = serve(
-        answers(b"HTTP/1.1 200 OK\r\nX: \xff\x00\r\nConnection: close\r\n\r\n\x00\xff\xfe")
+        answers(b"HTTP/1.1 200 OK\r\nX: \xff\x01\r\nConnection: close\r\n\r\n\x00\xff\xfe")
     )
     configure.hook("*", EventType.DIAL_IN, server.url)
     [delivery_id] = report_events()
@@ -123,3 +123,29 @@ def test_success_without_a_body_is_recorded(
     [attempt] = list_attempts(delivery_id)
     assert attempt.response_body == "\ufffd\ufffd\ufffd"
     assert attempt.response_headers[0] == ["X", "\ufffd\ufffd"]
+
+
+def test_each_delivery_gets_its_own_answer(
+    configure: Configure, report_events: ReportEvents, make_engine: MakeEngine, serve: Serve
+) -> None:
+    """Interim responses are not results: of three deliveries over one connection, one fails."""
+
+    def talk(connection: Connection) -> None:
+        for status in (b"200 OK", b"500 Oops", b"200 OK"):
+            connection.read_request()
+            connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+            connection.wait(0.03)
+            connection.send(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+
+    server = serve(talk)
+    configure.hook("*", EventType.DIAL_IN, server.url)
+    engine = make_engine(retry_schedule_seconds=(3600,))
+    codes = []
+    for _ in range(3):
+        [delivery_id] = report_events()
+        engine.drain()
+        wait_until(lambda one=delivery_id: list_attempts(one), "the attempt")
+        [attempt] = list_attempts(delivery_id)
+        codes.append(attempt.status_code)
+    assert codes == [200, 500, 200]
+    assert server.accepted == 1

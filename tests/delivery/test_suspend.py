@@ -10,7 +10,7 @@ from callevents.db.models import Attempt, Delivery, Hook, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.http.client import Response
-from callevents.delivery.http.deadline import INTERRUPTED
+from callevents.delivery.http.error_messages import INTERRUPTED
 from callevents.delivery.suspend import find_changed, note_health
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import db

@@ -27,6 +27,11 @@ class ServerThread:
         self._thread.start()
         wait_until(self._started.is_set, "the server's start")
 
+    @property
+    def connections(self) -> int:
+        """The number of connections."""
+        return len(self._server._connections)
+
     def close(self) -> None:
         """Stop the server."""
         self._loop.call_soon_threadsafe(self._stopping.set)

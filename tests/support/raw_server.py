@@ -40,6 +40,13 @@ class Connection:
         self._server.requests.append(request)
         return request
 
+    def read(self, count: int) -> bytes:
+        """Return the next bytes, fewer when the client has closed."""
+        while len(self._buffer) < count and (data := self._sock.recv(65536)):
+            self._buffer += data
+        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        return data
+
     def send(self, data: bytes) -> None:
         """Send these bytes."""
         self._sock.sendall(data)

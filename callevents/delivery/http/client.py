@@ -1,27 +1,34 @@
 """HTTP client for untrusted receivers: sends a request, returns the response or an error.
 
-The address is checked when the socket opens. Redirects are not followed. Connecting, reading and
-the whole attempt have timeouts; the response is limited in size. TLS certificates are verified.
+libcurl speaks HTTP and TLS. The address is checked when the socket opens. Redirects are not
+followed. Connecting, silence and the whole attempt have timeouts; the response is limited in size.
 """
 
+import re
+import socket
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
-from callevents.delivery.http.deadline import INTERRUPTED, DeadlineMonitor, RunningAttempt
+from callevents.delivery.http.address_check import AddressRefusedError, check_address
 from callevents.delivery.http.error_messages import (
-    describe_error,
+    INTERRUPTED,
+    TransferError,
+    clean,
     describe_status,
-    is_address_refused,
 )
-from callevents.delivery.http.pool import Pools
+from callevents.delivery.http.handle import Handle
+from callevents.delivery.http.pool import HandlePool
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.masking import find_secrets, is_location, mask_address
+from callevents.delivery.request.url import origin_of
 from callevents.security.masking import mask_all
 
 Headers = list[list[str]]
@@ -56,75 +63,87 @@ class HttpClient:
     """Sends requests and keeps connections alive. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        self._timeouts = (settings.connect_timeout_seconds, settings.read_timeout_seconds)
-        self._total_seconds = settings.total_timeout_seconds
-        self._pools = Pools(settings)
-        self._deadlines = DeadlineMonitor()
+        self._settings = settings
+        self._interrupted = threading.Event()
+        self._pool = HandlePool(lambda: Handle(settings, self._interrupted.is_set))
 
     def send(self, request: Request, now: datetime | None = None) -> Response:
         """Send the request, started `now`, and return the result; raises nothing."""
         started_at, began = now or utc_now(), time.perf_counter()
         if request.problem:
             return Response(started_at, 0, request.problem)
-        deadline = time.monotonic() + self._total_seconds
-        attempt = self._deadlines.add(RunningAttempt(deadline, self._target(request.url)))
         try:
-            found = self._send(request, request.headers_at(started_at), attempt)
+            found = self._send(request, request.headers_at(started_at))
+        except TransferError as error:
+            found = {"error": str(error), "is_unreachable": error.is_unreachable}
         except Exception as error:  # noqa: BLE001  # any error that a receiver causes is a result
-            found = {
-                "error": self._describe(error, attempt),
-                "is_unreachable": attempt.reason != INTERRUPTED and not is_address_refused(error),
-            }
-        finally:
-            self._deadlines.remove(attempt)
+            found = {"error": clean(f"The request failed: {error}"), "is_unreachable": True}
         return Response(started_at, round((time.perf_counter() - began) * 1000), **found)
 
     def interrupt(self) -> None:
-        """Abort all running attempts; they fail with the error INTERRUPTED."""
-        self._deadlines.interrupt()
+        """Abort all running attempts, within a second; they fail with the error INTERRUPTED."""
+        self._interrupted.set()
 
     def close(self) -> None:
-        """Close all connections and stop the deadline monitor."""
-        self._pools.close()
-        self._deadlines.close()
+        """Close all connections."""
+        self._pool.close()
 
-    def _send(
-        self, request: Request, headers: Mapping[str, str], attempt: RunningAttempt
-    ) -> dict[str, Any]:
-        # Not with requests and urllib3: they parse the URL again, handle cookies and guess the
-        # encoding, none of which is needed, and took more time than everything else.
-        received = self._pools.exchange(
-            request.method, request.url, headers, request.body.encode(), attempt
-        )
-        if attempt.reason:
-            # An aborted response without a length looks complete.
-            raise ConnectionAbortedError(attempt.reason)
-        location = received.location
+    def _send(self, request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
+        origin, target = _split(request.url)
+        if self._interrupted.is_set():
+            raise TransferError(INTERRUPTED, is_unreachable=False)
+        if self._settings.proxy_url:
+            self._check_host(origin)
+            if origin.startswith("http:"):
+                target = request.url.partition("#")[0]
+        with self._pool.borrow(origin) as handle:
+            transfer = handle.exchange(
+                request.method, origin, target, headers, request.body.encode()
+            )
+            head = transfer.head
+        location = head.location
         hidden = find_secrets(location) if location else ()
 
         def mask(text: str) -> str:
             return mask_all(request.mask(text), hidden)
 
-        error = describe_status(received.status_code, mask_address(location))
+        error = describe_status(head.status_code, mask_address(location))
         return {
-            "status_code": received.status_code,
-            "headers": [[name, mask(value)] for name, value in _safe_headers(received.headers)],
-            "body": mask(received.text),
-            "truncated": received.truncated,
+            "status_code": head.status_code,
+            "headers": [[name, mask(value)] for name, value in _safe_headers(head.headers)],
+            "body": mask(transfer.text),
+            "truncated": transfer.is_truncated,
             "error": mask(error),
         }
 
-    def _target(self, url: str) -> str:
-        """Return the request target: path and query, or the whole URL for a forwarding proxy."""
-        if self._pools.is_forwarded(url):
-            return url
-        address, _, query = url.partition("#")[0].partition("?")
-        return (urlsplit(address).path or "/") + (f"?{query}" if query else "")
+    def _check_host(self, origin: str) -> None:
+        """Raise TransferError if the host is a blocked address or resolves to one here.
 
-    def _describe(self, error: Exception, attempt: RunningAttempt) -> str:
-        if attempt.reason:
-            return attempt.reason
-        return describe_error(error, *self._timeouts)
+        Names that only the proxy can resolve are left to the proxy.
+        """
+        parts = urlsplit(origin)
+        try:
+            found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return
+        for *_, (host, port, *_scope) in found:
+            try:
+                check_address(str(host), int(port), self._settings.allowed_networks)
+            except AddressRefusedError as error:
+                raise TransferError(str(error), is_unreachable=False) from None
+
+
+_URL = re.compile(r"([^:/?#]+://[^/?#]*)([^?#]*)(\?[^#]+)?")
+
+_origin_of = lru_cache(maxsize=4096)(origin_of)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Return the URL's origin, and the request target: path and query."""
+    found = _URL.match(url)
+    if found is None:
+        raise ValueError("the URL is not valid")
+    return _origin_of(found[1]), (found[2] or "/") + (found[3] or "")
 
 
 def _safe_headers(headers: Iterable[tuple[str, str]]) -> Headers:

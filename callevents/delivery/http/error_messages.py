@@ -1,15 +1,82 @@
 """Error messages for failed attempts: one sentence for users."""
 
 import re
-import ssl
-from collections.abc import Iterator
 from http import HTTPStatus
 
-from urllib3.exceptions import NameResolutionError, ProxyError, ReadTimeoutError
-
-from callevents.delivery.http.address_check import AddressRefusedError
+import pycurl
 
 MAX_MESSAGE_LENGTH = 500
+
+CLOSED_EARLY = "The receiver closed the connection before it responded."
+INVALID_RESPONSE = "The response is not valid HTTP."
+TOO_LONG = "The attempt took too long in total and was aborted."
+INTERRUPTED = "The worker stopped during this attempt."
+
+#: Error codes of libcurl that pycurl has no names for.
+_E_PROXY, _E_HTTP2_STREAM, _E_TOO_LARGE = 97, 92, 100
+
+_INVALID = {
+    pycurl.E_UNSUPPORTED_PROTOCOL,  # Not HTTP at all.
+    pycurl.E_FTP_WEIRD_SERVER_REPLY,
+    pycurl.E_BAD_CONTENT_ENCODING,
+    pycurl.E_HTTP2,
+    _E_HTTP2_STREAM,
+    _E_TOO_LARGE,
+}
+_CLOSED = {
+    pycurl.E_GOT_NOTHING,
+    pycurl.E_PARTIAL_FILE,
+    pycurl.E_RECV_ERROR,
+    pycurl.E_SEND_ERROR,
+}
+#: ECONNREFUSED on Linux and macOS.
+_REFUSED = {111, 61}
+#: ENETUNREACH and EHOSTUNREACH on Linux and macOS.
+_UNREACHABLE = {101, 113, 51, 65}
+
+
+class TransferError(Exception):
+    """An attempt got no response; the text is the error message.
+
+    `is_unreachable`: there was no connection, or no complete response in time.
+    """
+
+    def __init__(self, message: str, *, is_unreachable: bool = True) -> None:
+        super().__init__(clean(message))
+        self.is_unreachable = is_unreachable
+
+
+def describe_failure(code: int, text: str, errno: int = 0) -> str:
+    """Return the error message for libcurl's error, except for timeouts.
+
+    `errno`: the system's error number of the last attempt to connect.
+    """
+    if code == pycurl.E_PEER_FAILED_VERIFICATION:
+        return f"The TLS certificate is not valid: {_find_reason(text)}."
+    if code == pycurl.E_SSL_CONNECT_ERROR:
+        return f"TLS handshake failed: {_find_reason(text)}."
+    if code == pycurl.E_COULDNT_RESOLVE_HOST:
+        return "The host name does not resolve to an address."
+    if code == pycurl.E_COULDNT_CONNECT and errno in _REFUSED:
+        return "Connection refused: nothing listens on that address and port."
+    if code == pycurl.E_COULDNT_CONNECT and errno in _UNREACHABLE:
+        return "The receiver's network or host is unreachable."
+    if code in _INVALID or (code == pycurl.E_RECV_ERROR and text.startswith("chunk ")):
+        return INVALID_RESPONSE
+    return CLOSED_EARLY if code in _CLOSED else f"The request failed: {text}"
+
+
+def describe_proxy_failure(code: int, status_code: int) -> str:
+    """Return the error for a proxy that is unreachable or refused the tunnel, else empty.
+
+    `status_code`: that of the proxy's response to CONNECT, 0 without one.
+    """
+    if status_code and not 200 <= status_code < 300:
+        refused = "The proxy (CALLEVENTS_PROXY_URL) refused the connection"
+        return f"{refused}: {_with_phrase(status_code)}."
+    if code in {pycurl.E_COULDNT_RESOLVE_PROXY, pycurl.E_COULDNT_CONNECT, _E_PROXY}:
+        return "Cannot connect to the proxy (CALLEVENTS_PROXY_URL)."
+    return ""
 
 
 def describe_status(status_code: int, location: str = "") -> str:
@@ -17,92 +84,22 @@ def describe_status(status_code: int, location: str = "") -> str:
     if 200 <= status_code < 300:
         return ""
     if 300 <= status_code < 400 and location:
-        return _clean(f"The receiver redirects to {location}; redirects are not followed.")
-    try:
-        phrase = " " + HTTPStatus(status_code).phrase
-    except ValueError:
-        phrase = ""
-    return f"The receiver returned {status_code}{phrase}."
+        return clean(f"The receiver redirects to {location}; redirects are not followed.")
+    return f"The receiver returned {_with_phrase(status_code)}."
 
 
-def describe_error(error: BaseException, connect_seconds: float, read_seconds: float) -> str:
-    """Return the error for an exception that ended an attempt; timeouts in seconds."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if message := _describe_known(cause):
-            return _clean(message)
-    names = {type(cause).__name__ for cause in causes}
-    if names & {"ConnectTimeout", "ConnectTimeoutError"}:
-        return f"No connection within {connect_seconds:g} seconds."
-    if "ReadTimeout" in names or any(
-        isinstance(c, ReadTimeoutError | TimeoutError) for c in causes
-    ):
-        return f"No response within {read_seconds:g} seconds."
-    if names & {"RemoteDisconnected", "ConnectionResetError", "BrokenPipeError", "IncompleteRead"}:
-        return "The receiver closed the connection before it responded."
-    if names & {
-        "BadStatusLine",
-        "HTTPException",
-        "InvalidHeader",
-        "LineTooLong",
-        "UnknownProtocol",
-    }:
-        return "The response is not valid HTTP."
-    return _clean(f"The request failed: {error}")
-
-
-def is_address_refused(error: BaseException) -> bool:
-    """Return True if the attempt failed because we refused the receiver's address."""
-    return any(isinstance(cause, AddressRefusedError) for cause in _causes(error))
-
-
-def _describe_known(cause: BaseException) -> str:
-    if isinstance(cause, AddressRefusedError):
-        return str(cause)
-    if isinstance(cause, ProxyError):
-        return _describe_proxy(cause)
-    if isinstance(cause, NameResolutionError):
-        return "The host name does not resolve to an address."
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"The TLS certificate is not valid: {cause.verify_message}."
-    if isinstance(cause, ssl.SSLError):
-        reason = getattr(cause, "reason", None) or "the receiver closed the connection"
-        return f"TLS handshake failed: {reason}."
-    if isinstance(cause, ConnectionRefusedError):
-        return "Connection refused: nothing listens on that address and port."
-    if isinstance(cause, OSError) and cause.errno in _UNREACHABLE:
-        return "The receiver's network or host is unreachable."
-    return ""
-
-
-def _describe_proxy(error: ProxyError) -> str:
-    """Return the error for a proxy that refused the tunnel or could not be reached."""
-    found = re.search(r"Tunnel connection failed: (.+)$", str(error.original_error))
-    if found:
-        return f"The proxy (CALLEVENTS_PROXY_URL) refused the connection: {found[1]}."
-    return "Cannot connect to the proxy (CALLEVENTS_PROXY_URL)."
-
-
-#: ENETUNREACH and EHOSTUNREACH on Linux and macOS.
-_UNREACHABLE = {101, 113, 51, 65}
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and all its causes, outermost first, each once."""
-    seen: set[int] = set()
-    waiting: list[BaseException] = [error]
-    while waiting:
-        cause = waiting.pop(0)
-        if id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        reason = getattr(cause, "reason", None)
-        linked = (cause.__cause__, cause.__context__, reason, *cause.args)
-        waiting += [other for other in linked if isinstance(other, BaseException)]
-
-
-def _clean(message: str) -> str:
-    """Return the message without object addresses and control characters, and shortened."""
-    message = re.sub(r"<[^<>]* object at 0x[0-9a-f]+>:? ?", "", message)
+def clean(message: str) -> str:
+    """Return the message without control characters, and shortened."""
     return "".join(c if c.isprintable() else "�" for c in message)[:MAX_MESSAGE_LENGTH]
+
+
+def _find_reason(text: str) -> str:
+    """Return the text without its beginning, which says what it is about, and OpenSSL's number."""
+    return re.sub(r" \([0-9]+\)$", "", re.split(r": |::", text)[-1])
+
+
+def _with_phrase(status_code: int) -> str:
+    try:
+        return f"{status_code} {HTTPStatus(status_code).phrase}"
+    except ValueError:
+        return str(status_code)

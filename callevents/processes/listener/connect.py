@@ -3,11 +3,10 @@
 import socket
 import ssl
 from collections.abc import Iterable
-from ipaddress import ip_network
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
-from callevents.config import Network
+from callevents.config import AllowedNetwork
 from callevents.config.settings import Settings
 from callevents.delivery.http.address_check import AddressRefusedError, check_address
 from callevents.vendors.tracking.session import SessionError
@@ -15,9 +14,9 @@ from callevents.vendors.tracking.session import SessionError
 CONNECT_TIMEOUT_SECONDS = 5.0
 #: PBXs are in private networks or on this host. Not allowed: for example link-local addresses,
 #: where clouds serve secrets.
-PBX_NETWORKS: tuple[Network, ...] = tuple(
+PBX_NETWORKS: tuple[AllowedNetwork, ...] = tuple(
     map(
-        ip_network,
+        AllowedNetwork.parse,
         (
             "10.0.0.0/8",
             "172.16.0.0/12",
@@ -38,7 +37,7 @@ def open_connection(host: str, port: int, *, uses_tls: bool, settings: Settings)
     return _encrypt(sock, host, settings) if uses_tls else sock
 
 
-def _connect(host: str, port: int, allowed: Iterable[Network]) -> socket.socket:
+def _connect(host: str, port: int, allowed: Iterable[AllowedNetwork]) -> socket.socket:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -46,7 +45,7 @@ def _connect(host: str, port: int, allowed: Iterable[Network]) -> socket.socket:
     reason = ""
     for address in dict.fromkeys(str(info[4][0]) for info in addresses):
         try:
-            check_address(address, allowed)
+            check_address(address, port, allowed)
             return socket.create_connection((address, port), CONNECT_TIMEOUT_SECONDS)
         except AddressRefusedError as error:
             reason = str(error)

@@ -1,4 +1,4 @@
-"""Takes the body of a request from the bytes that were received, and nothing of the next request."""
+"""Takes a request's body from the received bytes, and nothing of the next request."""
 
 from httptools import HttpParserError, HttpRequestParser
 

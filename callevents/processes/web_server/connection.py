@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from callevents.processes.web_server.body_reader import BROKEN_BODY
 from callevents.processes.web_server.connection_limits import Connections, Limits
+from callevents.processes.web_server.deadline import Deadline
 from callevents.processes.web_server.request import Request, RequestHead
 from callevents.processes.web_server.request_reader import RequestReader
 from callevents.processes.web_server.response import (
@@ -15,6 +16,7 @@ from callevents.processes.web_server.response import (
     RefusedError,
     Response,
     problem_response,
+    split_response,
     write_head,
 )
 
@@ -77,9 +79,8 @@ class Connection(asyncio.Protocol):
         self._lingered = 0
         self._written = 0
         self._read_by_client = 0
-        self._phase_began = self._loop.time()
-        self._deadline = self._phase_began + limits.head_seconds
-        self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+        self._checked_at = 0.0
+        self._deadline = Deadline(limits.head_seconds, self._expire)
 
     @property
     def address(self) -> str:
@@ -96,7 +97,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         """Forget the connection. A request that the application has is processed to its end."""
-        self._timer.cancel()
+        self._deadline.cancel()
         self._connections.remove(self)
         self.resume_writing()
 
@@ -181,14 +182,8 @@ class Connection(asyncio.Protocol):
         """Enter a phase that may take so long; no effect if it has begun."""
         if phase is not self._phase:
             self._phase = phase
-            self._phase_began = self._loop.time()
-            self._set_deadline(self._phase_began + seconds)
-
-    def _set_deadline(self, deadline: float) -> None:
-        self._deadline = deadline
-        if deadline < self._timer.when():
-            self._timer.cancel()
-            self._timer = self._loop.call_at(deadline, self._check_deadline)
+            self._checked_at = self._loop.time()
+            self._deadline.set(seconds)
 
     async def _respond(self, request: Request) -> None:
         """Send the response, then read the next request or close the connection."""
@@ -211,26 +206,20 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, response: Response, head: RequestHead, *, keep_alive: bool) -> None:
         """Write the response in pieces, each when the client has read most of the last one."""
-        data = write_head(response, keep_alive=keep_alive, version=head.version)
-        body = b"" if head.method == "HEAD" else response.body
-        self._write(data + body[:PIECE_BYTES])
-        for start in range(PIECE_BYTES, len(body), PIECE_BYTES):
-            await self._wait_for_client()
+        for piece in split_response(response, head, PIECE_BYTES, keep_alive=keep_alive):
+            self._write(piece)
+            if self._drained is not None:
+                self._enter(Phase.WRITING, self._limits.read_check_seconds)
+                self._connections.set_waiting(self)
+                await self._drained
             if self._transport.is_closing():
                 return
-            self._write(body[start : start + PIECE_BYTES])
-        # The next response must not be added to what the client has not read.
-        await self._wait_for_client()
+        self._connections.set_busy(self)
 
     def _write(self, data: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(data)
             self._written += len(data)
-
-    async def _wait_for_client(self) -> None:
-        if self._drained is not None:
-            self._enter(Phase.WRITING, self._limits.read_check_seconds)
-            await self._drained
 
     def _refuse(self, error: RefusedError) -> None:
         """Send a problem document and close the connection."""
@@ -246,46 +235,36 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._enter(Phase.CLOSING, self._limits.linger_seconds)
+        self._connections.set_waiting(self)
         if is_request_read and self._reader.is_empty:
             self._transport.close()
         else:
             self._transport.write_eof()
             self._transport.resume_reading()
 
-    def _check_deadline(self) -> None:
-        """Act if the current phase has taken too long; otherwise check again at its deadline."""
-        if self._loop.time() >= self._deadline and not self._is_in_time():
-            return
-        self._timer = self._loop.call_at(self._deadline, self._check_deadline)
-
-    def _is_in_time(self) -> bool:
-        """Return True, with a new deadline, if the phase may go on; else end the connection."""
-        match self._phase:
-            case Phase.RESPONDING:
-                self._deadline += NO_LIMIT_SECONDS
-                return True
-            case Phase.WRITING | Phase.CLOSING if self._has_client_read():
-                self._deadline = self._loop.time() + self._limits.read_check_seconds
-                return True
-            case Phase.READING_HEAD | Phase.READING_BODY:
-                self._connections.count_slow()
-                self._refuse(RefusedError(408, TOO_SLOW))
-                return True
-            case Phase.WRITING:
-                self._connections.count_slow()
-        if self._transport.get_write_buffer_size():
+    def _expire(self) -> None:
+        """Go on if the client reads fast enough; otherwise end the phase that took too long."""
+        if self._phase is Phase.RESPONDING:
+            self._deadline.set(NO_LIMIT_SECONDS)
+        elif self._phase in {Phase.WRITING, Phase.CLOSING} and self._has_client_read():
+            self._deadline.set(self._limits.read_check_seconds)
+        elif self._phase in {Phase.READING_HEAD, Phase.READING_BODY}:
+            self._connections.count_slow()
+            self._deadline.set(self._limits.linger_seconds)
+            self._refuse(RefusedError(408, TOO_SLOW))
+        elif self._transport.get_write_buffer_size():
+            self._connections.count_slow()
             self.abort()
         else:
             self._transport.close()
-        return False
 
     def _has_client_read(self) -> bool:
         """Return True if the client has read the response fast enough since the last time."""
         unsent = self._transport.get_write_buffer_size()
         read_before, self._read_by_client = self._read_by_client, self._written - unsent
-        now = self._loop.time()
-        seconds, self._phase_began = now - self._phase_began, now
+        checked_before, self._checked_at = self._checked_at, self._loop.time()
         read = self._read_by_client - read_before
+        seconds = self._checked_at - checked_before
         return bool(unsent) and read >= self._limits.read_bytes_per_second * seconds
 
 

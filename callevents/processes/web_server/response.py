@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
 from callevents.api.problems import MEDIA_TYPE, problem
+from callevents.processes.web_server.request import RequestHead
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _OWN_HEADERS = {"connection", "content-length", "date", "keep-alive", "transfer-encoding"}
@@ -35,6 +36,16 @@ def problem_response(status: int, detail: str, headers: Iterable[tuple[str, str]
     """Return a problem document (RFC 9457)."""
     body = json.dumps(problem(status, detail)).encode() + b"\n"
     return Response(status, [("Content-Type", MEDIA_TYPE), *headers], body)
+
+
+def split_response(
+    response: Response, head: RequestHead, size: int, *, keep_alive: bool
+) -> Iterator[bytes]:
+    """Yield the response to the request in pieces of about this size."""
+    body = b"" if head.method == "HEAD" else response.body
+    yield write_head(response, keep_alive=keep_alive, version=head.version) + body[:size]
+    for start in range(size, len(body), size):
+        yield body[start : start + size]
 
 
 def write_head(response: Response, *, keep_alive: bool, version: str = "1.1") -> bytes:

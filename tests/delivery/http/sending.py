@@ -24,11 +24,11 @@ def head(status: str, *lines: str) -> bytes:
 
 
 @contextmanager
-def full_listener() -> Iterator[int]:
-    """Yield the port of a listener on 127.0.0.1 whose accept queue is full."""
+def full_listener(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Yield the port of a listener whose accept queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, port))
         listener.listen(0)
         for _ in range(4):
             client = stack.enter_context(socket.socket())

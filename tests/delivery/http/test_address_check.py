@@ -3,10 +3,11 @@
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from callevents.delivery.http.address_check import AddressRefusedError, check_address
+from callevents.config import AllowedNetwork
+from callevents.delivery.http.address_check import METADATA, AddressRefusedError, check_address
 
 #: IANA's special-purpose registries: not globally reachable, and multicast.
 REFUSED_IPV4 = [
@@ -16,7 +17,7 @@ REFUSED_IPV4 = [
 ]
 REFUSED_IPV6 = [
     *("::/127", "64:ff9b:1::/48", "100::/64", "2001:2::/48", "2001:10::/28", "2001:20::/28"),
-    *("2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10"),
+    *("2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10"),
     *("ff00::/8", "4000::/3", "8000::/2"),
 ]
 PUBLIC = [
@@ -26,11 +27,11 @@ PUBLIC = [
 ]
 
 
-def is_refused(address: object, allowed: str = "") -> bool:
+def is_refused(address: object, allowed: str = "", port: int = 443) -> bool:
     """Return True if requests to the address are blocked, with these networks allowed."""
-    networks = [ip_network(part) for part in allowed.split(",") if part]
+    networks = [AllowedNetwork.parse(part) for part in allowed.split(",") if part]
     try:
-        check_address(str(address), networks)
+        check_address(str(address), port, networks)
     except AddressRefusedError:
         return True
     return False
@@ -39,12 +40,12 @@ def is_refused(address: object, allowed: str = "") -> bool:
 @pytest.mark.parametrize(
     ("address", "kind"),
     [
-        ("169.254.169.254", "link-local"),
+        ("169.254.1.1", "link-local"),
         ("127.0.0.1", "loopback"),
         ("127.255.255.254", "loopback"),
         ("::1", "loopback"),
         ("::ffff:127.0.0.1", "loopback"),
-        ("::ffff:169.254.169.254", "link-local"),
+        ("::ffff:169.254.1.1", "link-local"),
         ("::127.0.0.1", "reserved"),
         ("0.0.0.0", "unspecified"),
         ("::", "unspecified"),
@@ -60,17 +61,18 @@ def is_refused(address: object, allowed: str = "") -> bool:
         ("fd12::1", "private"),
         ("64:ff9b::7f00:1", "loopback"),
         ("64:ff9b::10.0.0.1", "private"),
-        ("64:ff9b::169.254.169.254", "link-local"),
+        ("64:ff9b::169.254.1.1", "link-local"),
         ("2002:7f00:1::1", "loopback"),
-        ("2002:a9fe:a9fe::", "link-local"),
+        ("2002:a9fe:101::", "link-local"),
         ("2002:a00:1::", "private"),
+        ("2002:808:808::1", "reserved"),
         ("192.88.99.1", "reserved"),
     ],
 )
 def test_refused_addresses_are_named_with_their_kind(address: str, kind: str) -> None:
     """The error names the address, its kind, and the setting that allows it."""
     with pytest.raises(AddressRefusedError) as caught:
-        check_address(address, ())
+        check_address(address, 443, ())
     assert str(caught.value) == (
         f"The address {address} is {kind}; requests to it are blocked. To allow it, add its "
         "network to CALLEVENTS_ALLOWED_NETWORKS."
@@ -80,7 +82,7 @@ def test_refused_addresses_are_named_with_their_kind(address: str, kind: str) ->
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_pass(address: str) -> None:
     """Globally reachable addresses need no setting; also those behind NAT64."""
-    check_address(address, ())
+    check_address(address, 443, ())
 
 
 @pytest.mark.parametrize("network", REFUSED_IPV4)
@@ -114,6 +116,8 @@ def test_all_other_ipv4_addresses_pass(address: IPv4Address) -> None:
 @given(st.ip_addresses(), st.data())
 def test_allowed_networks_allow(address: IPv4Address | IPv6Address, data: st.DataObject) -> None:
     """Every address of an allowed network passes, whatever kind it is."""
+    assume(address not in METADATA)
+    assume(isinstance(address, IPv4Address) or not address.ipv4_mapped)
     longest = 32 if isinstance(address, IPv4Address) else 128
     length = data.draw(st.integers(0, longest))
     assert not is_refused(address, str(ip_network((address, length), strict=False)))
@@ -128,8 +132,60 @@ def test_allowing_is_exact() -> None:
     assert is_refused("127.0.0.1", "::/0")
 
 
-def test_an_allowed_ipv4_network_counts_within_ipv6() -> None:
-    """The mapped form of an allowed IPv4 address is that address."""
+def test_a_mapped_address_is_the_ipv4_address() -> None:
+    """The system sends IPv4 packets to it, so IPv4 networks allow it and IPv6 networks do not."""
     assert not is_refused("::ffff:127.0.0.1", "127.0.0.0/8")
-    assert not is_refused("64:ff9b::10.0.0.1", "10.0.0.0/8")
     assert is_refused("::ffff:10.0.0.1", "127.0.0.0/8")
+    assert is_refused("::ffff:127.0.0.1", "::/0")
+
+
+@pytest.mark.parametrize(
+    ("carrying", "network"),
+    [
+        ("64:ff9b::10.0.0.1", "64:ff9b::/96"),
+        ("64:ff9b:1::10.0.0.1", "64:ff9b:1::/48"),
+        ("2002:a00:1::1", "2002::/16"),
+        ("2001:0:0:0:0:0:f5ff:fffe", "2001::/32"),
+        ("::10.0.0.1", "::/96"),
+    ],
+    ids=["NAT64", "local NAT64", "6to4", "Teredo", "compatible"],
+)
+def test_an_allowed_ipv4_network_does_not_count_behind_a_gateway(
+    carrying: str, network: str
+) -> None:
+    """Another machine forwards what is sent there, so that way must be allowed itself."""
+    assert is_refused(carrying, "10.0.0.0/8")
+    assert not is_refused(carrying, network)
+
+
+@pytest.mark.parametrize("address", sorted(METADATA, key=str), ids=str)
+def test_metadata_must_be_named(address: IPv4Address | IPv6Address) -> None:
+    """No network that contains a cloud's metadata service opens it, only its own address."""
+    wide = [ip_network((address, length), strict=False) for length in (0, 16, 24)]
+    near = address.max_prefixlen - 1
+    assert is_refused(address, ",".join(map(str, wide)))
+    assert is_refused(address, str(ip_network((address, near), strict=False)))
+    assert not is_refused(address, str(address))
+    with pytest.raises(AddressRefusedError, match="add this single address, not a network, to"):
+        check_address(str(address), 80, ())
+
+
+def test_metadata_behind_a_gateway_must_be_named() -> None:
+    """The carried address counts too, and the port."""
+    assert is_refused("::ffff:169.254.169.254", "169.254.0.0/16")
+    assert not is_refused("::ffff:169.254.169.254", "169.254.169.254")
+    assert is_refused("64:ff9b::169.254.169.254", "64:ff9b::/96,169.254.169.254")
+    assert not is_refused("64:ff9b::169.254.169.254", "64:ff9b::169.254.169.254")
+    assert is_refused("169.254.169.254", "169.254.169.254:80")
+    assert not is_refused("169.254.169.254", "169.254.169.254:80", 80)
+
+
+def test_ports() -> None:
+    """A network with a port is allowed there only; several entries add up."""
+    allowed = "10.0.0.0/8:8080,10.0.0.0/8:8081,[fd12::/16]:443,10.9.0.0/16"
+    assert not is_refused("10.0.0.1", allowed, 8080)
+    assert not is_refused("10.0.0.1", allowed, 8081)
+    assert is_refused("10.0.0.1", allowed, 80)
+    assert not is_refused("10.9.0.1", allowed, 80)
+    assert not is_refused("fd12::1", allowed, 443)
+    assert is_refused("fd12::1", allowed, 80)

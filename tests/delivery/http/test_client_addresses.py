@@ -1,9 +1,10 @@
 """One attempt over real sockets: which addresses are tried, and which refused."""
 
-import socket
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
+import pycurl
 import pytest
 
 from callevents.delivery.http.client import HttpClient
@@ -16,14 +17,18 @@ from tests.support.raw_server import OK, OK_AND_CLOSE, answers, keeps_alive
 @pytest.fixture
 def resolves(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes the name many.test resolve to these addresses, as its owner could at any time."""
-    real = socket.getaddrinfo
     known: list[str] = []
 
-    def resolve(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
-        addresses = known if host == "many.test" else [host]
-        return [found for one in addresses for found in real(one, port, *args, **kwargs)]
+    class Resolving(pycurl.Curl):
+        """libcurl, which finds the name in a list of addresses instead of asking the system."""
 
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        def setopt(self, option: int, value: Any) -> None:
+            super().setopt(option, value)
+            if option == pycurl.URL:
+                name = f"many.test:{urlsplit(value).port}"
+                super().setopt(pycurl.RESOLVE, [f"-{name}", f"{name}:{','.join(known)}"])
+
+    monkeypatch.setattr(pycurl, "Curl", Resolving)
 
     def set_addresses(*addresses: str) -> None:
         known[:] = addresses
@@ -60,17 +65,28 @@ def test_address_is_checked_when_the_socket_opens(
     assert inside.accepted == 0
 
 
-def test_no_address_is_tried_when_the_time_is_up(
-    make_transport: MakeTransport, serve: Serve, resolves: Callable[..., None]
+def test_all_addresses_share_the_total_time(
+    make_transport: MakeTransport, resolves: Callable[..., None]
 ) -> None:
     """A name with many unreachable addresses gets one total timeout."""
-    http_client = make_transport(connect_timeout_seconds=0.4, total_timeout_seconds=0.2)
+    http_client = make_transport(connect_timeout_seconds=5, total_timeout_seconds=0.2)
     resolves("127.0.0.1", "127.0.0.9")
-    with full_listener() as port:
-        last = serve(keeps_alive, host="127.0.0.9", port=port)
+    with full_listener() as port, full_listener("127.0.0.9", port):
         response = get(http_client, f"http://many.test:{port}/")
     assert response.error == TOO_LONG
-    assert last.accepted == 0
+    assert response.is_unreachable
+
+
+def test_ports_of_allowed_networks(make_transport: MakeTransport, serve: Serve) -> None:
+    """A network that is allowed with a port is open at that port only."""
+    allowed, other = serve(keeps_alive), serve(keeps_alive)
+    http_client = make_transport(allowed_networks=f"127.0.0.0/8:{allowed.port}")
+    assert get(http_client, allowed.url).is_success
+    assert get(http_client, other.url).error == (
+        "The address 127.0.0.1 is loopback; requests to it are blocked. To allow it, add its "
+        f"network with port {other.port} to CALLEVENTS_ALLOWED_NETWORKS."
+    )
+    assert other.accepted == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from callevents.delivery.http.client import HttpClient
-from callevents.delivery.http.exchange import MAX_RESPONSE_BYTES
+from callevents.delivery.http.transfer import MAX_RESPONSE_BYTES
 from callevents.delivery.request.build import RequestTemplate, build_request
 from callevents.enums import AuthKind, Method, ParameterSet
 from tests.delivery.conftest import Serve
@@ -49,7 +49,7 @@ def test_answer_of_exactly_the_limit_is_whole(http_client: HttpClient, serve: Se
 
 def test_binary_answers_become_text(http_client: HttpClient, serve: Serve) -> None:
     """NUL, control and undecodable bytes become text that any database and page can take."""
-    data = head("200 OK", "X-Bin: a\xff\xfe\x01\x00z", "X-Name: \xc8\x98", "Content-Length: 8")
+    data = head("200 OK", "X-Bin: a\xff\xfe\x01\x02z", "X-Name: \xc8\x98", "Content-Length: 8")
     response = get(http_client, serve(answers(data + b"a\x00b\xffc\xc8\x98\n")).url)
     assert response.body == "a\ufffdb\ufffdcȘ\n"
     assert response.headers[0] == ["X-Bin", "a\ufffd\ufffd\ufffd\ufffdz"]

@@ -57,8 +57,15 @@ def test_receiver_closes_too_early(http_client: HttpClient, serve: Serve, data: 
         b"\x15\x03\x01\x00\x02\x02\x50",
         b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(200)) + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nNo colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n",
+        head("200 OK", "Transfer-Encoding: chunked") + b"zz\r\nabc\r\n0\r\n\r\n",
     ],
-    ids=["ssh", "text", "bytes", "word", "99", "tls alert", "200 headers", "long line"],
+    ids=[
+        *("ssh", "text", "bytes", "word", "99", "tls alert", "200 headers", "long line", "2000"),
+        *("no colon", "nul in a header", "chunk without a size"),
+    ],
 )
 def test_answer_is_not_http(http_client: HttpClient, serve: Serve, data: bytes) -> None:
     """The error says that the response is not HTTP."""

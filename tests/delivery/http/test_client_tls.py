@@ -1,6 +1,8 @@
 """Attempts over TLS: which certificates we trust, and that timeouts apply."""
 
 import ssl
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,64 @@ def test_silent_receiver_is_left(
     server = serve(hangs, tls=server_context(authority, "127.0.0.1"))
     http_client = make_transport(read_timeout_seconds=0.3, ca_bundle=bundle)
     assert get(http_client, server.url).error == "No response within 0.3 seconds."
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the bytes")
+def test_stray_answers_are_not_taken(
+    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
+) -> None:
+    """A second response that TLS has read together with the first is not taken for the next one."""
+    asked = threading.Event()
+
+    def talk(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(OK)
+        connection.send(b"HTTP/1.1 299 Stray\r\nContent-Length: 0\r\n\r\n")
+        # What it says to this request comes too late.
+        connection.read_request()
+        asked.wait(10)
+
+    server = serve(talk, tls=server_context(authority, "127.0.0.1"))
+    http_client = make_transport(ca_bundle=bundle)
+    assert get(http_client, server.url).status_code == 200
+    stray = get(http_client, server.url)
+    asked.set()
+    assert stray.status_code != 299
+
+
+def test_http2_where_the_receiver_offers_it(
+    make_transport: MakeTransport, serve: Serve, authority: trustme.CA, bundle: Path
+) -> None:
+    """A receiver that speaks HTTP/2 over TLS gets it, over one connection, with the same result."""
+    context = server_context(authority, "127.0.0.1")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    server = serve(speaks_http2, tls=context)
+    http_client = make_transport(ca_bundle=bundle)
+    for _ in range(2):
+        response = get(http_client, server.url)
+        assert (response.error, response.status_code, response.body) == ("", 200, "ok")
+    assert server.accepted == 1
+
+
+def speaks_http2(connection: Connection) -> None:
+    """Answer each request with 200 and a body, in HTTP/2 of RFC 9113."""
+    assert connection.read(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    connection.send(frame(SETTINGS, 0, 0))
+    while header := connection.read(9):
+        kind, stream = header[3], header[5:9]
+        connection.read(int.from_bytes(header[:3], "big"))
+        if kind == HEADERS:
+            number = int.from_bytes(stream, "big")
+            # Entry 8 of HPACK's static table is :status 200.
+            head = frame(HEADERS, END_HEADERS, number, b"\x88")
+            connection.send(head + frame(DATA, END_STREAM, number, b"ok"))
+
+
+DATA, HEADERS, SETTINGS = 0, 1, 4
+END_STREAM, END_HEADERS = 1, 4
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """Return a frame of HTTP/2."""
+    length = len(payload).to_bytes(3, "big")
+    return length + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload

@@ -1,64 +1,89 @@
 """Error messages of attempts."""
 
-import ssl
-
+import pycurl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from urllib3.exceptions import ProtocolError
 
-from callevents.delivery.http.error_messages import describe_error, describe_status
-
-
-def describe(error: BaseException) -> str:
-    """Describe the error, with 3 seconds for connecting and 10 for reading."""
-    return describe_error(error, 3, 10)
+from callevents.delivery.http.error_messages import (
+    TransferError,
+    describe_failure,
+    describe_proxy_failure,
+    describe_status,
+)
 
 
 @pytest.mark.parametrize(
-    ("error", "sentence"),
+    ("code", "text", "errno", "sentence"),
     [
-        (TimeoutError("timed out"), "No response within 10 seconds."),
-        (OSError(101, "unreachable"), "The receiver's network or host is unreachable."),
-        (OSError(113, "no route"), "The receiver's network or host is unreachable."),
+        *(
+            (
+                pycurl.E_COULDNT_CONNECT,
+                "odd",
+                errno,
+                "The receiver's network or host is unreachable.",
+            )
+            for errno in (101, 113)
+        ),
         (
-            ConnectionResetError(104, "reset"),
+            *(pycurl.E_COULDNT_CONNECT, "odd", 111),
+            "Connection refused: nothing listens on that address and port.",
+        ),
+        (pycurl.E_COULDNT_CONNECT, "odd", 0, "The request failed: odd"),
+        (
+            *(pycurl.E_RECV_ERROR, "Recv failure: Connection reset by peer", 104),
             "The receiver closed the connection before it responded.",
         ),
-        (BrokenPipeError(32, "pipe"), "The receiver closed the connection before it responded."),
-        (ssl.SSLError(1, "odd"), "TLS handshake failed: the receiver closed the connection."),
-        (ValueError("odd"), "The request failed: odd"),
+        (
+            *(pycurl.E_SEND_ERROR, "Send failure: Broken pipe", 32),
+            "The receiver closed the connection before it responded.",
+        ),
+        (
+            *(pycurl.E_SSL_CONNECT_ERROR, "Recv failure: Connection reset by peer", 104),
+            "TLS handshake failed: Connection reset by peer.",
+        ),
+        (
+            pycurl.E_SSL_CONNECT_ERROR,
+            "TLS connect error: error:0A00010B:SSL routines::wrong version number",
+            0,
+            "TLS handshake failed: wrong version number.",
+        ),
+        (
+            pycurl.E_PEER_FAILED_VERIFICATION,
+            "SSL certificate OpenSSL verify result: certificate has expired (10)",
+            0,
+            "The TLS certificate is not valid: certificate has expired.",
+        ),
+        (pycurl.E_OUT_OF_MEMORY, "out of it", 0, "The request failed: out of it"),
     ],
 )
-def test_causes_are_found_however_deep(error: BaseException, sentence: str) -> None:
-    """An error means the same alone, as an argument, as a reason, or as a cause."""
-    wrapped = ProtocolError("Connection aborted.", error)
-    caused = RuntimeError("outer")
-    caused.__cause__ = wrapped
-    found = {describe(one) for one in (error, wrapped, caused)}
-    if isinstance(error, ValueError):
-        assert describe(error) == sentence
-    else:
-        assert found == {sentence}
+def test_failures_have_sentences(code: int, text: str, errno: int, sentence: str) -> None:
+    """Each error of libcurl has a sentence that says where the problem is."""
+    assert describe_failure(code, text, errno) == sentence
 
 
-def test_errors_that_cause_each_other_end() -> None:
-    """A cycle of causes is followed once."""
-    first, second = ValueError("first"), ValueError("second")
-    first.__cause__, second.__cause__ = second, first
-    assert describe(first) == "The request failed: first"
+@pytest.mark.parametrize(
+    ("code", "status", "sentence"),
+    [
+        (pycurl.E_COULDNT_CONNECT, 0, "Cannot connect to the proxy (CALLEVENTS_PROXY_URL)."),
+        (pycurl.E_COULDNT_RESOLVE_PROXY, 0, "Cannot connect to the proxy (CALLEVENTS_PROXY_URL)."),
+        (
+            *(pycurl.E_RECV_ERROR, 599),
+            "The proxy (CALLEVENTS_PROXY_URL) refused the connection: 599.",
+        ),
+        (pycurl.E_GOT_NOTHING, 0, ""),
+        (pycurl.E_GOT_NOTHING, 200, ""),
+    ],
+)
+def test_failures_of_the_proxy_name_it(code: int, status: int, sentence: str) -> None:
+    """Errors distinguish the proxy from the receiver behind it."""
+    assert describe_proxy_failure(code, status) == sentence
 
 
-def test_object_addresses_are_left_out() -> None:
-    """Object addresses of libraries are removed."""
-    text = "<urllib3.connection.HTTPConnection object at 0x7f1c2a>: Failed to do it"
-    assert describe(ValueError(text)) == "The request failed: Failed to do it"
-
-
-@given(st.text(), st.text())
-def test_sentences_are_printable_and_short(first: str, second: str) -> None:
+@given(st.text())
+def test_sentences_are_printable_and_short(text: str) -> None:
     """Any error message has no control characters and is limited."""
-    sentence = describe(ValueError(first, second))
+    sentence = str(TransferError(text))
     assert sentence.isprintable()
     assert len(sentence) <= 500
 

@@ -203,11 +203,19 @@ def test_a_name_that_does_not_exist(pbx: Pbx, listen: Listen) -> None:
     wait_for_error(pbx, "Cannot resolve the host name pbx.invalid.")
 
 
-def test_link_local_address(pbx: Pbx, listen: Listen) -> None:
-    """Link-local addresses, where clouds serve secrets, are refused."""
-    connect(pbx, "asterisk", 80, host="169.254.169.254")
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [
+        ("169.254.169.254", "link-local"),
+        ("100.100.100.200", "reserved"),
+        ("fd00:ec2::254", "private"),
+    ],
+)
+def test_metadata_addresses(pbx: Pbx, listen: Listen, host: str, kind: str) -> None:
+    """Addresses where clouds serve secrets are refused, also within networks of PBXs."""
+    connect(pbx, "asterisk", 80, host=host)
     listen()
-    wait_for_error(pbx, "The address 169.254.169.254 is link-local")
+    wait_for_error(pbx, f"The address {host} is {kind}; requests to it are blocked.")
 
 
 def test_freeswitch_refuses_the_address(pbx: Pbx, serve: Serve, listen: Listen) -> None:

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPResponse
 
 import pytest
@@ -321,3 +321,26 @@ def test_long_bodies(port: int) -> None:
             response.begin()
             assert response.status == 200
             assert response.read().endswith(end)
+
+
+def test_connections_of_one_address(application: Echo) -> None:
+    """Clients that stall anywhere are displaced by those that ask, whatever their number."""
+    limits = Limits(connections_per_address=5, head_seconds=60, read_check_seconds=60)
+    begun = [
+        b"",
+        b"GET / HT",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab",
+        PLAIN.replace(b" / ", b" /long "),
+        LAST.replace(b" / ", b" /long "),
+        b"NONSENSE\r\n\r\n",
+    ]
+    with closing(ServerThread(application, limits)) as server:
+        stalled = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
+        for number, client in enumerate(stalled):
+            with suppress(ConnectionError):
+                client.sendall(begun[number % len(begun)])
+        for _ in range(20):
+            assert ask(server.port, LAST).endswith(ANSWER)
+        wait_until(lambda: server.connections <= 5, "the end of the others")
+        for client in stalled:
+            client.close()
