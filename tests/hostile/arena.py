@@ -33,22 +33,29 @@ class Arena:
     def __init__(self, folder: Path, seed: int, *, is_short: bool) -> None:
         self.seed = seed
         self.is_short = is_short
-        self.product = Product(folder, **(SHORT_DEADLINES if is_short else {}))
+        with contextlib.ExitStack() as stack:
+            self._start(folder, stack)
+            # What has started is stopped at the end, or now if something did not start.
+            self._stack = stack.pop_all()
+        self.memory_mb = self.product.memory_mb()
+        self.descriptors = self.product.count_descriptors()
+
+    def _start(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        settings = SHORT_DEADLINES if self.is_short else {}
+        self.product = stack.enter_context(contextlib.closing(Product(folder, **settings)))
         self.load = LoadProcess(self.product.port, self.product.office_token)
+        stack.callback(self.load.close)
         hook = ("hooks", "set", "office", "*", "dial-in", "--url", self.load.url)
         self.product.commands.run("extensions", "add", "office", EXTENSION)
         self.product.commands.run(*hook)
         warm_up(self.product)
         self.load.start()
-        time.sleep(SHORT_QUIET_SECONDS if is_short else QUIET_SECONDS)
+        time.sleep(SHORT_QUIET_SECONDS if self.is_short else QUIET_SECONDS)
         self.quiet = self.load.take()
-        self.memory_mb = self.product.memory_mb()
-        self.descriptors = self.product.count_descriptors()
 
     def close(self) -> None:
         """Stop everything."""
-        self.load.close()
-        self.product.close()
+        self._stack.close()
 
     def dice(self, name: str) -> random.Random:
         """Return the random choices of an attack: the same ones for the same seed."""

@@ -12,6 +12,9 @@ from tests.hostile.wire import LOOPBACK
 
 #: How often each stranger sends.
 PAUSE_SECONDS = 1.0
+#: Strangers come in groups. Thousands in a tenth of a second would fill the system's own queue.
+AT_ONCE = 100
+ARRIVAL_SECONDS = 0.03
 
 
 def one_address() -> Iterator[str]:
@@ -47,6 +50,8 @@ class Crowd:
         """Connect all; from then on they send."""
         for number in range(len(self._sockets)):
             self._sockets[number] = self._connect(number)
+            if number % AT_ONCE == 0:
+                time.sleep(ARRIVAL_SECONDS)
         self._thread.start()
         return self
 

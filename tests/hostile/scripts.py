@@ -159,27 +159,11 @@ def _chunks() -> list[Script]:
 
 def _heads() -> list[Script]:
     """Heads that break off, status lines that are none, and heads without an end."""
+    # 44 bytes.
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y\r\n\r\n"
     found = [
         Script(f"a head that ends after {cut}", (whole[:cut],), _may(BROKEN), closes=True)
-        for cut in (
-            0,
-            1,
-            5,
-            9,
-            12,
-            13,
-            15,
-            16,
-            17,
-            30,
-            36,
-            42,
-            43,
-            44,
-            len(whole) - 2,
-            len(whole) - 1,
-        )
+        for cut in (0, 1, 5, 9, 12, 13, 15, 16, 17, 30, 36, 41, 42, 43)
     ]
     lines = (
         b"HTTP/1.1 2000 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 2OO OK", b"HTTP/1.1 -200 OK",

@@ -4,6 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.hostile.product import ADMIN, Product
 from tests.support.programs import ROOT
@@ -24,6 +25,7 @@ class Visitor:
         self._url = product.url
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
         self.csrf = ""
 
     def __enter__(self) -> "Visitor":
