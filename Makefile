@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CHECKS := check-types check-migrations check-rules check-templates
+CHECKS := check-types check-migrations check-rules check-templates check-requirements
 # Arguments for pytest and the other programs, for example: make test ARGS='-k toggle'.
 ARGS :=
 
@@ -11,7 +11,7 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-quick test-sip coverage faults fuzz bench check $(CHECKS) format
+.PHONY: help install run test test-quick test-sip coverage faults fuzz bench check $(CHECKS) format lock sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ fuzz: $(VENV)/installed-dev ## Feed a million malformed messages to each parser;
 bench: $(VENV)/installed-bench ## Compare throughput with other systems; ARGS='--seconds 8 --runs 1'
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m bench $(ARGS)
 
-check: $(CHECKS) ## Check format, rules, types, imports, templates and migrations
+check: $(CHECKS) ## Check format, rules, types, imports, templates, migrations and locked requirements
 
 # Separate targets, so `make -j check` runs them in parallel.
 check-rules: $(VENV)/installed-dev
@@ -64,6 +64,16 @@ check-templates: $(VENV)/installed-dev
 check-migrations: $(VENV)/installed-dev
 	$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' .ci/check_migrations.py
 
+check-requirements: $(VENV)/installed-dev
+	@.ci/check-requirements $(BIN)
+
+lock: $(VENV)/installed-dev ## Lock the requirements after a change in *.in; ARGS=--upgrade for new releases
+	@.ci/lock $(BIN) . $(ARGS)
+
+sbom: $(VENV)/installed-dev ## Write the locked packages to sbom.cdx.json (CycloneDX)
+	@$(BIN)/cyclonedx-py requirements requirements.txt --output-reproducible --output-file sbom.cdx.json
+	@echo 'Wrote sbom.cdx.json.'
+
 format: $(VENV)/installed-dev ## Format code and templates
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -71,12 +81,12 @@ format: $(VENV)/installed-dev ## Format code and templates
 
 $(VENV)/installed: requirements.txt | $(BIN)/python
 	@echo 'Installing the dependencies ...'
-	@$(PIP) install -qq --requirement requirements.txt
+	@$(PIP) install -qq --require-hashes --requirement requirements.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@echo 'Installing the dependencies of checks and tests ...'
-	@$(PIP) install -qq --requirement requirements-dev.txt
+	@$(PIP) install -qq --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
 $(VENV)/installed-bench: requirements-bench.txt $(VENV)/installed-dev

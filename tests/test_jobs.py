@@ -18,10 +18,10 @@ from callevents.db.models import Delivery
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
-from callevents.jobs import Waker, wake
-from callevents.processes.worker.rq_worker import DrainWorker, WorkerContext, drain
+from callevents.jobs import Waker, wake, warn_of_open_redis
+from callevents.processes.worker.foreign_jobs import ForeignJobs
+from callevents.processes.worker.rq_worker import DrainWorker
 from tests.conftest import Client, Configure, let_go
-from tests.support.database_faults import missing_table
 from tests.support.log_capture import Logged, capture_log
 from tests.support.programs import ROOT, Program, find_free_port
 from tests.support.receiver import Receiver
@@ -166,24 +166,6 @@ def test_redis_returns_an_error(settings: Settings, logged: Logged) -> None:
     assert NOT_WOKEN in logged.text
 
 
-def test_job_without_an_engine_does_nothing(app: Flask) -> None:
-    """The job does nothing in a process without an engine."""
-    assert WorkerContext.engine is None
-    drain()
-
-
-def test_job_survives_a_database_error(
-    app: Flask, engine: Engine, logged: Logged, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A database error is logged, and RQ gets no error."""
-    monkeypatch.setattr(WorkerContext, "engine", engine)
-    engine.start()
-    db.session.rollback()
-    with missing_table(db.engine, "delivery"):
-        drain()
-        wait_until(lambda: "database unavailable" in logged.text, "a failed look")
-
-
 def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: Settings) -> None:
     """A worker that is stopped while it starts processes no job."""
     old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -191,7 +173,9 @@ def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: S
     engine.request_stop()
     with Redis.from_url(settings.redis_url) as redis:
         try:
-            assert not DrainWorker(engine, redis).work(burst=True, logging_level="CRITICAL")
+            assert not DrainWorker(engine, redis, ForeignJobs()).work(
+                burst=True, logging_level="CRITICAL"
+            )
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
@@ -265,6 +249,44 @@ def test_worker_process_without_redis(
     assert worker.wait() == 0
     assert "Redis unavailable" in worker.output
     assert "Traceback" not in worker.output
+
+
+@pytest.mark.parametrize(
+    ("url", "is_warned"),
+    [
+        ("redis://queue.example:6379/0", True),
+        ("redis://10.0.0.5", True),
+        ("redis://user@queue.example", True),
+        ("rediss://queue.example/0", True),
+        ("redis://:secret@queue.example", False),
+        ("rediss://user:secret@queue.example", False),
+        ("redis://queue.example?password=secret", False),
+        ("rediss://queue.example?ssl_certfile=/client.pem", False),
+        ("redis://localhost:6379", False),
+        ("redis://127.0.0.1", False),
+        ("redis://[::1]:6379", False),
+        ("unix:///run/redis.sock", False),
+        ("", False),
+    ],
+)
+def test_warning_of_a_redis_without_password(url: str, is_warned: bool, logged: Logged) -> None:
+    """A Redis on another machine without a password gives a warning, which has no secrets."""
+    warn_of_open_redis(Settings(redis_url=url))
+    assert ("Redis has no password" in logged.text) == is_warned
+    assert "user@" not in logged.text
+
+
+@pytest.mark.parametrize("command", ["web", "worker", "up"])
+def test_commands_warn_of_a_redis_without_password(
+    command: str, run_python: Callable[..., Program]
+) -> None:
+    """A command that runs a process warns when it starts."""
+    program = run_python(
+        *("-m", "flask", "--app", str(ROOT / "app.py"), command),
+        redis_url="redis://queue.invalid",
+        port=str(find_free_port()),
+    )
+    program.wait_for_line("Redis has no password")
 
 
 def test_queue_has_one_name() -> None:

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 
+import structlog
 from werkzeug.wrappers import Request
 
 from callevents.api.problems import ProblemError
 from callevents.db.models import Pbx
-from callevents.errors import NotFoundError
 from callevents.extensions import db
-from callevents.pbxs.pbxs import get_pbx
-from callevents.pbxs.tokens import digest_token, find_token
+from callevents.pbxs.tokens import digest_token, look_up
 
 #: More than any installation has. A full cache is cleared.
 MAX_CACHED_TOKENS = 10_000
+
+log = structlog.get_logger("callevents.ingest")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class TokenCache:
         return self._senders.get((slug, digest_token(token)))
 
     def refresh(self, slug: str, token: str) -> Sender:
-        """Read the sender from the database and cache it; raises ProblemError with 401 or 404."""
+        """Read the sender from the database and cache it; raises ProblemError with 401."""
         sender = _authenticate(slug, token)
         if len(self._senders) >= MAX_CACHED_TOKENS:
             self._senders.clear()
@@ -65,7 +66,7 @@ def get_header_token(request: Request) -> str:
 def token_error(token: str) -> ProblemError:
     """Return the error for an invalid or missing token."""
     detail = (
-        "The token is not valid for this PBX."
+        "There is no such PBX, or the token is not valid for it. Check the address and the token."
         if token
         else "The token is missing. Send it as 'Authorization: Bearer TOKEN', as the password "
         "of HTTP Basic, as 'X-Ingest-Token: TOKEN', or as token=TOKEN in the query."
@@ -74,14 +75,17 @@ def token_error(token: str) -> ProblemError:
 
 
 def _authenticate(slug: str, token: str) -> Sender:
-    try:
-        pbx = get_pbx(slug)
-    except NotFoundError:
-        raise ProblemError(404, f"There is no PBX {slug[:64]!a}. Check the address.") from None
-    found = find_token(pbx, token)
-    if found is None:
+    """Return the sender; raises ProblemError with 401.
+
+    A stranger cannot learn which PBXs there are. The log tells.
+    """
+    found = look_up(slug, token)
+    if found.token_id is None:
+        reason = "no such PBX" if found.pbx_id is None else "token not valid"
+        log.info("report refused", pbx=ascii(slug[:64]), reason=reason)
         raise token_error(token)
-    sender = Sender(pbx, found.id, found.digest)
+    pbx = db.session.get_one(Pbx, found.pbx_id)
+    sender = Sender(pbx, found.token_id, digest_token(token))
     # The cache outlives this request's session and is shared by all threads.
     db.session.expunge(pbx)
     return sender

@@ -1,6 +1,5 @@
 """The ingest route. It only stores events and wakes workers, because calls wait for it."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +8,6 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
-from werkzeug.wrappers import Request
 
 from callevents.api import vendor_formats
 from callevents.api.authentication import Sender, TokenCache, get_header_token, token_error
@@ -22,18 +20,16 @@ from callevents.api.problems import (
     problem_response,
 )
 from callevents.api.rate_limit import RateLimiter
+from callevents.api.report_text import describe_request, mask_detail
 from callevents.db.session import end_transaction
 from callevents.enums import Format
 from callevents.errors import InvalidError, RevokedError, UnavailableError
 from callevents.extensions import app_state, csrf
 from callevents.ingest.accept import Accepted
-from callevents.ingest.discarded import MAX_SENT_LENGTH, DiscardedReports
+from callevents.ingest.discarded import DiscardedReports
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
 from callevents.jobs import get_waker
-from callevents.security.masking import MASK
-
-_TOKEN = re.compile(r"(?i)(token=)[^&\s]+")
 
 bp = Blueprint("ingest", __name__)
 # API clients have no session that another site could use: they authenticate with a token.
@@ -103,7 +99,10 @@ def _ingest_vendor_format(sender: Sender, token_cache: TokenCache, token: str) -
 
 def _store_discarded(sender: Sender, token: str, status: int, reason: str) -> None:
     app_state().get(DiscardedReports).store(
-        sender.pbx.id, status, reason, lambda: _describe_request(request, token)
+        sender.pbx.id,
+        status,
+        mask_detail(reason, token),
+        lambda: describe_request(request, token),
     )
 
 
@@ -230,16 +229,3 @@ def _service_unavailable(_error: Exception) -> Response:
             headers={"Retry-After": "2"},
         )
     )
-
-
-def _describe_request(request: Request, token: str) -> str:
-    """Return the beginning of the request as text, with the token masked."""
-    query = request.query_string.decode("utf-8", "replace")
-    try:
-        body = request.get_data()[: 2 * MAX_SENT_LENGTH].decode("utf-8", "replace")
-    except Exception:  # noqa: BLE001  # each server raises its own error for an unreadable body
-        body = ""
-    line = f"{request.method} {request.path}{'?' if query else ''}{query}"
-    kind = f"\nContent-Type: {request.content_type[:200]}" if request.content_type else ""
-    text = f"{line}{kind}\n\n{body}".rstrip()
-    return _TOKEN.sub(rf"\1{MASK}", text.replace(token, MASK) if token else text)

@@ -55,6 +55,11 @@ class _OverviewCollector(Collector):
                 len(found.origins),
             ),
             ("workers_alive", "Workers with a recent heartbeat.", len(found.alive)),
+            (
+                "foreign_jobs",
+                "Jobs in Redis that are not ours, dropped by the workers since their start.",
+                found.foreign_jobs,
+            ),
         ):
             yield Gauge(f"callevents_{name}", text, value=value)
         text = "Deliveries of the last hour's events, by state."

@@ -17,6 +17,7 @@ from callevents.cli.output import (
 from callevents.db.models import Hook
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
+from callevents.delivery.request.masking import mask_address
 from callevents.enums import EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret, suspension
@@ -101,12 +102,18 @@ def rotate_secret(event_id: str, as_json: bool) -> None:
 
 @group.command("list")
 @click.argument("pbx", required=False)
+@click.option("--show-secrets", is_flag=True, help="Print URLs with the secrets in them.")
 @json_option
 @handle_errors
-def list_hooks(pbx: str | None, as_json: bool) -> None:
+def list_hooks(pbx: str | None, show_secrets: bool, as_json: bool) -> None:
     """List the requests of one PBX, or of all."""
     found = queries.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
-    print_list(found, _to_values_with_options if as_json else _to_values, as_json)
+    to_values = _to_values_with_options if as_json else _to_values
+    print_list(
+        found,
+        lambda hook: {**to_values(hook), **({"url": hook.url} if show_secrets else {})},
+        as_json,
+    )
 
 
 @group.command("enable")
@@ -187,7 +194,7 @@ def _to_values(hook: Hook) -> Values:
         "extension": hook.extension.number if hook.extension else ALL_EXTENSIONS,
         "event": hook.event_type.slug,
         "method": hook.method,
-        "url": hook.url,
+        "url": mask_address(hook.url),
         "active": hook.active,
         "suspended": hook.suspended_at is not None,
         "note": hook.note,

@@ -59,6 +59,7 @@ def to_values(found: Overview) -> Values:
         "workers": [
             {"host": one.host, "pid": one.pid, "version": one.version} for one in found.alive
         ],
+        "foreign_jobs": found.foreign_jobs,
     }
 
 

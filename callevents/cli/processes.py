@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 from callevents.cli.output import get_settings
 from callevents.db import schema
 from callevents.extensions import app_state
+from callevents.jobs import warn_of_open_redis
 from callevents.processes.listener import run
 from callevents.processes.supervisor import supervisor
 from callevents.processes.web_server import server
@@ -18,8 +19,8 @@ from callevents.processes.worker import run as worker_run
 Command = Callable[[], None]
 
 
-def _needs_released_database(command: Command) -> Command:
-    """Refuse to start on a database that a development version created."""
+def _checked(command: Command) -> Command:
+    """Refuse to start on a development version's database; warn of a Redis without password."""
 
     @wraps(command)
     def check_and_run() -> None:
@@ -27,6 +28,7 @@ def _needs_released_database(command: Command) -> Command:
             schema.check_released(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
         except schema.DatabaseError as error:
             raise click.ClickException(str(error)) from None
+        warn_of_open_redis(get_settings())
         command()
 
     return check_and_run
@@ -34,7 +36,7 @@ def _needs_released_database(command: Command) -> Command:
 
 @click.command("web")
 @with_appcontext
-@_needs_released_database
+@_checked
 def web() -> None:
     """Run the web server: pages and API."""
     server.serve(get_settings(), app_state().make_app)
@@ -42,7 +44,7 @@ def web() -> None:
 
 @click.command("worker")
 @with_appcontext
-@_needs_released_database
+@_checked
 def work() -> None:
     """Run a worker, which sends the requests."""
     raise SystemExit(worker_run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application
@@ -50,7 +52,7 @@ def work() -> None:
 
 @click.command("listen")
 @with_appcontext
-@_needs_released_database
+@_checked
 def listen() -> None:
     """Run a listener, which reads PBX event streams."""
     raise SystemExit(run.run(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001  # the proxy's documented way to the application

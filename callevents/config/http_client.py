@@ -65,6 +65,12 @@ class HttpClientSettings(SettingsGroup):
         "Addresses where clouds serve secrets, such as 169.254.169.254, must be listed "
         "individually.",
     )
+    connector_networks: Annotated[tuple[AllowedNetwork, ...], NoDecode] = Field(
+        (),
+        description="The only networks that connectors may connect to, separated by commas. Empty: "
+        "all but link-local and reserved addresses. Never: addresses where clouds serve secrets, "
+        "such as 169.254.169.254.",
+    )
     connect_timeout_seconds: float = Field(
         3, gt=0, le=60, description="Time limit for opening a connection to a receiver."
     )
@@ -86,7 +92,7 @@ class HttpClientSettings(SettingsGroup):
         "variables have no effect.",
     )
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "connector_networks", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -1,10 +1,11 @@
-"""SQLite: pragmas for each connection, and fairness between writers."""
+"""SQLite: private files, pragmas for each connection, and fairness between writers."""
 
+import os
 import sqlite3
 import time
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Dialect, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -13,6 +14,25 @@ SQLITE_BUSY_TIMEOUT_MS = 10_000
 
 #: A writer that waits for the lock retries after this.
 SQLITE_RETRY_SECONDS = 0.0005
+
+
+@event.listens_for(Engine, "do_connect")
+def _create_private_file(
+    dialect: Dialect, _entry: ConnectionPoolEntry, arguments: list[Any], _options: dict[str, Any]
+) -> None:
+    """Create a missing database file for its owner only, whatever the umask.
+
+    SQLite gives the files beside it (-wal, -shm) the same mode.
+    """
+    if dialect.name != "sqlite" or arguments[:1] in ([""], [":memory:"]):
+        return
+    try:
+        descriptor = os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    except OSError:
+        # It exists, or SQLite will say why it cannot be created.
+        return
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
 
 
 @event.listens_for(Engine, "connect")

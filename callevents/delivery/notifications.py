@@ -5,11 +5,11 @@ A notification is written in the same transaction as the change it reports.
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, insert, select
 
 from callevents.db.models import Extension, Hook, Notification, Pbx, new_id
+from callevents.delivery.request.masking import mask_address
 from callevents.enums import Channel
 
 SUSPENDED = "hook.suspended"
@@ -44,9 +44,8 @@ def announce_suspension(connection: Connection, hook_id: int, reason: str, now: 
 
 
 def without_query(url: str) -> str:
-    """Return the URL without its query, which may have secrets."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    """Return the URL without its query, which may have secrets, and those of its path masked."""
+    return mask_address(url.partition("?")[0])
 
 
 def _enqueue(connection: Connection, kind: str, facts: dict[str, Any], now: datetime) -> None:

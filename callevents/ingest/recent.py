@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from callevents.db.models import CallEvent, Delivery, DiscardedReport, Extension, Pbx, utc_now
+from callevents.errors import NotFoundError
 from callevents.extensions import db
 from callevents.ingest.discarded import MAX_STORED, RETENTION
 
@@ -93,6 +94,13 @@ def _explain(event: CallEvent, requests: int, *, is_known: bool) -> str:
     if not is_known:
         return f"{event.extension} is not an extension, and no request applies to all extensions."
     return f"No active request for {event.event_type.label} of {event.extension}."
+
+
+def check_event(pbx: Pbx, event_id: str) -> None:
+    """Raise NotFoundError unless the event is one of the PBX."""
+    query = select(CallEvent.id).where(CallEvent.id == event_id, CallEvent.pbx_id == pbx.id)
+    if db.session.scalar(query) is None:
+        raise NotFoundError(f"{pbx.name} has no such event.")
 
 
 def list_events_since(pbx: Pbx, moment: datetime, limit: int) -> Sequence[CallEvent]:

@@ -33,10 +33,17 @@ class InstanceId:
         return f"{self.host[:280]}, process {self.pid}"
 
 
-def send_heartbeat(connection: Connection, instance: InstanceId, now: datetime) -> None:
-    """Store this worker's heartbeat, and remove workers that have sent none for an hour."""
+def send_heartbeat(
+    connection: Connection, instance: InstanceId, now: datetime, *, foreign_jobs: int = 0
+) -> None:
+    """Store this worker's heartbeat, and remove workers that have sent none for an hour.
+
+    `foreign_jobs`: how many it has dropped from the queue since its start.
+    """
     known = connection.execute(
-        update(WorkerProcess).where(WorkerProcess.id == instance.id).values(seen_at=now)
+        update(WorkerProcess)
+        .where(WorkerProcess.id == instance.id)
+        .values(seen_at=now, foreign_jobs=foreign_jobs)
     )
     if not known.rowcount:
         connection.execute(
@@ -47,6 +54,7 @@ def send_heartbeat(connection: Connection, instance: InstanceId, now: datetime) 
                 version=VERSION,
                 started_at=instance.started_at,
                 seen_at=now,
+                foreign_jobs=foreign_jobs,
             )
         )
     connection.execute(delete(WorkerProcess).where(WorkerProcess.seen_at < now - REMOVE_AFTER))

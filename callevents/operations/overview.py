@@ -138,6 +138,11 @@ class Overview:
         """Workers with a recent heartbeat."""
         return [worker for worker in self.workers if is_alive(worker, self.now)]
 
+    @property
+    def foreign_jobs(self) -> int:
+        """Jobs that are not ours and that the workers have dropped since their start."""
+        return sum(worker.foreign_jobs for worker in self.workers)
+
 
 def load_overview(pbx: Pbx | None = None, span: TimeRange = TimeRange.HOUR) -> Overview:
     """Return the overview of one PBX or of all."""

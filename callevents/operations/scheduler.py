@@ -37,12 +37,14 @@ class Scheduler:
         database: Engine,
         settings: Settings,
         *,
+        count_foreign_jobs: Callable[[], int] = lambda: 0,
         notification_seconds: float = NOTIFICATION_SECONDS,
         mail_delay: timedelta = MAIL_DELAY,
     ) -> None:
         self._database = database
         self._settings = settings
         self._instance = InstanceId()
+        self._count_foreign_jobs = count_foreign_jobs
         self._counted_at: datetime | None = None
         self._sender = NotificationSender(database, settings, mail_delay=mail_delay)
         self._closed = threading.Event()
@@ -76,7 +78,9 @@ class Scheduler:
     def send_heartbeat(self) -> None:
         """Store a heartbeat of this worker."""
         with write_transaction(self._database) as connection:
-            heartbeat.send_heartbeat(connection, self._instance, utc_now())
+            heartbeat.send_heartbeat(
+                connection, self._instance, utc_now(), foreign_jobs=self._count_foreign_jobs()
+            )
 
     def update_statistics(self) -> None:
         """Update the statistics of the last minutes if this worker is the leader."""

@@ -23,6 +23,7 @@ from tests.support.log_capture import Logged
 from tests.support.served import Served
 
 URL = "/ingest/head-office"
+INVALID = "There is no such PBX, or the token is not valid for it. Check the address and the token."
 
 
 def test_query(client: FlaskClient, token: str) -> None:
@@ -155,7 +156,7 @@ def test_token_in_every_place(
     assert client.post(URL, json=EVENT, **way(token)).status_code == 202  # type: ignore[arg-type]
     wrong = client.post(URL, json=EVENT, **way(token + "x"))  # type: ignore[arg-type]
     document = check_problem(wrong, 401)
-    assert document["detail"] == "The token is not valid for this PBX."
+    assert document["detail"] == INVALID
     assert wrong.headers["WWW-Authenticate"] == 'Bearer realm="ingest"'
     assert len(stored()) == 1
 
@@ -226,9 +227,9 @@ def test_replaced_and_revoked_tokens(client: FlaskClient, pbx: Pbx, token: str) 
     "slug", ["nobody", "%00", "HEAD-OFFICE", "a%0Ab", "%F0%9F%98%80", "x" * 500]
 )
 def test_unknown_pbx(client: FlaskClient, token: str, slug: str) -> None:
-    """A slug of no PBX is a 404, on every database."""
+    """A slug of no PBX is refused like a wrong token, on every database."""
     answer = client.post(f"/ingest/{slug}", json=EVENT, **with_bearer(token))  # type: ignore[arg-type]
-    assert check_problem(answer, 404)["detail"].startswith("There is no PBX '")
+    assert check_problem(answer, 401)["detail"] == INVALID
 
 
 def test_deliveries_are_counted(send: Send, configure: Configure) -> None:

@@ -42,7 +42,7 @@ def test_metrics(client: FlaskClient, add_events: AddEvents) -> None:
     now = utc_now()
     refresh(db.engine, now - timedelta(minutes=10), now, threading.Event())
     with write_transaction(db.engine) as connection:
-        send_heartbeat(connection, InstanceId(), now)
+        send_heartbeat(connection, InstanceId(), now, foreign_jobs=4)
     answer = client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.content_type.startswith("text/plain; version=0.0.4")
     found = dict(samples(answer.text))
@@ -56,6 +56,7 @@ def test_metrics(client: FlaskClient, add_events: AddEvents) -> None:
         "callevents_hooks_failing": 0,
         "callevents_circuit_breakers_open": 0,
         "callevents_workers_alive": 1,
+        "callevents_foreign_jobs": 4,
         "callevents_deliveries_last_hour delivered": 3,
         "callevents_deliveries_last_hour failed": 1,
         "callevents_deliveries_last_hour pending": 2,

@@ -148,8 +148,8 @@ def test_tokens_keep_their_order_and_hints(pbx: Pbx, token: str) -> None:
     hints = [one.hint for one in tokens.list_tokens(pbx)]
     choose(pbx, "kamailio")
     assert [one.hint for one in tokens.list_tokens(pbx)] == hints == [token[:9], second[:9]]
-    assert tokens.find_token(pbx, token)
-    assert tokens.find_token(pbx, second)
+    assert tokens.look_up(pbx.slug, token).token_id
+    assert tokens.look_up(pbx.slug, second).token_id
 
 
 def test_signature_of_yeastar(send: Send, pbx: Pbx, token: str) -> None:

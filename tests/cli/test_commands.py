@@ -412,3 +412,17 @@ def test_database_that_fails_during_the_command(run: Run, pbx: Pbx) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: The database is unavailable: ")
     assert "Traceback" not in result.stderr
+
+
+def test_urls_are_printed_without_secrets(run: Run, pbx: Pbx, answer: Callable[..., Any]) -> None:
+    """Commands mask secrets in URLs; only a list that is asked to shows them."""
+    url = "https://hooks.slack.com/services/T0/B0/abcdefgh?token=s3cret"
+    masked = "https://hooks.slack.com/services/T0/B0/••••?token=••••"
+    made = answer("hooks", "set", "head-office", "*", "dial-in", "--url", url)
+    assert made["url"] == masked
+    assert [one["url"] for one in answer("hooks", "list")] == [masked]
+    assert masked in run("hooks", "list").stdout
+    assert answer("hooks", "disable", made["event_id"])["url"] == masked
+    assert [one["url"] for one in answer("hooks", "list", "--show-secrets")] == [url]
+    assert url in run("hooks", "list", "--show-secrets").stdout
+    assert answer("hooks", "clear", "head-office", "*")[0]["url"] == masked

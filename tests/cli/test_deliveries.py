@@ -91,14 +91,14 @@ def test_show_says_what_a_delivery_waits_for(
 def test_secrets_of_urls_are_masked(
     run: Run, answer: Response, deliveries: dict[str, str], configure: Configure, pbx: Pbx
 ) -> None:
-    """The URL of a delivery is printed with secrets masked; the URL of the hook is complete."""
+    """A delivery's URL is printed with secrets masked, the hook's in full if asked for."""
     hook = configure.hook("*", EventType.ANSWER_IN, "https://a/?key=open-sesame&x=1")
     url = hook.url
     delivery_id = report(pbx, "107", "c-7", EventType.ANSWER_IN)
     shown = answer("deliveries", "show", delivery_id)
     assert shown["url"] == "https://a/?key=••••&x=1"
     assert "open-sesame" not in run("deliveries", "list").stdout
-    assert url in [one["url"] for one in answer("hooks", "list")]
+    assert url in [one["url"] for one in answer("hooks", "list", "--show-secrets")]
 
 
 def test_resend(run: Run, answer: Response, deliveries: dict[str, str]) -> None:

@@ -35,11 +35,12 @@ def test_status(app: Flask, add_events: AddEvents) -> None:
     add_events(5, age=timedelta(hours=3))
     refresh(db.engine, now - timedelta(hours=4), utc_now(), threading.Event())
     with write_transaction(db.engine) as connection:
-        send_heartbeat(connection, InstanceId(host="calls-1"), now)
+        send_heartbeat(connection, InstanceId(host="calls-1"), now, foreign_jobs=4)
     found = json.loads(status(app, "--json").stdout)
     assert (found["events"], found["delivered"], found["success_share"]) == (4, 3, 0.75)
     assert found["failing_requests"] == [add_events.hook.event_id]
     assert [one["host"] for one in found["workers"]] == ["calls-1"]
+    assert found["foreign_jobs"] == 4
     assert 30 <= found["latency_ms"]["p50"] <= 50
     assert json.loads(status(app, "--day", "--pbx", "head-office", "--json").stdout)["events"] == 9
     text = status(app).stdout

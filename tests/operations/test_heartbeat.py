@@ -33,10 +33,11 @@ def seen() -> list[WorkerProcess]:
 
 def test_worker_is_seen_until_it_stops(app: Flask, settings: Settings) -> None:
     """A running worker is registered with its identity; a stopped one is not."""
-    scheduler = Scheduler(db.engine, settings)
+    scheduler = Scheduler(db.engine, settings, count_foreign_jobs=lambda: 3)
     scheduler.start()
     wait_until(seen, "the first beat")
     [worker] = seen()
+    assert worker.foreign_jobs == 3
     instance = InstanceId()
     assert (worker.host, worker.pid, worker.version) == (instance.host, instance.pid, VERSION)
     assert is_alive(worker, utc_now())
@@ -47,10 +48,11 @@ def test_worker_is_seen_until_it_stops(app: Flask, settings: Settings) -> None:
 def test_heartbeat_updates_the_time(app: Flask) -> None:
     """A heartbeat updates the time; a worker without heartbeats is missing and removed later."""
     instance, now = InstanceId(), utc_now()
-    for moment in (now - timedelta(minutes=1), now):
+    for moment, dropped in ((now - timedelta(minutes=1), 0), (now, 2)):
         with write_transaction(db.engine) as connection:
-            send_heartbeat(connection, instance, moment)
+            send_heartbeat(connection, instance, moment, foreign_jobs=dropped)
     [worker] = seen()
+    assert worker.foreign_jobs == 2
     assert (worker.started_at, worker.seen_at) == (instance.started_at, now)
     assert is_alive(worker, now + MISSING_AFTER)
     assert not is_alive(worker, now + MISSING_AFTER + MOMENT)

@@ -97,10 +97,10 @@ def test_unknown_pbx(pbx: Pbx, slug: str) -> None:
 def test_token_opens_its_own_pbx_only(pbx: Pbx, other_pbx: Pbx, token: str) -> None:
     """A token is valid for its PBX only, and compared exactly."""
     [known] = tokens.list_tokens(pbx)
-    assert tokens.find_token(pbx, token) is known
-    assert tokens.find_token(other_pbx, token) is None
+    assert tokens.look_up(pbx.slug, token) == (pbx.id, known.id)
+    assert tokens.look_up(other_pbx.slug, token).token_id is None
     for wrong in ("", token[:-1], token + " ", token.upper(), "\x00", "\ud800", "x" * 10_000):
-        assert tokens.find_token(pbx, wrong) is None
+        assert tokens.look_up(pbx.slug, wrong).token_id is None
 
 
 def test_tokens_are_not_stored(pbx: Pbx, token: str) -> None:
@@ -122,16 +122,20 @@ def test_two_tokens_while_one_is_replaced(pbx: Pbx, token: str) -> None:
     db.session.commit()
     assert second != token
     for valid in (token, second):
-        assert tokens.find_token(pbx, valid) in tokens.list_tokens(pbx)
+        assert tokens.look_up(pbx.slug, valid).token_id in [
+            one.id for one in tokens.list_tokens(pbx)
+        ]
     begin_write()
     tokens.revoke_token(pbx, tokens.list_tokens(pbx)[0].id)
     db.session.commit()
-    assert tokens.find_token(pbx, token) is None
-    assert [tokens.find_token(pbx, second)] == tokens.list_tokens(pbx)
+    assert tokens.look_up(pbx.slug, token).token_id is None
+    assert [tokens.look_up(pbx.slug, second).token_id] == [
+        one.id for one in tokens.list_tokens(pbx)
+    ]
     begin_write()
     tokens.revoke_token(pbx, tokens.list_tokens(pbx)[0].id)
     db.session.commit()
-    assert tokens.find_token(pbx, second) is None
+    assert tokens.look_up(pbx.slug, second).token_id is None
 
 
 def test_revoking_what_is_not_there(pbx: Pbx, other_pbx: Pbx) -> None:

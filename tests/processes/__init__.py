@@ -1,1 +1,1 @@
-"""The processes of Call Events: the supervisor, the web server, the listener."""
+"""The processes of Call Events: the supervisor, the web server, the worker, the listener."""

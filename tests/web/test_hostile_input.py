@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.log.queries import list_deliveries
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.hooks import queries
@@ -110,6 +111,39 @@ def test_other_pbxs_ids_are_not_found(admin: Visitor, extension_id: str, hook: H
     db.session.rollback()
     [same] = queries.list_all_hooks()
     assert same.active
+
+
+def test_tests_take_no_pbx_but_their_own(
+    admin: Visitor, pbx: Pbx, extension_id: str, hook: Hook, configure: Configure
+) -> None:
+    """A test, a preview or a test event with parts of another PBX is a 404 and sends nothing."""
+    begin_write()
+    other, _ = pbxs.add_pbx("Other")
+    theirs = extensions.add_extension(other, "700", "")
+    db.session.commit()
+    their_hook = Configure(other).hook("*", EventType.HANGUP, "http://127.0.0.1:9/")
+    event_id, their_place = hook.event_id, theirs.id
+    slug = hook.event_type.slug
+    for kind in ("test", "preview"):
+        for path, posted in (
+            (f"/pbxs/other/extensions/all/{kind}/{slug}", event_id),
+            (f"/pbxs/other/extensions/{extension_id}/{kind}/{slug}", event_id),
+            (f"{BASE}/extensions/{their_place}/{kind}/{slug}", event_id),
+            (f"{BASE}/extensions/all/{kind}/hangup", their_hook.event_id),
+            (f"{BASE}/extensions/{extension_id}/{kind}/dial-out", event_id),
+        ):
+            fields = {"event_id": posted, "url": "http://127.0.0.1:9/", "method": "GET"}
+            assert admin.post(path, **fields).status_code == 404, path
+    path = f"{BASE}/test-event"
+    sent = admin.post(path, extension="700", event="hangup", pbx="other", slug="other")
+    assert sent.status_code == 303
+    assert sent.location.startswith(path)
+    db.session.rollback()
+    assert list_deliveries(pbx=other) == []
+    assert admin.get(sent.location).status_code == 200
+    their_page = sent.location.replace("head-office", "other")
+    assert admin.get(their_page).status_code == 404
+    assert admin.get(f"{path}/00000000-0000-7000-8000-000000000000").status_code == 404
 
 
 @pytest.mark.parametrize(

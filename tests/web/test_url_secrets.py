@@ -14,6 +14,7 @@ from tests.web.conftest import Visitor
 from tests.web.views.test_deliveries import report
 
 SECRET = "open-sesame-4711"
+PATH_SECRET = "9p7eqkk8fbbb5f1yx3ugimnhiw"
 BASE = "/pbxs/head-office"
 
 
@@ -21,7 +22,9 @@ BASE = "/pbxs/head-office"
 def hook(configure: Configure, receiver: Receiver) -> Hook:
     """A hook whose URL has a secret, with an extension to open it at."""
     return configure.hook(
-        "*", EventType.DIAL_IN, f"{receiver.url}/pop?tenant=7&api_key={SECRET}&call={{CallID}}"
+        "*",
+        EventType.DIAL_IN,
+        f"{receiver.url}/hooks/{PATH_SECRET}/pop?tenant=7&api_key={SECRET}&call={{CallID}}",
     )
 
 
@@ -37,6 +40,7 @@ def delivery_id(hook: Hook, pbx: Pbx, engine: Engine) -> str:
 def test_receiver_gets_the_secret(delivery_id: str, receiver: Receiver) -> None:
     """The receiver gets the unmasked URL."""
     [arrival] = receiver.wait_for(1)
+    assert f"/hooks/{PATH_SECRET}/pop?" in arrival.target
     assert f"&api_key={SECRET}&call=c-1&" in arrival.target
 
 
@@ -55,17 +59,21 @@ def test_pages_mask_the_secret(
             page = visitor.get(path)
             assert page.status_code == 200, path
             assert SECRET not in page.text, path
+            assert PATH_SECRET not in page.text, path
+            assert "hooks/••••" in page.text, path
             assert "api_key=••••" in page.text, path
     page = admin.get(f"{BASE}/deliveries/{delivery_id}").text
-    assert "/pop?tenant=7&amp;api_key=••••&amp;call={CallID}" in page
-    assert "/pop?tenant=7&amp;api_key=••••&amp;call=c-1" in page
+    assert "/hooks/••••/pop?tenant=7&amp;api_key=••••&amp;call={CallID}" in page
+    assert "/hooks/••••/pop?tenant=7&amp;api_key=••••&amp;call=c-1" in page
     assert "${API_KEY}" in page
+    assert "${VALUE}" in page
 
 
 def test_editing_shows_the_secret(admin: Visitor, hook: Hook) -> None:
     """Admins see the full URL in the dialog, and save it unchanged."""
     url = hook.url
     page = admin.get(f"{BASE}/extensions/all/requests/{hook.event_id}").text
+    assert f"/hooks/{PATH_SECRET}/pop" in page
     assert f"api_key={SECRET}&amp;call=" in page
     admin.post(f"{BASE}/extensions/all/requests/{hook.event_id}", method="GET", url=url, active="y")
     db.session.rollback()
@@ -77,4 +85,5 @@ def test_attempts_are_stored_masked(delivery_id: str) -> None:
     db.session.rollback()
     [attempt] = queries.list_attempts(queries.get_delivery(delivery_id))
     assert SECRET not in attempt.url
+    assert "/hooks/••••/pop?" in attempt.url
     assert "api_key=••••&call=c-1&CallID=c-1" in attempt.url

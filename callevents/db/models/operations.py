@@ -24,6 +24,8 @@ class WorkerProcess(Model):
     version: Mapped[str] = mapped_column(String(32))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: Jobs that are not ours and that it has dropped from the queue since its start.
+    foreign_jobs: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
 
 class MinuteStatistics(Model):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from callevents.delivery.request.masking import MIN_SECRET_LENGTH, find_secrets, mask_url
+from callevents.delivery.request.masking import MIN_SECRET_LENGTH, find_url_secrets, mask_url
 from callevents.delivery.request.placeholders import (
     PARAMETER_NAMES,
     VOIPNOW_NAMES,
@@ -186,7 +186,7 @@ def _find_secrets(
 ) -> Sequence[str]:
     """Return the texts to mask in responses, as they are and as JSON and HTML escape them."""
     # As they are sent: receivers repeat them like that, or decoded.
-    in_url = [fill_query(secret, known) for secret in find_secrets(template.url)]
+    in_url = [fill_query(secret, known) for secret in find_url_secrets(template.url)]
     if not headers and not in_url:
         return ()
     plain = {value.strip() for name, value in headers.items() if name.lower() not in _NOT_SECRET}

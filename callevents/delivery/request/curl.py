@@ -39,8 +39,14 @@ def _url(url: str) -> str:
 
 
 def _masked_names(url: str) -> Iterator[str]:
-    """Yield the name of the parameter before each mask; a call's value may contain one too."""
-    for before in url.split(MASK)[:-1]:
+    """Yield a name for each mask: that of its parameter, or VALUE, VALUE_2 ... in the path.
+
+    A call's value may contain the mask too.
+    """
+    path, mark, query = url.partition("?")
+    for number in range(path.count(MASK)):
+        yield f"VALUE_{number + 1}" if number else "VALUE"
+    for before in (mark + query).split(MASK)[:-1]:
         name = _LAST_NAME.search(before)
         yield unquote(name[1]) if name else "VALUE"
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import unquote
 
+from callevents.delivery.request.path_secrets import find_spans
 from callevents.delivery.request.placeholders import is_placeholder
 from callevents.security.masking import MASK
 
@@ -26,10 +27,12 @@ def is_location(header: str) -> bool:
 
 
 def mask_address(address: str) -> str:
-    """Return the URL with its user info and the values of parameters that look secret masked.
+    """Return the URL with all masked that looks secret: user info, path segments, parameters.
 
     Placeholders are not secret and stay.
     """
+    for start, end in reversed(find_spans(address)):
+        address = address[:start] + MASK + address[end:]
     return _PARAMETER.sub(_mask_value, _USER.sub(rf"\1{MASK}", address))
 
 
@@ -45,9 +48,14 @@ def mask_url(url: str) -> str:
 def find_secrets(address: str) -> Sequence[str]:
     """Return the masked parts of the URL that are long enough to be searched for in texts."""
     users = [user for _slashes, user in _USER.findall(address)]
+    segments = [address[start:end] for start, end in find_spans(address)]
     parameters = _PARAMETER.findall(address)
     values = [value for _mark, name, value in parameters if _is_secret(name, value)]
-    return [secret for secret in users + values if len(secret) >= MIN_SECRET_LENGTH]
+    return [secret for secret in users + segments + values if len(secret) >= MIN_SECRET_LENGTH]
+
+
+#: The same for a hook's URL, cached.
+find_url_secrets = lru_cache(maxsize=4096)(find_secrets)
 
 
 def _mask_value(found: re.Match[str]) -> str:

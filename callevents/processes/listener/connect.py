@@ -2,13 +2,13 @@
 
 import socket
 import ssl
-from collections.abc import Iterable
+from ipaddress import ip_address
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
 from callevents.config import AllowedNetwork
 from callevents.config.settings import Settings
-from callevents.delivery.http.address_check import AddressRefusedError, check_address
+from callevents.delivery.http.address_check import METADATA, AddressRefusedError, check_address
 from callevents.vendors.tracking.session import SessionError
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -32,12 +32,12 @@ PBX_NETWORKS: tuple[AllowedNetwork, ...] = tuple(
 
 def open_connection(host: str, port: int, *, uses_tls: bool, settings: Settings) -> socket.socket:
     """Return a connected socket; raises SessionError with a message for users."""
-    sock = _connect(host, port, (*PBX_NETWORKS, *settings.allowed_networks))
+    sock = _connect(host, port, settings)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return _encrypt(sock, host, settings) if uses_tls else sock
 
 
-def _connect(host: str, port: int, allowed: Iterable[AllowedNetwork]) -> socket.socket:
+def _connect(host: str, port: int, settings: Settings) -> socket.socket:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -45,13 +45,33 @@ def _connect(host: str, port: int, allowed: Iterable[AllowedNetwork]) -> socket.
     reason = ""
     for address in dict.fromkeys(str(info[4][0]) for info in addresses):
         try:
-            check_address(address, port, allowed)
+            _check_address(address, port, settings)
             return socket.create_connection((address, port), CONNECT_TIMEOUT_SECONDS)
         except AddressRefusedError as error:
             reason = str(error)
         except OSError as error:
             reason = f"Cannot connect to {host}, port {port}: {_describe(error)}."
     raise SessionError(reason)
+
+
+def _check_address(text: str, port: int, settings: Settings) -> None:
+    """Raise AddressRefusedError unless connectors may connect to the address."""
+    address = ip_address(text.partition("%")[0])
+    # The system sends packets for such an IPv6 address to the IPv4 address.
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address in METADATA:
+        raise AddressRefusedError(
+            f"{text} is an address where clouds serve secrets. No connector may use it."
+        )
+    only = settings.connector_networks
+    if only and not any(
+        network.contains(address) and network.port in {None, port} for network in only
+    ):
+        raise AddressRefusedError(
+            f"The address {text} is not in CALLEVENTS_CONNECTOR_NETWORKS, so no connector may use "
+            "it."
+        )
+    check_address(text, port, (*PBX_NETWORKS, *settings.allowed_networks, *only))
 
 
 def _encrypt(sock: socket.socket, host: str, settings: Settings) -> socket.socket:

@@ -8,6 +8,7 @@ from callevents import logs
 from callevents.config.settings import Settings
 from callevents.errors import CallEventsError
 from callevents.extensions import MakeApp
+from callevents.jobs import warn_of_open_redis
 from callevents.processes.supervisor.lock import data_dir_lock
 from callevents.processes.supervisor.preparation import prepare
 from callevents.processes.supervisor.processes import Processes
@@ -20,6 +21,7 @@ def run(settings: Settings, make_app: MakeApp) -> int:
     logs.configure(settings)
     # Files created here, such as the SQLite database, are private, whatever the folder's mode.
     os.umask(0o077)
+    warn_of_open_redis(settings)
     url = server.url(settings)
     try:
         with (

@@ -1,51 +1,68 @@
-"""The RQ worker and its only job, which wakes the engine."""
+"""The RQ worker. It runs our own jobs only, and nothing that stands in Redis."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import SimpleWorker
-from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
-from rq.serializers import JSONSerializer
+from rq.exceptions import StopRequested
+from rq.worker import WorkerStatus
+from rq.worker_registration import clean_worker_registry
 
 from callevents.delivery.engine import Engine
-from callevents.jobs import make_queue
+from callevents.jobs import DRAIN, QUEUE
+from callevents.processes.worker.foreign_jobs import ForeignJobs
+from callevents.processes.worker.queued_job import QueuedJob, WorkerQueue
 
 #: Blocking Redis calls of RQ time out after about this time, so that it notices a dead connection.
 WORKER_TTL_SECONDS = 60
+#: What our jobs do, by name. The names are those of OWN_JOBS.
+FUNCTIONS: dict[str, Callable[[Engine], None]] = {DRAIN: Engine.wake}
 
 log = structlog.get_logger("callevents.worker")
 
 
-class WorkerContext:
-    """The engine of this worker process, for the job to find."""
-
-    engine: Engine | None = None
-
-
-def drain() -> None:
-    """The job: wake the engine. Does nothing outside a worker process."""
-    if WorkerContext.engine:
-        WorkerContext.engine.wake()
-
-
 class DrainWorker(SimpleWorker):
-    """RQ worker for one queue that does not fork and stops with the engine."""
+    """RQ worker for one queue that does not fork and stops with the engine.
 
+    Whoever can write to Redis must not run code here. So RQ's own execution of jobs, its
+    maintenance, which runs callbacks of abandoned jobs, and its commands by pub/sub are replaced.
+    """
+
+    queue_class = WorkerQueue
     #: Maximum delay of RQ's reconnects, in seconds.
     max_connection_wait_time = 5.0
 
-    def __init__(self, engine: Engine, connection: Redis) -> None:
+    def __init__(self, engine: Engine, connection: Redis, foreign_jobs: ForeignJobs) -> None:
         super().__init__(
-            [make_queue(connection)],
+            [WorkerQueue(QUEUE, connection=connection)],
             connection=connection,
-            # Jobs are read with the serializer of the worker, not of the queue.
-            serializer=JSONSerializer,
             worker_ttl=WORKER_TTL_SECONDS,
             log_job_description=False,
-            exception_handlers=[_log_failed_job],
         )
         self._engine = engine
+        self._foreign_jobs = foreign_jobs
+
+    def execute_job(self, job: Any, queue: Any) -> None:  # noqa: ARG002  # RQ passes it
+        """Run the function of one of our jobs; drop any other job."""
+        self.set_state(WorkerStatus.BUSY)
+        self._run(job)
+        self.set_state(WorkerStatus.IDLE)
+
+    def run_maintenance_tasks(self) -> None:
+        """Remove killed workers from RQ's list."""
+        self.last_cleaned_at = datetime.now(UTC)  # type: ignore[assignment]  # RQ's is None at first
+        try:
+            for queue in self.queues:
+                clean_worker_registry(queue)
+        except (RedisError, ValueError) as error:
+            log.warning("could not clean RQ's list of workers", error=str(error))
+
+    def subscribe(self) -> None:
+        """Listen to no commands."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Send RQ's heartbeat; register again if Redis has lost the registration."""
@@ -64,11 +81,14 @@ class DrainWorker(SimpleWorker):
         """Stop claiming at once, even during a job."""
         self._engine.request_stop()
 
-
-def _log_failed_job(_job: object, _kind: object, error: BaseException, _trace: object) -> bool:
-    """Log a failed drain job; deliveries continue, because the engine also polls."""
-    if isinstance(error, InvalidJobOperation | NoSuchJobError):
-        log.warning("drain job lost; Redis was emptied or restarted")
-    else:
-        log.error("drain job failed", exc_info=error)
-    return True
+    def _run(self, job: QueuedJob) -> None:
+        content = job.take_content(self.connection)
+        name = content.own_name
+        if name is None and not content.is_missing:
+            self._foreign_jobs.add(job.id, content.function)
+        # While any job waits, nobody enqueues another. So each one wakes the engine.
+        function = FUNCTIONS[name or DRAIN]
+        try:
+            function(self._engine)
+        except Exception as error:  # the worker must go on; the engine also polls
+            log.error("job failed", exc_info=error)

@@ -16,7 +16,8 @@ from callevents.delivery.engine import Engine
 from callevents.extensions import app_state, db
 from callevents.operations.key_rotation import find_unreadable
 from callevents.operations.scheduler import Scheduler
-from callevents.processes.worker.rq_worker import DrainWorker, WorkerContext
+from callevents.processes.worker.foreign_jobs import ForeignJobs
+from callevents.processes.worker.rq_worker import DrainWorker
 from callevents.security.encryption import UnreadableError
 
 MIN_RECONNECT_SECONDS = 0.5
@@ -28,16 +29,16 @@ log = structlog.get_logger("callevents.worker")
 def run(app: Flask) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit code."""
     settings = app_state(app).settings
+    foreign_jobs = ForeignJobs()
     with app.app_context():
         engine = Engine(db.engine, settings)
-        scheduler = Scheduler(db.engine, settings)
+        scheduler = Scheduler(db.engine, settings, count_foreign_jobs=lambda: foreign_jobs.count)
         _check_secrets()
-    WorkerContext.engine = engine
     engine.start()
     scheduler.start()
     log.info("worker started", threads=settings.worker_threads)
     try:
-        _run_until_stopped(engine, settings)
+        _run_until_stopped(engine, settings, foreign_jobs)
     finally:
         _install_signal_handlers(engine)
         engine.close()
@@ -69,13 +70,13 @@ def _install_signal_handlers(engine: Engine) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def _run_until_stopped(engine: Engine, settings: Settings) -> None:
+def _run_until_stopped(engine: Engine, settings: Settings, foreign_jobs: ForeignJobs) -> None:
     """Run RQ's loop, and restart it with backoff when the connection to Redis breaks."""
     delay = MIN_RECONNECT_SECONDS
     while not engine.is_stopping:
         _install_signal_handlers(engine)
         began = time.monotonic()
-        _run_rq_worker(engine, settings)
+        _run_rq_worker(engine, settings, foreign_jobs)
         if time.monotonic() - began > MAX_RECONNECT_SECONDS:
             delay = MIN_RECONNECT_SECONDS
         _wait(engine, delay)
@@ -89,11 +90,11 @@ def _wait(engine: Engine, seconds: float) -> None:
         time.sleep(0.05)
 
 
-def _run_rq_worker(engine: Engine, settings: Settings) -> None:
+def _run_rq_worker(engine: Engine, settings: Settings, foreign_jobs: ForeignJobs) -> None:
     """Run the RQ worker until the connection to Redis breaks or the engine stops."""
     try:
         connection = Redis.from_url(settings.queue_url, socket_connect_timeout=2)
-        worker: Any = DrainWorker(engine, connection)
+        worker: Any = DrainWorker(engine, connection, foreign_jobs)
         # RQ would log a stack trace when Redis is lost; we log one line.
         worker.work(logging_level="CRITICAL")
     except (RedisError, OSError) as error:

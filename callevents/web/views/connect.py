@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request, url_for
 from wtforms import PasswordField
@@ -17,6 +16,7 @@ from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 from callevents.web import htmx
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import BaseForm
+from callevents.web.public_url import has_placeholder, ingest_url
 
 bp = Blueprint("connect", __name__, url_prefix="/pbxs/<slug>/connect")
 
@@ -82,7 +82,7 @@ def set_format(slug: str) -> Any:
 def _page(
     pbx: Pbx, vendor: Vendor, guide: SetupGuide, token: str = "", form: FormatForm | None = None
 ) -> str:
-    ingest_url = url_for("ingest.receive", slug=pbx.slug, _external=True)
+    url = ingest_url(pbx)
     return render_template(
         "connect/show.html",
         pbx=pbx,
@@ -94,8 +94,9 @@ def _page(
         placeholder=TOKEN_PLACEHOLDER,
         tokens=tokens.list_tokens(pbx),
         max_tokens=tokens.MAX_TOKENS,
-        snippets=fill_snippets(guide, ingest_url, token or TOKEN_PLACEHOLDER),
+        snippets=fill_snippets(guide, url, token or TOKEN_PLACEHOLDER),
         form=form or FormatForm(),
+        needs_address=has_placeholder(url),
         **_list_received(pbx),
     )
 
@@ -123,15 +124,13 @@ def _since_text() -> str:
     return str(round(utc_now().timestamp() * 1000))
 
 
-def fill_snippets(guide: SetupGuide, ingest_url: str, token: str) -> list[tuple[Snippet, str]]:
+def fill_snippets(guide: SetupGuide, url: str, token: str) -> list[tuple[Snippet, str]]:
     """Return the guide's snippets and their texts, with URL and token filled in."""
-    address = urlsplit(ingest_url)
-    bare = ingest_url.removeprefix(f"{address.scheme}://")
-    url = bare if guide.adds_http_scheme and address.scheme == "http" else ingest_url
+    bare = url.removeprefix("http://") if guide.adds_http_scheme else url
     values = {
-        "ingest_url": ingest_url,
+        "ingest_url": url,
         "token": token,
-        "phone_url": f"{url}?token={token}",
+        "phone_url": f"{bare}?token={token}",
         "variables": guide.variables,
     }
     return [

@@ -152,6 +152,8 @@ def _get_target(slug: str, place: str, event_type: EventType) -> Target:
     pbx, extension = find_place(slug, place)
     event_id = request.form.get("event_id")
     hook = _get_hook(pbx, extension, event_id) if event_id else None
+    if hook and hook.event_type is not event_type:
+        raise NotFoundError("That request belongs to another event type.")
     return Target(pbx, extension, event_type, hook)
 
 

@@ -12,6 +12,7 @@ from callevents.web import dialogs, htmx
 from callevents.web.access import admins_only
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import NameForm, PbxForm
+from callevents.web.public_url import has_placeholder, ingest_url
 from callevents.web.views import connectors
 
 bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
@@ -52,7 +53,7 @@ def add() -> Any:
 def show(slug: str) -> str:
     """Show a PBX: its report URL, connector and tokens."""
     pbx = pbxs.get_pbx(slug)
-    ingest_url = url_for("ingest.receive", slug=pbx.slug, _external=True)
+    url = ingest_url(pbx)
     return render_template(
         "pbxs/_tokens.html" if htmx.is_htmx() else "pbxs/show.html",
         pbx=pbx,
@@ -60,7 +61,8 @@ def show(slug: str) -> str:
         max_tokens=tokens.MAX_TOKENS,
         last_event=pbxs.last_event_times([pbx]).get(pbx.id),
         count=extensions.count_extensions([pbx]).get(pbx.id, 0),
-        ingest_url=ingest_url,
+        ingest_url=url,
+        needs_address=has_placeholder(url),
         **connectors.load_status(pbx),
     )
 

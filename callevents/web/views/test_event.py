@@ -11,6 +11,7 @@ from callevents.enums import EventType
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.ingest import accept, example
+from callevents.ingest.recent import check_event
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
@@ -49,8 +50,9 @@ def send(slug: str) -> Any:
 @bp.get("/<id:event_id>")
 @admins_only
 def show(slug: str, event_id: str) -> Any:
-    """Show the deliveries of a test event, live."""
+    """Show the deliveries of a test event of this PBX, live."""
     pbx = pbxs.get_pbx(slug)
+    check_event(pbx, event_id)
     deliveries = list_deliveries(pbx=pbx, call_event_id=event_id)
     version = version_of(deliveries)
     if htmx.has_version(version):

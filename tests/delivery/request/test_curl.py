@@ -72,6 +72,15 @@ def test_secrets_of_the_url_are_variables(receiver: Receiver) -> None:
     assert arrival.target == "/pop?x=it's&token=%26'1&y=$HOME;api.key=k$y"
 
 
+def test_secrets_of_the_path_are_variables(receiver: Receiver) -> None:
+    """Each masked part of the path has a variable of its own."""
+    command = as_curl(attempt(f"{receiver.url}/hooks/{MASK}/to/{MASK}?x=1&token={MASK}"))
+    assert MASK not in command
+    run(command, VALUE="a'1", VALUE_2="b", TOKEN="c")
+    [arrival] = receiver.wait_for(1)
+    assert arrival.target == "/hooks/a'1/to/b?x=1&token=c"
+
+
 def test_masks_that_are_none(receiver: Receiver) -> None:
     """A caller name that equals the mask does not break the command."""
     command = as_curl(attempt(f"{receiver.url}/{MASK}/x?token=a{MASK}&{MASK}"))

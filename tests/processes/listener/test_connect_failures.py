@@ -203,19 +203,12 @@ def test_a_name_that_does_not_exist(pbx: Pbx, listen: Listen) -> None:
     wait_for_error(pbx, "Cannot resolve the host name pbx.invalid.")
 
 
-@pytest.mark.parametrize(
-    ("host", "kind"),
-    [
-        ("169.254.169.254", "link-local"),
-        ("100.100.100.200", "reserved"),
-        ("fd00:ec2::254", "private"),
-    ],
-)
-def test_metadata_addresses(pbx: Pbx, listen: Listen, host: str, kind: str) -> None:
+@pytest.mark.parametrize("host", ["169.254.169.254", "100.100.100.200", "fd00:ec2::254"])
+def test_metadata_addresses(pbx: Pbx, listen: Listen, host: str) -> None:
     """Addresses where clouds serve secrets are refused, also within networks of PBXs."""
     connect(pbx, "asterisk", 80, host=host)
     listen()
-    wait_for_error(pbx, f"The address {host} is {kind}; requests to it are blocked.")
+    wait_for_error(pbx, f"{host} is an address where clouds serve secrets.")
 
 
 def test_freeswitch_refuses_the_address(pbx: Pbx, serve: Serve, listen: Listen) -> None:

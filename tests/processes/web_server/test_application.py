@@ -134,7 +134,7 @@ def test_token_lookup_does_not_block(served: Served) -> None:
 
     with (
         ThreadPoolExecutor(1) as threads,
-        before_statement(db.engine, "SELECT ingest_token", hold),
+        before_statement(db.engine, "SELECT pbx.id, ingest_token.id", hold),
     ):
         unknown = threads.submit(served.send, json=EVENT, headers={"X-Ingest-Token": "unknown"})
         assert started.wait(30)

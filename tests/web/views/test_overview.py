@@ -95,6 +95,17 @@ def test_what_fails_is_named_first(admin: Visitor, add_events: AddEvents) -> Non
     assert "No worker is running" in page
 
 
+def test_foreign_jobs_are_shown(admin: Visitor) -> None:
+    """Jobs in Redis that are not ours are a warning; without any there is none."""
+    instance = InstanceId()
+    for count, text in ((0, ""), (1, "dropped 1 job from"), (2, "dropped 2 jobs from")):
+        with write_transaction(db.engine) as connection:
+            send_heartbeat(connection, instance, utc_now(), foreign_jobs=count)
+        page = " ".join(admin.get("/overview").text.split())
+        assert text in page
+        assert ("from Redis" in page) == bool(count)
+
+
 def test_poll_is_answered_only_when_something_changed(
     admin: Visitor, add_events: AddEvents
 ) -> None:

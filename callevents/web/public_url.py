@@ -1,0 +1,66 @@
+"""The address of this server in lines to copy.
+
+A browser sends the name that it was led to as the request's host. It goes into lines to copy only
+if it is a name of this server; otherwise the lines have a placeholder.
+"""
+
+import socket
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flask import request, url_for
+
+from callevents.config.settings import Settings
+from callevents.db.models import Pbx
+from callevents.extensions import app_state
+
+#: In place of a host that is not known to be ours.
+PLACEHOLDER = "YOUR-SERVER"
+
+
+def ingest_url(pbx: Pbx) -> str:
+    """Return the URL at which the PBX reports."""
+    settings = app_state().settings
+    path = url_for("ingest.receive", slug=pbx.slug)
+    return f"{settings.public_url or _origin(settings)}{path}"
+
+
+def has_placeholder(url: str) -> bool:
+    """Return True if the URL needs the user to fill in this server's address."""
+    return urlsplit(url).netloc.startswith(f"{PLACEHOLDER}:")
+
+
+def _origin(settings: Settings) -> str:
+    if settings.trusted_proxies or _is_own_name(_host_name(request.host), settings):
+        return request.host_url.rstrip("/")
+    return f"{request.scheme}://{PLACEHOLDER}:{settings.port}"
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_own_name(name: str, settings: Settings) -> bool:
+    try:
+        address = ip_address(name)
+    except ValueError:
+        machine = socket.gethostname().lower()
+        short = machine.partition(".")[0]
+        return name in {"localhost", machine, short, f"{short}.local", settings.host.lower()}
+    if address.is_unspecified or address.is_multicast:
+        return False
+    return address.is_loopback or _is_own_address(name)
+
+
+def _is_own_address(address: str) -> bool:
+    """Return True if this machine has the IP address: only then can a socket be bound to it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
