@@ -15,6 +15,7 @@ from tests.hostile.attacks import (
     pipelining,
     placeholders,
     receivers,
+    sign_ins,
     slow,
     splits,
     strangers,
@@ -31,6 +32,7 @@ GROUPS: dict[str, Sequence[Attack]] = {
     "malformed and oversized": malformed.ATTACKS,
     "receivers": receivers.ATTACKS,
     "users and addresses": (*strangers.ATTACKS, *addresses.ATTACKS),
+    "parallel sign-ins": sign_ins.ATTACKS,
     "placeholders": placeholders.ATTACKS,
     "foreign jobs": foreign_jobs.ATTACKS,
 }

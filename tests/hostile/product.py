@@ -72,6 +72,10 @@ class Product:
         """Return the resident memory of the web server's processes."""
         return sum(float(one.memory_info().rss) for one in self._web()) / 1e6
 
+    def largest_mb(self) -> float:
+        """Return the resident memory of the largest of them."""
+        return max(float(one.memory_info().rss) for one in self._web()) / 1e6
+
     def count_descriptors(self) -> int:
         """Return the number of the web server's open descriptors, without files.
 

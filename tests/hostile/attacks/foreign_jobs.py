@@ -20,6 +20,8 @@ from tests.support.waiting import wait_until
 #: A function whose module prints a text when it is imported: a callback's arguments are not ours.
 POEM = "this.s"
 POEM_TEXT = "The Zen of Python"
+#: Each job wakes the worker's engine, which may take a second beside the load.
+WORKER_SECONDS = 90.0
 #: A function and its arguments, each of which would leave a file; `%f` is the file's path.
 CALLS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("os.system", ("touch %f",)),
@@ -54,19 +56,34 @@ CALLS: tuple[tuple[str, tuple[Any, ...]], ...] = (
 
 def foreign_jobs(arena: Arena) -> Iterator[Case]:
     """A job of another program is enqueued: whoever reaches Redis runs code as the worker."""
-    folder = arena.product.commands.settings.data_dir
-    with Redis.from_url(arena.product.commands.settings.queue_url) as redis:
+    settings = arena.product.commands.settings
+    paths: dict[str, Path] = {}
+    with Redis.from_url(settings.queue_url) as redis:
         queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
-        for number, (function, arguments) in enumerate(CALLS):
-            path = folder / f"touched-{number}"
-            filled = json.loads(json.dumps(arguments).replace("%f", str(path)))
-            yield _try(arena, function, path, lambda: _enqueue(queue, function, filled))  # noqa: B023  # called at once
-        for name, put in _tricks(redis, queue).items():
-            path = folder / f"touched-{name.replace(' ', '-')}"
-            yield _try(arena, name, path, lambda: put(path))  # noqa: B023  # called at once
+        for function, arguments in CALLS[:: arena.scale(1, 9)]:
+            path = paths[function] = settings.data_dir / f"touched-{len(paths)}"
+            _enqueue(queue, function, json.loads(json.dumps(arguments).replace("%f", str(path))))
+        for name, put in list(_tricks(redis, queue).items())[:: arena.scale(1, 5)]:
+            path = paths[name] = settings.data_dir / f"touched-{len(paths)}"
+            put(path)
+        # A job of ours at the end: when it is taken, the others are over.
+        queue.enqueue(DRAIN)
+        yield Case("the worker goes on", _wait_for_worker(queue))
+    for name, path in paths.items():
+        yield Case(name, "its file exists" if path.exists() else "")
     imported = POEM_TEXT in arena.product.output
     yield Case("modules of callbacks", "one was imported" if imported else "")
     yield from probe(arena, "after them")
+
+
+def _wait_for_worker(queue: Queue) -> str:
+    try:
+        wait_until(lambda: queue.count == 0, "an empty queue", WORKER_SECONDS)
+    except AssertionError:
+        left = queue.count
+        queue.connection.delete(queue.key)
+        return f"{left} jobs wait"
+    return ""
 
 
 def _enqueue(queue: Queue, function: str, arguments: list[Any]) -> None:
@@ -124,20 +141,6 @@ def _tricks(redis: Any, queue: Queue) -> dict[str, Callable[[Path], object]]:
         "timeout": lambda _: write_by_hand(timeout="x"),
         "time": lambda _: write_by_hand(created_at="yesterday"),
     }
-
-
-def _try(arena: Arena, name: str, path: Path, put: Callable[[], object]) -> Case:
-    """Enqueue it, and a job of ours behind it: when that is taken, the first one is over."""
-    put()
-    with Redis.from_url(arena.product.commands.settings.queue_url) as redis:
-        queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
-        queue.enqueue(DRAIN)
-        try:
-            wait_until(lambda: queue.count == 0, "an empty queue", 10)
-        except AssertionError:
-            redis.delete(queue.key)
-            return Case(name, "the worker does not go on")
-    return Case(name, "its file exists" if path.exists() else "")
 
 
 ATTACKS = (foreign_jobs,)
