@@ -22,14 +22,16 @@ MAX_SHOWN = 3
 MAX_FAILURES = 20
 MAX_LENGTH = 400
 NICE = 10
+#: Time of the load beside a group.
+SHORTEST_SECONDS = 0.5
 #: How long the product may take to close what strangers have left.
 REST_SECONDS = 15.0
 
 
 def run_group(arena: Arena, attacks: Sequence[Attack], verdict: Verdict) -> Sequence[Attack]:
     """Run the attacks one after the other; return those that are left if one broke the product."""
+    verdict.quiet_seconds += arena.take_quiet()
     began, traces = time.monotonic(), arena.product.count_traces()
-    verdict.quiet_seconds += arena.quiet.seconds
     left = list(attacks)
     while left:
         verdict.attacks += 1
@@ -40,6 +42,8 @@ def run_group(arena: Arena, attacks: Sequence[Attack], verdict: Verdict) -> Sequ
             verdict.complaints.append(f"/healthz does not answer after {_name(attack)!r}")
             break
     verdict.duration += time.monotonic() - began
+    # Some attacks are over before the next report.
+    time.sleep(max(0.0, began + SHORTEST_SECONDS - time.monotonic()))
     _judge(arena, verdict, traces)
     return left
 
