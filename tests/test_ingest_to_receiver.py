@@ -55,6 +55,7 @@ def test_event_reaches_its_receiver_with_all_parameters(
         "Duration": "",
         "HangupCause": "",
         "PBX": "head-office",
+        "Late": "",
     }
     wait_for_state(delivery_id, DeliveryState.DELIVERED)
 

@@ -36,7 +36,7 @@ def replay(path: str, source: str, numbers: str | None, pbx: str | None) -> None
     FILE is a captured event stream, - is standard input. Each call event is a line of JSON.
     Nothing is stored or sent.
     """
-    run = Replay(source, ExtensionSet(_get_extensions(numbers, pbx)))
+    run = Replay(source, _get_extensions(numbers, pbx))
     try:
         with click.open_file(path, "rb") as file:
             for event in run.run(iter(partial(file.read, CHUNK_BYTES), b"")):
@@ -58,13 +58,13 @@ def _print_warnings(run: Replay) -> None:
         click.echo(f"Legs still active at the end of the capture: {run.tracker.running}.", err=True)
 
 
-def _get_extensions(numbers: str | None, pbx: str | None) -> list[str]:
+def _get_extensions(numbers: str | None, pbx: str | None) -> ExtensionSet:
     if numbers is not None:
-        return [number for text in numbers.split(",") if (number := text.strip())]
+        return ExtensionSet(number for text in numbers.split(",") if (number := text.strip()))
     if pbx is None:
         raise click.UsageError("Pass the extensions: --extensions 101,102 or --pbx SLUG.")
-    listed: list[str] = _list_numbers(pbx)
-    return listed
+    found: ExtensionSet = _read_extensions(pbx)
+    return found
 
 
 @click.command("capture")
@@ -115,5 +115,8 @@ class _CaptureFile(ExitStack):
 
 
 @handle_errors
-def _list_numbers(pbx: str) -> list[str]:
-    return [extension.number for extension in extensions.list_extensions(pbxs.get_pbx(pbx))]
+def _read_extensions(slug: str) -> ExtensionSet:
+    pbx = pbxs.get_pbx(slug)
+    connector = connectors.find_connector(pbx)
+    numbers = (extension.number for extension in extensions.list_extensions(pbx))
+    return ExtensionSet(numbers, domain=connector.domain if connector else "")

@@ -42,6 +42,7 @@ group = AppGroup("connector", help="Configure connectors to PBXs.")
 )
 @click.option("--tls/--no-tls", default=None, help="Encrypt the connection, or not.")
 @click.option("--enabled/--disabled", default=None, help="Let the listener connect, or not.")
+@click.option("--domain", help="FreeSWITCH: only phones of this domain (tenant) count.")
 @click.option("--pattern", help="Regular expression of numbers that are extensions too.")
 @json_option
 @handle_errors
@@ -54,6 +55,7 @@ def set_connector(
     secret: str | None,
     tls: bool | None,
     enabled: bool | None,
+    domain: str | None,
     pattern: str | None,
     as_json: bool,
 ) -> None:
@@ -73,6 +75,7 @@ def set_connector(
         secret=read_secret(secret) or "",
         uses_tls=_choose(tls, old, "uses_tls", default=False),
         enabled=_choose(enabled, old, "enabled", default=True),
+        domain=_choose(domain, same_kind, "domain", ""),
         extension_pattern=_choose(pattern, old, "extension_pattern", ""),
     )
     connector = connectors.set_connector(found, access)
@@ -118,9 +121,10 @@ def _print_connector(connector: Connector, as_json: bool) -> None:
 
 def _to_values(connector: Connector) -> Values:
     times = ("connected_since", "last_message_at", "last_error_at", "leader_until")
-    names = ("kind", "host", "port", "username", "uses_tls", "enabled", "extension_pattern")
-    status = ("state", "leader_name", "messages", "events", "skipped", "dropped_legs", "waiting")
-    values: Values = {name: getattr(connector, name) for name in (*names, *status, "last_error")}
+    names = ("kind", "host", "port", "username", "uses_tls", "enabled", "domain")
+    status = ("extension_pattern", "state", "leader_name", "messages", "events", "skipped")
+    more = ("dropped_legs", "unseen_legs", "waiting", "last_error")
+    values: Values = {name: getattr(connector, name) for name in (*names, *status, *more)}
     for name in times:
         moment = getattr(connector, name)
         values[name] = moment.isoformat(timespec="milliseconds") if moment else None

@@ -46,8 +46,9 @@ class ProcessSettings(SettingsGroup):
         60,
         gt=0,
         le=3600,
-        description="Longest wait before the listener connects to a PBX again. The first wait is "
-        "one second and each next one is twice as long, changed at random by up to 20 %.",
+        description="Longest wait before the listener connects to a PBX again, and 15 seconds at "
+        "most while its port is closed. The first reconnection is immediate, the next wait is one "
+        "second, and each next one is twice as long, changed at random by up to 20 %.",
     )
     listen_buffer_events: int = Field(
         10_000,

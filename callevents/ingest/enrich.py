@@ -55,7 +55,7 @@ def enrich(report: Report, extensions: Set[str], history: CallHistory) -> Report
     seen = {earlier.event_type for earlier in earlier_reports}
     if report.event_type is EventType.HANGUP:
         report = _inherit_party(report, earlier_reports)
-    flow = derive_flow(report, seen)
+    flow = report.flow or derive_flow(report, seen)
     report = _replace(report, flow=flow, status=report.status or derive_status(report, seen))
     if flow is CallFlow.OUT:
         return _fill_outgoing(report, extensions)

@@ -64,6 +64,8 @@ class Report:
     duration_seconds: int | None = None
     #: In UTC; None if the PBX sent no time.
     at: datetime | None = None
+    #: True if `at` is not when it happened, but when a listener learned of it after a disconnect.
+    is_late: bool = False
     #: The sender's own key of the event.
     key: str = ""
 

@@ -34,6 +34,8 @@ class ConnectorConfig:
     secret: str = ""
     uses_tls: bool = False
     enabled: bool = True
+    #: FreeSWITCH: only phones of this domain (tenant) count; empty: all.
+    domain: str = ""
     extension_pattern: str = ""
 
 
@@ -60,7 +62,7 @@ def set_connector(pbx: Pbx, config: ConnectorConfig) -> Connector:
         db.session.add(connector)
     for name in ("kind", "port", "uses_tls", "enabled"):
         setattr(connector, name, getattr(config, name))
-    for name in ("host", "username", "extension_pattern"):
+    for name in ("host", "username", "domain", "extension_pattern"):
         setattr(connector, name, getattr(config, name).strip())
     if config.secret:
         connector.secret = cipher.encrypt(config.secret)
@@ -95,7 +97,7 @@ def _has_same_target(connector: Connector, config: ConnectorConfig) -> bool:
 
 def _check(config: ConnectorConfig, *, has_secret: bool) -> None:
     errors: dict[str, list[str]] = {}
-    for check in (_check_host, _check_port, _check_username, _check_pattern):
+    for check in (_check_host, _check_port, _check_username, _check_domain, _check_pattern):
         try:
             check(config)
         except InvalidError as error:
@@ -132,6 +134,16 @@ def _check_username(config: ConnectorConfig) -> None:
     username = check_text(config.username.strip(), field="username", max_length=MAX_USERNAME_LENGTH)
     if config.kind is ConnectorKind.ASTERISK and not username:
         raise InvalidError.of("username", "Enter the user's name in manager.conf.")
+
+
+def _check_domain(config: ConnectorConfig) -> None:
+    domain = check_text(config.domain.strip(), field="domain", max_length=MAX_HOST_LENGTH)
+    if domain and config.kind is not ConnectorKind.FREESWITCH:
+        raise InvalidError.of("domain", "Only FreeSWITCH has domains. Leave this empty.")
+    if "@" in domain or " " in domain:
+        raise InvalidError.of(
+            "domain", f"Invalid domain {domain!r}. Enter a name such as tenant.example.com."
+        )
 
 
 def _check_pattern(config: ConnectorConfig) -> None:

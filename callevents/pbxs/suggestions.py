@@ -139,13 +139,16 @@ def _build_upsert() -> Any:
     )
 
 
-def select_suggestions(listed: Iterable[Listed], pattern: str) -> list[Suggestion]:
+def select_suggestions(
+    listed: Iterable[Listed], pattern: str, domain: str = ""
+) -> list[Suggestion]:
     """Return the likely extensions: those that match the pattern, or else numeric ones.
 
-    A number that exists in several realms is suggested with its realm.
+    A number that exists in several realms is suggested with its realm. With a domain, only its
+    numbers are suggested.
     """
-    listed = list(listed)
-    fitting = ExtensionSet(pattern=pattern)
+    fitting = ExtensionSet(pattern=pattern, domain=domain)
+    listed = [one for one in listed if fitting.is_in_domain(one.realm)]
     realms = Counter(one.number for one in listed)
     found: dict[str, Suggestion] = {}
     for one in listed:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from callevents.db.session import begin_write
+from callevents.enums import ConnectorKind
 from callevents.extensions import db
-from callevents.pbxs import extensions, pbxs
+from callevents.pbxs import connectors, extensions, pbxs
+from callevents.pbxs.connectors import ConnectorConfig
 from tests.cli.conftest import Run
 from tests.support.recorded_streams import EXPECTED, SCENARIOS, TRACES, expected, read_stream
 
@@ -73,6 +75,26 @@ def test_the_extensions_may_be_those_of_a_pbx(run: Run, capture: Path) -> None:
     result = run("pbx", "replay", "--source", "asterisk", "--pbx", pbx.slug, str(capture))
     assert result.exit_code == 0
     assert {json.loads(line)["extension"] for line in result.stdout.splitlines()} == {"103"}
+
+
+@pytest.mark.parametrize(("domain", "numbers"), [("PBX.local", {"102"}), ("other", set())])
+def test_the_domain_of_a_pbx_counts(
+    run: Run, tmp_path: Path, domain: str, numbers: set[str]
+) -> None:
+    """--pbx follows the phones of the connector's domain only, as the listener does."""
+    begin_write()
+    pbx, _ = pbxs.add_pbx("Head Office")
+    extensions.add_extension(pbx, "102", "")
+    config = ConnectorConfig(
+        kind=ConnectorKind.FREESWITCH, host="pbx", port=8021, secret="s", domain=domain
+    )
+    connectors.set_connector(pbx, config)
+    db.session.commit()
+    path = tmp_path / "capture.txt"
+    path.write_bytes(read_stream("freeswitch", "f01_internal_answered_caller_hangs_up"))
+    result = run("pbx", "replay", "--source", "freeswitch", "--pbx", pbx.slug, str(path))
+    assert result.exit_code == 0
+    assert {json.loads(line)["extension"] for line in result.stdout.splitlines()} == numbers
 
 
 def test_a_capture_may_come_by_a_pipe(run: Run, capture: Path) -> None:

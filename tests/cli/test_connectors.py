@@ -33,6 +33,15 @@ def test_another_kind_has_another_port(pbx: Pbx, answer: Callable[..., Any]) -> 
     assert (changed["kind"], changed["port"], changed["host"]) == ("freeswitch", 8021, "pbx")
 
 
+def test_a_domain_is_freeswitchs(pbx: Pbx, answer: Callable[..., Any]) -> None:
+    """It is kept when it is omitted, and goes with the kind."""
+    set_one = (*SET, "--kind", "freeswitch", "--host", "pbx", "--secret", "s")
+    assert answer(*set_one, "--domain", "a.example.com")["domain"] == "a.example.com"
+    assert answer(*SET, "--pattern", "1..")["domain"] == "a.example.com"
+    changed = answer(*SET, "--kind", "asterisk", "--user", "u", "--secret", "s")
+    assert changed["domain"] == ""
+
+
 def test_what_is_missing_is_named(pbx: Pbx, run: Run) -> None:
     """A new connector requires a kind, and each invalid field has a message."""
     result = run(*SET, "--host", "pbx")

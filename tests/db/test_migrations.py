@@ -9,13 +9,15 @@ from sqlalchemy import inspect, select, text
 from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db import schema
-from callevents.db.models import Pbx
+from callevents.db.models import CallEvent, Connector, Pbx
 from callevents.db.schema import DatabaseError
 from callevents.db.session import begin_write
-from callevents.enums import EventType, Role
+from callevents.enums import ConnectorKind, EventType, Role
 from callevents.extensions import Base, db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
+from callevents.pbxs import connectors
+from callevents.pbxs.connectors import ConnectorConfig
 from callevents.users import sessions, users
 from callevents.users.delays import Client
 from callevents.users.sign_in import finish, verify_password
@@ -102,6 +104,28 @@ def test_sessions_with_data(config: Config, app: Flask) -> None:
         assert sessions.list_sessions(found) == []
         assert sessions.find_session(sessions.start_session(found, "Firefox", "192.0.2.1"))
     db.session.rollback()
+
+
+def test_late_events_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
+    """Events and connectors that exist are not late, have seen all legs, and are of no domain."""
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="101")])
+    connectors.set_connector(
+        pbx,
+        ConnectorConfig(kind=ConnectorKind.FREESWITCH, host="pbx", port=8021, secret="s"),
+    )
+    db.session.commit()
+    db.session.remove()
+    try:
+        command.downgrade(config, "0012")
+        columns = inspect(db.engine).get_columns("connector")
+        assert {"domain", "unseen_legs"}.isdisjoint(column["name"] for column in columns)
+    finally:
+        command.upgrade(config, "head")
+    command.check(config)
+    assert db.session.scalars(select(CallEvent.is_late)).all() == [False]
+    connector = db.session.scalars(select(Connector)).one()
+    assert (connector.domain, connector.unseen_legs) == ("", 0)
 
 
 def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:

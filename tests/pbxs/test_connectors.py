@@ -66,6 +66,8 @@ def test_a_kept_secret_goes_nowhere_else(pbx: Pbx, elsewhere: dict[str, object])
         ("secret", {"secret": ""}),
         ("secret", {"secret": "a\nb"}),
         ("extension_pattern", {"extension_pattern": "(1"}),
+        ("domain", {"domain": "tenant.example.com"}),
+        ("domain", {"domain": "101@tenant", "kind": ConnectorKind.FREESWITCH}),
     ],
 )
 def test_wrong_values_are_refused(pbx: Pbx, field: str, values: dict[str, object]) -> None:

@@ -118,8 +118,8 @@ class PbxServer(ABC):
         self.between = []
 
     def cut(self) -> None:
-        """Close all connections."""
-        for client in self.clients:
+        """Close all connections of now; a listener may connect again meanwhile."""
+        for client in list(self.clients):
             client.cut()
 
     def close(self) -> None:

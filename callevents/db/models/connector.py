@@ -31,6 +31,8 @@ class Connector(Model):
     secret: Mapped[str] = mapped_column(Text)
     uses_tls: Mapped[bool] = mapped_column(default=False)
     enabled: Mapped[bool] = mapped_column(default=True)
+    #: FreeSWITCH: only phones of this domain (tenant) count; empty: all.
+    domain: Mapped[str] = mapped_column(String(MAX_HOST_LENGTH), default="")
     #: Regular expression for extensions besides those added to the PBX; empty: none.
     extension_pattern: Mapped[str] = mapped_column(String(MAX_PATTERN_LENGTH), default="")
     #: When an admin last changed the settings above.
@@ -51,6 +53,8 @@ class Connector(Model):
     skipped: Mapped[int] = mapped_column(BigInteger, default=0)
     #: Legs whose end was never received.
     dropped_legs: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: Legs that began and ended while no listener was connected, at most.
+    unseen_legs: Mapped[int] = mapped_column(BigInteger, default=0)
     #: Events not stored yet.
     waiting: Mapped[int] = mapped_column(Integer, default=0)
     last_error: Mapped[str] = mapped_column(Text, default="")

@@ -35,6 +35,7 @@ REPORTED = (
     "status",
     "cause",
     "duration_seconds",
+    "is_late",
 )
 
 
@@ -67,6 +68,8 @@ class CallEvent(Model):
     status: Mapped[CallStatus | None] = mapped_column(text_enum(CallStatus, 16))
     cause: Mapped[int | None] = mapped_column(SmallInteger)
     duration_seconds: Mapped[int | None] = mapped_column(Integer)
+    #: True if `happened_at` is when a listener learned of the event, after a disconnect.
+    is_late: Mapped[bool] = mapped_column(default=False)
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 

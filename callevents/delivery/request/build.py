@@ -118,6 +118,7 @@ def parameters(
         _number(event.cause),
         delivery_id,
         pbx_slug,
+        "1" if event.is_late else "",
     )
     return list(zip(PARAMETER_NAMES, values, strict=True))
 

@@ -33,6 +33,7 @@ PARAMETER_NAMES = (
     "HangupCause",
     "DeliveryID",
     "PBX",
+    "Late",
 )
 
 Values = Mapping[str, str]

@@ -9,7 +9,7 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 from callevents.config import AllowedNetwork
 from callevents.config.settings import Settings
 from callevents.delivery.http.address_check import METADATA, AddressRefusedError, check_address
-from callevents.vendors.tracking.session import SessionError
+from callevents.vendors.tracking.session import PortClosedError, SessionError
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 #: PBXs are in private networks or on this host. Not allowed: for example link-local addresses,
@@ -38,20 +38,21 @@ def open_connection(host: str, port: int, *, uses_tls: bool, settings: Settings)
 
 
 def _connect(host: str, port: int, settings: Settings) -> socket.socket:
+    error = SessionError(f"Cannot resolve the host name {host}. Check the host.")
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise SessionError(f"Cannot resolve the host name {host}. Check the host.") from None
-    reason = ""
+        raise error from None
     for address in dict.fromkeys(str(info[4][0]) for info in addresses):
         try:
             _check_address(address, port, settings)
             return socket.create_connection((address, port), CONNECT_TIMEOUT_SECONDS)
-        except AddressRefusedError as error:
-            reason = str(error)
-        except OSError as error:
-            reason = f"Cannot connect to {host}, port {port}: {_describe(error)}."
-    raise SessionError(reason)
+        except AddressRefusedError as refused:
+            error = SessionError(str(refused))
+        except OSError as failure:
+            kind = PortClosedError if isinstance(failure, ConnectionRefusedError) else SessionError
+            error = kind(f"Cannot connect to {host}, port {port}: {_describe(failure)}.")
+    raise error
 
 
 def _check_address(text: str, port: int, settings: Settings) -> None:

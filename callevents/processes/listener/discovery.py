@@ -18,6 +18,7 @@ from callevents.pbxs.suggestions import (
     store_listed,
 )
 from callevents.processes.listener.target import Target
+from callevents.processes.listener.timings import Timings
 from callevents.vendors.tracking.extension_list import MAX_LISTED
 from callevents.vendors.tracking.session import Session
 
@@ -46,11 +47,13 @@ class Discovery:
     The reading thread polls; the listener's thread requests, and stores the result.
     """
 
-    def __init__(self, pattern: str, wanted_at: datetime | None, interval_seconds: float) -> None:
-        self._pattern = pattern
-        self._interval_seconds = interval_seconds
+    def __init__(self, target: Target, timings: Timings) -> None:
+        self._target = target
+        self._timings = timings
         self._request_at = 0.0
-        self._wanted_at = wanted_at
+        self._wanted_at = target.list_wanted_at
+        #: True until the first list after a login.
+        self._is_first = True
         #: The list that is not stored completely yet.
         self.discovered: Discovered | None = None
 
@@ -62,13 +65,19 @@ class Discovery:
     def poll(self, session: Session) -> None:
         """Request the list if it is due; take it over once it is complete."""
         if session.is_ready and time.monotonic() >= self._request_at:
-            self._request_at = time.monotonic() + self._interval_seconds
+            self._request_at = time.monotonic() + self._timings.request_interval_seconds
             session.request_extensions()
         listing = session.extensions.take()
         if listing is None:
             return
-        suggestions = select_suggestions(listing.listed, self._pattern)
-        notice = session.explain_refusal(listing.refusal) if listing.refusal else ""
+        is_first, self._is_first = self._is_first, False
+        if is_first and listing.may_be_early:
+            self._request_at = time.monotonic() + self._timings.empty_list_retry_seconds
+            return
+        suggestions = select_suggestions(
+            listing.listed, self._target.extension_pattern, self._target.domain
+        )
+        notice = session.explain_refusals(listing.refusals) if listing.is_refused else ""
         if listing.left_out:
             notice = (
                 f"The PBX lists {listing.left_out:,} more phones than the maximum of "
@@ -79,7 +88,7 @@ class Discovery:
     def on_disconnect(self, session: Session) -> None:
         """Request the list again after the next login."""
         delay = RETRY_AFTER_BREAK_SECONDS if session.extensions.is_waiting else 0.0
-        self._request_at = time.monotonic() + delay
+        self._request_at, self._is_first = time.monotonic() + delay, True
 
 
 def store_next_batch(target: Target, discovered: Discovered) -> None:

@@ -69,9 +69,7 @@ class Follower:
         self._clock = PbxClock(*self._source.clock)
         self._buffer = Buffer(self._settings.listen_buffer_events)
         self._writer = EventWriter(app, target.pbx, self._buffer)
-        self.discovery = Discovery(
-            target.extension_pattern, target.list_wanted_at, timings.request_interval_seconds
-        )
+        self.discovery = Discovery(target, timings)
         self._stopping = threading.Event()
         #: On the monotonic clock: end of the lease; another listener may then acquire it.
         self._lease_until = math.inf
@@ -143,6 +141,7 @@ class Follower:
         status.skipped = self._tracker.counts.broken + broken + self._writer.rejected
         status.events = self._writer.stored
         status.dropped_legs = self._tracker.dropped
+        status.unseen_legs = self._tracker.counts.unseen_legs
         return status
 
     def _listen(self) -> None:
@@ -160,7 +159,7 @@ class Follower:
                 self._connect(backoff)
             except SessionError as error:
                 self._record_failure(str(error))
-                self._stopping.wait(backoff.next_delay(is_refused=error.is_refused))
+                self._stopping.wait(backoff.next_delay(error))
             except Exception as error:  # the PBX must be followed on
                 log.error(
                     "unexpected error",

@@ -25,12 +25,13 @@ class ConnectionStatus:
     events: int = 0
     skipped: int = 0
     dropped_legs: int = 0
+    unseen_legs: int = 0
     last_error: str = ""
     last_error_at: datetime | None = None
 
 
 #: Counters whose increase is added to the database.
-COUNTERS = ("messages", "events", "skipped", "dropped_legs")
+COUNTERS = ("messages", "events", "skipped", "dropped_legs", "unseen_legs")
 
 
 def list_enabled() -> Sequence[tuple[Connector, Pbx]]:

@@ -233,4 +233,4 @@ class Listener:
 
     def _read_extensions(self, pbx_id: int, target: Target) -> ExtensionSet:
         numbers = db.session.scalars(select(Extension.number).where(Extension.pbx_id == pbx_id))
-        return ExtensionSet(numbers, target.extension_pattern)
+        return ExtensionSet(numbers, target.extension_pattern, target.domain)

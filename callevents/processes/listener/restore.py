@@ -40,6 +40,6 @@ def load_restored_legs(pbx_id: int, max_age: timedelta = MAX_IDLE) -> list[Resto
 
 def _to_report(event: CallEvent) -> Report:
     names = ("event_type", "extension", "call_id", "leg_id", "peer", "caller_number")
-    more = ("caller_name", "called_number", "called_did")
+    more = ("caller_name", "called_number", "called_did", "is_late")
     values = {name: getattr(event, name) for name in (*names, *more)}
     return Report(**values, at=event.happened_at)

@@ -24,6 +24,8 @@ class Target:
     #: None if no key decrypts it.
     secret: str | None
     uses_tls: bool
+    #: Only phones of this domain count; empty: all.
+    domain: str
     #: Empty also if the stored pattern is invalid, which saving normally prevents.
     extension_pattern: str
     #: Why the stored pattern is ignored; empty if it is valid.
@@ -50,6 +52,7 @@ def make_target(connector: Connector, pbx: Pbx) -> Target:
         username=connector.username,
         secret=secret,
         uses_tls=connector.uses_tls,
+        domain=connector.domain,
         extension_pattern=pattern,
         pattern_error=pattern_error,
         changed_at=connector.changed_at,

@@ -9,12 +9,18 @@ class Timings:
 
     #: Interval in which new, changed and released connectors are noticed.
     poll_seconds: float = 0.5
-    #: Delay before the first reconnection to a PBX.
+    #: First delay of the backoff.
     initial_delay_seconds: float = 1.0
+    #: The first reconnection after a working connection has no delay, at most once in this time.
+    immediate_interval_seconds: float = 10.0
+    #: Longest delay while the port is closed: an attempt costs little, and the PBX may be starting.
+    closed_port_max_seconds: float = 15.0
     #: Minimum delay after a refused login: PBXs lock out addresses that try wrong passwords.
     refused_delay_seconds: float = 30.0
     #: Interval between requests for the extension list.
     request_interval_seconds: float = 3600.0
+    #: Delay before another request if the list after a login is empty: modules may be loading.
+    empty_list_retry_seconds: float = 30.0
 
 
 DEFAULT_TIMINGS = Timings()

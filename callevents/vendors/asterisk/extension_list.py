@@ -3,12 +3,13 @@
 from callevents.vendors.tracking.extension_list import Listed
 from callevents.vendors.tracking.fields import Message, text_of
 
+DEVICES = "callevents-devices"
 #: By action ID. The first needs the class `system`, which also permits changes; for the others,
 #: `reporting` is enough.
 ACTIONS = {
     "callevents-endpoints": "PJSIPShowEndpoints",
     "callevents-peers": "SIPpeers",
-    "callevents-devices": "DeviceStateList",
+    DEVICES: "DeviceStateList",
 }
 #: Technologies whose devices are phones or trunks, as opposed to queues or parking lots.
 _PHONES = {"PJSIP", "SIP", "IAX2", "SCCP"}

@@ -41,6 +41,20 @@ def adopt_channel(channel: Channel, row: Message, *, is_new: bool) -> None:
     channel.is_answered = channel.is_answered or is_up
 
 
+def find_missed_answer(channel: Channel, row: Message) -> EventType | None:
+    """Return the answer that a channel which rang before the disconnect has had; else None."""
+    if row.get("ChannelState") != UP:
+        return None
+    if channel.role is Role.CALLED:
+        dial, answer = EventType.DIAL_IN, EventType.ANSWER_IN
+    elif row.get("BridgeId") and row.get("Application") in DIALING_APPLICATIONS:
+        dial, answer = EventType.DIAL_OUT, EventType.ANSWER_OUT
+    else:
+        # An announcement, a conference or a parking lot, as far as the list shows.
+        return None
+    return answer if channel.has_event(dial) and not channel.has_event(answer) else None
+
+
 def _adopt_called(channel: Channel, *, is_up: bool, is_new: bool) -> None:
     if is_new:
         channel.peer = channel.caller_number = channel.connected_number

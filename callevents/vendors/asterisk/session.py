@@ -1,15 +1,18 @@
 """A session with Asterisk's Manager Interface."""
 
+from collections.abc import Mapping
 from hashlib import md5
 
 from callevents.vendors.asterisk.ami import BANNER, AmiParser
 from callevents.vendors.asterisk.extension_list import (
     ACTIONS,
+    DEVICES,
     NO_ENDPOINTS,
     UNKNOWN_ACTION,
     is_end,
     read_entry,
 )
+from callevents.vendors.tracking.extension_list import Refusal
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.session import RefusedError, Session, SessionError, quote
 
@@ -40,11 +43,16 @@ class AmiSession(Session):
         for action_id, action in ACTIONS.items():
             self._act(action, action_id)
 
-    def explain_refusal(self, words: str) -> str:
-        """Return a sentence that explains why Asterisk lists no extensions."""
+    def explain_refusals(self, refusals: Mapping[str, Refusal]) -> str:
+        """Return sentences that explain why Asterisk lists no extensions."""
+        said = ", ".join(f"{one.words} to {ACTIONS[name]}" for name, one in refusals.items())
+        if refusals[DEVICES].is_unknown:
+            advice = "Load the module res_manager_devicestate"
+        else:
+            advice = "Give the user write = reporting in manager.conf"
         return (
-            f"Asterisk lists no extensions: it said {words}. Give the user write = reporting in "
-            "manager.conf, and Call Events can suggest them."
+            f"Asterisk lists no extensions. It said {said}. {advice}, and Call Events can suggest "
+            "them."
         )
 
     def _start_login(self) -> None:
@@ -76,8 +84,10 @@ class AmiSession(Session):
         """Process an entry of a list, its end, or an error: a list may be missing or forbidden."""
         if message.get("Response", "Success") != "Success":
             said = message.get("Message", "")
-            words = "" if said == NO_ENDPOINTS else _words(message)
-            self.extensions.end(action_id, words, is_unknown=said.startswith(UNKNOWN_ACTION))
+            is_unknown = said.startswith(UNKNOWN_ACTION)
+            words = quote(UNKNOWN_ACTION) if is_unknown else _words(message)
+            refusal = "" if said == NO_ENDPOINTS else words
+            self.extensions.end(action_id, refusal, is_unknown=is_unknown)
         elif is_end(message):
             self.extensions.end(action_id)
         elif (one := read_entry(message)) is not None:

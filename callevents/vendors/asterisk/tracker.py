@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from callevents.vendors.asterisk import resync
+from callevents.vendors.asterisk.channel_numbers import ChannelNumbers
 from callevents.vendors.asterisk.channels import Channel, endpoint_of, is_dialed_number
 from callevents.vendors.asterisk.dialing import DialTracker, Events
 from callevents.vendors.tracking.causes import find_status
@@ -25,6 +26,7 @@ class AsteriskTracker(DialTracker):
     def __init__(self, extensions: ExtensionSet, max_legs: int = MAX_LEGS) -> None:
         super().__init__(extensions, max_legs)
         self._rows: list[Message] = []
+        self._numbers = ChannelNumbers()
         self._handlers: dict[str, Handler] = {
             "Newchannel": self._on_new_channel,
             "DialBegin": self._on_dial_begin,
@@ -50,19 +52,26 @@ class AsteriskTracker(DialTracker):
         return events or []
 
     def adopt(self, rows: Iterable[Message], at: datetime | None = None) -> Events:
-        """Adopt the channels of a CoreShowChannels list; return the hangups of missing ones."""
+        """Adopt the channels of a CoreShowChannels list; return what happened while disconnected.
+
+        That is the hangups of the missing ones, and the answers of those that rang.
+        """
         running = {uid: row for row in rows if (uid := id_of(row, "Uniqueid"))}
         events = self._hang_up_missing(running, at)
+        new = 0
         for uid, row in running.items():
             leg = self._legs.get(uid)
             if leg is None and uid not in self._ended:
+                new += 1
                 leg = self._new_channel(uid, row)
                 self._add(leg)
                 resync.adopt_channel(leg, row, is_new=True)
             elif leg is not None and leg.is_unconfirmed:
                 self._complete(leg, row)
+                events += self._fire_missed(leg, resync.find_missed_answer(leg, row), at)
                 resync.adopt_channel(leg, row, is_new=False)
                 self._legs.touch(leg)
+        self.counts.unseen_legs += self._numbers.on_list(new)
         return events
 
     def restore(self, legs: Iterable[RestoredLeg]) -> None:
@@ -74,6 +83,7 @@ class AsteriskTracker(DialTracker):
         """Mark all legs as unconfirmed, and discard an incomplete list."""
         super().handle_disconnect()
         self._rows.clear()
+        self._numbers.on_disconnect()
 
     def _update_legs(self, message: Message, at: datetime | None) -> None:
         for prefix in ("", "Dest"):
@@ -92,6 +102,7 @@ class AsteriskTracker(DialTracker):
             return None
         if self._legs.get(uid) is None:
             self._add(self._new_channel(uid, message))
+            self.counts.unseen_legs += self._numbers.on_new_channel(uid)
         return []
 
     def _new_channel(self, uid: str, message: Message) -> Channel:

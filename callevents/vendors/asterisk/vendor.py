@@ -26,8 +26,8 @@ VENDOR = Vendor(
                 Snippet(
                     "Account in manager.conf",
                     "asterisk_manager.txt",
-                    "Then set up the connector with this name and secret. The dialplan stays "
-                    "unchanged.",
+                    "Paste it as it is, with your secret and address. Then set up the connector "
+                    "with this name and secret. The dialplan stays unchanged.",
                     ConnectorKind.ASTERISK,
                 ),
                 Snippet(
@@ -37,6 +37,7 @@ VENDOR = Vendor(
                     "by at most a second, however slow the network is.",
                 ),
             ),
+            is_tested=True,
         ),
     ),
 )

@@ -49,10 +49,9 @@ def parent_id_of(message: Message) -> str:
     return ""
 
 
-def presence_of(message: Message) -> tuple[str, str]:
-    """Return the number of the channel's presence ID, and the whole `number@domain`."""
-    presence = text_of(message, "Channel-Presence-ID") or text_of(message, "variable_presence_id")
-    return presence.partition("@")[0], presence
+def presence_of(message: Message) -> str:
+    """Return the channel's presence ID, `number@domain`."""
+    return text_of(message, "Channel-Presence-ID") or text_of(message, "variable_presence_id")
 
 
 def find_root(legs: Legs[Channel], channel_id: str) -> Channel | None:

@@ -37,8 +37,6 @@ def read_rows(text: str) -> list[Message] | None:
 def new_channel(row: Message, extensions: ExtensionSet) -> Channel:
     """Return the channel of a row."""
     uid = id_of(row, "uuid")
-    presence = text_of(row, "presence_id")
-    numbers = (presence.partition("@")[0], presence)
     channel = Channel(
         id=uid,
         call_id=id_of(row, "call_uuid") or uid,
@@ -51,7 +49,7 @@ def new_channel(row: Message, extensions: ExtensionSet) -> Channel:
     )
     if channel.is_loopback:
         return channel
-    channel.extension = next((number for number in numbers if number in extensions), "")
+    channel.extension = extensions.find(text_of(row, "presence_id"))
     channel.is_originated = (
         not channel.is_inbound
         and channel.call_id == uid
@@ -91,6 +89,20 @@ class Calls:
             self._adopt_caller(channel)
         channel.is_answered = channel.is_answered or is_answered
 
+    def find_missed_answer(self, channel: Channel, row: Message) -> EventType | None:
+        """Return the answer that a channel which rang before the disconnect has had; else None."""
+        if channel.role is Role.CALLED:
+            dial, answer = EventType.DIAL_IN, EventType.ANSWER_IN
+            is_answered = row.get("callstate") in ANSWERED
+        else:
+            dial, answer = EventType.DIAL_OUT, EventType.ANSWER_OUT
+            is_answered = self._has_answered_child(channel)
+        is_missed = channel.has_event(dial) and not channel.has_event(answer)
+        return answer if is_answered and is_missed else None
+
+    def _has_answered_child(self, channel: Channel) -> bool:
+        return any(row.get("callstate") in ANSWERED for row in self._children[channel.id])
+
     def _adopt_caller(self, channel: Channel) -> None:
         children = self._children[channel.id]
         if not channel.sent:
@@ -99,7 +111,7 @@ class Calls:
             channel.peer = channel.called_number = channel.number
             channel.assume(EventType.DIAL_OUT)
         channel.has_called = True
-        if any(child.get("callstate") in ANSWERED for child in children):
+        if self._has_answered_child(channel):
             channel.assume(EventType.ANSWER_OUT)
 
 

@@ -1,12 +1,12 @@
 """A session with FreeSWITCH's event socket."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from callevents.vendors.freeswitch.esl import BODY, MAX_BODY_BYTES, EventSocketParser
 from callevents.vendors.freeswitch.extension_list import COMMANDS, UNKNOWN_COMMAND
-from callevents.vendors.tracking.extension_list import Listed
+from callevents.vendors.tracking.extension_list import Listed, Refusal
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.session import RefusedError, Session, SessionError, quote
 
@@ -47,10 +47,11 @@ class EventSocketSession(Session):
         for command, read in COMMANDS.items():
             self._send_command(command, partial(self._collect, command, read))
 
-    def explain_refusal(self, words: str) -> str:
-        """Return a sentence that explains why FreeSWITCH lists no extensions."""
+    def explain_refusals(self, refusals: Mapping[str, Refusal]) -> str:
+        """Return sentences that explain why FreeSWITCH lists no extensions."""
+        said = ", ".join(f"{one.words} to '{command}'" for command, one in refusals.items())
         return (
-            f"FreeSWITCH lists no extensions: it said {words}. Put list_users and show into "
+            f"FreeSWITCH lists no extensions. It said {said}. Put list_users and show into "
             "esl-allowed-api, and Call Events can suggest them."
         )
 

@@ -67,7 +67,10 @@ class FreeswitchTracker(Tracker[Channel]):
         return handler(message, uid, at)
 
     def adopt(self, rows: Iterable[Message], at: datetime | None = None) -> Events:
-        """Adopt the channels of a `show channels` list; return the hangups of missing ones."""
+        """Adopt the channels of a `show channels` list; return what happened while disconnected.
+
+        That is the hangups of the missing ones, and the answers of those that rang.
+        """
         running = {uid: row for row in rows if (uid := id_of(row, "uuid"))}
         events = self._hang_up_missing(running, at)
         calls = resync.Calls(running)
@@ -80,6 +83,7 @@ class FreeswitchTracker(Tracker[Channel]):
             elif leg is not None and leg.is_unconfirmed:
                 if not leg.name:
                     resync.complete(leg, row, self.extensions)
+                events += self._fire_missed(leg, calls.find_missed_answer(leg, row), at)
                 calls.adopt(leg, row)
                 self._legs.touch(leg)
         return events
@@ -127,11 +131,10 @@ class FreeswitchTracker(Tracker[Channel]):
             caller_number=text_of(message, "Caller-Caller-ID-Number"),
             caller_name=text_of(message, "Caller-Caller-ID-Name"),
         )
-        number, presence = presence_of(message)
         if not channel.is_loopback:
             channel.role = Role.CALLED if parent_id and not is_inbound else Role.CALLER
             channel.is_originated = not parent_id and not is_inbound
-            channel.extension = next((n for n in (number, presence) if n in self.extensions), "")
+            channel.extension = self.extensions.find(presence_of(message))
         root = find_root(self._legs, parent_id or channel.partner_id)
         self._set_called_number(channel, root)
         return channel

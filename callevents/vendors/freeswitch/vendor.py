@@ -28,7 +28,10 @@ VENDOR = Vendor(
                 Snippet(
                     "Event socket",
                     "freeswitch_socket.txt",
-                    "Then set up the connector with this password. The dialplan stays unchanged.",
+                    "Then set up the connector with this password. The dialplan stays "
+                    "unchanged. FusionPBX: add the list under Advanced, Access Controls, set the "
+                    "password in its config.conf too, and enter the tenant as the connector's "
+                    "domain.",
                     ConnectorKind.FREESWITCH,
                 ),
                 Snippet(
@@ -38,6 +41,7 @@ VENDOR = Vendor(
                 ),
                 Snippet("And call records for the hangups", "freeswitch_cdr.txt"),
             ),
+            note="The event socket's are tested.",
         ),
     ),
 )

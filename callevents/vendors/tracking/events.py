@@ -34,6 +34,8 @@ class Hangup:
     status: CallStatus | None = None
     #: From answer to hangup, if the PBX reports it.
     duration_seconds: int | None = None
+    #: It happened while the listener was disconnected, at an unknown time.
+    is_late: bool = False
 
 
 def make_event(
@@ -41,9 +43,14 @@ def make_event(
     event_type: EventType,
     at: datetime | None,
     hangup: Hangup | None = None,
+    *,
+    is_late: bool = False,
 ) -> TrackedEvent:
-    """Return the event with the leg's data."""
-    end = hangup or Hangup()
+    """Return the event with the leg's data.
+
+    `is_late`: it happened while the listener was disconnected, and is known only at `at`.
+    """
+    end = hangup or Hangup(is_late=is_late)
     report = Report(
         event_type=event_type,
         extension=leg.extension,
@@ -59,6 +66,7 @@ def make_event(
         cause=end.cause,
         duration_seconds=_duration(leg, at, end) if hangup else None,
         at=at,
+        is_late=end.is_late,
         # Each event is sent once for a leg, so this key also identifies duplicates from a second
         # connection to the same PBX.
         key=f"{KEY_PREFIX}{event_type.slug}:{leg.id}",
@@ -76,6 +84,8 @@ def _plain_status(event_type: EventType) -> CallStatus:
 
 def _duration(leg: Leg, at: datetime | None, end: Hangup) -> int | None:
     """Return the whole seconds from answer to hangup; None if unknown."""
+    if end.is_late:
+        return None
     if not leg.is_answered:
         return 0
     if end.duration_seconds is not None or leg.answered_at is None or at is None:

@@ -1,7 +1,7 @@
 """The list of extensions of a PBX, collected from its replies."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from callevents.db.models import MAX_NUMBER_LENGTH
 
@@ -24,21 +24,37 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """The PBX's reply instead of a list. `is_unknown`: it has no such list, or not yet."""
+
+    words: str
+    is_unknown: bool = False
+
+
+@dataclass(frozen=True)
 class Listing:
     """The combined result of all lists."""
 
     listed: tuple[Listed, ...]
-    #: The PBX's reply if it refused all lists.
-    refusal: str = ""
+    #: By the name of the list.
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    #: True if the PBX refused all lists.
+    is_refused: bool = False
     #: Number of entries beyond MAX_LISTED.
     left_out: int = 0
-    #: True if a list that the PBX has was refused.
-    is_partial: bool = False
 
     @property
     def is_whole(self) -> bool:
         """True if an extension that is not listed does not exist on the PBX."""
-        return not (self.refusal or self.left_out or self.is_partial)
+        is_partial = any(not refusal.is_unknown for refusal in self.refusals.values())
+        return not (self.is_refused or self.left_out or is_partial)
+
+    @property
+    def may_be_early(self) -> bool:
+        """True if it is empty, and not only for missing permissions: modules may be loading."""
+        refusals = self.refusals.values()
+        is_denied = self.is_refused and not any(one.is_unknown for one in refusals)
+        return not self.listed and not is_denied
 
 
 class ListCollector:
@@ -46,11 +62,10 @@ class ListCollector:
 
     def __init__(self) -> None:
         self._waiting: set[str] = set()
-        self._refusals: list[str] = []
+        self._refusals: dict[str, Refusal] = {}
         self._asked = 0
         self._found: dict[tuple[str, str], str] = {}
         self._left_out = 0
-        self._is_partial = False
 
     @property
     def is_waiting(self) -> bool:
@@ -66,7 +81,7 @@ class ListCollector:
         """Start collecting these lists; discard earlier entries."""
         self._waiting = set(lists)
         self._asked = len(self._waiting)
-        self._refusals, self._found, self._left_out, self._is_partial = [], {}, 0, False
+        self._refusals, self._found, self._left_out = {}, {}, 0
 
     def add(self, one: Listed) -> None:
         """Add an entry, unless there are too many."""
@@ -82,8 +97,8 @@ class ListCollector:
         """Note the end of a list, or the PBX's refusal. `is_unknown`: the PBX has no such list."""
         if name in self._waiting:
             self._waiting.remove(name)
-            self._refusals += [refusal] * bool(refusal)
-            self._is_partial |= bool(refusal) and not is_unknown
+            if refusal:
+                self._refusals[name] = Refusal(refusal, is_unknown)
 
     def take(self) -> Listing | None:
         """Return the result once, as soon as all lists have ended; else None."""
@@ -91,7 +106,6 @@ class ListCollector:
             return None
         is_refused = len(self._refusals) == self._asked
         listed = tuple(Listed(*key, name) for key, name in self._found.items())
-        refusal = self._refusals[0] if is_refused else ""
-        listing = Listing(listed, refusal, self._left_out, self._is_partial)
+        listing = Listing(listed, self._refusals, is_refused, self._left_out)
         self.begin(())
         return listing

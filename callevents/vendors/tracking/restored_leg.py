@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from callevents.enums import EventType
+from callevents.enums import CallFlow, EventType
 from callevents.ingest.report import Report
 from callevents.vendors.tracking.legs import Role
 
@@ -49,8 +49,8 @@ def restore_legs(reports: Iterable[Report]) -> list[RestoredLeg]:
         leg.peer, leg.caller_number = report.peer, report.caller_number
         leg.caller_name, leg.called_number = report.caller_name, report.called_number
         leg.called_did = report.called_did
-        if report.event_type is EventType.DIAL_OUT:
+        if report.event_type.call_flow == CallFlow.OUT:
             leg.role = Role.CALLER
-        if report.event_type in ANSWERS:
+        if report.event_type in ANSWERS and not report.is_late:
             leg.answered_at = report.at
     return list(legs.values())

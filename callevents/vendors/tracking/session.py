@@ -1,10 +1,10 @@
 """The protocol session with a PBX: what to send in reply to its messages. No I/O, no clock."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from callevents.errors import CallEventsError
-from callevents.vendors.tracking.extension_list import ListCollector
+from callevents.vendors.tracking.extension_list import ListCollector, Refusal
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.line_reader import Parser
 
@@ -16,12 +16,20 @@ class SessionError(CallEventsError):
 
     #: True if the login was rejected. Many PBXs ban an address after several failed logins.
     is_refused = False
+    #: True if nothing listens on the port, for example while the PBX restarts.
+    is_port_closed = False
 
 
 class RefusedError(SessionError):
     """The PBX rejected the login or our address."""
 
     is_refused = True
+
+
+class PortClosedError(SessionError):
+    """Nothing listens on the PBX's port."""
+
+    is_port_closed = True
 
 
 class Session(ABC):
@@ -79,8 +87,8 @@ class Session(ABC):
         """Request the list of extensions, which `extensions` collects."""
 
     @abstractmethod
-    def explain_refusal(self, words: str) -> str:
-        """Return a sentence that explains why the PBX lists no extensions; `words` is its reply."""
+    def explain_refusals(self, refusals: Mapping[str, Refusal]) -> str:
+        """Return sentences that explain why the PBX lists no extensions: it refused all lists."""
 
     @abstractmethod
     def _handle(self, message: Message) -> bool:

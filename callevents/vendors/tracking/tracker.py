@@ -27,6 +27,8 @@ class Counts:
     #: Without a field that a message of their kind must have.
     broken: int = 0
     events: int = 0
+    #: Legs that began and ended while disconnected, at most, if the PBX lets us know.
+    unseen_legs: int = 0
 
 
 class Tracker(Generic[LegT]):
@@ -102,14 +104,24 @@ class Tracker(Generic[LegT]):
         """Remove references to a leg that has ended or was dropped."""
 
     def _fire(
-        self, leg: LegT, event_type: EventType, at: datetime | None
+        self, leg: LegT, event_type: EventType, at: datetime | None, *, is_late: bool = False
     ) -> Iterable[TrackedEvent]:
         """Return the event, unless it was already sent for this leg."""
         if event_type in leg.sent or not leg.extension:
             return []
         leg.sent.add(event_type)
         self.counts.events += 1
-        return [make_event(leg, event_type, at)]
+        return [make_event(leg, event_type, at, is_late=is_late)]
+
+    def _fire_missed(
+        self, leg: LegT, answer: EventType | None, at: datetime | None
+    ) -> Iterable[TrackedEvent]:
+        """Return the answer that a list of running calls shows, of a leg that rang before."""
+        if answer is None:
+            return []
+        # Its time is unknown, and so is the duration of the call.
+        leg.is_answered = True
+        return self._fire(leg, answer, at, is_late=True)
 
     def _fire_dial_out(
         self, leg: LegT, called: LegT | None, number: str, at: datetime | None
@@ -163,4 +175,4 @@ def _is_later(leg: Leg, event_type: EventType, called: Leg | None) -> bool:
 
 def _end_of(leg: Leg) -> Hangup:
     """Return the hangup of a leg that ended unseen."""
-    return Hangup(status=CallStatus.ANSWER if leg.is_answered else None)
+    return Hangup(status=CallStatus.ANSWER if leg.is_answered else None, is_late=True)

@@ -38,6 +38,7 @@ class ConnectorForm(BaseForm):
     secret = PasswordField("Secret")
     uses_tls = BooleanField("Use TLS")
     enabled = BooleanField("Listen to this PBX", default=True)
+    domain = StringField("Domain")
     extension_pattern = StringField("Extension pattern")
 
     def access(self) -> ConnectorConfig:
@@ -57,6 +58,7 @@ class ConnectorForm(BaseForm):
             secret=self.secret.data or "",
             uses_tls=bool(self.uses_tls.data),
             enabled=bool(self.enabled.data),
+            domain=self.domain.data or "",
             extension_pattern=self.extension_pattern.data or "",
         )
 
@@ -167,7 +169,7 @@ def _find_status(connector: Connector) -> Status:
 def _digest(connector: Connector | None, status: Status | None, suggestion_count: int) -> str:
     """Return a digest of all values that are shown and may change."""
     names = ("changed_at", "connected_since", "last_message_at", "messages", "events", "skipped")
-    more = ("dropped_legs", "waiting", "leader_name", "last_error", "last_error_at")
+    more = ("dropped_legs", "unseen_legs", "waiting", "leader_name", "last_error", "last_error_at")
     listed = ("list_wanted_at", "listed_at", "listed", "list_notice")
     facts = [getattr(connector, name, None) for name in (*names, *more, *listed)]
     return sha256(repr((status, suggestion_count, facts)).encode()).hexdigest()[:24]

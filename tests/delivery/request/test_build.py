@@ -28,7 +28,7 @@ VOIPNOW = [
 ]
 OURS = [
     *("EventType", "EventID", "Extension", "EventTime", "Duration", "HangupCause"),
-    *("DeliveryID", "PBX"),
+    *("DeliveryID", "PBX", "Late"),
 ]
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("+&=%#;? "))
 
@@ -42,7 +42,7 @@ def event(**values: object) -> CallEvent:
         ),
         "",
     )
-    known = {"event_type": EventType.DIAL_IN, "extension": "101"}
+    known = {"event_type": EventType.DIAL_IN, "extension": "101", "is_late": False}
     return CallEvent(
         **{**empty, **known, "happened_at": datetime(2026, 3, 1, tzinfo=UTC), **values}
     )
@@ -83,11 +83,12 @@ def test_every_value_has_its_name() -> None:
         status=CallStatus.BUSY,
         cause=0,
         duration_seconds=0,
+        is_late=True,
         happened_at=datetime(2026, 3, 1, 12, 0, 0, 5_999, timezone(timedelta(hours=2))),
     )
     assert list(values_of(sent).values()) == [
         *("c1", "l1", "1", "Ana", "2", "3", "4", "5", "OUT", "BUSY"),
-        *("hangup", "E" * 30, "101", "2026-03-01T10:00:00.005Z", "0", "0", "d1", "office"),
+        *("hangup", "E" * 30, "101", "2026-03-01T10:00:00.005Z", "0", "0", "d1", "office", "1"),
     ]
 
 

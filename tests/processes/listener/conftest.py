@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 SERVERS = {"asterisk": AmiServer, "freeswitch": EslServer}
 LEASE_SECONDS = 1.0
 #: Reconnects, and notices changed connectors, at once.
-QUICK = Timings(poll_seconds=0.05, initial_delay_seconds=0.05)
+QUICK = Timings(poll_seconds=0.05, initial_delay_seconds=0.05, empty_list_retry_seconds=0.05)
 EXTENSIONS = ("101", "102", "103")
 
 Serve = Callable[..., PbxServer]

@@ -7,7 +7,8 @@ import pytest
 
 from callevents.config.settings import Settings, load_settings
 from callevents.processes.listener.connect import open_connection
-from callevents.vendors.tracking.session import SessionError
+from callevents.vendors.tracking.session import PortClosedError, SessionError
+from tests.support.ports import find_free_port
 
 
 @pytest.fixture
@@ -72,3 +73,12 @@ def test_special_addresses(host: str) -> None:
     """Without a setting, link-local and other special addresses stay refused."""
     with pytest.raises(SessionError, match="requests to it are blocked"):
         open_connection(host, 80, uses_tls=False, settings=Settings())
+
+
+def test_closed_port_is_told_from_other_problems() -> None:
+    """A port on which nothing listens is tried again sooner than a host that cannot be resolved."""
+    with pytest.raises(PortClosedError, match="connection refused"):
+        open_connection("127.0.0.1", find_free_port(), uses_tls=False, settings=load_settings())
+    with pytest.raises(SessionError, match="Cannot resolve") as caught:
+        open_connection("nowhere.invalid", 5038, uses_tls=False, settings=load_settings())
+    assert not caught.value.is_port_closed

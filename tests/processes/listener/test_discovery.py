@@ -196,6 +196,66 @@ def test_actions_that_asterisk_does_not_know(pbx: Pbx, serve: Serve, listen: Lis
     assert "Invalid/unknown command" in ask(pbx, connector).list_notice
 
 
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_an_asterisk_that_has_just_restarted(
+    pbx: Pbx, serve: Serve, listen: Listen, is_listed: bool
+) -> None:
+    """While modules load, lists are empty or unknown: no error, no suggestion is removed.
+
+    The listener asks again after a while, once; then the result counts.
+    """
+    server = serve("asterisk")
+    server.phones = {"SIPpeers": peers(x301="")}
+    connector = start(pbx, server, "asterisk", listen)
+    server.phones = {"DeviceStateList": []} if is_listed else {}
+    asked = count_asked(server)
+    server.cut()
+    connector = wait_for_list(pbx, connector)
+    assert count_asked(server) == asked + 2
+    assert connector.listed == 0
+    assert ("lists no extensions" in connector.list_notice) is not is_listed
+    assert set(names(pbx)) == (set() if is_listed else {"301"})
+
+
+def test_suggestions_survive_until_modules_are_loaded(
+    pbx: Pbx, serve: Serve, listen: Listen
+) -> None:
+    """The empty list after a restart is not stored: the suggestions are those of the next one."""
+    server = serve("asterisk")
+    server.phones = {"SIPpeers": peers(x301="")}
+    slow = partial(listen, replace(QUICK, empty_list_retry_seconds=0.5))
+    connector = start(pbx, server, "asterisk", slow)
+    server.phones = {"SIPpeers": []}
+    asked = count_asked(server)
+    server.cut()
+    wait_until(lambda: count_asked(server) > asked, "the empty list")
+    server.phones = {"SIPpeers": peers(x301="", x302="")}
+    assert set(names(pbx)) == {"301"}
+    wait_for_list(pbx, connector)
+    assert set(names(pbx)) == {"301", "302"}
+
+
+def count_asked(server: PbxServer) -> int:
+    """Return how often listeners have asked for the devices' states."""
+    commands = [one for client in server.clients for one in client.commands]
+    return sum("DeviceStateList" in command for command in commands)
+
+
+def test_only_phones_of_the_domain_are_suggested(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """Of two tenants on one FreeSWITCH, the connector's; numbers stay without their domain."""
+    server = serve("freeswitch")
+    server.phones = {
+        "list_users": users("201", domain="a.example"),
+        "registrations": [
+            *registrations("201", realm="b.example"),
+            *registrations("202", realm="A.example"),
+            *registrations("203", realm="b.example"),
+        ],
+    }
+    start(pbx, server, "freeswitch", listen, domain="a.example")
+    assert names(pbx) == {"201": "Extension 201", "202": ""}
+
+
 @pytest.mark.parametrize(("kind", "number"), CALLS)
 def test_long_lists_do_not_delay_calls(
     pbx: Pbx, serve: Serve, listen: Listen, kind: str, number: str

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from callevents.enums import CallStatus, EventType
 from callevents.vendors.freeswitch.esl import BODY
 from callevents.vendors.registry import SOURCES
 from tests.support.recorded_streams import EXPECTED, EXTENSIONS, read_messages, tell_all
@@ -65,23 +66,73 @@ def test_what_ended_meanwhile_is_hung_up() -> None:
     assert pbx.tracker.running == 2
 
 
-def test_answers_that_were_missed_are_not_told_later() -> None:
-    """A call answered while disconnected counts as answered, and only its end is sent.
+def test_answers_that_were_missed_are_sent_late() -> None:
+    """A call that rang before the disconnect and is up after it has been answered, once.
 
-    A transfer that is answered afterwards is not the answer of the first call.
+    A transfer that is answered afterwards is not the answer of the first call. The duration is
+    unknown, because the time of the answer is.
     """
     pbx = Asterisk()
     caller, called = call_inside(pbx, "101", "102")
     pbx.take_events()
     pbx.tracker.handle_disconnect()
     caller.state = called.state = "6"
+    for _ in range(2):
+        pbx.list_channels((caller, "Dial", "b1"), (called, "AppDial", "b1"))
+        pbx.tracker.handle_disconnect()
+    late = {event.report.event_type: event.report.is_late for event in pbx.events}
+    assert late == {EventType.ANSWER_OUT: True, EventType.ANSWER_IN: True}
     pbx.list_channels((caller, "Dial", "b1"), (called, "AppDial", "b1"))
     pbx.hang_up(called)
     target = pbx.begin("PJSIP/trunk", "s", state="0", parent=caller)
     pbx.dial(caller, target)
     pbx.answer(caller, target)
     pbx.hang_up(target, caller)
-    assert pbx.take_events() == ["102 hangup 101 16 answered", "101 hangup 102 16 answered"]
+    hangups = [event.report for event in pbx.events[2:]]
+    assert [(one.is_late, one.duration_seconds) for one in hangups] == [(False, None)] * 2
+    assert pbx.take_events() == [
+        "101 answer-out 102",
+        "102 answer-in 101",
+        "102 hangup 101 16 answered",
+        "101 hangup 102 16 answered",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("application", "bridge"),
+    [("Dial", ""), ("VoiceMail", ""), ("ConfBridge", "b1"), ("Park", "b1")],
+)
+def test_a_caller_that_is_up_has_not_been_answered(application: str, bridge: str) -> None:
+    """An announcement, voicemail, a conference or a parking lot is no answer of the called one."""
+    pbx = Asterisk()
+    caller, _called = call_inside(pbx, "101", "102")
+    pbx.take_events()
+    pbx.tracker.handle_disconnect()
+    caller.state = "6"
+    pbx.list_channels((caller, application, bridge))
+    assert [words for words in pbx.take_events() if "answer" in words.split()[1]] == []
+
+
+def test_a_hangup_that_nobody_saw_has_no_duration() -> None:
+    """It is late: when the call ended is unknown, so the time until the reconnect does not count.
+
+    Whether a ringing call was answered before it ended is unknown too.
+    """
+    pbx = Asterisk()
+    call_from_outside(pbx)
+    call_inside(pbx, "103", "102")
+    pbx.events.clear()
+    pbx.tracker.handle_disconnect()
+    pbx.wait(600)
+    pbx.list_channels()
+    ends = {one.report.extension: one.report for one in pbx.events}
+    assert {
+        number: (one.is_late, one.status, one.duration_seconds) for number, one in ends.items()
+    } == {
+        "101": (True, CallStatus.ANSWER, None),
+        "102": (True, None, None),
+        "103": (True, None, None),
+    }
 
 
 def test_what_was_on_its_way_when_the_list_was_made_is_told() -> None:
@@ -96,7 +147,7 @@ def test_what_was_on_its_way_when_the_list_was_made_is_told() -> None:
     caller.state = called.state = "6"
     pbx.list_channels((caller, "Dial", "b1"), (called, "AppDial", "b1"))
     pbx.end_dial(caller, called)
-    assert pbx.take_events() == ["102 answer-in 101", "101 answer-out 102"]
+    assert pbx.take_events() == ["101 answer-out 102", "102 answer-in 101"]
 
 
 def test_what_the_stream_has_told_counts_more_than_the_list() -> None:
@@ -228,7 +279,15 @@ def test_freeswitch_calls_that_ended_meanwhile_are_hung_up() -> None:
     pbx.take_events()
     pbx.tracker.handle_disconnect()
     pbx.events += pbx.tracker.feed(list_rows((caller, "ACTIVE"), (called, "ACTIVE")))
-    assert pbx.take_events() == ["101 hangup 0612345678 None unanswered"]
+    late = [event.report.is_late for event in pbx.events]
+    assert (pbx.take_events(), late) == (
+        [
+            "101 hangup 0612345678 None unanswered",
+            "103 answer-out 102",
+            "102 answer-in 103",
+        ],
+        [True] * 3,
+    )
     pbx.hang_up(phone, trunk)
     assert (pbx.take_events(), pbx.tracker.running) == ([], 2)
     pbx.tracker.handle_disconnect()

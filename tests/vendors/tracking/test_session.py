@@ -158,7 +158,44 @@ def test_asterisk_refuses_one_list(endpoints: str, is_whole: bool) -> None:
         say(session, f"Event: {name}Complete\r\nActionID: callevents-{name}\r\n\r\n")
     listing = session.extensions.take()
     assert listing is not None
-    assert (listing.is_whole, listing.refusal) == (is_whole, "")
+    assert (listing.is_whole, listing.is_refused) == (is_whole, False)
+
+
+DENIED = "Permission denied"
+UNKNOWN = "Invalid/unknown command: X. Use Action: ListCommands to show available commands."
+
+
+@pytest.mark.parametrize(
+    ("replies", "may_be_early", "words"),
+    [
+        (
+            (DENIED, UNKNOWN, UNKNOWN),
+            True,
+            "It said 'Permission denied' to PJSIPShowEndpoints, 'Invalid/unknown command' to "
+            "SIPpeers, 'Invalid/unknown command' to DeviceStateList. Load the module "
+            "res_manager_devicestate,",
+        ),
+        (
+            (DENIED, UNKNOWN, DENIED),
+            True,
+            "'Permission denied' to DeviceStateList. Give the user write = reporting",
+        ),
+        ((DENIED, DENIED, DENIED), False, "Give the user write = reporting in manager.conf,"),
+    ],
+)
+def test_a_refusal_is_quoted_for_its_own_list(
+    replies: tuple[str, ...], may_be_early: bool, words: str
+) -> None:
+    """Without `system`, Asterisk always denies one list; the others may not be loaded yet."""
+    session = ami()
+    session.request_extensions()
+    say(session, BANNER)
+    for name, message in zip(("endpoints", "peers", "devices"), replies, strict=True):
+        say(session, respond(name, Response="Error", Message=message))
+    listing = session.extensions.take()
+    assert listing is not None
+    assert (listing.is_refused, listing.may_be_early) == (True, may_be_early)
+    assert words in session.explain_refusals(listing.refusals)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +210,7 @@ def test_freeswitch_refuses_one_list(users: str, is_whole: bool) -> None:
     say(session, 'Content-Type: api/response\nContent-Length: 15\n\n{"row_count":0}')
     listing = session.extensions.take()
     assert listing is not None
-    assert (listing.is_whole, listing.refusal) == (is_whole, "")
+    assert (listing.is_whole, listing.is_refused) == (is_whole, False)
 
 
 @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "many"])

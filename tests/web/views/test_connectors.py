@@ -81,6 +81,7 @@ def test_it_is_changed_without_its_secret(admin: Visitor, pbx: Pbx, connector: C
         ("kind", "other", "Choose Asterisk or FreeSWITCH."),
         ("username", "", "Enter the user&#39;s name in manager.conf."),
         ("extension_pattern", "(", "Invalid regular expression"),
+        ("domain", "tenant.example.com", "Only FreeSWITCH has domains."),
     ],
 )
 def test_invalid_fields_are_reported(
@@ -94,6 +95,17 @@ def test_invalid_fields_are_reported(
     assert "geheim" not in answer.text
     db.session.rollback()
     assert connectors.find_connector(pbx) is None
+
+
+def test_a_domain_and_unseen_legs_are_shown(admin: Visitor, pbx: Pbx, connector: Connector) -> None:
+    """The tenant of a FreeSWITCH, and the calls that nobody saw."""
+    assert "unseen" not in admin.get(BASE).text
+    admin.get(EDIT)
+    admin.post(EDIT, **FIELDS | {"kind": "freeswitch", "domain": "a.example.com"})
+    change(pbx, unseen_legs=3)
+    page = admin.get(BASE).text
+    assert "<code>a.example.com</code>" in page
+    assert "up to 3 legs unseen while disconnected" in page
 
 
 def test_its_status_is_shown(
