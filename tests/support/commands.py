@@ -14,8 +14,8 @@ class Commands:
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.settings = Settings(**settings, data_dir=data_dir)  # type: ignore[arg-type]  # settings are text
-        self._app = create_app(self.settings)
-        self._runner = self._app.test_cli_runner()
+        self.app = create_app(self.settings)
+        self._runner = self.app.test_cli_runner()
 
     def run(self, *arguments: str) -> Any:
         """Run a command with --json; return what it prints."""
@@ -25,5 +25,5 @@ class Commands:
 
     def close(self) -> None:
         """Close the database connections of the commands."""
-        with self._app.app_context():
+        with self.app.app_context():
             db.engine.dispose()

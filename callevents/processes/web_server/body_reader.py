@@ -2,17 +2,19 @@
 
 from httptools import HttpParserError, HttpRequestParser
 
-from callevents.processes.web_server.head_parser import check_one_message
 from callevents.processes.web_server.request import Body, BodyLimit, Request, RequestHead
 from callevents.processes.web_server.response import RefusedError
 
-#: Chunk headers, extensions and trailers may have this length and twice the length of the body.
-MAX_CHUNK_OVERHEAD_BYTES = 64 * 1024
+#: Limit of all chunk extensions and trailers together.
+MAX_CHUNK_FRAMING_BYTES = 64 * 1024
+#: Each chunk costs time. Beyond this number, they must have this many bytes on average.
+MAX_SMALL_CHUNKS = 1000
+MIN_MEAN_CHUNK_BYTES = 64
 
 BROKEN_BODY = "The body is incomplete, or its chunks are malformed."
+SMALL_CHUNKS = "The chunks of the body are too small."
 LONG_TRAILERS = "The body has too many chunk extensions or trailers."
 
-_CHUNKS_END = b"\r\n\r\n"
 #: Makes a parser expect chunks.
 _CHUNKED_HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -34,6 +36,10 @@ class BodyReader:
         self._head = head
         self._body = Body()
 
+    def close(self) -> None:
+        """Delete what was read."""
+        self._body.close()
+
     def read(self, unread: bytearray) -> Request | None:
         """Take the body's bytes; return the request if it is complete, or as long as is read."""
         missing = self._head.content_length - self._body.length
@@ -46,20 +52,27 @@ class BodyReader:
 
 
 class _ChunkReader(BodyReader):
-    """Takes a body in chunks from the unread bytes."""
+    """Takes a body in chunks from the unread bytes.
+
+    The parser gets one line, or the data of one chunk, at a time. So it ends with the body, and
+    gets no byte of the next request.
+    """
 
     def __init__(self, head: RequestHead, limit: int) -> None:
         super().__init__(head)
         self._limit = limit
         self._parser = HttpRequestParser(self)
         self._is_complete = False
-        self._taken = 0
-        self._tail = b""
+        self._is_chunk_begun = False
+        #: What is missing of a chunk's data and the line break after it.
+        self._missing = 0
+        self._chunks = 0
+        self._framing = 0
         self._parser.feed_data(_CHUNKED_HEAD)
 
-    def on_message_begin(self) -> None:
-        """Start the body."""
-        check_one_message(is_another=self._is_complete)
+    def on_chunk_header(self) -> None:
+        """Note that the line began a chunk."""
+        self._is_chunk_begun = True
 
     def on_body(self, data: bytes) -> None:
         """Add a piece of the body."""
@@ -70,32 +83,50 @@ class _ChunkReader(BodyReader):
         self._is_complete = True
 
     def read(self, unread: bytearray) -> Request | None:
-        """As for a body of known length. Never takes a byte of the next request."""
-        while unread and not self._is_complete:
-            piece = self._take_piece(unread)
-            try:
-                self._parser.feed_data(piece)
-            except HttpParserError:
-                raise RefusedError(400, BROKEN_BODY) from None
+        """As for a body of known length."""
+        while not self._is_complete:
+            if not self._take(unread):
+                return None
             if self._body.length > self._limit:
                 return Request(self._head, self._body, is_body_complete=False)
-            if self._taken > MAX_CHUNK_OVERHEAD_BYTES + 3 * self._body.length:
-                raise RefusedError(431, LONG_TRAILERS)
-        return Request(self._head, self._body) if self._is_complete else None
+        return Request(self._head, self._body)
 
-    def _take_piece(self, unread: bytearray) -> bytes:
-        """Take bytes up to the next empty line: a body in chunks can end nowhere else."""
-        straddling = (self._tail + unread[:3]).find(_CHUNKS_END)
-        if straddling >= 0:
-            end = straddling + len(_CHUNKS_END) - len(self._tail)
-        else:
-            found = unread.find(_CHUNKS_END)
-            end = found + len(_CHUNKS_END) if found >= 0 else len(unread)
+    def _take(self, unread: bytearray) -> bool:
+        """Take data or a whole line; return False if neither is there."""
+        is_line = not self._missing
+        end = unread.find(b"\n") + 1 if is_line else min(self._missing, len(unread))
+        if is_line and self._framing + (end or len(unread)) > MAX_CHUNK_FRAMING_BYTES:
+            raise RefusedError(431, LONG_TRAILERS)
+        if not end:
+            return False
         piece = bytes(unread[:end])
         del unread[:end]
-        self._taken += end
-        self._tail = (self._tail + piece)[-3:]
-        return piece
+        self._feed(piece)
+        if not is_line:
+            self._missing -= end
+        elif self._is_chunk_begun:
+            self._begin_chunk(piece)
+        else:
+            self._framing += end
+        return True
+
+    def _begin_chunk(self, line: bytes) -> None:
+        """Expect the data of the chunk that begins with this line, which the parser has checked."""
+        self._is_chunk_begun = False
+        size_digits, _, extension = line.partition(b";")
+        self._framing += len(extension)
+        size = int(size_digits, 16)
+        # The last chunk is empty: trailers follow.
+        self._missing = size + len(b"\r\n") if size else 0
+        self._chunks += 1
+        if self._chunks > MAX_SMALL_CHUNKS + self._body.length // MIN_MEAN_CHUNK_BYTES:
+            raise RefusedError(400, SMALL_CHUNKS)
+
+    def _feed(self, piece: bytes) -> None:
+        try:
+            self._parser.feed_data(piece)
+        except HttpParserError:
+            raise RefusedError(400, BROKEN_BODY) from None
 
 
 class _UnreadBody(BodyReader):

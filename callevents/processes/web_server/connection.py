@@ -99,6 +99,7 @@ class Connection(asyncio.Protocol):
         """Forget the connection. A request that the application has is processed to its end."""
         self._deadline.cancel()
         self._connections.remove(self)
+        self._reader.close()
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:

@@ -32,9 +32,6 @@ class _HeadParts:
         self.keep_alive = False
         self.parser: HttpRequestParser | None = None
 
-    def on_message_begin(self) -> None:
-        check_one_message(is_another=self.is_complete)
-
     def on_url(self, url: bytes) -> None:
         self.target += url
 
@@ -113,9 +110,3 @@ def _check_head(head: RequestHead) -> None:
         raise RefusedError(400, CHUNKS_IN_1_0)
     if encodings and [one.lower() for one in encodings] != ["chunked"]:
         raise RefusedError(501, BAD_ENCODING)
-
-
-def check_one_message(*, is_another: bool) -> None:
-    """Make the parser fail if we and it disagree about where a request ends."""
-    if is_another:
-        raise ValueError("a second request")

@@ -156,8 +156,9 @@ class Request:
 @lru_cache(maxsize=256)
 def _environ_key(name: str) -> str:
     """Return a header's key in the environment, empty for headers that are left out."""
+    # An offered upgrade is ignored: Werkzeug would look for a route of a WebSocket.
     # WSGI maps hyphens to underscores: `X_Forwarded_For` could imitate a trusted proxy's header.
-    if "_" in name or name == "transfer-encoding":
+    if "_" in name or name in {"transfer-encoding", "upgrade"}:
         return ""
     return _SPECIAL.get(name) or "HTTP_" + name.upper().replace("-", "_")
 

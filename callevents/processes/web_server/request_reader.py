@@ -45,6 +45,11 @@ class RequestReader:
         """True if a head was read, and its body is incomplete."""
         return self._body is not None
 
+    def close(self) -> None:
+        """Delete the begun body."""
+        if self._body is not None:
+            self._body.close()
+
     def feed(self, data: bytes) -> None:
         """Add received bytes."""
         self._unread += data

@@ -21,7 +21,7 @@ from callevents.extensions import MakeApp, db
 from callevents.processes.web_server.application import Application
 from callevents.processes.web_server.connection_limits import MAX_CONNECTIONS
 
-BACKLOG = 2048
+BACKLOG = 4096
 #: Twice the connections: a long body needs a temporary file.
 MAX_FILES = 2 * MAX_CONNECTIONS + 200
 #: How long a stopping server waits for requests in progress.

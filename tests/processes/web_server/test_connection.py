@@ -314,7 +314,12 @@ def test_long_bodies(port: int) -> None:
     with Talk(port) as client:
         for body, end in (
             (b"Content-Length: %d\r\n\r\n" % len(long) + long, b"b"),
-            (b"Transfer-Encoding: chunked\r\n\r\n" + b"3\r\nabc\r\n" * 30_000 + b"0\r\n\r\n", b"c"),
+            (
+                b"Transfer-Encoding: chunked\r\n\r\n"
+                + b"64\r\n%s\r\n" % (b"c" * 100) * 2_000
+                + b"0\r\n\r\n",
+                b"c",
+            ),
         ):
             client.socket.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n" + body)
             response = HTTPResponse(client.socket)

@@ -23,12 +23,14 @@ def limit(_head: RequestHead) -> int:
 
 def describe(request: Request) -> Read:
     """Return method, target and body."""
-    return request.head.method, str(request.head.target), request.body.open().read()
+    body = request.body.open().read()
+    request.body.close()
+    return request.head.method, str(request.head.target), body
 
 
-def read_all(*pieces: bytes) -> list[Read | int]:
+def read_all(*pieces: bytes, body_limit: int = LIMIT) -> list[Read | int]:
     """Return the requests in the pieces, and the status if one is refused."""
-    reader = RequestReader(limit)
+    reader = RequestReader(lambda _head: body_limit)
     found: list[Read | int] = []
     for piece in pieces:
         reader.feed(piece)
@@ -38,7 +40,9 @@ def read_all(*pieces: bytes) -> list[Read | int]:
                 if not request.keep_alive:
                     return found
         except RefusedError as error:
-            return [*found, error.status]
+            found.append(error.status)
+            break
+    reader.close()
     return found
 
 
@@ -133,6 +137,7 @@ def test_environment() -> None:
     reader.feed(
         b"POST http://other:81/a%20b?c=d HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
         b"Cookie: a=1\r\nCookie: b=2\r\nX-Two: 1\r\nx-two: 2\r\nX_Forwarded_For: forged\r\n"
+        b"Upgrade: websocket\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Trailer: forged\r\n\r\n"
     )
     request = reader.read()
@@ -271,6 +276,28 @@ def test_endless_chunk_framing(piece: bytes) -> None:
     """Chunk extensions and trailers without an end are refused."""
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert read_all(head, piece, *[b"a" * 1000] * 100) == [431]
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "expected"),
+    [(1, 900, [("POST", "/", b"a" * 900)]), (1, 1100, [400]), (32, 9000, [400]), (64, 9, None)],
+)
+def test_small_chunks(size: int, count: int, expected: list[Read | int] | None) -> None:
+    """Many small chunks are refused, because each costs time."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = as_chunks(b"a" * size * count, size, b"")
+    assert read_all(head + body, body_limit=1_000_000) == (
+        expected or [("POST", "/", b"a" * size * count)]
+    )
+
+
+def test_long_chunks_are_not_cut() -> None:
+    """Empty lines in the data of a chunk are data."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    lines = b"\r\n" * 100_000
+    assert read_all(head + as_chunks(lines, 200_000, b""), body_limit=1_000_000) == [
+        ("POST", "/", lines)
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 10])
