@@ -159,8 +159,7 @@ class Wire(Tracked):
 
     def _connect(self) -> Session:
         session = self._source.make_session(username="u", secret="s")
-        lines = WELCOME[self._stream.source].splitlines(keepends=True)
-        for line in lines:
+        for line in WELCOME[self._stream.source].splitlines(keepends=True):
             if found := re.search(rb"ActionID: callevents-\w+(-\w+)", session.take_outgoing()):
                 self._suffix = found[1].decode()
             for message in session.receive(line.replace(b"%b", self._suffix.encode())):
