@@ -57,7 +57,7 @@ def _engine_options(settings: Settings) -> dict[str, object]:
     # Database errors are logged; parameters can contain personal data.
     options: dict[str, object] = {"hide_parameters": True}
     if settings.uses_sqlite:
-        # One for each thread, and four for the event loop.
+        # One for each thread, two for health checks, and two for the event loop.
         return options | {"pool_size": settings.web_threads + 4}
     return options | {
         "pool_size": max(settings.web_threads, 4),

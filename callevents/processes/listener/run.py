@@ -6,6 +6,7 @@ from types import FrameType
 import structlog
 from flask import Flask
 
+from callevents.processes.garbage import freeze_startup
 from callevents.processes.listener.listener import Listener
 
 log = structlog.get_logger("callevents.listener")
@@ -20,6 +21,7 @@ def run(app: Flask) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    freeze_startup()
     log.info("listener started")
     try:
         listener.run()

@@ -3,7 +3,7 @@
 The event loop reads and answers plain reports itself; one thread stores them together with others.
 Switching threads for each request took longer than all the rest. Every other request goes to
 Flask in a thread, with its whole body, and comes back with its whole response: no thread waits for
-a client. Pages have threads of their own, so that they never hold up reports or health checks.
+a client. Pages, reports and health checks have threads of their own and do not hold up each other.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from callevents.processes.web_server.connection_limits import Limits
 from callevents.processes.web_server.request import Environ, Request, RequestHead
 from callevents.processes.web_server.response import Response, problem_response
 
-API_PATHS = (PATH, "/healthz", "/readyz", "/metrics")
+HEALTH_PATHS = {"/healthz", "/readyz", "/metrics"}
 #: Longer bodies are read in a thread, so that the loop is not held up.
 MAX_INLINE_BYTES = 16 * 1024
 #: Requests that wait for a thread; more are refused, so that they do not wait for too long.
-MAX_WAITING = 256
+MAX_WAITING = 1000
 
 BUSY = "The server is busy. Try again."
 FAILED = "The server failed to answer this request."
@@ -56,6 +56,7 @@ class Application:
         threads = settings.web_threads
         self._report_threads = _FlaskThreads(app, threads // 2, "reports")
         self._page_threads = _FlaskThreads(app, threads - threads // 2, "pages")
+        self._health_threads = _FlaskThreads(app, 2, "health")
         self._store_executor = ThreadPoolExecutor(1, "store")
         self._wake_executor = ThreadPoolExecutor(1, "wake")
 
@@ -76,9 +77,7 @@ class Application:
             path = environ["PATH_INFO"]
             if path.startswith(PATH) and (response := await self._try_fast_path(request, environ)):
                 return response
-            is_page = not path.startswith(API_PATHS)
-            threads = self._page_threads if is_page else self._report_threads
-            return await threads.respond(environ)
+            return await self._threads_for(path).respond(environ)
         except Exception as error:
             log.error("request failed", exc_info=error)
             return problem_response(500, FAILED)
@@ -87,8 +86,14 @@ class Application:
         """Wait for the requests in progress, and stop the threads."""
         self._report_threads.close()
         self._page_threads.close()
+        self._health_threads.close()
         self._store_executor.shutdown()
         self._wake_executor.shutdown()
+
+    def _threads_for(self, path: str) -> "_FlaskThreads":
+        if path.startswith(PATH):
+            return self._report_threads
+        return self._health_threads if path in HEALTH_PATHS else self._page_threads
 
     async def _try_fast_path(self, request: Request, environ: Environ) -> Response | None:
         """Store a plain report and return the response; None if the route has to respond."""

@@ -10,7 +10,7 @@ from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
 #: Longer bodies wait in a temporary file, so that strangers cannot fill the memory.
-MAX_BODY_BYTES_IN_MEMORY = 8 * 1024
+MAX_BODY_BYTES_IN_MEMORY = 4 * 1024
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
