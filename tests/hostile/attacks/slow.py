@@ -76,6 +76,7 @@ def unfinished_bodies(arena: Arena) -> Iterator[Case]:
         )
     ]
     clients: list[Client] = []
+    before = arena.product.memory_mb()
     try:
         for number in range(60):
             clients.append(Client(arena.product.port, timeout=2))
@@ -84,7 +85,7 @@ def unfinished_bodies(arena: Arena) -> Iterator[Case]:
                 clients[-1].send(heads[number % len(heads)] + b"x" * 999_999)
             except OSError:
                 continue
-        growth = arena.product.memory_mb() - arena.memory_mb
+        growth = arena.product.memory_mb() - before
         yield Case("memory", f"{growth:.0f} MB more" if growth > MAX_GROWTH_MB else "")
         yield from probe(arena, "beside them")
     finally:
