@@ -51,6 +51,24 @@ class BodyReader:
         return Request(self._head, self._body)
 
 
+class _ChunkParts:
+    """What the parser of chunks calls. It does not know the parser, so both are deleted at once."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.is_complete = False
+        self.is_chunk_begun = False
+
+    def on_chunk_header(self) -> None:
+        self.is_chunk_begun = True
+
+    def on_body(self, data: bytes) -> None:
+        self._body.write(data)
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+
 class _ChunkReader(BodyReader):
     """Takes a body in chunks from the unread bytes.
 
@@ -61,30 +79,17 @@ class _ChunkReader(BodyReader):
     def __init__(self, head: RequestHead, limit: int) -> None:
         super().__init__(head)
         self._limit = limit
-        self._parser = HttpRequestParser(self)
-        self._is_complete = False
-        self._is_chunk_begun = False
+        self._parts = _ChunkParts(self._body)
+        self._parser = HttpRequestParser(self._parts)
         #: What is missing of a chunk's data and the line break after it.
         self._missing = 0
         self._chunks = 0
         self._framing = 0
         self._parser.feed_data(_CHUNKED_HEAD)
 
-    def on_chunk_header(self) -> None:
-        """Note that the line began a chunk."""
-        self._is_chunk_begun = True
-
-    def on_body(self, data: bytes) -> None:
-        """Add a piece of the body."""
-        self._body.write(data)
-
-    def on_message_complete(self) -> None:
-        """End the body."""
-        self._is_complete = True
-
     def read(self, unread: bytearray) -> Request | None:
         """As for a body of known length."""
-        while not self._is_complete:
+        while not self._parts.is_complete:
             if not self._take(unread):
                 return None
             if self._body.length > self._limit:
@@ -104,7 +109,7 @@ class _ChunkReader(BodyReader):
         self._feed(piece)
         if not is_line:
             self._missing -= end
-        elif self._is_chunk_begun:
+        elif self._parts.is_chunk_begun:
             self._begin_chunk(piece)
         else:
             self._framing += end
@@ -112,7 +117,7 @@ class _ChunkReader(BodyReader):
 
     def _begin_chunk(self, line: bytes) -> None:
         """Expect the data of the chunk that begins with this line, which the parser has checked."""
-        self._is_chunk_begun = False
+        self._parts.is_chunk_begun = False
         size_digits, _, extension = line.partition(b";")
         self._framing += len(extension)
         size = int(size_digits, 16)
@@ -125,7 +130,10 @@ class _ChunkReader(BodyReader):
     def _feed(self, piece: bytes) -> None:
         try:
             self._parser.feed_data(piece)
-        except HttpParserError:
+        except HttpParserError as error:
+            if isinstance(error.__context__, OSError):
+                # There was no room for the body.
+                raise error.__context__ from None
             raise RefusedError(400, BROKEN_BODY) from None
 
 

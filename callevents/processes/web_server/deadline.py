@@ -24,8 +24,9 @@ class Deadline:
             self._timer = self._loop.call_at(self._at, self._check)
 
     def cancel(self) -> None:
-        """Never call the function."""
+        """Never call the function, and forget it, so that its owner is deleted at once."""
         self._timer.cancel()
+        self._expired = _do_nothing
 
     def _check(self) -> None:
         if self._loop.time() >= self._at:
@@ -33,3 +34,6 @@ class Deadline:
         if self._loop.time() < self._at:
             # It was moved, now or earlier.
             self._timer = self._loop.call_at(self._at, self._check)
+
+
+def _do_nothing() -> None: ...

@@ -1,5 +1,6 @@
 """Connections: time limits, slow readers, refused requests, keep-alive and half-closed clients."""
 
+import gc
 import json
 import socket
 import threading
@@ -10,10 +11,13 @@ from http.client import HTTPResponse
 import pytest
 
 from callevents.processes.web_server import request
+from callevents.processes.web_server.body_reader import BodyReader
+from callevents.processes.web_server.connection import Connection
 from callevents.processes.web_server.connection_limits import Limits
+from callevents.processes.web_server.deadline import Deadline
 from callevents.processes.web_server.head_parser import MAX_REQUEST_LINE_BYTES
 from callevents.processes.web_server.request import Body, Request, RequestHead
-from callevents.processes.web_server.request_reader import MAX_HEAD_BYTES
+from callevents.processes.web_server.request_reader import MAX_HEAD_BYTES, RequestReader
 from callevents.processes.web_server.response import Response
 from tests.support.http_server import ServerThread
 from tests.support.waiting import wait_until
@@ -313,12 +317,36 @@ def test_no_room_for_long_bodies(port: int, monkeypatch: pytest.MonkeyPatch) -> 
     """A long body is refused with 503; what was read of it is deleted."""
     monkeypatch.setattr(request, "MAX_BYTES_IN_FILES", 100_000)
     head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-    for _ in range(3):
-        answer = ask(port, head % 200_000 + b"x" * 200_000)
+    chunked = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n"
+    for begun in (head % 200_000, chunked, head % 200_000):
+        answer = ask(port, begun + b"x" * 200_000)
         assert b"\r\nRetry-After: 1\r\n" in answer
         check_problem(answer, 503, "The server is busy. Try again.")
     assert ask(port, head % 50_000 + b"x" * 50_000).endswith(b"x" * 50_000)
     wait_until(lambda: Body.bytes_in_files == 0, "the end of the temporary files")
+
+
+def test_closed_connections_leave_nothing(port: int) -> None:
+    """What a connection needed is deleted at once, without the garbage collector."""
+    chunks = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+    gc.collect()
+    gc.disable()
+    try:
+        for begun in (b"", b"GET / HT", PLAIN, chunks, LAST, b"NONSENSE\r\n\r\n"):
+            with Talk(port) as client:
+                client.socket.sendall(begun)
+                client.socket.shutdown(socket.SHUT_WR)
+                client.read()
+        assert ask(port, LAST).endswith(ANSWER)
+        wait_until(lambda: not count_connections(), "the end of the connections")
+    finally:
+        gc.enable()
+
+
+def count_connections() -> int:
+    """Return the number of connections, and parts of them, that exist."""
+    kinds = (Connection, RequestReader, BodyReader, Deadline)
+    return sum(isinstance(one, kinds) for one in gc.get_objects())
 
 
 def test_stop_while_a_client_reads(application: Echo) -> None:
