@@ -137,12 +137,14 @@ def choose_theme() -> Any:
 
 
 def _change_password(current: str, new: str) -> None:
-    """Raise InvalidError about `new`, SignInError or RetryLaterError about `current`."""
+    """Raise SignInError or RetryLaterError about `current`, InvalidError about `new`."""
     username = current_user.username
-    check_password(new, username, current=current, field="new")
     client = login.find_client(username)
     attempt = sign_in.verify_password(username, current, client)
-    new_hash = hash_password(new, is_known=client.is_known) if attempt.is_correct else ""
+    new_hash = ""
+    if attempt.is_correct:
+        check_password(new, username, current=current, field="new")
+        new_hash = hash_password(new, is_known=client.is_known)
     begin_write()
     user = sign_in.finish(attempt)
     users.change_password(user, new_hash)

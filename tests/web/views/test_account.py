@@ -52,6 +52,13 @@ def test_refused_passwords(admin: Visitor, new: str, sentence: str) -> None:
     assert sentence in answer.text
 
 
+def test_new_password_is_rated_after_the_current_one_is_verified(admin: Visitor) -> None:
+    """Rating is work, so it is only for those who know the current password."""
+    answer = admin.post(PATH, current="wrong", new="qwertyuiop")
+    assert "Current password is incorrect." in answer.text
+    assert "too common" not in answer.text
+
+
 @time_machine.travel(NOW, tick=False)
 def test_repeated_failures_are_refused_for_a_while(stranger: Visitor) -> None:
     """After several failures sign-in returns 429, for the right password too."""
