@@ -153,6 +153,14 @@ def test_cookie_of_plain_http_is_not_valid_over_tls(admin: Visitor) -> None:
         (1, "203.0.113.1, 198.51.100.7", "198.51.100.7"),
         (1, '", 198.51.100.7', "198.51.100.7"),
         (2, "198.51.100.7, 10.0.0.2", "198.51.100.7"),
+        # Some proxies add the port, which the client can change each time.
+        (1, "198.51.100.7:5060", "198.51.100.7"),
+        (1, "2001:db8::1", "2001:db8::1"),
+        (1, "[2001:db8::1]", "2001:db8::1"),
+        (1, "[2001:DB8::1]:5060", "2001:db8::1"),
+        (1, "unknown", None),
+        (1, "198.51.100.7:5060:1", None),
+        (1, "[198.51.100.7", "198.51.100.7"),
         # The remote address is that of a proxy, which others use as well.
         (1, "", None),
         (1, " ", None),
