@@ -83,6 +83,11 @@ def find_client(username: str) -> Client:
     return Client(_find_address(), find_device_id(username))
 
 
+def find_session_client() -> Client:
+    """Return the browser's session as the device: failures of strangers do not count for it."""
+    return Client(_find_address(), find_session_id())
+
+
 def _load_user(user_id: str) -> User | None:
     """Return the user of the browser's session, None if it has ended."""
     session = sessions.find_session(cookie.get(TOKEN_KEY, ""))

@@ -143,7 +143,7 @@ def choose_theme() -> Any:
 def _change_password(current: str, new: str) -> None:
     """Raise SignInError or RetryLaterError about `current`, InvalidError about `new`."""
     username = current_user.username
-    client = login.find_client(username)
+    client = login.find_session_client()
     attempt = sign_in.verify_password(username, current, client)
     new_hash = ""
     if attempt.is_correct:

@@ -98,6 +98,17 @@ def test_guesses_of_the_current_password_are_delayed(stranger: Visitor) -> None:
     assert "Too many failed sign-ins" in answer.text
 
 
+@time_machine.travel(NOW, tick=False)
+def test_strangers_do_not_block_a_change_of_the_password(stranger: Visitor, app: Flask) -> None:
+    """Failures count for the session, with or without a device cookie."""
+    attacker, owner = Visitor(app.test_client()), stranger
+    owner.sign_in("admin")
+    owner.client.delete_cookie("callevents_device")
+    attacker.get("/sign-in")
+    assert [sign_in(attacker, password=f"guess {n}") for n in range(6)] == [422] * 5 + [429]
+    assert owner.post(PATH, current=PASSWORD, new=NEW).status_code == 303
+
+
 class HeldHasher(PasswordHasher):
     """Verifies no password before it is released."""
 
