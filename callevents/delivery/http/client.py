@@ -5,7 +5,6 @@ followed. Connecting, silence and the whole attempt have timeouts; the response 
 """
 
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -20,12 +19,14 @@ from callevents.db.models import utc_now
 from callevents.delivery.http.address_check import AddressRefusedError, check_address
 from callevents.delivery.http.error_messages import (
     INTERRUPTED,
+    TOO_LONG,
     TransferError,
     clean,
     describe_status,
 )
 from callevents.delivery.http.handle import Handle
 from callevents.delivery.http.pool import HandlePool
+from callevents.delivery.http.resolve import resolve
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.masking import find_secrets, is_location, mask_address
 from callevents.delivery.request.url import origin_of
@@ -81,7 +82,10 @@ class HttpClient:
         return Response(started_at, round((time.perf_counter() - began) * 1000), **found)
 
     def interrupt(self) -> None:
-        """Abort all running attempts, within a second; they fail with the error INTERRUPTED."""
+        """Abort all running attempts within a second; they fail with the error INTERRUPTED.
+
+        While libcurl resolves a name it does not look: then the time to connect is the limit.
+        """
         self._interrupted.set()
 
     def close(self) -> None:
@@ -89,16 +93,19 @@ class HttpClient:
         self._pool.close()
 
     def _send(self, request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
+        give_up_at = time.monotonic() + self._settings.total_timeout_seconds
         origin, target = _split(request.url)
-        if self._interrupted.is_set():
-            raise TransferError(INTERRUPTED, is_unreachable=False)
         if self._settings.proxy_url:
             self._check_host(origin)
             if origin.startswith("http:"):
                 target = request.url.partition("#")[0]
+        if self._interrupted.is_set():
+            raise TransferError(INTERRUPTED, is_unreachable=False)
+        if (seconds := give_up_at - time.monotonic()) <= 0:
+            raise TransferError(TOO_LONG)
         with self._pool.borrow(origin) as handle:
             transfer = handle.exchange(
-                request.method, origin, target, headers, request.body.encode()
+                request.method, origin, target, headers, request.body.encode(), seconds
             )
             head = transfer.head
         location = head.location
@@ -119,16 +126,14 @@ class HttpClient:
     def _check_host(self, origin: str) -> None:
         """Raise TransferError if the host is a blocked address or resolves to one here.
 
-        Names that only the proxy can resolve are left to the proxy.
+        Names that only the proxy can resolve in time are left to the proxy.
         """
-        parts = urlsplit(origin)
-        try:
-            found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return
-        for *_, (host, port, *_scope) in found:
+        parts, settings = urlsplit(origin), self._settings
+        seconds = min(settings.connect_timeout_seconds, settings.total_timeout_seconds)
+        found = resolve(parts.hostname, parts.port, seconds, self._interrupted.is_set)
+        for host, port in found:
             try:
-                check_address(str(host), int(port), self._settings.allowed_networks)
+                check_address(host, port, settings.allowed_networks)
             except AddressRefusedError as error:
                 raise TransferError(str(error), is_unreachable=False) from None
 

@@ -21,6 +21,7 @@ from callevents.api.fast_path import FastPath, PlainReport, build_response
 from callevents.api.ingest import PATH, STORE_ERROR
 from callevents.errors import RevokedError
 from callevents.extensions import app_state
+from callevents.processes.web_server.connection import BUSY
 from callevents.processes.web_server.connection_limits import Limits
 from callevents.processes.web_server.request import Environ, Request, RequestHead
 from callevents.processes.web_server.response import Response, problem_response
@@ -31,7 +32,6 @@ MAX_INLINE_BYTES = 16 * 1024
 #: Requests that wait for a thread; more are refused, so that they do not wait for too long.
 MAX_WAITING = 1000
 
-BUSY = "The server is busy. Try again."
 FAILED = "The server failed to answer this request."
 
 Address = tuple[str, int]

@@ -6,6 +6,8 @@ import struct
 from enum import Enum, auto
 from typing import Protocol, cast
 
+import structlog
+
 from callevents.processes.web_server.body_reader import BROKEN_BODY
 from callevents.processes.web_server.connection_limits import Connections, Limits
 from callevents.processes.web_server.deadline import Deadline
@@ -30,7 +32,11 @@ NO_LIMIT_SECONDS = 60.0
 #: For SO_LINGER: on, with no time.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
+BUSY = "The server is busy. Try again."
 TOO_SLOW = "The request did not arrive in time."
+
+
+log = structlog.get_logger("callevents.web")
 
 
 class Application(Protocol):
@@ -137,6 +143,8 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close the connection at once, and drop what the client has not read."""
         # Otherwise the system would keep it for a client that may never read it.
+        if self._transport.is_closing():
+            return
         sock = self._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
@@ -157,6 +165,11 @@ class Connection(asyncio.Protocol):
             request = self._reader.read()
         except RefusedError as error:
             self._refuse(error)
+            return
+        except OSError as error:
+            # There is no room for the body in temporary files.
+            log.warning("request refused", error=str(error))
+            self._refuse(RefusedError(503, BUSY))
             return
         if request is not None:
             self._connections.set_busy(self)
@@ -192,17 +205,20 @@ class Connection(asyncio.Protocol):
             response = await self._application.respond(request, self._client, self._server)
             keep_alive = request.keep_alive and not self._is_last
             await self._send(response, request.head, keep_alive=keep_alive)
+        except Exception as error:
+            log.error("response failed", exc_info=error)
+            self.abort()
         finally:
             request.body.close()
         if self._transport.is_closing():
             return
-        if not keep_alive:
+        if not keep_alive or self._is_last:
             self._close(is_request_read=request.is_body_complete)
             return
-        self._connections.set_waiting(self)
         self._enter(Phase.IDLE, self._limits.keepalive_seconds)
         self._transport.resume_reading()
-        if self._at_eof or not self._reader.is_empty:
+        self._connections.set_waiting(self)
+        if not self._transport.is_closing() and (self._at_eof or not self._reader.is_empty):
             self._read()
 
     async def _send(self, response: Response, head: RequestHead, *, keep_alive: bool) -> None:
@@ -224,7 +240,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: RefusedError) -> None:
         """Send a problem document and close the connection."""
-        response = problem_response(error.status, str(error))
+        retry = [("Retry-After", "1")] if error.status == 503 else []
+        response = problem_response(error.status, str(error), retry)
         self._write(write_head(response, keep_alive=False) + response.body)
         self._close(is_request_read=False)
 
@@ -236,12 +253,12 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._enter(Phase.CLOSING, self._limits.linger_seconds)
-        self._connections.set_waiting(self)
         if is_request_read and self._reader.is_empty:
             self._transport.close()
         else:
             self._transport.write_eof()
             self._transport.resume_reading()
+        self._connections.set_waiting(self)
 
     def _expire(self) -> None:
         """Go on if the client reads fast enough; otherwise end the phase that took too long."""

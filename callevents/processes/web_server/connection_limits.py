@@ -71,8 +71,9 @@ class _Network:
 class Connections:
     """The connections of a process.
 
-    A new one is always accepted. If there are too many, the one that has waited longest for a
-    complete request is closed: slow clients displace each other, and not those that report events.
+    If there are too many, those that have waited longest for their clients are closed: slow clients
+    displace each other, and not those that report events. Connections whose requests are being
+    answered are not closed, but the number of such requests has a limit.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -90,35 +91,44 @@ class Connections:
         return list(self._all)
 
     def add(self, client: Client) -> None:
-        """Add a new connection, which waits for a request; close another one if necessary."""
+        """Add a new connection, which waits for a request; close others if necessary."""
         network = self._networks.setdefault(client_network(client.address), _Network())
         network.count += 1
         self._all.add(client)
-        if network.count > self._limits.connections_per_address:
-            self._evict_first(network.waiting)
-        elif len(self._all) > self._limits.connections:
-            self._evict_first(self._waiting)
-        self.set_waiting(client)
+        self._evict(network)
+        if len(self._all) > 1.5 * self._limits.connections:
+            # All are busy, and the process would run out of file descriptors.
+            self._evicted += 1
+            self.remove(client)
+            client.abort()
+        else:
+            # The new connection itself is not closed, even if all others are busy.
+            self._waiting[client] = network.waiting[client] = None
 
     def remove(self, client: Client) -> None:
         """Remove a connection that was closed."""
+        if client not in self._all:
+            return
         self.set_busy(client)
+        self._all.discard(client)
         key = client_network(client.address)
         network = self._networks[key]
         network.count -= 1
-        self._all.discard(client)
         if not network.count:
             del self._networks[key]
 
     def set_waiting(self, client: Client) -> None:
-        """Note that the connection waits for a request from now on."""
-        self._waiting[client] = None
-        self._networks[client_network(client.address)].waiting[client] = None
+        """Note that the connection waits for the client from now on; close some if necessary."""
+        if client in self._all:
+            network = self._networks[client_network(client.address)]
+            self._waiting[client] = network.waiting[client] = None
+            self._evict(network)
 
     def set_busy(self, client: Client) -> None:
         """Note that a request of the connection is complete: it cannot be evicted."""
-        self._waiting.pop(client, None)
-        self._networks[client_network(client.address)].waiting.pop(client, None)
+        if client in self._all:
+            self._waiting.pop(client, None)
+            self._networks[client_network(client.address)].waiting.pop(client, None)
 
     def count_slow(self) -> None:
         """Count a client that was too slow."""
@@ -135,9 +145,15 @@ class Connections:
             )
             self._slow = self._evicted = 0
 
+    def _evict(self, network: _Network) -> None:
+        """Close connections that wait, until the limits hold or no connection waits."""
+        while network.count > self._limits.connections_per_address and network.waiting:
+            self._evict_first(network.waiting)
+        while len(self._all) > self._limits.connections and self._waiting:
+            self._evict_first(self._waiting)
+
     def _evict_first(self, waiting: dict[Client, None]) -> None:
-        if waiting:
-            self._evicted += 1
-            client = next(iter(waiting))
-            self.set_busy(client)
-            client.abort()
+        client = next(iter(waiting))
+        self._evicted += 1
+        self.remove(client)
+        client.abort()

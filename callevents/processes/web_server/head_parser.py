@@ -89,7 +89,9 @@ def _split_target(target: bytes) -> Target:
             url = parse_url(target)
         except HttpParserError:
             raise RefusedError(400, UNREADABLE) from None
-        authority = (url.host or b"") + (b":%d" % url.port if url.port else b"")
+        host = url.host or b""
+        authority = b"[%s]" % host if b":" in host else host
+        authority += b":%d" % url.port if url.port else b""
         target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
     # A raw '#' is kept: PBXs send it in numbers such as #31#.
     path, _, query = target.partition(b"?")

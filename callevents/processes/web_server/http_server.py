@@ -37,10 +37,11 @@ class HttpServer:
             self._log_timer.cancel()
         for server in self._servers:
             server.close()
-        for connection in self._connections.list():
-            connection.stop()
         until = asyncio.get_running_loop().time() + seconds
         while len(self._connections) and asyncio.get_running_loop().time() < until:
+            # Those that were accepted at the last moment, too.
+            for connection in self._connections.list():
+                connection.stop()
             await asyncio.sleep(0.02)
         for connection in self._connections.list():
             connection.abort()

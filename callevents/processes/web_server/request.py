@@ -1,16 +1,19 @@
 """A request that was read, and its WSGI environment."""
 
+import errno
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from urllib.parse import unquote_to_bytes
 
 #: Longer bodies wait in a temporary file, so that strangers cannot fill the memory.
 MAX_BODY_BYTES_IN_MEMORY = 4 * 1024
+#: Bytes of all temporary files of a process. Their folder may be in memory too.
+MAX_BYTES_IN_FILES = 256 * 1024 * 1024
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -68,22 +71,30 @@ class RequestHead:
 class Body:
     """A request's body: in memory, or in a temporary file if it is long."""
 
+    bytes_in_files: ClassVar[int] = 0
+
     def __init__(self) -> None:
         self.length = 0
         self._data = bytearray()
         self._file: IO[bytes] | None = None
+        self._in_file = 0
 
     def write(self, data: bytes | bytearray) -> None:
-        """Add data."""
+        """Add data; raises OSError if there is no room for another long body."""
         self.length += len(data)
-        if self._file is None and self.length > MAX_BODY_BYTES_IN_MEMORY:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed in `close`
-            self._file.write(self._data)
-            self._data.clear()
+        self._data += data
+        if self.length > MAX_BODY_BYTES_IN_MEMORY:
+            self._write_to_file()
+
+    def _write_to_file(self) -> None:
+        if Body.bytes_in_files + len(self._data) > MAX_BYTES_IN_FILES:
+            raise OSError(errno.ENOSPC, "too many long bodies at the same time")
         if self._file is None:
-            self._data += data
-        else:
-            self._file.write(data)
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed in `close`
+        self._file.write(self._data)
+        self._in_file += len(self._data)
+        Body.bytes_in_files += len(self._data)
+        self._data.clear()
 
     def open(self) -> IO[bytes]:
         """Return a file to read the body from."""
@@ -96,6 +107,8 @@ class Body:
         """Delete the temporary file."""
         if self._file is not None:
             self._file.close()
+            self._file = None
+            Body.bytes_in_files -= self._in_file
 
 
 @dataclass

@@ -75,7 +75,8 @@ def _length(response: Response) -> str:
 
 @lru_cache(maxsize=64)
 def _status_line(status: int) -> str:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+    phrases = {known.value: known.phrase for known in HTTPStatus}
+    return f"HTTP/1.1 {status} {phrases.get(status, '')}\r\n"
 
 
 @lru_cache(maxsize=1)

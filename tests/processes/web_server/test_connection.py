@@ -9,9 +9,10 @@ from http.client import HTTPResponse
 
 import pytest
 
+from callevents.processes.web_server import request
 from callevents.processes.web_server.connection_limits import Limits
 from callevents.processes.web_server.head_parser import MAX_REQUEST_LINE_BYTES
-from callevents.processes.web_server.request import Request, RequestHead
+from callevents.processes.web_server.request import Body, Request, RequestHead
 from callevents.processes.web_server.request_reader import MAX_HEAD_BYTES
 from callevents.processes.web_server.response import Response
 from tests.support.http_server import ServerThread
@@ -40,14 +41,16 @@ class Echo:
         return None if head.target.path == b"/none" else MAX_BODY_BYTES
 
     async def respond(
-        self, request: Request, _client: tuple[str, int], _server: tuple[str, int]
+        self, asked: Request, _client: tuple[str, int], _server: tuple[str, int]
     ) -> Response:
         """Return the response."""
         self.arrived += 1
-        body = request.body.open().read()
-        if request.head.target.path == b"/long":
+        if asked.head.target.path == b"/fail":
+            return Response(200, [("X", "\N{EURO SIGN}")], b"")
+        body = asked.body.open().read()
+        if asked.head.target.path == b"/long":
             body = LONG_ANSWER
-        return Response(200 if request.is_body_complete else 413, [], body or ANSWER)
+        return Response(200 if asked.is_body_complete else 413, [], body or ANSWER)
 
 
 @pytest.fixture(scope="module")
@@ -298,6 +301,37 @@ def test_stopped_readers_are_disconnected(port: int, request_head: bytes) -> Non
 def is_reset(client: socket.socket) -> bool:
     """Return True if the other side has reset the connection."""
     return client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+
+def test_response_that_cannot_be_written(port: int) -> None:
+    """The connection ends; the server goes on."""
+    assert ask(port, PLAIN.replace(b" / ", b" /fail ")) == b""
+    assert ask(port, LAST).endswith(ANSWER)
+
+
+def test_no_room_for_long_bodies(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long body is refused with 503; what was read of it is deleted."""
+    monkeypatch.setattr(request, "MAX_BYTES_IN_FILES", 100_000)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    for _ in range(3):
+        answer = ask(port, head % 200_000 + b"x" * 200_000)
+        assert b"\r\nRetry-After: 1\r\n" in answer
+        check_problem(answer, 503, "The server is busy. Try again.")
+    assert ask(port, head % 50_000 + b"x" * 50_000).endswith(b"x" * 50_000)
+    wait_until(lambda: Body.bytes_in_files == 0, "the end of the temporary files")
+
+
+def test_stop_while_a_client_reads(application: Echo) -> None:
+    """A stopping server sends the response in progress to its end, then closes the connection."""
+    server = ServerThread(application, Limits())
+    with Talk(server.port) as client:
+        client.socket.sendall(PLAIN.replace(b" / ", b" /long "))
+        data = client.socket.recv(1000)
+        stopping = threading.Thread(target=server.close)
+        stopping.start()
+        data += client.read()
+    stopping.join()
+    assert len(data) > len(LONG_ANSWER)
 
 
 def test_client_leaves_during_a_response(port: int, application: Echo) -> None:

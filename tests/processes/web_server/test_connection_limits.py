@@ -28,6 +28,15 @@ def connect(connections: Connections, count: int, address: str = "203.0.113.1") 
     return clients
 
 
+def connect_busy(connections: Connections, count: int) -> list[Waiting]:
+    """Connect so many clients, each with a request that is being answered."""
+    clients = []
+    for _ in range(count):
+        clients += connect(connections, 1)
+        connections.set_busy(clients[-1])
+    return clients
+
+
 def states(clients: list[Waiting]) -> list[bool]:
     return [client.is_closed for client in clients]
 
@@ -68,6 +77,25 @@ def test_all_are_busy() -> None:
     connections.set_busy(second[0])
     assert states(first + second) == [False, False]
     assert len(connections) == 2
+
+
+def test_busy_clients_that_wait_again() -> None:
+    """Too many connections whose requests are answered are closed when they wait again."""
+    connections = Connections(Limits(connections_per_address=3, connections=8))
+    clients = connect_busy(connections, 6)
+    assert len(connections) == 6
+    for client in clients:
+        connections.set_waiting(client)
+    assert states(clients) == [True, True, True, False, False, False]
+    assert len(connections) == 3
+
+
+def test_nobody_can_be_closed() -> None:
+    """If all are busy, half as many again are accepted, but no more."""
+    connections = Connections(Limits(connections=4))
+    clients = connect_busy(connections, 8)
+    assert states(clients) == [False] * 6 + [True] * 2
+    assert len(connections) == 6
 
 
 def test_limit_of_the_process() -> None:

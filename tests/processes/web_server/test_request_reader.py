@@ -117,6 +117,7 @@ def test_later_requests_stay_unread() -> None:
         (b"/m%20x?", "/m%20x", ""),
         (b"http://other:8000/m?n=1", "/m", "n=1"),
         (b"http://other", "/", ""),
+        (b"http://[::1]:80/m", "/m", ""),
         (b"*", "*", ""),
         (b"/http://other/", "/http://other/", ""),
     ],
