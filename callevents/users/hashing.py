@@ -38,7 +38,7 @@ class _Lane:
 
 
 #: Two lanes, so that a flood of strangers does not keep out the devices that users signed in with
-#: before. Together they leave two of the web server's eight threads for pages to others.
+#: before. Together they leave two of the eight threads that a web process has for pages by default.
 _KNOWN_DEVICES = _Lane(max_waiting=2)
 _STRANGERS = _Lane(max_waiting=2)
 

@@ -8,7 +8,8 @@ import secrets
 from flask import Response, current_app, request
 from itsdangerous import BadSignature, TimestampSigner
 
-from callevents.users.users import normalize_username
+from callevents.db.models import User
+from callevents.users.users import find_user, normalize_username
 from callevents.web.cookies import cookie_name
 
 COOKIE = "callevents_device"
@@ -17,18 +18,24 @@ LIFETIME_SECONDS = 365 * 24 * 3600
 
 def find_device_id(username: str) -> str | None:
     """Return the ID of this browser if that user has signed in with it before, else None."""
+    signed = request.cookies.get(cookie_name(COOKIE))
+    user = find_user(normalize_username(username)) if signed else None
+    if not signed or user is None:
+        return None
     try:
-        signed = request.cookies.get(cookie_name(COOKIE), "")
-        return _signer(username).unsign(signed, max_age=LIFETIME_SECONDS).decode()
+        return _signer(user).unsign(signed, max_age=LIFETIME_SECONDS).decode()
     except BadSignature:
         return None
 
 
-def set_device_cookie(response: Response, username: str) -> None:
-    """Give this browser a new ID for the user who has signed in."""
+def set_device_cookie(response: Response, user: User, device_id: str | None) -> None:
+    """Give this browser an ID for the user who has signed in: the one it had before, or a new one.
+
+    A new one each time would give new guesses each time.
+    """
     response.set_cookie(
         cookie_name(COOKIE),
-        _signer(username).sign(secrets.token_urlsafe(16)).decode(),
+        _signer(user).sign(device_id or secrets.token_urlsafe(16)).decode(),
         max_age=LIFETIME_SECONDS,
         secure=request.is_secure,
         httponly=True,
@@ -36,7 +43,7 @@ def set_device_cookie(response: Response, username: str) -> None:
     )
 
 
-def _signer(username: str) -> TimestampSigner:
-    """Return the signer for one user: the name is not in the cookie, which strangers may see."""
-    salt = f"{COOKIE}:{normalize_username(username)}"
+def _signer(user: User) -> TimestampSigner:
+    """Return the signer for one user and password: neither is in the cookie, only in its HMAC."""
+    salt = f"{COOKIE}:{user.username}:{user.password_hash}"
     return TimestampSigner(current_app.secret_key or "", salt=salt, key_derivation="hmac")

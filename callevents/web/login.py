@@ -1,5 +1,7 @@
 """The session cookie and the current user."""
 
+from ipaddress import ip_address
+
 from flask import Flask, g, request
 from flask import session as cookie
 from flask.sessions import SecureCookieSessionInterface
@@ -81,6 +83,11 @@ def find_client(username: str) -> Client:
     return Client(_find_address(), find_device_id(username))
 
 
+def find_session_client() -> Client:
+    """Return the browser's session as the device: failures of strangers do not count for it."""
+    return Client(_find_address(), find_session_id())
+
+
 def _load_user(user_id: str) -> User | None:
     """Return the user of the browser's session, None if it has ended."""
     session = sessions.find_session(cookie.get(TOKEN_KEY, ""))
@@ -101,4 +108,16 @@ def _find_address() -> str | None:
     if not proxies:
         return request.remote_addr
     entries = request.headers.get("X-Forwarded-For", "").split(",")
-    return entries[-proxies].strip() or None if len(entries) >= proxies else None
+    return _parse_address(entries[-proxies].strip()) if len(entries) >= proxies else None
+
+
+def _parse_address(entry: str) -> str | None:
+    """Return the IP address without brackets and port, which differs at each connection."""
+    if entry.startswith("["):
+        entry = entry[1:].partition("]")[0]
+    elif entry.count(":") == 1:
+        entry = entry.partition(":")[0]
+    try:
+        return str(ip_address(entry))
+    except ValueError:
+        return None

@@ -1,6 +1,7 @@
 """The rules for new passwords."""
 
 import pytest
+from zxcvbn import matching
 
 from callevents.errors import InvalidError
 from callevents.users.passwords import check_password
@@ -68,6 +69,24 @@ def test_current_password_is_refused() -> None:
 def test_short_names_forbid_nothing_else(username: str) -> None:
     """A name within a longer password, or a name without letters, is no reason to refuse it."""
     assert find_problem("ana and olga ate 7 bananas ж", username) == ""
+
+
+@pytest.mark.parametrize("part", ["4@({[<691!|0$57+%2", "4@8({[<369|10!|15$7+0%2"])
+def test_rating_takes_little_work(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many symbols can be read as letters, only a few readings are tried."""
+    readings = []
+    translate = matching.translate
+
+    def count(text: str, letters: dict[str, str]) -> object:
+        readings.append(letters)
+        return translate(text, letters)
+
+    monkeypatch.setattr(matching, "translate", count)
+    assert find_problem("p4ssw0rd123") == COMMON
+    assert readings
+    readings.clear()
+    assert find_problem(part * 4) == ""
+    assert len(readings) <= 100
 
 
 def test_the_most_common_passwords_are_refused() -> None:

@@ -6,16 +6,39 @@ import pytest
 import time_machine
 from flask import Flask, Response
 
+from callevents.db.models import User
+from callevents.db.session import begin_write
+from callevents.enums import Role
+from callevents.extensions import db
+from callevents.users import users
+from callevents.users.hashing import hash_password
 from callevents.web.device_cookie import COOKIE, find_device_id, set_device_cookie
+from tests.web.conftest import PASSWORD
 
 NOW = "2026-11-23T12:00:00Z"
 
 
-def issue(app: Flask, username: str, base_url: str = "http://localhost") -> str:
-    """Return the value of a new device cookie."""
-    with app.test_request_context(base_url=base_url):
+@pytest.fixture(autouse=True)
+def _people(app: Flask) -> None:
+    """Users named ana and bob."""
+    begin_write()
+    for username in ("ana", "bob"):
+        users.add_user(username, PASSWORD, Role.ADMIN)
+    db.session.commit()
+
+
+def find(username: str) -> User:
+    """Return the user."""
+    user = users.find_user(username)
+    assert user is not None
+    return user
+
+
+def issue(app: Flask, username: str, device_id: str | None = None) -> str:
+    """Return the value of a device cookie."""
+    with app.test_request_context():
         response = Response()
-        set_device_cookie(response, username)
+        set_device_cookie(response, find(username), device_id)
         return response.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
 
 
@@ -35,7 +58,18 @@ def test_it_names_one_user_and_one_device(app: Flask) -> None:
     assert read(app, "bob", value) is None
     assert read(app, "", value) is None
     assert read(app, "ana", issue(app, "ana")) != device_id
+    assert read(app, "ana", issue(app, "ana", device_id)) == device_id
     assert "ana" not in value
+
+
+def test_it_ends_with_the_password(app: Flask) -> None:
+    """Whoever has a copy of the cookie is a stranger after the password has changed."""
+    value = issue(app, "ana")
+    assert read(app, "ana", value) is not None
+    begin_write()
+    users.change_password(find("ana"), hash_password("battery staple"))
+    db.session.commit()
+    assert read(app, "ana", value) is None
 
 
 @pytest.mark.parametrize("value", ["", "x", "a.b.c", "..", "é", "x" * 5000])
@@ -68,7 +102,7 @@ def test_attributes(app: Flask) -> None:
     ):
         with app.test_request_context(base_url=base_url):
             response = Response()
-            set_device_cookie(response, "ana")
+            set_device_cookie(response, find("ana"), None)
         cookie = response.headers["Set-Cookie"]
         assert cookie.startswith(start)
         parts = set(cookie.split("; ")[1:])

@@ -22,6 +22,16 @@ def copy_cookies(visitor: Visitor) -> Visitor:
     return copied
 
 
+def cookies(visitor: Visitor) -> str:
+    """Return the header with all of the visitor's cookies."""
+    return "; ".join(f"{c.key}={c.value}" for c in visitor.client._cookies.values())
+
+
+def device_id(visitor: Visitor) -> str:
+    """Return the ID in the visitor's device cookie."""
+    return cookies(visitor).partition("callevents_device=")[2].partition(".")[0]
+
+
 def is_signed_in(visitor: Visitor) -> bool:
     """Return True if the visitor can see a page."""
     return visitor.client.get("/pbxs").status_code == 200
@@ -42,6 +52,18 @@ def test_signing_in_again_ends_the_session_before(admin: Visitor) -> None:
     assert admin.post("/sign-in", username="admin", password=PASSWORD).status_code == 303
     assert is_signed_in(admin)
     assert not is_signed_in(before)
+
+
+def test_signing_in_again_keeps_the_device(admin: Visitor) -> None:
+    """A browser keeps its device ID at each sign-in and when its password changes, so its count."""
+    first = device_id(admin)
+    admin.post("/sign-in", username="admin", password=PASSWORD)
+    assert device_id(admin) == first
+    admin.get("/account")
+    admin.post("/account/password", current=PASSWORD, new="battery staple")
+    assert device_id(admin) == first
+    with admin.client.application.test_request_context(headers={"Cookie": cookies(admin)}):
+        assert find_client("admin").device_id == first
 
 
 def test_changed_password_ends_other_sessions(admin: Visitor, stranger: Visitor) -> None:
@@ -131,6 +153,14 @@ def test_cookie_of_plain_http_is_not_valid_over_tls(admin: Visitor) -> None:
         (1, "203.0.113.1, 198.51.100.7", "198.51.100.7"),
         (1, '", 198.51.100.7', "198.51.100.7"),
         (2, "198.51.100.7, 10.0.0.2", "198.51.100.7"),
+        # Some proxies add the port, which the client can change each time.
+        (1, "198.51.100.7:5060", "198.51.100.7"),
+        (1, "2001:db8::1", "2001:db8::1"),
+        (1, "[2001:db8::1]", "2001:db8::1"),
+        (1, "[2001:DB8::1]:5060", "2001:db8::1"),
+        (1, "unknown", None),
+        (1, "198.51.100.7:5060:1", None),
+        (1, "[198.51.100.7", "198.51.100.7"),
         # The remote address is that of a proxy, which others use as well.
         (1, "", None),
         (1, " ", None),

@@ -29,7 +29,7 @@ from callevents.users.hashing import hash_password
 from callevents.users.passwords import check_password
 from callevents.web import htmx, login
 from callevents.web.access import no_write_transaction, public, viewers_allowed
-from callevents.web.device_cookie import set_device_cookie
+from callevents.web.device_cookie import find_device_id, set_device_cookie
 from callevents.web.forms import PasswordForm, SignInForm
 from callevents.web.template_filters import THEME_COOKIE, THEMES
 
@@ -55,8 +55,9 @@ def do_sign_in() -> Any:
     """Sign in, and redirect to the page that was requested before."""
     form = SignInForm(request.form)
     username, password = form.username.data or "", form.password.data or ""
+    client = login.find_client(username)
     try:
-        attempt = sign_in.verify_password(username, password, login.find_client(username))
+        attempt = sign_in.verify_password(username, password, client)
         # Lock the database only after the slow comparison of passwords.
         begin_write()
         user = sign_in.finish(attempt)
@@ -68,7 +69,7 @@ def do_sign_in() -> Any:
     next_path = login.start_session(user)
     db.session.commit()
     response = make_response(redirect(next_path or url_for("onboarding.show"), code=303))
-    set_device_cookie(response, username)
+    set_device_cookie(response, user, client.device_id)
     return response
 
 
@@ -103,6 +104,7 @@ def show_password() -> str:
 def change_password() -> Any:
     """Change the password, which ends the user's other sessions."""
     form = PasswordForm(request.form)
+    device_id = find_device_id(current_user.username)
     try:
         _change_password(form.current.data or "", form.new.data or "")
     except (InvalidError, SignInError, RetryLaterError) as error:
@@ -110,7 +112,9 @@ def change_password() -> Any:
         db.session.commit()
         form.add_errors(_by_field(error))
         return _refused(render_template("account/password.html", form=form), error)
-    return htmx.redirect_to(url_for("account.show"), "Your password was changed.")
+    response = htmx.redirect_to(url_for("account.show"), "Your password was changed.")
+    set_device_cookie(response, current_user, device_id)
+    return response
 
 
 @bp.post("/account/theme")
@@ -137,12 +141,14 @@ def choose_theme() -> Any:
 
 
 def _change_password(current: str, new: str) -> None:
-    """Raise InvalidError about `new`, SignInError or RetryLaterError about `current`."""
+    """Raise SignInError or RetryLaterError about `current`, InvalidError about `new`."""
     username = current_user.username
-    check_password(new, username, current=current, field="new")
-    client = login.find_client(username)
+    client = login.find_session_client()
     attempt = sign_in.verify_password(username, current, client)
-    new_hash = hash_password(new, is_known=client.is_known) if attempt.is_correct else ""
+    new_hash = ""
+    if attempt.is_correct:
+        check_password(new, username, current=current, field="new")
+        new_hash = hash_password(new, is_known=client.is_known)
     begin_write()
     user = sign_in.finish(attempt)
     users.change_password(user, new_hash)

@@ -52,6 +52,13 @@ def test_refused_passwords(admin: Visitor, new: str, sentence: str) -> None:
     assert sentence in answer.text
 
 
+def test_new_password_is_rated_after_the_current_one_is_verified(admin: Visitor) -> None:
+    """Rating is work, so it is only for those who know the current password."""
+    answer = admin.post(PATH, current="wrong", new="qwertyuiop")
+    assert "Current password is incorrect." in answer.text
+    assert "too common" not in answer.text
+
+
 @time_machine.travel(NOW, tick=False)
 def test_repeated_failures_are_refused_for_a_while(stranger: Visitor) -> None:
     """After several failures sign-in returns 429, for the right password too."""
@@ -89,6 +96,17 @@ def test_guesses_of_the_current_password_are_delayed(stranger: Visitor) -> None:
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "1"
     assert "Too many failed sign-ins" in answer.text
+
+
+@time_machine.travel(NOW, tick=False)
+def test_strangers_do_not_block_a_change_of_the_password(stranger: Visitor, app: Flask) -> None:
+    """Failures count for the session, with or without a device cookie."""
+    attacker, owner = Visitor(app.test_client()), stranger
+    owner.sign_in("admin")
+    owner.client.delete_cookie("callevents_device")
+    attacker.get("/sign-in")
+    assert [sign_in(attacker, password=f"guess {n}") for n in range(6)] == [422] * 5 + [429]
+    assert owner.post(PATH, current=PASSWORD, new=NEW).status_code == 303
 
 
 class HeldHasher(PasswordHasher):
