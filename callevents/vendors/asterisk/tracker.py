@@ -47,10 +47,11 @@ class AsteriskTracker(DialTracker):
         at = moment_of(message, *CLOCK) or at
         self._drop_expired(at)
         kind = message.get("Event", "")
-        if kind not in NAMING_EVENTS and not self._has_true_names(message):
+        if self._has_true_names(message):
+            self._update_legs(message, at)
+        elif kind not in NAMING_EVENTS:
             self.counts.broken += 1
             return []
-        self._update_legs(message, at)
         handler = self._handlers.get(kind)
         if handler is None:
             self.counts.ignored += 1
@@ -108,11 +109,12 @@ class AsteriskTracker(DialTracker):
         """Return True if the names and IDs of channels in the message belong together.
 
         A caller can forge the ID, but not the name: it comes before all that a caller may write.
+        A restored leg has no name until the list of running calls.
         """
         for prefix in ("", "Dest", "Target"):
             leg = self._legs.get(message.get(f"{prefix}Uniqueid", ""))
             name = text_of(message, f"{prefix}Channel")
-            if leg is not None and leg.name and name and name != leg.name:
+            if leg is not None and (not name or leg.name not in {"", name}):
                 return False
         return True
 
