@@ -75,10 +75,11 @@ class AsteriskTracker(DialTracker):
                 leg = self._new_channel(uid, row)
                 self._add(leg)
                 resync.adopt_channel(leg, row, is_new=True)
-            elif leg is not None and leg.is_unconfirmed:
+            elif leg is not None and leg.was_cut:
                 self._complete(leg, row)
                 events += self._fire_missed(leg, resync.find_missed_answer(leg, row), at)
                 resync.adopt_channel(leg, row, is_new=False)
+                leg.was_cut = False
                 self._legs.touch(leg)
         self.counts.unseen_legs += self._numbers.on_list(new)
         return events

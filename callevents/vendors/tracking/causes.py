@@ -36,7 +36,8 @@ def find_status(
     """Return the CallStatus; `name` is FreeSWITCH's of the cause, `dial_status` is Asterisk's.
 
     Where the cause does not decide, the DialStatus does: a leg also ends with 16 when the PBX
-    stopped ringing, with 127 for several errors, and with 0 if nobody set a cause. Without a DialStatus, it is NOANSWER.
+    stopped ringing, with 127 for several errors, and with 0 if nobody set a cause. Without a
+    DialStatus, it is NOANSWER.
     """
     if is_answered:
         return CallStatus.ANSWER
