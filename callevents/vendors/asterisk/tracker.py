@@ -76,7 +76,7 @@ class AsteriskTracker(DialTracker):
                 self._add(leg)
                 resync.adopt_channel(leg, row, is_new=True)
             elif leg is not None and leg.was_cut:
-                self._complete(leg, row)
+                self._take_name(leg, row)
                 events += self._fire_missed(leg, resync.find_missed_answer(leg, row), at)
                 resync.adopt_channel(leg, row, is_new=False)
                 leg.was_cut = False
@@ -132,11 +132,14 @@ class AsteriskTracker(DialTracker):
         return []
 
     def _on_rename(self, message: Message, at: datetime | None) -> Events:
-        leg = self._legs.get(message.get("Uniqueid", ""))
+        uid, old = message.get("Uniqueid", ""), message.get("Channel", "")
+        for row in self._rows:
+            # The list that is being received was made before.
+            if row.get("Uniqueid") == uid and row.get("Channel") == old:
+                row["Channel"] = message.get("Newname", "")
+        leg = self._legs.get(uid)
         if leg is not None and leg.name == text_of(message, "Channel"):
-            self._legs.unindex(leg)
-            leg.name = text_of(message, "Newname")
-            self._legs.index(leg)
+            self._rename(leg, text_of(message, "Newname"))
         return []
 
     def _new_channel(self, uid: str, message: Message) -> Channel:
@@ -157,13 +160,22 @@ class AsteriskTracker(DialTracker):
             caller_name=name_of(message, "CallerIDName"),
         )
 
-    def _complete(self, leg: Channel, row: Message) -> None:
-        """Set the fields of a restored leg that only the list has."""
-        if not leg.name:
-            leg.name = text_of(row, "Channel")
+    def _take_name(self, leg: Channel, row: Message) -> None:
+        """Take the name from the list, and what else a restored leg lacks.
+
+        A channel may have been renamed while disconnected, for example by an attended transfer.
+        """
+        is_restored = not leg.name
+        self._rename(leg, text_of(row, "Channel") or leg.name)
+        if is_restored:
             leg.is_root = leg.call_id == leg.id
             if is_dialed_number(exten := text_of(row, "Exten")):
                 leg.exten = exten
+
+    def _rename(self, leg: Channel, name: str) -> None:
+        self._legs.unindex(leg)
+        leg.name = name
+        self._legs.index(leg)
 
     def _add(self, leg: Channel) -> None:
         super()._add(leg)

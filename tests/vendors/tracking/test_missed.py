@@ -81,3 +81,27 @@ def test_an_event_before_the_list_of_freeswitch_hides_no_answer(is_restored: boo
     pbx.events += pbx.tracker.feed(list_rows((caller, "HELD"), (called, "HELD")))
     assert [event.report.is_late for event in pbx.events] == [True, True]
     assert pbx.take_events() == ["101 answer-out 102", "102 answer-in 101"]
+
+
+@pytest.mark.parametrize("is_before_list", [True, False])
+def test_a_channel_that_was_renamed_meanwhile_has_its_hangup(is_before_list: bool) -> None:
+    """The list has the new name of a channel; a Rename during the list is newer than its rows."""
+    pbx = Asterisk()
+    caller, called = call_inside(pbx, "101", "102")
+    pbx.answer(caller, called)
+    pbx.take_events()
+    pbx.tracker.handle_disconnect()
+    old = caller.fields()
+    if is_before_list:
+        caller.name = "PJSIP/103-00000009"
+        pbx.list_channels((caller, "Dial", "b1"), (called, "AppDial", "b1"))
+    else:
+        for channel in (caller, called):
+            row = {**channel.fields(), "Application": "Dial", "BridgeId": "b1"}
+            pbx.say("CoreShowChannel", **row)
+        caller.name = "PJSIP/103-00000009"
+        pbx.say("Rename", Channel=old["Channel"], Newname=caller.name, Uniqueid=caller.uid)
+        pbx.say("CoreShowChannelsComplete")
+    pbx.hang_up(called, caller)
+    assert pbx.take_events() == ["102 hangup 101 16 answered", "101 hangup 102 16 answered"]
+    assert pbx.tracker.running == 0
