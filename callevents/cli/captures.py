@@ -56,7 +56,7 @@ def _print_warnings(run: Replay) -> None:
         click.echo(f"Malformed lines or messages skipped: {run.broken}.", err=True)
     if run.forged:
         click.echo(
-            "Messages that the PBX would not write, from a caller's number? Left out: "
+            "Text that the PBX would not write, from a caller's number? Ignored in messages: "
             f"{run.forged}.",
             err=True,
         )

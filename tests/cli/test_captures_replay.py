@@ -86,7 +86,10 @@ def test_all_recordings_can_be_replayed(run: Run, tmp_path: Path, source: str) -
         result = run("pbx", "replay", "--source", source, str(path), "--extensions", NUMBERS)
         said = "" if path.stat().st_size else "The capture is empty.\n"
         if "forges" in path.name:
-            said = "Messages that the PBX would not write, from a caller's number? Left out: 23.\n"
+            said = (
+                "Text that the PBX would not write, from a caller's number? Ignored in messages: "
+                "23.\n"
+            )
         assert (result.exit_code, result.stderr) == (0, said)
         name = packed.name.partition(".")[0]
         wanted = expected(source, name) if (source, name) in SCENARIOS else {}

@@ -90,7 +90,7 @@ class EslServer(PbxServer):
             client.send(_frame("api/response", json.dumps(listed).encode()))
 
     def _list(self, client: Client) -> None:
-        rows = list(self.running.values())
+        rows = [dict(row) for row in list(self.running.values())]
         listed = {"row_count": len(rows), "rows": rows} if rows else {"row_count": 0}
         answer = json.dumps(listed) if self.lists_calls else "-ERR permission denied"
         client.send(_frame("api/response", answer.encode()))

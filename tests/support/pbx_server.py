@@ -27,13 +27,16 @@ class Client:
         self.has_list = False
         #: True if it no longer gets responses.
         self.is_deaf = False
+        #: Events and answers come from different threads.
+        self._sending = threading.Lock()
 
     def send(self, data: bytes) -> None:
         """Send the bytes in pieces that end anywhere."""
-        while data:
-            size = self.server.random.randint(1, 700)
-            self.link.sendall(data[:size])
-            data = data[size:]
+        with self._sending:
+            while data:
+                size = self.server.random.randint(1, 700)
+                self.link.sendall(data[:size])
+                data = data[size:]
 
     def run(self) -> None:
         """Serve the client until one side disconnects."""

@@ -210,6 +210,7 @@ class Follower:
     def _run_session(self, connection: socket, session: Session, backoff: Backoff) -> None:
         """Run one session until stopped; raises SessionError and OSError."""
         heartbeat = self._settings.listen_heartbeat_seconds
+        next_notice_at = 0.0
         for data in iter_received(connection, session, heartbeat, self._stopping):
             if data:
                 self._process_data(session, data)
@@ -217,7 +218,10 @@ class Follower:
             if session.is_ready and self.status.connected_since is None:
                 backoff.reset()
                 self._record_connected()
-            if session.notice and session.notice != self.status.last_error:
+            is_new = bool(session.notice) and session.notice != self.status.last_error
+            if is_new and time.monotonic() >= next_notice_at:
+                # A caller may cause one with each call.
+                next_notice_at = time.monotonic() + self._timings.notice_interval_seconds
                 self._record_error(session.notice)
 
     def _process_data(self, session: Session, data: bytes) -> None:

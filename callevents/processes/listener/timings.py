@@ -17,6 +17,8 @@ class Timings:
     closed_port_max_seconds: float = 15.0
     #: Minimum delay after a refused login: PBXs lock out addresses that try wrong passwords.
     refused_delay_seconds: float = 30.0
+    #: Minimum interval between notices of a connection that works.
+    notice_interval_seconds: float = 60.0
     #: Interval between requests for the extension list.
     request_interval_seconds: float = 3600.0
     #: Delay before another request if the list after a login is empty: modules may be loading.

@@ -17,6 +17,9 @@ SNAPSHOT = (
 )
 #: Fields that Asterisk neither escapes nor limits to one line.
 UNESCAPED = ("CallerIDNum", "ConnectedLineNum", "AccountCode", "Exten")
+#: Fields that Asterisk never leaves empty, and those that are always numbers.
+FILLED = ("Channel", "ChannelStateDesc", "Context", "Uniqueid", "Linkedid")
+NUMERIC = ("Priority", "Cause")
 #: Fields that Asterisk writes since 13.2 and 13.5.
 RECENT = {"Language", "Linkedid"}
 #: The last fields of the events that trackers use.
@@ -28,6 +31,9 @@ LAST_FIELDS = {
     "Pickup": ("Uniqueid", "TargetUniqueid"),
     "CoreShowChannel": ("Uniqueid", "BridgeId"),
 }
+#: Those that are no answers to actions, and their class.
+CALL_EVENTS = LAST_FIELDS.keys() - {"CoreShowChannel"}
+CALL_CLASS = "call,all"
 #: For the same events: the prefixes of their channels' fields.
 PREFIXES = {
     **dict.fromkeys(LAST_FIELDS, ("",)),
@@ -47,6 +53,13 @@ def split_line(line: str) -> tuple[str, str]:
     return key, value.partition("\n")[0].strip()
 
 
+def _is_plausible(key: str, value: str) -> bool:
+    """Return False for a value that Asterisk would not write."""
+    if key.endswith(NUMERIC):
+        return value.removeprefix("-").isdigit()
+    return bool(value) or not key.endswith(FILLED)
+
+
 class Block:
     """A message whose lines are still being read.
 
@@ -62,9 +75,9 @@ class Block:
         self.is_disturbed = False
         #: True after the empty line that ends the message.
         self.has_ended = False
-        kind = value if self._last == "Event" else ""
-        self._last_fields: Sequence[str] = LAST_FIELDS.get(kind, ())
-        self._prefixes = PREFIXES.get(kind)
+        self._kind = value if self._last == "Event" else ""
+        self._last_fields: Sequence[str] = LAST_FIELDS.get(self._kind, ())
+        self._prefixes = PREFIXES.get(self._kind)
         self._recent = recent
         #: The next fields of the channel that is being described, in reverse order.
         self._next: list[str] = []
@@ -81,7 +94,10 @@ class Block:
     @property
     def is_beyond_doubt(self) -> bool:
         """True if the message describes a channel, which takes more than a number can contain."""
-        return self.has_ended and not self.is_disturbed and bool(self._after_text)
+        is_whole = self.has_ended and not self.is_disturbed and bool(self._after_text)
+        is_of_class = self._kind not in CALL_EVENTS or self.fields.get("Privilege") == CALL_CLASS
+        is_plausible = all(_is_plausible(key, value) for key, value in self.fields.items())
+        return is_whole and is_of_class and is_plausible
 
     @property
     def is_hopeless(self) -> bool:

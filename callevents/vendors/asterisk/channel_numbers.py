@@ -41,6 +41,9 @@ class ChannelNumbers:
             self._next = number if self._next is None else max(self._next, number or 0)
             return self._compare()
         self._channels += 1
+        if number is None and self._last is not None:
+            # The dialler chose the ID, but the channel has used a number too.
+            number = self._last + 1
         if number is not None:
             # Two channels that begin at once may be reported in either order.
             self._others += 0 if self._last is None else max(-1, number - self._last - 1)

@@ -37,13 +37,15 @@ class AmiSession(Session):
     ) -> None:
         super().__init__(AmiParser(), username=username, secret=secret, is_encrypted=is_encrypted)
         self._suffix = f"-{nonce or token_hex(8)}"
+        self._forged_notice = ""
 
     def receive(self, data: bytes) -> Iterator[Message]:
         """Process the bytes received; yield the messages for the tracker."""
         forged_before = self._parser.forged
         yield from super().receive(data)
-        if self._parser.forged > forged_before:
-            self.notice = explain_forged(self._parser.forged)
+        # A list that is missing is more important.
+        if self._parser.forged > forged_before and self.notice == self._forged_notice:
+            self.notice = self._forged_notice = explain_forged(self._parser.forged)
 
     def ping(self) -> None:
         """Request a response, which needs no permission."""
@@ -141,9 +143,12 @@ class AmiSession(Session):
 
 
 def explain_forged(count: int) -> str:
-    """Return a sentence about messages that are not Asterisk's."""
+    """Return a sentence about text that is not Asterisk's."""
     noun = "message" if count == 1 else "messages"
-    return f"{count:,} {noun} that Asterisk would not write, from a caller's number? Left out."
+    return (
+        f"{count:,} {noun} contained text that Asterisk would not write, from a caller's number? "
+        "It was ignored."
+    )
 
 
 def _words(message: Message) -> str:

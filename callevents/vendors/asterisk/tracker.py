@@ -47,10 +47,11 @@ class AsteriskTracker(DialTracker):
         at = moment_of(message, *CLOCK) or at
         self._drop_expired(at)
         kind = message.get("Event", "")
-        if kind not in NAMING_EVENTS and not self._has_true_names(message):
+        if self._has_true_names(message):
+            self._update_legs(message, at)
+        elif kind not in NAMING_EVENTS:
             self.counts.broken += 1
             return []
-        self._update_legs(message, at)
         handler = self._handlers.get(kind)
         if handler is None:
             self.counts.ignored += 1
@@ -74,10 +75,11 @@ class AsteriskTracker(DialTracker):
                 leg = self._new_channel(uid, row)
                 self._add(leg)
                 resync.adopt_channel(leg, row, is_new=True)
-            elif leg is not None and leg.is_unconfirmed:
-                self._complete(leg, row)
+            elif leg is not None and leg.was_cut:
+                self._take_name(leg, row)
                 events += self._fire_missed(leg, resync.find_missed_answer(leg, row), at)
                 resync.adopt_channel(leg, row, is_new=False)
+                leg.was_cut = False
                 self._legs.touch(leg)
         self.counts.unseen_legs += self._numbers.on_list(new)
         return events
@@ -108,11 +110,12 @@ class AsteriskTracker(DialTracker):
         """Return True if the names and IDs of channels in the message belong together.
 
         A caller can forge the ID, but not the name: it comes before all that a caller may write.
+        A restored leg has no name until the list of running calls.
         """
         for prefix in ("", "Dest", "Target"):
             leg = self._legs.get(message.get(f"{prefix}Uniqueid", ""))
             name = text_of(message, f"{prefix}Channel")
-            if leg is not None and leg.name and name and name != leg.name:
+            if leg is not None and (not name or leg.name not in {"", name}):
                 return False
         return True
 
@@ -129,11 +132,14 @@ class AsteriskTracker(DialTracker):
         return []
 
     def _on_rename(self, message: Message, at: datetime | None) -> Events:
-        leg = self._legs.get(message.get("Uniqueid", ""))
+        uid, old = message.get("Uniqueid", ""), message.get("Channel", "")
+        for row in self._rows:
+            # The list that is being received was made before.
+            if row.get("Uniqueid") == uid and row.get("Channel") == old:
+                row["Channel"] = message.get("Newname", "")
+        leg = self._legs.get(uid)
         if leg is not None and leg.name == text_of(message, "Channel"):
-            self._legs.unindex(leg)
-            leg.name = text_of(message, "Newname")
-            self._legs.index(leg)
+            self._rename(leg, text_of(message, "Newname"))
         return []
 
     def _new_channel(self, uid: str, message: Message) -> Channel:
@@ -154,13 +160,22 @@ class AsteriskTracker(DialTracker):
             caller_name=name_of(message, "CallerIDName"),
         )
 
-    def _complete(self, leg: Channel, row: Message) -> None:
-        """Set the fields of a restored leg that only the list has."""
-        if not leg.name:
-            leg.name = text_of(row, "Channel")
+    def _take_name(self, leg: Channel, row: Message) -> None:
+        """Take the name from the list, and what else a restored leg lacks.
+
+        A channel may have been renamed while disconnected, for example by an attended transfer.
+        """
+        is_restored = not leg.name
+        self._rename(leg, text_of(row, "Channel") or leg.name)
+        if is_restored:
             leg.is_root = leg.call_id == leg.id
             if is_dialed_number(exten := text_of(row, "Exten")):
                 leg.exten = exten
+
+    def _rename(self, leg: Channel, name: str) -> None:
+        self._legs.unindex(leg)
+        leg.name = name
+        self._legs.index(leg)
 
     def _add(self, leg: Channel) -> None:
         super()._add(leg)

@@ -80,11 +80,12 @@ class FreeswitchTracker(Tracker[Channel]):
                 leg = resync.new_channel(row, self.extensions)
                 self._add(leg)
                 calls.adopt(leg, row)
-            elif leg is not None and leg.is_unconfirmed:
+            elif leg is not None and leg.was_cut:
                 if not leg.name:
                     resync.complete(leg, row, self.extensions)
                 events += self._fire_missed(leg, calls.find_missed_answer(leg, row), at)
                 calls.adopt(leg, row)
+                leg.was_cut = False
                 self._legs.touch(leg)
         return events
 

@@ -3,9 +3,9 @@
 from callevents.enums import CallStatus
 from callevents.ingest.enrich import NORMAL_CLEARING, STATUS_BY_CAUSE
 
-INTERWORKING = 127
+NOT_DEFINED, INTERWORKING = 0, 127
 #: Causes that do not say why a call was not answered, though they are often a caller's hangup.
-_UNDECIDED_CAUSES = {NORMAL_CLEARING, INTERWORKING}
+_UNDECIDED_CAUSES = {NOT_DEFINED, NORMAL_CLEARING, INTERWORKING}
 #: By Asterisk's DialStatus of the last number that a caller tried, or of the called leg.
 _STATUS_BY_DIAL_STATUS = {
     "BUSY": CallStatus.BUSY,
@@ -36,7 +36,8 @@ def find_status(
     """Return the CallStatus; `name` is FreeSWITCH's of the cause, `dial_status` is Asterisk's.
 
     Where the cause does not decide, the DialStatus does: a leg also ends with 16 when the PBX
-    stopped ringing, and with 127 for several errors. Without a DialStatus, it is NOANSWER.
+    stopped ringing, with 127 for several errors, and with 0 if nobody set a cause. Without a
+    DialStatus, it is NOANSWER.
     """
     if is_answered:
         return CallStatus.ANSWER

@@ -53,6 +53,8 @@ class Leg:
     is_listed: bool = False
     #: The connection was lost while it ran, and no message has mentioned it since.
     is_unconfirmed: bool = False
+    #: The connection was lost while it ran, and no list of running calls has shown it since.
+    was_cut: bool = False
     last_seen_at: datetime | None = None
 
     def has_event(self, event_type: EventType) -> bool:

@@ -31,7 +31,8 @@ class RestoredLeg:
     def leg_fields(self) -> dict[str, Any]:
         """Return the fields of a tracker's leg, unconfirmed until the PBX mentions or lists it."""
         is_answered = not ANSWERS.isdisjoint(self.sent)
-        return vars(self) | {"is_answered": is_answered, "is_unconfirmed": True}
+        states = {"is_answered": is_answered, "is_unconfirmed": True, "was_cut": True}
+        return vars(self) | states
 
 
 def restore_legs(reports: Iterable[Report]) -> list[RestoredLeg]:

@@ -74,7 +74,7 @@ class Tracker(Generic[LegT]):
     def handle_disconnect(self) -> None:
         """Mark all legs as unconfirmed: from now on, they may end unseen."""
         for leg in self._legs:
-            leg.is_unconfirmed, leg.is_listed = True, False
+            leg.is_unconfirmed, leg.was_cut, leg.is_listed = True, True, False
 
     def _drop_expired(self, at: datetime | None) -> None:
         for leg in self._legs.drop_expired(at):
@@ -119,8 +119,8 @@ class Tracker(Generic[LegT]):
         """Return the answer that a list of running calls shows, of a leg that rang before."""
         if answer is None:
             return []
-        # Its time is unknown, and so is the duration of the call.
-        leg.is_answered = True
+        # Its time is unknown, and so is the duration, whatever else has answered before.
+        leg.is_answered, leg.answered_at = True, None
         return self._fire(leg, answer, at, is_late=True)
 
     def _fire_dial_out(

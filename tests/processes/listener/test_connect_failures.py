@@ -259,6 +259,21 @@ def test_without_the_list_of_calls(pbx: Pbx, serve: Serve, listen: Listen, kind:
     assert texts(pbx) == words
 
 
+def test_a_notice_is_not_renewed_with_each_call(pbx: Pbx, serve: Serve, listen: Listen) -> None:
+    """Callers can cause one: the next one of this connection is shown after a minute."""
+    server = serve("asterisk")
+    connect(pbx, "asterisk", server.port)
+    listen()
+    server.wait_for_listener()
+    server.say([b"Cause: 17\r\n\r\n"])
+    shown = wait_for_error(pbx, "1 message contained text")
+    first = shown.last_error_at
+    server.say([b"Cause: 17\r\n\r\n"])
+    wait_until(lambda: find(pbx).skipped == 2, "the second text")
+    assert find(pbx).last_error.startswith("1 message contained text")
+    assert find(pbx).last_error_at == first
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_idle_pbx_is_pinged(pbx: Pbx, serve: Serve, app: Flask, kind: str) -> None:
     """The connection stays while it responds, and is replaced when it does not."""

@@ -81,6 +81,21 @@ def test_ids_of_another_form() -> None:
     assert pbx.tracker.counts.unseen_legs == 0
 
 
+def test_ids_of_another_form_are_no_other_numbers() -> None:
+    """A number used by such a channel does not lower the share of channels."""
+    pbx = Asterisk()
+    for count in range(9):
+        pbx.begin("PJSIP/101", "102")
+        pbx.count += 1
+        own = Channel("PJSIP/103-00000001", f"own-{count}", f"own-{count}", "4", "103", "104")
+        pbx.say("Newchannel", **own.fields())
+    cut(pbx)
+    pbx.list_channels()
+    pbx.count += 3
+    pbx.begin("PJSIP/105", "104")
+    assert pbx.tracker.counts.unseen_legs == 3
+
+
 def test_numbers_that_belong_to_no_channel() -> None:
     """A PBX that uses a third number for each call, as for its record, misses one after a call."""
     pbx = Asterisk()

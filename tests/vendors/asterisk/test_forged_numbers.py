@@ -17,6 +17,8 @@ from callevents.vendors.asterisk.block import LAST_FIELDS, PREFIXES, SNAPSHOT
 from callevents.vendors.asterisk.tracker import AsteriskTracker
 from callevents.vendors.tracking.events import TrackedEvent
 from tests.support.recorded_streams import EXTENSIONS, read_stream
+from tests.vendors.asterisk.calls import call_inside
+from tests.vendors.asterisk.simulator import Asterisk
 
 RECORDING = read_stream("asterisk", "n02_caller_number_forges_hangup")
 #: The number of the recorded attack, with what Asterisk writes before it.
@@ -28,7 +30,8 @@ VICTIMS = ("pbxtest-1795917565.84", "pbxtest-1795917565.85")
 CHANNELS = ("PJSIP/101-0000002a", "PJSIP/102-0000002b", "PJSIP/102-0000002d")
 #: What chan_pjsip accepts; see AST_CHANNEL_NAME and AST_MAX_EXTENSION in Asterisk.
 MAX_OF_ASTERISK = 79
-MAX_TESTED = 200
+#: What chan_iax2 accepts.
+MAX_TESTED = 255
 
 Outcome = tuple[object, ...]
 
@@ -78,8 +81,9 @@ def lines_of(kind: str, start: int, victim: str, channel: str, line_end: str) ->
 def numbers(draw: st.DrawFn, max_length: int) -> str:
     """Texts of an attacker who knows how AMI streams are read."""
     line_end = draw(st.sampled_from(["\r\n", "\r\n", "\n", "\r"]))
+    is_short = draw(st.booleans())
     victims, kinds = st.sampled_from([*VICTIMS, ATTACK, "1"]), st.sampled_from(list(LAST_FIELDS))
-    channels = st.sampled_from([*CHANNELS, "PJSIP/109-00000001", "x"])
+    channels = st.sampled_from([*CHANNELS, "PJSIP/109-00000001", "x", ""])
     texts: list[str] = [draw(st.sampled_from(["", "6", "\t", "é"]))]
     for _ in range(draw(st.integers(1, 4))):
         kind, victim, channel = draw(kinds), draw(victims), draw(channels)
@@ -96,7 +100,8 @@ def numbers(draw: st.DrawFn, max_length: int) -> str:
             f"Timestamp: 4000000000{line_end}",
             draw(st.text(max_size=30)).encode(errors="replace").decode(),
         ]
-        texts.append(draw(st.sampled_from(pieces)))
+        piece = draw(st.sampled_from(pieces))
+        texts.append(piece.replace(f": {line_end}", f":{line_end}") if is_short else piece)
     return line_end.join(texts)[:max_length]
 
 
@@ -117,13 +122,30 @@ def cut(stream: bytes, seed: int) -> list[bytes]:
     return chunks
 
 
+def write_bare(kind: str, head: str, **values: str) -> str:
+    """Return a number with a whole message of another call, with as many empty values as wanted."""
+    names = [prefix + name for prefix in PREFIXES[kind] for name in SNAPSHOT]
+    names += [name for name in LAST_FIELDS[kind] if name not in names]
+    values = {"Uniqueid": VICTIMS[0], "ChannelState": "6", **values}
+    lines = [f"{name}: {values[name]}" if name in values else f"{name}:" for name in names]
+    return "\r\n".join(["", "", f"Event: {kind}", head, *lines, ""])
+
+
+#: What Asterisk never leaves empty, as short as possible.
+FILLED = {"ChannelStateDesc": "U", "Context": "a", "Priority": "1", "Linkedid": "1", "Cause": "1"}
+
+
 @fuzz
 @given(number=numbers(MAX_TESTED), seed=st.integers(0, 2**32))
 @example(
     number="6\r\n\r\nEvent: Hangup\r\nUniqueid: pbxtest-1795917565.84\r\nCause: 17\r\n\r\n", seed=0
 )
+@example(number=write_bare("Hangup", "Privilege: a"), seed=0)
+@example(number=write_bare("Hangup", "ActionID: a"), seed=0)
+@example(number=write_bare("Newstate", "Privilege: a"), seed=0)
+@example(number=write_bare("Newchannel", "Privilege: a"), seed=0)
 def test_a_caller_number_changes_no_other_call(number: str, seed: int) -> None:
-    """Up to 200 characters, which is more than most drivers accept, in chunks of any size."""
+    """Up to 255 characters, which is more than most drivers accept, in chunks of any size."""
     events = follow(cut(put(number), seed))
     assert outcomes(events, of_attack=False) == outcomes(HARMLESS, of_attack=False)
 
@@ -174,7 +196,7 @@ def test_a_name_changes_nothing(name: str) -> None:
 
 
 def write_whole(kind: str, after: str, *, line_end: str = "\r\n") -> str:
-    """Return the shortest number that ends its own message and then contains another whole one.
+    """Return a number that ends its own message and then contains another whole one.
 
     `after` is the field in which Asterisk writes the number.
     """
@@ -187,19 +209,50 @@ def write_whole(kind: str, after: str, *, line_end: str = "\r\n") -> str:
 @pytest.mark.parametrize("after", ["CallerIDNum", "ConnectedLineNum"])
 @pytest.mark.parametrize("kind", LAST_FIELDS)
 def test_a_whole_message_does_not_fit_into_a_number(kind: str, after: str) -> None:
-    """Its field names alone take more than 200 characters."""
+    """With its own message's end, it takes more than 255 characters."""
     assert len(write_whole(kind, after)) > MAX_TESTED
 
 
-def test_what_a_much_longer_number_can_do() -> None:
-    """The remaining risk, as documented: a driver that accepts 400 characters.
+@pytest.mark.parametrize("missing", [*FILLED, "Channel", "Privilege"])
+def test_what_asterisk_always_writes_is_demanded(missing: str) -> None:
+    """A forged message that lacks one of these values changes nothing, whatever its length."""
+    values = {**FILLED, "Channel": CHANNELS[0]}
+    values.pop(missing, None)
+    head = "Privilege: call" if missing == "Privilege" else "Privilege: call,all"
+    events = follow([put(write_bare("Hangup", head, **values))])
+    assert outcomes(events, of_attack=False) == outcomes(HARMLESS, of_attack=False)
+
+
+def test_what_a_longer_number_can_do() -> None:
+    """The remaining risk, as documented: a driver that accepts 290 characters.
 
     It shows too that the tests above would notice a forged hangup.
     """
-    number = write_whole("Hangup", "CallerIDNum")
-    assert 2 * MAX_TESTED < len(number) < 3 * MAX_TESTED
+    short = {**FILLED, "Channel": CHANNELS[0].replace("PJSIP", "SIP"), "Uniqueid": "1795917565.84"}
+    lengths = {kind: len(write_bare(kind, "Privilege: call,all", **short)) for kind in LAST_FIELDS}
+    assert MAX_TESTED < min(lengths.values()) <= lengths["Hangup"] < 295
+    number = write_bare("Hangup", "Privilege: call,all", Channel=CHANNELS[0], **FILLED)
     events = follow([put(number)])
     assert outcomes(events, of_attack=False) != outcomes(HARMLESS, of_attack=False)
+
+
+@pytest.mark.parametrize("kind", ["Newstate", "Newchannel", "NewConnectedLine", "Hangup"])
+@pytest.mark.parametrize("name", [{}, {"Channel": ""}, {"Channel": "PJSIP/103-00000009"}])
+def test_a_message_without_the_name_of_its_channel_counts_nothing(
+    kind: str, name: dict[str, str], pbx: Asterisk
+) -> None:
+    """A name that is empty or missing does not belong to the ID of a known channel."""
+    caller, called = call_inside(pbx, "101", "102")
+    true = called.fields()
+    fields = {key: value for key, value in true.items() if key != "Channel"} | name
+    pbx.say(kind, **fields | {"ChannelState": "6", "ConnectedLineNum": "666"}, Cause="17")
+    pbx.hang_up(called, caller, cause=19)
+    assert pbx.take_events() == [
+        "101 dial-out 102",
+        "102 dial-in 101",
+        "102 hangup 101 19 unanswered",
+        "101 hangup 102 19 unanswered",
+    ]
 
 
 def test_the_recorded_attack() -> None:

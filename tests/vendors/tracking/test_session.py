@@ -85,11 +85,16 @@ def test_forged_messages_are_shown() -> None:
     say(session, EVENT)
     say(session, "Cause: 17\r\n\r\n")
     assert session.notice == (
-        "1 message that Asterisk would not write, from a caller's number? Left out."
+        "1 message contained text that Asterisk would not write, from a caller's number? It was "
+        "ignored."
     )
     say(session, "Cause: 17\r\n\r\n")
-    assert session.notice.startswith("2 messages that Asterisk would not write")
+    assert session.notice.startswith("2 messages contained text that Asterisk would not write")
     assert session.broken == 2
+    say(session, respond("list", Response="Error", Message="Permission denied"))
+    say(session, "Cause: 17\r\n\r\n")
+    assert session.notice.startswith("Asterisk does not list the running calls"), "more important"
+    assert session.broken == 3
 
 
 def test_a_first_session_has_its_own_ids() -> None:
