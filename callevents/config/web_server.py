@@ -35,8 +35,8 @@ class WebServerSettings(SettingsGroup):
         ge=1,
         le=2000,
         description="Connections that one IP address (with IPv6, one /64 network) can have open. "
-        "With one more, the connection that has waited longest for a request is closed. No effect "
-        "with trusted proxies.",
+        "With one more, the connection that has waited longest for its client is closed; those "
+        "with a request in progress stay open. No effect with trusted proxies.",
     )
     trusted_proxies: int = Field(
         0,

@@ -5,7 +5,6 @@ import socket
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 
 TIMEOUT_SECONDS = 10.0
 LOOPBACK = "127.0.0.1"
@@ -113,12 +112,7 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def send(self, data: bytes) -> None:

@@ -18,7 +18,7 @@ _SERVICES = tuple(
         r"/api/v1/cti/([^/]+)",  # Zammad
         r"/bot\d+:([^/]+)",  # Telegram
         r"//[^/]*\bbitrix24\.[^/]+/rest/\d+/([^/]+)",
-        r"/rest/\d+/((?=[a-z]*\d)[a-z0-9]{10,})(?=/|$)",  # Bitrix24 on an own host
+        r"/rest/\d+/((?=[a-z]*\d)[a-z0-9]{10,})(?=/|$)",  # self-hosted Bitrix24
         r"/api/(?:v\d+/)?webhooks/\d+/([^/]+)",  # Discord
         r"//hooks\.zapier\.com/hooks/catch/\d+/([^/]+)",
     )

@@ -4,7 +4,7 @@ import errno
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from typing import IO, Any, ClassVar
@@ -119,8 +119,6 @@ class Request:
     body: Body
     #: False if the body is longer than the limit, or not wanted: then it was not read to its end.
     is_body_complete: bool = True
-    #: Other parts of the WSGI environment.
-    extra: Environ = field(default_factory=dict)
 
     @property
     def keep_alive(self) -> bool:
@@ -163,7 +161,7 @@ class Request:
         if target.authority:
             # RFC 9112, section 3.2.2: the target's authority replaces the header.
             environ["HTTP_HOST"] = target.authority.decode("latin-1")
-        return environ | self.extra
+        return environ
 
 
 @lru_cache(maxsize=256)

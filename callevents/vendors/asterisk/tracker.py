@@ -18,7 +18,7 @@ from callevents.vendors.tracking.restored_leg import RestoredLeg
 RING, UP = "4", "6"
 #: The field of a message that has its time, and its units per second.
 CLOCK = ("Timestamp", 1)
-#: Events that name a channel for the first time or anew.
+#: Events that give a channel its name, or a new name.
 NAMING_EVENTS = {"Newchannel", "CoreShowChannel", "Rename"}
 Handler = Callable[[Message, datetime | None], Events | None]
 
