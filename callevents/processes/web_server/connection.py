@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
             request.body.close()
         if self._transport.is_closing():
             return
-        if not keep_alive or self._is_last:
+        if not keep_alive:
             self._close(is_request_read=request.is_body_complete)
             return
         self._enter(Phase.IDLE, self._limits.keepalive_seconds)

@@ -144,7 +144,7 @@ def test_unread_bodies(port: int, path: bytes) -> None:
 
 def test_response_that_cannot_be_written(port: int) -> None:
     """The connection ends; the server goes on."""
-    assert ask(port, PLAIN.replace(b" / ", b" /fail ")) == b""
+    assert ask(port, PLAIN.replace(b" / ", b" /fail ") + LAST) == b""
     assert ask(port, LAST).endswith(ANSWER)
 
 

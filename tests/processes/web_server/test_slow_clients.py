@@ -147,6 +147,14 @@ def test_stop_while_a_client_reads(application: Echo) -> None:
     assert len(data) > len(LONG_ANSWER)
 
 
+def test_sending_without_reading(port: int) -> None:
+    """While a client does not read its response, nothing more of it is received."""
+    with Talk(port) as client:
+        client.socket.sendall(PLAIN.replace(b" / ", b" /long "))
+        with pytest.raises(OSError, match=r"reset|timed out|Broken pipe"):
+            client.socket.sendall(b"x" * 200_000_000)
+
+
 def test_client_leaves_during_a_response(port: int, application: Echo) -> None:
     """Nothing fails, and nobody else notices, when a client leaves without reading."""
     for _ in range(20):
