@@ -1,4 +1,4 @@
-"""The RQ worker. It runs our own jobs only, and nothing that stands in Redis."""
+"""The RQ worker. It runs our own jobs only, and no code that Redis names."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
