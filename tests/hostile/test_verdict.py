@@ -42,7 +42,7 @@ def test_good_verdict() -> None:
         {"held": 2},
         {"cases": 0, "held": 0},
         {"growth_mb": 31.0},
-        {"seconds": [0.3] * 200},
+        {"seconds": [0.6] * 200},
         {"seconds": [0.01] * 200 + [1.1]},
         {"complaints": ["something"]},
     ],

@@ -10,7 +10,7 @@ MAX_DESCRIPTORS = 8
 #: The 99th percentile of reports during attacks, compared with the one before them.
 MAX_RATIO = 2.0
 #: The attackers share the product's processors here: up to this, reports are quick anyway.
-FLOOR_MS = 250.0
+FLOOR_MS = 500.0
 LONGEST_MS = 1000.0
 #: Of fewer reports, the 99th percentile is only the slowest one.
 ENOUGH = 100

@@ -6,8 +6,8 @@ from types import FrameType
 import structlog
 from flask import Flask
 
-from callevents.processes.garbage import freeze_startup
 from callevents.processes.listener.listener import Listener
+from callevents.processes.memory import prepare_memory
 
 log = structlog.get_logger("callevents.listener")
 
@@ -21,7 +21,7 @@ def run(app: Flask) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    freeze_startup()
+    prepare_memory()
     log.info("listener started")
     try:
         listener.run()

@@ -7,7 +7,7 @@ import signal
 import uvloop
 from gunicorn.workers.base import Worker as GunicornWorker
 
-from callevents.processes.garbage import freeze_startup
+from callevents.processes.memory import prepare_memory
 from callevents.processes.web_server.http_server import HttpServer
 from callevents.processes.web_server.server import BACKLOG, GRACEFUL_SECONDS
 
@@ -20,7 +20,7 @@ class Worker(GunicornWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         """Run the event loop."""
-        freeze_startup()
+        prepare_memory()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 

@@ -16,7 +16,7 @@ from callevents.delivery.engine import Engine
 from callevents.extensions import app_state, db
 from callevents.operations.key_rotation import find_unreadable
 from callevents.operations.scheduler import Scheduler
-from callevents.processes.garbage import freeze_startup
+from callevents.processes.memory import prepare_memory
 from callevents.processes.worker.foreign_jobs import ForeignJobs
 from callevents.processes.worker.rq_worker import DrainWorker
 from callevents.security.encryption import UnreadableError
@@ -37,7 +37,7 @@ def run(app: Flask) -> int:
         _check_secrets()
     engine.start()
     scheduler.start()
-    freeze_startup()
+    prepare_memory()
     log.info("worker started", threads=settings.worker_threads)
     try:
         _run_until_stopped(engine, settings, foreign_jobs)
