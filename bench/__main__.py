@@ -2,7 +2,7 @@
 
 import click
 
-from bench import isolation, listen, memory, rows, throughput
+from bench import indexes, isolation, listen, memory, rows, storage, throughput
 from bench.options import Options
 from bench.systems import SYSTEMS
 from bench.watch import machine
@@ -11,6 +11,8 @@ BENCHES = {
     "throughput": throughput.run,
     "isolation": isolation.run,
     "rows": rows.run,
+    "storage": storage.run,
+    "indexes": indexes.run,
     "memory": memory.run,
     "listen": listen.run,
 }

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from callevents.config.settings import Settings
 from callevents.db.bulk import ForRows
 from callevents.db.models import Attempt, Delivery
+from callevents.delivery.attempts import REPEATED, SentRequest, find_first_requests
 from callevents.delivery.circuit_breaker import note_responses
 from callevents.delivery.claim import Claim
 from callevents.delivery.http.client import Response
@@ -66,13 +67,14 @@ def _record(
 ) -> None:
     """Record outcomes of different deliveries."""
     rows = _lock(connection, outcomes)
+    firsts = find_first_requests(connection, [row.id for row in rows.values() if row.attempts])
     attempts: list[Values] = []
     updates: list[Values] = []
     for outcome in outcomes:
         row = rows.get(outcome.claim.delivery_id)
         if row is None:
             continue  # Deleted with its PBX.
-        attempts.append(_attempt(outcome, row.attempts + 1))
+        attempts.append(_attempt(outcome, row.attempts + 1, firsts.get(row.id)))
         updates.append(_update(outcome, row, now, settings))
     if attempts:
         _INSERT.run(connection, attempts)
@@ -131,9 +133,12 @@ _UPDATE = ForRows(
 )
 
 
-def _attempt(outcome: Outcome, number: int) -> Values:
+def _attempt(outcome: Outcome, number: int, first: SentRequest | None) -> Values:
     request, response = outcome.claim.request, outcome.response
     headers = request.shown_headers(response.started_at)
+    sent = SentRequest(request.shown_url, request.body)
+    if sent == first:
+        sent = REPEATED
     return {
         "delivery_id": outcome.claim.delivery_id,
         "number": number,
@@ -142,9 +147,9 @@ def _attempt(outcome: Outcome, number: int) -> Values:
         "status_code": response.status_code,
         "error": response.error,
         "method": request.method,
-        "url": request.shown_url,
+        "url": sent.url,
         "request_headers": [list(header) for header in headers.items()],
-        "request_body": request.body,
+        "request_body": sent.body,
         "response_headers": response.headers,
         "response_body": response.body,
         "response_truncated": response.truncated,
