@@ -52,7 +52,7 @@ def downgrade():
 
 def change_type(column_type, convert):
     if op.get_bind().dialect.name == 'postgresql':
-        # In one statement, which writes the table once: about 10 seconds for a million attempts.
+        # In one statement, which writes the table once: half a minute for a million attempts.
         changes = (f"ALTER {name} TYPE {column_type} USING {convert}({name}, 'UTF8')" for name in BODIES)
         op.execute(f'ALTER TABLE attempt {", ".join(changes)}')
 
