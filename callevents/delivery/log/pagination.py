@@ -4,7 +4,7 @@ If no single index covers the filter, one index yields candidates, and a limited
 checked. The next page continues from there. A call has few deliveries: they are all read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -107,7 +107,7 @@ def _index_plans(wanted: Filter, max_pbxs: int, max_call_events: int) -> Iterato
     values, states = wanted.values(), wanted.states()
     if values.get("origin_id") == NO_ID:
         return
-    if wanted.call_id and (plan := _plan_of_call(wanted, max_call_events)):
+    if wanted.call_id and (plan := _plan_of_call(values, states, max_call_events)):
         yield plan
         return
     tried: list[set[str]] = []
@@ -131,17 +131,24 @@ def _index_plans(wanted: Filter, max_pbxs: int, max_call_events: int) -> Iterato
         yield _IndexPlan(columns, branches, limiting, rest)
 
 
-def _plan_of_call(wanted: Filter, max_events: int) -> _IndexPlan | None:
+def _plan_of_call(
+    values: Mapping[str, Any], states: Mapping[str, Condition], max_events: int
+) -> _IndexPlan | None:
     """Return the plan to read the deliveries of the call's events; None if there are too many."""
-    values = wanted.values()
-    events = select(CallEvent.id).where(CallEvent.call_id == values.pop("call_id"))
-    pbxs = [values.pop("pbx_id")] if wanted.pbx else select(Pbx.id)
-    found = db.session.scalars(events.where(CallEvent.pbx_id.in_(pbxs)).limit(max_events + 1)).all()
-    if len(found) > max_events:
+    pbxs = [values["pbx_id"]] if "pbx_id" in values else select(Pbx.id)
+    events = db.session.scalars(
+        select(CallEvent.id)
+        .where(CallEvent.call_id == values["call_id"], CallEvent.pbx_id.in_(pbxs))
+        .limit(max_events + 1)
+    ).all()
+    if len(events) > max_events:
         return None
-    conditions = [_equals(name, value) for name, value in values.items()]
-    conditions += [lambda one: one.call_event_id.in_(found), *wanted.states().values()]
-    return _IndexPlan((), [()], conditions, ())
+    rest = [_equals(*one) for one in values.items() if one[0] not in {"call_id", "pbx_id"}]
+    return _IndexPlan((), [()], [_is_of(events), *rest, *states.values()], ())
+
+
+def _is_of(events: Sequence[str]) -> Condition:
+    return lambda one: one.call_event_id.in_(events)
 
 
 def _equals(name: str, value: object) -> Condition:
