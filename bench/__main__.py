@@ -2,14 +2,17 @@
 
 import click
 
-from bench import isolation, listen, memory, rows, throughput
+from bench import contention, ingest, isolation, listen, memory, rows, sequence, throughput
 from bench.options import Options
 from bench.systems import SYSTEMS
 from bench.watch import machine
 
 BENCHES = {
     "throughput": throughput.run,
+    "sequence": sequence.run,
     "isolation": isolation.run,
+    "contention": contention.run,
+    "ingest": ingest.run,
     "rows": rows.run,
     "memory": memory.run,
     "listen": listen.run,
@@ -19,7 +22,7 @@ BENCHES = {
 @click.command()
 @click.argument("benches", nargs=-1, type=click.Choice(list(BENCHES)))
 @click.option("--seconds", default=30.0, show_default=True, help="Duration of each run.")
-@click.option("--runs", default=3, show_default=True, help="Runs per system, alternating.")
+@click.option("--runs", default=5, show_default=True, help="Runs per system, alternating.")
 @click.option(
     "--connections", default=32, show_default=True, help="Connections of the load generator."
 )
@@ -30,14 +33,21 @@ BENCHES = {
     "--rows", default=5_000_000, show_default=True, help="Finished deliveries for 'rows'."
 )
 @click.option("--deliveries", default=100_000, show_default=True, help="Deliveries for 'memory'.")
-def main(benches: tuple[str, ...], systems: str, **options: float) -> None:
+@click.option(
+    "--processes",
+    default="1,2,4",
+    show_default=True,
+    help="Numbers of workers and of web processes for 'contention'.",
+)
+def main(benches: tuple[str, ...], systems: str, processes: str, **options: float) -> None:
     """Run these BENCHES, or all of them, and print their tables."""
     chosen = tuple(filter(None, systems.split(",")))
     if unknown := set(chosen) - SYSTEMS.keys():
         raise click.BadParameter(f"unknown system {', '.join(sorted(unknown))}")
+    numbers = tuple(map(int, processes.split(",")))
     click.echo(f"{machine()}; medians of {options['runs']} runs of {options['seconds']:g} s\n")
     for bench in benches or BENCHES:
-        BENCHES[bench](Options(systems=chosen, **options))
+        BENCHES[bench](Options(systems=chosen, processes=numbers, **options))
 
 
 if __name__ == "__main__":
