@@ -26,7 +26,7 @@ from callevents.extensions import app_state
 from callevents.ingest.accept import Accepted
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
-from callevents.jobs import Waker, get_waker
+from callevents.jobs.waker import Waker, get_waker
 from callevents.security import headers
 
 Environ = dict[str, Any]

@@ -29,7 +29,7 @@ from callevents.ingest.accept import Accepted
 from callevents.ingest.discarded import DiscardedReports
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
-from callevents.jobs import get_waker
+from callevents.jobs.waker import get_waker
 
 bp = Blueprint("ingest", __name__)
 # API clients have no session that another site could use: they authenticate with a token.

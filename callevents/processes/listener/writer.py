@@ -10,7 +10,7 @@ from callevents.db.models import Pbx
 from callevents.errors import UnavailableError
 from callevents.extensions import app_state
 from callevents.ingest.group_commit import GroupCommit
-from callevents.jobs import get_waker
+from callevents.jobs.waker import get_waker
 from callevents.processes.listener.buffer import Buffer
 from callevents.vendors.tracking.events import TrackedEvent
 

@@ -13,7 +13,7 @@ from rq.worker import WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
 from callevents.delivery.engine import Engine
-from callevents.jobs import DRAIN, QUEUE
+from callevents.jobs.rq_queue import DRAIN, QUEUE
 from callevents.processes.worker.foreign_jobs import ForeignJobs
 from callevents.processes.worker.queued_job import QueuedJob, WorkerQueue
 
