@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import Engine as SqlEngine
 
+from callevents.db.bulk import is_one_of
 from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
@@ -38,7 +39,7 @@ _LOAD = (
     .join(Hook, Delivery.hook_id == Hook.id)
     .join(Pbx, Delivery.pbx_id == Pbx.id)
     .where(
-        Delivery.id.in_(bindparam("ids", expanding=True)),
+        is_one_of(Delivery.id, "ids"),
         IS_OPEN,
         Hook.active,
         Hook.suspended_at.is_(None),

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, select
 
 from callevents.config.settings import Settings
-from callevents.db.bulk import ForRows
+from callevents.db.bulk import bulk_insert, bulk_update, is_one_of
 from callevents.db.models import Attempt, Delivery
 from callevents.delivery.circuit_breaker import note_responses
 from callevents.delivery.claim import Claim, Fences, claim_next
@@ -94,7 +94,7 @@ def _record(
     if attempts:
         _INSERT.run(connection, attempts)
         _UPDATE.run(connection, updates)
-    finished = (one["delivery_id"] for one in updates if one["finished_at"] is not None)
+    finished = (one["id"] for one in updates if one["finished_at"] is not None)
     keys = {rows[delivery_id].ordering_key for delivery_id in finished}
     return {key for key in keys if key is not None}
 
@@ -117,34 +117,12 @@ _LOCK = (
             )
         )
     )
-    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .where(is_one_of(Delivery.id, "ids"))
     .order_by(Delivery.id)
     .with_for_update()
 )
-# The table and not the class: the ORM would double the time, and rows need none of it.
-_INSERT = ForRows(insert(Attempt.__table__))  # type: ignore[arg-type]  # a declared class's table is a Table
-_UPDATE = ForRows(
-    update(Delivery.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
-    .where(Delivery.__table__.c.id == bindparam("delivery_id"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "state",
-                "attempts",
-                "attempts_before",
-                "due_at",
-                "claimed_at",
-                "attempted_at",
-                "duration_ms",
-                "status_code",
-                "error",
-                "finished_at",
-                "is_retry",
-            )
-        }
-    )
-)
+_INSERT = bulk_insert(Attempt.__table__)
+_UPDATE = bulk_update(Delivery.__table__, "id")
 
 
 def _attempt(outcome: Outcome, number: int) -> Values:
@@ -170,7 +148,7 @@ def _attempt(outcome: Outcome, number: int) -> Values:
 def _update(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) -> Values:
     response = outcome.response
     return {
-        "delivery_id": row.id,
+        "id": row.id,
         "attempts": row.attempts + 1,
         # An interrupted attempt takes no step of the schedule, like those before a resend.
         "attempts_before": row.attempts_before + outcome.interrupted,
