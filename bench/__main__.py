@@ -1,5 +1,7 @@
 """The command `python -m bench`, which `make bench` runs."""
 
+from typing import Any
+
 import click
 
 from bench import contention, ingest, isolation, listen, memory, rows, sequence, throughput
@@ -35,19 +37,20 @@ BENCHES = {
 @click.option("--deliveries", default=100_000, show_default=True, help="Deliveries for 'memory'.")
 @click.option(
     "--processes",
-    default="1,2,4",
+    type=click.IntRange(1, 64),
+    multiple=True,
+    default=(1, 2, 4),
     show_default=True,
-    help="Numbers of workers and of web processes for 'contention'.",
+    help="Number of workers, and of web processes, for 'contention'; again for more.",
 )
-def main(benches: tuple[str, ...], systems: str, processes: str, **options: float) -> None:
+def main(benches: tuple[str, ...], systems: str, **options: Any) -> None:
     """Run these BENCHES, or all of them, and print their tables."""
     chosen = tuple(filter(None, systems.split(",")))
     if unknown := set(chosen) - SYSTEMS.keys():
         raise click.BadParameter(f"unknown system {', '.join(sorted(unknown))}")
-    numbers = tuple(map(int, processes.split(",")))
     click.echo(f"{machine()}; medians of {options['runs']} runs of {options['seconds']:g} s\n")
     for bench in benches or BENCHES:
-        BENCHES[bench](Options(systems=chosen, processes=numbers, **options))
+        BENCHES[bench](Options(systems=chosen, **options))
 
 
 if __name__ == "__main__":
