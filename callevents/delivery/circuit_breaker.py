@@ -12,14 +12,10 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from callevents.config.settings import Settings
-from callevents.db.bulk import is_one_of
 from callevents.db.models import Origin
 from callevents.delivery.http.client import Response
 
 log = structlog.get_logger("callevents.delivery")
-
-
-_FAILING = select(Origin.id).where(is_one_of(Origin.id, "ids"), Origin.failures > 0)
 
 
 def acquire_probe(
@@ -37,13 +33,17 @@ def acquire_probe(
 def note_responses(
     connection: Connection,
     responses: Mapping[int, Sequence[Response]],
+    *,
+    failing: Set[int],
     probed: Set[int],
     now: datetime,
     settings: Settings,
 ) -> None:
-    """Update the breakers with the results of attempts, by origin id; `probed`: the probed ones."""
-    # Nearly always no breaker changes, which this finds out without a lock.
-    failing = set(connection.scalars(_FAILING, {"ids": list(responses)}))
+    """Update the breakers with the results of attempts, by origin id.
+
+    `failing`: origins that may have failures. Nearly always there are none, and nothing changes.
+    `probed`: those that were probed.
+    """
     # In the order of their ids, so that two recorders cannot deadlock.
     for origin_id in sorted(responses):
         group = responses[origin_id]

@@ -62,6 +62,8 @@ class Claim:
     expires_at: datetime
     request: Request
     lease: Lease = Lease()
+    #: True if the origin's circuit breaker was open when the request was loaded.
+    is_breaker_open: bool = False
     #: True if the origin's circuit breaker is open, and this attempt decides whether it closes.
     is_probe: bool = False
 

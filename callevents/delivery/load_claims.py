@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import Engine as SqlEngine
 
 from callevents.db.bulk import is_one_of
-from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx, utc_now
+from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Origin, Pbx, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.session import read_connection, write_transaction
@@ -31,6 +31,7 @@ _LOAD = (
         Delivery.origin_id,
         Delivery.hook_id,
         Delivery.expires_at,
+        Origin.probe_at,
         Pbx.slug,
         *REQUEST_COLUMNS,
         *_EVENT_COLUMNS,
@@ -38,6 +39,7 @@ _LOAD = (
     .join(CallEvent, Delivery.call_event_id == CallEvent.id)
     .join(Hook, Delivery.hook_id == Hook.id)
     .join(Pbx, Delivery.pbx_id == Pbx.id)
+    .join(Origin, Delivery.origin_id == Origin.id)
     .where(
         is_one_of(Delivery.id, "ids"),
         IS_OPEN,
@@ -154,4 +156,5 @@ def _make_claim(row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher) -> Cla
         row.expires_at,
         make_request(row, cipher),
         lease,
+        is_breaker_open=row.probe_at is not None,
     )
