@@ -35,7 +35,7 @@ from callevents.delivery.request.masking import mask_address
 from callevents.enums import ListedState
 from callevents.extensions import db
 from callevents.hooks import queries as hooks_queries
-from callevents.jobs import wake
+from callevents.jobs.waker import wake
 
 group = AppGroup("deliveries", help="List, resend and cancel deliveries.")
 

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from callevents.cli.output import get_settings
 from callevents.db import schema
 from callevents.extensions import app_state
-from callevents.jobs import warn_of_open_redis
+from callevents.jobs.rq_queue import warn_of_open_redis
 from callevents.processes.listener import run
 from callevents.processes.supervisor import supervisor
 from callevents.processes.web_server import server

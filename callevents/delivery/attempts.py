@@ -8,9 +8,10 @@ this program may have changed since, and the log must show what was sent.
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm.attributes import set_committed_value
 
+from callevents.db.bulk import is_one_of
 from callevents.db.models import Attempt, Delivery
 from callevents.extensions import db
 
@@ -26,7 +27,7 @@ class SentRequest(NamedTuple):
 REPEATED = SentRequest("", "")
 
 _FIRST = select(Attempt.delivery_id, Attempt.url, Attempt.request_body).where(
-    Attempt.delivery_id.in_(bindparam("ids", expanding=True)), Attempt.number == 1
+    is_one_of(Attempt.delivery_id, "ids"), Attempt.number == 1
 )
 
 

@@ -11,10 +11,10 @@ from redis.exceptions import NoPermissionError
 from callevents.config.settings import Settings
 from callevents.enums import DeliveryState, EventType
 from tests.conftest import Configure, RunPython
+from tests.jobs.test_waker import application, report, worker_settings
 from tests.support.programs import ROOT
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for_state
-from tests.test_jobs import application, report, worker_settings
 
 TEXT = (ROOT / "docs" / "configuration.md").read_text()
 LINE = re.search(r"^user callevents (on >password .*)$", TEXT, re.MULTILINE)[1]  # type: ignore[index]

@@ -12,7 +12,7 @@ from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 from rq.webhook import Webhook
 
-from callevents.jobs import DRAIN, QUEUE
+from callevents.jobs.rq_queue import DRAIN, QUEUE
 
 #: The environment variable with the name of the file that an attack creates.
 MARK = "TEST_HOSTILE_JOB_MARK"

@@ -8,7 +8,7 @@ from callevents import logs
 from callevents.config.settings import Settings
 from callevents.errors import CallEventsError
 from callevents.extensions import MakeApp
-from callevents.jobs import warn_of_open_redis
+from callevents.jobs.rq_queue import warn_of_open_redis
 from callevents.processes.supervisor.lock import data_dir_lock
 from callevents.processes.supervisor.preparation import prepare
 from callevents.processes.supervisor.processes import Processes

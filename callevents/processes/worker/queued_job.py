@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from rq import Queue
 from rq.job import Job
 
-from callevents.jobs import OWN_JOBS
+from callevents.jobs.rq_queue import OWN_JOBS
 
 #: Our jobs have about 40 bytes. Larger content is neither read nor decompressed.
 MAX_DATA_BYTES = 1024

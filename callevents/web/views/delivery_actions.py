@@ -17,7 +17,7 @@ from callevents.enums import DeliveryState
 from callevents.errors import ConflictError
 from callevents.extensions import db
 from callevents.hooks import queries as hooks_queries
-from callevents.jobs import wake
+from callevents.jobs.waker import wake
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
 from callevents.web.access import admins_only

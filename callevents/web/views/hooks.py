@@ -5,12 +5,12 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 
-from callevents import jobs
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
+from callevents.jobs.waker import wake
 from callevents.pbxs.extensions import find_extension_hooks
 from callevents.web import dialogs, htmx
 from callevents.web.access import admins_only, no_write_transaction
@@ -177,7 +177,7 @@ def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
         signing_secret.remove_secret(hook)
     db.session.commit()
     # Deliveries that waited for an earlier one of their call may be due now.
-    jobs.wake()
+    wake()
     text = f"{target.event_type.label}: the request is saved."
     if not secret:
         return _finish(target.pbx.slug, target.place, text)

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Blueprint, request, url_for
 
-from callevents import jobs
 from callevents.db.models import Pbx
 from callevents.delivery.log.queries import list_deliveries
 from callevents.enums import EventType
@@ -12,6 +11,7 @@ from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.ingest import accept, example
 from callevents.ingest.recent import check_event
+from callevents.jobs.waker import wake
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
@@ -75,5 +75,5 @@ def _accept(pbx: Pbx, form: TestEventForm) -> accept.Accepted:
     event_type = EventType.from_slug(form.event.data)
     [accepted] = accept.accept(pbx, [example.example_report(event_type, number)])
     db.session.commit()
-    jobs.wake()
+    wake()
     return accepted

@@ -12,7 +12,7 @@ from rq import Callback, Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer, PickleSerializer
 
-from callevents.jobs import DRAIN, QUEUE
+from callevents.jobs.rq_queue import DRAIN, QUEUE
 from tests.hostile.arena import Arena, Case
 from tests.hostile.probe import probe
 from tests.support.waiting import wait_until

@@ -14,10 +14,12 @@ from callevents.config.settings import Settings
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
-from callevents.jobs import OWN_JOBS, QUEUE, wake
+from callevents.jobs.rq_queue import OWN_JOBS, QUEUE
+from callevents.jobs.waker import wake
 from callevents.processes.worker.foreign_jobs import ForeignJobs
-from callevents.processes.worker.rq_worker import FUNCTIONS, DrainWorker
+from callevents.processes.worker.rq_worker import DrainWorker
 from tests.conftest import Configure, RunPython
+from tests.jobs.test_waker import report, worker_settings
 from tests.support import hostile_jobs
 from tests.support.database_faults import missing_table
 from tests.support.hostile_jobs import DROPPED, MARK, QUEUE_KEY, Attack
@@ -25,7 +27,6 @@ from tests.support.log_capture import Logged
 from tests.support.programs import ROOT
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for_state, wait_until
-from tests.test_jobs import report, worker_settings
 
 ATTACKS = pytest.mark.parametrize("attack", DROPPED, ids=lambda attack: attack.__name__)
 
@@ -60,11 +61,13 @@ def dropped() -> ForeignJobs:
 
 
 @pytest.fixture
-def worker(app: Flask, engine: Engine, redis: Redis, dropped: ForeignJobs) -> DrainWorker:
+def worker(
+    app: Flask, engine: Engine, redis: Redis, settings: Settings, dropped: ForeignJobs
+) -> DrainWorker:
     """A worker on the real Valkey with a running engine."""
     db.session.rollback()
     engine.start()
-    return DrainWorker(engine, redis, dropped)
+    return DrainWorker(engine, redis, settings, dropped)
 
 
 @pytest.mark.usefixtures("_signals", "redis_url")
@@ -141,9 +144,9 @@ def test_job_survives_a_database_error(worker: DrainWorker, logged: Logged) -> N
         wait_until(lambda: "database unavailable" in logged.text, "a failed look")
 
 
-def test_each_own_job_has_a_function() -> None:
+def test_each_own_job_has_a_function(worker: DrainWorker) -> None:
     """The worker knows every job that the application enqueues, and no other."""
-    assert set(OWN_JOBS.values()) == FUNCTIONS.keys()
+    assert set(OWN_JOBS.values()) == worker.functions.keys()
 
 
 def test_worker_process_under_attack(

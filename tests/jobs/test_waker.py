@@ -12,13 +12,15 @@ from redis import Redis
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import func, select
 
-from callevents import create_app, jobs
+from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.models import Delivery
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
-from callevents.jobs import Waker, wake, warn_of_open_redis
+from callevents.jobs import rq_queue
+from callevents.jobs.rq_queue import warn_of_open_redis
+from callevents.jobs.waker import Waker, wake
 from callevents.processes.worker.foreign_jobs import ForeignJobs
 from callevents.processes.worker.rq_worker import DrainWorker
 from tests.conftest import Client, Configure, let_go
@@ -173,7 +175,7 @@ def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: S
     engine.request_stop()
     with Redis.from_url(settings.redis_url) as redis:
         try:
-            assert not DrainWorker(engine, redis, ForeignJobs()).work(
+            assert not DrainWorker(engine, redis, settings, ForeignJobs()).work(
                 burst=True, logging_level="CRITICAL"
             )
         finally:
@@ -291,4 +293,4 @@ def test_commands_warn_of_a_redis_without_password(
 
 def test_queue_has_one_name() -> None:
     """Waker and worker use the same queue."""
-    assert f"rq:queue:{jobs.QUEUE}" == QUEUE
+    assert f"rq:queue:{rq_queue.QUEUE}" == QUEUE

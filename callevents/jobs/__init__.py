@@ -1,0 +1,1 @@
+"""The queue of workers, and how they are woken."""
