@@ -1,10 +1,9 @@
 """One attempt over real sockets: which addresses are tried, and which refused."""
 
+import socket
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-import pycurl
 import pytest
 
 from callevents.delivery.http.client import HttpClient
@@ -18,17 +17,16 @@ from tests.support.raw_server import OK, OK_AND_CLOSE, answers, keeps_alive
 def resolves(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes the name many.test resolve to these addresses, as its owner could at any time."""
     known: list[str] = []
+    ask = socket.getaddrinfo
 
-    class Resolving(pycurl.Curl):
-        """libcurl, which finds the name in a list of addresses instead of asking the system."""
+    def getaddrinfo(host: str, port: int, *args: Any, **options: Any) -> list[Any]:
+        if host != "many.test":
+            return ask(host, port, *args, **options)
+        if options.get("flags") == socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME)
+        return [one for address in known for one in ask(address, port, *args, **options)]
 
-        def setopt(self, option: int, value: Any) -> None:
-            super().setopt(option, value)
-            if option == pycurl.URL:
-                name = f"many.test:{urlsplit(value).port}"
-                super().setopt(pycurl.RESOLVE, [f"-{name}", f"{name}:{','.join(known)}"])
-
-    monkeypatch.setattr(pycurl, "Curl", Resolving)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
     def set_addresses(*addresses: str) -> None:
         known[:] = addresses
