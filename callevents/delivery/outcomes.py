@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -11,7 +11,7 @@ from callevents.config.settings import Settings
 from callevents.db.bulk import ForRows
 from callevents.db.models import Attempt, Delivery
 from callevents.delivery.circuit_breaker import note_responses
-from callevents.delivery.claim import Claim
+from callevents.delivery.claim import Claim, Fences, claim_next
 from callevents.delivery.http.client import Response
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import GONE, describe_age, find_next_attempt
@@ -44,27 +44,44 @@ def responses_by(
 
 
 def record(
-    connection: Connection, outcomes: Iterable[Outcome], now: datetime, settings: Settings
-) -> None:
-    """Record the outcomes in the connection's transaction."""
+    connection: Connection,
+    outcomes: Iterable[Outcome],
+    now: datetime,
+    settings: Settings,
+    *,
+    claims_next: bool = False,
+) -> Fences:
+    """Record the outcomes in the connection's transaction.
+
+    The next delivery of an ordering key whose first one is finished is due at once. With
+    `claims_next` it is claimed instead: the fences of these deliveries are returned.
+    """
     outcomes = list(outcomes)
+    finished: set[int] = set()
     waiting = sorted(outcomes, key=lambda outcome: (outcome.claim.delivery_id, outcome.claim.fence))
     while waiting:
         # One of each delivery at a time: a worker that could not reach the database for longer than
         # a lease may have two, and the second builds on the state that the first one leaves.
         firsts = {outcome.claim.delivery_id: outcome for outcome in reversed(waiting)}
-        _record(connection, list(firsts.values()), now, settings)
+        finished |= _record(connection, list(firsts.values()), now, settings)
         waiting = [one for one in waiting if one is not firsts[one.claim.delivery_id]]
+    fences: Fences = {}
+    if claims_next:
+        lease = timedelta(seconds=settings.lease_seconds)
+        fences = claim_next(connection, finished, now, lease)
+    else:
+        release_ordering_keys(connection, finished, now)
     # Lock origins last and once: a transaction that waits for one must not block this one.
     responses = responses_by(lambda claim: claim.origin_id, outcomes)
     probed = {outcome.claim.origin_id for outcome in outcomes if outcome.claim.is_probe}
     note_responses(connection, responses, probed, now, settings)
+    return fences
 
 
 def _record(
     connection: Connection, outcomes: Sequence[Outcome], now: datetime, settings: Settings
-) -> None:
-    """Record outcomes of different deliveries."""
+) -> set[int]:
+    """Record outcomes of different deliveries; return the ordering keys of finished ones."""
     rows = _lock(connection, outcomes)
     attempts: list[Values] = []
     updates: list[Values] = []
@@ -77,10 +94,9 @@ def _record(
     if attempts:
         _INSERT.run(connection, attempts)
         _UPDATE.run(connection, updates)
-    finished = [one["delivery_id"] for one in updates if one["finished_at"] is not None]
-    release_ordering_keys(
-        connection, [rows[delivery_id].ordering_key for delivery_id in finished], now
-    )
+    finished = (one["delivery_id"] for one in updates if one["finished_at"] is not None)
+    keys = {rows[delivery_id].ordering_key for delivery_id in finished}
+    return {key for key in keys if key is not None}
 
 
 def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:

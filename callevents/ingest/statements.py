@@ -12,7 +12,15 @@ from typing import Any
 from sqlalchemy import BindParameter, CursorResult, bindparam, select
 
 from callevents.db.bulk import ForRows
-from callevents.db.models import CallEvent, Delivery, Extension, Hook, IngestToken, SeenExtension
+from callevents.db.models import (
+    CallEvent,
+    Delivery,
+    Extension,
+    Hook,
+    IngestToken,
+    Origin,
+    SeenExtension,
+)
 from callevents.db.models.event import REPORTED
 from callevents.db.session import insert_into
 from callevents.extensions import db
@@ -54,7 +62,9 @@ HOOKS = (
         Hook.give_up_seconds,
         Hook.in_order,
         Hook.suspended_at,
+        Origin.probe_at,
     )
+    .join(Origin, Hook.origin_id == Origin.id)
     .where(
         Hook.pbx_id == _OF_PBX,
         Hook.event_type.in_(bindparam("event_types", expanding=True)),
