@@ -48,7 +48,7 @@ class Attempt:
         channel: Channel,
         request: Request,
         now: datetime,
-        finish: Callable[[Received | TransferError], None],
+        finish: Callable[["Attempt", Received | TransferError], None],
     ) -> None:
         self._settings, self._loop, self._pool = channel.settings, channel.loop, channel.pool
         self._finish = finish
@@ -95,7 +95,7 @@ class Attempt:
             result = TransferError(f"The request failed: {error}")
         else:
             return
-        self._finish(result)
+        self._finish(self, result)
 
     async def _run(self, request: Request, now: datetime) -> Received:
         """Send the request; raises TransferError if there is no response."""

@@ -95,19 +95,25 @@ class HttpClient:
         if request.problem:
             done(Response(now, 0, request.problem))
             return
-        began = time.perf_counter()
-
-        def finish(result: Received | TransferError) -> None:
-            self._attempts.discard(attempt)
-            milliseconds = round((time.perf_counter() - began) * 1000)
-            done(_respond(request, now, milliseconds, result))
-
+        finish = partial(self._finish, request, now, time.perf_counter(), done)
         attempt = Attempt(self._channel, request, now, finish)
         self._attempts.add(attempt)
         if self._is_interrupted:
             attempt.abort(TransferError(INTERRUPTED, is_unreachable=False))
         else:
             attempt.begin()
+
+    def _finish(
+        self,
+        request: Request,
+        now: datetime,
+        began: float,
+        done: Callable[[Response], None],
+        attempt: Attempt,
+        result: Received | TransferError,
+    ) -> None:
+        self._attempts.discard(attempt)
+        done(_respond(request, now, round((time.perf_counter() - began) * 1000), result))
 
     def _look(self) -> bool:
         """End attempts that take too long; return False if there are none."""
