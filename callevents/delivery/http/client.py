@@ -87,9 +87,7 @@ class HttpClient:
 
     def close(self) -> None:
         """Abort all attempts, close all connections and stop."""
-        self.interrupt()
-        self._loop.call(self._channel.pool.close)
-        self._loop.close()
+        self._loop.close(self._end)
 
     def _begin(self, request: Request, now: datetime, done: Callable[[Response], None]) -> None:
         if request.problem:
@@ -121,6 +119,10 @@ class HttpClient:
         for attempt in tuple(self._attempts):
             attempt.look(now)
         return bool(self._attempts)
+
+    def _end(self) -> None:
+        self._abort_all()
+        self._channel.pool.close()
 
     def _abort_all(self) -> None:
         self._is_interrupted = True

@@ -69,8 +69,10 @@ class Handle:
 
     def use_addresses(self, host: str, port: int, addresses: Sequence[Address]) -> None:
         """Connect to these addresses of the host, instead of asking the system's resolver."""
-        hosts = ",".join(address for address, _port in addresses)
-        self.curl.setopt(pycurl.RESOLVE, [f"{host}:{port}:{hosts}"])
+        # Without those that are valid on one network interface only: libcurl cannot read them.
+        texts = [address for address, _port in addresses if "%" not in address]
+        if texts:
+            self.curl.setopt(pycurl.RESOLVE, [f"{host}:{port}:{','.join(texts)}"])
 
     def prepare(
         self, method: str, origin: str, target: str, headers: Mapping[str, str], body: bytes

@@ -71,7 +71,12 @@ class Transfer:
         self._line_count += 1
         self._head_size += len(line)
         try:
-            self._check_head()
+            if (
+                self._head_size > MAX_HEAD_BYTES
+                or self._line_count > MAX_HEAD_LINES
+                or (self._line_count == 1 and self._is_stray())
+            ):
+                raise TransferError(INVALID_RESPONSE)
             if self._head is None:
                 self._lines.append(line)
                 if line in {b"\r\n", b"\n"}:
@@ -98,12 +103,6 @@ class Transfer:
         if progress != self._progress:
             self._progress, self._progress_at = progress, now
         return now - self._progress_at
-
-    def _check_head(self) -> None:
-        if self._head_size > MAX_HEAD_BYTES or self._line_count > MAX_HEAD_LINES:
-            raise TransferError(INVALID_RESPONSE)
-        if self._line_count == 1 and self._is_stray():
-            raise TransferError(INVALID_RESPONSE)
 
     def _end_head(self) -> None:
         head = parse_head(self._lines)
