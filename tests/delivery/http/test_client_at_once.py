@@ -17,7 +17,7 @@ from callevents.delivery.request.build import Request
 from callevents.enums import Method
 from tests.delivery.conftest import MakeTransport, Serve
 from tests.delivery.http.sending import full_listener, get, head
-from tests.support.raw_server import Connection, hangs, keeps_alive
+from tests.support.raw_server import OK, Connection, hangs, keeps_alive
 from tests.support.waiting import DEADLINE_SECONDS
 
 Done = Callable[[Response], None]
@@ -174,17 +174,37 @@ def test_any_number_of_descriptors(http_client: HttpClient, serve: Serve) -> Non
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_result_that_cannot_be_taken_ends_nothing(http_client: HttpClient, serve: Serve) -> None:
-    """After an error in what takes the result, the connection is used again."""
-    taken = threading.Semaphore(0)
+def test_results_that_cannot_be_taken_end_nothing(http_client: HttpClient, serve: Serve) -> None:
+    """Of results that come together, each is passed on, although taking them fails."""
+    count = 20
+    is_blocked, go_on, respond = (threading.Event() for _ in range(3))
+    responded = threading.Semaphore(0)
+    taken: SimpleQueue[Response] = SimpleQueue()
 
-    def fail(_response: Response) -> None:
-        taken.release()
+    def talk(connection: Connection) -> None:
+        while connection.read_request():
+            respond.wait()
+            connection.send(OK)
+            responded.release()
+
+    def block() -> None:
+        is_blocked.set()
+        go_on.wait()
+
+    def fail(response: Response) -> None:
+        taken.put(response)
         raise ValueError("nobody wants it")
 
-    server = serve(keeps_alive)
-    for _ in range(3):
+    server = serve(talk)
+    for _ in range(count):
         start(http_client, server.url, fail)
-        assert taken.acquire(timeout=DEADLINE_SECONDS)
+    server.wait_for_requests(count)
+    http_client.call(block)
+    is_blocked.wait()
+    respond.set()
+    for _ in range(count):
+        responded.acquire()
+    go_on.set()
+    assert all(taken.get(timeout=DEADLINE_SECONDS).is_success for _ in range(count))
     assert get(http_client, server.url).is_success
-    assert server.accepted == 1
+    assert server.accepted == count

@@ -95,6 +95,23 @@ def test_errors_end_nothing(app: Flask, make_loop: MakeLoop, logged: Logged) -> 
     assert "bad look" in logged.text
 
 
+def test_idle_loop_is_woken(make_loop: MakeLoop) -> None:
+    """A loop that has nothing to do and nothing to look at calls a function at once."""
+    looks = threading.Semaphore(0)
+
+    def look() -> bool:
+        looks.release()
+        return False
+
+    loop = make_loop(look)
+    for _ in range(3):
+        called = threading.Event()
+        loop.call(called.set)
+        assert called.wait(DEADLINE_SECONDS)
+        assert looks.acquire(timeout=DEADLINE_SECONDS), "it never looks"
+        assert not looks.acquire(blocking=False), "it looks without a reason"
+
+
 def test_close_calls_the_rest(make_loop: MakeLoop) -> None:
     """What was passed before the end is called, then the last; later functions are refused."""
     loop = make_loop()
