@@ -9,18 +9,13 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from callevents.config.settings import Settings
 from callevents.db.models import Origin
 from callevents.delivery.http.client import Response
 
 log = structlog.get_logger("callevents.delivery")
-
-
-_FAILING = select(Origin.id).where(
-    Origin.id.in_(bindparam("ids", expanding=True)), Origin.failures > 0
-)
 
 
 def acquire_probe(
@@ -38,13 +33,17 @@ def acquire_probe(
 def note_responses(
     connection: Connection,
     responses: Mapping[int, Sequence[Response]],
+    *,
+    failing: Set[int],
     probed: Set[int],
     now: datetime,
     settings: Settings,
 ) -> None:
-    """Update the breakers with the results of attempts, by origin id; `probed`: the probed ones."""
-    # Nearly always no breaker changes, which this finds out without a lock.
-    failing = set(connection.scalars(_FAILING, {"ids": list(responses)}))
+    """Update the breakers with the results of attempts, by origin id.
+
+    `failing`: origins that may have failures. Nearly always there are none, and nothing changes.
+    `probed`: those that were probed.
+    """
     # In the order of their ids, so that two recorders cannot deadlock.
     for origin_id in sorted(responses):
         group = responses[origin_id]

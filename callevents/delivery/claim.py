@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, literal_column, null, select, update
 from sqlalchemy import Engine as SqlEngine
 
+from callevents.db.bulk import BulkStatement, bulk_update, is_one_of
 from callevents.db.models import IS_OPEN, Delivery
 from callevents.db.session import write_transaction
 from callevents.delivery.circuit_breaker import acquire_probe
@@ -61,6 +62,8 @@ class Claim:
     expires_at: datetime
     request: Request
     lease: Lease = Lease()
+    #: True if the origin's circuit breaker was open when the request was loaded.
+    is_breaker_open: bool = False
     #: True if the origin's circuit breaker is open, and this attempt decides whether it closes.
     is_probe: bool = False
 
@@ -142,7 +145,7 @@ _CANDIDATES = (
 )
 _CLAIM = (
     update(Delivery)
-    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .where(is_one_of(Delivery.id, "ids"))
     .values(
         due_at=bindparam("lease_ends"),
         claimed_at=bindparam("now"),
@@ -230,25 +233,32 @@ def release_claims(connection: Connection, fences: Fences, now: datetime) -> Non
 
     It moves the fence, so that whoever still has the claim cannot use it.
     """
-    for delivery_id, fence in sorted(fences.items()):
-        connection.execute(
-            update(Delivery)
-            .where(Delivery.id == delivery_id, Delivery.fence == fence, IS_OPEN)
-            .values(due_at=now, claimed_at=None, fence=Delivery.fence + 1)
-        )
+    _update_claims(connection, _RELEASE, fences, now)
 
 
 def renew_leases(
     connection: Connection, claims: Collection[Claim], now: datetime, lease: timedelta
 ) -> None:
     """Extend the leases of deliveries, unless another worker has claimed them since."""
-    for claim in sorted(claims, key=lambda claim: claim.delivery_id):
-        connection.execute(
-            update(Delivery)
-            .where(
-                Delivery.id == claim.delivery_id,
-                Delivery.fence == claim.fence,
-                IS_OPEN,
-            )
-            .values(due_at=now + lease)
-        )
+    _update_claims(connection, _RENEW, fences_of(claims), now + lease)
+
+
+_table: Any = Delivery.__table__
+_RENEW = bulk_update(_table, "id", "fence", condition=IS_OPEN)
+_RELEASE = bulk_update(
+    _table,
+    "id",
+    "fence",
+    condition=IS_OPEN,
+    changes={"claimed_at": null(), "fence": _table.c.fence + literal_column("1")},
+)
+
+
+def _update_claims(
+    connection: Connection, statement: BulkStatement, fences: Fences, due_at: datetime
+) -> None:
+    if fences:
+        # All transactions lock deliveries in the order of ids, so that no two can deadlock.
+        pairs = sorted(fences.items())
+        rows = [{"id": one, "fence": fence, "due_at": due_at} for one, fence in pairs]
+        statement.run(connection, rows)

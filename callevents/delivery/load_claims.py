@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import Engine as SqlEngine
 
-from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx, utc_now
+from callevents.db.bulk import is_one_of
+from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Origin, Pbx, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.session import read_connection, write_transaction
@@ -30,6 +31,7 @@ _LOAD = (
         Delivery.origin_id,
         Delivery.hook_id,
         Delivery.expires_at,
+        Origin.probe_at,
         Pbx.slug,
         *REQUEST_COLUMNS,
         *_EVENT_COLUMNS,
@@ -37,8 +39,9 @@ _LOAD = (
     .join(CallEvent, Delivery.call_event_id == CallEvent.id)
     .join(Hook, Delivery.hook_id == Hook.id)
     .join(Pbx, Delivery.pbx_id == Pbx.id)
+    .join(Origin, Delivery.origin_id == Origin.id)
     .where(
-        Delivery.id.in_(bindparam("ids", expanding=True)),
+        is_one_of(Delivery.id, "ids"),
         IS_OPEN,
         Hook.active,
         Hook.suspended_at.is_(None),
@@ -153,4 +156,5 @@ def _make_claim(row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher) -> Cla
         row.expires_at,
         make_request(row, cipher),
         lease,
+        is_breaker_open=row.probe_at is not None,
     )

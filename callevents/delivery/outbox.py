@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from callevents.db.bulk import is_one_of
 from callevents.db.models import IS_OPEN, Delivery, Hook, in_state, utc_now
 from callevents.enums import DeliveryState
 from callevents.extensions import db
@@ -96,7 +97,7 @@ _LOCKED_HEADS = (
 )
 _RELEASE = (
     update(Delivery)
-    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .where(is_one_of(Delivery.id, "ids"))
     .values(due_at=bindparam("now"), deferred=False)
 )
 

@@ -1,15 +1,15 @@
 """Records outcomes in batches: a row for each attempt, and the delivery's new state."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, and_, select
 
 from callevents.config.settings import Settings
-from callevents.db.bulk import ForRows
-from callevents.db.models import Attempt, Delivery
+from callevents.db.bulk import bulk_insert, bulk_update, is_one_of
+from callevents.db.models import Attempt, Delivery, Hook, Origin
 from callevents.delivery.circuit_breaker import note_responses
 from callevents.delivery.claim import Claim, Fences, claim_next
 from callevents.delivery.http.client import Response
@@ -32,6 +32,16 @@ class Outcome:
     interrupted: bool = False
 
 
+@dataclass
+class Recorded:
+    """What follows from recorded outcomes."""
+
+    #: Fences of the deliveries that are next and were claimed.
+    next_fences: Fences = field(default_factory=dict)
+    #: Since when the hooks that are not suspended have failed, by id.
+    failing_since: dict[int, datetime | None] = field(default_factory=dict)
+
+
 def responses_by(
     key: Callable[[Claim], int], outcomes: Iterable[Outcome]
 ) -> dict[int, list[Response]]:
@@ -50,39 +60,57 @@ def record(
     settings: Settings,
     *,
     claims_next: bool = False,
-) -> Fences:
+) -> Recorded:
     """Record the outcomes in the connection's transaction.
 
     The next delivery of an ordering key whose first one is finished is due at once. With
-    `claims_next` it is claimed instead: the fences of these deliveries are returned.
+    `claims_next` it is claimed instead.
     """
     outcomes = list(outcomes)
     finished: set[int] = set()
+    failing: set[int] = set()
+    recorded = Recorded()
     waiting = sorted(outcomes, key=lambda outcome: (outcome.claim.delivery_id, outcome.claim.fence))
     while waiting:
         # One of each delivery at a time: a worker that could not reach the database for longer than
         # a lease may have two, and the second builds on the state that the first one leaves.
         firsts = {outcome.claim.delivery_id: outcome for outcome in reversed(waiting)}
-        finished |= _record(connection, list(firsts.values()), now, settings)
+        rows = _lock(connection, firsts.values())
+        finished |= _record(connection, rows, list(firsts.values()), now, settings)
+        # An attempt may have gone to an origin that the hook has left meanwhile.
+        failing |= {
+            one.claim.origin_id
+            for one in firsts.values()
+            if (row := rows.get(one.claim.delivery_id)) is None
+            or row.origin_id != one.claim.origin_id
+            or row.failures
+        }
+        recorded.failing_since.update(
+            {row.hook_id: row.failing_since for row in rows.values() if row.is_in_use}
+        )
         waiting = [one for one in waiting if one is not firsts[one.claim.delivery_id]]
-    fences: Fences = {}
     if claims_next:
         lease = timedelta(seconds=settings.lease_seconds)
-        fences = claim_next(connection, finished, now, lease)
+        recorded.next_fences = claim_next(connection, finished, now, lease)
     else:
         release_ordering_keys(connection, finished, now)
     # Lock origins last and once: a transaction that waits for one must not block this one.
     responses = responses_by(lambda claim: claim.origin_id, outcomes)
     probed = {outcome.claim.origin_id for outcome in outcomes if outcome.claim.is_probe}
-    note_responses(connection, responses, probed, now, settings)
-    return fences
+    note_responses(
+        connection, responses, failing=failing, probed=probed, now=now, settings=settings
+    )
+    return recorded
 
 
 def _record(
-    connection: Connection, outcomes: Sequence[Outcome], now: datetime, settings: Settings
+    connection: Connection,
+    rows: Mapping[str, Row[Any]],
+    outcomes: Sequence[Outcome],
+    now: datetime,
+    settings: Settings,
 ) -> set[int]:
     """Record outcomes of different deliveries; return the ordering keys of finished ones."""
-    rows = _lock(connection, outcomes)
     attempts: list[Values] = []
     updates: list[Values] = []
     for outcome in outcomes:
@@ -94,15 +122,18 @@ def _record(
     if attempts:
         _INSERT.run(connection, attempts)
         _UPDATE.run(connection, updates)
-    finished = (one["delivery_id"] for one in updates if one["finished_at"] is not None)
+    finished = (one["id"] for one in updates if one["finished_at"] is not None)
     keys = {rows[delivery_id].ordering_key for delivery_id in finished}
     return {key for key in keys if key is not None}
 
 
-def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:
-    """Lock the deliveries, in the same order as cancelling does; return them by id."""
+def _lock(connection: Connection, outcomes: Iterable[Outcome]) -> dict[str, Row[Any]]:
+    """Lock the deliveries, in the same order as cancelling does.
+
+    Returns them by id, with the health of their hooks and origins, which takes no other statement.
+    """
     ids = [outcome.claim.delivery_id for outcome in outcomes]
-    rows: Iterable[Row[Any]] = connection.execute(_LOCK, {"ids": ids}).all()
+    rows: Any = connection.execute(_LOCK, {"ids": ids}).all()
     return {row.id: row for row in rows}
 
 
@@ -113,38 +144,22 @@ _LOCK = (
             for name in (
                 *("id", "fence", "state", "attempts", "attempts_before", "due_at", "claimed_at"),
                 *("created_at", "resent_at", "expires_at", "finished_at", "is_retry"),
-                *("ordering_key", "status_code", "error"),
+                *("ordering_key", "status_code", "error", "origin_id", "hook_id"),
             )
-        )
+        ),
+        Origin.failures,
+        Hook.failing_since,
+        # Hooks can be removed, origins cannot.
+        and_(Hook.id.is_not(None), Hook.suspended_at.is_(None)).label("is_in_use"),
     )
-    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .join(Origin, Delivery.origin_id == Origin.id)
+    .outerjoin(Hook, Delivery.hook_id == Hook.id)
+    .where(is_one_of(Delivery.id, "ids"))
     .order_by(Delivery.id)
-    .with_for_update()
+    .with_for_update(of=Delivery)
 )
-# The table and not the class: the ORM would double the time, and rows need none of it.
-_INSERT = ForRows(insert(Attempt.__table__))  # type: ignore[arg-type]  # a declared class's table is a Table
-_UPDATE = ForRows(
-    update(Delivery.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
-    .where(Delivery.__table__.c.id == bindparam("delivery_id"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "state",
-                "attempts",
-                "attempts_before",
-                "due_at",
-                "claimed_at",
-                "attempted_at",
-                "duration_ms",
-                "status_code",
-                "error",
-                "finished_at",
-                "is_retry",
-            )
-        }
-    )
-)
+_INSERT = bulk_insert(Attempt.__table__)
+_UPDATE = bulk_update(Delivery.__table__, "id")
 
 
 def _attempt(outcome: Outcome, number: int) -> Values:
@@ -170,7 +185,7 @@ def _attempt(outcome: Outcome, number: int) -> Values:
 def _update(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) -> Values:
     response = outcome.response
     return {
-        "delivery_id": row.id,
+        "id": row.id,
         "attempts": row.attempts + 1,
         # An interrupted attempt takes no step of the schedule, like those before a resend.
         "attempts_before": row.attempts_before + outcome.interrupted,

@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
-from callevents.db.session import read_connection, write_transaction
+from callevents.db.session import write_transaction
 from callevents.delivery.claim import Claim, Fences, Lease, fences_of, release_claims
-from callevents.delivery.fair_share import Ready, allocate_threads, find_breakers
+from callevents.delivery.fair_share import Ready, allocate_threads
 from callevents.delivery.in_flight import InFlight
 from callevents.delivery.load_claims import load_sendable
 from callevents.security.encryption import Cipher
@@ -64,12 +64,13 @@ class PickUp:
         claims = load_sendable(self._database, fences, lease, self._cipher)
         if not claims:
             return
+        surplus = []
         by_origin: dict[int, list[Claim]] = {}
         for claim in claims:
-            by_origin.setdefault(claim.origin_id, []).append(claim)
-        with read_connection(self._database) as connection:
-            blocked = find_breakers(connection).keys() & by_origin.keys()
-        surplus = [claim for origin_id in blocked for claim in by_origin.pop(origin_id)]
+            if claim.is_breaker_open:
+                surplus.append(claim)
+            else:
+                by_origin.setdefault(claim.origin_id, []).append(claim)
         surplus += self._submit_all(by_origin)
         self._release(fences_of(surplus))
 

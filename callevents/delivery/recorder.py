@@ -12,10 +12,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
-from callevents.db.session import read_connection, write_transaction
+from callevents.db.session import write_transaction
 from callevents.delivery.claim import Fences, Lease, start_lease
 from callevents.delivery.in_flight import InFlight
-from callevents.delivery.outcomes import Outcome, record, responses_by
+from callevents.delivery.outcomes import Outcome, Recorded, record, responses_by
 from callevents.delivery.suspend import find_changed, note_health
 
 MAX_BATCH = 500
@@ -91,7 +91,7 @@ class Recorder:
         lease = start_lease(timedelta(seconds=self._settings.lease_seconds))
         try:
             with write_transaction(self._database) as connection:
-                fences = record(connection, batch, utc_now(), self._settings, claims_next=True)
+                recorded = record(connection, batch, utc_now(), self._settings, claims_next=True)
         except Exception as error:  # one bad outcome must not block the others
             if _is_transient(error):
                 log.error("could not record outcomes; retrying", count=len(batch), error=str(error))
@@ -102,16 +102,15 @@ class Recorder:
             for outcome in batch:
                 self._record([outcome])
         else:
-            self._take(fences, lease)
-            self._note_health(batch)
+            self._take(recorded.next_fences, lease)
+            self._note_health(batch, recorded)
         return True
 
-    def _note_health(self, batch: list[Outcome]) -> None:
+    def _note_health(self, batch: list[Outcome], recorded: Recorded) -> None:
         """Update which hooks are failing; nearly always there is nothing to write."""
         responses = responses_by(lambda claim: claim.hook_id, batch)
+        changed = find_changed(responses, recorded.failing_since)
         try:
-            with read_connection(self._database) as connection:
-                changed = find_changed(connection, responses)
             for hook_id in sorted(changed):
                 # One transaction each: it locks the hook, and perhaps all its open deliveries.
                 with write_transaction(self._database) as connection:

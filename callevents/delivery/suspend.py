@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Delivery, Hook, first_id
@@ -25,20 +25,18 @@ log = structlog.get_logger("callevents.delivery")
 #: Deliveries that are still attempted are not older than this, with a margin.
 MAX_DELIVERY_AGE = timedelta(days=30)
 
-_HEALTH = select(Hook.id, Hook.failing_since).where(
-    Hook.id.in_(bindparam("ids", expanding=True)), Hook.suspended_at.is_(None)
-)
-
 
 def find_changed(
-    connection: Connection, responses: Mapping[int, Sequence[Response]]
+    responses: Mapping[int, Sequence[Response]], failing: Mapping[int, datetime | None]
 ) -> dict[int, Sequence[Response]]:
-    """Return the responses, by hook id, that may change whether a hook counts as failing."""
-    hooks = connection.execute(_HEALTH, {"ids": list(responses)}).all()
-    failing = {hook.id: hook.failing_since for hook in hooks}
+    """Return the responses, by hook id, that may change whether a hook counts as failing.
+
+    `failing`: since when the hooks that are not suspended have failed.
+    """
     return {
         hook_id: responses[hook_id]
         for hook_id, since in failing.items()
+        if hook_id in responses
         if since is not None
         or not any(response.is_success for response in responses[hook_id])
         or _is_gone(responses[hook_id])

@@ -169,12 +169,16 @@ def _insert_deliveries(
     counts = {row["id"]: 0 for row in rows}
     hooks = _active_hooks(pbx, rows, extension_ids)
     deliveries = []
+    applying: dict[tuple[EventType, str | None], list[Any]] = {}
+    for hook in hooks:
+        applying.setdefault((hook.event_type, hook.extension_id), []).append(hook)
     for row in rows:
-        extension_id = extension_ids.get(row["extension"])
-        for hook in hooks:
-            if hook.event_type is row["event_type"] and hook.extension_id in (None, extension_id):
-                deliveries.append(_delivery_row(pbx, row, hook, new.claimed_at))
-                counts[row["id"]] += 1
+        found = [*applying.get((row["event_type"], None), ())]
+        if extension_id := extension_ids.get(row["extension"]):
+            found += applying.get((row["event_type"], extension_id), ())
+        counts[row["id"]] = len(found)
+        found.sort(key=lambda hook: hook.id)
+        deliveries += [_delivery_row(pbx, row, hook, new.claimed_at) for hook in found]
     if deliveries:
         unreachable = {hook.origin_id for hook in hooks if hook.probe_at is not None}
         _put_in_order(deliveries, unreachable, new)

@@ -40,7 +40,14 @@ def note(hook: Hook, *responses: Response, now: datetime = NOW, probed: bool = F
     origin_id = hook.origin_id
     with write_transaction(db.engine) as connection:
         probes = {origin_id} if probed else set()
-        note_responses(connection, {origin_id: responses}, probes, now, SETTINGS)
+        note_responses(
+            connection,
+            {origin_id: responses},
+            failing={origin_id},
+            probed=probes,
+            now=now,
+            settings=SETTINGS,
+        )
     return get_origin(origin_id)
 
 

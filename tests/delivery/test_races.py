@@ -96,7 +96,14 @@ def test_recorders_of_the_same_origins(app: Flask, both: list[Hook]) -> None:
         def work() -> None:
             with write_transaction(engine) as connection:
                 responses = {silent: [SILENCE], well: [SUCCESS]}
-                note_responses(connection, responses, {silent}, NOW, SETTINGS)
+                note_responses(
+                    connection,
+                    responses,
+                    failing={silent, well},
+                    probed={silent},
+                    now=NOW,
+                    settings=SETTINGS,
+                )
 
         return repeat(work)
 

@@ -42,9 +42,7 @@ def response(status: int | None, at: datetime = NOW) -> Response:
 def note(hook: Hook, *responses: Response, now: datetime = NOW) -> Hook:
     """Record the responses like the recorder; return the hook as stored."""
     hook_id = hook.id
-    with db.engine.connect() as connection:
-        changed = find_changed(connection, {hook_id: responses})
-    if changed:
+    if changed := find_changed({hook_id: responses}, {hook_id: hook.failing_since}):
         with write_transaction(db.engine) as connection:
             note_health(connection, hook_id, changed[hook_id], now, SETTINGS)
     return get_hook(hook_id)
@@ -125,10 +123,10 @@ def test_one_success_resets_the_failures(hook: Hook) -> None:
 
 def test_well_hooks_cost_nothing(hook: Hook) -> None:
     """Successes of a healthy hook write nothing."""
-    with db.engine.connect() as connection:
-        assert find_changed(connection, {hook.id: [response(200), response(500)]}) == {}
-        assert find_changed(connection, {hook.id + 1: [response(500)]}) == {}
-        assert find_changed(connection, {hook.id: [response(500)]}).keys() == {hook.id}
+    well: dict[int, datetime | None] = {hook.id: None}
+    assert find_changed({hook.id: [response(200), response(500)]}, well) == {}
+    assert find_changed({hook.id + 1: [response(500)]}, well) == {}
+    assert find_changed({hook.id: [response(500)]}, well).keys() == {hook.id}
 
 
 def test_gone_suspends_at_once(
