@@ -176,9 +176,7 @@ OWN_CONTEXTS = (
 
 def test_a_second_globals_section_sets_nothing() -> None:
     """As on a running Asterisk: the variable stays empty, and nothing is reported."""
-    assert load_globals(EXTENSIONS_CONF + "[globals]\nCALLEVENTS=x\n") == {
-        "CONSOLE": "Console/dsp"
-    }
+    assert load_globals(EXTENSIONS_CONF + "[globals]\nCALLEVENTS=x\n") == {"CONSOLE": "Console/dsp"}
 
 
 def test_lines_for_extensions_conf(admin: Visitor, pbx: Pbx) -> None:
