@@ -3,6 +3,7 @@
 Responses do not depend on it: an error is only logged.
 """
 
+import re
 import time
 import unicodedata
 from collections import deque
@@ -146,6 +147,12 @@ def explain_duplicate(first_ids: Sequence[str]) -> str:
     return f"{DUPLICATE} {first_ids[0]}{others}."
 
 
+def first_id_of_duplicate(reason: str) -> str:
+    """Return the ID of the first event in the reason of duplicates; empty for other reasons."""
+    found = re.match(rf"{DUPLICATE} ([\w-]+)", reason)
+    return found[1] if found else ""
+
+
 def format_reports(reports: Iterable[Report]) -> str:
     """Return the reports' values, one per line, truncated to the stored length."""
     texts = ("\n".join(_lines(report)) for report in islice(reports, MAX_SENT_LENGTH // 20))
@@ -155,7 +162,8 @@ def format_reports(reports: Iterable[Report]) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield f"event: {report.event_type.slug}"
     for name, value in vars(report).items():
-        if value not in {None, ""} and name not in {"event_type", "key"}:
+        is_sent = value is not False and value not in {None, ""}
+        if is_sent and name not in {"event_type", "key"}:
             yield f"{name}: {value}"
 
 

@@ -1,5 +1,6 @@
 """The page 'Recent reports': reports of the last hour and their results."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -84,9 +85,15 @@ def test_duplicates(admin: Visitor, client: FlaskClient, pbx: Pbx, token: str) -
         found = list_discarded(pbx)[0]
         assert found.reason.startswith(f"Duplicate of event {first}")
         assert f"event: dial-in\nextension: {number}" in found.sent
+        assert "is_late" not in found.sent
     page = admin.get(PAGE).text
     assert page.count("Ignored: Duplicate of event ") == 4
     assert page.count("event: dial-in") == 4
+    links = re.findall(r'href="(/pbxs/head-office/deliveries/find\?q=[\w-]+)"', page)
+    shown = [admin.client.get(link).location for link in links]
+    # The newest is first. That of Kamailio has a call.
+    for number, location in zip("3210", shown, strict=True):
+        assert ("call?id=c#event-" if number == "2" else f"?ext={number}") in location
 
 
 def _report_twice(client: FlaskClient, pbx: Pbx, headers: dict[str, str]) -> Iterator[list[str]]:
