@@ -82,7 +82,8 @@ def _authenticate(slug: str, token: str) -> Sender:
     """
     found = look_up(slug, token)
     if found.token_id is None:
-        reason = "no such PBX" if found.pbx_id is None else "token not valid"
+        wrong = "token not valid" if token else "no token"
+        reason = "no such PBX" if found.pbx_id is None else wrong
         log.info("report refused", pbx=printable(slug[:64]), reason=reason)
         raise token_error(token)
     pbx = db.session.get_one(Pbx, found.pbx_id)
