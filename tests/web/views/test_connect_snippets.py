@@ -131,6 +131,13 @@ def test_lines_for_manager_conf(admin: Visitor, pbx: Pbx) -> None:
     check_manager(*load_manager(MANAGER_CONF + copy_snippet(admin, "asterisk", "Account in .*?")))
 
 
+def test_lines_do_not_open_ami(admin: Visitor, pbx: Pbx) -> None:
+    """An AMI that listens on this machine only still does."""
+    local = MANAGER_CONF.replace("bindaddr = 0.0.0.0", "bindaddr = 127.0.0.1")
+    general, _accounts = load_manager(local + copy_snippet(admin, "asterisk", "Account in .*?"))
+    assert general["bindaddr"] == "127.0.0.1"
+
+
 def test_lines_for_a_file_that_is_included(admin: Visitor, pbx: Pbx) -> None:
     """Included after another account, as by FreePBX, the lines still belong to [general]."""
     account = "[cron]\nsecret = mysecret\nread = system\n"
@@ -181,7 +188,7 @@ def test_a_second_globals_section_sets_nothing() -> None:
 
 def test_lines_for_extensions_conf(admin: Visitor, pbx: Pbx) -> None:
     """Pasted at the end of Asterisk's own extensions.conf, the URL and all contexts are there."""
-    text = EXTENSIONS_CONF + copy_snippet(admin, "asterisk", "Or dialplan")
+    text = EXTENSIONS_CONF + copy_snippet(admin, "asterisk", "Dialplan")
     url = "http://localhost/ingest/head-office?token=TOKEN"
     assert load_globals(text) == {"CONSOLE": "Console/dsp", "CALLEVENTS": url}
     assert list_contexts(text) == ["dundi-e164-canonical", "default", *OWN_CONTEXTS]
@@ -189,7 +196,7 @@ def test_lines_for_extensions_conf(admin: Visitor, pbx: Pbx) -> None:
 
 def test_lines_for_freepbx(admin: Visitor, pbx: Pbx) -> None:
     """The line alone in globals_custom.conf, and the contexts in extensions_custom.conf."""
-    snippet = copy_snippet(admin, "asterisk", "Or dialplan")
+    snippet = copy_snippet(admin, "asterisk", "Dialplan")
     [line] = re.findall(r"^CALLEVENTS=.*$", snippet, re.MULTILINE)
     contexts = snippet.replace(f"[globals](+)\n{line}\n", "")
     text = FREEPBX_EXTENSIONS_CONF % line + contexts
