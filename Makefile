@@ -94,7 +94,8 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 
 $(VENV)/installed-bench: requirements-bench.txt $(VENV)/installed-dev
 	@echo 'Installing the dependencies of the benchmarks ...'
-	@$(PIP) install -qq --requirement requirements-bench.txt
+	@sed -n '/==.* \\$$/ { s/\[.*\]//; s/ \\$$//; p; }' requirements-dev.txt >$(VENV)/locked-versions
+	@$(PIP) install -qq --constraint $(VENV)/locked-versions --requirement requirements-bench.txt
 	@touch $@
 
 $(BIN)/python:

@@ -1,15 +1,20 @@
 """The command `python -m bench`, which `make bench` runs."""
 
+from typing import Any
+
 import click
 
-from bench import isolation, listen, memory, rows, throughput
+from bench import contention, ingest, isolation, listen, memory, rows, sequence, throughput
 from bench.options import Options
 from bench.systems import SYSTEMS
 from bench.watch import machine
 
 BENCHES = {
     "throughput": throughput.run,
+    "sequence": sequence.run,
     "isolation": isolation.run,
+    "contention": contention.run,
+    "ingest": ingest.run,
     "rows": rows.run,
     "memory": memory.run,
     "listen": listen.run,
@@ -19,7 +24,7 @@ BENCHES = {
 @click.command()
 @click.argument("benches", nargs=-1, type=click.Choice(list(BENCHES)))
 @click.option("--seconds", default=30.0, show_default=True, help="Duration of each run.")
-@click.option("--runs", default=3, show_default=True, help="Runs per system, alternating.")
+@click.option("--runs", default=5, show_default=True, help="Runs per system, alternating.")
 @click.option(
     "--connections", default=32, show_default=True, help="Connections of the load generator."
 )
@@ -30,7 +35,15 @@ BENCHES = {
     "--rows", default=5_000_000, show_default=True, help="Finished deliveries for 'rows'."
 )
 @click.option("--deliveries", default=100_000, show_default=True, help="Deliveries for 'memory'.")
-def main(benches: tuple[str, ...], systems: str, **options: float) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    multiple=True,
+    default=(1, 2, 4),
+    show_default=True,
+    help="Number of workers, and of web processes, for 'contention'; again for more.",
+)
+def main(benches: tuple[str, ...], systems: str, **options: Any) -> None:
     """Run these BENCHES, or all of them, and print their tables."""
     chosen = tuple(filter(None, systems.split(",")))
     if unknown := set(chosen) - SYSTEMS.keys():

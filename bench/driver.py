@@ -46,6 +46,14 @@ class Load:
         """Report as many events as the system can accept and deliver."""
         return self._do("flood", seconds=seconds, bound=bound)
 
+    def ingest(self, seconds: float) -> Values:
+        """Report events without a hook as fast as the system accepts them."""
+        return self._do("ingest", seconds=seconds)
+
+    def calls(self, seconds: float) -> Values:
+        """Report calls with all their events."""
+        return self._do("calls", seconds=seconds)
+
     def pace(self, seconds: float, rate: float, aside_rate: float = 0) -> Values:
         """Report `rate` events per second."""
         return self._do("pace", seconds=seconds, rate=rate, aside_rate=aside_rate)

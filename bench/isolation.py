@@ -9,7 +9,8 @@ import click
 
 from bench.driver import Load
 from bench.options import Options
-from bench.systems.ours import OnPostgres, OnSqlite
+from bench.systems import choose_ours
+from bench.systems.ours import OnSqlite
 from bench.table import milliseconds, print_table
 
 HEALTHY_RATE = 100
@@ -21,7 +22,7 @@ GOAL = 1.5
 def run(options: Options) -> None:
     """Measure alone and beside alternately, several times, and print the medians."""
     rows = []
-    for system in (OnSqlite, OnPostgres):
+    for system in choose_ours(options.systems):
         alone: list[dict[str, Any]] = []
         beside: list[dict[str, Any]] = []
         for _ in range(options.runs):

@@ -7,58 +7,38 @@ import asyncio
 import json
 import sys
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
+from operator import itemgetter
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvloop
 
+from bench.events import ASIDE, EVENTS, EXTENSIONS, UNHOOKED
+from bench.tally import Tally
 from bench.wire import Connection, HangingReceiver, Receiver
 
 #: Stop waiting for arrivals when none has come for this time, or after this time in total.
 PATIENCE_SECONDS = 15.0
 DRAIN_SECONDS = 60.0
-EXTENSIONS = [str(number) for number in range(101, 121)]
-#: The extension whose events go to the receiver that hangs.
-ASIDE = "999"
+#: The time between two events of a call.
+GAP_SECONDS = 0.03
 
 Values = dict[str, Any]
 
 
-@dataclass
-class Tally:
-    """Events of the current round: times of acknowledgement and arrival in seconds, by id."""
+class Event(NamedTuple):
+    """An event to report."""
 
-    acknowledged: dict[str, float] = field(default_factory=dict)
-    arrived: dict[str, float] = field(default_factory=dict)
-    ingest_seconds: list[float] = field(default_factory=list)
-    refused: int = 0
-    repeated: int = 0
+    call: str
+    type: str
+    extension: str
 
     @property
-    def outstanding(self) -> int:
-        """The number of accepted events that have not arrived; some arrive before the response."""
-        return max(0, len(self.acknowledged) - len(self.arrived))
-
-    def missing(self) -> int:
-        """Return the exact number of accepted events that have not arrived."""
-        return len(self.acknowledged.keys() - self.arrived.keys())
-
-    def arrival_seconds(self) -> list[float]:
-        """Return the times from acknowledgement to arrival; zero if it arrived before."""
-        return [
-            max(0.0, self.arrived[event] - moment)
-            for event, moment in self.acknowledged.items()
-            if event in self.arrived
-        ]
-
-
-def percentiles(seconds: list[float]) -> list[float]:
-    """Return p50 and p99 in milliseconds."""
-    ordered = sorted(seconds) or [float("nan")]
-    last = len(ordered) - 1
-    return [ordered[round(last * share)] * 1000 for share in (0.5, 0.99)]
+    def name(self) -> str:
+        """The name for the tally."""
+        return f"{self.call}/{self.type}"
 
 
 class Load:
@@ -79,7 +59,7 @@ class Load:
         self._on_arrival: Callable[[], None] = lambda: None
 
     async def connect(self, port: int, target: str, connections: int) -> Values:
-        """Open the connections to the system's ingest; `target` has {extension} and {id}."""
+        """Open the connections to the system's ingest; `target` is a template of an Event."""
         self._address, self._target, self._count = ("127.0.0.1", port), target, connections
         for _ in range(connections):
             self._idle.append(await self._open())
@@ -87,39 +67,37 @@ class Load:
 
     async def flood(self, seconds: float, bound: int) -> Values:
         """Report as fast as responses come, with at most `bound` events outstanding."""
-        tally = self._begin()
-        began = perf_counter()
-        ends = began + seconds
-
-        def is_allowed() -> bool:
-            return tally.outstanding < bound and perf_counter() < ends
-
-        def go_on(connection: Connection) -> None:
-            if is_allowed():
-                self._report(connection, EXTENSIONS)
-            else:
-                self._idle.append(connection)
-
-        def resume() -> None:
-            if self._idle and is_allowed():
-                self._report(self._idle.popleft(), EXTENSIONS)
-
-        self._next, self._on_arrival = go_on, resume
-        for _ in range(len(self._idle)):
-            go_on(self._idle.popleft())
-        await asyncio.sleep(ends - perf_counter())
-        window = perf_counter() - began
-        found = {"rate": len(tally.arrived) / window, "backlog": tally.outstanding}
+        window = await self._flood(seconds, bound, EVENTS[0])
+        found = {"rate": len(self.tally.arrived) / window, "backlog": self.tally.outstanding}
         return found | await self._finish()
+
+    async def ingest(self, seconds: float) -> Values:
+        """Report events without a hook as fast as responses come."""
+        window = await self._flood(seconds, inf, UNHOOKED)
+        found = {"rate": len(self.tally.acknowledged) / window}
+        return found | await self._finish(has_arrivals=False)
 
     async def pace(self, seconds: float, rate: float, aside_rate: float = 0) -> Values:
         """Report `rate` events per second, and `aside_rate` others that are not measured."""
         self._begin()
-        self._next, self._on_arrival = self._idle.append, lambda: None
-        jobs = [self._keep_pace(seconds, rate, EXTENSIONS)]
-        if aside_rate:
-            jobs.append(self._keep_pace(seconds, aside_rate, [ASIDE]))
-        await asyncio.gather(*jobs)
+        await asyncio.gather(
+            self._keep_pace(self._evenly(seconds, rate, self._new)),
+            self._keep_pace(self._evenly(seconds, aside_rate, self._new_aside)),
+        )
+        return await self._finish()
+
+    async def calls(self, seconds: float) -> Values:
+        """Report calls with all EVENTS, GAP_SECONDS apart: 100 events per second."""
+        self._begin()
+        schedule = []
+        for number in range(int(seconds / GAP_SECONDS)):
+            first = self._new()
+            # Not all at the same moment: events of different calls are apart too.
+            gaps = number + number % len(EVENTS) / len(EVENTS)
+            for step, event_type in enumerate(EVENTS):
+                event = first._replace(type=event_type)
+                schedule.append(((gaps + step) * GAP_SECONDS, event))
+        await self._keep_pace(sorted(schedule, key=itemgetter(0)))
         return await self._finish()
 
     def arrived(self, name: str, moment: float) -> None:
@@ -135,45 +113,77 @@ class Load:
     def _begin(self) -> Tally:
         self._round += 1
         self.tally = Tally()
+        self._next, self._on_arrival = self._idle.append, lambda: None
         return self.tally
 
-    async def _keep_pace(self, seconds: float, rate: float, extensions: list[str]) -> None:
+    async def _flood(self, seconds: float, bound: float, event_type: str) -> float:
+        """Report as fast as responses come; return the seconds that it took."""
+        tally = self._begin()
         began = perf_counter()
+        ends = began + seconds
+
+        def is_allowed() -> bool:
+            return tally.outstanding < bound and perf_counter() < ends
+
+        def go_on(connection: Connection) -> None:
+            if is_allowed():
+                self._report(connection, self._new(event_type))
+            else:
+                self._idle.append(connection)
+
+        def resume() -> None:
+            if self._idle and is_allowed():
+                self._report(self._idle.popleft(), self._new(event_type))
+
+        self._next, self._on_arrival = go_on, resume
+        for _ in range(len(self._idle)):
+            go_on(self._idle.popleft())
+        await asyncio.sleep(ends - perf_counter())
+        return perf_counter() - began
+
+    def _new(self, event_type: str = EVENTS[0]) -> Event:
+        self._number += 1
+        extension = EXTENSIONS[self._number % len(EXTENSIONS)]
+        return Event(f"{self._round}-{self._number}", event_type, extension)
+
+    def _new_aside(self) -> Event:
+        """Return an event of no round, so that it is not counted."""
+        self._number += 1
+        return Event(f"{ASIDE}-{self._number}", EVENTS[0], ASIDE)
+
+    @staticmethod
+    def _evenly(
+        seconds: float, rate: float, new: Callable[[], Event]
+    ) -> Iterator[tuple[float, Event]]:
         for number in range(int(seconds * rate)):
-            if (wait := began + number / rate - perf_counter()) > 0:
+            yield number / rate, new()
+
+    async def _keep_pace(self, schedule: Iterable[tuple[float, Event]]) -> None:
+        """Report each event when its time in seconds has come."""
+        began = perf_counter()
+        for moment, event in schedule:
+            if (wait := began + moment - perf_counter()) > 0:
                 await asyncio.sleep(wait)
             while not self._idle:
                 await asyncio.sleep(0.001)
-            self._report(self._idle.popleft(), extensions)
+            self._report(self._idle.popleft(), event)
 
-    async def _finish(self) -> Values:
+    async def _finish(self, *, has_arrivals: bool = True) -> Values:
         """Wait until all accepted events have arrived, then return the results."""
         tally, began = self.tally, perf_counter()
         last, seen = began, -1
-        while len(self._idle) < self._count or tally.missing():
+        while len(self._idle) < self._count or (has_arrivals and tally.missing()):
             if len(tally.arrived) != seen:
                 seen, last = len(tally.arrived), perf_counter()
             now = perf_counter()
             if now - last > PATIENCE_SECONDS or now - began > DRAIN_SECONDS:
                 break
             await asyncio.sleep(0.05)
-        return {
-            "accepted": len(tally.acknowledged),
-            "refused": tally.refused,
-            "repeated": tally.repeated,
-            "missing": tally.missing(),
-            "drain_seconds": perf_counter() - began,
-            "ingest_ms": percentiles(tally.ingest_seconds),
-            "arrival_ms": percentiles(tally.arrival_seconds()),
-        }
+        return {"drain_seconds": perf_counter() - began, **tally.results()}
 
-    def _report(self, connection: Connection, extensions: list[str]) -> None:
-        self._number += 1
-        extension = extensions[self._number % len(extensions)]
-        # Events reported aside have a name of no round, so that they are not counted.
-        name = f"{ASIDE if extension == ASIDE else self._round}-{self._number}"
-        self._names[connection] = name
-        text = self._target.format(extension=extension, id=name)
+    def _report(self, connection: Connection, event: Event) -> None:
+        self._names[connection] = event.name
+        text = self._target.format(event=event.type, extension=event.extension, call=event.call)
         connection.send(f"GET {text} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
 
     def _answered(self, connection: Connection, status: int, seconds: float) -> None:

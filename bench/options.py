@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """Duration in seconds, number of runs, and amounts of load and data."""
+    """Duration in seconds, number of runs, and amounts of load, data and processes."""
 
     seconds: float
     runs: int
@@ -13,3 +13,4 @@ class Options:
     systems: tuple[str, ...]
     rows: int
     deliveries: int
+    processes: tuple[int, ...]

@@ -32,7 +32,7 @@ from tests.support.databases import PostgresDatabases, SqliteDatabases
 
 BATCH = 50
 BATCHES = 40
-GOAL = 1.2
+GOAL = 1.1
 
 
 def run(options: Options) -> None:

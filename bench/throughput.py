@@ -1,16 +1,15 @@
 """End-to-end events per second and their cost: Call Events and other systems side by side."""
 
 import tempfile
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import click
 
 from bench.driver import Load
 from bench.options import Options
+from bench.ratios import print_ratios
 from bench.systems import SYSTEMS, System
 from bench.table import middle, milliseconds, print_table
 from bench.watch import Watch
@@ -40,24 +39,17 @@ class Run:
 
 def run(options: Options) -> None:
     """Measure the systems alternately, several times, and print the medians."""
-    chosen = _choose(options)
-    runs: dict[str, list[Run]] = defaultdict(list)
+    names = options.systems or tuple(SYSTEMS)
+    runs: dict[str, list[Run]] = {name: [] for name in names}
     for number in range(options.runs):
-        for name, system in chosen.items():
-            runs[name].append(_measure(system, options))
-            _print_run(number, system, runs[name][-1])
+        for name in names:
+            runs[name].append(_measure(SYSTEMS[name], options))
+            _print_run(number, SYSTEMS[name], runs[name][-1])
     print_table(HEAD, [_row(SYSTEMS[name], found) for name, found in runs.items()])
-    _print_goals({name: median(_rates(found)) for name, found in runs.items()})
-
-
-def _choose(options: Options) -> dict[str, type[System]]:
-    chosen = {}
-    for name in options.systems or SYSTEMS:
-        if reason := SYSTEMS[name].why_not():
-            click.echo(f"{SYSTEMS[name].title} is left out: {reason}.")
-        else:
-            chosen[name] = SYSTEMS[name]
-    return chosen
+    print_ratios(
+        {name: _rates(found) for name, found in runs.items()},
+        {name: [run.cpu_seconds_per_thousand for run in found] for name, found in runs.items()},
+    )
 
 
 def _measure(kind: type[System], options: Options) -> Run:
@@ -72,8 +64,7 @@ def _measure(kind: type[System], options: Options) -> Run:
             flood = load.flood(options.seconds, BOUND)
         # Last: a system slower than the pace has a backlog afterwards.
         paced = load.pace(min(options.seconds, MAX_PACE_SECONDS), PACE)
-    per_thousand = watch.cpu_seconds / max(flood["accepted"], 1) * 1000
-    return Run(flood, paced, per_thousand, watch.peak_mib)
+    return Run(flood, paced, watch.per_thousand(flood["accepted"]), watch.peak_mib)
 
 
 def _print_run(number: int, system: type[System], run: Run) -> None:
@@ -102,15 +93,3 @@ def _row(system: type[System], runs: list[Run]) -> list[str]:
         middle([run.flood["backlog"] for run in runs]),
         f"{sum(run.flood['missing'] + run.pace['missing'] for run in runs)}",
     ]
-
-
-def _print_goals(rates: dict[str, float]) -> None:
-    """Print our rates as multiples of the others."""
-    for ours in ("sqlite", "postgres"):
-        for other, goal in (("node-red", 1.0), ("celery", 5.0), ("rq", 25.0)):
-            if ours in rates and other in rates:
-                times = rates[ours] / max(rates[other], 0.01)
-                click.echo(
-                    f"{SYSTEMS[ours].title}: {times:.2f} x {SYSTEMS[other].title} (goal {goal:g} x)"
-                )
-    click.echo()

@@ -63,6 +63,10 @@ class Watch:
         self._thread.join()
         self.cpu_seconds += cpu_seconds(self._find())
 
+    def per_thousand(self, events: int) -> float:
+        """Return the CPU seconds for 1,000 of these events."""
+        return self.cpu_seconds / max(events, 1) * 1000
+
     def _sample(self) -> None:
         while not self._ended.wait(SAMPLE_SECONDS):
             self.peak_mib = max(self.peak_mib, memory_mib(self._find()))

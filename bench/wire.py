@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 from time import perf_counter
 
-#: The call ID in the query or form that a system sends to the receiver.
+#: The call ID and the event type in the query or form that a system sends to the receiver.
 _CALL = re.compile(rb"[?&\n](?:CallID|call)=([^& \r\n]*)")
+_TYPE = re.compile(rb"[?&\n](?:EventType|event)=([^& \r\n]*)")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
@@ -44,8 +45,9 @@ class Receiver(asyncio.Protocol):
         """Respond to each complete request."""
         self._data += data
         while end := message_end(self._data):
-            if call := _CALL.search(self._data, 0, end):
-                self._arrived(call[1].decode(), perf_counter())
+            call, kind = _CALL.search(self._data, 0, end), _TYPE.search(self._data, 0, end)
+            if call and kind:
+                self._arrived(f"{call[1].decode()}/{kind[1].decode()}", perf_counter())
             self._transport.write(_RESPONSE)
             self._data = self._data[end:]
 

@@ -40,7 +40,7 @@ RunPython = Callable[..., Program]
 
 SECRET_KEY = "for tests only, and long enough for the rule"
 #: Folders in which every test is slow.
-SLOW_FOLDERS = {"faults", "fuzz", "hostile", "journeys", "sip"}
+SLOW_FOLDERS = {"bench", "faults", "fuzz", "hostile", "journeys", "sip"}
 #: Fixtures that start processes, or a listener. Tests that use one are slow.
 SLOW_FIXTURES = {"start", "shared", "run_python", "web", "listen"}
 #: Folders with the slowest tests. They begin first, so that none is left over at the end.

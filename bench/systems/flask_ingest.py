@@ -11,7 +11,7 @@ WEB_THREADS = 16
 class FlaskIngest(System):
     """A Flask application that enqueues each event, and a worker."""
 
-    keeps = "in Redis only"
+    keeps = "in memory"
     #: The module of bench.rivals that has `app`.
     module: str
 

@@ -1,11 +1,9 @@
-"""Call Events as `python app.py` runs it, with one hook per event."""
+"""Call Events as `python app.py` runs it, with one hook for each event of EVENTS."""
 
 import sys
 from pathlib import Path
 
-import psutil
-
-from bench.load import ASIDE, EXTENSIONS
+from bench.events import ASIDE, EVENTS, EXTENSIONS
 from bench.systems.base import REPORT, System
 from callevents import create_app
 from callevents.config.settings import Settings
@@ -14,7 +12,6 @@ from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.hooks import hooks
 from callevents.pbxs import extensions, pbxs
-from tests.support.databases import PostgresDatabases
 from tests.support.programs import ROOT, clean_environment
 
 #: Unlike a real installation: the receiver is on this machine, and one PBX reports for a thousand.
@@ -27,9 +24,15 @@ class OnSqlite(System):
     title = "Call Events, SQLite"
     keeps = "all, in SQL"
 
+    def __init__(
+        self, folder: Path, receiver_url: str, hanging_url: str = "", **settings: str
+    ) -> None:
+        super().__init__(folder, receiver_url, hanging_url)
+        self._settings = settings
+
     def start(self) -> None:
         """Start and configure it."""
-        settings = SETTINGS | self.databases()
+        settings = SETTINGS | self.databases() | self._settings
         environment = clean_environment(
             **settings,
             data_dir=str(self.folder),
@@ -53,10 +56,10 @@ class OnSqlite(System):
             pbx, token = pbxs.add_pbx("Bench")
             for number in (*EXTENSIONS, ASIDE):
                 extension = extensions.add_extension(pbx, number)
-                url = self.hanging_url if number == ASIDE else self.receiver_url
-                hooks.set_hook(
-                    pbx, extension, EventType.DIAL_IN, hooks.HookData(url=url or self.receiver_url)
-                )
+                is_aside = number == ASIDE and self.hanging_url
+                data = hooks.HookData(url=self.hanging_url if is_aside else self.receiver_url)
+                for name in EVENTS:
+                    hooks.set_hook(pbx, extension, EventType.from_slug(name), data)
             db.session.commit()
             db.session.remove()
             db.engine.dispose()
@@ -67,25 +70,11 @@ class OnPostgres(OnSqlite):
     """On a PostgreSQL and a Valkey, with two web processes."""
 
     title = "Call Events, PostgreSQL"
-    _server: PostgresDatabases | None = None
 
     def databases(self) -> dict[str, str]:
         """Start PostgreSQL and Valkey."""
-        self._server = PostgresDatabases(self.folder, waits_for_disk=True)
         return {
-            "database_url": self._server.url,
+            "database_url": self.start_postgres(),
             "redis_url": self.start_valkey(),
             "web_processes": "2",
         }
-
-    def end(self) -> None:
-        """End everything."""
-        super().end()
-        if self._server:
-            self._server.close()
-
-    def more_processes(self) -> list[psutil.Process]:
-        """Return the processes of PostgreSQL, which are not our children."""
-        lines = (Path(str(self._server.server.pgdata)) / "postmaster.pid").read_text().split()
-        server = psutil.Process(int(lines[0]))
-        return [server, *server.children(recursive=True)]

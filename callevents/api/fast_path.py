@@ -26,7 +26,6 @@ from callevents.extensions import app_state
 from callevents.ingest.accept import Accepted
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
-from callevents.jobs.waker import Waker, get_waker
 from callevents.security import headers
 
 Environ = dict[str, Any]
@@ -55,7 +54,6 @@ class FastPath:
         self._token_cache = app_state(app).get(TokenCache)
         self._rate_limiter = app_state(app).get(RateLimiter)
         self.group_commit = app_state(app).get(GroupCommit)
-        self._waker: Waker = get_waker(app)
 
     def read(self, environ: Environ) -> PlainReport | None:
         """Return the request's reports, or None if the route has to respond to the request."""
@@ -77,11 +75,6 @@ class FastPath:
     def forget(self, sender: Sender) -> None:
         """Forget a sender whose token has been revoked."""
         self._token_cache.forget(sender)
-
-    def wake(self) -> None:
-        """Wake the workers, unless another request has done so since the last commit."""
-        if self.group_commit.claim_wake():
-            self._waker.wake()
 
 
 def build_response(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, current_app, g, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
@@ -29,7 +29,6 @@ from callevents.ingest.accept import Accepted
 from callevents.ingest.discarded import DiscardedReports
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
-from callevents.jobs.waker import get_waker
 
 bp = Blueprint("ingest", __name__)
 # API clients have no session that another site could use: they authenticate with a token.
@@ -157,8 +156,7 @@ def _submit(sender: Sender, reports: list[Report]) -> list[Accepted]:
 def _wake_workers(response: Response) -> Response:
     """Wake the workers after the response: the PBX does not wait for Redis."""
     group_commit = app_state().get(GroupCommit)
-    waker = get_waker(current_app)
-    response.call_on_close(lambda: waker.wake() if group_commit.claim_wake() else None)
+    response.call_on_close(group_commit.wake_workers)
     return response
 
 

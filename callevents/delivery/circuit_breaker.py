@@ -9,18 +9,17 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from callevents.config.settings import Settings
+from callevents.db.bulk import is_one_of
 from callevents.db.models import Origin
 from callevents.delivery.http.client import Response
 
 log = structlog.get_logger("callevents.delivery")
 
 
-_FAILING = select(Origin.id).where(
-    Origin.id.in_(bindparam("ids", expanding=True)), Origin.failures > 0
-)
+_FAILING = select(Origin.id).where(is_one_of(Origin.id, "ids"), Origin.failures > 0)
 
 
 def acquire_probe(

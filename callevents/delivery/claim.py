@@ -1,18 +1,54 @@
 """Claims due deliveries under a lease, so that only one worker at a time has each of them."""
 
 import math
-from collections.abc import Collection, Iterable, Set
+import time
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, literal_column, null, select, update
+from sqlalchemy import Engine as SqlEngine
 
+from callevents.db.bulk import BulkStatement, bulk_update, is_one_of
 from callevents.db.models import IS_OPEN, Delivery
+from callevents.db.session import write_transaction
 from callevents.delivery.circuit_breaker import acquire_probe
 from callevents.delivery.fair_share import Share
-from callevents.delivery.outbox import defer, find_heads
+from callevents.delivery.outbox import (
+    defer,
+    find_deferred_heads,
+    find_heads,
+    in_batches,
+    lock_heads,
+)
 from callevents.delivery.request.build import Request
+
+#: Fences of claimed deliveries by delivery ID.
+Fences = Mapping[str, int]
+
+#: Deliveries that are handed over are picked up within this time or not at all.
+HANDOVER_SECONDS = 3.0
+#: Their lease is renewed within this time after that.
+HANDOVER_RENEW_SECONDS = 1.0
+#: The clocks of any two machines may differ by this.
+MAX_SKEW_SECONDS = 2.0
+#: The lease with which deliveries are handed over. Short, as Redis may lose them.
+HANDOVER_LEASE = timedelta(seconds=HANDOVER_SECONDS + HANDOVER_RENEW_SECONDS + 2 * MAX_SKEW_SECONDS)
+
+
+#: Leases are renewed after this share of their duration.
+RENEW_AFTER_SHARE = 1 / 3
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Times of a claim's lease, on the monotonic clock of this process."""
+
+    #: The lease has ended by then, so no attempt may begin later.
+    send_before: float = math.inf
+    #: When it has to be renewed for the first time.
+    renew_at: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -25,22 +61,46 @@ class Claim:
     hook_id: int
     expires_at: datetime
     request: Request
-    #: On the monotonic clock: the lease has ended by then, so no attempt may begin later.
-    send_before: float = math.inf
+    lease: Lease = Lease()
     #: True if the origin's circuit breaker is open, and this attempt decides whether it closes.
     is_probe: bool = False
+
+    @property
+    def send_before(self) -> float:
+        """When the lease has ended, on the monotonic clock."""
+        return self.lease.send_before
+
+
+def start_lease(duration: timedelta) -> Lease:
+    """Return the times of a lease. Call it before the claim: it never ends later than in SQL."""
+    now, seconds = time.monotonic(), duration.total_seconds()
+    return Lease(now + seconds, now + seconds * RENEW_AFTER_SHARE)
+
+
+def start_handed_over(age: float) -> Lease:
+    """Return the times of a lease with which a delivery was handed over, `age` seconds ago."""
+    now = time.monotonic()
+    left = HANDOVER_LEASE.total_seconds() - MAX_SKEW_SECONDS - max(age, 0.0)
+    return Lease(now + left, now + HANDOVER_RENEW_SECONDS / 2)
+
+
+def fences_of(claims: Iterable[Claim]) -> dict[str, int]:
+    """Return the fences of the claims."""
+    return {claim.delivery_id: claim.fence for claim in claims}
 
 
 @dataclass(frozen=True)
 class ClaimResult:
     """Fences of the claimed deliveries by id, and the number of due deliveries examined.
 
-    `probed`: ids of the origins for which this worker has acquired the probe.
+    `probed`: ids of the origins for which this worker has acquired the probe. `deferred`: ordering
+    keys of the deliveries that were deferred.
     """
 
     fences: dict[str, int]
     examined: int
     probed: Set[int] = frozenset()
+    deferred: Set[int] = frozenset()
 
 
 def claim_due(
@@ -54,16 +114,19 @@ def claim_due(
         connection, {row.ordering_key for row in candidates if row.ordering_key is not None}
     )
     ids = []
+    deferred = set()
     for row in candidates:
         head = heads.get(row.ordering_key)
         if head is None or head.id == row.id:
             ids.append(row.id)
         else:
             defer(connection, row.id, head, now)
+            deferred.add(row.ordering_key)
     origins = {row.id: row.origin_id for row in candidates}
     probed, refused = _acquire_probes(connection, shares, {origins[i] for i in ids}, now + lease)
     ids = [delivery_id for delivery_id in ids if origins[delivery_id] not in refused]
-    return ClaimResult(_claim_ids(connection, ids, now, lease), len(candidates), probed)
+    fences = claim_ids(connection, ids, now, lease)
+    return ClaimResult(fences, len(candidates), probed, deferred)
 
 
 _CANDIDATES = (
@@ -80,7 +143,7 @@ _CANDIDATES = (
 )
 _CLAIM = (
     update(Delivery)
-    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .where(is_one_of(Delivery.id, "ids"))
     .values(
         due_at=bindparam("lease_ends"),
         claimed_at=bindparam("now"),
@@ -116,36 +179,84 @@ def _acquire_probes(
     return probed, set(wanted) - probed
 
 
-def _claim_ids(
+def claim_ids(
     connection: Connection, ids: Collection[str], now: datetime, lease: timedelta
 ) -> dict[str, int]:
+    """Claim deliveries that the transaction has locked; return their fences."""
     if not ids:
         return {}
     claimed = connection.execute(_CLAIM, {"ids": list(ids), "now": now, "lease_ends": now + lease})
     return {row.id: row.fence for row in claimed.all()}
 
 
-def release_claims(connection: Connection, claims: Iterable[Claim], now: datetime) -> None:
-    """Make claimed deliveries due again, unless another worker has claimed them since."""
-    for claim in sorted(claims, key=lambda claim: claim.delivery_id):
-        connection.execute(
-            update(Delivery)
-            .where(Delivery.id == claim.delivery_id, Delivery.fence == claim.fence, IS_OPEN)
-            .values(due_at=now, claimed_at=None)
-        )
+def claim_next(
+    connection: Connection, ordering_keys: Iterable[int | None], now: datetime, lease: timedelta
+) -> dict[str, int]:
+    """Claim the deferred deliveries that are now the first of these keys; return their fences.
+
+    Called by whoever finishes deliveries, in the same transaction.
+    """
+    fences: dict[str, int] = {}
+    for keys in in_batches(ordering_keys):
+        fences |= claim_ids(connection, find_deferred_heads(connection, keys), now, lease)
+    return fences
+
+
+def claim_passed_over(
+    database: SqlEngine, ordering_keys: Iterable[int], now: datetime, lease: timedelta
+) -> dict[str, int]:
+    """Do the same after deliveries of these keys were deferred, and that was committed.
+
+    On PostgreSQL the delivery before them may have been finished at the same moment, by somebody
+    who did not see them yet. This waits for the locks of the first deliveries, so that whoever
+    holds one either sees them or is seen.
+    """
+    fences: dict[str, int] = {}
+    # One writer at a time: on SQLite nobody is passed over.
+    waiting = set() if database.dialect.name == "sqlite" else set(ordering_keys)
+    # A first one that was finished while we waited is not returned: then look again, once.
+    for _ in range(2):
+        if not waiting:
+            break
+        with write_transaction(database) as connection:
+            heads = lock_heads(connection, waiting)
+            ids = [head.id for head in heads if head.deferred]
+            fences |= claim_ids(connection, ids, now, lease)
+        waiting -= {head.ordering_key for head in heads}
+    return fences
+
+
+def release_claims(connection: Connection, fences: Fences, now: datetime) -> None:
+    """Make claimed deliveries due again, unless another worker has claimed them since.
+
+    It moves the fence, so that whoever still has the claim cannot use it.
+    """
+    _update_claims(connection, _RELEASE, fences, now)
 
 
 def renew_leases(
     connection: Connection, claims: Collection[Claim], now: datetime, lease: timedelta
 ) -> None:
     """Extend the leases of deliveries, unless another worker has claimed them since."""
-    for claim in sorted(claims, key=lambda claim: claim.delivery_id):
-        connection.execute(
-            update(Delivery)
-            .where(
-                Delivery.id == claim.delivery_id,
-                Delivery.fence == claim.fence,
-                IS_OPEN,
-            )
-            .values(due_at=now + lease)
-        )
+    _update_claims(connection, _RENEW, fences_of(claims), now + lease)
+
+
+_table: Any = Delivery.__table__
+_RENEW = bulk_update(_table, "id", "fence", condition=IS_OPEN)
+_RELEASE = bulk_update(
+    _table,
+    "id",
+    "fence",
+    condition=IS_OPEN,
+    changes={"claimed_at": null(), "fence": _table.c.fence + literal_column("1")},
+)
+
+
+def _update_claims(
+    connection: Connection, statement: BulkStatement, fences: Fences, due_at: datetime
+) -> None:
+    if fences:
+        # All transactions lock deliveries in the order of ids, so that no two can deadlock.
+        pairs = sorted(fences.items())
+        rows = [{"id": one, "fence": fence, "due_at": due_at} for one, fence in pairs]
+        statement.run(connection, rows)

@@ -18,7 +18,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import read_connection, write_transaction
-from callevents.delivery.claim import Claim, ClaimResult, claim_due, release_claims
+from callevents.delivery.claim import (
+    Claim,
+    ClaimResult,
+    claim_due,
+    claim_passed_over,
+    fences_of,
+    release_claims,
+    start_lease,
+)
 from callevents.delivery.expiry import fail_all_expired
 from callevents.delivery.fair_share import (
     RETRIES_FIRST_EVERY,
@@ -41,8 +49,6 @@ LARGE_BATCH = 8
 LARGE_BATCH_INTERVAL_SECONDS = 0.02
 #: It goes on like that until it has found nothing for this time.
 LINGER_SECONDS = 0.1
-#: A job that woke the dispatcher lasts while there is work, but not longer than this.
-MAX_JOB_SECONDS = 1.0
 
 log = structlog.get_logger("callevents.delivery")
 
@@ -73,14 +79,15 @@ class Dispatcher:
         #: A plain flag and no Event, whose lock a signal handler could find locked.
         self.is_stopping = False
 
-    def wake(self) -> None:
-        """Dispatch due deliveries now; return when there is no work, or after a second.
+    @property
+    def is_idle(self) -> bool:
+        """True if it has found nothing since it was woken, or for a while."""
+        return self._idle.is_set()
 
-        Wake-ups that come meanwhile would add nothing, so their senders need not send them.
-        """
+    def wake(self) -> None:
+        """Dispatch due deliveries now."""
         self._idle.clear()
         self._wake.set()
-        self._idle.wait(MAX_JOB_SECONDS)
 
     def drain(self) -> int:
         """Dispatch due deliveries until none is left or the engine stops; return how many.
@@ -158,8 +165,7 @@ class Dispatcher:
             self._is_starved = False
             if self.is_stopping:
                 return nothing
-            # Counted from before the claim, so that it is never later than the end of the lease.
-            send_before = time.monotonic() + self._lease.total_seconds()
+            lease = start_lease(self._lease)
             now = utc_now()
             with read_connection(self._database) as connection:
                 shares = self._allocate(connection, now)
@@ -167,12 +173,15 @@ class Dispatcher:
                 return nothing
             with write_transaction(self._database) as connection:
                 result = claim_due(connection, shares, now, self._lease)
-            is_large = len(result.fences) >= LARGE_BATCH
+            fences = result.fences | claim_passed_over(
+                self._database, result.deferred, now, self._lease
+            )
+            is_large = len(fences) >= LARGE_BATCH
             self._interval_seconds = (
                 LARGE_BATCH_INTERVAL_SECONDS if is_large else BUSY_INTERVAL_SECONDS
             )
-            if result.fences:
-                claims = load_sendable(self._database, result.fences, send_before, self._cipher)
+            if fences:
+                claims = load_sendable(self._database, fences, lease, self._cipher)
                 self._submit_all(claims, result.probed, shares)
             return result
 
@@ -224,7 +233,7 @@ class Dispatcher:
     def _release(self, claims: Sequence[Claim]) -> None:
         if claims:
             with write_transaction(self._database) as connection:
-                release_claims(connection, claims, utc_now())
+                release_claims(connection, fences_of(claims), utc_now())
 
 
 def _probe_shares(

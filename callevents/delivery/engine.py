@@ -15,18 +15,24 @@ from sqlalchemy import Engine as SqlEngine
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.claim import Claim, renew_leases
+from callevents.delivery.claim import (
+    HANDOVER_RENEW_SECONDS,
+    RENEW_AFTER_SHARE,
+    Claim,
+    Fences,
+    Lease,
+    fences_of,
+    renew_leases,
+)
 from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.http.client import HttpClient
 from callevents.delivery.in_flight import STALLED_SECONDS, InFlight
 from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outcomes import Outcome
+from callevents.delivery.pick_up import PickUp
 from callevents.delivery.recorder import Recorder
 from callevents.enums import DeliveryState
-
-#: Leases are renewed after this share of their duration.
-RENEW_AFTER_SHARE = 1 / 3
 
 log = structlog.get_logger("callevents.delivery")
 
@@ -47,7 +53,8 @@ class Engine:
         self._pool = ThreadPoolExecutor(settings.worker_threads, "attempt")
         self._in_flight = InFlight(stalled_seconds=stalled_seconds)
         self._dispatcher = Dispatcher(database, settings, self._in_flight, self._submit)
-        self._recorder = Recorder(database, settings, self._in_flight)
+        self._pick_up = PickUp(database, settings, self._in_flight, self._submit)
+        self._recorder = Recorder(database, settings, self._in_flight, self._pick_up.take)
         self._closed = threading.Event()
         self._threads = [
             threading.Thread(target=self._recorder.run, name="record", daemon=True),
@@ -65,9 +72,22 @@ class Engine:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def is_idle(self) -> bool:
+        """True if it has nothing due to dispatch."""
+        return self._dispatcher.is_idle
+
     def wake(self) -> None:
-        """Dispatch due deliveries now; return when there is no work, or after a second."""
+        """Dispatch due deliveries now."""
         self._dispatcher.wake()
+
+    def has_room(self) -> bool:
+        """Return True if more deliveries can be taken without a long wait for a thread."""
+        return self._in_flight.count_queued() < self._settings.worker_threads
+
+    def take(self, fences: Fences, lease: Lease) -> None:
+        """Submit deliveries that were claimed for whoever takes them."""
+        self._pick_up.take(fences, lease)
 
     def drain(self) -> int:
         """Dispatch due deliveries until none is left or the engine stops; return how many.
@@ -83,6 +103,7 @@ class Engine:
     def close(self) -> None:
         """Stop: wait for running attempts, abort the rest after a while, record all outcomes."""
         self._dispatcher.close()
+        self._pick_up.close()
         give_up_at = time.monotonic() + self._settings.shutdown_seconds
         while self._in_flight and time.monotonic() < give_up_at:
             self._closed.wait(0.02)
@@ -135,13 +156,22 @@ class Engine:
         self._in_flight.release([claim])
 
     def _renew(self) -> None:
-        while not self._closed.wait(self._settings.lease_seconds * RENEW_AFTER_SHARE):
-            claims = self._in_flight.claims()
+        duration = timedelta(seconds=self._settings.lease_seconds)
+        interval = self._settings.lease_seconds * RENEW_AFTER_SHARE
+        renew_at: dict[str, float] = {}
+        while not self._closed.wait(min(interval, HANDOVER_RENEW_SECONDS) / 2):
+            current = self._in_flight.claims()
+            # Without those that are finished.
+            renew_at = {one.delivery_id: renew_at.get(one.delivery_id, 0.0) for one in current}
+            now = time.monotonic()
+            claims = [
+                one for one in current if max(one.lease.renew_at, renew_at[one.delivery_id]) <= now
+            ]
             if not claims:
                 continue
-            lease = timedelta(seconds=self._settings.lease_seconds)
             try:
                 with write_transaction(self._database) as connection:
-                    renew_leases(connection, claims, utc_now(), lease)
+                    renew_leases(connection, claims, utc_now(), duration)
+                renew_at |= dict.fromkeys(fences_of(claims), now + interval)
             except Exception as error:  # noqa: BLE001  # without this thread all leases would expire
                 log.error("could not renew leases", count=len(claims), error=str(error))

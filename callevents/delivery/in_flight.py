@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from callevents.delivery.claim import Claim
 
@@ -60,6 +60,20 @@ class InFlight:
             self._threads[origin_id] += started
             return started
 
+    def without_known(self, fences: Mapping[str, int]) -> dict[str, int]:
+        """Return the fences, by delivery id, that are not those of current claims."""
+        with self._lock:
+            return {
+                delivery_id: fence
+                for delivery_id, fence in fences.items()
+                if (claim := self._claims.get(delivery_id)) is None or claim.fence != fence
+            }
+
+    def count_queued(self) -> int:
+        """Return how many claims wait for a thread."""
+        with self._lock:
+            return sum(map(len, self._queues.values()))
+
     def next(self, origin_id: int) -> Claim | None:
         """Return the thread's next claim; None if the queue is empty and the thread must end."""
         with self._lock:
@@ -91,6 +105,11 @@ class InFlight:
             ahead = int(threads * AHEAD_SECONDS / average) if average < AHEAD_SECONDS else 0
             queue = self._queues.get(origin_id, ())
             return max(0, min(ahead, MAX_AHEAD) - len(queue))
+
+    def is_fast(self, origin_id: int) -> bool:
+        """Return True if the origin's attempts are known to be short."""
+        with self._lock:
+            return self._average_seconds.get(origin_id, AHEAD_SECONDS) < AHEAD_SECONDS
 
     def has_queued(self) -> bool:
         """Return True if any claim waits for a thread."""

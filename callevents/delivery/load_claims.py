@@ -1,18 +1,19 @@
 """Loads the requests of claimed deliveries, and finishes those that cannot be sent."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import Engine as SqlEngine
 
+from callevents.db.bulk import is_one_of
 from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Pbx, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.session import read_connection, write_transaction
-from callevents.delivery.claim import Claim
+from callevents.delivery.claim import Claim, Fences, Lease
 from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.request.load import REQUEST_COLUMNS, make_request
@@ -26,6 +27,7 @@ log = structlog.get_logger("callevents.delivery")
 _LOAD = (
     select(
         Delivery.id.label("delivery_id"),
+        Delivery.fence,
         Delivery.origin_id,
         Delivery.hook_id,
         Delivery.expires_at,
@@ -37,7 +39,7 @@ _LOAD = (
     .join(Hook, Delivery.hook_id == Hook.id)
     .join(Pbx, Delivery.pbx_id == Pbx.id)
     .where(
-        Delivery.id.in_(bindparam("ids", expanding=True)),
+        is_one_of(Delivery.id, "ids"),
         IS_OPEN,
         Hook.active,
         Hook.suspended_at.is_(None),
@@ -47,14 +49,14 @@ _LOAD = (
 
 
 def load_sendable(
-    database: SqlEngine, claimed: Mapping[str, int], send_before: float, cipher: Cipher
+    database: SqlEngine, claimed: Fences, lease: Lease, cipher: Cipher
 ) -> list[Claim]:
     """Return the claims to send; finish those that have expired or whose hook is not active.
 
     `claimed`: fences by delivery id.
     """
     with read_connection(database) as connection:
-        claims, unreadable = load_claims(connection, claimed, send_before, cipher)
+        claims, unreadable = load_claims(connection, claimed, lease, cipher)
     now = utc_now()
     expired = {claim.delivery_id for claim in claims if claim.expires_at < now}
     orphans = claimed.keys() - {claim.delivery_id for claim in claims} - unreadable
@@ -64,7 +66,7 @@ def load_sendable(
 
 
 def _finish_unsendable(
-    database: SqlEngine, claimed: Mapping[str, int], expired: set[str], orphans: set[str]
+    database: SqlEngine, claimed: Fences, expired: set[str], orphans: set[str]
 ) -> None:
     with read_connection(database) as connection:
         suspended = find_suspended(connection, orphans)
@@ -81,18 +83,21 @@ def _finish_unsendable(
 
 
 def load_claims(
-    connection: Connection, claimed: Mapping[str, int], send_before: float, cipher: Cipher
+    connection: Connection, claimed: Fences, lease: Lease, cipher: Cipher
 ) -> tuple[list[Claim], set[str]]:
     """Return the claims with their requests, in the order of their events.
 
-    Read after the claim is committed: deliveries cancelled or disabled since are left out. The
+    Read after the claim is committed: deliveries cancelled, disabled or claimed by another worker
+    since are left out. The
     second value has the ids of deliveries whose request could not be built.
     """
     claims: list[Claim] = []
     unreadable: set[str] = set()
     for row in connection.execute(_LOAD, {"ids": list(claimed)}).all():
+        if row.fence != claimed[row.delivery_id]:
+            continue
         try:
-            claims.append(_make_claim(row, claimed[row.delivery_id], send_before, cipher))
+            claims.append(_make_claim(row, lease, cipher))
         except Exception as error:  # one bad row must not block the others
             log.error(
                 "could not build the request of a delivery",
@@ -105,7 +110,7 @@ def load_claims(
 
 def finish_without_attempt(
     connection: Connection,
-    claimed: Mapping[str, int],
+    claimed: Fences,
     state: DeliveryState,
     now: datetime,
     error: str = "",
@@ -140,15 +145,13 @@ def find_suspended(connection: Connection, ids: Collection[str]) -> set[str]:
     return set(found)
 
 
-def _make_claim(
-    row: Row[*tuple[Any, ...]], fence: int, send_before: float, cipher: Cipher
-) -> Claim:
+def _make_claim(row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher) -> Claim:
     return Claim(
         row.delivery_id,
-        fence,
+        row.fence,
         row.origin_id,
         row.hook_id,
         row.expires_at,
         make_request(row, cipher),
-        send_before,
+        lease,
     )

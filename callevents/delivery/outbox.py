@@ -5,7 +5,7 @@ key may be sent. A worker looks it up when it claims a delivery, so that accepti
 nothing extra.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from callevents.db.bulk import is_one_of
 from callevents.db.models import IS_OPEN, Delivery, Hook, in_state, utc_now
 from callevents.enums import DeliveryState
 from callevents.extensions import db
@@ -72,7 +73,12 @@ _ORDERING_KEYS = {
 }
 _HEADS = {
     dialect: _find_firsts(
-        ordering_keys, Delivery.ordering_key, Delivery.id, Delivery.due_at, Delivery.claimed_at
+        ordering_keys,
+        Delivery.ordering_key,
+        Delivery.id,
+        Delivery.happened_at,
+        Delivery.due_at,
+        Delivery.claimed_at,
     )
     for dialect, ordering_keys in _ORDERING_KEYS.items()
 }
@@ -82,15 +88,24 @@ _DEFERRED_HEADS = {
     .with_for_update(skip_locked=True, of=Delivery)
     for dialect, ordering_keys in _ORDERING_KEYS.items()
 }
+_LOCKED_HEADS = (
+    _find_firsts(
+        _ORDERING_KEYS["postgresql"], Delivery.ordering_key, Delivery.id, Delivery.deferred
+    )
+    .order_by(Delivery.id)
+    .with_for_update(of=Delivery)
+)
 _RELEASE = (
     update(Delivery)
-    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .where(is_one_of(Delivery.id, "ids"))
     .values(due_at=bindparam("now"), deferred=False)
 )
 
 
 def find_heads(connection: Connection, ordering_keys: Collection[int]) -> dict[int, Row[Any]]:
-    """Return the first open delivery (id, due_at, claimed_at) of each ordering key."""
+    """Return the first open delivery (id, happened_at, due_at, claimed_at) of each ordering key."""
+    if not ordering_keys:
+        return {}
     statement = _HEADS[connection.dialect.name]
     rows: Iterable[Row[Any]] = connection.execute(statement, {"ordering_keys": list(ordering_keys)})
     return {row.ordering_key: row for row in rows}
@@ -98,13 +113,18 @@ def find_heads(connection: Connection, ordering_keys: Collection[int]) -> dict[i
 
 def defer(connection: Connection, delivery_id: str, head: Row[Any], now: datetime) -> None:
     """Defer a delivery that is not the first of its ordering key (`head`)."""
-    if head.claimed_at is not None:
-        due_at = now + DEFER_BEHIND_RUNNING
-    else:
-        due_at = min(max(head.due_at, now + DEFER_BEHIND_RUNNING), now + MAX_DEFER)
+    due_at = defer_until(head, now)
     connection.execute(
         update(Delivery).where(Delivery.id == delivery_id).values(due_at=due_at, deferred=True)
     )
+
+
+def defer_until(head: Row[Any], now: datetime) -> datetime:
+    """Return when to check a delivery behind this one again, if nobody releases it until then."""
+    if head.claimed_at is not None:
+        return now + DEFER_BEHIND_RUNNING
+    head_due_at: datetime = head.due_at
+    return min(max(head_due_at, now + DEFER_BEHIND_RUNNING), now + MAX_DEFER)
 
 
 def release_ordering_keys(
@@ -112,13 +132,37 @@ def release_ordering_keys(
 ) -> None:
     """Make the first open delivery of each of these ordering keys due.
 
-    Called after earlier deliveries have been finished. Rows that another transaction has locked
-    are skipped, because waiting could deadlock: they are being cancelled, or being deferred behind
-    a running delivery and checked again soon.
+    Called after earlier deliveries have been finished.
     """
+    for keys in in_batches(ordering_keys):
+        if ids := find_deferred_heads(connection, keys):
+            connection.execute(_RELEASE, {"ids": ids, "now": now})
+
+
+def in_batches(ordering_keys: Iterable[int | None]) -> Iterator[list[int]]:
+    """Yield the ordering keys in batches for one statement each."""
     wanted = sorted({ordering_key for ordering_key in ordering_keys if ordering_key is not None})
     for start in range(0, len(wanted), BATCH):
-        _release(connection, wanted[start : start + BATCH], now)
+        yield wanted[start : start + BATCH]
+
+
+def find_deferred_heads(connection: Connection, ordering_keys: Sequence[int]) -> Sequence[str]:
+    """Lock the first open deliveries of these keys that are deferred, and return their ids.
+
+    Rows that another transaction has locked are skipped, because waiting could deadlock: they are
+    being cancelled, or being deferred, and whoever defers looks again after the commit.
+    """
+    statement = _DEFERRED_HEADS[connection.dialect.name]
+    return connection.scalars(statement, {"ordering_keys": ordering_keys}).all()
+
+
+def lock_heads(connection: Connection, ordering_keys: Collection[int]) -> Sequence[Row[Any]]:
+    """Wait for the locks of the first open deliveries of these keys; return them.
+
+    For PostgreSQL, at the beginning of a transaction. A delivery that was finished meanwhile is
+    left out, and so is the next one of its key.
+    """
+    return connection.execute(_LOCKED_HEADS, {"ordering_keys": list(ordering_keys)}).all()
 
 
 def finish_open(
@@ -152,14 +196,6 @@ def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
     waits = and_(Delivery.hook_id.in_(hook_ids), IS_OPEN)
     locked = select(Delivery.id).where(waits).order_by(Delivery.id).with_for_update()
     return and_(Delivery.id.in_(locked), waits)
-
-
-def _release(connection: Connection, ordering_keys: Sequence[int], now: datetime) -> None:
-    ids = connection.scalars(
-        _DEFERRED_HEADS[connection.dialect.name], {"ordering_keys": ordering_keys}
-    ).all()
-    if ids:
-        connection.execute(_RELEASE, {"ids": ids, "now": now})
 
 
 def cancel_deliveries(hook_ids: Sequence[int]) -> None:

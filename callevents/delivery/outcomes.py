@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, select
 
 from callevents.config.settings import Settings
-from callevents.db.bulk import ForRows
+from callevents.db.bulk import bulk_insert, bulk_update, is_one_of
 from callevents.db.models import Attempt, Delivery
 from callevents.delivery.circuit_breaker import note_responses
-from callevents.delivery.claim import Claim
+from callevents.delivery.claim import Claim, Fences, claim_next
 from callevents.delivery.http.client import Response
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import GONE, describe_age, find_next_attempt
@@ -44,27 +44,44 @@ def responses_by(
 
 
 def record(
-    connection: Connection, outcomes: Iterable[Outcome], now: datetime, settings: Settings
-) -> None:
-    """Record the outcomes in the connection's transaction."""
+    connection: Connection,
+    outcomes: Iterable[Outcome],
+    now: datetime,
+    settings: Settings,
+    *,
+    claims_next: bool = False,
+) -> Fences:
+    """Record the outcomes in the connection's transaction.
+
+    The next delivery of an ordering key whose first one is finished is due at once. With
+    `claims_next` it is claimed instead: the fences of these deliveries are returned.
+    """
     outcomes = list(outcomes)
+    finished: set[int] = set()
     waiting = sorted(outcomes, key=lambda outcome: (outcome.claim.delivery_id, outcome.claim.fence))
     while waiting:
         # One of each delivery at a time: a worker that could not reach the database for longer than
         # a lease may have two, and the second builds on the state that the first one leaves.
         firsts = {outcome.claim.delivery_id: outcome for outcome in reversed(waiting)}
-        _record(connection, list(firsts.values()), now, settings)
+        finished |= _record(connection, list(firsts.values()), now, settings)
         waiting = [one for one in waiting if one is not firsts[one.claim.delivery_id]]
+    fences: Fences = {}
+    if claims_next:
+        lease = timedelta(seconds=settings.lease_seconds)
+        fences = claim_next(connection, finished, now, lease)
+    else:
+        release_ordering_keys(connection, finished, now)
     # Lock origins last and once: a transaction that waits for one must not block this one.
     responses = responses_by(lambda claim: claim.origin_id, outcomes)
     probed = {outcome.claim.origin_id for outcome in outcomes if outcome.claim.is_probe}
     note_responses(connection, responses, probed, now, settings)
+    return fences
 
 
 def _record(
     connection: Connection, outcomes: Sequence[Outcome], now: datetime, settings: Settings
-) -> None:
-    """Record outcomes of different deliveries."""
+) -> set[int]:
+    """Record outcomes of different deliveries; return the ordering keys of finished ones."""
     rows = _lock(connection, outcomes)
     attempts: list[Values] = []
     updates: list[Values] = []
@@ -77,10 +94,9 @@ def _record(
     if attempts:
         _INSERT.run(connection, attempts)
         _UPDATE.run(connection, updates)
-    finished = [one["delivery_id"] for one in updates if one["finished_at"] is not None]
-    release_ordering_keys(
-        connection, [rows[delivery_id].ordering_key for delivery_id in finished], now
-    )
+    finished = (one["id"] for one in updates if one["finished_at"] is not None)
+    keys = {rows[delivery_id].ordering_key for delivery_id in finished}
+    return {key for key in keys if key is not None}
 
 
 def _lock(connection: Connection, outcomes: Sequence[Outcome]) -> dict[str, Row[Any]]:
@@ -101,34 +117,12 @@ _LOCK = (
             )
         )
     )
-    .where(Delivery.id.in_(bindparam("ids", expanding=True)))
+    .where(is_one_of(Delivery.id, "ids"))
     .order_by(Delivery.id)
     .with_for_update()
 )
-# The table and not the class: the ORM would double the time, and rows need none of it.
-_INSERT = ForRows(insert(Attempt.__table__))  # type: ignore[arg-type]  # a declared class's table is a Table
-_UPDATE = ForRows(
-    update(Delivery.__table__)  # type: ignore[arg-type]  # a declared class's table is a Table
-    .where(Delivery.__table__.c.id == bindparam("delivery_id"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "state",
-                "attempts",
-                "attempts_before",
-                "due_at",
-                "claimed_at",
-                "attempted_at",
-                "duration_ms",
-                "status_code",
-                "error",
-                "finished_at",
-                "is_retry",
-            )
-        }
-    )
-)
+_INSERT = bulk_insert(Attempt.__table__)
+_UPDATE = bulk_update(Delivery.__table__, "id")
 
 
 def _attempt(outcome: Outcome, number: int) -> Values:
@@ -154,7 +148,7 @@ def _attempt(outcome: Outcome, number: int) -> Values:
 def _update(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) -> Values:
     response = outcome.response
     return {
-        "delivery_id": row.id,
+        "id": row.id,
         "attempts": row.attempts + 1,
         # An interrupted attempt takes no step of the schedule, like those before a resend.
         "attempts_before": row.attempts_before + outcome.interrupted,

@@ -2,6 +2,8 @@
 
 import queue
 import threading
+from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import Engine as SqlEngine
@@ -11,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import read_connection, write_transaction
+from callevents.delivery.claim import Fences, Lease, start_lease
 from callevents.delivery.in_flight import InFlight
 from callevents.delivery.outcomes import Outcome, record, responses_by
 from callevents.delivery.suspend import find_changed, note_health
@@ -27,10 +30,18 @@ log = structlog.get_logger("callevents.delivery")
 class Recorder:
     """Records outcomes in a thread of its own: `run` until `close`."""
 
-    def __init__(self, database: SqlEngine, settings: Settings, in_flight: InFlight) -> None:
+    def __init__(
+        self,
+        database: SqlEngine,
+        settings: Settings,
+        in_flight: InFlight,
+        take: Callable[[Fences, Lease], None],
+    ) -> None:
+        """`take` submits the next deliveries of their ordering keys."""
         self._database = database
         self._settings = settings
         self._in_flight = in_flight
+        self._take = take
         self._outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._closed = threading.Event()
 
@@ -77,9 +88,10 @@ class Recorder:
 
     def _try_record(self, batch: list[Outcome]) -> bool:
         """Record the batch; return False if the database is unavailable and it must be retried."""
+        lease = start_lease(timedelta(seconds=self._settings.lease_seconds))
         try:
             with write_transaction(self._database) as connection:
-                record(connection, batch, utc_now(), self._settings)
+                fences = record(connection, batch, utc_now(), self._settings, claims_next=True)
         except Exception as error:  # one bad outcome must not block the others
             if _is_transient(error):
                 log.error("could not record outcomes; retrying", count=len(batch), error=str(error))
@@ -90,6 +102,7 @@ class Recorder:
             for outcome in batch:
                 self._record([outcome])
         else:
+            self._take(fences, lease)
             self._note_health(batch)
         return True
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from callevents.config.settings import Settings
+from callevents.db.bulk import is_one_of
 from callevents.db.models import Attempt, Delivery, Hook, first_id
 from callevents.delivery.http.client import Response
 from callevents.delivery.http.error_messages import INTERRUPTED
@@ -26,7 +27,7 @@ log = structlog.get_logger("callevents.delivery")
 MAX_DELIVERY_AGE = timedelta(days=30)
 
 _HEALTH = select(Hook.id, Hook.failing_since).where(
-    Hook.id.in_(bindparam("ids", expanding=True)), Hook.suspended_at.is_(None)
+    is_one_of(Hook.id, "ids"), Hook.suspended_at.is_(None)
 )
 
 

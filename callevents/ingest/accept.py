@@ -4,7 +4,7 @@ The caller begins that transaction with `begin_write`, commits it, and then wake
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,10 @@ from callevents.db.models import Pbx, find_ordering_key, new_id, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.models.hook import ALL_EXTENSIONS
+from callevents.delivery.claim import HANDOVER_LEASE
+from callevents.delivery.outbox import DEFER_BEHIND_RUNNING, defer_until, find_heads
 from callevents.enums import DeliveryState, EventType
+from callevents.extensions import db
 from callevents.ingest.dedup_key import DedupKey, StoredEvent
 from callevents.ingest.enrich import CallHistory, enrich
 from callevents.ingest.report import Report
@@ -45,9 +48,23 @@ class Accepted:
     is_duplicate: bool
 
 
-def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
+@dataclass
+class NewDeliveries:
+    """The deliveries of a transaction: what has to be done with them after its commit."""
+
+    #: True if new deliveries may be claimed for whoever picks them up.
+    hands_over: bool = False
+    claimed_at: datetime = field(default_factory=utc_now)
+    #: IDs of those that are claimed.
+    claimed: list[str] = field(default_factory=list)
+    #: Ordering keys of those that wait for an earlier delivery.
+    deferred: set[int] = field(default_factory=set)
+
+
+def accept(pbx: Pbx, reports: Sequence[Report], new: NewDeliveries | None = None) -> list[Accepted]:
     """Store the events and their deliveries; return a result for each report, in order."""
-    now = utc_now()
+    new = new or NewDeliveries()
+    now = new.claimed_at
     extension_ids = _known_extensions(pbx, reports)
     completed = _enrich(pbx, reports, extension_ids)
     keys = [DedupKey.of(report, now) for report in reports]
@@ -60,7 +77,7 @@ def accept(pbx: Pbx, reports: Sequence[Report]) -> list[Accepted]:
     for key_text in conflicts:
         del rows[key_text]
     known |= conflicts
-    counts = _insert_deliveries(pbx, list(rows.values()), extension_ids, now)
+    counts = _insert_deliveries(pbx, list(rows.values()), extension_ids, new)
     _record_unknown_extensions(pbx, rows.values(), extension_ids, now)
     return _results(keys, known, rows, counts)
 
@@ -146,21 +163,52 @@ def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, StoredEvent]:
 
 
 def _insert_deliveries(
-    pbx: Pbx, rows: list[Row], extension_ids: dict[str, str], now: datetime
+    pbx: Pbx, rows: list[Row], extension_ids: dict[str, str], new: NewDeliveries
 ) -> dict[str, int]:
     """Insert a delivery for each active hook of each event; return their count by event ID."""
     counts = {row["id"]: 0 for row in rows}
     hooks = _active_hooks(pbx, rows, extension_ids)
     deliveries = []
+    applying: dict[tuple[EventType, str | None], list[Any]] = {}
+    for hook in hooks:
+        applying.setdefault((hook.event_type, hook.extension_id), []).append(hook)
     for row in rows:
-        extension_id = extension_ids.get(row["extension"])
-        for hook in hooks:
-            if hook.event_type is row["event_type"] and hook.extension_id in (None, extension_id):
-                deliveries.append(_delivery_row(pbx, row, hook, now))
-                counts[row["id"]] += 1
+        found = [*applying.get((row["event_type"], None), ())]
+        if extension_id := extension_ids.get(row["extension"]):
+            found += applying.get((row["event_type"], extension_id), ())
+        counts[row["id"]] = len(found)
+        found.sort(key=lambda hook: hook.id)
+        deliveries += [_delivery_row(pbx, row, hook, new.claimed_at) for hook in found]
     if deliveries:
+        unreachable = {hook.origin_id for hook in hooks if hook.probe_at is not None}
+        _put_in_order(deliveries, unreachable, new)
         insert_deliveries(deliveries)
     return counts
+
+
+def _put_in_order(deliveries: list[Row], unreachable: set[int], new: NewDeliveries) -> None:
+    """Defer deliveries that have to wait for another one; claim the others if possible.
+
+    `unreachable`: origins whose circuit breaker is open.
+    """
+    pending = [row for row in deliveries if row["state"] is DeliveryState.PENDING]
+    keys = {row["ordering_key"] for row in pending} - {None}
+    now = new.claimed_at
+    firsts = {
+        key: (head.happened_at, head.id, defer_until(head, now))
+        for key, head in find_heads(db.session.connection(), keys).items()
+    }
+    for row in sorted(pending, key=lambda row: (row["happened_at"], row["id"])):
+        key, position = row["ordering_key"], (row["happened_at"], row["id"])
+        if key in firsts and firsts[key][:2] < position:
+            row |= {"deferred": True, "due_at": firsts[key][2]}
+            new.deferred.add(key)
+            continue
+        if key is not None:
+            firsts[key] = (*position, now + DEFER_BEHIND_RUNNING)
+        if new.hands_over and row["origin_id"] not in unreachable:
+            row |= {"fence": 1, "claimed_at": now, "due_at": now + HANDOVER_LEASE}
+            new.claimed.append(row["id"])
 
 
 def _active_hooks(pbx: Pbx, rows: list[Row], extension_ids: dict[str, str]) -> Sequence[Any]:
@@ -204,6 +252,7 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
         "is_retry": False,
         "deferred": False,
         "attempts_before": 0,
+        "claimed_at": None,
         "fence": 0,
         "created_at": now,
         "error": SUSPENDED_ERROR if is_suspended else "",

@@ -20,14 +20,17 @@ from flask import Flask
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from callevents.db.models import Pbx
-from callevents.db.session import begin_write, end_transaction
+from callevents.db.models import Pbx, utc_now
+from callevents.db.session import begin_write, end_transaction, write_transaction
+from callevents.delivery.claim import HANDOVER_LEASE, claim_passed_over, release_claims
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
-from callevents.ingest.accept import Accepted, accept
+from callevents.ingest.accept import Accepted, NewDeliveries, accept
 from callevents.ingest.discarded import DiscardedReports, explain_duplicate, format_reports
 from callevents.ingest.report import Report
 from callevents.ingest.statements import VALID_TOKENS, run
+from callevents.jobs.handover import Entry
+from callevents.jobs.waker import get_waker
 
 #: A batch accepts no further request beyond this number of reports, so that none waits long.
 MAX_REPORTS = 1000
@@ -94,6 +97,7 @@ class GroupCommit:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self._waker = get_waker(app)
         self._reset()
         reset = weakref.WeakMethod(self._reset)
         # A forked process has none of the threads that lead or wait.
@@ -103,8 +107,8 @@ class GroupCommit:
         self._lock = threading.Lock()
         self._queue: list[_Submission] = []
         self._has_leader = False
-        #: True if deliveries were committed and the workers have not been woken since.
-        self.is_wake_due = False
+        #: New deliveries that were committed, and of which the workers do not know yet.
+        self._new: list[NewDeliveries] = []
 
     def submit(self, pbx: Pbx, token_id: str | None, reports: Sequence[Report]) -> list[Accepted]:
         """Store the reports, wait for the commit, and return a result for each report.
@@ -139,35 +143,80 @@ class GroupCommit:
             self._has_leader = True
             return leads
 
-    def claim_wake(self) -> bool:
-        """Return True to one caller after each commit: that caller wakes the workers."""
-        # Reset only if set: a leader could set it in between, and the wake would be lost.
-        if not self.is_wake_due:
-            return False
-        # Reset before the wake: a commit during the wake causes another one.
-        self.is_wake_due = False
-        return True
+    @property
+    def is_wake_due(self) -> bool:
+        """True if deliveries were committed and the workers have not been woken since."""
+        return bool(self._new)
+
+    def wake_workers(self) -> None:
+        """Hand over the new deliveries, unless another thread does. Call it after a commit."""
+        with self._lock:
+            new, self._new = self._new, []
+        if not new:
+            return
+        with self._app.app_context():
+            entries = [
+                Entry(one.claimed_at, dict.fromkeys(one.claimed, 1)) for one in new if one.claimed
+            ]
+            keys = {key for one in new for key in one.deferred}
+            try:
+                self._wake(entries, keys)
+            except UNAVAILABLE_ERRORS as error:
+                # Workers find the deliveries when they are due.
+                log.error("database unavailable", error=str(error))
+
+    def _wake(self, entries: list[Entry], deferred: set[int]) -> None:
+        now = utc_now()
+        if deferred and (freed := claim_passed_over(db.engine, deferred, now, HANDOVER_LEASE)):
+            entries = [*entries, Entry(now, freed)]
+        if not self._waker.wake(entries):
+            for entry in entries:
+                with write_transaction(db.engine) as connection:
+                    release_claims(connection, entry.fences, utc_now())
 
     def _store_next(self) -> None:
         """Store the next batch, return its results, and start the next leader."""
         with self._lock:
             batch = self._next_batch()
+        new: list[NewDeliveries] = []
         try:
             # A context of its own, so that a rollback does not affect the request's session.
             with self._app.app_context():
-                _store(batch)
+                new = self._store(batch)
         finally:
             for request in batch:
                 if not request.is_done:
                     request.error = UnavailableError("The events were not stored.")
-            if any(event.deliveries for request in batch for event in request.accepted or ()):
-                self.is_wake_due = True
             with self._lock:
+                self._new += new
                 self._has_leader = bool(self._queue)
                 following = self._queue[:1]
             for request in (*batch, *following):
                 request.notify()
         self._record_duplicates(batch)
+
+    def _store(self, batch: list[_Submission]) -> list[NewDeliveries]:
+        """Store the requests together; if that fails because of one of them, store each alone.
+
+        Returns their deliveries, of each transaction.
+        """
+        new = NewDeliveries(hands_over=self._waker.is_open)
+        try:
+            _commit(batch, new)
+        except UNAVAILABLE_ERRORS as error:
+            end_transaction()
+            log.error("database unavailable", error=str(error))
+            for request in batch:
+                request.error = UnavailableError("The database is unavailable.")
+        except Exception as error:  # noqa: BLE001  # any error becomes the request's result
+            end_transaction()
+            if len(batch) > 1:
+                return [one for request in batch for one in self._store([request])]
+            batch[0].error = error
+        else:
+            if any(event.deliveries for request in batch for event in request.accepted or ()):
+                return [new]
+        return []
 
     def _record_duplicates(self, batch: list[_Submission]) -> None:
         """Store the batch's duplicates as discarded reports, in the background."""
@@ -201,25 +250,7 @@ def _result(request: _Submission) -> list[Accepted]:
     return request.accepted or []
 
 
-def _store(batch: list[_Submission]) -> None:
-    """Store the requests together; if that fails because of one of them, store each alone."""
-    try:
-        _commit(batch)
-    except UNAVAILABLE_ERRORS as error:
-        end_transaction()
-        log.error("database unavailable", error=str(error))
-        for request in batch:
-            request.error = UnavailableError("The database is unavailable.")
-    except Exception as error:  # noqa: BLE001  # any error becomes the request's result
-        end_transaction()
-        if len(batch) == 1:
-            batch[0].error = error
-            return
-        for request in batch:
-            _store([request])
-
-
-def _commit(batch: list[_Submission]) -> None:
+def _commit(batch: list[_Submission], new: NewDeliveries) -> None:
     """Store the requests in one transaction, and set their results after its commit."""
     begin_write()
     valid = _find_valid_tokens(batch)
@@ -228,7 +259,7 @@ def _commit(batch: list[_Submission]) -> None:
         if request.token_id in valid:
             by_pbx.setdefault(request.pbx.id, []).append(request)
     # In the order of PBX IDs, so that the transactions of two processes cannot deadlock.
-    stored = [(requests, _accept_reports(requests)) for _, requests in sorted(by_pbx.items())]
+    stored = [(requests, _accept_reports(requests, new)) for _, requests in sorted(by_pbx.items())]
     db.session.commit()
     for requests, accepted in stored:
         results = iter(accepted)
@@ -246,6 +277,6 @@ def _find_valid_tokens(batch: list[_Submission]) -> set[str | None]:
     return {None, *found}
 
 
-def _accept_reports(requests: list[_Submission]) -> list[Accepted]:
+def _accept_reports(requests: list[_Submission], new: NewDeliveries) -> list[Accepted]:
     reports = [report for request in requests for report in request.reports]
-    return accept(requests[0].pbx, reports) if reports else []
+    return accept(requests[0].pbx, reports, new) if reports else []

@@ -5,16 +5,21 @@ statements run on the session's connection, without the ORM, which would take as
 Together that halves the cost of storing a single event.
 """
 
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from sqlalchemy import BindParameter, CursorResult, bindparam, select
 
-from callevents.db.bulk import ForRows
-from callevents.db.models import CallEvent, Delivery, Extension, Hook, IngestToken, SeenExtension
+from callevents.db.bulk import bulk_insert, is_one_of
+from callevents.db.models import (
+    CallEvent,
+    Delivery,
+    Extension,
+    Hook,
+    IngestToken,
+    Origin,
+    SeenExtension,
+)
 from callevents.db.models.event import REPORTED
-from callevents.db.session import insert_into
 from callevents.extensions import db
 
 #: The maximum number of earlier events that are read to enrich hangups.
@@ -22,20 +27,18 @@ MAX_HISTORY = 2000
 
 _OF_PBX: BindParameter[int] = bindparam("pbx_id")
 
-VALID_TOKENS = select(IngestToken.id).where(
-    IngestToken.id.in_(bindparam("token_ids", expanding=True))
-)
+VALID_TOKENS = select(IngestToken.id).where(is_one_of(IngestToken.id, "token_ids"))
 EXTENSIONS = select(Extension.number, Extension.id).where(
-    Extension.pbx_id == _OF_PBX, Extension.number.in_(bindparam("numbers", expanding=True))
+    Extension.pbx_id == _OF_PBX, is_one_of(Extension.number, "numbers")
 )
 EVENTS_OF_KEYS = select(CallEvent.key, CallEvent.id, CallEvent.received_at).where(
-    CallEvent.pbx_id == _OF_PBX, CallEvent.key.in_(bindparam("keys", expanding=True))
+    CallEvent.pbx_id == _OF_PBX, is_one_of(CallEvent.key, "keys")
 )
 HISTORY = (
     select(*(getattr(CallEvent, name) for name in REPORTED))
     .where(
         CallEvent.pbx_id == _OF_PBX,
-        CallEvent.call_id.in_(bindparam("call_ids", expanding=True)),
+        is_one_of(CallEvent.call_id, "call_ids"),
         CallEvent.received_at > bindparam("since"),
     )
     .order_by(CallEvent.id.desc())
@@ -54,13 +57,14 @@ HOOKS = (
         Hook.give_up_seconds,
         Hook.in_order,
         Hook.suspended_at,
+        Origin.probe_at,
     )
+    .join(Origin, Hook.origin_id == Origin.id)
     .where(
         Hook.pbx_id == _OF_PBX,
-        Hook.event_type.in_(bindparam("event_types", expanding=True)),
+        is_one_of(Hook.event_type, "event_types"),
         Hook.active,
-        Hook.extension_id.is_(None)
-        | Hook.extension_id.in_(bindparam("extension_ids", expanding=True)),
+        Hook.extension_id.is_(None) | is_one_of(Hook.extension_id, "extension_ids"),
     )
     .order_by(Hook.id)
 )
@@ -73,40 +77,26 @@ def run(statement: Any, parameters: Any) -> CursorResult[*tuple[Any, ...]]:
 
 def insert_events(rows: list[dict[str, Any]]) -> int:
     """Insert events whose keys do not exist; return the number of inserted rows."""
-    return _run_bulk(_event_insert, rows)
+    return _INSERT_EVENTS.run(db.session.connection(), rows)
 
 
 def insert_deliveries(rows: list[dict[str, Any]]) -> None:
     """Insert deliveries."""
-    _run_bulk(_delivery_insert, rows)
+    _INSERT_DELIVERIES.run(db.session.connection(), rows)
 
 
 def upsert_seen_extensions(rows: list[dict[str, Any]]) -> None:
     """Insert or update numbers that are not extensions."""
-    _run_bulk(_seen_upsert, rows)
+    _UPSERT_SEEN.run(db.session.connection(), rows)
 
 
-def _run_bulk(build: Callable[[str], ForRows], rows: list[dict[str, Any]]) -> int:
-    connection = db.session.connection()
-    return build(connection.dialect.name).run(connection, rows)
-
-
-@cache
-def _event_insert(_dialect: str) -> ForRows:
-    return ForRows(insert_into(CallEvent).on_conflict_do_nothing())
-
-
-@cache
-def _delivery_insert(_dialect: str) -> ForRows:
-    return ForRows(insert_into(Delivery))
-
-
-@cache
-def _seen_upsert(_dialect: str) -> ForRows:
-    statement = insert_into(SeenExtension)
-    return ForRows(
-        statement.on_conflict_do_update(
-            index_elements=["pbx_id", "number"],
-            set_={name: statement.excluded[name] for name in ("last_seen_at", "dismissed")},
-        )
+def _update_seen(insert: Any) -> Any:
+    return insert.on_conflict_do_update(
+        index_elements=["pbx_id", "number"],
+        set_={name: insert.excluded[name] for name in ("last_seen_at", "dismissed")},
     )
+
+
+_INSERT_EVENTS = bulk_insert(CallEvent.__table__, lambda insert: insert.on_conflict_do_nothing())
+_INSERT_DELIVERIES = bulk_insert(Delivery.__table__)
+_UPSERT_SEEN = bulk_insert(SeenExtension.__table__, _update_seen)

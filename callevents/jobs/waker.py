@@ -1,6 +1,7 @@
 """Wakes the workers after a commit."""
 
 import time
+from collections.abc import Iterable
 
 import structlog
 from flask import Flask, current_app
@@ -11,6 +12,7 @@ from redis.retry import Retry
 
 from callevents.config.settings import Settings
 from callevents.extensions import app_state
+from callevents.jobs.handover import KEY, MAX_ENTRIES, Entry, EntryFormat
 from callevents.jobs.rq_queue import DRAIN, make_queue
 
 #: The timeout is short, because a PBX may wait for the response meanwhile.
@@ -22,7 +24,7 @@ log = structlog.get_logger("callevents.jobs")
 
 
 class Waker:
-    """Wakes the workers after a commit. Never raises and never blocks for long."""
+    """Hands deliveries over to workers, and wakes these. Never raises, never blocks for long."""
 
     def __init__(self, settings: Settings) -> None:
         self._connection = Redis.from_url(
@@ -32,18 +34,38 @@ class Waker:
             retry=Retry(NoBackoff(), 0),
         )
         self._queue = make_queue(self._connection)
+        self._format = EntryFormat(settings)
         self._retry_at = 0.0
+        #: True if workers keep up with what is handed over. Not before Redis has answered once.
+        self.is_open = False
 
-    def wake(self) -> None:
-        """Enqueue a drain job, unless one is waiting: it will see the committed deliveries."""
+    def wake(self, entries: Iterable[Entry] = ()) -> bool:
+        """Hand the entries over and enqueue a drain job, unless one waits already.
+
+        Returns False if the entries may not have been handed over.
+        """
         if time.monotonic() < self._retry_at:
-            return
+            return False
         try:
-            if self._queue.count == 0:
-                self._queue.enqueue(DRAIN)
+            self._push(entries)
         except (RedisError, OSError) as error:
+            self.is_open = False
             self._retry_at = time.monotonic() + WAKE_BACKOFF_SECONDS
             log.warning("could not wake workers; falling back to polling", error=str(error))
+            return False
+        return True
+
+    def _push(self, entries: Iterable[Entry]) -> None:
+        texts = [text for entry in entries for text in self._format.write(entry)]
+        with self._connection.pipeline(transaction=False) as pipeline:
+            if texts:
+                pipeline.rpush(KEY, *texts)
+            pipeline.llen(KEY)
+            pipeline.llen(self._queue.key)
+            *_, length, waiting = pipeline.execute()
+        self.is_open = length <= MAX_ENTRIES
+        if not waiting:
+            self._queue.enqueue(DRAIN)
 
 
 def wake() -> None:

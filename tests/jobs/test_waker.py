@@ -175,7 +175,7 @@ def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: S
     engine.request_stop()
     with Redis.from_url(settings.redis_url) as redis:
         try:
-            assert not DrainWorker(engine, redis, ForeignJobs()).work(
+            assert not DrainWorker(engine, redis, settings, ForeignJobs()).work(
                 burst=True, logging_level="CRITICAL"
             )
         finally:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -24,7 +25,7 @@ from callevents.security.masking import MASK, mask_all
 
 USER_AGENT = "CallEvents/1.0"
 FORM = "application/x-www-form-urlencoded"
-_NEEDS_NO_ESCAPE = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
+_UNSAFE = re.compile(r"[^A-Za-z0-9._~\n-]+")
 JSON = "application/json"
 #: Custom headers without secrets, whose values are common in responses.
 _NOT_SECRET = frozenset({"accept", "accept-language", "cache-control", "pragma", "user-agent"})
@@ -222,12 +223,24 @@ def _is_json(template: RequestTemplate) -> bool:
 
 def _encode(values: Parameters) -> str:
     # %20 and not + for a space: every receiver decodes that correctly, in queries and in forms.
-    return "&".join(f"{_escape(name)}={_escape(value)}" for name, value in values)
+    names = [_escape_name(name) for name, _ in values]
+    texts = [value for _, value in values]
+    # All at once, in a quarter of the time.
+    joined = "\n".join(texts)
+    if joined.count("\n") == len(texts) - 1:
+        texts = _UNSAFE.sub(_escape_found, joined).split("\n")
+    else:
+        texts = [quote(text, safe="") for text in texts]
+    return "&".join([f"{name}={text}" for name, text in zip(names, texts, strict=True)])
 
 
-def _escape(text: str) -> str:
-    # Most have nothing to escape, and checking first takes half the time.
-    return text if _NEEDS_NO_ESCAPE(text) else quote(text, safe="")
+@lru_cache(maxsize=256)
+def _escape_name(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _escape_found(found: re.Match[str]) -> str:
+    return quote(found[0], safe="")
 
 
 def _with_path(url: str) -> str:

@@ -10,7 +10,6 @@ from callevents.db.models import Pbx
 from callevents.errors import UnavailableError
 from callevents.extensions import app_state
 from callevents.ingest.group_commit import GroupCommit
-from callevents.jobs.waker import get_waker
 from callevents.processes.listener.buffer import Buffer
 from callevents.vendors.tracking.events import TrackedEvent
 
@@ -27,7 +26,6 @@ class EventWriter:
 
     def __init__(self, app: Flask, pbx: Pbx, buffer: Buffer) -> None:
         self._group_commit = app_state(app).get(GroupCommit)
-        self._waker = get_waker(app)
         self._pbx = pbx
         self._buffer = buffer
         self._deadline: float | None = None
@@ -54,8 +52,7 @@ class EventWriter:
                 continue
             delay = MIN_RETRY_SECONDS
             self._buffer.remove(len(batch))
-            if self._group_commit.claim_wake():
-                self._waker.wake()
+            self._group_commit.wake_workers()
 
     def _store(self, batch: list[TrackedEvent]) -> None:
         """Store the events together; if one of them is rejected, store them one by one.

@@ -118,7 +118,7 @@ class Application:
             environ[STORE_ERROR] = error
             return None
         if fast_path.group_commit.is_wake_due:
-            self._wake_executor.submit(fast_path.wake)
+            self._wake_executor.submit(fast_path.group_commit.wake_workers)
         return response
 
     async def _store(self, fast_path: FastPath, plain_report: PlainReport) -> Response:

@@ -12,15 +12,15 @@ from rq.exceptions import StopRequested
 from rq.worker import WorkerStatus
 from rq.worker_registration import clean_worker_registry
 
+from callevents.config.settings import Settings
 from callevents.delivery.engine import Engine
 from callevents.jobs.rq_queue import DRAIN, QUEUE
+from callevents.processes.worker.drain import Drain
 from callevents.processes.worker.foreign_jobs import ForeignJobs
 from callevents.processes.worker.queued_job import QueuedJob, WorkerQueue
 
 #: Blocking Redis calls of RQ time out after about this time, so that it notices a dead connection.
 WORKER_TTL_SECONDS = 60
-#: What our jobs do, by name. The names are those of OWN_JOBS.
-FUNCTIONS: dict[str, Callable[[Engine], None]] = {DRAIN: Engine.wake}
 
 log = structlog.get_logger("callevents.worker")
 
@@ -36,7 +36,9 @@ class DrainWorker(SimpleWorker):
     #: Maximum delay of RQ's reconnects, in seconds.
     max_connection_wait_time = 5.0
 
-    def __init__(self, engine: Engine, connection: Redis, foreign_jobs: ForeignJobs) -> None:
+    def __init__(
+        self, engine: Engine, connection: Redis, settings: Settings, foreign_jobs: ForeignJobs
+    ) -> None:
         super().__init__(
             [WorkerQueue(QUEUE, connection=connection)],
             connection=connection,
@@ -45,6 +47,9 @@ class DrainWorker(SimpleWorker):
         )
         self._engine = engine
         self._foreign_jobs = foreign_jobs
+        drain = Drain(engine, connection, settings, foreign_jobs)
+        #: What our jobs do, by name. The names are those of OWN_JOBS.
+        self.functions: dict[str, Callable[[], None]] = {DRAIN: drain.run}
 
     def execute_job(self, job: Any, queue: Any) -> None:  # noqa: ARG002  # RQ passes it
         """Run the function of one of our jobs; drop any other job."""
@@ -87,8 +92,10 @@ class DrainWorker(SimpleWorker):
         if name is None and not content.is_missing:
             self._foreign_jobs.add(job.id, content.function)
         # While any job waits, nobody enqueues another. So each one wakes the engine.
-        function = FUNCTIONS[name or DRAIN]
+        function = self.functions[name or DRAIN]
         try:
-            function(self._engine)
+            function()
+        except RedisError:
+            raise
         except Exception as error:  # the worker must go on; the engine also polls
             log.error("job failed", exc_info=error)

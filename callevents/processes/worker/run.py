@@ -96,7 +96,7 @@ def _run_rq_worker(engine: Engine, settings: Settings, foreign_jobs: ForeignJobs
     """Run the RQ worker until the connection to Redis breaks or the engine stops."""
     try:
         connection = Redis.from_url(settings.queue_url, socket_connect_timeout=2)
-        worker: Any = DrainWorker(engine, connection, foreign_jobs)
+        worker: Any = DrainWorker(engine, connection, settings, foreign_jobs)
         # RQ would log a stack trace when Redis is lost; we log one line.
         worker.work(logging_level="CRITICAL")
     except (RedisError, OSError) as error:

@@ -17,7 +17,7 @@ from callevents.extensions import db
 from callevents.jobs.rq_queue import OWN_JOBS, QUEUE
 from callevents.jobs.waker import wake
 from callevents.processes.worker.foreign_jobs import ForeignJobs
-from callevents.processes.worker.rq_worker import FUNCTIONS, DrainWorker
+from callevents.processes.worker.rq_worker import DrainWorker
 from tests.conftest import Configure, RunPython
 from tests.jobs.test_waker import report, worker_settings
 from tests.support import hostile_jobs
@@ -61,11 +61,13 @@ def dropped() -> ForeignJobs:
 
 
 @pytest.fixture
-def worker(app: Flask, engine: Engine, redis: Redis, dropped: ForeignJobs) -> DrainWorker:
+def worker(
+    app: Flask, engine: Engine, redis: Redis, settings: Settings, dropped: ForeignJobs
+) -> DrainWorker:
     """A worker on the real Valkey with a running engine."""
     db.session.rollback()
     engine.start()
-    return DrainWorker(engine, redis, dropped)
+    return DrainWorker(engine, redis, settings, dropped)
 
 
 @pytest.mark.usefixtures("_signals", "redis_url")
@@ -142,9 +144,9 @@ def test_job_survives_a_database_error(worker: DrainWorker, logged: Logged) -> N
         wait_until(lambda: "database unavailable" in logged.text, "a failed look")
 
 
-def test_each_own_job_has_a_function() -> None:
+def test_each_own_job_has_a_function(worker: DrainWorker) -> None:
     """The worker knows every job that the application enqueues, and no other."""
-    assert set(OWN_JOBS.values()) == FUNCTIONS.keys()
+    assert set(OWN_JOBS.values()) == worker.functions.keys()
 
 
 def test_worker_process_under_attack(
