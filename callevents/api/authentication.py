@@ -8,6 +8,7 @@ from werkzeug.wrappers import Request
 from callevents.api.problems import ProblemError
 from callevents.db.models import Pbx
 from callevents.extensions import db
+from callevents.logs import printable
 from callevents.pbxs.tokens import digest_token, look_up
 
 #: More than any installation has. A full cache is cleared.
@@ -81,8 +82,9 @@ def _authenticate(slug: str, token: str) -> Sender:
     """
     found = look_up(slug, token)
     if found.token_id is None:
-        reason = "no such PBX" if found.pbx_id is None else "token not valid"
-        log.info("report refused", pbx=ascii(slug[:64]), reason=reason)
+        wrong = "token not valid" if token else "no token"
+        reason = "no such PBX" if found.pbx_id is None else wrong
+        log.info("report refused", pbx=printable(slug[:64]), reason=reason)
         raise token_error(token)
     pbx = db.session.get_one(Pbx, found.pbx_id)
     sender = Sender(pbx, found.token_id, digest_token(token))

@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
             return
         except OSError as error:
             # There is no room for the body in temporary files.
-            log.warning("request refused", error=str(error))
+            log.warning("no room for a request body", error=str(error))
             self._refuse(RefusedError(503, BUSY))
             return
         if request is not None:
@@ -240,6 +240,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: RefusedError) -> None:
         """Send a problem document and close the connection."""
+        self._connections.log_refused(self, error.status, str(error), self._reader.describe())
         retry = [("Retry-After", "1")] if error.status == 503 else []
         response = problem_response(error.status, str(error), retry)
         self._write(write_head(response, keep_alive=False) + response.body)

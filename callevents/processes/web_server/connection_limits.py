@@ -1,6 +1,7 @@
 """How many clients may be connected, and which are disconnected if there are too many."""
 
 import resource
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,9 +9,13 @@ import structlog
 
 from callevents.config.settings import Settings
 from callevents.security.client_network import client_network
+from callevents.token_bucket import Clock, TokenBucket
 
 log = structlog.get_logger("callevents.web")
 
+#: A process logs this many refused requests at once, then this many per second. It counts the rest.
+REFUSED_BURST = 20
+REFUSED_PER_SECOND = 2
 #: Connections of one process. Each needs a file descriptor, and a long body another one.
 MAX_CONNECTIONS = 2000
 
@@ -76,12 +81,13 @@ class Connections:
     answered are not closed, but the number of such requests has a limit.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Clock = time.monotonic) -> None:
         self._limits = limits
         self._networks: dict[str, _Network] = {}
         self._waiting: dict[Client, None] = {}
         self._all: set[Client] = set()
-        self._slow = self._evicted = 0
+        self._slow = self._evicted = self._refused = 0
+        self._refused_bucket = TokenBucket(REFUSED_BURST, REFUSED_PER_SECOND, clock)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -134,8 +140,21 @@ class Connections:
         """Count a client that was too slow."""
         self._slow += 1
 
+    def log_refused(self, client: Client, status: int, detail: str, request: str) -> None:
+        """Log a request that does not reach the application, or count it if there are many."""
+        if self._refused_bucket.take():
+            log.info(
+                "request refused",
+                request=request,
+                status=status,
+                detail=detail,
+                address=client.address,
+            )
+        else:
+            self._refused += 1
+
     def log(self) -> None:
-        """Log in one line how many clients were disconnected since the last time."""
+        """Log how many clients were disconnected since the last time, and the refused requests."""
         if self._slow or self._evicted:
             log.warning(
                 "slow clients disconnected",
@@ -144,6 +163,9 @@ class Connections:
                 connected=len(self._all),
             )
             self._slow = self._evicted = 0
+        if self._refused:
+            log.info("more requests refused", count=self._refused)
+            self._refused = 0
 
     def _evict(self, network: _Network) -> None:
         """Close connections that wait, until the limits hold or no connection waits."""
