@@ -79,11 +79,14 @@ def start_lease(duration: timedelta) -> Lease:
     return Lease(now + seconds, now + seconds * RENEW_AFTER_SHARE)
 
 
-def start_handed_over(age: float) -> Lease:
-    """Return the times of a lease with which a delivery was handed over, `age` seconds ago."""
-    now = time.monotonic()
+def start_handed_over(now: float, age: float, lease_seconds: float) -> Lease:
+    """Return the times of a lease with which a delivery was handed over.
+
+    At `now` on the monotonic clock, `age` seconds after the claim. It is renewed with leases of
+    `lease_seconds`, which may be shorter.
+    """
     left = HANDOVER_LEASE.total_seconds() - MAX_SKEW_SECONDS - max(age, 0.0)
-    return Lease(now + left, now + HANDOVER_RENEW_SECONDS / 2)
+    return Lease(now + min(left, lease_seconds), now + HANDOVER_RENEW_SECONDS / 2)
 
 
 def fences_of(claims: Iterable[Claim]) -> dict[str, int]:
