@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, bindparam, literal_column, null, select, update
 from sqlalchemy import Engine as SqlEngine
+from sqlalchemy.exc import OperationalError
 
 from callevents.db.bulk import BulkStatement, bulk_update, is_one_of
 from callevents.db.models import IS_OPEN, Delivery
@@ -20,6 +21,7 @@ from callevents.delivery.outbox import (
     find_deferred_heads,
     find_heads,
     in_batches,
+    is_lock_timeout,
     lock_heads,
 )
 from callevents.delivery.request.build import Request
@@ -79,11 +81,14 @@ def start_lease(duration: timedelta) -> Lease:
     return Lease(now + seconds, now + seconds * RENEW_AFTER_SHARE)
 
 
-def start_handed_over(age: float) -> Lease:
-    """Return the times of a lease with which a delivery was handed over, `age` seconds ago."""
-    now = time.monotonic()
+def start_handed_over(now: float, age: float, lease_seconds: float) -> Lease:
+    """Return the times of a lease with which a delivery was handed over.
+
+    At `now` on the monotonic clock, `age` seconds after the claim. It is renewed with leases of
+    `lease_seconds`, which may be shorter.
+    """
     left = HANDOVER_LEASE.total_seconds() - MAX_SKEW_SECONDS - max(age, 0.0)
-    return Lease(now + left, now + HANDOVER_RENEW_SECONDS / 2)
+    return Lease(now + min(left, lease_seconds), now + HANDOVER_RENEW_SECONDS / 2)
 
 
 def fences_of(claims: Iterable[Claim]) -> dict[str, int]:
@@ -211,7 +216,8 @@ def claim_passed_over(
 
     On PostgreSQL the delivery before them may have been finished at the same moment, by somebody
     who did not see them yet. This waits for the locks of the first deliveries, so that whoever
-    holds one either sees them or is seen.
+    holds one either sees them or is seen. It does not wait for a worker that froze: what is
+    deferred is due again after a second.
     """
     fences: dict[str, int] = {}
     # One writer at a time: on SQLite nobody is passed over.
@@ -220,10 +226,15 @@ def claim_passed_over(
     for _ in range(2):
         if not waiting:
             break
-        with write_transaction(database) as connection:
-            heads = lock_heads(connection, waiting)
-            ids = [head.id for head in heads if head.deferred]
-            fences |= claim_ids(connection, ids, now, lease)
+        try:
+            with write_transaction(database) as connection:
+                heads = lock_heads(connection, waiting)
+                ids = [head.id for head in heads if head.deferred]
+                fences |= claim_ids(connection, ids, now, lease)
+        except OperationalError as error:
+            if not is_lock_timeout(error):
+                raise
+            break
         waiting -= {head.ordering_key for head in heads}
     return fences
 

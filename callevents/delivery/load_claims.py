@@ -43,6 +43,7 @@ _LOAD = (
     .where(
         is_one_of(Delivery.id, "ids"),
         IS_OPEN,
+        Delivery.claimed_at.is_not(None),
         Hook.active,
         Hook.suspended_at.is_(None),
     )
@@ -89,9 +90,9 @@ def load_claims(
 ) -> tuple[list[Claim], set[str]]:
     """Return the claims with their requests, in the order of their events.
 
-    Read after the claim is committed: deliveries cancelled, disabled or claimed by another worker
-    since are left out. The
-    second value has the ids of deliveries whose request could not be built.
+    Read after the claim is committed: deliveries cancelled, disabled, attempted or claimed by
+    another worker since are left out. The second value has the ids of deliveries whose request
+    could not be built.
     """
     claims: list[Claim] = []
     unreadable: set[str] = set()
@@ -124,7 +125,7 @@ def finish_without_attempt(
     # All transactions lock deliveries in this order, so that no two can deadlock.
     rows = connection.execute(
         select(Delivery.id, Delivery.fence, Delivery.ordering_key)
-        .where(Delivery.id.in_(claimed), IS_OPEN)
+        .where(Delivery.id.in_(claimed), IS_OPEN, Delivery.claimed_at.is_not(None))
         .order_by(Delivery.id)
         .with_for_update()
     )

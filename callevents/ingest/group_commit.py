@@ -166,9 +166,13 @@ class GroupCommit:
                 log.error("database unavailable", error=str(error))
 
     def _wake(self, entries: list[Entry], deferred: set[int]) -> None:
+        self._hand_over(entries)
         now = utc_now()
+        # After the others: it may have to wait for a lock.
         if deferred and (freed := claim_passed_over(db.engine, deferred, now, HANDOVER_LEASE)):
-            entries = [*entries, Entry(now, freed)]
+            self._hand_over([Entry(now, freed)])
+
+    def _hand_over(self, entries: list[Entry]) -> None:
         if not self._waker.wake(entries):
             for entry in entries:
                 with write_transaction(db.engine) as connection:
@@ -253,6 +257,8 @@ def _result(request: _Submission) -> list[Accepted]:
 def _commit(batch: list[_Submission], new: NewDeliveries) -> None:
     """Store the requests in one transaction, and set their results after its commit."""
     begin_write()
+    # Not before: it may have waited for another writer, and the lease begins now.
+    new.claimed_at = utc_now()
     valid = _find_valid_tokens(batch)
     by_pbx: dict[int, list[_Submission]] = {}
     for request in batch:

@@ -46,16 +46,20 @@ class Waker:
         """
         if time.monotonic() < self._retry_at:
             return False
+        is_handed_over = False
         try:
-            self._push(entries)
+            is_waiting = self._push(entries)
+            is_handed_over = True
+            if not is_waiting:
+                self._queue.enqueue(DRAIN)
         except (RedisError, OSError) as error:
             self.is_open = False
             self._retry_at = time.monotonic() + WAKE_BACKOFF_SECONDS
             log.warning("could not wake workers; falling back to polling", error=str(error))
-            return False
-        return True
+        return is_handed_over
 
-    def _push(self, entries: Iterable[Entry]) -> None:
+    def _push(self, entries: Iterable[Entry]) -> bool:
+        """Append the entries to the list; return True if a drain job waits."""
         texts = [text for entry in entries for text in self._format.write(entry)]
         with self._connection.pipeline(transaction=False) as pipeline:
             if texts:
@@ -64,8 +68,7 @@ class Waker:
             pipeline.llen(self._queue.key)
             *_, length, waiting = pipeline.execute()
         self.is_open = length <= MAX_ENTRIES
-        if not waiting:
-            self._queue.enqueue(DRAIN)
+        return bool(waiting)
 
 
 def wake() -> None:
