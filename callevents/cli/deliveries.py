@@ -24,6 +24,7 @@ from callevents.cli.output import (
 )
 from callevents.db.models import Attempt, Delivery, utc_now
 from callevents.db.session import begin_write
+from callevents.delivery.attempts import list_attempts
 from callevents.delivery.log import queries
 from callevents.delivery.log.bulk import Act, apply_to_all
 from callevents.delivery.log.filters import Filter, phase_of
@@ -71,7 +72,7 @@ def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
 def show(delivery_id: str, as_json: bool) -> None:
     """Show a delivery and its attempts."""
     delivery = queries.get_delivery(delivery_id)
-    attempts = [_attempt_to_values(one) for one in queries.list_attempts(delivery)]
+    attempts = [_attempt_to_values(one) for one in list_attempts(delivery)]
     values = {**_to_values(delivery), **_wait_to_values(delivery)}
     lines = [f"{name}: {to_text(value)}" for name, value in values.items()]
     for one in attempts:

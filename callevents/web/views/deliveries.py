@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from callevents.db.models import CallEvent, Delivery
+from callevents.delivery.attempts import list_attempts
 from callevents.delivery.log import queries
 from callevents.delivery.log.filters import PHASES
 from callevents.delivery.log.lookup import look_up
@@ -99,7 +100,7 @@ def show(slug: str, delivery_id: str) -> Any:
     version = version_of([delivery], reasons.behind)
     if htmx.has_version(version):
         return htmx.unchanged()
-    attempts = queries.list_attempts(delivery)
+    attempts = list_attempts(delivery)
     page = render_template(
         "deliveries/_delivery.html" if htmx.is_htmx() else "deliveries/show.html",
         pbx=pbx,
