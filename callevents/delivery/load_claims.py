@@ -13,9 +13,10 @@ from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Origin, Pbx
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.session import read_connection, write_transaction
-from callevents.delivery.claim import Claim, Fences, Lease
+from callevents.delivery.claim import Claim, Fences
 from callevents.delivery.expiry import EXPIRED_ERROR
-from callevents.delivery.outbox import release_ordering_keys
+from callevents.delivery.lease import Lease
+from callevents.delivery.outbox import first_of_key, release_ordering_keys
 from callevents.delivery.request.load import REQUEST_COLUMNS, make_request
 from callevents.enums import DeliveryState
 from callevents.security.encryption import Cipher
@@ -32,6 +33,8 @@ _LOAD = (
         Delivery.hook_id,
         Delivery.expires_at,
         Origin.probe_at,
+        Delivery.ordering_key,
+        first_of_key(Delivery.ordering_key).label("first_id"),
         Pbx.slug,
         *REQUEST_COLUMNS,
         *_EVENT_COLUMNS,
@@ -158,4 +161,5 @@ def _make_claim(row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher) -> Cla
         make_request(row, cipher),
         lease,
         is_breaker_open=row.probe_at is not None,
+        behind=row.ordering_key if row.first_id not in {None, row.delivery_id} else None,
     )

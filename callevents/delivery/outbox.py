@@ -45,19 +45,24 @@ LOCK_TIMEOUT_MS = 250
 LOCK_NOT_AVAILABLE = "55P03"
 
 
+def first_of_key(ordering_key: Any) -> Any:
+    """Return the subquery for the id of the first open delivery of an ordering key."""
+    other = aliased(Delivery)
+    return (
+        select(other.id)
+        .where(in_state(DeliveryState.PENDING, other), other.ordering_key == ordering_key)
+        .order_by(other.happened_at, other.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
 def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tuple[Any, ...]]:
     """Return the query for the first open delivery of each of these ordering keys.
 
     Each takes one lookup in ix_delivery_ordering_key, however many deliveries are open.
     """
-    other = aliased(Delivery)
-    first = (
-        select(other.id)
-        .where(in_state(DeliveryState.PENDING, other), other.ordering_key == ordering_keys.c.value)
-        .order_by(other.happened_at, other.id)
-        .limit(1)
-        .scalar_subquery()
-    )
+    first = first_of_key(ordering_keys.c.value)
     # The state is checked again outside: a row is re-read once its lock is free, and may have been
     # finished meanwhile.
     return (

@@ -22,7 +22,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callevents.db.models import Pbx, utc_now
 from callevents.db.session import begin_write, end_transaction, write_transaction
-from callevents.delivery.claim import HANDOVER_LEASE, claim_passed_over, release_claims
+from callevents.delivery.claim import claim_passed_over, release_claims
+from callevents.delivery.lease import HANDOVER_LEASE
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted, NewDeliveries, accept

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callevents.delivery.claim import (
+from callevents.delivery.lease import (
     HANDOVER_LEASE,
     HANDOVER_RENEW_SECONDS,
     HANDOVER_SECONDS,

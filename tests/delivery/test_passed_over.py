@@ -110,9 +110,9 @@ class Recorder:
     def _record(self, before_commit: Callable[[], None]) -> Fences:
         with write_transaction(self._database) as connection:
             outcomes = [Outcome(self._sent, Response(utc_now(), 1, "", 200))]
-            fences = record(connection, outcomes, utc_now(), self._settings, claims_next=True)
+            recorded = record(connection, outcomes, utc_now(), self._settings, claims_next=True)
             before_commit()
-        return fences
+        return recorded.next_fences
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from sqlalchemy import delete, update
 from callevents.db.models import Delivery, Hook, Origin, Pbx, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.claim import Lease
 from callevents.delivery.expiry import EXPIRED_ERROR
+from callevents.delivery.lease import Lease
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.hooks import hooks

@@ -13,7 +13,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, Origin, Pbx, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.claim import HANDOVER_LEASE
+from callevents.delivery.lease import HANDOVER_LEASE
 from callevents.enums import DeliveryState
 from callevents.extensions import app_state, db
 from callevents.hooks import hooks

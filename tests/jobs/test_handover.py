@@ -69,6 +69,10 @@ def write_one() -> bytes:
         write_one()[16:],
         write_one()[:16] + write_one()[16:],
     ],
+    ids=(
+        *("empty", "garbage", "no tag", "long", "cut", "longer", "tag alone", "no tag before it"),
+        "tag of another",
+    ),
 )
 def test_forgeries_are_not_read(forged: bytes) -> None:
     """What is not an entry of ours, whole and unchanged, is not parsed."""

@@ -7,8 +7,8 @@ from redis import Redis
 
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
-from callevents.delivery.claim import HANDOVER_SECONDS, MAX_SKEW_SECONDS, start_handed_over
 from callevents.delivery.engine import Engine
+from callevents.delivery.lease import HANDOVER_SECONDS, MAX_SKEW_SECONDS, start_handed_over
 from callevents.jobs.handover import KEY, Entry, EntryFormat, pop
 from callevents.jobs.rq_queue import DRAIN, make_queue
 from callevents.processes.worker.foreign_jobs import ForeignJobs
