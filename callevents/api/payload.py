@@ -39,8 +39,12 @@ class Payload:
 
 def read_payload(request: Request) -> Payload:
     """Return the request's events; raises ProblemError with 400, 413 or 415."""
-    query = _read_pairs(request.query_string, "query")
-    body = _read_body(request)
+    query = read_query(request.query_string)
+    return merge(query, _read_body(request))
+
+
+def merge(query: Fields, body: Fields | list[Any] | None) -> Payload:
+    """Return the events of these fields, or of this batch; raises ProblemError with 400 or 413."""
     token = str(query.pop(TOKEN, ""))
     if body is None or isinstance(body, dict):
         fields = {**query, **(body or {})}
@@ -66,17 +70,22 @@ def _read_body(request: Request) -> Fields | list[Any] | None:
     raw = read_raw(request)
     if request.mimetype == MULTIPART:
         return dict(request.form.items())
+    return parse_body(raw, request.mimetype)
+
+
+def parse_body(raw: bytes, mimetype: str) -> Fields | list[Any] | None:
+    """Return the fields, the list of a batch, or None; raises ProblemError with 400, 413 or 415."""
     if not raw.strip():
         return None
-    if request.mimetype in {"", FORM} and raw.lstrip()[:1] not in {b"{", b"["}:
+    if mimetype in {"", FORM} and raw.lstrip()[:1] not in {b"{", b"["}:
         return _read_pairs(raw, "form")
-    if request.mimetype in {"", FORM, JSON, "text/json"} or request.mimetype.endswith("+json"):
+    if mimetype in {"", FORM, JSON, "text/json"} or mimetype.endswith("+json"):
         return read_json(decode(raw))
-    if request.mimetype in JSON_LINES:
+    if mimetype in JSON_LINES:
         return _read_json_lines(decode(raw))
     raise ProblemError(
         415,
-        f"The content type {request.mimetype!a} is not supported. Send {FORM}, {JSON} or "
+        f"The content type {mimetype!a} is not supported. Send {FORM}, {JSON} or "
         "application/x-ndjson.",
     )
 
@@ -89,6 +98,11 @@ def read_raw(request: Request) -> bytes:
         raise
     except Exception:  # noqa: BLE001  # each server raises its own error for an unreadable body
         refuse("The body is incomplete, or its chunks are malformed.")
+
+
+def read_query(raw: bytes) -> Fields:
+    """Return the fields of the query; raises ProblemError with 400."""
+    return _read_pairs(raw, "query")
 
 
 def _read_pairs(raw: bytes, what: str) -> Fields:

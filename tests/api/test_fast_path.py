@@ -20,7 +20,7 @@ from callevents.enums import EventType
 from callevents.extensions import app_state, db
 from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
-from callevents.processes.web_server.application import MAX_INLINE_BYTES
+from callevents.processes.web_server.fast_reports import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
 from tests.conftest import Configure, let_go
 from tests.support.database_faults import before_statement, refused_inserts

@@ -14,7 +14,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.extensions import db
 from callevents.ingest.recent import list_recent_reports
-from callevents.processes.web_server.application import MAX_INLINE_BYTES
+from callevents.processes.web_server.fast_reports import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
 from tests.conftest import let_go
 from tests.support.database_faults import before_statement
