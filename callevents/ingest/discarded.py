@@ -147,7 +147,7 @@ def format_reports(reports: Iterable[Report]) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     yield f"event: {report.event_type.slug}"
-    for name, value in vars(report).items():
+    for name, value in report._asdict().items():
         if value not in {None, ""} and name not in {"event_type", "key"}:
             yield f"{name}: {value}"
 

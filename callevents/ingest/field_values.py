@@ -41,13 +41,15 @@ _STATUSES_BY_NAME = {status.value.lower(): status for status in CallStatus} | {
 
 def to_text(value: object) -> str:
     """Return a text or number as a text without outer spaces, and None as an empty text."""
+    if isinstance(value, str):
+        return value.strip()
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("Must be a string or a number.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("The number is too large.")
-    return str(value).strip()
+    return str(value)
 
 
 def read_event(text: str) -> EventType:
