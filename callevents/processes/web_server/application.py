@@ -88,7 +88,9 @@ class Application:
 
     def _is_secure(self, head: RequestHead) -> bool:
         """Return True if a trusted proxy says that the client uses HTTPS, as Flask sees it."""
-        environ = {"HTTP_X_FORWARDED_PROTO": head.values.get("x-forwarded-proto")}
+        if (given := head.values.get("x-forwarded-proto")) is None:
+            return False
+        environ = {"HTTP_X_FORWARDED_PROTO": given}
         self._proxy_fix(environ, None)
         return environ.get("wsgi.url_scheme") == "https"
 
