@@ -95,9 +95,8 @@ class FastPath:
         self._token_cache.forget(sender)
 
     def wake(self) -> None:
-        """Wake the workers, unless another request has done so since the last commit."""
-        if self.group_commit.claim_wake():
-            self._waker.wake()
+        """Wake the workers."""
+        self._waker.wake()
 
 
 def build_response(

@@ -65,11 +65,12 @@ class Application:
     def respond(self, exchange: Exchange) -> None:
         """Send the response, later in this event loop; raises nothing."""
         try:
-            if not self._accept_fast(exchange):
-                self._pass_to_flask(exchange)
-        except Exception as error:
-            log.error("request failed", exc_info=error)
-            asyncio.get_running_loop().call_soon(exchange.send, problem_response(500, FAILED))
+            if self._accept_fast(exchange):
+                return
+        except Exception as error:  # noqa: BLE001  # the route responds to any error
+            self._pass_to_flask(exchange, error)
+        else:
+            self._pass_to_flask(exchange)
 
     def close(self) -> None:
         """Wait for the requests in progress, and stop the threads."""
@@ -95,10 +96,14 @@ class Application:
         return environ.get("wsgi.url_scheme") == "https"
 
     def _pass_to_flask(self, exchange: Exchange, store_error: Exception | None = None) -> None:
-        environ = exchange.request.build_environ(exchange.client, exchange.server)
-        if store_error is not None:
-            environ[STORE_ERROR] = store_error
-        self._threads_for(environ["PATH_INFO"]).respond(environ, exchange.send)
+        try:
+            environ = exchange.request.build_environ(exchange.client, exchange.server)
+            if store_error is not None:
+                environ[STORE_ERROR] = store_error
+            self._threads_for(environ["PATH_INFO"]).respond(environ, exchange.send)
+        except Exception as error:
+            log.error("request failed", exc_info=error)
+            asyncio.get_running_loop().call_soon(exchange.send, problem_response(500, FAILED))
 
     def _threads_for(self, path: str) -> FlaskThreads:
         if path.startswith(PATH):

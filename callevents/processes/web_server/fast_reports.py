@@ -1,14 +1,12 @@
-"""Plain reports, which the event loop reads and answers itself; one thread stores them together.
+"""Plain reports: the event loop reads and answers them, one thread stores them together.
 
-No request has a task or a future: the thread puts what it has stored into a queue, and wakes the
-event loop once for all of it.
+All is done in callbacks. Reading and answering takes MEASURED less than with a task, a future and a
+WSGI environment for each request.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from callevents.api.fast_path import FastPath, PlainReport, PlainRequest, build_response
 from callevents.errors import RevokedError
@@ -36,8 +34,6 @@ class FastReports:
         self._pass_on = pass_on
         self._store_executor = ThreadPoolExecutor(1, "store")
         self._wake_executor = ThreadPoolExecutor(1, "wake")
-        self._stored: deque[tuple[Exchange, PlainReport, Stored]] = deque()
-        self._is_due = False
 
     def accept(self, exchange: Exchange, *, is_secure: bool) -> bool:
         """Store a plain report and respond later; return False if the request is anything else."""
@@ -50,12 +46,14 @@ class FastReports:
         )
         if plain_report is None:
             return False
+        loop = asyncio.get_running_loop()
+
+        def done(stored: Stored) -> None:
+            loop.call_soon_threadsafe(self._respond, exchange, plain_report, stored)
+
+        sender, reports = plain_report.sender, plain_report.reports
         self._fast_path.group_commit.submit_later(
-            plain_report.sender.pbx,
-            plain_report.sender.token_id,
-            plain_report.reports,
-            self._store_executor,
-            partial(self._note, asyncio.get_running_loop(), exchange, plain_report),
+            sender.pbx, sender.token_id, reports, self._store_executor, done
         )
         return True
 
@@ -64,32 +62,17 @@ class FastReports:
         self._store_executor.shutdown()
         self._wake_executor.shutdown()
 
-    def _note(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        exchange: Exchange,
-        plain_report: PlainReport,
-        stored: Stored,
-    ) -> None:
-        """Have the event loop respond. Runs in the thread that stored the reports."""
-        self._stored.append((exchange, plain_report, stored))
-        if not self._is_due:
-            self._is_due = True
-            loop.call_soon_threadsafe(self._respond_to_all)
-
-    def _respond_to_all(self) -> None:
-        # Reset first: what is added from now on causes another call.
-        self._is_due = False
-        while self._stored:
-            self._respond(*self._stored.popleft())
-        if self._fast_path.group_commit.is_wake_due:
-            self._wake_executor.submit(self._fast_path.wake)
-
     def _respond(self, exchange: Exchange, plain_report: PlainReport, stored: Stored) -> None:
-        if isinstance(stored, RevokedError):
+        try:
+            if isinstance(stored, Exception):
+                raise stored
+            response = Response(*build_response(plain_report, stored))
+        except RevokedError:
             self._fast_path.forget(plain_report.sender)
             self._pass_on(exchange, None)
-        elif isinstance(stored, Exception):
-            self._pass_on(exchange, stored)
+        except Exception as error:  # noqa: BLE001  # the route responds to any error
+            self._pass_on(exchange, error)
         else:
-            exchange.send(Response(*build_response(plain_report, stored)))
+            exchange.send(response)
+            if self._fast_path.group_commit.claim_wake():
+                self._wake_executor.submit(self._fast_path.wake)
