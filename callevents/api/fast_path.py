@@ -15,8 +15,8 @@ from werkzeug.http import parse_options_header
 
 from callevents import logs
 from callevents.api.authentication import Sender, TokenCache, get_header_token
-from callevents.api.ingest import PATH, build_result
-from callevents.api.payload import MULTIPART, merge, parse_body, read_query
+from callevents.api.ingest import METHODS, PATH, build_result
+from callevents.api.payload import Fields, merge, parse_body, read_query
 from callevents.api.problems import ProblemError
 from callevents.api.rate_limit import RateLimiter
 from callevents.enums import Format
@@ -72,12 +72,10 @@ class FastPath:
 
     def read(self, request: PlainRequest) -> PlainReport | None:
         """Return the request's reports, or None if the route has to respond to the request."""
-        mimetype = parse_options_header(request.headers.get("content-type"))[0].lower()
-        if not _is_plain(request, mimetype):
+        if request.method not in METHODS or request.headers.get("content-encoding"):
             return None
         try:
-            body = None if request.method == "GET" else parse_body(request.body, mimetype)
-            payload = merge(read_query(request.query), body)
+            payload = merge(read_query(request.query), _parse_body(request))
             token = get_header_token(request.headers) or payload.token
             slug = request.path.decode("latin-1").removeprefix(PATH)
             sender = self._token_cache.find(slug, token)
@@ -121,13 +119,11 @@ def build_response(
     return status, headers, _ENCODER.encode(document).encode() + b"\n"
 
 
-def _is_plain(request: PlainRequest, mimetype: str) -> bool:
-    """Return True for a GET, and for a POST with a body that `parse_body` can read."""
-    return request.method == "GET" or (
-        request.method == "POST"
-        and mimetype != MULTIPART
-        and not request.headers.get("content-encoding")
-    )
+def _parse_body(request: PlainRequest) -> Fields | list[Any] | None:
+    if request.method == "GET":
+        return None
+    mimetype, _ = parse_options_header(request.headers.get("content-type"))
+    return parse_body(request.body, mimetype.lower())
 
 
 def _check_object(fields: object) -> dict[str, object]:
