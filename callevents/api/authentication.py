@@ -1,9 +1,10 @@
 """Authentication of ingest requests: finds the PBX of a token."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from werkzeug.wrappers import Request
+from werkzeug.datastructures import Authorization, Headers
 
 from callevents.api.problems import ProblemError
 from callevents.db.models import Pbx
@@ -53,15 +54,15 @@ class TokenCache:
         self._senders.pop((sender.pbx.slug, sender.digest), None)
 
 
-def get_header_token(request: Request) -> str:
-    """Return the token from the headers, or an empty text."""
-    authorization = request.authorization
-    if authorization is not None:
-        if authorization.type == "bearer":
-            return authorization.token or ""
-        if authorization.type == "basic":
-            return authorization.password or ""
-    return request.headers.get("X-Ingest-Token", "").strip()
+def get_header_token(headers: Headers | Mapping[str, str]) -> str:
+    """Return the token from the headers, or an empty text. A mapping has lower-case names."""
+    credentials = Authorization.from_header(headers.get("authorization"))
+    if credentials is not None:
+        if credentials.type == "bearer":
+            return credentials.token or ""
+        if credentials.type == "basic":
+            return credentials.password or ""
+    return headers.get("x-ingest-token", "").strip()
 
 
 def token_error(token: str) -> ProblemError:

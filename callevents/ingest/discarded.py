@@ -161,7 +161,7 @@ def format_reports(reports: Iterable[Report]) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     yield f"event: {report.event_type.slug}"
-    for name, value in vars(report).items():
+    for name, value in report._asdict().items():
         is_sent = value is not False and value not in {None, ""}
         if is_sent and name not in {"event_type", "key"}:
             yield f"{name}: {value}"

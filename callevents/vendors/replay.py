@@ -97,7 +97,7 @@ class Replay:
 
 def as_line(event: TrackedEvent) -> dict[str, object]:
     """Return every field of the event for a line of JSON; null if the PBX sent no value."""
-    report = vars(event.report).copy()
+    report = event.report._asdict()
     report["event"] = report.pop("event_type").slug
     report["duration"] = report.pop("duration_seconds")
     report["late"] = report.pop("is_late")

@@ -69,6 +69,7 @@ class Client(Protocol):
 class _Network:
     """The connections of one address; those that wait for a request, longest first."""
 
+    name: str
     count: int = 0
     waiting: dict[Client, None] = field(default_factory=dict)
 
@@ -85,7 +86,7 @@ class Connections:
         self._limits = limits
         self._networks: dict[str, _Network] = {}
         self._waiting: dict[Client, None] = {}
-        self._all: set[Client] = set()
+        self._all: dict[Client, _Network] = {}
         self._slow = self._evicted = self._refused = 0
         self._refused_bucket = TokenBucket(REFUSED_BURST, REFUSED_PER_SECOND, clock)
 
@@ -98,9 +99,10 @@ class Connections:
 
     def add(self, client: Client) -> None:
         """Add a new connection, which waits for a request; close others if necessary."""
-        network = self._networks.setdefault(client_network(client.address), _Network())
+        name = client_network(client.address)
+        network = self._networks.setdefault(name, _Network(name))
         network.count += 1
-        self._all.add(client)
+        self._all[client] = network
         self._evict(network)
         if len(self._all) > 1.5 * self._limits.connections:
             # All are busy, and the process would run out of file descriptors.
@@ -113,28 +115,23 @@ class Connections:
 
     def remove(self, client: Client) -> None:
         """Remove a connection that was closed."""
-        if client not in self._all:
-            return
         self.set_busy(client)
-        self._all.discard(client)
-        key = client_network(client.address)
-        network = self._networks[key]
-        network.count -= 1
-        if not network.count:
-            del self._networks[key]
+        if (network := self._all.pop(client, None)) is not None:
+            network.count -= 1
+            if not network.count:
+                del self._networks[network.name]
 
     def set_waiting(self, client: Client) -> None:
         """Note that the connection waits for the client from now on; close some if necessary."""
-        if client in self._all:
-            network = self._networks[client_network(client.address)]
+        if (network := self._all.get(client)) is not None:
             self._waiting[client] = network.waiting[client] = None
             self._evict(network)
 
     def set_busy(self, client: Client) -> None:
         """Note that a request of the connection is complete: it cannot be evicted."""
-        if client in self._all:
+        if (network := self._all.get(client)) is not None:
             self._waiting.pop(client, None)
-            self._networks[client_network(client.address)].waiting.pop(client, None)
+            network.waiting.pop(client, None)
 
     def count_slow(self) -> None:
         """Count a client that was too slow."""

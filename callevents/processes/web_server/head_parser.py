@@ -139,11 +139,10 @@ def _check_head(head: RequestHead) -> None:
         raise RefusedError(431, MANY_HEADERS)
     if head.method == "CONNECT":
         raise RefusedError(405, TUNNEL)
-    hosts = len(head.get_all("host"))
+    hosts = sum(name == "host" for name, _ in head.headers)
     if hosts > 1 or (hosts == 0 and head.version == "1.1"):
         raise RefusedError(400, BAD_HOST)
-    encodings = head.get_all("transfer-encoding")
-    if encodings and head.version == "1.0":
+    if head.is_chunked and head.version == "1.0":
         raise RefusedError(400, CHUNKS_IN_1_0)
-    if encodings and [one.lower() for one in encodings] != ["chunked"]:
+    if head.values.get("transfer-encoding", "chunked").lower() != "chunked":
         raise RefusedError(501, BAD_ENCODING)
