@@ -4,7 +4,18 @@ from typing import Any
 
 import click
 
-from bench import contention, ingest, isolation, listen, memory, rows, sequence, throughput
+from bench import (
+    contention,
+    indexes,
+    ingest,
+    isolation,
+    listen,
+    memory,
+    rows,
+    sequence,
+    storage,
+    throughput,
+)
 from bench.options import Options
 from bench.systems import SYSTEMS
 from bench.watch import machine
@@ -16,6 +27,8 @@ BENCHES = {
     "contention": contention.run,
     "ingest": ingest.run,
     "rows": rows.run,
+    "storage": storage.run,
+    "indexes": indexes.run,
     "memory": memory.run,
     "listen": listen.run,
 }

@@ -38,7 +38,7 @@ GOAL = 1.1
 def run(options: Options) -> None:
     """Measure an empty and a filled database alternately, on SQLite and on PostgreSQL."""
     rows = []
-    for title, databases in (("SQLite", _sqlite), ("PostgreSQL", _postgres)):
+    for title, databases in DATABASES.items():
         with (
             tempfile.TemporaryDirectory(prefix="callevents-bench-") as folder,
             databases(Path(folder)) as urls,
@@ -67,6 +67,10 @@ def _postgres(folder: Path) -> Iterator[list[str]]:
         yield [first, second]
     for server in servers:
         server.close()
+
+
+#: By title: two empty databases in the folder.
+DATABASES = {"SQLite": _sqlite, "PostgreSQL": _postgres}
 
 
 def _measure_both(urls: list[str], folder: Path, options: Options) -> list[str]:

@@ -24,6 +24,7 @@ from callevents.cli.output import (
 )
 from callevents.db.models import Attempt, Delivery, utc_now
 from callevents.db.session import begin_write
+from callevents.delivery.attempts import list_attempts
 from callevents.delivery.log import queries
 from callevents.delivery.log.bulk import Act, apply_to_all
 from callevents.delivery.log.filters import Filter, phase_of
@@ -51,7 +52,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing; p
 @json_option
 @handle_errors
 def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
-    """List deliveries, newest first."""
+    """List deliveries, newest first. `show` and --json print more of each."""
     wanted = parse_filter(given)
     found: list[Delivery] = []
     before = None
@@ -61,7 +62,7 @@ def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
         if page.before is None or len(found) >= limit:
             break
         before = page.before
-    print_list(found, _to_values, as_json)
+    print_list(found, _to_values if as_json else _to_row, as_json)
 
 
 @group.command("show")
@@ -71,7 +72,7 @@ def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
 def show(delivery_id: str, as_json: bool) -> None:
     """Show a delivery and its attempts."""
     delivery = queries.get_delivery(delivery_id)
-    attempts = [_attempt_to_values(one) for one in queries.list_attempts(delivery)]
+    attempts = [_attempt_to_values(one) for one in list_attempts(delivery)]
     values = {**_to_values(delivery), **_wait_to_values(delivery)}
     lines = [f"{name}: {to_text(value)}" for name, value in values.items()]
     for one in attempts:
@@ -192,6 +193,14 @@ def _to_values(delivery: Delivery) -> Values:
         "error": delivery.error,
         "created_at": _time_to_text(delivery.created_at),
     }
+
+
+def _to_row(delivery: Delivery) -> Values:
+    """Return what fits into a line on a terminal."""
+    values = _to_values(delivery)
+    names = ("id", "pbx", "event", "extension", "state", "attempts", "status_code", "url")
+    created = delivery.created_at.strftime("%Y-%m-%d %H:%M:%S")
+    return {"created_at": created, **{name: values[name] for name in names}}
 
 
 def _wait_to_values(delivery: Delivery) -> Values:

@@ -16,19 +16,12 @@ from sqlalchemy import Engine as SqlEngine
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.claim import (
-    HANDOVER_RENEW_SECONDS,
-    RENEW_AFTER_SHARE,
-    Claim,
-    Fences,
-    Lease,
-    fences_of,
-    renew_leases,
-)
+from callevents.delivery.claim import Claim, Fences, release_claims, renew_leases
 from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.in_flight import STALLED_SECONDS, InFlight
+from callevents.delivery.lease import HANDOVER_RENEW_SECONDS, RENEW_AFTER_SHARE, Lease
 from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outcomes import Outcome
 from callevents.delivery.pick_up import PickUp
@@ -51,10 +44,16 @@ class Engine:
         self._database = database
         self._settings = settings
         self._http_client = HttpClient(settings)
-        self._expiry = ThreadPoolExecutor(1, "expire")
-        self._in_flight = InFlight(stalled_seconds=stalled_seconds)
+        self._without_attempt = ThreadPoolExecutor(1, "expire")
+        self._in_flight = InFlight(
+            slots=settings.worker_threads,
+            slots_per_origin=settings.origin_in_flight,
+            stalled_seconds=stalled_seconds,
+        )
         self._dispatcher = Dispatcher(database, settings, self._in_flight, self._submit)
-        self._pick_up = PickUp(database, settings, self._in_flight, self._submit)
+        self._pick_up = PickUp(
+            database, settings, self._in_flight, self._submit, self._dispatcher.wake
+        )
         self._recorder = Recorder(database, settings, self._in_flight, self._pick_up.take)
         self._closed = threading.Event()
         self._threads = [
@@ -110,7 +109,7 @@ class Engine:
             self._closed.wait(0.02)
         self._closed.set()
         self._http_client.close()
-        self._expiry.shutdown()
+        self._without_attempt.shutdown()
         self._recorder.close()
         for thread in self._threads:
             if thread.is_alive():
@@ -131,10 +130,10 @@ class Engine:
         """Begin an attempt; return False if the delivery must not be sent any more."""
         now = utc_now()
         if time.monotonic() >= claim.send_before:
-            # This process was delayed; another worker may have claimed it since.
-            self._in_flight.release([claim])
+            # It has waited for too long here; another worker may have claimed it since.
+            self._without_attempt.submit(self._release, claim)
         elif now > claim.expires_at:
-            self._expiry.submit(self._expire, claim, now)
+            self._without_attempt.submit(self._expire, claim, now)
         else:
             self._http_client.start(claim.request, now, partial(self._end, claim))
             return True
@@ -157,23 +156,30 @@ class Engine:
             log.error("could not fail an expired delivery", error=str(error))
         self._in_flight.release([claim])
 
+    def _release(self, claim: Claim) -> None:
+        """Make a delivery due again whose lease has been renewed, but not the time to send it."""
+        try:
+            with write_transaction(self._database) as connection:
+                release_claims(connection, {claim.delivery_id: claim.fence}, utc_now())
+        except Exception as error:  # noqa: BLE001  # its lease ends
+            log.error("could not release a claim", error=str(error))
+        self._in_flight.release([claim])
+
     def _renew(self) -> None:
         duration = timedelta(seconds=self._settings.lease_seconds)
         interval = self._settings.lease_seconds * RENEW_AFTER_SHARE
-        renew_at: dict[str, float] = {}
+        renew_at: dict[tuple[str, int], float] = {}
         while not self._closed.wait(min(interval, HANDOVER_RENEW_SECONDS) / 2):
             current = self._in_flight.claims()
             # Without those that are finished.
-            renew_at = {one.delivery_id: renew_at.get(one.delivery_id, 0.0) for one in current}
+            renew_at = {one.key: renew_at.get(one.key, one.lease.renew_at) for one in current}
             now = time.monotonic()
-            claims = [
-                one for one in current if max(one.lease.renew_at, renew_at[one.delivery_id]) <= now
-            ]
+            claims = [one for one in current if renew_at[one.key] <= now]
             if not claims:
                 continue
             try:
                 with write_transaction(self._database) as connection:
                     renew_leases(connection, claims, utc_now(), duration)
-                renew_at |= dict.fromkeys(fences_of(claims), now + interval)
+                renew_at |= {one.key: now + interval for one in claims}
             except Exception as error:  # noqa: BLE001  # without this thread all leases would expire
                 log.error("could not renew leases", count=len(claims), error=str(error))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, and_, select
 from callevents.config.settings import Settings
 from callevents.db.bulk import bulk_insert, bulk_update, is_one_of
 from callevents.db.models import Attempt, Delivery, Hook, Origin
+from callevents.delivery.attempts import REPEATED, SentRequest, find_first_requests
 from callevents.delivery.circuit_breaker import note_responses
 from callevents.delivery.claim import Claim, Fences, claim_next
 from callevents.delivery.http.client import Response
@@ -111,13 +112,14 @@ def _record(
     settings: Settings,
 ) -> set[int]:
     """Record outcomes of different deliveries; return the ordering keys of finished ones."""
+    firsts = find_first_requests(connection, [row.id for row in rows.values() if row.attempts])
     attempts: list[Values] = []
     updates: list[Values] = []
     for outcome in outcomes:
         row = rows.get(outcome.claim.delivery_id)
         if row is None:
             continue  # Deleted with its PBX.
-        attempts.append(_attempt(outcome, row.attempts + 1))
+        attempts.append(_attempt(outcome, row.attempts + 1, firsts.get(row.id)))
         updates.append(_update(outcome, row, now, settings))
     if attempts:
         _INSERT.run(connection, attempts)
@@ -162,9 +164,12 @@ _INSERT = bulk_insert(Attempt.__table__)
 _UPDATE = bulk_update(Delivery.__table__, "id")
 
 
-def _attempt(outcome: Outcome, number: int) -> Values:
+def _attempt(outcome: Outcome, number: int, first: SentRequest | None) -> Values:
     request, response = outcome.claim.request, outcome.response
     headers = request.shown_headers(response.started_at)
+    sent = SentRequest(request.shown_url, request.body)
+    if sent == first:
+        sent = REPEATED
     return {
         "delivery_id": outcome.claim.delivery_id,
         "number": number,
@@ -173,9 +178,9 @@ def _attempt(outcome: Outcome, number: int) -> Values:
         "status_code": response.status_code,
         "error": response.error,
         "method": request.method,
-        "url": request.shown_url,
+        "url": sent.url,
         "request_headers": [list(header) for header in headers.items()],
-        "request_body": request.body,
+        "request_body": sent.body,
         "response_headers": response.headers,
         "response_body": response.body,
         "response_truncated": response.truncated,

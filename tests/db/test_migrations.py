@@ -1,18 +1,25 @@
 """The migrations: they create the models' tables, and work in both directions with data."""
 
+import json
+from typing import Any
+
 import pytest
 from alembic import command
 from alembic.config import Config
 from flask import Flask
-from sqlalchemy import inspect, select, text
+from sqlalchemy import insert, inspect, select, text
 
 from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db import schema
-from callevents.db.models import CallEvent, Connector, Pbx
+from callevents.db.models import Attempt, CallEvent, Connector, Pbx, utc_now
 from callevents.db.schema import DatabaseError
-from callevents.db.session import begin_write
-from callevents.enums import ConnectorKind, EventType, Role
+from callevents.db.session import begin_write, write_transaction
+from callevents.delivery.attempts import list_attempts
+from callevents.delivery.http.client import Response
+from callevents.delivery.log.queries import get_delivery
+from callevents.delivery.outcomes import Outcome, record
+from callevents.enums import ConnectorKind, EventType, Method, Role
 from callevents.extensions import Base, db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
@@ -22,7 +29,11 @@ from callevents.users import sessions, users
 from callevents.users.delays import Client
 from callevents.users.sign_in import finish, verify_password
 from tests.conftest import Configure
+from tests.support import claims
 from tests.support.log_capture import capture_log
+
+#: More than the migration reads at once.
+MANY_ATTEMPTS = 1200
 
 
 @pytest.fixture
@@ -126,6 +137,70 @@ def test_late_events_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
     assert db.session.scalars(select(CallEvent.is_late)).all() == [False]
     connector = db.session.scalars(select(Connector)).one()
     assert (connector.domain, connector.unseen_legs) == ("", 0)
+
+
+def test_smaller_attempts_with_data(
+    config: Config, app: Flask, pbx: Pbx, configure: Configure
+) -> None:
+    """Attempts are shown the same after the migration in both directions, byte for byte."""
+    page = "".join(f"<td>Zoë {number}</td>\n" for number in range(400))
+    delivery_id = make_attempts(pbx, configure, page)
+    before = shown_attempts(delivery_id)
+    assert {one["response_body"] for one in before} == {page}
+    assert {one["url"] for one in before} == {"http://a/"}
+    try:
+        command.downgrade(config, "0013")
+        query = (
+            "SELECT url, request_body, response_body, CAST(request_headers AS TEXT) FROM attempt"
+        )
+        rows = db.session.execute(text(query)).all()
+        assert len(rows) == len(before)
+        assert {row[:3] for row in rows} == {("http://a/", before[0]["request_body"], page)}
+        assert all(json.loads(row[3]) == before[0]["request_headers"] for row in rows)
+        assert "ix_delivery_origin_id_id" in indexes("delivery")
+        db.session.remove()
+    finally:
+        command.upgrade(config, "head")
+    command.check(config)
+    assert shown_attempts(delivery_id) == before
+    assert "ix_delivery_origin_id_id" not in indexes("delivery")
+
+
+def make_attempts(pbx: Pbx, configure: Configure, page: str) -> str:
+    """Record attempts of a delivery that all got this page in response; return its id."""
+    configure.hook("*", EventType.DIAL_IN, "http://a/", Method.POST)
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="101", caller_name="Zoë")])
+    db.session.commit()
+    now = utc_now()
+    [claim] = claims.load(claims.claim(now=now))
+    outcome = Outcome(claim, Response(now, 1, "No.", 500, [["Server", "x"]], body=page))
+    for _ in range(2):
+        with write_transaction(db.engine) as connection:
+            record(connection, [outcome], now, Settings())
+    begin_write()
+    repeated = select(Attempt.__table__).where(Attempt.number == 2)
+    row = db.session.execute(repeated).one()._asdict()
+    rows = [{**row, "number": number} for number in range(3, MANY_ATTEMPTS)]
+    db.session.execute(insert(Attempt), rows)
+    db.session.commit()
+    return claim.delivery_id
+
+
+def shown_attempts(delivery_id: str) -> list[dict[str, Any]]:
+    """Return all values of the delivery's attempts, as pages show them."""
+    db.session.remove()
+    names = Attempt.__table__.columns.keys()
+    found = list_attempts(get_delivery(delivery_id))
+    values = [{name: getattr(one, name) for name in names} for one in found]
+    db.session.remove()
+    return values
+
+
+def indexes(table: str) -> set[str | None]:
+    """Return the names of the table's indexes."""
+    db.session.rollback()
+    return {one["name"] for one in inspect(db.engine).get_indexes(table)}
 
 
 def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:

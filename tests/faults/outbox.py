@@ -39,8 +39,13 @@ class Outbox:
         return {str(row[0]): row[1] for row in self._ask(query)}
 
     def find_errors(self, url: str) -> set[str]:
-        """Return the errors of attempts to URLs with that prefix."""
-        query = select(Attempt.error).where(Attempt.url.startswith(url)).distinct()
+        """Return the errors of the attempts of deliveries to URLs with that prefix."""
+        query = (
+            select(Attempt.error)
+            .join(Delivery, Delivery.id == Attempt.delivery_id)
+            .where(Delivery.url.startswith(url))
+            .distinct()
+        )
         return {row.error for row in self._ask(query)}
 
     def _ask(self, query: Any) -> Sequence[Row[Any]]:

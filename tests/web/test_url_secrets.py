@@ -3,6 +3,7 @@
 import pytest
 
 from callevents.db.models import Hook, Pbx
+from callevents.delivery.attempts import list_attempts
 from callevents.delivery.engine import Engine
 from callevents.delivery.log import queries
 from callevents.enums import DeliveryState, EventType
@@ -83,7 +84,7 @@ def test_editing_shows_the_secret(admin: Visitor, hook: Hook) -> None:
 def test_attempts_are_stored_masked(delivery_id: str) -> None:
     """The URL of an attempt is stored masked."""
     db.session.rollback()
-    [attempt] = queries.list_attempts(queries.get_delivery(delivery_id))
+    [attempt] = list_attempts(queries.get_delivery(delivery_id))
     assert SECRET not in attempt.url
     assert "/hooks/••••/pop?" in attempt.url
     assert "api_key=••••&call=c-1&CallID=c-1" in attempt.url

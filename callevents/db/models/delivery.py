@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from callevents.db.attempt_types import Body, RequestHeaders
 from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import Hook, Origin
 from callevents.db.models.pbx import Pbx
@@ -80,9 +81,6 @@ class Delivery(Model):
         Index("ix_delivery_call_event_id", "call_event_id"),
         Index("ix_delivery_pbx_id_id", "pbx_id", "id"),
         Index("ix_delivery_pbx_id_extension_id", "pbx_id", "extension", "id"),
-        Index("ix_delivery_pbx_id_event_type_id", "pbx_id", "event_type", "id"),
-        Index("ix_delivery_pbx_id_call_id_id", "pbx_id", "call_id", "id"),
-        Index("ix_delivery_origin_id_id", "origin_id", "id"),
         CheckConstraint("attempts >= 0", "attempts"),
     )
 
@@ -165,7 +163,10 @@ IS_OPEN = in_state(DeliveryState.PENDING)
 
 
 class Attempt(Model):
-    """One HTTP request made for a delivery."""
+    """One HTTP request made for a delivery. Read them with `list_attempts`.
+
+    A later attempt that repeats the request of the first one has an empty `url` and `request_body`.
+    """
 
     __tablename__ = "attempt"
 
@@ -180,8 +181,8 @@ class Attempt(Model):
     error: Mapped[str] = mapped_column(Text, default="")
     method: Mapped[Method] = mapped_column(text_enum(Method, 8))
     url: Mapped[str] = mapped_column(Text)
-    request_headers: Mapped[list[list[str]]] = mapped_column(JSON)
-    request_body: Mapped[str] = mapped_column(Text, default="")
+    request_headers: Mapped[list[list[str]]] = mapped_column(RequestHeaders)
+    request_body: Mapped[str] = mapped_column(Body, default="")
     response_headers: Mapped[list[list[str]]] = mapped_column(JSON)
-    response_body: Mapped[str] = mapped_column(Text, default="")
+    response_body: Mapped[str] = mapped_column(Body, default="")
     response_truncated: Mapped[bool] = mapped_column(Boolean, default=False)

@@ -46,7 +46,8 @@ class CallEvent(Model):
     __table_args__ = (
         UniqueConstraint("pbx_id", "key"),
         Index("ix_call_event_pbx_id_received_at", "pbx_id", "received_at"),
-        Index("ix_call_event_pbx_id_call_id", "pbx_id", "call_id"),
+        # With the time: otherwise SQLite reads all of the PBX's events since then for each hangup.
+        Index("ix_call_event_pbx_id_call_id_received_at", "pbx_id", "call_id", "received_at"),
     )
 
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)

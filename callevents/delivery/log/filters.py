@@ -22,17 +22,14 @@ from callevents.extensions import db
 Condition = Callable[[type[Delivery]], ColumnElement[bool]]
 
 #: Leading columns of the indexes, most selective first; 'open', 'failed' and 'cancelled' are states
-#: of partial indexes.
+#: of partial indexes. The deliveries of a call are found through its events.
 INDEXES = (
-    ("pbx_id", "call_id"),
     ("hook_id", "open"),
     ("pbx_id", "open"),
     ("pbx_id", "failed"),
     ("pbx_id", "cancelled"),
     ("hook_id",),
     ("pbx_id", "extension"),
-    ("origin_id",),
-    ("pbx_id", "event_type"),
     ("pbx_id",),
     (),
 )

@@ -1,10 +1,10 @@
 """Keyset pagination of the deliveries that match a filter: reads an index backwards, within limits.
 
 If no single index covers the filter, one index yields candidates, and a limited number of them is
-checked. The next page continues from there.
+checked. The next page continues from there. A call has few deliveries: they are all read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -24,8 +24,8 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import aliased, selectinload
 
-from callevents.db.models import Delivery, Pbx, id_created_at, to_id
-from callevents.delivery.log.filters import INDEXES, Condition, Filter
+from callevents.db.models import CallEvent, Delivery, Pbx, id_created_at, to_id
+from callevents.delivery.log.filters import INDEXES, NO_ID, Condition, Filter
 from callevents.errors import NotFoundError
 from callevents.extensions import db
 
@@ -33,6 +33,8 @@ from callevents.extensions import db
 WINDOW = 10_000
 #: With more PBXs, indexes that begin with the PBX are not used across all of them.
 MAX_PBXS = 50
+#: With more events, a call ID is treated as any other filter: the PBX uses it for many calls.
+MAX_CALL_EVENTS = 1000
 #: Columns that a summary needs.
 SUMMARY_COLUMNS = ("id", "hook_id", "state")
 
@@ -59,6 +61,7 @@ def find_page(
     columns: Columns = (),
     window: int = WINDOW,
     max_pbxs: int = MAX_PBXS,
+    max_call_events: int = MAX_CALL_EVENTS,
 ) -> Page:
     """Return the newest matching deliveries older than `before`, or only columns of them.
 
@@ -67,7 +70,7 @@ def find_page(
     if before is not None and (before := to_id(before)) is None:
         raise NotFoundError("There is no such delivery.")
     reached: Page | None = None
-    for plan in _index_plans(wanted, max_pbxs):
+    for plan in _index_plans(wanted, max_pbxs, max_call_events):
         page = _IndexScan(plan, wanted.ids(before), limit, columns, window).run()
         if page.searched_to is None:
             return page
@@ -99,9 +102,14 @@ class _IndexPlan:
     rest: Sequence[Condition]
 
 
-def _index_plans(wanted: Filter, max_pbxs: int) -> Iterator[_IndexPlan]:
+def _index_plans(wanted: Filter, max_pbxs: int, max_call_events: int) -> Iterator[_IndexPlan]:
     """Yield the usable index plans, most selective first."""
     values, states = wanted.values(), wanted.states()
+    if values.get("origin_id") == NO_ID:
+        return
+    if wanted.call_id and (plan := _plan_of_call(values, states, max_call_events)):
+        yield plan
+        return
     tried: list[set[str]] = []
     for index in INDEXES:
         names = set(index)
@@ -121,9 +129,26 @@ def _index_plans(wanted: Filter, max_pbxs: int) -> Iterator[_IndexPlan]:
         rest += [condition for name, condition in states.items() if name not in names]
         limiting = [condition for name, condition in states.items() if name in names]
         yield _IndexPlan(columns, branches, limiting, rest)
-        if "call_id" in names:
-            # A call has few deliveries; no other index is more selective.
-            return
+
+
+def _plan_of_call(
+    values: Mapping[str, Any], states: Mapping[str, Condition], max_events: int
+) -> _IndexPlan | None:
+    """Return the plan to read the deliveries of the call's events; None if there are too many."""
+    pbxs = [values["pbx_id"]] if "pbx_id" in values else select(Pbx.id)
+    events = db.session.scalars(
+        select(CallEvent.id)
+        .where(CallEvent.call_id == values["call_id"], CallEvent.pbx_id.in_(pbxs))
+        .limit(max_events + 1)
+    ).all()
+    if len(events) > max_events:
+        return None
+    rest = [_equals(*one) for one in values.items() if one[0] not in {"call_id", "pbx_id"}]
+    return _IndexPlan((), [()], [_is_of(events), *rest, *states.values()], ())
+
+
+def _is_of(events: Sequence[str]) -> Condition:
+    return lambda one: one.call_event_id.in_(events)
 
 
 def _equals(name: str, value: object) -> Condition:

@@ -50,13 +50,6 @@ def find_delivery(delivery_id: str) -> Delivery | None:
     )
 
 
-def list_attempts(delivery: Delivery) -> Sequence[Attempt]:
-    """Return the delivery's attempts, oldest first."""
-    return db.session.scalars(
-        select(Attempt).where(Attempt.delivery_id == delivery.id).order_by(Attempt.number)
-    ).all()
-
-
 def last_deliveries(hooks: Sequence[Hook]) -> dict[int, Delivery]:
     """Return the last delivery of each hook that has any, by hook id."""
     last = (

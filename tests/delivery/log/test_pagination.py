@@ -107,8 +107,8 @@ def test_pages_have_all_that_matches(log: list[Delivery], pbx: Pbx) -> None:
 
 def test_it_is_said_how_far_was_looked(log: list[Delivery], pbx: Pbx) -> None:
     """A page that reached the search limit says how far it searched."""
-    nothing = Filter(pbx, ListedState.DELIVERED, event_type=EventType.DIAL_OUT, origin="http://x")
-    # No such event: nothing to look at.
+    nothing = Filter(pbx, ListedState.DELIVERED, origin="http://x")
+    # No such receiver: nothing to look at.
     assert find_page(nothing, limit=50, window=5).searched_to is None
     rare = Filter(pbx, ListedState.DELIVERED, extension="9" * 64, hook="nobody")
     assert find_page(rare, limit=50, window=5).searched_to is None
@@ -117,6 +117,15 @@ def test_it_is_said_how_far_was_looked(log: list[Delivery], pbx: Pbx) -> None:
     own = [one for one in log if one.pbx_id == pbx.id]
     assert (page.found, page.before) == ([], own[4].id)
     assert page.searched_to == id_created_at(own[4].id)
+
+
+def test_calls_with_many_events(log: list[Delivery], pbx: Pbx) -> None:
+    """If a PBX uses one call ID for very many events, the same deliveries are found."""
+    for wanted in (Filter(pbx, call_id="c3"), Filter(call_id="c4", extension="2")):
+        expected = [one.id for one in log if matches(wanted)(one)]
+        assert len(expected) > 2
+        for max_call_events in (2, 100):
+            assert read(wanted, limit=2, max_call_events=max_call_events) == expected
 
 
 def test_many_pbxs(log: list[Delivery]) -> None:

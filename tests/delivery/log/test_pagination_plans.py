@@ -39,7 +39,7 @@ def statements(app: Flask) -> Iterator[Statements]:
     def note(
         _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
     ) -> None:
-        if "FROM delivery" in statement and not statement.startswith("EXPLAIN"):
+        if re.search("FROM (delivery|call_event)", statement) and "EXPLAIN" not in statement:
             sent.append((statement, parameters))
 
     event.listen(db.engine, "before_cursor_execute", note)
@@ -48,7 +48,7 @@ def statements(app: Flask) -> Iterator[Statements]:
 
 
 #: With few open deliveries every index is small, and planners choose any of them.
-OPEN = "ix_delivery_(pbx_open|hook_open|due|lane|expires)"
+OPEN = "ix_delivery_(pbx_open|hook_open|due|ordering_key|expires)"
 
 
 def filters(pbx: Pbx, hook: str, end: datetime) -> dict[str, tuple[Filter, str]]:
@@ -62,10 +62,10 @@ def filters(pbx: Pbx, hook: str, end: datetime) -> dict[str, tuple[Filter, str]]
         "pbx": (Filter(pbx), whole),
         "pbx of a time": (Filter(pbx, **recent), whole),
         "extension": (Filter(pbx, extension="117"), "ix_delivery_pbx_id_extension_id"),
-        "event": (Filter(pbx, event_type=hangup), "ix_delivery_pbx_id_event_type_id"),
+        "event": (Filter(pbx, event_type=hangup), whole),
         "hook": (Filter(pbx, hook=hook), "ix_delivery_hook_id_id"),
-        "origin": (Filter(pbx, origin="https://crm.example.com"), "ix_delivery_origin_id_id"),
-        "call": (Filter(pbx, call_id="call-77"), "ix_delivery_pbx_id_call_id_id"),
+        "origin": (Filter(pbx, origin="https://crm.example.com"), whole),
+        "call": (Filter(pbx, call_id="call-77"), "ix_delivery_call_event_id"),
         "failed": (Filter(pbx, ListedState.FAILED), "ix_delivery_pbx_failed"),
         "cancelled": (Filter(pbx, ListedState.CANCELLED), "ix_delivery_pbx_cancelled"),
         "pending": (Filter(pbx, ListedState.PENDING), OPEN),
@@ -94,7 +94,7 @@ def filters(pbx: Pbx, hook: str, end: datetime) -> dict[str, tuple[Filter, str]]
         ),
         "failed anywhere": (Filter(state=ListedState.FAILED), "ix_delivery_pbx_failed"),
         "extension anywhere": (Filter(extension="117"), "ix_delivery_pbx_id_extension_id"),
-        "call anywhere": (Filter(call_id="call-77"), "ix_delivery_pbx_id_call_id_id"),
+        "call anywhere": (Filter(call_id="call-77"), "ix_delivery_call_event_id"),
     }
 
 
@@ -108,7 +108,7 @@ def test_filters_read_the_end_of_an_index(pbx: Pbx, end: datetime, statements: S
         find_page(wanted, limit=50, window=MANY // 500)
         assert statements, name
         plans = [explain(*statement) for statement in statements]
-        assert re.search(index, plans[0]), f"{name}:\n{plans[0]}"
+        assert re.search(index, "\n".join(plans)), f"{name}:\n{plans}"
         for plan in plans:
             check_plan(name, plan)
 
@@ -123,6 +123,7 @@ def explain(statement: str, parameters: object) -> str:
 
 def check_plan(name: str, plan: str) -> None:
     """Check that the plan goes through an index, and stops early."""
-    assert "Seq Scan on delivery" not in plan, f"{name}:\n{plan}"
-    assert not re.search(r"SCAN delivery(?! USING (COVERING )?INDEX)", plan), f"{name}:\n{plan}"
+    assert not re.search("Seq Scan on (delivery|call_event)", plan), f"{name}:\n{plan}"
+    whole = r"SCAN (delivery|call_event)(?! USING (COVERING )?INDEX)"
+    assert not re.search(whole, plan), f"{name}:\n{plan}"
     assert "Bitmap" not in plan, f"{name}:\n{plan}"

@@ -7,6 +7,7 @@ from flask import Flask
 
 from callevents.db.models import Attempt, Delivery, Pbx, utc_now
 from callevents.db.session import begin_write
+from callevents.delivery.attempts import list_attempts
 from callevents.delivery.log import queries
 from callevents.enums import DeliveryState, EventType
 from callevents.errors import NotFoundError
@@ -55,7 +56,7 @@ def test_delivery_of_another_pbx(
     assert queries.get_delivery(delivery_id.upper()).id == delivery_id
     with pytest.raises(NotFoundError):
         queries.get_delivery(delivery_id, other)
-    assert queries.list_attempts(queries.get_delivery(delivery_id)) == []
+    assert list_attempts(queries.get_delivery(delivery_id)) == []
 
 
 def test_deliveries_of_one_event(

@@ -1,0 +1,65 @@
+"""Accepting an event looks at its own call only, however many events the PBX reports in a day."""
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, text
+
+from callevents.db.models import Pbx
+from callevents.db.session import begin_write
+from callevents.enums import EventType
+from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from tests.conftest import Configure
+
+EVENTS = 3_000
+Statements = list[tuple[str, object]]
+
+
+@pytest.fixture
+def statements(app: Flask) -> Statements:
+    """The statements on events sent from here on, with parameters."""
+    sent: Statements = []
+
+    def note(
+        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
+    ) -> None:
+        if "FROM call_event" in statement and "EXPLAIN" not in statement:
+            sent.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    return sent
+
+
+def test_hangups(pbx: Pbx, configure: Configure, statements: Statements) -> None:
+    """The events of a call that hangs up are found by its ID, among thousands of the same day."""
+    configure.hook("*", EventType.HANGUP, "http://crm.example.com/")
+    begin_write()
+    others = [
+        Report(event_type=EventType.DIAL_IN, extension="101", call_id=f"call-{number}")
+        for number in range(EVENTS)
+    ]
+    accept(pbx, others)
+    db.session.commit()
+    if db.engine.dialect.name == "postgresql":
+        # As autovacuum does. Nothing analyzes SQLite.
+        db.session.execute(text("ANALYZE"))
+        db.session.commit()
+    statements.clear()
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.HANGUP, extension="101", call_id="call-7")])
+    db.session.commit()
+    plans = [explain(*statement) for statement in statements]
+    assert sum("ix_call_event_pbx_id_call_id_received_at" in plan for plan in plans) == 1, plans
+    for plan in plans:
+        assert not re.search("Seq Scan on call_event|SCAN call_event", plan), plan
+
+
+def explain(statement: str, parameters: object) -> str:
+    """Return the plan."""
+    verb = "EXPLAIN" if db.engine.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    with db.engine.connect() as connection:
+        rows = connection.exec_driver_sql(f"{verb} {statement}", parameters)  # type: ignore[arg-type]  # as they were sent
+        return "\n".join(str(row[-1]) for row in rows)
