@@ -40,7 +40,7 @@ MAX_DEFER = timedelta(minutes=10)
 #: Ordering keys in one statement.
 BATCH = 500
 #: A recorder keeps its locks for some milliseconds. One that froze must not hold up the others.
-LOCK_TIMEOUT_MS = 250
+LOCK_TIMEOUT_MS = 100
 #: PostgreSQL's code for that.
 LOCK_NOT_AVAILABLE = "55P03"
 
