@@ -68,6 +68,11 @@ def to_request_id(given: str) -> str:
     return f"{random.getrandbits(128):032x}"
 
 
+def printable(text: str) -> str:
+    """Return a stranger's text for a log line: special characters escaped, all on one line."""
+    return text.encode("unicode_escape").decode("ascii")
+
+
 def _start_request() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = to_request_id(given)

@@ -1,13 +1,15 @@
 """Authentication of ingest requests: finds the PBX of a token."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from werkzeug.wrappers import Request
+from werkzeug.datastructures import Authorization, Headers
 
 from callevents.api.problems import ProblemError
 from callevents.db.models import Pbx
 from callevents.extensions import db
+from callevents.logs import printable
 from callevents.pbxs.tokens import digest_token, look_up
 
 #: More than any installation has. A full cache is cleared.
@@ -52,15 +54,15 @@ class TokenCache:
         self._senders.pop((sender.pbx.slug, sender.digest), None)
 
 
-def get_header_token(request: Request) -> str:
-    """Return the token from the headers, or an empty text."""
-    authorization = request.authorization
-    if authorization is not None:
-        if authorization.type == "bearer":
-            return authorization.token or ""
-        if authorization.type == "basic":
-            return authorization.password or ""
-    return request.headers.get("X-Ingest-Token", "").strip()
+def get_header_token(headers: Headers | Mapping[str, str]) -> str:
+    """Return the token from the headers, or an empty text. A mapping has lower-case names."""
+    credentials = Authorization.from_header(headers.get("authorization"))
+    if credentials is not None:
+        if credentials.type == "bearer":
+            return credentials.token or ""
+        if credentials.type == "basic":
+            return credentials.password or ""
+    return headers.get("x-ingest-token", "").strip()
 
 
 def token_error(token: str) -> ProblemError:
@@ -81,8 +83,9 @@ def _authenticate(slug: str, token: str) -> Sender:
     """
     found = look_up(slug, token)
     if found.token_id is None:
-        reason = "no such PBX" if found.pbx_id is None else "token not valid"
-        log.info("report refused", pbx=ascii(slug[:64]), reason=reason)
+        wrong = "token not valid" if token else "no token"
+        reason = "no such PBX" if found.pbx_id is None else wrong
+        log.info("report refused", pbx=printable(slug[:64]), reason=reason)
         raise token_error(token)
     pbx = db.session.get_one(Pbx, found.pbx_id)
     sender = Sender(pbx, found.token_id, digest_token(token))

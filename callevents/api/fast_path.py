@@ -7,17 +7,16 @@ the same functions to read, store and respond.
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Request
+from werkzeug.http import parse_options_header
 
 from callevents import logs
 from callevents.api.authentication import Sender, TokenCache, get_header_token
-from callevents.api.ingest import PATH, build_result
-from callevents.api.payload import MULTIPART, read_payload
+from callevents.api.ingest import METHODS, PATH, build_result
+from callevents.api.payload import Fields, merge, parse_body, read_query
 from callevents.api.problems import ProblemError
 from callevents.api.rate_limit import RateLimiter
 from callevents.enums import Format
@@ -26,20 +25,34 @@ from callevents.extensions import app_state
 from callevents.ingest.accept import Accepted
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
-from callevents.security import headers
+from callevents.security import headers as security
 
-Environ = dict[str, Any]
+#: As Flask writes JSON.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 
 
-@dataclass(frozen=True)
-class PlainReport:
+class PlainRequest(NamedTuple):
+    """A request whose body is complete."""
+
+    method: str
+    path: bytes
+    query: bytes
+    #: By names in lower case. Headers with the same name are joined, as in a WSGI environment.
+    headers: Mapping[str, str]
+    body: bytes
+    #: True if the client uses HTTPS.
+    is_secure: bool
+
+
+class PlainReport(NamedTuple):
     """A request whose reports can be stored as they are."""
 
-    environ: Environ
     sender: Sender
     #: Reports with the names of their unknown fields.
     parsed: list[tuple[Report, list[str]]]
     is_batch: bool
+    request_id: str
+    is_secure: bool
 
     @property
     def reports(self) -> list[Report]:
@@ -55,22 +68,23 @@ class FastPath:
         self._rate_limiter = app_state(app).get(RateLimiter)
         self.group_commit = app_state(app).get(GroupCommit)
 
-    def read(self, environ: Environ) -> PlainReport | None:
+    def read(self, request: PlainRequest) -> PlainReport | None:
         """Return the request's reports, or None if the route has to respond to the request."""
-        request = Request(environ, populate_request=False)
-        if not _is_plain(request):
+        if request.method not in METHODS or request.headers.get("content-encoding"):
             return None
         try:
-            payload = read_payload(request)
-            token = get_header_token(request) or payload.token
-            sender = self._token_cache.find(request.path.removeprefix(PATH), token)
+            payload = merge(read_query(request.query), _parse_body(request))
+            token = get_header_token(request.headers) or payload.token
+            slug = request.path.decode("latin-1").removeprefix(PATH)
+            sender = self._token_cache.find(slug, token)
             if sender is None or sender.pbx.format is not Format.GENERIC:
                 return None
             parsed = [read_report(_check_object(fields)) for fields in payload.events]
             self._rate_limiter.check(sender.pbx, len(parsed))
-        except (ProblemError, InvalidError, HTTPException):
+        except (ProblemError, InvalidError):
             return None
-        return PlainReport(environ, sender, parsed, payload.is_batch)
+        request_id = logs.to_request_id(request.headers.get("x-request-id", ""))
+        return PlainReport(sender, parsed, payload.is_batch, request_id, request.is_secure)
 
     def forget(self, sender: Sender) -> None:
         """Forget a sender whose token has been revoked."""
@@ -85,44 +99,28 @@ def build_response(
         build_result(event, ignored)
         for event, (_, ignored) in zip(accepted, plain_report.parsed, strict=True)
     ]
-    status, body = _build_body(results, is_batch=plain_report.is_batch)
-    return status, _build_headers(plain_report.environ, len(body)), body
+    status = 202 if any(one["status"] == 202 for one in results) else 200
+    if plain_report.is_batch:
+        document: dict[str, Any] = {"results": results}
+    else:
+        [document] = results
+        del document["status"]
+    headers = [
+        ("Content-Type", "application/json"),
+        ("X-Request-ID", plain_report.request_id),
+        *security.api_headers(is_secure=plain_report.is_secure),
+    ]
+    return status, headers, _ENCODER.encode(document).encode() + b"\n"
 
 
-def _is_plain(request: Request) -> bool:
-    """Return True for a GET, or a POST whose length is known and that is no multipart form."""
+def _parse_body(request: PlainRequest) -> Fields | list[Any] | None:
     if request.method == "GET":
-        return True
-    return (
-        request.method == "POST"
-        and request.content_length is not None
-        and request.mimetype != MULTIPART
-    )
+        return None
+    mimetype, _ = parse_options_header(request.headers.get("content-type"))
+    return parse_body(request.body, mimetype.lower())
 
 
 def _check_object(fields: object) -> dict[str, object]:
     if not isinstance(fields, dict):
         raise InvalidError({})
     return fields
-
-
-def _build_body(results: list[dict[str, Any]], *, is_batch: bool) -> tuple[int, bytes]:
-    status = 202 if any(one["status"] == 202 for one in results) else 200
-    if is_batch:
-        document: dict[str, Any] = {"results": results}
-    else:
-        [document] = results
-        del document["status"]
-    # As Flask writes it.
-    text = json.dumps(document, separators=(",", ":"), sort_keys=True)
-    return status, text.encode() + b"\n"
-
-
-def _build_headers(environ: Environ, length: int) -> list[tuple[str, str]]:
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    return [
-        ("Content-Type", "application/json"),
-        ("Content-Length", str(length)),
-        ("X-Request-ID", logs.to_request_id(given)),
-        *headers.api_headers(is_secure=environ["wsgi.url_scheme"] == "https"),
-    ]

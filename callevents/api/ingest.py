@@ -57,7 +57,7 @@ def receive(slug: str) -> Response:
         raise error
     # The body may be in a vendor's format: the token of the query is read before the body.
     token = (
-        get_header_token(request)
+        get_header_token(request.headers)
         or vendor_formats.query_token(request)
         or read_payload(request).token
     )

@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Collection
 from contextlib import ExitStack
 from functools import partial
 from io import FileIO
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -17,11 +19,12 @@ from callevents.errors import CallEventsError
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.processes.listener.capture import record
 from callevents.processes.listener.target import make_target
+from callevents.vendors.asterisk.session import explain_forged
 from callevents.vendors.registry import SOURCES
-from callevents.vendors.replay import Replay, as_line
-from callevents.vendors.tracking.extension_set import ExtensionSet
+from callevents.vendors.replay import Replay, WatchedExtensionSet, as_line
 
 CHUNK_BYTES = 64 * 1024
+MAX_SHOWN_PHONES = 20
 
 
 @click.command("replay")
@@ -36,16 +39,29 @@ def replay(path: str, source: str, numbers: str | None, pbx: str | None) -> None
     FILE is a captured event stream, - is standard input. Each call event is a line of JSON.
     Nothing is stored or sent.
     """
-    run = Replay(source, _get_extensions(numbers, pbx))
+    watched, name = _get_extensions(numbers, pbx)
+    run = Replay(source, watched)
+    count = 0
     try:
         with click.open_file(path, "rb") as file:
             for event in run.run(iter(partial(file.read, CHUNK_BYTES), b"")):
                 click.echo(json.dumps(as_line(event), ensure_ascii=False))
+                count += 1
     except CallEventsError as error:
         raise click.ClickException(f"{path}: {error}") from None
     except OSError as error:
         raise click.ClickException(f"Cannot read {path}: {error.strerror}.") from None
+    if not count and not run.is_empty:
+        click.echo(_explain_none(name, watched.seen), err=True)
     _print_warnings(run)
+
+
+def _explain_none(name: str, seen: Collection[str]) -> str:
+    """Return why a capture has no call events of these extensions: which phones it has."""
+    shown = ", ".join(islice(seen, MAX_SHOWN_PHONES))
+    more = f" and {len(seen) - MAX_SHOWN_PHONES:,} more" if len(seen) > MAX_SHOWN_PHONES else ""
+    phones = f"Phones in the capture: {shown}{more}." if seen else "The capture has no phones."
+    return f"No call events of {name}. {phones}"
 
 
 def _print_warnings(run: Replay) -> None:
@@ -55,22 +71,20 @@ def _print_warnings(run: Replay) -> None:
     if run.broken:
         click.echo(f"Malformed lines or messages skipped: {run.broken}.", err=True)
     if run.forged:
-        click.echo(
-            "Text that the PBX would not write, from a caller's number? Ignored in messages: "
-            f"{run.forged}.",
-            err=True,
-        )
+        click.echo(explain_forged(run.forged), err=True)
     if run.tracker.running:
         click.echo(f"Legs still active at the end of the capture: {run.tracker.running}.", err=True)
 
 
-def _get_extensions(numbers: str | None, pbx: str | None) -> ExtensionSet:
+def _get_extensions(numbers: str | None, pbx: str | None) -> tuple[WatchedExtensionSet, str]:
+    """Return the extensions, and what to call them."""
     if numbers is not None:
-        return ExtensionSet(number for text in numbers.split(",") if (number := text.strip()))
+        given = [number for text in numbers.split(",") if (number := text.strip())]
+        return WatchedExtensionSet(given), ", ".join(given) or "no extension"
     if pbx is None:
         raise click.UsageError("Pass the extensions: --extensions 101,102 or --pbx SLUG.")
-    found: ExtensionSet = _read_extensions(pbx)
-    return found
+    found: WatchedExtensionSet = _read_extensions(pbx)
+    return found, f"the extensions of {pbx}"
 
 
 @click.command("capture")
@@ -121,8 +135,8 @@ class _CaptureFile(ExitStack):
 
 
 @handle_errors
-def _read_extensions(slug: str) -> ExtensionSet:
+def _read_extensions(slug: str) -> WatchedExtensionSet:
     pbx = pbxs.get_pbx(slug)
     connector = connectors.find_connector(pbx)
     numbers = (extension.number for extension in extensions.list_extensions(pbx))
-    return ExtensionSet(numbers, domain=connector.domain if connector else "")
+    return WatchedExtensionSet(numbers, connector.domain if connector else "")

@@ -52,7 +52,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing; p
 @json_option
 @handle_errors
 def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
-    """List deliveries, newest first."""
+    """List deliveries, newest first. `show` and --json print more of each."""
     wanted = parse_filter(given)
     found: list[Delivery] = []
     before = None
@@ -62,7 +62,7 @@ def list_deliveries(limit: int, as_json: bool, **given: Any) -> None:
         if page.before is None or len(found) >= limit:
             break
         before = page.before
-    print_list(found, _to_values, as_json)
+    print_list(found, _to_values if as_json else _to_row, as_json)
 
 
 @group.command("show")
@@ -193,6 +193,14 @@ def _to_values(delivery: Delivery) -> Values:
         "error": delivery.error,
         "created_at": _time_to_text(delivery.created_at),
     }
+
+
+def _to_row(delivery: Delivery) -> Values:
+    """Return what fits into a line on a terminal."""
+    values = _to_values(delivery)
+    names = ("id", "pbx", "event", "extension", "state", "attempts", "status_code", "url")
+    created = delivery.created_at.strftime("%Y-%m-%d %H:%M:%S")
+    return {"created_at": created, **{name: values[name] for name in names}}
 
 
 def _wait_to_values(delivery: Delivery) -> Values:

@@ -73,7 +73,19 @@ def set_hook(
     )
     secret = _set_signing(hook, is_signed=sign)
     db.session.commit()
+    if not as_json:
+        # Scripts read the Event ID from standard output.
+        click.echo(_describe(hook), err=True)
     _print_hook(hook, hook.event_id, secret, as_json=as_json)
+
+
+def _describe(hook: Hook) -> str:
+    values = _to_values(hook)
+    state = "enabled" if hook.active else "disabled"
+    extension = "all extensions" if hook.extension is None else values["extension"]
+    return (
+        f"{values['event']} of {extension}: {values['method']} {values['url']}, {state}. Event ID:"
+    )
 
 
 def _set_signing(hook: Hook, *, is_signed: bool) -> str | None:

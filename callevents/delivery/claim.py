@@ -1,54 +1,44 @@
 """Claims due deliveries under a lease, so that only one worker at a time has each of them."""
 
-import math
-import time
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, literal_column, null, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    and_,
+    bindparam,
+    literal_column,
+    null,
+    select,
+    true,
+    update,
+)
 from sqlalchemy import Engine as SqlEngine
+from sqlalchemy.exc import OperationalError
 
 from callevents.db.bulk import BulkStatement, bulk_update, is_one_of
 from callevents.db.models import IS_OPEN, Delivery
 from callevents.db.session import write_transaction
 from callevents.delivery.circuit_breaker import acquire_probe
 from callevents.delivery.fair_share import Share
+from callevents.delivery.lease import UNLIMITED, Lease
 from callevents.delivery.outbox import (
+    DEFER_BEHIND_RUNNING,
     defer,
     find_deferred_heads,
     find_heads,
     in_batches,
+    is_lock_timeout,
     lock_heads,
 )
 from callevents.delivery.request.build import Request
 
 #: Fences of claimed deliveries by delivery ID.
 Fences = Mapping[str, int]
-
-#: Deliveries that are handed over are picked up within this time or not at all.
-HANDOVER_SECONDS = 3.0
-#: Their lease is renewed within this time after that.
-HANDOVER_RENEW_SECONDS = 1.0
-#: The clocks of any two machines may differ by this.
-MAX_SKEW_SECONDS = 2.0
-#: The lease with which deliveries are handed over. Short, as Redis may lose them.
-HANDOVER_LEASE = timedelta(seconds=HANDOVER_SECONDS + HANDOVER_RENEW_SECONDS + 2 * MAX_SKEW_SECONDS)
-
-
-#: Leases are renewed after this share of their duration.
-RENEW_AFTER_SHARE = 1 / 3
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Times of a claim's lease, on the monotonic clock of this process."""
-
-    #: The lease has ended by then, so no attempt may begin later.
-    send_before: float = math.inf
-    #: When it has to be renewed for the first time.
-    renew_at: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -61,29 +51,23 @@ class Claim:
     hook_id: int
     expires_at: datetime
     request: Request
-    lease: Lease = Lease()
+    lease: Lease = UNLIMITED
     #: True if the origin's circuit breaker was open when the request was loaded.
     is_breaker_open: bool = False
+    #: The delivery's ordering key if another open delivery had to be sent before it then.
+    behind: int | None = None
     #: True if the origin's circuit breaker is open, and this attempt decides whether it closes.
     is_probe: bool = False
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What distinguishes it from other claims of the delivery."""
+        return self.delivery_id, self.fence
 
     @property
     def send_before(self) -> float:
         """When the lease has ended, on the monotonic clock."""
         return self.lease.send_before
-
-
-def start_lease(duration: timedelta) -> Lease:
-    """Return the times of a lease. Call it before the claim: it never ends later than in SQL."""
-    now, seconds = time.monotonic(), duration.total_seconds()
-    return Lease(now + seconds, now + seconds * RENEW_AFTER_SHARE)
-
-
-def start_handed_over(age: float) -> Lease:
-    """Return the times of a lease with which a delivery was handed over, `age` seconds ago."""
-    now = time.monotonic()
-    left = HANDOVER_LEASE.total_seconds() - MAX_SKEW_SECONDS - max(age, 0.0)
-    return Lease(now + left, now + HANDOVER_RENEW_SECONDS / 2)
 
 
 def fences_of(claims: Iterable[Claim]) -> dict[str, int]:
@@ -211,7 +195,8 @@ def claim_passed_over(
 
     On PostgreSQL the delivery before them may have been finished at the same moment, by somebody
     who did not see them yet. This waits for the locks of the first deliveries, so that whoever
-    holds one either sees them or is seen.
+    holds one either sees them or is seen. It does not wait for a worker that froze: what is
+    deferred is due again after a second.
     """
     fences: dict[str, int] = {}
     # One writer at a time: on SQLite nobody is passed over.
@@ -220,12 +205,22 @@ def claim_passed_over(
     for _ in range(2):
         if not waiting:
             break
-        with write_transaction(database) as connection:
-            heads = lock_heads(connection, waiting)
-            ids = [head.id for head in heads if head.deferred]
-            fences |= claim_ids(connection, ids, now, lease)
+        try:
+            with write_transaction(database) as connection:
+                heads = lock_heads(connection, waiting)
+                ids = [head.id for head in heads if head.deferred]
+                fences |= claim_ids(connection, ids, now, lease)
+        except OperationalError as error:
+            if not is_lock_timeout(error):
+                raise
+            break
         waiting -= {head.ordering_key for head in heads}
     return fences
+
+
+def defer_claims(connection: Connection, fences: Fences, now: datetime) -> None:
+    """Defer claimed deliveries behind others, unless another worker has claimed them since."""
+    _update_claims(connection, _DEFER, fences, now + DEFER_BEHIND_RUNNING)
 
 
 def release_claims(connection: Connection, fences: Fences, now: datetime) -> None:
@@ -244,13 +239,28 @@ def renew_leases(
 
 
 _table: Any = Delivery.__table__
-_RENEW = bulk_update(_table, "id", "fence", condition=IS_OPEN)
+_NEXT_FENCE = _table.c.fence + literal_column("1")
+#: Without a claim it waits for a retry, with the same fence.
+_IS_CLAIMED = and_(IS_OPEN, Delivery.claimed_at.is_not(None))
+_RENEW = bulk_update(_table, "id", "fence", condition=_IS_CLAIMED)
 _RELEASE = bulk_update(
     _table,
     "id",
     "fence",
-    condition=IS_OPEN,
-    changes={"claimed_at": null(), "fence": _table.c.fence + literal_column("1")},
+    condition=_IS_CLAIMED,
+    changes={"claimed_at": null(), "fence": _NEXT_FENCE},
+)
+
+_DEFER = bulk_update(
+    _table,
+    "id",
+    "fence",
+    condition=_IS_CLAIMED,
+    changes={
+        "claimed_at": null(),
+        "deferred": true(),
+        "fence": _table.c.fence + literal_column("1"),
+    },
 )
 
 

@@ -21,11 +21,11 @@ from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.claim import (
     Claim,
     ClaimResult,
+    Fences,
     claim_due,
     claim_passed_over,
     fences_of,
     release_claims,
-    start_lease,
 )
 from callevents.delivery.expiry import fail_all_expired
 from callevents.delivery.fair_share import (
@@ -38,6 +38,7 @@ from callevents.delivery.fair_share import (
     find_ready,
 )
 from callevents.delivery.in_flight import STALLED_SECONDS, InFlight
+from callevents.delivery.lease import Lease, start_lease
 from callevents.delivery.load_claims import load_sendable
 from callevents.security.encryption import Cipher
 
@@ -173,17 +174,22 @@ class Dispatcher:
                 return nothing
             with write_transaction(self._database) as connection:
                 result = claim_due(connection, shares, now, self._lease)
-            fences = result.fences | claim_passed_over(
-                self._database, result.deferred, now, self._lease
-            )
-            is_large = len(fences) >= LARGE_BATCH
+            is_large = len(result.fences) >= LARGE_BATCH
             self._interval_seconds = (
                 LARGE_BATCH_INTERVAL_SECONDS if is_large else BUSY_INTERVAL_SECONDS
             )
-            if fences:
-                claims = load_sendable(self._database, fences, lease, self._cipher)
-                self._submit_all(claims, result.probed, shares)
+            self._load_and_submit(result.fences, lease, result.probed, shares)
+            # After the others: it may have to wait for a lock.
+            passed = claim_passed_over(self._database, result.deferred, utc_now(), self._lease)
+            self._load_and_submit(passed, start_lease(self._lease), result.probed, shares)
             return result
+
+    def _load_and_submit(
+        self, fences: Fences, lease: Lease, probed: Set[int], shares: Iterable[Share]
+    ) -> None:
+        if fences:
+            claims = load_sendable(self._database, fences, lease, self._cipher)
+            self._submit_all(claims, probed, shares)
 
     def _submit_all(
         self, claims: Iterable[Claim], probed: Set[int], shares: Iterable[Share]

@@ -1,13 +1,14 @@
 """The delivery engine of one worker process: claims deliveries, makes attempts, records outcomes.
 
-The dispatcher submits claims to a pool of threads. Each thread makes its attempts and passes the
-outcomes to the recorder. Meanwhile a thread renews the leases of all claims.
+The dispatcher submits claims to the HTTP client's thread, which makes all attempts at the same time
+and passes their outcomes to the recorder. Meanwhile a thread renews the leases of all claims.
 """
 
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Engine as SqlEngine
@@ -15,19 +16,12 @@ from sqlalchemy import Engine as SqlEngine
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.claim import (
-    HANDOVER_RENEW_SECONDS,
-    RENEW_AFTER_SHARE,
-    Claim,
-    Fences,
-    Lease,
-    fences_of,
-    renew_leases,
-)
+from callevents.delivery.claim import Claim, Fences, release_claims, renew_leases
 from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.expiry import EXPIRED_ERROR
-from callevents.delivery.http.client import HttpClient
+from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.in_flight import STALLED_SECONDS, InFlight
+from callevents.delivery.lease import HANDOVER_RENEW_SECONDS, RENEW_AFTER_SHARE, Lease
 from callevents.delivery.load_claims import finish_without_attempt
 from callevents.delivery.outcomes import Outcome
 from callevents.delivery.pick_up import PickUp
@@ -50,10 +44,16 @@ class Engine:
         self._database = database
         self._settings = settings
         self._http_client = HttpClient(settings)
-        self._pool = ThreadPoolExecutor(settings.worker_threads, "attempt")
-        self._in_flight = InFlight(stalled_seconds=stalled_seconds)
+        self._without_attempt = ThreadPoolExecutor(1, "expire")
+        self._in_flight = InFlight(
+            slots=settings.worker_threads,
+            slots_per_origin=settings.origin_in_flight,
+            stalled_seconds=stalled_seconds,
+        )
         self._dispatcher = Dispatcher(database, settings, self._in_flight, self._submit)
-        self._pick_up = PickUp(database, settings, self._in_flight, self._submit)
+        self._pick_up = PickUp(
+            database, settings, self._in_flight, self._submit, self._dispatcher.wake
+        )
         self._recorder = Recorder(database, settings, self._in_flight, self._pick_up.take)
         self._closed = threading.Event()
         self._threads = [
@@ -108,70 +108,78 @@ class Engine:
         while self._in_flight and time.monotonic() < give_up_at:
             self._closed.wait(0.02)
         self._closed.set()
-        self._http_client.interrupt()
-        self._pool.shutdown(wait=True)
+        self._http_client.close()
+        self._without_attempt.shutdown()
         self._recorder.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
-        self._http_client.close()
 
-    def _submit(self, origin_id: int, claims: list[Claim], threads: int) -> None:
-        """Queue an origin's claims, and start at most `threads` more threads for it."""
-        for _ in range(self._in_flight.register(origin_id, claims, threads)):
-            try:
-                self._pool.submit(self._work, origin_id)
-            except RuntimeError as error:
-                # The pool runs the task when a thread becomes free. Until then the queue stalls,
-                # and the dispatcher releases it.
-                log.error("could not start a thread for an attempt", error=str(error))
+    def _submit(self, origin_id: int, claims: list[Claim], slots: int) -> None:
+        """Queue an origin's claims, and make at most `slots` more attempts at the same time."""
+        for _ in range(self._in_flight.register(origin_id, claims, slots)):
+            first = self._in_flight.next(origin_id)
+            self._http_client.call(partial(self._work, origin_id, first))
 
-    def _work(self, origin_id: int) -> None:
-        """Make attempts until the origin's queue is empty."""
-        while (claim := self._in_flight.next(origin_id)) is not None:
-            self._attempt(claim)
+    def _work(self, origin_id: int, claim: Claim | None) -> None:
+        """Begin an attempt for the claim, or for the next one in the queue that may be sent."""
+        while claim is not None and not self._begin(claim):
+            claim = self._in_flight.next(origin_id)
 
-    def _attempt(self, claim: Claim) -> None:
-        try:
-            if time.monotonic() >= claim.send_before:
-                # This process was delayed; another worker may have claimed it since.
-                self._in_flight.release([claim])
-                return
-            if (now := utc_now()) > claim.expires_at:
-                self._expire(claim, now)
-                return
-            response = self._http_client.send(claim.request, now)
-            interrupted = self._closed.is_set() and not response.has_response
-            self._recorder.enqueue(Outcome(claim, response, interrupted))
-            self._in_flight.record_duration(claim.origin_id, response.duration_ms / 1000)
-        except Exception as error:  # a thread that ended would keep the claim for ever
-            log.error("attempt crashed", delivery=claim.delivery_id, exc_info=error)
-            self._in_flight.release([claim])
+    def _begin(self, claim: Claim) -> bool:
+        """Begin an attempt; return False if the delivery must not be sent any more."""
+        now = utc_now()
+        if time.monotonic() >= claim.send_before:
+            # It has waited for too long here; another worker may have claimed it since.
+            self._without_attempt.submit(self._release, claim)
+        elif now > claim.expires_at:
+            self._without_attempt.submit(self._expire, claim, now)
+        else:
+            self._http_client.start(claim.request, now, partial(self._end, claim))
+            return True
+        return False
+
+    def _end(self, claim: Claim, response: Response) -> None:
+        """Pass on the outcome, and begin the next attempt."""
+        interrupted = self._closed.is_set() and not response.has_response
+        self._recorder.enqueue(Outcome(claim, response, interrupted))
+        self._in_flight.record_duration(claim.origin_id, response.duration_ms / 1000)
+        self._work(claim.origin_id, self._in_flight.next(claim.origin_id))
 
     def _expire(self, claim: Claim, now: datetime) -> None:
-        """Fail a delivery that has expired while it waited for its thread."""
-        with write_transaction(self._database) as connection:
-            fences = {claim.delivery_id: claim.fence}
-            finish_without_attempt(connection, fences, DeliveryState.FAILED, now, EXPIRED_ERROR)
+        """Fail a delivery that has expired while it waited to be sent."""
+        try:
+            with write_transaction(self._database) as connection:
+                fences = {claim.delivery_id: claim.fence}
+                finish_without_attempt(connection, fences, DeliveryState.FAILED, now, EXPIRED_ERROR)
+        except Exception as error:  # noqa: BLE001  # its lease ends, and it is failed then
+            log.error("could not fail an expired delivery", error=str(error))
+        self._in_flight.release([claim])
+
+    def _release(self, claim: Claim) -> None:
+        """Make a delivery due again whose lease has been renewed, but not the time to send it."""
+        try:
+            with write_transaction(self._database) as connection:
+                release_claims(connection, {claim.delivery_id: claim.fence}, utc_now())
+        except Exception as error:  # noqa: BLE001  # its lease ends
+            log.error("could not release a claim", error=str(error))
         self._in_flight.release([claim])
 
     def _renew(self) -> None:
         duration = timedelta(seconds=self._settings.lease_seconds)
         interval = self._settings.lease_seconds * RENEW_AFTER_SHARE
-        renew_at: dict[str, float] = {}
+        renew_at: dict[tuple[str, int], float] = {}
         while not self._closed.wait(min(interval, HANDOVER_RENEW_SECONDS) / 2):
             current = self._in_flight.claims()
             # Without those that are finished.
-            renew_at = {one.delivery_id: renew_at.get(one.delivery_id, 0.0) for one in current}
+            renew_at = {one.key: renew_at.get(one.key, one.lease.renew_at) for one in current}
             now = time.monotonic()
-            claims = [
-                one for one in current if max(one.lease.renew_at, renew_at[one.delivery_id]) <= now
-            ]
+            claims = [one for one in current if renew_at[one.key] <= now]
             if not claims:
                 continue
             try:
                 with write_transaction(self._database) as connection:
                     renew_leases(connection, claims, utc_now(), duration)
-                renew_at |= dict.fromkeys(fences_of(claims), now + interval)
+                renew_at |= {one.key: now + interval for one in claims}
             except Exception as error:  # noqa: BLE001  # without this thread all leases would expire
                 log.error("could not renew leases", count=len(claims), error=str(error))

@@ -1,5 +1,6 @@
 """Claimed deliveries of one worker process: queued for a thread, or being attempted."""
 
+import sys
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -28,9 +29,13 @@ class InFlight:
     def __init__(
         self,
         *,
+        slots: int = sys.maxsize,
+        slots_per_origin: int = sys.maxsize,
         stalled_seconds: float = STALLED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._slots = slots
+        self._slots_per_origin = slots_per_origin
         self._stalled_seconds = stalled_seconds
         self._clock = clock
         self._claims: dict[str, Claim] = {}
@@ -54,9 +59,10 @@ class InFlight:
             if not self._queues[origin_id]:
                 self._progress_at[origin_id] = self._clock()
             self._queues[origin_id].extend(claims)
-            if not self._threads[origin_id]:
-                threads = max(threads, 1)
-            started = min(threads, len(claims))
+            # Several threads may have divided the same free slots.
+            running = self._threads[origin_id]
+            left = min(self._slots - self._threads.total(), self._slots_per_origin - running)
+            started = max(min(threads, len(claims), left), 0 if running else 1)
             self._threads[origin_id] += started
             return started
 
@@ -70,9 +76,14 @@ class InFlight:
             }
 
     def count_queued(self) -> int:
-        """Return how many claims wait for a thread."""
+        """Return how many claims wait for a thread, without the queues that do not move."""
+        moving_since = self._clock() - AHEAD_SECONDS
         with self._lock:
-            return sum(map(len, self._queues.values()))
+            return sum(
+                len(queue)
+                for origin_id, queue in self._queues.items()
+                if queue and self._progress_at[origin_id] >= moving_since
+            )
 
     def next(self, origin_id: int) -> Claim | None:
         """Return the thread's next claim; None if the queue is empty and the thread must end."""
@@ -105,11 +116,6 @@ class InFlight:
             ahead = int(threads * AHEAD_SECONDS / average) if average < AHEAD_SECONDS else 0
             queue = self._queues.get(origin_id, ())
             return max(0, min(ahead, MAX_AHEAD) - len(queue))
-
-    def is_fast(self, origin_id: int) -> bool:
-        """Return True if the origin's attempts are known to be short."""
-        with self._lock:
-            return self._average_seconds.get(origin_id, AHEAD_SECONDS) < AHEAD_SECONDS
 
     def has_queued(self) -> bool:
         """Return True if any claim waits for a thread."""

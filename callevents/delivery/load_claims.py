@@ -13,9 +13,10 @@ from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Origin, Pbx
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.session import read_connection, write_transaction
-from callevents.delivery.claim import Claim, Fences, Lease
+from callevents.delivery.claim import Claim, Fences
 from callevents.delivery.expiry import EXPIRED_ERROR
-from callevents.delivery.outbox import release_ordering_keys
+from callevents.delivery.lease import Lease
+from callevents.delivery.outbox import first_of_key, release_ordering_keys
 from callevents.delivery.request.load import REQUEST_COLUMNS, make_request
 from callevents.enums import DeliveryState
 from callevents.security.encryption import Cipher
@@ -32,6 +33,8 @@ _LOAD = (
         Delivery.hook_id,
         Delivery.expires_at,
         Origin.probe_at,
+        Delivery.ordering_key,
+        first_of_key(Delivery.ordering_key).label("first_id"),
         Pbx.slug,
         *REQUEST_COLUMNS,
         *_EVENT_COLUMNS,
@@ -43,6 +46,7 @@ _LOAD = (
     .where(
         is_one_of(Delivery.id, "ids"),
         IS_OPEN,
+        Delivery.claimed_at.is_not(None),
         Hook.active,
         Hook.suspended_at.is_(None),
     )
@@ -89,9 +93,9 @@ def load_claims(
 ) -> tuple[list[Claim], set[str]]:
     """Return the claims with their requests, in the order of their events.
 
-    Read after the claim is committed: deliveries cancelled, disabled or claimed by another worker
-    since are left out. The
-    second value has the ids of deliveries whose request could not be built.
+    Read after the claim is committed: deliveries cancelled, disabled, attempted or claimed by
+    another worker since are left out. The second value has the ids of deliveries whose request
+    could not be built.
     """
     claims: list[Claim] = []
     unreadable: set[str] = set()
@@ -124,7 +128,7 @@ def finish_without_attempt(
     # All transactions lock deliveries in this order, so that no two can deadlock.
     rows = connection.execute(
         select(Delivery.id, Delivery.fence, Delivery.ordering_key)
-        .where(Delivery.id.in_(claimed), IS_OPEN)
+        .where(Delivery.id.in_(claimed), IS_OPEN, Delivery.claimed_at.is_not(None))
         .order_by(Delivery.id)
         .with_for_update()
     )
@@ -157,4 +161,5 @@ def _make_claim(row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher) -> Cla
         make_request(row, cipher),
         lease,
         is_breaker_open=row.probe_at is not None,
+        behind=row.ordering_key if row.first_id not in {None, row.delivery_id} else None,
     )

@@ -22,8 +22,10 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
+    text,
     update,
 )
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from callevents.db.bulk import is_one_of
@@ -37,6 +39,22 @@ DEFER_BEHIND_RUNNING = timedelta(seconds=1)
 MAX_DEFER = timedelta(minutes=10)
 #: Ordering keys in one statement.
 BATCH = 500
+#: A recorder keeps its locks for some milliseconds. One that froze must not hold up the others.
+LOCK_TIMEOUT_MS = 100
+#: PostgreSQL's code for that.
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+def first_of_key(ordering_key: Any) -> Any:
+    """Return the subquery for the id of the first open delivery of an ordering key."""
+    other = aliased(Delivery)
+    return (
+        select(other.id)
+        .where(in_state(DeliveryState.PENDING, other), other.ordering_key == ordering_key)
+        .order_by(other.happened_at, other.id)
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tuple[Any, ...]]:
@@ -44,14 +62,7 @@ def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tupl
 
     Each takes one lookup in ix_delivery_ordering_key, however many deliveries are open.
     """
-    other = aliased(Delivery)
-    first = (
-        select(other.id)
-        .where(in_state(DeliveryState.PENDING, other), other.ordering_key == ordering_keys.c.value)
-        .order_by(other.happened_at, other.id)
-        .limit(1)
-        .scalar_subquery()
-    )
+    first = first_of_key(ordering_keys.c.value)
     # The state is checked again outside: a row is re-read once its lock is free, and may have been
     # finished meanwhile.
     return (
@@ -95,6 +106,7 @@ _LOCKED_HEADS = (
     .order_by(Delivery.id)
     .with_for_update(of=Delivery)
 )
+_LOCK_TIMEOUT = text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
 _RELEASE = (
     update(Delivery)
     .where(is_one_of(Delivery.id, "ids"))
@@ -160,9 +172,15 @@ def lock_heads(connection: Connection, ordering_keys: Collection[int]) -> Sequen
     """Wait for the locks of the first open deliveries of these keys; return them.
 
     For PostgreSQL, at the beginning of a transaction. A delivery that was finished meanwhile is
-    left out, and so is the next one of its key.
+    left out, and so is the next one of its key. Raises OperationalError if somebody keeps a lock.
     """
+    connection.execute(_LOCK_TIMEOUT)
     return connection.execute(_LOCKED_HEADS, {"ordering_keys": list(ordering_keys)}).all()
+
+
+def is_lock_timeout(error: OperationalError) -> bool:
+    """Return True if somebody has kept a lock for too long."""
+    return getattr(error.orig, "sqlstate", "") == LOCK_NOT_AVAILABLE
 
 
 def finish_open(

@@ -6,18 +6,27 @@ are released, and the dispatcher finds them.
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.claim import Claim, Fences, Lease, fences_of, release_claims
+from callevents.delivery.claim import (
+    Claim,
+    Fences,
+    claim_passed_over,
+    defer_claims,
+    fences_of,
+    release_claims,
+)
 from callevents.delivery.fair_share import Ready, allocate_threads
 from callevents.delivery.in_flight import InFlight
+from callevents.delivery.lease import Lease, start_lease
 from callevents.delivery.load_claims import load_sendable
+from callevents.delivery.outbox import find_heads
 from callevents.security.encryption import Cipher
 
 log = structlog.get_logger("callevents.delivery")
@@ -32,11 +41,14 @@ class PickUp:
         settings: Settings,
         in_flight: InFlight,
         submit: Callable[[int, list[Claim], int], None],
+        wake: Callable[[], None],
     ) -> None:
+        """`wake` lets the dispatcher find what is released."""
         self._database = database
         self._settings = settings
         self._in_flight = in_flight
         self._submit = submit
+        self._wake = wake
         self._cipher = Cipher(settings.read_encryption_keys)
         self._lock = threading.Lock()
         self._is_closed = False
@@ -51,7 +63,7 @@ class PickUp:
                     self._release(fences)
                 elif fences:
                     self._take(fences, lease)
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001  # the caller's thread must go on
                 # Their leases end, and they are due again.
                 log.error("could not take claimed deliveries", n=len(fences), error=str(error))
 
@@ -62,17 +74,41 @@ class PickUp:
 
     def _take(self, fences: Fences, lease: Lease) -> None:
         claims = load_sendable(self._database, fences, lease, self._cipher)
-        if not claims:
-            return
+        deferred = self._defer([claim for claim in claims if claim.behind is not None])
         surplus = []
         by_origin: dict[int, list[Claim]] = {}
         for claim in claims:
+            if claim.delivery_id in deferred:
+                continue
             if claim.is_breaker_open:
                 surplus.append(claim)
             else:
                 by_origin.setdefault(claim.origin_id, []).append(claim)
         surplus += self._submit_all(by_origin)
         self._release(fences_of(surplus))
+        if deferred:
+            self._take_passed_over(deferred)
+
+    def _defer(self, claims: list[Claim]) -> dict[str, int]:
+        """Defer the claims that are not the first of their ordering keys; return these by id.
+
+        Two processes that store events of a call at the same moment do not see each other's.
+        """
+        if not claims:
+            return {}
+        keys = {claim.delivery_id: claim.behind for claim in claims if claim.behind is not None}
+        with write_transaction(self._database) as connection:
+            heads = find_heads(connection, set(keys.values()))
+            behind = [one for one in claims if heads[keys[one.delivery_id]].id != one.delivery_id]
+            defer_claims(connection, fences_of(behind), utc_now())
+        return {claim.delivery_id: keys[claim.delivery_id] for claim in behind}
+
+    def _take_passed_over(self, deferred: dict[str, int]) -> None:
+        duration = timedelta(seconds=self._settings.lease_seconds)
+        lease = start_lease(duration)
+        keys = set(deferred.values())
+        if fences := claim_passed_over(self._database, keys, utc_now(), duration):
+            self._take(fences, lease)
 
     def _submit_all(self, by_origin: dict[int, list[Claim]]) -> list[Claim]:
         """Submit claims as far as threads are free, or soon will be; return the others."""
@@ -85,8 +121,7 @@ class PickUp:
         for origin_id, claims in by_origin.items():
             limit = threads.get(origin_id, 0)
             # Where a thread is free soon, waiting for it costs less than a release and a claim.
-            is_soon = (limit or origin_id in busy) and self._in_flight.is_fast(origin_id)
-            count = len(claims) if is_soon else limit
+            count = limit + self._in_flight.ahead_limit(origin_id, limit)
             if count:
                 self._submit(origin_id, claims[:count], limit)
             surplus += claims[count:]
@@ -96,3 +131,4 @@ class PickUp:
         if fences:
             with write_transaction(self._database) as connection:
                 release_claims(connection, fences, utc_now())
+            self._wake()

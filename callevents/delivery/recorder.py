@@ -13,8 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.claim import Fences, Lease, start_lease
+from callevents.delivery.claim import Fences
 from callevents.delivery.in_flight import InFlight
+from callevents.delivery.lease import Lease, start_lease
 from callevents.delivery.outcomes import Outcome, Recorded, record, responses_by
 from callevents.delivery.suspend import find_changed, note_health
 

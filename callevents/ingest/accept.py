@@ -12,7 +12,7 @@ from callevents.db.models import Pbx, find_ordering_key, new_id, utc_now
 from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.models.hook import ALL_EXTENSIONS
-from callevents.delivery.claim import HANDOVER_LEASE
+from callevents.delivery.lease import HANDOVER_LEASE
 from callevents.delivery.outbox import DEFER_BEHIND_RUNNING, defer_until, find_heads
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db

@@ -3,8 +3,10 @@
 Responses do not depend on it: an error is only logged.
 """
 
+import re
 import time
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
@@ -19,6 +21,7 @@ from callevents.db.models import DiscardedReport, utc_now
 from callevents.db.session import begin_write, end_transaction
 from callevents.extensions import db
 from callevents.ingest.report import Report
+from callevents.token_bucket import Clock, TokenBucket
 
 #: The limit for each PBX: this many duplicates, and this many of all others.
 MAX_STORED = 100
@@ -30,8 +33,12 @@ RETENTION = timedelta(hours=1)
 #: reports everything twice does not push out its rejected reports.
 DUPLICATE = "Duplicate of event"
 
-#: For each PBX, a process stores one duplicate and one other report within this time.
-MIN_INTERVAL_SECONDS = 0.25
+#: For each PBX, a process stores this many duplicates and as many other reports at once, and then
+#: this many per second.
+BURST = 20
+PER_SECOND = 4
+#: Duplicates of all PBXs that wait for the thread that stores them.
+MAX_PENDING = 100
 
 log = structlog.get_logger("callevents.ingest")
 
@@ -39,12 +46,14 @@ log = structlog.get_logger("callevents.ingest")
 class DiscardedReports:
     """Stores the discarded reports of this process. Each application has one."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, clock: Clock = time.monotonic) -> None:
         self._app = app
+        self._clock = clock
         self._lock = Lock()
-        self._stored_at: dict[tuple[int, bool], float] = {}
-        #: The next report to store, by PBX ID, and the thread that stores it, while there is one.
-        self._pending: dict[int, Callable[[], None]] = {}
+        #: By PBX ID, for duplicates and for others.
+        self._buckets: dict[tuple[int, bool], TokenBucket] = {}
+        #: The reports to store, and the thread that stores them, while there is one.
+        self._pending: deque[Callable[[], None]] = deque(maxlen=MAX_PENDING)
         self._thread: Thread | None = None
 
     def store(self, pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
@@ -55,13 +64,13 @@ class DiscardedReports:
     def store_async(self, pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
         """Store the report in a thread, so that no request waits for it.
 
-        There is one thread, and at most one report of each PBX waits for it: a storm of duplicates
-        must not take threads or database connections from requests that need them.
+        There is one thread, and few reports wait for it: a storm of duplicates must not take
+        threads, memory or database connections from requests that need them.
         """
         if not self._is_due(pbx_id, is_duplicate=reason.startswith(DUPLICATE)):
             return
         with self._lock:
-            self._pending[pbx_id] = partial(_store, pbx_id, status, reason, write)
+            self._pending.append(partial(_store, pbx_id, status, reason, write))
             # The thread does not exist in a forked process.
             if self._thread is None or not self._thread.is_alive():
                 self._start_thread()
@@ -81,17 +90,16 @@ class DiscardedReports:
                 if not self._pending:
                     self._thread = None
                     return
-                _, store = self._pending.popitem()
+                store = self._pending.popleft()
             with self._app.app_context():
                 store()
 
     def _is_due(self, pbx_id: int, *, is_duplicate: bool) -> bool:
-        now, key = time.monotonic(), (pbx_id, is_duplicate)
+        key = pbx_id, is_duplicate
         with self._lock:
-            is_due = now - self._stored_at.get(key, -MIN_INTERVAL_SECONDS) >= MIN_INTERVAL_SECONDS
-            if is_due:
-                self._stored_at[key] = now
-        return is_due
+            if key not in self._buckets:
+                self._buckets[key] = TokenBucket(BURST, PER_SECOND, self._clock)
+            return self._buckets[key].take()
 
 
 def _store(pbx_id: int, status: int, reason: str, write: Callable[[], str]) -> None:
@@ -139,6 +147,12 @@ def explain_duplicate(first_ids: Sequence[str]) -> str:
     return f"{DUPLICATE} {first_ids[0]}{others}."
 
 
+def first_id_of_duplicate(reason: str) -> str:
+    """Return the ID of the first event in the reason of duplicates; empty for other reasons."""
+    found = re.match(rf"{DUPLICATE} ([\w-]+)", reason)
+    return found[1] if found else ""
+
+
 def format_reports(reports: Iterable[Report]) -> str:
     """Return the reports' values, one per line, truncated to the stored length."""
     texts = ("\n".join(_lines(report)) for report in islice(reports, MAX_SENT_LENGTH // 20))
@@ -147,8 +161,9 @@ def format_reports(reports: Iterable[Report]) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     yield f"event: {report.event_type.slug}"
-    for name, value in vars(report).items():
-        if value not in {None, ""} and name not in {"event_type", "key"}:
+    for name, value in report._asdict().items():
+        is_sent = value is not False and value not in {None, ""}
+        if is_sent and name not in {"event_type", "key"}:
             yield f"{name}: {value}"
 
 

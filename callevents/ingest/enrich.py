@@ -57,7 +57,7 @@ def enrich(report: Report, extensions: Set[str], history: CallHistory) -> Report
     if report.event_type is EventType.HANGUP:
         report = _inherit_party(report, earlier_reports)
     flow = report.flow or derive_flow(report, seen)
-    report = _replace(report, flow=flow, status=report.status or derive_status(report, seen))
+    report = report._replace(flow=flow, status=report.status or derive_status(report, seen))
     if flow is CallFlow.OUT:
         return _fill_outgoing(report, extensions)
     if flow is CallFlow.IN:
@@ -104,13 +104,12 @@ def _inherit_party(report: Report, earlier_reports: Iterable[Any]) -> Report:
         if (value := getattr(earlier, name))
     }
     missing = {name: value for name, value in known.items() if not getattr(report, name)}
-    return _replace(report, **missing)
+    return report._replace(**missing)
 
 
 def _fill_outgoing(report: Report, extensions: Set[str]) -> Report:
     peer = report.peer or report.called_number
-    return _replace(
-        report,
+    return report._replace(
         peer=peer,
         caller_extension=report.caller_extension or report.extension,
         caller_number=report.caller_number or report.extension,
@@ -121,21 +120,10 @@ def _fill_outgoing(report: Report, extensions: Set[str]) -> Report:
 
 def _fill_incoming(report: Report, extensions: Set[str]) -> Report:
     peer = report.peer or report.caller_number
-    return _replace(
-        report,
+    return report._replace(
         peer=peer,
         caller_number=report.caller_number or peer,
         caller_extension=report.caller_extension or (peer if peer in extensions else ""),
         called_extension=report.called_extension or report.extension,
         called_number=report.called_number or report.called_did or report.extension,
     )
-
-
-def _replace(report: Report, **changes: object) -> Report:
-    """Return a changed copy, in a tenth of the time of dataclasses.replace.
-
-    That function reads and sets each of the sixteen fields, and runs twice for each event.
-    """
-    changed = object.__new__(Report)
-    changed.__dict__.update(report.__dict__, **changes)
-    return changed

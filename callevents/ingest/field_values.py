@@ -20,6 +20,9 @@ FIRST_YEAR, LAST_YEAR = 2000, 2099
 UNKNOWN = "<unknown>"
 
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII)
+_CAUSE = re.compile(r"\d{1,6}", re.ASCII)
+_UNENCODED_OFFSET = re.compile(r" (\d\d:?\d\d)$")
 #: Neither a database nor a request accepts an unpaired surrogate.
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
@@ -41,13 +44,15 @@ _STATUSES_BY_NAME = {status.value.lower(): status for status in CallStatus} | {
 
 def to_text(value: object) -> str:
     """Return a text or number as a text without outer spaces, and None as an empty text."""
+    if isinstance(value, str):
+        return value.strip()
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("Must be a string or a number.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("The number is too large.")
-    return str(value).strip()
+    return str(value)
 
 
 def read_event(text: str) -> EventType:
@@ -107,7 +112,7 @@ def read_cause(text: str) -> int | None:
     """Return the Q.850 cause, None for an empty text."""
     if not text:
         return None
-    if not (re.fullmatch(r"\d{1,6}", text, re.ASCII) and int(text) <= MAX_CAUSE):
+    if not (_CAUSE.fullmatch(text) and int(text) <= MAX_CAUSE):
         raise ValueError(f"Must be a Q.850 cause: a whole number from 0 to {MAX_CAUSE}.")
     return int(text)
 
@@ -155,7 +160,7 @@ def _parse_epoch(seconds: float) -> datetime | None:
 
 def _parse_rfc3339(text: str) -> datetime | None:
     # The plus sign of an offset arrives as a space if the sender did not encode it.
-    text = re.sub(r" (\d\d:?\d\d)$", r"+\1", text)
+    text = _UNENCODED_OFFSET.sub(r"+\1", text)
     try:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else None
@@ -164,7 +169,7 @@ def _parse_rfc3339(text: str) -> datetime | None:
 
 
 def _parse_number(text: str) -> float | None:
-    if not re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?", text, re.ASCII):
+    if not _NUMBER.fullmatch(text):
         return None
     number = float(text)
     return number if math.isfinite(number) else None

@@ -6,7 +6,6 @@ form the next batch; the first of them leads it. There is no background thread t
 lost in a fork, and a single request does not even switch threads.
 """
 
-import asyncio
 import os
 import threading
 import weakref
@@ -22,7 +21,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from callevents.db.models import Pbx, utc_now
 from callevents.db.session import begin_write, end_transaction, write_transaction
-from callevents.delivery.claim import HANDOVER_LEASE, claim_passed_over, release_claims
+from callevents.delivery.claim import claim_passed_over, release_claims
+from callevents.delivery.lease import HANDOVER_LEASE
 from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted, NewDeliveries, accept
@@ -37,6 +37,9 @@ MAX_REPORTS = 1000
 
 #: Errors of the database itself, not of the reports to store.
 UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, PoolTimeoutError)
+
+#: Called with a result for each report, or with an error as `GroupCommit.submit` raises it.
+Done = Callable[[list[Accepted] | Exception], object]
 
 log = structlog.get_logger("callevents.group_commit")
 
@@ -68,28 +71,27 @@ class _Submission:
         self._ready.release()
 
 
-class _AsyncSubmission(_Submission):
-    """A request for which a coroutine waits; it leads in a thread of the given executor."""
+class _LaterSubmission(_Submission):
+    """A request for which no thread waits: it calls a function with its result, or to lead."""
 
     def __init__(
-        self, pbx: Pbx, token_id: str, reports: Sequence[Report], start_leader: Callable[[], object]
+        self,
+        pbx: Pbx,
+        token_id: str,
+        reports: Sequence[Report],
+        lead: Callable[[], object],
+        done: Done,
     ) -> None:
         super().__init__(pbx, token_id, reports)
-        self._start_leader = start_leader
-        self._loop = asyncio.get_running_loop()
-        self.done: asyncio.Future[None] = self._loop.create_future()
+        self._lead = lead
+        self._done = done
 
     def notify(self) -> None:
-        """Resume the waiting coroutine if the request is done, or else start it as the leader."""
+        """Pass the result on if there is one, or else start to lead."""
         if self.is_done:
-            self._loop.call_soon_threadsafe(self._complete)
+            self._done(self.error or self.accepted or [])
         else:
-            self._start_leader()
-
-    def _complete(self) -> None:
-        # The server may have cancelled the coroutine meanwhile.
-        if not self.done.done():
-            self.done.set_result(None)
+            self._lead()
 
 
 class GroupCommit:
@@ -125,15 +127,19 @@ class GroupCommit:
             self._store_next()
         return _result(request)
 
-    async def submit_async(
-        self, pbx: Pbx, token_id: str, reports: Sequence[Report], threads: Executor
-    ) -> list[Accepted]:
-        """Do the same in a coroutine; `threads` runs the leader."""
-        request = _AsyncSubmission(pbx, token_id, reports, lambda: threads.submit(self._store_next))
-        if self._enqueue(request):
+    def submit_later(
+        self, pbx: Pbx, token_id: str, reports: Sequence[Report], threads: Executor, done: Done
+    ) -> None:
+        """Do the same without waiting: a thread calls `done` with the results or the error.
+
+        `threads` runs the leader.
+        """
+
+        def lead() -> None:
             threads.submit(self._store_next)
-        await request.done
-        return _result(request)
+
+        if self._enqueue(_LaterSubmission(pbx, token_id, reports, lead, done)):
+            lead()
 
     def _enqueue(self, request: _Submission) -> bool:
         """Add the request to the queue; return True if it leads."""
@@ -166,9 +172,13 @@ class GroupCommit:
                 log.error("database unavailable", error=str(error))
 
     def _wake(self, entries: list[Entry], deferred: set[int]) -> None:
+        self._hand_over(entries)
         now = utc_now()
+        # After the others: it may have to wait for a lock.
         if deferred and (freed := claim_passed_over(db.engine, deferred, now, HANDOVER_LEASE)):
-            entries = [*entries, Entry(now, freed)]
+            self._hand_over([Entry(now, freed)])
+
+    def _hand_over(self, entries: list[Entry]) -> None:
         if not self._waker.wake(entries):
             for entry in entries:
                 with write_transaction(db.engine) as connection:
@@ -253,6 +263,8 @@ def _result(request: _Submission) -> list[Accepted]:
 def _commit(batch: list[_Submission], new: NewDeliveries) -> None:
     """Store the requests in one transaction, and set their results after its commit."""
     begin_write()
+    # Not before: it may have waited for another writer, and the lease begins now.
+    new.claimed_at = utc_now()
     valid = _find_valid_tokens(batch)
     by_pbx: dict[int, list[_Submission]] = {}
     for request in batch:

@@ -11,9 +11,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from callevents.db.models import CallEvent, Delivery, DiscardedReport, Extension, Pbx, utc_now
-from callevents.errors import NotFoundError
 from callevents.extensions import db
-from callevents.ingest.discarded import MAX_STORED, RETENTION
+from callevents.ingest.discarded import MAX_STORED, RETENTION, first_id_of_duplicate
 
 MAX_EVENTS = 100
 
@@ -30,6 +29,11 @@ class RecentReport:
     requests: int = 0
     #: Why the report led to no request; empty if it led to one.
     reason: str = ""
+
+    @property
+    def first_id(self) -> str:
+        """The ID of the event that a duplicate repeats, else empty."""
+        return first_id_of_duplicate(self.reason)
 
 
 def list_recent_reports(pbx: Pbx) -> list[RecentReport]:
@@ -94,13 +98,6 @@ def _explain(event: CallEvent, requests: int, *, is_known: bool) -> str:
     if not is_known:
         return f"{event.extension} is not an extension, and no request applies to all extensions."
     return f"No active request for {event.event_type.label} of {event.extension}."
-
-
-def check_event(pbx: Pbx, event_id: str) -> None:
-    """Raise NotFoundError unless the event is one of the PBX."""
-    query = select(CallEvent.id).where(CallEvent.id == event_id, CallEvent.pbx_id == pbx.id)
-    if db.session.scalar(query) is None:
-        raise NotFoundError(f"{pbx.name} has no such event.")
 
 
 def list_events_since(pbx: Pbx, moment: datetime, limit: int) -> Sequence[CallEvent]:

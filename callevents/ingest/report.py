@@ -1,8 +1,8 @@
 """Reports: call events that a PBX reports, read from loosely named fields into exact values."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from callevents.enums import CallFlow, CallStatus, EventType
 from callevents.errors import InvalidError
@@ -41,8 +41,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """One reported call event. Texts are empty if the PBX sent no value."""
 
     event_type: EventType
@@ -77,18 +76,18 @@ _FIELD_NAMES = {
     for alias in (name, *aliases)
     for spelling in (alias, normalize_name(alias))
 }
-_READERS: Mapping[str, Callable[[str], object]] = {
-    **dict.fromkeys(FIELDS, read_text),
-    "event": read_event,
-    "extension": read_extension,
-    "caller_name": read_name,
-    "status": read_status,
-    "cause": read_cause,
-    "duration": read_duration,
-    "at": read_time,
-    "id": read_key,
+#: The attribute of each field, and what reads its value.
+_READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    **{name: (name, read_text) for name in FIELDS},
+    "event": ("event_type", read_event),
+    "extension": ("extension", read_extension),
+    "caller_name": ("caller_name", read_name),
+    "status": ("status", read_status),
+    "cause": ("cause", read_cause),
+    "duration": ("duration_seconds", read_duration),
+    "at": ("at", read_time),
+    "id": ("key", read_key),
 }
-_ATTRIBUTES = {"event": "event_type", "duration": "duration_seconds", "id": "key"}
 
 
 def read_report(fields: Mapping[str, object]) -> tuple[Report, list[str]]:
@@ -98,15 +97,14 @@ def read_report(fields: Mapping[str, object]) -> tuple[Report, list[str]]:
     """
     texts, ignored, errors = _sort_fields(fields)
     values: dict[str, object] = {}
-    for name, read in _READERS.items():
-        if name in errors:
-            continue
+    for name, text in texts.items():
+        attribute, read = _READERS[name]
         try:
-            values[_ATTRIBUTES.get(name, name)] = read(texts.get(name, ""))
+            values[attribute] = read(text)
         except ValueError as error:
-            errors[name] = [str(error)]
+            errors.setdefault(name, [str(error)])
     if errors:
-        raise InvalidError(errors)
+        raise InvalidError({name: errors[name] for name in FIELDS if name in errors})
     return Report(**values), ignored  # type: ignore[arg-type]  # each reader returns its field's type
 
 
@@ -114,7 +112,8 @@ def _sort_fields(
     fields: Mapping[str, object],
 ) -> tuple[dict[str, str], list[str], dict[str, list[str]]]:
     """Return the texts of known fields, the names of unknown ones, and errors of known ones."""
-    texts: dict[str, str] = {}
+    # Those that must be given are read even if they are not.
+    texts = {"event": "", "extension": ""}
     ignored: list[str] = []
     errors: dict[str, list[str]] = {}
     for given, value in fields.items():

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, current_app
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from callevents.config.settings import Settings
@@ -42,20 +42,24 @@ class Waker:
     def wake(self, entries: Iterable[Entry] = ()) -> bool:
         """Hand the entries over and enqueue a drain job, unless one waits already.
 
-        Returns False if the entries may not have been handed over.
+        Returns False if the entries were certainly not handed over.
         """
         if time.monotonic() < self._retry_at:
             return False
+        is_refused = False
         try:
-            self._push(entries)
+            if not self._push(entries):
+                self._queue.enqueue(DRAIN)
         except (RedisError, OSError) as error:
+            # After any other error, Redis may have the entries, and a worker too.
+            is_refused = isinstance(error, ResponseError)
             self.is_open = False
             self._retry_at = time.monotonic() + WAKE_BACKOFF_SECONDS
             log.warning("could not wake workers; falling back to polling", error=str(error))
-            return False
-        return True
+        return not is_refused
 
-    def _push(self, entries: Iterable[Entry]) -> None:
+    def _push(self, entries: Iterable[Entry]) -> bool:
+        """Append the entries to the list; return True if a drain job waits."""
         texts = [text for entry in entries for text in self._format.write(entry)]
         with self._connection.pipeline(transaction=False) as pipeline:
             if texts:
@@ -64,8 +68,7 @@ class Waker:
             pipeline.llen(self._queue.key)
             *_, length, waiting = pipeline.execute()
         self.is_open = length <= MAX_ENTRIES
-        if not waiting:
-            self._queue.enqueue(DRAIN)
+        return bool(waiting)
 
 
 def wake() -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 TAG_BYTES = 16
 #: Keys are read again for an unknown tag, but not more often: anyone may write forged messages.
 RELOAD_SECONDS = 1.0
+#: A process that only writes reads them again after this time: a key may be dropped.
+REFRESH_SECONDS = 60.0
 
 
 class MessageAuth:
@@ -22,6 +24,7 @@ class MessageAuth:
 
     def seal(self, message: bytes) -> bytes:
         """Return the message with its tag."""
+        self._reload_after(REFRESH_SECONDS)
         return _tag(self._keys[0], message) + message
 
     def open(self, sealed: bytes) -> bytes | None:
@@ -30,13 +33,18 @@ class MessageAuth:
         if self._is_ours(tag, message):
             return message
         # Another process may have added a key.
-        if time.monotonic() - self._read_at > RELOAD_SECONDS:
-            self._read_at = time.monotonic()
-            with contextlib.suppress(OSError, ValueError):
-                self._keys = self._derive()
-            if self._is_ours(tag, message):
-                return message
+        if self._reload_after(RELOAD_SECONDS) and self._is_ours(tag, message):
+            return message
         return None
+
+    def _reload_after(self, seconds: float) -> bool:
+        """Read the keys again if they were not within that time; return True if they were now."""
+        if time.monotonic() - self._read_at <= seconds:
+            return False
+        self._read_at = time.monotonic()
+        with contextlib.suppress(OSError, ValueError):
+            self._keys = self._derive()
+        return True
 
     def _is_ours(self, tag: bytes, message: bytes) -> bool:
         return any(hmac.compare_digest(tag, _tag(key, message)) for key in self._keys)

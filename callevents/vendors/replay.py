@@ -14,9 +14,35 @@ FIRST_FIELDS = (
     *("status", "answered", "duration", "flow"),
 )
 
+#: More phones than an installation has. A hostile capture could have any number.
+MAX_SEEN = 100_000
+
 
 class NotACaptureError(CallEventsError):
     """The file is not a captured stream of this kind."""
+
+
+class WatchedExtensionSet(ExtensionSet):
+    """An extension set that remembers the phones that it was asked for."""
+
+    def __init__(self, numbers: Iterable[str], domain: str = "") -> None:
+        super().__init__(numbers, domain=domain)
+        #: Their names in the order in which they were first seen.
+        self.seen: dict[str, None] = {}
+
+    def pick(self, name: str) -> str:
+        """Return the name of a phone if it is an extension; else an empty text."""
+        self._note(name)
+        return super().pick(name)
+
+    def find(self, address: str) -> str:
+        """Return the extension of a phone with this address; empty if none."""
+        self._note(address)
+        return super().find(address)
+
+    def _note(self, name: str) -> None:
+        if name and len(self.seen) < MAX_SEEN:
+            self.seen[name] = None
 
 
 class Replay:
@@ -71,7 +97,7 @@ class Replay:
 
 def as_line(event: TrackedEvent) -> dict[str, object]:
     """Return every field of the event for a line of JSON; null if the PBX sent no value."""
-    report = vars(event.report).copy()
+    report = event.report._asdict()
     report["event"] = report.pop("event_type").slug
     report["duration"] = report.pop("duration_seconds")
     report["late"] = report.pop("is_late")

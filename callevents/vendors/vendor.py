@@ -20,7 +20,7 @@ class Snippet:
     #: A file in templates/connect/snippets.
     template: str
     hint: str = ""
-    #: Set if the snippet prepares the PBX for a connector, which needs no token.
+    #: Set if the snippet prepares the PBX for a connector, which needs no token. It is tested.
     connector: ConnectorKind | None = None
 
 
@@ -31,7 +31,7 @@ class SetupGuide:
     slug: str
     label: str
     snippets: tuple[Snippet, ...]
-    #: False if the snippets follow the vendor's documentation and were not tested.
+    #: False if the snippets of reports follow the vendor's documentation and were not tested.
     is_tested: bool = False
     #: The part of the URL with the variables that a phone fills in.
     variables: str = ""

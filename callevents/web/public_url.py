@@ -25,9 +25,19 @@ def ingest_url(pbx: Pbx) -> str:
     return f"{settings.public_url or _origin(settings)}{path}"
 
 
-def has_placeholder(url: str) -> bool:
-    """Return True if the URL needs the user to fill in this server's address."""
-    return urlsplit(url).netloc.startswith(f"{PLACEHOLDER}:")
+def find_kind(url: str) -> str:
+    """Return 'placeholder' if the user has to fill in the host, 'loopback', or an empty text."""
+    host = _host_name(urlsplit(url).netloc)
+    if host == PLACEHOLDER.lower():
+        return "placeholder"
+    return "loopback" if host == "localhost" or _is_loopback(host) else ""
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _origin(settings: Settings) -> str:

@@ -1,6 +1,6 @@
 """Fixtures and checks for tests of the API routes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,8 +8,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from callevents import create_app
+from callevents.api.fast_path import FastPath
+from callevents.config.settings import Settings
 from callevents.db.models import CallEvent, Delivery, SeenExtension
-from callevents.extensions import db
+from callevents.extensions import app_state, db
+from tests.conftest import let_go
+from tests.support.served import Served
 
 Send = Callable[..., TestResponse]
 EVENT = {"event": "dial-in", "ext": "101"}
@@ -24,6 +29,17 @@ def send(client: FlaskClient, token: str) -> Send:
         return client.post("/ingest/head-office", **options)
 
     return send
+
+
+@pytest.fixture
+def slow(settings: Settings, token: str) -> Iterator[Served]:
+    """An application on the same database that has no fast path."""
+    app = create_app(settings.model_copy(update={"log_level": "DEBUG"}))
+    assert app_state(app).find(FastPath) is None
+    served = Served(app, token)
+    yield served
+    served.close()
+    let_go(app)
 
 
 def stored() -> list[CallEvent]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,15 +11,14 @@ from requests import Response
 from sqlalchemy.exc import OperationalError
 
 from callevents import create_app
-from callevents.api.fast_path import FastPath
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.enums import EventType
-from callevents.extensions import app_state, db
+from callevents.extensions import db
 from callevents.pbxs import pbxs
 from callevents.pbxs.tokens import add_token, list_tokens, revoke_token
-from callevents.processes.web_server.application import MAX_INLINE_BYTES
+from callevents.processes.web_server.fast_reports import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
 from tests.conftest import Configure, let_go
 from tests.support.database_faults import before_statement, refused_inserts
@@ -58,17 +56,6 @@ SLOW: list[dict[str, Any]] = [
     {"json": KNOWN, "path": "/ingest/"},
     {"method": "GET", "path": "/healthz"},
 ]
-
-
-@pytest.fixture
-def slow(settings: Settings, token: str) -> Iterator[Served]:
-    """An application on the same database that has no fast path."""
-    app = create_app(settings.model_copy(update={"log_level": "DEBUG"}))
-    assert app_state(app).find(FastPath) is None
-    served = Served(app, token)
-    yield served
-    served.close()
-    let_go(app)
 
 
 def name(options: dict[str, Any]) -> str:

@@ -1,14 +1,16 @@
 """Reading requests with any bytes."""
 
 from typing import Any
+from urllib.parse import parse_qsl
 
+import pytest
 from flask import Flask, Request
 from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.test import EnvironBuilder
 
-from callevents.api.payload import JSON_LINES, MAX_EVENTS, Payload, read_payload
+from callevents.api.payload import JSON_LINES, MAX_EVENTS, Payload, read_payload, split_pairs
 from callevents.api.problems import ProblemError
 
 app = Flask(__name__)
@@ -112,3 +114,29 @@ def test_token_is_read_exactly(token: str, place: str) -> None:
         json={"token": token} if place == "json" else None,
     ) as context:
         assert read_payload(context.request).token == token
+
+
+def decoded(latin: str) -> str:
+    """Return the text of bytes in UTF-8 or else Windows-1252, given as Latin-1."""
+    raw = latin.encode("latin-1")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+@given(st.binary() | st.text(st.sampled_from("&=%+;20aFfü")).map(str.encode))
+@example(b"a=%fc&b=\xfc&c=%C3%BC&d=\xc3\xbc&e=%u00fc&f=%&g=1+%2b")
+def test_pairs_are_read_as_the_standard_library_reads_them(raw: bytes) -> None:
+    """The names and values are those of `parse_qsl`, whatever the bytes are."""
+    expected = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+    assert split_pairs(raw, "query") == [
+        (decoded(name), decoded(value)) for name, value in expected
+    ]
+
+
+def test_too_many_fields() -> None:
+    """200 fields are read, one more is refused."""
+    assert len(split_pairs(b"&".join([b"a=1"] * 200), "query")) == 200
+    with pytest.raises(ProblemError, match=r"^The query has more than 200 fields\.$"):
+        split_pairs(b"&".join([b"a=1"] * 201), "query")

@@ -192,3 +192,18 @@ def test_theme_by_choice(sign_in: People, pbx: Pbx) -> None:
     page.goto("/pbxs")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert dark != light
+
+
+def test_long_secret_leaves_room_for_its_button(sign_in: People, pbx: Pbx) -> None:
+    """On a phone, a token without any hyphen wraps within its box, beside the button to copy it."""
+    page = sign_in.open(viewport=NARROW)
+    page.goto(BASE)
+    page.locator("#create-token").click()
+    page.locator("#new-token").evaluate("one => one.textContent = 'cet_' + 'W'.repeat(43)")
+    box = page.locator(".secret").bounding_box()
+    button = page.locator("#copy-token").bounding_box()
+    assert box
+    assert button
+    assert button["x"] + button["width"] <= box["x"] + box["width"] <= NARROW["width"]
+    page.locator("#copy-token").click(trial=True)
+    check_accessibility(page)

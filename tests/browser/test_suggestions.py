@@ -61,7 +61,7 @@ def test_without_javascript(plain: Page, listed: Pbx) -> None:
 def test_the_pbx_is_asked(admin: Page, listed: Pbx) -> None:
     """The page shows that the PBX was asked and, automatically, its list."""
     admin.goto(PAGE)
-    expect(admin.get_by_role("link", name="4 not added yet")).to_be_visible()
+    expect(admin.get_by_role("link", name="4 suggested")).to_be_visible()
     check_accessibility(admin)
     admin.get_by_role("button", name="Ask the PBX now").click()
     expect(admin.get_by_text("no response yet")).to_be_visible()

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from dataclasses import fields
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +65,7 @@ def test_each_event_is_a_line_of_json(run: Run, capture: Path) -> None:
 def test_no_field_of_an_event_is_left_out(run: Run, capture: Path) -> None:
     """Each field of a report has a column, under its name or as `event`, `duration` and `late`."""
     result = run("pbx", "replay", "--source", "asterisk", str(capture), "--extensions", NUMBERS)
-    names = {field.name for field in fields(Report)}
+    names = set(Report._fields)
     names -= {"event_type", "duration_seconds", "is_late", "key"}
     for line in result.stdout.splitlines():
         assert set(json.loads(line)) == names | {
@@ -84,16 +84,58 @@ def test_all_recordings_can_be_replayed(run: Run, tmp_path: Path, source: str) -
         path = tmp_path / packed.stem
         path.write_bytes(gzip.decompress(packed.read_bytes()))
         result = run("pbx", "replay", "--source", source, str(path), "--extensions", NUMBERS)
-        said = "" if path.stat().st_size else "The capture is empty.\n"
-        if "forges" in path.name:
-            said = (
-                "Text that the PBX would not write, from a caller's number? Ignored in messages: "
-                "23.\n"
-            )
-        assert (result.exit_code, result.stderr) == (0, said)
         name = packed.name.partition(".")[0]
         wanted = expected(source, name) if (source, name) in SCENARIOS else {}
-        assert len(result.stdout.splitlines()) == sum(map(len, wanted.values()))
+        count = sum(map(len, wanted.values()))
+        assert len(result.stdout.splitlines()) == count
+        said = [] if path.stat().st_size else ["The capture is empty."]
+        if "forges" in path.name:
+            said = [
+                "23 messages contained text that Asterisk would not write, from a caller's number? "
+                "It was ignored."
+            ]
+        lines = result.stderr.splitlines()
+        if not count and path.stat().st_size:
+            assert lines.pop(0).startswith("No call events of 101, 102, 103, 104, 105. ")
+        assert (result.exit_code, lines) == (0, said)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "phones"),
+    [
+        ("asterisk", "s22_ring_group_dial_two", "trunk, 102, 103"),
+        ("freeswitch", "f01_internal_answered_caller_hangs_up", "101@pbx.local, 102@pbx.local"),
+    ],
+)
+def test_no_call_event(run: Run, tmp_path: Path, source: str, name: str, phones: str) -> None:
+    """If no phone of the capture is an extension, it says which phones there are."""
+    path = tmp_path / "capture.txt"
+    path.write_bytes(read_stream(source, name))
+    arguments = ("pbx", "replay", "--source", source, str(path))
+    result = run(*arguments, "--extensions", "999")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"No call events of 999. Phones in the capture: {phones}.\n"
+    begin_write()
+    pbx, _ = pbxs.add_pbx("Head Office")
+    db.session.commit()
+    result = run(*arguments, "--pbx", pbx.slug)
+    assert result.stderr.startswith("No call events of the extensions of head-office. Phones in ")
+
+
+def test_many_phones(run: Run, tmp_path: Path) -> None:
+    """Of many phones the first ones are named. A capture without a phone says so."""
+    stream = read_stream("asterisk", "s22_ring_group_dial_two").decode()
+    path = tmp_path / "capture.txt"
+    blocks = [one for one in stream.split("\r\n\r\n") if one.startswith("Event: Newchannel")]
+    text = "\r\n\r\n".join(
+        re.sub("/[0-9a-z]+-", f"/{number}-", blocks[0]).replace(".1", f".1{number}")
+        for number in range(200, 225)
+    )
+    path.write_text(text + "\r\n\r\n", newline="")
+    arguments = ("pbx", "replay", "--source", "asterisk", str(path), "--extensions", "999")
+    assert ", 219 and 5 more." in run(*arguments).stderr
+    path.write_text("Event: FullyBooted\r\nPrivilege: system,all\r\n\r\n", newline="")
+    assert run(*arguments).stderr == "No call events of 999. The capture has no phones.\n"
 
 
 def test_the_extensions_may_be_those_of_a_pbx(run: Run, capture: Path) -> None:
@@ -196,12 +238,13 @@ def test_extensions_are_required(run: Run, capture: Path) -> None:
     assert (result.exit_code, "nowhere" in result.stderr) == (1, True)
 
 
-def test_the_example_in_the_documents_is_true(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_examples_in_the_documents_are_true(run: Run, tmp_path: Path, number: int) -> None:
     """The output in docs/replay.md is the output of the command."""
     page = (Path(__file__).parents[2] / "docs" / "replay.md").read_text()
-    command, *lines = page.split("```")[1].strip().splitlines()
+    examples = re.findall(r"```\n\$ flask (.+)\n([^`]+)```", page)
+    command, output = examples[number]
     path = tmp_path / "capture.txt"
     path.write_bytes(read_stream("asterisk", "s04_internal_busy"))
-    arguments = command.removeprefix("$ flask ").replace("capture.txt", str(path)).split()
-    result = run(*arguments)
-    assert result.stdout.splitlines() == lines
+    result = run(*command.replace("capture.txt", str(path)).split())
+    assert result.output == output

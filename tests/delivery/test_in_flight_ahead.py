@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from callevents.db.models import Delivery, Hook, utc_now
+from callevents.db.session import write_transaction
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
@@ -141,3 +143,34 @@ def test_open_breaker_gives_back_what_is_ahead(
     attempts = db.session.scalar(select(func.sum(Delivery.attempts)))
     assert attempts == len(moody.server.requests)
     assert 1 <= attempts < COUNT / 2, "the others were not tried"
+
+
+def test_what_expires_while_it_is_ahead_is_not_sent(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
+) -> None:
+    """A claim that expires behind a slow attempt fails, and the next one that may be is sent."""
+    engine = make_engine(
+        worker_threads=1,
+        lease_seconds=600,
+        read_timeout_seconds=60,
+        total_timeout_seconds=60,
+        stalled_seconds=PATIENT_SECONDS,
+    )
+    engine._in_flight.record_duration(hook.origin_id, 0.001)
+    moody.responds.clear()
+    ids = report_events(COUNT)
+    expires_at = utc_now() + timedelta(seconds=2)
+    with write_transaction(db.engine) as connection:
+        connection.execute(
+            update(Delivery).where(Delivery.id.in_(ids[1:-1])).values(expires_at=expires_at)
+        )
+    threading.Thread(target=engine.wake).start()
+    wait_until(lambda: utc_now() > expires_at, "the end of most of them")
+    moody.responds.set()
+    for delivery_id in (ids[0], ids[-1]):
+        wait_for_state(delivery_id, DELIVERED)
+    for delivery_id in ids[1:-1]:
+        delivery = wait_for_state(delivery_id, DeliveryState.FAILED)
+        assert (delivery.error, delivery.attempts) == ("Expired before the attempt started.", 0)
+    assert len(moody.server.requests) == 2
+    wait_until(lambda: not engine._in_flight, "the end of all claims")

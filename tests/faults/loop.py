@@ -79,6 +79,8 @@ def _run_load(
             system.commands.run("hooks", "disable", event_id)
     if left := system.outbox.count_open(""):
         verdict.complaints.append(f"{left} deliveries of disabled hooks are open")
+    verdict.complaints += system.hand_over.complaints
+    system.hand_over.complaints = []
     if new := system.count_traces() - traces:
         verdict.complaints.append(f"the log has {new} traces of errors that were not foreseen")
     return reported

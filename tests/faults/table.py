@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from tests.faults.verdict import Verdict, percentile
 
 COLUMNS = (
-    ("loop", 38),
+    ("loop", 42),
     ("faults", 6),
     ("acknowledged", 12),
     ("delivered", 9),

@@ -36,7 +36,7 @@ def check_events(events: Iterable[TrackedEvent], extensions: ExtensionSet) -> No
 def check_report(report: Report) -> None:
     """Fail if the report could not be stored."""
     assert isinstance(report.event_type, EventType)
-    texts = [value for value in vars(report).values() if isinstance(value, str)]
+    texts = [value for value in report if isinstance(value, str)]
     assert all(len(text) <= MAX_TEXT_LENGTH for text in texts)
     assert "\x00" not in "".join(texts)
     "".join(texts).encode()

@@ -104,8 +104,11 @@ def picture(arena: Arena) -> list[Any]:
 
 
 def _statements() -> Iterator[Any]:
-    for model in (Pbx, IngestToken, Extension, Hook, Connector, User):
+    for model in (Pbx, IngestToken, Extension, Connector, User):
         yield select(model.__table__)
+    # Workers still note when the receivers of another group began to fail.
+    noted = {"failing_since", "modified_at"}
+    yield select(*(one for one in Hook.__table__.columns if one.name not in noted))
     # A viewer may end the own ones.
     yield select(UserSession.id).join(User).where(User.username == ADMIN[0])
     pbx_id = select(Pbx.id).where(Pbx.slug == "target").scalar_subquery()

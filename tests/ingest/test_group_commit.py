@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, func, select
 
-from callevents.db.models import CallEvent, DiscardedReport, Pbx
+from callevents.db.models import CallEvent, DiscardedReport, Pbx, new_id
 from callevents.db.session import begin_write
 from callevents.enums import CallStatus, EventType
 from callevents.errors import RevokedError, UnavailableError
@@ -147,6 +148,38 @@ def test_each_request_gets_its_own_results(crowd: Crowd) -> None:
     by_id = dict(db.session.execute(select(CallEvent.id, CallEvent.key)).all())
     got = [by_id[one.id].removeprefix("given:") for n in (1, 3) for one in crowd.accepted(n)]
     assert got == ["3-0", "3-1", "3-2", "2-0", "2-1"]
+
+
+def test_requests_without_a_waiting_thread(crowd: Crowd) -> None:
+    """They share commits with others, lead in a thread of the executor, and get their results."""
+    pbx, token_id = crowd._sender
+    results: list[list[Accepted] | Exception] = []
+    leaders: set[str] = set()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO call_event"):
+            leaders.add(threading.current_thread().name)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    with ThreadPoolExecutor(1, "leader") as threads, counted_commits() as commits:
+
+        def arrive() -> None:
+            leaders.clear()
+            crowd.group_commit.submit_later(pbx, token_id, [ring("a")], threads, results.append)
+            crowd.queue(ring("b"))
+            crowd.group_commit.submit_later(pbx, new_id(), [ring("c")], threads, results.append)
+
+        with while_storing(crowd, arrive):
+            wait_until(lambda: len(results) == 2, "the results")
+        assert len(commits) == 2
+        assert leaders == {"leader_0"}
+        crowd.group_commit.submit_later(pbx, token_id, [ring("d")], threads, results.append)
+        wait_until(lambda: len(results) == 3, "the result of a request alone")
+    event.remove(db.engine, "before_cursor_execute", note)
+    assert isinstance(results[1], RevokedError)
+    assert stored_keys() == ["first", "a", "b", "d"]
+    ids = [found[0].id for found in (crowd.accepted(0), results[0], crowd.accepted(1), results[2])]
+    assert ids == list(db.session.scalars(select(CallEvent.id).order_by(CallEvent.id)))
 
 
 def test_duplicate_in_another_request(crowd: Crowd) -> None:

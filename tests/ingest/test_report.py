@@ -380,3 +380,9 @@ def test_any_json_is_a_report_or_an_error(fields: dict[str, object]) -> None:
         assert "\x00" not in text
         assert len(text) <= 255
     assert set(ignored) <= set(fields)
+
+
+def test_errors_are_in_the_order_of_the_documentation() -> None:
+    """However the sender orders its fields, the first error is that of the event."""
+    errors = errors_of({"at": "soon", "cause": True, "ext": "1\x00"})
+    assert list(errors) == ["event", "extension", "cause", "at"]

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -14,16 +15,18 @@ from sqlalchemy import func, select
 
 from callevents import create_app
 from callevents.config.settings import Settings
-from callevents.db.models import Delivery
+from callevents.db.models import Delivery, utc_now
 from callevents.delivery.engine import Engine
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.jobs import rq_queue
+from callevents.jobs.handover import Entry
 from callevents.jobs.rq_queue import warn_of_open_redis
 from callevents.jobs.waker import Waker, wake
 from callevents.processes.worker.foreign_jobs import ForeignJobs
 from callevents.processes.worker.rq_worker import DrainWorker
 from tests.conftest import Client, Configure, let_go
+from tests.support.hand_over_list import read_list
 from tests.support.log_capture import Logged, capture_log
 from tests.support.programs import ROOT, Program, find_free_port
 from tests.support.receiver import Receiver
@@ -166,6 +169,33 @@ def test_redis_returns_an_error(settings: Settings, logged: Logged) -> None:
     with FakeRedis(refuse) as redis:
         Waker(settings.model_copy(update={"redis_url": redis.url})).wake()
     assert NOT_WOKEN in logged.text
+
+
+def test_redis_goes_away_after_the_hand_over(
+    app: Flask, settings: Settings, valkey: str, logged: Logged
+) -> None:
+    """Entries that are in the list count as handed over, although no job could be enqueued.
+
+    A worker may have popped them already: released, they would be sent twice.
+    """
+    port = urlsplit(valkey).port
+    assert port
+
+    def forward(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as upstream:
+            while (data := connection.recv(65536)) and b"rq:job:" not in data:
+                upstream.sendall(data)
+                connection.sendall(upstream.recv(65536))
+
+    entry = Entry(utc_now(), {"a": 1})
+    with FakeRedis(forward) as redis:
+        waker = Waker(settings.model_copy(update={"redis_url": redis.url}))
+        assert waker.wake([entry])
+        assert not waker.is_open
+    assert NOT_WOKEN in logged.text
+    with Redis.from_url(valkey) as client:
+        assert read_list(client, settings) == entry.fences
+        assert client.llen(QUEUE) == 0
 
 
 def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: Settings) -> None:

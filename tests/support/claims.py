@@ -1,6 +1,5 @@
 """Claiming without an engine, like one round of the dispatcher."""
 
-import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -10,6 +9,7 @@ from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
 from callevents.delivery.claim import Claim, ClaimResult, claim_due
 from callevents.delivery.fair_share import Share, find_ready
+from callevents.delivery.lease import UNLIMITED
 from callevents.delivery.load_claims import load_claims
 from callevents.extensions import cipher, db
 
@@ -32,7 +32,7 @@ def claim(limit: int = 100, now: datetime | None = None) -> dict[str, int]:
 def load(claimed: Mapping[str, int]) -> list[Claim]:
     """Load the claimed deliveries."""
     with db.engine.connect() as connection:
-        claims, unreadable = load_claims(connection, claimed, math.inf, cipher.bound)
+        claims, unreadable = load_claims(connection, claimed, UNLIMITED, cipher.bound)
     assert not unreadable
     return claims
 

@@ -43,6 +43,10 @@ class Served:
         self._server.close()
         self._application.close()
 
+    def stop_threads(self) -> None:
+        """Stop the application's threads."""
+        self._application.close()
+
     def cache_token(self) -> None:
         """Cache the token, as a first report does, so that the next one takes the fast path."""
         with self._app.app_context():

@@ -7,7 +7,7 @@ from callevents.errors import InvalidError
 from callevents.users.passwords import check_password
 
 LENGTH = "Must be 10 to 200 characters."
-NAME = "Must not be the username."
+NAME = "Must not consist of the username, digits and punctuation only."
 COMMON = "This password is too common. Attackers try it first."
 LONG = "correct horse battery staple " * 7
 CURRENT = "Must differ from the current password."
@@ -40,7 +40,9 @@ def find_problem(password: str, username: str = "olga.petrova", current: str = "
         ("!olga-petrova!", NAME),
         ("avortep.aglo", NAME),
         ("olga.petrova.olga.petrova", NAME),
+        ("2026 olga.petrova!", NAME),
         ("olga.petrova sings at dawn", ""),
+        ("olga.petrova.x1", COMMON),
         ("1234567890", COMMON),
         ("qwertyuiop", COMMON),
         ("QwertyUiop", COMMON),
@@ -52,6 +54,20 @@ def find_problem(password: str, username: str = "olga.petrova", current: str = "
         ("aaaaaaaaaaaa", COMMON),
         ("a" * 200, COMMON),
         ("abcdefghijkl", COMMON),
+        ("Winter2026", COMMON),
+        ("January2026", COMMON),
+        ("Elephant2026", COMMON),
+        ("Password2026!", COMMON),
+        ("Summer2026!", COMMON),
+        ("Callevents1", COMMON),
+        ("callevents12", COMMON),
+        ("asterisk12", COMMON),
+        ("asterisk2026", COMMON),
+        ("kamailio12", COMMON),
+        ("freeswitch1", COMMON),
+        ("fusionpbx2026", COMMON),
+        ("blue elephant", COMMON),
+        ("three blue elephants", ""),
     ],
 )
 def test_rules(password: str, sentence: str) -> None:

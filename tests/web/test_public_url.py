@@ -67,6 +67,22 @@ def test_own_names_are_filled_in(pages: Pages, host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("localhost:8000", True),
+        ("127.0.0.2:8000", True),
+        ("[::1]:8000", True),
+        (f"{socket.gethostname()}:8000", False),
+    ],
+)
+def test_addresses_of_this_machine_only(pages: Pages, host: str, *, is_local: bool) -> None:
+    """An address that only this machine reaches has a hint how to get another one."""
+    for place in PLACES:
+        shown = pages.get(place, host)
+        assert ("Only programs on this machine reach this address." in shown) is is_local
+
+
+@pytest.mark.parametrize(
     "host",
     [
         "evil.example",

@@ -4,32 +4,29 @@ libcurl speaks HTTP and TLS. The address is checked when the socket opens. Redir
 followed. Connecting, silence and the whole attempt have timeouts; the response is limited in size.
 """
 
-import re
-import threading
+import queue
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit
+from functools import partial
 
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
-from callevents.delivery.http.address_check import AddressRefusedError, check_address
+from callevents.delivery.http.attempt import Attempt, Channel, Received
 from callevents.delivery.http.error_messages import (
     INTERRUPTED,
-    TOO_LONG,
     TransferError,
     clean,
     describe_status,
 )
+from callevents.delivery.http.event_loop import EventLoop
 from callevents.delivery.http.handle import Handle
 from callevents.delivery.http.pool import HandlePool
-from callevents.delivery.http.resolve import resolve
+from callevents.delivery.http.response_head import ResponseHead
+from callevents.delivery.http.transfer import Transfer
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.masking import find_secrets, is_location, mask_address
-from callevents.delivery.request.url import origin_of
 from callevents.security.masking import mask_all
 
 Headers = list[list[str]]
@@ -61,94 +58,111 @@ class Response:
 
 
 class HttpClient:
-    """Sends requests and keeps connections alive. Thread-safe."""
+    """Sends requests in a thread of its own, and keeps connections alive. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._interrupted = threading.Event()
-        self._pool = HandlePool(lambda: Handle(settings, self._interrupted.is_set))
+        self._loop = EventLoop(self._look)
+        self._channel = Channel(settings, self._loop, HandlePool(lambda: Handle(settings)))
+        self._attempts: set[Attempt] = set()
+        self._is_interrupted = False
 
-    def send(self, request: Request, now: datetime | None = None) -> Response:
-        """Send the request, started `now`, and return the result; raises nothing."""
-        started_at, began = now or utc_now(), time.perf_counter()
-        if request.problem:
-            return Response(started_at, 0, request.problem)
-        try:
-            found = self._send(request, request.headers_at(started_at))
-        except TransferError as error:
-            found = {"error": str(error), "is_unreachable": error.is_unreachable}
-        except Exception as error:  # noqa: BLE001  # any error that a receiver causes is a result
-            found = {"error": clean(f"The request failed: {error}"), "is_unreachable": True}
-        return Response(started_at, round((time.perf_counter() - began) * 1000), **found)
+    def call(self, function: Callable[[], None]) -> None:
+        """Call the function soon in the client's thread, unless the client is closed."""
+        self._loop.call(function)
+
+    def send(self, request: Request) -> Response:
+        """Send the request and return the result; raises nothing."""
+        answers: queue.SimpleQueue[Response] = queue.SimpleQueue()
+        self.start(request, utc_now(), answers.put)
+        return answers.get()
+
+    def start(self, request: Request, now: datetime, done: Callable[[Response], None]) -> None:
+        """Send the request, started `now`; call `done` with the result in the client's thread."""
+        if not self._loop.call(partial(self._begin, request, now, done)):
+            done(_respond(request, now, 0, TransferError(INTERRUPTED, is_unreachable=False)))
 
     def interrupt(self) -> None:
-        """Abort all running attempts within a second; they fail with the error INTERRUPTED.
-
-        While libcurl resolves a name it does not look: then the time to connect is the limit.
-        """
-        self._interrupted.set()
+        """Abort all running attempts, and those that begin later, with the error INTERRUPTED."""
+        self._loop.call(self._abort_all)
 
     def close(self) -> None:
-        """Close all connections."""
-        self._pool.close()
+        """Abort all attempts, close all connections and stop."""
+        self._loop.close(self._end)
 
-    def _send(self, request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
-        give_up_at = time.monotonic() + self._settings.total_timeout_seconds
-        origin, target = _split(request.url)
-        if self._settings.proxy_url:
-            self._check_host(origin)
-            if origin.startswith("http:"):
-                target = request.url.partition("#")[0]
-        if self._interrupted.is_set():
-            raise TransferError(INTERRUPTED, is_unreachable=False)
-        if (seconds := give_up_at - time.monotonic()) <= 0:
-            raise TransferError(TOO_LONG)
-        with self._pool.borrow(origin) as handle:
-            transfer = handle.exchange(
-                request.method, origin, target, headers, request.body.encode(), seconds
-            )
-            head = transfer.head
-        location = head.location
-        hidden = find_secrets(location) if location else ()
+    def _begin(self, request: Request, now: datetime, done: Callable[[Response], None]) -> None:
+        if request.problem:
+            done(Response(now, 0, request.problem))
+            return
+        finish = partial(self._finish, request, now, time.perf_counter(), done)
+        attempt = Attempt(self._channel, request, now, finish)
+        self._attempts.add(attempt)
+        if self._is_interrupted:
+            attempt.abort(TransferError(INTERRUPTED, is_unreachable=False))
+        else:
+            attempt.begin()
 
-        def mask(text: str) -> str:
-            return mask_all(request.mask(text), hidden)
+    def _finish(
+        self,
+        request: Request,
+        now: datetime,
+        began: float,
+        done: Callable[[Response], None],
+        attempt: Attempt,
+        result: Received | TransferError,
+    ) -> None:
+        self._attempts.discard(attempt)
+        done(_respond(request, now, round((time.perf_counter() - began) * 1000), result))
 
-        error = describe_status(head.status_code, mask_address(location))
-        return {
-            "status_code": head.status_code,
-            "headers": [[name, mask(value)] for name, value in _safe_headers(head.headers)],
-            "body": mask(transfer.text),
-            "truncated": transfer.is_truncated,
-            "error": mask(error),
-        }
+    def _look(self) -> bool:
+        """End attempts that take too long; return False if there are none."""
+        now = time.monotonic()
+        for attempt in tuple(self._attempts):
+            attempt.look(now)
+        return bool(self._attempts)
 
-    def _check_host(self, origin: str) -> None:
-        """Raise TransferError if the host is a blocked address or resolves to one here.
+    def _end(self) -> None:
+        self._abort_all()
+        self._channel.pool.close()
 
-        Names that only the proxy can resolve in time are left to the proxy.
-        """
-        parts, settings = urlsplit(origin), self._settings
-        seconds = min(settings.connect_timeout_seconds, settings.total_timeout_seconds)
-        found = resolve(parts.hostname, parts.port, seconds, self._interrupted.is_set)
-        for host, port in found:
-            try:
-                check_address(host, port, settings.allowed_networks)
-            except AddressRefusedError as error:
-                raise TransferError(str(error), is_unreachable=False) from None
+    def _abort_all(self) -> None:
+        self._is_interrupted = True
+        for attempt in tuple(self._attempts):
+            attempt.abort(TransferError(INTERRUPTED, is_unreachable=False))
 
 
-_URL = re.compile(r"([^:/?#]+://[^/?#]*)([^?#]*)(\?[^#]+)?")
+def _respond(
+    request: Request, now: datetime, milliseconds: int, result: Received | TransferError
+) -> Response:
+    """Return the result of an attempt, with secrets masked."""
+    if isinstance(result, TransferError):
+        unreachable = result.is_unreachable
+        return Response(now, milliseconds, str(result), is_unreachable=unreachable)
+    try:
+        return _read(request, now, milliseconds, *result)
+    except Exception as error:  # noqa: BLE001  # any error that a receiver causes is a result
+        text = clean(f"The request failed: {error}")
+        return Response(now, milliseconds, text, is_unreachable=True)
 
-_origin_of = lru_cache(maxsize=4096)(origin_of)
 
+def _read(
+    request: Request, now: datetime, milliseconds: int, head: ResponseHead, transfer: Transfer
+) -> Response:
+    location = head.location
+    secrets = [*request.secrets, *(find_secrets(location) if location else ())]
 
-def _split(url: str) -> tuple[str, str]:
-    """Return the URL's origin, and the request target: path and query."""
-    found = _URL.match(url)
-    if found is None:
-        raise ValueError("the URL is not valid")
-    return _origin_of(found[1]), (found[2] or "/") + (found[3] or "")
+    def mask(text: str) -> str:
+        return mask_all(text, secrets)
+
+    error = describe_status(head.status_code, mask_address(location) if location else "")
+    return Response(
+        now,
+        milliseconds,
+        mask(error),
+        head.status_code,
+        [[name, mask(value)] for name, value in _safe_headers(head.headers)],
+        mask(transfer.text),
+        transfer.is_truncated,
+    )
 
 
 def _safe_headers(headers: Iterable[tuple[str, str]]) -> Headers:

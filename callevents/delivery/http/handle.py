@@ -1,7 +1,8 @@
-"""One easy handle of libcurl with the connection that it keeps, for one thread at a time."""
+"""One easy handle of libcurl with the connection that it keeps."""
 
 import socket
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -11,63 +12,77 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 from callevents.config.settings import Settings
 from callevents.delivery.http.address_check import AddressRefusedError, check_address
 from callevents.delivery.http.error_messages import (
-    TOO_LONG,
     TransferError,
     describe_failure,
     describe_proxy_failure,
 )
+from callevents.delivery.http.resolve import Address
 from callevents.delivery.http.stray_bytes import count_received, is_readable
 from callevents.delivery.http.transfer import Transfer
 
 #: Headers that libcurl adds on its own. A line without a value keeps it from doing so.
 _ADDED_BY_LIBCURL = ("Accept", "Content-Type", "Expect", "Proxy-Connection", "User-Agent")
 
-#: CURLOPT_QUICK_EXIT, which pycurl has no name for: closing a handle does not wait for the system's
-#: resolver, which libcurl runs in a thread and cannot stop.
-_QUICK_EXIT = 322
+#: libcurl does not reuse a connection that was idle for 118 seconds.
+MAX_IDLE_SECONDS = 100.0
 
 
 class Handle:
     """Makes requests one after the other, over one connection if they go to the same origin."""
 
-    def __init__(self, settings: Settings, is_interrupted: Callable[[], bool]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._is_interrupted = is_interrupted
         self._refusal: AddressRefusedError | None = None
         self._has_opened = False
-        self._curl: Any = pycurl.Curl()
+        self._used_at = 0.0
+        # Without a share of its own, any handle of the event loop would use this one's connection,
+        # and the addresses that were found for it.
+        self._share: Any = pycurl.CurlShare()
+        self.curl: Any = pycurl.Curl()
+        for kind in (pycurl.LOCK_DATA_CONNECT, pycurl.LOCK_DATA_DNS):
+            self._share.setopt(pycurl.SH_SHARE, kind)
         for option, value in {
+            pycurl.SHARE: self._share,
             pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
             pycurl.CAINFO: str(settings.ca_bundle or DEFAULT_CA_BUNDLE_PATH),
             pycurl.NOSIGNAL: 1,
-            _QUICK_EXIT: 1,
-            # Each new connection asks the system's resolver.
             pycurl.DNS_CACHE_TIMEOUT: 0,
-            pycurl.CONNECTTIMEOUT_MS: _milliseconds(settings.connect_timeout_seconds),
             pycurl.OPENSOCKETFUNCTION: self._open_socket,
-            pycurl.NOPROGRESS: 0,
             **_proxy_options(settings.proxy_url),
         }.items():
-            self._curl.setopt(option, value)
+            self.curl.setopt(option, value)
 
-    def exchange(
-        self,
-        method: str,
-        origin: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        seconds: float,
+    @property
+    def is_connected(self) -> bool:
+        """True if it has a connection, which the next request uses if the handle is usable."""
+        return bool(self.curl.getinfo(pycurl.ACTIVESOCKET) >= 0)
+
+    @property
+    def is_usable(self) -> bool:
+        """False if the receiver has closed the connection, or sent unexpected bytes."""
+        # libcurl looks itself, but not within a second after the last request.
+        sock = self.curl.getinfo(pycurl.ACTIVESOCKET)
+        if sock < 0:
+            return True
+        return time.monotonic() - self._used_at < MAX_IDLE_SECONDS and not is_readable(sock)
+
+    def use_addresses(self, host: str, port: int, addresses: Sequence[Address]) -> None:
+        """Connect to these addresses of the host, instead of asking the system's resolver."""
+        # Without those that are valid on one network interface only: libcurl cannot read them.
+        texts = [address for address, _port in addresses if "%" not in address]
+        if texts:
+            self.curl.setopt(pycurl.RESOLVE, [f"{host}:{port}:{','.join(texts)}"])
+
+    def prepare(
+        self, method: str, origin: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Transfer:
-        """Send a request and return what was received; raises TransferError, or ValueError.
+        """Set the request up, and return what will be received; raises ValueError.
 
-        `target` is what the first line contains, `seconds` the time limit. Close the handle after
-        an error.
+        `target` is what the first line contains. Close the handle after an error.
         """
         self._refusal, self._has_opened = None, False
-        curl = self._curl
-        curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(seconds))
+        curl = self.curl
         curl.setopt(pycurl.HTTPHEADER, _header_lines(target, headers))
         curl.setopt(pycurl.URL, origin)
         curl.setopt(pycurl.REQUEST_TARGET, target)
@@ -75,29 +90,47 @@ class Handle:
             curl.setopt(pycurl.HTTPGET, 1)
         else:
             curl.setopt(pycurl.POSTFIELDS, body)
-        transfer = Transfer(
-            self._settings.read_timeout_seconds, self._is_interrupted, self._watch_strays(origin)
-        )
+        transfer = Transfer(self._watch_strays(origin))
         curl.setopt(pycurl.PREREQFUNCTION, transfer.on_connected)
         curl.setopt(pycurl.HEADERFUNCTION, transfer.on_line)
         curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
-        curl.setopt(pycurl.XFERINFOFUNCTION, transfer.on_progress)
-        try:
-            curl.perform()
-        except pycurl.error as error:
-            if not transfer.is_truncated:
-                raise transfer.error or self._explain(transfer, seconds, *error.args) from None
         return transfer
 
-    def is_usable(self) -> bool:
-        """Return False if the receiver has closed the connection, or sent unexpected bytes."""
-        # libcurl looks itself, but not within a second after the last request.
-        sock = self._curl.getinfo(pycurl.ACTIVESOCKET)
-        return sock < 0 or not is_readable(sock)
+    def limit(self, connect_seconds: float, total_seconds: float) -> None:
+        """Set how long connecting, and the whole exchange, may take."""
+        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(connect_seconds))
+        self.curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(total_seconds))
+
+    def count_bytes(self) -> int:
+        """Return how many bytes of bodies were sent and received."""
+        curl = self.curl
+        return int(curl.getinfo(pycurl.SIZE_UPLOAD_T) + curl.getinfo(pycurl.SIZE_DOWNLOAD_T))
+
+    def explain(self, code: int, text: str) -> TransferError:
+        """Return the error for a transfer that libcurl ended, except for timeouts."""
+        if self._refusal is not None and not self._has_opened:
+            return TransferError(str(self._refusal), is_unreachable=False)
+        if self._settings.proxy_url:
+            status = self.curl.getinfo(pycurl.HTTP_CONNECTCODE)
+            if message := describe_proxy_failure(code, status):
+                return TransferError(message)
+        return TransferError(describe_failure(code, text, self.curl.getinfo(pycurl.OS_ERRNO)))
+
+    def explain_missing(self) -> TransferError:
+        """Return the error for a name that has no address."""
+        code = pycurl.E_COULDNT_RESOLVE_HOST
+        return self.explain(
+            pycurl.E_COULDNT_RESOLVE_PROXY if self._settings.proxy_url else code, ""
+        )
+
+    def rest(self) -> None:
+        """Note that the last request has ended, and the connection is idle."""
+        self._used_at = time.monotonic()
 
     def close(self) -> None:
         """Close the connection."""
-        self._curl.close()
+        self.curl.close()
+        self._share.close()
 
     def _open_socket(self, _purpose: int, address: Any) -> int:
         """Return a socket for this address, or SOCKET_BAD, so that libcurl tries the next."""
@@ -118,27 +151,11 @@ class Handle:
 
     def _watch_strays(self, origin: str) -> Callable[[], bool]:
         """Return a function that is true if a response was there before its request was sent."""
-        sock = self._curl.getinfo(pycurl.ACTIVESOCKET)
-        # Without TLS, is_usable() finds them all.
+        sock = self.curl.getinfo(pycurl.ACTIVESOCKET)
+        # Without TLS, is_usable finds them all.
         if sock < 0 or origin.startswith("http:") or (before := count_received(sock)) is None:
             return lambda: False
         return lambda: not self._has_opened and count_received(sock) == before
-
-    def _explain(self, transfer: Transfer, seconds: float, code: int, text: str) -> TransferError:
-        """Return the error for a transfer that libcurl ended."""
-        settings = self._settings
-        if code == pycurl.E_OPERATION_TIMEDOUT:
-            limit, elapsed = settings.connect_timeout_seconds, self._curl.getinfo(pycurl.TOTAL_TIME)
-            if transfer.is_connected or max(limit, elapsed) >= seconds:
-                return TransferError(TOO_LONG)
-            return TransferError(f"No connection within {limit:g} seconds.")
-        if self._refusal is not None and not self._has_opened:
-            return TransferError(str(self._refusal), is_unreachable=False)
-        if settings.proxy_url:
-            status = self._curl.getinfo(pycurl.HTTP_CONNECTCODE)
-            if message := describe_proxy_failure(code, status):
-                return TransferError(message)
-        return TransferError(describe_failure(code, text, self._curl.getinfo(pycurl.OS_ERRNO)))
 
 
 def _milliseconds(seconds: float) -> int:

@@ -1,34 +1,29 @@
-"""Resolves host names with a time limit, which the system's resolver lacks."""
+"""Resolves host names in threads: the system's resolver has no time limit and cannot be stopped."""
 
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
-#: Longest time until an interrupt is noticed.
-_LOOK_SECONDS = 0.5
+Address = tuple[str, int]
 
 
-def resolve(
-    host: str | None, port: int | None, seconds: float, is_interrupted: Callable[[], bool]
-) -> list[tuple[str, int]]:
-    """Return the host's addresses with ports; none if there are none, or none in time.
+def needs_resolver(host: str) -> bool:
+    """Return False for an address, in any notation, and for this machine's name."""
+    return host.rpartition(".")[2] != "localhost" and not _ask(host, 0, socket.AI_NUMERICHOST)
 
-    Returns early if interrupted. The system's resolver cannot be stopped: its thread ends with it.
+
+def resolve(host: str, port: int, done: Callable[[list[Address]], object]) -> None:
+    """Call `done` in another thread with the host's addresses, none if it has none.
+
+    Each name gets a thread of its own, so that those whose name servers hang delay no others.
     """
-    found: list[tuple[str, int]] = []
+    threading.Thread(target=lambda: done(_ask(host, port)), name="resolve", daemon=True).start()
 
-    def ask() -> None:
-        with suppress(OSError, UnicodeError):
-            for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-                found.append((str(address[0]), int(address[1])))
 
-    thread = threading.Thread(target=ask, name="resolve", daemon=True)
-    thread.start()
-    give_up_at = time.monotonic() + seconds
-    while thread.is_alive() and not is_interrupted():
-        if (left := give_up_at - time.monotonic()) <= 0:
-            break
-        thread.join(min(left, _LOOK_SECONDS))
-    return [] if thread.is_alive() else found
+def _ask(host: str, port: int, flags: int = 0) -> list[Address]:
+    found: list[Address] = []
+    with suppress(OSError, UnicodeError):
+        for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags):
+            found.append((str(address[0]), int(address[1])))
+    return found

@@ -7,7 +7,6 @@ import pycurl
 
 from callevents.delivery.http.error_messages import (
     CLOSED_EARLY,
-    INTERRUPTED,
     INVALID_RESPONSE,
     TransferError,
 )
@@ -24,14 +23,7 @@ _STOP = -1
 class Transfer:
     """Takes what libcurl receives. Its methods on_... are called by libcurl."""
 
-    def __init__(
-        self,
-        read_seconds: float,
-        is_interrupted: Callable[[], bool],
-        is_stray: Callable[[], bool],
-    ) -> None:
-        self._read_seconds = read_seconds
-        self._is_interrupted = is_interrupted
+    def __init__(self, is_stray: Callable[[], bool]) -> None:
         self._is_stray = is_stray
         self.is_connected = False
         #: Why it was ended, if not by libcurl.
@@ -79,7 +71,12 @@ class Transfer:
         self._line_count += 1
         self._head_size += len(line)
         try:
-            self._check_head()
+            if (
+                self._head_size > MAX_HEAD_BYTES
+                or self._line_count > MAX_HEAD_LINES
+                or (self._line_count == 1 and self._is_stray())
+            ):
+                raise TransferError(INVALID_RESPONSE)
             if self._head is None:
                 self._lines.append(line)
                 if line in {b"\r\n", b"\n"}:
@@ -95,24 +92,17 @@ class Transfer:
         self._body_size += len(data)
         return _STOP if self.is_truncated else len(data)
 
-    def on_progress(self, _to_receive: int, received: int, _to_send: int, sent: int) -> int:
-        """Stop if the client was interrupted, or the receiver has been silent for too long."""
-        if self._is_interrupted():
-            self.error = TransferError(INTERRUPTED, is_unreachable=False)
-        elif self.is_connected:
-            now = time.monotonic()
-            progress = received + sent + self._head_size
-            if progress != self._progress:
-                self._progress, self._progress_at = progress, now
-            elif now - self._progress_at > self._read_seconds:
-                self.error = TransferError(f"No response within {self._read_seconds:g} seconds.")
-        return 0 if self.error is None else _STOP
+    def silence_seconds(self, count: int, now: float) -> float:
+        """Return for how long nothing was received or sent, of the receiver's time to respond.
 
-    def _check_head(self) -> None:
-        if self._head_size > MAX_HEAD_BYTES or self._line_count > MAX_HEAD_LINES:
-            raise TransferError(INVALID_RESPONSE)
-        if self._line_count == 1 and self._is_stray():
-            raise TransferError(INVALID_RESPONSE)
+        `count`: the bytes of bodies sent and received; `now`: on the monotonic clock.
+        """
+        if not self.is_connected:
+            return 0.0
+        progress = count + self._head_size
+        if progress != self._progress:
+            self._progress, self._progress_at = progress, now
+        return now - self._progress_at
 
     def _end_head(self) -> None:
         head = parse_head(self._lines)

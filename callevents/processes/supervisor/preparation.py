@@ -30,7 +30,7 @@ def prepare(settings: Settings, make_app: MakeApp) -> None:
 
 
 def _add_first_admin(settings: Settings) -> None:
-    """Add an admin if there is no user, and print the username and password once."""
+    """Add an admin if there is no user; print the username, and a generated password once."""
     begin_write()
     if users.has_users():
         return
@@ -41,8 +41,14 @@ def _add_first_admin(settings: Settings) -> None:
         [name] = error.errors
         raise StartError(f"Invalid setting {PREFIX}ADMIN_{name.upper()}: {error}") from None
     db.session.commit()
-    click.echo("Created the first admin. The password is shown only once.")
-    click.echo(f"Username: {user.username}\nPassword: {password}")
+    if settings.admin_password:
+        # Under systemd, what is printed is in the journal.
+        click.echo(
+            f"The first admin is {user.username}, with the password of {PREFIX}ADMIN_PASSWORD."
+        )
+    else:
+        click.echo("Created the first admin. The password is shown only once.")
+        click.echo(f"Username: {user.username}\nPassword: {password}")
 
 
 def _new_password() -> str:

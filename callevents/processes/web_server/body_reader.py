@@ -33,7 +33,7 @@ class BodyReader:
     """Takes a body of known length from the unread bytes."""
 
     def __init__(self, head: RequestHead) -> None:
-        self._head = head
+        self.head = head
         self._body = Body()
 
     def close(self) -> None:
@@ -42,13 +42,13 @@ class BodyReader:
 
     def read(self, unread: bytearray) -> Request | None:
         """Take the body's bytes; return the request if it is complete, or as long as is read."""
-        missing = self._head.content_length - self._body.length
+        missing = self.head.content_length - self._body.length
         if missing:
             self._body.write(unread[:missing])
             del unread[:missing]
-        if self._body.length < self._head.content_length:
+        if self._body.length < self.head.content_length:
             return None
-        return Request(self._head, self._body)
+        return Request(self.head, self._body)
 
 
 class _ChunkParts:
@@ -93,8 +93,8 @@ class _ChunkReader(BodyReader):
             if not self._take(unread):
                 return None
             if self._body.length > self._limit:
-                return Request(self._head, self._body, is_body_complete=False)
-        return Request(self._head, self._body)
+                return Request(self.head, self._body, is_body_complete=False)
+        return Request(self.head, self._body)
 
     def _take(self, unread: bytearray) -> bool:
         """Take data or a whole line; return False if neither is there."""
@@ -142,4 +142,4 @@ class _UnreadBody(BodyReader):
 
     def read(self, unread: bytearray) -> Request:  # noqa: ARG002  # it stays there
         """Return the request with an empty body."""
-        return Request(self._head, self._body, is_body_complete=False)
+        return Request(self.head, self._body, is_body_complete=False)

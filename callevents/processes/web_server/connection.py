@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Protocol, cast
 
@@ -11,9 +12,11 @@ import structlog
 from callevents.processes.web_server.body_reader import BROKEN_BODY
 from callevents.processes.web_server.connection_limits import Connections, Limits
 from callevents.processes.web_server.deadline import Deadline
+from callevents.processes.web_server.exchange import Exchange, to_address
 from callevents.processes.web_server.request import Request, RequestHead
 from callevents.processes.web_server.request_reader import RequestReader
 from callevents.processes.web_server.response import (
+    BUSY,
     CONTINUE,
     RefusedError,
     Response,
@@ -32,7 +35,6 @@ NO_LIMIT_SECONDS = 60.0
 #: For SO_LINGER: on, with no time.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
-BUSY = "The server is busy. Try again."
 TOO_SLOW = "The request did not arrive in time."
 
 
@@ -45,10 +47,8 @@ class Application(Protocol):
     def body_limit(self, head: RequestHead) -> int | None:
         """Return how many bytes of the body may be read, None if none of it is wanted."""
 
-    async def respond(
-        self, request: Request, client: tuple[str, int], server: tuple[str, int]
-    ) -> Response:
-        """Return the response; raises nothing."""
+    def respond(self, exchange: Exchange) -> None:
+        """Send the response, later in this event loop; raises nothing."""
 
 
 class Phase(Enum):
@@ -76,10 +76,12 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader(application.body_limit)
         self._phase = Phase.IDLE
-        #: Reference to the task that responds, as asyncio asks for.
-        self._task: asyncio.Task[None] | None = None
-        #: Set while the client reads too slowly for another piece.
-        self._drained: asyncio.Future[None] | None = None
+        #: The request to respond to.
+        self._request: Request | None = None
+        #: What is left of the response.
+        self._pieces: Iterator[bytes] = iter(())
+        #: True while the client reads too slowly for another piece.
+        self._is_paused = False
         self._at_eof = False
         self._is_last = False
         self._lingered = 0
@@ -97,8 +99,8 @@ class Connection(asyncio.Protocol):
         """Start to wait for a request."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=PIECE_BYTES)
-        self._client = _address(transport.get_extra_info("peername"))
-        self._server = _address(transport.get_extra_info("sockname"))
+        self._client = to_address(transport.get_extra_info("peername"))
+        self._server = to_address(transport.get_extra_info("sockname"))
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
@@ -106,7 +108,6 @@ class Connection(asyncio.Protocol):
         self._deadline.cancel()
         self._connections.remove(self)
         self._reader.close()
-        self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Read a request; during a response, keep what arrives and then stop reading."""
@@ -132,13 +133,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Wait before the next piece."""
-        self._drained = self._loop.create_future()
+        self._is_paused = True
 
     def resume_writing(self) -> None:
         """Go on with the next piece."""
-        if self._drained is not None:
-            self._drained.set_result(None)
-            self._drained = None
+        self._is_paused = False
+        if self._phase is Phase.WRITING:
+            self._write_pieces()
 
     def abort(self) -> None:
         """Close the connection at once, and drop what the client has not read."""
@@ -168,13 +169,14 @@ class Connection(asyncio.Protocol):
             return
         except OSError as error:
             # There is no room for the body in temporary files.
-            log.warning("request refused", error=str(error))
+            log.warning("no room for a request body", error=str(error))
             self._refuse(RefusedError(503, BUSY))
             return
         if request is not None:
             self._connections.set_busy(self)
             self._enter(Phase.RESPONDING, NO_LIMIT_SECONDS)
-            self._task = self._loop.create_task(self._respond(request))
+            self._request = request
+            self._application.respond(Exchange(request, self._client, self._server, self._send))
         elif self._at_eof and self._reader.is_in_body:
             self._refuse(RefusedError(400, BROKEN_BODY))
         elif self._at_eof:
@@ -199,39 +201,49 @@ class Connection(asyncio.Protocol):
             self._checked_at = self._loop.time()
             self._deadline.set(seconds)
 
-    async def _respond(self, request: Request) -> None:
-        """Send the response, then read the next request or close the connection."""
+    def _send(self, response: Response) -> None:
+        """Start to write the response."""
+        request, self._request = self._request, None
+        if request is None:
+            raise RuntimeError("This request has a response.")
+        request.body.close()
+        if self._transport.is_closing():
+            return
+        self._keep_alive = request.keep_alive and not self._is_last
+        self._is_request_read = request.is_body_complete
+        self._pieces = split_response(
+            response, request.head, PIECE_BYTES, keep_alive=self._keep_alive
+        )
+        self._write_pieces()
+
+    def _write_pieces(self) -> None:
+        """Write the response in pieces, each when the client has read most of the last one."""
         try:
-            response = await self._application.respond(request, self._client, self._server)
-            keep_alive = request.keep_alive and not self._is_last
-            await self._send(response, request.head, keep_alive=keep_alive)
+            for piece in self._pieces:
+                self._write(piece)
+                if self._is_paused:
+                    self._enter(Phase.WRITING, self._limits.read_check_seconds)
+                    self._connections.set_waiting(self)
+                    return
         except Exception as error:
             log.error("response failed", exc_info=error)
             self.abort()
-        finally:
-            request.body.close()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Read the next request, or close the connection."""
         if self._transport.is_closing():
             return
-        if not keep_alive:
-            self._close(is_request_read=request.is_body_complete)
+        # The connection waits from now on, and no longer since the client was too slow.
+        self._connections.set_busy(self)
+        if not self._keep_alive:
+            self._close(is_request_read=self._is_request_read)
             return
         self._enter(Phase.IDLE, self._limits.keepalive_seconds)
         self._transport.resume_reading()
         self._connections.set_waiting(self)
         if not self._transport.is_closing() and (self._at_eof or not self._reader.is_empty):
             self._read()
-
-    async def _send(self, response: Response, head: RequestHead, *, keep_alive: bool) -> None:
-        """Write the response in pieces, each when the client has read most of the last one."""
-        for piece in split_response(response, head, PIECE_BYTES, keep_alive=keep_alive):
-            self._write(piece)
-            if self._drained is not None:
-                self._enter(Phase.WRITING, self._limits.read_check_seconds)
-                self._connections.set_waiting(self)
-                await self._drained
-            if self._transport.is_closing():
-                return
-        self._connections.set_busy(self)
 
     def _write(self, data: bytes) -> None:
         if not self._transport.is_closing():
@@ -240,6 +252,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: RefusedError) -> None:
         """Send a problem document and close the connection."""
+        self._connections.log_refused(self, error.status, str(error), self._reader.describe())
         retry = [("Retry-After", "1")] if error.status == 503 else []
         response = problem_response(error.status, str(error), retry)
         self._write(write_head(response, keep_alive=False) + response.body)
@@ -284,8 +297,3 @@ class Connection(asyncio.Protocol):
         read = self._read_by_client - read_before
         seconds = self._checked_at - checked_before
         return bool(unsent) and read >= self._limits.read_bytes_per_second * seconds
-
-
-def _address(name: object) -> tuple[str, int]:
-    """Return address and port of a socket's name."""
-    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)

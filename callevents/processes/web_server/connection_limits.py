@@ -1,6 +1,7 @@
 """How many clients may be connected, and which are disconnected if there are too many."""
 
 import resource
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,9 +9,13 @@ import structlog
 
 from callevents.config.settings import Settings
 from callevents.security.client_network import client_network
+from callevents.token_bucket import Clock, TokenBucket
 
 log = structlog.get_logger("callevents.web")
 
+#: A process logs this many refused requests at once, then this many per second. It counts the rest.
+REFUSED_BURST = 20
+REFUSED_PER_SECOND = 2
 #: Connections of one process. Each needs a file descriptor, and a long body another one.
 MAX_CONNECTIONS = 2000
 
@@ -64,6 +69,7 @@ class Client(Protocol):
 class _Network:
     """The connections of one address; those that wait for a request, longest first."""
 
+    name: str
     count: int = 0
     waiting: dict[Client, None] = field(default_factory=dict)
 
@@ -76,12 +82,13 @@ class Connections:
     answered are not closed, but the number of such requests has a limit.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Clock = time.monotonic) -> None:
         self._limits = limits
         self._networks: dict[str, _Network] = {}
         self._waiting: dict[Client, None] = {}
-        self._all: set[Client] = set()
-        self._slow = self._evicted = 0
+        self._all: dict[Client, _Network] = {}
+        self._slow = self._evicted = self._refused = 0
+        self._refused_bucket = TokenBucket(REFUSED_BURST, REFUSED_PER_SECOND, clock)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -92,9 +99,10 @@ class Connections:
 
     def add(self, client: Client) -> None:
         """Add a new connection, which waits for a request; close others if necessary."""
-        network = self._networks.setdefault(client_network(client.address), _Network())
+        name = client_network(client.address)
+        network = self._networks.setdefault(name, _Network(name))
         network.count += 1
-        self._all.add(client)
+        self._all[client] = network
         self._evict(network)
         if len(self._all) > 1.5 * self._limits.connections:
             # All are busy, and the process would run out of file descriptors.
@@ -107,35 +115,43 @@ class Connections:
 
     def remove(self, client: Client) -> None:
         """Remove a connection that was closed."""
-        if client not in self._all:
-            return
         self.set_busy(client)
-        self._all.discard(client)
-        key = client_network(client.address)
-        network = self._networks[key]
-        network.count -= 1
-        if not network.count:
-            del self._networks[key]
+        if (network := self._all.pop(client, None)) is not None:
+            network.count -= 1
+            if not network.count:
+                del self._networks[network.name]
 
     def set_waiting(self, client: Client) -> None:
         """Note that the connection waits for the client from now on; close some if necessary."""
-        if client in self._all:
-            network = self._networks[client_network(client.address)]
+        if (network := self._all.get(client)) is not None:
             self._waiting[client] = network.waiting[client] = None
             self._evict(network)
 
     def set_busy(self, client: Client) -> None:
         """Note that a request of the connection is complete: it cannot be evicted."""
-        if client in self._all:
+        if (network := self._all.get(client)) is not None:
             self._waiting.pop(client, None)
-            self._networks[client_network(client.address)].waiting.pop(client, None)
+            network.waiting.pop(client, None)
 
     def count_slow(self) -> None:
         """Count a client that was too slow."""
         self._slow += 1
 
+    def log_refused(self, client: Client, status: int, detail: str, request: str) -> None:
+        """Log a request that does not reach the application, or count it if there are many."""
+        if self._refused_bucket.take():
+            log.info(
+                "request refused",
+                request=request,
+                status=status,
+                detail=detail,
+                address=client.address,
+            )
+        else:
+            self._refused += 1
+
     def log(self) -> None:
-        """Log in one line how many clients were disconnected since the last time."""
+        """Log how many clients were disconnected since the last time, and the refused requests."""
         if self._slow or self._evicted:
             log.warning(
                 "slow clients disconnected",
@@ -144,6 +160,9 @@ class Connections:
                 connected=len(self._all),
             )
             self._slow = self._evicted = 0
+        if self._refused:
+            log.info("more requests refused", count=self._refused)
+            self._refused = 0
 
     def _evict(self, network: _Network) -> None:
         """Close connections that wait, until the limits hold or no connection waits."""

@@ -4,6 +4,7 @@ import re
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
+from callevents.api.ingest import PATH
 from callevents.processes.web_server.request import Headers, RequestHead, Target
 from callevents.processes.web_server.response import RefusedError
 
@@ -11,6 +12,7 @@ MAX_REQUEST_LINE_BYTES = 8190
 MAX_HEADERS = 200
 
 UNREADABLE = "The request is not valid HTTP."
+SPACES = "The address in the request line contains a space or a tab. Write a space as %20."
 LONG_LINE = f"The request line is longer than {MAX_REQUEST_LINE_BYTES} bytes."
 MANY_HEADERS = f"The request has more than {MAX_HEADERS} headers."
 BAD_VERSION = "The HTTP version is not supported. Use HTTP/1.1."
@@ -20,6 +22,12 @@ CHUNKS_IN_1_0 = "A request of HTTP/1.0 cannot have a transfer encoding."
 TUNNEL = "The method CONNECT is not supported."
 
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_BLANK = re.compile(rb"[ \t]")
+#: The first line of a report with blanks in its query: phones do not encode names. The query is all
+#: between the first question mark and the blanks before the version.
+_SPACED_REPORT = re.compile(
+    rb"(GET +%s[^\s/?]+\?)(\S.*\S)( +HTTP/1\.[01]\r?)" % re.escape(PATH.encode())
+)
 
 
 class _HeadParts:
@@ -54,7 +62,36 @@ def parse_head(data: bytes) -> RequestHead:
     if not line.isascii():
         # Many PBXs do not percent-encode names in a URL, and the parser takes only ASCII there.
         # Nothing but the target can contain such bytes in a valid line.
-        line = _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], line)
+        line = _escape(_BEYOND_ASCII, line)
+    head = _parse(line, rest) or _parse_spaced_report(line, rest)
+    if head is None:
+        raise RefusedError(400, SPACES if _has_spaces(line) else UNREADABLE)
+    _check_head(head)
+    return head
+
+
+def _parse_spaced_report(line: bytes, rest: bytes) -> RequestHead | None:
+    """Return the head of a report whose query has blanks, None if it is something else."""
+    found = _SPACED_REPORT.fullmatch(line)
+    head = found and _parse(found[1] + _escape(_BLANK, found[2]) + found[3], rest)
+    if head:
+        # Whatever a proxy takes this line for, nothing after it is read as another request.
+        head.keep_alive = False
+    return head
+
+
+def _has_spaces(line: bytes) -> bool:
+    """Return True if the request line is wrong because its target has blanks."""
+    return len(re.split(rb"[ \t]+", line)) > 3 and not _SPACED_REPORT.fullmatch(line)
+
+
+def _escape(pattern: re.Pattern[bytes], text: bytes) -> bytes:
+    """Return the text with the bytes that the pattern finds percent-encoded."""
+    return pattern.sub(lambda found: b"%%%02X" % found[0][0], text)
+
+
+def _parse(line: bytes, rest: bytes) -> RequestHead | None:
+    """Return the head with this first line, None if it is malformed; raises RefusedError."""
     parts = _HeadParts()
     parser = parts.parser = HttpRequestParser(parts)
     try:
@@ -63,23 +100,21 @@ def parse_head(data: bytes) -> RequestHead:
         # A server may ignore the offer of another protocol (RFC 9110, section 7.8).
         pass
     except HttpParserError:
-        raise RefusedError(400, UNREADABLE) from None
+        return None
     finally:
         # Without the circle, both are deleted at once.
         parts.parser = None
     if not parts.is_complete:
-        raise RefusedError(400, UNREADABLE)
+        return None
     if len(parts.target) > MAX_REQUEST_LINE_BYTES:
         raise RefusedError(414, LONG_LINE)
-    head = RequestHead(
+    return RequestHead(
         parser.get_method().decode(),
         _split_target(parts.target),
-        version[-3:].decode(),
+        line.rstrip(b"\r")[-3:].decode(),
         parts.headers,
         parts.keep_alive,
     )
-    _check_head(head)
-    return head
 
 
 def _split_target(target: bytes) -> Target:
@@ -104,11 +139,10 @@ def _check_head(head: RequestHead) -> None:
         raise RefusedError(431, MANY_HEADERS)
     if head.method == "CONNECT":
         raise RefusedError(405, TUNNEL)
-    hosts = len(head.get_all("host"))
+    hosts = sum(name == "host" for name, _ in head.headers)
     if hosts > 1 or (hosts == 0 and head.version == "1.1"):
         raise RefusedError(400, BAD_HOST)
-    encodings = head.get_all("transfer-encoding")
-    if encodings and head.version == "1.0":
+    if head.is_chunked and head.version == "1.0":
         raise RefusedError(400, CHUNKS_IN_1_0)
-    if encodings and [one.lower() for one in encodings] != ["chunked"]:
+    if head.values.get("transfer-encoding", "chunked").lower() != "chunked":
         raise RefusedError(501, BAD_ENCODING)

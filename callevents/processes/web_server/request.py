@@ -4,10 +4,10 @@ import errno
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 #: Longer bodies wait in a temporary file, so that strangers cannot fill the memory.
@@ -21,8 +21,7 @@ Headers = list[tuple[str, str]]
 _SPECIAL = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What a request asks for, percent-encoded. `authority` is empty in the usual origin form."""
 
     path: bytes
@@ -45,27 +44,29 @@ class RequestHead:
     headers: Headers
     #: False if the client asked for the connection to be closed.
     keep_alive: bool
+    #: The headers by name; values of the same name are joined.
+    values: dict[str, str] = field(init=False)
 
-    def get_all(self, name: str) -> list[str]:
-        """Return the values of all headers with this name, given in lower case."""
-        return [value for found, value in self.headers if found == name]
+    def __post_init__(self) -> None:
+        """Join the values of each name."""
+        self.values = dict(self.headers)
+        if len(self.values) < len(self.headers):
+            self.values = _join(self.headers)
 
     @property
     def is_chunked(self) -> bool:
         """True if the body comes in chunks. The reader refuses every other transfer encoding."""
-        return any(name == "transfer-encoding" for name, _ in self.headers)
+        return "transfer-encoding" in self.values
 
     @property
     def content_length(self) -> int:
         """The declared length of the body, 0 without one. The parser has checked the digits."""
-        return next((int(value) for name, value in self.headers if name == "content-length"), 0)
+        return int(self.values.get("content-length", 0))
 
     @property
     def expects_continue(self) -> bool:
         """True if the client waits for '100 Continue' before it sends the body."""
-        return self.version == "1.1" and any(
-            name == "expect" and value.lower() == "100-continue" for name, value in self.headers
-        )
+        return self.version == "1.1" and self.values.get("expect", "").lower() == "100-continue"
 
 
 class Body:
@@ -95,6 +96,10 @@ class Body:
         self._in_file += len(self._data)
         Body.bytes_in_files += len(self._data)
         self._data.clear()
+
+    def read(self) -> bytes:
+        """Return all of it."""
+        return bytes(self._data) if self._file is None else self.open().read()
 
     def open(self) -> IO[bytes]:
         """Return a file to read the body from."""
@@ -153,9 +158,9 @@ class Request:
             "wsgi.multiprocess": True,
             "wsgi.run_once": False,
         }
-        for name, value in self.head.headers:
+        for name, value in self.head.values.items():
             if key := _environ_key(name):
-                environ[key] = _join(key, environ[key], value) if key in environ else value
+                environ[key] = value
         if self.head.is_chunked or self.content_length:
             environ["CONTENT_LENGTH"] = str(self.content_length)
         if target.authority:
@@ -174,8 +179,12 @@ def _environ_key(name: str) -> str:
     return _SPECIAL.get(name) or "HTTP_" + name.upper().replace("-", "_")
 
 
-def _join(key: str, first: str, second: str) -> str:
-    return first + ("; " if key == "HTTP_COOKIE" else ",") + second
+def _join(headers: Headers) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, value in headers:
+        separator = "; " if name == "cookie" else ","
+        values[name] = f"{values[name]}{separator}{value}" if name in values else value
+    return values
 
 
 #: Says how many bytes of a request's body may be read; None if none of it is wanted.

@@ -6,6 +6,8 @@ next request stay unread until the response to this one was written.
 
 import re
 
+from callevents.api.report_text import mask_detail
+from callevents.logs import printable
 from callevents.processes.web_server.body_reader import BodyReader, start_body
 from callevents.processes.web_server.head_parser import (
     LONG_LINE,
@@ -17,6 +19,8 @@ from callevents.processes.web_server.request import BodyLimit, Request, RequestH
 from callevents.processes.web_server.response import RefusedError
 
 MAX_HEAD_BYTES = 64 * 1024
+#: A refused request is described with this much of its first line.
+MAX_DESCRIBED_BYTES = 200
 LONG_HEAD = f"The request head is longer than {MAX_HEAD_BYTES // 1024} KiB."
 
 #: A head ends with an empty line. One that ends in bare line feeds is left to the parser to refuse.
@@ -44,6 +48,16 @@ class RequestReader:
     def is_in_body(self) -> bool:
         """True if a head was read, and its body is incomplete."""
         return self._body is not None
+
+    def describe(self) -> str:
+        """Return method and target of the request that is being read, without the query."""
+        if self._body is not None:
+            head = self._body.head
+            line = b"%s %s" % (head.method.encode(), head.target.path)
+        else:
+            line = bytes(self._unread[:MAX_DESCRIBED_BYTES]).partition(b"\n")[0]
+        line = line.partition(b"?")[0].rstrip()[:MAX_DESCRIBED_BYTES]
+        return mask_detail(printable(line.decode("latin-1")), "")
 
     def close(self) -> None:
         """Delete the begun body."""
@@ -78,10 +92,11 @@ class RequestReader:
             self._searched = len(self._unread)
             _check_begun_head(self._unread)
             return None
-        data = bytes(self._unread[: end.end()])
+        # A refused head stays unread, so that `describe` finds it.
+        head = parse_head(bytes(self._unread[: end.end()]))
         del self._unread[: end.end()]
         self._searched = 0
-        return parse_head(data)
+        return head
 
 
 def _check_begun_head(data: bytearray) -> None:

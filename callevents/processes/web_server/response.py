@@ -3,20 +3,20 @@
 import json
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
 
 from callevents.api.problems import MEDIA_TYPE, problem
 from callevents.processes.web_server.request import RequestHead
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+BUSY = "The server is busy. Try again."
 _OWN_HEADERS = {"connection", "content-length", "date", "keep-alive", "transfer-encoding"}
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """A response with its whole body."""
 
     status: int

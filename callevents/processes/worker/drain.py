@@ -7,9 +7,10 @@ from redis import Redis
 
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
-from callevents.delivery.claim import HANDOVER_SECONDS, MAX_SKEW_SECONDS, start_handed_over
 from callevents.delivery.engine import Engine
-from callevents.jobs.handover import Entry, EntryFormat, pop
+from callevents.delivery.lease import HANDOVER_SECONDS, MAX_SKEW_SECONDS, start_handed_over
+from callevents.jobs.handover import KEY, Entry, EntryFormat, pop
+from callevents.jobs.rq_queue import DRAIN, make_queue
 from callevents.processes.worker.foreign_jobs import ForeignJobs
 
 #: The job lasts while there is work, but not longer than this.
@@ -31,7 +32,9 @@ class Drain:
     ) -> None:
         self._engine = engine
         self._connection = connection
+        self._queue = make_queue(connection)
         self._format = EntryFormat(settings)
+        self._lease_seconds = settings.lease_seconds
         self._foreign_jobs = foreign_jobs
         self._log_at = 0.0
 
@@ -46,17 +49,22 @@ class Drain:
             elif (text := pop(self._connection, IDLE_SECONDS)) is not None:
                 self._take(text)
             elif engine.is_idle:
-                break
+                return
+        # Another entry may never come that would enqueue the next job.
+        if self._connection.llen(KEY) and not self._queue.count:
+            self._queue.enqueue(DRAIN)
 
     def _take(self, text: bytes) -> None:
         entry = self._format.read(text)
         if entry is None:
             self._foreign_jobs.add("handover", "entry")
             return
+        # Read before the age: if this process freezes in between, the lease must seem older.
+        now = time.monotonic()
         age = (utc_now() - entry.claimed_at).total_seconds()
         # Otherwise another worker may have claimed the deliveries again.
         if -MAX_SKEW_SECONDS <= age <= HANDOVER_SECONDS:
-            self._engine.take(entry.fences, start_handed_over(age))
+            self._engine.take(entry.fences, start_handed_over(now, age, self._lease_seconds))
         else:
             self._warn(entry, age)
 

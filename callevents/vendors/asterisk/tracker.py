@@ -145,14 +145,13 @@ class AsteriskTracker(DialTracker):
     def _new_channel(self, uid: str, message: Message) -> Channel:
         name = text_of(message, "Channel")
         linked = id_of(message, "Linkedid") or uid
-        endpoint = endpoint_of(name)
         exten = text_of(message, "Exten")
         states = {RING: Role.CALLER, "0": Role.CALLED}
         return Channel(
             id=uid,
             call_id=linked,
             name=name,
-            extension=endpoint if endpoint in self.extensions else "",
+            extension=self.extensions.pick(endpoint_of(name)),
             role=states.get(message.get("ChannelState", ""), Role.UNKNOWN),
             exten=exten if is_dialed_number(exten) else "",
             is_root=linked == uid,

@@ -26,12 +26,12 @@ VENDOR = Vendor(
                 Snippet(
                     "Account in manager.conf",
                     "asterisk_manager.txt",
-                    "Paste it as it is, with your secret and address. Then set up the connector "
-                    "with this name and secret. The dialplan stays unchanged.",
+                    "Then set up the connector with the user callevents and your secret. The "
+                    "dialplan stays unchanged.",
                     ConnectorKind.ASTERISK,
                 ),
                 Snippet(
-                    "Or dialplan",
+                    "Dialplan",
                     "asterisk_dialplan.txt",
                     "For a PBX that accepts no connection from outside. Each report delays a call "
                     "by at most a second, however slow the network is.",

@@ -35,13 +35,12 @@ VENDOR = Vendor(
                     ConnectorKind.FREESWITCH,
                 ),
                 Snippet(
-                    "Or hooks in the dialplan",
+                    "Hooks in the dialplan",
                     "freeswitch_hooks.txt",
                     "They report ringing and answers. The call records below report hangups.",
                 ),
-                Snippet("And call records for the hangups", "freeswitch_cdr.txt"),
+                Snippet("Call records for the hangups", "freeswitch_cdr.txt"),
             ),
-            note="The event socket's are tested.",
         ),
     ),
 )

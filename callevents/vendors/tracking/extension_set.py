@@ -26,6 +26,10 @@ class ExtensionSet:
             return False
         return number.isprintable() and self._pattern.fullmatch(number) is not None
 
+    def pick(self, name: str) -> str:
+        """Return the name of a phone if it is an extension; else an empty text."""
+        return name if name in self else ""
+
     def find(self, address: str) -> str:
         """Return the extension of a phone with this address, `number@domain`; empty if none.
 

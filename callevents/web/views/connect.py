@@ -16,7 +16,7 @@ from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 from callevents.web import htmx
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import BaseForm
-from callevents.web.public_url import has_placeholder, ingest_url
+from callevents.web.public_url import find_kind, ingest_url
 
 bp = Blueprint("connect", __name__, url_prefix="/pbxs/<slug>/connect")
 
@@ -83,6 +83,7 @@ def _page(
     pbx: Pbx, vendor: Vendor, guide: SetupGuide, token: str = "", form: FormatForm | None = None
 ) -> str:
     url = ingest_url(pbx)
+    snippets = fill_snippets(guide, url, token or TOKEN_PLACEHOLDER)
     return render_template(
         "connect/show.html",
         pbx=pbx,
@@ -94,9 +95,10 @@ def _page(
         placeholder=TOKEN_PLACEHOLDER,
         tokens=tokens.list_tokens(pbx),
         max_tokens=tokens.MAX_TOKENS,
-        snippets=fill_snippets(guide, url, token or TOKEN_PLACEHOLDER),
+        of_connector=[one for one in snippets if one[0].connector],
+        of_reports=[one for one in snippets if not one[0].connector],
         form=form or FormatForm(),
-        needs_address=has_placeholder(url),
+        address=find_kind(url),
         **_list_received(pbx),
     )
 
@@ -112,7 +114,13 @@ def _list_received(pbx: Pbx) -> dict[str, Any]:
     since = datetime.fromtimestamp(int(_since_text()) / 1000, UTC)
     events = list_events_since(pbx, to_milliseconds(since), MAX_EVENTS)
     version = events[0].id if events else "nothing"
-    return {"events": events, "since": _since_text(), "version": version}
+    had_events = not events and pbx.id in pbxs.last_event_times([pbx])
+    return {
+        "events": events,
+        "had_events": had_events,
+        "since": _since_text(),
+        "version": version,
+    }
 
 
 def _since_text() -> str:

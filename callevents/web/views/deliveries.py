@@ -1,12 +1,13 @@
 """The live delivery log: a list with filters, and a page for each delivery."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
-from callevents.db.models import Delivery
+from callevents.db.models import CallEvent, Delivery
 from callevents.delivery.attempts import list_attempts
 from callevents.delivery.log import queries
 from callevents.delivery.log.filters import PHASES
@@ -16,6 +17,7 @@ from callevents.delivery.log.wait_reason import find_blocking_origin, find_wait_
 from callevents.delivery.request.curl import as_curl
 from callevents.errors import InvalidError
 from callevents.hooks.queries import list_origins
+from callevents.ingest.events import find_event
 from callevents.pbxs import pbxs
 from callevents.web import htmx
 from callevents.web.delivery_filters import LABELS, MAX_TEXT_LENGTH, PERIODS, STATES, DeliveryView
@@ -60,17 +62,33 @@ def index(slug: str | None = None) -> Any:
 @bp.get("/pbxs/<slug>/deliveries/find")
 @bp.get("/deliveries/find", endpoint="find_of_all")
 def find(slug: str | None = None) -> Any:
-    """Redirect to the delivery, call, extension or request with that ID or number."""
+    """Redirect to the delivery, call event, call, extension or request with that ID or number."""
     view = DeliveryView.from_request(slug)
     text = request.args.get("q", "").strip()[:MAX_TEXT_LENGTH]
+    if event := find_event(text, view.pbx):
+        return redirect(_event_url(event), code=303)
     named = look_up(text, view.pbx) if text else {}
     if named is None:
-        flash(f"No delivery, call, extension or Event ID matches {text!r}.", "error")
+        flash(f"No delivery, call event, call, extension or Event ID matches {text!r}.", "error")
         return redirect(view.url(), code=303)
     if (delivery := named.get("delivery")) is not None:
         where = url_for(".show", slug=delivery.pbx.slug, delivery_id=delivery.id)
         return redirect(where, code=303)
     return redirect(DeliveryView(view.pbx, named).url(), code=303)
+
+
+def _event_url(event: CallEvent) -> str:
+    """Return the URL of the event in its call; without a call, that of its deliveries."""
+    slug = event.pbx.slug
+    if event.call_id:
+        return url_for("calls.show", slug=slug, id=event.call_id, _anchor=f"event-{event.id}")
+    deliveries = queries.list_deliveries(pbx=event.pbx, call_event_id=event.id)
+    if len(deliveries) == 1:
+        return url_for(".show", slug=slug, delivery_id=deliveries[0].id)
+    # The IDs of deliveries have the time from which they are listed.
+    since = (event.received_at - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
+    texts = {"ext": event.extension, "event": event.event_type.slug, "from": since}
+    return DeliveryView(event.pbx, texts).url()
 
 
 @bp.get("/pbxs/<slug>/deliveries/<id:delivery_id>")

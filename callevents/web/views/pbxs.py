@@ -12,7 +12,7 @@ from callevents.web import dialogs, htmx
 from callevents.web.access import admins_only
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import NameForm, PbxForm
-from callevents.web.public_url import has_placeholder, ingest_url
+from callevents.web.public_url import find_kind, ingest_url
 from callevents.web.views import connectors
 
 bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
@@ -62,7 +62,7 @@ def show(slug: str) -> str:
         last_event=pbxs.last_event_times([pbx]).get(pbx.id),
         count=extensions.count_extensions([pbx]).get(pbx.id, 0),
         ingest_url=url,
-        needs_address=has_placeholder(url),
+        address=find_kind(url),
         **connectors.load_status(pbx),
     )
 

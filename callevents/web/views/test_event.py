@@ -10,7 +10,7 @@ from callevents.enums import EventType
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.ingest import accept, example
-from callevents.ingest.recent import check_event
+from callevents.ingest.events import check_event
 from callevents.jobs.waker import wake
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import pbxs

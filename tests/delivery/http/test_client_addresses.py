@@ -1,12 +1,11 @@
 """One attempt over real sockets: which addresses are tried, and which refused."""
 
-from collections.abc import Callable
+import socket
 from typing import Any
-from urllib.parse import urlsplit
 
-import pycurl
 import pytest
 
+from callevents.delivery.http import handle
 from callevents.delivery.http.client import HttpClient
 from callevents.delivery.request.url import check_url
 from tests.delivery.conftest import MakeTransport, Serve
@@ -14,31 +13,37 @@ from tests.delivery.http.sending import TOO_LONG, full_listener, get
 from tests.support.raw_server import OK, OK_AND_CLOSE, answers, keeps_alive
 
 
+class Names:
+    """The name many.test, whose addresses its owner can change at any time."""
+
+    def __init__(self) -> None:
+        self.addresses: tuple[str, ...] = ()
+        #: How often it was looked up.
+        self.lookups = 0
+
+    def __call__(self, *addresses: str) -> None:
+        """Set the addresses."""
+        self.addresses = addresses
+
+
 @pytest.fixture
-def resolves(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes the name many.test resolve to these addresses, as its owner could at any time."""
-    known: list[str] = []
+def resolves(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """Lets the system's resolver know the name many.test."""
+    names, ask = Names(), socket.getaddrinfo
 
-    class Resolving(pycurl.Curl):
-        """libcurl, which finds the name in a list of addresses instead of asking the system."""
+    def getaddrinfo(host: str, port: int, *args: Any, **options: Any) -> list[Any]:
+        if host != "many.test":
+            return ask(host, port, *args, **options)
+        if options.get("flags") == socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME)
+        names.lookups += 1
+        return [one for address in names.addresses for one in ask(address, port, *args, **options)]
 
-        def setopt(self, option: int, value: Any) -> None:
-            super().setopt(option, value)
-            if option == pycurl.URL:
-                name = f"many.test:{urlsplit(value).port}"
-                super().setopt(pycurl.RESOLVE, [f"-{name}", f"{name}:{','.join(known)}"])
-
-    monkeypatch.setattr(pycurl, "Curl", Resolving)
-
-    def set_addresses(*addresses: str) -> None:
-        known[:] = addresses
-
-    return set_addresses
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
 
 
-def test_next_address_is_tried(
-    http_client: HttpClient, serve: Serve, resolves: Callable[..., None]
-) -> None:
+def test_next_address_is_tried(http_client: HttpClient, serve: Serve, resolves: Names) -> None:
     """If the first address refuses or is blocked, the next one is tried."""
     server = serve(answers(OK_AND_CLOSE), host="127.0.0.9")
     for first in ("127.0.0.1", "10.0.0.1"):
@@ -48,7 +53,7 @@ def test_next_address_is_tried(
 
 
 def test_address_is_checked_when_the_socket_opens(
-    make_transport: MakeTransport, serve: Serve, resolves: Callable[..., None]
+    make_transport: MakeTransport, serve: Serve, resolves: Names
 ) -> None:
     """A name that changes to a blocked address is blocked from then on."""
     http_client = make_transport(allowed_networks="127.0.0.9/32")
@@ -65,9 +70,7 @@ def test_address_is_checked_when_the_socket_opens(
     assert inside.accepted == 0
 
 
-def test_all_addresses_share_the_total_time(
-    make_transport: MakeTransport, resolves: Callable[..., None]
-) -> None:
+def test_all_addresses_share_the_total_time(make_transport: MakeTransport, resolves: Names) -> None:
     """A name with many unreachable addresses gets one total timeout."""
     http_client = make_transport(connect_timeout_seconds=5, total_timeout_seconds=0.2)
     resolves("127.0.0.1", "127.0.0.9")
@@ -75,6 +78,36 @@ def test_all_addresses_share_the_total_time(
         response = get(http_client, f"http://many.test:{port}/")
     assert response.error == TOO_LONG
     assert response.is_unreachable
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "proxy"])
+def test_each_new_connection_looks_the_name_up(
+    make_transport: MakeTransport, serve: Serve, resolves: Names, proxied: bool
+) -> None:
+    """A name is looked up for each connection, and not for each request over it."""
+    for talk, lookups in ((keeps_alive, 1), (answers(OK_AND_CLOSE), 4)):
+        server = serve(talk)
+        peer = f"http://many.test:{server.port}"
+        http_client = make_transport(proxy_url=peer) if proxied else make_transport()
+        resolves("127.0.0.1")
+        before = resolves.lookups
+        for _ in range(3):
+            assert get(http_client, "http://127.0.0.1:81/" if proxied else peer).is_success
+        resolves("127.0.0.2", "127.0.0.1")
+        assert get(http_client, "http://127.0.0.1:81/" if proxied else peer).is_success
+        assert resolves.lookups - before == lookups
+
+
+def test_old_connections_are_not_used(
+    http_client: HttpClient, serve: Serve, resolves: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that was idle for too long is closed, and the name looked up again."""
+    server = serve(keeps_alive)
+    resolves("127.0.0.1")
+    for age, accepted in ((100.0, 1), (100.0, 1), (0.0, 2), (0.0, 3), (100.0, 3)):
+        monkeypatch.setattr(handle, "MAX_IDLE_SECONDS", age)
+        assert get(http_client, f"http://many.test:{server.port}/").is_success
+        assert resolves.lookups == server.accepted == accepted
 
 
 def test_ports_of_allowed_networks(make_transport: MakeTransport, serve: Serve) -> None:

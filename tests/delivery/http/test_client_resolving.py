@@ -87,17 +87,24 @@ def test_resolving_is_limited_in_time(
     assert start(threads, make_transport(**limits))() == error
 
 
-def test_interrupt_ends_resolving_for_a_proxy(
+@pytest.mark.parametrize("proxy_url", ["", "http://127.0.0.1:9", "http://hanging:9"])
+@pytest.mark.parametrize("closes", [False, True])
+def test_interrupt_ends_resolving(
     threads: ThreadPoolExecutor,
     resolver: HangingResolver,
     make_transport: MakeTransport,
+    proxy_url: str,
+    closes: bool,
 ) -> None:
-    """An attempt that resolves a name to check its addresses ends when the worker stops."""
+    """An attempt that waits for a name, to connect or to check it, ends when the worker stops."""
     limits = {"connect_timeout_seconds": 60, "total_timeout_seconds": 600}
-    http_client = make_transport(proxy_url="http://127.0.0.1:9", **limits)
+    http_client = make_transport(proxy_url=proxy_url, **limits)
     find_error = start(threads, http_client)
     wait_until(resolver.is_asked, "the resolver to be asked")
-    http_client.interrupt()
+    if closes:
+        http_client.close()
+    else:
+        http_client.interrupt()
     assert find_error() == "The worker stopped during this attempt."
 
 

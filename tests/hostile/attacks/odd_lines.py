@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from callevents.db.models import CallEvent
 from tests.hostile.arena import Arena, Case
-from tests.hostile.requests_raw import FORM, PATH, new_id, report_body
+from tests.hostile.requests_raw import FORM, PATH, get, new_id, report_body
 from tests.hostile.talks import Talk, converse
 from tests.hostile.wire import Client, TornError
 
@@ -44,6 +44,39 @@ NAMES: tuple[tuple[bytes, str | None], ...] = (
     (b"a=b", "a=b"),
     (b"a,b", "a,b"),
     (b"a$b!c(d)e*f~g", "a$b!c(d)e*f~g"),
+    (b"Anna Smith", "Anna Smith"),
+    (b'"Anna" <101>', '"Anna" <101>'),
+    (b"M\xfcller, Anna", "Müller, Anna"),
+    (b"a  b", "a  b"),
+    (b"a b  ", "a b"),
+    (b"a\tb", "a b"),
+    (b"a ?b", "a ?b"),
+    (b"a HTTP/1.0", "a HTTP/1.0"),
+    (b"a GET / HTTP/1.1", "a GET / HTTP/1.1"),
+)
+#: Request lines with blanks that no report has: %P is the path, %Q the query of a report.
+SPACED_LINES = (
+    b"POST %P?%Q&caller_name=a b HTTP/1.1",
+    b"PUT %P?%Q&caller_name=a b HTTP/1.1",
+    b"GET /healthz?%Q&caller_name=a b HTTP/1.1",
+    b"GET /sign-in?a b HTTP/1.1",
+    b"GET / b HTTP/1.1",
+    b"GET %P /healthz?%Q HTTP/1.1",
+    b"GET %P b?%Q HTTP/1.1",
+    b"GET %P\t?%Q&caller_name=a b HTTP/1.1",
+    b"GET %P/../../sign-in?%Q&caller_name=a b HTTP/1.1",
+    b"GET /healthz %P?%Q&caller_name=a b HTTP/1.1",
+    b"GET http://x%P?%Q&caller_name=a b HTTP/1.1",
+    b"GET\t%P?%Q&caller_name=a b HTTP/1.1",
+    b"GET %P?%Q&caller_name=a b\tHTTP/1.1",
+    b"GET %P?%Q&caller_name=a b HTTP/1.1 ",
+    b"GET %P?%Q&caller_name=a b HTTP/1.1\t",
+    b"GET %P?%Q&caller_name=a b HTTP/1.12",
+    b"GET %P?%Q&caller_name=a b\x00 HTTP/1.1",
+    b"GET %P?%Q&caller_name=a b\x0b HTTP/1.1",
+    b"GET %P?%Q&caller_name=a b\r HTTP/1.1",
+    b"GET %P?%Q&caller_name=a b\rX: y HTTP/1.1",
+    b"GET %P?%Q&caller_name=a b",
 )
 
 
@@ -79,6 +112,23 @@ def odd_requests(arena: Arena) -> Iterator[Case]:
     stored = _find_names(arena, keys)
     for form, talk, key in zip((*GETS, *POSTS), over, keys, strict=True):
         yield Case(repr(form), _judge(talk) or ("" if key in stored else "not stored"))
+
+
+def spaced_lines(arena: Arena) -> Iterator[Case]:
+    """Blanks in another request line: two readers take two targets, or two requests."""
+    after = get(new_id("after"), close=True)
+    query = b"token=%s&event=dial-in&ext=7" % arena.product.token.encode()
+    lines = [
+        form.replace(b"%P", PATH.encode()).replace(b"%Q", query) + b"\r\nHost: x\r\n\r\n"
+        for form in SPACED_LINES
+    ]
+    over = converse(arena.product.port, [Talk([line + after]) for line in lines])
+    for form, talk in zip(SPACED_LINES, over, strict=True):
+        try:
+            statuses = [answer.status for answer in talk.answers]
+        except TornError:
+            statuses = []
+        yield Case(repr(form), "" if statuses == [400] and talk.is_closed else talk.describe())
 
 
 def expecting_clients(arena: Arena) -> Iterator[Case]:
@@ -166,4 +216,4 @@ def _judge(talk: Talk) -> str:
     return "" if statuses == [202] and talk.is_closed else talk.describe()
 
 
-ATTACKS = (odd_names, odd_requests, expecting_clients)
+ATTACKS = (odd_names, odd_requests, spaced_lines, expecting_clients)

@@ -83,6 +83,23 @@ def single_requests(arena: Arena) -> Iterator[Case]:
         yield from _hold(arena, talks, [[one] for one in ids], names)
 
 
+def spaced_reports(arena: Arena) -> Iterator[Case]:
+    """A report with blanks in its query is cut at every byte: what follows is answered too."""
+    cuts = range(1, len(_spaced_report(arena, new_id("spaced"))), arena.scale(1, 20))
+    ids = [new_id("spaced") for _ in cuts]
+    datas = [_spaced_report(arena, one) for one in ids]
+    talks = [Talk([d[:cut], d[cut:]]) for cut, d in zip(cuts, datas, strict=True)]
+    names = [f"spaced, cut at {cut}" for cut in cuts]
+    yield from _hold(arena, talks, [[one] for one in ids], names)
+
+
+def _spaced_report(arena: Arena, request_id: str) -> bytes:
+    """Return a report with blanks in its query, and a request that must not be answered."""
+    query = f"token={arena.product.token}&event=dial-in&ext=7&id={request_id}"
+    target = f"{PATH}?{query}&caller_name=Anna HTTP/1.0\t Smith"
+    return get(request_id, target) + get(new_id("after"), "/healthz", close=True)
+
+
 def _pipeline(
     arena: Arena, first: tuple[str, ...], second: tuple[str, ...], *, is_chunked: bool
 ) -> Stream:
@@ -122,4 +139,4 @@ def _judge(talk: Talk, ids: list[str]) -> str:
     return "" if is_right else talk.describe()
 
 
-ATTACKS = (two_segments, many_segments, single_requests)
+ATTACKS = (two_segments, many_segments, single_requests, spaced_reports)

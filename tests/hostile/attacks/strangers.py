@@ -140,8 +140,9 @@ def _judge_anonymous(route: Route, method: str, answer: requests.Response) -> st
 
 
 def _unchanged(arena: Arena, before: list[object]) -> Case:
-    is_same = picture(arena) == before
-    return Case("what is stored", "" if is_same else "something has changed")
+    pairs = zip(before, picture(arena), strict=True)
+    changed = [str({*old} ^ {*new}) for old, new in pairs if old != new]
+    return Case("what is stored", " ".join(changed))
 
 
 ATTACKS = (anonymous_requests, forged_forms, viewers)

@@ -47,8 +47,8 @@ def test_embedded_valkey_has_no_port(shared: CallEvents) -> None:
 
 def test_stop(start: Start) -> None:
     """SIGTERM and Ctrl-C leave no process behind, and no stack trace in the log."""
-    first = start(admin_username="Olga", admin_password="a password of hers")
-    assert first.wait_for_admin() == ("olga", "a password of hers")
+    first = start()
+    first.wait_for_admin()
     first.wait_until_ready()
     family = first.family()
     assert len(family) >= 4, "web with its process, worker, Valkey"

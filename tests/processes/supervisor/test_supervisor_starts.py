@@ -35,6 +35,17 @@ def test_refused_password_of_the_first_admin(start: Start) -> None:
     assert "Password123" not in program.output
 
 
+def test_given_password_of_the_first_admin(start: Start) -> None:
+    """A given password is not printed: under systemd, what is printed is in the journal."""
+    program = start(admin_username="Olga", admin_password="a password of hers")
+    program.wait_until_ready()
+    assert program.stop() == 0
+    assert "The first admin is olga, with the password of CALLEVENTS_ADMIN_PASSWORD." in (
+        program.stdout
+    )
+    assert "a password of hers" not in program.output
+
+
 def test_nothing_is_embedded(start: Start, tmp_path: Path) -> None:
     """With an external database and Redis, only web server and the configured workers run."""
     (tmp_path / "data").mkdir()

@@ -1,10 +1,12 @@
 """An application that echoes, and a client that talks to it over a raw socket."""
 
+import asyncio
 import json
 import socket
 from contextlib import suppress
 
 from callevents.processes.web_server.connection_limits import Limits
+from callevents.processes.web_server.exchange import Exchange
 from callevents.processes.web_server.request import Request, RequestHead
 from callevents.processes.web_server.response import Response
 
@@ -29,11 +31,12 @@ class Echo:
         """Return the limit; no body is wanted at /none."""
         return None if head.target.path == b"/none" else MAX_BODY_BYTES
 
-    async def respond(
-        self, asked: Request, _client: tuple[str, int], _server: tuple[str, int]
-    ) -> Response:
-        """Return the response."""
+    def respond(self, exchange: Exchange) -> None:
+        """Send the response."""
         self.arrived += 1
+        asyncio.get_running_loop().call_soon(exchange.send, self._answer(exchange.request))
+
+    def _answer(self, asked: Request) -> Response:
         if asked.head.target.path == b"/fail":
             return Response(200, [("X", "\N{EURO SIGN}")], b"")
         body = asked.body.open().read()

@@ -14,10 +14,11 @@ from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.extensions import db
 from callevents.ingest.recent import list_recent_reports
-from callevents.processes.web_server.application import MAX_INLINE_BYTES
+from callevents.processes.web_server.fast_reports import MAX_INLINE_BYTES
 from tests.api.conftest import EVENT, is_empty, stored
 from tests.conftest import let_go
 from tests.support.database_faults import before_statement
+from tests.support.log_capture import Logged
 from tests.support.served import PATH, Served
 from tests.support.waiting import wait_until
 
@@ -102,6 +103,15 @@ def test_headers_with_underscores(settings: Settings, pbx: Any, token: str, name
     finally:
         proxied.close()
         let_go(app)
+
+
+def test_request_that_no_thread_takes(served: Served, logged: Logged) -> None:
+    """A request that cannot be passed to Flask gets a 500 and a log line."""
+    served.stop_threads()
+    answer = served.send(path="/healthz", method="GET")
+    assert answer.status_code == 500
+    assert answer.json()["detail"] == "The server failed to answer this request."
+    assert "request failed" in logged.text
 
 
 def test_trailers_are_ignored(served: Served) -> None:

@@ -1,5 +1,6 @@
 """Connections: requests in order, refused requests, keep-alive, bodies, half-closed clients."""
 
+import json
 import socket
 from http.client import HTTPResponse
 
@@ -17,6 +18,7 @@ from tests.processes.web_server.echo import (
     ask,
     check_problem,
 )
+from tests.support.log_capture import Logged
 from tests.support.waiting import wait_until
 
 
@@ -39,6 +41,20 @@ def test_refused_requests(port: int, request_head: bytes, status: int, detail: s
         "valid": "The request is not valid HTTP.",
     }
     check_problem(ask(port, request_head), status, sentences[detail])
+
+
+def test_refused_requests_are_logged(port: int, logged: Logged) -> None:
+    """A refused request has a line that says what it was, without its query."""
+    ask(port, b"GET /ingest/a b?token=geheim HTTP/1.1\r\nHost: x\r\n\r\n")
+    [line] = [json.loads(line) for line in logged.lines]
+    assert {name: line[name] for name in ("event", "request", "status", "detail", "address")} == {
+        "event": "request refused",
+        "request": "GET /ingest/a b",
+        "status": 400,
+        "detail": "The address in the request line contains a space or a tab. "
+        "Write a space as %20.",
+        "address": "127.0.0.1",
+    }
 
 
 def test_limit_of_the_head_is_per_request(port: int) -> None:

@@ -2,7 +2,12 @@
 
 import pytest
 
-from callevents.processes.web_server.connection_limits import Connections, Limits
+from callevents.processes.web_server.connection_limits import (
+    REFUSED_BURST,
+    Connections,
+    Limits,
+)
+from tests.support.clock import Clock
 from tests.support.log_capture import Logged
 
 
@@ -142,3 +147,16 @@ def test_one_line_in_the_log(logged: Logged) -> None:
     [line] = logged.lines
     assert "slow clients disconnected" in line
     assert '"too_slow": 1, "too_many_connections": 99' in line
+
+
+def test_refused_requests_do_not_fill_the_log(logged: Logged) -> None:
+    """Of many refused requests the first ones have a line each; the others are counted."""
+    clock = Clock()
+    connections = Connections(Limits(), clock)
+    for _ in range(REFUSED_BURST + 5):
+        connections.log_refused(Waiting(), 400, "Wrong.", "GET /a")
+    assert logged.text.count("request refused") == REFUSED_BURST
+    connections.log()
+    connections.log()
+    assert [line for line in logged.lines if "more requests" in line] == logged.lines[-1:]
+    assert "5" in logged.lines[-1]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callevents.processes.web_server.head_parser import parse_head
 from callevents.processes.web_server.request import Request, RequestHead
 from callevents.processes.web_server.request_reader import RequestReader
 from callevents.processes.web_server.response import RefusedError
@@ -130,6 +131,87 @@ def test_targets(target: bytes, path: str, query: str) -> None:
     assert request is not None
     found = request.head.target
     assert (found.path.decode(), found.query.decode()) == (path, query)
+
+
+@pytest.mark.parametrize(
+    ("line", "query"),
+    [
+        (b"GET /ingest/m?n=Anna Smith HTTP/1.1", "n=Anna%20Smith"),
+        (b'GET /ingest/m?n="Anna" <101>&e=1 HTTP/1.1', 'n="Anna"%20<101>&e=1'),
+        (b"GET /ingest/m?n=a\t b HTTP/1.0", "n=a%09%20b"),
+        (b"GET /ingest/m?n=M\xfcller a%20b c HTTP/1.1", "n=M%FCller%20a%20b%20c"),
+        (b"GET  /ingest/m?n=a b  HTTP/1.1", "n=a%20b"),
+        (b"GET /ingest/m?n=a?b c HTTP/1.1", "n=a?b%20c"),
+        (b"GET /ingest/m?n=a HTTP/1.1 HTTP/1.1", "n=a%20HTTP/1.1"),
+        (b"GET /ingest/m?n=a HTTP/1.0 HTTP/1.1", "n=a%20HTTP/1.0"),
+    ],
+)
+def test_blanks_in_the_query_of_a_report(line: bytes, query: str) -> None:
+    """Phones do not encode names. The report is read, and nothing after it."""
+    reader = RequestReader(limit)
+    reader.feed(line + b"\r\n" + HOST + b"\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+    request = reader.read()
+    assert request is not None
+    assert (request.head.target.path, request.head.target.query.decode()) == (b"/ingest/m", query)
+    assert request.head.version == line[-3:].decode()
+    assert not request.keep_alive
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /a?b c HTTP/1.1",
+        b"GET /ingest/a b?c=d HTTP/1.1",
+        b"GET /ingest/a\t?c=d e HTTP/1.1",
+        b"GET /ingest/a/../../b?c=d e HTTP/1.1",
+        b"GET /ingest/?c=d e HTTP/1.1",
+        b"GET x /ingest/a?c=d HTTP/1.1",
+        b"GET http://x/ingest/a?c=d e HTTP/1.1",
+        b"POST /ingest/a?c=d e HTTP/1.1",
+    ],
+)
+def test_other_blanks_are_refused(line: bytes) -> None:
+    """Blanks elsewhere are refused, and the error says what is wrong."""
+    with pytest.raises(RefusedError, match="contains a space or a tab"):
+        parse_head(line + b"\r\n" + HOST + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /ingest/a?c=d e\0 HTTP/1.1\r\n" + HOST,
+        b"GET /ingest/a?c=d e HTTP/1.1\r\nHost\r\n",
+        b"GET  /a  HTTP/1.1\r\nHost\r\n",
+    ],
+)
+def test_blanks_are_not_blamed_for_other_errors(head: bytes) -> None:
+    """A request that is malformed in another way is not said to contain a space."""
+    with pytest.raises(RefusedError, match="not valid HTTP"):
+        parse_head(head + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "description"),
+    [
+        (b"GET /a b?token=x HTTP/1.1\r\n" + HOST + b"\r\n", "GET /a b"),
+        (b"GET /a\x1b\xfc\rb HTTP/1.1\r\n\r\n", r"GET /a\x1b\xfc\rb HTTP/1.1"),
+        (b"\x16\x03\x01?", r"\x16\x03\x01"),
+        (b"GET /cet_abcdefghijkl HTTP/3\r\n\r\n", "GET /•••• HTTP/3"),
+        (b"GET /" + b"a" * 9000, "GET /" + "a" * 195),
+        (
+            b"POST /a?token=x HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
+            "POST /a",
+        ),
+    ],
+    ids=range(6),
+)
+def test_description_of_a_refused_request(data: bytes, description: str) -> None:
+    """The beginning of the first line is described, without the query, tokens and odd bytes."""
+    reader = RequestReader(limit)
+    reader.feed(data)
+    with pytest.raises(RefusedError):
+        reader.read()
+    assert reader.describe() == description
 
 
 def test_environment() -> None:

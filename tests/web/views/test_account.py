@@ -41,7 +41,7 @@ def test_password_is_changed(admin: Visitor) -> None:
     [
         ("short", "Must be 10 to 200 characters."),
         (PASSWORD, "Must differ from the current password."),
-        ("Admin-admin", "Must not be the username."),
+        ("Admin-admin", "Must not consist of the username, digits and punctuation only."),
         ("qwertyuiop", "This password is too common. Attackers try it first."),
     ],
 )

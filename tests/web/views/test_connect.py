@@ -24,6 +24,7 @@ INGEST = "http://localhost/ingest/head-office"
 def test_every_guide_has_snippets(admin: Visitor, pbx: Pbx, guide: SetupGuide) -> None:
     """Each guide has this PBX's URL and a place for the token, and says if it was tested."""
     page = admin.get(f"{PAGE}?type={guide.slug}").text
+    assert ("This snippet is tested." in page) is any(one.connector for one in guide.snippets)
     is_tested = "These snippets are tested." in page
     assert is_tested is guide.is_tested
     assert is_tested != ("These snippets are from the vendor's documentation, not tested." in page)
@@ -31,6 +32,14 @@ def test_every_guide_has_snippets(admin: Visitor, pbx: Pbx, guide: SetupGuide) -
     assert "localhost/ingest/head-office" in snippets
     assert "TOKEN" in snippets
     assert re.search(rf'<option value="{guide.slug}"\s+selected>', page)
+
+
+def test_connectors_need_neither_format_nor_token(admin: Visitor, pbx: Pbx) -> None:
+    """The snippet for a connector comes before the report format and the tokens."""
+    page = admin.get(f"{PAGE}?type=freeswitch").text
+    first, second = page.index('id="snippet-1"'), page.index('id="snippet-2"')
+    for name in ("choose-format", "fill-token"):
+        assert first < page.index(f'id="{name}"') < second
 
 
 def test_former_parameter_chooses_the_guide(admin: Visitor, pbx: Pbx) -> None:
@@ -91,7 +100,7 @@ def test_events_are_shown(admin: Visitor, pbx: Pbx, client: FlaskClient, token: 
     old = f"/ingest/head-office?token={token}&event=dial-in&ext=999"
     client.get(old)
     page = admin.get(PAGE).text
-    assert "Listening for the first event" in page
+    assert "Listening for the next event" in page
     found = re.search(r'hx-get="([^"]+)"', page)
     assert found
     path = found[1].replace("&amp;", "&")

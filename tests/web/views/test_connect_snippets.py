@@ -32,6 +32,29 @@ enabled = yes
 ;[mark]
 ;secret = mysecret
 """
+#: The same of Asterisk's configs/samples/extensions.conf.sample: one [globals], with a variable.
+EXTENSIONS_CONF = """\
+[general]
+static=yes
+writeprotect=no
+clearglobalvars=no
+[globals]
+CONSOLE=Console/dsp
+;TRUNK=DAHDI/G2
+[dundi-e164-canonical]
+[default]
+include => demo
+"""
+#: The same of FreePBX's generated extensions_additional.conf, with %s for globals_custom.conf.
+FREEPBX_EXTENSIONS_CONF = """\
+[globals]
+ASTETCDIR = /etc/asterisk
+%s
+
+;end of [globals]
+[from-internal]
+include => from-internal-custom
+"""
 #: The same of FreeSWITCH's acl.conf.xml.
 ACL_CONF = """\
 <configuration name="acl.conf" description="Network Lists">
@@ -108,6 +131,13 @@ def test_lines_for_manager_conf(admin: Visitor, pbx: Pbx) -> None:
     check_manager(*load_manager(MANAGER_CONF + copy_snippet(admin, "asterisk", "Account in .*?")))
 
 
+def test_lines_do_not_open_ami(admin: Visitor, pbx: Pbx) -> None:
+    """An AMI that listens on this machine only still does."""
+    local = MANAGER_CONF.replace("bindaddr = 0.0.0.0", "bindaddr = 127.0.0.1")
+    general, _accounts = load_manager(local + copy_snippet(admin, "asterisk", "Account in .*?"))
+    assert general["bindaddr"] == "127.0.0.1"
+
+
 def test_lines_for_a_file_that_is_included(admin: Visitor, pbx: Pbx) -> None:
     """Included after another account, as by FreePBX, the lines still belong to [general]."""
     account = "[cron]\nsecret = mysecret\nread = system\n"
@@ -130,6 +160,57 @@ def test_lines_of_the_document() -> None:
         general, accounts = load_manager(text)
         check_manager(general, accounts)
         assert general["tlsenable"] == "yes"
+
+
+def load_globals(text: str) -> dict[str, str]:
+    """Return the variables as pbx/pbx_config.c of Asterisk takes them: of the first [globals]."""
+    return next(values for name, values in read_asterisk(text) if name == "globals")
+
+
+def list_contexts(text: str) -> list[str]:
+    """Return the names of the contexts: all sections but the two special ones."""
+    return [name for name, _ in read_asterisk(text) if name not in {"general", "globals"}]
+
+
+OWN_CONTEXTS = (
+    "from-extensions",
+    "callevents-called",
+    "callevents-answer",
+    "callevents-hangup",
+    "callevents",
+)
+
+
+def test_a_second_globals_section_sets_nothing() -> None:
+    """As on a running Asterisk: the variable stays empty, and nothing is reported."""
+    assert load_globals(EXTENSIONS_CONF + "[globals]\nCALLEVENTS=x\n") == {"CONSOLE": "Console/dsp"}
+
+
+def test_lines_for_extensions_conf(admin: Visitor, pbx: Pbx) -> None:
+    """Pasted at the end of Asterisk's own extensions.conf, the URL and all contexts are there."""
+    text = EXTENSIONS_CONF + copy_snippet(admin, "asterisk", "Dialplan")
+    url = "http://localhost/ingest/head-office?token=TOKEN"
+    assert load_globals(text) == {"CONSOLE": "Console/dsp", "CALLEVENTS": url}
+    assert list_contexts(text) == ["dundi-e164-canonical", "default", *OWN_CONTEXTS]
+
+
+def test_lines_for_freepbx(admin: Visitor, pbx: Pbx) -> None:
+    """The line alone in globals_custom.conf, and the contexts in extensions_custom.conf."""
+    snippet = copy_snippet(admin, "asterisk", "Dialplan")
+    [line] = re.findall(r"^CALLEVENTS=.*$", snippet, re.MULTILINE)
+    contexts = snippet.replace(f"[globals](+)\n{line}\n", "")
+    text = FREEPBX_EXTENSIONS_CONF % line + contexts
+    assert load_globals(text)["CALLEVENTS"].startswith("http://localhost/ingest/head-office?")
+    assert list_contexts(text) == ["from-internal", *OWN_CONTEXTS]
+
+
+def test_lines_for_extensions_conf_of_the_document() -> None:
+    """The part that sends the report, pasted at the end of Asterisk's own extensions.conf."""
+    page = (ROOT / "docs" / "ingest.md").read_text()
+    [block] = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
+    text = EXTENSIONS_CONF + block
+    assert "CALLEVENTS" in load_globals(text)
+    assert list_contexts(text)[-1] == "callevents"
 
 
 def read_socket(text: str) -> tuple[dict[str, str], ElementTree.Element]:

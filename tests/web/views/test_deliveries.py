@@ -187,7 +187,43 @@ def test_search(admin: Visitor, deliveries: dict[str, str]) -> None:
     everywhere = admin.client.get("/deliveries/find?q=c-4")
     assert everywhere.location == "/deliveries?call=c-4"
     answer = admin.client.get(f"{LOG}/find?q=nobody", follow_redirects=True)
-    assert "No delivery, call, extension or Event ID matches &#39;nobody&#39;." in answer.text
+    assert "No delivery, call event, call, extension or Event ID matches &#39;nobody&#39;." in (
+        answer.text
+    )
+
+
+def test_search_of_an_event(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """The ID in a report's response leads to the event in its call, without one to deliveries."""
+    configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/pop")
+    with_call, alone = accept_event(pbx, "101", "c 1"), accept_event(pbx, "102")
+    assert find(admin, with_call) == f"/pbxs/head-office/call?id=c+1#event-{with_call}"
+    assert f'id="event-{with_call}"' in admin.get(find(admin, with_call)).text
+    [delivery_id] = db.session.scalars(select(Delivery.id).where(Delivery.call_event_id == alone))
+    db.session.rollback()
+    assert find(admin, alone.upper()) == f"{LOG}/{delivery_id}"
+    configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/again")
+    several = accept_event(pbx, "103")
+    page = admin.get(find(admin, several)).text
+    assert len(set(re.findall(rf"{LOG}/[0-9a-f-]{{36}}", page))) == 2
+    begin_write()
+    pbxs.add_pbx("Branch")
+    db.session.commit()
+    elsewhere = admin.client.get(f"/pbxs/branch/deliveries/find?q={with_call}")
+    assert elsewhere.location == "/pbxs/branch/deliveries"
+
+
+def accept_event(pbx: Pbx, extension: str, call_id: str = "") -> str:
+    """Accept a dial-in and return the event's ID."""
+    begin_write()
+    dial_in = Report(event_type=EventType.DIAL_IN, extension=extension, call_id=call_id)
+    [accepted] = accept(pbx, [dial_in])
+    db.session.commit()
+    return accepted.id
+
+
+def find(admin: Visitor, text: str) -> str:
+    """Return where the search for the text leads to."""
+    return admin.client.get("/deliveries/find", query_string={"q": text}).location
 
 
 def test_search_stays_within_its_pbx(admin: Visitor, deliveries: dict[str, str]) -> None:

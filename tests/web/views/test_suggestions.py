@@ -73,7 +73,7 @@ def test_the_pbx_is_asked_by_a_click(admin: Visitor, viewer: Visitor, pbx: Pbx) 
     know(pbx, {"201": ""})
     page = admin.get(BASE).text
     assert "7 listed" in page
-    assert "1 not added yet" in page
+    assert "1 suggested" in page
     assert "The PBX said &#39;no &lt;b&gt;&#39;." in page
     assert "Ask the PBX now" in page
     assert "no response yet" not in page
