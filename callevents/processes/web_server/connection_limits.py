@@ -86,6 +86,8 @@ class Connections:
         self._limits = limits
         self._networks: dict[str, _Network] = {}
         self._waiting: dict[Client, None] = {}
+        #: Each with its network. Deriving that from the address twice for each request took 13 to
+        #: 17 % of the time in which a report is read and answered.
         self._all: dict[Client, _Network] = {}
         self._slow = self._evicted = self._refused = 0
         self._refused_bucket = TokenBucket(REFUSED_BURST, REFUSED_PER_SECOND, clock)

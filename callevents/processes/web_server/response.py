@@ -22,6 +22,8 @@ class Response(NamedTuple):
     status: int
     headers: Iterable[tuple[str, str]]
     body: bytes
+    #: More headers, as they are sent.
+    lines: str = ""
 
 
 class RefusedError(Exception):
@@ -50,7 +52,7 @@ def split_response(
 
 def write_head(response: Response, *, keep_alive: bool, version: str = "1.1") -> bytes:
     """Return status line and headers; the framing is written here, whatever the headers say."""
-    lines = [_status_line(response.status), _date_line(int(time.time()))]
+    lines = [_status_line(response.status), _date_line(int(time.time())), response.lines]
     lines += [
         f"{name}: {value}\r\n"
         for name, value in response.headers
