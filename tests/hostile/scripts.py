@@ -27,6 +27,8 @@ class Script:
     truths: frozenset[int]
     closes: bool = False
     forever: bytes = b""
+    #: True if its end may come after the next request, as the beginning of a broken response.
+    may_break_next: bool = False
 
     def talk(self, connection: Connection, number: int) -> None:
         """Answer the request with that number, from 0."""
@@ -61,7 +63,7 @@ def _interim() -> list[Script]:
             Script(f"{code} with headers before", (full, OK), truths),
             Script(f"{code} thrice before", (early, full, early + OK), truths),
             Script(f"{code} after", (OK + early,), _may(200)),
-            Script(f"{code} after a pause", (OK, early), _may(200)),
+            Script(f"{code} after a pause", (OK, early), _may(200), may_break_next=code == 101),
             Script(f"{code} before and after", (early, OK + early), truths),
             Script(f"{code} and a forged 200 after", (OK + early + OK,), _may(200)),
         ]

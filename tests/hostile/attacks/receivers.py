@@ -14,7 +14,7 @@ from callevents.db.models import Attempt, Delivery
 from tests.hostile.arena import Arena, Case
 from tests.hostile.probe import ask
 from tests.hostile.requests_raw import FORM, PATH, new_id, post, report_body
-from tests.hostile.scripts import SCRIPTS, Script
+from tests.hostile.scripts import BROKEN, SCRIPTS, Script
 from tests.support.raw_server import Connection, RawServer
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_until
@@ -117,6 +117,8 @@ def _deliver(arena: Arena, receiver: Scripted, extension: str) -> Sequence[str]:
     complaints = []
     for number, delivery in enumerate(receiver.deliveries[:3]):
         truths = receiver.script.truths if number == 0 else {LATER[number - 1]}
+        if number == 1 and receiver.script.may_break_next:
+            truths |= {BROKEN}
         complaints.append(judge(*attempts[delivery], truths))
     return complaints
 
