@@ -250,17 +250,12 @@ _RELEASE = bulk_update(
     condition=_IS_CLAIMED,
     changes={"claimed_at": null(), "fence": _NEXT_FENCE},
 )
-
 _DEFER = bulk_update(
     _table,
     "id",
     "fence",
     condition=_IS_CLAIMED,
-    changes={
-        "claimed_at": null(),
-        "deferred": true(),
-        "fence": _table.c.fence + literal_column("1"),
-    },
+    changes={"claimed_at": null(), "deferred": true(), "fence": _NEXT_FENCE},
 )
 
 

@@ -99,7 +99,12 @@ class PickUp:
         keys = {claim.delivery_id: claim.behind for claim in claims if claim.behind is not None}
         with write_transaction(self._database) as connection:
             heads = find_heads(connection, set(keys.values()))
-            behind = [one for one in claims if heads[keys[one.delivery_id]].id != one.delivery_id]
+            # A key has no first one if all its deliveries have ended meanwhile, this one too.
+            behind = [
+                one
+                for one in claims
+                if (head := heads.get(keys[one.delivery_id])) and head.id != one.delivery_id
+            ]
             defer_claims(connection, fences_of(behind), utc_now())
         return {claim.delivery_id: keys[claim.delivery_id] for claim in behind}
 

@@ -202,12 +202,13 @@ def test_another_workers_claim_is_not_ended(hook: Hook, report_events: ReportEve
 
 
 def test_lease_is_renewed_for_its_owner_only(hook: Hook, report_events: ReportEvents) -> None:
-    """Renewing extends this worker's leases, and none with another fence."""
-    kept, lost, finished = report_events(3)
+    """Renewing extends this worker's leases, and none with another fence or that wait again."""
+    kept, lost, finished, retried = report_events(4)
     now = utc_now()
     claims = load(claim(now=now))
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).where(Delivery.id == lost).values(fence=2))
+        connection.execute(update(Delivery).where(Delivery.id == retried).values(claimed_at=None))
         connection.execute(
             update(Delivery).where(Delivery.id == finished).values(state=DeliveryState.DELIVERED)
         )
@@ -215,3 +216,4 @@ def test_lease_is_renewed_for_its_owner_only(hook: Hook, report_events: ReportEv
     assert get_delivery(kept).due_at == now + LEASE * 3 / 2
     assert get_delivery(lost).due_at == now + LEASE
     assert get_delivery(finished).due_at == now + LEASE
+    assert get_delivery(retried).due_at == now + LEASE

@@ -155,3 +155,22 @@ def test_one_slow_answer_is_soon_believed() -> None:
     assert in_flight.ahead_limit(1, 4) == MAX_AHEAD
     in_flight.record_duration(1, 10.0)
     assert in_flight.ahead_limit(1, 4) == 0
+
+
+def test_limits_of_slots() -> None:
+    """Of two that divide the same free slots, the second one gets what is left."""
+    in_flight = InFlight(slots=3, slots_per_origin=2)
+    assert in_flight.register(1, [make_claim(1, 1), make_claim(2, 1)], 2) == 2
+    assert in_flight.register(1, [make_claim(3, 1)], 2) == 0
+    assert in_flight.register(2, [make_claim(4, 2), make_claim(5, 2)], 2) == 1
+
+
+def test_queue_that_does_not_move_takes_no_room() -> None:
+    """A receiver that begins to hang does not keep the others' deliveries from being taken."""
+    now = [0.0]
+    in_flight = InFlight(clock=lambda: now[0])
+    in_flight.register(1, [make_claim(one, 1) for one in range(3)], 1)
+    in_flight.next(1)
+    assert in_flight.count_queued() == 2
+    now[0] += AHEAD_SECONDS * 2
+    assert in_flight.count_queued() == 0

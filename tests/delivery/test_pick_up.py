@@ -114,12 +114,27 @@ def test_thread_that_is_free_soon(
     fences = born(3, EventType.DIAL_OUT)
     engine.take(fences, LEASE)
     blocking.server.wait_for_requests(1)
-    assert engine._in_flight.count_queued() == 2
-    assert not engine.has_room()
+    assert engine._in_flight.has_queued()
     blocking.respond()
     for delivery_id in fences:
         assert wait_for_state(delivery_id, DELIVERED).fence == 1
-    wait_until(engine.has_room, "room for more")
+
+
+def test_not_the_first_of_its_call(
+    hook: Hook, born: Born, make_engine: MakeEngine, receiver: Receiver
+) -> None:
+    """Two processes that store a call's events at once may claim both; the second one waits."""
+    engine, fences = make_engine(), born(2)
+    first, second = sorted(fences)
+    change(Delivery, ordering_key=7)
+    engine.take({second: 1}, LEASE)
+    deferred = get_delivery(second)
+    assert (deferred.deferred, deferred.claimed_at, deferred.fence) == (True, None, 2)
+    assert receiver.arrivals == []
+    engine.take({first: 1}, LEASE)
+    for delivery_id in (first, second):
+        wait_for_state(delivery_id, DELIVERED)
+    assert [one.parameters["DeliveryID"] for one in receiver.arrivals] == [first, second]
 
 
 def test_repeated_while_it_is_sent(
