@@ -18,6 +18,8 @@ REFUSED_BURST = 20
 REFUSED_PER_SECOND = 2
 #: Connections of one process. Each needs a file descriptor, and a long body another one.
 MAX_CONNECTIONS = 2000
+#: A new connection is not closed for so long: its request may be on the way, or not read yet.
+NEW_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,14 @@ class Client(Protocol):
 
 @dataclass
 class _Network:
-    """The connections of one address; those that wait for a request, longest first."""
+    """The connections of one address.
+
+    Those that wait for the client have the time from which they may be closed, longest first.
+    """
 
     name: str
     count: int = 0
-    waiting: dict[Client, None] = field(default_factory=dict)
+    waiting: dict[Client, float] = field(default_factory=dict)
 
 
 class Connections:
@@ -79,13 +84,16 @@ class Connections:
 
     If there are too many, those that have waited longest for their clients are closed: slow clients
     displace each other, and not those that report events. Connections whose requests are being
-    answered are not closed, but the number of such requests has a limit.
+    answered are not closed, but the number of such requests has a limit. New connections are not
+    closed either: of hundreds that arrive at once, one may bring an event.
     """
 
     def __init__(self, limits: Limits, clock: Clock = time.monotonic) -> None:
         self._limits = limits
+        self._clock = clock
         self._networks: dict[str, _Network] = {}
-        self._waiting: dict[Client, None] = {}
+        #: Each with the time from which it may be closed.
+        self._waiting: dict[Client, float] = {}
         #: Each with its network. Deriving that from the address twice for each request took 13 to
         #: 17 % of the time in which a report is read and answered.
         self._all: dict[Client, _Network] = {}
@@ -107,13 +115,12 @@ class Connections:
         self._all[client] = network
         self._evict(network)
         if len(self._all) > 1.5 * self._limits.connections:
-            # All are busy, and the process would run out of file descriptors.
-            self._evicted += 1
-            self.remove(client)
-            client.abort()
-        else:
+            # All are busy or new, and the process would run out of file descriptors.
+            self._evict_one(next(iter(self._waiting), client))
+        if client in self._all:
             # The new connection itself is not closed, even if all others are busy.
-            self._waiting[client] = network.waiting[client] = None
+            since = self._clock() + NEW_SECONDS
+            self._waiting[client] = network.waiting[client] = since
 
     def remove(self, client: Client) -> None:
         """Remove a connection that was closed."""
@@ -126,7 +133,7 @@ class Connections:
     def set_waiting(self, client: Client) -> None:
         """Note that the connection waits for the client from now on; close some if necessary."""
         if (network := self._all.get(client)) is not None:
-            self._waiting[client] = network.waiting[client] = None
+            self._waiting[client] = network.waiting[client] = 0.0
             self._evict(network)
 
     def set_busy(self, client: Client) -> None:
@@ -134,6 +141,11 @@ class Connections:
         if (network := self._all.get(client)) is not None:
             self._waiting.pop(client, None)
             network.waiting.pop(client, None)
+
+    def trim(self) -> None:
+        """Close what is too many and no longer new."""
+        for network in list(self._networks.values()):
+            self._evict(network)
 
     def count_slow(self) -> None:
         """Count a client that was too slow."""
@@ -167,14 +179,23 @@ class Connections:
             self._refused = 0
 
     def _evict(self, network: _Network) -> None:
-        """Close connections that wait, until the limits hold or no connection waits."""
-        while network.count > self._limits.connections_per_address and network.waiting:
-            self._evict_first(network.waiting)
-        while len(self._all) > self._limits.connections and self._waiting:
-            self._evict_first(self._waiting)
+        """Close connections that wait, until the limits hold or none may be closed."""
+        while network.count > self._limits.connections_per_address:
+            if not self._evict_first(network.waiting):
+                break
+        while len(self._all) > self._limits.connections:
+            if not self._evict_first(self._waiting):
+                break
 
-    def _evict_first(self, waiting: dict[Client, None]) -> None:
-        client = next(iter(waiting))
+    def _evict_first(self, waiting: dict[Client, float]) -> bool:
+        """Close the connection that has waited longest; return False if there is none, or new."""
+        client = next(iter(waiting), None)
+        if client is None or waiting[client] > self._clock():
+            return False
+        self._evict_one(client)
+        return True
+
+    def _evict_one(self, client: Client) -> None:
         self._evicted += 1
         self.remove(client)
         client.abort()

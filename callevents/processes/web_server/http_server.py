@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from callevents.processes.web_server.connection import Application, Connection
 from callevents.processes.web_server.connection_limits import Connections, Limits
 
+TRIM_SECONDS = 1
 LOG_SECONDS = 60
 
 
@@ -18,7 +19,7 @@ class HttpServer:
         self._limits = limits
         self._connections = Connections(limits)
         self._servers: list[asyncio.Server] = []
-        self._log_timer: asyncio.TimerHandle | None = None
+        self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
 
     async def start(self, sockets: Sequence[socket.socket], backlog: int) -> None:
         """Accept connections from now on."""
@@ -26,15 +27,16 @@ class HttpServer:
         for listener in sockets:
             server = await loop.create_server(self._connect, sock=listener, backlog=backlog)
             self._servers.append(server)
-        self._log()
+        self._repeat(self._connections.trim, TRIM_SECONDS)
+        self._repeat(self._connections.log, LOG_SECONDS)
 
     async def stop(self, seconds: float) -> None:
         """Accept nothing more, and close the connections after the responses in progress.
 
         Those that take longer than `seconds` are closed too.
         """
-        if self._log_timer:
-            self._log_timer.cancel()
+        for timer in self._timers.values():
+            timer.cancel()
         for server in self._servers:
             server.close()
         until = asyncio.get_running_loop().time() + seconds
@@ -49,6 +51,7 @@ class HttpServer:
     def _connect(self) -> Connection:
         return Connection(self._application, self._limits, self._connections)
 
-    def _log(self) -> None:
-        self._connections.log()
-        self._log_timer = asyncio.get_running_loop().call_later(LOG_SECONDS, self._log)
+    def _repeat(self, work: Callable[[], None], seconds: float) -> None:
+        work()
+        loop = asyncio.get_running_loop()
+        self._timers[work] = loop.call_later(seconds, self._repeat, work, seconds)
