@@ -211,7 +211,40 @@ class ListedState(StrEnum):
 
 
 class Role(StrEnum):
-    """Permissions of a user: an admin can change everything, a viewer can only read."""
+    """What a user may do with a PBX, with all PBXs, or with an extension."""
 
     ADMIN = "admin"
+    OPERATOR = "operator"
     VIEWER = "viewer"
+    #: For an extension only: its owner edits its requests.
+    SELF_SERVICE = "self-service"
+
+    @property
+    def description(self) -> str:
+        """What the role allows, for pages and commands."""
+        return _ROLE_DESCRIPTIONS[self]
+
+
+_ROLE_DESCRIPTIONS = {
+    Role.ADMIN: "changes everything: PBXs, tokens, connectors, requests and users",
+    Role.OPERATOR: "changes requests and extensions, sends deliveries again, cancels and tests",
+    Role.VIEWER: "sees everything and changes nothing",
+    Role.SELF_SERVICE: "sees and changes the requests of single extensions",
+}
+
+
+class Right(StrEnum):
+    """What a role may allow."""
+
+    #: See extensions with their requests, calls and deliveries.
+    SEE = "see"
+    #: See what is of the whole PBX: reports, connection, tokens, statistics.
+    SEE_PBX = "see-pbx"
+    #: Change and test requests; send deliveries again, or cancel them.
+    EDIT = "edit"
+    #: Add, rename and delete extensions.
+    EDIT_EXTENSIONS = "edit-extensions"
+    #: Change a PBX, its tokens and its connector.
+    MANAGE = "manage"
+    #: Add PBXs; change users.
+    ADMINISTER = "administer"

@@ -36,5 +36,5 @@ def add_user(username: str, role: Role, password: str, as_json: bool) -> None:
     begin_write()
     user = users.add_user(username, password, Role(role))
     db.session.commit()
-    values = {"username": user.username, "role": user.role}
-    print_result(values, f"Added user {user.username} ({user.role}).", as_json)
+    values = {"username": user.username, "role": role}
+    print_result(values, f"Added user {user.username} ({role}).", as_json)

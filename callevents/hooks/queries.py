@@ -1,6 +1,6 @@
 """Queries on hooks and their origins."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
@@ -9,6 +9,7 @@ from callevents.db.models import Extension, Hook, Origin, Pbx
 from callevents.enums import TABLE_ORDER, EventType
 from callevents.errors import ConflictError, NotFoundError
 from callevents.extensions import db
+from callevents.users.rights import EVERYTHING, Scope
 
 MAX_ORIGINS = 100
 
@@ -53,6 +54,12 @@ def count_active_for_all_extensions(pbx: Pbx) -> dict[EventType, int]:
     return {event_type: count for event_type, count in counts.items() if count}
 
 
+def find_hook_ids(extension_ids: Collection[str]) -> frozenset[int]:
+    """Return the ids of the hooks of these extensions."""
+    found = select(Hook.id).where(Hook.extension_id.in_(extension_ids))
+    return frozenset(db.session.scalars(found))
+
+
 def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:
     """Return the hook with this Event ID, only of `pbx` if given; raises NotFoundError."""
     found = select(Hook).where(Hook.event_id == event_id)
@@ -70,9 +77,14 @@ def find_only_hook(pbx: Pbx, extension: Extension | None, event_type: EventType)
     return same[0] if same else None
 
 
-def list_origins(pbx: Pbx | None) -> Sequence[str]:
+def list_origins(pbx: Pbx | None, scope: Scope = EVERYTHING) -> Sequence[str]:
     """Return the names of origins that hooks use, of one PBX or all, at most MAX_ORIGINS."""
-    query = select(Origin.name).join(Hook, Hook.origin_id == Origin.id).distinct()
+    query = (
+        select(Origin.name)
+        .join(Hook, Hook.origin_id == Origin.id)
+        .where(scope.of_hooks())
+        .distinct()
+    )
     if pbx is not None:
         query = query.where(Hook.pbx_id == pbx.id)
     return db.session.scalars(query.order_by(Origin.name).limit(MAX_ORIGINS)).all()

@@ -8,6 +8,7 @@ from sqlalchemy.orm import joinedload
 
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.extensions import db
+from callevents.users.rights import EVERYTHING, Scope
 
 MAX_LISTED = 1000
 
@@ -16,6 +17,7 @@ def list_suspended(
     pbx: Pbx | None = None,
     extension: Extension | None = None,
     *,
+    scope: Scope = EVERYTHING,
     for_all_extensions: bool = False,
     limit: int | None = MAX_LISTED,
 ) -> Sequence[Hook]:
@@ -24,7 +26,7 @@ def list_suspended(
     `for_all_extensions`: only those that apply to all extensions.
     """
     query = (
-        _where_suspended(select(Hook), pbx)
+        _where_suspended(select(Hook), pbx, scope)
         .options(joinedload(Hook.pbx), joinedload(Hook.extension))
         .order_by(Hook.suspended_at.desc(), Hook.id)
         .limit(limit)
@@ -36,9 +38,9 @@ def list_suspended(
     return db.session.scalars(query).all()
 
 
-def count_suspended(pbx: Pbx | None = None) -> int:
+def count_suspended(pbx: Pbx | None = None, scope: Scope = EVERYTHING) -> int:
     """Return the number of suspended hooks, of a PBX or of all."""
-    query = _where_suspended(select(func.count()).select_from(Hook), pbx)
+    query = _where_suspended(select(func.count()).select_from(Hook), pbx, scope)
     return db.session.scalar(query) or 0
 
 
@@ -55,6 +57,6 @@ def resume_all(hooks: Collection[Hook]) -> int:
     return len(hooks)
 
 
-def _where_suspended(query: Select[Any], pbx: Pbx | None) -> Select[Any]:
-    query = query.where(Hook.suspended_at.is_not(None))
+def _where_suspended(query: Select[Any], pbx: Pbx | None, scope: Scope) -> Select[Any]:
+    query = query.where(Hook.suspended_at.is_not(None), scope.of_hooks())
     return query if pbx is None else query.where(Hook.pbx_id == pbx.id)

@@ -23,6 +23,7 @@ from callevents.delivery.outbox import cancel_deliveries
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
+from callevents.users.rights import EVERYTHING, Scope
 from callevents.validation import MAX_NAME_LENGTH, check_text
 
 PAGE_SIZE = 50
@@ -47,14 +48,20 @@ class ExtensionPage:
 
 
 def find_extensions(
-    pbx: Pbx, search: str = "", *, sort: Sort = Sort.NUMBER, descending: bool = False, page: int = 1
+    pbx: Pbx,
+    search: str = "",
+    *,
+    sort: Sort = Sort.NUMBER,
+    descending: bool = False,
+    page: int = 1,
+    scope: Scope = EVERYTHING,
 ) -> ExtensionPage:
     """Return a page of the extensions whose number or name contains the words of `search`.
 
     The page has the hooks of its extensions, and those for all extensions under None. The number
     of queries is constant.
     """
-    matching = _select_matching(pbx, search)
+    matching = _select_matching(pbx, search).where(scope.of_extensions())
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     page = min(max(1, page), pages)
@@ -68,11 +75,13 @@ def find_extensions(
     return ExtensionPage(found, _find_hooks(pbx, found), total, page, pages)
 
 
-def list_extensions(pbx: Pbx, limit: int | None = None) -> Sequence[Extension]:
+def list_extensions(
+    pbx: Pbx, limit: int | None = None, scope: Scope = EVERYTHING
+) -> Sequence[Extension]:
     """Return the extensions of the PBX, by number; at most `limit` of them."""
     return db.session.scalars(
         select(Extension)
-        .where(Extension.pbx_id == pbx.id)
+        .where(Extension.pbx_id == pbx.id, scope.of_extensions())
         .order_by(func.length(Extension.number), Extension.number)
         .limit(limit)
     ).all()

@@ -12,6 +12,7 @@ from callevents.enums import Format
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
 from callevents.pbxs.tokens import add_token, list_tokens
+from callevents.users.rights import EVERYTHING, Scope
 from callevents.validation import check_name, check_text
 from callevents.vendors.registry import find_vendor
 
@@ -19,9 +20,11 @@ MAX_SLUG_LENGTH = 48
 MAX_SECRET_LENGTH = 200
 
 
-def list_pbxs() -> Sequence[Pbx]:
-    """Return all PBXs, by name."""
-    return db.session.scalars(select(Pbx).order_by(func.lower(Pbx.name), Pbx.id)).all()
+def list_pbxs(scope: Scope = EVERYTHING) -> Sequence[Pbx]:
+    """Return the PBXs that are in the scope, wholly or in part, by name."""
+    return db.session.scalars(
+        select(Pbx).where(scope.of_pbxs()).order_by(func.lower(Pbx.name), Pbx.id)
+    ).all()
 
 
 def get_pbx(slug: str) -> Pbx:

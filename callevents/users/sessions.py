@@ -8,7 +8,7 @@ from hashlib import sha256
 import structlog
 from sqlalchemy import ColumnElement, Connection, and_, delete, not_, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager
 
 from callevents.db.models import MAX_CLIENT_LENGTH, User, UserSession, utc_now
 from callevents.db.session import write_transaction
@@ -44,12 +44,17 @@ def start_session(user: User, browser: str, address: str) -> str:
 
 def find_session(token: str) -> UserSession | None:
     """Return the session with that token, with its user, None if it has ended."""
-    found: UserSession | None = db.session.scalar(
+    found = db.session.scalars(
         select(UserSession)
-        .options(joinedload(UserSession.user))
-        .where(UserSession.digest == _digest(token), _is_live(utc_now(), _idle_time()))
+        .join(UserSession.user)
+        .options(contains_eager(UserSession.user).joinedload(User.grants))
+        .where(
+            UserSession.digest == _digest(token),
+            _is_live(utc_now(), _idle_time()),
+            User.disabled_at.is_(None),
+        )
     )
-    return found
+    return found.unique().one_or_none()
 
 
 def list_sessions(user: User) -> Sequence[UserSession]:

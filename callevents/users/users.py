@@ -7,6 +7,7 @@ from callevents.enums import Role
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.users import sessions
+from callevents.users.grants import NewGrant, set_grants
 from callevents.users.hashing import hash_password
 from callevents.users.passwords import check_password
 from callevents.validation import check_text
@@ -20,12 +21,12 @@ def has_users() -> bool:
 
 
 def add_user(username: str, password: str, role: Role) -> User:
-    """Add a user; raises InvalidError about `username` or `password`."""
+    """Add a user with a role for all PBXs; raises InvalidError about `username` or `password`."""
     username = _check_username(username)
     check_password(password, username)
-    user = User(username=username, password_hash=hash_password(password), role=role)
+    user = User(username=username, password_hash=hash_password(password))
     db.session.add(user)
-    db.session.flush()
+    set_grants(user, [NewGrant(role)])
     return user
 
 

@@ -1,52 +1,69 @@
 """Access control: one check before every view.
 
-By default, safe methods need a user, unsafe methods need an admin and start a write transaction.
-Decorators in this module change that for single views.
+Each view names the right that it needs, of the PBX or extension in its URL. What a user may not
+see does not exist for that user (404); what may be seen and not changed is refused (403). Which
+role has which right is decided in `callevents.users.rights`.
 """
 
 from collections.abc import Callable, Iterator
-from enum import Enum
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, abort, current_app, request, url_for
+from flask import Flask, abort, current_app, flash, g, request, url_for
 from flask import session as cookie
 from werkzeug.exceptions import BadRequest
 
+from callevents.db.models import Delivery, Extension, Hook, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.log.queries import get_delivery
+from callevents.enums import Right
 from callevents.errors import NotFoundError
+from callevents.hooks.queries import find_hook_ids, get_hook
+from callevents.pbxs import pbxs
+from callevents.users.rights import Scope, is_allowed
 from callevents.web import htmx
 from callevents.web.errors import find_error_response
-from callevents.web.login import NEXT_PATH_KEY, find_current_user
+from callevents.web.login import NEXT_PATH_KEY, TOKEN_KEY, find_current_user
+from callevents.web.url_converters import ALL
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+#: Parts of a URL that name an extension, or a delivery of one.
+OF_EXTENSION = frozenset({"place", "extension_id", "delivery_id"})
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-class Access(Enum):
-    """The users that may use a view."""
+@dataclass(frozen=True)
+class Access:
+    """What a view needs."""
 
-    EVERYONE = "everyone"
-    USERS = "users"
-    ADMINS = "admins"
+    #: None: only to be signed in.
+    right: Right | None = None
+    #: True if the right for one extension of the PBX, or for one PBX, is enough: the view shows and
+    #: changes only what is in the scope of the user.
+    somewhere: bool = False
+    is_public: bool = False
+
+
+def requires(right: Right) -> Callable[[View], View]:
+    """Require the right for what the URL names: the extension, else the PBX, else all PBXs."""
+    return _declare(Access(right))
+
+
+def requires_somewhere(right: Right) -> Callable[[View], View]:
+    """Require the right for any part of what the URL names; the view limits itself to the scope."""
+    return _declare(Access(right, somewhere=True))
+
+
+def own_account(view: View) -> View:
+    """Allow the view to every user: it shows and changes only the user's own account."""
+    return _declare(Access())(view)
 
 
 def public(view: View) -> View:
     """Allow the view without signing in."""
-    view.access = Access.EVERYONE  # type: ignore[attr-defined]
-    return view
-
-
-def viewers_allowed(view: View) -> View:
-    """Allow viewers to use unsafe methods: the view changes only their own account."""
-    view.access = Access.USERS  # type: ignore[attr-defined]
-    return view
-
-
-def admins_only(view: View) -> View:
-    """Require an admin for every method of the view."""
-    view.access = Access.ADMINS  # type: ignore[attr-defined]
-    return view
+    return _declare(Access(is_public=True))(view)
 
 
 def no_write_transaction(view: View) -> View:
@@ -58,6 +75,60 @@ def no_write_transaction(view: View) -> View:
 def init_app(app: Flask) -> None:
     """Check access to every view except the API, which authenticates clients by token."""
     app.before_request(_check_access)
+    # Globals, because macros see no context.
+    app.jinja_env.globals |= {
+        "may": may,
+        "may_somewhere": may_somewhere,
+        "may_act_on": may_act_on,
+    }
+
+
+def scope_of(right: Right) -> Scope:
+    """Return that for which the current user has the right."""
+    scopes: dict[Right, Scope] = g.setdefault("scopes", {})
+    if right not in scopes:
+        user = find_current_user()
+        scopes[right] = Scope.of(user.grants if user else (), right)
+    return scopes[right]
+
+
+def may(right: str, pbx: Pbx | None = None, extension: Extension | None = None) -> bool:
+    """Return True if the current user has the right: for the extension, the PBX, or all PBXs."""
+    user = find_current_user()
+    pbx_id, extension_id = pbx.id if pbx else None, extension.id if extension else None
+    return user is not None and is_allowed(user.grants, Right(right), pbx_id, extension_id)
+
+
+def may_somewhere(right: str, pbx: Pbx | None = None) -> bool:
+    """Return True if the current user has the right for a part of the PBX, or for anything."""
+    scope = scope_of(Right(right))
+    return scope.touches(pbx.id) if pbx else not scope.is_empty
+
+
+def may_act_on(delivery: Delivery) -> bool:
+    """Return True if the current user may send the delivery again, or cancel it."""
+    scope = scope_of(Right.EDIT)
+    if not scope.extension_ids or scope.has_pbx(delivery.pbx_id):
+        return scope.has_pbx(delivery.pbx_id)
+    if "own_hook_ids" not in g:
+        g.own_hook_ids = find_hook_ids(scope.extension_ids)
+    return delivery.hook_id in g.own_hook_ids
+
+
+def get_visible_pbx(slug: str, right: Right = Right.SEE) -> Pbx:
+    """Return the PBX if the user has the right for a part of it; raises NotFoundError."""
+    pbx = pbxs.get_pbx(slug)
+    if not scope_of(right).touches(pbx.id):
+        raise _no_such_pbx(slug)
+    return pbx
+
+
+def _declare(access: Access) -> Callable[[View], View]:
+    def declare(view: View) -> View:
+        view.access = access  # type: ignore[attr-defined]
+        return view
+
+    return declare
 
 
 def _check_access() -> Any:
@@ -65,20 +136,68 @@ def _check_access() -> Any:
         return None
     _refuse_unstorable_text()
     view = current_app.view_functions[request.endpoint or ""]
+    # A view that declares nothing is for those who may do everything.
+    required: Access = getattr(view, "access", Access(Right.ADMINISTER))
+    if not required.is_public:
+        if find_current_user() is None:
+            return _ask_to_sign_in()
+        _check_right(required, request.view_args or {})
     is_safe = request.method in SAFE_METHODS
-    required = getattr(view, "access", Access.USERS if is_safe else Access.ADMINS)
-    user = find_current_user()
-    if user is None and required is not Access.EVERYONE:
-        return _ask_to_sign_in()
-    if required is Access.ADMINS and not (user and user.is_admin):
-        abort(403)
     if not is_safe and not getattr(view, "no_write_transaction", False):
         begin_write()
     return None
 
 
+def _check_right(required: Access, named: dict[str, Any]) -> None:
+    """Refuse what the user may not do (403), or may not see (404)."""
+    user, right = find_current_user(), required.right
+    if right is None or user is None:
+        return
+    slug = named.get("slug")
+    if slug is None:
+        if not (required.somewhere and not scope_of(right).is_empty):
+            _require(is_allowed(user.grants, right))
+        return
+    pbx = get_visible_pbx(slug)
+    if required.somewhere and named.keys().isdisjoint(OF_EXTENSION):
+        _require(scope_of(right).touches(pbx.id))
+        return
+    extension_id = _find_extension_id(pbx, named)
+    if not is_allowed(user.grants, Right.SEE, pbx.id, extension_id):
+        raise NotFoundError("This page does not exist.")
+    _require(is_allowed(user.grants, right, pbx.id, extension_id))
+
+
+def _require(is_granted: bool) -> None:
+    if not is_granted:
+        abort(403)
+
+
+def _find_extension_id(pbx: Pbx, named: dict[str, Any]) -> str | None:
+    """Return the ID of the extension that the URL names, or whose request or delivery it names."""
+    if "place" in named or "extension_id" in named:
+        place: str = named.get("place") or named["extension_id"]
+        return None if place == ALL else place
+    if "delivery_id" in named:
+        return _extension_of(get_delivery(named["delivery_id"], pbx).hook)
+    if "event_id" in named:
+        return _extension_of(get_hook(named["event_id"], pbx))
+    return None
+
+
+def _extension_of(hook: Hook | None) -> str | None:
+    return hook.extension_id if hook else None
+
+
+def _no_such_pbx(slug: str) -> NotFoundError:
+    return NotFoundError(f"There is no PBX {slug!r}.")
+
+
 def _ask_to_sign_in() -> Any:
     """Redirect to the sign-in page and remember the requested path; it is built from the route."""
+    if cookie.pop(TOKEN_KEY, None):
+        # Ended by its age, by the user elsewhere, or by an admin.
+        flash("You have been signed out. Sign in again.", "error")
     if request.method == "GET" and not htmx.is_htmx():
         query = request.query_string.decode("ascii", "replace")
         path = url_for(request.endpoint or "", **(request.view_args or {}))

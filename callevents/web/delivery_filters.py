@@ -10,9 +10,9 @@ from flask import request, url_for
 
 from callevents.db.models import Pbx, first_id, to_id, utc_now
 from callevents.delivery.log.filters import Filter, check_origin
-from callevents.enums import EventType, ListedState
+from callevents.enums import EventType, ListedState, Right
 from callevents.errors import InvalidError, NotFoundError
-from callevents.pbxs import pbxs
+from callevents.web.access import get_visible_pbx, scope_of
 
 MAX_TEXT_LENGTH = 2000
 #: Relative periods, by their value in the URL: label and duration.
@@ -62,7 +62,7 @@ class DeliveryView:
         texts = {name: text for name, text in values.items() if text}
         if slug is not None:
             texts.pop("pbx", None)
-        pbx = pbxs.get_pbx(slug) if slug is not None else None
+        pbx = get_visible_pbx(slug) if slug is not None else None
         given_id = request.values.get("before", "")
         before = to_id(given_id)
         if given_id and before is None:
@@ -110,9 +110,12 @@ class DeliveryView:
         """Return the view of the page that starts before this ID."""
         return replace(self, before=before)
 
-    def filter(self) -> Filter:
-        """Return the filter; raises InvalidError with an error for each invalid field."""
-        values = self._values()
+    def filter(self, right: Right = Right.SEE) -> Filter:
+        """Return the filter, of deliveries for which the user has the right.
+
+        Raises InvalidError with an error for each invalid field.
+        """
+        values, scope = self._values(), scope_of(right)
         since = values.get("from")
         if "last" in values:
             start = utc_now() - values["last"][1]
@@ -127,6 +130,8 @@ class DeliveryView:
             call_id=values.get("call", ""),
             since=since,
             until=values.get("to"),
+            limit=None if scope.is_all else scope.of_deliveries,
+            pbx_ids=None if scope.is_all else scope.pbx_ids | scope.partial_pbx_ids,
         )
 
     def describe_filter(self) -> list[tuple[str, str]]:
@@ -170,7 +175,7 @@ def _read_moment(text: str) -> datetime:
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
-    "pbx": pbxs.get_pbx,
+    "pbx": get_visible_pbx,
     "event": partial(_pick, {event.slug: event for event in EventType}),
     "state": partial(_pick, {state.value: state for state in ListedState}),
     "last": partial(_pick, PERIODS),

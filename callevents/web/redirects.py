@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 
-from callevents.web.access import no_write_transaction
+from callevents.enums import Right
+from callevents.web.access import no_write_transaction, requires_somewhere
 
 bp = Blueprint("redirects", __name__, url_prefix="/pbxs/<slug>")
 
@@ -17,6 +18,7 @@ MOVED = {
 }
 
 
+@requires_somewhere(Right.SEE)
 @no_write_transaction
 def redirect_moved(slug: str, path: str) -> Any:
     """Redirect to the current URL, with the same query, method and form."""

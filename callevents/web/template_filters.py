@@ -19,8 +19,9 @@ from callevents.delivery.log.wait_reason import find_blocking_origin
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.placeholders import PARAMETER_NAMES
 from callevents.delivery.request.url import display_url
-from callevents.enums import TABLE_ORDER
+from callevents.enums import TABLE_ORDER, Right
 from callevents.pbxs import pbxs
+from callevents.web.access import scope_of
 from callevents.web.errors import find_error_response
 from callevents.web.login import LAST_PBX_KEY, find_current_user
 
@@ -146,7 +147,7 @@ def _layout_context() -> dict[str, object]:
 
     @cache
     def all_pbxs() -> Sequence[Pbx]:
-        return pbxs.list_pbxs() if find_current_user() else ()
+        return pbxs.list_pbxs(scope_of(Right.SEE)) if find_current_user() else ()
 
     @cache
     def current_pbx() -> Pbx | None:

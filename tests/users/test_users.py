@@ -9,6 +9,7 @@ from callevents.enums import Role
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.users import sessions, users
+from callevents.users.grants import describe_grant
 from callevents.users.hashing import hash_password
 from tests.users.signing_in import PASSWORD, WRONG, sign_in
 
@@ -20,7 +21,7 @@ def test_first_user(app: Flask) -> None:
     added = users.add_user("  Ana ", PASSWORD, Role.VIEWER)
     db.session.commit()
     assert users.has_users()
-    assert (added.username, added.role, added.is_admin) == ("ana", Role.VIEWER, False)
+    assert (added.username, list(map(describe_grant, added.grants))) == ("ana", ["viewer"])
     assert PASSWORD not in added.password_hash
     assert added.password_hash.startswith("$argon2id$v=19$")
 

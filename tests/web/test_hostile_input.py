@@ -209,10 +209,10 @@ def test_viewer_cannot_use_unsafe_routes(
         f"{BASE}/extensions/{extension_id}/delete",
         f"{BASE}/extensions/{extension_id}/clear",
         f"{BASE}/extensions/{extension_id}/requests/new/hangup",
-        f"{BASE}/extensions/{extension_id}/requests/{event_id}",
     ]
     posts = [
         *dialogs,
+        f"{BASE}/extensions/{extension_id}/requests/{event_id}",
         f"{BASE}/tokens",
         f"{BASE}/suggestions/add",
         f"{BASE}/suggestions/dismiss",

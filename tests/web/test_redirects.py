@@ -58,8 +58,10 @@ def test_strangers_sign_in_first(stranger: Visitor, pbx: Pbx, old_path: str) -> 
 
 def test_viewers_post_nothing(viewer: Visitor, pbx: Pbx) -> None:
     """A viewer cannot post to a former URL either."""
-    viewer.get(f"{BASE}/extensions")
-    assert viewer.post(f"{BASE}/proposals/add").status_code == 403
+    viewer.get("/account")
+    form = {"csrf_token": viewer.token}
+    answer = viewer.client.post(f"{BASE}/proposals/add", data=form, follow_redirects=True)
+    assert answer.status_code == 403
 
 
 def test_former_parameter_of_the_connect_page(admin: Visitor, pbx: Pbx) -> None:

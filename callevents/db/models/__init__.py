@@ -12,7 +12,15 @@ from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
 from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
 from callevents.db.models.pbx import Extension, IngestToken, Pbx, SeenExtension
-from callevents.db.models.user import MAX_CLIENT_LENGTH, SignInFailure, User, UserSession
+from callevents.db.models.user import (
+    MAX_CLIENT_LENGTH,
+    MAX_EMAIL_LENGTH,
+    Grant,
+    PasswordLink,
+    SignInFailure,
+    User,
+    UserSession,
+)
 from callevents.db.types import (
     EVENT_ID_ALPHABET,
     EVENT_ID_LENGTH,
@@ -35,6 +43,7 @@ __all__ = [
     "GIVE_UP_SECONDS",
     "IS_OPEN",
     "MAX_CLIENT_LENGTH",
+    "MAX_EMAIL_LENGTH",
     "MAX_HOST_LENGTH",
     "MAX_NAME_LENGTH",
     "MAX_NOTE_LENGTH",
@@ -49,11 +58,13 @@ __all__ = [
     "Delivery",
     "DiscardedReport",
     "Extension",
+    "Grant",
     "Hook",
     "IngestToken",
     "MinuteStatistics",
     "Notification",
     "Origin",
+    "PasswordLink",
     "Pbx",
     "SeenExtension",
     "SignInFailure",

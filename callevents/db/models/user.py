@@ -1,17 +1,19 @@
-"""User accounts, their sessions, and failed sign-ins."""
+"""User accounts, their roles and sessions, and failed sign-ins."""
 
 from datetime import datetime
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, Integer, String
+from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from callevents.db.models.pbx import Extension, Pbx
 from callevents.db.types import PublicId, UtcDateTime, new_id, text_enum, utc_now
 from callevents.enums import Role
 from callevents.extensions import Model
 
 #: Maximum length of the name of a browser, and of an address.
 MAX_CLIENT_LENGTH = 64
+MAX_EMAIL_LENGTH = 254
 
 
 class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
@@ -22,14 +24,56 @@ class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
     id: Mapped[int] = mapped_column(primary_key=True)
     #: Stored in lower case, so that two spellings are one user.
     username: Mapped[str] = mapped_column(String(64), unique=True)
+    #: Empty until the user has set a password.
     password_hash: Mapped[str] = mapped_column(String(255))
-    role: Mapped[Role] = mapped_column(text_enum(Role, 16), default=Role.VIEWER)
+    #: For invitations; empty if unknown.
+    email: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: A disabled user cannot sign in.
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    grants: Mapped[list["Grant"]] = relationship(
+        order_by="Grant.id", cascade="all, delete-orphan", passive_deletes=True
+    )
 
     @property
     def is_admin(self) -> bool:
-        """True if the user may change settings and data."""
-        return self.role is Role.ADMIN
+        """True if the user may change everything."""
+        return any(grant.role is Role.ADMIN and grant.pbx_id is None for grant in self.grants)
+
+
+class Grant(Model):
+    """A role of a user: for all PBXs, for one, or for one extension."""
+
+    __tablename__ = "user_grant"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    role: Mapped[Role] = mapped_column(text_enum(Role, 16))
+    #: None: all PBXs.
+    pbx_id: Mapped[int | None] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"), index=True)
+    #: Only for `self-service`, which needs one.
+    extension_id: Mapped[str | None] = mapped_column(
+        ForeignKey(Extension.id, ondelete="CASCADE"), index=True
+    )
+
+    pbx: Mapped[Pbx | None] = relationship()
+    extension: Mapped[Extension | None] = relationship()
+
+
+class PasswordLink(Model):
+    """A link with which a user sets a password: of an invitation, or of a reset."""
+
+    __tablename__ = "password_link"
+    __table_args__ = (UniqueConstraint("user_id"),)
+
+    #: SHA-256 of the token in the link: it is random and long.
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    user: Mapped[User] = relationship()
 
 
 class UserSession(Model):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import selectinload
 
 from callevents.db.models import CallEvent, Delivery, Pbx
@@ -26,11 +26,17 @@ class Call:
     is_cut: bool
 
 
-def get_call(pbx: Pbx, call_id: str) -> Call:
-    """Return the call; raises NotFoundError."""
+def get_call(
+    pbx: Pbx,
+    call_id: str,
+    *,
+    of_events: ColumnElement[bool],
+    of_deliveries: ColumnElement[bool],
+) -> Call:
+    """Return what the conditions leave of the call; raises NotFoundError."""
     events = db.session.scalars(
         select(CallEvent)
-        .where(CallEvent.pbx_id == pbx.id, CallEvent.call_id == call_id)
+        .where(CallEvent.pbx_id == pbx.id, CallEvent.call_id == call_id, of_events)
         .order_by(CallEvent.happened_at, CallEvent.id)
         .limit(MAX_EVENTS + 1)
     ).all()
@@ -41,7 +47,9 @@ def get_call(pbx: Pbx, call_id: str) -> Call:
     found = db.session.scalars(
         select(Delivery)
         .options(selectinload(Delivery.origin))
-        .where(Delivery.call_event_id.in_([event.id for event in events[:MAX_EVENTS]]))
+        .where(
+            Delivery.call_event_id.in_([event.id for event in events[:MAX_EVENTS]]), of_deliveries
+        )
         .order_by(Delivery.id)
         .limit(MAX_DELIVERIES + 1)
     ).all()

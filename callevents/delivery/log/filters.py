@@ -4,7 +4,7 @@ Every index ends with the id, and ids contain the time of creation. So each list
 index read backwards, and a time range is a range of ids.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -60,6 +60,9 @@ class Filter:
     call_id: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    #: What may be seen of the deliveries, and the PBXs that have any of it; None: all.
+    limit: Condition | None = None
+    pbx_ids: Collection[int] | None = None
 
     def of_pending(self) -> "Filter":
         """Return the filter limited to pending deliveries; raises InvalidError."""

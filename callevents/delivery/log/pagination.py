@@ -107,34 +107,38 @@ def _index_plans(wanted: Filter, max_pbxs: int, max_call_events: int) -> Iterato
     values, states = wanted.values(), wanted.states()
     if values.get("origin_id") == NO_ID:
         return
-    if wanted.call_id and (plan := _plan_of_call(values, states, max_call_events)):
+    if wanted.call_id and (plan := _plan_of_call(wanted, states, max_call_events)):
         yield plan
         return
     tried: list[set[str]] = []
     for index in INDEXES:
         names = set(index)
         is_of_each = "pbx_id" in names and "pbx_id" not in values
-        known = names - {"pbx_id"} if is_of_each else names
+        known = names - {"pbx_id"} if is_of_each and wanted.pbx_ids is None else names
         is_better = known and not any(names <= others for others in tried)
-        if not known <= {*values, *states} or (index and not is_better) or (not index and tried):
+        given = {*values, *states} if wanted.pbx_ids is None else {*values, *states, "pbx_id"}
+        if not known <= given or (index and not is_better) or (not index and tried):
             continue
         columns = [name for name in index if name not in states]
         branches = [[values.get(name) for name in columns]]
         if is_of_each:
-            branches = [[pbx_id, *branches[0][1:]] for pbx_id in _pbx_ids(max_pbxs + 1)]
+            pbx_ids = _pbx_ids(max_pbxs + 1) if wanted.pbx_ids is None else wanted.pbx_ids
+            branches = [[pbx_id, *branches[0][1:]] for pbx_id in pbx_ids]
             if len(branches) > max_pbxs:
                 continue
         tried.append(names)
         rest = [_equals(name, value) for name, value in values.items() if name not in names]
         rest += [condition for name, condition in states.items() if name not in names]
+        rest += [wanted.limit] if wanted.limit else []
         limiting = [condition for name, condition in states.items() if name in names]
         yield _IndexPlan(columns, branches, limiting, rest)
 
 
 def _plan_of_call(
-    values: Mapping[str, Any], states: Mapping[str, Condition], max_events: int
+    wanted: Filter, states: Mapping[str, Condition], max_events: int
 ) -> _IndexPlan | None:
     """Return the plan to read the deliveries of the call's events; None if there are too many."""
+    values = wanted.values()
     pbxs = [values["pbx_id"]] if "pbx_id" in values else select(Pbx.id)
     events = db.session.scalars(
         select(CallEvent.id)
@@ -144,6 +148,7 @@ def _plan_of_call(
     if len(events) > max_events:
         return None
     rest = [_equals(*one) for one in values.items() if one[0] not in {"call_id", "pbx_id"}]
+    rest += [wanted.limit] if wanted.limit else []
     return _IndexPlan((), [()], [_is_of(events), *rest, *states.values()], ())
 
 

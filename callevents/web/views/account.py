@@ -28,7 +28,7 @@ from callevents.users import sessions, sign_in, users
 from callevents.users.hashing import hash_password
 from callevents.users.passwords import check_password
 from callevents.web import htmx, login
-from callevents.web.access import no_write_transaction, public, viewers_allowed
+from callevents.web.access import no_write_transaction, own_account, public
 from callevents.web.device_cookie import find_device_id, set_device_cookie
 from callevents.web.forms import PasswordForm, SignInForm
 from callevents.web.template_filters import THEME_COOKIE, THEMES
@@ -74,7 +74,7 @@ def do_sign_in() -> Any:
 
 
 @bp.post("/sign-out")
-@viewers_allowed
+@own_account
 def sign_out() -> Any:
     """Sign out."""
     login.end_session()
@@ -83,6 +83,7 @@ def sign_out() -> Any:
 
 
 @bp.get("/account")
+@own_account
 def show() -> str:
     """Show the account of the current user."""
     return render_template(
@@ -93,13 +94,14 @@ def show() -> str:
 
 
 @bp.get("/account/password")
+@own_account
 def show_password() -> str:
     """Show the form that changes the password."""
     return render_template("account/password.html", form=PasswordForm())
 
 
 @bp.post("/account/password")
-@viewers_allowed
+@own_account
 @no_write_transaction
 def change_password() -> Any:
     """Change the password, which ends the user's other sessions."""

@@ -7,19 +7,27 @@ from flask import Blueprint, render_template, request
 
 from callevents.delivery.log.call_timeline import get_call
 from callevents.delivery.log.wait_reason import find_wait_reasons
-from callevents.enums import DeliveryState
+from callevents.enums import DeliveryState, Right
 from callevents.pbxs import pbxs
 from callevents.web import htmx
+from callevents.web.access import requires_somewhere, scope_of
 from callevents.web.views.deliveries import version_of
 
 bp = Blueprint("calls", __name__, url_prefix="/pbxs/<slug>/call")
 
 
 @bp.get("")
+@requires_somewhere(Right.SEE)
 def show(slug: str) -> Any:
     """Show the call with that ID, which is in the query because it may have any characters."""
     pbx = pbxs.get_pbx(slug)
-    call = get_call(pbx, request.args.get("id", ""))
+    scope = scope_of(Right.SEE)
+    call = get_call(
+        pbx,
+        request.args.get("id", ""),
+        of_events=scope.of_events(),
+        of_deliveries=scope.of_deliveries(),
+    )
     deliveries = list(chain(*call.deliveries.values()))
     reasons = find_wait_reasons(deliveries)
     behind = [one.behind for one in reasons.values()]

@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request, url_for
 from wtforms import PasswordField
 
 from callevents.db.models import Pbx, to_milliseconds, utc_now
+from callevents.enums import Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.ingest.recent import list_events_since
@@ -14,6 +15,7 @@ from callevents.pbxs import pbxs, tokens
 from callevents.vendors.registry import find_guide, list_guides
 from callevents.vendors.vendor import SetupGuide, Snippet, Vendor
 from callevents.web import htmx
+from callevents.web.access import requires
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import BaseForm
 from callevents.web.public_url import find_kind, ingest_url
@@ -34,12 +36,14 @@ class FormatForm(BaseForm):
 
 
 @bp.get("")
+@requires(Right.SEE_PBX)
 def show(slug: str) -> Any:
     """Show the setup guide, and wait for events."""
     return _page(pbxs.get_pbx(slug), *_find_guide(slug))
 
 
 @bp.get("/events")
+@requires(Right.SEE_PBX)
 def list_events(slug: str) -> Any:
     """Show the events received; reply to a poll with 304 if there is no new one."""
     pbx = pbxs.get_pbx(slug)
@@ -52,6 +56,7 @@ def list_events(slug: str) -> Any:
 
 
 @bp.post("/token")
+@requires(Right.MANAGE)
 def create_token(slug: str) -> Any:
     """Create a token and fill it into the snippets; only this response shows it."""
     pbx = pbxs.get_pbx(slug)
@@ -61,6 +66,7 @@ def create_token(slug: str) -> Any:
 
 
 @bp.post("/format")
+@requires(Right.MANAGE)
 def set_format(slug: str) -> Any:
     """Set the PBX's report format to the one of the guide."""
     pbx = pbxs.get_pbx(slug)

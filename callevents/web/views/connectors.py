@@ -9,13 +9,13 @@ from wtforms import BooleanField, PasswordField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from callevents.db.models import Connector, Pbx, utc_now
-from callevents.enums import ConnectorKind, ConnectorState
+from callevents.enums import ConnectorKind, ConnectorState, Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs import connectors, pbxs, suggestions
 from callevents.pbxs.connectors import ConnectorConfig
 from callevents.web import dialogs, htmx
-from callevents.web.access import admins_only
+from callevents.web.access import requires
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import BaseForm
 
@@ -97,6 +97,7 @@ def load_status(pbx: Pbx) -> dict[str, Any]:
 
 
 @bp.get("")
+@requires(Right.SEE_PBX)
 def show(slug: str) -> Any:
     """Show the connector's section of the PBX page, if it has changed."""
     pbx = pbxs.get_pbx(slug)
@@ -110,7 +111,7 @@ def show(slug: str) -> Any:
 
 
 @bp.route("/edit", methods=["GET", "POST"])
-@admins_only
+@requires(Right.MANAGE)
 def edit(slug: str) -> Any:
     """Show the form; set the connector."""
     pbx = pbxs.get_pbx(slug)
@@ -132,7 +133,7 @@ def edit(slug: str) -> Any:
 
 
 @bp.route("/remove", methods=["GET", "POST"])
-@admins_only
+@requires(Right.MANAGE)
 def remove(slug: str) -> Any:
     """Confirm; remove the connector."""
     pbx = pbxs.get_pbx(slug)
@@ -146,6 +147,7 @@ def remove(slug: str) -> Any:
 
 
 @bp.post("/list")
+@requires(Right.EDIT_EXTENSIONS)
 def request_list(slug: str) -> Any:
     """Have the PBX asked for its extensions."""
     pbx = pbxs.get_pbx(slug)

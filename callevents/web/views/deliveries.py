@@ -15,11 +15,13 @@ from callevents.delivery.log.lookup import look_up
 from callevents.delivery.log.pagination import Page, find_page
 from callevents.delivery.log.wait_reason import find_blocking_origin, find_wait_reasons
 from callevents.delivery.request.curl import as_curl
+from callevents.enums import Right
 from callevents.errors import InvalidError
 from callevents.hooks.queries import list_origins
 from callevents.ingest.events import find_event
 from callevents.pbxs import pbxs
 from callevents.web import htmx
+from callevents.web.access import requires, requires_somewhere, scope_of
 from callevents.web.delivery_filters import LABELS, MAX_TEXT_LENGTH, PERIODS, STATES, DeliveryView
 
 bp = Blueprint("deliveries", __name__)
@@ -29,6 +31,7 @@ PAGE_SIZE = 50
 
 @bp.get("/pbxs/<slug>/deliveries")
 @bp.get("/deliveries", endpoint="index_of_all")
+@requires_somewhere(Right.SEE)
 def index(slug: str | None = None) -> Any:
     """List deliveries, newest first; return 304 to a poll if nothing has changed."""
     view = DeliveryView.from_request(slug)
@@ -46,7 +49,7 @@ def index(slug: str | None = None) -> Any:
         page=page,
         problems=problems,
         version=version,
-        origins=() if htmx.is_htmx() else list_origins(view.pbx),
+        origins=() if htmx.is_htmx() else list_origins(view.pbx, scope_of(Right.SEE)),
         is_filtering=htmx.is_requested_by("filter"),
         LABELS=LABELS,
         PERIODS=PERIODS,
@@ -61,13 +64,16 @@ def index(slug: str | None = None) -> Any:
 
 @bp.get("/pbxs/<slug>/deliveries/find")
 @bp.get("/deliveries/find", endpoint="find_of_all")
+@requires_somewhere(Right.SEE)
 def find(slug: str | None = None) -> Any:
     """Redirect to the delivery, call event, call, extension or request with that ID or number."""
     view = DeliveryView.from_request(slug)
     text = request.args.get("q", "").strip()[:MAX_TEXT_LENGTH]
-    if event := find_event(text, view.pbx):
+    scope = scope_of(Right.SEE)
+    if event := find_event(text, view.pbx, scope):
         return redirect(_event_url(event), code=303)
-    named = look_up(text, view.pbx) if text else {}
+    within = DeliveryView(view.pbx, {}).filter()
+    named = look_up(text, within, scope.of_hooks()) if text else {}
     if named is None:
         flash(f"No delivery, call event, call, extension or Event ID matches {text!r}.", "error")
         return redirect(view.url(), code=303)
@@ -92,6 +98,7 @@ def _event_url(event: CallEvent) -> str:
 
 
 @bp.get("/pbxs/<slug>/deliveries/<id:delivery_id>")
+@requires(Right.SEE)
 def show(slug: str, delivery_id: str) -> Any:
     """Show a delivery and its attempts with their requests and responses."""
     pbx = pbxs.get_pbx(slug)

@@ -13,14 +13,14 @@ from callevents.delivery.log import queries
 from callevents.delivery.log.bulk import Act, Progress, apply_to_all, count_matching
 from callevents.delivery.log.filters import Filter
 from callevents.delivery.log.resend import ActionResult, SkipReason, cancel, resend
-from callevents.enums import DeliveryState
+from callevents.enums import DeliveryState, Right
 from callevents.errors import ConflictError
 from callevents.extensions import db
 from callevents.hooks import queries as hooks_queries
 from callevents.jobs.waker import wake
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import admins_only
+from callevents.web.access import requires, requires_somewhere
 from callevents.web.delivery_filters import PERIODS, DeliveryView
 
 bp = Blueprint("delivery_actions", __name__)
@@ -52,12 +52,14 @@ CANCEL = Action("cancel", "Cancel", "Cancel {}", "cancelled", cancel, Filter.of_
 
 
 @bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/resend", endpoint="resend")
+@requires(Right.EDIT)
 def resend_one(slug: str, delivery_id: str) -> Any:
     """Send the delivery again; a pending one is sent now."""
     return _act_on_one(RESEND, slug, delivery_id)
 
 
 @bp.post("/pbxs/<slug>/deliveries/<id:delivery_id>/cancel", endpoint="cancel")
+@requires(Right.EDIT)
 def cancel_one(slug: str, delivery_id: str) -> Any:
     """Cancel the pending delivery."""
     return _act_on_one(CANCEL, slug, delivery_id)
@@ -65,7 +67,7 @@ def cancel_one(slug: str, delivery_id: str) -> Any:
 
 @bp.route("/pbxs/<slug>/deliveries/resend", methods=["GET", "POST"])
 @bp.route("/deliveries/resend", endpoint="resend_all_of_all", methods=["GET", "POST"])
-@admins_only
+@requires_somewhere(Right.EDIT)
 def resend_all(slug: str | None = None) -> Any:
     """Confirm with the number of matches; send all that match the filter again."""
     return _act_on_all(RESEND, DeliveryView.from_request(slug))
@@ -73,14 +75,14 @@ def resend_all(slug: str | None = None) -> Any:
 
 @bp.route("/pbxs/<slug>/deliveries/cancel", methods=["GET", "POST"])
 @bp.route("/deliveries/cancel", endpoint="cancel_all_of_all", methods=["GET", "POST"])
-@admins_only
+@requires_somewhere(Right.EDIT)
 def cancel_all(slug: str | None = None) -> Any:
     """Confirm with the number of matches; cancel all pending ones that match the filter."""
     return _act_on_all(CANCEL, DeliveryView.from_request(slug))
 
 
 @bp.get("/pbxs/<slug>/requests/<event_id>/recover")
-@admins_only
+@requires(Right.EDIT)
 def recover(slug: str, event_id: str) -> Response:
     """Ask for the period; then failed deliveries of a request are sent again."""
     pbx = pbxs.get_pbx(slug)
@@ -109,7 +111,7 @@ def _act_on_one(action: Action, slug: str, delivery_id: str) -> Any:
 
 
 def _act_on_all(action: Action, view: DeliveryView) -> Any:
-    wanted = action.choose(view.filter())
+    wanted = action.choose(view.filter(Right.EDIT))
     if request.method == "GET":
         return _confirm(action, view.frozen(), Progress())
     began = time.monotonic()
@@ -125,7 +127,7 @@ def _act_on_all(action: Action, view: DeliveryView) -> Any:
 
 
 def _confirm(action: Action, view: DeliveryView, progress: Progress) -> Response:
-    summary = count_matching(action.choose(view.filter()), view.before)
+    summary = count_matching(action.choose(view.filter(Right.EDIT)), view.before)
     left_out = summary.skipped if action is RESEND else Counter[SkipReason]()
     return dialogs.show(
         "deliveries/act.html",

@@ -6,13 +6,14 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 
 from callevents.db.models import Pbx
+from callevents.enums import Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.hooks import queries, suspension
 from callevents.pbxs import extensions, pbxs, suggestions
 from callevents.pbxs.extensions import Sort
 from callevents.web import dialogs, htmx
-from callevents.web.access import admins_only
+from callevents.web.access import requires, requires_somewhere, scope_of
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import ExtensionForm, NameForm
 
@@ -57,26 +58,33 @@ class ListView:
 
 
 @bp.get("")
+@requires_somewhere(Right.SEE)
 def index(slug: str) -> str:
     """List a page of the extensions, with the status of their requests."""
     pbx = pbxs.get_pbx(slug)
-    view = ListView.from_request()
+    view, scope = ListView.from_request(), scope_of(Right.SEE)
+    sees_suggestions = not view.search and scope.has_pbx(pbx.id)
     return render_template(
         "extensions/_list.html" if htmx.is_htmx() else "extensions/index.html",
         pbx=pbx,
         view=view,
         Sort=Sort,
         found=extensions.find_extensions(
-            pbx, view.search, sort=view.sort, descending=view.descending, page=view.page
+            pbx,
+            view.search,
+            sort=view.sort,
+            descending=view.descending,
+            page=view.page,
+            scope=scope,
         ),
-        suspended=suspension.count_suspended(pbx),
-        suggestions=() if view.search else suggestions.list_suggestions(pbx),
-        suggestion_count=suggestions.count_suggestions(pbx),
+        suspended=suspension.count_suspended(pbx, scope),
+        suggestions=suggestions.list_suggestions(pbx) if sees_suggestions else (),
+        suggestion_count=suggestions.count_suggestions(pbx) if sees_suggestions else 0,
     )
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@admins_only
+@requires(Right.EDIT_EXTENSIONS)
 def add(slug: str) -> Any:
     """Show the form of a new extension; add it."""
     pbx = pbxs.get_pbx(slug)
@@ -96,7 +104,7 @@ def add(slug: str) -> Any:
 
 
 @bp.route("/<id:extension_id>/rename", methods=["GET", "POST"])
-@admins_only
+@requires(Right.EDIT_EXTENSIONS)
 def rename(slug: str, extension_id: str) -> Any:
     """Show the form; rename the extension."""
     pbx = pbxs.get_pbx(slug)
@@ -117,7 +125,7 @@ def rename(slug: str, extension_id: str) -> Any:
 
 
 @bp.route("/<id:extension_id>/delete", methods=["GET", "POST"])
-@admins_only
+@requires(Right.EDIT_EXTENSIONS)
 def delete(slug: str, extension_id: str) -> Any:
     """Confirm with a list of its requests; delete the extension."""
     pbx = pbxs.get_pbx(slug)

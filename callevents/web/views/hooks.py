@@ -6,14 +6,15 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 
 from callevents.db.models import Extension, Hook, Pbx
-from callevents.enums import EventType
+from callevents.enums import EventType, Right
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
+from callevents.hooks.options import GIVE_UP_CHOICES, read_options
 from callevents.jobs.waker import wake
 from callevents.pbxs.extensions import find_extension_hooks
 from callevents.web import dialogs, htmx
-from callevents.web.access import admins_only, no_write_transaction
+from callevents.web.access import may, no_write_transaction, requires
 from callevents.web.dialogs import submitted_form
 from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target, load_table
@@ -28,6 +29,7 @@ HOOKS_CHANGED = "hooks-changed"
 
 
 @bp.get("")
+@requires(Right.SEE)
 def index(slug: str, place: str) -> str:
     """Show the table of call events."""
     pbx, extension = find_place(slug, place)
@@ -38,7 +40,7 @@ def index(slug: str, place: str) -> str:
 
 
 @bp.route("/requests/new/<event_type:event_type>", methods=["GET", "POST"])
-@admins_only
+@requires(Right.EDIT)
 def add(slug: str, place: str, event_type: EventType) -> Any:
     """Show the dialog; create the request."""
     pbx, extension = find_place(slug, place)
@@ -54,13 +56,17 @@ def add(slug: str, place: str, event_type: EventType) -> Any:
 
 
 @bp.route("/requests/<event_id>", methods=["GET", "POST"])
-@admins_only
+@requires(Right.SEE)
 def change(slug: str, place: str, event_id: str) -> Any:
     """Show the dialog; update the request."""
     pbx, extension = find_place(slug, place)
     hook = _get_hook(pbx, extension, event_id)
-    form = HookForm.of(submitted_form(), hook)
     target = Target(pbx, extension, hook.event_type, hook)
+    if not may("edit", pbx, extension):
+        if request.method == "POST":
+            abort(403)
+        return _show(target, hook)
+    form = HookForm.of(submitted_form(), hook)
     if _is_saving(form):
         try:
             hooks.update_hook(hook, form.hook_data())
@@ -72,7 +78,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
 
 
 @bp.post("/preview/<event_type:event_type>")
-@admins_only
+@requires(Right.EDIT)
 @no_write_transaction
 def preview(slug: str, place: str, event_type: EventType) -> str:
     """Show the request for an example call, with the values in the form."""
@@ -82,7 +88,7 @@ def preview(slug: str, place: str, event_type: EventType) -> str:
 
 
 @bp.post("/test/<event_type:event_type>")
-@admins_only
+@requires(Right.EDIT)
 @no_write_transaction
 def test(slug: str, place: str, event_type: EventType) -> Any:
     """Send that request at once, marked as a test, and show the response."""
@@ -95,6 +101,7 @@ def test(slug: str, place: str, event_type: EventType) -> Any:
 
 
 @bp.post("/requests/<event_id>/active")
+@requires(Right.EDIT)
 def set_active(slug: str, place: str, event_id: str) -> Any:
     """Enable or disable the request; return its row."""
     pbx, extension = find_place(slug, place)
@@ -120,7 +127,7 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
 
 
 @bp.route("/clear", methods=["GET", "POST"])
-@admins_only
+@requires(Right.EDIT)
 def clear(slug: str, place: str) -> Any:
     """Confirm with a list of the selected requests; remove them."""
     pbx, extension = find_place(slug, place)
@@ -165,6 +172,14 @@ def _dialog(form: HookForm, target: Target, result: TestResult | None = None) ->
         target=target,
         example=example_request(form, target),
         result=result,
+    )
+
+
+def _show(target: Target, hook: Hook) -> Any:
+    """Show the request to a user who may not change it."""
+    _, give_up = GIVE_UP_CHOICES.get(hook.give_up_seconds, ("", f"{hook.give_up_seconds} seconds"))
+    return dialogs.show(
+        "hooks/show.html", target=target, options=read_options(hook), give_up=give_up
     )
 
 

@@ -6,10 +6,12 @@ from flask import Blueprint, redirect, render_template, url_for
 
 from callevents.db.models import Pbx
 from callevents.delivery.log.queries import list_deliveries
+from callevents.enums import Right
 from callevents.hooks import queries
 from callevents.pbxs import pbxs
 from callevents.pbxs.extensions import list_extensions
 from callevents.web import htmx
+from callevents.web.access import may, own_account, scope_of
 from callevents.web.template_filters import find_last_pbx
 from callevents.web.url_converters import place_of
 
@@ -17,10 +19,14 @@ bp = Blueprint("onboarding", __name__)
 
 
 @bp.get("/")
+@own_account
 def show() -> Any:
     """Show the first steps; once done, redirect to the extensions of the PBX viewed last."""
-    pbx = find_last_pbx(pbxs.list_pbxs())
+    pbx = find_last_pbx(pbxs.list_pbxs(scope_of(Right.SEE)))
     steps = _find_progress(pbx)
+    if pbx and not may("see-pbx", pbx):
+        # The owner of an extension: an admin does these steps.
+        return redirect(url_for("extensions.index", slug=pbx.slug))
     if pbx and steps["done"] == 4 and not htmx.is_htmx():
         return redirect(url_for("extensions.index", slug=pbx.slug))
     template = "onboarding/_steps.html" if htmx.is_htmx() else "onboarding/show.html"

@@ -3,12 +3,14 @@
 from hashlib import sha256
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 
+from callevents.enums import Right
 from callevents.operations import overview
 from callevents.operations.overview import Overview, TimeRange
 from callevents.pbxs import pbxs
 from callevents.web import htmx
+from callevents.web.access import get_visible_pbx, requires_somewhere, scope_of
 from callevents.web.charts import plot, stack
 
 bp = Blueprint("overview", __name__)
@@ -19,10 +21,15 @@ SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @bp.get("/overview")
+@requires_somewhere(Right.SEE_PBX)
 def show() -> Any:
     """Show the overview of a PBX, or of all; return 304 to a poll if nothing has changed."""
     slug = request.args.get("pbx", "")
-    pbx = pbxs.get_pbx(slug) if slug else None
+    pbx = get_visible_pbx(slug, Right.SEE_PBX) if slug else None
+    scope = scope_of(Right.SEE_PBX)
+    if pbx is None and not scope.is_all:
+        first = pbxs.list_pbxs(scope)[0]
+        return redirect(url_for(".show", pbx=first.slug, span=request.args.get("span")))
     found = overview.load_overview(pbx, TimeRange.from_slug(request.args.get("span", "")))
     version = version_of(found)
     if htmx.has_version(version):

@@ -4,12 +4,12 @@ from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 
-from callevents.enums import Format
+from callevents.enums import Format, Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs import extensions, pbxs, tokens
 from callevents.web import dialogs, htmx
-from callevents.web.access import admins_only
+from callevents.web.access import requires, requires_somewhere, scope_of
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import NameForm, PbxForm
 from callevents.web.public_url import find_kind, ingest_url
@@ -19,9 +19,10 @@ bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
 
 
 @bp.get("")
+@requires_somewhere(Right.SEE)
 def index() -> str:
     """List the PBXs."""
-    listed = pbxs.list_pbxs()
+    listed = pbxs.list_pbxs(scope_of(Right.SEE))
     return render_template(
         "pbxs/_list.html" if htmx.is_htmx() else "pbxs/index.html",
         pbxs=listed,
@@ -31,7 +32,7 @@ def index() -> str:
 
 
 @bp.route("/new", methods=["GET", "POST"])
-@admins_only
+@requires(Right.ADMINISTER)
 def add() -> Any:
     """Show the form; add the PBX and show its token once."""
     form = PbxForm(submitted_form())
@@ -50,6 +51,7 @@ def add() -> Any:
 
 
 @bp.get("/<slug>")
+@requires(Right.SEE_PBX)
 def show(slug: str) -> str:
     """Show a PBX: its report URL, connector and tokens."""
     pbx = pbxs.get_pbx(slug)
@@ -68,7 +70,7 @@ def show(slug: str) -> str:
 
 
 @bp.route("/<slug>/rename", methods=["GET", "POST"])
-@admins_only
+@requires(Right.MANAGE)
 def rename(slug: str) -> Any:
     """Show the form; rename the PBX."""
     pbx = pbxs.get_pbx(slug)

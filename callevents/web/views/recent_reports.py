@@ -5,14 +5,17 @@ from typing import Any
 
 from flask import Blueprint, render_template
 
+from callevents.enums import Right
 from callevents.ingest.recent import list_recent_reports
 from callevents.pbxs import pbxs
 from callevents.web import htmx
+from callevents.web.access import requires
 
 bp = Blueprint("recent_reports", __name__, url_prefix="/pbxs/<slug>/recent-reports")
 
 
 @bp.get("")
+@requires(Right.SEE_PBX)
 def show(slug: str) -> Any:
     """Show the reports; return 304 to a poll if nothing has changed."""
     pbx = pbxs.get_pbx(slug)

@@ -8,13 +8,13 @@ from flask_login import current_user
 from callevents.extensions import db
 from callevents.users import sessions
 from callevents.web import htmx, login
-from callevents.web.access import viewers_allowed
+from callevents.web.access import own_account
 
 bp = Blueprint("sessions", __name__, url_prefix="/account/sessions")
 
 
 @bp.post("/<id:session_id>/end")
-@viewers_allowed
+@own_account
 def end(session_id: str) -> Any:
     """End one session."""
     sessions.end_session(current_user, session_id)
@@ -23,7 +23,7 @@ def end(session_id: str) -> Any:
 
 
 @bp.post("/end-others")
-@viewers_allowed
+@own_account
 def end_others() -> Any:
     """End all sessions but this one."""
     sessions.end_sessions(current_user, keep=login.find_session_id())

@@ -4,9 +4,11 @@ from typing import Any
 
 from flask import Blueprint, request, url_for
 
+from callevents.enums import Right
 from callevents.extensions import db
 from callevents.pbxs import pbxs, suggestions
 from callevents.web import dialogs
+from callevents.web.access import requires
 from callevents.web.views.connectors import CONNECTOR_CHANGED
 from callevents.web.views.extensions import EXTENSIONS_CHANGED
 
@@ -16,6 +18,7 @@ NOTHING_SELECTED = "Nothing selected. Select the numbers first."
 
 
 @bp.post("/add")
+@requires(Right.EDIT_EXTENSIONS)
 def add(slug: str) -> Any:
     """Add the selected suggestions, or all, as extensions."""
     numbers = None if "all" in request.form else _selected_numbers()
@@ -29,6 +32,7 @@ def add(slug: str) -> Any:
 
 
 @bp.post("/dismiss")
+@requires(Right.EDIT_EXTENSIONS)
 def dismiss(slug: str) -> Any:
     """Dismiss the selected suggestions until the PBX reports a call of them."""
     numbers = _selected_numbers()

@@ -5,11 +5,12 @@ from typing import Any
 from flask import Blueprint, request, url_for
 
 from callevents.db.models import Hook
+from callevents.enums import Right
 from callevents.extensions import db
 from callevents.hooks import suspension
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import admins_only
+from callevents.web.access import requires_somewhere, scope_of
 from callevents.web.delivery_filters import DeliveryView
 from callevents.web.url_converters import find_place
 from callevents.web.views.hooks import HOOKS_CHANGED
@@ -20,7 +21,7 @@ bp = Blueprint("suspension", __name__)
 @bp.route("/suspended", methods=["GET", "POST"])
 @bp.route("/pbxs/<slug>/suspended", methods=["GET", "POST"])
 @bp.route("/pbxs/<slug>/extensions/<place:place>/suspended", methods=["GET", "POST"])
-@admins_only
+@requires_somewhere(Right.EDIT)
 def resume(slug: str | None = None, place: str | None = None) -> Any:
     """Confirm with a list of the suspended requests; resume them."""
     pbx, extension = pbxs.get_pbx(slug) if slug else None, None
@@ -31,7 +32,9 @@ def resume(slug: str | None = None, place: str | None = None) -> Any:
     elif slug:
         back = url_for("extensions.index", slug=slug)
     for_all = place is not None and extension is None
-    suspended = suspension.list_suspended(pbx, extension, for_all_extensions=for_all)
+    suspended = suspension.list_suspended(
+        pbx, extension, scope=scope_of(Right.EDIT), for_all_extensions=for_all
+    )
     if request.method == "GET":
         return dialogs.show(
             "suspension/resume.html",

@@ -6,7 +6,7 @@ from flask import Blueprint, request, url_for
 
 from callevents.db.models import Pbx
 from callevents.delivery.log.queries import list_deliveries
-from callevents.enums import EventType
+from callevents.enums import EventType, Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.ingest import accept, example
@@ -15,7 +15,7 @@ from callevents.jobs.waker import wake
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import pbxs
 from callevents.web import dialogs, htmx
-from callevents.web.access import admins_only
+from callevents.web.access import may, requires_somewhere, scope_of
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import TestEventForm
 from callevents.web.views.deliveries import version_of
@@ -27,7 +27,7 @@ MAX_OFFERED_EXTENSIONS = 100
 
 
 @bp.route("", methods=["GET", "POST"])
-@admins_only
+@requires_somewhere(Right.EDIT)
 def send(slug: str) -> Any:
     """Show the form; accept the test event, as if the PBX had reported it."""
     pbx = pbxs.get_pbx(slug)
@@ -40,7 +40,9 @@ def send(slug: str) -> Any:
         else:
             htmx.trigger("events-changed")
             return dialogs.load(url_for(".show", slug=slug, event_id=accepted.id))
-    extensions = pbxs_extensions.list_extensions(pbx, limit=MAX_OFFERED_EXTENSIONS)
+    extensions = pbxs_extensions.list_extensions(
+        pbx, limit=MAX_OFFERED_EXTENSIONS, scope=scope_of(Right.EDIT)
+    )
     status = 422 if form.errors else 200
     return dialogs.show(
         "test_event/send.html", status=status, pbx=pbx, form=form, extensions=extensions
@@ -48,11 +50,11 @@ def send(slug: str) -> Any:
 
 
 @bp.get("/<id:event_id>")
-@admins_only
+@requires_somewhere(Right.EDIT)
 def show(slug: str, event_id: str) -> Any:
     """Show the deliveries of a test event of this PBX, live."""
     pbx = pbxs.get_pbx(slug)
-    check_event(pbx, event_id)
+    check_event(pbx, event_id, scope_of(Right.EDIT))
     deliveries = list_deliveries(pbx=pbx, call_event_id=event_id)
     version = version_of(deliveries)
     if htmx.has_version(version):
@@ -72,8 +74,17 @@ def _accept(pbx: Pbx, form: TestEventForm) -> accept.Accepted:
         number = pbxs_extensions.check_number(form.extension.data or "")
     except InvalidError as error:
         raise InvalidError({"extension": error.errors["number"]}) from None
+    if not may("edit", pbx):
+        _check_is_own(pbx, number)
     event_type = EventType.from_slug(form.event.data)
     [accepted] = accept.accept(pbx, [example.example_report(event_type, number)])
     db.session.commit()
     wake()
     return accepted
+
+
+def _check_is_own(pbx: Pbx, number: str) -> None:
+    """Raise InvalidError about `extension` unless it is one of the user's own."""
+    own = pbxs_extensions.list_extensions(pbx, scope=scope_of(Right.EDIT))
+    if number not in [extension.number for extension in own]:
+        raise InvalidError.of("extension", "Choose one of your own extensions.")

@@ -4,15 +4,17 @@ from typing import Any
 
 from flask import Blueprint, request, url_for
 
+from callevents.enums import Right
 from callevents.extensions import db
 from callevents.pbxs import pbxs, tokens
 from callevents.web import dialogs, htmx
-from callevents.web.access import admins_only
+from callevents.web.access import requires
 
 bp = Blueprint("tokens", __name__, url_prefix="/pbxs/<slug>/tokens")
 
 
 @bp.post("")
+@requires(Right.MANAGE)
 def make(slug: str) -> Any:
     """Create a token and show it once."""
     pbx = pbxs.get_pbx(slug)
@@ -23,7 +25,7 @@ def make(slug: str) -> Any:
 
 
 @bp.route("/<id:token_id>/revoke", methods=["GET", "POST"])
-@admins_only
+@requires(Right.MANAGE)
 def revoke(slug: str, token_id: str) -> Any:
     """Confirm; revoke the token."""
     pbx = pbxs.get_pbx(slug)

