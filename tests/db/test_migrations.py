@@ -27,6 +27,7 @@ from callevents.pbxs import connectors
 from callevents.pbxs.connectors import ConnectorConfig
 from callevents.users import sessions, users
 from callevents.users.delays import Client
+from callevents.users.grants import NewGrant, set_grants
 from callevents.users.sign_in import finish, verify_password
 from tests.conftest import Configure
 from tests.support import claims
@@ -115,6 +116,30 @@ def test_sessions_with_data(config: Config, app: Flask) -> None:
         assert sessions.list_sessions(found) == []
         assert sessions.find_session(sessions.start_session(found, "Firefox", "192.0.2.1"))
     db.session.rollback()
+
+
+def test_grants_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
+    """Users keep their roles; going back removes those who would see more than they may."""
+    begin_write()
+    for name, role in (("ana", Role.ADMIN), ("bob", Role.VIEWER), ("cyd", Role.VIEWER)):
+        users.add_user(name, "correct horse", role)
+    found = users.find_user("cyd")
+    assert found
+    set_grants(found, [NewGrant(Role.ADMIN, pbx)])
+    db.session.commit()
+    db.session.remove()
+    try:
+        command.downgrade(config, "0014")
+        stored = text("SELECT username, role FROM user_account ORDER BY username")
+        assert db.session.execute(stored).all() == [("ana", "admin"), ("bob", "viewer")]
+        db.session.remove()
+    finally:
+        command.upgrade(config, "head")
+    command.check(config)
+    for name, role in (("ana", Role.ADMIN), ("bob", Role.VIEWER)):
+        kept = users.find_user(name)
+        assert kept
+        assert [(grant.role, grant.pbx_id) for grant in kept.grants] == [(role, None)]
 
 
 def test_late_events_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
