@@ -6,6 +6,7 @@ from callevents.cli import (
     captures,
     connectors,
     deliveries,
+    erase,
     extensions,
     hooks,
     operations,
@@ -30,5 +31,6 @@ def init_app(app: Flask) -> None:
         processes.up,
         operations.status,
         operations.purge,
+        erase.erase,
     ):
         app.cli.add_command(command)

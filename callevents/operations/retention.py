@@ -86,7 +86,7 @@ def purge_batch(
     removable = set(ids) - open_events
     removed = [row for row in deliveries if row.call_event_id in removable]
     if not dry_run:
-        _remove(connection, removable, [row.id for row in removed])
+        remove_events(connection, removable, [row.id for row in removed])
     return Purged(
         events=len(removable),
         deliveries=len(removed),
@@ -149,9 +149,10 @@ def _limit_rows(
     return ids
 
 
-def _remove(
+def remove_events(
     connection: Connection, event_ids: Collection[str], delivery_ids: Collection[str]
 ) -> None:
+    """Remove events with their deliveries, and the attempts of these."""
     # The database would cascade to the first two, but one row at a time.
     connection.execute(delete(Attempt).where(Attempt.delivery_id.in_(delivery_ids)))
     connection.execute(delete(Delivery).where(Delivery.id.in_(delivery_ids)))

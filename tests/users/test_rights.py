@@ -1,6 +1,5 @@
 """Which role has which right, and the conditions that follow from it."""
 
-
 import pytest
 from flask import Flask
 from sqlalchemy import ColumnElement, select

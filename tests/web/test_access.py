@@ -48,6 +48,7 @@ ROUTES = {
     "delivery_actions.resend": "edit",
     "delivery_actions.resend_all": "edit-part",
     "delivery_actions.resend_all_of_all": "edit-anything",
+    "erasure.erase": "manage",
     "extensions.add": "edit-extensions",
     "extensions.delete": "edit-extension",
     "extensions.index": "part",

@@ -1,0 +1,315 @@
+"""Erases what is stored of calls with a number: events, deliveries, attempts, reports.
+
+A call is erased as a whole, because each of its events may lead to requests that name the number.
+What is erased cannot be restored.
+"""
+
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import phonenumbers
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    and_,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+)
+
+from callevents.db.models import (
+    CallEvent,
+    Delivery,
+    DiscardedReport,
+    Extension,
+    Hook,
+    Notification,
+    Pbx,
+    SeenExtension,
+    utc_now,
+)
+from callevents.db.session import write_transaction
+from callevents.db.sqlite import SQLITE_BUSY_TIMEOUT_MS
+from callevents.delivery.outbox import release_ordering_keys
+from callevents.enums import DeliveryState
+from callevents.errors import InvalidError
+from callevents.extensions import Model
+from callevents.operations.retention import PAUSE_SECONDS, remove_events
+
+#: Events searched in one transaction.
+BATCH_EVENTS = 2000
+#: With more events, a call ID is one that the PBX uses for many calls: only matching events go.
+MAX_CALL_EVENTS = 1000
+#: A number with fewer digits could be part of any other: it must be equal.
+MIN_DIGITS = 7
+MAX_LENGTH = 64
+#: How long to wait for readers.
+CHECKPOINT_TIMEOUT_MS = 1000
+#: Characters in numbers that say nothing.
+SEPARATORS = " -./()"
+_TEXTS = (
+    "key",
+    "call_id",
+    "leg_id",
+    "peer",
+    "caller_number",
+    "caller_name",
+    "caller_extension",
+    "called_number",
+    "called_extension",
+    "called_did",
+)
+_NUMBERS = ("peer", "caller_number", "caller_extension", "called_number", "called_extension")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A phone number to search for.
+
+    `digits`: those that all spellings share. 0612345678 is also +31612345678 and 0031612345678.
+    Empty for a short number, such as an extension: it must be equal.
+    """
+
+    text: str
+    digits: str
+
+    @classmethod
+    def of(cls, text: str) -> "Number":
+        """Return the number; raises InvalidError about `number`."""
+        text = text.strip()
+        if not text or len(text) > MAX_LENGTH or not text.isprintable():
+            raise InvalidError.of(
+                "number", f"Enter a number of 1 to {MAX_LENGTH} printable characters."
+            )
+        is_number = all(one.isdecimal() or one in f"+{SEPARATORS}" for one in text)
+        digits = _national_digits(text) if is_number else ""
+        return cls(text, digits if len(digits) >= MIN_DIGITS else "")
+
+    @property
+    def masked(self) -> str:
+        """The number without all but its last three characters, for the receipt."""
+        return f"…{self.text[-3:]}" if len(self.text) > MIN_DIGITS else "…"
+
+
+def _national_digits(text: str) -> str:
+    """Return the digits without the country's, if they are given, and without a trunk prefix."""
+    digits = "".join(filter(str.isdecimal, text))
+    if text.startswith("+") or digits.startswith("00"):
+        try:
+            return str(phonenumbers.parse(f"+{digits.lstrip('0')}").national_number)
+        except phonenumbers.NumberParseException:
+            pass
+    return digits.lstrip("0")
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Rows that were erased. `waiting`: deliveries that were not sent yet."""
+
+    events: int = 0
+    deliveries: int = 0
+    waiting: int = 0
+    attempts: int = 0
+    reports: int = 0
+    suggestions: int = 0
+    notifications: int = 0
+
+    def describe(self) -> str:
+        """Return the counts in words."""
+        parts = (
+            (self.events, "call event"),
+            (self.deliveries, "deliver"),
+            (self.attempts, "attempt"),
+            (self.reports, "rejected report"),
+            (self.suggestions, "suggested extension"),
+            (self.notifications, "notification"),
+        )
+        texts = [f"{count:,} {_plural(noun, count)}" for count, noun in parts]
+        text = ", ".join(texts[:-1]) + f" and {texts[-1]}"
+        if self.waiting:
+            text += f"; {self.waiting:,} of the deliveries had not been sent"
+        return text
+
+    def __add__(self, other: "Erased") -> "Erased":
+        """Return the sums."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Erased(*(mine + its for mine, its in pairs))
+
+
+def _plural(noun: str, count: int) -> str:
+    if noun == "deliver":
+        return "delivery" if count == 1 else "deliveries"
+    return noun if count == 1 else f"{noun}s"
+
+
+def erase(
+    database: Engine,
+    number: Number,
+    stopped: threading.Event,
+    *,
+    pbx_id: int | None = None,
+    after: str = "",
+    dry_run: bool = False,
+) -> Generator[tuple[Erased, str]]:
+    """Erase what is stored of calls with the number, of a PBX or of all.
+
+    Yields after each batch: what it erased, and the `after` with which to continue; that is empty
+    once everything is erased. `dry_run` erases nothing and yields what would be erased. Ends early
+    once `stopped` is set.
+    """
+    while not stopped.is_set():
+        with write_transaction(database) as connection:
+            _overwrite_deleted(connection)
+            end = _find_end(connection, after)
+            found = _find_events(connection, number, pbx_id, after, end)
+            done = _erase_calls(connection, found, dry_run=dry_run)
+            if end is None:
+                done += _erase_others(connection, number, pbx_id, dry_run=dry_run)
+        after = end or ""
+        if end is None and not dry_run:
+            _empty_log(database)
+        yield done, after
+        if end is None:
+            return
+        stopped.wait(PAUSE_SECONDS)
+
+
+def find_in_settings(connection: Connection, number: Number, pbx_id: int | None) -> list[str]:
+    """Return where settings have the number, which are not erased: extensions and requests."""
+    of_pbx = [] if pbx_id is None else [Pbx.id == pbx_id]
+    rows = connection.execute(
+        select(Pbx.name, Extension.number)
+        .join(Extension, Extension.pbx_id == Pbx.id)
+        .where(_contains(Extension.number, number) | _contains(Extension.name, number), *of_pbx)
+        .order_by(Pbx.name, Extension.number)
+    )
+    found = [f"extension {row.number} of {row.name}" for row in rows]
+    rows_of_hooks = connection.execute(
+        select(Pbx.name, Hook.event_id)
+        .join(Hook, Hook.pbx_id == Pbx.id)
+        .where(_contains(Hook.url, number) | _contains(Hook.note, number), *of_pbx)
+        .order_by(Pbx.name, Hook.event_id)
+    )
+    return found + [f"request {row.event_id} of {row.name}" for row in rows_of_hooks]
+
+
+def _find_end(connection: Connection, after: str) -> str | None:
+    """Return the id of the batch's last event; None if it is the last batch."""
+    ids = select(CallEvent.id).order_by(CallEvent.id).offset(BATCH_EVENTS - 1).limit(1)
+    return connection.scalar(ids.where(CallEvent.id > after) if after else ids)
+
+
+def _find_events(
+    connection: Connection, number: Number, pbx_id: int | None, after: str, end: str | None
+) -> Sequence[Any]:
+    found = select(CallEvent.id, CallEvent.pbx_id, CallEvent.call_id).where(_is_about(number))
+    if pbx_id is not None:
+        found = found.where(CallEvent.pbx_id == pbx_id)
+    if after:
+        found = found.where(CallEvent.id > after)
+    if end is not None:
+        found = found.where(CallEvent.id <= end)
+    return connection.execute(found).all()
+
+
+def _is_about(number: Number) -> ColumnElement[bool]:
+    if not number.digits:
+        return or_(*(getattr(CallEvent, name) == number.text for name in _NUMBERS))
+    return or_(*(_contains(getattr(CallEvent, name), number) for name in _TEXTS))
+
+
+def _contains(column: Any, number: Number) -> ColumnElement[bool]:
+    """Return the condition that a text has the number, whatever separates its digits."""
+    if not number.digits:
+        is_equal: ColumnElement[bool] = column == number.text
+        return is_equal
+    text: Any = column
+    for character in SEPARATORS:
+        text = func.replace(text, character, "")
+    found: ColumnElement[bool] = text.contains(number.digits, autoescape=True)
+    return found
+
+
+def _erase_calls(connection: Connection, found: Sequence[Any], *, dry_run: bool) -> Erased:
+    """Erase the events, and the other events of their calls."""
+    if not found:
+        return Erased()
+    ids = {row.id for row in found}
+    for call in {(row.pbx_id, row.call_id) for row in found if row.call_id}:
+        others = connection.scalars(
+            select(CallEvent.id)
+            .where(tuple_(CallEvent.pbx_id, CallEvent.call_id) == call)
+            .limit(MAX_CALL_EVENTS + 1)
+        ).all()
+        if len(others) <= MAX_CALL_EVENTS:
+            ids |= set(others)
+    deliveries = connection.execute(
+        select(Delivery.id, Delivery.state, Delivery.attempts, Delivery.ordering_key)
+        .where(Delivery.call_event_id.in_(ids))
+        .order_by(Delivery.id)
+        .with_for_update()
+    ).all()
+    waiting = [row for row in deliveries if row.state is DeliveryState.PENDING]
+    if not dry_run:
+        remove_events(connection, ids, [row.id for row in deliveries])
+        release_ordering_keys(connection, [row.ordering_key for row in waiting], utc_now())
+    return Erased(
+        events=len(ids),
+        deliveries=len(deliveries),
+        waiting=len(waiting),
+        attempts=sum(row.attempts for row in deliveries),
+    )
+
+
+def _erase_others(
+    connection: Connection, number: Number, pbx_id: int | None, *, dry_run: bool
+) -> Erased:
+    """Erase the number where it stands without an event."""
+    is_report = or_(
+        _contains(DiscardedReport.sent, number), _contains(DiscardedReport.reason, number)
+    )
+    is_suggestion = or_(
+        _contains(SeenExtension.number, number), _contains(SeenExtension.name, number)
+    )
+    if pbx_id is not None:
+        is_report = and_(is_report, DiscardedReport.pbx_id == pbx_id)
+        is_suggestion = and_(is_suggestion, SeenExtension.pbx_id == pbx_id)
+    is_notified = _contains(cast(Notification.facts, String), number)
+
+    def erase_rows(model: type[Model], condition: ColumnElement[bool]) -> int:
+        if dry_run:
+            query = select(func.count()).select_from(model).where(condition)
+            return connection.scalar(query) or 0
+        return connection.execute(delete(model).where(condition)).rowcount
+
+    return Erased(
+        reports=erase_rows(DiscardedReport, is_report),
+        suggestions=erase_rows(SeenExtension, is_suggestion),
+        notifications=erase_rows(Notification, is_notified),
+    )
+
+
+def _overwrite_deleted(connection: Connection) -> None:
+    """Have SQLite overwrite what is deleted; otherwise it stays in the file until it is reused."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
+def _empty_log(database: Engine) -> None:
+    """Empty SQLite's write-ahead log, which has earlier versions of the pages.
+
+    While another connection reads, SQLite cannot; the next checkpoint of any process does it.
+    """
+    if database.dialect.name == "sqlite":
+        with database.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute(f"PRAGMA busy_timeout = {CHECKPOINT_TIMEOUT_MS}")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            driver.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")

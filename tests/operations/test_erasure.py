@@ -1,0 +1,190 @@
+"""Erasing a number leaves no trace of it, and nothing else is touched."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, inspect, select, text
+
+from callevents.config.settings import Settings
+from callevents.db.models import CallEvent, Delivery, DiscardedReport, Notification, Pbx
+from callevents.db.session import begin_write
+from callevents.delivery.engine import Engine
+from callevents.enums import Channel, DeliveryState, EventType, Method
+from callevents.errors import InvalidError
+from callevents.extensions import Base, db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.operations import erasure
+from callevents.operations.erasure import MAX_CALL_EVENTS, Erased, Number
+from tests.conftest import Configure, finish_notes
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_until
+
+DIGITS = "612345678"
+OTHER = "0698765432"
+
+
+def erase(number: str, pbx: Pbx | None = None, *, dry_run: bool = False) -> Erased:
+    """Erase everything; return what was erased."""
+    pbx_id = pbx.id if pbx else None
+    db.session.rollback()
+    parts = erasure.erase(
+        db.engine, Number.of(number), threading.Event(), pbx_id=pbx_id, dry_run=dry_run
+    )
+    return sum((done for done, _ in parts), Erased())
+
+
+def find_traces(settings: Settings) -> list[str]:
+    """Return where the database has the digits: tables, and files of SQLite."""
+    db.session.rollback()
+    found = []
+    for table in inspect(db.engine).get_table_names():
+        for row in db.session.execute(text(f'SELECT * FROM "{table}"')):
+            found += [table for value in row if DIGITS in _readable(value)]
+    db.session.rollback()
+    files = Path(settings.database_url.removeprefix("sqlite:///"))
+    if settings.uses_sqlite:
+        parts = (files, files.with_name(f"{files.name}-wal"))
+        found += [one.name for one in parts if one.exists() and DIGITS.encode() in one.read_bytes()]
+    return found
+
+
+def _readable(value: object) -> str:
+    """Return a stored value as text, decompressed as bodies are."""
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode("latin-1")
+    return str(value)
+
+
+def count(model: type[Base]) -> int:
+    """Return the number of rows."""
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def report(client: FlaskClient, token: str, **fields: str) -> int:
+    """Report an event of extension 101; return the status."""
+    values = {"token": token, "event": "dialin", "ext": "101", **fields}
+    return client.get("/ingest/head-office", query_string=values).status_code
+
+
+@pytest.fixture
+def reported(  # the whole line
+    app: Flask,
+    client: FlaskClient,
+    pbx: Pbx,
+    token: str,
+    configure: Configure,
+    receiver: Receiver,
+    engine: Engine,
+) -> None:
+    """Calls with the number in several spellings, delivered, waiting, rejected, and another's."""
+    configure.extension("101")
+    configure.hook("101", EventType.DIAL_IN, receiver.url, Method.POST)
+    configure.hook("101", EventType.HANGUP, "http://127.0.0.1:9/?n={CallerIDNum}")
+    for number, spelling in enumerate(("0612345678", "+31612345678", "0031 6 1234-5678")):
+        assert report(client, token, call=f"c{number}", peer=spelling) == 202
+    assert report(client, token, call="other", peer=OTHER) == 202
+    engine.start()
+    receiver.wait_for(4)
+    wait_until(lambda: not _open(), "the deliveries")
+    engine.close()
+    # An event without the number, in a call that has it, whose request names it.
+    assert report(client, token, call="c0", event="hangup") == 202
+    assert report(client, token, event="nonsense", peer="0612345678") == 422
+    assert report(client, token, ext="+31612345678", peer=OTHER, call="unknown") == 202
+    finish_notes(app)
+    begin_write()
+    facts = {"url": "https://crm.example.com/?n=0612345678"}
+    db.session.add(Notification(channel=Channel.HTTP, kind="suspended", facts=facts, due_at=_now()))
+    db.session.commit()
+
+
+def _now() -> object:
+    return db.session.scalar(select(CallEvent.received_at).limit(1))
+
+
+def _open() -> bool:
+    db.session.rollback()
+    state = Delivery.state == DeliveryState.PENDING
+    return db.session.scalar(select(Delivery.id).where(state).limit(1)) is not None
+
+
+@pytest.mark.usefixtures("reported")
+def test_no_trace(settings: Settings) -> None:
+    """Whatever spelling is given, all are erased, with the whole calls; others stay."""
+    spellings = ("0612345678", "+31 6 12345678", "0031612345678")
+    plans = [erase(spelling, dry_run=True) for spelling in spellings]
+    assert plans[0] == plans[1] == plans[2]
+    assert find_traces(settings)
+    erased = erase(spellings[1])
+    assert erased == plans[0]
+    assert (erased.events, erased.deliveries, erased.waiting) == (5, 4, 1)
+    assert (erased.reports, erased.notifications) == (1, 1)
+    assert find_traces(settings) == []
+    assert [event.peer for event in db.session.scalars(select(CallEvent))] == [OTHER]
+    assert (count(Delivery), count(DiscardedReport)) == (1, 0)
+    assert erase(spellings[0]) == Erased()
+
+
+@pytest.mark.usefixtures("reported")
+def test_only_one_pbx(pbx: Pbx, other_pbx: Pbx) -> None:
+    """Another PBX keeps its calls, also those with the same ID."""
+    begin_write()
+    accept(
+        other_pbx,
+        [Report(event_type=EventType.DIAL_IN, extension="7", call_id="c0", peer="0612345678")],
+    )
+    db.session.commit()
+    assert erase("0612345678", pbx).events == 5
+    assert count(CallEvent) == 2
+    assert erase("0612345678", other_pbx).events == 1
+
+
+def test_short_numbers_must_be_equal(pbx: Pbx) -> None:
+    """The number of an extension is part of many others."""
+    begin_write()
+    for number, peer in enumerate(("101", "5101", "0612341019")):
+        accept(
+            pbx,
+            [Report(event_type=EventType.DIAL_IN, extension="7", call_id=str(number), peer=peer)],
+        )
+    db.session.commit()
+    assert erase("101").events == 1
+    assert erase("Anonymous <none>").events == 0
+
+
+def test_call_id_of_many_calls(pbx: Pbx) -> None:
+    """A PBX that uses one ID for all its calls loses only the events with the number."""
+    begin_write()
+    reports = [
+        Report(
+            event_type=EventType.DIAL_IN, extension=str(n), call_id="same", peer=str(5550000 + n)
+        )
+        for n in range(MAX_CALL_EVENTS + 1)
+    ]
+    accept(pbx, reports)
+    db.session.commit()
+    assert erase("5550007").events == 1
+    assert count(CallEvent) == MAX_CALL_EVENTS
+
+
+def test_settings_are_named(configure: Configure, pbx: Pbx) -> None:
+    """Extensions and requests with the number are not changed, but named."""
+    configure.extension("0612345678")
+    hook = configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/?n=0612345678")
+    with db.engine.connect() as connection:
+        kept = erasure.find_in_settings(connection, Number.of("+31612345678"), pbx.id)
+    assert kept == [
+        "extension 0612345678 of Head office",
+        f"request {hook.event_id} of Head office",
+    ]
+
+
+@pytest.mark.parametrize("number", ["", " ", "1" * 65, "a\0b"])
+def test_invalid_numbers(number: str) -> None:
+    """They are refused with a sentence."""
+    with pytest.raises(InvalidError, match="Enter a number"):
+        Number.of(number)
