@@ -1,7 +1,6 @@
 """Commands for operators: status and purge."""
 
 import threading
-from datetime import timedelta
 
 import click
 from flask.cli import with_appcontext
@@ -80,7 +79,7 @@ def _text(value: object) -> str:
     "--older-than",
     "age",
     metavar="AGE",
-    help="For example 30d or 12h. Default: CALLEVENTS_RETENTION_DAYS.",
+    help="For example 30d or 12h. Default: the retention of the PBX, or CALLEVENTS_RETENTION_DAYS.",
 )
 @click.option("--dry-run", is_flag=True, help="Remove nothing; print what would be removed.")
 @json_option
@@ -88,15 +87,19 @@ def _text(value: object) -> str:
 @handle_errors
 def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
     """Remove old call events with their deliveries. Those with pending deliveries are kept."""
-    before = utc_now() - (
-        parse_duration(age) if age else timedelta(days=get_settings().retention_days)
-    )
-    if not age and not get_settings().retention_days:
-        raise click.UsageError(
-            "Retention is disabled (CALLEVENTS_RETENTION_DAYS=0). Pass --older-than."
-        )
+    stopped = threading.Event()
+    if age:
+        before = utc_now() - parse_duration(age)
+        batches = retention.purge(db.engine, before, stopped, dry_run=dry_run)
+    else:
+        days = get_settings().retention_days
+        if not days and not retention.has_own_retention(db.engine):
+            raise click.UsageError(
+                "Retention is disabled (CALLEVENTS_RETENTION_DAYS=0). Pass --older-than."
+            )
+        batches = retention.purge_by_age(db.engine, days, stopped, dry_run=dry_run)
     totals = {"events": 0, "deliveries": 0, "attempts": 0, "kept": 0}
-    for batch in retention.purge(db.engine, before, threading.Event(), dry_run=dry_run):
+    for batch in batches:
         for name in totals:
             totals[name] += getattr(batch, name)
     text = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, select, tuple_
+from sqlalchemy import Connection, Engine, Row, delete, not_, select, tuple_
 
 from callevents.db.models import (
     Attempt,
@@ -18,9 +18,11 @@ from callevents.db.models import (
     Delivery,
     MinuteStatistics,
     Notification,
+    Pbx,
     SeenExtension,
     SignInFailure,
     first_id,
+    utc_now,
 )
 from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState
@@ -36,6 +38,14 @@ KEEP_STATISTICS = timedelta(days=2)
 
 
 @dataclass(frozen=True)
+class Of:
+    """The PBXs whose events are removed, or those whose events are kept."""
+
+    pbx_ids: Collection[int]
+    are_excepted: bool = False
+
+
+@dataclass(frozen=True)
 class Purged:
     """Rows that a batch removed. `kept`: old events with open deliveries."""
 
@@ -46,8 +56,39 @@ class Purged:
     last_id: str
 
 
+def purge_by_age(
+    database: Engine, retention_days: int, stopped: threading.Event, *, dry_run: bool = False
+) -> Generator[Purged]:
+    """Remove events older than the retention of their PBX, or than `retention_days` (0: never)."""
+    own, now = _own_retentions(database), utc_now()
+    for pbx_id, days in own.items():
+        before = now - timedelta(days=days)
+        yield from purge(database, before, stopped, of=Of([pbx_id]), dry_run=dry_run)
+    if retention_days:
+        before = now - timedelta(days=retention_days)
+        others = Of(own, are_excepted=True)
+        yield from purge(database, before, stopped, of=others, dry_run=dry_run)
+
+
+def has_own_retention(database: Engine) -> bool:
+    """Return True if a PBX has a retention of its own."""
+    return bool(_own_retentions(database))
+
+
+def _own_retentions(database: Engine) -> dict[int, int]:
+    """Return the days for which PBXs keep their events, by PBX id, for those that say so."""
+    query = select(Pbx.id, Pbx.retention_days).where(Pbx.retention_days.is_not(None))
+    with database.connect() as connection:
+        return {pbx_id: days for pbx_id, days in connection.execute(query) if days is not None}
+
+
 def purge(
-    database: Engine, before: datetime, stopped: threading.Event, *, dry_run: bool = False
+    database: Engine,
+    before: datetime,
+    stopped: threading.Event,
+    *,
+    of: Of | None = None,
+    dry_run: bool = False,
 ) -> Generator[Purged]:
     """Remove events accepted before `before`, oldest first; yield after each batch's commit.
 
@@ -56,7 +97,7 @@ def purge(
     after = ""
     while not stopped.is_set():
         with write_transaction(database) as connection:
-            done = purge_batch(connection, before, after, dry_run=dry_run)
+            done = purge_batch(connection, before, after, of=of, dry_run=dry_run)
         if done is None:
             return
         after = done.last_id
@@ -69,6 +110,7 @@ def purge_batch(
     before: datetime,
     after: str = "",
     *,
+    of: Of | None = None,
     dry_run: bool = False,
     max_events: int = BATCH_EVENTS,
     max_rows: int = BATCH_ROWS,
@@ -77,7 +119,7 @@ def purge_batch(
 
     Keeps events with an open delivery.
     """
-    ids = _old_events(connection, before, after, max_events)
+    ids = _old_events(connection, before, after, max_events, of)
     if not ids:
         return None
     deliveries = _lock_deliveries(connection, ids)
@@ -115,8 +157,13 @@ def remove_old_statistics(connection: Connection, now: datetime) -> None:
     )
 
 
-def _old_events(connection: Connection, before: datetime, after: str, limit: int) -> Sequence[str]:
+def _old_events(
+    connection: Connection, before: datetime, after: str, limit: int, of: Of | None
+) -> Sequence[str]:
     found = select(CallEvent.id).where(CallEvent.id < first_id(before))
+    if of is not None and of.pbx_ids:
+        is_of = CallEvent.pbx_id.in_(of.pbx_ids)
+        found = found.where(not_(is_of) if of.are_excepted else is_of)
     if after:
         found = found.where(CallEvent.id > after)
     return connection.scalars(found.order_by(CallEvent.id).limit(limit)).all()

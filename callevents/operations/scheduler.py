@@ -16,7 +16,7 @@ from callevents.db.session import write_transaction
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
 from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
-from callevents.operations.retention import purge, purge_other_tables, remove_old_statistics
+from callevents.operations.retention import purge_by_age, purge_other_tables, remove_old_statistics
 from callevents.operations.statistics import find_start, refresh
 from callevents.users.sessions import remove_ended
 
@@ -102,13 +102,12 @@ class Scheduler:
             remove_old_statistics(connection, utc_now())
             idle_time = timedelta(seconds=self._settings.session_idle_seconds)
             remove_ended(connection, utc_now(), idle_time)
-        if not self._settings.retention_days:
-            return
-        before = utc_now() - timedelta(days=self._settings.retention_days)
-        with write_transaction(self._database) as connection:
-            purge_other_tables(connection, before)
+        days = self._settings.retention_days
+        if days:
+            with write_transaction(self._database) as connection:
+                purge_other_tables(connection, utc_now() - timedelta(days=days))
         began, events = time.monotonic(), 0
-        with closing(purge(self._database, before, self._closed)) as batches:
+        with closing(purge_by_age(self._database, days, self._closed)) as batches:
             for done in batches:
                 events += done.events
         if events:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from callevents.config.settings import Settings
 from callevents.db.models import (
@@ -20,10 +20,19 @@ from callevents.db.models import (
     utc_now,
 )
 from callevents.db.session import begin_write, write_transaction
-from callevents.enums import DeliveryState
+from callevents.enums import DeliveryState, EventType
 from callevents.extensions import Base, db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from callevents.operations import retention
-from callevents.operations.retention import BATCH_EVENTS, Purged, purge, purge_batch
+from callevents.operations.retention import (
+    BATCH_EVENTS,
+    Purged,
+    has_own_retention,
+    purge,
+    purge_batch,
+    purge_by_age,
+)
 from callevents.operations.scheduler import Scheduler
 from tests.support.aged_events import AddEvents, id_at
 
@@ -161,3 +170,30 @@ def test_worker_purges(add_events: AddEvents, settings: Settings, days: int, lef
     scheduler.remove_old()
     scheduler.close()
     assert count(CallEvent) == left
+
+
+def test_own_retention(add_events: AddEvents, pbx: Pbx, other_pbx: Pbx) -> None:
+    """A PBX may keep its events for a shorter or a longer time than all others."""
+
+    def remaining(general: int, own: int | None) -> int:
+        begin_write()
+        db.session.execute(delete(CallEvent))
+        pbx.retention_days = own
+        db.session.commit()
+        for days in (2, 20, 50):
+            add_events(1, age=days * DAY)
+        begin_write()
+        accept(other_pbx, [Report(event_type=EventType.DIAL_IN, extension="7")])
+        old = update(CallEvent).where(CallEvent.pbx_id == other_pbx.id)
+        db.session.execute(old.values(id=id_at(utc_now() - 40 * DAY)))
+        db.session.commit()
+        list(purge_by_age(db.engine, general, threading.Event()))
+        return count(CallEvent)
+
+    # The other PBX's event is 40 days old.
+    assert remaining(general=30, own=None) == 2
+    assert remaining(general=30, own=10) == 1
+    assert remaining(general=30, own=100) == 3
+    assert remaining(general=0, own=10) == 2
+    assert remaining(general=0, own=None) == 4
+    assert has_own_retention(db.engine) is False

@@ -36,6 +36,8 @@ ROUTES = {
     "connectors.remove": "manage",
     "connectors.request_list": "edit-extensions",
     "connectors.show": "pbx",
+    "data_protection.edit": "manage",
+    "data_protection.show": "pbx",
     "deliveries.find": "part",
     "deliveries.find_of_all": "anything",
     "deliveries.index": "part",

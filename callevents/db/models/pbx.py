@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callevents.db.types import MAX_NUMBER_LENGTH, PublicId, UtcDateTime, new_id, text_enum, utc_now
@@ -24,6 +24,11 @@ class Pbx(Model):
     #: The secret with which the vendor signs reports, encrypted; empty: signatures are not checked.
     format_secret: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    #: How long its events are kept; None: as long as the settings say.
+    retention_days: Mapped[int | None] = mapped_column(Integer)
+    #: True if only its admins see whole phone numbers.
+    hides_numbers: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class IngestToken(Model):

@@ -14,6 +14,7 @@ from callevents.web.dialogs import submitted_form
 from callevents.web.forms import NameForm, PbxForm
 from callevents.web.public_url import find_kind, ingest_url
 from callevents.web.views import connectors
+from callevents.web.views.data_protection import general_retention
 
 bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
 
@@ -65,6 +66,7 @@ def show(slug: str) -> str:
         count=extensions.count_extensions([pbx]).get(pbx.id, 0),
         ingest_url=url,
         address=find_kind(url),
+        general_retention=general_retention(),
         **connectors.load_status(pbx),
     )
 
