@@ -29,7 +29,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from callevents.db.bulk import is_one_of
-from callevents.db.models import IS_OPEN, Delivery, Hook, in_state, utc_now
+from callevents.db.models import IS_OPEN, Delivery, Hook, OpenIndex, is_open_by, utc_now
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 
@@ -50,7 +50,7 @@ def first_of_key(ordering_key: Any) -> Any:
     other = aliased(Delivery)
     return (
         select(other.id)
-        .where(in_state(DeliveryState.PENDING, other), other.ordering_key == ordering_key)
+        .where(is_open_by(OpenIndex.ORDERING_KEY, other), other.ordering_key == ordering_key)
         .order_by(other.happened_at, other.id)
         .limit(1)
         .scalar_subquery()
@@ -208,12 +208,13 @@ def finish_open(
 def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
     """Return the condition, for an UPDATE, that a delivery of one of these hooks is open.
 
-    It locks rows in the same order as the recorder, so that the two cannot deadlock. The condition
-    is repeated so that the subquery and the UPDATE both use the index on a hook's open deliveries.
+    It locks rows in the same order as the recorder, so that the two cannot deadlock. The state is
+    checked again outside, without an index: otherwise PostgreSQL may look through all open ones of
+    the hook for each of them.
     """
-    waits = and_(Delivery.hook_id.in_(hook_ids), IS_OPEN)
-    locked = select(Delivery.id).where(waits).order_by(Delivery.id).with_for_update()
-    return and_(Delivery.id.in_(locked), waits)
+    waits = (is_open_by(OpenIndex.HOOK_ID), Delivery.hook_id.in_(hook_ids))
+    locked = select(Delivery.id).where(*waits).order_by(Delivery.id).with_for_update()
+    return and_(Delivery.id.in_(locked), IS_OPEN)
 
 
 def cancel_deliveries(hook_ids: Sequence[int]) -> None:
