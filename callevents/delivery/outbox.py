@@ -17,8 +17,8 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    TableValuedAlias,
     and_,
+    any_,
     bindparam,
     func,
     select,
@@ -57,22 +57,6 @@ def first_of_key(ordering_key: Any) -> Any:
     )
 
 
-def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tuple[Any, ...]]:
-    """Return the query for the first open delivery of each of these ordering keys.
-
-    Each takes one lookup in ix_delivery_ordering_key, however many deliveries are open.
-    """
-    first = first_of_key(ordering_keys.c.value)
-    # The state is checked again outside: a row is re-read once its lock is free, and may have been
-    # finished meanwhile.
-    return (
-        select(*columns)
-        .select_from(ordering_keys)
-        .join(Delivery, Delivery.id == first)
-        .where(IS_OPEN)
-    )
-
-
 #: A list of ordering keys as a table, in each database's dialect.
 _ORDERING_KEYS = {
     "postgresql": func.unnest(bindparam("ordering_keys", type_=ARRAY(BigInteger)))
@@ -82,27 +66,45 @@ _ORDERING_KEYS = {
         "value", name="ordering_keys"
     ),
 }
+
+
+def _find_firsts(dialect: str, *columns: Any) -> Select[*tuple[Any, ...]]:
+    """Return the query for the first open delivery of each ordering key.
+
+    Each takes one lookup in ix_delivery_ordering_key, however many deliveries are open.
+    """
+    ordering_keys = _ORDERING_KEYS[dialect]
+    firsts = select(first_of_key(ordering_keys.c.value)).select_from(ordering_keys)
+    # PostgreSQL looks up each id of an array. With IN or a join it may read the whole table.
+    is_first = (
+        Delivery.id == any_(func.array(firsts.scalar_subquery()))
+        if dialect == "postgresql"
+        else Delivery.id.in_(firsts)
+    )
+    # The state is checked again outside: a row is re-read once its lock is free, and may have been
+    # finished meanwhile.
+    return select(*columns).where(is_first, IS_OPEN)
+
+
 _HEADS = {
     dialect: _find_firsts(
-        ordering_keys,
+        dialect,
         Delivery.ordering_key,
         Delivery.id,
         Delivery.happened_at,
         Delivery.due_at,
         Delivery.claimed_at,
     )
-    for dialect, ordering_keys in _ORDERING_KEYS.items()
+    for dialect in _ORDERING_KEYS
 }
 _DEFERRED_HEADS = {
-    dialect: _find_firsts(ordering_keys, Delivery.id)
+    dialect: _find_firsts(dialect, Delivery.id)
     .where(Delivery.deferred)
     .with_for_update(skip_locked=True, of=Delivery)
-    for dialect, ordering_keys in _ORDERING_KEYS.items()
+    for dialect in _ORDERING_KEYS
 }
 _LOCKED_HEADS = (
-    _find_firsts(
-        _ORDERING_KEYS["postgresql"], Delivery.ordering_key, Delivery.id, Delivery.deferred
-    )
+    _find_firsts("postgresql", Delivery.ordering_key, Delivery.id, Delivery.deferred)
     .order_by(Delivery.id)
     .with_for_update(of=Delivery)
 )
