@@ -21,7 +21,7 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import OperationalError
 
 from callevents.db.bulk import BulkStatement, bulk_update, is_one_of
-from callevents.db.models import IS_OPEN, Delivery
+from callevents.db.models import IS_OPEN, Delivery, OpenIndex, is_open_by
 from callevents.db.session import write_transaction
 from callevents.delivery.circuit_breaker import acquire_probe
 from callevents.delivery.fair_share import Share
@@ -118,7 +118,7 @@ def claim_due(
 _CANDIDATES = (
     select(Delivery.id, Delivery.ordering_key, Delivery.origin_id)
     .where(
-        IS_OPEN,
+        is_open_by(OpenIndex.DUE_AT),
         Delivery.is_retry == bindparam("is_retry"),
         Delivery.origin_id == bindparam("origin_id"),
         Delivery.due_at <= bindparam("now"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, exists, or_, select, update
 from sqlalchemy import Engine as SqlEngine
 
-from callevents.db.models import IS_OPEN, Delivery, utc_now
+from callevents.db.models import Delivery, OpenIndex, is_open_by, utc_now
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import describe_age
@@ -31,7 +31,8 @@ def fail_all_expired(database: SqlEngine, is_stopping: Callable[[], bool]) -> No
 
 def has_expired(connection: Connection, now: datetime) -> bool:
     """Return True if any open delivery has expired; only reads."""
-    return bool(connection.scalar(select(exists().where(IS_OPEN, Delivery.expires_at < now))))
+    expired = (is_open_by(OpenIndex.EXPIRES_AT), Delivery.expires_at < now)
+    return bool(connection.scalar(select(exists().where(*expired))))
 
 
 def fail_expired(connection: Connection, now: datetime) -> int:
@@ -40,7 +41,7 @@ def fail_expired(connection: Connection, now: datetime) -> int:
         select(Delivery.id, Delivery.ordering_key, Delivery.attempts, Delivery.error)
         .add_columns(Delivery.expires_at, Delivery.created_at, Delivery.resent_at)
         .where(
-            IS_OPEN,
+            is_open_by(OpenIndex.EXPIRES_AT),
             Delivery.expires_at < now,
             or_(Delivery.claimed_at.is_(None), Delivery.due_at <= now),
         )

@@ -21,7 +21,7 @@ from sqlalchemy import (
     true,
 )
 
-from callevents.db.models import IS_OPEN, Delivery, Origin
+from callevents.db.models import Delivery, OpenIndex, Origin, is_open_by
 
 #: Every eighth round serves retries first, so that first attempts never starve them.
 RETRIES_FIRST_EVERY = 8
@@ -132,7 +132,8 @@ def _ready(is_retry: bool) -> Select[tuple[int | None, bool]]:
 
     Neither database plans one on its own: a recursive CTE looks up the next origin at each step.
     """
-    wanted = (IS_OPEN, Delivery.is_retry == (true() if is_retry else false()))
+    is_open = is_open_by(OpenIndex.DUE_AT)
+    wanted = (is_open, Delivery.is_retry == (true() if is_retry else false()))
     name = "retried" if is_retry else "fresh"
     first = select(func.min(Delivery.origin_id).label("origin_id")).where(*wanted)
     step = first.cte(name, recursive=True)

@@ -17,8 +17,8 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    TableValuedAlias,
     and_,
+    any_,
     bindparam,
     func,
     select,
@@ -29,7 +29,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from callevents.db.bulk import is_one_of
-from callevents.db.models import IS_OPEN, Delivery, Hook, in_state, utc_now
+from callevents.db.models import IS_OPEN, Delivery, Hook, OpenIndex, is_open_by, utc_now
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 
@@ -50,26 +50,10 @@ def first_of_key(ordering_key: Any) -> Any:
     other = aliased(Delivery)
     return (
         select(other.id)
-        .where(in_state(DeliveryState.PENDING, other), other.ordering_key == ordering_key)
+        .where(is_open_by(OpenIndex.ORDERING_KEY, other), other.ordering_key == ordering_key)
         .order_by(other.happened_at, other.id)
         .limit(1)
         .scalar_subquery()
-    )
-
-
-def _find_firsts(ordering_keys: TableValuedAlias, *columns: Any) -> Select[*tuple[Any, ...]]:
-    """Return the query for the first open delivery of each of these ordering keys.
-
-    Each takes one lookup in ix_delivery_ordering_key, however many deliveries are open.
-    """
-    first = first_of_key(ordering_keys.c.value)
-    # The state is checked again outside: a row is re-read once its lock is free, and may have been
-    # finished meanwhile.
-    return (
-        select(*columns)
-        .select_from(ordering_keys)
-        .join(Delivery, Delivery.id == first)
-        .where(IS_OPEN)
     )
 
 
@@ -82,27 +66,45 @@ _ORDERING_KEYS = {
         "value", name="ordering_keys"
     ),
 }
+
+
+def _find_firsts(dialect: str, *columns: Any) -> Select[*tuple[Any, ...]]:
+    """Return the query for the first open delivery of each ordering key.
+
+    Each takes one lookup in ix_delivery_ordering_key, however many deliveries are open.
+    """
+    ordering_keys = _ORDERING_KEYS[dialect]
+    firsts = select(first_of_key(ordering_keys.c.value)).select_from(ordering_keys)
+    # PostgreSQL looks up each id of an array. With IN or a join it may read the whole table.
+    is_first = (
+        Delivery.id == any_(func.array(firsts.scalar_subquery()))
+        if dialect == "postgresql"
+        else Delivery.id.in_(firsts)
+    )
+    # The state is checked again outside: a row is re-read once its lock is free, and may have been
+    # finished meanwhile.
+    return select(*columns).where(is_first, IS_OPEN)
+
+
 _HEADS = {
     dialect: _find_firsts(
-        ordering_keys,
+        dialect,
         Delivery.ordering_key,
         Delivery.id,
         Delivery.happened_at,
         Delivery.due_at,
         Delivery.claimed_at,
     )
-    for dialect, ordering_keys in _ORDERING_KEYS.items()
+    for dialect in _ORDERING_KEYS
 }
 _DEFERRED_HEADS = {
-    dialect: _find_firsts(ordering_keys, Delivery.id)
+    dialect: _find_firsts(dialect, Delivery.id)
     .where(Delivery.deferred)
     .with_for_update(skip_locked=True, of=Delivery)
-    for dialect, ordering_keys in _ORDERING_KEYS.items()
+    for dialect in _ORDERING_KEYS
 }
 _LOCKED_HEADS = (
-    _find_firsts(
-        _ORDERING_KEYS["postgresql"], Delivery.ordering_key, Delivery.id, Delivery.deferred
-    )
+    _find_firsts("postgresql", Delivery.ordering_key, Delivery.id, Delivery.deferred)
     .order_by(Delivery.id)
     .with_for_update(of=Delivery)
 )
@@ -208,12 +210,13 @@ def finish_open(
 def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
     """Return the condition, for an UPDATE, that a delivery of one of these hooks is open.
 
-    It locks rows in the same order as the recorder, so that the two cannot deadlock. The condition
-    is repeated so that the subquery and the UPDATE both use the index on a hook's open deliveries.
+    It locks rows in the same order as the recorder, so that the two cannot deadlock. The state is
+    checked again outside, without an index: otherwise PostgreSQL may look through all open ones of
+    the hook for each of them.
     """
-    waits = and_(Delivery.hook_id.in_(hook_ids), IS_OPEN)
-    locked = select(Delivery.id).where(waits).order_by(Delivery.id).with_for_update()
-    return and_(Delivery.id.in_(locked), waits)
+    waits = (is_open_by(OpenIndex.HOOK_ID), Delivery.hook_id.in_(hook_ids))
+    locked = select(Delivery.id).where(*waits).order_by(Delivery.id).with_for_update()
+    return and_(Delivery.id.in_(locked), IS_OPEN)
 
 
 def cancel_deliveries(hook_ids: Sequence[int]) -> None:

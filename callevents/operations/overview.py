@@ -10,14 +10,15 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from callevents.db.models import (
-    IS_OPEN,
     Attempt,
     Delivery,
     Hook,
     MinuteStatistics,
+    OpenIndex,
     Origin,
     Pbx,
     WorkerProcess,
+    is_open_by,
     utc_now,
 )
 from callevents.delivery.log.queries import last_failures
@@ -180,11 +181,12 @@ def list_statistics(pbx: Pbx | None, span: TimeRange, now: datetime) -> list[Sta
 def count_open(pbx: Pbx | None, now: datetime, *, max_count: int = MAX_COUNT) -> Backlog:
     """Return the number of open deliveries, and since when the oldest is overdue."""
     # Ordered as an index on open deliveries, so that a huge backlog is not read completely.
-    some = select(Delivery.due_at).where(IS_OPEN).limit(max_count + 1)
+    some = select(Delivery.due_at).limit(max_count + 1)
     if pbx:
-        some = some.where(Delivery.pbx_id == pbx.id).order_by(Delivery.id)
+        is_open = is_open_by(OpenIndex.PBX_ID)
+        some = some.where(is_open, Delivery.pbx_id == pbx.id).order_by(Delivery.id)
     else:
-        some = some.order_by(Delivery.expires_at)
+        some = some.where(is_open_by(OpenIndex.EXPIRES_AT)).order_by(Delivery.expires_at)
     rows = some.subquery()
     count, due_since = db.session.execute(select(func.count(), func.min(rows.c.due_at))).one()
     return Backlog(

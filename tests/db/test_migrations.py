@@ -191,6 +191,43 @@ def test_smaller_attempts_with_data(
     assert "ix_delivery_origin_id_id" not in indexes("delivery")
 
 
+def test_conditions_of_open_indexes_with_data(
+    config: Config, app: Flask, pbx: Pbx, configure: Configure
+) -> None:
+    """Open deliveries are found after the migration in both directions."""
+    configure.hook("*", EventType.DIAL_IN, "http://a/")
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="101")])
+    db.session.commit()
+    after = conditions("delivery")
+    assert len({one for one in after.values() if "||" in one}) == 5, after
+    db.session.remove()
+    try:
+        command.downgrade(config, "0014")
+        before = conditions("delivery")
+        assert before.keys() == after.keys()
+        assert not any("||" in one for one in before.values())
+        assert sum("'pending'" in one for one in before.values()) == 5
+        db.session.remove()
+    finally:
+        command.upgrade(config, "head")
+    command.check(config)
+    assert conditions("delivery") == after
+    assert len(claims.claim()) == 1
+
+
+def conditions(table: str) -> dict[str, str]:
+    """Return the conditions of the table's partial indexes, by their names."""
+    db.session.rollback()
+    dialect = db.engine.dialect.name
+    found: dict[str, str] = {}
+    for one in inspect(db.engine).get_indexes(table):
+        condition = one.get("dialect_options", {}).get(f"{dialect}_where")
+        if condition is not None:
+            found[str(one["name"])] = str(condition)
+    return found
+
+
 def make_attempts(pbx: Pbx, configure: Configure, page: str) -> str:
     """Record attempts of a delivery that all got this page in response; return its id."""
     configure.hook("*", EventType.DIAL_IN, "http://a/", Method.POST)

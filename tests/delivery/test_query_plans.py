@@ -1,7 +1,8 @@
 """Finding, claiming and ending look at open deliveries only, however many finished ones are there.
 
 The plans of all statements on the way of a delivery are read: the databases' own, and on PostgreSQL
-also the plan for any parameters, which it may use for statements that it gets often.
+also the plan for any parameters, which it may use for statements that it gets often. They must not
+depend on whether anything was open when the statistics were made.
 """
 
 import re
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, text, update
 
+from bench.finished import fill
 from callevents.config.settings import Settings
-from callevents.db.models import Delivery, Hook, find_ordering_key, new_id, utc_now
+from callevents.db.models import Delivery, Hook, OpenIndex, find_ordering_key, new_id, utc_now
 from callevents.db.session import begin_write, insert_into, write_transaction
 from callevents.delivery import outbox
 from callevents.delivery.claim import claim_due, renew_leases
@@ -21,16 +23,28 @@ from callevents.delivery.expiry import fail_expired, has_expired
 from callevents.delivery.fair_share import Ready, Share, find_ready
 from callevents.delivery.http.client import Response
 from callevents.delivery.load_claims import load_claims
+from callevents.delivery.log.filters import Filter
+from callevents.delivery.log.pagination import find_page
+from callevents.delivery.log.queries import last_failures
 from callevents.delivery.outcomes import Outcome, record
-from callevents.enums import DeliveryState, EventType
+from callevents.enums import DeliveryState, EventType, ListedState
 from callevents.extensions import cipher, db
+from callevents.operations.overview import count_open
 from tests.conftest import Configure
 from tests.delivery.conftest import ReportEvents, get_delivery
 from tests.support.claims import LEASE
 
 pytestmark = pytest.mark.slow
 
-FINISHED, OPEN, CALLS, ORIGINS = 6_000, 1_500, 250, 5
+FINISHED, OPEN, CALLS, ORIGINS = 20_000, 1_500, 250, 5
+#: The indexes of open deliveries, by what statements call them.
+OPEN_INDEXES = {
+    OpenIndex.DUE_AT: "ix_delivery_due",
+    OpenIndex.EXPIRES_AT: "ix_delivery_expires",
+    OpenIndex.HOOK_ID: "ix_delivery_hook_open",
+    OpenIndex.ORDERING_KEY: "ix_delivery_ordering_key",
+    OpenIndex.PBX_ID: "ix_delivery_pbx_open",
+}
 Statements = list[tuple[str, Any]]
 
 
@@ -49,10 +63,8 @@ def statements(app: Flask) -> Statements:
     return sent
 
 
-def delivery_row(
-    hook: Hook, call_event_id: str, place: int, state: DeliveryState
-) -> dict[str, Any]:
-    """Return a row of the log; the open ones are spread over calls and origins."""
+def delivery_row(hook: Hook, call_event_id: str, place: int) -> dict[str, Any]:
+    """Return an open delivery; they are spread over calls, hooks and origins."""
     now = utc_now()
     call_id, origin_id = f"call-{place % CALLS}", place % ORIGINS + 1
     return {
@@ -69,7 +81,7 @@ def delivery_row(
         "happened_at": now + timedelta(milliseconds=place),
         "origin_id": origin_id,
         "ordering_key": find_ordering_key(hook.pbx_id, call_id, origin_id, in_order=True),
-        "state": state,
+        "state": DeliveryState.PENDING,
         "attempts": 0,
         "due_at": now + timedelta(seconds=place % 3 - 1),
         "expires_at": now + timedelta(days=1 if place else -1),
@@ -82,18 +94,25 @@ def delivery_row(
     }
 
 
-@pytest.fixture
-def hook(configure: Configure, report_events: ReportEvents) -> Hook:
-    """A hook among thousands of finished deliveries and many open ones."""
+@pytest.fixture(params=["fresh", "stale"])
+def hook(request: pytest.FixtureRequest, configure: Configure, report_events: ReportEvents) -> Hook:
+    """A hook among thousands of finished deliveries and many open ones.
+
+    The statistics are fresh, or from a time when nothing was open.
+    """
     hook = configure.hook("*", EventType.DIAL_IN, "http://crm.example.com/")
     [delivery_id] = report_events()
     event_id = get_delivery(delivery_id).call_event_id
     begin_write()
-    rows = [delivery_row(hook, event_id, place, DeliveryState.PENDING) for place in range(OPEN)] + [
-        delivery_row(hook, event_id, place, DeliveryState.DELIVERED) for place in range(FINISHED)
-    ]
+    db.session.execute(update(Delivery).values(state=DeliveryState.DELIVERED))
+    db.session.commit()
+    # Copies of it. On PostgreSQL, it is analyzed.
+    fill(db.engine, FINISHED)
+    begin_write()
+    rows = [delivery_row(hook, event_id, place) for place in range(OPEN)]
     db.session.execute(insert_into(Delivery), rows)
-    db.session.execute(text("ANALYZE"))
+    if request.param == "fresh":
+        db.session.execute(text("ANALYZE"))
     db.session.commit()
     return hook
 
@@ -118,15 +137,22 @@ def _plan(connection: Connection, statement: str, parameters: Any) -> str:
 
 
 def check(statements: Statements, engine: Engine) -> list[str]:
-    """Fail if any plan reads the whole table of deliveries; return all plans."""
+    """Return all plans.
+
+    Fail if any reads the whole table of deliveries, or another index of open deliveries than the
+    statement names.
+    """
     plans = []
     for statement, parameters in statements:
         for plan in explain(engine, statement, parameters):
             whole = re.search(r"Seq Scan on delivery|SCAN delivery\w*$", plan, re.MULTILINE)
             assert not whole, f"{statement}\n{plan}"
+            named = {
+                OPEN_INDEXES[OpenIndex(by)] for by in re.findall(r"'pending (\w+)'", statement)
+            }
+            used = {index for index in OPEN_INDEXES.values() if re.search(rf"{index}\b", plan)}
+            assert used == named, f"{statement}\n{plan}"
             plans.append(plan)
-            if "ordering_keys" in statement:
-                assert "ix_delivery_ordering_key" in plan, f"{statement}\n{plan}"
     assert plans
     return plans
 
@@ -174,4 +200,19 @@ def test_cancelling(hook: Hook, statements: Statements) -> None:
     outbox.cancel_deliveries([hook.id])
     db.session.rollback()
     plans = check([one for one in statements if "delivery" in one[0]], db.engine)
-    assert sum("ix_delivery_hook_open" in plan for plan in plans) >= 1
+    found = [plan.count("ix_delivery_hook_open") for plan in plans]
+    assert max(found) == 1, "twice, it would look through all of them for each one"
+
+
+def test_pages(hook: Hook, statements: Statements) -> None:
+    """The overview and the log look at the open deliveries of their PBX or hook only."""
+    pbx, event_id = hook.pbx, hook.event_id
+    statements.clear()
+    count_open(pbx, utc_now())
+    count_open(None, utc_now())
+    last_failures([hook])
+    find_page(Filter(pbx, ListedState.PENDING), limit=50)
+    find_page(Filter(state=ListedState.PENDING, hook=event_id), limit=50)
+    plans = check([one for one in statements if "'pending " in one[0]], db.engine)
+    for index, count in (("pbx_open", 2), ("expires", 1), ("hook_open", 2)):
+        assert sum(f"ix_delivery_{index}" in plan for plan in plans) >= count, index

@@ -6,7 +6,15 @@ from callevents.db.models.connector import (
     MAX_USERNAME_LENGTH,
     Connector,
 )
-from callevents.db.models.delivery import IS_OPEN, Attempt, Delivery, find_ordering_key, in_state
+from callevents.db.models.delivery import (
+    IS_OPEN,
+    Attempt,
+    Delivery,
+    OpenIndex,
+    find_ordering_key,
+    in_state,
+    is_open_by,
+)
 from callevents.db.models.discarded_report import DiscardedReport
 from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
@@ -63,6 +71,7 @@ __all__ = [
     "IngestToken",
     "MinuteStatistics",
     "Notification",
+    "OpenIndex",
     "Origin",
     "PasswordLink",
     "Pbx",
@@ -75,6 +84,7 @@ __all__ = [
     "first_id",
     "id_created_at",
     "in_state",
+    "is_open_by",
     "new_event_id",
     "new_id",
     "to_id",

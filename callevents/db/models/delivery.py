@@ -1,6 +1,7 @@
 """Deliveries and their attempts: the outbox and the delivery log."""
 
 from datetime import datetime
+from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
@@ -43,16 +44,30 @@ from callevents.extensions import Model
 #: Error of deliveries whose event arrived while their request was suspended.
 SUSPENDED_ERROR = "The request was suspended when this call event arrived."
 
-PENDING = DeliveryState.PENDING
+
+class OpenIndex(StrEnum):
+    """The indexes of open deliveries, by the column that each one finds them by."""
+
+    DUE_AT = "due_at"
+    EXPIRES_AT = "expires_at"
+    HOOK_ID = "hook_id"
+    ORDERING_KEY = "ordering_key"
+    PBX_ID = "pbx_id"
 
 
-def _is(state: DeliveryState) -> TextClause:
-    return text(f"state = '{state}'")
+def _index(name: str, *columns: str, where: str) -> Index:
+    """Return an index of some deliveries only."""
+    condition: TextClause = text(where)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
-def _index(name: str, *columns: str, state: DeliveryState) -> Index:
-    """Return an index of the deliveries in one state only."""
-    return Index(name, *columns, sqlite_where=_is(state), postgresql_where=_is(state))
+def _index_of_state(name: str, *columns: str, state: DeliveryState) -> Index:
+    return _index(name, *columns, where=f"state = '{state}'")
+
+
+def _index_of_open(name: str, *columns: str, by: OpenIndex) -> Index:
+    """Return an index of the open deliveries; see is_open_by()."""
+    return _index(name, *columns, where=f"state || ' {by}' = '{DeliveryState.PENDING} {by}'")
 
 
 class Delivery(Model):
@@ -70,13 +85,18 @@ class Delivery(Model):
     __table_args__ = (
         # For claims: due deliveries of an origin, first attempts and retries separately, so that
         # neither a large backlog of one origin nor retries hide other due deliveries.
-        _index("ix_delivery_due", "is_retry", "origin_id", "due_at", "id", state=PENDING),
-        _index("ix_delivery_ordering_key", "ordering_key", "happened_at", "id", state=PENDING),
-        _index("ix_delivery_expires", "expires_at", state=PENDING),
-        _index("ix_delivery_hook_open", "hook_id", "id", state=PENDING),
-        _index("ix_delivery_pbx_open", "pbx_id", "id", state=PENDING),
-        _index("ix_delivery_pbx_failed", "pbx_id", "id", state=DeliveryState.FAILED),
-        _index("ix_delivery_pbx_cancelled", "pbx_id", "id", state=DeliveryState.CANCELLED),
+        _index_of_open(
+            *("ix_delivery_due", "is_retry", "origin_id", "due_at", "id"), by=OpenIndex.DUE_AT
+        ),
+        _index_of_open(
+            *("ix_delivery_ordering_key", "ordering_key", "happened_at", "id"),
+            by=OpenIndex.ORDERING_KEY,
+        ),
+        _index_of_open("ix_delivery_expires", "expires_at", by=OpenIndex.EXPIRES_AT),
+        _index_of_open("ix_delivery_hook_open", "hook_id", "id", by=OpenIndex.HOOK_ID),
+        _index_of_open("ix_delivery_pbx_open", "pbx_id", "id", by=OpenIndex.PBX_ID),
+        _index_of_state("ix_delivery_pbx_failed", "pbx_id", "id", state=DeliveryState.FAILED),
+        _index_of_state("ix_delivery_pbx_cancelled", "pbx_id", "id", state=DeliveryState.CANCELLED),
         Index("ix_delivery_hook_id_id", "hook_id", "id"),
         Index("ix_delivery_call_event_id", "call_event_id"),
         Index("ix_delivery_pbx_id_id", "pbx_id", "id"),
@@ -159,7 +179,20 @@ def in_state(state: DeliveryState, entity: Any = Delivery) -> ColumnElement[bool
     return condition
 
 
+#: For deliveries with known ids: no index of open deliveries is used for it.
 IS_OPEN = in_state(DeliveryState.PENDING)
+
+
+def is_open_by(index: OpenIndex, entity: Any = Delivery) -> ColumnElement[bool]:
+    """Return the condition that a delivery (or an alias of the class) is open, for one index.
+
+    Each index of open deliveries has a condition of its own, so that a statement that names one
+    cannot use another. With statistics from a time when nothing was open, PostgreSQL takes all of
+    them for empty, and any for as good as the right one.
+    """
+    marked = entity.state.op("||")(literal_column(f"' {index}'"))
+    condition: ColumnElement[bool] = marked == literal_column(f"'{DeliveryState.PENDING} {index}'")
+    return condition
 
 
 class Attempt(Model):

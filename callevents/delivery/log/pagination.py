@@ -7,6 +7,7 @@ checked. The next page continues from there. A call has few deliveries: they are
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -24,7 +25,15 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import aliased, selectinload
 
-from callevents.db.models import CallEvent, Delivery, Pbx, id_created_at, to_id
+from callevents.db.models import (
+    CallEvent,
+    Delivery,
+    OpenIndex,
+    Pbx,
+    id_created_at,
+    is_open_by,
+    to_id,
+)
 from callevents.delivery.log.filters import INDEXES, NO_ID, Condition, Filter
 from callevents.errors import NotFoundError
 from callevents.extensions import db
@@ -130,7 +139,9 @@ def _index_plans(wanted: Filter, max_pbxs: int, max_call_events: int) -> Iterato
         rest = [_equals(name, value) for name, value in values.items() if name not in names]
         rest += [condition for name, condition in states.items() if name not in names]
         rest += [wanted.limit] if wanted.limit else []
-        limiting = [condition for name, condition in states.items() if name in names]
+        limiting = [condition for name, condition in states.items() if name in names - {"open"}]
+        if "open" in names:
+            limiting.append(partial(is_open_by, OpenIndex(columns[0])))
         yield _IndexPlan(columns, branches, limiting, rest)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ScalarSelect, and_, select
 from sqlalchemy.orm import joinedload
 
-from callevents.db.models import IS_OPEN, Attempt, Delivery, Hook, Pbx, to_id
+from callevents.db.models import Attempt, Delivery, Hook, OpenIndex, Pbx, is_open_by, to_id
 from callevents.errors import NotFoundError
 from callevents.extensions import db
 
@@ -71,7 +71,8 @@ def last_failures(hooks: Sequence[Hook]) -> dict[int, Attempt]:
     Searches the newest deliveries and the oldest open ones: between them may be any number of
     deliveries without an attempt.
     """
-    last = [_last_attempted(Delivery.id.desc()), _last_attempted(Delivery.id, IS_OPEN)]
+    is_open = is_open_by(OpenIndex.HOOK_ID)
+    last = [_last_attempted(Delivery.id.desc()), _last_attempted(Delivery.id, is_open)]
     rows = db.session.execute(select(*last).where(Hook.id.in_([hook.id for hook in hooks])))
     ids = {delivery_id for row in rows for delivery_id in row if delivery_id is not None}
     found = db.session.execute(
