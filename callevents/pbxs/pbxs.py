@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from callevents.db.models import CallEvent, Pbx, new_id
+from callevents.db.models import CallEvent, Pbx, RemovedPbx, new_id
 from callevents.enums import Format
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
@@ -20,16 +20,19 @@ MAX_SECRET_LENGTH = 200
 
 
 def list_pbxs() -> Sequence[Pbx]:
-    """Return all PBXs, by name."""
-    return db.session.scalars(select(Pbx).order_by(func.lower(Pbx.name), Pbx.id)).all()
+    """Return all PBXs, by name, without those that are being removed."""
+    in_use = select(Pbx).where(Pbx.removing_at.is_(None))
+    return db.session.scalars(in_use.order_by(func.lower(Pbx.name), Pbx.id)).all()
 
 
 def get_pbx(slug: str) -> Pbx:
-    """Return the PBX; raises NotFoundError."""
+    """Return the PBX; raises NotFoundError, also if it is being removed."""
     # No slug has unprintable characters, and PostgreSQL rejects some of them.
     pbx = db.session.scalar(select(Pbx).where(Pbx.slug == slug)) if slug.isprintable() else None
     if pbx is None:
         raise NotFoundError(f"There is no PBX {slug!r}.")
+    if pbx.removing_at is not None:
+        raise NotFoundError(f"The PBX {slug!r} is being removed.")
     return pbx
 
 
@@ -40,7 +43,7 @@ def add_pbx(name: str) -> tuple[Pbx, str]:
     """
     name = check_name(name)
     _check_name_is_free(name)
-    pbx = Pbx(name=name, slug=_find_free_slug(name))
+    pbx = Pbx(id=_find_free_id(), name=name, slug=_find_free_slug(name))
     db.session.add(pbx)
     db.session.flush()
     return pbx, add_token(pbx)
@@ -101,9 +104,23 @@ def last_event_times(pbxs: Sequence[Pbx]) -> dict[int, datetime]:
 
 
 def _check_name_is_free(name: str, other_than: Pbx | None = None) -> None:
-    for pbx in list_pbxs():
-        if pbx is not other_than and pbx.name.casefold() == name.casefold():
-            raise InvalidError.of("name", f"There is a PBX named {pbx.name!r} already.")
+    for pbx in db.session.scalars(select(Pbx).order_by(Pbx.id)):
+        if pbx is other_than or pbx.name.casefold() != name.casefold():
+            continue
+        if pbx.removing_at is not None:
+            raise InvalidError.of(
+                "name",
+                f"The PBX named {pbx.name!r} is still being removed. Wait until that is done.",
+            )
+        raise InvalidError.of("name", f"There is a PBX named {pbx.name!r} already.")
+
+
+def _find_free_id() -> int | None:
+    """Return an ID that no PBX has had; None if the database gives one itself."""
+    if db.engine.dialect.name != "sqlite":
+        return None
+    highest = select(func.max(Pbx.id)), select(func.max(RemovedPbx.id))
+    return 1 + max(db.session.scalar(one) or 0 for one in highest)
 
 
 def _find_free_slug(name: str) -> str:

@@ -75,7 +75,7 @@ def look_up(slug: str, token: str) -> LookUp:
             and_(IngestToken.pbx_id == Pbx.id, IngestToken.digest == digest_token(token)),
         )
         # No slug has unprintable characters, and PostgreSQL rejects some of them.
-        .where(Pbx.slug == (slug if slug.isprintable() else ""))
+        .where(Pbx.slug == (slug if slug.isprintable() else ""), Pbx.removing_at.is_(None))
     )
     row = db.session.execute(query).first()
     return LookUp(*row) if row else LookUp(None, None)
