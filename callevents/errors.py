@@ -45,10 +45,15 @@ class RetryLaterError(CallEventsError):
     """A retry after `wait_seconds` may succeed."""
 
     def __init__(self, sentence: str, wait_seconds: int) -> None:
+        self.sentence = sentence
         self.wait_seconds = wait_seconds
         super().__init__(
             f"{sentence} Try again in {wait_seconds} second{'' if wait_seconds == 1 else 's'}."
         )
+
+
+class QuotaError(RetryLaterError):
+    """A PBX has reached one of its quotas."""
 
 
 class TooManyAttemptsError(RetryLaterError):

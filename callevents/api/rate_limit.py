@@ -1,4 +1,4 @@
-"""Rate limit of the ingest route."""
+"""Rate limit of the ingest route, and PBXs that have to wait because of a quota."""
 
 import time
 from math import ceil
@@ -6,8 +6,18 @@ from threading import Lock
 
 from callevents.api.problems import ProblemError
 from callevents.db.models import Pbx
+from callevents.errors import QuotaError
 
 WINDOW_SECONDS = 60
+
+
+#: More than have a quota. A full list is cleared.
+MAX_HELD_OFF = 10_000
+
+
+def quota_problem(error: QuotaError) -> ProblemError:
+    """Return the response to a PBX that has reached a quota."""
+    return ProblemError(429, str(error), headers={"Retry-After": str(error.wait_seconds)})
 
 
 class RateLimiter:
@@ -21,6 +31,26 @@ class RateLimiter:
         self._lock = Lock()
         #: The start of each PBX's window, and the number of events since, by PBX ID.
         self._windows: dict[int, tuple[float, int]] = {}
+        #: Until when, on the monotonic clock, requests with a token are refused, by its ID.
+        self._held_off: dict[str, tuple[float, str]] = {}
+
+    def hold_off(self, token_id: str, error: QuotaError) -> None:
+        """Refuse requests with the token for as long as the error says, without a statement.
+
+        Changing a quota gives the tokens of the PBX new IDs, so it takes effect at once.
+        """
+        if len(self._held_off) >= MAX_HELD_OFF:
+            self._held_off.clear()
+        self._held_off[token_id] = time.monotonic() + error.wait_seconds, error.sentence
+
+    def check_held_off(self, token_id: str) -> None:
+        """Raise ProblemError with 429 while requests with the token are refused."""
+        if not self._held_off or (found := self._held_off.get(token_id)) is None:
+            return
+        until, sentence = found
+        if (wait := ceil(until - time.monotonic())) > 0:
+            raise quota_problem(QuotaError(sentence, wait))
+        self._held_off.pop(token_id, None)
 
     def check(self, pbx: Pbx, events: int) -> None:
         """Count the events; raises ProblemError with 429 beyond the limit."""

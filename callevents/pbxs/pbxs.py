@@ -74,7 +74,7 @@ def set_format(pbx: Pbx, format_name: str, secret: str | None = None) -> None:
         secret = ""
     if secret is not None:
         pbx.format_secret = cipher.encrypt(secret) if secret else ""
-    _invalidate_caches(pbx)
+    invalidate_caches(pbx)
 
 
 def find_format_secret(pbx: Pbx) -> str:
@@ -82,7 +82,7 @@ def find_format_secret(pbx: Pbx) -> str:
     return cipher.bound.decrypt(pbx.format_secret) if pbx.format_secret else ""
 
 
-def _invalidate_caches(pbx: Pbx) -> None:
+def invalidate_caches(pbx: Pbx) -> None:
     """Make every process reload the PBX, although it has cached a token of it.
 
     Storing a report checks that the cached token ID still exists, so the tokens get new IDs.

@@ -11,7 +11,6 @@ from callevents.db.models import (
     Pbx,
     SeenExtension,
     UnknownToken,
-    WorkerProcess,
     utc_now,
 )
 from callevents.db.session import begin_write, write_transaction
@@ -25,7 +24,7 @@ from tests.conftest import Configure
 from tests.support.aged_events import AddEvents
 
 #: Tables that a PBX leaves something in: its ID, receivers that others use, and what is no PBX's.
-NOT_OF_A_PBX = {"removed_pbx", "origin", "user_account", "user_session", WorkerProcess.__tablename__}
+NOT_OF_A_PBX = {"removed_pbx", "origin", "user_account", "user_session", "worker_process"}
 
 
 def fill(pbx: Pbx, configure: Configure, *, events: int = 5) -> None:

@@ -7,7 +7,7 @@ from flask import Blueprint, render_template, request, url_for
 from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.pbxs import extensions, pbxs, tokens
+from callevents.pbxs import extensions, pbxs, quotas, removal, tokens
 from callevents.web import dialogs, htmx
 from callevents.web.access import admins_only
 from callevents.web.dialogs import submitted_form
@@ -27,6 +27,7 @@ def index() -> str:
         pbxs=listed,
         last_events=pbxs.last_event_times(listed),
         counts=extensions.count_extensions(listed),
+        removing=[(pbx, removal.progress_of(pbx)) for pbx in removal.list_removing()],
     )
 
 
@@ -63,6 +64,7 @@ def show(slug: str) -> str:
         count=extensions.count_extensions([pbx]).get(pbx.id, 0),
         ingest_url=url,
         address=find_kind(url),
+        usage=quotas.load_usage(pbx),
         **connectors.load_status(pbx),
     )
 
