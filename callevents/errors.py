@@ -53,7 +53,14 @@ class RetryLaterError(CallEventsError):
 
 
 class QuotaError(RetryLaterError):
-    """A PBX has reached one of its quotas."""
+    """A report is beyond a quota of its PBX.
+
+    `is_full`: no other report would be accepted either.
+    """
+
+    def __init__(self, sentence: str, wait_seconds: int, *, is_full: bool = True) -> None:
+        super().__init__(sentence, wait_seconds)
+        self.is_full = is_full
 
 
 class TooManyAttemptsError(RetryLaterError):

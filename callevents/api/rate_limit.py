@@ -31,8 +31,8 @@ class RateLimiter:
         self._lock = Lock()
         #: The start of each PBX's window, and the number of events since, by PBX ID.
         self._windows: dict[int, tuple[float, int]] = {}
-        #: Until when, on the monotonic clock, requests with a token are refused, by its ID.
-        self._held_off: dict[str, tuple[float, str]] = {}
+        #: Since when requests with a token are refused, and the error then, by the token's ID.
+        self._held_off: dict[str, tuple[float, QuotaError]] = {}
 
     def hold_off(self, token_id: str, error: QuotaError) -> None:
         """Refuse requests with the token for as long as the error says, without a statement.
@@ -41,15 +41,17 @@ class RateLimiter:
         """
         if len(self._held_off) >= MAX_HELD_OFF:
             self._held_off.clear()
-        self._held_off[token_id] = time.monotonic() + error.wait_seconds, error.sentence
+        self._held_off[token_id] = time.time(), error
 
     def check_held_off(self, token_id: str) -> None:
         """Raise ProblemError with 429 while requests with the token are refused."""
         if not self._held_off or (found := self._held_off.get(token_id)) is None:
             return
-        until, sentence = found
-        if (wait := ceil(until - time.monotonic())) > 0:
-            raise quota_problem(QuotaError(sentence, wait))
+        began, error = found
+        waited = time.time() - began
+        # A clock that was set back also ends it.
+        if 0 <= waited < error.wait_seconds:
+            raise quota_problem(QuotaError(error.sentence, ceil(error.wait_seconds - waited)))
         self._held_off.pop(token_id, None)
 
     def check(self, pbx: Pbx, events: int) -> None:

@@ -164,6 +164,6 @@ def _check_quota(pbx: Pbx) -> None:
     if count >= pbx.max_hooks:
         raise InvalidError.of(
             "requests",
-            f"{pbx.name} has {count:,} requests and may have {pbx.max_hooks:,}. Remove others, or "
-            "ask an admin for a higher quota.",
+            f"The quota of {pbx.name} is {pbx.max_hooks:,} request{'s'[: pbx.max_hooks != 1]}, and "
+            f"it has {count:,}. Remove others, or ask an admin for a higher quota.",
         )

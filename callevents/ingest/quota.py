@@ -67,7 +67,7 @@ def check_quotas(pbx: Pbx, sizes: Sequence[int], now: datetime) -> list[QuotaErr
         },
     ).one()
     if max_open is not None and use.open >= max_open:
-        sentence = f"{max_open:,} deliveries of this PBX wait, which is its limit."
+        sentence = f"The limit of this PBX is {max_open:,} waiting deliveries, and it is reached."
         return [QuotaError(sentence, BACKLOG_WAIT_SECONDS) for _ in sizes]
     if max_events is None:
         return [None] * len(sizes)
@@ -80,14 +80,15 @@ def _check_events(
     """Accept requests in their order while they fit into the minute."""
     oldest_at = use.oldest_at or now
     wait = max(1, ceil((oldest_at + MINUTE - now).total_seconds()))
-    sentence = f"This PBX may report {max_events:,} events a minute."
+    sentence = f"This PBX may report {max_events:,} event{'s'[: max_events != 1]} a minute."
     results: list[QuotaError | None] = []
     events = use.events
     for size in sizes:
         if size > max_events:
-            results.append(QuotaError(f"{sentence} This request alone has {size:,}.", wait))
+            alone = f"{sentence} This request alone has {size:,}: send fewer at once."
+            results.append(QuotaError(alone, wait, is_full=False))
         elif events + size > max_events:
-            results.append(QuotaError(sentence, wait))
+            results.append(QuotaError(sentence, wait, is_full=events >= max_events))
         else:
             results.append(None)
             events += size

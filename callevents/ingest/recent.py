@@ -62,7 +62,7 @@ def list_recent_reports(pbx: Pbx) -> list[RecentReport]:
 
 
 def list_unknown_tokens(pbx: Pbx) -> Sequence[UnknownToken]:
-    """Return the networks that sent reports without a valid token in the last hour, latest first."""
+    """Return the networks with reports without a valid token in the last hour, latest first."""
     return db.session.scalars(
         select(UnknownToken)
         .where(UnknownToken.pbx_id == pbx.id, UnknownToken.last_at >= utc_now() - RETENTION)

@@ -189,11 +189,12 @@ def _check_quota(pbx: Pbx, more: int) -> None:
     db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update(key_share=True))
     count = count_extensions([pbx]).get(pbx.id, 0)
     if count + more > pbx.max_extensions:
-        too_many = f": {more:,} more are too many" if more > 1 else ""
+        limit = f"{pbx.max_extensions:,} extension{'s'[: pbx.max_extensions != 1]}"
+        too_many = f" {more:,} more are too many." if more > 1 else ""
         raise InvalidError.of(
             "number",
-            f"{pbx.name} has {count:,} extensions and may have {pbx.max_extensions:,}{too_many}. "
-            "Delete others, or ask an admin for a higher quota.",
+            f"The quota of {pbx.name} is {limit}, and it has {count:,}.{too_many} Delete "
+            "others, or ask an admin for a higher quota.",
         )
 
 
