@@ -38,10 +38,17 @@ def _count(query: Any, maximum: str) -> Any:
 
 
 _IS_RECENT = (CallEvent.pbx_id == _OF_PBX, CallEvent.received_at > bindparam("since"))
+_OPEN = (
+    select(_ONE)
+    .where(Delivery.pbx_id == _OF_PBX, IS_OPEN)
+    # So that the planner takes the index on a PBX's open deliveries: without an order it may expect
+    # to find as many soon in the table, and read all of it.
+    .order_by(Delivery.id)
+)
 USE = select(
     _count(select(_ONE).where(*_IS_RECENT), "max_events").label("events"),
     select(func.min(CallEvent.received_at)).where(*_IS_RECENT).scalar_subquery().label("oldest_at"),
-    _count(select(_ONE).where(Delivery.pbx_id == _OF_PBX, IS_OPEN), "max_open").label("open"),
+    _count(_OPEN, "max_open").label("open"),
 )
 
 

@@ -82,7 +82,8 @@ def load_usage(pbx: Pbx) -> list[Usage]:
     """Return the use of each quota, with one statement."""
     counts = select(
         _count(CallEvent, CallEvent.pbx_id == pbx.id, CallEvent.received_at > utc_now() - MINUTE),
-        _count(Delivery, Delivery.pbx_id == pbx.id, IS_OPEN),
+        # In order, so that the planner takes the index on open deliveries.
+        _count(Delivery, Delivery.pbx_id == pbx.id, IS_OPEN, order=Delivery.id),
         _count(Extension, Extension.pbx_id == pbx.id),
         _count(Hook, Hook.pbx_id == pbx.id),
     )
@@ -95,6 +96,6 @@ def _usage(pbx: Pbx, counts: Any) -> Iterator[Usage]:
         yield Usage(name, label, used, getattr(pbx, name))
 
 
-def _count(model: Any, *conditions: Any) -> Any:
-    some = select(literal(1)).select_from(model).where(*conditions).limit(MAX_COUNT).subquery()
-    return select(func.count()).select_from(some).scalar_subquery()
+def _count(model: Any, *conditions: Any, order: Any = None) -> Any:
+    some = select(literal(1)).select_from(model).where(*conditions).order_by(order)
+    return select(func.count()).select_from(some.limit(MAX_COUNT).subquery()).scalar_subquery()

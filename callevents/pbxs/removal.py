@@ -89,7 +89,8 @@ def count_contents(pbx: Pbx) -> Contents:
     counts = select(
         _count(Extension, Extension.pbx_id == pbx.id),
         _count(Hook, Hook.pbx_id == pbx.id),
-        _count(Delivery, Delivery.pbx_id == pbx.id, IS_OPEN),
+        # In order, so that the planner takes the index on open deliveries.
+        _count(Delivery, Delivery.pbx_id == pbx.id, IS_OPEN, order=Delivery.id),
         _count(Delivery, Delivery.pbx_id == pbx.id),
         _count(CallEvent, CallEvent.pbx_id == pbx.id),
         _count(IngestToken, IngestToken.pbx_id == pbx.id),
@@ -227,7 +228,7 @@ def _of_pbx(model: Any, pbx_id: int) -> Any:
     return _count(model, model.pbx_id == pbx_id)
 
 
-def _count(model: Any, *conditions: Any) -> Any:
+def _count(model: Any, *conditions: Any, order: Any = None) -> Any:
     """Return the subquery that counts the model's rows with these conditions, up to MAX_COUNT."""
-    some = select(literal(1)).select_from(model).where(*conditions).limit(MAX_COUNT).subquery()
-    return select(func.count()).select_from(some).scalar_subquery()
+    some = select(literal(1)).select_from(model).where(*conditions).order_by(order)
+    return select(func.count()).select_from(some.limit(MAX_COUNT).subquery()).scalar_subquery()
