@@ -69,8 +69,8 @@ def test_quotas(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
         for number in range(EVENTS)
     ]
     accept(pbx, reports)
-    accept(other_pbx, reports)
-    # As after a while: no event is recent, and only deliveries of the other PBX wait.
+    accept(other_pbx, reports[:100])
+    # As after a while: no event is recent, and only some deliveries of the other PBX wait.
     old = utc_now() - timedelta(hours=1)
     db.session.execute(update(CallEvent).values(received_at=old))
     ended = update(Delivery).where(Delivery.pbx_id == pbx.id)
@@ -86,7 +86,7 @@ def test_quotas(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
     ) -> None:
         sent.append((statement, parameters))
 
-    pbx.max_events_per_minute = pbx.max_open_deliveries = 1000
+    pbx.max_events_per_minute = pbx.max_open_deliveries = 20
     db.session.flush()
     event.listen(db.engine, "before_cursor_execute", note)
     assert check_quotas(pbx, [1], utc_now()) == [None]
