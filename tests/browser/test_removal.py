@@ -13,7 +13,7 @@ from tests.support.filled_pbx import count_rows, fill
 
 
 def test_removal(admin: Page, pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
-    """A wrong name is refused in the dialog; the right one leads to the list, which goes on live."""
+    """A wrong name is refused in the dialog; the right one leads to the list, which is live."""
     fill(pbx, configure)
     pbx_id = pbx.id
     db.session.rollback()

@@ -24,6 +24,7 @@ from tests.conftest import Configure
 from tests.support.aged_events import AddEvents
 from tests.support.filled_pbx import NOT_OF_A_PBX, count_rows, fill
 from tests.support.receiver import Receiver
+from tests.support.served import Served
 
 
 def begin(pbx: Pbx) -> int:
@@ -122,6 +123,18 @@ def test_reports_are_refused_at_once(app: Flask, client: FlaskClient, token: str
     assert refused.status_code == 401
     remove(pbx_id)
     assert client.get(url).data == unknown.data
+    assert count_rows() == {}
+
+
+def test_reports_are_refused_by_the_web_server(served: Served, pbx: Pbx) -> None:
+    """So it is where the process has the token in memory."""
+    fields = {"event": "dial-in", "ext": "101"}
+    assert served.send(json=fields).status_code == 202
+    pbx_id = begin(pbx)
+    refused = served.send(json={**fields, "ext": "102"})
+    unknown = served.send(json=fields, path="/ingest/nobody")
+    assert (refused.status_code, refused.content) == (401, unknown.content)
+    remove(pbx_id)
     assert count_rows() == {}
 
 
