@@ -73,9 +73,8 @@ def receive(slug: str) -> Response:
             raise store_error
         return _ingest(sender, token_cache, token)
     except QuotaError as error:
-        if error.is_full:
-            app_state().get(RateLimiter).hold_off(sender.token_id, error)
-        _store_discarded(sender, token, 429, str(error))
+        if not error.is_full or app_state().get(RateLimiter).hold_off(sender.token_id, error):
+            _store_discarded(sender, token, 429, str(error))
         raise quota_problem(error) from None
     except ProblemError as error:
         if error.status != 429:

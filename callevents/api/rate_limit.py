@@ -33,15 +33,24 @@ class RateLimiter:
         self._windows: dict[int, tuple[float, int]] = {}
         #: Since when requests with a token are refused, and the error then, by the token's ID.
         self._held_off: dict[str, tuple[float, QuotaError]] = {}
+        #: When that was last shown to users, by the token's ID.
+        self._shown_at: dict[str, float] = {}
 
-    def hold_off(self, token_id: str, error: QuotaError) -> None:
+    def hold_off(self, token_id: str, error: QuotaError) -> bool:
         """Refuse requests with the token for as long as the error says, without a statement.
 
-        Changing a quota gives the tokens of the PBX new IDs, so it takes effect at once.
+        Changing a quota gives the tokens of the PBX new IDs, so it takes effect at once. Returns
+        True once a minute: a PBX that is always at its limit would else fill the list of reports.
         """
         if len(self._held_off) >= MAX_HELD_OFF:
             self._held_off.clear()
-        self._held_off[token_id] = time.time(), error
+            self._shown_at.clear()
+        now = time.time()
+        self._held_off[token_id] = now, error
+        if 0 <= now - self._shown_at.get(token_id, 0) < WINDOW_SECONDS:
+            return False
+        self._shown_at[token_id] = now
+        return True
 
     def check_held_off(self, token_id: str) -> None:
         """Raise ProblemError with 429 while requests with the token are refused."""
@@ -52,7 +61,6 @@ class RateLimiter:
         # A clock that was set back also ends it.
         if 0 <= waited < error.wait_seconds:
             raise quota_problem(QuotaError(error.sentence, ceil(error.wait_seconds - waited)))
-        self._held_off.pop(token_id, None)
 
     def check(self, pbx: Pbx, events: int) -> None:
         """Count the events; raises ProblemError with 429 beyond the limit."""

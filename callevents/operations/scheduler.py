@@ -16,7 +16,12 @@ from callevents.db.session import write_transaction
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
 from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
-from callevents.operations.retention import purge, purge_other_tables, remove_old_statistics
+from callevents.operations.retention import (
+    purge,
+    purge_other_tables,
+    remove_old_networks,
+    remove_old_statistics,
+)
 from callevents.operations.statistics import find_start, refresh
 from callevents.pbxs import removal
 from callevents.users.sessions import remove_ended
@@ -106,6 +111,7 @@ class Scheduler:
             return
         with write_transaction(self._database) as connection:
             remove_old_statistics(connection, utc_now())
+            remove_old_networks(connection, utc_now())
             idle_time = timedelta(seconds=self._settings.session_idle_seconds)
             remove_ended(connection, utc_now(), idle_time)
         if not self._settings.retention_days:
