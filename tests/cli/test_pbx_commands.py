@@ -1,11 +1,13 @@
 """`flask pbx remove`, `flask pbx token`, and quotas."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from callevents.cli import pbx_removal
 from callevents.db.models import Pbx
 from callevents.enums import EventType
 from callevents.extensions import app_state, db
@@ -34,6 +36,18 @@ def test_removal_asks_for_the_name(run: Run, pbx: Pbx, configure: Configure) -> 
     )
     assert done.stdout.endswith("Removed Head office and 34 rows.\n")
     assert count_rows() == {}
+
+
+def test_progress(
+    run: Run, pbx: Pbx, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits it prints how far it is, apart from the result."""
+    monkeypatch.setattr(pbx_removal, "PROGRESS_SECONDS", 0)
+    fill(pbx, configure)
+    done = run("pbx", "remove", "head-office", "--yes", "--json")
+    assert done.stderr.splitlines()[:2] == ["0 of 34 rows", "10 of 34 rows"]
+    assert done.stderr.splitlines()[-1] == "34 of 34 rows"
+    assert json.loads(done.stdout)["rows"] == 34
 
 
 def test_removal_without_questions(answer: Answer, pbx: Pbx, other_pbx: Pbx) -> None:
