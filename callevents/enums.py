@@ -246,5 +246,5 @@ class Right(StrEnum):
     EDIT_EXTENSIONS = "edit-extensions"
     #: Change a PBX, its tokens and its connector.
     MANAGE = "manage"
-    #: Add PBXs; change users.
+    #: Add and remove PBXs, set their quotas, change users: only for all PBXs together.
     ADMINISTER = "administer"

@@ -45,10 +45,22 @@ class RetryLaterError(CallEventsError):
     """A retry after `wait_seconds` may succeed."""
 
     def __init__(self, sentence: str, wait_seconds: int) -> None:
+        self.sentence = sentence
         self.wait_seconds = wait_seconds
         super().__init__(
             f"{sentence} Try again in {wait_seconds} second{'' if wait_seconds == 1 else 's'}."
         )
+
+
+class QuotaError(RetryLaterError):
+    """A report is beyond a quota of its PBX.
+
+    `is_full`: no other report would be accepted either.
+    """
+
+    def __init__(self, sentence: str, wait_seconds: int, *, is_full: bool = True) -> None:
+        super().__init__(sentence, wait_seconds)
+        self.is_full = is_full
 
 
 class TooManyAttemptsError(RetryLaterError):

@@ -25,6 +25,7 @@ from callevents.enums import EventType, Method
 from callevents.extensions import app_state, db
 from callevents.hooks import hooks
 from callevents.ingest.discarded import DiscardedReports
+from callevents.ingest.token_notes import TokenNotes
 from callevents.pbxs import extensions, pbxs
 from callevents.users import hashing
 from tests.support.aged_events import AddEvents
@@ -197,6 +198,8 @@ def app(settings: Settings, templates: Templates) -> Iterator[Flask]:
     app.jinja_env.bytecode_cache = templates
     app.testing = True
     app.test_client_class = Client
+    # Stored when a test asks for it, and at its end: no test takes this long.
+    app_state(app).get(TokenNotes).flush_seconds = 3600
     with app.app_context():
         yield app
         db.session.remove()
@@ -206,10 +209,11 @@ def app(settings: Settings, templates: Templates) -> Iterator[Flask]:
 
 
 def finish_notes(app: Flask) -> None:
-    """Wait until the application has stored its discarded reports.
+    """Wait until the application has stored its discarded reports and the use of tokens.
 
-    They must not reach the next test's database, and their thread must not keep a connection.
+    They must not reach the next test's database, and their threads must not keep a connection.
     """
+    app_state(app).get(TokenNotes).close()
     if thread := app_state(app).get(DiscardedReports)._thread:
         thread.join()
 

@@ -9,6 +9,7 @@ from callevents.api.problems import http_problem
 from callevents.extensions import app_state
 from callevents.ingest.discarded import DiscardedReports
 from callevents.ingest.group_commit import GroupCommit
+from callevents.ingest.token_notes import TokenNotes
 
 
 def init_app(app: Flask) -> None:
@@ -17,6 +18,7 @@ def init_app(app: Flask) -> None:
     state.add(rate_limit.RateLimiter(state.settings.ingest_events_per_minute))
     state.add(TokenCache())
     state.add(DiscardedReports(app))
+    state.add(TokenNotes(app))
     state.add(GroupCommit(app))
     paths = ("/ingest", "/healthz", "/readyz", "/metrics")
     state.error_responses.update(dict.fromkeys(paths, http_problem))

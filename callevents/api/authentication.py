@@ -8,7 +8,8 @@ from werkzeug.datastructures import Authorization, Headers
 
 from callevents.api.problems import ProblemError
 from callevents.db.models import Pbx
-from callevents.extensions import db
+from callevents.extensions import app_state, db
+from callevents.ingest.token_notes import TokenNotes
 from callevents.logs import printable
 from callevents.pbxs.tokens import digest_token, look_up
 
@@ -41,9 +42,12 @@ class TokenCache:
         """Return the cached sender, or None."""
         return self._senders.get((slug, digest_token(token)))
 
-    def refresh(self, slug: str, token: str) -> Sender:
-        """Read the sender from the database and cache it; raises ProblemError with 401."""
-        sender = _authenticate(slug, token)
+    def refresh(self, slug: str, token: str, address: str = "") -> Sender:
+        """Read the sender from the database and cache it; raises ProblemError with 401.
+
+        `address`: where the report comes from, to note it if the token is not valid.
+        """
+        sender = _authenticate(slug, token, address)
         if len(self._senders) >= MAX_CACHED_TOKENS:
             self._senders.clear()
         self._senders[slug, sender.digest] = sender
@@ -76,7 +80,7 @@ def token_error(token: str) -> ProblemError:
     return ProblemError(401, detail, headers={"WWW-Authenticate": 'Bearer realm="ingest"'})
 
 
-def _authenticate(slug: str, token: str) -> Sender:
+def _authenticate(slug: str, token: str, address: str) -> Sender:
     """Return the sender; raises ProblemError with 401.
 
     A stranger cannot learn which PBXs there are. The log tells.
@@ -86,6 +90,8 @@ def _authenticate(slug: str, token: str) -> Sender:
         wrong = "token not valid" if token else "no token"
         reason = "no such PBX" if found.pbx_id is None else wrong
         log.info("report refused", pbx=printable(slug[:64]), reason=reason)
+        if found.pbx_id is not None and address:
+            app_state().get(TokenNotes).note_unknown(found.pbx_id, address)
         raise token_error(token)
     pbx = db.session.get_one(Pbx, found.pbx_id)
     sender = Sender(pbx, found.token_id, digest_token(token))

@@ -25,6 +25,7 @@ from callevents.extensions import app_state
 from callevents.ingest.accept import Accepted
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
+from callevents.ingest.token_notes import TokenNotes
 from callevents.security import headers as security
 
 #: As Flask writes JSON.
@@ -78,6 +79,7 @@ class FastPath:
     def __init__(self, app: Flask) -> None:
         self._token_cache = app_state(app).get(TokenCache)
         self._rate_limiter = app_state(app).get(RateLimiter)
+        self._token_notes = app_state(app).get(TokenNotes)
         self.group_commit = app_state(app).get(GroupCommit)
 
     def read(self, request: PlainRequest) -> PlainReport | None:
@@ -91,12 +93,17 @@ class FastPath:
             sender = self._token_cache.find(slug, token)
             if sender is None or sender.pbx.format is not Format.GENERIC:
                 return None
+            self._rate_limiter.check_held_off(sender.token_id)
             parsed = [read_report(_check_object(fields)) for fields in payload.events]
             self._rate_limiter.check(sender.pbx, len(parsed))
         except (ProblemError, InvalidError):
             return None
         request_id = logs.to_request_id(request.headers.get("x-request-id", ""))
         return PlainReport(sender, parsed, payload.is_batch, request_id, request.is_secure)
+
+    def note_use(self, sender: Sender, address: str) -> None:
+        """Note that a report with the sender's token came from that address."""
+        self._token_notes.note_use(sender.token_id, address)
 
     def forget(self, sender: Sender) -> None:
         """Forget a sender whose token has been revoked."""

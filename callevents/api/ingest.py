@@ -19,16 +19,17 @@ from callevents.api.problems import (
     problem,
     problem_response,
 )
-from callevents.api.rate_limit import RateLimiter
+from callevents.api.rate_limit import RateLimiter, quota_problem
 from callevents.api.report_text import describe_request, mask_detail
 from callevents.db.session import end_transaction
 from callevents.enums import Format
-from callevents.errors import InvalidError, RevokedError, UnavailableError
+from callevents.errors import InvalidError, QuotaError, RevokedError, UnavailableError
 from callevents.extensions import app_state, csrf
 from callevents.ingest.accept import Accepted
 from callevents.ingest.discarded import DiscardedReports
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report, read_report
+from callevents.ingest.token_notes import TokenNotes
 
 bp = Blueprint("ingest", __name__)
 # API clients have no session that another site could use: they authenticate with a token.
@@ -52,9 +53,10 @@ def receive(slug: str) -> Response:
     if request.method == "HEAD":
         # Flask allows HEAD with GET, but a request for headers is not a report.
         raise MethodNotAllowed(METHODS)
-    if error := request.environ.get(STORE_ERROR):
+    store_error = request.environ.get(STORE_ERROR)
+    if store_error is not None and not isinstance(store_error, QuotaError):
         # Storing the events again would make the sender wait twice for a database that is down.
-        raise error
+        raise store_error
     # The body may be in a vendor's format: the token of the query is read before the body.
     token = (
         get_header_token(request.headers)
@@ -62,10 +64,18 @@ def receive(slug: str) -> Response:
         or read_payload(request).token
     )
     token_cache = app_state().get(TokenCache)
-    sender = token_cache.refresh(slug, token)
+    address = request.remote_addr or ""
+    sender = token_cache.refresh(slug, token, address)
+    app_state().get(TokenNotes).note_use(sender.token_id, address)
     g.pbx_slug = slug
     try:
+        if store_error is not None:
+            raise store_error
         return _ingest(sender, token_cache, token)
+    except QuotaError as error:
+        if not error.is_full or app_state().get(RateLimiter).hold_off(sender.token_id, error):
+            _store_discarded(sender, token, 429, str(error))
+        raise quota_problem(error) from None
     except ProblemError as error:
         if error.status != 429:
             _store_discarded(sender, token, error.status, error.detail)
@@ -74,6 +84,7 @@ def receive(slug: str) -> Response:
 
 def _ingest(sender: Sender, token_cache: TokenCache, token: str) -> Response:
     """Accept the request of an authenticated PBX."""
+    app_state().get(RateLimiter).check_held_off(sender.token_id)
     if sender.pbx.format is not Format.GENERIC:
         return _ingest_vendor_format(sender, token_cache, token)
     payload = read_payload(request)

@@ -10,6 +10,8 @@ from callevents.cli import (
     extensions,
     hooks,
     operations,
+    pbx_removal,
+    pbx_tokens,
     pbxs,
     processes,
     secrets,
@@ -22,6 +24,8 @@ def init_app(app: Flask) -> None:
     pbxs.group.add_command(captures.replay)
     pbxs.group.add_command(captures.capture)
     pbxs.group.add_command(connectors.group)
+    pbxs.group.add_command(pbx_removal.remove_pbx)
+    pbxs.group.add_command(pbx_tokens.group)
     for module in (pbxs, extensions, hooks, deliveries, users, secrets):
         app.cli.add_command(module.group)
     for command in (

@@ -11,13 +11,14 @@ from callevents.cli.output import (
     print_result,
     read_secret,
 )
+from callevents.cli.pbx_quotas import describe_usage, quota_options, usage_values
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.enums import Format
 from callevents.extensions import db
-from callevents.pbxs import pbxs
+from callevents.pbxs import pbxs, quotas
 
-group = AppGroup("pbx", help="Add and configure PBXs.")
+group = AppGroup("pbx", help="Add, configure and remove PBXs.")
 
 
 _format_option = click.option(
@@ -55,17 +56,45 @@ def add_pbx(name: str, format_name: str | None, as_json: bool) -> None:
     help="Secret to verify report signatures with; empty disables the check, - reads it from "
     "standard input.",
 )
+@quota_options
 @json_option
 @handle_errors
-def set_pbx(pbx: str, format_name: str | None, format_secret: str | None, as_json: bool) -> None:
-    """Change the report format of a PBX. Options that you omit keep their value."""
+def set_pbx(
+    pbx: str,
+    format_name: str | None,
+    format_secret: str | None,
+    as_json: bool,
+    **limits: str | None,
+) -> None:
+    """Change the report format or the quotas of a PBX. Options that you omit keep their value."""
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    sets_format = format_name is not None or format_secret is not None or not given
     begin_write()
     found = pbxs.get_pbx(pbx)
-    pbxs.set_format(found, format_name or found.format, read_secret(format_secret))
+    if sets_format:
+        pbxs.set_format(found, format_name or found.format, read_secret(format_secret))
+    if given:
+        quotas.set_quotas(found, quotas.read_quotas(given))
     db.session.commit()
     signed = ", signed" if found.format_secret else ""
-    text = f"Report format of {found.name}: {found.format.label}{signed}."
-    print_result(_to_values(found), text, as_json)
+    lines = [f"Report format of {found.name}: {found.format.label}{signed}."] * sets_format
+    usage = quotas.load_usage(found) if given else []
+    lines += describe_usage(usage)
+    values = _to_values(found) | ({"quotas": usage_values(usage)} if usage else {})
+    print_result(values, "\n".join(lines), as_json)
+
+
+@group.command("show")
+@click.argument("pbx")
+@json_option
+@handle_errors
+def show_pbx(pbx: str, as_json: bool) -> None:
+    """Show a PBX: its format, and how much it uses of its quotas."""
+    found = pbxs.get_pbx(pbx)
+    usage = quotas.load_usage(found)
+    lines = [f"{found.name} ({found.slug})", f"Report format: {found.format.label}"]
+    values = _to_values(found) | {"quotas": usage_values(usage)}
+    print_result(values, "\n".join([*lines, *describe_usage(usage)]), as_json)
 
 
 @group.command("list")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from callevents.db.models import Extension, Hook, Origin, Pbx
 from callevents.db.session import insert_into
@@ -39,6 +39,7 @@ def create_hook(
     """Create a hook, for all extensions if `extension` is None. Raises InvalidError."""
     data = _check(data)
     _check_count(pbx, extension, event_type)
+    _check_quota(pbx)
     hook = Hook(
         pbx_id=pbx.id,
         extension_id=extension.id if extension else None,
@@ -151,4 +152,18 @@ def _check_count(pbx: Pbx, extension: Extension | None, event_type: EventType) -
     if len(same) >= MAX_HOOKS_PER_TYPE:
         raise InvalidError.of(
             "event", f"One event type can have at most {MAX_HOOKS_PER_TYPE} requests."
+        )
+
+
+def _check_quota(pbx: Pbx) -> None:
+    if pbx.max_hooks is None:
+        return
+    # Locked, so that two requests added at the same moment are both counted.
+    db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update(key_share=True))
+    count = db.session.scalar(select(func.count()).where(Hook.pbx_id == pbx.id)) or 0
+    if count >= pbx.max_hooks:
+        raise InvalidError.of(
+            "requests",
+            f"The quota of {pbx.name} is {pbx.max_hooks:,} request{'s'[: pbx.max_hooks != 1]}, and "
+            f"it has {count:,}. Remove others, or ask an admin for a higher quota.",
         )

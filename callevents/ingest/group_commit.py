@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from datetime import datetime
 from functools import partial
 from itertools import islice
 
@@ -27,6 +28,7 @@ from callevents.errors import RevokedError, UnavailableError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted, NewDeliveries, accept
 from callevents.ingest.discarded import DiscardedReports, explain_duplicate, format_reports
+from callevents.ingest.quota import check_quotas, has_quotas
 from callevents.ingest.report import Report
 from callevents.ingest.statements import VALID_TOKENS, run
 from callevents.jobs.handover import Entry
@@ -117,8 +119,9 @@ class GroupCommit:
 
         The listener submits without a token.
 
-        Raises RevokedError if the token has been revoked, UnavailableError if the database is
-        unavailable, and the database's error if it rejects these reports.
+        Raises RevokedError if the token has been revoked, QuotaError if the PBX has reached a
+        quota, UnavailableError if the database is unavailable, and the database's error if it
+        rejects these reports.
         """
         request = _Submission(pbx, token_id, reports)
         if not self._enqueue(request):
@@ -265,10 +268,10 @@ def _commit(batch: list[_Submission], new: NewDeliveries) -> None:
     begin_write()
     # Not before: it may have waited for another writer, and the lease begins now.
     new.claimed_at = utc_now()
-    valid = _find_valid_tokens(batch)
+    refused = _find_refused(batch, new.claimed_at)
     by_pbx: dict[int, list[_Submission]] = {}
     for request in batch:
-        if request.token_id in valid:
+        if request not in refused:
             by_pbx.setdefault(request.pbx.id, []).append(request)
     # In the order of PBX IDs, so that the transactions of two processes cannot deadlock.
     stored = [(requests, _accept_reports(requests, new)) for _, requests in sorted(by_pbx.items())]
@@ -277,9 +280,31 @@ def _commit(batch: list[_Submission], new: NewDeliveries) -> None:
         results = iter(accepted)
         for request in requests:
             request.accepted = list(islice(results, len(request.reports)))
+    for request, error in refused.items():
+        request.error = error
+
+
+def _find_refused(batch: list[_Submission], now: datetime) -> dict[_Submission, Exception]:
+    """Return the errors of requests whose token is revoked or whose PBX has reached a quota."""
+    valid = _find_valid_tokens(batch)
+    refused: dict[_Submission, Exception] = {
+        request: RevokedError("The token has been revoked.")
+        for request in batch
+        if request.token_id not in valid
+    }
+    limited: dict[int, list[_Submission]] = {}
     for request in batch:
-        if request.token_id not in valid:
-            request.error = RevokedError("The token has been revoked.")
+        # A listener's PBX cannot be told to wait.
+        is_limited = request.token_id is not None and has_quotas(request.pbx)
+        if is_limited and request not in refused:
+            limited.setdefault(request.pbx.id, []).append(request)
+    for requests in limited.values():
+        # Their tokens are valid, so all have the current quotas: setting these changes the IDs of
+        # tokens.
+        sizes = [len(request.reports) for request in requests]
+        errors = check_quotas(requests[0].pbx, sizes, now)
+        refused |= {one: error for one, error in zip(requests, errors, strict=True) if error}
+    return refused
 
 
 def _find_valid_tokens(batch: list[_Submission]) -> set[str | None]:

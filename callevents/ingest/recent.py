@@ -10,7 +10,15 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from callevents.db.models import CallEvent, Delivery, DiscardedReport, Extension, Pbx, utc_now
+from callevents.db.models import (
+    CallEvent,
+    Delivery,
+    DiscardedReport,
+    Extension,
+    Pbx,
+    UnknownToken,
+    utc_now,
+)
 from callevents.extensions import db
 from callevents.ingest.discarded import MAX_STORED, RETENTION, first_id_of_duplicate
 
@@ -51,6 +59,15 @@ def list_recent_reports(pbx: Pbx) -> list[RecentReport]:
     ]
     found += _list_events(pbx, since)
     return sorted(found, key=lambda one: one.at, reverse=True)
+
+
+def list_unknown_tokens(pbx: Pbx) -> Sequence[UnknownToken]:
+    """Return the networks with reports without a valid token in the last hour, latest first."""
+    return db.session.scalars(
+        select(UnknownToken)
+        .where(UnknownToken.pbx_id == pbx.id, UnknownToken.last_at >= utc_now() - RETENTION)
+        .order_by(UnknownToken.last_at.desc(), UnknownToken.network)
+    ).all()
 
 
 def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:

@@ -21,11 +21,13 @@ from callevents.db.models import (
     Pbx,
     SeenExtension,
     SignInFailure,
+    UnknownToken,
     first_id,
     utc_now,
 )
 from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState
+from callevents.ingest.token_notes import RETENTION as KEEP_NETWORKS
 
 #: Call events read in one transaction.
 BATCH_EVENTS = 200
@@ -155,6 +157,11 @@ def remove_old_statistics(connection: Connection, now: datetime) -> None:
     connection.execute(
         delete(MinuteStatistics).where(MinuteStatistics.minute < now - KEEP_STATISTICS)
     )
+
+
+def remove_old_networks(connection: Connection, now: datetime) -> None:
+    """Remove the networks that sent no report without a valid token lately."""
+    connection.execute(delete(UnknownToken).where(UnknownToken.last_at < now - KEEP_NETWORKS))
 
 
 def _old_events(

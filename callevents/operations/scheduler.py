@@ -16,21 +16,31 @@ from callevents.db.session import write_transaction
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
 from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
-from callevents.operations.retention import purge_by_age, purge_other_tables, remove_old_statistics
+from callevents.operations.retention import (
+    purge_by_age,
+    purge_other_tables,
+    remove_old_networks,
+    remove_old_statistics,
+)
 from callevents.operations.statistics import find_start, refresh
+from callevents.pbxs import removal
 from callevents.users.sessions import remove_ended
 
 HEARTBEAT_SECONDS = 10.0
 STATISTICS_SECONDS = 10.0
 CLEANUP_SECONDS = 60.0
 NOTIFICATION_SECONDS = 5.0
+REMOVAL_SECONDS = 2.0
 STOP_TIMEOUT_SECONDS = 3.0
 
 log = structlog.get_logger("callevents.operations")
 
 
 class Scheduler:
-    """Runs the periodic tasks: heartbeat, statistics, cleanup, notifications. Close it to stop."""
+    """Runs the periodic tasks of a worker until closed.
+
+    Heartbeat, statistics, cleanup, notifications, and the removal of PBXs.
+    """
 
     def __init__(
         self,
@@ -53,6 +63,7 @@ class Scheduler:
             self._every(STATISTICS_SECONDS, self.update_statistics, "statistics"),
             self._every(CLEANUP_SECONDS, self.remove_old, "cleanup"),
             self._every(notification_seconds, self.send_notifications, "notifications"),
+            self._every(REMOVAL_SECONDS, self.remove_pbxs, "removal of PBXs"),
         ]
 
     def start(self) -> None:
@@ -100,6 +111,7 @@ class Scheduler:
             return
         with write_transaction(self._database) as connection:
             remove_old_statistics(connection, utc_now())
+            remove_old_networks(connection, utc_now())
             idle_time = timedelta(seconds=self._settings.session_idle_seconds)
             remove_ended(connection, utc_now(), idle_time)
         days = self._settings.retention_days
@@ -117,6 +129,10 @@ class Scheduler:
     def send_notifications(self) -> None:
         """Send the notifications that are due; every worker does this."""
         self._sender.send_due()
+
+    def remove_pbxs(self) -> None:
+        """Delete the rows of PBXs that are being removed; every worker does this."""
+        removal.remove_all(self._database, self._closed)
 
     def _is_leader(self) -> bool:
         with self._database.connect() as connection:

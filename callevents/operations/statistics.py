@@ -25,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 
-from callevents.db.models import CallEvent, Delivery, MinuteStatistics, first_id
+from callevents.db.models import CallEvent, Delivery, MinuteStatistics, Pbx, first_id
 from callevents.db.session import write_transaction
 from callevents.enums import DeliveryState
 
@@ -122,9 +122,16 @@ def aggregate_minute(connection: Connection, minute: datetime) -> Rows:
 def replace_minute(
     connection: Connection, minute: datetime, rows_by_pbx: Mapping[int, dict[str, Any]]
 ) -> None:
-    """Replace the stored rows of the minute."""
+    """Replace the stored rows of the minute; those of PBXs that have been removed are left out."""
     connection.execute(delete(MinuteStatistics).where(MinuteStatistics.minute == minute))
-    rows = [{"pbx_id": pbx_id, "minute": minute, **row} for pbx_id, row in rows_by_pbx.items()]
+    # Locked, so that a removal at the same moment either is seen or sees these rows.
+    existing = select(Pbx.id).where(Pbx.id.in_(rows_by_pbx)).order_by(Pbx.id)
+    known = {ALL_PBXS, *connection.scalars(existing.with_for_update(read=True, key_share=True))}
+    rows = [
+        {"pbx_id": pbx_id, "minute": minute, **row}
+        for pbx_id, row in rows_by_pbx.items()
+        if pbx_id in known
+    ]
     if rows:
         connection.execute(insert(MinuteStatistics), rows)
 

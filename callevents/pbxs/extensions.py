@@ -131,6 +131,7 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
         select(Extension.id).where(Extension.pbx_id == pbx.id, Extension.number == number)
     ):
         raise InvalidError.of("number", f"{pbx.name} has an extension {number!r} already.")
+    _check_quota(pbx, 1)
     extension = Extension(id=new_id(), pbx_id=pbx.id, number=number, name=_check_name(name))
     db.session.add(extension)
     _delete_seen(pbx, number)
@@ -141,7 +142,8 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
 def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
     """Add extensions with these names by number; return the numbers added.
 
-    Existing extensions and invalid numbers are skipped.
+    Existing extensions and invalid numbers are skipped. Raises InvalidError if there is no room
+    for all of the others.
     """
     now = utc_now()
     rows = [
@@ -152,6 +154,7 @@ def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
     _delete_seen(pbx, *names)
     if not rows:
         return []
+    _check_quota(pbx, len(rows))
     insert = insert_into(Extension).on_conflict_do_nothing().returning(Extension.number)
     return list(db.session.execute(insert, rows).scalars())
 
@@ -185,6 +188,23 @@ def can_be_added(number: str) -> bool:
         return check_number(number) == number
     except InvalidError:
         return False
+
+
+def _check_quota(pbx: Pbx, more: int) -> None:
+    """Raise InvalidError about `number` if the PBX has no room for more extensions."""
+    if pbx.max_extensions is None:
+        return
+    # Locked, so that extensions added at the same moment are all counted.
+    db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update(key_share=True))
+    count = count_extensions([pbx]).get(pbx.id, 0)
+    if count + more > pbx.max_extensions:
+        limit = f"{pbx.max_extensions:,} extension{'s'[: pbx.max_extensions != 1]}"
+        too_many = f" {more:,} more are too many." if more > 1 else ""
+        raise InvalidError.of(
+            "number",
+            f"The quota of {pbx.name} is {limit}, and it has {count:,}.{too_many} Delete "
+            "others, or ask an admin for a higher quota.",
+        )
 
 
 def _check_name(name: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from callevents.db.models import CallEvent, Pbx, new_id
+from callevents.db.models import CallEvent, Pbx, RemovedPbx, new_id
 from callevents.enums import Format
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
@@ -21,18 +21,22 @@ MAX_SECRET_LENGTH = 200
 
 
 def list_pbxs(scope: Scope = EVERYTHING) -> Sequence[Pbx]:
-    """Return the PBXs that are in the scope, wholly or in part, by name."""
-    return db.session.scalars(
-        select(Pbx).where(scope.of_pbxs()).order_by(func.lower(Pbx.name), Pbx.id)
-    ).all()
+    """Return the PBXs that are in the scope, wholly or in part, by name.
+
+    Those that are being removed are left out.
+    """
+    in_use = select(Pbx).where(Pbx.removing_at.is_(None), scope.of_pbxs())
+    return db.session.scalars(in_use.order_by(func.lower(Pbx.name), Pbx.id)).all()
 
 
 def get_pbx(slug: str) -> Pbx:
-    """Return the PBX; raises NotFoundError."""
+    """Return the PBX; raises NotFoundError, also if it is being removed."""
     # No slug has unprintable characters, and PostgreSQL rejects some of them.
     pbx = db.session.scalar(select(Pbx).where(Pbx.slug == slug)) if slug.isprintable() else None
     if pbx is None:
         raise NotFoundError(f"There is no PBX {slug!r}.")
+    if pbx.removing_at is not None:
+        raise NotFoundError(f"The PBX {slug!r} is being removed.")
     return pbx
 
 
@@ -43,7 +47,7 @@ def add_pbx(name: str) -> tuple[Pbx, str]:
     """
     name = check_name(name)
     _check_name_is_free(name)
-    pbx = Pbx(name=name, slug=_find_free_slug(name))
+    pbx = Pbx(id=_find_free_id(), name=name, slug=_find_free_slug(name))
     db.session.add(pbx)
     db.session.flush()
     return pbx, add_token(pbx)
@@ -74,7 +78,7 @@ def set_format(pbx: Pbx, format_name: str, secret: str | None = None) -> None:
         secret = ""
     if secret is not None:
         pbx.format_secret = cipher.encrypt(secret) if secret else ""
-    _invalidate_caches(pbx)
+    invalidate_caches(pbx)
 
 
 def find_format_secret(pbx: Pbx) -> str:
@@ -82,7 +86,7 @@ def find_format_secret(pbx: Pbx) -> str:
     return cipher.bound.decrypt(pbx.format_secret) if pbx.format_secret else ""
 
 
-def _invalidate_caches(pbx: Pbx) -> None:
+def invalidate_caches(pbx: Pbx) -> None:
     """Make every process reload the PBX, although it has cached a token of it.
 
     Storing a report checks that the cached token ID still exists, so the tokens get new IDs.
@@ -104,9 +108,23 @@ def last_event_times(pbxs: Sequence[Pbx]) -> dict[int, datetime]:
 
 
 def _check_name_is_free(name: str, other_than: Pbx | None = None) -> None:
-    for pbx in list_pbxs():
-        if pbx is not other_than and pbx.name.casefold() == name.casefold():
-            raise InvalidError.of("name", f"There is a PBX named {pbx.name!r} already.")
+    for pbx in db.session.scalars(select(Pbx).order_by(Pbx.id)):
+        if pbx is other_than or pbx.name.casefold() != name.casefold():
+            continue
+        if pbx.removing_at is not None:
+            raise InvalidError.of(
+                "name",
+                f"The PBX named {pbx.name!r} is still being removed. Wait until that is done.",
+            )
+        raise InvalidError.of("name", f"There is a PBX named {pbx.name!r} already.")
+
+
+def _find_free_id() -> int | None:
+    """Return an ID that no PBX has had; None if the database gives one itself."""
+    if db.engine.dialect.name != "sqlite":
+        return None
+    highest = select(func.max(Pbx.id)), select(func.max(RemovedPbx.id))
+    return 1 + max(db.session.scalar(one) or 0 for one in highest)
 
 
 def _find_free_slug(name: str) -> str:

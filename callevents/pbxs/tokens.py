@@ -33,6 +33,18 @@ def get_token(pbx: Pbx, token_id: str) -> IngestToken:
     raise NotFoundError("That token is not valid any more.")
 
 
+def find_token(pbx: Pbx, text: str) -> IngestToken:
+    """Return the PBX's valid token with that ID or hint; raises NotFoundError or ConflictError."""
+    found = [token for token in list_tokens(pbx) if text in {token.id, token.hint}]
+    if not found:
+        raise NotFoundError(
+            f"{pbx.name} has no token {text[:40]!r}. See: flask pbx token list {pbx.slug}"
+        )
+    if len(found) > 1:
+        raise ConflictError(f"Two tokens begin with {text}. Pass the ID of one.")
+    return found[0]
+
+
 def add_token(pbx: Pbx) -> str:
     """Add a token and return it; it cannot be read again.
 
@@ -75,7 +87,7 @@ def look_up(slug: str, token: str) -> LookUp:
             and_(IngestToken.pbx_id == Pbx.id, IngestToken.digest == digest_token(token)),
         )
         # No slug has unprintable characters, and PostgreSQL rejects some of them.
-        .where(Pbx.slug == (slug if slug.isprintable() else ""))
+        .where(Pbx.slug == (slug if slug.isprintable() else ""), Pbx.removing_at.is_(None))
     )
     row = db.session.execute(query).first()
     return LookUp(*row) if row else LookUp(None, None)

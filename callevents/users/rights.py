@@ -27,6 +27,9 @@ def is_allowed(
     extension_id: str | None = None,
 ) -> bool:
     """Return True if a grant has the right for the extension, the whole PBX, or all PBXs (None)."""
+    if right is Right.ADMINISTER:
+        # What an admin of one PBX may not do, not even to that one.
+        pbx_id = extension_id = None
     return any(
         right in RIGHTS[grant.role] and _covers(grant, pbx_id, extension_id) for grant in grants
     )

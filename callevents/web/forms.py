@@ -60,6 +60,25 @@ class PbxForm(NameForm):
     )
 
 
+class ConfirmationForm(BaseForm):
+    """The slug of the PBX to remove."""
+
+    slug = StringField("Name of the PBX in URLs")
+
+
+class QuotaForm(BaseForm):
+    """The quotas of a PBX; an empty field is no limit."""
+
+    max_events_per_minute = StringField("Call events a minute")
+    max_open_deliveries = StringField("Waiting deliveries")
+    max_extensions = StringField("Extensions")
+    max_hooks = StringField("Requests")
+
+    def texts(self) -> dict[str, str]:
+        """Return what was entered, by the column of the quota."""
+        return {name: field.data or "" for name, field in self._fields.items()}
+
+
 class ExtensionForm(BaseForm):
     """A new extension."""
 

@@ -341,7 +341,7 @@ def test_errors_are_messages(run: Run, configure: Configure, arguments: str, sen
         "deliveries list --limit 10001",
         "users add bob --role king --password x",
         "pbx add",
-        "pbx remove x",
+        "pbx delete x",
     ],
 )
 def test_wrong_usage(run: Run, pbx: Pbx, arguments: str) -> None:

@@ -23,7 +23,7 @@ from callevents.enums import ConnectorKind, EventType, Method, Role
 from callevents.extensions import Base, db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
-from callevents.pbxs import connectors
+from callevents.pbxs import connectors, pbxs, quotas, removal, tokens
 from callevents.pbxs.connectors import ConnectorConfig
 from callevents.users import sessions, users
 from callevents.users.delays import Client
@@ -162,6 +162,30 @@ def test_late_events_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
     assert db.session.scalars(select(CallEvent.is_late)).all() == [False]
     connector = db.session.scalars(select(Connector)).one()
     assert (connector.domain, connector.unseen_legs) == ("", 0)
+
+
+def test_removal_and_quotas_with_data(config: Config, app: Flask, pbx: Pbx, other_pbx: Pbx) -> None:
+    """PBXs that exist have no quota and are in use; one being removed ends with the downgrade."""
+    begin_write()
+    pbxs.set_format(pbx, "kamailio")
+    removal.begin_removal(other_pbx, "branch")
+    db.session.commit()
+    db.session.remove()
+    try:
+        command.downgrade(config, "0014")
+        assert {"unknown_token", "removed_pbx"}.isdisjoint(tables())
+        slugs = db.session.scalars(text("SELECT slug FROM pbx")).all()
+        assert slugs == ["head-office"]
+        db.session.remove()
+    finally:
+        command.upgrade(config, "head")
+    command.check(config)
+    [found] = pbxs.list_pbxs()
+    assert (found.slug, found.format) == ("head-office", "kamailio")
+    assert [one.limit for one in quotas.load_usage(found)] == [None] * 4
+    [token] = tokens.list_tokens(found)
+    assert (token.last_used_at, token.last_used_address) == (None, "")
+    assert removal.list_removing() == []
 
 
 def test_smaller_attempts_with_data(

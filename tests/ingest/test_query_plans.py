@@ -1,16 +1,18 @@
 """Accepting an event looks at its own call only, however many events the PBX reports in a day."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, text
+from sqlalchemy import event, text, update
 
-from callevents.db.models import Pbx
+from callevents.db.models import CallEvent, Delivery, Pbx, utc_now
 from callevents.db.session import begin_write
-from callevents.enums import EventType
+from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.ingest.accept import accept
+from callevents.ingest.quota import check_quotas
 from callevents.ingest.report import Report
 from tests.conftest import Configure
 
@@ -55,6 +57,44 @@ def test_hangups(pbx: Pbx, configure: Configure, statements: Statements) -> None
     assert sum("ix_call_event_pbx_id_call_id_received_at" in plan for plan in plans) == 1, plans
     for plan in plans:
         assert not re.search("Seq Scan on call_event|SCAN call_event", plan), plan
+
+
+def test_quotas(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:
+    """Recent events and open deliveries are counted with the indexes made for them."""
+    configure.hook("*", EventType.HANGUP, "http://crm.example.com/")
+    Configure(other_pbx).hook("*", EventType.HANGUP, "http://crm.example.com/")
+    begin_write()
+    reports = [
+        Report(event_type=EventType.HANGUP, extension="101", call_id=f"call-{number}")
+        for number in range(EVENTS)
+    ]
+    accept(pbx, reports)
+    accept(other_pbx, reports[:100])
+    # As after a while: no event is recent, and only some deliveries of the other PBX wait.
+    old = utc_now() - timedelta(hours=1)
+    db.session.execute(update(CallEvent).values(received_at=old))
+    ended = update(Delivery).where(Delivery.pbx_id == pbx.id)
+    db.session.execute(ended.values(state=DeliveryState.DELIVERED))
+    db.session.commit()
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("ANALYZE"))
+        db.session.commit()
+    sent: Statements = []
+
+    def note(
+        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
+    ) -> None:
+        sent.append((statement, parameters))
+
+    pbx.max_events_per_minute = pbx.max_open_deliveries = 20
+    db.session.flush()
+    event.listen(db.engine, "before_cursor_execute", note)
+    assert check_quotas(pbx, [1], utc_now()) == [None]
+    event.remove(db.engine, "before_cursor_execute", note)
+    [plan] = [explain(*one) for one in sent]
+    assert "ix_call_event_pbx_id_received_at" in plan, plan
+    assert "ix_delivery_pbx_open" in plan, plan
+    assert not re.search("Seq Scan|SCAN (call_event|delivery)", plan), plan
 
 
 def explain(statement: str, parameters: object) -> str:

@@ -17,6 +17,7 @@ from callevents.db.models import (
     Pbx,
     SeenExtension,
     SignInFailure,
+    UnknownToken,
     utc_now,
 )
 from callevents.db.session import begin_write, write_transaction
@@ -158,6 +159,21 @@ def test_other_old_rows_are_removed(app: Flask, pbx: Pbx) -> None:
         retention.remove_old_statistics(connection, now)
     for model in (SeenExtension, SignInFailure, Notification, MinuteStatistics):
         assert count(model) == 1, model.__name__
+
+
+def test_worker_removes_old_networks(pbx: Pbx, settings: Settings) -> None:
+    """Addresses of reports without a valid token go after an hour, whatever the setting is."""
+    begin_write()
+    for network, minutes in (("192.0.2.1", 61), ("192.0.2.2", 59)):
+        at = utc_now() - timedelta(minutes=minutes)
+        db.session.add(UnknownToken(pbx_id=pbx.id, network=network, count=1, last_at=at))
+    db.session.commit()
+    scheduler = Scheduler(db.engine, settings.model_copy(update={"retention_days": 0}))
+    scheduler.send_heartbeat()
+    scheduler.remove_old()
+    scheduler.close()
+    db.session.rollback()
+    assert db.session.scalars(select(UnknownToken.network)).all() == ["192.0.2.2"]
 
 
 @pytest.mark.parametrize(("days", "left"), [(30, 1), (0, 2)], ids=["30 days", "for ever"])

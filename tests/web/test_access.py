@@ -68,8 +68,11 @@ ROUTES = {
     "pbxs.index": "anything",
     "pbxs.rename": "manage",
     "pbxs.show": "pbx",
+    "quotas.edit": "administer-pbx",
+    "quotas.show": "pbx",
     "recent_reports.show": "pbx",
     "redirects.redirect_moved": "part",
+    "removal.confirm": "administer-pbx",
     "sessions.end": "account",
     "sessions.end_others": "account",
     "suggestions.add": "edit-extensions",
@@ -124,6 +127,7 @@ NEEDS = (
     "edit-extensions",
     "manage",
     "administer",
+    "administer-pbx",
 )
 
 #: What each user gets, by what a route needs.
@@ -138,19 +142,20 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         **dict.fromkeys(("part", "pbx", "extension", "edit", "edit-part", "edit-extension"), HERE),
         **dict.fromkeys(("edit-extensions", "manage"), HERE),
         "administer": SEEN_EVERYWHERE,
+        "administer-pbx": SEEN,
     },
     "operator-here": {
         **dict.fromkeys(("account", "anything", "any-pbx", "edit-anything"), EVERYWHERE),
         **dict.fromkeys(("part", "pbx", "extension", "edit", "edit-part", "edit-extension"), HERE),
         **dict.fromkeys(("edit-extensions",), HERE),
-        "manage": SEEN,
+        **dict.fromkeys(("manage", "administer-pbx"), SEEN),
         "administer": SEEN_EVERYWHERE,
     },
     "viewer-here": {
         **dict.fromkeys(("account", "anything", "any-pbx"), EVERYWHERE),
         **dict.fromkeys(("part", "pbx", "extension"), HERE),
         **dict.fromkeys(("edit", "edit-part", "edit-extension", "edit-extensions"), SEEN),
-        **dict.fromkeys(("manage",), SEEN),
+        **dict.fromkeys(("manage", "administer-pbx"), SEEN),
         **dict.fromkeys(("edit-anything", "administer"), SEEN_EVERYWHERE),
     },
     "owner": {
@@ -161,7 +166,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         "extension": OWN_ONLY,
         "edit": OWN_ONLY,
         "edit-extension": _each(REFUSED, UNKNOWN, UNKNOWN),
-        **dict.fromkeys(("pbx", "edit-extensions", "manage"), NOTHING),
+        **dict.fromkeys(("pbx", "edit-extensions", "manage", "administer-pbx"), NOTHING),
         "administer": SEEN_EVERYWHERE,
     },
     "nobody": {
@@ -169,6 +174,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         **dict.fromkeys(("anything", "any-pbx", "edit-anything", "administer"), SEEN_EVERYWHERE),
         **dict.fromkeys(("part", "pbx", "extension", "edit", "edit-part"), NOTHING),
         **dict.fromkeys(("edit-extension", "edit-extensions", "manage"), NOTHING),
+        "administer-pbx": NOTHING,
     },
 }
 

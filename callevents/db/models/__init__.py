@@ -19,7 +19,15 @@ from callevents.db.models.discarded_report import DiscardedReport
 from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
 from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
-from callevents.db.models.pbx import Extension, IngestToken, Pbx, SeenExtension
+from callevents.db.models.pbx import (
+    MAX_ADDRESS_LENGTH,
+    Extension,
+    IngestToken,
+    Pbx,
+    RemovedPbx,
+    SeenExtension,
+    UnknownToken,
+)
 from callevents.db.models.user import (
     MAX_CLIENT_LENGTH,
     MAX_EMAIL_LENGTH,
@@ -50,6 +58,7 @@ __all__ = [
     "EVENT_ID_LENGTH",
     "GIVE_UP_SECONDS",
     "IS_OPEN",
+    "MAX_ADDRESS_LENGTH",
     "MAX_CLIENT_LENGTH",
     "MAX_EMAIL_LENGTH",
     "MAX_HOST_LENGTH",
@@ -75,8 +84,10 @@ __all__ = [
     "Origin",
     "PasswordLink",
     "Pbx",
+    "RemovedPbx",
     "SeenExtension",
     "SignInFailure",
+    "UnknownToken",
     "User",
     "UserSession",
     "WorkerProcess",

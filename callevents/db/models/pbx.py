@@ -10,6 +10,9 @@ from callevents.enums import Format
 from callevents.extensions import Model
 from callevents.validation import MAX_NAME_LENGTH
 
+#: Maximum length of an address or a network.
+MAX_ADDRESS_LENGTH = 64
+
 
 class Pbx(Model):
     """One phone system that sends reports."""
@@ -30,6 +33,27 @@ class Pbx(Model):
     #: True if only its admins see whole phone numbers.
     hides_numbers: Mapped[bool] = mapped_column(default=False, server_default=false())
 
+    #: Quotas; None: no limit. See pbxs/quotas.py.
+    max_events_per_minute: Mapped[int | None] = mapped_column(Integer)
+    max_hooks: Mapped[int | None] = mapped_column(Integer)
+    max_extensions: Mapped[int | None] = mapped_column(Integer)
+    max_open_deliveries: Mapped[int | None] = mapped_column(Integer)
+
+    #: When its removal began; None: it is in use. See pbxs/removal.py.
+    removing_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Rows counted when the first batch began; None: not counted yet.
+    rows_to_remove: Mapped[int | None] = mapped_column(Integer)
+    rows_removed: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+
+
+class RemovedPbx(Model):
+    """The ID of a removed PBX. SQLite would give it again, and IDs elsewhere must stay unique."""
+
+    __tablename__ = "removed_pbx"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    removed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
 
 class IngestToken(Model):
     """A secret that authenticates a PBX's reports. Stored as SHA-256: it is random and long."""
@@ -42,6 +66,26 @@ class IngestToken(Model):
     #: The token's first characters, to distinguish it from others.
     hint: Mapped[str] = mapped_column(String(12))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    #: Up to a minute behind the last report with it.
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: The address that sent that report.
+    last_used_address: Mapped[str] = mapped_column(
+        String(MAX_ADDRESS_LENGTH), default="", server_default=""
+    )
+
+
+class UnknownToken(Model):
+    """The number of recent reports to a PBX without a valid token, from one network."""
+
+    __tablename__ = "unknown_token"
+
+    pbx_id: Mapped[int] = mapped_column(
+        ForeignKey(Pbx.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    #: An IPv4 address or an IPv6 network; empty: all others together.
+    network: Mapped[str] = mapped_column(String(MAX_ADDRESS_LENGTH), primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Extension(Model):

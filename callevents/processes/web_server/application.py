@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from callevents.api.fast_path import FastPath
 from callevents.api.ingest import PATH, STORE_ERROR
 from callevents.extensions import app_state
+from callevents.ingest.token_notes import TokenNotes
 from callevents.processes.web_server.connection_limits import Limits
 from callevents.processes.web_server.exchange import Exchange
 from callevents.processes.web_server.fast_reports import FastReports
@@ -36,6 +37,7 @@ class Application:
     def __init__(self, app: Flask) -> None:
         settings = app_state(app).settings
         self.limits = Limits.from_settings(settings)
+        self._token_notes = app_state(app).get(TokenNotes)
         self._max_body_bytes = int(app.config["MAX_CONTENT_LENGTH"])
         self._url_map = app.url_map
         fast_path = app_state(app).find(FastPath)
@@ -79,13 +81,24 @@ class Application:
         self._health_threads.close()
         if self._fast_reports is not None:
             self._fast_reports.close()
+        self._token_notes.close()
 
     def _accept_fast(self, exchange: Exchange) -> bool:
         """Return True if the request is a plain report."""
         head = exchange.request.head
         if self._fast_reports is None or not head.target.path.startswith(PATH.encode()):
             return False
-        return self._fast_reports.accept(exchange, is_secure=self._is_secure(head))
+        address = self._find_address(exchange)
+        return self._fast_reports.accept(exchange, address, is_secure=self._is_secure(head))
+
+    def _find_address(self, exchange: Exchange) -> str:
+        """Return the client's address; behind trusted proxies what these say, as Flask sees it."""
+        given = exchange.request.head.values.get("x-forwarded-for")
+        if given is None:
+            return exchange.client[0]
+        environ = {"REMOTE_ADDR": exchange.client[0], "HTTP_X_FORWARDED_FOR": given}
+        self._proxy_fix(environ, None)
+        return environ["REMOTE_ADDR"]
 
     def _is_secure(self, head: RequestHead) -> bool:
         """Return True if a trusted proxy says that the client uses HTTPS, as Flask sees it."""

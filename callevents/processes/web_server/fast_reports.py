@@ -35,8 +35,11 @@ class FastReports:
         self._store_executor = ThreadPoolExecutor(1, "store")
         self._wake_executor = ThreadPoolExecutor(1, "wake")
 
-    def accept(self, exchange: Exchange, *, is_secure: bool) -> bool:
-        """Store a plain report and respond later; return False if the request is anything else."""
+    def accept(self, exchange: Exchange, address: str, *, is_secure: bool) -> bool:
+        """Store a plain report and respond later; return False if the request is anything else.
+
+        `address`: the client's, as Flask sees it.
+        """
         request = exchange.request
         if not request.is_body_complete or request.body.length > MAX_INLINE_BYTES:
             return False
@@ -46,6 +49,7 @@ class FastReports:
         )
         if plain_report is None:
             return False
+        self._fast_path.note_use(plain_report.sender, address)
         loop = asyncio.get_running_loop()
 
         def done(stored: Stored) -> None:

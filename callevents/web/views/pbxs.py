@@ -7,7 +7,7 @@ from flask import Blueprint, render_template, request, url_for
 from callevents.enums import Format, Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.pbxs import extensions, pbxs, tokens
+from callevents.pbxs import extensions, pbxs, quotas, removal, tokens
 from callevents.web import dialogs, htmx
 from callevents.web.access import requires, requires_somewhere, scope_of
 from callevents.web.dialogs import submitted_form
@@ -29,6 +29,7 @@ def index() -> str:
         pbxs=listed,
         last_events=pbxs.last_event_times(listed),
         counts=extensions.count_extensions(listed),
+        removing=[(pbx, removal.progress_of(pbx)) for pbx in removal.list_removing()],
     )
 
 
@@ -67,6 +68,7 @@ def show(slug: str) -> str:
         ingest_url=url,
         address=find_kind(url),
         general_retention=general_retention(),
+        usage=quotas.load_usage(pbx),
         **connectors.load_status(pbx),
     )
 

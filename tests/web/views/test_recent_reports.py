@@ -24,6 +24,7 @@ from callevents.ingest.discarded import (
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.recent import RecentReport, list_recent_reports
 from callevents.ingest.report import Report
+from callevents.ingest.token_notes import TokenNotes
 from callevents.pbxs import pbxs
 from tests.conftest import Configure
 from tests.support.clock import Clock
@@ -196,3 +197,36 @@ def test_poll(admin: Visitor, pbx: Pbx) -> None:
     assert "<html" not in first.text
     again = {"HX-Request": "true", "HX-PTag": first.headers["HX-PTag"]}
     assert admin.client.get(PAGE, headers=again).status_code == 304
+
+
+def test_reports_without_a_valid_token(
+    app: Flask, admin: Visitor, client: FlaskClient, pbx: Pbx
+) -> None:
+    """They are counted by address, and a poll of the page gets the new count."""
+    for _ in range(3):
+        client.post(URL, json={}, headers={"X-Ingest-Token": "cet_wrong"})
+    notes = app_state(app).get(TokenNotes)
+    notes.flush()
+    page = admin.get(PAGE)
+    text = " ".join(page.text.split())
+    assert "3 reports with an unknown token or none from 127.0.0.1, the last <time" in text
+    assert "cet_" not in page.text
+    polling = {"HX-Request": "true", "HX-PTag": page.headers["HX-PTag"]}
+    assert admin.get(PAGE, headers=polling).status_code == 304
+    client.post(URL, json={})
+    notes.flush()
+    answer = admin.get(PAGE, headers=polling)
+    assert answer.status_code == 200
+    assert "4 reports" in answer.text
+
+
+def test_last_use_of_a_token(
+    app: Flask, admin: Visitor, client: FlaskClient, pbx: Pbx, token: str
+) -> None:
+    """The PBX's page shows when and from where each token was last used."""
+    assert "never" in admin.get("/pbxs/head-office").text
+    client.post(URL, json={}, headers={"X-Ingest-Token": token})
+    app_state(app).get(TokenNotes).flush()
+    page = admin.get("/pbxs/head-office").text
+    assert "from 127.0.0.1" in page
+    assert "never" not in page

@@ -1,0 +1,77 @@
+"""A PBX that has something in every table, and a look at what is left of it."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, insert, select
+
+from callevents.db.models import (
+    DiscardedReport,
+    MinuteStatistics,
+    Notification,
+    Pbx,
+    SeenExtension,
+    UnknownToken,
+    utc_now,
+)
+from callevents.db.session import begin_write, write_transaction
+from callevents.delivery.suspend import suspend
+from callevents.enums import ConnectorKind, DeliveryState, EventType
+from callevents.extensions import Base, db
+from callevents.operations.statistics import ALL_PBXS, LATENCY_LIMITS_MS
+from callevents.pbxs import connectors
+from callevents.pbxs.connectors import ConnectorConfig
+from tests.conftest import Configure
+from tests.support.aged_events import AddEvents
+
+#: Tables that a PBX leaves something in: its ID, receivers that others use, and what is no PBX's.
+NOT_OF_A_PBX = {"removed_pbx", "origin", "user_account", "user_session", "worker_process"}
+
+
+def fill(pbx: Pbx, configure: Configure, *, events: int = 5) -> None:
+    """Add rows of every kind to the PBX; two of three deliveries wait."""
+    configure.extension("101")
+    hook = configure.hook("101", EventType.DIAL_IN, "http://crm.example.com/")
+    gone = configure.hook("101", EventType.HANGUP, "http://crm.example.com/")
+    add_events = AddEvents(pbx, hook)
+    add_events(events, state=DeliveryState.PENDING, attempts=0)
+    add_events(events, state=DeliveryState.PENDING, attempts=2)
+    add_events(events, attempts=2, age=timedelta(hours=1))
+    now = utc_now()
+    begin_write()
+    connectors.set_connector(
+        pbx, ConnectorConfig(kind=ConnectorKind.FREESWITCH, host="pbx", port=8021, secret="s")
+    )
+    for row in (
+        SeenExtension(pbx_id=pbx.id, number="202", last_seen_at=now),
+        DiscardedReport(pbx_id=pbx.id, status=422, reason="No.", sent="x"),
+        UnknownToken(pbx_id=pbx.id, network="192.0.2.9", count=1, last_at=now),
+    ):
+        db.session.add(row)
+    states = {state.value: 0 for state in DeliveryState}
+    latencies = [0] * (len(LATENCY_LIMITS_MS) + 1)
+    db.session.execute(
+        insert(MinuteStatistics).values(
+            pbx_id=pbx.id, minute=now, events=1, latencies=latencies, **states
+        )
+    )
+    db.session.commit()
+    gone_id = gone.id
+    db.session.rollback()
+    with write_transaction(db.engine) as connection:
+        suspend(connection, gone_id, "The receiver returned 410 Gone.", now)
+    assert db.session.scalar(select(func.count()).select_from(Notification))
+    db.session.commit()
+
+
+def count_rows() -> dict[str, int]:
+    """Return the number of rows of each table that has any, without those of no PBX."""
+    db.session.rollback()
+    counts = {
+        table.name: db.session.scalar(select(func.count()).select_from(table)) or 0
+        for table in Base.metadata.sorted_tables
+        if table.name not in NOT_OF_A_PBX
+    }
+    of_all = select(func.count()).where(MinuteStatistics.pbx_id == ALL_PBXS)
+    counts[MinuteStatistics.__tablename__] -= db.session.scalar(of_all) or 0
+    db.session.rollback()
+    return {name: count for name, count in counts.items() if count}
