@@ -6,6 +6,8 @@ from datetime import timedelta
 import click
 from flask.cli import with_appcontext
 
+from callevents import audit
+from callevents.audit.targets import INSTALLATION
 from callevents.cli.output import (
     Values,
     get_settings,
@@ -15,6 +17,7 @@ from callevents.cli.output import (
     print_result,
 )
 from callevents.db.models import utc_now
+from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.operations import overview, retention
 from callevents.operations.overview import Overview, TimeRange
@@ -95,6 +98,10 @@ def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
         raise click.UsageError(
             "Retention is disabled (CALLEVENTS_RETENTION_DAYS=0). Pass --older-than."
         )
+    if not dry_run:
+        begin_write()
+        audit.record(audit.Action.DATA_PURGED, INSTALLATION, after={"received_before": before})
+        db.session.commit()
     totals = {"events": 0, "deliveries": 0, "attempts": 0, "kept": 0}
     for batch in retention.purge(db.engine, before, threading.Event(), dry_run=dry_run):
         for name in totals:

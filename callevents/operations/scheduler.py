@@ -16,7 +16,13 @@ from callevents.db.session import write_transaction
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
 from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
-from callevents.operations.retention import purge, purge_other_tables, remove_old_statistics
+from callevents.operations.retention import (
+    BATCH_ROWS,
+    purge,
+    purge_history,
+    purge_other_tables,
+    remove_old_statistics,
+)
 from callevents.operations.statistics import find_start, refresh
 from callevents.users.sessions import remove_ended
 
@@ -102,6 +108,7 @@ class Scheduler:
             remove_old_statistics(connection, utc_now())
             idle_time = timedelta(seconds=self._settings.session_idle_seconds)
             remove_ended(connection, utc_now(), idle_time)
+        self._remove_old_history()
         if not self._settings.retention_days:
             return
         before = utc_now() - timedelta(days=self._settings.retention_days)
@@ -114,6 +121,14 @@ class Scheduler:
         if events:
             seconds = round(time.monotonic() - began, 1)
             log.info("old call events removed", events=events, seconds=seconds)
+
+    def _remove_old_history(self) -> None:
+        if not (days := self._settings.audit_retention_days):
+            return
+        before, removed = utc_now() - timedelta(days=days), BATCH_ROWS
+        while removed == BATCH_ROWS and not self._closed.is_set():
+            with write_transaction(self._database) as connection:
+                removed = purge_history(connection, before)
 
     def send_notifications(self) -> None:
         """Send the notifications that are due; every worker does this."""
