@@ -3,6 +3,7 @@
 from flask import Flask
 
 from callevents.cli import (
+    audit,
     captures,
     connectors,
     deliveries,
@@ -21,7 +22,7 @@ def init_app(app: Flask) -> None:
     pbxs.group.add_command(captures.replay)
     pbxs.group.add_command(captures.capture)
     pbxs.group.add_command(connectors.group)
-    for module in (pbxs, extensions, hooks, deliveries, users, secrets):
+    for module in (pbxs, extensions, hooks, deliveries, users, secrets, audit):
         app.cli.add_command(module.group)
     for command in (
         processes.web,
