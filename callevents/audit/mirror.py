@@ -61,7 +61,7 @@ def _write_lines(settings: Settings, lines: list[str]) -> None:
 
 def _append(path: Path, lines: list[str]) -> None:
     """Append the lines with one call, so that those of several processes do not mix."""
-    data = "".join(f"{line}\n" for line in lines).encode()
+    data = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
     try:
         # Opened each time, so that the file can be rotated.
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -69,14 +69,20 @@ def _make_entry(
     facts: dict[str, Any] = {
         "actor_kind": actor.kind.value,
         "actor_id": actor.id and actor.id[:100],
-        "actor_name": actor.name[:MAX_AUDIT_NAME_LENGTH],
+        "actor_name": _clean(actor.name),
         "address": actor.address[:64],
         "object_kind": target.kind.value,
         "object_id": target.id[:100],
-        "object_name": target.name[:MAX_AUDIT_NAME_LENGTH],
+        "object_name": _clean(target.name),
         "pbx_id": target.pbx_id,
         "extension_id": target.extension_id,
     }
     return AuditEntry(
         id=new_id(), at=at or utc_now(), action=action.value, before=old, after=new, **facts
     )
+
+
+def _clean(name: str) -> str:
+    """Return the name as every database stores it; one that a stranger typed may be anything."""
+    shown = (one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in name)
+    return "".join(shown)[:MAX_AUDIT_NAME_LENGTH]
