@@ -1,5 +1,6 @@
 """No secret is in the history, in any form: as it is, encrypted, hashed, or as its length."""
 
+import dataclasses
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from callevents.audit.differences import Hidden, Masked, find_differences
 from callevents.config.settings import Settings
 from callevents.db.models import Connector, Hook, IngestToken, Pbx, User
 from callevents.db.session import begin_write
+from callevents.delivery.hook_values import hook_values
 from callevents.enums import AuthKind, ConnectorKind, EventType, Format, Role
 from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
@@ -156,3 +158,12 @@ def test_differences(
 ) -> None:
     """Only what differs is kept, without empty values and without secrets."""
     assert find_differences(before, after) == stored
+
+
+def test_every_value_of_a_hook_is_in_its_history(pbx: Pbx) -> None:
+    """No option can be added to hooks without its place in the history."""
+    hook, _ = configure_all(pbx, FIRST, None)
+    names = {one.name for kind in (HookOptions, hooks.HookData) for one in dataclasses.fields(kind)}
+    recorded = set(hook_values(hook))
+    assert names - recorded == {"active", "headers", "options"}
+    assert "header X-Key" in recorded
