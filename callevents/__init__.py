@@ -7,6 +7,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from callevents import api, cli, logs, web
+from callevents.audit.sign_in_failures import SignInFailures
 from callevents.config import load_settings
 from callevents.config.settings import Settings
 from callevents.db.session import close_session
@@ -21,7 +22,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
     settings.make_data_dir()
     app.config.from_mapping(_flask_config(settings))
-    init_state(app, settings, create_app)
+    init_state(app, settings, create_app).add(SignInFailures())
     logs.init_app(app, settings)
     db.init_app(app)
     app.teardown_appcontext(close_session)

@@ -14,8 +14,12 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
+from callevents import audit
+from callevents.audit.targets import of_pbx
 from callevents.cli.output import get_settings, handle_errors
+from callevents.db.session import begin_write
 from callevents.errors import CallEventsError
+from callevents.extensions import db
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.processes.listener.capture import record
 from callevents.processes.listener.target import make_target
@@ -99,8 +103,11 @@ def capture(pbx: str, path: Path, seconds: float | None) -> None:
     Secrets are removed. `flask pbx replay` reads the file. Call events are neither stored nor
     sent, and a listener that reads the same PBX is not disturbed.
     """
+    begin_write()
     found = pbxs.get_pbx(pbx)
     target = make_target(connectors.get_connector(found), found)
+    audit.record(audit.Action.EXPORT_MADE, of_pbx(found), after={"of": "its event stream"})
+    db.session.commit()
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())

@@ -22,11 +22,11 @@ from callevents.cli.output import (
     print_result,
     to_text,
 )
-from callevents.db.models import Attempt, Delivery, utc_now
+from callevents.db.models import Attempt, Delivery
 from callevents.db.session import begin_write
 from callevents.delivery.attempts import list_attempts
 from callevents.delivery.log import queries
-from callevents.delivery.log.bulk import Act, apply_to_all
+from callevents.delivery.log.bulk import Act, apply_to_all, apply_to_ids
 from callevents.delivery.log.filters import Filter, phase_of
 from callevents.delivery.log.pagination import find_page
 from callevents.delivery.log.resend import SkipReason, cancel, resend
@@ -142,7 +142,7 @@ def _apply(
     finish: Callable[[], None] = db.session.rollback if dry_run else _commit
     if delivery_ids:
         begin_write()
-        done = act([parse_delivery_id(one) for one in delivery_ids], utc_now())
+        done = apply_to_ids(act, [parse_delivery_id(one) for one in delivery_ids])
         finish()
         return done.changed, done.skipped
     if wanted in (Filter(), Filter().of_pending()):

@@ -1,5 +1,6 @@
 """Commands for hooks: configure, list, enable, disable, resume, clear."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from callevents.delivery.request.masking import mask_address
 from callevents.enums import EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret, suspension
+from callevents.hooks.history import record_shown_url
 from callevents.hooks.options import read_options
 from callevents.pbxs import extensions, pbxs
 
@@ -119,13 +121,24 @@ def rotate_secret(event_id: str, as_json: bool) -> None:
 @handle_errors
 def list_hooks(pbx: str | None, show_secrets: bool, as_json: bool) -> None:
     """List the requests of one PBX, or of all."""
+    if show_secrets:
+        begin_write()
     found = queries.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
+    if show_secrets:
+        _record_revealed(found)
     to_values = _to_values_with_options if as_json else _to_values
     print_list(
         found,
         lambda hook: {**to_values(hook), **({"url": hook.url} if show_secrets else {})},
         as_json,
     )
+
+
+def _record_revealed(found: Iterable[Hook]) -> None:
+    """Record the hooks whose URLs contain secrets, and commit, before these are printed."""
+    for hook in found:
+        record_shown_url(hook)
+    db.session.commit()
 
 
 @group.command("enable")

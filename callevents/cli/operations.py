@@ -1,10 +1,13 @@
 """Commands for operators: status and purge."""
 
 import threading
+from datetime import timedelta
 
 import click
 from flask.cli import with_appcontext
 
+from callevents import audit
+from callevents.audit.targets import INSTALLATION
 from callevents.cli.output import (
     Values,
     get_settings,
@@ -14,6 +17,7 @@ from callevents.cli.output import (
     print_result,
 )
 from callevents.db.models import utc_now
+from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.operations import overview, retention
 from callevents.operations.overview import Overview, TimeRange
@@ -87,16 +91,19 @@ def _text(value: object) -> str:
 @handle_errors
 def purge(age: str | None, dry_run: bool, as_json: bool) -> None:
     """Remove old call events with their deliveries. Those with pending deliveries are kept."""
-    stopped = threading.Event()
+    stopped, days = threading.Event(), get_settings().retention_days
+    if not age and not days and not retention.has_own_retention(db.engine):
+        raise click.UsageError(
+            "Retention is disabled (CALLEVENTS_RETENTION_DAYS=0). Pass --older-than."
+        )
+    before = utc_now() - (parse_duration(age) if age else timedelta(days=days))
+    if not dry_run:
+        begin_write()
+        audit.record(audit.Action.DATA_PURGED, INSTALLATION, after={"received_before": before})
+        db.session.commit()
     if age:
-        before = utc_now() - parse_duration(age)
         batches = retention.purge(db.engine, before, stopped, dry_run=dry_run)
     else:
-        days = get_settings().retention_days
-        if not days and not retention.has_own_retention(db.engine):
-            raise click.UsageError(
-                "Retention is disabled (CALLEVENTS_RETENTION_DAYS=0). Pass --older-than."
-            )
         batches = retention.purge_by_age(db.engine, days, stopped, dry_run=dry_run)
     totals = {"events": 0, "deliveries": 0, "attempts": 0, "kept": 0}
     for batch in batches:

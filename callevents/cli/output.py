@@ -11,6 +11,8 @@ import click
 from flask import current_app
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
+from callevents.audit import acting_as
+from callevents.cli.actor import find_actor
 from callevents.config.settings import Settings
 from callevents.db import schema
 from callevents.enums import TABLE_ORDER, EventType
@@ -31,7 +33,8 @@ def handle_errors(command: Command) -> Command:
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             _ensure_schema_is_current()
-            return command(*args, **kwargs)
+            with acting_as(find_actor()):
+                return command(*args, **kwargs)
         except InvalidError as error:
             raise click.ClickException("\n".join(_messages(error))) from None
         except CallEventsError as error:

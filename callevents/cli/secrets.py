@@ -3,6 +3,8 @@
 import click
 from flask.cli import AppGroup
 
+from callevents import audit
+from callevents.audit.targets import INSTALLATION
 from callevents.cli.output import get_settings, handle_errors, json_option, print_result
 from callevents.db.session import begin_write
 from callevents.extensions import cipher, db
@@ -43,6 +45,7 @@ def rotate_secrets(as_json: bool) -> None:
 def _reencrypt_all() -> tuple[int, list[str]]:
     """Return the number of re-encrypted owners, and the names of those that failed."""
     begin_write()
+    audit.record(audit.Action.KEYS_ROTATED, INSTALLATION)
     pbx_results = [key_rotation.reencrypt_connectors(), key_rotation.reencrypt_format_secrets()]
     db.session.commit()
     count, last_id = sum(result.count for result in pbx_results), 0

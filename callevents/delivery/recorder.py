@@ -10,6 +10,7 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from callevents.audit import mirror
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
@@ -115,7 +116,11 @@ class Recorder:
             for hook_id in sorted(changed):
                 # One transaction each: it locks the hook, and perhaps all its open deliveries.
                 with write_transaction(self._database) as connection:
-                    note_health(connection, hook_id, changed[hook_id], utc_now(), self._settings)
+                    entry = note_health(
+                        connection, hook_id, changed[hook_id], utc_now(), self._settings
+                    )
+                if entry is not None:
+                    mirror.write(self._settings, [entry])
         except Exception as error:  # noqa: BLE001  # without this thread nothing would be recorded
             # The outcomes are recorded; the next failure brings this update again.
             log.error("could not update failing requests", error=str(error))

@@ -10,8 +10,11 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection, exists, select, update
 
+from callevents import audit
+from callevents.audit.actor import WORKER
+from callevents.audit.targets import of_hook_row
 from callevents.config.settings import Settings
-from callevents.db.models import Attempt, Delivery, Hook, first_id
+from callevents.db.models import Attempt, AuditEntry, Delivery, Extension, Hook, first_id
 from callevents.delivery.http.client import Response
 from callevents.delivery.http.error_messages import INTERRUPTED
 from callevents.delivery.notifications import announce_suspension
@@ -49,26 +52,31 @@ def note_health(
     responses: Sequence[Response],
     now: datetime,
     settings: Settings,
-) -> None:
-    """Update since when the hook has failed; suspend it if a rule says so."""
+) -> AuditEntry | None:
+    """Update since when the hook has failed; suspend it if a rule says so.
+
+    Returns the entry of the history about the suspension, for its mirrors.
+    """
     hook = connection.execute(
         select(Hook.failing_since, Hook.suspended_at).where(Hook.id == hook_id).with_for_update()
     ).one_or_none()
     if hook is None or hook.suspended_at is not None:
-        return
+        return None
     since = None
     if not any(response.is_success for response in responses):
         started = [response.started_at for response in responses]
         since = min(started if hook.failing_since is None else [*started, hook.failing_since])
     connection.execute(update(Hook).where(Hook.id == hook_id).values(failing_since=since))
     if _is_gone(responses):
-        suspend(connection, hook_id, "The receiver returned 410 Gone.", now)
-    elif since is not None and _has_failed_for_long(connection, hook_id, since, now, settings):
+        return suspend(connection, hook_id, "The receiver returned 410 Gone.", now)
+    if since is not None and _has_failed_for_long(connection, hook_id, since, now, settings):
         longest = timedelta(seconds=settings.suspend_after_seconds)
-        suspend(connection, hook_id, f"All attempts have failed for {describe_age(longest)}.", now)
+        reason = f"All attempts have failed for {describe_age(longest)}."
+        return suspend(connection, hook_id, reason, now)
+    return None
 
 
-def suspend(connection: Connection, hook_id: int, reason: str, now: datetime) -> None:
+def suspend(connection: Connection, hook_id: int, reason: str, now: datetime) -> AuditEntry:
     """Suspend the hook and fail its open deliveries, which can be sent again later."""
     connection.execute(
         update(Hook).where(Hook.id == hook_id).values(suspended_at=now, suspended_reason=reason)
@@ -77,6 +85,21 @@ def suspend(connection: Connection, hook_id: int, reason: str, now: datetime) ->
     finish_open(connection, [hook_id], DeliveryState.FAILED, now, error)
     announce_suspension(connection, hook_id, reason, now)
     log.warning("request suspended", hook=hook_id, reason=reason)
+    return _record(connection, hook_id, reason, now)
+
+
+def _record(connection: Connection, hook_id: int, reason: str, now: datetime) -> AuditEntry:
+    names = (Hook.event_id, Hook.event_type, Hook.pbx_id, Hook.extension_id, Extension.number)
+    query = select(*names).outerjoin(Extension, Hook.extension_id == Extension.id)
+    hook = connection.execute(query.where(Hook.id == hook_id)).one()
+    return audit.record_on(
+        connection,
+        audit.Action.HOOK_SUSPENDED,
+        of_hook_row(hook, hook.number),
+        actor=WORKER,
+        after={"reason": reason},
+        at=now,
+    )
 
 
 def _has_failed_for_long(

@@ -6,9 +6,12 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
+from callevents import audit
+from callevents.audit.targets import of_hook
 from callevents.db.models import Extension, Hook, Origin, Pbx
 from callevents.db.session import insert_into
 from callevents.delivery import reroute
+from callevents.delivery.hook_values import hook_values
 from callevents.delivery.outbox import cancel_deliveries
 from callevents.delivery.request.url import check_url, origin_of
 from callevents.enums import EventType, Method
@@ -53,6 +56,8 @@ def create_hook(
     store_options(hook, data.options)
     db.session.add(hook)
     db.session.flush()
+    values = {**hook_values(hook), "enabled": hook.active}
+    audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
     return hook
 
 
@@ -74,11 +79,14 @@ def update_hook(hook: Hook, data: HookData) -> None:
     Secrets that `data` leaves out are kept.
     """
     data = _check(data, hook)
+    values = hook_values(hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = data.method
     hook.url, hook.note = data.url, data.note
     hook.origin_id = get_or_create_origin(hook.url)
     store_options(hook, data.options)
+    target = of_hook(hook, hook.extension)
+    audit.record_change(audit.Action.HOOK_CHANGED, target, values, hook_values(hook))
     reroute.update_target(hook)
     if hook.give_up_seconds != age:
         reroute.shift_expiry(hook, hook.give_up_seconds - age)
@@ -113,6 +121,9 @@ def set_active(hook: Hook, active: bool) -> None:
 
 def _set_active(hook: Hook, active: bool) -> None:
     """Enable or disable a hook. Disabling cancels its pending deliveries."""
+    if hook.active is not active:
+        action = audit.Action.HOOK_ENABLED if active else audit.Action.HOOK_DISABLED
+        audit.record(action, of_hook(hook, hook.extension))
     hook.active = active
     db.session.flush()
     if not active:
@@ -121,7 +132,11 @@ def _set_active(hook: Hook, active: bool) -> None:
 
 def clear_hooks(hooks: Iterable[Hook]) -> int:
     """Remove hooks and cancel their pending deliveries; return the number of hooks."""
-    ids = [hook.id for hook in hooks]
+    removed = list(hooks)
+    ids = [hook.id for hook in removed]
+    for hook in removed:
+        target = of_hook(hook, hook.extension)
+        audit.record(audit.Action.HOOK_CLEARED, target, before=hook_values(hook))
     cancel_deliveries(ids)
     db.session.execute(
         delete(Hook).where(Hook.id.in_(ids)).execution_options(synchronize_session="fetch")

@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
+from callevents import audit
+from callevents.audit.targets import of_hook
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.extensions import db
 from callevents.users.rights import EVERYTHING, Scope
@@ -46,6 +48,9 @@ def count_suspended(pbx: Pbx | None = None, scope: Scope = EVERYTHING) -> int:
 
 def resume(hook: Hook) -> None:
     """Resume a hook. Its failed deliveries stay failed until they are resent."""
+    if hook.suspended_at is not None:
+        reason = {"reason": hook.suspended_reason}
+        audit.record(audit.Action.HOOK_RESUMED, of_hook(hook, hook.extension), before=reason)
     hook.suspended_at = hook.failing_since = None
     hook.suspended_reason = ""
 

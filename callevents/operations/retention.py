@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Row, delete, not_, select, tuple_
 
 from callevents.db.models import (
     Attempt,
+    AuditEntry,
     CallEvent,
     Delivery,
     MinuteStatistics,
@@ -150,6 +151,13 @@ def purge_other_tables(connection: Connection, before: datetime) -> None:
     connection.execute(delete(SeenExtension).where(tuple_(*number).in_(old)))
     connection.execute(delete(SignInFailure).where(SignInFailure.failed_at < before))
     connection.execute(delete(Notification).where(Notification.id < first_id(before)))
+
+
+def purge_history(connection: Connection, before: datetime) -> int:
+    """Remove the oldest entries of the history from before `before`; return their number."""
+    old = select(AuditEntry.id).where(AuditEntry.id < first_id(before)).order_by(AuditEntry.id)
+    found = delete(AuditEntry).where(AuditEntry.id.in_(old.limit(BATCH_ROWS)))
+    return connection.execute(found).rowcount
 
 
 def remove_old_statistics(connection: Connection, now: datetime) -> None:

@@ -17,7 +17,9 @@ from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
 from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
 from callevents.operations.retention import (
+    BATCH_ROWS,
     purge_by_age,
+    purge_history,
     purge_other_tables,
     remove_old_networks,
     remove_old_statistics,
@@ -114,6 +116,7 @@ class Scheduler:
             remove_old_networks(connection, utc_now())
             idle_time = timedelta(seconds=self._settings.session_idle_seconds)
             remove_ended(connection, utc_now(), idle_time)
+        self._remove_old_history()
         days = self._settings.retention_days
         if days:
             with write_transaction(self._database) as connection:
@@ -125,6 +128,14 @@ class Scheduler:
         if events:
             seconds = round(time.monotonic() - began, 1)
             log.info("old call events removed", events=events, seconds=seconds)
+
+    def _remove_old_history(self) -> None:
+        if not (days := self._settings.audit_retention_days):
+            return
+        before, removed = utc_now() - timedelta(days=days), BATCH_ROWS
+        while removed == BATCH_ROWS and not self._closed.is_set():
+            with write_transaction(self._database) as connection:
+                removed = purge_history(connection, before)
 
     def send_notifications(self) -> None:
         """Send the notifications that are due; every worker does this."""

@@ -6,6 +6,8 @@ from ipaddress import ip_address
 
 from sqlalchemy import select
 
+from callevents import audit
+from callevents.audit.targets import of_connector
 from callevents.db.models import (
     MAX_HOST_LENGTH,
     MAX_PATTERN_LENGTH,
@@ -57,6 +59,7 @@ def set_connector(pbx: Pbx, config: ConnectorConfig) -> Connector:
     connector = find_connector(pbx)
     has_secret = connector is not None and _has_same_target(connector, config)
     _check(config, has_secret=has_secret)
+    before = _values(connector) if connector is not None else {}
     if connector is None:
         connector = Connector(pbx_id=pbx.id)
         db.session.add(connector)
@@ -71,18 +74,39 @@ def set_connector(pbx: Pbx, config: ConnectorConfig) -> Connector:
     connector.list_wanted_at = connector.listed_at = None
     connector.listed, connector.list_notice = 0, ""
     db.session.flush()
+    _record(pbx, connector, before)
     return connector
 
 
 def remove_connector(pbx: Pbx) -> None:
     """Remove the PBX's connector; raises NotFoundError if it has none."""
-    db.session.delete(get_connector(pbx))
+    connector = get_connector(pbx)
+    target = of_connector(connector, pbx)
+    audit.record(audit.Action.CONNECTOR_REMOVED, target, before=_values(connector))
+    db.session.delete(connector)
     db.session.flush()
 
 
 def request_list(pbx: Pbx) -> None:
     """Request the PBX's list of extensions; raises NotFoundError without a connector."""
     get_connector(pbx).list_wanted_at = utc_now()
+
+
+def _values(connector: Connector) -> dict[str, object]:
+    """Return what users can change, as the history shows it."""
+    names = ("kind", "host", "port", "username", "uses_tls", "enabled", "domain")
+    values = {name: getattr(connector, name) for name in (*names, "extension_pattern")}
+    return {**values, "secret": audit.Hidden(connector.secret)}
+
+
+def _record(pbx: Pbx, connector: Connector, before: dict[str, object]) -> None:
+    after = _values(connector)
+    changed = {name for name in after if before.get(name) != after[name]}
+    action = audit.Action.CONNECTOR_CHANGED if before else audit.Action.CONNECTOR_ADDED
+    if before and changed == {"enabled"}:
+        is_on = connector.enabled
+        action = audit.Action.CONNECTOR_ENABLED if is_on else audit.Action.CONNECTOR_DISABLED
+    audit.record_change(action, of_connector(connector, pbx), before, after)
 
 
 def _has_same_target(connector: Connector, config: ConnectorConfig) -> bool:

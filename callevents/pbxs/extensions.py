@@ -7,6 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, false, func, or_, select
 
+from callevents import audit
+from callevents.audit.actions import ObjectKind
+from callevents.audit.targets import Target, of_extension, of_hook
 from callevents.db.models import (
     MAX_NUMBER_LENGTH,
     Extension,
@@ -19,6 +22,7 @@ from callevents.db.models import (
 )
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import insert_into
+from callevents.delivery.hook_values import hook_values
 from callevents.delivery.outbox import cancel_deliveries
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
@@ -136,6 +140,8 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
     db.session.add(extension)
     _delete_seen(pbx, number)
     db.session.flush()
+    values = {"number": number, "name": extension.name}
+    audit.record(audit.Action.EXTENSION_ADDED, of_extension(extension), after=values)
     return extension
 
 
@@ -155,19 +161,32 @@ def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
     if not rows:
         return []
     _check_quota(pbx, len(rows))
-    insert = insert_into(Extension).on_conflict_do_nothing().returning(Extension.number)
-    return list(db.session.execute(insert, rows).scalars())
+    columns = (Extension.id, Extension.number)
+    insert = insert_into(Extension).on_conflict_do_nothing().returning(*columns)
+    added = db.session.execute(insert, rows).all()
+    for row in added:
+        target = Target(ObjectKind.EXTENSION, row.id, row.number, pbx.id, row.id)
+        values = {"number": row.number, "name": names[row.number]}
+        audit.record(audit.Action.SUGGESTION_ACCEPTED, target, after=values)
+    return [row.number for row in added]
 
 
 def rename_extension(extension: Extension, name: str) -> None:
     """Change the extension's name; raises InvalidError about `name`."""
-    extension.name = _check_name(name)
+    before, extension.name = {"name": extension.name}, _check_name(name)
+    target, after = of_extension(extension), {"name": extension.name}
+    audit.record_change(audit.Action.EXTENSION_RENAMED, target, before, after)
 
 
 def delete_extension(extension: Extension) -> None:
     """Delete the extension and its hooks, and cancel their pending deliveries."""
-    hook_ids = db.session.scalars(select(Hook.id).where(Hook.extension_id == extension.id)).all()
-    cancel_deliveries(hook_ids)
+    hooks = db.session.scalars(select(Hook).where(Hook.extension_id == extension.id)).all()
+    for hook in hooks:
+        target = of_hook(hook, extension)
+        audit.record(audit.Action.HOOK_CLEARED, target, before=hook_values(hook))
+    values = {"number": extension.number, "name": extension.name}
+    audit.record(audit.Action.EXTENSION_REMOVED, of_extension(extension), before=values)
+    cancel_deliveries([hook.id for hook in hooks])
     db.session.delete(extension)
     db.session.flush()
 

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from callevents import audit
+from callevents.audit.targets import of_pbx
 from callevents.db.models import CallEvent, Pbx, RemovedPbx, new_id
 from callevents.enums import Format
 from callevents.errors import InvalidError, NotFoundError
@@ -50,6 +52,7 @@ def add_pbx(name: str) -> tuple[Pbx, str]:
     pbx = Pbx(id=_find_free_id(), name=name, slug=_find_free_slug(name))
     db.session.add(pbx)
     db.session.flush()
+    audit.record(audit.Action.PBX_ADDED, of_pbx(pbx), after={"name": name, "slug": pbx.slug})
     return pbx, add_token(pbx)
 
 
@@ -57,7 +60,8 @@ def rename_pbx(pbx: Pbx, name: str) -> None:
     """Rename the PBX; its ingest URL stays the same. Raises InvalidError about `name`."""
     name = check_name(name)
     _check_name_is_free(name, other_than=pbx)
-    pbx.name = name
+    before, pbx.name = {"name": pbx.name}, name
+    audit.record_change(audit.Action.PBX_RENAMED, of_pbx(pbx), before, {"name": name})
 
 
 def set_format(pbx: Pbx, format_name: str, secret: str | None = None) -> None:
@@ -73,12 +77,19 @@ def set_format(pbx: Pbx, format_name: str, secret: str | None = None) -> None:
         )
     if secret:
         check_text(secret, field="format_secret", max_length=MAX_SECRET_LENGTH)
+    before = _format_values(pbx)
     pbx.format = Format(format_name)
     if find_vendor(pbx.format).signature is None:
         secret = ""
     if secret is not None:
         pbx.format_secret = cipher.encrypt(secret) if secret else ""
+    action = audit.Action.PBX_FORMAT_CHANGED
+    audit.record_change(action, of_pbx(pbx), before, _format_values(pbx))
     invalidate_caches(pbx)
+
+
+def _format_values(pbx: Pbx) -> dict[str, object]:
+    return {"format": pbx.format, "signature_secret": audit.Hidden(pbx.format_secret)}
 
 
 def find_format_secret(pbx: Pbx) -> str:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 
+from callevents import audit
+from callevents.audit.targets import of_pbx
 from callevents.db.models import Extension, Pbx, SeenExtension
 from callevents.db.session import insert_into
 from callevents.extensions import db
@@ -84,6 +86,7 @@ def dismiss_suggestions(pbx: Pbx, numbers: Collection[str]) -> None:
         db.session.execute(
             update(SeenExtension).where(*chosen).values(dismissed=True, last_seen_at=None)
         )
+        audit.record(audit.Action.SUGGESTION_DISMISSED, of_pbx(pbx), after={"numbers": part})
 
 
 def store_listed(pbx: Pbx, listed: Collection[Suggestion], at: datetime) -> None:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, select
 
+from callevents import audit
+from callevents.audit.targets import of_token
 from callevents.db.models import IngestToken, Pbx
 from callevents.errors import ConflictError, NotFoundError
 from callevents.extensions import db
@@ -57,14 +59,18 @@ def add_token(pbx: Pbx) -> str:
             "Two tokens are valid already. Revoke the one no longer used, then create a new one."
         )
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    db.session.add(IngestToken(pbx_id=pbx.id, digest=digest_token(token), hint=token[:HINT_LENGTH]))
+    added = IngestToken(pbx_id=pbx.id, digest=digest_token(token), hint=token[:HINT_LENGTH])
+    db.session.add(added)
     db.session.flush()
+    audit.record(audit.Action.TOKEN_ADDED, of_token(added))
     return token
 
 
 def revoke_token(pbx: Pbx, token_id: str) -> None:
     """Make a token invalid at once; raises NotFoundError if the PBX has no such token."""
-    db.session.delete(get_token(pbx, token_id))
+    token = get_token(pbx, token_id)
+    db.session.delete(token)
+    audit.record(audit.Action.TOKEN_REVOKED, of_token(token))
 
 
 class LookUp(NamedTuple):

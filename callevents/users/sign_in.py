@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from callevents import audit
+from callevents.audit.actions import ObjectKind
+from callevents.audit.sign_in_failures import SignInFailures, shorten_name
+from callevents.audit.targets import Target, of_user
 from callevents.db.models import User
 from callevents.errors import SignInError
+from callevents.extensions import app_state
 from callevents.users import delays
 from callevents.users.delays import Client
 from callevents.users.hashing import hash_password, is_outdated, matches
@@ -50,7 +55,17 @@ def finish(attempt: Attempt) -> User:
     user = find_user(attempt.username)
     if not attempt.is_correct or user is None:
         delays.count_failure(attempt.keys)
+        _record_failure(attempt.username, user)
         raise SignInError("Wrong username or password.")
     delays.forgive(attempt.keys)
     user.password_hash = attempt.new_hash or user.password_hash
     return user
+
+
+def _record_failure(typed: str, user: User | None) -> None:
+    left_out = app_state().get(SignInFailures).take()
+    if left_out is None:
+        return
+    target = of_user(user) if user else Target(ObjectKind.USER, "", shorten_name(typed))
+    also = {"failures_left_out": left_out} if left_out else {}
+    audit.record(audit.Action.SIGN_IN_FAILED, target, after=also)

@@ -2,6 +2,8 @@
 
 from sqlalchemy import select
 
+from callevents import audit
+from callevents.audit.targets import of_user
 from callevents.db.models import User
 from callevents.enums import Role
 from callevents.errors import InvalidError
@@ -27,6 +29,7 @@ def add_user(username: str, password: str, role: Role) -> User:
     user = User(username=username, password_hash=hash_password(password))
     db.session.add(user)
     set_grants(user, [NewGrant(role)])
+    audit.record(audit.Action.USER_ADDED, of_user(user), after={"role": role})
     return user
 
 
@@ -40,7 +43,10 @@ def find_user(username: str) -> User | None:
 
 def change_password(user: User, password_hash: str) -> None:
     """Store the hash of the new password and end all sessions of the user."""
+    before = {"password": audit.Hidden(user.password_hash)}
     user.password_hash = password_hash
+    after = {"password": audit.Hidden(password_hash)}
+    audit.record(audit.Action.PASSWORD_CHANGED, of_user(user), before=before, after=after)
     sessions.end_sessions(user)
 
 

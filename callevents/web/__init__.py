@@ -5,6 +5,7 @@ from flask import Flask
 from callevents.security import headers
 from callevents.web import (
     access,
+    actors,
     errors,
     htmx,
     login,
@@ -14,6 +15,7 @@ from callevents.web import (
 )
 from callevents.web.views import (
     account,
+    activity,
     calls,
     connect,
     connectors,
@@ -58,12 +60,14 @@ PAGES = (
     calls,
     overview,
     suspension,
+    activity,
 )
 
 
 def init_app(app: Flask) -> None:
     """Register the blueprints of the pages, and what they share."""
     login.init_app(app)
+    actors.init_app(app)
     headers.init_app(app)
     htmx.init_app(app)
     errors.init_app(app)

@@ -157,13 +157,14 @@ class DeliveryView:
         return values
 
 
-def _pick(choices: Mapping[str, Any], text: str) -> Any:
+def pick(choices: Mapping[str, Any], text: str) -> Any:
+    """Return the choice with that value in the URL; raises ValueError."""
     if text not in choices:
         raise ValueError(f"Invalid choice: {text!r}.")
     return choices[text]
 
 
-def _read_moment(text: str) -> datetime:
+def read_moment(text: str) -> datetime:
     """Parse the value of a `datetime-local` field as UTC; raises ValueError."""
     try:
         moment = datetime.fromisoformat(text)
@@ -176,12 +177,12 @@ def _read_moment(text: str) -> datetime:
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "pbx": get_visible_pbx,
-    "event": partial(_pick, {event.slug: event for event in EventType}),
-    "state": partial(_pick, {state.value: state for state in ListedState}),
-    "last": partial(_pick, PERIODS),
+    "event": partial(pick, {event.slug: event for event in EventType}),
+    "state": partial(pick, {state.value: state for state in ListedState}),
+    "last": partial(pick, PERIODS),
     "origin": check_origin,
-    "from": _read_moment,
-    "to": _read_moment,
+    "from": read_moment,
+    "to": read_moment,
 }
 
 

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from callevents import audit
+from callevents.audit.targets import of_extension, of_hook, of_pbx
+from callevents.db.session import begin_write
 from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.request.build import Request, build_request
 from callevents.delivery.request.load import read_signing, read_template
+from callevents.delivery.request.masking import mask_address
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import app_state, cipher, db
 from callevents.security.encryption import UnreadableError
@@ -52,11 +56,22 @@ def send_test(form: HookForm, target: Target, user_id: int) -> TestResult:
         with _acquire_slot(user_id):
             request = _build_request(form, target)
             # A slow receiver must not keep the transaction open.
-            db.session.rollback()
+            _record(target, request)
             with closing(HttpClient(app_state().settings)) as http_client:
                 return TestResult(http_client.send(request))
     except (InvalidError, UnreadableError, ConflictError) as error:
         return TestResult(problem=str(error))
+
+
+def _record(target: Target, request: Request) -> None:
+    """Record the test and commit."""
+    about = of_extension(target.extension) if target.extension else of_pbx(target.pbx)
+    if target.hook:
+        about = of_hook(target.hook, target.extension)
+    values = {"event": target.event_type, "url": mask_address(request.url.partition("?")[0])}
+    begin_write()
+    audit.record(audit.Action.TEST_REQUEST_SENT, about, after=values)
+    db.session.commit()
 
 
 def _build_request(form: HookForm, target: Target) -> Request:

@@ -94,6 +94,8 @@ def paths(
         "delivery": f"{BASE}/deliveries/{delivery}",
         "overview": "/overview",
         "suspended": "/suspended",
+        "activity": "/activity",
+        "filtered activity": "/activity?object=101&from=2026-01-01T00:00",
         "nothing": "/nothing/here",
     }
 

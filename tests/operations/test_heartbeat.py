@@ -87,7 +87,7 @@ def test_only_the_leader_purges(
     scheduler.send_heartbeat()
     purged: list[object] = []
     monkeypatch.setattr(
-        "callevents.operations.scheduler.purge", lambda *_: purged.append(1) or iter(())
+        "callevents.operations.scheduler.purge_by_age", lambda *_: purged.append(1) or iter(())
     )
     scheduler.remove_old()
     assert not purged

@@ -11,20 +11,25 @@ from callevents.db.models import (
     Pbx,
     SeenExtension,
     UnknownToken,
+    User,
     utc_now,
 )
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.suspend import suspend
-from callevents.enums import ConnectorKind, DeliveryState, EventType
+from callevents.enums import ConnectorKind, DeliveryState, EventType, Role
 from callevents.extensions import Base, db
 from callevents.operations.statistics import ALL_PBXS, LATENCY_LIMITS_MS
 from callevents.pbxs import connectors
 from callevents.pbxs.connectors import ConnectorConfig
+from callevents.users.grants import NewGrant, set_grants
 from tests.conftest import Configure
 from tests.support.aged_events import AddEvents
 
 #: Tables that a PBX leaves something in: its ID, receivers that others use, and what is no PBX's.
-NOT_OF_A_PBX = {"removed_pbx", "origin", "user_account", "user_session", "worker_process"}
+NOT_OF_A_PBX = {
+    *("removed_pbx", "origin", "audit_entry", "worker_process"),
+    *("user_account", "user_session", "password_link"),
+}
 
 
 def fill(pbx: Pbx, configure: Configure, *, events: int = 5) -> None:
@@ -47,6 +52,9 @@ def fill(pbx: Pbx, configure: Configure, *, events: int = 5) -> None:
         UnknownToken(pbx_id=pbx.id, network="192.0.2.9", count=1, last_at=now),
     ):
         db.session.add(row)
+    user = User(username=f"viewer-of-{pbx.slug}", password_hash="")
+    db.session.add(user)
+    set_grants(user, [NewGrant(Role.VIEWER, pbx)])
     states = {state.value: 0 for state in DeliveryState}
     latencies = [0] * (len(LATENCY_LIMITS_MS) + 1)
     db.session.execute(

@@ -27,6 +27,7 @@ ROUTES = {
     "account.show": "account",
     "account.show_password": "account",
     "account.sign_out": "account",
+    "activity.index": "manage-anything",
     "calls.show": "extension",
     "connect.create_token": "manage",
     "connect.list_events": "pbx",
@@ -128,6 +129,7 @@ NEEDS = (
     "manage",
     "administer",
     "administer-pbx",
+    "manage-anything",
 )
 
 #: What each user gets, by what a route needs.
@@ -139,6 +141,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
     },
     "admin-here": {
         **dict.fromkeys(("account", "anything", "any-pbx", "edit-anything"), EVERYWHERE),
+        "manage-anything": EVERYWHERE,
         **dict.fromkeys(("part", "pbx", "extension", "edit", "edit-part", "edit-extension"), HERE),
         **dict.fromkeys(("edit-extensions", "manage"), HERE),
         "administer": SEEN_EVERYWHERE,
@@ -149,18 +152,18 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         **dict.fromkeys(("part", "pbx", "extension", "edit", "edit-part", "edit-extension"), HERE),
         **dict.fromkeys(("edit-extensions",), HERE),
         **dict.fromkeys(("manage", "administer-pbx"), SEEN),
-        "administer": SEEN_EVERYWHERE,
+        **dict.fromkeys(("administer", "manage-anything"), SEEN_EVERYWHERE),
     },
     "viewer-here": {
         **dict.fromkeys(("account", "anything", "any-pbx"), EVERYWHERE),
         **dict.fromkeys(("part", "pbx", "extension"), HERE),
         **dict.fromkeys(("edit", "edit-part", "edit-extension", "edit-extensions"), SEEN),
         **dict.fromkeys(("manage", "administer-pbx"), SEEN),
-        **dict.fromkeys(("edit-anything", "administer"), SEEN_EVERYWHERE),
+        **dict.fromkeys(("edit-anything", "administer", "manage-anything"), SEEN_EVERYWHERE),
     },
     "owner": {
         **dict.fromkeys(("account", "anything", "edit-anything"), EVERYWHERE),
-        "any-pbx": SEEN_EVERYWHERE,
+        **dict.fromkeys(("any-pbx", "manage-anything"), SEEN_EVERYWHERE),
         "part": HERE,
         "edit-part": HERE,
         "extension": OWN_ONLY,
@@ -172,6 +175,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
     "nobody": {
         "account": EVERYWHERE,
         **dict.fromkeys(("anything", "any-pbx", "edit-anything", "administer"), SEEN_EVERYWHERE),
+        "manage-anything": SEEN_EVERYWHERE,
         **dict.fromkeys(("part", "pbx", "extension", "edit", "edit-part"), NOTHING),
         **dict.fromkeys(("edit-extension", "edit-extensions", "manage"), NOTHING),
         "administer-pbx": NOTHING,

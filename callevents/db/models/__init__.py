@@ -1,5 +1,6 @@
 """The data model. Times are UTC with milliseconds; ids in URLs and requests are unguessable."""
 
+from callevents.db.models.audit_entry import MAX_AUDIT_NAME_LENGTH, AuditEntry
 from callevents.db.models.connector import (
     MAX_HOST_LENGTH,
     MAX_PATTERN_LENGTH,
@@ -59,6 +60,7 @@ __all__ = [
     "GIVE_UP_SECONDS",
     "IS_OPEN",
     "MAX_ADDRESS_LENGTH",
+    "MAX_AUDIT_NAME_LENGTH",
     "MAX_CLIENT_LENGTH",
     "MAX_EMAIL_LENGTH",
     "MAX_HOST_LENGTH",
@@ -70,6 +72,7 @@ __all__ = [
     "MAX_URL_LENGTH",
     "MAX_USERNAME_LENGTH",
     "Attempt",
+    "AuditEntry",
     "CallEvent",
     "Connector",
     "Delivery",

@@ -1,18 +1,27 @@
 """Bulk operations: count the deliveries that match a filter, and change them batch by batch."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
 from sqlalchemy import select
 
-from callevents.db.models import Hook, utc_now
+from callevents import audit
+from callevents.audit.actions import ObjectKind
+from callevents.audit.targets import Target, of_delivery
+from callevents.db.models import Delivery, Extension, Hook, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log.filters import Filter
 from callevents.delivery.log.pagination import Page, find_all, find_page
-from callevents.delivery.log.resend import ActionResult, SkipReason, find_hook_skip_reason
+from callevents.delivery.log.resend import (
+    ActionResult,
+    SkipReason,
+    cancel,
+    find_hook_skip_reason,
+    resend,
+)
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 
@@ -23,6 +32,10 @@ MAX_COUNTED = 10_000
 MAX_COUNTED_PAGES = 10
 
 Act = Callable[[Collection[str], datetime], ActionResult]
+_ACTIONS: Mapping[Act, audit.Action] = {
+    resend: audit.Action.DELIVERY_SENT_AGAIN,
+    cancel: audit.Action.DELIVERY_CANCELLED,
+}
 
 
 @dataclass
@@ -93,10 +106,40 @@ def apply_to_all(
     while True:
         begin_write()
         page = find_page(wanted, limit=batch, before=progress.before, columns=("id",))
-        result = act([row.id for row in page.found], utc_now())
+        now = utc_now()
+        result = act([row.id for row in page.found], now)
+        _record_all(act, wanted, result, now)
         progress.changed += result.changed
         progress.skipped += result.skipped
         progress.before = page.before
         yield progress
         if progress.before is None:
             return
+
+
+def apply_to_ids(act: Act, ids: Collection[str]) -> ActionResult:
+    """Apply `act` to these deliveries; the history gets an entry for each one changed."""
+    now = utc_now()
+    result = act(ids, now)
+    columns = (Delivery.id, Delivery.pbx_id, Delivery.extension, Delivery.event_type)
+    of_extension = (Extension.pbx_id == Delivery.pbx_id) & (Extension.number == Delivery.extension)
+    changed = (
+        select(*columns, Extension.id.label("extension_id"))
+        .outerjoin(Extension, of_extension)
+        .where(Delivery.id.in_(result.ids))
+        .order_by(Delivery.id)
+    )
+    for row in db.session.execute(changed):
+        audit.record(_ACTIONS[act], of_delivery(row, row.extension_id), at=now)
+    return result
+
+
+def _record_all(act: Act, wanted: Filter, result: ActionResult, now: datetime) -> None:
+    """Record one batch, which is one transaction: the filter, and how many were changed."""
+    if not result.changed:
+        return
+    noun = "delivery" if result.changed == 1 else "deliveries"
+    pbx_id = wanted.pbx.id if wanted.pbx else None
+    target = Target(ObjectKind.DELIVERIES, "", f"{result.changed:,} {noun}", pbx_id)
+    values = {"count": result.changed, "filter": wanted.describe()}
+    audit.record(_ACTIONS[act], target, after=values, at=now)

@@ -72,6 +72,12 @@ class Filter:
             return self
         raise InvalidError.of("state", "Only pending deliveries can be cancelled.")
 
+    def describe(self) -> dict[str, Any]:
+        """Return the values that are set, as the history shows them."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "pbx"}
+        shown = {"pbx": self.pbx.slug if self.pbx else None, **values}
+        return {name: value for name, value in shown.items() if value not in (None, "")}
+
     def values(self) -> dict[str, Any]:
         """Return the required column values by column name; raises InvalidError."""
         values: dict[str, Any] = {}

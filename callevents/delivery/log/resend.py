@@ -36,6 +36,8 @@ class ActionResult:
 
     changed: int
     skipped: Counter[SkipReason] = field(default_factory=Counter)
+    #: The IDs of those that were changed.
+    ids: Sequence[str] = ()
 
 
 def resend(ids: Collection[str], now: datetime) -> ActionResult:
@@ -156,4 +158,5 @@ def _result(
     skipped = Counter(reasons.values())
     if missing := len(set(ids)) - len(rows):
         skipped[SkipReason.MISSING] = missing
-    return ActionResult(len(rows) - len(reasons), skipped)
+    changed = [row.id for row in rows if row.id not in reasons]
+    return ActionResult(len(changed), skipped, changed)

@@ -14,6 +14,8 @@ from flask import (
 )
 from flask_login import current_user
 
+from callevents import audit
+from callevents.audit.targets import of_user
 from callevents.db.session import begin_write
 from callevents.errors import (
     BusyError,
@@ -67,6 +69,7 @@ def do_sign_in() -> Any:
         page = render_template("account/sign_in.html", form=form, problem=str(error))
         return _refused(page, error)
     next_path = login.start_session(user)
+    audit.record(audit.Action.SIGNED_IN, of_user(user))
     db.session.commit()
     response = make_response(redirect(next_path or url_for("onboarding.show"), code=303))
     set_device_cookie(response, user, client.device_id)
@@ -77,6 +80,7 @@ def do_sign_in() -> Any:
 @own_account
 def sign_out() -> Any:
     """Sign out."""
+    audit.record(audit.Action.SIGNED_OUT, of_user(current_user))
     login.end_session()
     db.session.commit()
     return htmx.redirect_to(url_for("account.show_sign_in"), "You have signed out.")

@@ -7,7 +7,9 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
-from callevents.db.models import CallEvent, Delivery
+from callevents.audit.actions import label_of
+from callevents.audit.queries import find_cancellation
+from callevents.db.models import AuditEntry, CallEvent, Delivery
 from callevents.delivery.attempts import list_attempts
 from callevents.delivery.log import queries
 from callevents.delivery.log.filters import PHASES
@@ -15,7 +17,7 @@ from callevents.delivery.log.lookup import look_up
 from callevents.delivery.log.pagination import Page, find_page
 from callevents.delivery.log.wait_reason import find_blocking_origin, find_wait_reasons
 from callevents.delivery.request.curl import as_curl
-from callevents.enums import Right
+from callevents.enums import DeliveryState, Right
 from callevents.errors import InvalidError
 from callevents.hooks.queries import list_origins
 from callevents.ingest.events import find_event
@@ -115,10 +117,17 @@ def show(slug: str, delivery_id: str) -> Any:
         event=delivery.call_event,
         attempts=attempts,
         reasons=reasons,
+        cancellation=_find_cancellation(delivery),
+        label_of=label_of,
         as_curl=as_curl,
         version=version,
     )
     return htmx.versioned(page, version)
+
+
+def _find_cancellation(delivery: Delivery) -> AuditEntry | None:
+    is_cancelled = delivery.state is DeliveryState.CANCELLED
+    return find_cancellation(delivery) if is_cancelled else None
 
 
 def version_of(deliveries: Iterable[Delivery], *more: object) -> str:

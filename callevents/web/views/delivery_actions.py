@@ -8,9 +8,14 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 
-from callevents.db.models import utc_now
 from callevents.delivery.log import queries
-from callevents.delivery.log.bulk import Act, Progress, apply_to_all, count_matching
+from callevents.delivery.log.bulk import (
+    Act,
+    Progress,
+    apply_to_all,
+    apply_to_ids,
+    count_matching,
+)
 from callevents.delivery.log.filters import Filter
 from callevents.delivery.log.resend import ActionResult, SkipReason, cancel, resend
 from callevents.enums import DeliveryState, Right
@@ -94,7 +99,7 @@ def _act_on_one(action: Action, slug: str, delivery_id: str) -> Any:
     pbx = pbxs.get_pbx(slug)
     delivery = queries.get_delivery(delivery_id, pbx)
     is_tried_now = action is RESEND and delivery.state is DeliveryState.PENDING
-    done = action.act([delivery.id], utc_now())
+    done = apply_to_ids(action.act, [delivery.id])
     if done.skipped:
         raise ConflictError(f"The delivery is not {action.done}: {next(iter(done.skipped))}.")
     db.session.commit()

@@ -5,11 +5,15 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 
+from callevents import audit
+from callevents.audit.queries import find_last
 from callevents.db.models import Extension, Hook, Pbx
+from callevents.db.session import begin_write
 from callevents.enums import EventType, Right
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
+from callevents.hooks.history import has_secret_url, record_shown_url
 from callevents.hooks.options import GIVE_UP_CHOICES, read_options
 from callevents.jobs.waker import wake
 from callevents.pbxs.extensions import find_extension_hooks
@@ -74,6 +78,10 @@ def change(slug: str, place: str, event_id: str) -> Any:
             form.add_errors(error)
         else:
             return _finish_saving(form, target, hook)
+    if request.method == "GET" and has_secret_url(hook):
+        begin_write()
+        record_shown_url(hook)
+        db.session.commit()
     return _dialog(form, target)
 
 
@@ -172,6 +180,8 @@ def _dialog(form: HookForm, target: Target, result: TestResult | None = None) ->
         target=target,
         example=example_request(form, target),
         result=result,
+        suspended=target.hook and find_last(audit.Action.HOOK_SUSPENDED, target.hook),
+        disabled=target.hook and find_last(audit.Action.HOOK_DISABLED, target.hook),
     )
 
 

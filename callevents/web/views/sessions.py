@@ -5,6 +5,8 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 
+from callevents import audit
+from callevents.audit.targets import of_user
 from callevents.extensions import db
 from callevents.users import sessions
 from callevents.web import htmx, login
@@ -18,6 +20,7 @@ bp = Blueprint("sessions", __name__, url_prefix="/account/sessions")
 def end(session_id: str) -> Any:
     """End one session."""
     sessions.end_session(current_user, session_id)
+    audit.record(audit.Action.SESSION_ENDED, of_user(current_user), after={"sessions": "one"})
     db.session.commit()
     return _finish("The session has ended.")
 
@@ -27,6 +30,7 @@ def end(session_id: str) -> Any:
 def end_others() -> Any:
     """End all sessions but this one."""
     sessions.end_sessions(current_user, keep=login.find_session_id())
+    audit.record(audit.Action.SESSION_ENDED, of_user(current_user), after={"sessions": "others"})
     db.session.commit()
     return _finish("All other sessions have ended.")
 

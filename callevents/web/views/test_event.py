@@ -4,6 +4,8 @@ from typing import Any
 
 from flask import Blueprint, request, url_for
 
+from callevents import audit
+from callevents.audit.targets import of_pbx
 from callevents.db.models import Pbx
 from callevents.delivery.log.queries import list_deliveries
 from callevents.enums import EventType, Right
@@ -78,6 +80,8 @@ def _accept(pbx: Pbx, form: TestEventForm) -> accept.Accepted:
         _check_is_own(pbx, number)
     event_type = EventType.from_slug(form.event.data)
     [accepted] = accept.accept(pbx, [example.example_report(event_type, number)])
+    values = {"event": event_type, "extension": number}
+    audit.record(audit.Action.TEST_EVENT_SENT, of_pbx(pbx), after=values)
     db.session.commit()
     wake()
     return accepted

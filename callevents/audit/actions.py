@@ -1,0 +1,112 @@
+"""The actions that the history records, and the kinds of objects that they are about."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What was done. Values are stored: do not change them."""
+
+    PBX_ADDED = "pbx.added"
+    PBX_RENAMED = "pbx.renamed"
+    PBX_FORMAT_CHANGED = "pbx.format_changed"
+    TOKEN_ADDED = "token.added"  # noqa: S105  # no secret
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105  # no secret
+    CONNECTOR_ADDED = "connector.added"
+    CONNECTOR_CHANGED = "connector.changed"
+    CONNECTOR_ENABLED = "connector.enabled"
+    CONNECTOR_DISABLED = "connector.disabled"
+    CONNECTOR_REMOVED = "connector.removed"
+    EXTENSION_ADDED = "extension.added"
+    EXTENSION_RENAMED = "extension.renamed"
+    EXTENSION_REMOVED = "extension.removed"
+    SUGGESTION_ACCEPTED = "suggestion.accepted"
+    SUGGESTION_DISMISSED = "suggestion.dismissed"
+    HOOK_CREATED = "hook.created"
+    HOOK_CHANGED = "hook.changed"
+    HOOK_ENABLED = "hook.enabled"
+    HOOK_DISABLED = "hook.disabled"
+    HOOK_CLEARED = "hook.cleared"
+    HOOK_SUSPENDED = "hook.suspended"
+    HOOK_RESUMED = "hook.resumed"
+    HOOK_SIGNING_CHANGED = "hook.signing_changed"
+    DELIVERY_SENT_AGAIN = "delivery.sent_again"
+    DELIVERY_CANCELLED = "delivery.cancelled"
+    TEST_EVENT_SENT = "test_event.sent"
+    TEST_REQUEST_SENT = "test_request.sent"
+    SECRET_REVEALED = "secret.revealed"  # noqa: S105  # no secret
+    EXPORT_MADE = "export.made"
+    USER_ADDED = "user.added"
+    PASSWORD_CHANGED = "user.password_changed"  # noqa: S105  # no secret
+    SIGNED_IN = "user.signed_in"
+    SIGN_IN_FAILED = "user.sign_in_failed"
+    SIGNED_OUT = "user.signed_out"
+    SESSION_ENDED = "session.ended"
+    KEYS_ROTATED = "keys.rotated"
+    DATA_PURGED = "data.purged"
+
+    @property
+    def label(self) -> str:
+        """The action in plain English."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Action.PBX_ADDED: "PBX added",
+    Action.PBX_RENAMED: "PBX renamed",
+    Action.PBX_FORMAT_CHANGED: "Report format changed",
+    Action.TOKEN_ADDED: "Token created",
+    Action.TOKEN_REVOKED: "Token revoked",
+    Action.CONNECTOR_ADDED: "Connector set up",
+    Action.CONNECTOR_CHANGED: "Connector changed",
+    Action.CONNECTOR_ENABLED: "Connector enabled",
+    Action.CONNECTOR_DISABLED: "Connector disabled",
+    Action.CONNECTOR_REMOVED: "Connector removed",
+    Action.EXTENSION_ADDED: "Extension added",
+    Action.EXTENSION_RENAMED: "Extension renamed",
+    Action.EXTENSION_REMOVED: "Extension removed",
+    Action.SUGGESTION_ACCEPTED: "Suggested extension added",
+    Action.SUGGESTION_DISMISSED: "Suggestions dismissed",
+    Action.HOOK_CREATED: "Request created",
+    Action.HOOK_CHANGED: "Request changed",
+    Action.HOOK_ENABLED: "Request enabled",
+    Action.HOOK_DISABLED: "Request disabled",
+    Action.HOOK_CLEARED: "Request removed",
+    Action.HOOK_SUSPENDED: "Request suspended",
+    Action.HOOK_RESUMED: "Request resumed",
+    Action.HOOK_SIGNING_CHANGED: "Signing secret changed",
+    Action.DELIVERY_SENT_AGAIN: "Delivery sent again",
+    Action.DELIVERY_CANCELLED: "Delivery cancelled",
+    Action.TEST_EVENT_SENT: "Test event sent",
+    Action.TEST_REQUEST_SENT: "Test request sent",
+    Action.SECRET_REVEALED: "Secret shown",
+    Action.EXPORT_MADE: "Data exported",
+    Action.USER_ADDED: "User added",
+    Action.PASSWORD_CHANGED: "Password changed",
+    Action.SIGNED_IN: "Signed in",
+    Action.SIGN_IN_FAILED: "Sign-in failed",
+    Action.SIGNED_OUT: "Signed out",
+    Action.SESSION_ENDED: "Session ended",
+    Action.KEYS_ROTATED: "Encryption keys rotated",
+    Action.DATA_PURGED: "Old data removed",
+}
+
+
+def label_of(action: str) -> str:
+    """Return the stored action in plain English; itself if this version does not know it."""
+    return Action(action).label if action in list(Action) else action
+
+
+class ObjectKind(StrEnum):
+    """What an action is about."""
+
+    PBX = "pbx"
+    TOKEN = "token"  # noqa: S105  # no secret
+    CONNECTOR = "connector"
+    EXTENSION = "extension"
+    HOOK = "hook"
+    DELIVERY = "delivery"
+    #: All deliveries that match a filter.
+    DELIVERIES = "deliveries"
+    USER = "user"
+    HISTORY = "history"
+    INSTALLATION = "installation"

@@ -1,0 +1,31 @@
+"""The values of a hook as the history shows them, without secrets."""
+
+import json
+from typing import Any
+
+from callevents.audit import Hidden, Masked
+from callevents.db.models import Hook
+from callevents.delivery.request.masking import mask_url
+
+
+def hook_values(hook: Hook) -> dict[str, Any]:
+    """Return what users can change of a hook, except whether it is enabled, and its secrets."""
+    headers = json.loads(hook.custom_headers) if hook.custom_headers else []
+    return {
+        "event": hook.event_type,
+        "method": hook.method,
+        "url": Masked(hook.url, mask_url(hook.url)),
+        "note": hook.note,
+        "give_up_seconds": hook.give_up_seconds,
+        "in_order": hook.in_order,
+        "body_format": hook.body_format,
+        "parameters": hook.parameters,
+        "authentication": hook.auth,
+        "credentials": Hidden(hook.auth_secret),
+        **{f"header {name}": Hidden(token) for name, token in headers},
+    }
+
+
+def signing_values(hook: Hook) -> dict[str, Any]:
+    """Return whether the hook has a signing secret, as the history shows it."""
+    return {"signing_secret": Hidden(hook.signing_secret)}

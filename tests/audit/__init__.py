@@ -1,0 +1,1 @@
+"""The history: what is recorded, read, exported, mirrored and removed."""

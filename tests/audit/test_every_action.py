@@ -1,0 +1,300 @@
+"""Each action is recorded, by page, command or process, with who did it."""
+
+import getpass
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+
+from callevents.audit import Action
+from callevents.db.models import Hook, Pbx, utc_now
+from callevents.db.session import begin_write, write_transaction
+from callevents.delivery.suspend import suspend
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import db
+from callevents.pbxs import extensions, tokens
+from tests.audit.conftest import actions, entries
+from tests.cli.conftest import Run
+from tests.conftest import Configure
+from tests.support.connected_pbx import know
+from tests.support.receiver import Receiver
+from tests.web.conftest import PASSWORD, Visitor
+from tests.web.test_hook_form import fields
+from tests.web.views.test_connectors import FIELDS
+from tests.web.views.test_deliveries import report
+
+BASE = "/pbxs/head-office"
+ALL = f"{BASE}/extensions/all"
+EDIT = f"{BASE}/connector/edit"
+OFF: dict[str, object] = {"enabled": ""}
+KEPT: dict[str, object] = {"secret": ""}
+
+
+@dataclass
+class World:
+    """What the actions are done to."""
+
+    pbx: Pbx
+    hook: Hook
+    extension_id: str
+    token_id: str
+    waiting: str
+    failed: str
+    user: Visitor
+    run: Run
+
+    def get(self, path: str) -> None:
+        """Open a page."""
+        assert self.user.get(path).status_code == 200
+
+    def post(self, path: str, *, status: int = 303, **values: object) -> None:
+        """Submit a form."""
+        answer = self.user.post(path, **values)
+        assert answer.status_code == status, answer.text
+
+    def command(self, line: str) -> None:
+        """Run a command; HOOK and FAILED stand for their IDs."""
+        line = line.replace("HOOK", self.hook.event_id).replace("FAILED", self.failed)
+        done = self.run(*shlex.split(line))
+        assert done.exit_code == 0, done.output
+
+    @property
+    def dialog(self) -> str:
+        """The path of the hook's dialog."""
+        return f"{ALL}/requests/{self.hook.event_id}"
+
+    def suspend(self) -> None:
+        """Suspend the hook as a worker does."""
+        hook_id = self.hook.id
+        db.session.rollback()
+        with write_transaction(db.engine) as connection:
+            suspend(connection, hook_id, "The receiver returned 410 Gone.", utc_now())
+        db.session.rollback()
+
+
+@pytest.fixture
+def world(
+    app: Flask, admin: Visitor, pbx: Pbx, configure: Configure, receiver: Receiver, run: Run
+) -> World:
+    """A PBX with an extension, a hook, a suggestion and two deliveries; an admin."""
+    configure.extension("101", "Ana")
+    hook = configure.hook("*", EventType.DIAL_IN, f"{receiver.url}/pop?token=geheim")
+    know(pbx, {"201": "Anna", "202": ""})
+    waiting = report(pbx, "101", "c-1")
+    failed = report(pbx, "101", "c-2", state=DeliveryState.FAILED)
+    [extension] = extensions.list_extensions(pbx)
+    [token] = tokens.list_tokens(pbx)
+    admin.get(f"{BASE}/rename")
+    return World(pbx, hook, extension.id, token.id, waiting, failed, admin, run)
+
+
+def connect(world: World, **values: object) -> None:
+    """Set the connector with these values."""
+    world.post(EDIT, **{**FIELDS, **values})
+
+
+def change_hook(world: World, **values: object) -> None:
+    """Submit the hook's dialog with these values."""
+    db.session.rollback()
+    url = world.hook.url
+    status = 200 if values.get("signing") == "new" else 303
+    world.post(world.dialog, status=status, **{**fields(url, **values), "method": "GET"})
+
+
+def enable_hook(world: World) -> None:
+    """Disable the hook and enable it again."""
+    for active in ("no", "yes"):
+        world.post(f"{world.dialog}/active", active=active)
+
+
+def change_connector(world: World, first: dict[str, object], then: dict[str, object]) -> None:
+    """Set the connector, and then change it."""
+    connect(world, **first)
+    connect(world, **then)
+
+
+def remove_connector(world: World) -> None:
+    """Set the connector and remove it."""
+    connect(world)
+    world.post(f"{BASE}/connector/remove")
+
+
+def sign_in_again(world: World) -> None:
+    """Sign out and in."""
+    world.post("/sign-out")
+    world.user.sign_in("admin")
+
+
+def resume(world: World) -> None:
+    """Suspend the hook and resume it on a page."""
+    world.suspend()
+    world.post("/suspended")
+
+
+def fail_sign_in(world: World) -> None:
+    """Sign out and enter a wrong password."""
+    world.post("/sign-out")
+    world.get("/sign-in")
+    world.post("/sign-in", status=422, username="admin", password="wrong")
+
+
+#: What is done on pages, by the action that is recorded for it.
+PAGES: dict[Action, Callable[[World], None]] = {
+    Action.PBX_ADDED: lambda w: w.post("/pbxs/new", status=200, name="Branch", format="generic"),
+    Action.PBX_RENAMED: lambda w: w.post(f"{BASE}/rename", name="Main office"),
+    Action.PBX_FORMAT_CHANGED: lambda w: w.post(f"{BASE}/connect/format?type=kamailio"),
+    Action.TOKEN_ADDED: lambda w: w.post(f"{BASE}/tokens", status=200),
+    Action.TOKEN_REVOKED: lambda w: w.post(f"{BASE}/tokens/{w.token_id}/revoke"),
+    Action.CONNECTOR_ADDED: connect,
+    Action.CONNECTOR_CHANGED: lambda w: change_connector(w, {}, {"username": "other"}),
+    Action.CONNECTOR_DISABLED: lambda w: change_connector(w, {}, {**OFF, **KEPT}),
+    Action.CONNECTOR_ENABLED: lambda w: change_connector(w, OFF, KEPT),
+    Action.CONNECTOR_REMOVED: remove_connector,
+    Action.EXTENSION_ADDED: lambda w: w.post(f"{BASE}/extensions/new", number="102", name="Bo"),
+    Action.EXTENSION_RENAMED: lambda w: w.post(
+        f"{BASE}/extensions/{w.extension_id}/rename", name="Eva"
+    ),
+    Action.EXTENSION_REMOVED: lambda w: w.post(f"{BASE}/extensions/{w.extension_id}/delete"),
+    Action.SUGGESTION_ACCEPTED: lambda w: w.post(f"{BASE}/suggestions/add", only="201"),
+    Action.SUGGESTION_DISMISSED: lambda w: w.post(f"{BASE}/suggestions/dismiss", only="202"),
+    Action.HOOK_CREATED: lambda w: w.post(f"{ALL}/requests/new/hangup", **fields("http://a/")),
+    Action.HOOK_CHANGED: lambda w: change_hook(w, note="for the CRM"),
+    Action.HOOK_DISABLED: lambda w: w.post(f"{w.dialog}/active", active="no"),
+    Action.HOOK_ENABLED: enable_hook,
+    Action.HOOK_CLEARED: lambda w: w.post(f"{ALL}/clear", event_id=w.hook.event_id),
+    Action.HOOK_RESUMED: resume,
+    Action.HOOK_SIGNING_CHANGED: lambda w: change_hook(w, signing="new"),
+    Action.DELIVERY_SENT_AGAIN: lambda w: w.post(f"{BASE}/deliveries/{w.failed}/resend"),
+    Action.DELIVERY_CANCELLED: lambda w: w.post(f"{BASE}/deliveries/{w.waiting}/cancel"),
+    Action.TEST_EVENT_SENT: lambda w: w.post(
+        f"{BASE}/test-event", extension="101", event="dial-in"
+    ),
+    Action.TEST_REQUEST_SENT: lambda w: w.post(
+        f"{ALL}/test/hangup", status=200, **fields("http://127.0.0.1:9/")
+    ),
+    Action.SECRET_REVEALED: lambda w: w.get(w.dialog),
+    Action.PASSWORD_CHANGED: lambda w: w.post(
+        "/account/password", current=PASSWORD, new="another fine secret"
+    ),
+    Action.SIGNED_OUT: lambda w: w.post("/sign-out"),
+    Action.SIGN_IN_FAILED: fail_sign_in,
+    Action.SESSION_ENDED: lambda w: w.post("/account/sessions/end-others"),
+    Action.SIGNED_IN: sign_in_again,
+}
+SET = "pbx connector set head-office"
+ASTERISK = f"{SET} --kind asterisk --host pbx --user u --secret s"
+#: Commands, by the action that is recorded for the last of them.
+COMMANDS: dict[Action, tuple[str, ...]] = {
+    Action.PBX_ADDED: ("pbx add Branch",),
+    Action.PBX_FORMAT_CHANGED: ("pbx set head-office --format wazo",),
+    Action.CONNECTOR_ADDED: (ASTERISK,),
+    Action.CONNECTOR_CHANGED: (ASTERISK, f"{SET} --user v"),
+    Action.CONNECTOR_DISABLED: (ASTERISK, f"{SET} --disabled"),
+    Action.CONNECTOR_ENABLED: (f"{ASTERISK} --disabled", f"{SET} --enabled"),
+    Action.CONNECTOR_REMOVED: (ASTERISK, "pbx connector remove head-office"),
+    Action.EXTENSION_ADDED: ("extensions add head-office 102",),
+    Action.HOOK_CREATED: ("hooks set head-office * hangup --url http://a/",),
+    Action.HOOK_CHANGED: ("hooks set head-office * dial-in --url http://b/",),
+    Action.HOOK_DISABLED: ("hooks disable HOOK",),
+    Action.HOOK_ENABLED: ("hooks disable HOOK", "hooks enable HOOK"),
+    Action.HOOK_CLEARED: ("hooks clear head-office *",),
+    Action.HOOK_RESUMED: ("hooks resume --all",),
+    Action.HOOK_SIGNING_CHANGED: ("hooks rotate-secret HOOK",),
+    Action.SECRET_REVEALED: ("hooks list --show-secrets",),
+    Action.DELIVERY_SENT_AGAIN: ("deliveries resend FAILED",),
+    Action.DELIVERY_CANCELLED: ("deliveries cancel --pbx head-office",),
+    Action.USER_ADDED: ("users add olga --password 'a very long geheim of olga'",),
+    Action.EXPORT_MADE: ("audit export --pbx head-office",),
+    Action.KEYS_ROTATED: ("secrets rotate",),
+    Action.DATA_PURGED: ("purge --older-than 300d",),
+}
+
+
+@pytest.mark.parametrize("action", PAGES)
+def test_pages(world: World, action: Action) -> None:
+    """What a user does on a page is recorded with the user and the client's address."""
+    before = len(entries())
+    PAGES[action](world)
+    found = [entry for entry in entries()[before:] if entry.action == action]
+    # The first of several: a sign-out before is none of these.
+    assert len(found) == 1, actions()[before:]
+    [entry] = found
+    name = "" if action is Action.SIGN_IN_FAILED else "admin"
+    assert (entry.actor_kind, entry.actor_name, entry.address) == ("user", name, "127.0.0.1")
+    assert entry.object_name
+    assert "geheim" not in f"{entry.before} {entry.after}"
+
+
+@pytest.mark.parametrize("action", COMMANDS)
+def test_commands(world: World, action: Action) -> None:
+    """A command is recorded with its name and the operating system's user."""
+    if action is Action.HOOK_RESUMED:
+        world.suspend()
+    before = len(entries())
+    for line in COMMANDS[action]:
+        world.command(line)
+    found = [entry for entry in entries()[before:] if entry.action == action]
+    assert len(found) == 1, actions()[before:]
+    [entry] = found
+    assert (entry.actor_kind, entry.actor_name) == ("command", getpass.getuser())
+    assert (entry.actor_id or "").split()[:2] == ["flask", line.split()[0]]
+    assert "geheim" not in f"{entry.actor_id} {entry.before} {entry.after}"
+
+
+def test_processes(world: World) -> None:
+    """A suspension is recorded with the worker and the reason."""
+    world.suspend()
+    [entry] = entries(action=Action.HOOK_SUSPENDED)
+    assert (entry.actor_kind, entry.actor_name, entry.address) == ("system", "worker", "")
+    assert entry.after == {"reason": "The receiver returned 410 Gone."}
+    assert (entry.object_id, entry.pbx_id) == (world.hook.event_id, world.pbx.id)
+
+
+def test_every_action_is_in_a_table() -> None:
+    """No action can be added without a test that it is recorded."""
+    assert {*PAGES, *COMMANDS, Action.HOOK_SUSPENDED} == set(Action)
+    assert all(action.label for action in Action)
+
+
+def test_refused_changes_leave_no_entry(world: World) -> None:
+    """What is refused or changes nothing is not recorded."""
+    world.post(f"{BASE}/rename", name="Head office")
+    before = len(entries())
+    world.post(f"{BASE}/rename", status=422, name="")
+    world.post(f"{ALL}/requests/new/hangup", status=422, **fields("no URL"))
+    world.post(f"{BASE}/rename", name="Head office")
+    change_hook(world)
+    world.post(f"{world.dialog}/active", active="yes")
+    world.run("deliveries", "cancel", "--pbx", "head-office", "--dry-run")
+    world.run("hooks", "disable", "unknown")
+    assert actions()[before:] == []
+
+
+def test_of_many_deliveries_there_is_one_entry(world: World) -> None:
+    """It has the filter and the number; none is made if nothing was changed."""
+    world.post("/deliveries/cancel?pbx=head-office")
+    world.post("/deliveries/cancel?pbx=head-office")
+    [entry] = entries(action=Action.DELIVERY_CANCELLED)
+    assert (entry.object_kind, entry.object_name) == ("deliveries", "1 delivery")
+    assert entry.after == {"count": 1, "filter": {"pbx": "head-office", "state": "pending"}}
+
+
+def test_requests_removed_with_their_extension_are_recorded(
+    world: World, configure: Configure
+) -> None:
+    """Both entries are in the extension's history."""
+    configure.hook("101", EventType.HANGUP, "http://a/")
+    world.post(f"{BASE}/extensions/{world.extension_id}/delete")
+    found = actions(extension_id=world.extension_id)
+    assert found[-2:] == [Action.HOOK_CLEARED, Action.EXTENSION_REMOVED]
+
+
+def test_entries_outlive_the_pbx(world: World) -> None:
+    """Removing a PBX with all its data leaves its history."""
+    before = actions(pbx_id=world.pbx.id)
+    begin_write()
+    db.session.delete(db.session.get_one(Pbx, world.pbx.id))
+    db.session.commit()
+    assert actions(pbx_id=1) == before != []
