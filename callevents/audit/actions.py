@@ -9,6 +9,9 @@ class Action(StrEnum):
     PBX_ADDED = "pbx.added"
     PBX_RENAMED = "pbx.renamed"
     PBX_FORMAT_CHANGED = "pbx.format_changed"
+    PBX_QUOTAS_CHANGED = "pbx.quotas_changed"
+    PBX_DATA_PROTECTION_CHANGED = "pbx.data_protection_changed"
+    PBX_REMOVED = "pbx.removed"
     TOKEN_ADDED = "token.added"  # noqa: S105  # no secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  # no secret
     CONNECTOR_ADDED = "connector.added"
@@ -43,6 +46,7 @@ class Action(StrEnum):
     SESSION_ENDED = "session.ended"
     KEYS_ROTATED = "keys.rotated"
     DATA_PURGED = "data.purged"
+    NUMBER_ERASED = "number.erased"
 
     @property
     def label(self) -> str:
@@ -54,6 +58,9 @@ _LABELS = {
     Action.PBX_ADDED: "PBX added",
     Action.PBX_RENAMED: "PBX renamed",
     Action.PBX_FORMAT_CHANGED: "Report format changed",
+    Action.PBX_QUOTAS_CHANGED: "Quotas changed",
+    Action.PBX_DATA_PROTECTION_CHANGED: "Data protection changed",
+    Action.PBX_REMOVED: "PBX removed",
     Action.TOKEN_ADDED: "Token created",
     Action.TOKEN_REVOKED: "Token revoked",
     Action.CONNECTOR_ADDED: "Connector set up",
@@ -88,6 +95,7 @@ _LABELS = {
     Action.SESSION_ENDED: "Session ended",
     Action.KEYS_ROTATED: "Encryption keys rotated",
     Action.DATA_PURGED: "Old data removed",
+    Action.NUMBER_ERASED: "Number erased",
 }
 
 

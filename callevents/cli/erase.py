@@ -5,6 +5,7 @@ import threading
 import click
 from flask.cli import with_appcontext
 
+from callevents.audit.targets import INSTALLATION, of_pbx
 from callevents.cli.output import handle_errors, json_option, print_result
 from callevents.db.session import read_connection
 from callevents.extensions import db
@@ -24,17 +25,17 @@ from callevents.pbxs import pbxs
 def erase(text: str, slug: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Erase everything that is stored about calls with a number. It cannot be restored."""
     number = Number.of(text)
-    pbx = pbxs.get_pbx(slug) if slug else None
+    target = of_pbx(pbxs.get_pbx(slug)) if slug else INSTALLATION
     db.session.rollback()
     if not dry_run and not yes:
         click.confirm(f"Erase all calls with {number.text}? They cannot be restored", abort=True)
     erased = Erased()
     for done, _ in erasure.erase(
-        db.engine, number, threading.Event(), pbx_id=pbx.id if pbx else None, dry_run=dry_run
+        db.engine, number, threading.Event(), target=target, dry_run=dry_run
     ):
         erased += done
     with read_connection(db.engine) as connection:
-        kept = erasure.find_in_settings(connection, number, pbx.id if pbx else None)
+        kept = erasure.find_in_settings(connection, number, target.pbx_id)
     lines = [f"{'Would erase' if dry_run else 'Erased'} {erased.describe()}."]
     if kept:
         lines.append(f"Settings still have the number. Change them yourself: {', '.join(kept)}.")

@@ -24,7 +24,12 @@ from sqlalchemy import (
     tuple_,
 )
 
+from callevents import audit
+from callevents.audit import mirror
+from callevents.audit.actor import current_actor
+from callevents.audit.targets import INSTALLATION, Target
 from callevents.db.models import (
+    AuditEntry,
     CallEvent,
     Delivery,
     DiscardedReport,
@@ -40,7 +45,7 @@ from callevents.db.sqlite import SQLITE_BUSY_TIMEOUT_MS
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.enums import DeliveryState
 from callevents.errors import InvalidError
-from callevents.extensions import Model
+from callevents.extensions import Model, app_state
 from callevents.operations.retention import PAUSE_SECONDS, remove_events
 
 #: Events searched in one transaction.
@@ -154,16 +159,17 @@ def erase(
     number: Number,
     stopped: threading.Event,
     *,
-    pbx_id: int | None = None,
+    target: Target = INSTALLATION,
     after: str = "",
     dry_run: bool = False,
 ) -> Generator[tuple[Erased, str]]:
-    """Erase what is stored of calls with the number, of a PBX or of all.
+    """Erase what is stored of calls with the number, of the target: a PBX, or all.
 
     Yields after each batch: what it erased, and the `after` with which to continue; that is empty
     once everything is erased. `dry_run` erases nothing and yields what would be erased. Ends early
-    once `stopped` is set.
+    once `stopped` is set. The history has a receipt of each batch that erased anything.
     """
+    pbx_id = target.pbx_id
     while not stopped.is_set():
         with write_transaction(database) as connection:
             _overwrite_deleted(connection)
@@ -172,6 +178,10 @@ def erase(
             done = _erase_calls(connection, found, dry_run=dry_run)
             if end is None:
                 done += _erase_others(connection, number, pbx_id, dry_run=dry_run)
+            has_erased = done != Erased() and not dry_run
+            receipt = _record(connection, target, number, done) if has_erased else None
+        if receipt:
+            mirror.write(app_state().settings, [receipt])
         after = end or ""
         if end is None and not dry_run:
             _empty_log(database)
@@ -179,6 +189,18 @@ def erase(
         if end is None:
             return
         stopped.wait(PAUSE_SECONDS)
+
+
+def _record(connection: Connection, target: Target, number: Number, erased: Erased) -> AuditEntry:
+    counts = {name: count for name, count in vars(erased).items() if count}
+    return audit.record_on(
+        connection,
+        audit.Action.NUMBER_ERASED,
+        target,
+        actor=current_actor(),
+        after={"number": number.masked, **counts},
+        at=utc_now(),
+    )
 
 
 def find_in_settings(connection: Connection, number: Number, pbx_id: int | None) -> list[str]:

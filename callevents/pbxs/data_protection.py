@@ -1,5 +1,7 @@
 """How long the events of a PBX are kept, and who sees whole phone numbers."""
 
+from callevents import audit
+from callevents.audit.targets import of_pbx
 from callevents.db.models import Pbx
 from callevents.errors import InvalidError
 
@@ -16,8 +18,15 @@ def set_data_protection(pbx: Pbx, *, retention_days: int | None, hides_numbers: 
             "retention_days",
             f"Enter a whole number from 1 to {MAX_DAYS:,}, or nothing for the general retention.",
         )
+    before = _values(pbx)
     pbx.retention_days = retention_days
     pbx.hides_numbers = hides_numbers
+    action = audit.Action.PBX_DATA_PROTECTION_CHANGED
+    audit.record_change(action, of_pbx(pbx), before, _values(pbx))
+
+
+def _values(pbx: Pbx) -> dict[str, object]:
+    return {"retention_days": pbx.retention_days, "hides_numbers": pbx.hides_numbers}
 
 
 def read_days(text: str) -> int | None:

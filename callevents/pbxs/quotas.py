@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import func, literal, select
 
+from callevents import audit
+from callevents.audit.targets import of_pbx
 from callevents.db.models import IS_OPEN, CallEvent, Delivery, Extension, Hook, Pbx, utc_now
 from callevents.errors import InvalidError
 from callevents.extensions import db
@@ -61,8 +63,10 @@ def set_quotas(pbx: Pbx, quotas: Mapping[str, int | None]) -> None:
     }
     if errors:
         raise InvalidError(errors)
+    before = {name: getattr(pbx, name) for name in quotas}
     for name, limit in quotas.items():
         setattr(pbx, name, limit)
+    audit.record_change(audit.Action.PBX_QUOTAS_CHANGED, of_pbx(pbx), before, dict(quotas))
     # Ingest has the PBX in memory.
     invalidate_caches(pbx)
 

@@ -12,6 +12,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine, delete, func, insert, literal, select, update
 
+from callevents import audit
+from callevents.audit.targets import of_pbx
 from callevents.db.models import (
     IS_OPEN,
     Attempt,
@@ -109,10 +111,12 @@ def begin_removal(pbx: Pbx, confirmation: str) -> None:
     # No lock that rows which refer to the PBX wait for: one batch of ingest has those of others.
     db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update(key_share=True))
     pbx.removing_at = utc_now()
+    before = {"name": pbx.name, "slug": pbx.slug}
+    audit.record(audit.Action.PBX_REMOVED, of_pbx(pbx), before=before)
     # Ingest checks tokens, and workers read the hook, in the transaction that needs them.
     for model in (IngestToken, Connector, Hook):
-        of_pbx: Any = model
-        db.session.execute(delete(of_pbx).where(of_pbx.pbx_id == pbx.id))
+        rows: Any = model
+        db.session.execute(delete(rows).where(rows.pbx_id == pbx.id))
     db.session.flush()
 
 

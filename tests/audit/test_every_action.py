@@ -14,6 +14,8 @@ from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.suspend import suspend
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from callevents.pbxs import extensions, tokens
 from tests.audit.conftest import actions, entries
 from tests.cli.conftest import Run
@@ -28,6 +30,7 @@ from tests.web.views.test_deliveries import report
 BASE = "/pbxs/head-office"
 ALL = f"{BASE}/extensions/all"
 EDIT = f"{BASE}/connector/edit"
+NUMBER = "0612345678"
 OFF: dict[str, object] = {"enabled": ""}
 KEPT: dict[str, object] = {"secret": ""}
 
@@ -81,6 +84,9 @@ def world(
     """A PBX with an extension, a hook, a suggestion and two deliveries; an admin."""
     configure.extension("101", "Ana")
     hook = configure.hook("*", EventType.DIAL_IN, f"{receiver.url}/pop?token=geheim")
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.HANGUP, extension="101", call_id="x", peer=NUMBER)])
+    db.session.commit()
     know(pbx, {"201": "Anna", "202": ""})
     waiting = report(pbx, "101", "c-1")
     failed = report(pbx, "101", "c-2", state=DeliveryState.FAILED)
@@ -145,6 +151,12 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.PBX_ADDED: lambda w: w.post("/pbxs/new", status=200, name="Branch", format="generic"),
     Action.PBX_RENAMED: lambda w: w.post(f"{BASE}/rename", name="Main office"),
     Action.PBX_FORMAT_CHANGED: lambda w: w.post(f"{BASE}/connect/format?type=kamailio"),
+    Action.PBX_QUOTAS_CHANGED: lambda w: w.post(f"{BASE}/quotas/edit", max_hooks="9"),
+    Action.PBX_DATA_PROTECTION_CHANGED: lambda w: w.post(
+        f"{BASE}/data-protection/edit", retention_days="7"
+    ),
+    Action.PBX_REMOVED: lambda w: w.post(f"{BASE}/remove", slug="head-office"),
+    Action.NUMBER_ERASED: lambda w: w.post(f"{BASE}/erase", number=NUMBER, confirmed="yes"),
     Action.TOKEN_ADDED: lambda w: w.post(f"{BASE}/tokens", status=200),
     Action.TOKEN_REVOKED: lambda w: w.post(f"{BASE}/tokens/{w.token_id}/revoke"),
     Action.CONNECTOR_ADDED: connect,
@@ -189,6 +201,9 @@ ASTERISK = f"{SET} --kind asterisk --host pbx --user u --secret s"
 COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.PBX_ADDED: ("pbx add Branch",),
     Action.PBX_FORMAT_CHANGED: ("pbx set head-office --format wazo",),
+    Action.PBX_QUOTAS_CHANGED: ("pbx set head-office --max-requests 9",),
+    Action.PBX_REMOVED: ("pbx remove head-office --yes --no-wait",),
+    Action.NUMBER_ERASED: (f"erase --number {NUMBER} --yes",),
     Action.CONNECTOR_ADDED: (ASTERISK,),
     Action.CONNECTOR_CHANGED: (ASTERISK, f"{SET} --user v"),
     Action.CONNECTOR_DISABLED: (ASTERISK, f"{SET} --disabled"),
@@ -241,6 +256,7 @@ def test_commands(world: World, action: Action) -> None:
     assert (entry.actor_kind, entry.actor_name) == ("command", getpass.getuser())
     assert (entry.actor_id or "").split()[:2] == ["flask", line.split()[0]]
     assert "geheim" not in f"{entry.actor_id} {entry.before} {entry.after}"
+    assert NUMBER not in f"{entry.actor_id} {entry.before} {entry.after}"
 
 
 def test_processes(world: World) -> None:

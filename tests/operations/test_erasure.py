@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, inspect, select, text
 
+from callevents.audit.targets import INSTALLATION, of_pbx
 from callevents.config.settings import Settings
 from callevents.db.models import CallEvent, Delivery, DiscardedReport, Notification, Pbx
 from callevents.db.session import begin_write
@@ -29,10 +30,10 @@ OTHER = "0698765432"
 
 def erase(number: str, pbx: Pbx | None = None, *, dry_run: bool = False) -> Erased:
     """Erase everything; return what was erased."""
-    pbx_id = pbx.id if pbx else None
+    target = of_pbx(pbx) if pbx else INSTALLATION
     db.session.rollback()
     parts = erasure.erase(
-        db.engine, Number.of(number), threading.Event(), pbx_id=pbx_id, dry_run=dry_run
+        db.engine, Number.of(number), threading.Event(), target=target, dry_run=dry_run
     )
     return sum((done for done, _ in parts), Erased())
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, request, url_for
 from wtforms import StringField
 
+from callevents.audit.targets import of_pbx
 from callevents.db.models import Pbx
 from callevents.db.session import read_connection
 from callevents.enums import Right
@@ -61,15 +62,15 @@ def _ask(pbx: Pbx, form: NumberForm, *, status: int = 200, **context: object) ->
 
 def _run(pbx: Pbx, number: Number, after: str, *, dry_run: bool) -> tuple[Erased, str, list[str]]:
     """Run for MAX_SECONDS; return what was found or erased, where to continue, what is kept."""
-    pbx_id, began = pbx.id, time.monotonic()
+    target, began = of_pbx(pbx), time.monotonic()
     erased, left = Erased(), after
     # The batches have transactions of their own.
     db.session.rollback()
     for done, reached in erasure.erase(
-        db.engine, number, threading.Event(), pbx_id=pbx_id, after=after, dry_run=dry_run
+        db.engine, number, threading.Event(), target=target, after=after, dry_run=dry_run
     ):
         erased, left = erased + done, reached
         if time.monotonic() - began >= MAX_SECONDS:
             break
     with read_connection(db.engine) as connection:
-        return erased, left, erasure.find_in_settings(connection, number, pbx_id)
+        return erased, left, erasure.find_in_settings(connection, number, target.pbx_id)
