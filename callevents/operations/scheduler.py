@@ -18,6 +18,7 @@ from callevents.operations.heartbeat import InstanceId, is_leader
 from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
 from callevents.operations.retention import purge, purge_other_tables, remove_old_statistics
 from callevents.operations.statistics import find_start, refresh
+from callevents.users.password_links import remove_expired
 from callevents.users.sessions import remove_ended
 
 HEARTBEAT_SECONDS = 10.0
@@ -102,6 +103,7 @@ class Scheduler:
             remove_old_statistics(connection, utc_now())
             idle_time = timedelta(seconds=self._settings.session_idle_seconds)
             remove_ended(connection, utc_now(), idle_time)
+            remove_expired(connection, utc_now())
         if not self._settings.retention_days:
             return
         before = utc_now() - timedelta(days=self._settings.retention_days)

@@ -19,6 +19,8 @@ class Attempt:
     is_correct: bool
     #: The keys that failures are counted by.
     keys: Sequence[str]
+    #: The hash that the password was compared with.
+    stored_hash: str = ""
     #: A hash with current parameters, if the stored hash has older ones.
     new_hash: str = ""
 
@@ -32,12 +34,13 @@ def verify_password(username: str, password: str, client: Client) -> Attempt:
     keys = delays.find_keys(username, client)
     delays.check_not_blocked(keys)
     user = find_user(username)
-    stored_hash = user.password_hash if user else None
+    # A disabled user looks like one that does not exist.
+    stored_hash = user.password_hash if user and not user.disabled_at else ""
     if not matches(stored_hash, password, is_known=client.is_known):
         return Attempt(username, is_correct=False, keys=keys)
-    is_old = stored_hash and is_outdated(stored_hash)
+    is_old = is_outdated(stored_hash)
     new_hash = hash_password(password, is_known=client.is_known) if is_old else ""
-    return Attempt(username, is_correct=True, keys=keys, new_hash=new_hash)
+    return Attempt(username, is_correct=True, keys=keys, stored_hash=stored_hash, new_hash=new_hash)
 
 
 def finish(attempt: Attempt) -> User:
@@ -47,10 +50,18 @@ def finish(attempt: Attempt) -> User:
     failures have blocked sign-in since the password was verified.
     """
     delays.check_not_blocked(attempt.keys)
-    user = find_user(attempt.username)
-    if not attempt.is_correct or user is None:
+    user = _find_verified_user(attempt)
+    if user is None:
         delays.count_failure(attempt.keys)
         raise SignInError("Wrong username or password.")
     delays.forgive(attempt.keys)
     user.password_hash = attempt.new_hash or user.password_hash
+    return user
+
+
+def _find_verified_user(attempt: Attempt) -> User | None:
+    """Return the user, locked, unless the password was wrong, or is no longer the user's."""
+    user = find_user(attempt.username, lock=True) if attempt.is_correct else None
+    if user is None or user.disabled_at or user.password_hash != attempt.stored_hash:
+        return None
     return user

@@ -30,6 +30,8 @@ from callevents.web.views import (
     suspension,
     test_event,
     tokens,
+    users,
+    welcome,
 )
 
 PAGES = (
@@ -50,6 +52,8 @@ PAGES = (
     calls,
     overview,
     suspension,
+    users,
+    welcome,
 )
 
 
