@@ -46,7 +46,7 @@ def invite() -> Any:
             form.add_errors(error)
         else:
             return _hand_over(user, token)
-    return dialogs.show("users/invite.html", status=422 if form.errors else 200, form=form)
+    return dialogs.show("users/invite.html", status=_status(), form=form)
 
 
 @bp.get("/users/<username>")
@@ -69,15 +69,12 @@ def edit(username: str) -> Any:
         except InvalidError as error:
             db.session.rollback()
             form.add_errors(error)
-        except ConflictError as error:
-            db.session.rollback()
-            form.add_errors(InvalidError.of("roles", str(error)))
         else:
             db.session.commit()
             page = url_for(".show", username=username)
             return dialogs.finish("Saved.", page, USERS_CHANGED)
-    status = 422 if form.errors else 200
-    return dialogs.show("users/edit.html", status=status, user=users.get_user(username), form=form)
+    user = users.get_user(username)
+    return dialogs.show("users/edit.html", status=_status(), user=user, form=form)
 
 
 @bp.post("/users/<username>/disable")
@@ -136,6 +133,11 @@ def _get_other(username: str) -> User:
     if user.id == current_user.id:
         raise ConflictError("This is your own account. Another admin can change or remove it.")
     return user
+
+
+def _status() -> int:
+    """Return the status of a form that is shown, again if it was submitted."""
+    return 422 if request.method == "POST" else 200
 
 
 def _hand_over(user: User, token: str) -> Any:
