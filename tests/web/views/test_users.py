@@ -15,11 +15,13 @@ from callevents.users.grants import describe_grant, parse_grant
 from tests.conftest import Configure
 from tests.support.mail_server import MailServer
 from tests.support.ports import find_free_port
+from tests.support.statement_count import counting
 from tests.web.conftest import PASSWORD, Visitor
 
 HTMX = {"HX-Request": "true"}
 OWN = "This is your own account. Another admin can change or remove it."
 LINK = re.compile(r'<code id="password-link">([^<]*/welcome/([\w-]+))</code>')
+SCOPES = ("viewer", "operator:head-office", "self-service:head-office:101")
 BOB = {"username": "Bob", "roles-0-role": "viewer", "roles-0-pbx": ""}
 
 
@@ -61,6 +63,27 @@ def test_list(admin: Visitor, viewer: Visitor, pbx: Pbx, configure: Configure) -
     assert "carl self-service of Head office, extension 101 never disabled" in rows[2]
     assert "(you)" in rows[1]
     assert admin.client.get("/users", headers=HTMX).text in page
+
+
+def test_list_sends_few_statements(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """Ten more users with roles for PBXs and extensions cost no more statements."""
+    configure.extension("101")
+
+    def count() -> int:
+        db.session.rollback()
+        statements: list[str] = []
+        with counting(statements):
+            admin.get("/users")
+        return len(statements)
+
+    few = 0
+    for number in range(12):
+        begin_write()
+        user = users.add_user(f"user{number}", PASSWORD, parse_grant("operator:head-office"))
+        lifecycle.change_roles(user, [*map(parse_grant, SCOPES)])
+        db.session.commit()
+        few = few or count()
+    assert count() == few
 
 
 @pytest.mark.parametrize("username", ["viewer", "of-one"])
