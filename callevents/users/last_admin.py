@@ -8,6 +8,7 @@ from callevents.errors import ConflictError
 from callevents.extensions import db
 
 _IS_ADMIN = User.grants.any(and_(Grant.role == Role.ADMIN, Grant.pbx_id.is_(None)))
+# Who has signed in before counts without a password too: after a reset, or with a provider.
 _CAN_SIGN_IN = and_(
     User.disabled_at.is_(None),
     or_(User.password_hash != "", User.last_sign_in_at.is_not(None)),

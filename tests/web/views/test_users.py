@@ -1,5 +1,6 @@
 """The pages of users: only admins of all PBXs see them; what they do takes effect at once."""
 
+import html
 import re
 
 import pytest
@@ -63,6 +64,21 @@ def test_list(admin: Visitor, viewer: Visitor, pbx: Pbx, configure: Configure) -
     assert "carl self-service of Head office, extension 101 never disabled" in rows[2]
     assert "(you)" in rows[1]
     assert admin.client.get("/users", headers=HTMX).text in page
+
+
+@pytest.mark.parametrize(
+    "name", ["o'neil & co", "a?b#c%2fd%", "é ü", "new", "..x", "a+b@c.example"]
+)
+def test_any_name_has_pages(admin: Visitor, name: str) -> None:
+    """The links of the list and of the page lead to the user, whatever the name has in it."""
+    admin.post("/invitations/new", username=name, **{"roles-0-role": "viewer"})
+    links = re.findall(r'href="(/users/[^"]+)"', admin.get("/users").text)
+    [page] = [html.unescape(one) for one in links if one not in {"/users/admin", "/users/viewer"}]
+    text = admin.get(page).text
+    assert f"<h1>{html.escape(name).replace('&#x27;', '&#39;')}</h1>" in text
+    [disable] = re.findall(r'action="([^"]+/disable)"', text)
+    assert admin.post(html.unescape(disable)).status_code == 303
+    assert get(name).state is UserState.DISABLED
 
 
 def test_list_sends_few_statements(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
