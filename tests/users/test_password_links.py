@@ -1,17 +1,20 @@
 """Links of invitations and resets: they work once, for 48 hours, and are stored as a digest."""
 
 import threading
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+from callevents.config.settings import Settings
 from callevents.db.models import PasswordLink, User, utc_now
-from callevents.db.session import begin_write, write_transaction
+from callevents.db.session import begin_write
 from callevents.enums import Role, UserState
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
+from callevents.operations.scheduler import Scheduler
 from callevents.users import invitations, lifecycle, password_links, sessions, users
 from callevents.users.grants import NewGrant
 from callevents.users.hashing import hash_password
@@ -92,7 +95,7 @@ def test_two_uses_at_once(app: Flask, invitation: str) -> None:
     assert sign_in("bob", winner) == "bob"
 
 
-def test_link_expires(app: Flask, invitation: str) -> None:
+def test_link_expires(app: Flask, settings: Settings, invitation: str) -> None:
     """After its time it is refused; the cleanup removes its row and no other one."""
     begin_write()
     _, other = invitations.invite_user("carl", "", VIEWER)
@@ -104,8 +107,10 @@ def test_link_expires(app: Flask, invitation: str) -> None:
     with pytest.raises(NotFoundError):
         use(invitation)
     db.session.rollback()
-    with write_transaction(db.engine) as connection:
-        password_links.remove_expired(connection, utc_now())
+    with closing(Scheduler(db.engine, settings)) as scheduler:
+        scheduler.send_heartbeat()
+        scheduler.remove_old()
+    assert db.session.query(PasswordLink).count() == 1
     assert password_links.find_expiry(users.get_user("bob")) is None
     assert is_valid(other)
 
