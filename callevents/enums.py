@@ -233,6 +233,15 @@ _ROLE_DESCRIPTIONS = {
 }
 
 
+class UserState(StrEnum):
+    """Whether a user can sign in."""
+
+    ACTIVE = "active"
+    #: Has an invitation and no password yet.
+    INVITED = "invited"
+    DISABLED = "disabled"
+
+
 class Right(StrEnum):
     """What a role may allow."""
 

@@ -83,11 +83,11 @@ def _start_request() -> None:
 
 def _log_request(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.get("request_id", "")
-    # The path only: a query may carry a token.
+    # The path only: a query may carry a token. A view whose path has a secret sets `logged_path`.
     log.info(
         "request",
         method=request.method,
-        path=request.path,
+        path=g.get("logged_path", request.path),
         status=response.status_code,
         milliseconds=round((time.perf_counter() - g.get("request_started", 0)) * 1000, 1),
         address=request.remote_addr,

@@ -199,13 +199,13 @@ function boxesOf(formId) {
 function addRow(rows) {
   const count = rows.childElementCount;
   const row = rows.lastElementChild.cloneNode(true);
-  for (const input of row.querySelectorAll("input")) {
+  for (const input of row.querySelectorAll("input, select")) {
     for (const name of ["id", "name"]) input[name] = input[name].replace(/-\d+-/, `-${count}-`);
     input.ariaLabel = input.ariaLabel.replace(/\d+$/, count + 1);
     input.value = "";
   }
   rows.append(row);
-  row.querySelector("input").focus();
+  row.querySelector("input, select").focus();
 }
 
 async function copy(source) {

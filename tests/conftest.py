@@ -32,6 +32,7 @@ from tests.support.aged_events import AddEvents
 from tests.support.compiled import Templates, routes_compiled_once, statements_compiled_once
 from tests.support.databases import PostgresDatabases, SqliteDatabases
 from tests.support.log_capture import Logged, capture_log
+from tests.support.mail_server import MailServer
 from tests.support.ports import find_free_port
 from tests.support.programs import Program
 from tests.support.receiver import Receiver
@@ -281,6 +282,14 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.close()
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    """A mail server that accepts all mails."""
+    server = MailServer()
+    yield server
+    server.controller.stop()
 
 
 @pytest.fixture

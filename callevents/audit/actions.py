@@ -39,6 +39,12 @@ class Action(StrEnum):
     SECRET_REVEALED = "secret.revealed"  # noqa: S105  # no secret
     EXPORT_MADE = "export.made"
     USER_ADDED = "user.added"
+    USER_INVITED = "user.invited"
+    USER_CHANGED = "user.changed"
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    USER_REMOVED = "user.removed"
+    PASSWORD_RESET = "user.password_reset"  # noqa: S105  # no secret
     PASSWORD_CHANGED = "user.password_changed"  # noqa: S105  # no secret
     SIGNED_IN = "user.signed_in"
     SIGN_IN_FAILED = "user.sign_in_failed"
@@ -88,6 +94,12 @@ _LABELS = {
     Action.SECRET_REVEALED: "Secret shown",
     Action.EXPORT_MADE: "Data exported",
     Action.USER_ADDED: "User added",
+    Action.USER_INVITED: "User invited",
+    Action.USER_CHANGED: "User changed",
+    Action.USER_DISABLED: "User disabled",
+    Action.USER_ENABLED: "User enabled",
+    Action.USER_REMOVED: "User removed",
+    Action.PASSWORD_RESET: "Password reset",
     Action.PASSWORD_CHANGED: "Password changed",
     Action.SIGNED_IN: "Signed in",
     Action.SIGN_IN_FAILED: "Sign-in failed",

@@ -15,18 +15,18 @@ class NotificationSettings(SettingsGroup):
 
     public_url: str = Field(
         "",
-        description="Public address of the pages, for links in notifications and for the PBX's "
-        "report URL in lines to copy; for example https://calls.example. Empty: the address in the "
-        "browser, if it is known to be this server's.",
+        description="Public address of the pages, for links in notifications and invitations and "
+        "for the PBX's report URL in lines to copy; for example https://calls.example. Empty: the "
+        "address in the browser, if it is known to be this server's.",
     )
     mail_from: str = Field("", description="Sender of e-mail, such as calls@example.com.")
     mail_to: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Recipients of e-mail, separated by commas."
+        (), description="Recipients of notifications, separated by commas."
     )
     smtp_url: str = Field(
         "",
-        description="Mail server for notifications, as smtp://user:password@host:587 or "
-        "smtps://host. Empty: no e-mail.",
+        description="Mail server for notifications and invitations, as "
+        "smtp://user:password@host:587 or smtps://host. Empty: no e-mail.",
     )
     notify_url: str = Field(
         "", description="URL that gets notifications as a POST of JSON. Empty: none."

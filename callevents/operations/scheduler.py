@@ -26,6 +26,7 @@ from callevents.operations.retention import (
 )
 from callevents.operations.statistics import find_start, refresh
 from callevents.pbxs import removal
+from callevents.users.password_links import remove_expired
 from callevents.users.sessions import remove_ended
 
 HEARTBEAT_SECONDS = 10.0
@@ -116,6 +117,7 @@ class Scheduler:
             remove_old_networks(connection, utc_now())
             idle_time = timedelta(seconds=self._settings.session_idle_seconds)
             remove_ended(connection, utc_now(), idle_time)
+            remove_expired(connection, utc_now())
         self._remove_old_history()
         days = self._settings.retention_days
         if days:

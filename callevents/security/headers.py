@@ -30,7 +30,9 @@ def api_headers(*, is_secure: bool) -> tuple[tuple[str, str], ...]:
 
 
 def _add(response: Response) -> Response:
-    response.headers.update(COMMON_HEADERS)
+    # A view may send a stricter value.
+    for name, value in COMMON_HEADERS.items():
+        response.headers.setdefault(name, value)
     if request.is_secure:
         response.headers.extend([STRICT_TRANSPORT])
     if request.endpoint == "static":

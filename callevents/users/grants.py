@@ -3,10 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sqlalchemy import select
+
 from callevents.db.models import Extension, Grant, Pbx, User
 from callevents.enums import Role
 from callevents.errors import InvalidError
 from callevents.extensions import db
+
+#: A limit against mistakes in scripts.
+MAX_GRANTS = 100
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,10 @@ class NewGrant:
 def set_grants(user: User, wanted: Iterable[NewGrant]) -> None:
     """Replace the grants of the user; raises InvalidError about `roles`."""
     new = list(dict.fromkeys(wanted))
+    if not new:
+        raise InvalidError.of("roles", "Choose at least one role.")
+    if len(new) > MAX_GRANTS:
+        raise InvalidError.of("roles", f"A user can have at most {MAX_GRANTS} roles.")
     for one in new:
         _check(one)
     user.grants = [
@@ -32,6 +41,33 @@ def set_grants(user: User, wanted: Iterable[NewGrant]) -> None:
         for one in new
     ]
     db.session.flush()
+
+
+def parse_grant(text: str) -> NewGrant:
+    """Return the grant of a text such as `describe_grant` returns; raises InvalidError on `roles`.
+
+    The number of an extension may contain colons.
+    """
+    role, *scope = text.split(":", 2)
+    if scope and not scope[0]:
+        raise InvalidError.of("roles", f"Enter a PBX after the colon in {text!r}.")
+    return find_grant(role, *scope)
+
+
+def find_grant(role: str, slug: str = "", number: str = "") -> NewGrant:
+    """Return the grant for the PBX with this slug, empty for all, and for its extension.
+
+    Raises InvalidError about `roles`.
+    """
+    if role not in list(Role):
+        raise InvalidError.of("roles", f"There is no role {role!r}. Use {', '.join(Role)}.")
+    pbx = _find_pbx(slug) if slug else None
+    extension = _find_extension(pbx, number) if pbx and number else None
+    if number and not extension:
+        raise InvalidError.of("roles", "Choose the PBX of the extension.")
+    grant = NewGrant(Role(role), pbx, extension)
+    _check(grant)
+    return grant
 
 
 def describe_grant(grant: Grant) -> str:
@@ -47,10 +83,30 @@ def describe_grant(grant: Grant) -> str:
     return ":".join(parts)
 
 
+def describe_grants(user: User) -> list[str]:
+    """Return the grants of the user as commands take them."""
+    return [describe_grant(grant) for grant in user.grants]
+
+
 def _check(grant: NewGrant) -> None:
     if (grant.role is Role.SELF_SERVICE) is not (grant.extension is not None):
         raise InvalidError.of(
-            "roles", "Give the role self-service with a PBX and an extension, others without one."
+            "roles", "The role self-service needs a PBX and an extension. Others take no extension."
         )
     if grant.extension and (grant.pbx is None or grant.extension.pbx_id != grant.pbx.id):
         raise InvalidError.of("roles", "The extension is not one of the PBX.")
+
+
+def _find_pbx(slug: str) -> Pbx:
+    pbx = db.session.scalar(select(Pbx).where(Pbx.slug == slug)) if slug.isprintable() else None
+    if pbx is None:
+        raise InvalidError.of("roles", f"There is no PBX {slug!r}.")
+    return pbx
+
+
+def _find_extension(pbx: Pbx, number: str) -> Extension:
+    found = select(Extension).where(Extension.pbx_id == pbx.id, Extension.number == number)
+    extension = db.session.scalar(found) if number.isprintable() else None
+    if extension is None:
+        raise InvalidError.of("roles", f"{pbx.name} has no extension {number!r}.")
+    return extension

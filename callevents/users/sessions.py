@@ -28,6 +28,7 @@ log = structlog.get_logger("callevents.users")
 def start_session(user: User, browser: str, address: str) -> str:
     """Start a session and return its token, which cannot be read again."""
     token, now = secrets.token_urlsafe(32), utc_now()
+    user.last_sign_in_at = now
     db.session.add(
         UserSession(
             user_id=user.id,

@@ -24,6 +24,8 @@ class Attempt:
     is_correct: bool
     #: The keys that failures are counted by.
     keys: Sequence[str]
+    #: The hash that the password was compared with.
+    stored_hash: str = ""
     #: A hash with current parameters, if the stored hash has older ones.
     new_hash: str = ""
 
@@ -37,12 +39,13 @@ def verify_password(username: str, password: str, client: Client) -> Attempt:
     keys = delays.find_keys(username, client)
     delays.check_not_blocked(keys)
     user = find_user(username)
-    stored_hash = user.password_hash if user else None
+    # A disabled user looks like one that does not exist.
+    stored_hash = user.password_hash if user and not user.disabled_at else ""
     if not matches(stored_hash, password, is_known=client.is_known):
         return Attempt(username, is_correct=False, keys=keys)
-    is_old = stored_hash and is_outdated(stored_hash)
+    is_old = is_outdated(stored_hash)
     new_hash = hash_password(password, is_known=client.is_known) if is_old else ""
-    return Attempt(username, is_correct=True, keys=keys, new_hash=new_hash)
+    return Attempt(username, is_correct=True, keys=keys, stored_hash=stored_hash, new_hash=new_hash)
 
 
 def finish(attempt: Attempt) -> User:
@@ -52,10 +55,10 @@ def finish(attempt: Attempt) -> User:
     failures have blocked sign-in since the password was verified.
     """
     delays.check_not_blocked(attempt.keys)
-    user = find_user(attempt.username)
-    if not attempt.is_correct or user is None:
+    user = _find_verified_user(attempt)
+    if user is None:
         delays.count_failure(attempt.keys)
-        _record_failure(attempt.username, user)
+        _record_failure(attempt.username, find_user(attempt.username))
         raise SignInError("Wrong username or password.")
     delays.forgive(attempt.keys)
     user.password_hash = attempt.new_hash or user.password_hash
@@ -69,3 +72,11 @@ def _record_failure(typed: str, user: User | None) -> None:
     target = of_user(user) if user else Target(ObjectKind.USER, "", shorten_name(typed))
     also = {"failures_left_out": left_out} if left_out else {}
     audit.record(audit.Action.SIGN_IN_FAILED, target, after=also)
+
+
+def _find_verified_user(attempt: Attempt) -> User | None:
+    """Return the user, locked, unless the password was wrong, or is no longer the user's."""
+    user = find_user(attempt.username, lock=True) if attempt.is_correct else None
+    if user is None or user.disabled_at or user.password_hash != attempt.stored_hash:
+        return None
+    return user

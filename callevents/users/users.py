@@ -1,20 +1,26 @@
-"""Users: add one, find one, change the password."""
+"""Users: add one, find one, list them, change the password."""
+
+import re
+from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from callevents import audit
 from callevents.audit.targets import of_user
-from callevents.db.models import User
+from callevents.db.models import MAX_EMAIL_LENGTH, Grant, User
 from callevents.enums import Role
-from callevents.errors import InvalidError
+from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.users import sessions
-from callevents.users.grants import NewGrant, set_grants
+from callevents.users.grants import NewGrant, describe_grants, set_grants
 from callevents.users.hashing import hash_password
 from callevents.users.passwords import check_password
 from callevents.validation import check_text
 
 MAX_USERNAME_LENGTH = 64
+#: As browsers check it: https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
 def has_users() -> bool:
@@ -22,23 +28,44 @@ def has_users() -> bool:
     return db.session.scalar(select(User.id).limit(1)) is not None
 
 
-def add_user(username: str, password: str, role: Role) -> User:
-    """Add a user with a role for all PBXs; raises InvalidError about `username` or `password`."""
-    username = _check_username(username)
+def list_users() -> Sequence[User]:
+    """Return all users by name, with their grants."""
+    grants = selectinload(User.grants)
+    scopes = (grants.joinedload(Grant.pbx), grants.joinedload(Grant.extension))
+    return db.session.scalars(select(User).options(*scopes).order_by(User.username)).all()
+
+
+def add_user(username: str, password: str, *roles: Role | NewGrant) -> User:
+    """Add a user; a role alone is for all PBXs.
+
+    Raises InvalidError about `username`, `password` or `roles`.
+    """
+    username = check_username(username)
     check_password(password, username)
     user = User(username=username, password_hash=hash_password(password))
     db.session.add(user)
-    set_grants(user, [NewGrant(role)])
-    audit.record(audit.Action.USER_ADDED, of_user(user), after={"role": role})
+    set_grants(user, [one if isinstance(one, NewGrant) else NewGrant(one) for one in roles])
+    audit.record(audit.Action.USER_ADDED, of_user(user), after={"roles": describe_grants(user)})
     return user
 
 
-def find_user(username: str) -> User | None:
-    """Return the user with that normalized name."""
+def find_user(username: str, *, lock: bool = False) -> User | None:
+    """Return the user with that normalized name; `lock` reads the row again and locks it."""
     if not username.isprintable():
         return None  # No user has such a name, and PostgreSQL rejects NUL.
-    found: User | None = db.session.scalar(select(User).where(User.username == username))
-    return found
+    found = select(User).where(User.username == username)
+    if lock:
+        found = found.with_for_update().execution_options(populate_existing=True)
+    user: User | None = db.session.scalar(found)
+    return user
+
+
+def get_user(username: str, *, lock: bool = False) -> User:
+    """Return the user, as `find_user` does; raises NotFoundError."""
+    user = find_user(normalize_username(username), lock=lock)
+    if user is None:
+        raise NotFoundError(f"There is no user {username!r}.")
+    return user
 
 
 def change_password(user: User, password_hash: str) -> None:
@@ -50,16 +77,31 @@ def change_password(user: User, password_hash: str) -> None:
     sessions.end_sessions(user)
 
 
+def set_email(user: User, email: str) -> None:
+    """Set the user's e-mail address, or remove it; raises InvalidError about `email`."""
+    email = email.strip()
+    check_text(email, field="email", max_length=MAX_EMAIL_LENGTH)
+    if email and not _EMAIL.fullmatch(email):
+        raise InvalidError.of("email", "Enter an e-mail address such as olga@example.com.")
+    before, user.email = {"email": user.email}, email
+    if user.id is not None:
+        audit.record_change(audit.Action.USER_CHANGED, of_user(user), before, {"email": email})
+
+
 def normalize_username(username: str) -> str:
     """Return the username as it is stored: two spellings are one user."""
     return username.strip().lower()
 
 
-def _check_username(username: str) -> str:
+def check_username(username: str) -> str:
+    """Return the name of a new user, normalized; raises InvalidError about `username`."""
     username = normalize_username(username)
     if not username:
         raise InvalidError.of("username", "Enter a username.")
     check_text(username, field="username", max_length=MAX_USERNAME_LENGTH)
+    # The name is a part of URLs.
+    if "/" in username or "\\" in username or not username.strip("."):
+        raise InvalidError.of("username", "Must not contain a slash or consist of dots.")
     if find_user(username):
         raise InvalidError.of("username", f"A user named {username!r} already exists.")
     return username

@@ -36,6 +36,8 @@ from callevents.web.views import (
     suspension,
     test_event,
     tokens,
+    users,
+    welcome,
 )
 
 PAGES = (
@@ -61,6 +63,8 @@ PAGES = (
     overview,
     suspension,
     activity,
+    users,
+    welcome,
 )
 
 

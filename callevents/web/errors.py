@@ -24,7 +24,7 @@ from callevents.web.login import find_current_user
 
 MESSAGES = {
     400: "The server could not understand this request.",
-    403: "Your account can view everything, but change nothing.",
+    403: "Your account has no right to do this. Ask an admin.",
     404: "This page does not exist.",
     405: "This URL does not accept this method.",
     413: "The request is larger than 1 MiB.",

@@ -42,6 +42,12 @@ class PasswordForm(BaseForm):
     new = PasswordField("New password")
 
 
+class NewPasswordForm(BaseForm):
+    """The form that sets a password with the link of an invitation or a reset."""
+
+    password = PasswordField("New password")
+
+
 class NameForm(BaseForm):
     """The name of a PBX or of an extension."""
 

@@ -1,4 +1,4 @@
-"""The address of this server in lines to copy.
+"""The address of this server in lines to copy and in links.
 
 A browser sends the name that it was led to as the request's host. It goes into lines to copy only
 if it is a name of this server; otherwise the lines have a placeholder.
@@ -8,7 +8,7 @@ import socket
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from flask import request, url_for
+from flask import current_app, has_request_context, request
 
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx
@@ -20,8 +20,18 @@ PLACEHOLDER = "YOUR-SERVER"
 
 def ingest_url(pbx: Pbx) -> str:
     """Return the URL at which the PBX reports."""
+    return _url_for("ingest.receive", slug=pbx.slug)
+
+
+def password_link_url(token: str) -> str:
+    """Return the URL of the page on which the link with this token is used."""
+    return _url_for("welcome.show", token=token)
+
+
+def _url_for(endpoint: str, **values: str) -> str:
+    """Return the URL of a view; commands know the host only from the setting."""
     settings = app_state().settings
-    path = url_for("ingest.receive", slug=pbx.slug)
+    path = current_app.url_map.bind("").build(endpoint, values)
     return f"{settings.public_url or _origin(settings)}{path}"
 
 
@@ -41,6 +51,8 @@ def _is_loopback(name: str) -> bool:
 
 
 def _origin(settings: Settings) -> str:
+    if not has_request_context():
+        return f"http://{PLACEHOLDER}:{settings.port}"
     if settings.trusted_proxies or _is_own_name(_host_name(request.host), settings):
         return request.host_url.rstrip("/")
     return f"{request.scheme}://{PLACEHOLDER}:{settings.port}"

@@ -31,6 +31,8 @@ BASE = "/pbxs/head-office"
 ALL = f"{BASE}/extensions/all"
 EDIT = f"{BASE}/connector/edit"
 NUMBER = "0612345678"
+VIEWER = "/users/viewer"
+OLGA: dict[str, object] = {"username": "olga", "roles-0-role": "viewer"}
 OFF: dict[str, object] = {"enabled": ""}
 KEPT: dict[str, object] = {"secret": ""}
 
@@ -133,6 +135,12 @@ def sign_in_again(world: World) -> None:
     world.user.sign_in("admin")
 
 
+def enable_user(world: World) -> None:
+    """Disable a user and enable it again."""
+    for action in ("disable", "enable"):
+        world.post(f"{VIEWER}/{action}")
+
+
 def resume(world: World) -> None:
     """Suspend the hook and resume it on a page."""
     world.suspend()
@@ -187,6 +195,12 @@ PAGES: dict[Action, Callable[[World], None]] = {
         f"{ALL}/test/hangup", status=200, **fields("http://127.0.0.1:9/")
     ),
     Action.SECRET_REVEALED: lambda w: w.get(w.dialog),
+    Action.USER_INVITED: lambda w: w.post("/invitations/new", status=200, **OLGA),
+    Action.USER_CHANGED: lambda w: w.post(f"{VIEWER}/edit", **{"roles-0-role": "operator"}),
+    Action.USER_DISABLED: lambda w: w.post(f"{VIEWER}/disable"),
+    Action.USER_ENABLED: enable_user,
+    Action.USER_REMOVED: lambda w: w.post(f"{VIEWER}/remove"),
+    Action.PASSWORD_RESET: lambda w: w.post(f"{VIEWER}/reset-password", status=200),
     Action.PASSWORD_CHANGED: lambda w: w.post(
         "/account/password", current=PASSWORD, new="another fine secret"
     ),
@@ -221,6 +235,12 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.DELIVERY_SENT_AGAIN: ("deliveries resend FAILED",),
     Action.DELIVERY_CANCELLED: ("deliveries cancel --pbx head-office",),
     Action.USER_ADDED: ("users add olga --password 'a very long geheim of olga'",),
+    Action.USER_INVITED: ("users invite olga",),
+    Action.USER_CHANGED: ("users roles viewer --set operator:head-office",),
+    Action.USER_DISABLED: ("users disable viewer",),
+    Action.USER_ENABLED: ("users disable viewer", "users enable viewer"),
+    Action.USER_REMOVED: ("users remove viewer --yes",),
+    Action.PASSWORD_RESET: ("users reset-password viewer",),
     Action.EXPORT_MADE: ("audit export --pbx head-office",),
     Action.KEYS_ROTATED: ("secrets rotate",),
     Action.DATA_PURGED: ("purge --older-than 300d",),

@@ -92,13 +92,17 @@ class People:
         self._site = site
         self._contexts: list[BrowserContext] = []
 
-    def open(self, username: str = "admin", **options: Any) -> Page:
-        """Return a page of a new browser session, signed in, at the first page."""
+    def visit(self, **options: Any) -> Page:
+        """Return a page of a new browser session, not signed in."""
         options = {"viewport": WIDE, "base_url": self._site} | options
         context = self._browser.new_context(**options)
         context.set_default_timeout(30_000)
         self._contexts.append(context)
-        page = context.new_page()
+        return context.new_page()
+
+    def open(self, username: str = "admin", **options: Any) -> Page:
+        """Return a page of a new browser session, signed in, at the first page."""
+        page = self.visit(**options)
         page.goto("/sign-in")
         page.get_by_label("Username").fill(username)
         page.get_by_label("Password").fill(PASSWORD)

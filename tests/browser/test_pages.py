@@ -14,7 +14,8 @@ from callevents.enums import ConnectorKind, ConnectorState, DeliveryState, Event
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions
 from callevents.pbxs.connectors import ConnectorConfig
-from callevents.users import sessions
+from callevents.users import invitations, sessions
+from callevents.users.grants import parse_grant
 from callevents.users.users import find_user
 from tests.browser.conftest import (
     COLOUR_RULES,
@@ -96,6 +97,14 @@ def paths(
         "suspended": "/suspended",
         "activity": "/activity",
         "filtered activity": "/activity?object=101&from=2026-01-01T00:00",
+        "users": "/users",
+        "invite user": "/invitations/new",
+        "user": "/users/viewer",
+        "own user": "/users/admin",
+        "roles": "/users/viewer/edit",
+        "reset password": "/users/viewer/reset-password",
+        "remove user": "/users/viewer/remove",
+        "invitation": f"/welcome/{invite_user()}",
         "nothing": "/nothing/here",
     }
 
@@ -130,6 +139,16 @@ def add_connector(pbx: Pbx) -> None:
         "the secret, and permit in manager.conf."
     )
     db.session.commit()
+
+
+def invite_user() -> str:
+    """Invite a user with a long name; return the token of the link."""
+    begin_write()
+    roles = [parse_grant("self-service:head-office:101"), parse_grant("operator")]
+    name = "someone.with.a.rather.long.name.as.some.have@branch.example"
+    _, token = invitations.invite_user(name, "someone@branch.example", roles)
+    db.session.commit()
+    return token
 
 
 def add_session(username: str) -> None:

@@ -260,7 +260,7 @@ def test_users(run: Run, app: Flask, answer: Callable[..., Any]) -> None:
     assert asked.stdout.endswith("Added user ana (admin).\n")
     assert "a good password" not in asked.output
     given = answer("users", "add", "bob", "--password", "b good password")
-    assert given == {"username": "bob", "role": "viewer"}
+    assert (given["username"], given["roles"]) == ("bob", ["viewer"])
     env = {"CALLEVENTS_USER_PASSWORD": "c good password"}
     assert answer("users", "add", "eve", env=env)["username"] == "eve"
     for name, password in (("ana", "a"), ("bob", "b"), ("eve", "c")):
@@ -339,7 +339,6 @@ def test_errors_are_messages(run: Run, configure: Configure, arguments: str, sen
         "deliveries list --state lost",
         "deliveries list --limit 0",
         "deliveries list --limit 10001",
-        "users add bob --role king --password x",
         "pbx add",
         "pbx delete x",
     ],

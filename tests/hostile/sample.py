@@ -21,7 +21,7 @@ from callevents.db.models import (
 )
 from tests.hostile.arena import Arena
 from tests.hostile.probe import ask
-from tests.hostile.product import ADMIN
+from tests.hostile.product import ADMIN, VIEWER
 from tests.hostile.requests_raw import FORM, PATH, new_id, post, report_body
 from tests.support.waiting import wait_until
 
@@ -88,6 +88,9 @@ class _Samples:
             "delivery_id": self._delivery,
             "token_id": self._token,
             "session_id": self._session,
+            "username": VIEWER[0],
+            # No password link has this one.
+            "token": "unknown",
             "event_id": self._event if is_event else self._hook,
         }
         return known[name]

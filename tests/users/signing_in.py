@@ -8,6 +8,7 @@ from callevents.users.sign_in import finish, verify_password
 
 PASSWORD = "correct horse"
 WRONG = "Wrong username or password."
+SOMEWHERE = Client("10.0.0.1")
 
 
 def sign_in(

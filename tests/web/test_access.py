@@ -83,6 +83,15 @@ ROUTES = {
     "test_event.show": "edit",
     "tokens.make": "manage",
     "tokens.revoke": "manage",
+    "users.disable": "administer",
+    "users.edit": "administer",
+    "users.enable": "administer",
+    "users.end_sessions": "administer",
+    "users.index": "administer",
+    "users.invite": "administer",
+    "users.remove": "administer",
+    "users.reset_password": "administer",
+    "users.show": "administer",
 }
 #: Without signing in.
 PUBLIC = {
@@ -94,6 +103,8 @@ PUBLIC = {
     "ingest.receive",
     "metrics.show",
     "static",
+    "welcome.show",
+    "welcome.use",
 }
 
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
@@ -221,7 +232,9 @@ def site(app: Flask) -> Site:
     }
     for name in MAY:
         user = users.add_user(name, PASSWORD, Role.VIEWER)
-        set_grants(user, [grants[name]] if name in grants else [])
+        user.grants = []
+        if name in grants:
+            set_grants(user, [grants[name]])
     db.session.commit()
     return Site(values)
 
@@ -282,6 +295,7 @@ def _url(app: Flask, rule: Rule, known: dict[str, str]) -> str:
         return rule.rule.replace("<slug>", known["slug"])
     event_id = known["event" if rule.endpoint == "test_event.show" else "hook"]
     values: dict[str, object] = {**known, "event_id": event_id, "session_id": known["event"]}
+    values["username"] = "viewer-here"
     values["event_type"] = EventType.from_slug(known["event_type"])
     if rule.endpoint == "calls.show":
         values["id"] = known["call"]

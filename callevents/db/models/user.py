@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callevents.db.models.pbx import Extension, Pbx
 from callevents.db.types import PublicId, UtcDateTime, new_id, text_enum, utc_now
-from callevents.enums import Role
+from callevents.enums import Role, UserState
 from callevents.extensions import Model
 
 #: Maximum length of the name of a browser, and of an address.
@@ -36,6 +36,14 @@ class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
     grants: Mapped[list["Grant"]] = relationship(
         order_by="Grant.id", cascade="all, delete-orphan", passive_deletes=True
     )
+
+    @property
+    def state(self) -> UserState:
+        """Whether the user can sign in. After a reset of the password it is still `active`."""
+        if self.disabled_at is not None:
+            return UserState.DISABLED
+        is_new = not self.password_hash and self.last_sign_in_at is None
+        return UserState.INVITED if is_new else UserState.ACTIVE
 
     @property
     def is_admin(self) -> bool:

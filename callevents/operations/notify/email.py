@@ -1,4 +1,4 @@
-"""Sends notifications by e-mail through the server of the setting CALLEVENTS_SMTP_URL."""
+"""Sends e-mail, such as notifications, through the server of the setting CALLEVENTS_SMTP_URL."""
 
 import smtplib
 import ssl
@@ -17,7 +17,11 @@ PORTS = {"smtp": 25, "smtps": 465}
 
 def send_mail(notifications: Sequence[Notification], settings: Settings) -> None:
     """Send one e-mail about all notifications; raises OSError or SMTPException."""
-    message = compose(notifications, settings)
+    send_message(compose(notifications, settings), settings)
+
+
+def send_message(message: EmailMessage, settings: Settings) -> None:
+    """Send the e-mail; raises OSError or SMTPException."""
     url = urlsplit(settings.smtp_url)
     with _connect(url.scheme, url.hostname or "", url.port or PORTS[url.scheme]) as server:
         if url.username:
@@ -30,15 +34,21 @@ def send_mail(notifications: Sequence[Notification], settings: Settings) -> None
 
 def compose(notifications: Sequence[Notification], settings: Settings) -> EmailMessage:
     """Return the e-mail about the notifications."""
-    message = EmailMessage()
-    message["From"] = settings.mail_from
+    message = new_message(_subject(notifications), settings, notifications[0].id)
     message["To"] = ", ".join(settings.mail_to)
-    message["Subject"] = _subject(notifications)
-    message["Date"] = format_datetime(utc_now())
-    message["Message-ID"] = make_msgid(idstring=notifications[0].id)
-    message["Auto-Submitted"] = "auto-generated"
     parts = [_describe(notification.facts, settings.public_url) for notification in notifications]
     message.set_content("\n\n".join([*parts, _ADVICE]) + "\n")
+    return message
+
+
+def new_message(subject: str, settings: Settings, message_id: str | None = None) -> EmailMessage:
+    """Return an e-mail without recipients and content."""
+    message = EmailMessage()
+    message["From"] = settings.mail_from
+    message["Subject"] = subject
+    message["Date"] = format_datetime(utc_now())
+    message["Message-ID"] = make_msgid(idstring=message_id)
+    message["Auto-Submitted"] = "auto-generated"
     return message
 
 

@@ -4,13 +4,9 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, Session
 from flask.testing import FlaskClient
 
 from callevents.config.settings import Settings
@@ -31,50 +27,12 @@ from callevents.operations.notify.sender import (
 )
 from callevents.operations.scheduler import Scheduler
 from tests.conftest import Configure
+from tests.support.mail_server import MailServer
 from tests.support.ports import find_free_port
 from tests.support.receiver import Receiver, Reply
 from tests.support.waiting import wait_until
 
 REASON = "The receiver returned 410 Gone."
-
-
-class MailServer:
-    """A mail server on a socket that stores or rejects mails."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.refusal = ""
-        self.logins: list[tuple[object, ...]] = []
-        self.controller = Controller(
-            self, hostname="127.0.0.1", port=find_free_port(), authenticator=self._log_in
-        )
-        self.controller.start()
-
-    @property
-    def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.controller.port}"
-
-    async def handle_DATA(self, _server: object, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd's name
-        if self.refusal:
-            return self.refusal
-        content = envelope.content
-        assert isinstance(content, bytes)
-        mail = message_from_bytes(content, policy=policy.default)
-        assert isinstance(mail, EmailMessage)
-        self.mails.append(mail)
-        return "250 OK"
-
-    def _log_in(self, *seen: object) -> AuthResult:
-        self.logins.append(seen)
-        return AuthResult(success=False)
-
-
-@pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    """A mail server that accepts all mails."""
-    server = MailServer()
-    yield server
-    server.controller.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,39 @@
+"""Invite users, and reset passwords: both end with a link with which the user sets a password."""
+
+from collections.abc import Iterable
+
+from callevents import audit
+from callevents.audit.targets import of_user
+from callevents.db.models import User
+from callevents.errors import ConflictError
+from callevents.extensions import db
+from callevents.users import users
+from callevents.users.grants import NewGrant, describe_grants, set_grants
+from callevents.users.password_links import make_link
+
+
+def invite_user(username: str, email: str, roles: Iterable[NewGrant]) -> tuple[User, str]:
+    """Add a user without a password; return the user and the token of the link.
+
+    Raises InvalidError about `username`, `email` or `roles`.
+    """
+    user = User(username=users.check_username(username), password_hash="")
+    users.set_email(user, email)
+    db.session.add(user)
+    set_grants(user, roles)
+    after = {"roles": describe_grants(user), "email": user.email}
+    audit.record(audit.Action.USER_INVITED, of_user(user), after=after)
+    return user, make_link(user)
+
+
+def reset_password(user: User) -> str:
+    """Remove the password, end all sessions, and return the token of a new link.
+
+    Raises ConflictError if the user is disabled.
+    """
+    user = users.get_user(user.username, lock=True)
+    if user.disabled_at is not None:
+        raise ConflictError(f"{user.username} is disabled. Enable the user first.")
+    audit.record(audit.Action.PASSWORD_RESET, of_user(user))
+    users.change_password(user, "")
+    return make_link(user)
