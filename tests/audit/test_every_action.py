@@ -239,7 +239,7 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.USER_CHANGED: ("users roles viewer --set operator:head-office",),
     Action.USER_DISABLED: ("users disable viewer",),
     Action.USER_ENABLED: ("users disable viewer", "users enable viewer"),
-    Action.USER_REMOVED: ("users remove viewer --yes",),
+    Action.USER_REMOVED: ("users remove viewer",),
     Action.PASSWORD_RESET: ("users reset-password viewer",),
     Action.EXPORT_MADE: ("audit export --pbx head-office",),
     Action.KEYS_ROTATED: ("secrets rotate",),
