@@ -19,7 +19,7 @@ from callevents.db.models import (
 )
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import insert_into
-from callevents.delivery.outbox import cancel_deliveries
+from callevents.delivery.removal import Removed, remove_extension
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
@@ -152,12 +152,12 @@ def rename_extension(extension: Extension, name: str) -> None:
     extension.name = _check_name(name)
 
 
-def delete_extension(extension: Extension) -> None:
-    """Delete the extension and its hooks, and cancel their pending deliveries."""
-    hook_ids = db.session.scalars(select(Hook.id).where(Hook.extension_id == extension.id)).all()
-    cancel_deliveries(hook_ids)
-    db.session.delete(extension)
-    db.session.flush()
+def delete_extension(extension: Extension) -> Removed:
+    """Delete the extension and its hooks, which can be undone for a while.
+
+    What waits for the hooks is held.
+    """
+    return remove_extension(extension)
 
 
 def check_number(number: str) -> str:

@@ -6,12 +6,20 @@ from callevents.db.models.connector import (
     MAX_USERNAME_LENGTH,
     Connector,
 )
-from callevents.db.models.delivery import IS_OPEN, Attempt, Delivery, find_ordering_key, in_state
+from callevents.db.models.delivery import (
+    IS_HELD,
+    IS_OPEN,
+    Attempt,
+    Delivery,
+    find_ordering_key,
+    in_state,
+)
 from callevents.db.models.discarded_report import DiscardedReport
 from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
 from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
 from callevents.db.models.pbx import Extension, IngestToken, Pbx, SeenExtension
+from callevents.db.models.removal import Removal
 from callevents.db.models.user import MAX_CLIENT_LENGTH, SignInFailure, User, UserSession
 from callevents.db.types import (
     EVENT_ID_ALPHABET,
@@ -33,6 +41,7 @@ __all__ = [
     "EVENT_ID_ALPHABET",
     "EVENT_ID_LENGTH",
     "GIVE_UP_SECONDS",
+    "IS_HELD",
     "IS_OPEN",
     "MAX_CLIENT_LENGTH",
     "MAX_HOST_LENGTH",
@@ -55,6 +64,7 @@ __all__ = [
     "Notification",
     "Origin",
     "Pbx",
+    "Removal",
     "SeenExtension",
     "SignInFailure",
     "User",

@@ -43,7 +43,7 @@ from callevents.extensions import Model
 #: Error of deliveries whose event arrived while their request was suspended.
 SUSPENDED_ERROR = "The request was suspended when this call event arrived."
 
-PENDING = DeliveryState.PENDING
+PENDING, HELD = DeliveryState.PENDING, DeliveryState.HELD
 
 
 def _is(state: DeliveryState) -> TextClause:
@@ -75,6 +75,10 @@ class Delivery(Model):
         _index("ix_delivery_expires", "expires_at", state=PENDING),
         _index("ix_delivery_hook_open", "hook_id", "id", state=PENDING),
         _index("ix_delivery_pbx_open", "pbx_id", "id", state=PENDING),
+        # Not with the pending ones: however many are held, a claim reads none of them.
+        _index("ix_delivery_held_expires", "expires_at", state=HELD),
+        _index("ix_delivery_hook_held", "hook_id", "id", state=HELD),
+        _index("ix_delivery_pbx_held", "pbx_id", "id", state=HELD),
         _index("ix_delivery_pbx_failed", "pbx_id", "id", state=DeliveryState.FAILED),
         _index("ix_delivery_pbx_cancelled", "pbx_id", "id", state=DeliveryState.CANCELLED),
         Index("ix_delivery_hook_id_id", "hook_id", "id"),
@@ -160,6 +164,7 @@ def in_state(state: DeliveryState, entity: Any = Delivery) -> ColumnElement[bool
 
 
 IS_OPEN = in_state(DeliveryState.PENDING)
+IS_HELD = in_state(DeliveryState.HELD)
 
 
 class Attempt(Model):

@@ -40,7 +40,7 @@ def get_call(pbx: Pbx, call_id: str) -> Call:
         )
     found = db.session.scalars(
         select(Delivery)
-        .options(selectinload(Delivery.origin))
+        .options(selectinload(Delivery.origin), selectinload(Delivery.hook))
         .where(Delivery.call_event_id.in_([event.id for event in events[:MAX_EVENTS]]))
         .order_by(Delivery.id)
         .limit(MAX_DELIVERIES + 1)
