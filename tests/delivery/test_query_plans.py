@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, event, text
 from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, find_ordering_key, new_id, utc_now
 from callevents.db.session import begin_write, insert_into, write_transaction
-from callevents.delivery import outbox
+from callevents.delivery import hold
 from callevents.delivery.claim import claim_due, renew_leases
 from callevents.delivery.expiry import fail_expired, has_expired
 from callevents.delivery.fair_share import Ready, Share, find_ready
@@ -168,10 +168,18 @@ def test_giving_up(hook: Hook, statements: Statements) -> None:
 
 
 def test_cancelling(hook: Hook, statements: Statements) -> None:
-    """Disabling a hook looks at its open deliveries only."""
-    begin_write()
-    statements.clear()
-    outbox.cancel_deliveries([hook.id])
-    db.session.rollback()
-    plans = check([one for one in statements if "delivery" in one[0]], db.engine)
-    assert sum("ix_delivery_hook_open" in plan for plan in plans) >= 1
+    """Disabling a hook, enabling and clearing it look at its open and held deliveries only."""
+    both = ("open", "held")
+    for change, indexes in (
+        (hold.hold, both),
+        (hold.release, ("held",)),
+        (hold.count_waiting, both),
+        (lambda ids: hold.cancel_waiting(db.session.connection(), ids, utc_now()), both),
+    ):
+        begin_write()
+        statements.clear()
+        change([hook.id])
+        db.session.rollback()
+        plans = "\n".join(check([one for one in statements if "delivery" in one[0]], db.engine))
+        for name in indexes:
+            assert f"ix_delivery_hook_{name}" in plans

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from callevents.config.settings import Settings
 from callevents.db.models import Attempt, Delivery, Hook, Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery import outbox
+from callevents.delivery import hold
 from callevents.delivery.circuit_breaker import note_responses
 from callevents.delivery.claim import renew_leases
 from callevents.delivery.http.client import Response
@@ -146,7 +146,7 @@ def test_recording_renewing_ending_and_cancelling(
 
     def cancel() -> None:
         begin_write()
-        outbox.cancel_deliveries(list(reversed(hook_ids)))
+        hold.cancel_waiting(db.session.connection(), list(reversed(hook_ids)), utc_now())
         db.session.commit()
 
     run_together(app, *map(repeat, (tell, tell, renew, finish, cancel, reopen)))
