@@ -73,8 +73,8 @@ def update_hook(hook: Hook, data: HookData) -> int:
 
     Secrets that `data` leaves out are kept. Returns the same as `set_active`.
     """
-    data = _check(data, hook)
     _lock(hook)
+    data = _check(data, hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = data.method
     hook.url, hook.note = data.url, data.note

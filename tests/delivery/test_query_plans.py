@@ -84,13 +84,19 @@ def delivery_row(
 
 @pytest.fixture
 def hook(configure: Configure, report_events: ReportEvents) -> Hook:
-    """A hook among thousands of finished deliveries and many open ones."""
+    """A hook among thousands of finished deliveries, and many open and held ones."""
     hook = configure.hook("*", EventType.DIAL_IN, "http://crm.example.com/")
     [delivery_id] = report_events()
     event_id = get_delivery(delivery_id).call_event_id
     begin_write()
-    rows = [delivery_row(hook, event_id, place, DeliveryState.PENDING) for place in range(OPEN)] + [
-        delivery_row(hook, event_id, place, DeliveryState.DELIVERED) for place in range(FINISHED)
+    rows = [
+        delivery_row(hook, event_id, place, state)
+        for state, places in (
+            (DeliveryState.PENDING, range(OPEN)),
+            (DeliveryState.HELD, range(1, OPEN)),
+            (DeliveryState.DELIVERED, range(FINISHED)),
+        )
+        for place in places
     ]
     db.session.execute(insert_into(Delivery), rows)
     db.session.execute(text("ANALYZE"))
@@ -142,6 +148,7 @@ def test_looking_and_claiming(hook: Hook, statements: Statements) -> None:
         load_claims(connection, found.fences, 0, cipher.bound)
     plans = check(statements, db.engine)
     assert sum("ix_delivery_due" in plan for plan in plans) >= 2 * ORIGINS + 1
+    assert not any("_held" in plan for plan in plans), "held ones cost a claim nothing"
 
 
 def test_recording_and_renewing(hook: Hook, statements: Statements) -> None:
@@ -181,5 +188,6 @@ def test_cancelling(hook: Hook, statements: Statements) -> None:
         change([hook.id])
         db.session.rollback()
         plans = "\n".join(check([one for one in statements if "delivery" in one[0]], db.engine))
-        for name in indexes:
-            assert f"ix_delivery_hook_{name}" in plans
+        # Which of the small indexes it is may depend on the statistics.
+        assert {name for name in both if f"_{name}" in plans} == set(indexes)
+        assert "ix_delivery_hook_id_id" not in plans
