@@ -85,7 +85,7 @@ def test_disabling_says_what_is_held(admin: Visitor, hook: Hook, place: str) -> 
 def test_dialog_says_it_too(admin: Visitor, hook: Hook, place: str) -> None:
     """Unticking 'This event is active' in the dialog holds them as well."""
     fields = {"method": "GET", "url": hook.url, "give_up_seconds": "86400", "in_order": "y"}
-    fields |= {"body_format": "form", "parameters": "all", "auth": "none", "signing": "none"}
+    fields |= {"body_format": "form", "parameters": "all", "auth": "none", "signing": "keep"}
     change = f"{place}/requests/{hook.event_id}"
     _, toast = post(admin, change, **fields)
     assert toast["text"] == "Dial-In: the request is saved. 6 waiting deliveries held."
@@ -134,7 +134,7 @@ def test_held_ones_in_the_log(admin: Visitor, hook: Hook, place: str) -> None:
     delivery_id = db.session.scalars(select(Delivery.id)).first()
     shown = admin.get(f"{log}/{delivery_id}").text
     assert "Waiting: the request is disabled. Enable it to let this delivery go on." in shown
-    assert "Waiting: the request is disabled." in admin.get(f"{BASE}/calls?id=c-0").text
+    assert "Waiting: the request is disabled." in admin.get(f"{BASE}/call?id=c-0").text
     refused = admin.post(f"{log}/{delivery_id}/resend")
     assert refused.status_code == 409
     assert "the request is disabled" in refused.text
