@@ -57,21 +57,17 @@ def release(hook_ids: Sequence[int]) -> int:
     those that have expired.
     """
     _lock_hooks(hook_ids)
-    return len(
-        db.session.connection()
-        .scalars(
-            update(Delivery)
-            .where(_is_of(hook_ids, IS_HELD))
-            .values(
-                state=DeliveryState.PENDING,
-                # It may be the first of its call now.
-                due_at=case((Delivery.deferred, utc_now()), else_=Delivery.due_at),
-                deferred=false(),
-            )
-            .returning(Delivery.id)
+    released = db.session.connection().execute(
+        update(Delivery)
+        .where(_is_of(hook_ids, IS_HELD))
+        .values(
+            state=DeliveryState.PENDING,
+            # It may be the first of its call now.
+            due_at=case((Delivery.deferred, utc_now()), else_=Delivery.due_at),
+            deferred=false(),
         )
-        .all()
     )
+    return released.rowcount
 
 
 def cancel_waiting_of(hook: Hook) -> int:
