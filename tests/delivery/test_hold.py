@@ -207,6 +207,24 @@ def test_cancelled_instead(hook: Hook, report_events: ReportEvents) -> None:
     assert states(ids) == [PENDING]
 
 
+# SQLite has one writer at a time.
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_enabled_in_another_tab(hook: Hook, report_events: ReportEvents) -> None:
+    """Whoever disables a hook that was enabled since it was read disables it all the same."""
+    ids = report_events(2)
+    set_active(hook, active=False)
+    begin_write()
+    stale = db.session.get_one(Hook, hook.id)
+    assert not stale.active
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Hook).values(active=True))
+        connection.execute(update(Delivery).values(state=PENDING))
+    hooks.set_active(stale, active=False)
+    db.session.commit()
+    assert states(ids) == [HELD, HELD]
+    assert db.session.scalars(select(Hook.active)).all() == [False]
+
+
 def test_hook_removed_in_another_tab(hook: Hook) -> None:
     """Whoever enables a hook that somebody removed a moment ago is told so."""
     seen = Hook(id=hook.id)
@@ -254,6 +272,9 @@ def test_users_and_workers_at_once(app: Flask, hook: Hook, report_events: Report
             load_sendable(database, claim(now=utc_now() + LEASE), UNLIMITED, cipher.bound)
 
     run_together(app, toggle, toggle, work, work)
+    db.session.rollback()
+    is_active = db.session.get_one(Hook, hook_id).active
+    assert db.session.scalars(select(Delivery.state).distinct()).all() != [HELD] or not is_active
     set_active(hook, active=True)
     stuck = select(func.count()).where(Delivery.state != PENDING)
     assert db.session.scalar(stuck) == 0
