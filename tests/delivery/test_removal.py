@@ -30,10 +30,11 @@ from callevents.operations.statistics import aggregate_minute, to_minute
 from callevents.pbxs import extensions
 from tests.conftest import Configure
 from tests.delivery.conftest import MakeEngine, ReportCall, get_delivery
+from tests.delivery.test_passed_over import waits_for_lock
 from tests.delivery.test_races import run_together
 from tests.support.claims import claim, is_due
 from tests.support.receiver import Receiver
-from tests.support.waiting import wait_for_state
+from tests.support.waiting import wait_for_state, wait_until
 
 PENDING, HELD = DeliveryState.PENDING, DeliveryState.HELD
 DELIVERED, CANCELLED = DeliveryState.DELIVERED, DeliveryState.CANCELLED
@@ -282,6 +283,25 @@ def test_statistics_follow(pbx: Pbx, own: Hook, report_call: ReportCall) -> None
     clear(own)
     end_removals(db.engine, utc_now() + DAY)
     assert counts() == (0, 0, 2)
+
+
+# SQLite has one writer at a time.
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_a_worker_that_decides_is_waited_for(pbx: Pbx, own: Hook, report_call: ReportCall) -> None:
+    """A removal does not end while a worker that has seen it holds a delivery because of it."""
+    ids = report_call("c1", 1)
+    clear(own)
+    database = db.engine
+    db.session.rollback()
+    thread = threading.Thread(target=end_removals, args=(database, utc_now() + DAY))
+    with write_transaction(database) as worker:
+        worker.execute(select(Pbx.id).with_for_update(read=True))
+        thread.start()
+        wait_until(lambda: waits_for_lock(database), "the end of the removal to wait")
+        assert worker.scalars(select(Removal.id)).all() != []
+    thread.join()
+    assert states(ids) == [CANCELLED]
+    assert rows(Removal) == []
 
 
 @pytest.mark.slow
