@@ -20,13 +20,14 @@ from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.models import Hook, Pbx, utc_now
 from callevents.db.session import begin_write
+from callevents.delivery import hold
 from callevents.delivery.claim import claim_due
 from callevents.delivery.expiry import has_expired
 from callevents.delivery.fair_share import Share, find_ready
 from callevents.delivery.log.filters import Filter
 from callevents.delivery.log.pagination import find_page
 from callevents.delivery.log.queries import last_deliveries
-from callevents.delivery.outbox import cancel_deliveries, find_heads
+from callevents.delivery.outbox import find_heads
 from callevents.enums import EventType, ListedState
 from callevents.extensions import db
 from callevents.hooks import hooks
@@ -53,6 +54,8 @@ PREPARATION = (
     "UPDATE delivery SET state = 'pending', ordering_key = hook_id * 1000, deferred = true "
     "WHERE id IN (SELECT id FROM delivery WHERE origin_id = 3 ORDER BY id DESC LIMIT :open)",
     "UPDATE delivery SET expires_at = :expiry WHERE state = 'pending'",
+    "UPDATE delivery SET state = 'held', expires_at = :expiry "
+    "WHERE id IN (SELECT id FROM delivery WHERE origin_id = 4 ORDER BY id DESC LIMIT :open)",
     "UPDATE delivery SET event_type = 0 WHERE event_type = 4",
     "UPDATE delivery SET hook_id = 2 WHERE hook_id = 1",
     "UPDATE delivery SET event_type = 4, hook_id = 1, origin_id = 9 "
@@ -110,9 +113,19 @@ QUERIES = (
         lambda scene: has_expired(scene.connection, utc_now()),
     ),
     Query(
+        "ix_delivery_held_expires",
+        "worker: has any held one expired",
+        lambda scene: has_expired(scene.connection, utc_now()),
+    ),
+    Query(
         "ix_delivery_hook_open",
         "disable a request",
-        lambda scene: cancel_deliveries([scene.hooks[1].id]),
+        lambda scene: hold.hold([scene.hooks[1].id]),
+    ),
+    Query(
+        "ix_delivery_hook_held",
+        "enable a request",
+        lambda scene: hold.release([scene.hooks[2].id]),
     ),
     Query(
         "ix_delivery_pbx_open",
@@ -120,6 +133,7 @@ QUERIES = (
         lambda scene: count_open(scene.pbx, utc_now()),
     ),
     Query("ix_delivery_pbx_open", "log: pending", _page(state=ListedState.PENDING)),
+    Query("ix_delivery_pbx_held", "log: held", _page(state=ListedState.HELD)),
     Query("ix_delivery_pbx_failed", "log: failed", _page(state=ListedState.FAILED)),
     Query("ix_delivery_pbx_cancelled", "log: cancelled", _page(state=ListedState.CANCELLED)),
     Query(

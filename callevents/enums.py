@@ -156,12 +156,19 @@ class CallFlow(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """State of a delivery. Only pending ones will be sent."""
+    """State of a delivery. Only pending ones are sent; held ones wait until that is allowed."""
 
     PENDING = "pending"
+    #: Waits because its hook is disabled, or was removed a moment ago.
+    HELD = "held"
     DELIVERED = "delivered"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    @property
+    def is_finished(self) -> bool:
+        """True if nothing more is sent, unless a user sends it again."""
+        return self not in (DeliveryState.PENDING, DeliveryState.HELD)
 
 
 class Channel(StrEnum):
@@ -205,6 +212,7 @@ class ListedState(StrEnum):
     SENDING = "sending"
     #: Any of the three above.
     PENDING = "pending"
+    HELD = "held"
     DELIVERED = "delivered"
     FAILED = "failed"
     CANCELLED = "cancelled"

@@ -45,7 +45,10 @@ setInterval(() => document.hidden || writeTimes(document), 1000);
 
 // Toasts. They are placed in the open dialog, because nothing outside a modal dialog can be clicked.
 
-function toast({ text, kind = "done", reference = "", action = "", link = "", link_text = "" }) {
+const TOAST_MS = 6000;
+const TOAST_WITH_ACTIONS_MS = 10000;
+
+function toast({ text, kind = "done", reference = "", action = "", link = "", link_text = "", actions = {} }) {
   (dialog.open ? dialog : document.body).append(toasts);
   const box = document.createElement("div");
   box.className = `toast-box toast-${kind}`;
@@ -58,6 +61,7 @@ function toast({ text, kind = "done", reference = "", action = "", link = "", li
     Object.assign(anchor, { href: link, textContent: link_text });
     box.append(anchor);
   }
+  for (const [label, url] of Object.entries(actions)) box.append(poster(label, url));
   const close = button("×", "icon-button", () => box.remove());
   close.setAttribute("aria-label", "Dismiss");
   box.append(close);
@@ -65,7 +69,24 @@ function toast({ text, kind = "done", reference = "", action = "", link = "", li
   requestAnimationFrame(() => toasts.append(box));
   // A new toast replaces older ones; errors stay until they are dismissed.
   for (const older of toasts.querySelectorAll(".toast-done")) older.remove();
-  if (kind !== "error") setTimeout(() => box.remove(), 6000);
+  const hasActions = Object.keys(actions).length > 0;
+  if (kind !== "error") setTimeout(expire, hasActions ? TOAST_WITH_ACTIONS_MS : TOAST_MS, box);
+}
+
+function expire(box) {
+  // Not while it is being read or used.
+  if (box.matches(":hover, :focus-within")) setTimeout(expire, 1000, box);
+  else box.remove();
+}
+
+// A button that posts to one of our URLs. The toast of the response replaces this one.
+function poster(label, url) {
+  const made = button(label, "btn btn-small toast-action", async () => {
+    made.disabled = true;
+    await htmx.ajax("POST", url, { source: document.body, swap: "none" });
+    made.disabled = false;
+  });
+  return made;
 }
 
 function button(text, className, act) {

@@ -46,6 +46,7 @@ class _OverviewCollector(Collector):
         for name, text, value in (
             ("events_last_hour", "Call events accepted in the last hour.", total.events),
             ("deliveries_open", "Deliveries that are pending or in progress.", backlog.count),
+            ("deliveries_held", "Deliveries held for disabled requests.", backlog.held),
             ("deliveries_overdue_seconds", "How long the oldest due delivery is overdue.", overdue),
             ("hooks_suspended", "Suspended requests.", found.suspended),
             ("hooks_failing", "Failing or suspended requests.", len(found.failing)),

@@ -29,6 +29,8 @@ class Action(StrEnum):
     HOOK_ENABLED = "hook.enabled"
     HOOK_DISABLED = "hook.disabled"
     HOOK_CLEARED = "hook.cleared"
+    HELD_CANCELLED = "hook.held_cancelled"
+    REMOVAL_UNDONE = "removal.undone"
     HOOK_SUSPENDED = "hook.suspended"
     HOOK_RESUMED = "hook.resumed"
     HOOK_SIGNING_CHANGED = "hook.signing_changed"
@@ -84,6 +86,8 @@ _LABELS = {
     Action.HOOK_ENABLED: "Request enabled",
     Action.HOOK_DISABLED: "Request disabled",
     Action.HOOK_CLEARED: "Request removed",
+    Action.HELD_CANCELLED: "Held deliveries cancelled",
+    Action.REMOVAL_UNDONE: "Removal undone",
     Action.HOOK_SUSPENDED: "Request suspended",
     Action.HOOK_RESUMED: "Request resumed",
     Action.HOOK_SIGNING_CHANGED: "Signing secret changed",

@@ -112,14 +112,14 @@ def find_last(action: Action, hook: Hook) -> AuditEntry | None:
 
 
 #: Actions on a hook that end its waiting deliveries.
-_ENDING = (Action.HOOK_DISABLED, Action.HOOK_CLEARED)
+_ENDING = (Action.HELD_CANCELLED, Action.HOOK_CLEARED)
 
 
 def find_cancellation(delivery: Delivery) -> AuditEntry | None:
     """Return the entry of the action that cancelled the delivery, None if there is none.
 
     That is the cancellation of this delivery, or of all that matched a filter, at that moment; or
-    else the last time before that its request was disabled or removed.
+    else the last time before that its held deliveries were cancelled or its request removed.
     """
     if delivery.finished_at is None:
         return None

@@ -120,7 +120,7 @@ def recover(hook: str, since: str, dry_run: bool, as_json: bool) -> None:
 def cancel_deliveries(
     delivery_ids: tuple[str, ...], dry_run: bool, as_json: bool, **given: Any
 ) -> None:
-    """Cancel pending deliveries by ID or filter."""
+    """Cancel pending or held deliveries by ID or filter."""
     _check_selection(delivery_ids, given)
     wanted = parse_filter(given).of_pending()
     counts = _apply(cancel, delivery_ids, wanted, dry_run=dry_run)
@@ -208,6 +208,7 @@ def _wait_to_values(delivery: Delivery) -> Values:
     reason = find_wait_reasons([delivery])[delivery.id]
     return {
         "waits_for_delivery": reason.behind,
+        "held_because": reason.held or None,
         "receiver_paused_until": _time_to_text(reason.origin.probe_at) if reason.origin else None,
         "next_attempt_at": _time_to_text(reason.next_attempt_at),
         "gives_up_at": _time_to_text(reason.gives_up_at),

@@ -1,4 +1,4 @@
-"""Commands for hooks: configure, list, enable, disable, resume, clear."""
+"""Commands for hooks: configure, list, enable, disable, resume, clear, undo."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,12 +18,15 @@ from callevents.cli.output import (
 from callevents.db.models import Hook
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
+from callevents.delivery import removal
+from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.delivery.request.masking import mask_address
 from callevents.enums import EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret, suspension
 from callevents.hooks.history import record_shown_url
 from callevents.hooks.options import read_options
+from callevents.jobs.waker import wake
 from callevents.pbxs import extensions, pbxs
 
 group = AppGroup("hooks", help="Configure the requests that call events trigger.")
@@ -146,17 +149,34 @@ def _record_revealed(found: Iterable[Hook]) -> None:
 @json_option
 @handle_errors
 def enable_hook(event_id: str, as_json: bool) -> None:
-    """Enable a request."""
-    _set_active(event_id, active=True, as_json=as_json)
+    """Enable a request. Its held deliveries go on."""
+    begin_write()
+    hook = queries.get_hook(event_id)
+    released = hooks.set_active(hook, active=True)
+    _commit()
+    text = f"Enabled {event_id}."
+    if released:
+        text += f" {describe_waiting(released)} {'goes' if released == 1 else 'go'} on."
+    print_result({**_to_values_with_options(hook), "released": released}, text, as_json)
 
 
 @group.command("disable")
 @click.argument("event_id")
+@click.option("--cancel", is_flag=True, help="Cancel the waiting deliveries instead.")
 @json_option
 @handle_errors
-def disable_hook(event_id: str, as_json: bool) -> None:
-    """Disable a request and cancel its pending deliveries."""
-    _set_active(event_id, active=False, as_json=as_json)
+def disable_hook(event_id: str, cancel: bool, as_json: bool) -> None:
+    """Disable a request and hold its waiting deliveries until you enable it."""
+    begin_write()
+    hook = queries.get_hook(event_id)
+    held = hooks.set_active(hook, active=False)
+    cancelled = hooks.cancel_held(hook) if cancel else 0
+    _commit()
+    text = f"Disabled {event_id}."
+    if held:
+        text += f" {describe_waiting(held)} {'cancelled' if cancel else 'held'}."
+    counts = {"held": 0 if cancel else held, "cancelled": cancelled}
+    print_result({**_to_values_with_options(hook), **counts}, text, as_json)
 
 
 @group.command("resume")
@@ -180,13 +200,9 @@ def resume_hooks(event_ids: tuple[str, ...], resume_all: bool, as_json: bool) ->
     print_result(resumed, f"Resumed {count} request{'' if count == 1 else 's'}.", as_json)
 
 
-def _set_active(event_id: str, *, active: bool, as_json: bool) -> None:
-    begin_write()
-    hook = queries.get_hook(event_id)
-    hooks.set_active(hook, active)
+def _commit() -> None:
     db.session.commit()
-    text = f"{'Enabled' if active else 'Disabled'} {event_id}."
-    print_result(_to_values_with_options(hook), text, as_json)
+    wake()
 
 
 @group.command("clear")
@@ -196,20 +212,43 @@ def _set_active(event_id: str, *, active: bool, as_json: bool) -> None:
 @json_option
 @handle_errors
 def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool) -> None:
-    """Remove requests.
+    """Remove requests. Their waiting deliveries are cancelled.
 
-    Removes those of EXTENSION (* for all) for the given EVENTs, or for all events.
+    Removes those of EXTENSION (* for all) for the given EVENTs, or for all events. For 30 seconds,
+    `undo` brings them back.
     """
     wanted = {get_event_type(event) for event in events} or set(EventType)
     begin_write()
     found = pbxs.get_pbx(pbx)
     listed = queries.list_hooks(found, extensions.get_extension_by_number(found, extension))
     chosen = [hook for hook in listed if hook.event_type in wanted]
-    removed = [_to_values_with_options(hook) for hook in chosen]
-    hooks.clear_hooks(chosen)
-    db.session.commit()
-    count = len(removed)
-    print_result(removed, f"Removed {count} request{'' if count == 1 else 's'}.", as_json)
+    values = [
+        {**_to_values_with_options(hook), "waiting": count_waiting([hook.id])} for hook in chosen
+    ]
+    removed = hooks.clear_hooks(chosen)
+    _commit()
+    text = f"Removed {removed.hooks} request{'' if removed.hooks == 1 else 's'}."
+    if removed.waiting:
+        text += f" {describe_waiting(removed.waiting)} cancelled."
+    if removed.id:
+        text += f"\nTo undo this within 30 seconds: flask hooks undo {found.slug} {removed.id}"
+    print_result([{**one, "removal": removed.id} for one in values], text, as_json)
+
+
+@group.command("undo")
+@click.argument("pbx")
+@click.argument("removal_id")
+@json_option
+@handle_errors
+def undo_removal(pbx: str, removal_id: str, as_json: bool) -> None:
+    """Undo a removal: the requests are back, and their deliveries wait again."""
+    begin_write()
+    undone = removal.undo(pbxs.get_pbx(pbx), removal_id)
+    _commit()
+    text = f"{undone.hooks} request{' is' if undone.hooks == 1 else 's are'} back."
+    if undone.waiting:
+        text += f" {describe_waiting(undone.waiting)}."
+    print_result({"requests": undone.hooks, "waiting": undone.waiting}, text, as_json)
 
 
 def _to_values(hook: Hook) -> Values:

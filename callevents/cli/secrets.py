@@ -6,7 +6,9 @@ from flask.cli import AppGroup
 from callevents import audit
 from callevents.audit.targets import INSTALLATION
 from callevents.cli.output import get_settings, handle_errors, json_option, print_result
+from callevents.db.models import utc_now
 from callevents.db.session import begin_write
+from callevents.delivery.removal import end_removals
 from callevents.extensions import cipher, db
 from callevents.operations import key_rotation
 from callevents.security import encryption
@@ -55,6 +57,8 @@ def _reencrypt_all() -> tuple[int, list[str]]:
         batch = key_rotation.reencrypt_hooks(last_id)
         if batch is None:
             db.session.rollback()
+            # Removed requests keep their secrets as they were: they cannot come back later.
+            end_removals(db.engine, utc_now())
             return count, unreadable
         db.session.commit()
         count, last_id = count + batch.count, batch.last_id

@@ -13,6 +13,7 @@ from sqlalchemy import (
     bindparam,
     literal_column,
     null,
+    or_,
     select,
     true,
     update,
@@ -21,7 +22,7 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import OperationalError
 
 from callevents.db.bulk import BulkStatement, bulk_update, is_one_of
-from callevents.db.models import IS_OPEN, Delivery, OpenIndex, is_open_by
+from callevents.db.models import IS_HELD, IS_OPEN, Delivery, OpenIndex, is_open_by
 from callevents.db.session import write_transaction
 from callevents.delivery.circuit_breaker import acquire_probe
 from callevents.delivery.fair_share import Share
@@ -241,7 +242,7 @@ def renew_leases(
 _table: Any = Delivery.__table__
 _NEXT_FENCE = _table.c.fence + literal_column("1")
 #: Without a claim it waits for a retry, with the same fence.
-_IS_CLAIMED = and_(IS_OPEN, Delivery.claimed_at.is_not(None))
+_IS_CLAIMED = and_(or_(IS_OPEN, IS_HELD), Delivery.claimed_at.is_not(None))
 _RENEW = bulk_update(_table, "id", "fence", condition=_IS_CLAIMED)
 _RELEASE = bulk_update(
     _table,

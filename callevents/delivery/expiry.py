@@ -1,12 +1,15 @@
-"""Fails deliveries that expire while they wait for a retry, an earlier delivery or an origin."""
+"""Fails deliveries that expire while they wait.
+
+They wait for a retry, an earlier delivery or an origin, or are held.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, exists, or_, select, update
 from sqlalchemy import Engine as SqlEngine
 
-from callevents.db.models import Delivery, OpenIndex, is_open_by, utc_now
+from callevents.db.models import IS_HELD, Delivery, OpenIndex, is_open_by, utc_now
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import describe_age
@@ -16,6 +19,8 @@ from callevents.enums import DeliveryState
 EXPIRED_ERROR = "Expired before the attempt started."
 #: Deliveries in one transaction, so that none blocks others for long.
 BATCH = 500
+
+_IS_OPEN = is_open_by(OpenIndex.EXPIRES_AT)
 
 
 def fail_all_expired(database: SqlEngine, is_stopping: Callable[[], bool]) -> None:
@@ -30,18 +35,23 @@ def fail_all_expired(database: SqlEngine, is_stopping: Callable[[], bool]) -> No
 
 
 def has_expired(connection: Connection, now: datetime) -> bool:
-    """Return True if any open delivery has expired; only reads."""
-    expired = (is_open_by(OpenIndex.EXPIRES_AT), Delivery.expires_at < now)
-    return bool(connection.scalar(select(exists().where(*expired))))
+    """Return True if any open or held delivery has expired; only reads."""
+    expired = (exists().where(state, Delivery.expires_at < now) for state in (_IS_OPEN, IS_HELD))
+    return bool(connection.scalar(select(or_(*expired))))
 
 
 def fail_expired(connection: Connection, now: datetime) -> int:
     """Fail a batch of expired deliveries that no worker has; return how many."""
+    # One after the other, as each state has its own index.
+    return sum(_fail_expired(connection, now, state) for state in (_IS_OPEN, IS_HELD))
+
+
+def _fail_expired(connection: Connection, now: datetime, state: ColumnElement[bool]) -> int:
     rows = connection.execute(
         select(Delivery.id, Delivery.ordering_key, Delivery.attempts, Delivery.error)
         .add_columns(Delivery.expires_at, Delivery.created_at, Delivery.resent_at)
         .where(
-            is_open_by(OpenIndex.EXPIRES_AT),
+            state,
             Delivery.expires_at < now,
             or_(Delivery.claimed_at.is_(None), Delivery.due_at <= now),
         )

@@ -1,6 +1,5 @@
 """Loads the requests of claimed deliveries, and finishes those that cannot be sent."""
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +9,12 @@ from sqlalchemy import Engine as SqlEngine
 
 from callevents.db.bulk import is_one_of
 from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Origin, Pbx, utc_now
-from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.db.models.event import REPORTED
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.claim import Claim, Fences
 from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.lease import Lease
+from callevents.delivery.orphans import settle_orphans
 from callevents.delivery.outbox import first_of_key, release_ordering_keys
 from callevents.delivery.request.load import REQUEST_COLUMNS, make_request
 from callevents.enums import DeliveryState
@@ -57,7 +56,7 @@ _LOAD = (
 def load_sendable(
     database: SqlEngine, claimed: Fences, lease: Lease, cipher: Cipher
 ) -> list[Claim]:
-    """Return the claims to send; finish those that have expired or whose hook is not active.
+    """Return the claims to send; finish those that have expired, hold those of disabled hooks.
 
     `claimed`: fences by delivery id.
     """
@@ -66,26 +65,18 @@ def load_sendable(
     now = utc_now()
     expired = {claim.delivery_id for claim in claims if claim.expires_at < now}
     orphans = claimed.keys() - {claim.delivery_id for claim in claims} - unreadable
-    if expired or orphans:
-        _finish_unsendable(database, claimed, expired, orphans)
+    # Each in a transaction of its own, which locks in one order from its first to its last.
+    if expired:
+        fences = {delivery_id: claimed[delivery_id] for delivery_id in expired}
+        with write_transaction(database) as connection:
+            finish_without_attempt(
+                connection, fences, DeliveryState.FAILED, utc_now(), EXPIRED_ERROR
+            )
+    if orphans:
+        fences = {delivery_id: claimed[delivery_id] for delivery_id in orphans}
+        with write_transaction(database) as connection:
+            settle_orphans(connection, fences, utc_now())
     return [claim for claim in claims if claim.delivery_id not in expired]
-
-
-def _finish_unsendable(
-    database: SqlEngine, claimed: Fences, expired: set[str], orphans: set[str]
-) -> None:
-    with read_connection(database) as connection:
-        suspended = find_suspended(connection, orphans)
-    for ids, state, error in (
-        (expired, DeliveryState.FAILED, EXPIRED_ERROR),
-        (suspended, DeliveryState.FAILED, SUSPENDED_ERROR),
-        (orphans - suspended, DeliveryState.CANCELLED, ""),
-    ):
-        fences = {delivery_id: claimed[delivery_id] for delivery_id in ids}
-        if fences:
-            # In a transaction of its own, which locks in one order from its first to its last.
-            with write_transaction(database) as connection:
-                finish_without_attempt(connection, fences, state, utc_now(), error)
 
 
 def load_claims(
@@ -139,16 +130,6 @@ def finish_without_attempt(
         .values(state=state, finished_at=now, claimed_at=None, error=error)
     )
     release_ordering_keys(connection, current.values(), now)
-
-
-def find_suspended(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Return the ids of the deliveries whose hook is suspended."""
-    found = connection.scalars(
-        select(Delivery.id)
-        .join(Hook, Delivery.hook_id == Hook.id)
-        .where(Delivery.id.in_(ids), Hook.suspended_at.is_not(None))
-    )
-    return set(found)
 
 
 def _make_claim(row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher) -> Claim:

@@ -1,4 +1,4 @@
-"""The outbox: the open deliveries, their order, and how those of a hook are cancelled.
+"""The outbox: the open deliveries, their order, and how those of a hook are finished.
 
 The deliveries of one call to one origin share an ordering key. Only the first open delivery of a
 key may be sent. A worker looks it up when it claims a delivery, so that accepting an event costs
@@ -29,9 +29,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
 from callevents.db.bulk import is_one_of
-from callevents.db.models import IS_OPEN, Delivery, Hook, OpenIndex, is_open_by, utc_now
+from callevents.db.models import IS_OPEN, Delivery, OpenIndex, is_open_by
 from callevents.enums import DeliveryState
-from callevents.extensions import db
 
 #: Behind a delivery that is being sent: check again soon, should its worker die.
 DEFER_BEHIND_RUNNING = timedelta(seconds=1)
@@ -217,13 +216,3 @@ def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
     waits = (is_open_by(OpenIndex.HOOK_ID), Delivery.hook_id.in_(hook_ids))
     locked = select(Delivery.id).where(*waits).order_by(Delivery.id).with_for_update()
     return and_(Delivery.id.in_(locked), IS_OPEN)
-
-
-def cancel_deliveries(hook_ids: Sequence[int]) -> None:
-    """Cancel the open deliveries of these hooks."""
-    db.session.flush()
-    # Lock hooks before their deliveries, as suspending does: otherwise both could deadlock.
-    db.session.execute(
-        select(Hook.id).where(Hook.id.in_(hook_ids)).order_by(Hook.id).with_for_update()
-    )
-    finish_open(db.session.connection(), hook_ids, DeliveryState.CANCELLED, utc_now())

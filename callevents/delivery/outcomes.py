@@ -212,7 +212,7 @@ def _next_state(outcome: Outcome, row: Row[Any], now: datetime, settings: Settin
     if response.is_success and row.state is not DeliveryState.DELIVERED:
         # Even if it was failed, cancelled or claimed by another worker: the receiver has it.
         return unchanged | _finished(DeliveryState.DELIVERED, now)
-    if row.state is not DeliveryState.PENDING:
+    if row.state.is_finished:
         # How it was finished is worth more than a late attempt's error.
         return unchanged | {"status_code": row.status_code, "error": row.error}
     if row.fence != outcome.claim.fence:

@@ -1,11 +1,12 @@
-"""Updates the open deliveries of a hook when the hook changes."""
+"""Updates the open and held deliveries of a hook when the hook changes."""
 
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, bindparam, case, func, select, update
 
 from callevents.db.models import Delivery, Hook, find_ordering_key, utc_now
-from callevents.delivery.outbox import is_open_of, release_ordering_keys
+from callevents.delivery.hold import is_waiting_of
+from callevents.delivery.outbox import release_ordering_keys
 from callevents.extensions import db
 
 _table = Delivery.__table__
@@ -17,21 +18,21 @@ _SET_ORDERING_KEY = (
 
 
 def update_target(hook: Hook) -> None:
-    """Set method, URL and origin of the hook's open deliveries to those of the hook."""
+    """Set method, URL and origin of the hook's waiting deliveries to those of the hook."""
     _update(hook, method=hook.method, url=hook.url, origin_id=hook.origin_id)
 
 
 def shift_expiry(hook: Hook, seconds: int) -> None:
-    """Move the expiry of the hook's open deliveries by seconds, which may be negative."""
+    """Move the expiry of the hook's waiting deliveries by seconds, which may be negative."""
     _update(hook, expires_at=_later(Delivery.expires_at, seconds))
 
 
 def update_ordering_keys(hook: Hook) -> None:
-    """Recompute the ordering keys of the hook's open deliveries."""
+    """Recompute the ordering keys of the hook's waiting deliveries."""
     connection = db.session.connection()
     columns = (Delivery.id, Delivery.pbx_id, Delivery.call_id, Delivery.ordering_key)
     rows = connection.execute(
-        select(*columns).where(is_open_of([hook.id])).order_by(Delivery.id)
+        select(*columns).where(is_waiting_of([hook.id])).order_by(Delivery.id)
     ).all()
     ordering_keys = [
         {
@@ -53,7 +54,7 @@ def update_ordering_keys(hook: Hook) -> None:
 def _update(hook: Hook, **values: Any) -> None:
     db.session.execute(
         update(Delivery)
-        .where(is_open_of([hook.id]))
+        .where(is_waiting_of([hook.id]))
         .values(values)
         .execution_options(synchronize_session=False)
     )

@@ -4,18 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 
 from callevents import audit
 from callevents.audit.targets import of_hook
 from callevents.db.models import Extension, Hook, Origin, Pbx
 from callevents.db.session import insert_into
 from callevents.delivery import reroute
+from callevents.delivery.hold import cancel_waiting_of, hold, release
 from callevents.delivery.hook_values import hook_values
-from callevents.delivery.outbox import cancel_deliveries
+from callevents.delivery.removal import Removed, remove_hooks
 from callevents.delivery.request.url import check_url, origin_of
 from callevents.enums import EventType, Method
-from callevents.errors import InvalidError
+from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks.options import HookOptions, store_options
 from callevents.hooks.queries import find_only_hook, list_hooks
@@ -73,11 +74,12 @@ def set_hook(pbx: Pbx, extension: Extension | None, event_type: EventType, data:
     return hook
 
 
-def update_hook(hook: Hook, data: HookData) -> None:
-    """Replace the values of a hook; its pending deliveries use the new ones. Raises InvalidError.
+def update_hook(hook: Hook, data: HookData) -> int:
+    """Replace the values of a hook; its waiting deliveries use the new ones. Raises InvalidError.
 
-    Secrets that `data` leaves out are kept.
+    Secrets that `data` leaves out are kept. Returns the same as `set_active`.
     """
+    _lock(hook)
     data = _check(data, hook)
     values = hook_values(hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
@@ -95,7 +97,7 @@ def update_hook(hook: Hook, data: HookData) -> None:
     if hook.url != url_before:
         # A suspended request with a corrected URL is meant to be used.
         resume(hook)
-    _set_active(hook, data.active)
+    return _set_active(hook, data.active)
 
 
 def get_or_create_origin(url: str) -> int:
@@ -112,36 +114,57 @@ def get_or_create_origin(url: str) -> int:
     return db.session.scalars(known).one()
 
 
-def set_active(hook: Hook, active: bool) -> None:
-    """Enable or disable a hook. Enabling resumes one that is suspended."""
+def set_active(hook: Hook, active: bool) -> int:
+    """Enable or disable a hook. Enabling resumes one that is suspended.
+
+    What waits for a disabled hook is held until it is enabled. Returns how many deliveries are held
+    now, or go on. The caller wakes the workers after the commit.
+    """
+    _lock(hook)
     if active:
         resume(hook)
-    _set_active(hook, active)
+    return _set_active(hook, active)
 
 
-def _set_active(hook: Hook, active: bool) -> None:
-    """Enable or disable a hook. Disabling cancels its pending deliveries."""
+def _set_active(hook: Hook, active: bool) -> int:
     if hook.active is not active:
         action = audit.Action.HOOK_ENABLED if active else audit.Action.HOOK_DISABLED
         audit.record(action, of_hook(hook, hook.extension))
     hook.active = active
     db.session.flush()
-    if not active:
-        cancel_deliveries([hook.id])
+    return release([hook.id]) if active else hold([hook.id])
 
 
-def clear_hooks(hooks: Iterable[Hook]) -> int:
-    """Remove hooks and cancel their pending deliveries; return the number of hooks."""
-    removed = list(hooks)
-    ids = [hook.id for hook in removed]
-    for hook in removed:
+def cancel_held(hook: Hook) -> int:
+    """Cancel what waits for a disabled hook; return how many deliveries. Raises ConflictError."""
+    _lock(hook)
+    if hook.active:
+        raise ConflictError(
+            "The request has been enabled since, and its deliveries go on. Nothing was cancelled."
+        )
+    count = cancel_waiting_of(hook)
+    if count:
+        target = of_hook(hook, hook.extension)
+        audit.record(audit.Action.HELD_CANCELLED, target, after={"deliveries": count})
+    return count
+
+
+def _lock(hook: Hook) -> None:
+    """Lock the hook and read it again; raises NotFoundError.
+
+    Otherwise two users who enable and disable it at the same time could each see what is not so.
+    """
+    if not db.session.get(Hook, hook.id, with_for_update=True, populate_existing=True):
+        raise NotFoundError("The request has been removed.")
+
+
+def clear_hooks(hooks: Iterable[Hook]) -> Removed:
+    """Remove hooks of one PBX, which can be undone for a while. What waits for them is held."""
+    chosen = list(hooks)
+    for hook in chosen:
         target = of_hook(hook, hook.extension)
         audit.record(audit.Action.HOOK_CLEARED, target, before=hook_values(hook))
-    cancel_deliveries(ids)
-    db.session.execute(
-        delete(Hook).where(Hook.id.in_(ids)).execution_options(synchronize_session="fetch")
-    )
-    return len(ids)
+    return remove_hooks(chosen[0].pbx_id, [hook.id for hook in chosen]) if chosen else Removed()
 
 
 def _check(data: HookData, hook: Hook | None = None) -> HookData:

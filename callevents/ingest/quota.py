@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from callevents.db.models import IS_OPEN, CallEvent, Delivery, Pbx
+from callevents.db.models import CallEvent, Delivery, OpenIndex, Pbx, is_open_by
 from callevents.errors import QuotaError
 from callevents.ingest.statements import run
 
@@ -40,7 +40,7 @@ def _count(query: Any, maximum: str) -> Any:
 _IS_RECENT = (CallEvent.pbx_id == _OF_PBX, CallEvent.received_at > bindparam("since"))
 _OPEN = (
     select(_ONE)
-    .where(Delivery.pbx_id == _OF_PBX, IS_OPEN)
+    .where(Delivery.pbx_id == _OF_PBX, is_open_by(OpenIndex.PBX_ID))
     # So that the planner takes the index on a PBX's open deliveries: without an order it may expect
     # to find as many soon in the table, and read all of it.
     .order_by(Delivery.id)

@@ -57,6 +57,7 @@ MIN_DIGITS = 7
 MAX_LENGTH = 64
 #: How long to wait for readers.
 CHECKPOINT_TIMEOUT_MS = 1000
+WAITING = {DeliveryState.PENDING, DeliveryState.HELD}
 #: Characters in numbers that say nothing.
 SEPARATORS = " -./()"
 _TEXTS = (
@@ -278,7 +279,7 @@ def _erase_calls(connection: Connection, found: Sequence[Any], *, dry_run: bool)
         .order_by(Delivery.id)
         .with_for_update()
     ).all()
-    waiting = [row for row in deliveries if row.state is DeliveryState.PENDING]
+    waiting = [row for row in deliveries if row.state in WAITING]
     if not dry_run:
         remove_events(connection, ids, [row.id for row in deliveries])
         release_ordering_keys(connection, [row.ordering_key for row in waiting], utc_now())

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from callevents.db.models import (
+    IS_HELD,
     Attempt,
     Delivery,
     Hook,
@@ -56,6 +57,7 @@ class Statistics:
     at: datetime
     events: int = 0
     pending: int = 0
+    held: int = 0
     delivered: int = 0
     failed: int = 0
     cancelled: int = 0
@@ -64,7 +66,7 @@ class Statistics:
     @property
     def deliveries(self) -> int:
         """Number of deliveries created for the events."""
-        return self.pending + self.delivered + self.failed + self.cancelled
+        return self.pending + self.held + self.delivered + self.failed + self.cancelled
 
     @property
     def success_share(self) -> float | None:
@@ -74,7 +76,7 @@ class Statistics:
 
     def add(self, row: "MinuteStatistics | Statistics") -> None:
         """Add other statistics to these."""
-        for name in ("events", "pending", "delivered", "failed", "cancelled"):
+        for name in ("events", "pending", "held", "delivered", "failed", "cancelled"):
             setattr(self, name, getattr(self, name) + getattr(row, name))
         self.latencies = tuple(
             mine + other for mine, other in zip(self.latencies, row.latencies, strict=True)
@@ -100,9 +102,11 @@ _UPPER = (*LATENCY_LIMITS_MS, LATENCY_LIMITS_MS[-1])
 
 @dataclass(frozen=True)
 class Backlog:
-    """Open deliveries. `is_more`: there are more than were counted."""
+    """Open deliveries. `is_more`: there are more of them than were counted."""
 
     count: int
+    #: Held deliveries, up to the same maximum.
+    held: int
     is_more: bool
     #: When the oldest overdue delivery was due; None if none is overdue.
     due_since: datetime | None
@@ -179,21 +183,26 @@ def list_statistics(pbx: Pbx | None, span: TimeRange, now: datetime) -> list[Sta
 
 
 def count_open(pbx: Pbx | None, now: datetime, *, max_count: int = MAX_COUNT) -> Backlog:
-    """Return the number of open deliveries, and since when the oldest is overdue."""
-    # Ordered as an index on open deliveries, so that a huge backlog is not read completely.
-    some = select(Delivery.due_at).limit(max_count + 1)
-    if pbx:
-        is_open = is_open_by(OpenIndex.PBX_ID)
-        some = some.where(is_open, Delivery.pbx_id == pbx.id).order_by(Delivery.id)
-    else:
-        some = some.where(is_open_by(OpenIndex.EXPIRES_AT)).order_by(Delivery.expires_at)
-    rows = some.subquery()
+    """Return the number of open and held deliveries, and since when the oldest is overdue."""
+    is_open = is_open_by(OpenIndex.PBX_ID if pbx else OpenIndex.EXPIRES_AT)
+    rows = _select_some(is_open, pbx, max_count + 1)
     count, due_since = db.session.execute(select(func.count(), func.min(rows.c.due_at))).one()
+    held = _select_some(IS_HELD, pbx, max_count)
     return Backlog(
         min(count, max_count),
+        db.session.scalar(select(func.count()).select_from(held)) or 0,
         count > max_count,
         due_since if due_since and due_since < now else None,
     )
+
+
+def _select_some(state: ColumnElement[bool], pbx: Pbx | None, limit: int) -> Subquery:
+    """Return the subquery for some deliveries in that state, of a PBX or of all."""
+    # Ordered as an index of that state, so that a huge backlog is not read completely.
+    some = select(Delivery.due_at).where(state).limit(limit)
+    if pbx:
+        return some.where(Delivery.pbx_id == pbx.id).order_by(Delivery.id).subquery()
+    return some.order_by(Delivery.expires_at).subquery()
 
 
 def list_failing(pbx: Pbx | None = None) -> list[FailingHook]:

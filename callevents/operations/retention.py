@@ -27,7 +27,6 @@ from callevents.db.models import (
     utc_now,
 )
 from callevents.db.session import write_transaction
-from callevents.enums import DeliveryState
 from callevents.ingest.token_notes import RETENTION as KEEP_NETWORKS
 
 #: Call events read in one transaction.
@@ -50,7 +49,7 @@ class Of:
 
 @dataclass(frozen=True)
 class Purged:
-    """Rows that a batch removed. `kept`: old events with open deliveries."""
+    """Rows that a batch removed. `kept`: old events with pending or held deliveries."""
 
     events: int
     deliveries: int
@@ -120,14 +119,14 @@ def purge_batch(
 ) -> Purged | None:
     """Remove a batch of events accepted before `before`, with ids above `after`; None at the end.
 
-    Keeps events with an open delivery.
+    Keeps events with a pending or held delivery.
     """
     ids = _old_events(connection, before, after, max_events, of)
     if not ids:
         return None
     deliveries = _lock_deliveries(connection, ids)
     ids = _limit_rows(ids, deliveries, max_rows)
-    open_events = {row.call_event_id for row in deliveries if row.state is DeliveryState.PENDING}
+    open_events = {row.call_event_id for row in deliveries if not row.state.is_finished}
     removable = set(ids) - open_events
     removed = [row for row in deliveries if row.call_event_id in removable]
     if not dry_run:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
+from callevents.delivery.removal import UNDO_TIME, end_removals
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
 from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
@@ -32,6 +33,7 @@ from callevents.users.sessions import remove_ended
 HEARTBEAT_SECONDS = 10.0
 STATISTICS_SECONDS = 10.0
 CLEANUP_SECONDS = 60.0
+REMOVALS_SECONDS = 10.0
 NOTIFICATION_SECONDS = 5.0
 REMOVAL_SECONDS = 2.0
 STOP_TIMEOUT_SECONDS = 3.0
@@ -65,6 +67,7 @@ class Scheduler:
             self._every(HEARTBEAT_SECONDS, self.send_heartbeat, "heartbeat"),
             self._every(STATISTICS_SECONDS, self.update_statistics, "statistics"),
             self._every(CLEANUP_SECONDS, self.remove_old, "cleanup"),
+            self._every(REMOVALS_SECONDS, self.end_removals, "removals"),
             self._every(notification_seconds, self.send_notifications, "notifications"),
             self._every(REMOVAL_SECONDS, self.remove_pbxs, "removal of PBXs"),
         ]
@@ -138,6 +141,11 @@ class Scheduler:
         while removed == BATCH_ROWS and not self._closed.is_set():
             with write_transaction(self._database) as connection:
                 removed = purge_history(connection, before)
+
+    def end_removals(self) -> None:
+        """End removals that can no longer be undone, if this worker is the leader."""
+        if self._is_leader() and (count := end_removals(self._database, utc_now() - UNDO_TIME)):
+            log.info("removals ended", count=count)
 
     def send_notifications(self) -> None:
         """Send the notifications that are due; every worker does this."""

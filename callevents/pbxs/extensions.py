@@ -23,7 +23,7 @@ from callevents.db.models import (
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import insert_into
 from callevents.delivery.hook_values import hook_values
-from callevents.delivery.outbox import cancel_deliveries
+from callevents.delivery.removal import Removed, remove_extension
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
@@ -178,17 +178,17 @@ def rename_extension(extension: Extension, name: str) -> None:
     audit.record_change(audit.Action.EXTENSION_RENAMED, target, before, after)
 
 
-def delete_extension(extension: Extension) -> None:
-    """Delete the extension and its hooks, and cancel their pending deliveries."""
-    hooks = db.session.scalars(select(Hook).where(Hook.extension_id == extension.id)).all()
-    for hook in hooks:
+def delete_extension(extension: Extension) -> Removed:
+    """Delete the extension and its hooks, which can be undone for a while.
+
+    What waits for the hooks is held.
+    """
+    for hook in db.session.scalars(select(Hook).where(Hook.extension_id == extension.id)):
         target = of_hook(hook, extension)
         audit.record(audit.Action.HOOK_CLEARED, target, before=hook_values(hook))
     values = {"number": extension.number, "name": extension.name}
     audit.record(audit.Action.EXTENSION_REMOVED, of_extension(extension), before=values)
-    cancel_deliveries([hook.id for hook in hooks])
-    db.session.delete(extension)
-    db.session.flush()
+    return remove_extension(extension)
 
 
 def check_number(number: str) -> str:

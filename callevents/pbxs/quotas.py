@@ -13,10 +13,21 @@ from sqlalchemy import func, literal, select
 
 from callevents import audit
 from callevents.audit.targets import of_pbx
-from callevents.db.models import IS_OPEN, CallEvent, Delivery, Extension, Hook, Pbx, utc_now
+from callevents.db.models import (
+    CallEvent,
+    Delivery,
+    Extension,
+    Hook,
+    OpenIndex,
+    Pbx,
+    is_open_by,
+    utc_now,
+)
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs.pbxs import invalidate_caches
+
+IS_OPEN = is_open_by(OpenIndex.PBX_ID)
 
 MAX_QUOTA = 1_000_000
 #: What is in use is counted up to this number.
@@ -87,7 +98,9 @@ def load_usage(pbx: Pbx) -> list[Usage]:
     counts = select(
         _count(CallEvent, CallEvent.pbx_id == pbx.id, CallEvent.received_at > utc_now() - MINUTE),
         # In order, so that the planner takes the index on open deliveries.
-        _count(Delivery, Delivery.pbx_id == pbx.id, IS_OPEN, order=Delivery.id),
+        _count(
+            Delivery, Delivery.pbx_id == pbx.id, is_open_by(OpenIndex.PBX_ID), order=Delivery.id
+        ),
         _count(Extension, Extension.pbx_id == pbx.id),
         _count(Hook, Hook.pbx_id == pbx.id),
     )

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, delete, func, insert, literal, select
 from callevents import audit
 from callevents.audit.targets import of_pbx
 from callevents.db.models import (
-    IS_OPEN,
     Attempt,
     CallEvent,
     Connector,
@@ -26,14 +25,18 @@ from callevents.db.models import (
     IngestToken,
     MinuteStatistics,
     Notification,
+    OpenIndex,
     Pbx,
     RemovedPbx,
     SeenExtension,
+    is_open_by,
     utc_now,
 )
 from callevents.db.session import read_connection, write_transaction
 from callevents.errors import InvalidError
 from callevents.extensions import db
+
+IS_OPEN = is_open_by(OpenIndex.PBX_ID)
 
 #: Rows of one table that a transaction deletes.
 BATCH_ROWS = 1000
@@ -92,7 +95,9 @@ def count_contents(pbx: Pbx) -> Contents:
         _count(Extension, Extension.pbx_id == pbx.id),
         _count(Hook, Hook.pbx_id == pbx.id),
         # In order, so that the planner takes the index on open deliveries.
-        _count(Delivery, Delivery.pbx_id == pbx.id, IS_OPEN, order=Delivery.id),
+        _count(
+            Delivery, Delivery.pbx_id == pbx.id, is_open_by(OpenIndex.PBX_ID), order=Delivery.id
+        ),
         _count(Delivery, Delivery.pbx_id == pbx.id),
         _count(CallEvent, CallEvent.pbx_id == pbx.id),
         _count(IngestToken, IngestToken.pbx_id == pbx.id),

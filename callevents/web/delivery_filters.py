@@ -26,6 +26,7 @@ STATES = {
     ListedState.WAITING: "Waiting",
     ListedState.SENDING: "Sending",
     ListedState.RETRYING: "Retrying",
+    ListedState.HELD: "Held",
     ListedState.DELIVERED: "Delivered",
     ListedState.FAILED: "Failed",
     ListedState.CANCELLED: "Cancelled",
@@ -76,8 +77,9 @@ class DeliveryView:
 
     @property
     def may_be_pending(self) -> bool:
-        """True if the filter may match pending deliveries."""
-        return self.texts.get("state", "pending") in {"pending", "waiting", "retrying", "sending"}
+        """True if the filter may match pending deliveries, or matches held ones."""
+        state = self.texts.get("state", "pending")
+        return state in {"pending", "waiting", "retrying", "sending", "held"}
 
     @property
     def uses_folded_fields(self) -> bool:

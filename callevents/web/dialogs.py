@@ -1,5 +1,6 @@
 """Dialogs: a fragment for htmx, else a separate page with the same form."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, make_response, redirect, render_template, request
@@ -23,9 +24,9 @@ def show(template: str, *, status: int = 200, **context: object) -> Response:
     return make_response(page, status)
 
 
-def finish(text: str, url: str, *events: str) -> Any:
+def finish(text: str, url: str, *events: str, actions: Mapping[str, str] = htmx.NO_ACTIONS) -> Any:
     """Close the dialog, show a toast and trigger the events; without htmx, redirect to the URL."""
-    htmx.toast(text)
+    htmx.toast(text, actions=actions)
     if not htmx.is_htmx():
         return redirect(url, code=303)
     for event in ("dialog-close", *events):

@@ -1,9 +1,13 @@
 """Request and response headers of htmx."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from flask import Flask, Response, flash, g, make_response, redirect, request
+
+NO_ACTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 def init_app(app: Flask) -> None:
@@ -32,12 +36,17 @@ def trigger(event: str, **detail: object) -> None:
     _events()[event] = {"target": "body", **detail}
 
 
-def toast(text: str, kind: str = "done", **detail: object) -> None:
-    """Show a message: at once as a toast with htmx, else on the next page."""
+def toast(
+    text: str, kind: str = "done", *, actions: Mapping[str, str] = NO_ACTIONS, **detail: object
+) -> None:
+    """Show a message: at once as a toast with htmx, else on the next page.
+
+    `actions`: URLs to POST to, by the text of their button.
+    """
     if is_htmx():
-        trigger("toast", text=text, kind=kind, **detail)
+        trigger("toast", text=text, kind=kind, actions=dict(actions), **detail)
     else:
-        flash(text, kind)
+        flash({"text": text, "actions": dict(actions)} if actions else text, kind)  # type: ignore[arg-type]  # the template reads both
 
 
 def redirect_to(url: str, text: str = "") -> Any:

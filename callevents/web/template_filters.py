@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from callevents.db.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.delivery.log.filters import phase_of
-from callevents.delivery.log.wait_reason import find_blocking_origin
+from callevents.delivery.log.wait_reason import describe_hold, find_blocking_origin
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.placeholders import PARAMETER_NAMES
 from callevents.delivery.request.url import display_url
@@ -38,7 +38,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     texts = (moment, short_id, url_parts, masked_url, duration, percent, shown_to_user)
-    facts = (phase_of, find_blocking_origin, hooks_status)
+    facts = (phase_of, find_blocking_origin, describe_hold, hooks_status)
     for text_filter in (*texts, *facts):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):

@@ -39,6 +39,7 @@ def test_metrics(client: FlaskClient, add_events: AddEvents) -> None:
     add_events(3)
     add_events(1, state=DeliveryState.FAILED)
     add_events(2, age=timedelta(minutes=5), state=DeliveryState.PENDING)
+    add_events(1, age=timedelta(minutes=5), state=DeliveryState.HELD)
     now = utc_now()
     refresh(db.engine, now - timedelta(minutes=10), now, threading.Event())
     with write_transaction(db.engine) as connection:
@@ -50,8 +51,9 @@ def test_metrics(client: FlaskClient, add_events: AddEvents) -> None:
     latencies = [found.pop(f"callevents_latency_seconds {q}") for q in ("0.5", "0.95", "0.99")]
     assert 0.03 <= latencies[0] <= latencies[1] <= latencies[2] <= 0.05
     assert found == {
-        "callevents_events_last_hour": 6,
+        "callevents_events_last_hour": 7,
         "callevents_deliveries_open": 2,
+        "callevents_deliveries_held": 1,
         "callevents_hooks_suspended": 0,
         "callevents_hooks_failing": 0,
         "callevents_circuit_breakers_open": 0,
@@ -60,6 +62,7 @@ def test_metrics(client: FlaskClient, add_events: AddEvents) -> None:
         "callevents_deliveries_last_hour delivered": 3,
         "callevents_deliveries_last_hour failed": 1,
         "callevents_deliveries_last_hour pending": 2,
+        "callevents_deliveries_last_hour held": 1,
         "callevents_deliveries_last_hour cancelled": 0,
     }
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from callevents.audit import Action
-from callevents.db.models import Hook, Pbx, utc_now
+from callevents.db.models import Hook, Pbx, Removal, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.suspend import suspend
 from callevents.enums import DeliveryState, EventType
@@ -141,6 +142,19 @@ def enable_user(world: World) -> None:
         world.post(f"{VIEWER}/{action}")
 
 
+def cancel_held(world: World) -> None:
+    """Disable the hook and cancel what waits."""
+    world.post(f"{world.dialog}/active", active="no")
+    world.post(f"{world.dialog}/cancel-held")
+
+
+def undo(world: World) -> None:
+    """Clear the hook and undo that."""
+    world.post(f"{ALL}/clear", event_id=world.hook.event_id)
+    db.session.rollback()
+    world.post(f"{BASE}/removals/{db.session.scalars(select(Removal.id)).one()}/undo")
+
+
 def resume(world: World) -> None:
     """Suspend the hook and resume it on a page."""
     world.suspend()
@@ -184,6 +198,8 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.HOOK_DISABLED: lambda w: w.post(f"{w.dialog}/active", active="no"),
     Action.HOOK_ENABLED: enable_hook,
     Action.HOOK_CLEARED: lambda w: w.post(f"{ALL}/clear", event_id=w.hook.event_id),
+    Action.HELD_CANCELLED: cancel_held,
+    Action.REMOVAL_UNDONE: undo,
     Action.HOOK_RESUMED: resume,
     Action.HOOK_SIGNING_CHANGED: lambda w: change_hook(w, signing="new"),
     Action.DELIVERY_SENT_AGAIN: lambda w: w.post(f"{BASE}/deliveries/{w.failed}/resend"),
@@ -229,6 +245,7 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.HOOK_DISABLED: ("hooks disable HOOK",),
     Action.HOOK_ENABLED: ("hooks disable HOOK", "hooks enable HOOK"),
     Action.HOOK_CLEARED: ("hooks clear head-office *",),
+    Action.HELD_CANCELLED: ("hooks disable HOOK --cancel",),
     Action.HOOK_RESUMED: ("hooks resume --all",),
     Action.HOOK_SIGNING_CHANGED: ("hooks rotate-secret HOOK",),
     Action.SECRET_REVEALED: ("hooks list --show-secrets",),

@@ -167,15 +167,25 @@ def test_every_event_by_name_and_code(
 def test_switching_hooks(
     run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]
 ) -> None:
-    """A hook is disabled, which cancels its pending deliveries, and enabled again."""
+    """A hook is disabled, which holds its pending deliveries, and enabled again."""
     hook = configure.hook("*", EventType.DIAL_IN, "http://a/")
     event_id = hook.event_id
     begin_write()
     accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="1")])
     db.session.commit()
-    assert answer("hooks", "disable", event_id)["active"] is False
+    disabled = answer("hooks", "disable", event_id)
+    assert (disabled["active"], disabled["held"], disabled["cancelled"]) == (False, 1, 0)
+    [listed] = answer("deliveries", "list", "--state", "held")
+    shown = answer("deliveries", "show", listed["id"])
+    assert (shown["state"], shown["held_because"]) == ("held", "the request is disabled")
+    enabled = f"Enabled {event_id}. 1 waiting delivery goes on.\n"
+    assert run("hooks", "enable", event_id).stdout == enabled
+    held = f"Disabled {event_id}. 1 waiting delivery held.\n"
+    assert run("hooks", "disable", event_id).stdout == held
+    assert answer("hooks", "enable", event_id)["released"] == 1
+    cancelled = f"Disabled {event_id}. 1 waiting delivery cancelled.\n"
+    assert run("hooks", "disable", event_id, "--cancel").stdout == cancelled
     assert [one["state"] for one in answer("deliveries", "list")] == ["cancelled"]
-    assert run("hooks", "enable", event_id).stdout == f"Enabled {event_id}.\n"
     assert run("hooks", "disable", event_id).stdout == f"Disabled {event_id}.\n"
     assert answer("hooks", "enable", event_id)["active"] is True
     line = run("hooks", "list").stdout.splitlines()[1]
@@ -201,10 +211,41 @@ def test_clearing_hooks(
     for_all = configure.hook("*", EventType.DIAL_IN, "http://all/").event_id
     removed = answer("hooks", "clear", "head-office", "101", "dial-in", "4")
     assert {one["url"] for one in removed} == {"http://a/0", "http://a/4"}
-    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "Removed 1 request.\n"
+    lines = run("hooks", "clear", "head-office", "101", "hangup").stdout.splitlines()
+    assert lines[0] == "Removed 1 request."
     assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "Removed 0 requests.\n"
-    assert run("hooks", "clear", "head-office", "101").stdout == "Removed 2 requests.\n"
+    lines = run("hooks", "clear", "head-office", "101").stdout.splitlines()
+    assert lines[0] == "Removed 2 requests."
     assert [one["event_id"] for one in answer("hooks", "list")] == [for_all]
+
+
+def test_undoing_a_removal(
+    run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]
+) -> None:
+    """`clear` says how many deliveries end with the hooks, and `undo` brings both back."""
+    hook = configure.hook("*", EventType.DIAL_IN, "http://a/")
+    configure.hook("*", EventType.HANGUP, "http://b/")
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="1")])
+    db.session.commit()
+    [delivery] = answer("deliveries", "list")
+    before = answer("hooks", "list")
+    first, second = run("hooks", "clear", "head-office", "*").stdout.splitlines()
+    assert first == "Removed 2 requests. 1 waiting delivery cancelled."
+    command = second.removeprefix("To undo this within 30 seconds: flask ").split()
+    shown = answer("deliveries", "show", delivery["id"])
+    assert (shown["state"], shown["held_because"]) == ("held", "the request has just been removed")
+    assert run(*command).stdout == "2 requests are back. 1 waiting delivery.\n"
+    assert answer("hooks", "list") == before
+    assert answer("deliveries", "list") == [delivery]
+    twice = run(*command)
+    assert twice.exit_code == 1
+    assert twice.stderr.startswith("Error: There is nothing to undo")
+    cleared = answer("hooks", "clear", "head-office", "*")
+    waiting = {one["event_id"]: one["waiting"] for one in cleared}
+    assert waiting[hook.event_id] == 1
+    [removal] = {one["removal"] for one in cleared}
+    assert answer("hooks", "undo", "head-office", removal) == {"requests": 2, "waiting": 1}
 
 
 def test_deliveries(run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]) -> None:

@@ -152,7 +152,7 @@ REFUSED = {
     "resend x --failed": "Pass either delivery IDs or a filter, not both.",
     "resend x": "Invalid delivery ID 'x'.",
     "resend --failed --state cancelled": "--failed and --state contradict each other.",
-    "cancel --failed": "state: Only pending deliveries can be cancelled.",
+    "cancel --failed": "state: Only pending and held deliveries can be cancelled.",
     "list --since soon": "Invalid duration 'soon' (use 30d, 12h or 90m).",
     "list --origin crm": "origin: 'crm' is not an origin. Write it like https://crm.example.com.",
     "list --pbx nobody": "There is no PBX 'nobody'.",

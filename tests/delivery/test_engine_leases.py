@@ -6,9 +6,10 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from callevents.db.models import Delivery, Hook, utc_now
-from callevents.db.session import write_transaction
+from callevents.db.session import begin_write, write_transaction
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
+from callevents.hooks import hooks
 from tests.conftest import Configure
 from tests.delivery.blocking_receiver import DELIVERED, BlockingReceiver
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve, get_delivery
@@ -22,8 +23,8 @@ from tests.support.waiting import wait_for_delivery, wait_for_state, wait_until
 def test_disabled_between_claim_and_load(
     hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, receiver: Receiver
 ) -> None:
-    """A hook disabled after the claim sends nothing."""
-    cancelled = report_events(2)
+    """A hook disabled after the claim sends nothing, until it is enabled."""
+    held = report_events(2)
     engine, database = make_engine(), db.engine
 
     def disable() -> None:
@@ -32,14 +33,15 @@ def test_disabled_between_claim_and_load(
 
     with before_statement(database, "SELECT delivery.id AS delivery_id", disable):
         engine.drain()
-    for delivery_id in cancelled:
-        assert get_delivery(delivery_id).state is DeliveryState.CANCELLED
+    for delivery_id in held:
+        assert get_delivery(delivery_id).state is DeliveryState.HELD
     assert receiver.arrivals == []
-    hook.active = True
+    begin_write()
+    hooks.set_active(hook, active=True)
     db.session.commit()
-    later = report_events(9)
-    assert engine.drain() == 9, "the threads that the cancelled ones had are free again"
-    for delivery_id in later:
+    later = report_events(7)
+    assert engine.drain() == 9, "the threads that the held ones had are free again"
+    for delivery_id in [*held, *later]:
         wait_for_state(delivery_id, DELIVERED)
 
 

@@ -11,6 +11,7 @@ from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
 from callevents.delivery.http.client import Response
 from callevents.delivery.outcomes import Outcome, record
+from callevents.delivery.removal import REMOVED_ERROR, end_removals
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks
@@ -166,9 +167,12 @@ def test_cancelled_during_the_attempt(
     begin_write()
     if end == "disable":
         hooks.set_active(hook, active=False)
+        hooks.cancel_held(hook)
     else:
         hooks.clear_hooks([hook])
     db.session.commit()
+    if end == "clear":
+        assert end_removals(db.engine, utc_now() + timedelta(days=1)) == 1
     assert get_delivery(claims[0].delivery_id).state is CANCELLED
     note(Outcome(claims[0], response))
     delivery = get_delivery(claims[0].delivery_id)
@@ -176,7 +180,8 @@ def test_cancelled_during_the_attempt(
     assert delivery.finished_at is not None
     assert len(list_attempts(delivery.id)) == 1
     if state is CANCELLED:
-        assert (delivery.status_code, delivery.error) == (None, ""), "it says that, not the late no"
+        said = "" if end == "disable" else REMOVED_ERROR
+        assert (delivery.status_code, delivery.error) == (None, said), "and not the late no"
     assert claim(utc_now() + timedelta(days=1)) == []
 
 
@@ -184,6 +189,7 @@ def test_cancelled_delivery_is_never_given_up(hook: Hook, claims: list[Claim]) -
     """A cancelled delivery stays cancelled, even if its last attempt fails after expiry."""
     begin_write()
     hooks.set_active(hook, active=False)
+    hooks.cancel_held(hook)
     db.session.commit()
     cancelled_at = get_delivery(claims[0].delivery_id).finished_at
     note(Outcome(claims[0], FAILURE), now=claims[0].expires_at)

@@ -30,6 +30,7 @@ Born = Callable[..., dict[str, int]]
 LEASE = Lease(math.inf, math.inf)
 MINUTE = timedelta(minutes=1)
 FAILED, CANCELLED = DeliveryState.FAILED, DeliveryState.CANCELLED
+HELD = DeliveryState.HELD
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_repeated_after_its_end(
 @pytest.mark.parametrize(
     ("values", "state", "error"),
     [
-        ({"active": False}, CANCELLED, ""),
+        ({"active": False}, HELD, ""),
         ({"suspended_at": utc_now()}, FAILED, SUSPENDED_ERROR),
         ({}, CANCELLED, ""),
     ],
@@ -187,7 +188,7 @@ def test_hook_changed_at_the_moment_of_birth(
     state: DeliveryState,
     error: str,
 ) -> None:
-    """Whoever changed the hook did not see the delivery yet: it ends when it is picked up."""
+    """Whoever changed the hook did not see the delivery yet: it is held or ends at its pick-up."""
     engine, fences = make_engine(), born(2)
     if values:
         change(Hook, **values)
@@ -198,8 +199,9 @@ def test_hook_changed_at_the_moment_of_birth(
     for delivery_id in fences:
         delivery = get_delivery(delivery_id)
         assert (delivery.state, delivery.error, delivery.attempts) == (state, error, 0)
-        assert (delivery.fence, delivery.claimed_at) == (1, None)
-        assert delivery.finished_at is not None
+        # What is held may be claimed again.
+        assert (delivery.fence, delivery.claimed_at) == (2 if state is HELD else 1, None)
+        assert (delivery.finished_at is None) == (state is HELD)
     engine.close()
     assert receiver.arrivals == []
 
@@ -208,19 +210,19 @@ def test_hook_changed_at_the_moment_of_birth(
 def test_hook_changed_between_birth_and_pick_up(
     hook: Hook, born: Born, make_engine: MakeEngine, receiver: Receiver, click: str
 ) -> None:
-    """After the answer to a click nothing is sent, also after the hook is enabled again."""
+    """After the answer to a click nothing is sent, and what waits is held."""
     engine, fences = make_engine(), born(2)
     begin_write()
     if click == "disable":
         hooks.set_active(hook, active=False)
-        hooks.set_active(hook, active=True)
     else:
         hooks.clear_hooks([hook])
     db.session.commit()
     engine.take(fences, LEASE)
     engine.close()
     assert receiver.arrivals == []
-    assert {get_delivery(one).state for one in fences} == {CANCELLED}
+    assert {get_delivery(one).state for one in fences} == {HELD}
+    assert {get_delivery(one).claimed_at for one in fences} == {None}, "due once it is enabled"
 
 
 @pytest.mark.parametrize(

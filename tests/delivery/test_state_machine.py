@@ -20,7 +20,16 @@ from hypothesis.stateful import (
 from sqlalchemy import delete, func, select, update
 
 from callevents.config.settings import Settings
-from callevents.db.models import GIVE_UP_SECONDS, Attempt, CallEvent, Delivery, Hook, Pbx, utc_now
+from callevents.db.models import (
+    GIVE_UP_SECONDS,
+    Attempt,
+    CallEvent,
+    Delivery,
+    Hook,
+    Pbx,
+    new_id,
+    utc_now,
+)
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.claim import Claim
 from callevents.delivery.expiry import fail_expired
@@ -36,6 +45,7 @@ from tests.conftest import Configure
 from tests.support.claims import LEASE, claim, load
 
 PENDING, DELIVERED = DeliveryState.PENDING, DeliveryState.DELIVERED
+HELD = DeliveryState.HELD
 FAILED, CANCELLED = DeliveryState.FAILED, DeliveryState.CANCELLED
 BEGAN = utc_now()
 AGE = timedelta(hours=2)
@@ -70,6 +80,11 @@ class Modelled:
     waits_until: datetime | None = None
     errors: list[str] = field(default_factory=list)
 
+    @property
+    def is_unfinished(self) -> bool:
+        """True if it waits, or is being sent."""
+        return self.state in (PENDING, HELD)
+
     def is_leased(self, now: datetime) -> bool:
         """Return True if a worker has it."""
         return self.leased_until is not None and self.leased_until > now
@@ -87,8 +102,10 @@ class Machine(RuleBasedStateMachine):
         self.now = BEGAN
         self.known: dict[str, Modelled] = {}
         self.fences: set[tuple[str, int]] = set()
+        self.disabled: set[int] = set()
         begin_write()
         db.session.execute(delete(CallEvent))
+        db.session.execute(update(Hook).values(active=True))
         db.session.commit()
 
     @rule(
@@ -108,11 +125,15 @@ class Machine(RuleBasedStateMachine):
                     event_type=event,
                     extension="101",
                     call_id=call,
-                    leg_id=str(len(self.known)),
+                    leg_id=new_id(),
                     at=happened_at,
                 )
             ],
         )
+        assert accepted.deliveries == (self.hook_ids[event] not in self.disabled)
+        if not accepted.deliveries:
+            db.session.commit()
+            return
         delivery_id = db.session.scalars(
             select(Delivery.id).where(Delivery.call_event_id == accepted.id)
         ).one()
@@ -165,7 +186,7 @@ class Machine(RuleBasedStateMachine):
         one.errors.append(error)
         if kind == "success":
             one.state, one.leased_until = DELIVERED, None
-        elif one.state is PENDING and one.fence == claimed.fence:
+        elif one.is_unfinished and one.fence == claimed.fence:
             self.failed(one, kind)
 
     def failed(self, one: Modelled, kind: str) -> None:
@@ -191,17 +212,18 @@ class Machine(RuleBasedStateMachine):
         """Leases end, retries become due, ages are reached."""
         self.now += timedelta(seconds=seconds)
 
-    @rule(event=st.sampled_from(EVENTS))
-    def disable_and_enable(self, event: EventType) -> None:
-        """A user disables and enables a hook: its open deliveries are cancelled."""
+    @rule(event=st.sampled_from(EVENTS), active=st.booleans())
+    def set_active(self, event: EventType, active: bool) -> None:
+        """A user disables a hook, which holds its open deliveries, or enables it."""
+        hook_id = self.hook_ids[event]
         begin_write()
-        hook = db.session.get_one(Hook, self.hook_ids[event])
-        hooks.set_active(hook, active=False)
-        hooks.set_active(hook, active=True)
+        hooks.set_active(db.session.get_one(Hook, hook_id), active=active)
         db.session.commit()
+        self.disabled -= {hook_id}
+        self.disabled |= set() if active else {hook_id}
         for one in self.known.values():
-            if one.hook_id == self.hook_ids[event] and one.state is PENDING:
-                one.state, one.leased_until = CANCELLED, None
+            if one.hook_id == hook_id and one.is_unfinished:
+                one.state = PENDING if active else HELD
 
     @precondition(lambda self: self.known)
     @rule(data=st.data())
@@ -211,8 +233,9 @@ class Machine(RuleBasedStateMachine):
         begin_write()
         done = resend.resend([one.id], self.now)
         db.session.commit()
-        assert done.changed == (not (one.state is PENDING and one.is_leased(self.now)))
-        if one.state is not PENDING:
+        is_sending = one.is_unfinished and one.is_leased(self.now)
+        assert done.changed == (not is_sending and one.hook_id not in self.disabled)
+        if done.changed and one.state is not PENDING:
             one.state, one.fence = PENDING, one.fence + 1
             one.expires_at = self.now + timedelta(seconds=GIVE_UP_SECONDS)
         if done.changed:
@@ -226,8 +249,8 @@ class Machine(RuleBasedStateMachine):
         begin_write()
         done = resend.cancel([one.id], self.now)
         db.session.commit()
-        assert done.changed == (one.state is PENDING)
-        if one.state is PENDING:
+        assert done.changed == one.is_unfinished
+        if one.is_unfinished:
             one.state, one.leased_until = CANCELLED, None
 
     def pick(self, data: st.DataObject) -> Modelled:
@@ -240,7 +263,8 @@ class Machine(RuleBasedStateMachine):
         with write_transaction(db.engine) as connection:
             fail_expired(connection, self.now)
         for one in self.known.values():
-            if one.state is PENDING and one.expires_at < self.now and not one.is_leased(self.now):
+            is_over = one.expires_at < self.now and not one.is_leased(self.now)
+            if one.is_unfinished and is_over:
                 one.state, one.leased_until = FAILED, None
 
     @precondition(lambda self: self.known)
@@ -259,13 +283,16 @@ class Machine(RuleBasedStateMachine):
         for one in self.known.values():
             row = stored[one.id]
             assert (row.state, row.attempts, row.fence) == (one.state, one.attempts, one.fence)
-            assert (row.finished_at is None) == (one.state is PENDING)
-            assert (row.claimed_at is None) or one.state is PENDING
+            assert (row.finished_at is None) == one.is_unfinished
+            assert (row.claimed_at is None) or one.is_unfinished
+            assert (row.state is HELD) <= (row.hook_id in self.disabled), "none is forgotten"
             found = sorted(map(int, numbers.get(one.id, "").split(","))) if one.attempts else []
             assert found == list(range(1, one.attempts + 1))
 
     def teardown(self) -> None:
         """Nothing is stuck: if all goes well from here, everything open arrives, in order."""
+        for event in EVENTS:
+            self.set_active(event, active=True)
         for _ in range(60):
             if all(one.state is not PENDING for one in self.known.values()):
                 break

@@ -76,7 +76,7 @@ def _run_load(
         for one in bad:
             _check_bad(system, one, verdict)
         for event_id in event_ids:
-            system.commands.run("hooks", "disable", event_id)
+            system.commands.run("hooks", "disable", event_id, "--cancel")
     if left := system.outbox.count_open(""):
         verdict.complaints.append(f"{left} deliveries of disabled hooks are open")
     verdict.complaints += system.hand_over.complaints

@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from callevents.db.models import Delivery, Extension, Hook, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.removal import Removed
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
@@ -17,7 +18,7 @@ from tests.conftest import Configure
 from tests.support.statement_count import counting
 
 DIAL_IN, DIAL_OUT, HANGUP = EventType.DIAL_IN, EventType.DIAL_OUT, EventType.HANGUP
-PENDING, CANCELLED = DeliveryState.PENDING, DeliveryState.CANCELLED
+PENDING, HELD = DeliveryState.PENDING, DeliveryState.HELD
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def test_update_changes_pending_deliveries(pbx: Pbx, configure: Configure) -> No
 
 @pytest.mark.parametrize("how", ["disable", "update", "clear"])
 def test_off_means_off(pbx: Pbx, configure: Configure, how: str) -> None:
-    """Disabling or clearing a hook cancels its pending deliveries and no others."""
+    """Disabling or clearing a hook holds its pending deliveries and no others."""
     hook = configure.hook("*", DIAL_IN, "http://off/")
     configure.hook("*", DIAL_IN, "http://on/")
     report(pbx)
@@ -168,42 +169,31 @@ def test_off_means_off(pbx: Pbx, configure: Configure, how: str) -> None:
     db.session.commit()
     begin_write()
     if how == "disable":
-        hooks.set_active(hook, active=False)
+        assert hooks.set_active(hook, active=False) == 1
     elif how == "update":
-        hooks.update_hook(hook, hooks.HookData(method=hook.method, url=hook.url, active=False))
+        data = hooks.HookData(method=hook.method, url=hook.url, active=False)
+        assert hooks.update_hook(hook, data) == 1
     else:
-        assert hooks.clear_hooks([hook]) == 1
+        removed = hooks.clear_hooks([hook])
+        assert (removed.hooks, removed.waiting) == (1, 1)
     db.session.commit()
     states = [(one.url, one.state) for one in deliveries()]
     assert states == [
         ("http://off/", DeliveryState.DELIVERED),
         ("http://on/", PENDING),
-        ("http://off/", CANCELLED),
+        ("http://off/", HELD),
         ("http://on/", PENDING),
     ]
-    cancelled = deliveries()[2]
-    assert cancelled.finished_at is not None
-    assert (cancelled.claimed_at, cancelled.fence) == (None, 1)
+    held = deliveries()[2]
+    assert held.finished_at is None
+    assert (held.claimed_at, held.fence) == (held.created_at, 1), "its attempt may be running"
     report(pbx)
     assert [one.url for one in deliveries()[4:]] == ["http://on/"]
 
 
-def test_enabling_brings_nothing_back(pbx: Pbx, configure: Configure) -> None:
-    """Cancelled deliveries stay cancelled when the hook is enabled again."""
-    hook = configure.hook("*", DIAL_IN, "http://a/")
-    report(pbx)
-    for active in (False, True, True):
-        begin_write()
-        hooks.set_active(hook, active)
-        db.session.commit()
-    assert [one.state for one in deliveries()] == [CANCELLED]
-    report(pbx)
-    assert [one.state for one in deliveries()] == [CANCELLED, PENDING]
-
-
 def test_clearing_nothing(pbx: Pbx) -> None:
-    """Clearing no hooks removes none."""
-    assert hooks.clear_hooks([]) == 0
+    """Clearing no hooks removes none, and there is nothing to undo."""
+    assert hooks.clear_hooks([]) == Removed()
 
 
 def test_cleared_hooks_are_gone(pbx: Pbx, configure: Configure) -> None:
@@ -211,7 +201,7 @@ def test_cleared_hooks_are_gone(pbx: Pbx, configure: Configure) -> None:
     first, second, kept = (configure.hook("*", event, "http://a/") for event in list(EventType)[:3])
     gone = [first.event_id, second.event_id]
     begin_write()
-    assert hooks.clear_hooks([first, second]) == 2
+    assert hooks.clear_hooks([first, second]).hooks == 2
     db.session.commit()
     assert queries.list_hooks(pbx, None) == [kept]
     for event_id in gone:

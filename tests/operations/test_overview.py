@@ -84,21 +84,22 @@ def test_statistics_are_summed_by_step(pbx: Pbx, span: TimeRange) -> None:
 
 
 def test_backlog(add_events: AddEvents, pbx: Pbx) -> None:
-    """The number of open deliveries, the oldest due time, and the maximum counted."""
-    assert overview.count_open(None, utc_now()) == overview.Backlog(0, False, None)
+    """The number of open and held deliveries, the oldest due time, and the maximum counted."""
+    assert overview.count_open(None, utc_now()) == overview.Backlog(0, 0, False, None)
     add_events(2, age=timedelta(minutes=5), state=DeliveryState.PENDING)
     add_events(1)
+    add_events(3, state=DeliveryState.HELD)
     due = to_minute(utc_now()) - timedelta(minutes=2)
     begin_write()
     waiting = db.session.query(Delivery).filter_by(state=DeliveryState.PENDING).all()
     waiting[0].due_at, waiting[1].due_at = due, utc_now() + timedelta(hours=1)
     db.session.commit()
     for of_pbx in (None, pbx):
-        assert overview.count_open(of_pbx, utc_now()) == overview.Backlog(2, False, due)
+        assert overview.count_open(of_pbx, utc_now()) == overview.Backlog(2, 3, False, due)
     assert overview.count_open(None, due - MINUTE).due_since is None
     for of_pbx in (None, pbx):
         backlog = overview.count_open(of_pbx, utc_now(), max_count=1)
-        assert (backlog.count, backlog.is_more) == (1, True)
+        assert (backlog.count, backlog.held, backlog.is_more) == (1, 1, True)
 
 
 def test_failing_hooks(configure: Configure, pbx: Pbx, add_events: AddEvents) -> None:

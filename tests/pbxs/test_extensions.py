@@ -230,10 +230,10 @@ def report_at(pbx: Pbx, *extensions: str) -> None:
     db.session.commit()
 
 
-def test_deleting_removes_hooks_and_cancels_pending_deliveries(
+def test_deleting_removes_hooks_and_holds_pending_deliveries(
     pbx: Pbx, configure: Configure
 ) -> None:
-    """Deleting an extension removes its hooks and cancels their pending deliveries."""
+    """Deleting an extension removes its hooks and holds their pending deliveries."""
     configure.extension("101")
     configure.extension("102")
     gone = configure.hook("101", EventType.DIAL_IN, "http://gone/")
@@ -250,10 +250,9 @@ def test_deleting_removes_hooks_and_cancels_pending_deliveries(
     by_url = {
         (one.url, one.call_event.extension): one for one in db.session.scalars(select(Delivery))
     }
-    cancelled = by_url.pop(("http://gone/", "101"))
-    assert (cancelled.state, cancelled.hook) == (DeliveryState.CANCELLED, None)
-    assert cancelled.hook_event_id == gone_event_id
-    assert cancelled.finished_at is not None
+    held = by_url.pop(("http://gone/", "101"))
+    assert (held.state, held.hook) == (DeliveryState.HELD, None)
+    assert held.hook_event_id == gone_event_id
     assert len(by_url) == 3
     assert {one.state for one in by_url.values()} == {DeliveryState.PENDING}
 

@@ -9,6 +9,7 @@ from callevents.db.models import (
     MinuteStatistics,
     Notification,
     Pbx,
+    Removal,
     SeenExtension,
     UnknownToken,
     User,
@@ -49,6 +50,7 @@ def fill(pbx: Pbx, configure: Configure, *, events: int = 5) -> None:
     for row in (
         SeenExtension(pbx_id=pbx.id, number="202", last_seen_at=now),
         DiscardedReport(pbx_id=pbx.id, status=422, reason="No.", sent="x"),
+        Removal(pbx_id=pbx.id, rows={"extension": [], "hook": [], "user_grant": []}),
         UnknownToken(pbx_id=pbx.id, network="192.0.2.9", count=1, last_at=now),
     ):
         db.session.add(row)

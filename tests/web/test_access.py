@@ -57,6 +57,7 @@ ROUTES = {
     "extensions.index": "part",
     "extensions.rename": "edit-extension",
     "hooks.add": "edit",
+    "hooks.cancel_held": "edit",
     "hooks.change": "change",
     "hooks.clear": "edit",
     "hooks.index": "extension",
@@ -74,6 +75,7 @@ ROUTES = {
     "recent_reports.show": "pbx",
     "redirects.redirect_moved": "part",
     "removal.confirm": "administer-pbx",
+    "removals.undo": "edit-part",
     "sessions.end": "account",
     "sessions.end_others": "account",
     "suggestions.add": "edit-extensions",
@@ -295,6 +297,7 @@ def _url(app: Flask, rule: Rule, known: dict[str, str]) -> str:
         return rule.rule.replace("<slug>", known["slug"])
     event_id = known["event" if rule.endpoint == "test_event.show" else "hook"]
     values: dict[str, object] = {**known, "event_id": event_id, "session_id": known["event"]}
+    values["removal_id"] = known["event"]
     values["username"] = "viewer-here"
     values["event_type"] = EventType.from_slug(known["event_type"])
     if rule.endpoint == "calls.show":

@@ -8,6 +8,7 @@ from callevents.db.models.connector import (
     Connector,
 )
 from callevents.db.models.delivery import (
+    IS_HELD,
     IS_OPEN,
     Attempt,
     Delivery,
@@ -29,6 +30,7 @@ from callevents.db.models.pbx import (
     SeenExtension,
     UnknownToken,
 )
+from callevents.db.models.removal import Removal
 from callevents.db.models.user import (
     MAX_CLIENT_LENGTH,
     MAX_EMAIL_LENGTH,
@@ -58,6 +60,7 @@ __all__ = [
     "EVENT_ID_ALPHABET",
     "EVENT_ID_LENGTH",
     "GIVE_UP_SECONDS",
+    "IS_HELD",
     "IS_OPEN",
     "MAX_ADDRESS_LENGTH",
     "MAX_AUDIT_NAME_LENGTH",
@@ -87,6 +90,7 @@ __all__ = [
     "Origin",
     "PasswordLink",
     "Pbx",
+    "Removal",
     "RemovedPbx",
     "SeenExtension",
     "SignInFailure",

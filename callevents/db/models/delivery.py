@@ -55,6 +55,9 @@ class OpenIndex(StrEnum):
     PBX_ID = "pbx_id"
 
 
+PENDING, HELD = DeliveryState.PENDING, DeliveryState.HELD
+
+
 def _index(name: str, *columns: str, where: str) -> Index:
     """Return an index of some deliveries only."""
     condition: TextClause = text(where)
@@ -95,6 +98,10 @@ class Delivery(Model):
         _index_of_open("ix_delivery_expires", "expires_at", by=OpenIndex.EXPIRES_AT),
         _index_of_open("ix_delivery_hook_open", "hook_id", "id", by=OpenIndex.HOOK_ID),
         _index_of_open("ix_delivery_pbx_open", "pbx_id", "id", by=OpenIndex.PBX_ID),
+        # Not with the open ones: however many are held, a claim reads none of them.
+        _index_of_state("ix_delivery_held_expires", "expires_at", state=HELD),
+        _index_of_state("ix_delivery_hook_held", "hook_id", "id", state=HELD),
+        _index_of_state("ix_delivery_pbx_held", "pbx_id", "id", state=HELD),
         _index_of_state("ix_delivery_pbx_failed", "pbx_id", "id", state=DeliveryState.FAILED),
         _index_of_state("ix_delivery_pbx_cancelled", "pbx_id", "id", state=DeliveryState.CANCELLED),
         Index("ix_delivery_hook_id_id", "hook_id", "id"),
@@ -181,6 +188,7 @@ def in_state(state: DeliveryState, entity: Any = Delivery) -> ColumnElement[bool
 
 #: For deliveries with known ids: no index of open deliveries is used for it.
 IS_OPEN = in_state(DeliveryState.PENDING)
+IS_HELD = in_state(DeliveryState.HELD)
 
 
 def is_open_by(index: OpenIndex, entity: Any = Delivery) -> ColumnElement[bool]:

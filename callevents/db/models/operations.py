@@ -41,6 +41,7 @@ class MinuteStatistics(Model):
     minute: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     events: Mapped[int] = mapped_column(Integer)
     pending: Mapped[int] = mapped_column(Integer)
+    held: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     delivered: Mapped[int] = mapped_column(Integer)
     failed: Mapped[int] = mapped_column(Integer)
     cancelled: Mapped[int] = mapped_column(Integer)

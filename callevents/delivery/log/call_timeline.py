@@ -46,7 +46,7 @@ def get_call(
         )
     found = db.session.scalars(
         select(Delivery)
-        .options(selectinload(Delivery.origin))
+        .options(selectinload(Delivery.origin), selectinload(Delivery.hook))
         .where(
             Delivery.call_event_id.in_([event.id for event in events[:MAX_EVENTS]]), of_deliveries
         )

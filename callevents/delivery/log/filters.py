@@ -21,11 +21,13 @@ from callevents.extensions import db
 #: Returns a condition for the delivery table, or for an alias or subquery with the same columns.
 Condition = Callable[[type[Delivery]], ColumnElement[bool]]
 
-#: Leading columns of the indexes, most selective first; 'open', 'failed' and 'cancelled' are states
-#: of partial indexes. The deliveries of a call are found through its events.
+#: Leading columns of the indexes, most selective first; names such as 'open' are states of partial
+#: indexes. The deliveries of a call are found through its events.
 INDEXES = (
     ("hook_id", "open"),
+    ("hook_id", "held"),
     ("pbx_id", "open"),
+    ("pbx_id", "held"),
     ("pbx_id", "failed"),
     ("pbx_id", "cancelled"),
     ("hook_id",),
@@ -40,6 +42,7 @@ LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 NO_ID = -1
 _STATES = {
     "open": DeliveryState.PENDING,
+    "held": DeliveryState.HELD,
     "failed": DeliveryState.FAILED,
     "cancelled": DeliveryState.CANCELLED,
 }
@@ -65,12 +68,12 @@ class Filter:
     pbx_ids: Collection[int] | None = None
 
     def of_pending(self) -> "Filter":
-        """Return the filter limited to pending deliveries; raises InvalidError."""
+        """Return the filter limited to pending or to held deliveries; raises InvalidError."""
         if self.state is None:
             return replace(self, state=ListedState.PENDING)
-        if self.state is ListedState.PENDING or self.state in PHASES:
+        if self.state in (ListedState.PENDING, ListedState.HELD) or self.state in PHASES:
             return self
-        raise InvalidError.of("state", "Only pending deliveries can be cancelled.")
+        raise InvalidError.of("state", "Only pending and held deliveries can be cancelled.")
 
     def describe(self) -> dict[str, Any]:
         """Return the values that are set, as the history shows them."""

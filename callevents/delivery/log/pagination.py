@@ -221,7 +221,7 @@ class _IndexScan:
             ).all()
         return db.session.scalars(
             select(one)
-            .options(selectinload(one.pbx), selectinload(one.origin))
+            .options(selectinload(one.pbx), selectinload(one.origin), selectinload(one.hook))
             .where(*conditions)
             .order_by(ordered)
             .limit(self.limit + 1)

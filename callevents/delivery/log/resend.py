@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 
-from callevents.db.models import IS_OPEN, Delivery, Hook, find_ordering_key
+from callevents.db.models import Delivery, Hook, find_ordering_key
+from callevents.delivery.hold import IS_WAITING
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.enums import DeliveryState
 from callevents.extensions import db
@@ -45,14 +46,14 @@ def resend(ids: Collection[str], now: datetime) -> ActionResult:
     rows = _lock(ids)
     reasons = {row.id: reason for row in rows if (reason := _find_skip_reason(row, now))}
     free = [row for row in rows if row.id not in reasons]
-    waiting = [row.id for row in free if row.state is DeliveryState.PENDING]
-    finished = [row for row in free if row.state is not DeliveryState.PENDING]
+    waiting = [row.id for row in free if not row.state.is_finished]
+    finished = [row for row in free if row.state.is_finished]
     connection = db.session.connection()
     if waiting:
         connection.execute(
             update(Delivery)
             .where(Delivery.id.in_(waiting))
-            .values(due_at=now, deferred=False, claimed_at=None)
+            .values(state=DeliveryState.PENDING, due_at=now, deferred=False, claimed_at=None)
         )
     if finished:
         connection.execute(_REOPEN, [_reopened(row, now) for row in finished])
@@ -60,20 +61,18 @@ def resend(ids: Collection[str], now: datetime) -> ActionResult:
 
 
 def cancel(ids: Collection[str], now: datetime) -> ActionResult:
-    """Cancel the pending ones of these deliveries, and release those that waited behind them.
+    """Cancel the pending and held ones of these deliveries, and release those behind them.
 
     A delivery whose attempt is running is cancelled too: if the attempt succeeds, it is recorded as
     delivered.
     """
     rows = _lock(ids)
-    reasons = {
-        row.id: SkipReason.FINISHED for row in rows if row.state is not DeliveryState.PENDING
-    }
+    reasons = {row.id: SkipReason.FINISHED for row in rows if row.state.is_finished}
     waiting = [row for row in rows if row.id not in reasons]
     connection = db.session.connection()
     connection.execute(
         update(Delivery)
-        .where(Delivery.id.in_([row.id for row in waiting]), IS_OPEN)
+        .where(Delivery.id.in_([row.id for row in waiting]), IS_WAITING)
         .values(state=DeliveryState.CANCELLED, finished_at=now, claimed_at=None)
     )
     release_ordering_keys(connection, [row.ordering_key for row in waiting], now)
@@ -94,7 +93,7 @@ def find_hook_skip_reason(hook: Any) -> SkipReason | None:
 
 def _find_skip_reason(row: Row[Any], now: datetime) -> SkipReason | None:
     is_leased = row.claimed_at is not None and row.due_at > now
-    if row.state is DeliveryState.PENDING and is_leased:
+    if not row.state.is_finished and is_leased:
         return SkipReason.SENDING
     return find_hook_skip_reason(row)
 

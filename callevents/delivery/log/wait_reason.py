@@ -11,6 +11,8 @@ from callevents.enums import ListedState
 from callevents.extensions import db
 
 _WAITING = frozenset({ListedState.WAITING, ListedState.RETRYING})
+HELD_BY_DISABLING = "the request is disabled"
+HELD_BY_REMOVAL = "the request has just been removed"
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class WaitReason:
     #: The origin, if its circuit breaker is open.
     origin: Origin | None = None
     next_attempt_at: datetime | None = None
+    #: Why it is held; empty if it is not.
+    held: str = ""
     gives_up_at: datetime | None = None
 
 
@@ -35,6 +39,11 @@ def find_wait_reasons(deliveries: Sequence[Delivery]) -> dict[str, WaitReason]:
     }
 
 
+def describe_hold(delivery: Delivery) -> str:
+    """Return why a held delivery waits."""
+    return HELD_BY_REMOVAL if delivery.hook is None else HELD_BY_DISABLING
+
+
 def find_blocking_origin(delivery: Delivery) -> Origin | None:
     """Return the origin if the delivery waits because its circuit breaker is open, else None."""
     is_blocked = phase_of(delivery) in _WAITING and delivery.origin and delivery.origin.is_open
@@ -43,6 +52,8 @@ def find_blocking_origin(delivery: Delivery) -> Origin | None:
 
 def _find_wait_reason(delivery: Delivery, first: str | None) -> WaitReason:
     phase = phase_of(delivery)
+    if phase is ListedState.HELD:
+        return WaitReason(held=describe_hold(delivery), gives_up_at=delivery.expires_at)
     if phase is ListedState.SENDING:
         return WaitReason(gives_up_at=delivery.expires_at)
     if phase not in _WAITING:

@@ -6,16 +6,19 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 
 from callevents.db.models import Pbx
+from callevents.delivery.hold import count_waiting
 from callevents.enums import Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.hooks import queries, suspension
+from callevents.jobs.waker import wake
 from callevents.pbxs import extensions, pbxs, suggestions
 from callevents.pbxs.extensions import Sort
 from callevents.web import dialogs, htmx
 from callevents.web.access import requires, requires_somewhere, scope_of
 from callevents.web.dialogs import submitted_form
 from callevents.web.forms import ExtensionForm, NameForm
+from callevents.web.undo import describe_end, undo_action
 
 bp = Blueprint("extensions", __name__, url_prefix="/pbxs/<slug>/extensions")
 
@@ -132,12 +135,17 @@ def delete(slug: str, extension_id: str) -> Any:
     extension = extensions.get_extension(pbx, extension_id)
     deleted = queries.list_hooks(pbx, extension)
     if request.method == "GET":
-        return dialogs.show("extensions/delete.html", pbx=pbx, extension=extension, hooks=deleted)
+        waiting = count_waiting([hook.id for hook in deleted])
+        return dialogs.show(
+            "extensions/delete.html", pbx=pbx, extension=extension, hooks=deleted, waiting=waiting
+        )
     number = extension.number
-    extensions.delete_extension(extension)
+    removed = extensions.delete_extension(extension)
     db.session.commit()
-    return _finish(pbx, f"{number} is deleted.")
+    wake()
+    text = f"{number} is deleted.{describe_end(removed)}"
+    return _finish(pbx, text, actions=undo_action(pbx, removed))
 
 
-def _finish(pbx: Pbx, text: str) -> Any:
-    return dialogs.finish(text, url_for(".index", slug=pbx.slug), EXTENSIONS_CHANGED)
+def _finish(pbx: Pbx, text: str, **options: Any) -> Any:
+    return dialogs.finish(text, url_for(".index", slug=pbx.slug), EXTENSIONS_CHANGED, **options)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 
 from callevents import audit
 from callevents.audit.queries import find_last
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.enums import EventType, Right
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
@@ -24,6 +25,7 @@ from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target, load_table
 from callevents.web.request_preview import example_request
 from callevents.web.test_request import TestResult, send_test
+from callevents.web.undo import describe_end, describe_hold, undo_action
 from callevents.web.url_converters import find_place, place_of
 from callevents.web.views.extensions import ListView
 
@@ -73,11 +75,11 @@ def change(slug: str, place: str, event_id: str) -> Any:
     form = HookForm.of(submitted_form(), hook)
     if _is_saving(form):
         try:
-            hooks.update_hook(hook, form.hook_data())
+            waiting = hooks.update_hook(hook, form.hook_data())
         except InvalidError as error:
             form.add_errors(error)
         else:
-            return _finish_saving(form, target, hook)
+            return _finish_saving(form, target, hook, waiting)
     if request.method == "GET" and has_secret_url(hook):
         begin_write()
         record_shown_url(hook)
@@ -118,8 +120,10 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
     if wanted not in ("yes", "no"):
         abort(400, "Missing field: active (yes or no).")
     was_suspended = hook.active and hook.suspended_at is not None
-    hooks.set_active(hook, wanted == "yes")
+    waiting = hooks.set_active(hook, wanted == "yes")
     db.session.commit()
+    # What was held may be due, and so may what waited behind a delivery that is held now.
+    wake()
     whose = extension.number if extension else "all extensions"
     text = f"{hook.event_type.label} of {whose} is"
     if was_suspended:
@@ -128,10 +132,27 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
         # The notice above the table changes too.
         htmx.trigger(HOOKS_CHANGED)
     else:
-        htmx.toast(f"{text} {'enabled' if hook.active else 'disabled'}.")
+        text += " enabled." if hook.active else " disabled."
+        text += describe_hold(hook.active, waiting)
+        htmx.toast(text, actions=_cancel_action(pbx, hook, waiting))
     if request.args.get("from") == "list":
         return _render_list_row(pbx, extension)
     return _render_table_row(pbx, extension, hook)
+
+
+@bp.post("/requests/<event_id>/cancel-held")
+@requires(Right.EDIT)
+def cancel_held(slug: str, place: str, event_id: str) -> Any:
+    """Cancel what waits for the disabled request."""
+    pbx, extension = find_place(slug, place)
+    count = hooks.cancel_held(_get_hook(pbx, extension, event_id))
+    db.session.commit()
+    wake()
+    htmx.toast(f"{describe_waiting(count)} cancelled.")
+    if not htmx.is_htmx():
+        return redirect(url_for(".index", slug=slug, place=place), code=303)
+    htmx.trigger(HOOKS_CHANGED)
+    return Response(status=204)
 
 
 @bp.route("/clear", methods=["GET", "POST"])
@@ -143,11 +164,20 @@ def clear(slug: str, place: str) -> Any:
     chosen = [hook for hook in queries.list_hooks(pbx, extension) if hook.event_id in selected]
     if request.method == "GET":
         return dialogs.show(
-            "hooks/clear.html", pbx=pbx, extension=extension, place=place, hooks=chosen
+            "hooks/clear.html",
+            pbx=pbx,
+            extension=extension,
+            place=place,
+            hooks=chosen,
+            waiting=count_waiting([hook.id for hook in chosen]),
         )
-    count = hooks.clear_hooks(chosen)
+    removed = hooks.clear_hooks(chosen)
     db.session.commit()
-    return _finish(slug, place, f"{count} request{'' if count == 1 else 's'} removed.")
+    wake()
+    text = f"{removed.hooks} request{'' if removed.hooks == 1 else 's'} removed."
+    return _finish(
+        slug, place, text + describe_end(removed), actions=undo_action(pbx, removed, place)
+    )
 
 
 def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
@@ -193,8 +223,20 @@ def _show(target: Target, hook: Hook) -> Any:
     )
 
 
-def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
-    """Commit, and close the dialog; show a new signing secret once."""
+def _cancel_action(pbx: Pbx, hook: Hook, waiting: int) -> dict[str, str]:
+    """Return the button that cancels what a disabled hook holds, for a toast."""
+    if hook.active or not waiting:
+        return {}
+    place = place_of(hook.extension)
+    url = url_for(".cancel_held", slug=pbx.slug, place=place, event_id=hook.event_id)
+    return {"Cancel them instead": url}
+
+
+def _finish_saving(form: HookForm, target: Target, hook: Hook, waiting: int = 0) -> Any:
+    """Commit, and close the dialog; show a new signing secret once.
+
+    `waiting`: deliveries that are held now, or go on.
+    """
     secret = ""
     if form.signing.data == SigningChoice.NEW:
         secret = signing_secret.rotate_secret(hook)
@@ -203,16 +245,17 @@ def _finish_saving(form: HookForm, target: Target, hook: Hook) -> Any:
     db.session.commit()
     # Deliveries that waited for an earlier one of their call may be due now.
     wake()
-    text = f"{target.event_type.label}: the request is saved."
+    text = f"{target.event_type.label}: the request is saved.{describe_hold(hook.active, waiting)}"
+    actions = _cancel_action(target.pbx, hook, waiting)
     if not secret:
-        return _finish(target.pbx.slug, target.place, text)
-    htmx.toast(text)
+        return _finish(target.pbx.slug, target.place, text, actions=actions)
+    htmx.toast(text, actions=actions)
     htmx.trigger(HOOKS_CHANGED)
     return dialogs.show("hooks/secret.html", target=target, secret=secret)
 
 
-def _finish(slug: str, place: str, text: str) -> Any:
-    return dialogs.finish(text, url_for(".index", slug=slug, place=place), HOOKS_CHANGED)
+def _finish(slug: str, place: str, text: str, **options: Any) -> Any:
+    return dialogs.finish(text, url_for(".index", slug=slug, place=place), HOOKS_CHANGED, **options)
 
 
 def _render_table_row(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:

@@ -16,7 +16,7 @@ from callevents.web.charts import plot, stack
 bp = Blueprint("overview", __name__)
 
 #: Order in a column, from the bottom.
-STATES = ("delivered", "pending", "cancelled", "failed")
+STATES = ("delivered", "pending", "held", "cancelled", "failed")
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 

@@ -203,5 +203,6 @@ def test_cancelling_many_is_about_waiting_ones(app: Flask) -> None:
     """A filter for finished deliveries cannot be cancelled."""
     assert Filter().of_pending().state is ListedState.PENDING
     assert Filter(state=ListedState.RETRYING).of_pending().state is ListedState.RETRYING
-    with pytest.raises(InvalidError, match=r"^Only pending deliveries"):
+    assert Filter(state=ListedState.HELD).of_pending().state is ListedState.HELD
+    with pytest.raises(InvalidError, match=r"^Only pending and held deliveries"):
         Filter(state=ListedState.FAILED).of_pending()

@@ -1,0 +1,33 @@
+"""Removals that can still be undone."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from callevents.db.models.pbx import Pbx
+from callevents.db.types import PublicId, UtcDateTime, new_id, utc_now
+from callevents.extensions import Model
+
+
+class Removal(Model):
+    """Hooks that were removed a moment ago, perhaps with their extension.
+
+    Their rows are gone, so nothing else has to know of a removal. A worker ends it for good after
+    a while; until then their deliveries are held, and it can be undone.
+    """
+
+    __tablename__ = "removal"
+    __table_args__ = (Index("ix_removal_pbx_id", "pbx_id"),)
+
+    id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
+    pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
+    removed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    #: The removed rows of hooks, extensions and grants by table name: lists of values by column, as JSON has them.
+    rows: Mapped[dict[str, list[dict[str, Any]]]] = mapped_column(JSON)
+
+    @property
+    def hook_ids(self) -> list[int]:
+        """The ids of the removed hooks."""
+        return [row["id"] for row in self.rows["hook"]]

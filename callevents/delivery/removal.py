@@ -1,0 +1,244 @@
+"""Removes hooks and extensions so that it can be undone for a while.
+
+The rows of a removal are moved to the table `removal`, so they are out of sight everywhere at once,
+and the deliveries that wait are held. Undoing it inserts the same rows again, with the same IDs. A
+worker ends it for good: it cancels the deliveries. The PBX is locked meanwhile, so that nobody sees
+a removal or its end halfway. The caller commits, and wakes the workers.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Enum, Select, delete, insert, select
+from sqlalchemy import Engine as SqlEngine
+
+from callevents import audit
+from callevents.audit.targets import of_pbx
+from callevents.db.models import (
+    Extension,
+    Grant,
+    Hook,
+    Pbx,
+    Removal,
+    SeenExtension,
+    User,
+    new_id,
+    to_id,
+    utc_now,
+)
+from callevents.db.session import read_connection, write_transaction
+from callevents.db.types import IntEnumColumn, UtcDateTime
+from callevents.delivery.hold import cancel_waiting, count_waiting, hold, release
+from callevents.enums import EventType
+from callevents.errors import ConflictError
+from callevents.extensions import Base, db
+
+#: A removal can be undone for this time at least. Pages offer it for a shorter time.
+UNDO_TIME = timedelta(seconds=30)
+REMOVED_ERROR = "Cancelled: the request was removed."
+NOTHING_TO_UNDO = (
+    "There is nothing to undo: it has been undone already, or the removal is final by now. "
+    "The cancelled deliveries are still in the log."
+)
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was removed, or is back: the number of hooks, and of deliveries that wait for them.
+
+    `id`: of the removal, to undo it; empty if there was nothing to remove.
+    """
+
+    hooks: int = 0
+    waiting: int = 0
+    id: str = ""
+    #: The number of the extension if that was removed, too.
+    extension: str = ""
+
+
+def remove_hooks(pbx_id: int, hook_ids: Sequence[int]) -> Removed:
+    """Remove hooks of a PBX."""
+    _lock_pbx(db.session.connection(), pbx_id)
+    hooks = _lock_rows(select(Hook).where(Hook.pbx_id == pbx_id, Hook.id.in_(hook_ids)))
+    return _remove(pbx_id, hooks) if hooks else Removed()
+
+
+def remove_extension(extension: Extension) -> Removed:
+    """Remove an extension with its hooks."""
+    pbx_id = extension.pbx_id
+    _lock_pbx(db.session.connection(), pbx_id)
+    # Locked first: nobody can add a hook to it from here on.
+    extensions = _lock_rows(select(Extension).where(Extension.id == extension.id))
+    hooks = _lock_rows(select(Hook).where(Hook.extension_id == extension.id))
+    grants = _lock_rows(select(Grant).where(Grant.extension_id == extension.id))
+    return _remove(pbx_id, hooks, extensions, grants) if extensions else Removed()
+
+
+def undo(pbx: Pbx, removal_id: str) -> Removed:
+    """Undo a removal: its rows are back, and what waited goes on; raises ConflictError."""
+    _lock_pbx(db.session.connection(), pbx.id)
+    found = to_id(removal_id)
+    # An invalid ID is None, which is that of no removal.
+    [removal] = _lock_rows(
+        select(Removal).where(Removal.id == found, Removal.pbx_id == pbx.id)
+    ) or [None]
+    if removal is None:
+        raise ConflictError(NOTHING_TO_UNDO)
+    _check_undo(pbx, removal)
+    _drop_grants_of_removed_users(removal)
+    for model in (Extension, Hook, Grant):
+        if rows := removal.rows[model.__tablename__]:
+            db.session.execute(insert(model), [_from_json(model, row) for row in rows])
+    waiting = count_waiting(removal.hook_ids)
+    release([row["id"] for row in removal.rows["hook"] if row["active"]])
+    undone = _describe(removal, waiting)
+    _record_undo(pbx, removal, waiting)
+    db.session.delete(removal)
+    db.session.flush()
+    return undone
+
+
+def is_only_of(pbx: Pbx, removal_id: str, extension_ids: Collection[str]) -> bool:
+    """Return True if only hooks of these extensions were removed, or nothing is known of it."""
+    removal = db.session.get(Removal, to_id(removal_id) or new_id())
+    if removal is None or removal.pbx_id != pbx.id:
+        return True
+    is_whole = bool(removal.rows["extension"])
+    return not is_whole and {row["extension_id"] for row in removal.rows["hook"]} <= set(
+        extension_ids
+    )
+
+
+def end_removals(database: SqlEngine, before: datetime) -> int:
+    """End the removals from before `before` for good; return how many."""
+    with read_connection(database) as connection:
+        found = connection.execute(
+            select(Removal.id, Removal.pbx_id)
+            .where(Removal.removed_at < before)
+            .order_by(Removal.id)
+        ).all()
+    return sum(_end(database, row.pbx_id, row.id) for row in found)
+
+
+def _end(database: SqlEngine, pbx_id: int, removal_id: str) -> bool:
+    with write_transaction(database) as connection:
+        _lock_pbx(connection, pbx_id)
+        # It may have been undone meanwhile.
+        rows = connection.scalar(
+            select(Removal.rows).where(Removal.id == removal_id).with_for_update()
+        )
+        if rows is None:
+            return False
+        hook_ids = [row["id"] for row in rows["hook"]]
+        cancel_waiting(connection, hook_ids, utc_now(), REMOVED_ERROR)
+        connection.execute(delete(Removal).where(Removal.id == removal_id))
+        return True
+
+
+def _remove(
+    pbx_id: int,
+    hooks: Sequence[Hook],
+    extensions: Sequence[Extension] = (),
+    grants: Sequence[Grant] = (),
+) -> Removed:
+    removed = ((Extension, extensions), (Hook, hooks), (Grant, grants))
+    rows = {model.__tablename__: [_to_json(one) for one in found] for model, found in removed}
+    removal = Removal(pbx_id=pbx_id, rows=rows)
+    db.session.add(removal)
+    waiting = hold(removal.hook_ids)
+    for one in (*hooks, *grants, *extensions):
+        db.session.delete(one)
+        db.session.flush()
+    return _describe(removal, waiting)
+
+
+def _record_undo(pbx: Pbx, removal: Removal, waiting: int) -> None:
+    after = {
+        "extensions": [row["number"] for row in removal.rows["extension"]],
+        "requests": [row["event_id"] for row in removal.rows["hook"]],
+        "waiting_deliveries": waiting,
+    }
+    audit.record(audit.Action.REMOVAL_UNDONE, of_pbx(pbx), after=after)
+
+
+def _describe(removal: Removal, waiting: int) -> Removed:
+    number = next((row["number"] for row in removal.rows["extension"]), "")
+    return Removed(len(removal.hook_ids), waiting, removal.id, number)
+
+
+def _check_undo(pbx: Pbx, removal: Removal) -> None:
+    """Raise ConflictError if the rows cannot be inserted again."""
+    numbers = [row["number"] for row in removal.rows["extension"]]
+    again = select(Extension.number).where(
+        Extension.pbx_id == pbx.id, Extension.number.in_(numbers)
+    )
+    if number := db.session.scalar(again):
+        raise ConflictError(
+            f"This cannot be undone: extension {number} has been added again since. "
+            "Delete the new one first."
+        )
+    seen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(numbers))
+    db.session.execute(delete(SeenExtension).where(*seen))
+    restored = {row["id"] for row in removal.rows["extension"]}
+    needed = {row["extension_id"] for row in removal.rows["hook"]} - restored - {None}
+    there = set(db.session.scalars(select(Extension.id).where(Extension.id.in_(needed))))
+    if needed - there:
+        raise ConflictError(
+            "This cannot be undone: the extension of these requests has been deleted since."
+        )
+
+
+def _drop_grants_of_removed_users(removal: Removal) -> None:
+    grants = removal.rows[Grant.__tablename__]
+    wanted = {row["user_id"] for row in grants}
+    # SQLite may have given the ID of a removed user to a new one.
+    same = (User.id.in_(wanted), User.created_at <= removal.removed_at)
+    there = set(db.session.scalars(select(User.id).where(*same)))
+    kept = [row for row in grants if row["user_id"] in there]
+    removal.rows = {**removal.rows, Grant.__tablename__: kept}
+
+
+def _lock_pbx(connection: Connection, pbx_id: int) -> None:
+    """Let nobody else remove hooks of the PBX, or undo or end that; reports are still accepted."""
+    connection.execute(select(Pbx.id).where(Pbx.id == pbx_id).with_for_update(key_share=True))
+
+
+def _lock_rows(query: Select[Any]) -> Sequence[Any]:
+    """Lock the rows and return them as they are now, by id."""
+    db.session.flush()
+    [entity] = query.column_descriptions
+    return db.session.scalars(
+        query.order_by(entity["entity"].id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _to_json(row: Base) -> dict[str, Any]:
+    """Return the row's values by column, as JSON has them."""
+    values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
+
+
+def _from_json(model: type[Base], row: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of `_to_json` as the columns take them."""
+    return {
+        name: None if row[name] is None else _read_value(column.type, row[name])
+        for name, column in model.__table__.columns.items()
+    }
+
+
+def _read_value(column_type: Any, value: Any) -> Any:
+    if isinstance(column_type, UtcDateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(column_type, IntEnumColumn):
+        return EventType(value)
+    if isinstance(column_type, Enum):
+        kind: Any = column_type.enum_class
+        return kind(value)
+    return value

@@ -1,0 +1,350 @@
+"""Removing hooks and extensions, undoing that, and its end for good."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from callevents.config.settings import Settings
+from callevents.db.models import Delivery, Extension, Hook, Pbx, Removal, SeenExtension, utc_now
+from callevents.db.session import begin_write, write_transaction
+from callevents.delivery import removal
+from callevents.delivery.lease import UNLIMITED
+from callevents.delivery.load_claims import load_sendable
+from callevents.delivery.removal import (
+    NOTHING_TO_UNDO,
+    REMOVED_ERROR,
+    UNDO_TIME,
+    Removed,
+    end_removals,
+)
+from callevents.enums import AuthKind, BodyFormat, DeliveryState, EventType, Method, ParameterSet
+from callevents.errors import ConflictError
+from callevents.extensions import cipher, db
+from callevents.hooks import hooks
+from callevents.operations.scheduler import Scheduler
+from callevents.operations.statistics import aggregate_minute, to_minute
+from callevents.pbxs import extensions
+from tests.conftest import Configure
+from tests.delivery.conftest import MakeEngine, ReportCall, get_delivery
+from tests.delivery.test_passed_over import waits_for_lock
+from tests.delivery.test_races import run_together
+from tests.support.claims import claim, is_due
+from tests.support.receiver import Receiver
+from tests.support.waiting import wait_for_state, wait_until
+
+PENDING, HELD = DeliveryState.PENDING, DeliveryState.HELD
+DELIVERED, CANCELLED = DeliveryState.DELIVERED, DeliveryState.CANCELLED
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def own(configure: Configure, receiver: Receiver) -> Hook:
+    """A hook for dial-in of extension 101."""
+    configure.extension("101", "Reception")
+    return configure.hook("101", EventType.DIAL_IN, receiver.url)
+
+
+def clear(*chosen: Hook) -> Removed:
+    """Clear the hooks in a transaction of its own."""
+    begin_write()
+    removed = hooks.clear_hooks([db.session.get_one(Hook, hook.id) for hook in chosen])
+    db.session.commit()
+    return removed
+
+
+def undo(pbx: Pbx, removal_id: str) -> Removed:
+    """Undo a removal in a transaction of its own."""
+    begin_write()
+    undone = removal.undo(db.session.get_one(Pbx, pbx.id), removal_id)
+    db.session.commit()
+    return undone
+
+
+def rows(model: type[Any]) -> list[tuple[Any, ...]]:
+    """Return all rows of the table as they are stored, by id."""
+    db.session.rollback()
+    table = model.__table__
+    return [tuple(row) for row in db.session.execute(select(table).order_by(table.c.id))]
+
+
+def states(ids: list[str]) -> list[DeliveryState]:
+    """Return the states of these deliveries."""
+    return [get_delivery(one).state for one in ids]
+
+
+def test_cleared_and_undone(
+    pbx: Pbx, own: Hook, report_call: ReportCall, make_engine: MakeEngine, receiver: Receiver
+) -> None:
+    """Cleared, a hook sends nothing; undone, all is as before, and what waited arrives in order."""
+    ids = report_call("c1", 1, 2, 3, 4, 5, 6)
+    before = rows(Hook)
+    removed = clear(own)
+    assert removed == Removed(hooks=1, waiting=6, id=removed.id)
+    assert rows(Hook) == []
+    assert states(ids) == [HELD] * 6
+    engine = make_engine()
+    assert engine.drain() == 0
+    assert not is_due(utc_now() + DAY)
+    assert report_call("c1", 7) == []
+    assert undo(pbx, removed.id) == removed
+    assert rows(Hook) == before, "with the same Event ID"
+    assert rows(Removal) == []
+    engine.wake()
+    receiver.wait_for(6)
+    wait_for_state(ids[-1], DELIVERED)
+    assert [one.parameters["DeliveryID"] for one in receiver.arrivals] == ids
+    assert len(report_call("c1", 8)) == 1
+
+
+def test_every_column_comes_back(pbx: Pbx, own: Hook) -> None:
+    """No value of a hook or an extension is lost, also where it is not the default."""
+    values: dict[str, Any] = {
+        "method": Method.POST,
+        "note": "Zoë \U0001f600\n'\"",
+        "active": False,
+        "give_up_seconds": 30,
+        "in_order": False,
+        "body_format": BodyFormat.JSON,
+        "parameters": ParameterSet.VOIPNOW,
+        "auth": AuthKind.BASIC,
+        "suspended_reason": "The receiver returned 410 Gone.",
+    }
+    names = ("auth_secret", "custom_headers", "signing_secret", "previous_signing_secret")
+    values |= dict.fromkeys(names, "secret")
+    moments = ("previous_secret_until", "failing_since", "suspended_at", "created_at")
+    values |= {name: utc_now() - DAY * n for n, name in enumerate((*moments, "modified_at"))}
+    kept = {"id", "event_id", "pbx_id", "extension_id", "event_type", "url", "origin_id"}
+    assert values.keys() | kept == set(Hook.__table__.columns.keys()), "a new column: set it here"
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Hook).values(values))
+    before = rows(Hook), rows(Extension)
+    begin_write()
+    removed = extensions.delete_extension(db.session.get_one(Extension, own.extension_id))
+    db.session.commit()
+    assert (rows(Hook), rows(Extension)) == ([], [])
+    undo(pbx, removed.id)
+    assert (rows(Hook), rows(Extension)) == before
+
+
+def test_extension_deleted_and_undone(
+    pbx: Pbx, own: Hook, configure: Configure, receiver: Receiver, report_call: ReportCall
+) -> None:
+    """An extension comes back with all its hooks; those of other extensions are not touched."""
+    configure.hook("101", EventType.HANGUP, receiver.url, active=False)
+    configure.hook("*", EventType.DIAL_IN, receiver.url)
+    mine, others = report_call("c1", 1)
+    before = rows(Hook), rows(Extension)
+    begin_write()
+    removed = extensions.delete_extension(db.session.get_one(Extension, own.extension_id))
+    db.session.commit()
+    assert removed == Removed(hooks=2, waiting=1, id=removed.id, extension="101")
+    assert states([mine, others]) == [HELD, PENDING]
+    assert len(rows(Hook)) == 1
+    report_call("c2", 2)
+    assert db.session.scalars(select(SeenExtension.number)).all() == ["101"], "a suggestion"
+    assert undo(pbx, removed.id) == removed
+    assert (rows(Hook), rows(Extension)) == before
+    assert states([mine, others]) == [PENDING, PENDING]
+    assert db.session.scalars(select(SeenExtension)).all() == []
+
+
+def test_disabled_hooks_come_back_disabled(pbx: Pbx, own: Hook, report_call: ReportCall) -> None:
+    """What was held before the removal is held after it was undone."""
+    ids = report_call("c1", 1, 2)
+    begin_write()
+    hooks.set_active(db.session.get_one(Hook, own.id), active=False)
+    db.session.commit()
+    removed = clear(own)
+    assert removed.waiting == 2
+    assert undo(pbx, removed.id).waiting == 2
+    assert states(ids) == [HELD, HELD]
+    begin_write()
+    assert hooks.set_active(db.session.get_one(Hook, own.id), active=True) == 2
+    db.session.commit()
+
+
+def test_the_end_for_good(
+    app: Flask, settings: Settings, pbx: Pbx, own: Hook, report_call: ReportCall
+) -> None:
+    """A worker ends a removal after half a minute: what waited is cancelled, and says why."""
+    ids = report_call("c1", 1, 2)
+    removed = clear(own)
+    scheduler = Scheduler(db.engine, settings)
+    scheduler.send_heartbeat()
+    scheduler.end_removals()
+    assert states(ids) == [HELD, HELD], "it can be undone still"
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Removal).values(removed_at=utc_now() - UNDO_TIME))
+    scheduler.end_removals()
+    scheduler.close()
+    for one in map(get_delivery, ids):
+        assert (one.state, one.error) == (CANCELLED, REMOVED_ERROR)
+        assert one.finished_at is not None
+    with pytest.raises(ConflictError) as caught:
+        undo(pbx, removed.id)
+    assert str(caught.value) == NOTHING_TO_UNDO
+    assert rows(Hook) == rows(Removal) == []
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "\x00", "0191d8f0-0000-7000-8000-000000000000"])
+def test_nothing_to_undo(pbx: Pbx, other_pbx: Pbx, own: Hook, wrong: str) -> None:
+    """An unknown removal, one of another PBX, and one undone already: a sentence, no change."""
+    removed = clear(own)
+    for whose, removal_id in ((pbx, wrong), (other_pbx, removed.id)):
+        with pytest.raises(ConflictError, match="There is nothing to undo"):
+            undo(whose, removal_id)
+    assert rows(Hook) == []
+    undo(pbx, removed.id)
+    with pytest.raises(ConflictError, match="There is nothing to undo"):
+        undo(pbx, removed.id)
+    assert len(rows(Hook)) == 1
+
+
+def test_added_again_meanwhile(
+    pbx: Pbx, own: Hook, configure: Configure, report_call: ReportCall
+) -> None:
+    """If the number exists again, nothing is undone and the sentence says why."""
+    ids = report_call("c1", 1)
+    begin_write()
+    removed = extensions.delete_extension(db.session.get_one(Extension, own.extension_id))
+    db.session.commit()
+    configure.extension("101", "Somebody else")
+    with pytest.raises(ConflictError, match="extension 101 has been added again since"):
+        undo(pbx, removed.id)
+    db.session.rollback()
+    assert rows(Hook) == []
+    assert states(ids) == [HELD]
+    begin_write()
+    extensions.delete_extension(db.session.scalars(select(Extension)).one())
+    db.session.commit()
+    assert undo(pbx, removed.id).waiting == 1
+
+
+def test_extension_deleted_meanwhile(pbx: Pbx, own: Hook) -> None:
+    """Hooks cannot come back to an extension that is gone; in the other order, all can."""
+    removed = clear(own)
+    begin_write()
+    later = extensions.delete_extension(db.session.get_one(Extension, own.extension_id))
+    db.session.commit()
+    with pytest.raises(ConflictError, match="the extension of these requests has been deleted"):
+        undo(pbx, removed.id)
+    undo(pbx, later.id)
+    undo(pbx, removed.id)
+    assert len(rows(Hook)) == len(rows(Extension)) == 1
+
+
+def test_cleared_twice(pbx: Pbx, own: Hook) -> None:
+    """In a second tab, clearing what is gone removes nothing."""
+    stale = Hook(id=own.id, pbx_id=own.pbx_id)
+    clear(own)
+    begin_write()
+    assert hooks.clear_hooks([stale]) == Removed()
+    db.session.rollback()
+
+
+def test_deliveries_that_a_worker_finds(pbx: Pbx, own: Hook, report_call: ReportCall) -> None:
+    """Committed or claimed at the moment of the removal: held until its end, then cancelled."""
+    ids = report_call("c1", 1) + report_call("c2", 1)
+    removed = clear(own)
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Delivery).values(state=PENDING))
+    assert load_sendable(db.engine, claim(), UNLIMITED, cipher.bound) == []
+    assert states(ids) == [HELD, HELD]
+    undo(pbx, removed.id)
+    assert states(ids) == [PENDING, PENDING]
+    clear(own)
+    assert end_removals(db.engine, utc_now() + DAY) == 1
+    with write_transaction(db.engine) as connection:
+        connection.execute(update(Delivery).values(state=PENDING))
+    assert load_sendable(db.engine, claim(), UNLIMITED, cipher.bound) == []
+    assert states(ids) == [CANCELLED, CANCELLED]
+
+
+def test_statistics_follow(pbx: Pbx, own: Hook, report_call: ReportCall) -> None:
+    """The minute's numbers are those of the states: pending, held, pending again, cancelled."""
+    report_call("c1", 1, 2)
+
+    def counts() -> tuple[int, int, int]:
+        db.session.rollback()
+        minute = to_minute(db.session.scalars(select(Delivery.created_at)).first() or utc_now())
+        with db.engine.connect() as connection:
+            row = aggregate_minute(connection, minute)[pbx.id]
+        return row["pending"], row["held"], row["cancelled"]
+
+    assert counts() == (2, 0, 0)
+    removed = clear(own)
+    assert counts() == (0, 2, 0)
+    undo(pbx, removed.id)
+    assert counts() == (2, 0, 0)
+    clear(own)
+    end_removals(db.engine, utc_now() + DAY)
+    assert counts() == (0, 0, 2)
+
+
+# SQLite has one writer at a time.
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_a_worker_that_decides_is_waited_for(pbx: Pbx, own: Hook, report_call: ReportCall) -> None:
+    """A removal does not end while a worker that has seen it holds a delivery because of it."""
+    ids = report_call("c1", 1)
+    clear(own)
+    database = db.engine
+    db.session.rollback()
+    thread = threading.Thread(target=end_removals, args=(database, utc_now() + DAY))
+    with write_transaction(database) as worker:
+        worker.execute(select(Pbx.id).with_for_update(read=True))
+        thread.start()
+        wait_until(lambda: waits_for_lock(database), "the end of the removal to wait")
+        assert worker.scalars(select(Removal.id)).all() != []
+    thread.join()
+    assert states(ids) == [CANCELLED]
+    assert rows(Removal) == []
+
+
+@pytest.mark.slow
+def test_undone_at_the_moment_of_its_end(
+    app: Flask, pbx: Pbx, own: Hook, report_call: ReportCall
+) -> None:
+    """Either the removal is undone, or it has ended for good; never half of each."""
+    database, pbx_id, hook_id = db.engine, pbx.id, own.id
+    for place in range(25):
+        ids = report_call(f"c{place}", 1, 2)
+        before = rows(Hook)
+        removed = clear(own)
+        over = threading.Event()
+
+        def bring_back(removal_id: str = removed.id, over: threading.Event = over) -> None:
+            begin_write()
+            try:
+                removal.undo(db.session.get_one(Pbx, pbx_id), removal_id)
+                db.session.commit()
+                over.set()
+            except ConflictError:
+                db.session.rollback()
+
+        def end() -> None:
+            end_removals(database, utc_now() + DAY)
+
+        run_together(app, bring_back, end)
+        if over.is_set():
+            assert rows(Hook) == before
+            assert states(ids) == [PENDING, PENDING]
+            begin_write()
+            hooks.set_active(db.session.get_one(Hook, hook_id), active=False)
+            hooks.cancel_held(db.session.get_one(Hook, hook_id))
+            hooks.set_active(db.session.get_one(Hook, hook_id), active=True)
+            db.session.commit()
+        else:
+            assert rows(Hook) == []
+            assert states(ids) == [CANCELLED, CANCELLED]
+            with write_transaction(database) as connection:
+                connection.execute(Hook.__table__.insert(), [dict_of(before[0])])
+    assert rows(Removal) == []
+
+
+def dict_of(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return a row of hooks by column."""
+    return dict(zip(Hook.__table__.columns.keys(), row, strict=True))
