@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Enum, Select, delete, insert, select
 from sqlalchemy import Engine as SqlEngine
 
 from callevents import audit
-from callevents.audit.targets import of_pbx
+from callevents.audit.targets import of_extension, of_hook, of_pbx
 from callevents.db.models import (
     Extension,
     Grant,
@@ -31,6 +31,7 @@ from callevents.db.models import (
 from callevents.db.session import read_connection, write_transaction
 from callevents.db.types import IntEnumColumn, UtcDateTime
 from callevents.delivery.hold import cancel_waiting, count_waiting, hold, release
+from callevents.delivery.hook_values import hook_values
 from callevents.enums import EventType
 from callevents.errors import ConflictError
 from callevents.extensions import Base, db
@@ -148,10 +149,20 @@ def _remove(
     removal = Removal(pbx_id=pbx_id, rows=rows)
     db.session.add(removal)
     waiting = hold(removal.hook_ids)
+    _record(hooks, extensions)
     for one in (*hooks, *grants, *extensions):
         db.session.delete(one)
         db.session.flush()
     return _describe(removal, waiting)
+
+
+def _record(hooks: Sequence[Hook], extensions: Sequence[Extension]) -> None:
+    for hook in hooks:
+        target = of_hook(hook, hook.extension)
+        audit.record(audit.Action.HOOK_CLEARED, target, before=hook_values(hook))
+    for extension in extensions:
+        values = {"number": extension.number, "name": extension.name}
+        audit.record(audit.Action.EXTENSION_REMOVED, of_extension(extension), before=values)
 
 
 def _record_undo(pbx: Pbx, removal: Removal, waiting: int) -> None:

@@ -161,9 +161,6 @@ def _lock(hook: Hook) -> None:
 def clear_hooks(hooks: Iterable[Hook]) -> Removed:
     """Remove hooks of one PBX, which can be undone for a while. What waits for them is held."""
     chosen = list(hooks)
-    for hook in chosen:
-        target = of_hook(hook, hook.extension)
-        audit.record(audit.Action.HOOK_CLEARED, target, before=hook_values(hook))
     return remove_hooks(chosen[0].pbx_id, [hook.id for hook in chosen]) if chosen else Removed()
 
 

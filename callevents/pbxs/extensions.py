@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, false, func, or_, se
 
 from callevents import audit
 from callevents.audit.actions import ObjectKind
-from callevents.audit.targets import Target, of_extension, of_hook
+from callevents.audit.targets import Target, of_extension
 from callevents.db.models import (
     MAX_NUMBER_LENGTH,
     Extension,
@@ -22,7 +22,6 @@ from callevents.db.models import (
 )
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import insert_into
-from callevents.delivery.hook_values import hook_values
 from callevents.delivery.removal import Removed, remove_extension
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
@@ -183,11 +182,6 @@ def delete_extension(extension: Extension) -> Removed:
 
     What waits for the hooks is held.
     """
-    for hook in db.session.scalars(select(Hook).where(Hook.extension_id == extension.id)):
-        target = of_hook(hook, extension)
-        audit.record(audit.Action.HOOK_CLEARED, target, before=hook_values(hook))
-    values = {"number": extension.number, "name": extension.name}
-    audit.record(audit.Action.EXTENSION_REMOVED, of_extension(extension), before=values)
     return remove_extension(extension)
 
 

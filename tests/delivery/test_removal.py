@@ -114,7 +114,7 @@ def test_every_column_comes_back(pbx: Pbx, own: Hook) -> None:
         "suspended_reason": "The receiver returned 410 Gone.",
     }
     names = ("auth_secret", "custom_headers", "signing_secret", "previous_signing_secret")
-    values |= dict.fromkeys(names, "secret")
+    values |= dict.fromkeys(names, "secret") | {"custom_headers": '[["X-Key", "secret"]]'}
     moments = ("previous_secret_until", "failing_since", "suspended_at", "created_at")
     values |= {name: utc_now() - DAY * n for n, name in enumerate((*moments, "modified_at"))}
     kept = {"id", "event_id", "pbx_id", "extension_id", "event_type", "url", "origin_id"}

@@ -24,7 +24,8 @@ class Removal(Model):
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
     removed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    #: The removed rows of hooks, extensions and grants by table name: lists of values by column, as JSON has them.
+    #: The removed rows of hooks, extensions and grants by table name: lists of values by column,
+    #: as JSON has them.
     rows: Mapped[dict[str, list[dict[str, Any]]]] = mapped_column(JSON)
 
     @property

@@ -9,6 +9,7 @@ from sqlalchemy import update
 from callevents.audit import Actor, ActorKind, acting_as
 from callevents.db.models import AuditEntry, Pbx, first_id, utc_now
 from callevents.db.session import begin_write, write_transaction
+from callevents.delivery.removal import end_removals
 from callevents.delivery.suspend import suspend
 from callevents.enums import EventType
 from callevents.extensions import db
@@ -201,7 +202,7 @@ def test_a_disabled_or_suspended_request_says_who_and_when(
 def test_a_cancelled_delivery_says_who_and_when(
     admin: Visitor, pbx: Pbx, configure: Configure
 ) -> None:
-    """Cancelled alone, with all of a filter, with its request disabled, and with it removed."""
+    """Cancelled alone, with all of a filter, as held, and with its request removed."""
     hook = configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     base = "/pbxs/head-office/extensions/all"
 
@@ -221,11 +222,16 @@ def test_a_cancelled_delivery_says_who_and_when(
     begin_write()
     with acting_as(OLGA):
         hooks.set_active(hook, False)
+        hooks.cancel_held(hook)
     db.session.commit()
-    assert text(disabled) == "Request disabled TIME by olga (<code>flask pbx rename</code>)"
+    assert (
+        text(disabled) == "Held deliveries cancelled TIME by olga (<code>flask pbx rename</code>)"
+    )
     admin.post(f"{base}/requests/{hook.event_id}/active", active="yes")
     removed = report(pbx, "101", "c-4")
     admin.get(f"{base}/clear?event_id={hook.event_id}")
     admin.post(f"{base}/clear", event_id=hook.event_id)
+    db.session.rollback()
+    end_removals(db.engine, utc_now() + timedelta(seconds=1))
     assert text(removed) == "Request removed TIME by admin"
-    assert text(disabled).startswith("Request disabled TIME by olga")
+    assert text(disabled).startswith("Held deliveries cancelled TIME by olga")
