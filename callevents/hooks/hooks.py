@@ -11,7 +11,7 @@ from callevents.audit.targets import of_hook
 from callevents.db.models import Extension, Hook, Origin, Pbx
 from callevents.db.session import insert_into
 from callevents.delivery import reroute
-from callevents.delivery.hold import cancel_waiting_of, hold, release
+from callevents.delivery.hold import cancel_waiting_of, count_waiting, hold, release
 from callevents.delivery.hook_values import hook_values
 from callevents.delivery.removal import Removed, remove_hooks
 from callevents.delivery.request.url import check_url, origin_of
@@ -142,11 +142,11 @@ def cancel_held(hook: Hook) -> int:
         raise ConflictError(
             "The request has been enabled since, and its deliveries go on. Nothing was cancelled."
         )
-    count = cancel_waiting_of(hook)
-    if count:
+    if count := count_waiting([hook.id]):
+        # Before the deliveries end, as the log expects of what has ended them.
         target = of_hook(hook, hook.extension)
         audit.record(audit.Action.HELD_CANCELLED, target, after={"deliveries": count})
-    return count
+    return cancel_waiting_of(hook)
 
 
 def _lock(hook: Hook) -> None:
