@@ -215,3 +215,12 @@ class Role(StrEnum):
 
     ADMIN = "admin"
     VIEWER = "viewer"
+
+
+class SignInMethod(StrEnum):
+    """How a session was started."""
+
+    #: With the second factor, if the user has one.
+    PASSWORD = "password"  # noqa: S105  # a name, no secret
+    PASSKEY = "passkey"
+    SINGLE_SIGN_ON = "single sign-on"

@@ -11,6 +11,7 @@ from callevents.cli import (
     operations,
     pbxs,
     processes,
+    second_factor,
     secrets,
     users,
 )
@@ -20,6 +21,7 @@ def init_app(app: Flask) -> None:
     """Register the commands."""
     pbxs.group.add_command(captures.replay)
     pbxs.group.add_command(captures.capture)
+    users.group.add_command(second_factor.reset)
     pbxs.group.add_command(connectors.group)
     for module in (pbxs, extensions, hooks, deliveries, users, secrets):
         app.cli.add_command(module.group)

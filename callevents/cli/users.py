@@ -9,7 +9,7 @@ from callevents.enums import Role
 from callevents.extensions import db
 from callevents.users import users
 
-group = AppGroup("users", help="Add users.")
+group = AppGroup("users", help="Add users, reset their second factor.")
 
 
 @group.command("add")

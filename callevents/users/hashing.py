@@ -52,7 +52,8 @@ def hash_password(password: str, *, is_known: bool = False) -> str:
 def matches(stored_hash: str | None, password: str, *, is_known: bool = False) -> bool:
     """Return True if the password has this hash; raises BusyError.
 
-    Without a hash, as for an unknown user, it is False after the same time.
+    Without a hash, as for an unknown user, it is False after the same time. Users of single
+    sign-on have an empty one.
     """
     if len(password) > MAX_PASSWORD_LENGTH:
         return False
@@ -63,7 +64,7 @@ def matches(stored_hash: str | None, password: str, *, is_known: bool = False) -
             _hasher.verify(stored_hash or dummy_hash, password)
         except (VerificationError, InvalidHashError, UnicodeError):
             return False
-    return stored_hash is not None
+    return bool(stored_hash)
 
 
 def is_outdated(stored_hash: str) -> bool:

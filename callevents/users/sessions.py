@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 
 from callevents.db.models import MAX_CLIENT_LENGTH, User, UserSession, utc_now
 from callevents.db.session import write_transaction
+from callevents.enums import SignInMethod
 from callevents.extensions import app_state, db
 
 #: A session ends after this time, however much it is used.
@@ -25,7 +26,9 @@ MAX_LISTED = 50
 log = structlog.get_logger("callevents.users")
 
 
-def start_session(user: User, browser: str, address: str) -> str:
+def start_session(
+    user: User, browser: str, address: str, method: SignInMethod = SignInMethod.PASSWORD
+) -> str:
     """Start a session and return its token, which cannot be read again."""
     token, now = secrets.token_urlsafe(32), utc_now()
     db.session.add(
@@ -36,6 +39,7 @@ def start_session(user: User, browser: str, address: str) -> str:
             address=address[:MAX_CLIENT_LENGTH],
             created_at=now,
             seen_at=now,
+            method=method,
         )
     )
     db.session.flush()

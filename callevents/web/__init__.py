@@ -25,7 +25,9 @@ from callevents.web.views import (
     overview,
     pbxs,
     recent_reports,
+    second_factor,
     sessions,
+    sign_in_code,
     suggestions,
     suspension,
     test_event,
@@ -34,6 +36,8 @@ from callevents.web.views import (
 
 PAGES = (
     account,
+    sign_in_code,
+    second_factor,
     sessions,
     onboarding,
     pbxs,

@@ -16,7 +16,7 @@ from callevents.db.session import begin_write
 from callevents.errors import NotFoundError
 from callevents.web import htmx
 from callevents.web.errors import find_error_response
-from callevents.web.login import NEXT_PATH_KEY, find_current_user
+from callevents.web.login import NEXT_PATH_KEY, find_current_user, lacks_second_factor
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -49,6 +49,12 @@ def admins_only(view: View) -> View:
     return view
 
 
+def open_without_second_factor(view: View) -> View:
+    """Allow the view to users who have to set up a second factor before anything else."""
+    view.open_without_second_factor = True  # type: ignore[attr-defined]
+    return view
+
+
 def no_write_transaction(view: View) -> View:
     """Do not start a write transaction for unsafe methods of the view."""
     view.no_write_transaction = True  # type: ignore[attr-defined]
@@ -70,11 +76,20 @@ def _check_access() -> Any:
     user = find_current_user()
     if user is None and required is not Access.EVERYONE:
         return _ask_to_sign_in()
+    if _must_set_up(view, required):
+        return htmx.redirect_to(url_for("second_factor.show"))
     if required is Access.ADMINS and not (user and user.is_admin):
         abort(403)
     if not is_safe and not getattr(view, "no_write_transaction", False):
         begin_write()
     return None
+
+
+def _must_set_up(view: Callable[..., Any], required: Access) -> bool:
+    """Return True if the view is only for users who have the second factor that they need."""
+    if required is Access.EVERYONE or getattr(view, "open_without_second_factor", False):
+        return False
+    return lacks_second_factor()
 
 
 def _ask_to_sign_in() -> Any:

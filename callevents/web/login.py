@@ -2,18 +2,20 @@
 
 from ipaddress import ip_address
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, make_response, redirect, request, url_for
 from flask import session as cookie
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import current_user, login_user, logout_user
 
 from callevents.db.models import User
-from callevents.extensions import app_state, login
+from callevents.enums import SignInMethod
+from callevents.extensions import app_state, db, login
 from callevents.users import sessions
 from callevents.users.delays import Client
+from callevents.users.second_factor import second_factor
 from callevents.web.browser_names import name_browser
 from callevents.web.cookies import cookie_name
-from callevents.web.device_cookie import find_device_id
+from callevents.web.device_cookie import find_device_id, set_device_cookie
 
 #: Session key: the token of the session's row.
 TOKEN_KEY = "token"  # noqa: S105  # a key, no secret
@@ -45,7 +47,16 @@ def init_app(app: Flask) -> None:
     login.session_protection = None
 
 
-def start_session(user: User) -> str | None:
+def complete_sign_in(user: User, device_id: str | None, method: SignInMethod) -> Response:
+    """Start a session, commit, and redirect to the page that was requested before."""
+    next_path = start_session(user, method)
+    db.session.commit()
+    response = make_response(redirect(next_path or url_for("onboarding.show"), code=303))
+    set_device_cookie(response, user, device_id)
+    return response
+
+
+def start_session(user: User, method: SignInMethod) -> str | None:
     """Start a new session for the user; return the path that was requested before, if any.
 
     Ends the browser's current session. The caller commits.
@@ -53,7 +64,8 @@ def start_session(user: User) -> str | None:
     next_path: str | None = cookie.get(NEXT_PATH_KEY)
     end_session()
     browser = name_browser(request.user_agent.string)
-    cookie[TOKEN_KEY] = sessions.start_session(user, browser, request.remote_addr or "")
+    address = request.remote_addr or ""
+    cookie[TOKEN_KEY] = sessions.start_session(user, browser, address, method)
     cookie.permanent = True
     login_user(user)
     return next_path
@@ -78,6 +90,20 @@ def find_session_id() -> str | None:
     return found
 
 
+def find_method() -> SignInMethod:
+    """Return how the browser's session was started."""
+    found: SignInMethod = g.session_method
+    return found
+
+
+def lacks_second_factor() -> bool:
+    """Return True if the current user has to set up a second factor before anything else."""
+    user = find_current_user()
+    if user is None or find_method() is SignInMethod.SINGLE_SIGN_ON:
+        return False
+    return second_factor.is_missing(user)
+
+
 def find_client(username: str) -> Client:
     """Return where this request to sign in as that user comes from."""
     return Client(_find_address(), find_device_id(username))
@@ -93,7 +119,7 @@ def _load_user(user_id: str) -> User | None:
     session = sessions.find_session(cookie.get(TOKEN_KEY, ""))
     if session is None or str(session.user_id) != user_id:
         return None
-    g.session_id = session.id
+    g.session_id, g.session_method = session.id, session.method
     sessions.note_seen(session, request.remote_addr or "")
     return session.user
 

@@ -12,6 +12,7 @@ from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
 from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
 from callevents.db.models.pbx import Extension, IngestToken, Pbx, SeenExtension
+from callevents.db.models.second_factor import AppKey, Passkey, RecoveryCode, SpentChallenge
 from callevents.db.models.user import MAX_CLIENT_LENGTH, SignInFailure, User, UserSession
 from callevents.db.types import (
     EVENT_ID_ALPHABET,
@@ -43,6 +44,7 @@ __all__ = [
     "MAX_PATTERN_LENGTH",
     "MAX_URL_LENGTH",
     "MAX_USERNAME_LENGTH",
+    "AppKey",
     "Attempt",
     "CallEvent",
     "Connector",
@@ -54,9 +56,12 @@ __all__ = [
     "MinuteStatistics",
     "Notification",
     "Origin",
+    "Passkey",
     "Pbx",
+    "RecoveryCode",
     "SeenExtension",
     "SignInFailure",
+    "SpentChallenge",
     "User",
     "UserSession",
     "WorkerProcess",

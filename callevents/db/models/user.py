@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callevents.db.types import PublicId, UtcDateTime, new_id, text_enum, utc_now
-from callevents.enums import Role
+from callevents.enums import Role, SignInMethod
 from callevents.extensions import Model
 
 #: Maximum length of the name of a browser, and of an address.
@@ -48,6 +48,9 @@ class UserSession(Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: Behind the last request by up to a minute.
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    method: Mapped[SignInMethod] = mapped_column(
+        text_enum(SignInMethod, 16), default=SignInMethod.PASSWORD
+    )
 
     user: Mapped[User] = relationship()
 
