@@ -60,6 +60,12 @@ class AppForm(ConfirmForm):
     code = StringField("Code in the app")
 
 
+class PasskeyForm(ConfirmForm):
+    """The name of a new passkey."""
+
+    name = StringField("Name")
+
+
 class NameForm(BaseForm):
     """The name of a PBX or of an extension."""
 

@@ -1,4 +1,4 @@
-"""The address of this server in lines to copy.
+"""The address of this server, in lines to copy and for passkeys.
 
 A browser sends the name that it was led to as the request's host. It goes into lines to copy only
 if it is a name of this server; otherwise the lines have a placeholder.
@@ -22,7 +22,8 @@ def ingest_url(pbx: Pbx) -> str:
     """Return the URL at which the PBX reports."""
     settings = app_state().settings
     path = url_for("ingest.receive", slug=pbx.slug)
-    return f"{settings.public_url or _origin(settings)}{path}"
+    unknown = f"{request.scheme}://{PLACEHOLDER}:{settings.port}"
+    return f"{settings.public_url or find_own_origin() or unknown}{path}"
 
 
 def find_kind(url: str) -> str:
@@ -40,10 +41,12 @@ def _is_loopback(name: str) -> bool:
         return False
 
 
-def _origin(settings: Settings) -> str:
+def find_own_origin() -> str | None:
+    """Return the request's scheme and host, None if the host is not known to be ours."""
+    settings = app_state().settings
     if settings.trusted_proxies or _is_own_name(_host_name(request.host), settings):
         return request.host_url.rstrip("/")
-    return f"{request.scheme}://{PLACEHOLDER}:{settings.port}"
+    return None
 
 
 def _host_name(host: str) -> str:

@@ -23,6 +23,7 @@ from callevents.enums import TABLE_ORDER
 from callevents.pbxs import pbxs
 from callevents.web.errors import find_error_response
 from callevents.web.login import LAST_PBX_KEY, find_current_user
+from callevents.web.relying_party import find_relying_party
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "callevents_theme"
@@ -158,6 +159,7 @@ def _layout_context() -> dict[str, object]:
     return {
         "all_pbxs": all_pbxs,
         "current_pbx": current_pbx,
+        "passkeys_possible": lambda: find_relying_party() is not None,
         "theme": theme if theme in THEMES else "system",
         "themes": THEMES,
     }

@@ -46,8 +46,6 @@ class Passkey(Model):
     #: The authenticator's ID of it, in base64url: at most 1023 bytes.
     credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
     public_key: Mapped[bytes] = mapped_column(LargeBinary)
-    #: Random, the same in all passkeys of a user: authenticators keep it in place of the username.
-    user_handle: Mapped[str] = mapped_column(String(64))
     #: The authenticator's counter of signatures; 0 if it has none.
     sign_count: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
