@@ -75,6 +75,7 @@ def _error_message(error: Mapping[str, Any]) -> str:
         "smtp_url",
         "notify_url",
         "metrics_token",
+        "oidc_providers",
     }:
         return f"Invalid setting {name}: {message}."
     return f"Invalid setting {name}: {message} (got {error['input']!r})."

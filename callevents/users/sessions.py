@@ -27,7 +27,12 @@ log = structlog.get_logger("callevents.users")
 
 
 def start_session(
-    user: User, browser: str, address: str, method: SignInMethod = SignInMethod.PASSWORD
+    user: User,
+    browser: str,
+    address: str,
+    method: SignInMethod = SignInMethod.PASSWORD,
+    provider: str = "",
+    id_token: str = "",
 ) -> str:
     """Start a session and return its token, which cannot be read again."""
     token, now = secrets.token_urlsafe(32), utc_now()
@@ -40,6 +45,8 @@ def start_session(
             created_at=now,
             seen_at=now,
             method=method,
+            provider=provider,
+            id_token=id_token,
         )
     )
     db.session.flush()

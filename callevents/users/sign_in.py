@@ -8,6 +8,7 @@ from callevents.errors import SignInError
 from callevents.users import delays
 from callevents.users.delays import Client
 from callevents.users.hashing import hash_password, is_outdated, matches
+from callevents.users.local_accounts import is_allowed
 from callevents.users.users import MAX_USERNAME_LENGTH, find_user, normalize_username
 
 
@@ -32,7 +33,8 @@ def verify_password(username: str, password: str, client: Client) -> Attempt:
     keys = delays.find_keys(username, client)
     delays.check_not_blocked(keys)
     user = find_user(username)
-    stored_hash = user.password_hash if user else None
+    # Other users seem unknown, so that nobody learns who the break-glass user is.
+    stored_hash = user.password_hash if user and is_allowed(user) else None
     if not matches(stored_hash, password, is_known=client.is_known):
         return Attempt(username, is_correct=False, keys=keys)
     is_old = stored_hash and is_outdated(stored_hash)

@@ -5,7 +5,7 @@ from base64 import b64decode, b64encode
 
 from flask import session as cookie
 
-from callevents.users.second_factor.passkeys import CHALLENGE_LIFETIME
+from callevents.users.challenges import LIFETIME
 
 #: Session key: what the challenge is for, its time, and the challenge.
 KEY = "challenge"
@@ -19,5 +19,5 @@ def put(purpose: str, challenge: bytes) -> None:
 def take(purpose: str) -> bytes | None:
     """Return the challenge for this purpose and forget it; None if there is none or it is old."""
     found, put_at, challenge = cookie.pop(KEY, None) or ("", 0, "")
-    is_fresh = 0 <= time.time() - put_at < CHALLENGE_LIFETIME.total_seconds()
+    is_fresh = 0 <= time.time() - put_at < LIFETIME.total_seconds()
     return b64decode(challenge) if found == purpose and is_fresh else None

@@ -12,6 +12,7 @@ from callevents.enums import SignInMethod
 from callevents.extensions import app_state, db, login
 from callevents.users import sessions
 from callevents.users.delays import Client
+from callevents.users.local_accounts import is_allowed
 from callevents.users.second_factor import second_factor
 from callevents.web.browser_names import name_browser
 from callevents.web.cookies import cookie_name
@@ -49,15 +50,22 @@ def init_app(app: Flask) -> None:
 
 def complete_sign_in(user: User, device_id: str | None, method: SignInMethod) -> Response:
     """Start a session, commit, and redirect to the page that was requested before."""
-    next_path = start_session(user, method)
+    start_session(user, method)
     db.session.commit()
-    response = make_response(redirect(next_path or url_for("onboarding.show"), code=303))
+    response = redirect_to_next()
     set_device_cookie(response, user, device_id)
     return response
 
 
-def start_session(user: User, method: SignInMethod) -> str | None:
-    """Start a new session for the user; return the path that was requested before, if any.
+def redirect_to_next() -> Response:
+    """Redirect to the page that was requested before signing in."""
+    return make_response(
+        redirect(cookie.pop(NEXT_PATH_KEY, None) or url_for("onboarding.show"), 303)
+    )
+
+
+def start_session(user: User, method: SignInMethod, provider: str = "", id_token: str = "") -> None:
+    """Start a new session for the user, with all that single sign-on has to keep.
 
     Ends the browser's current session. The caller commits.
     """
@@ -65,10 +73,11 @@ def start_session(user: User, method: SignInMethod) -> str | None:
     end_session()
     browser = name_browser(request.user_agent.string)
     address = request.remote_addr or ""
-    cookie[TOKEN_KEY] = sessions.start_session(user, browser, address, method)
+    cookie[TOKEN_KEY] = sessions.start_session(user, browser, address, method, provider, id_token)
     cookie.permanent = True
     login_user(user)
-    return next_path
+    if next_path:
+        cookie[NEXT_PATH_KEY] = next_path
 
 
 def end_session() -> None:
@@ -96,6 +105,12 @@ def find_method() -> SignInMethod:
     return found
 
 
+def find_provider_session() -> tuple[str, str]:
+    """Return the provider's slug and encrypted token of the browser's session, if any."""
+    found: tuple[str, str] = g.get("provider_session", ("", ""))
+    return found
+
+
 def lacks_second_factor() -> bool:
     """Return True if the current user has to set up a second factor before anything else."""
     user = find_current_user()
@@ -119,7 +134,10 @@ def _load_user(user_id: str) -> User | None:
     session = sessions.find_session(cookie.get(TOKEN_KEY, ""))
     if session is None or str(session.user_id) != user_id:
         return None
+    if session.method is not SignInMethod.SINGLE_SIGN_ON and not is_allowed(session.user):
+        return None
     g.session_id, g.session_method = session.id, session.method
+    g.provider_session = (session.provider, session.id_token)
     sessions.note_seen(session, request.remote_addr or "")
     return session.user
 

@@ -13,7 +13,13 @@ from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, 
 from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
 from callevents.db.models.pbx import Extension, IngestToken, Pbx, SeenExtension
 from callevents.db.models.second_factor import AppKey, Passkey, RecoveryCode, SpentChallenge
-from callevents.db.models.user import MAX_CLIENT_LENGTH, SignInFailure, User, UserSession
+from callevents.db.models.user import (
+    MAX_CLIENT_LENGTH,
+    SignInFailure,
+    User,
+    UserIdentity,
+    UserSession,
+)
 from callevents.db.types import (
     EVENT_ID_ALPHABET,
     EVENT_ID_LENGTH,
@@ -63,6 +69,7 @@ __all__ = [
     "SignInFailure",
     "SpentChallenge",
     "User",
+    "UserIdentity",
     "UserSession",
     "WorkerProcess",
     "find_ordering_key",

@@ -4,20 +4,18 @@ The ceremonies of WebAuthn are in ceremonies.py, whose packages most processes n
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 from hashlib import sha256
 
 from sqlalchemy import delete, select, update
 
-from callevents.db.models import Passkey, SpentChallenge, User, utc_now
-from callevents.db.session import insert_into
+from callevents.db.models import Passkey, User, utc_now
 from callevents.errors import InvalidError, NotFoundError, SignInError
 from callevents.extensions import db
+from callevents.users.challenges import spend
+from callevents.users.local_accounts import is_allowed
 from callevents.validation import check_name
 
 MAX_PASSKEYS = 20
-#: How long a challenge can be answered.
-CHALLENGE_LIFETIME = timedelta(minutes=5)
 REFUSED = "The passkey was not accepted. Try again, or sign in with your password."
 
 
@@ -78,8 +76,8 @@ def add(user: User, passkey: Passkey, challenge: bytes) -> None:
 def use(passkey_id: str, challenge: bytes, sign_count: int) -> User:
     """Note that the passkey answered the challenge and return its user.
 
-    Raises SignInError if the challenge was answered before, the passkey was removed, or used
-    elsewhere meanwhile.
+    Raises SignInError if the challenge was answered before, the passkey was removed or used
+    elsewhere meanwhile, or the user has to use single sign-on.
     """
     found = db.session.scalar(
         update(Passkey)
@@ -88,7 +86,7 @@ def use(passkey_id: str, challenge: bytes, sign_count: int) -> User:
         .returning(Passkey.user_id)
     )
     user = db.session.get(User, found) if found is not None and spend(challenge) else None
-    if user is None:
+    if user is None or not is_allowed(user):
         raise SignInError(REFUSED)
     return user
 
@@ -96,14 +94,3 @@ def use(passkey_id: str, challenge: bytes, sign_count: int) -> User:
 def remove(user: User, passkey_id: str) -> None:
     """Remove a passkey of the user; does nothing if it is gone already."""
     db.session.execute(delete(Passkey).where(Passkey.user_id == user.id, Passkey.id == passkey_id))
-
-
-def spend(challenge: bytes) -> bool:
-    """Return True the first time that it is called for a challenge."""
-    now = utc_now()
-    db.session.execute(
-        delete(SpentChallenge).where(SpentChallenge.spent_at < now - 2 * CHALLENGE_LIFETIME)
-    )
-    row = {"digest": sha256(challenge).hexdigest(), "spent_at": now}
-    added = insert_into(SpentChallenge).values(row).on_conflict_do_nothing()
-    return db.session.scalar(added.returning(SpentChallenge.digest)) is not None

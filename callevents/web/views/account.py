@@ -21,7 +21,7 @@ from callevents.users import sessions, sign_in, users
 from callevents.users.hashing import hash_password
 from callevents.users.passwords import check_password
 from callevents.users.second_factor import second_factor
-from callevents.web import half_sign_in, htmx, login
+from callevents.web import half_sign_in, htmx, login, single_sign_on
 from callevents.web.access import (
     no_write_transaction,
     open_without_second_factor,
@@ -77,9 +77,14 @@ def do_sign_in() -> Any:
 @viewers_allowed
 @open_without_second_factor
 def sign_out() -> Any:
-    """Sign out."""
+    """Sign out, also at the provider of single sign-on."""
+    provider_sign_out = single_sign_on.find_sign_out()
     login.end_session()
     db.session.commit()
+    if provider_sign_out:
+        # A redirect would be refused: the policy of our forms allows no other site.
+        provider, url = provider_sign_out
+        return render_template("account/signed_out.html", provider=provider, url=url)
     return htmx.redirect_to(url_for("account.show_sign_in"), "You have signed out.")
 
 
