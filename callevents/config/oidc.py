@@ -72,8 +72,10 @@ def read_providers(text: str) -> object:
     if not text.lstrip().startswith(("[", "{")):
         try:
             text = Path(text).read_text(encoding="utf-8")
-        except (OSError, UnicodeError) as error:
-            raise ValueError(f"must be JSON or the name of a readable file ({error})") from None
+        except (OSError, ValueError) as error:
+            # The error's text has the file's name, which may be JSON with a secret.
+            reason = getattr(error, "strerror", None) or "not a text file"
+            raise ValueError(f"must be JSON or the name of a readable file ({reason})") from None
     try:
         found = json.loads(text)
     except ValueError as error:

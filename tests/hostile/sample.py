@@ -88,6 +88,9 @@ class _Samples:
             "delivery_id": self._delivery,
             "token_id": self._token,
             "session_id": self._session,
+            # Neither exists: admins have no passkey here, and there is no provider.
+            "passkey_id": self._session,
+            "provider": "none",
             "event_id": self._event if is_event else self._hook,
         }
         return known[name]
