@@ -6,7 +6,7 @@ from flask import abort, url_for
 from flask import session as cookie
 
 from callevents.config.oidc import OidcProvider
-from callevents.errors import SignInError
+from callevents.errors import BusyError, SignInError
 from callevents.extensions import app_state, cipher
 from callevents.security.encryption import UnreadableError
 from callevents.users.oidc.flow import Flow
@@ -51,7 +51,7 @@ def take_flow(provider: OidcProvider) -> Flow | None:
 
 
 def find_sign_out() -> tuple[OidcProvider, str] | None:
-    """Return the provider of the browser's session, and the URL of the sign-out there or ''."""
+    """Return the provider of the session that has ended, and the URL of its sign-out or ''."""
     slug, token = login.find_provider_session()
     provider = find_provider(slug) if slug else None
     if provider is None:
@@ -62,7 +62,7 @@ def find_sign_out() -> tuple[OidcProvider, str] | None:
     try:
         return_url = _own_url(url_for("account.show_sign_in"))
         return provider, find_end_url(provider, _decrypt(token), return_url)
-    except SignInError:
+    except (SignInError, BusyError):
         return provider, ""
 
 

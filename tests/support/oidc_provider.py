@@ -6,6 +6,7 @@ changed, to see what an attacker would get.
 
 # ruff: noqa: ARG002  # authlib's signatures
 
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +20,12 @@ from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, ClientMixin
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode
-from flask import Flask, Response, jsonify, redirect, request
+from flask import Blueprint, Flask, Response, jsonify, redirect, request
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 CLIENT_ID, CLIENT_SECRET = "call-events", "the provider's secret"
+DISCOVERY = "/.well-known/openid-configuration"
 Claims = dict[str, Any]
 
 
@@ -112,8 +114,10 @@ class Provider:
     def __post_init__(self) -> None:
         """Start the server."""
         self.codes: dict[str, _Code] = {}
+        # A port may be used again, and metadata is kept by issuer.
+        self._path = f"/{secrets.token_hex(8)}"
         self._server = make_server("127.0.0.1", 0, self._make_app(), WSGIServer, _QuietHandler)
-        self.issuer = f"http://127.0.0.1:{self._server.server_port}"
+        self.issuer = f"http://127.0.0.1:{self._server.server_port}{self._path}"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
@@ -138,13 +142,17 @@ class Provider:
         app = Flask("provider")
         server = AuthorizationServer(app, query_client=self._find_client, save_token=_keep_no_token)
         server.register_grant(_grant(self), [_Tokens(self), CodeChallenge(required=True)])
-        app.add_url_rule("/.well-known/openid-configuration", view_func=self._describe)
-        app.add_url_rule("/keys", view_func=self._show_keys)
-        app.add_url_rule("/userinfo", view_func=self._show_user_info)
+        routes = Blueprint("provider", __name__, url_prefix=self._path)
+        routes.add_url_rule(DISCOVERY, view_func=self._describe)
+        routes.add_url_rule(
+            f"/moved{DISCOVERY}", view_func=lambda: redirect(self._path + DISCOVERY)
+        )
+        routes.add_url_rule("/keys", view_func=self._show_keys)
+        routes.add_url_rule("/userinfo", view_func=self._show_user_info)
         token = server.create_token_response
-        app.add_url_rule("/token", "token", token, methods=["POST"])
+        routes.add_url_rule("/token", "token", token, methods=["POST"])
 
-        @app.get("/authorize")
+        @routes.get("/authorize")
         def authorize() -> Response:
             if self.error:
                 back = f"{request.args['redirect_uri']}?error={self.error}"
@@ -155,6 +163,7 @@ class Provider:
             )
             return answer
 
+        app.register_blueprint(routes)
         return app
 
     def _find_client(self, client_id: str) -> _Client | None:

@@ -14,6 +14,8 @@ from callevents.users.oidc.errors import ProviderUnavailableError
 from callevents.users.oidc.provider_http import get_json
 
 LIFETIME_SECONDS = 3600.0
+#: A provider that did not answer is not asked again for this time.
+PAUSE_SECONDS = 5.0
 #: Signatures by a key pair. Never `none`, and never with the client's secret as the key.
 ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -36,6 +38,8 @@ class Metadata:
 
 
 _cache: dict[str, Metadata] = {}
+#: When a provider failed, and why.
+_failures: dict[str, tuple[float, str]] = {}
 
 
 def load_metadata(provider: OidcProvider, *, is_fresh: bool = False) -> Metadata:
@@ -43,9 +47,13 @@ def load_metadata(provider: OidcProvider, *, is_fresh: bool = False) -> Metadata
     known = _cache.get(provider.issuer)
     if known and not is_fresh and time.monotonic() - known.loaded_at < LIFETIME_SECONDS:
         return known
+    failed_at, reason = _failures.get(provider.issuer, (-PAUSE_SECONDS, ""))
+    if time.monotonic() - failed_at < PAUSE_SECONDS:
+        raise ProviderUnavailableError(provider, reason)
     try:
         found = _load(provider)
     except (requests.RequestException, ValueError, JoseError) as error:
+        _failures[provider.issuer] = (time.monotonic(), str(error))
         raise ProviderUnavailableError(provider, str(error)) from error
     _cache[provider.issuer] = found
     return found

@@ -10,12 +10,12 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
 
 from callevents.config.oidc import OidcProvider
 from callevents.users.oidc.discovery import Metadata, load_metadata
 from callevents.users.oidc.errors import ProviderRefusedError, ProviderUnavailableError
-from callevents.users.oidc.provider_http import TIMEOUT_SECONDS, get_json
+from callevents.users.oidc.provider_http import TIMEOUT_SECONDS, get_json, one_of_few
 
 #: Clocks may differ by this.
 LEEWAY_SECONDS = 60
@@ -41,8 +41,12 @@ class Identity:
 
 
 def begin(provider: OidcProvider, redirect_uri: str) -> tuple[str, Flow]:
-    """Return the provider's URL for the browser, and the flow; raises ProviderUnavailableError."""
-    metadata = load_metadata(provider)
+    """Return the provider's URL for the browser, and the flow.
+
+    Raises ProviderUnavailableError, and BusyError while too many wait for a provider.
+    """
+    with one_of_few():
+        metadata = load_metadata(provider)
     flow = Flow(*(secrets.token_urlsafe(48) for _ in range(3)))
     with _session(provider, metadata, redirect_uri) as session:
         url, _ = session.create_authorization_url(
@@ -59,7 +63,8 @@ def finish(
 ) -> Identity:
     """Return whom the provider signed in, by the query with which the browser came back.
 
-    Raises ProviderUnavailableError or ProviderRefusedError.
+    Raises ProviderUnavailableError or ProviderRefusedError, and BusyError while too many wait for a
+    provider.
     """
     if not secrets.compare_digest(query.get("state", "").encode(), flow.state.encode()):
         raise ProviderRefusedError(provider, "the state is not the browser's")
@@ -67,15 +72,21 @@ def finish(
         raise ProviderRefusedError(provider, "the answer is of another provider")
     if "error" in query or "code" not in query:
         raise ProviderRefusedError(provider, f"the provider returned {query.get('error')!r}")
-    metadata = load_metadata(provider)
     try:
-        token = _fetch_token(provider, metadata, flow, redirect_uri, query["code"])
-        claims = _verify(provider, metadata, token, flow.nonce)
-        claims |= _load_missing(provider, metadata, token, claims)
+        with one_of_few():
+            return _exchange(provider, flow, redirect_uri, query["code"])
     except requests.RequestException as error:
         raise ProviderUnavailableError(provider, str(error)) from error
     except (AuthlibBaseError, JoseError, ValueError, TypeError, KeyError) as error:
         raise ProviderRefusedError(provider, repr(error)) from error
+
+
+def _exchange(provider: OidcProvider, flow: Flow, redirect_uri: str, code: str) -> Identity:
+    """Return whom the code is for."""
+    metadata = load_metadata(provider)
+    token = _fetch_token(provider, metadata, flow, redirect_uri, code)
+    claims = _verify(provider, metadata, token, flow.nonce)
+    claims |= _load_missing(provider, metadata, token, claims)
     return Identity(claims["sub"], claims, token["id_token"])
 
 
@@ -102,8 +113,8 @@ def _verify(
     """Return the claims of the ID token; raises JoseError or ValueError if they prove nothing."""
     try:
         decoded = jwt.decode(token["id_token"], metadata.keys, algorithms=metadata.algorithms)
-    except InvalidKeyIdError:
-        # The provider has new keys.
+    except (InvalidKeyIdError, BadSignatureError):
+        # The provider may have new keys, even with the same names.
         keys = load_metadata(provider, is_fresh=True).keys
         decoded = jwt.decode(token["id_token"], keys, algorithms=metadata.algorithms)
     claims = CodeIDToken(

@@ -1,17 +1,37 @@
-"""HTTP with a provider: limited in time and size, and without redirects."""
+"""HTTP with a provider: limited in number, time and size, and without redirects."""
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 from typing import Any
 
 import requests
+
+from callevents.errors import BusyError
 
 #: For connecting, and for each silence.
 TIMEOUT_SECONDS = (3, 5)
 #: For a whole answer.
 TOTAL_SECONDS = 10
 MAX_BYTES = 1024 * 1024
+#: Threads of a web process that wait for providers at the same time: half of those for pages, by
+#: default. Visitors without an account can begin a sign-in, and a provider may hang.
+MAX_WAITING = 4
+
+_places = BoundedSemaphore(MAX_WAITING)
+
+
+@contextmanager
+def one_of_few() -> Iterator[None]:
+    """Hold one of the places for waiting for a provider; raises BusyError if all are taken."""
+    if not _places.acquire(blocking=False):
+        raise BusyError
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def get_json(url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -5,12 +5,17 @@ from urllib.parse import urlencode
 from callevents.config.oidc import OidcProvider
 from callevents.users.oidc.discovery import load_metadata
 from callevents.users.oidc.errors import ProviderUnavailableError
+from callevents.users.oidc.provider_http import one_of_few
 
 
 def find_end_url(provider: OidcProvider, id_token: str, return_url: str) -> str:
-    """Return the URL that ends the user's session at the provider, empty if there is none."""
+    """Return the URL that ends the user's session at the provider, empty if there is none.
+
+    Raises BusyError while too many wait for a provider.
+    """
     try:
-        endpoint = load_metadata(provider).end_session_endpoint
+        with one_of_few():
+            endpoint = load_metadata(provider).end_session_endpoint
     except ProviderUnavailableError:
         return ""
     if not endpoint:

@@ -78,12 +78,12 @@ def do_sign_in() -> Any:
 @open_without_second_factor
 def sign_out() -> Any:
     """Sign out, also at the provider of single sign-on."""
-    provider_sign_out = single_sign_on.find_sign_out()
     login.end_session()
+    # Before the provider is asked, which takes a while.
     db.session.commit()
-    if provider_sign_out:
+    if found := single_sign_on.find_sign_out():
         # A redirect would be refused: the policy of our forms allows no other site.
-        provider, url = provider_sign_out
+        provider, url = found
         return render_template("account/signed_out.html", provider=provider, url=url)
     return htmx.redirect_to(url_for("account.show_sign_in"), "You have signed out.")
 

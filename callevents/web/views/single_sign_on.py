@@ -8,15 +8,17 @@ from flask import Blueprint, redirect, render_template, request
 from callevents.config.oidc import OidcProvider
 from callevents.db.session import begin_write
 from callevents.enums import SignInMethod
-from callevents.errors import SignInError
+from callevents.errors import BusyError, CallEventsError, SignInError
 from callevents.extensions import cipher, db
 from callevents.users.oidc.flow import Flow
 from callevents.web import login, single_sign_on
 from callevents.web.access import public
 from callevents.web.forms import SignInForm
+from callevents.web.password_check import refused
 
 bp = Blueprint("single_sign_on", __name__, url_prefix="/sign-in/with/<provider>")
 
+REFUSALS = (SignInError, BusyError)
 NOT_BEGUN = "This sign-in was begun in another browser, or too long ago. Start again."
 
 log = structlog.get_logger("callevents.users")
@@ -32,7 +34,7 @@ def begin(provider: str) -> Any:
     found = single_sign_on.get_provider(provider)
     try:
         url, begun = flow.begin(found, single_sign_on.redirect_uri(found))
-    except SignInError as error:
+    except REFUSALS as error:
         return _refused(found, error)
     single_sign_on.remember(found, begun)
     return redirect(url, code=303)
@@ -48,7 +50,7 @@ def finish(provider: str) -> Any:
         if begun is None:
             raise SignInError(NOT_BEGUN)
         _sign_in(found, begun)
-    except SignInError as error:
+    except REFUSALS as error:
         # Commit, because a refusal can end sessions.
         db.session.commit()
         return _refused(found, error)
@@ -69,7 +71,8 @@ def _sign_in(provider: OidcProvider, begun: Flow) -> None:
     db.session.commit()
 
 
-def _refused(provider: OidcProvider, error: SignInError) -> Any:
+def _refused(provider: OidcProvider, error: CallEventsError) -> Any:
     reason = getattr(error, "reason", str(error))
     log.warning("single sign-on failed", provider=provider.slug, reason=reason)
-    return render_template("account/sign_in.html", form=SignInForm(), problem=str(error)), 422
+    page = render_template("account/sign_in.html", form=SignInForm(), problem=str(error))
+    return refused(page, error)

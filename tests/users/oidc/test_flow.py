@@ -2,14 +2,18 @@
 
 import hmac
 import json
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from joserfc.jwk import OctKey, RSAKey
 
 from callevents.config.oidc import OidcProvider
+from callevents.errors import BusyError
 from callevents.users.oidc import discovery, flow
 from callevents.users.oidc.errors import ProviderRefusedError, ProviderUnavailableError
 from callevents.users.oidc.flow import Flow, Identity
@@ -232,8 +236,9 @@ def test_clocks_may_differ(server: Provider, acme: OidcProvider, seconds: int) -
 def test_new_keys(server: Provider, acme: OidcProvider) -> None:
     """A provider that changes its keys is asked for them again."""
     sign_in(server, acme)
-    server.key = RSAKey.generate_key(2048, {"kid": "second"})
-    assert sign_in(server, acme).subject == "42"
+    for name in ("second", "second"):
+        server.key = RSAKey.generate_key(2048, {"kid": name})
+        assert sign_in(server, acme).subject == "42"
 
 
 def test_claims_of_the_user_info(server: Provider, acme: OidcProvider) -> None:
@@ -291,10 +296,11 @@ def test_wrong_metadata(server: Provider, acme: OidcProvider, metadata: Claims) 
 
 
 def test_redirected_metadata(server: Provider, acme: OidcProvider) -> None:
-    """Redirects are not followed: a path of the provider that redirects is no provider."""
-    other = acme.model_copy(update={"issuer": f"{server.issuer}/authorize"})
-    with pytest.raises(ProviderUnavailableError):
+    """Redirects are not followed."""
+    other = acme.model_copy(update={"issuer": f"{server.issuer}/moved"})
+    with pytest.raises(ProviderUnavailableError) as caught:
         flow.begin(other, REDIRECT_URI)
+    assert "returned 302" in caught.value.reason
 
 
 def test_metadata_is_kept(server: Provider, acme: OidcProvider) -> None:
@@ -302,6 +308,35 @@ def test_metadata_is_kept(server: Provider, acme: OidcProvider) -> None:
     first = discovery.load_metadata(acme)
     assert discovery.load_metadata(acme) is first
     assert discovery.load_metadata(acme, is_fresh=True) is not first
+
+
+def test_hanging_provider(acme: OidcProvider, hung: str) -> None:
+    """Only a few threads wait for a provider that hangs; others are told to come back."""
+    other = acme.model_copy(update={"issuer": hung})
+    found: Counter[str] = Counter()
+
+    def click() -> None:
+        try:
+            flow.begin(other, REDIRECT_URI)
+        except (ProviderUnavailableError, BusyError) as error:
+            found[type(error).__name__] += 1
+
+    threads = [threading.Thread(target=click) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {"BusyError": 6, "ProviderUnavailableError": 4}
+    with pytest.raises(ProviderUnavailableError):
+        flow.begin(other, REDIRECT_URI)
+    flow.begin(acme, REDIRECT_URI)
+
+
+@pytest.fixture
+def hung() -> Iterator[str]:
+    """The issuer of a provider that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_sign_out_url(acme: OidcProvider, server: Provider) -> None:
