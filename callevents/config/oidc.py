@@ -85,6 +85,8 @@ def read_providers(text: str) -> object:
 
 def is_safe_url(text: str) -> bool:
     """Return True for an https:// URL, and for an http:// URL of this machine."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return False
     try:
         parts = urlsplit(text)
         name = parts.hostname

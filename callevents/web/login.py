@@ -76,6 +76,7 @@ def start_session(user: User, method: SignInMethod, provider: str = "", id_token
     cookie[TOKEN_KEY] = sessions.start_session(user, browser, address, method, provider, id_token)
     cookie.permanent = True
     login_user(user)
+    g.session_method = method
     if next_path:
         cookie[NEXT_PATH_KEY] = next_path
 

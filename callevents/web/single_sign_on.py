@@ -9,7 +9,7 @@ from callevents.config.oidc import OidcProvider
 from callevents.errors import BusyError, SignInError
 from callevents.extensions import app_state, cipher
 from callevents.security.encryption import UnreadableError
-from callevents.users.oidc.flow import Flow
+from callevents.users.oidc.begun import Flow
 from callevents.web import login
 from callevents.web.public_url import find_own_origin
 

@@ -13,6 +13,7 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
 
 from callevents.config.oidc import OidcProvider
+from callevents.users.oidc.begun import Flow
 from callevents.users.oidc.discovery import Metadata, load_metadata
 from callevents.users.oidc.errors import ProviderRefusedError, ProviderUnavailableError
 from callevents.users.oidc.provider_http import TIMEOUT_SECONDS, get_json, one_of_few
@@ -20,15 +21,6 @@ from callevents.users.oidc.provider_http import TIMEOUT_SECONDS, get_json, one_o
 #: Clocks may differ by this.
 LEEWAY_SECONDS = 60
 MAX_SUBJECT_LENGTH = 255
-
-
-@dataclass(frozen=True)
-class Flow:
-    """A flow that has begun, as the browser's cookie keeps it."""
-
-    state: str
-    nonce: str
-    verifier: str
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from callevents.errors import ConflictError
 from callevents.extensions import app_state, db
 from callevents.users import sessions
 from callevents.users.challenges import spend
+from callevents.users.oidc.begun import Flow
 from callevents.users.oidc.claims import find_username, grants_of
 from callevents.users.oidc.errors import NoGrantError, ProviderRefusedError
-from callevents.users.oidc.flow import Flow, Identity
+from callevents.users.oidc.flow import Identity
 from callevents.users.users import MAX_USERNAME_LENGTH, find_user
 
 MAX_NAMESAKES = 1000

@@ -82,9 +82,10 @@ def sign_out() -> Any:
     # Before the provider is asked, which takes a while.
     db.session.commit()
     if found := single_sign_on.find_sign_out():
-        # A redirect would be refused: the policy of our forms allows no other site.
         provider, url = found
-        return render_template("account/signed_out.html", provider=provider, url=url)
+        page = render_template("account/signed_out.html", provider=provider, url=url)
+        # A redirect would be refused: the policy of our forms allows no other site.
+        return (page, {"Refresh": f"0; url={url}"}) if url else page
     return htmx.redirect_to(url_for("account.show_sign_in"), "You have signed out.")
 
 

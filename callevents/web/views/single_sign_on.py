@@ -10,7 +10,7 @@ from callevents.db.session import begin_write
 from callevents.enums import SignInMethod
 from callevents.errors import BusyError, CallEventsError, SignInError
 from callevents.extensions import cipher, db
-from callevents.users.oidc.flow import Flow
+from callevents.users.oidc.begun import Flow
 from callevents.web import login, single_sign_on
 from callevents.web.access import public
 from callevents.web.forms import SignInForm

@@ -15,8 +15,9 @@ from joserfc.jwk import OctKey, RSAKey
 from callevents.config.oidc import OidcProvider
 from callevents.errors import BusyError
 from callevents.users.oidc import discovery, flow
+from callevents.users.oidc.begun import Flow
 from callevents.users.oidc.errors import ProviderRefusedError, ProviderUnavailableError
-from callevents.users.oidc.flow import Flow, Identity
+from callevents.users.oidc.flow import Identity
 from callevents.users.oidc.sign_out import find_end_url
 from tests.support.authenticator import encode
 from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Claims, Provider, query_of
@@ -168,6 +169,7 @@ LATER = int(time.time()) + 3600
         changed(nonce=None),
         changed(aud="another-client"),
         changed(aud=["another-client", "third"]),
+        changed(aud="another-client", azp=CLIENT_ID),
         changed(aud=[CLIENT_ID, "another-client"], azp="another-client"),
         changed(aud=[CLIENT_ID, "another-client"]),
         changed(aud=None),
@@ -200,6 +202,7 @@ LATER = int(time.time()) + 3600
             "no nonce",
             "audience",
             "audiences",
+            "party without audience",
             "party of others",
             "no party",
             "no audience",
@@ -285,8 +288,9 @@ def test_provider_that_is_down(server: Provider, acme: OidcProvider) -> None:
         {"authorization_endpoint": None},
         {"jwks_uri": ["https://evil.example"]},
         {"jwks_uri": "file:///etc/passwd"},
+        {"end_session_endpoint": "https://acme.example/end\r\nSet-Cookie: x=1"},
     ],
-    ids=["issuer", "no tls", "missing", "no text", "file"],
+    ids=["issuer", "no tls", "missing", "no text", "file", "header"],
 )
 def test_wrong_metadata(server: Provider, acme: OidcProvider, metadata: Claims) -> None:
     """A provider that says something else of itself is not used."""

@@ -10,10 +10,11 @@ from flask import Flask
 
 from callevents.db.models import Pbx, User
 from callevents.db.session import begin_write
-from callevents.enums import Role
+from callevents.enums import Role, SignInMethod
 from callevents.extensions import app_state, db
 from callevents.users import users
 from callevents.users.second_factor import app_codes
+from callevents.web import login
 from tests.web.conftest import PASSWORD, Visitor
 from tests.web.test_login import copy_cookies, is_signed_in
 
@@ -268,6 +269,19 @@ def test_required_role_is_led_to_the_set_up(required: None, stranger: Visitor, p
     assert htmx.headers["HX-Redirect"] == PATH
     assert len(find_codes(set_up(stranger))) == 10
     assert is_signed_in(stranger)
+
+
+def test_request_that_signs_in(required: None, people: None, app: Flask) -> None:
+    """The request that starts a session knows as much of it as later ones."""
+    with app.test_request_context():
+        begin_write()
+        user = users.find_user("admin")
+        assert user
+        login.start_session(user, SignInMethod.PASSWORD)
+        assert login.lacks_second_factor()
+        login.start_session(user, SignInMethod.SINGLE_SIGN_ON)
+        assert not login.lacks_second_factor()
+        db.session.rollback()
 
 
 def test_required_user_can_sign_out(required: None, stranger: Visitor) -> None:

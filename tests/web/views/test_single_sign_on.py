@@ -266,8 +266,10 @@ def test_sign_out(server: Provider, stranger: Visitor) -> None:
     stranger.get("/account")
     page = stranger.post("/sign-out")
     assert page.status_code == 200
-    assert f"url={server.issuer}/end?client_id={CLIENT_ID}" in page.text
-    assert "id_token_hint=ey" in page.text
+    refresh = page.headers["Refresh"]
+    assert refresh.startswith(f"0; url={server.issuer}/end?client_id={CLIENT_ID}&")
+    assert "&id_token_hint=ey" in refresh
+    assert "Sign out at Acme" in page.text
     assert not is_signed_in(stranger)
 
 
@@ -276,7 +278,9 @@ def test_sign_out_without_the_provider(server: Provider, stranger: Visitor) -> N
     server.metadata = {"end_session_endpoint": ""}
     stranger.get(begin(stranger, server))
     stranger.get("/account")
-    assert "You may still be signed in at Acme." in stranger.post("/sign-out").text
+    answer = stranger.post("/sign-out")
+    assert "You may still be signed in at Acme." in answer.text
+    assert "Refresh" not in answer.headers
     assert not is_signed_in(stranger)
 
 
