@@ -10,6 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -27,6 +28,14 @@ from joserfc.jwk import KeySet, RSAKey
 CLIENT_ID, CLIENT_SECRET = "call-events", "the provider's secret"
 DISCOVERY = "/.well-known/openid-configuration"
 Claims = dict[str, Any]
+#: How long closing takes.
+POLL_SECONDS = 0.02
+
+
+@cache
+def make_key(name: str) -> RSAKey:
+    """Return a key pair, the same for the same name: making one takes a while."""
+    return RSAKey.generate_key(2048, {"kid": name})
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -109,7 +118,7 @@ class Provider:
     metadata: Claims = field(default_factory=dict)
     #: The end of the flow, instead of a code.
     error: str = ""
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "first"}))
+    key: RSAKey = field(default_factory=lambda: make_key("first"))
 
     def __post_init__(self) -> None:
         """Start the server."""
@@ -118,7 +127,7 @@ class Provider:
         self._path = f"/{secrets.token_hex(8)}"
         self._server = make_server("127.0.0.1", 0, self._make_app(), WSGIServer, _QuietHandler)
         self.issuer = f"http://127.0.0.1:{self._server.server_port}{self._path}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=[POLL_SECONDS])
         self._thread.start()
 
     def close(self) -> None:

@@ -20,7 +20,14 @@ from callevents.users.oidc.errors import ProviderRefusedError, ProviderUnavailab
 from callevents.users.oidc.flow import Identity
 from callevents.users.oidc.sign_out import find_end_url
 from tests.support.authenticator import encode
-from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Claims, Provider, query_of
+from tests.support.oidc_provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Claims,
+    Provider,
+    make_key,
+    query_of,
+)
 from tests.support.ports import find_free_port
 from tests.users.oidc.conftest import REDIRECT_URI
 
@@ -139,12 +146,12 @@ def with_the_public_key(server: Provider, header: Claims, claims: Claims) -> str
 
 
 def with_another_key(server: Provider, header: Claims, claims: Claims) -> str:
-    return server.encode(header, claims, RSAKey.generate_key(2048))
+    return server.encode(header, claims, make_key("another"))
 
 
 def with_its_own_key(server: Provider, header: Claims, claims: Claims) -> str:
     """The token brings the key that it is signed with."""
-    key = RSAKey.generate_key(2048)
+    key = make_key("own")
     return server.encode({"alg": "RS256", "jwk": key.as_dict(private=False)}, claims, key)
 
 
@@ -239,8 +246,8 @@ def test_clocks_may_differ(server: Provider, acme: OidcProvider, seconds: int) -
 def test_new_keys(server: Provider, acme: OidcProvider) -> None:
     """A provider that changes its keys is asked for them again."""
     sign_in(server, acme)
-    for name in ("second", "second"):
-        server.key = RSAKey.generate_key(2048, {"kid": name})
+    for key in (make_key("second"), RSAKey.generate_key(2048, {"kid": "second"})):
+        server.key = key
         assert sign_in(server, acme).subject == "42"
 
 
@@ -314,6 +321,7 @@ def test_metadata_is_kept(server: Provider, acme: OidcProvider) -> None:
     assert discovery.load_metadata(acme, is_fresh=True) is not first
 
 
+@pytest.mark.slow
 def test_hanging_provider(acme: OidcProvider, hung: str) -> None:
     """Only a few threads wait for a provider that hangs; others are told to come back."""
     other = acme.model_copy(update={"issuer": hung})
