@@ -265,3 +265,12 @@ class Right(StrEnum):
     MANAGE = "manage"
     #: Add and remove PBXs, set their quotas, change users: only for all PBXs together.
     ADMINISTER = "administer"
+
+
+class SignInMethod(StrEnum):
+    """How a session was started."""
+
+    #: With the second factor, if the user has one.
+    PASSWORD = "password"  # noqa: S105  # a name, no secret
+    PASSKEY = "passkey"
+    SINGLE_SIGN_ON = "single sign-on"

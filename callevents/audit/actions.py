@@ -48,6 +48,7 @@ class Action(StrEnum):
     USER_REMOVED = "user.removed"
     PASSWORD_RESET = "user.password_reset"  # noqa: S105  # no secret
     PASSWORD_CHANGED = "user.password_changed"  # noqa: S105  # no secret
+    SECOND_FACTOR_CHANGED = "user.second_factor_changed"
     SIGNED_IN = "user.signed_in"
     SIGN_IN_FAILED = "user.sign_in_failed"
     SIGNED_OUT = "user.signed_out"
@@ -105,6 +106,7 @@ _LABELS = {
     Action.USER_REMOVED: "User removed",
     Action.PASSWORD_RESET: "Password reset",
     Action.PASSWORD_CHANGED: "Password changed",
+    Action.SECOND_FACTOR_CHANGED: "Second factor changed",
     Action.SIGNED_IN: "Signed in",
     Action.SIGN_IN_FAILED: "Sign-in failed",
     Action.SIGNED_OUT: "Signed out",

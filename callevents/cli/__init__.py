@@ -15,6 +15,7 @@ from callevents.cli import (
     pbx_tokens,
     pbxs,
     processes,
+    second_factor,
     secrets,
     users,
 )
@@ -24,6 +25,7 @@ def init_app(app: Flask) -> None:
     """Register the commands."""
     pbxs.group.add_command(captures.replay)
     pbxs.group.add_command(captures.capture)
+    users.group.add_command(second_factor.reset)
     pbxs.group.add_command(connectors.group)
     pbxs.group.add_command(pbx_removal.remove_pbx)
     pbxs.group.add_command(pbx_tokens.group)

@@ -48,10 +48,14 @@ def _reencrypt_all() -> tuple[int, list[str]]:
     """Return the number of re-encrypted owners, and the names of those that failed."""
     begin_write()
     audit.record(audit.Action.KEYS_ROTATED, INSTALLATION)
-    pbx_results = [key_rotation.reencrypt_connectors(), key_rotation.reencrypt_format_secrets()]
+    results = [
+        key_rotation.reencrypt_connectors(),
+        key_rotation.reencrypt_format_secrets(),
+        key_rotation.reencrypt_app_keys(),
+    ]
     db.session.commit()
-    count, last_id = sum(result.count for result in pbx_results), 0
-    unreadable = [name for result in pbx_results for name in result.unreadable]
+    count, last_id = sum(result.count for result in results), 0
+    unreadable = [name for result in results for name in result.unreadable]
     while True:
         begin_write()
         batch = key_rotation.reencrypt_hooks(last_id)

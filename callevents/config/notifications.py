@@ -15,9 +15,10 @@ class NotificationSettings(SettingsGroup):
 
     public_url: str = Field(
         "",
-        description="Public address of the pages, for links in notifications and invitations and "
-        "for the PBX's report URL in lines to copy; for example https://calls.example. Empty: the "
-        "address in the browser, if it is known to be this server's.",
+        description="Public address of the pages, for links in notifications and invitations, for "
+        "the PBX's report URL in lines to copy, for passkeys and for single sign-on; for example "
+        "https://calls.example. Empty: the address in the browser, if it is known to be this "
+        "server's.",
     )
     mail_from: str = Field("", description="Sender of e-mail, such as calls@example.com.")
     mail_to: Annotated[tuple[str, ...], NoDecode] = Field(

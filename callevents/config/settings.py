@@ -14,6 +14,7 @@ from callevents.config.notifications import NotificationSettings
 from callevents.config.operations import OperationsSettings
 from callevents.config.processes import ProcessSettings
 from callevents.config.secrets import SecretSettings
+from callevents.config.sign_in import SignInSettings
 from callevents.config.web_server import WebServerSettings
 
 #: Settings that were renamed, old name to new. The old names work for one release.
@@ -34,6 +35,7 @@ class Settings(
     HttpClientSettings,
     WebServerSettings,
     ProcessSettings,
+    SignInSettings,
     SecretSettings,
 ):
     """All settings. The environment variable of a field is CALLEVENTS_ and its name."""
@@ -73,6 +75,7 @@ def _error_message(error: Mapping[str, Any]) -> str:
         "smtp_url",
         "notify_url",
         "metrics_token",
+        "oidc_providers",
     }:
         return f"Invalid setting {name}: {message}."
     return f"Invalid setting {name}: {message} (got {error['input']!r})."

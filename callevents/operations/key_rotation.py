@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Select, or_, select
 
-from callevents.db.models import Connector, Hook, Pbx
+from callevents.db.models import AppKey, Connector, Hook, Pbx, User
 from callevents.extensions import cipher, db
 from callevents.security.encryption import UnreadableError
 
@@ -64,6 +64,20 @@ def reencrypt_format_secrets() -> RotationResult:
             pbx.format_secret = cipher.bound.reencrypt(pbx.format_secret)
         except UnreadableError:
             unreadable.append(f"the format of {pbx.slug}")
+    return RotationResult(len(found) - len(unreadable), unreadable, 0)
+
+
+def reencrypt_app_keys() -> RotationResult:
+    """Re-encrypt the keys of users' authenticator apps; there are few."""
+    found = db.session.execute(
+        select(AppKey, User.username).join(User).order_by(User.id).with_for_update()
+    ).all()
+    unreadable = []
+    for key, username in found:
+        try:
+            key.secret = cipher.bound.reencrypt(key.secret)
+        except UnreadableError:
+            unreadable.append(f"the authenticator app of {username}")
     return RotationResult(len(found) - len(unreadable), unreadable, 0)
 
 

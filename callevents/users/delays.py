@@ -53,6 +53,16 @@ def find_keys(username: str, client: Client) -> Sequence[str]:
     return keys
 
 
+def find_code_keys(username: str, client: Client) -> Sequence[str]:
+    """Return the keys that wrong codes are counted by: a right password does not reset them."""
+    if client.device_id is not None:
+        return [_key("code-device", client.device_id)]
+    keys = [_key("code", username)]
+    if client.address is not None:
+        keys.append(_key("address", client_network(client.address)))
+    return keys
+
+
 def check_not_blocked(keys: Sequence[str]) -> None:
     """Raise TooManyAttemptsError while one of the keys is blocked."""
     blocked_until = db.session.scalar(

@@ -12,6 +12,7 @@ from sqlalchemy.orm import contains_eager
 
 from callevents.db.models import MAX_CLIENT_LENGTH, User, UserSession, utc_now
 from callevents.db.session import write_transaction
+from callevents.enums import SignInMethod
 from callevents.extensions import app_state, db
 
 #: A session ends after this time, however much it is used.
@@ -25,7 +26,14 @@ MAX_LISTED = 50
 log = structlog.get_logger("callevents.users")
 
 
-def start_session(user: User, browser: str, address: str) -> str:
+def start_session(
+    user: User,
+    browser: str,
+    address: str,
+    method: SignInMethod = SignInMethod.PASSWORD,
+    provider: str = "",
+    id_token: str = "",
+) -> str:
     """Start a session and return its token, which cannot be read again."""
     token, now = secrets.token_urlsafe(32), utc_now()
     user.last_sign_in_at = now
@@ -37,6 +45,9 @@ def start_session(user: User, browser: str, address: str) -> str:
             address=address[:MAX_CLIENT_LENGTH],
             created_at=now,
             seen_at=now,
+            method=method,
+            provider=provider,
+            id_token=id_token,
         )
     )
     db.session.flush()

@@ -13,6 +13,7 @@ from callevents.extensions import app_state
 from callevents.users import delays
 from callevents.users.delays import Client
 from callevents.users.hashing import hash_password, is_outdated, matches
+from callevents.users.local_accounts import is_allowed
 from callevents.users.users import MAX_USERNAME_LENGTH, find_user, normalize_username
 
 
@@ -39,8 +40,9 @@ def verify_password(username: str, password: str, client: Client) -> Attempt:
     keys = delays.find_keys(username, client)
     delays.check_not_blocked(keys)
     user = find_user(username)
-    # A disabled user looks like one that does not exist.
-    stored_hash = user.password_hash if user and not user.disabled_at else ""
+    # Disabled users seem unknown; so do those of single sign-on, and nobody learns who the
+    # break-glass user is.
+    stored_hash = user.password_hash if user and is_allowed(user) else ""
     if not matches(stored_hash, password, is_known=client.is_known):
         return Attempt(username, is_correct=False, keys=keys)
     is_old = is_outdated(stored_hash)

@@ -23,7 +23,12 @@ from callevents.pbxs import pbxs
 from callevents.users.rights import Scope, is_allowed
 from callevents.web import htmx
 from callevents.web.errors import find_error_response
-from callevents.web.login import NEXT_PATH_KEY, TOKEN_KEY, find_current_user
+from callevents.web.login import (
+    NEXT_PATH_KEY,
+    TOKEN_KEY,
+    find_current_user,
+    lacks_second_factor,
+)
 from callevents.web.url_converters import ALL
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -64,6 +69,12 @@ def own_account(view: View) -> View:
 def public(view: View) -> View:
     """Allow the view without signing in."""
     return _declare(Access(is_public=True))(view)
+
+
+def open_without_second_factor(view: View) -> View:
+    """Allow the view to users who have to set up a second factor before anything else."""
+    view.open_without_second_factor = True  # type: ignore[attr-defined]
+    return view
 
 
 def no_write_transaction(view: View) -> View:
@@ -141,6 +152,8 @@ def _check_access() -> Any:
     if not required.is_public:
         if find_current_user() is None:
             return _ask_to_sign_in()
+        if _must_set_up(view):
+            return htmx.redirect_to(url_for("second_factor.show"))
         _check_right(required, request.view_args or {})
     is_safe = request.method in SAFE_METHODS
     if not is_safe and not getattr(view, "no_write_transaction", False):
@@ -191,6 +204,11 @@ def _extension_of(hook: Hook | None) -> str | None:
 
 def _no_such_pbx(slug: str) -> NotFoundError:
     return NotFoundError(f"There is no PBX {slug!r}.")
+
+
+def _must_set_up(view: Callable[..., Any]) -> bool:
+    """Return True if the view is only for users who have the second factor that they need."""
+    return not getattr(view, "open_without_second_factor", False) and lacks_second_factor()
 
 
 def _ask_to_sign_in() -> Any:

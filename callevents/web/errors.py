@@ -20,7 +20,7 @@ from callevents.db.session import end_transaction
 from callevents.errors import CallEventsError, ConflictError, NotFoundError
 from callevents.extensions import ErrorResponse, app_state
 from callevents.web import htmx
-from callevents.web.login import find_current_user
+from callevents.web.login import find_current_user, lacks_second_factor
 
 MESSAGES = {
     400: "The server could not understand this request.",
@@ -109,7 +109,7 @@ def _error_response(error: HTTPException, sentence: str, action: str = "") -> Re
 
 def _error_page(status: int, sentence: str) -> str:
     """Return the error's page. After a server error it does not query the database."""
-    is_whole = status < 500 and find_current_user() is not None
+    is_whole = status < 500 and find_current_user() is not None and not lacks_second_factor()
     return render_template(
         "errors/error.html",
         layout="layouts/app.html" if is_whole else "layouts/bare.html",

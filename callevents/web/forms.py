@@ -48,6 +48,30 @@ class NewPasswordForm(BaseForm):
     password = PasswordField("New password")
 
 
+class CodeForm(BaseForm):
+    """The code of the second step of signing in."""
+
+    code = StringField("Code")
+
+
+class ConfirmForm(BaseForm):
+    """The password that confirms a change of how the user signs in."""
+
+    current = PasswordField("Current password")
+
+
+class AppForm(ConfirmForm):
+    """The first code of an authenticator app."""
+
+    code = StringField("Code in the app")
+
+
+class PasskeyForm(ConfirmForm):
+    """The name of a new passkey."""
+
+    name = StringField("Name")
+
+
 class NameForm(BaseForm):
     """The name of a PBX or of an extension."""
 

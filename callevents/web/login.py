@@ -2,18 +2,23 @@
 
 from ipaddress import ip_address
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, make_response, redirect, request, url_for
 from flask import session as cookie
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import current_user, login_user, logout_user
 
+from callevents import audit
+from callevents.audit.targets import of_user
 from callevents.db.models import User
-from callevents.extensions import app_state, login
+from callevents.enums import SignInMethod
+from callevents.extensions import app_state, db, login
 from callevents.users import sessions
 from callevents.users.delays import Client
+from callevents.users.local_accounts import is_allowed
+from callevents.users.second_factor import second_factor
 from callevents.web.browser_names import name_browser
 from callevents.web.cookies import cookie_name
-from callevents.web.device_cookie import find_device_id
+from callevents.web.device_cookie import find_device_id, set_device_cookie
 
 #: Session key: the token of the session's row.
 TOKEN_KEY = "token"  # noqa: S105  # a key, no secret
@@ -45,18 +50,44 @@ def init_app(app: Flask) -> None:
     login.session_protection = None
 
 
-def start_session(user: User) -> str | None:
-    """Start a new session for the user; return the path that was requested before, if any.
+def complete_sign_in(user: User, device_id: str | None, method: SignInMethod) -> Response:
+    """Start a session, commit, and redirect to the page that was requested before."""
+    start_session(user, method)
+    record_sign_in(user, method)
+    db.session.commit()
+    response = redirect_to_next()
+    set_device_cookie(response, user, device_id)
+    return response
+
+
+def record_sign_in(user: User, method: SignInMethod, provider: str = "") -> None:
+    """Record in the history that the user has signed in."""
+    after = {"with": method.value} | ({"provider": provider} if provider else {})
+    audit.record(audit.Action.SIGNED_IN, of_user(user), after=after)
+
+
+def redirect_to_next() -> Response:
+    """Redirect to the page that was requested before signing in."""
+    return make_response(
+        redirect(cookie.pop(NEXT_PATH_KEY, None) or url_for("onboarding.show"), 303)
+    )
+
+
+def start_session(user: User, method: SignInMethod, provider: str = "", id_token: str = "") -> None:
+    """Start a new session for the user, with all that single sign-on has to keep.
 
     Ends the browser's current session. The caller commits.
     """
     next_path: str | None = cookie.get(NEXT_PATH_KEY)
     end_session()
     browser = name_browser(request.user_agent.string)
-    cookie[TOKEN_KEY] = sessions.start_session(user, browser, request.remote_addr or "")
+    address = request.remote_addr or ""
+    cookie[TOKEN_KEY] = sessions.start_session(user, browser, address, method, provider, id_token)
     cookie.permanent = True
     login_user(user)
-    return next_path
+    g.session_method = method
+    if next_path:
+        cookie[NEXT_PATH_KEY] = next_path
 
 
 def end_session() -> None:
@@ -78,6 +109,26 @@ def find_session_id() -> str | None:
     return found
 
 
+def find_method() -> SignInMethod:
+    """Return how the browser's session was started."""
+    found: SignInMethod = g.session_method
+    return found
+
+
+def find_provider_session() -> tuple[str, str]:
+    """Return the provider's slug and encrypted token of the browser's session, if any."""
+    found: tuple[str, str] = g.get("provider_session", ("", ""))
+    return found
+
+
+def lacks_second_factor() -> bool:
+    """Return True if the current user has to set up a second factor before anything else."""
+    user = find_current_user()
+    if user is None or find_method() is SignInMethod.SINGLE_SIGN_ON:
+        return False
+    return second_factor.is_missing(user)
+
+
 def find_client(username: str) -> Client:
     """Return where this request to sign in as that user comes from."""
     return Client(_find_address(), find_device_id(username))
@@ -93,7 +144,10 @@ def _load_user(user_id: str) -> User | None:
     session = sessions.find_session(cookie.get(TOKEN_KEY, ""))
     if session is None or str(session.user_id) != user_id:
         return None
-    g.session_id = session.id
+    if session.method is not SignInMethod.SINGLE_SIGN_ON and not is_allowed(session.user):
+        return None
+    g.session_id, g.session_method = session.id, session.method
+    g.provider_session = (session.provider, session.id_token)
     sessions.note_seen(session, request.remote_addr or "")
     return session.user
 

@@ -1,4 +1,4 @@
-"""The address of this server in lines to copy and in links.
+"""The address of this server in lines to copy, in links, and for passkeys.
 
 A browser sends the name that it was led to as the request's host. It goes into lines to copy only
 if it is a name of this server; otherwise the lines have a placeholder.
@@ -53,9 +53,15 @@ def _is_loopback(name: str) -> bool:
 def _origin(settings: Settings) -> str:
     if not has_request_context():
         return f"http://{PLACEHOLDER}:{settings.port}"
+    return find_own_origin() or f"{request.scheme}://{PLACEHOLDER}:{settings.port}"
+
+
+def find_own_origin() -> str | None:
+    """Return the request's scheme and host, None if the host is not known to be ours."""
+    settings = app_state().settings
     if settings.trusted_proxies or _is_own_name(_host_name(request.host), settings):
         return request.host_url.rstrip("/")
-    return f"{request.scheme}://{PLACEHOLDER}:{settings.port}"
+    return None
 
 
 def _host_name(host: str) -> str:

@@ -20,11 +20,13 @@ from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.placeholders import PARAMETER_NAMES
 from callevents.delivery.request.url import display_url
 from callevents.enums import TABLE_ORDER, Right
+from callevents.extensions import app_state
 from callevents.pbxs import pbxs
 from callevents.security.hidden_numbers import hide_numbers
 from callevents.web.access import may, scope_of
 from callevents.web.errors import find_error_response
 from callevents.web.login import LAST_PBX_KEY, find_current_user
+from callevents.web.relying_party import find_relying_party
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "callevents_theme"
@@ -162,10 +164,15 @@ def _layout_context() -> dict[str, object]:
         found = next((pbx for pbx in all_pbxs() if pbx.slug == slug), None)
         return found or find_last_pbx(all_pbxs())
 
+    settings = app_state().settings
     theme = request.cookies.get(THEME_COOKIE, "")
     return {
         "all_pbxs": all_pbxs,
         "current_pbx": current_pbx,
+        "passkeys_possible": lambda: find_relying_party() is not None,
+        "local_passwords": settings.local_passwords,
+        "break_glass_user": settings.break_glass_user,
+        "oidc_providers": settings.oidc_providers,
         "theme": theme if theme in THEMES else "system",
         "themes": THEMES,
     }

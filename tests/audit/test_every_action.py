@@ -155,6 +155,11 @@ def undo(world: World) -> None:
     world.post(f"{BASE}/removals/{db.session.scalars(select(Removal.id)).one()}/undo")
 
 
+def turn_off_app(world: World) -> None:
+    """Turn off the second factor."""
+    world.post("/account/second-factor/turn-off", current=PASSWORD)
+
+
 def resume(world: World) -> None:
     """Suspend the hook and resume it on a page."""
     world.suspend()
@@ -220,6 +225,7 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.PASSWORD_CHANGED: lambda w: w.post(
         "/account/password", current=PASSWORD, new="another fine secret"
     ),
+    Action.SECOND_FACTOR_CHANGED: turn_off_app,
     Action.SIGNED_OUT: lambda w: w.post("/sign-out"),
     Action.SIGN_IN_FAILED: fail_sign_in,
     Action.SESSION_ENDED: lambda w: w.post("/account/sessions/end-others"),
@@ -258,6 +264,7 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.USER_ENABLED: ("users disable viewer", "users enable viewer"),
     Action.USER_REMOVED: ("users remove viewer",),
     Action.PASSWORD_RESET: ("users reset-password viewer",),
+    Action.SECOND_FACTOR_CHANGED: ("users reset-second-factor admin",),
     Action.EXPORT_MADE: ("audit export --pbx head-office",),
     Action.KEYS_ROTATED: ("secrets rotate",),
     Action.DATA_PURGED: ("purge --older-than 300d",),

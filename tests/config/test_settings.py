@@ -1,5 +1,6 @@
 """Settings: read from the environment and validated at start, with readable errors."""
 
+import json
 import os
 import stat
 import tempfile
@@ -88,6 +89,7 @@ def test_allowed_networks_may_name_a_port(text: str, network: str, port: int | N
         ("LOG_LEVEL", "LOUD", "String should match pattern"),
         ("LOG_FORMAT", "xml", "String should match pattern"),
         ("SESSION_IDLE_SECONDS", "59", "Input should be greater than or equal to 60"),
+        ("SECOND_FACTOR_ROLES", "admin,chef", "'chef' is not a role; the roles are admin, viewer"),
         ("ADMIN_USERNAME", "x" * 65, "String should have at most 64 characters"),
         ("ALLOWED_NETWORKS", "10.0.0.1/8", "'10.0.0.1/8' is not a network such as 10.0.0.0/8"),
         ("ALLOWED_NETWORKS", "10.0.0.0/8,intranet", "'intranet' is not a network such as"),
@@ -250,3 +252,70 @@ def test_renamed_settings_in_any_case(
     assert "CALLEVENTS_BREAKER_OPEN_SECONDS" in caplog.text
     monkeypatch.setenv("callevents_breaker_open_seconds", "8")
     assert load_settings().breaker_open_seconds == 8
+
+
+PROVIDER = {
+    "slug": "acme",
+    "label": "Acme",
+    "issuer": "https://login.acme.example/",
+    "client_id": "call-events",
+    "client_secret": "a secret of the provider",
+    "grants": {"groups": {"pbx-admins": ["admin"]}},
+}
+
+
+def test_providers_of_single_sign_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They are read from JSON, one or several, and from a file."""
+    file = tmp_path / "oidc.json"
+    file.write_text(json.dumps([PROVIDER]))
+    for value in (json.dumps(PROVIDER), json.dumps([PROVIDER]), str(file)):
+        monkeypatch.setenv("CALLEVENTS_OIDC_PROVIDERS", value)
+        [provider] = load_settings().oidc_providers
+        assert provider.issuer == "https://login.acme.example/"
+        assert provider.scopes == "openid profile email"
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "sentence"),
+    [
+        ({"issuer": "http://login.acme.example"}, "_0_ISSUER", "must be a URL such as https://"),
+        ({"issuer": "https://login.acme.example?x=1"}, "_0_ISSUER", "must be a URL such as"),
+        ({"slug": "Acme GmbH"}, "_0_SLUG", "String should match pattern"),
+        ({"scopes": "profile"}, "_0_SCOPES", "must contain openid"),
+        ({"grants": {}}, "_0_GRANTS", "must give at least one grant"),
+        ({"grants": {"groups": {"x": ["chef"]}}}, "_0_GRANTS", "'chef' is not a role (admin,"),
+        ({"grants": {"groups": {"x": ["viewer:"]}}}, "_0_GRANTS", "'viewer:' is not a role"),
+        ({"secret": "x"}, "_0_SECRET", "Extra inputs are not permitted"),
+    ],
+)
+def test_invalid_providers(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, object], name: str, sentence: str
+) -> None:
+    """The message says which value of which provider is wrong, and shows no secret."""
+    message = error_of(monkeypatch, OIDC_PROVIDERS=json.dumps([PROVIDER | change]))
+    assert message.startswith(f"Invalid setting CALLEVENTS_OIDC_PROVIDERS{name}: {sentence}")
+    assert "a secret of the provider" not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("[{", "must be JSON ("),
+        ("/nowhere.json", "must be JSON or the name of a readable file ("),
+        (json.dumps([PROVIDER, PROVIDER]), "each provider must have a slug of its own."),
+    ],
+)
+def test_unreadable_providers(monkeypatch: pytest.MonkeyPatch, value: str, sentence: str) -> None:
+    """Neither JSON nor a file, and two providers with one name."""
+    message = error_of(monkeypatch, OIDC_PROVIDERS=value)
+    assert message.startswith(f"Invalid setting CALLEVENTS_OIDC_PROVIDERS: {sentence}")
+    assert "a secret of the provider" not in message
+
+
+def test_passwords_off_without_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could sign in."""
+    message = error_of(monkeypatch, LOCAL_PASSWORDS="off")
+    assert "can be off only with CALLEVENTS_OIDC_PROVIDERS" in message
+    monkeypatch.setenv("CALLEVENTS_LOCAL_PASSWORDS", "off")
+    monkeypatch.setenv("CALLEVENTS_OIDC_PROVIDERS", json.dumps(PROVIDER))
+    assert not load_settings().local_passwords

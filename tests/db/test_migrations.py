@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pyotp
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -21,6 +22,8 @@ from callevents.db.models import (
     MinuteStatistics,
     Pbx,
     Removal,
+    User,
+    UserIdentity,
     utc_now,
 )
 from callevents.db.schema import DatabaseError
@@ -29,7 +32,7 @@ from callevents.delivery.attempts import list_attempts
 from callevents.delivery.http.client import Response
 from callevents.delivery.log.queries import get_delivery
 from callevents.delivery.outcomes import Outcome, record
-from callevents.enums import ConnectorKind, EventType, Method, Role
+from callevents.enums import ConnectorKind, EventType, Method, Role, SignInMethod
 from callevents.extensions import Base, db
 from callevents.hooks import hooks
 from callevents.ingest.accept import accept
@@ -39,11 +42,14 @@ from callevents.pbxs.connectors import ConnectorConfig
 from callevents.users import sessions, users
 from callevents.users.delays import Client
 from callevents.users.grants import NewGrant, set_grants
+from callevents.users.second_factor import app_codes, recovery_codes, second_factor
 from callevents.users.sign_in import finish, verify_password
 from tests.conftest import Configure
 from tests.support import claims
 from tests.support.log_capture import capture_log
 
+#: The key of an app.
+SECRET = pyotp.random_base32()
 #: More than the migration reads at once.
 MANY_ATTEMPTS = 1200
 
@@ -151,6 +157,51 @@ def test_grants_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
         kept = users.find_user(name)
         assert kept
         assert [(grant.role, grant.pbx_id) for grant in kept.grants] == [(role, None)]
+
+
+def test_second_factor_with_data(config: Config, app: Flask) -> None:
+    """Sessions outlive both ways; down again the password alone is enough."""
+    begin_write()
+    user = users.add_user("ana", "correct horse", Role.ADMIN)
+    app_codes.set_up(user, SECRET, pyotp.TOTP(SECRET).now())
+    recovery_codes.renew(user)
+    token = sessions.start_session(user, "Firefox", "192.0.2.1", SignInMethod.PASSKEY)
+    db.session.commit()
+    db.session.remove()
+    try:
+        command.downgrade(config, "0014")
+        assert not {"app_key", "recovery_code", "passkey", "spent_challenge"} & tables()
+        db.session.remove()
+    finally:
+        command.upgrade(config, "head")
+    command.check(config)
+    found = sessions.find_session(token)
+    assert found
+    assert (found.method, found.provider) == (SignInMethod.PASSWORD, "")
+    assert not second_factor.has_any(found.user)
+
+
+def test_single_sign_on_with_data(config: Config, app: Flask) -> None:
+    """Users of single sign-on stay, and in neither version does a password sign them in."""
+    begin_write()
+    user = User(username="olga", password_hash="")
+    db.session.add(user)
+    set_grants(user, [NewGrant(Role.ADMIN)])
+    db.session.add(UserIdentity(user_id=user.id, issuer="https://login.example", subject="42"))
+    db.session.commit()
+    db.session.remove()
+    hashes = text("SELECT password_hash FROM user_account")
+    try:
+        command.downgrade(config, "0021")
+        assert "user_identity" not in tables()
+        # Former versions compared an empty hash with the one for unknown users.
+        assert db.session.scalars(hashes).all() == ["!"]
+        db.session.remove()
+    finally:
+        command.upgrade(config, "head")
+    command.check(config)
+    assert db.session.scalars(hashes).all() == [""]
+    assert db.session.scalars(select(UserIdentity)).all() == []
 
 
 def test_late_events_with_data(config: Config, app: Flask, pbx: Pbx) -> None:

@@ -91,6 +91,9 @@ class _Samples:
             "username": VIEWER[0],
             # No password link has this one.
             "token": "unknown",
+            # Neither exists: admins have no passkey here, and there is no provider.
+            "passkey_id": self._session,
+            "provider": "none",
             "event_id": self._event if is_event else self._hook,
         }
         return known[name]

@@ -29,7 +29,8 @@ from tests.support.aged_events import AddEvents
 #: Tables that a PBX leaves something in: its ID, receivers that others use, and what is no PBX's.
 NOT_OF_A_PBX = {
     *("removed_pbx", "origin", "audit_entry", "worker_process"),
-    *("user_account", "user_session", "password_link"),
+    *("user_account", "user_session", "password_link", "user_identity"),
+    *("app_key", "recovery_code", "passkey", "spent_challenge"),
 }
 
 

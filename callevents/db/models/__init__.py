@@ -31,6 +31,7 @@ from callevents.db.models.pbx import (
     UnknownToken,
 )
 from callevents.db.models.removal import Removal
+from callevents.db.models.second_factor import AppKey, Passkey, RecoveryCode, SpentChallenge
 from callevents.db.models.user import (
     MAX_CLIENT_LENGTH,
     MAX_EMAIL_LENGTH,
@@ -38,6 +39,7 @@ from callevents.db.models.user import (
     PasswordLink,
     SignInFailure,
     User,
+    UserIdentity,
     UserSession,
 )
 from callevents.db.types import (
@@ -74,6 +76,7 @@ __all__ = [
     "MAX_PATTERN_LENGTH",
     "MAX_URL_LENGTH",
     "MAX_USERNAME_LENGTH",
+    "AppKey",
     "Attempt",
     "AuditEntry",
     "CallEvent",
@@ -88,14 +91,18 @@ __all__ = [
     "Notification",
     "OpenIndex",
     "Origin",
+    "Passkey",
     "PasswordLink",
     "Pbx",
+    "RecoveryCode",
     "Removal",
     "RemovedPbx",
     "SeenExtension",
     "SignInFailure",
+    "SpentChallenge",
     "UnknownToken",
     "User",
+    "UserIdentity",
     "UserSession",
     "WorkerProcess",
     "find_ordering_key",

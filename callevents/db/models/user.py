@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callevents.db.models.pbx import Extension, Pbx
 from callevents.db.types import PublicId, UtcDateTime, new_id, text_enum, utc_now
-from callevents.enums import Role, UserState
+from callevents.enums import Role, SignInMethod, UserState
 from callevents.extensions import Model
 
 #: Maximum length of the name of a browser, and of an address.
@@ -24,7 +24,7 @@ class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
     id: Mapped[int] = mapped_column(primary_key=True)
     #: Stored in lower case, so that two spellings are one user.
     username: Mapped[str] = mapped_column(String(64), unique=True)
-    #: Empty until the user has set a password.
+    #: Empty until the user has set a password, and for users of single sign-on.
     password_hash: Mapped[str] = mapped_column(String(255))
     #: For invitations; empty if unknown.
     email: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH), default="", server_default="")
@@ -44,6 +44,11 @@ class User(UserMixin, Model):  # type: ignore[misc]  # Flask-Login has no types
             return UserState.DISABLED
         is_new = not self.password_hash and self.last_sign_in_at is None
         return UserState.INVITED if is_new else UserState.ACTIVE
+
+    @property
+    def has_password(self) -> bool:
+        """True if the user can sign in without a provider of single sign-on."""
+        return bool(self.password_hash)
 
     @property
     def is_admin(self) -> bool:
@@ -84,6 +89,20 @@ class PasswordLink(Model):
     user: Mapped[User] = relationship()
 
 
+class UserIdentity(Model):
+    """Whom a provider of single sign-on means by a user."""
+
+    __tablename__ = "user_identity"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    #: The provider, as its tokens name it, and the user's ID there: names and addresses may change.
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
 class UserSession(Model):
     """A browser that a user is signed in with."""
 
@@ -100,6 +119,12 @@ class UserSession(Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: Behind the last request by up to a minute.
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    method: Mapped[SignInMethod] = mapped_column(
+        text_enum(SignInMethod, 16), default=SignInMethod.PASSWORD
+    )
+    #: With single sign-on: the slug of the provider, and its token, encrypted, for the sign-out.
+    provider: Mapped[str] = mapped_column(String(32), default="")
+    id_token: Mapped[str] = mapped_column(Text, default="")
 
     user: Mapped[User] = relationship()
 

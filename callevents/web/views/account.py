@@ -6,7 +6,6 @@ from flask import (
     Blueprint,
     Response,
     abort,
-    make_response,
     redirect,
     render_template,
     request,
@@ -17,28 +16,28 @@ from flask_login import current_user
 from callevents import audit
 from callevents.audit.targets import of_user
 from callevents.db.session import begin_write
-from callevents.errors import (
-    BusyError,
-    CallEventsError,
-    InvalidError,
-    RetryLaterError,
-    SignInError,
-    TooManyAttemptsError,
-)
+from callevents.enums import SignInMethod
+from callevents.errors import RetryLaterError, SignInError
 from callevents.extensions import db
 from callevents.users import sessions, sign_in, users
 from callevents.users.hashing import hash_password
 from callevents.users.passwords import check_password
-from callevents.web import htmx, login
-from callevents.web.access import no_write_transaction, own_account, public
+from callevents.users.second_factor import second_factor
+from callevents.web import half_sign_in, htmx, login, single_sign_on
+from callevents.web.access import (
+    no_write_transaction,
+    open_without_second_factor,
+    own_account,
+    public,
+)
 from callevents.web.device_cookie import find_device_id, set_device_cookie
 from callevents.web.forms import PasswordForm, SignInForm
+from callevents.web.password_check import REFUSALS, note_refusal, refused
 from callevents.web.template_filters import THEME_COOKIE, THEMES
 
 bp = Blueprint("account", __name__)
 
 ONE_YEAR_SECONDS = 365 * 24 * 3600
-STATUS_CODES = {TooManyAttemptsError: 429, BusyError: 503}
 
 
 @bp.get("/sign-in")
@@ -47,6 +46,7 @@ def show_sign_in() -> Any:
     """Show the sign-in form."""
     if login.find_current_user():
         return redirect(url_for("onboarding.show"))
+    half_sign_in.end()
     return render_template("account/sign_in.html", form=SignInForm(), problem="")
 
 
@@ -67,22 +67,28 @@ def do_sign_in() -> Any:
         # Commit too, so that the failure counts.
         db.session.commit()
         page = render_template("account/sign_in.html", form=form, problem=str(error))
-        return _refused(page, error)
-    next_path = login.start_session(user)
-    audit.record(audit.Action.SIGNED_IN, of_user(user))
-    db.session.commit()
-    response = make_response(redirect(next_path or url_for("onboarding.show"), code=303))
-    set_device_cookie(response, user, client.device_id)
-    return response
+        return refused(page, error)
+    if second_factor.has_any(user):
+        half_sign_in.begin(user)
+        db.session.commit()
+        return redirect(url_for("sign_in_code.show"), code=303)
+    return login.complete_sign_in(user, client.device_id, SignInMethod.PASSWORD)
 
 
 @bp.post("/sign-out")
 @own_account
+@open_without_second_factor
 def sign_out() -> Any:
-    """Sign out."""
+    """Sign out, also at the provider of single sign-on."""
     audit.record(audit.Action.SIGNED_OUT, of_user(current_user))
     login.end_session()
+    # Before the provider is asked, which takes a while.
     db.session.commit()
+    if found := single_sign_on.find_sign_out():
+        provider, url = found
+        page = render_template("account/signed_out.html", provider=provider, url=url)
+        # A redirect would be refused: the policy of our forms allows no other site.
+        return (page, {"Refresh": f"0; url={url}"}) if url else page
     return htmx.redirect_to(url_for("account.show_sign_in"), "You have signed out.")
 
 
@@ -92,6 +98,7 @@ def show() -> str:
     """Show the account of the current user."""
     return render_template(
         "account/show.html",
+        factor=second_factor.find(current_user),
         sessions=sessions.list_sessions(current_user),
         current_id=login.find_session_id(),
     )
@@ -113,11 +120,9 @@ def change_password() -> Any:
     device_id = find_device_id(current_user.username)
     try:
         _change_password(form.current.data or "", form.new.data or "")
-    except (InvalidError, SignInError, RetryLaterError) as error:
-        # Commit, so that a failure counts.
-        db.session.commit()
-        form.add_errors(_by_field(error))
-        return _refused(render_template("account/password.html", form=form), error)
+    except REFUSALS as error:
+        note_refusal(form, error)
+        return refused(render_template("account/password.html", form=form), error)
     response = htmx.redirect_to(url_for("account.show"), "Your password was changed.")
     set_device_cookie(response, current_user, device_id)
     return response
@@ -158,20 +163,5 @@ def _change_password(current: str, new: str) -> None:
     begin_write()
     user = sign_in.finish(attempt)
     users.change_password(user, new_hash)
-    login.start_session(user)
+    login.start_session(user, login.find_method())
     db.session.commit()
-
-
-def _by_field(error: CallEventsError) -> InvalidError:
-    """Return the error of `_change_password` as one about the form's fields."""
-    if isinstance(error, InvalidError):
-        return error
-    is_wrong = isinstance(error, SignInError)
-    return InvalidError.of("current", "Current password is incorrect." if is_wrong else str(error))
-
-
-def _refused(page: str, error: CallEventsError) -> Response:
-    response = make_response(page, STATUS_CODES.get(type(error), 422))
-    if isinstance(error, RetryLaterError):
-        response.headers["Retry-After"] = str(error.wait_seconds)
-    return response

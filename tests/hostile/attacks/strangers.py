@@ -25,7 +25,9 @@ MOVED = {"redirects.redirect_moved"}
 #: API clients authenticate with each request, and no browser sends that for another site.
 NO_FORM = {"ingest.receive", *MOVED}
 #: What a viewer may do with the own account, and everybody without one.
-OWN = ("account.", "ingest.", "redirects.", "welcome.")
+OWN = (
+    *("account.", "ingest.", "passkeys.", "redirects.", "second_factor.", "sign_in_", "welcome."),
+)
 #: Also what a viewer may do; the session that is named is an admin's and must stay.
 OWN_SESSIONS = "sessions."
 REFUSED = {400, 401, 403, 404, 405, 415}
