@@ -39,7 +39,7 @@ def test_removal(admin: Page, pbx: Pbx, other_pbx: Pbx, configure: Configure) ->
     expect(row).to_contain_text("10 of 34 rows")
     list(batches)
     expect(row).to_have_count(0)
-    assert count_rows().keys() == {"pbx", "ingest_token"}
+    assert count_rows().keys() == {"pbx", "ingest_token", "user_grant"}
 
 
 def test_quotas(admin: Page, pbx: Pbx) -> None:
