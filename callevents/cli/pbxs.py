@@ -11,6 +11,10 @@ from callevents.cli.output import (
     print_result,
     read_secret,
 )
+from callevents.cli.pbx_data_protection import (
+    change_data_protection,
+    describe_data_protection,
+)
 from callevents.cli.pbx_quotas import describe_usage, quota_options, usage_values
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
@@ -57,20 +61,39 @@ def add_pbx(name: str, format_name: str | None, as_json: bool) -> None:
     "standard input.",
 )
 @quota_options
+@click.option(
+    "--retention-days",
+    metavar="NUMBER",
+    help="Days for which its call events are kept; none: as long as those of all PBXs.",
+)
+@click.option(
+    "--hide-numbers/--show-numbers",
+    "hides_numbers",
+    default=None,
+    help="Whether only its admins see whole phone numbers.",
+)
 @json_option
 @handle_errors
-def set_pbx(
+def set_pbx(  # an option each
     pbx: str,
     format_name: str | None,
     format_secret: str | None,
+    retention_days: str | None,
+    hides_numbers: bool | None,
     as_json: bool,
     **limits: str | None,
 ) -> None:
-    """Change the report format or the quotas of a PBX. Options that you omit keep their value."""
+    """Change the report format, quotas or data protection of a PBX.
+
+    Options that you omit keep their value.
+    """
     given = {name: limit for name, limit in limits.items() if limit is not None}
-    sets_format = format_name is not None or format_secret is not None or not given
+    protects = retention_days is not None or hides_numbers is not None
+    sets_format = format_name is not None or format_secret is not None or not (given or protects)
     begin_write()
     found = pbxs.get_pbx(pbx)
+    if protects:
+        change_data_protection(found, retention_days, hides_numbers)
     if sets_format:
         pbxs.set_format(found, format_name or found.format, read_secret(format_secret))
     if given:
@@ -78,6 +101,7 @@ def set_pbx(
     db.session.commit()
     signed = ", signed" if found.format_secret else ""
     lines = [f"Report format of {found.name}: {found.format.label}{signed}."] * sets_format
+    lines += [describe_data_protection(found)] * protects
     usage = quotas.load_usage(found) if given else []
     lines += describe_usage(usage)
     values = _to_values(found) | ({"quotas": usage_values(usage)} if usage else {})
@@ -93,6 +117,7 @@ def show_pbx(pbx: str, as_json: bool) -> None:
     found = pbxs.get_pbx(pbx)
     usage = quotas.load_usage(found)
     lines = [f"{found.name} ({found.slug})", f"Report format: {found.format.label}"]
+    lines.append(describe_data_protection(found))
     values = _to_values(found) | {"quotas": usage_values(usage)}
     print_result(values, "\n".join([*lines, *describe_usage(usage)]), as_json)
 

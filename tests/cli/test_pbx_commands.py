@@ -157,3 +157,21 @@ def test_format_and_quota_together(answer: Answer, pbx: Pbx) -> None:
     answer("pbx", "set", "head-office", "--format", "wazo")
     found = pbxs.get_pbx("head-office")
     assert (found.format, found.max_extensions) == ("wazo", 5)
+
+
+def test_data_protection(run: Run, pbx: Pbx) -> None:
+    """Retention and hidden numbers are set alone or together; others keep their values."""
+    done = run("pbx", "set", "head-office", "--retention-days", "7")
+    assert (
+        done.stdout
+        == "Call events are kept 7 days. Whole phone numbers are shown to all its users.\n"
+    )
+    assert "admins only" in run("pbx", "set", "head-office", "--hide-numbers").stdout
+    db.session.refresh(pbx)
+    assert (pbx.retention_days, pbx.hides_numbers) == (7, True)
+    run("pbx", "set", "head-office", "--retention-days", "none", "--show-numbers")
+    assert "as long as those of all PBXs" in run("pbx", "show", "head-office").stdout
+    for wrong in ("0", "x", "-1", ""):
+        refused = run("pbx", "set", "head-office", "--retention-days", wrong)
+        assert refused.exit_code == 1, wrong
+        assert "Enter a whole number from 1 to 3,650" in refused.stderr
