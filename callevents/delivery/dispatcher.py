@@ -1,4 +1,4 @@
-"""Finds due deliveries, claims as many as there are free threads, and dispatches them.
+"""Finds due deliveries, claims as many as there are free slots, and dispatches them.
 
 It does not wait for attempts to end, so a slow receiver never delays the others.
 """
@@ -33,7 +33,7 @@ from callevents.delivery.fair_share import (
     Ready,
     Share,
     add_ahead,
-    allocate_threads,
+    allocate_slots,
     find_breakers,
     find_ready,
 )
@@ -72,7 +72,7 @@ class Dispatcher:
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._dispatching = threading.Lock()
         self._rounds = 0
-        #: True if the last round left due deliveries because no thread was free.
+        #: True if the last round left due deliveries because no slot was free.
         self._is_starved = False
         self._interval_seconds = BUSY_INTERVAL_SECONDS
         self._wake = threading.Event()
@@ -100,7 +100,7 @@ class Dispatcher:
             result = self._dispatch()
             dispatched += len(result.fences)
             if self._is_starved:
-                self._wait_for_threads()
+                self._wait_for_slots()
             elif not result.examined:
                 break
         return dispatched
@@ -110,7 +110,7 @@ class Dispatcher:
         self.is_stopping = True
 
     def close(self) -> None:
-        """Stop after the current round, and release the claims that wait for a thread."""
+        """Stop after the current round, and release the claims that wait for a slot."""
         self.request_stop()
         with self._dispatching:
             self._wake.set()
@@ -139,7 +139,7 @@ class Dispatcher:
 
     def _wait(self, busy_until: float) -> None:
         if self._is_starved:
-            self._wait_for_threads()
+            self._wait_for_slots()
         elif time.monotonic() < busy_until:
             time.sleep(self._interval_seconds)
         else:
@@ -147,20 +147,20 @@ class Dispatcher:
             self._wake.wait(self._settings.poll_seconds)
             self._wake.clear()
 
-    def _wait_for_threads(self) -> None:
-        """Wait until a quarter of the threads is free, or a moment has passed."""
+    def _wait_for_slots(self) -> None:
+        """Wait until a quarter of the slots is free, or a moment has passed."""
         until = time.monotonic() + 2 * BUSY_INTERVAL_SECONDS
         enough = max(1, self._settings.worker_threads // 4)
         while not self.is_stopping and time.monotonic() < until:
             time.sleep(BUSY_INTERVAL_SECONDS)
-            if self._count_free_threads() >= enough:
+            if self._count_free_slots() >= enough:
                 break
 
-    def _count_free_threads(self) -> int:
-        return self._settings.worker_threads - sum(self._in_flight.count_threads().values())
+    def _count_free_slots(self) -> int:
+        return self._settings.worker_threads - sum(self._in_flight.count_busy().values())
 
     def _dispatch(self) -> ClaimResult:
-        """Claim deliveries for the free threads and submit them; return what was claimed."""
+        """Claim deliveries for the free slots and submit them; return what was claimed."""
         with self._dispatching:
             nothing = ClaimResult({}, 0)
             self._is_starved = False
@@ -195,9 +195,9 @@ class Dispatcher:
         self, claims: Iterable[Claim], probed: Set[int], shares: Iterable[Share]
     ) -> None:
         """Submit the claims of each origin together."""
-        threads = Counter[int]()
+        slots = Counter[int]()
         for share in shares:
-            threads[share.ready.origin_id] += share.limit
+            slots[share.ready.origin_id] += share.limit
         by_origin: dict[int, list[Claim]] = {}
         for claim in claims:
             is_probe = claim.origin_id in probed
@@ -205,7 +205,7 @@ class Dispatcher:
                 replace(claim, is_probe=True) if is_probe else claim
             )
         for origin_id, group in by_origin.items():
-            self._submit(origin_id, group, threads[origin_id])
+            self._submit(origin_id, group, slots[origin_id])
 
     def _allocate(self, connection: Connection, now: datetime) -> list[Share]:
         """Return the shares to claim now; set `_is_starved`."""
@@ -214,18 +214,18 @@ class Dispatcher:
         self._release_blocked(breakers)
         closed = [one for one in ready if one.origin_id not in breakers]
         self._rounds += 1
-        count_threads = self._in_flight.count_threads()
-        free = self._settings.worker_threads - sum(count_threads.values())
-        shares = allocate_threads(
+        busy = self._in_flight.count_busy()
+        free = self._settings.worker_threads - sum(busy.values())
+        shares = allocate_slots(
             closed,
             free,
-            count_threads,
+            busy,
             self._settings.origin_in_flight,
             retries_first=self._rounds % RETRIES_FIRST_EVERY == 0,
         )
         free -= sum(share.limit for share in shares)
         self._is_starved = len(shares) < len(closed)
-        shares = add_ahead(shares, closed, count_threads, self._in_flight.ahead_limit)
+        shares = add_ahead(shares, closed, busy, self._in_flight.ahead_limit)
         return shares + _probe_shares(ready, breakers, now)[: max(0, free)]
 
     def _release_blocked(self, open_origins: Iterable[int]) -> None:

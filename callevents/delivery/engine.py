@@ -82,7 +82,7 @@ class Engine:
         self._dispatcher.wake()
 
     def has_room(self) -> bool:
-        """Return True if more deliveries can be taken without a long wait for a thread."""
+        """Return True if more deliveries can be taken without a long wait for a slot."""
         return self._in_flight.count_queued() < self._settings.worker_threads
 
     def take(self, fences: Fences, lease: Lease) -> None:

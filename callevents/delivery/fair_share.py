@@ -1,4 +1,4 @@
-"""Fair share: divides a worker's free threads among origins, so a bad receiver hurts no other."""
+"""Fair share: divides a worker's free slots among origins, so a bad receiver hurts no other."""
 
 import random
 from collections import Counter
@@ -39,7 +39,7 @@ class Ready:
 class Share:
     """How many deliveries may be claimed.
 
-    `limit`: threads that start with one each; `ahead`: deliveries queued for the origin's threads.
+    `limit`: slots that start with one each; `ahead`: deliveries queued for the origin's slots.
     `probe_at`: set if the origin's circuit breaker is open and the one delivery is a probe.
     """
 
@@ -64,7 +64,7 @@ def find_breakers(connection: Connection) -> dict[int, datetime]:
     return {origin_id: probe_at for origin_id, probe_at in rows if probe_at is not None}
 
 
-def allocate_threads(
+def allocate_slots(
     ready: Sequence[Ready],
     free: int,
     in_flight: Mapping[int, int],
@@ -72,11 +72,11 @@ def allocate_threads(
     *,
     retries_first: bool = False,
 ) -> list[Share]:
-    """Divide `free` threads among the ready origins; `in_flight`: attempts by origin id.
+    """Divide `free` slots among the ready origins; `in_flight`: attempts by origin id.
 
     First attempts go before retries, and all origins get the same. No origin gets more than `cap`
-    threads, and beyond its first no more than it leaves free: a hanging receiver holds at most half
-    of the threads, a second one half of the rest, and so on.
+    slots, and beyond its first no more than it leaves free: a hanging receiver holds at most half
+    of the slots, a second one half of the rest, and so on.
     """
     used = dict(in_flight)
     shares = []
@@ -100,8 +100,8 @@ def add_ahead(
 ) -> list[Share]:
     """Return the shares with `ahead` set, and further shares that only claim ahead.
 
-    Nothing is claimed ahead while a ready origin has no thread at all; `in_flight`: origins with
-    threads. `ahead_limit(origin_id, starting)` returns the limit for an origin and the threads that
+    Nothing is claimed ahead while a ready origin has no slot at all; `in_flight`: origins with
+    slots. `ahead_limit(origin_id, starting)` returns the limit for an origin and the slots that
     start for it. If both first attempts and retries of an origin are ready, the kind served second
     gets a part of the limit too, so that neither starves.
     """

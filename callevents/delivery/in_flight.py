@@ -1,4 +1,4 @@
-"""Claimed deliveries of one worker process: queued for a thread, or being attempted."""
+"""Claimed deliveries of one worker process: queued for a slot, or being attempted."""
 
 import sys
 import threading
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from callevents.delivery.claim import Claim
 
-#: An origin's threads have work queued for about this time, so that none waits for the dispatcher.
+#: An origin's slots have work queued for about this time, so that none waits for the dispatcher.
 AHEAD_SECONDS = 0.05
 MAX_AHEAD = 64
 #: A queue from which no claim was taken for this time is released.
@@ -22,8 +22,8 @@ AVERAGE_WEIGHT = 0.2
 class InFlight:
     """Claims from dispatch until their outcome is recorded. Thread-safe.
 
-    Each origin has a queue of claims and the threads that work on it. A thread that has made an
-    attempt takes the next claim of the same queue, without a transaction or a thread switch.
+    Each origin has a queue of claims and the slots that are busy with it. Where an attempt has
+    ended, the slot takes the next claim of the same queue, without a transaction.
     """
 
     def __init__(
@@ -42,28 +42,28 @@ class InFlight:
         self._queues: defaultdict[int, deque[Claim]] = defaultdict(deque)
         #: When each queue last became shorter, or began.
         self._progress_at: dict[int, float] = {}
-        self._threads: Counter[int] = Counter()
+        self._busy: Counter[int] = Counter()
         self._average_seconds: dict[int, float] = {}
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._claims)
 
-    def register(self, origin_id: int, claims: Sequence[Claim], threads: int) -> int:
-        """Queue claims of one origin; return how many threads to start, at most `threads`.
+    def register(self, origin_id: int, claims: Sequence[Claim], slots: int) -> int:
+        """Queue claims of one origin; return how many slots to start, at most `slots`.
 
-        At least one starts if none works for the origin, so that no claim is left in its queue.
+        At least one starts if none is busy with the origin, so that no claim is left in its queue.
         """
         with self._lock:
             self._claims |= {claim.delivery_id: claim for claim in claims}
             if not self._queues[origin_id]:
                 self._progress_at[origin_id] = self._clock()
             self._queues[origin_id].extend(claims)
-            # Several threads may have divided the same free slots.
-            running = self._threads[origin_id]
-            left = min(self._slots - self._threads.total(), self._slots_per_origin - running)
-            started = max(min(threads, len(claims), left), 0 if running else 1)
-            self._threads[origin_id] += started
+            # Several callers may have divided the same free slots.
+            running = self._busy[origin_id]
+            left = min(self._slots - self._busy.total(), self._slots_per_origin - running)
+            started = max(min(slots, len(claims), left), 0 if running else 1)
+            self._busy[origin_id] += started
             return started
 
     def without_known(self, fences: Mapping[str, int]) -> dict[str, int]:
@@ -76,7 +76,7 @@ class InFlight:
             }
 
     def count_queued(self) -> int:
-        """Return how many claims wait for a thread, without the queues that do not move."""
+        """Return how many claims wait for a slot, without the queues that do not move."""
         moving_since = self._clock() - AHEAD_SECONDS
         with self._lock:
             return sum(
@@ -86,16 +86,16 @@ class InFlight:
             )
 
     def next(self, origin_id: int) -> Claim | None:
-        """Return the thread's next claim; None if the queue is empty and the thread must end."""
+        """Return the slot's next claim; None if the queue is empty: then the slot is free."""
         with self._lock:
             if queue := self._queues[origin_id]:
                 self._progress_at[origin_id] = self._clock()
                 return queue.popleft()
             del self._queues[origin_id]
             self._progress_at.pop(origin_id, None)
-            self._threads[origin_id] -= 1
-            if not self._threads[origin_id]:
-                del self._threads[origin_id]
+            self._busy[origin_id] -= 1
+            if not self._busy[origin_id]:
+                del self._busy[origin_id]
             return None
 
     def record_duration(self, origin_id: int, seconds: float) -> None:
@@ -105,25 +105,25 @@ class InFlight:
             self._average_seconds[origin_id] = average + (seconds - average) * AVERAGE_WEIGHT
 
     def ahead_limit(self, origin_id: int, starting: int) -> int:
-        """Return how many more claims may be queued for the origin's threads and `starting` ones.
+        """Return how many more claims may be queued for the origin's slots and `starting` ones.
 
         Zero while the origin's speed is unknown, or it is slow: a queued claim is kept from other
         workers, and from the order by due time.
         """
         with self._lock:
             average = max(self._average_seconds.get(origin_id, AHEAD_SECONDS), MIN_ATTEMPT_SECONDS)
-            threads = self._threads.get(origin_id, 0) + starting
-            ahead = int(threads * AHEAD_SECONDS / average) if average < AHEAD_SECONDS else 0
+            slots = self._busy.get(origin_id, 0) + starting
+            ahead = int(slots * AHEAD_SECONDS / average) if average < AHEAD_SECONDS else 0
             queue = self._queues.get(origin_id, ())
             return max(0, min(ahead, MAX_AHEAD) - len(queue))
 
     def has_queued(self) -> bool:
-        """Return True if any claim waits for a thread."""
+        """Return True if any claim waits for a slot."""
         with self._lock:
             return any(self._queues.values())
 
     def find_stalled(self) -> set[int]:
-        """Return the origins whose queues do not move: all their threads wait for responses."""
+        """Return the origins whose queues do not move: all their slots wait for responses."""
         stalled_since = self._clock() - self._stalled_seconds
         with self._lock:
             return {
@@ -158,10 +158,10 @@ class InFlight:
         with self._lock:
             return list(self._claims.values())
 
-    def count_threads(self) -> dict[int, int]:
-        """Return the number of threads that make attempts, by origin id."""
+    def count_busy(self) -> dict[int, int]:
+        """Return the number of slots in which attempts are made, by origin id."""
         with self._lock:
-            return dict(self._threads)
+            return dict(self._busy)
 
     def _release(self, claims: Iterable[Claim]) -> None:
         for claim in claims:

@@ -1,6 +1,6 @@
 """Submits deliveries that are claimed already: handed over by ingest, or the next of their call.
 
-They pass by the dispatcher: nobody has to find and claim them. Those for which there is no thread
+They pass by the dispatcher: nobody has to find and claim them. Those for which there is no slot
 are released, and the dispatcher finds them.
 """
 
@@ -22,7 +22,7 @@ from callevents.delivery.claim import (
     fences_of,
     release_claims,
 )
-from callevents.delivery.fair_share import Ready, allocate_threads
+from callevents.delivery.fair_share import Ready, allocate_slots
 from callevents.delivery.in_flight import InFlight
 from callevents.delivery.lease import Lease, start_lease
 from callevents.delivery.load_claims import load_sendable
@@ -116,16 +116,16 @@ class PickUp:
             self._take(fences, lease)
 
     def _submit_all(self, by_origin: dict[int, list[Claim]]) -> list[Claim]:
-        """Submit claims as far as threads are free, or soon will be; return the others."""
-        busy = self._in_flight.count_threads()
+        """Submit claims as far as slots are free, or soon will be; return the others."""
+        busy = self._in_flight.count_busy()
         free = self._settings.worker_threads - sum(busy.values())
         ready = [Ready(origin_id, is_retry=False) for origin_id in by_origin]
-        shares = allocate_threads(ready, free, busy, self._settings.origin_in_flight)
-        threads = {share.ready.origin_id: share.limit for share in shares}
+        shares = allocate_slots(ready, free, busy, self._settings.origin_in_flight)
+        slots = {share.ready.origin_id: share.limit for share in shares}
         surplus = []
         for origin_id, claims in by_origin.items():
-            limit = threads.get(origin_id, 0)
-            # Where a thread is free soon, waiting for it costs less than a release and a claim.
+            limit = slots.get(origin_id, 0)
+            # Where a slot is free soon, waiting for it costs less than a release and a claim.
             count = limit + self._in_flight.ahead_limit(origin_id, limit)
             if count:
                 self._submit(origin_id, claims[:count], limit)

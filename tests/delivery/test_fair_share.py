@@ -1,4 +1,4 @@
-"""A bad receiver hurts only itself: threads are divided among origins."""
+"""A bad receiver hurts only itself: slots are divided among origins."""
 
 import threading
 from collections import Counter
@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from callevents.db.models import Delivery, Origin, utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.fair_share import Ready, Share, add_ahead, allocate_threads, find_ready
+from callevents.delivery.fair_share import Ready, Share, add_ahead, allocate_slots, find_ready
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from tests.conftest import Configure
@@ -35,7 +35,7 @@ def test_limits_of_shares(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, retries_first: bool
 ) -> None:
     """Never more than is free, never more for an origin than its cap, and each share once."""
-    shares = allocate_threads(ready, free, in_flight, cap, retries_first=retries_first)
+    shares = allocate_slots(ready, free, in_flight, cap, retries_first=retries_first)
     assert sum(share.limit for share in shares) <= free
     assert all(share.limit > 0 and share.probe_at is None for share in shares)
     assert Counter(share.ready for share in shares) <= Counter(ready)
@@ -48,8 +48,8 @@ def test_limits_of_shares(
 def test_everybody_gets_something(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int
 ) -> None:
-    """With enough threads, each origin without one gets at least one."""
-    shares = allocate_threads(ready, max(free, len(ready)), in_flight, cap)
+    """With enough slots, each origin without one gets at least one."""
+    shares = allocate_slots(ready, max(free, len(ready)), in_flight, cap)
     served = {share.ready.origin_id for share in shares}
     for one in ready:
         assert one.origin_id in served or in_flight.get(one.origin_id, 0) > 0
@@ -60,7 +60,7 @@ def test_who_goes_first(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, retries_first: bool
 ) -> None:
     """No retry is served before a first attempt of an idle origin, or vice versa."""
-    shares = allocate_threads(ready, free, in_flight, cap, retries_first=retries_first)
+    shares = allocate_slots(ready, free, in_flight, cap, retries_first=retries_first)
     served = {share.ready for share in shares}
     preferred = [one for one in ready if one.is_retry == retries_first]
     if any(share.ready.is_retry != retries_first for share in shares):
@@ -69,16 +69,16 @@ def test_who_goes_first(
 
 
 @given(st.integers(8, 64), caps, st.lists(origins, max_size=60))
-def test_nobody_takes_all(threads: int, cap: int, looks: list[int]) -> None:
+def test_nobody_takes_all(slots: int, cap: int, looks: list[int]) -> None:
     """Three receivers that hang, however often they ask, leave a thread for the fourth."""
     in_flight: Counter[int] = Counter()
     for origin_id in looks:
-        free = threads - in_flight.total()
+        free = slots - in_flight.total()
         hanging = Ready(origin_id % 3, is_retry=False)
-        for share in allocate_threads([hanging], free, in_flight, cap):
+        for share in allocate_slots([hanging], free, in_flight, cap):
             in_flight[hanging.origin_id] += share.limit
-    assert threads - in_flight.total() >= 1
-    assert max(in_flight.values(), default=0) <= min(cap, threads // 2 + 1)
+    assert slots - in_flight.total() >= 1
+    assert max(in_flight.values(), default=0) <= min(cap, slots // 2 + 1)
 
 
 @given(readies, frees, flights, caps, st.dictionaries(origins, st.integers(0, 64)))
@@ -86,7 +86,7 @@ def test_ahead(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int, rooms: dict[int, int]
 ) -> None:
     """The ahead limit is used up, but not while another origin has no thread."""
-    shares = allocate_threads(ready, free, in_flight, cap)
+    shares = allocate_slots(ready, free, in_flight, cap)
     found = add_ahead(
         shares, ready, in_flight, lambda origin_id, _starting: rooms.get(origin_id, 0)
     )
@@ -123,10 +123,10 @@ def test_nothing_ahead_while_another_has_no_thread() -> None:
 
 
 def test_shares_are_drawn_again() -> None:
-    """With fewer threads than origins, not always the same origins are served."""
+    """With fewer slots than origins, not always the same origins are served."""
     ready = [Ready(origin_id, is_retry=False) for origin_id in range(10)]
     served = {
-        share.ready.origin_id for _ in range(200) for share in allocate_threads(ready, 1, {}, 9)
+        share.ready.origin_id for _ in range(200) for share in allocate_slots(ready, 1, {}, 9)
     }
     assert served == set(range(10))
 
@@ -231,7 +231,7 @@ def test_several_hanging_receivers(
     hang: Callable[[], Hanging],
     receiver: Receiver,
 ) -> None:
-    """Three receivers that hang do not take all eight threads from a fourth."""
+    """Three receivers that hang do not take all eight slots from a fourth."""
     hanging = [hang() for _ in range(3)]
     for one in hanging:
         configure.hook("*", EventType.DIAL_IN, one.server.url)

@@ -1,4 +1,4 @@
-"""The in-flight registry: queues of claims, and the threads that work on them."""
+"""The in-flight registry: queues of claims, and the slots that work on them."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -25,36 +25,36 @@ class Work(RuleBasedStateMachine):
         super().__init__()
         self.in_flight = InFlight()
         self.number = 0
-        self.threads: list[int] = []
+        self.slots: list[int] = []
         self.lines: dict[int, list[Any]] = {1: [], 2: [], 3: []}
         self.held: list[Any] = []
 
-    @rule(origin_id=origins, count=st.integers(1, 5), threads=st.integers(0, 3))
-    def register(self, origin_id: int, count: int, threads: int) -> None:
+    @rule(origin_id=origins, count=st.integers(1, 5), slots=st.integers(0, 3))
+    def register(self, origin_id: int, count: int, slots: int) -> None:
         """Claims come."""
         claims = [make_claim(self.number + one, origin_id) for one in range(count)]
         self.number += count
-        has_threads = origin_id in self.threads
-        started = self.in_flight.register(origin_id, claims, threads)
-        assert started <= max(threads, 0 if has_threads else 1)
+        has_slots = origin_id in self.slots
+        started = self.in_flight.register(origin_id, claims, slots)
+        assert started <= max(slots, 0 if has_slots else 1)
         assert started <= count
-        self.threads += [origin_id] * started
+        self.slots += [origin_id] * started
         self.lines[origin_id] += claims
         self.held += claims
 
     @rule(data=st.data())
     def next(self, data: st.DataObject) -> None:
         """A thread asks for its next claim."""
-        if not self.threads:
+        if not self.slots:
             return
-        origin_id = data.draw(st.sampled_from(self.threads))
+        origin_id = data.draw(st.sampled_from(self.slots))
         line = self.lines[origin_id]
         claim = self.in_flight.next(origin_id)
         if line:
             assert claim is line.pop(0)
         else:
             assert claim is None
-            self.threads.remove(origin_id)
+            self.slots.remove(origin_id)
 
     @rule(chosen=st.none() | st.sets(origins))
     def remove_queued(self, chosen: set[int] | None) -> None:
@@ -82,10 +82,10 @@ class Work(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         """Every queue has a thread, and the numbers are right."""
-        assert self.in_flight.count_threads() == {
-            origin_id: self.threads.count(origin_id) for origin_id in set(self.threads)
+        assert self.in_flight.count_busy() == {
+            origin_id: self.slots.count(origin_id) for origin_id in set(self.slots)
         }
-        assert all(origin_id in self.threads for origin_id, line in self.lines.items() if line)
+        assert all(origin_id in self.slots for origin_id, line in self.lines.items() if line)
         assert self.in_flight.claims() == self.held
         assert bool(self.in_flight) == bool(self.held)
 
@@ -95,7 +95,7 @@ TestWork.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "threads", "room"),
+    ("seconds", "slots", "room"),
     [
         (AHEAD_SECONDS / 4, 2, 8),
         (0.0, 1, 50),
@@ -106,15 +106,15 @@ TestWork.settings = hypothesis_settings(max_examples=60, stateful_step_count=40)
     ],
     ids=["quick", "at once", "bounded", "slow", "hanging", "unknown"],
 )
-def test_ahead_limit(seconds: float | None, threads: int, room: int) -> None:
-    """A fast origin's threads have claims ahead; those of a slow or unknown one have none."""
+def test_ahead_limit(seconds: float | None, slots: int, room: int) -> None:
+    """A fast origin's slots have claims ahead; those of a slow or unknown one have none."""
     in_flight = InFlight()
     if seconds is not None:
         in_flight.record_duration(1, seconds)
-    assert in_flight.ahead_limit(1, threads) == room
+    assert in_flight.ahead_limit(1, slots) == room
     line = [make_claim(number) for number in range(3)]
     started = in_flight.register(1, line, 1)
-    assert in_flight.ahead_limit(1, threads - started) == max(0, room - len(line))
+    assert in_flight.ahead_limit(1, slots - started) == max(0, room - len(line))
 
 
 def test_probes_stay() -> None:
