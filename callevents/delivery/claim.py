@@ -1,5 +1,6 @@
 """Claims due deliveries under a lease, so that only one worker at a time has each of them."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,6 +54,8 @@ class Claim:
     expires_at: datetime
     request: Request
     lease: Lease = UNLIMITED
+    #: An attempt that begins later has to read first whether it may, on the monotonic clock.
+    fresh_until: float = math.inf
     #: True if the origin's circuit breaker was open when the request was loaded.
     is_breaker_open: bool = False
     #: The delivery's ordering key if another open delivery had to be sent before it then.

@@ -16,7 +16,7 @@ from sqlalchemy import Engine as SqlEngine
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
-from callevents.delivery.claim import Claim, Fences, release_claims, renew_leases
+from callevents.delivery.claim import Claim, Fences, fences_of, release_claims, renew_leases
 from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.http.client import HttpClient, Response
@@ -134,10 +134,23 @@ class Engine:
             self._without_attempt.submit(self._release, claim)
         elif now > claim.expires_at:
             self._without_attempt.submit(self._expire, claim, now)
+        elif time.monotonic() > claim.fresh_until and not claim.is_probe:
+            self._read_again(claim)
         else:
             self._http_client.start(claim.request, now, partial(self._end, claim))
             return True
         return False
+
+    def _read_again(self, claim: Claim) -> None:
+        """Read again which of the origin's claims may be sent, and submit those.
+
+        They have waited here, for a receiver that has become slow: meanwhile their request may have
+        been disabled, changed or cleared.
+        """
+        stale = [claim, *self._in_flight.remove_queued([claim.origin_id])]
+        self._in_flight.release([claim])
+        lease = min((one.lease for one in stale), key=lambda lease: lease.send_before)
+        self._without_attempt.submit(self._pick_up.take, fences_of(stale), lease)
 
     def _end(self, claim: Claim, response: Response) -> None:
         """Pass on the outcome, and begin the next attempt."""

@@ -1,5 +1,6 @@
 """Loads the requests of claimed deliveries, and finishes those that cannot be sent."""
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,9 @@ from callevents.enums import DeliveryState
 from callevents.security.encryption import Cipher
 
 _EVENT_COLUMNS = [getattr(CallEvent, name) for name in (*REPORTED, "happened_at")]
+
+#: A request is sent within this time after it was read, or read again.
+FRESH_SECONDS = 0.1
 
 log = structlog.get_logger("callevents.delivery")
 
@@ -141,6 +145,7 @@ def _make_claim(row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher) -> Cla
         row.expires_at,
         make_request(row, cipher),
         lease,
+        time.monotonic() + FRESH_SECONDS,
         is_breaker_open=row.probe_at is not None,
         behind=row.ordering_key if row.first_id not in {None, row.delivery_id} else None,
     )

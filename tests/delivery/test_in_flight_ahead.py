@@ -1,6 +1,7 @@
-"""Deliveries claimed ahead of an origin's threads are sent by them, or released."""
+"""Deliveries claimed ahead of an origin's slots are sent in them, or released."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -8,16 +9,19 @@ import pytest
 from sqlalchemy import func, select, update
 
 from callevents.db.models import Delivery, Hook, utc_now
-from callevents.db.session import write_transaction
+from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.engine import Engine
+from callevents.delivery.load_claims import FRESH_SECONDS
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
+from callevents.hooks import hooks
 from tests.conftest import Configure
 from tests.delivery.conftest import MakeEngine, ReportEvents, Serve
 from tests.support.raw_server import OK, Connection, RawServer
 from tests.support.waiting import wait_for_state, wait_until
 
 DELIVERED, PENDING = DeliveryState.DELIVERED, DeliveryState.PENDING
+HELD = DeliveryState.HELD
 COUNT = 20
 #: A queue may stall for the whole test.
 PATIENT_SECONDS = 60
@@ -81,6 +85,25 @@ def test_one_thread_sends_what_is_ahead(
         assert wait_for_state(delivery_id, DELIVERED).fence == 1
     sent = [request.split(b"DeliveryID=")[1][:36].decode() for request in moody.server.requests]
     assert sent == ids
+
+
+def test_what_is_ahead_is_not_sent_after_disabling(
+    hook: Hook, report_events: ReportEvents, make_engine: MakeEngine, moody: Moody
+) -> None:
+    """A claim that waited for a slow receiver is read again: meanwhile its request is disabled."""
+    engine = make_engine(worker_threads=1, stalled_seconds=PATIENT_SECONDS)
+    ids = claim_ahead(engine, hook, report_events, moody)
+    begin_write()
+    hooks.set_active(db.session.get_one(Hook, hook.id), active=False)
+    db.session.commit()
+    until = time.monotonic() + FRESH_SECONDS
+    wait_until(lambda: time.monotonic() > until, "the end of what is fresh")
+    moody.responds.set()
+    assert wait_for_state(ids[0], DELIVERED)
+    wait_until(lambda: not engine._in_flight, "the end of all claims")
+    states = [wait_for_state(delivery_id, HELD).attempts for delivery_id in ids[1:]]
+    assert states == [0] * (COUNT - 1)
+    assert len(moody.server.requests) == 1
 
 
 def test_line_that_stands_still_is_given_back(
