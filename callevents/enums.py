@@ -229,12 +229,12 @@ class Role(StrEnum):
 
     @property
     def description(self) -> str:
-        """What the role allows, for pages and commands."""
+        """What the role allows, for pages."""
         return _ROLE_DESCRIPTIONS[self]
 
 
 _ROLE_DESCRIPTIONS = {
-    Role.ADMIN: "changes everything: PBXs, tokens, connectors, requests and users",
+    Role.ADMIN: "changes all settings, tokens, connectors and requests",
     Role.OPERATOR: "changes requests and extensions, sends deliveries again, cancels and tests",
     Role.VIEWER: "sees everything and changes nothing",
     Role.SELF_SERVICE: "sees and changes the requests of single extensions",

@@ -73,7 +73,12 @@ def invite_user(username: str, roles: Iterable[str], email: str, as_json: bool) 
     """Add a user who sets the password with a link: sent to --email, else printed once."""
     begin_write()
     user, token = invitations.invite_user(username, email, map(parse_grant, roles))
-    _print_link(commit_and_hand_over(user, token), user, f"Invited {user.username}.", as_json)
+    _print_link(
+        commit_and_hand_over(user, token),
+        user,
+        f"Invited {user.username} ({_roles_text(user)}).",
+        as_json,
+    )
 
 
 @group.command("reset-password")
@@ -176,4 +181,7 @@ def _to_values(user: User) -> Values:
 
 
 def _roles_text(user: User) -> str:
-    return ", ".join(map(describe_grant, user.grants))
+    """Return the roles in words: a role without a PBX is for all."""
+    return ", ".join(
+        describe_grant(grant) + ("" if grant.pbx else " of all PBXs") for grant in user.grants
+    )

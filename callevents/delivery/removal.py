@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Enum, Select, delete, insert, select
+from sqlalchemy import Connection, Enum, Select, delete, func, insert, or_, select
 from sqlalchemy import Engine as SqlEngine
 
 from callevents import audit
-from callevents.audit.targets import of_extension, of_hook, of_pbx
+from callevents.audit.targets import of_extension, of_hook
 from callevents.db.models import (
     Extension,
     Grant,
@@ -88,14 +88,15 @@ def undo(pbx: Pbx, removal_id: str) -> Removed:
     if removal is None:
         raise ConflictError(NOTHING_TO_UNDO)
     _check_undo(pbx, removal)
-    _drop_grants_of_removed_users(removal)
-    for model in (Extension, Hook, Grant):
+    _check_quotas(pbx, removal)
+    for model in (Extension, Hook):
         if rows := removal.rows[model.__tablename__]:
             db.session.execute(insert(model), [_from_json(model, row) for row in rows])
+    _restore_grants(removal)
     waiting = count_waiting(removal.hook_ids)
     release([row["id"] for row in removal.rows["hook"] if row["active"]])
     undone = _describe(removal, waiting)
-    _record_undo(pbx, removal, waiting)
+    _record_undo(removal)
     db.session.delete(removal)
     db.session.flush()
     return undone
@@ -146,6 +147,8 @@ def _remove(
 ) -> Removed:
     removed = ((Extension, extensions), (Hook, hooks), (Grant, grants))
     rows = {model.__tablename__: [_to_json(one) for one in found] for model, found in removed}
+    for row in rows[Grant.__tablename__]:
+        row["others"] = _other_grants(row)
     removal = Removal(pbx_id=pbx_id, rows=rows)
     db.session.add(removal)
     waiting = hold(removal.hook_ids)
@@ -165,13 +168,17 @@ def _record(hooks: Sequence[Hook], extensions: Sequence[Extension]) -> None:
         audit.record(audit.Action.EXTENSION_REMOVED, of_extension(extension), before=values)
 
 
-def _record_undo(pbx: Pbx, removal: Removal, waiting: int) -> None:
-    after = {
-        "extensions": [row["number"] for row in removal.rows["extension"]],
-        "requests": [row["event_id"] for row in removal.rows["hook"]],
-        "waiting_deliveries": waiting,
-    }
-    audit.record(audit.Action.REMOVAL_UNDONE, of_pbx(pbx), after=after)
+def _record_undo(removal: Removal) -> None:
+    """Record for each object that it is back: their own histories end with that."""
+    for row in removal.rows[Extension.__tablename__]:
+        audit.record(audit.Action.REMOVAL_UNDONE, of_extension(_get(Extension, row)))
+    for row in removal.rows[Hook.__tablename__]:
+        hook = _get(Hook, row)
+        audit.record(audit.Action.REMOVAL_UNDONE, of_hook(hook, hook.extension))
+
+
+def _get(model: type[Any], row: dict[str, Any]) -> Any:
+    return db.session.get_one(model, row["id"])
 
 
 def _describe(removal: Removal, waiting: int) -> Removed:
@@ -201,14 +208,47 @@ def _check_undo(pbx: Pbx, removal: Removal) -> None:
         )
 
 
-def _drop_grants_of_removed_users(removal: Removal) -> None:
-    grants = removal.rows[Grant.__tablename__]
-    wanted = {row["user_id"] for row in grants}
-    # SQLite may have given the ID of a removed user to a new one.
+def _restore_grants(removal: Removal) -> None:
+    """Give the roles back to users who are still there, and whose roles nobody has changed."""
+    rows = removal.rows[Grant.__tablename__]
+    wanted = {row["user_id"] for row in rows}
+    # SQLite may have given the ID of a removed user to a new one, and that of a grant, too.
     same = (User.id.in_(wanted), User.created_at <= removal.removed_at)
     there = set(db.session.scalars(select(User.id).where(*same)))
-    kept = [row for row in grants if row["user_id"] in there]
-    removal.rows = {**removal.rows, Grant.__tablename__: kept}
+    for row in rows:
+        if row["user_id"] in there and _other_grants(row) == row["others"]:
+            values = _from_json(Grant, row)
+            del values["id"]
+            db.session.execute(insert(Grant), values)
+
+
+def _other_grants(row: dict[str, Any]) -> list[list[Any]]:
+    """Return the user's grants, without those for the extension, as JSON has them."""
+    columns = (Grant.role, Grant.pbx_id, Grant.extension_id)
+    others = db.session.execute(
+        select(*columns)
+        .where(
+            Grant.user_id == row["user_id"],
+            or_(Grant.extension_id.is_(None), Grant.extension_id != row["extension_id"]),
+        )
+        .order_by(Grant.role, Grant.pbx_id, Grant.extension_id)
+    )
+    return [[grant.role.value, grant.pbx_id, grant.extension_id] for grant in others]
+
+
+def _check_quotas(pbx: Pbx, removal: Removal) -> None:
+    """Raise ConflictError if the PBX would have more than its quotas allow."""
+    quotas = ((Extension, "extensions", pbx.max_extensions), (Hook, "requests", pbx.max_hooks))
+    for model, name, limit in quotas:
+        more = len(removal.rows[model.__tablename__])
+        if limit is None or not more:
+            continue
+        count = select(func.count()).select_from(model).where(model.pbx_id == pbx.id)
+        if (db.session.scalar(count) or 0) + more > limit:
+            raise ConflictError(
+                f"This cannot be undone: the quota of {pbx.name} is {limit:,} {name}, and others "
+                "have been added since."
+            )
 
 
 def _lock_pbx(connection: Connection, pbx_id: int) -> None:

@@ -4,6 +4,7 @@ A call is erased as a whole, because each of its events may lead to requests tha
 What is erased cannot be restored.
 """
 
+import re
 import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,13 @@ _TEXTS = (
 _NUMBERS = ("peer", "caller_number", "caller_extension", "called_number", "called_extension")
 
 
+#: A run of digits, with what may separate them.
+_RUN = re.compile(r"\d(?:[ ./()-]{0,3}\d)*")
+_DIGITS = re.compile(r"\d+")
+#: More digits before the national ones are not a country's and a trunk prefix.
+MAX_PREFIX = 5
+
+
 @dataclass(frozen=True)
 class Number:
     """A phone number to search for.
@@ -97,6 +105,15 @@ class Number:
         is_number = all(one.isdecimal() or one in f"+{SEPARATORS}" for one in text)
         digits = _national_digits(text) if is_number else ""
         return cls(text, digits if len(digits) >= MIN_DIGITS else "")
+
+    def is_in(self, *texts: str) -> bool:
+        """Return True if one of the texts has the number, and not as a part of a longer one."""
+        if not self.digits:
+            return self.text in texts
+        found = (run for text in texts for run in (*_RUN.findall(text), *_DIGITS.findall(text)))
+        runs = ("".join(filter(str.isdecimal, run)) for run in found)
+        longest = len(self.digits) + MAX_PREFIX
+        return any(run.endswith(self.digits) and len(run) <= longest for run in runs)
 
     @property
     def masked(self) -> str:
@@ -232,14 +249,17 @@ def _find_end(connection: Connection, after: str) -> str | None:
 def _find_events(
     connection: Connection, number: Number, pbx_id: int | None, after: str, end: str | None
 ) -> Sequence[Any]:
-    found = select(CallEvent.id, CallEvent.pbx_id, CallEvent.call_id).where(_is_about(number))
+    texts = [getattr(CallEvent, name) for name in (_TEXTS if number.digits else _NUMBERS)]
+    found = select(CallEvent.id, CallEvent.pbx_id, CallEvent.call_id.label("call"), *texts)
+    found = found.where(_is_about(number))
     if pbx_id is not None:
         found = found.where(CallEvent.pbx_id == pbx_id)
     if after:
         found = found.where(CallEvent.id > after)
     if end is not None:
         found = found.where(CallEvent.id <= end)
-    return connection.execute(found).all()
+    # The database finds the digits anywhere, also in longer numbers.
+    return [row for row in connection.execute(found) if number.is_in(*row[3:])]
 
 
 def _is_about(number: Number) -> ColumnElement[bool]:
@@ -265,7 +285,7 @@ def _erase_calls(connection: Connection, found: Sequence[Any], *, dry_run: bool)
     if not found:
         return Erased()
     ids = {row.id for row in found}
-    for call in {(row.pbx_id, row.call_id) for row in found if row.call_id}:
+    for call in {(row.pbx_id, row.call) for row in found if row.call}:
         others = connection.scalars(
             select(CallEvent.id)
             .where(tuple_(CallEvent.pbx_id, CallEvent.call_id) == call)

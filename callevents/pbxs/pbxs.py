@@ -31,15 +31,25 @@ def list_pbxs(scope: Scope = EVERYTHING) -> Sequence[Pbx]:
     return db.session.scalars(in_use.order_by(func.lower(Pbx.name), Pbx.id)).all()
 
 
+def find_pbx(slug: str) -> Pbx | None:
+    """Return the PBX, also if it is being removed; None without one."""
+    # No slug has unprintable characters, and PostgreSQL rejects some of them.
+    return db.session.scalar(select(Pbx).where(Pbx.slug == slug)) if slug.isprintable() else None
+
+
 def get_pbx(slug: str) -> Pbx:
     """Return the PBX; raises NotFoundError, also if it is being removed."""
-    # No slug has unprintable characters, and PostgreSQL rejects some of them.
-    pbx = db.session.scalar(select(Pbx).where(Pbx.slug == slug)) if slug.isprintable() else None
+    pbx = find_pbx(slug)
     if pbx is None:
         raise NotFoundError(f"There is no PBX {slug!r}.")
-    if pbx.removing_at is not None:
-        raise NotFoundError(f"The PBX {slug!r} is being removed.")
+    check_in_use(pbx)
     return pbx
+
+
+def check_in_use(pbx: Pbx) -> None:
+    """Raise NotFoundError if the PBX is being removed."""
+    if pbx.removing_at is not None:
+        raise NotFoundError(f"The PBX {pbx.slug!r} is being removed.")
 
 
 def add_pbx(name: str) -> tuple[Pbx, str]:

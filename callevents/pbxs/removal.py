@@ -35,6 +35,7 @@ from callevents.db.models import (
 from callevents.db.session import read_connection, write_transaction
 from callevents.errors import InvalidError
 from callevents.extensions import db
+from callevents.users.rights import EVERYTHING, Scope
 
 IS_OPEN = is_open_by(OpenIndex.PBX_ID)
 
@@ -125,11 +126,10 @@ def begin_removal(pbx: Pbx, confirmation: str) -> None:
     db.session.flush()
 
 
-def list_removing() -> Sequence[Pbx]:
-    """Return the PBXs that are being removed, oldest removal first."""
-    return db.session.scalars(
-        select(Pbx).where(Pbx.removing_at.is_not(None)).order_by(Pbx.removing_at, Pbx.id)
-    ).all()
+def list_removing(scope: Scope = EVERYTHING) -> Sequence[Pbx]:
+    """Return the PBXs in the scope that are being removed, oldest removal first."""
+    removing = select(Pbx).where(Pbx.removing_at.is_not(None), scope.of_pbxs())
+    return db.session.scalars(removing.order_by(Pbx.removing_at, Pbx.id)).all()
 
 
 def find_removing(slug: str) -> Pbx | None:

@@ -128,10 +128,11 @@ def may_act_on(delivery: Delivery) -> bool:
 
 def get_visible_pbx(slug: str, right: Right = Right.SEE) -> Pbx:
     """Return the PBX if the user has the right for a part of it; raises NotFoundError."""
-    pbx = pbxs.get_pbx(slug)
-    if not scope_of(right).touches(pbx.id):
-        raise _no_such_pbx(slug)
-    return pbx
+    found = pbxs.find_pbx(slug)
+    if found is None or not scope_of(right).touches(found.id):
+        raise NotFoundError(f"There is no PBX {slug!r}.")
+    pbxs.check_in_use(found)
+    return found
 
 
 def _declare(access: Access) -> Callable[[View], View]:
@@ -200,10 +201,6 @@ def _find_extension_id(pbx: Pbx, named: dict[str, Any]) -> str | None:
 
 def _extension_of(hook: Hook | None) -> str | None:
     return hook.extension_id if hook else None
-
-
-def _no_such_pbx(slug: str) -> NotFoundError:
-    return NotFoundError(f"There is no PBX {slug!r}.")
 
 
 def _must_set_up(view: Callable[..., Any]) -> bool:

@@ -298,7 +298,7 @@ def test_users(run: Run, app: Flask, answer: Callable[..., Any]) -> None:
     """The password of a new user is prompted for twice, given, or in the environment."""
     asked = run("users", "add", "Ana", "--role", "admin", input="a good password\n" * 2)
     assert asked.exit_code == 0
-    assert asked.stdout.endswith("Added user ana (admin).\n")
+    assert asked.stdout.endswith("Added user ana (admin of all PBXs).\n")
     assert "a good password" not in asked.output
     given = answer("users", "add", "bob", "--password", "b good password")
     assert (given["username"], given["roles"]) == ("bob", ["viewer"])

@@ -9,7 +9,17 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from callevents.config.settings import Settings
-from callevents.db.models import Delivery, Extension, Hook, Pbx, Removal, SeenExtension, utc_now
+from callevents.db.models import (
+    Delivery,
+    Extension,
+    Grant,
+    Hook,
+    Pbx,
+    Removal,
+    SeenExtension,
+    User,
+    utc_now,
+)
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery import removal
 from callevents.delivery.lease import UNLIMITED
@@ -21,13 +31,22 @@ from callevents.delivery.removal import (
     Removed,
     end_removals,
 )
-from callevents.enums import AuthKind, BodyFormat, DeliveryState, EventType, Method, ParameterSet
+from callevents.enums import (
+    AuthKind,
+    BodyFormat,
+    DeliveryState,
+    EventType,
+    Method,
+    ParameterSet,
+    Role,
+)
 from callevents.errors import ConflictError
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks
 from callevents.operations.scheduler import Scheduler
 from callevents.operations.statistics import aggregate_minute, to_minute
 from callevents.pbxs import extensions
+from callevents.users.grants import NewGrant, describe_grants, set_grants
 from tests.conftest import Configure
 from tests.delivery.conftest import MakeEngine, ReportCall, get_delivery
 from tests.delivery.test_passed_over import waits_for_lock
@@ -348,3 +367,48 @@ def test_undone_at_the_moment_of_its_end(
 def dict_of(row: tuple[Any, ...]) -> dict[str, Any]:
     """Return a row of hooks by column."""
     return dict(zip(Hook.__table__.columns.keys(), row, strict=True))
+
+
+def test_roles_of_an_extension(pbx: Pbx, own: Hook) -> None:
+    """Undo gives back the roles for the extension, unless somebody has changed them meanwhile."""
+    begin_write()
+    extension = db.session.get_one(Extension, own.extension_id)
+    for name in ("kept", "changed", "gone"):
+        user = User(username=name, password_hash="")
+        db.session.add(user)
+        set_grants(user, [NewGrant(Role.SELF_SERVICE, pbx, extension)])
+    removed = extensions.delete_extension(extension)
+    db.session.commit()
+    assert rows(Grant) == []
+    begin_write()
+    for name in ("changed", "gone"):
+        user = db.session.scalars(select(User).where(User.username == name)).one()
+        if name == "gone":
+            db.session.delete(user)
+        else:
+            set_grants(user, [NewGrant(Role.VIEWER, pbx)])
+    # On SQLite it may get the ID of the removed one.
+    new = User(username="new", password_hash="")
+    db.session.add(new)
+    set_grants(new, [NewGrant(Role.VIEWER)])
+    db.session.commit()
+    undo(pbx, removed.id)
+    db.session.rollback()
+    grants = {user.username: describe_grants(user) for user in db.session.scalars(select(User))}
+    assert grants == {
+        "kept": ["self-service:head-office:101"],
+        "changed": ["viewer:head-office"],
+        "new": ["viewer"],
+    }
+
+
+def test_undo_keeps_the_quotas(pbx: Pbx, own: Hook, configure: Configure) -> None:
+    """What was added meanwhile counts."""
+    begin_write()
+    pbx.max_hooks = 1
+    removed = hooks.clear_hooks([own])
+    db.session.commit()
+    configure.hook("101", EventType.HANGUP, "http://a/")
+    begin_write()
+    with pytest.raises(ConflictError, match="quota of Head office is 1 requests"):
+        removal.undo(pbx, removed.id)

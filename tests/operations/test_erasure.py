@@ -159,6 +159,30 @@ def test_short_numbers_must_be_equal(pbx: Pbx) -> None:
     assert erase("Anonymous <none>").events == 0
 
 
+@pytest.mark.parametrize(
+    ("peer", "is_same"),
+    [
+        ("03012345678", True),
+        ("+493012345678", True),
+        ("00493012345678", True),
+        ("030 / 1234 56-78", True),
+        ("90030123456780", False),
+        ("030123456789", False),
+        ("0301234567", False),
+        ("13012345678", True),
+        ("12345673012345678", False),
+        ("sip:03012345678@pbx.example.com", True),
+        ("Call 03012345678 101", True),
+    ],
+)
+def test_direct_dial_numbers(peer: str, is_same: bool, pbx: Pbx) -> None:
+    """A longer number that begins with the number is another one."""
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="7", call_id="c", peer=peer)])
+    db.session.commit()
+    assert erase("03012345678").events == is_same
+
+
 def test_call_id_of_many_calls(pbx: Pbx) -> None:
     """A PBX that uses one ID for all its calls loses only the events with the number."""
     begin_write()

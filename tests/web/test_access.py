@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from callevents.db.models import CallEvent, Delivery, Extension, Hook, Pbx
+from callevents.db.models import AuditEntry, CallEvent, Delivery, Extension, Hook, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind, EventType, Method, Role
 from callevents.extensions import db
@@ -15,7 +16,7 @@ from callevents.hooks import hooks
 from callevents.hooks.hooks import HookData
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
-from callevents.pbxs import connectors, extensions, pbxs, tokens
+from callevents.pbxs import connectors, extensions, pbxs, removal, tokens
 from callevents.pbxs.connectors import ConnectorConfig
 from callevents.users import users
 from callevents.users.grants import NewGrant, set_grants
@@ -401,3 +402,60 @@ def test_lists_show_what_is_in_the_scope(app: Flask, site: Site) -> None:
     assert "Elsewhere" not in operator.get("/pbxs").text
     assert site.values[FOREIGN]["delivery_id"] not in operator.get("/deliveries").text
     assert db.session.query(CallEvent).count() == len(PLACES)
+
+
+def test_actions_on_all_that_match(app: Flask, site: Site) -> None:
+    """Only deliveries in the scope are cancelled, and each PBX has an entry in its history."""
+    for name, cancelled in (("owner", 1), ("operator-here", 2), ("admin", 1)):
+        visitor = Visitor(app.test_client())
+        visitor.sign_in(name)
+        visitor.get("/account")
+        assert visitor.post("/deliveries/cancel").status_code == 303
+        db.session.rollback()
+        found = db.session.scalars(
+            select(AuditEntry)
+            .where(AuditEntry.actor_name == name, AuditEntry.action == "delivery.cancelled")
+            .order_by(AuditEntry.id)
+        ).all()
+        assert [entry.after["count"] for entry in found] == [cancelled]
+        assert found[0].pbx_id == (2 if name == "admin" else 1)
+
+
+def test_what_is_for_the_whole_pbx(app: Flask, site: Site) -> None:
+    """An owner finds no delivery of a request for all extensions, not even by the event."""
+    begin_write()
+    here = pbxs.get_pbx("here")
+    data = HookData(url="https://internal.example.com/", method=Method.GET, active=True, note="")
+    hooks.create_hook(here, None, EventType.DIAL_IN, data)
+    [accepted] = accept(here, [Report(event_type=EventType.DIAL_IN, extension="101")])
+    db.session.commit()
+    assert db.session.query(Delivery).filter_by(call_event_id=accepted.id).count() == 2
+    owner = Visitor(app.test_client())
+    owner.sign_in("owner")
+    page = owner.get(f"/pbxs/here/test-event/{accepted.id}").text
+    assert "crm.example.com" in page
+    assert "internal.example.com" not in page
+    found = owner.get(owner.get(f"/deliveries/find?q={accepted.id}").location).text
+    assert "crm.example.com" in found
+    assert "internal.example.com" not in found
+
+
+def test_pbx_that_is_being_removed(app: Flask, site: Site) -> None:
+    """Those who could see it learn that; others learn nothing, and no page fails."""
+    begin_write()
+    removal.begin_removal(pbxs.get_pbx("here"), "here")
+    db.session.commit()
+    for name, is_told in (("viewer-here", True), ("owner", True), ("nobody", False)):
+        visitor = Visitor(app.test_client())
+        visitor.sign_in(name)
+        answer = visitor.get("/pbxs/here/extensions")
+        assert answer.status_code == 404
+        assert ("is being removed" in answer.text) is is_told
+        assert visitor.get("/overview").status_code in {403, 404}
+    begin_write()
+    users.add_user("stranger", PASSWORD, NewGrant(Role.VIEWER, pbxs.get_pbx("elsewhere")))
+    db.session.commit()
+    stranger = Visitor(app.test_client())
+    stranger.sign_in("stranger")
+    assert "Here" not in stranger.get("/pbxs").text
+    assert "There is no PBX" in stranger.get("/pbxs/here").text

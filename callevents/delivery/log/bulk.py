@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from callevents import audit
 from callevents.audit.actions import ObjectKind
@@ -135,11 +135,15 @@ def apply_to_ids(act: Act, ids: Collection[str]) -> ActionResult:
 
 
 def _record_all(act: Act, wanted: Filter, result: ActionResult, now: datetime) -> None:
-    """Record one batch, which is one transaction: the filter, and how many were changed."""
-    if not result.changed:
-        return
-    noun = "delivery" if result.changed == 1 else "deliveries"
-    pbx_id = wanted.pbx.id if wanted.pbx else None
-    target = Target(ObjectKind.DELIVERIES, "", f"{result.changed:,} {noun}", pbx_id)
-    values = {"count": result.changed, "filter": wanted.describe()}
-    audit.record(_ACTIONS[act], target, after=values, at=now)
+    """Record one batch, which is one transaction: the filter, and the number for each PBX."""
+    per_pbx = (
+        select(Delivery.pbx_id, func.count())
+        .where(Delivery.id.in_(result.ids))
+        .group_by(Delivery.pbx_id)
+        .order_by(Delivery.pbx_id)
+    )
+    for pbx_id, count in db.session.execute(per_pbx):
+        noun = "delivery" if count == 1 else "deliveries"
+        target = Target(ObjectKind.DELIVERIES, "", f"{count:,} {noun}", pbx_id)
+        values = {"count": count, "filter": wanted.describe()}
+        audit.record(_ACTIONS[act], target, after=values, at=now)

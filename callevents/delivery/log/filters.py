@@ -77,7 +77,8 @@ class Filter:
 
     def describe(self) -> dict[str, Any]:
         """Return the values that are set, as the history shows them."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "pbx"}
+        names = self.__dataclass_fields__.keys() - {"pbx", "limit", "pbx_ids"}
+        values = {name: getattr(self, name) for name in sorted(names)}
         shown = {"pbx": self.pbx.slug if self.pbx else None, **values}
         return {name: value for name, value in shown.items() if value not in (None, "")}
 

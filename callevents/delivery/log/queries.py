@@ -15,14 +15,23 @@ MAX_SEARCHED = 20
 
 
 def list_deliveries(
-    *, pbx: Pbx, call_event_id: str | None = None, limit: int = 50
+    *,
+    pbx: Pbx,
+    call_event_id: str | None = None,
+    limit: int = 50,
+    of_deliveries: ColumnElement[bool] | None = None,
 ) -> Sequence[Delivery]:
-    """Return the deliveries of a PBX, or only those of one event, newest first."""
+    """Return the deliveries of a PBX, or only those of one event, newest first.
+
+    `of_deliveries` is the condition for those that may be seen.
+    """
     query = (
         select(Delivery).where(Delivery.pbx_id == pbx.id).order_by(Delivery.id.desc()).limit(limit)
     )
     if call_event_id is not None:
         query = query.where(Delivery.call_event_id == call_event_id)
+    if of_deliveries is not None:
+        query = query.where(of_deliveries)
     return db.session.scalars(query).all()
 
 

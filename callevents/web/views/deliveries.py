@@ -90,7 +90,11 @@ def _event_url(event: CallEvent) -> str:
     slug = event.pbx.slug
     if event.call_id:
         return url_for("calls.show", slug=slug, id=event.call_id, _anchor=f"event-{event.id}")
-    deliveries = queries.list_deliveries(pbx=event.pbx, call_event_id=event.id)
+    deliveries = queries.list_deliveries(
+        pbx=event.pbx,
+        call_event_id=event.id,
+        of_deliveries=scope_of(Right.SEE).of_deliveries(),
+    )
     if len(deliveries) == 1:
         return url_for(".show", slug=slug, delivery_id=deliveries[0].id)
     # The IDs of deliveries have the time from which they are listed.

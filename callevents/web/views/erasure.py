@@ -57,7 +57,9 @@ def erase(slug: str) -> Any:
 
 
 def _ask(pbx: Pbx, form: NumberForm, *, status: int = 200, **context: object) -> Any:
-    return dialogs.show("erasure/erase.html", status=status, pbx=pbx, form=form, **context)
+    return dialogs.show(
+        "erasure/erase.html", status=status, pbx=pbx, form=form, none_found=Erased(), **context
+    )
 
 
 def _run(pbx: Pbx, number: Number, after: str, *, dry_run: bool) -> tuple[Erased, str, list[str]]:

@@ -22,7 +22,10 @@ bp = Blueprint("onboarding", __name__)
 @own_account
 def show() -> Any:
     """Show the first steps; once done, redirect to the extensions of the PBX viewed last."""
-    pbx = find_last_pbx(pbxs.list_pbxs(scope_of(Right.SEE)))
+    scope = scope_of(Right.SEE)
+    if scope.is_empty:
+        return render_template("onboarding/no_role.html")
+    pbx = find_last_pbx(pbxs.list_pbxs(scope))
     steps = _find_progress(pbx)
     if pbx and not may("see-pbx", pbx):
         # The owner of an extension: an admin does these steps.

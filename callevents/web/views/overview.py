@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from callevents.enums import Right
+from callevents.errors import NotFoundError
 from callevents.operations import overview
 from callevents.operations.overview import Overview, TimeRange
 from callevents.pbxs import pbxs
@@ -28,7 +29,9 @@ def show() -> Any:
     pbx = get_visible_pbx(slug, Right.SEE_PBX) if slug else None
     scope = scope_of(Right.SEE_PBX)
     if pbx is None and not scope.is_all:
-        first = pbxs.list_pbxs(scope)[0]
+        first = next(iter(pbxs.list_pbxs(scope)), None)
+        if first is None:
+            raise NotFoundError("There is no PBX to show.")
         return redirect(url_for(".show", pbx=first.slug, span=request.args.get("span")))
     found = overview.load_overview(pbx, TimeRange.from_slug(request.args.get("span", "")))
     version = version_of(found)

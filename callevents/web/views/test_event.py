@@ -56,8 +56,11 @@ def send(slug: str) -> Any:
 def show(slug: str, event_id: str) -> Any:
     """Show the deliveries of a test event of this PBX, live."""
     pbx = pbxs.get_pbx(slug)
-    check_event(pbx, event_id, scope_of(Right.EDIT))
-    deliveries = list_deliveries(pbx=pbx, call_event_id=event_id)
+    scope = scope_of(Right.EDIT)
+    check_event(pbx, event_id, scope)
+    deliveries = list_deliveries(
+        pbx=pbx, call_event_id=event_id, of_deliveries=scope.of_deliveries()
+    )
     version = version_of(deliveries)
     if htmx.has_version(version):
         return htmx.unchanged()
