@@ -54,16 +54,25 @@ def _reencrypt_all() -> tuple[int, list[str]]:
         key_rotation.reencrypt_app_keys(),
     ]
     db.session.commit()
-    count, last_id = sum(result.count for result in results), 0
-    unreadable = [name for result in results for name in result.unreadable]
+    results += _reencrypt_hooks()
+    # Removed requests keep their secrets as they were: from now on, none can come back.
+    end_removals(db.engine, utc_now())
+    # One that came back meanwhile is re-encrypted by a second pass, and the others once more.
+    again = _reencrypt_hooks()
+    count = sum(result.count for result in results)
+    names = (name for result in (*results, *again) for name in result.unreadable)
+    return count, list(dict.fromkeys(names))
+
+
+def _reencrypt_hooks() -> list[key_rotation.RotationResult]:
+    results: list[key_rotation.RotationResult] = []
+    last_id = 0
     while True:
         begin_write()
         batch = key_rotation.reencrypt_hooks(last_id)
         if batch is None:
             db.session.rollback()
-            # Removed requests keep their secrets as they were: they cannot come back later.
-            end_removals(db.engine, utc_now())
-            return count, unreadable
+            return results
         db.session.commit()
-        count, last_id = count + batch.count, batch.last_id
-        unreadable += batch.unreadable
+        results.append(batch)
+        last_id = batch.last_id

@@ -12,8 +12,10 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     Dialect,
+    Select,
     Table,
     Text,
     TypeDecorator,
@@ -151,3 +153,29 @@ def _compile_for_sqlite(element: Any, compiler: Any, **options: Any) -> str:
 def _compile_for_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     searched, values = (compiler.process(one, **options) for one in element.clauses)
     return f"{searched} = ANY ({values})"
+
+
+def is_found_once(column: Any, query: Select[Any]) -> ColumnElement[bool]:
+    """Return the condition that the value is one of those that the query finds.
+
+    It runs once, and its rows are looked up. With IN, PostgreSQL may join: read the whole table, or
+    run the query again for each row.
+    """
+    return _IsFoundOnce(column, query.scalar_subquery())
+
+
+class _IsFoundOnce(FunctionElement[Any]):
+    type = NullType()
+    inherit_cache = True
+
+
+@compiles(_IsFoundOnce, "sqlite")
+def _compile_found_for_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    searched, query = (compiler.process(one, **options) for one in element.clauses)
+    return f"{searched} IN {query}"
+
+
+@compiles(_IsFoundOnce, "postgresql")
+def _compile_found_for_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    searched, query = (compiler.process(one, **options) for one in element.clauses)
+    return f"{searched} = ANY (ARRAY{query})"

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, exists, or_, select, update
 from sqlalchemy import Engine as SqlEngine
 
-from callevents.db.models import IS_HELD, Delivery, OpenIndex, is_open_by, utc_now
+from callevents.db.models import Delivery, OpenIndex, is_held_by, is_open_by, utc_now
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import describe_age
@@ -20,7 +20,7 @@ EXPIRED_ERROR = "Expired before the attempt started."
 #: Deliveries in one transaction, so that none blocks others for long.
 BATCH = 500
 
-_IS_OPEN = is_open_by(OpenIndex.EXPIRES_AT)
+_STATES = (is_open_by(OpenIndex.EXPIRES_AT), is_held_by(OpenIndex.EXPIRES_AT))
 
 
 def fail_all_expired(database: SqlEngine, is_stopping: Callable[[], bool]) -> None:
@@ -36,14 +36,14 @@ def fail_all_expired(database: SqlEngine, is_stopping: Callable[[], bool]) -> No
 
 def has_expired(connection: Connection, now: datetime) -> bool:
     """Return True if any open or held delivery has expired; only reads."""
-    expired = (exists().where(state, Delivery.expires_at < now) for state in (_IS_OPEN, IS_HELD))
+    expired = (exists().where(state, Delivery.expires_at < now) for state in _STATES)
     return bool(connection.scalar(select(or_(*expired))))
 
 
 def fail_expired(connection: Connection, now: datetime) -> int:
     """Fail a batch of expired deliveries that no worker has; return how many."""
     # One after the other, as each state has its own index.
-    return sum(_fail_expired(connection, now, state) for state in (_IS_OPEN, IS_HELD))
+    return sum(_fail_expired(connection, now, state) for state in _STATES)
 
 
 def _fail_expired(connection: Connection, now: datetime, state: ColumnElement[bool]) -> int:

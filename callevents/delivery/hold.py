@@ -22,14 +22,25 @@ from sqlalchemy import (
     update,
 )
 
-from callevents.db.models import IS_HELD, IS_OPEN, Delivery, Hook, OpenIndex, is_open_by, utc_now
+from callevents.db.bulk import is_found_once
+from callevents.db.locks import allow_long_statements
+from callevents.db.models import (
+    IS_HELD,
+    IS_OPEN,
+    Delivery,
+    Hook,
+    OpenIndex,
+    is_held_by,
+    is_open_by,
+    utc_now,
+)
 from callevents.delivery.outbox import is_open_of, release_ordering_keys
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 
 #: The delivery waits: open or held.
 IS_WAITING = or_(IS_OPEN, IS_HELD)
-_IS_OPEN = is_open_by(OpenIndex.HOOK_ID)
+_IS_OPEN, _IS_HELD = is_open_by(OpenIndex.HOOK_ID), is_held_by(OpenIndex.HOOK_ID)
 
 
 def hold(hook_ids: Sequence[int]) -> int:
@@ -41,6 +52,7 @@ def hold(hook_ids: Sequence[int]) -> int:
     """
     _lock_hooks(hook_ids)
     connection = db.session.connection()
+    allow_long_statements(connection)
     ordering_keys = connection.scalars(
         update(Delivery)
         .where(is_open_of(hook_ids))
@@ -48,7 +60,7 @@ def hold(hook_ids: Sequence[int]) -> int:
         .returning(Delivery.ordering_key)
     ).all()
     release_ordering_keys(connection, ordering_keys, utc_now())
-    return _count(hook_ids, IS_HELD)
+    return _count(hook_ids, _IS_HELD)
 
 
 def release(hook_ids: Sequence[int]) -> int:
@@ -58,9 +70,10 @@ def release(hook_ids: Sequence[int]) -> int:
     those that have expired.
     """
     _lock_hooks(hook_ids)
+    allow_long_statements(db.session.connection())
     released = db.session.connection().execute(
         update(Delivery)
-        .where(_is_locked(hook_ids, IS_HELD), IS_HELD)
+        .where(_is_locked(hook_ids, _IS_HELD), IS_HELD)
         .values(
             state=DeliveryState.PENDING,
             # It may be the first of its call now.
@@ -84,6 +97,7 @@ def cancel_waiting(
 
     If the attempt of one is running and succeeds, it is recorded as delivered.
     """
+    allow_long_statements(connection)
     ordering_keys = connection.scalars(
         update(Delivery)
         .where(is_waiting_of(hook_ids))
@@ -101,7 +115,7 @@ def cancel_waiting(
 
 def count_waiting(hook_ids: Sequence[int]) -> int:
     """Return how many deliveries of these hooks are open or held."""
-    return _count(hook_ids, _IS_OPEN, IS_HELD)
+    return _count(hook_ids, _IS_OPEN, _IS_HELD)
 
 
 def describe_waiting(count: int) -> str:
@@ -114,7 +128,7 @@ def is_waiting_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
 
     Locks rows as `is_open_of` does.
     """
-    return and_(_is_locked(hook_ids, _IS_OPEN, IS_HELD), IS_WAITING)
+    return and_(_is_locked(hook_ids, _IS_OPEN, _IS_HELD), IS_WAITING)
 
 
 def _is_locked(hook_ids: Sequence[int], *states: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -125,7 +139,7 @@ def _is_locked(hook_ids: Sequence[int], *states: ColumnElement[bool]) -> ColumnE
     # The hooks are repeated for each state, so that the index of each state is used.
     waits = or_(*(and_(Delivery.hook_id.in_(hook_ids), state) for state in states))
     locked = select(Delivery.id).where(waits).order_by(Delivery.id).with_for_update()
-    return Delivery.id.in_(locked)
+    return is_found_once(Delivery.id, locked)
 
 
 def _count(hook_ids: Sequence[int], *states: ColumnElement[bool]) -> int:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
-    any_,
     bindparam,
     func,
     select,
@@ -28,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased
 
-from callevents.db.bulk import is_one_of
+from callevents.db.bulk import is_found_once, is_one_of
 from callevents.db.models import IS_OPEN, Delivery, OpenIndex, is_open_by
 from callevents.enums import DeliveryState
 
@@ -74,12 +73,7 @@ def _find_firsts(dialect: str, *columns: Any) -> Select[*tuple[Any, ...]]:
     """
     ordering_keys = _ORDERING_KEYS[dialect]
     firsts = select(first_of_key(ordering_keys.c.value)).select_from(ordering_keys)
-    # PostgreSQL looks up each id of an array. With IN or a join it may read the whole table.
-    is_first = (
-        Delivery.id == any_(func.array(firsts.scalar_subquery()))
-        if dialect == "postgresql"
-        else Delivery.id.in_(firsts)
-    )
+    is_first = is_found_once(Delivery.id, firsts)
     # The state is checked again outside: a row is re-read once its lock is free, and may have been
     # finished meanwhile.
     return select(*columns).where(is_first, IS_OPEN)
@@ -215,4 +209,4 @@ def is_open_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:
     """
     waits = (is_open_by(OpenIndex.HOOK_ID), Delivery.hook_id.in_(hook_ids))
     locked = select(Delivery.id).where(*waits).order_by(Delivery.id).with_for_update()
-    return and_(Delivery.id.in_(locked), IS_OPEN)
+    return and_(is_found_once(Delivery.id, locked), IS_OPEN)

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Enum, Select, delete, func, insert, or_, select
+import structlog
 from sqlalchemy import Engine as SqlEngine
+from sqlalchemy import Enum, Select, delete, func, insert, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from callevents import audit
 from callevents.audit.targets import of_extension, of_hook
+from callevents.db.locks import lock_pbx
 from callevents.db.models import (
     Extension,
     Grant,
@@ -44,6 +47,8 @@ NOTHING_TO_UNDO = (
     "The cancelled deliveries are still in the log."
 )
 
+log = structlog.get_logger("callevents.delivery")
+
 
 @dataclass(frozen=True)
 class Removed:
@@ -61,7 +66,7 @@ class Removed:
 
 def remove_hooks(pbx_id: int, hook_ids: Sequence[int]) -> Removed:
     """Remove hooks of a PBX."""
-    _lock_pbx(db.session.connection(), pbx_id)
+    lock_pbx(db.session.connection(), pbx_id)
     hooks = _lock_rows(select(Hook).where(Hook.pbx_id == pbx_id, Hook.id.in_(hook_ids)))
     return _remove(pbx_id, hooks) if hooks else Removed()
 
@@ -69,7 +74,7 @@ def remove_hooks(pbx_id: int, hook_ids: Sequence[int]) -> Removed:
 def remove_extension(extension: Extension) -> Removed:
     """Remove an extension with its hooks."""
     pbx_id = extension.pbx_id
-    _lock_pbx(db.session.connection(), pbx_id)
+    lock_pbx(db.session.connection(), pbx_id)
     # Locked first: nobody can add a hook to it from here on.
     extensions = _lock_rows(select(Extension).where(Extension.id == extension.id))
     hooks = _lock_rows(select(Hook).where(Hook.extension_id == extension.id))
@@ -79,7 +84,7 @@ def remove_extension(extension: Extension) -> Removed:
 
 def undo(pbx: Pbx, removal_id: str) -> Removed:
     """Undo a removal: its rows are back, and what waited goes on; raises ConflictError."""
-    _lock_pbx(db.session.connection(), pbx.id)
+    lock_pbx(db.session.connection(), pbx.id)
     found = to_id(removal_id)
     # An invalid ID is None, which is that of no removal.
     [removal] = _lock_rows(
@@ -121,12 +126,20 @@ def end_removals(database: SqlEngine, before: datetime) -> int:
             .where(Removal.removed_at < before)
             .order_by(Removal.id)
         ).all()
-    return sum(_end(database, row.pbx_id, row.id) for row in found)
+    ended = 0
+    for row in found:
+        try:
+            ended += _end(database, row.pbx_id, row.id)
+        except SQLAlchemyError as error:
+            # It is tried again; the others must not wait for it.
+            log.error("could not end a removal", removal=row.id, error=str(error))
+    return ended
 
 
 def _end(database: SqlEngine, pbx_id: int, removal_id: str) -> bool:
     with write_transaction(database) as connection:
-        _lock_pbx(connection, pbx_id)
+        # While the PBX is being removed, too.
+        connection.execute(select(Pbx.id).where(Pbx.id == pbx_id).with_for_update(key_share=True))
         # It may have been undone meanwhile.
         rows = connection.scalar(
             select(Removal.rows).where(Removal.id == removal_id).with_for_update()
@@ -249,11 +262,6 @@ def _check_quotas(pbx: Pbx, removal: Removal) -> None:
                 f"This cannot be undone: the quota of {pbx.name} is {limit:,} {name}, and others "
                 "have been added since."
             )
-
-
-def _lock_pbx(connection: Connection, pbx_id: int) -> None:
-    """Let nobody else remove hooks of the PBX, or undo or end that; reports are still accepted."""
-    connection.execute(select(Pbx.id).where(Pbx.id == pbx_id).with_for_update(key_share=True))
 
 
 def _lock_rows(query: Select[Any]) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from callevents import audit
 from callevents.audit.targets import of_hook
+from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Hook, Origin, Pbx
 from callevents.db.session import insert_into
 from callevents.delivery import reroute
@@ -43,6 +44,8 @@ def create_hook(
     """Create a hook, for all extensions if `extension` is None. Raises InvalidError."""
     data = _check(data)
     _check_count(pbx, extension, event_type)
+    # So that two requests added at the same moment are both counted, too.
+    lock_pbx(db.session.connection(), pbx.id)
     _check_quota(pbx)
     hook = Hook(
         pbx_id=pbx.id,
@@ -193,8 +196,6 @@ def _check_count(pbx: Pbx, extension: Extension | None, event_type: EventType) -
 def _check_quota(pbx: Pbx) -> None:
     if pbx.max_hooks is None:
         return
-    # Locked, so that two requests added at the same moment are both counted.
-    db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update(key_share=True))
     count = db.session.scalar(select(func.count()).where(Hook.pbx_id == pbx.id)) or 0
     if count >= pbx.max_hooks:
         raise InvalidError.of(

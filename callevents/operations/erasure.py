@@ -51,6 +51,10 @@ from callevents.operations.retention import PAUSE_SECONDS, remove_events
 
 #: Events searched in one transaction.
 BATCH_EVENTS = 2000
+#: Events with the number that are erased in one transaction, with the others of their calls.
+MAX_FOUND = 50
+#: Events whose deliveries are removed by one statement. An event may have dozens.
+MAX_EVENTS = 100
 #: With more events, a call ID is one that the PBX uses for many calls: only matching events go.
 MAX_CALL_EVENTS = 1000
 #: A number with fewer digits could be part of any other: it must be equal.
@@ -192,7 +196,7 @@ def erase(
         with write_transaction(database) as connection:
             _overwrite_deleted(connection)
             end = _find_end(connection, after)
-            found = _find_events(connection, number, pbx_id, after, end)
+            found, end = _find_events(connection, number, pbx_id, after, end)
             done = _erase_calls(connection, found, dry_run=dry_run)
             if end is None:
                 done += _erase_others(connection, number, pbx_id, dry_run=dry_run)
@@ -248,7 +252,8 @@ def _find_end(connection: Connection, after: str) -> str | None:
 
 def _find_events(
     connection: Connection, number: Number, pbx_id: int | None, after: str, end: str | None
-) -> Sequence[Any]:
+) -> tuple[Sequence[Any], str | None]:
+    """Return the events of the batch, and its end, which is earlier if there are many."""
     texts = [getattr(CallEvent, name) for name in (_TEXTS if number.digits else _NUMBERS)]
     found = select(CallEvent.id, CallEvent.pbx_id, CallEvent.call_id.label("call"), *texts)
     found = found.where(_is_about(number))
@@ -258,8 +263,12 @@ def _find_events(
         found = found.where(CallEvent.id > after)
     if end is not None:
         found = found.where(CallEvent.id <= end)
+    rows = connection.execute(found.order_by(CallEvent.id).limit(MAX_FOUND + 1)).all()
+    if len(rows) > MAX_FOUND:
+        rows = rows[:MAX_FOUND]
+        end = rows[-1].id
     # The database finds the digits anywhere, also in longer numbers.
-    return [row for row in connection.execute(found) if number.is_in(*row[3:])]
+    return [row for row in rows if number.is_in(*row[3:])], end
 
 
 def _is_about(number: Number) -> ColumnElement[bool]:
@@ -293,6 +302,14 @@ def _erase_calls(connection: Connection, found: Sequence[Any], *, dry_run: bool)
         ).all()
         if len(others) <= MAX_CALL_EVENTS:
             ids |= set(others)
+    erased = Erased()
+    in_order = sorted(ids)
+    for start in range(0, len(in_order), MAX_EVENTS):
+        erased += _erase_events(connection, in_order[start : start + MAX_EVENTS], dry_run=dry_run)
+    return erased
+
+
+def _erase_events(connection: Connection, ids: Sequence[str], *, dry_run: bool) -> Erased:
     deliveries = connection.execute(
         select(Delivery.id, Delivery.state, Delivery.attempts, Delivery.ordering_key)
         .where(Delivery.call_event_id.in_(ids))

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from callevents.db.models import (
-    IS_HELD,
     Attempt,
     Delivery,
     Hook,
@@ -19,6 +18,7 @@ from callevents.db.models import (
     Origin,
     Pbx,
     WorkerProcess,
+    is_held_by,
     is_open_by,
     utc_now,
 )
@@ -184,10 +184,10 @@ def list_statistics(pbx: Pbx | None, span: TimeRange, now: datetime) -> list[Sta
 
 def count_open(pbx: Pbx | None, now: datetime, *, max_count: int = MAX_COUNT) -> Backlog:
     """Return the number of open and held deliveries, and since when the oldest is overdue."""
-    is_open = is_open_by(OpenIndex.PBX_ID if pbx else OpenIndex.EXPIRES_AT)
-    rows = _select_some(is_open, pbx, max_count + 1)
+    index = OpenIndex.PBX_ID if pbx else OpenIndex.EXPIRES_AT
+    rows = _select_some(is_open_by(index), pbx, max_count + 1)
     count, due_since = db.session.execute(select(func.count(), func.min(rows.c.due_at))).one()
-    held = _select_some(IS_HELD, pbx, max_count)
+    held = _select_some(is_held_by(index), pbx, max_count)
     return Backlog(
         min(count, max_count),
         db.session.scalar(select(func.count()).select_from(held)) or 0,

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from callevents import audit
 from callevents.audit.targets import of_connector
+from callevents.db.locks import lock_pbx
 from callevents.db.models import (
     MAX_HOST_LENGTH,
     MAX_PATTERN_LENGTH,
@@ -59,6 +60,7 @@ def set_connector(pbx: Pbx, config: ConnectorConfig) -> Connector:
     connector = find_connector(pbx)
     has_secret = connector is not None and _has_same_target(connector, config)
     _check(config, has_secret=has_secret)
+    lock_pbx(db.session.connection(), pbx.id)
     before = _values(connector) if connector is not None else {}
     if connector is None:
         connector = Connector(pbx_id=pbx.id)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, false, func, or_, se
 from callevents import audit
 from callevents.audit.actions import ObjectKind
 from callevents.audit.targets import Target, of_extension
+from callevents.db.locks import lock_pbx
 from callevents.db.models import (
     MAX_NUMBER_LENGTH,
     Extension,
@@ -134,6 +135,7 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
         select(Extension.id).where(Extension.pbx_id == pbx.id, Extension.number == number)
     ):
         raise InvalidError.of("number", f"{pbx.name} has an extension {number!r} already.")
+    lock_pbx(db.session.connection(), pbx.id)
     _check_quota(pbx, 1)
     extension = Extension(id=new_id(), pbx_id=pbx.id, number=number, name=_check_name(name))
     db.session.add(extension)
@@ -156,10 +158,13 @@ def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
         for number, name in names.items()
         if can_be_added(number)
     ]
+    if rows:
+        # Before the suggestions, as whoever undoes a removal does.
+        lock_pbx(db.session.connection(), pbx.id)
+        _check_quota(pbx, len(rows))
     _delete_seen(pbx, *names)
     if not rows:
         return []
-    _check_quota(pbx, len(rows))
     columns = (Extension.id, Extension.number)
     insert = insert_into(Extension).on_conflict_do_nothing().returning(*columns)
     added = db.session.execute(insert, rows).all()
@@ -207,8 +212,6 @@ def _check_quota(pbx: Pbx, more: int) -> None:
     """Raise InvalidError about `number` if the PBX has no room for more extensions."""
     if pbx.max_extensions is None:
         return
-    # Locked, so that extensions added at the same moment are all counted.
-    db.session.execute(select(Pbx.id).where(Pbx.id == pbx.id).with_for_update(key_share=True))
     count = count_extensions([pbx]).get(pbx.id, 0)
     if count + more > pbx.max_extensions:
         limit = f"{pbx.max_extensions:,} extension{'s'[: pbx.max_extensions != 1]}"

@@ -199,7 +199,8 @@ def _delete_batch(connection: Connection, pbx_id: int) -> int:
         if model is Delivery:
             deleted = _delete_deliveries(connection, pbx_id)
         else:
-            some = select(key).where(model.pbx_id == pbx_id).order_by(key).limit(BATCH_ROWS)
+            # In no order: SQLite would sort all of them for each batch.
+            some = select(key).where(model.pbx_id == pbx_id).limit(BATCH_ROWS)
             keys = connection.scalars(some).all()
             if keys:
                 connection.execute(delete(model).where(model.pbx_id == pbx_id, key.in_(keys)))

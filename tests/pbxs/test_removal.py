@@ -10,15 +10,19 @@ from sqlalchemy import select
 from callevents.db.models import Pbx, RemovedPbx
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.engine import Engine
-from callevents.enums import DeliveryState, EventType
+from callevents.delivery.removal import undo
+from callevents.enums import ConnectorKind, DeliveryState, EventType, Method
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import Base, app_state, db
+from callevents.hooks import hooks
+from callevents.hooks.hooks import HookData
 from callevents.ingest.accept import accept
 from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.report import Report
 from callevents.operations import statistics
 from callevents.operations.statistics import ALL_PBXS, aggregate_minute, replace_minute, to_minute
-from callevents.pbxs import extensions, pbxs, removal
+from callevents.pbxs import connectors, extensions, pbxs, removal
+from callevents.pbxs.connectors import ConnectorConfig
 from callevents.pbxs.removal import Progress
 from tests.conftest import Configure
 from tests.support.aged_events import AddEvents
@@ -215,13 +219,31 @@ def test_two_at_once_remove_each_row_once(pbx: Pbx, add_events: AddEvents) -> No
     assert count_rows() == {}
 
 
-def test_extension_added_at_the_same_moment(pbx: Pbx) -> None:
-    """What somebody adds with a page opened before goes too, with the PBX itself."""
+def test_nothing_is_added_meanwhile(pbx: Pbx, configure: Configure) -> None:
+    """With a page opened before, nobody adds anything, nor brings anything back."""
+    configure.extension("101")
+    hook = configure.hook("101", EventType.DIAL_IN, "http://a/")
+    begin_write()
+    removed = hooks.clear_hooks([hook])
+    db.session.commit()
     before = db.session.get_one(Pbx, pbx.id)
+    assert before.slug
     db.session.expunge(before)
     pbx_id = begin(pbx)
-    begin_write()
-    extensions.add_extension(before, "101")
-    db.session.commit()
+    data = HookData(url="http://a/", method=Method.GET, active=True, note="")
+    asterisk = ConnectorConfig(
+        kind=ConnectorKind.ASTERISK, host="pbx", port=5038, username="u", secret="s"
+    )
+    for add in (
+        lambda: extensions.add_extension(before, "102"),
+        lambda: extensions.add_extensions(before, {"102": ""}),
+        lambda: hooks.create_hook(before, None, EventType.HANGUP, data),
+        lambda: connectors.set_connector(before, asterisk),
+        lambda: undo(before, removed.id),
+    ):
+        begin_write()
+        with pytest.raises(NotFoundError, match="This PBX has been removed"):
+            add()
+    db.session.rollback()
     remove(pbx_id)
     assert count_rows() == {}

@@ -15,6 +15,7 @@ from callevents.db.models.delivery import (
     OpenIndex,
     find_ordering_key,
     in_state,
+    is_held_by,
     is_open_by,
 )
 from callevents.db.models.discarded_report import DiscardedReport
@@ -109,6 +110,7 @@ __all__ = [
     "first_id",
     "id_created_at",
     "in_state",
+    "is_held_by",
     "is_open_by",
     "new_event_id",
     "new_id",

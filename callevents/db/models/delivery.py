@@ -46,7 +46,7 @@ SUSPENDED_ERROR = "The request was suspended when this call event arrived."
 
 
 class OpenIndex(StrEnum):
-    """The indexes of open deliveries, by the column that each one finds them by."""
+    """The indexes of open deliveries, and of held ones, by the column that finds them."""
 
     DUE_AT = "due_at"
     EXPIRES_AT = "expires_at"
@@ -68,9 +68,11 @@ def _index_of_state(name: str, *columns: str, state: DeliveryState) -> Index:
     return _index(name, *columns, where=f"state = '{state}'")
 
 
-def _index_of_open(name: str, *columns: str, by: OpenIndex) -> Index:
-    """Return an index of the open deliveries; see is_open_by()."""
-    return _index(name, *columns, where=f"state || ' {by}' = '{DeliveryState.PENDING} {by}'")
+def _index_of_open(
+    name: str, *columns: str, by: OpenIndex, state: DeliveryState = DeliveryState.PENDING
+) -> Index:
+    """Return an index of the open deliveries, or of the held ones; see is_open_by()."""
+    return _index(name, *columns, where=f"state || ' {by}' = '{state} {by}'")
 
 
 class Delivery(Model):
@@ -99,9 +101,11 @@ class Delivery(Model):
         _index_of_open("ix_delivery_hook_open", "hook_id", "id", by=OpenIndex.HOOK_ID),
         _index_of_open("ix_delivery_pbx_open", "pbx_id", "id", by=OpenIndex.PBX_ID),
         # Not with the open ones: however many are held, a claim reads none of them.
-        _index_of_state("ix_delivery_held_expires", "expires_at", state=HELD),
-        _index_of_state("ix_delivery_hook_held", "hook_id", "id", state=HELD),
-        _index_of_state("ix_delivery_pbx_held", "pbx_id", "id", state=HELD),
+        _index_of_open(
+            "ix_delivery_held_expires", "expires_at", by=OpenIndex.EXPIRES_AT, state=HELD
+        ),
+        _index_of_open("ix_delivery_hook_held", "hook_id", "id", by=OpenIndex.HOOK_ID, state=HELD),
+        _index_of_open("ix_delivery_pbx_held", "pbx_id", "id", by=OpenIndex.PBX_ID, state=HELD),
         _index_of_state("ix_delivery_pbx_failed", "pbx_id", "id", state=DeliveryState.FAILED),
         _index_of_state("ix_delivery_pbx_cancelled", "pbx_id", "id", state=DeliveryState.CANCELLED),
         Index("ix_delivery_hook_id_id", "hook_id", "id"),
@@ -186,7 +190,7 @@ def in_state(state: DeliveryState, entity: Any = Delivery) -> ColumnElement[bool
     return condition
 
 
-#: For deliveries with known ids: no index of open deliveries is used for it.
+#: For deliveries with known ids: no index of open or held deliveries is used for these.
 IS_OPEN = in_state(DeliveryState.PENDING)
 IS_HELD = in_state(DeliveryState.HELD)
 
@@ -198,8 +202,17 @@ def is_open_by(index: OpenIndex, entity: Any = Delivery) -> ColumnElement[bool]:
     cannot use another. With statistics from a time when nothing was open, PostgreSQL takes all of
     them for empty, and any for as good as the right one.
     """
+    return _is_marked(DeliveryState.PENDING, index, entity)
+
+
+def is_held_by(index: OpenIndex, entity: Any = Delivery) -> ColumnElement[bool]:
+    """Return the condition that a delivery is held, for one index; see is_open_by()."""
+    return _is_marked(DeliveryState.HELD, index, entity)
+
+
+def _is_marked(state: DeliveryState, index: OpenIndex, entity: Any) -> ColumnElement[bool]:
     marked = entity.state.op("||")(literal_column(f"' {index}'"))
-    condition: ColumnElement[bool] = marked == literal_column(f"'{DeliveryState.PENDING} {index}'")
+    condition: ColumnElement[bool] = marked == literal_column(f"'{state} {index}'")
     return condition
 
 

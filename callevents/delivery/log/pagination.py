@@ -31,6 +31,7 @@ from callevents.db.models import (
     OpenIndex,
     Pbx,
     id_created_at,
+    is_held_by,
     is_open_by,
     to_id,
 )
@@ -48,6 +49,9 @@ MAX_CALL_EVENTS = 1000
 SUMMARY_COLUMNS = ("id", "hook_id", "state")
 
 Columns = Sequence[str]
+
+#: The conditions of the indexes of deliveries that wait, by their names in INDEXES.
+_WAITING = {"open": is_open_by, "held": is_held_by}
 
 
 @dataclass(frozen=True)
@@ -139,9 +143,9 @@ def _index_plans(wanted: Filter, max_pbxs: int, max_call_events: int) -> Iterato
         rest = [_equals(name, value) for name, value in values.items() if name not in names]
         rest += [condition for name, condition in states.items() if name not in names]
         rest += [wanted.limit] if wanted.limit else []
-        limiting = [condition for name, condition in states.items() if name in names - {"open"}]
-        if "open" in names:
-            limiting.append(partial(is_open_by, OpenIndex(columns[0])))
+        waiting = names & _WAITING.keys()
+        limiting = [states[name] for name in states if name in names - waiting]
+        limiting += [partial(_WAITING[name], OpenIndex(columns[0])) for name in waiting]
         yield _IndexPlan(columns, branches, limiting, rest)
 
 

@@ -23,7 +23,10 @@ INDEXES = {
 
 def upgrade():
     for name, columns in INDEXES.items():
-        op.create_index(name, 'delivery', columns, sqlite_where=HELD, postgresql_where=HELD)
+        # Each has a condition of its own, as those of open deliveries.
+        by = columns[0]
+        where = sa.text(f"state || ' {by}' = 'held {by}'")
+        op.create_index(name, 'delivery', columns, sqlite_where=where, postgresql_where=where)
     op.add_column('minute_statistics', sa.Column('held', sa.Integer(), server_default='0', nullable=False))
     op.create_table(
         'removal',
