@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from callevents.config.settings import Settings
-from callevents.db.models import Pbx, User
+from callevents.db.models import Pbx, User, UserIdentity
 from callevents.db.session import begin_write
 from callevents.errors import NotFoundError
 from callevents.extensions import app_state, db
@@ -147,7 +147,10 @@ def test_roles(run: Run, answer: Callable[..., Any], admin: User, pbx: Pbx) -> N
 
 def test_last_admin_stays(run: Run, admin: User) -> None:
     """The last enabled admin is not disabled, removed or demoted."""
-    sentence = "ana is the last enabled admin of all PBXs. Make another user such an admin first."
+    sentence = (
+        "ana is the last enabled admin of all PBXs who can sign in. "
+        "Make another user such an admin first."
+    )
     for arguments in (("disable", "ana"), ("remove", "ana"), ("roles", "ana", "--set", "viewer")):
         check_failure(run("users", *arguments), sentence)
     assert run("users", "roles", "ana").stdout == "admin\n"
@@ -158,3 +161,14 @@ def find_token(text: str) -> str:
     match = re.search(r"/welcome/([\w-]{43})$", text.strip())
     assert match
     return match[1]
+
+
+def test_password_of_a_user_of_single_sign_on_is_not_reset(run: Run, admin: User) -> None:
+    """The sentence says where the password is."""
+    begin_write()
+    db.session.add(UserIdentity(user_id=admin.id, issuer="https://login.example", subject="42"))
+    db.session.commit()
+    sentence = "ana signs in by single sign-on and has no password here. Reset it at the provider."
+    check_failure(run("users", "reset-password", "ana"), sentence)
+    db.session.rollback()
+    assert users.get_user("ana").password_hash

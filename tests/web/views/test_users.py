@@ -295,7 +295,10 @@ def test_sessions_are_ended(admin: Visitor, viewer: Visitor) -> None:
 
 def test_password_is_reset(admin: Visitor, viewer: Visitor) -> None:
     """After a confirmation: the old password and all sessions end, the link sets a new one."""
-    assert "stops working and all sessions end" in admin.get("/users/viewer/reset-password").text
+    dialog = admin.get("/users/viewer/reset-password").text
+    assert "stops working and all sessions end" in dialog
+    assert "Passkeys and the authenticator app stay" in dialog
+    assert "flask users reset-second-factor viewer" in dialog
     assert get("viewer").password_hash
     [(_, token)] = LINK.findall(admin.post("/users/viewer/reset-password").text)
     assert viewer.get("/pbxs").location == "/sign-in"
