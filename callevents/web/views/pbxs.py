@@ -23,12 +23,13 @@ bp = Blueprint("pbxs", __name__, url_prefix="/pbxs")
 @requires_somewhere(Right.SEE)
 def index() -> str:
     """List the PBXs."""
-    listed = pbxs.list_pbxs(scope_of(Right.SEE))
+    scope = scope_of(Right.SEE)
+    listed = pbxs.list_pbxs(scope)
     return render_template(
         "pbxs/_list.html" if htmx.is_htmx() else "pbxs/index.html",
         pbxs=listed,
-        last_events=pbxs.last_event_times(listed),
-        counts=extensions.count_extensions(listed),
+        last_events=pbxs.last_event_times([pbx for pbx in listed if scope.has_pbx(pbx.id)]),
+        counts=extensions.count_extensions(listed, scope),
         removing=[(pbx, removal.progress_of(pbx)) for pbx in removal.list_removing()],
     )
 
