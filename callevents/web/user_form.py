@@ -96,7 +96,7 @@ class UserForm(BaseForm):
         names = {pbx.slug: pbx.name for pbx in list_pbxs()}
         removing = {pbx.slug: pbx.name for pbx in current if pbx.slug not in names}
         for row in self.roles:
-            offered = {"": "Choose a PBX", ALL_PBXS: "All PBXs"} | names
+            offered = {"": "No PBX", ALL_PBXS: "All PBXs"} | names
             slug = row.form.pbx.data
             if slug in removing:
                 offered[slug] = f"{removing[slug]} (being removed)"
