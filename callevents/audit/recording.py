@@ -9,6 +9,7 @@ from callevents.audit import mirror
 from callevents.audit.actions import Action
 from callevents.audit.actor import Actor, current_actor
 from callevents.audit.differences import Values, find_differences
+from callevents.audit.limits import shorten
 from callevents.audit.targets import Target
 from callevents.db.models import MAX_AUDIT_NAME_LENGTH, AuditEntry, new_id, utc_now
 from callevents.extensions import db
@@ -78,7 +79,12 @@ def _make_entry(
         "extension_id": target.extension_id,
     }
     return AuditEntry(
-        id=new_id(), at=at or utc_now(), action=action.value, before=old, after=new, **facts
+        id=new_id(),
+        at=at or utc_now(),
+        action=action.value,
+        before=shorten(old),
+        after=shorten(new),
+        **facts,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from flask.cli import AppGroup
@@ -14,6 +15,7 @@ from callevents.extensions import db
 from callevents.users import invitations, lifecycle, users
 from callevents.users.grants import describe_grant, parse_grant
 from callevents.web.password_link import HandedOver, commit_and_hand_over
+from callevents.web.public_url import find_kind
 
 group = AppGroup("users", help="Add, invite and manage users.")
 
@@ -167,6 +169,12 @@ def _print_link(handed: HandedOver, user: User, done: str, as_json: bool) -> Non
     else:
         text = f"{done} {handed.problem} Link, shown only once, valid for 48 hours:\n{mail.url}"
     print_result(values, text, as_json)
+    if not handed.is_sent and find_kind(mail.url):
+        click.echo(
+            f"Replace {urlsplit(mail.url).netloc} in the link with the address of the pages. "
+            "To have it filled in, set CALLEVENTS_PUBLIC_URL, such as https://calls.example.com.",
+            err=True,
+        )
 
 
 def _to_values(user: User) -> Values:

@@ -62,18 +62,21 @@ def parse_grant(text: str) -> tuple[Role, str | None]:
 
     For self-service, the number of the extension follows the slug, behind a colon.
     """
-    role, colon, slug = text.partition(":")
-    is_of_extension = bool(slug.partition(":")[2])
+    # The number of an extension may contain colons.
+    role, *scope = text.split(":", 2)
+    is_of_extension = len(scope) > 1
+    # An empty part never means all PBXs.
+    is_complete = all(map(str.strip, scope))
     if (
         role not in list(Role)
-        or (colon and not slug)
-        or (is_of_extension is not (role == Role.SELF_SERVICE))
+        or not is_complete
+        or is_of_extension is not (role == Role.SELF_SERVICE)
     ):
         raise ValueError(
             f"{text!r} is not a role ({', '.join(Role)}) or a role and a PBX, as viewer:x or "
             "self-service:x:101"
         )
-    return Role(role), slug or None
+    return Role(role), ":".join(scope) or None
 
 
 def read_providers(text: str) -> object:

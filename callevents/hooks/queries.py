@@ -65,8 +65,13 @@ def get_hook(event_id: str, pbx: Pbx | None = None) -> Hook:
     found = select(Hook).where(Hook.event_id == event_id)
     hook = db.session.scalar(found) if event_id.isprintable() else None
     if hook is None or (pbx is not None and hook.pbx_id != pbx.id):
-        raise NotFoundError(f"There is no request with the Event ID {event_id!r}.")
+        raise no_such_hook(event_id)
     return hook
+
+
+def no_such_hook(event_id: str) -> NotFoundError:
+    """Return the error about a hook that does not exist, or may not be seen."""
+    return NotFoundError(f"There is no request with the Event ID {event_id!r}.")
 
 
 def find_only_hook(pbx: Pbx, extension: Extension | None, event_type: EventType) -> Hook | None:

@@ -91,11 +91,11 @@ def list_extensions(
     ).all()
 
 
-def count_extensions(pbxs: Sequence[Pbx]) -> dict[int, int]:
+def count_extensions(pbxs: Sequence[Pbx], scope: Scope = EVERYTHING) -> dict[int, int]:
     """Return the number of extensions by PBX ID; PBXs without extensions are left out."""
     rows = db.session.execute(
         select(Extension.pbx_id, func.count())
-        .where(Extension.pbx_id.in_([pbx.id for pbx in pbxs]))
+        .where(Extension.pbx_id.in_([pbx.id for pbx in pbxs]), scope.of_extensions())
         .group_by(Extension.pbx_id)
     )
     return dict(rows.all())
@@ -113,8 +113,13 @@ def get_extension(pbx: Pbx, extension_id: str) -> Extension:
     found = select(Extension).where(Extension.pbx_id == pbx.id, Extension.id == to_id(extension_id))
     extension = db.session.scalar(found)
     if extension is None:
-        raise NotFoundError(f"{pbx.name} has no such extension.")
+        raise no_such_extension(pbx)
     return extension
+
+
+def no_such_extension(pbx: Pbx) -> NotFoundError:
+    """Return the error about an extension that does not exist, or may not be seen."""
+    return NotFoundError(f"{pbx.name} has no such extension.")
 
 
 def get_extension_by_number(pbx: Pbx, number: str) -> Extension | None:

@@ -34,6 +34,8 @@ class Suggestion:
 
 
 MAX_SUGGESTIONS = 50
+#: How many of the dismissed numbers the history has.
+MAX_RECORDED = 50
 #: The maximum of numbers in a statement.
 BATCH = 500
 
@@ -77,16 +79,24 @@ def add_suggestions(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
     return added
 
 
-def dismiss_suggestions(pbx: Pbx, numbers: Collection[str]) -> None:
-    """Hide these suggestions until the numbers have a call."""
+def dismiss_suggestions(pbx: Pbx, numbers: Collection[str]) -> list[str]:
+    """Hide these suggestions until the numbers have a call; return the numbers dismissed.
+
+    Numbers that are not suggested are skipped.
+    """
+    dismissed: list[str] = []
     for part in split_into_batches(_drop_unprintable(numbers)):
-        chosen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(part))
+        chosen = (*_conditions(pbx), SeenExtension.number.in_(part))
         # Listed numbers stay, marked as dismissed: the PBX lists them again within the hour.
-        db.session.execute(delete(SeenExtension).where(*chosen, SeenExtension.listed_at.is_(None)))
-        db.session.execute(
-            update(SeenExtension).where(*chosen).values(dismissed=True, last_seen_at=None)
-        )
-        audit.record(audit.Action.SUGGESTION_DISMISSED, of_pbx(pbx), after={"numbers": part})
+        unlisted = delete(SeenExtension).where(*chosen, SeenExtension.listed_at.is_(None))
+        dismissed += db.session.scalars(unlisted.returning(SeenExtension.number))
+        listed = update(SeenExtension).where(*chosen).values(dismissed=True, last_seen_at=None)
+        dismissed += db.session.scalars(listed.returning(SeenExtension.number))
+    if dismissed:
+        dismissed.sort()
+        after = {"count": len(dismissed), "numbers": dismissed[:MAX_RECORDED]}
+        audit.record(audit.Action.SUGGESTION_DISMISSED, of_pbx(pbx), after=after)
+    return dismissed
 
 
 def store_listed(pbx: Pbx, listed: Collection[Suggestion], at: datetime) -> None:

@@ -43,14 +43,21 @@ def set_grants(user: User, wanted: Iterable[NewGrant]) -> None:
     db.session.flush()
 
 
+def remove_grants(user: User) -> None:
+    """Take all grants from the user, who may then do nothing."""
+    user.grants = []
+    db.session.flush()
+
+
 def parse_grant(text: str) -> NewGrant:
     """Return the grant of a text such as `describe_grant` returns; raises InvalidError on `roles`.
 
     The number of an extension may contain colons.
     """
     role, *scope = text.split(":", 2)
-    if scope and not scope[0]:
-        raise InvalidError.of("roles", f"Enter a PBX after the colon in {text!r}.")
+    for part, name in zip(scope, ("a PBX", "an extension"), strict=False):
+        if not part:
+            raise InvalidError.of("roles", f"Enter {name} after the colon in {text!r}.")
     return find_grant(role, *scope)
 
 

@@ -26,14 +26,24 @@ def invite_user(username: str, email: str, roles: Iterable[NewGrant]) -> tuple[U
     return user, make_link(user)
 
 
+def check_reset(user: User) -> None:
+    """Raise ConflictError if the user is disabled, or one of single sign-on."""
+    if users.has_identity(user):
+        raise ConflictError(
+            f"{user.username} signs in by single sign-on and has no password here. "
+            "Reset it at the provider."
+        )
+    if user.disabled_at is not None:
+        raise ConflictError(f"{user.username} is disabled. Enable the user first.")
+
+
 def reset_password(user: User) -> str:
     """Remove the password, end all sessions, and return the token of a new link.
 
-    Raises ConflictError if the user is disabled.
+    Raises ConflictError if the user is disabled, or one of single sign-on.
     """
     user = users.get_user(user.username, lock=True)
-    if user.disabled_at is not None:
-        raise ConflictError(f"{user.username} is disabled. Enable the user first.")
+    check_reset(user)
     audit.record(audit.Action.PASSWORD_RESET, of_user(user))
     users.change_password(user, "")
     return make_link(user)

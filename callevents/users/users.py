@@ -8,7 +8,7 @@ from sqlalchemy.orm import selectinload
 
 from callevents import audit
 from callevents.audit.targets import of_user
-from callevents.db.models import MAX_EMAIL_LENGTH, Grant, User
+from callevents.db.models import MAX_EMAIL_LENGTH, Grant, User, UserIdentity
 from callevents.enums import Role
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
@@ -19,6 +19,8 @@ from callevents.users.passwords import check_password
 from callevents.validation import check_text
 
 MAX_USERNAME_LENGTH = 64
+#: No username contains these.
+FORBIDDEN = frozenset("/\\\N{REPLACEMENT CHARACTER}")
 #: As browsers check it: https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
@@ -68,6 +70,12 @@ def get_user(username: str, *, lock: bool = False) -> User:
     return user
 
 
+def has_identity(user: User) -> bool:
+    """Return True for users whom a provider of single sign-on signs in."""
+    found = select(UserIdentity.id).where(UserIdentity.user_id == user.id).limit(1)
+    return db.session.scalar(found) is not None
+
+
 def change_password(user: User, password_hash: str) -> None:
     """Store the hash of the new password and end all sessions of the user."""
     before = {"password": audit.Hidden(user.password_hash)}
@@ -96,12 +104,17 @@ def normalize_username(username: str) -> str:
 def check_username(username: str) -> str:
     """Return the name of a new user, normalized; raises InvalidError about `username`."""
     username = normalize_username(username)
-    if not username:
-        raise InvalidError.of("username", "Enter a username.")
-    check_text(username, field="username", max_length=MAX_USERNAME_LENGTH)
-    # The name is a part of URLs.
-    if "/" in username or "\\" in username or not username.strip("."):
-        raise InvalidError.of("username", "Must not contain a slash or consist of dots.")
+    check_form(username)
     if find_user(username):
         raise InvalidError.of("username", f"A user named {username!r} already exists.")
     return username
+
+
+def check_form(username: str) -> None:
+    """Raise InvalidError about `username` if no user can have this normalized name."""
+    if not username:
+        raise InvalidError.of("username", "Enter a username.")
+    check_text(username, field="username", max_length=MAX_USERNAME_LENGTH)
+    # The name is a part of URLs. Those with U+FFFD are refused: it stands for invalid UTF-8.
+    if not FORBIDDEN.isdisjoint(username) or not username.strip("."):
+        raise InvalidError.of("username", "Must not contain a slash or consist of dots.")

@@ -15,11 +15,12 @@ from werkzeug.exceptions import BadRequest
 
 from callevents.db.models import Delivery, Extension, Hook, Pbx
 from callevents.db.session import begin_write
-from callevents.delivery.log.queries import get_delivery
+from callevents.delivery.log.queries import get_delivery, no_such_delivery
 from callevents.enums import Right
 from callevents.errors import NotFoundError
-from callevents.hooks.queries import find_hook_ids, get_hook
+from callevents.hooks.queries import find_hook_ids, get_hook, no_such_hook
 from callevents.pbxs import pbxs
+from callevents.pbxs.extensions import no_such_extension
 from callevents.users.rights import Scope, is_allowed
 from callevents.web import htmx
 from callevents.web.errors import find_error_response
@@ -178,8 +179,19 @@ def _check_right(required: Access, named: dict[str, Any]) -> None:
         return
     extension_id = _find_extension_id(pbx, named)
     if not is_allowed(user.grants, Right.SEE, pbx.id, extension_id):
-        raise NotFoundError("This page does not exist.")
+        raise _not_found(pbx, named)
     _require(is_allowed(user.grants, right, pbx.id, extension_id))
+
+
+def _not_found(pbx: Pbx, named: dict[str, Any]) -> NotFoundError:
+    """Return the error that views raise for what is not there: nobody learns that it is."""
+    if "place" in named or "extension_id" in named:
+        return no_such_extension(pbx)
+    if "delivery_id" in named:
+        return no_such_delivery()
+    if "event_id" in named:
+        return no_such_hook(named["event_id"])
+    return NotFoundError("This page does not exist.")
 
 
 def _require(is_granted: bool) -> None:

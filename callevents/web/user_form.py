@@ -1,12 +1,12 @@
 """The form of a user: e-mail address and roles, for a new one also the name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, Self
 
 from wtforms import FieldList, Form, FormField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
-from callevents.db.models import User
+from callevents.db.models import Pbx, User
 from callevents.enums import Role
 from callevents.errors import InvalidError
 from callevents.pbxs.pbxs import list_pbxs
@@ -15,6 +15,8 @@ from callevents.web.forms import BaseForm
 
 #: So that roles can be added without JavaScript.
 EMPTY_ROWS = 2
+#: In the form: all PBXs. An empty choice never means that.
+ALL_PBXS = "*"
 
 
 class RoleForm(Form):
@@ -32,7 +34,10 @@ class RoleForm(Form):
     def find_grant(self) -> NewGrant:
         """Return the grant of the row; raises InvalidError about `roles`."""
         number = (self.extension.data or "").strip()
-        return find_grant(self.role.data or "", self.pbx.data or "", number)
+        slug = self.pbx.data or ""
+        if not slug:
+            raise InvalidError.of("roles", "Choose a PBX for the role, or 'All PBXs'.")
+        return find_grant(self.role.data or "", "" if slug == ALL_PBXS else slug, number)
 
 
 class UserForm(BaseForm):
@@ -52,12 +57,12 @@ class UserForm(BaseForm):
                 form.roles.append_entry(
                     {
                         "role": grant.role.value,
-                        "pbx": pbx.slug if pbx else "",
+                        "pbx": pbx.slug if pbx else ALL_PBXS,
                         "extension": extension.number if extension else "",
                     }
                 )
         form._add_empty_rows()
-        form._offer_pbxs()
+        form._offer_pbxs([one.pbx for one in user.grants if one.pbx] if user else [])
         return form
 
     def find_grants(self) -> list[NewGrant]:
@@ -86,19 +91,19 @@ class UserForm(BaseForm):
         for _ in range(min(filled + EMPTY_ROWS, MAX_GRANTS) - len(self.roles)):
             self.roles.append_entry()
 
-    def _offer_pbxs(self) -> None:
-        offered = list(_pbx_choices())
+    def _offer_pbxs(self, current: Iterable[Pbx]) -> None:
+        """Offer each row all PBXs that are in use, and the row's own if it is being removed."""
+        names = {pbx.slug: pbx.name for pbx in list_pbxs()}
+        removing = {pbx.slug: pbx.name for pbx in current if pbx.slug not in names}
         for row in self.roles:
-            row.form.pbx.choices = offered
+            offered = {"": "No PBX", ALL_PBXS: "All PBXs"} | names
+            slug = row.form.pbx.data
+            if slug in removing:
+                offered[slug] = f"{removing[slug]} (being removed)"
+            row.form.pbx.choices = [SelectChoice(*one) for one in offered.items()]
 
 
 class InvitationForm(UserForm):
     """A new user, who sets the password."""
 
     username = StringField("Username")
-
-
-def _pbx_choices() -> Iterator[SelectChoice]:
-    yield SelectChoice("", "All PBXs")
-    for pbx in list_pbxs():
-        yield SelectChoice(pbx.slug, pbx.name)

@@ -33,7 +33,8 @@ ALL = f"{BASE}/extensions/all"
 EDIT = f"{BASE}/connector/edit"
 NUMBER = "0612345678"
 VIEWER = "/users/viewer"
-OLGA: dict[str, object] = {"username": "olga", "roles-0-role": "viewer"}
+OPERATOR = {"roles-0-role": "operator", "roles-0-pbx": "*"}
+OLGA: dict[str, object] = {"username": "olga", "roles-0-role": "viewer", "roles-0-pbx": "*"}
 OFF: dict[str, object] = {"enabled": ""}
 KEPT: dict[str, object] = {"secret": ""}
 
@@ -217,7 +218,7 @@ PAGES: dict[Action, Callable[[World], None]] = {
     ),
     Action.SECRET_REVEALED: lambda w: w.get(w.dialog),
     Action.USER_INVITED: lambda w: w.post("/invitations/new", status=200, **OLGA),
-    Action.USER_CHANGED: lambda w: w.post(f"{VIEWER}/edit", **{"roles-0-role": "operator"}),
+    Action.USER_CHANGED: lambda w: w.post(f"{VIEWER}/edit", **OPERATOR),
     Action.USER_DISABLED: lambda w: w.post(f"{VIEWER}/disable"),
     Action.USER_ENABLED: enable_user,
     Action.USER_REMOVED: lambda w: w.post(f"{VIEWER}/remove"),

@@ -8,8 +8,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from callevents import audit
 from callevents.audit import sign_in_failures
 from callevents.audit.sign_in_failures import SignInFailures
+from callevents.audit.targets import of_pbx
 from callevents.config.settings import Settings
 from callevents.db.models import AuditEntry, Pbx, first_id, utc_now
 from callevents.db.session import begin_write
@@ -81,6 +83,34 @@ def test_failed_sign_ins_are_limited(
     app_state().get(SignInFailures)._bucket._tokens = 1
     fail("viewer", 20)
     assert entries(action="user.sign_in_failed")[-1].after == {"failures_left_out": 8}
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ("x" * 2000, "x" * 2000),
+        ("x" * 2001, "x" * 2000 + "… (2,001 characters in all)"),
+        (["a"] * 100, ["a"] * 100),
+        (["a"] * 1102, ["a"] * 100 + ["… and 1,002 more"]),
+        (["x" * 3000], ["x" * 2000 + "… (3,000 characters in all)"]),
+        ({"a": ["x" * 3000]}, {"a": ["x" * 2000 + "… (3,000 characters in all)"]}),
+        (
+            {f"{number:03}": 1 for number in range(101)},
+            {f"{number:03}": 1 for number in range(100)} | {"…": "and 1 more"},
+        ),
+        ({"x" * 2001: 1}, {"x" * 2000 + "…": 1}),
+        (7, 7),
+    ],
+)
+def test_long_values_are_shortened(app: Flask, pbx: Pbx, value: object, stored: object) -> None:
+    """With a mark, before and after, whatever the action."""
+    begin_write()
+    for before, after in (({"note": value}, {}), ({}, {"note": value})):
+        audit.record(audit.Action.PBX_RENAMED, of_pbx(pbx), before=before, after=after)
+    db.session.commit()
+    removed, added = entries(action="pbx.renamed")
+    assert (removed.before, removed.after) == ({"note": stored}, {})
+    assert (added.before, added.after) == ({}, {"note": stored})
 
 
 def test_no_code_changes_an_entry(app: Flask) -> None:

@@ -1,5 +1,6 @@
 """The commands for users: text and JSON, errors, and what they change."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from flask import Flask
 
 from callevents.config.settings import Settings
-from callevents.db.models import Pbx, User
+from callevents.db.models import Pbx, User, UserIdentity
 from callevents.db.session import begin_write
 from callevents.errors import NotFoundError
 from callevents.extensions import app_state, db
@@ -100,12 +101,30 @@ def test_link_that_cannot_be_sent(
     assert get_user_of(find_token(printed["link"])).username == "bob"
 
 
-def test_link_without_a_known_address(app: Flask, answer: Callable[..., Any]) -> None:
+def test_link_without_a_known_address(app: Flask, run: Run) -> None:
     """Commands know the address only from the setting; a link without one is not sent."""
     app_state(app).settings.__dict__["public_url"] = ""
-    printed = answer("users", "invite", "bob", "--email", "bob@example.com")
+    done = run("users", "invite", "bob", "--email", "bob@example.com", "--json")
+    printed = json.loads(done.stdout)
     assert printed["link"].startswith("http://YOUR-SERVER:8000/welcome/")
     assert printed["problem"] == "To send links by e-mail, set CALLEVENTS_PUBLIC_URL."
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_hint_at_the_address_to_fill_in(app: Flask, run: Run, option: list[str]) -> None:
+    """It says what to replace, beside the output, which stays valid JSON."""
+    hint = (
+        "Replace YOUR-SERVER:8000 in the link with the address of the pages. To have it filled in, "
+        "set CALLEVENTS_PUBLIC_URL, such as https://calls.example.com.\n"
+    )
+    assert run("users", "invite", "ben", *option).stderr == ""
+    app_state(app).settings.__dict__["public_url"] = ""
+    for command in (("invite", "bob"), ("reset-password", "ben")):
+        done = run("users", *command, *option)
+        assert done.stderr == hint
+        assert "http://YOUR-SERVER:8000/welcome/" in done.stdout
+        if option:
+            assert json.loads(done.stdout)["link"].startswith("http://YOUR-SERVER:8000/welcome/")
 
 
 def test_reset_password(run: Run, answer: Callable[..., Any], admin: User) -> None:
@@ -147,7 +166,10 @@ def test_roles(run: Run, answer: Callable[..., Any], admin: User, pbx: Pbx) -> N
 
 def test_last_admin_stays(run: Run, admin: User) -> None:
     """The last enabled admin is not disabled, removed or demoted."""
-    sentence = "ana is the last enabled admin of all PBXs. Make another user such an admin first."
+    sentence = (
+        "ana is the last enabled admin of all PBXs who can sign in. "
+        "Make another user such an admin first."
+    )
     for arguments in (("disable", "ana"), ("remove", "ana"), ("roles", "ana", "--set", "viewer")):
         check_failure(run("users", *arguments), sentence)
     assert run("users", "roles", "ana").stdout == "admin\n"
@@ -158,3 +180,14 @@ def find_token(text: str) -> str:
     match = re.search(r"/welcome/([\w-]{43})$", text.strip())
     assert match
     return match[1]
+
+
+def test_password_of_a_user_of_single_sign_on_is_not_reset(run: Run, admin: User) -> None:
+    """The sentence says where the password is."""
+    begin_write()
+    db.session.add(UserIdentity(user_id=admin.id, issuer="https://login.example", subject="42"))
+    db.session.commit()
+    sentence = "ana signs in by single sign-on and has no password here. Reset it at the provider."
+    check_failure(run("users", "reset-password", "ana"), sentence)
+    db.session.rollback()
+    assert users.get_user("ana").password_hash

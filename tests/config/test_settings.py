@@ -288,7 +288,14 @@ def test_providers_of_single_sign_on(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ({"scopes": "profile"}, "_0_SCOPES", "must contain openid"),
         ({"grants": {}}, "_0_GRANTS", "must give at least one grant"),
         ({"grants": {"groups": {"x": ["chef"]}}}, "_0_GRANTS", "'chef' is not a role (admin,"),
-        ({"grants": {"groups": {"x": ["viewer:"]}}}, "_0_GRANTS", "'viewer:' is not a role"),
+        *(
+            ({"grants": {"groups": {"x": [text]}}}, "_0_GRANTS", f"{text!r} is not a role")
+            for text in (
+                *("viewer:", "admin:", "admin::", "admin: ", "admin:office:", "admin::101"),
+                *("self-service", "self-service:", "self-service::", "self-service::101"),
+                *("self-service:office", "self-service:office:", "admin:office:101"),
+            )
+        ),
         ({"secret": "x"}, "_0_SECRET", "Extra inputs are not permitted"),
     ],
 )

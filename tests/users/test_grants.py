@@ -47,6 +47,12 @@ def test_roles_are_parsed_as_they_are_written(text: str) -> None:
         ("king:head-office", "There is no role 'king'. Use admin, operator, viewer, self-service."),
         ("operator:", "Enter a PBX after the colon in 'operator:'."),
         ("self-service::101", "Enter a PBX after the colon in 'self-service::101'."),
+        (
+            "self-service:head-office:",
+            "Enter an extension after the colon in 'self-service:head-office:'.",
+        ),
+        ("admin:head-office:", "Enter an extension after the colon in 'admin:head-office:'."),
+        ("admin::", "Enter a PBX after the colon in 'admin::'."),
         ("operator:nowhere", "There is no PBX 'nowhere'."),
         ("operator:\x00", "There is no PBX '\\x00'."),
         ("self-service:head-office:102", "Head office has no extension '102'."),
@@ -56,7 +62,6 @@ def test_roles_are_parsed_as_they_are_written(text: str) -> None:
             for text in (
                 "self-service",
                 "self-service:head-office",
-                "self-service:head-office:",
                 "viewer:head-office:101",
             )
         ),

@@ -7,11 +7,21 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from callevents.db.models import Grant, PasswordLink, Pbx, User, UserSession
+from callevents.config.oidc import OidcProvider
+from callevents.db.models import (
+    Grant,
+    Passkey,
+    PasswordLink,
+    Pbx,
+    User,
+    UserIdentity,
+    UserSession,
+    utc_now,
+)
 from callevents.db.session import begin_write
 from callevents.enums import Role, UserState
 from callevents.errors import ConflictError, SignInError
-from callevents.extensions import db
+from callevents.extensions import app_state, db
 from callevents.users import invitations, lifecycle, sessions, users
 from callevents.users.grants import NewGrant, describe_grant
 from callevents.users.sign_in import finish, verify_password
@@ -123,6 +133,89 @@ def test_last_enabled_admin_stays(user: User, pbx: Pbx, lose: Callable[[User], N
         begin_write()
         lose(other)
         db.session.commit()
+
+
+def add_passkey(user: User) -> None:
+    """Add a passkey that nobody uses."""
+    passkey = Passkey(
+        user_id=user.id, name="phone", credential_id="x", public_key=b"", sign_count=0
+    )
+    db.session.add(passkey)
+
+
+def add_identity(user: User) -> None:
+    """Let a provider that is configured sign the user in."""
+    provider = OidcProvider.model_validate(
+        {
+            "slug": "acme",
+            "label": "Acme",
+            "issuer": "https://login.example",
+            "client_id": "x",
+            "grants": {"groups": {"x": ["viewer"]}},
+        }
+    )
+    app_state().settings.oidc_providers = (provider,)
+    db.session.add(UserIdentity(user_id=user.id, issuer=provider.issuer, subject="42"))
+
+
+def add_lost_identity(user: User) -> None:
+    """Let a provider that is no longer configured sign the user in."""
+    db.session.add(UserIdentity(user_id=user.id, issuer="https://gone.example", subject="42"))
+
+
+@pytest.mark.parametrize(
+    ("add", "counts"),
+    [(None, False), (add_passkey, True), (add_identity, True), (add_lost_identity, False)],
+)
+@pytest.mark.parametrize("lose", LOSSES)
+def test_admin_without_a_way_to_sign_in_does_not_count(
+    user: User,
+    bob: User,
+    lose: Callable[[User], None],
+    add: Callable[[User], None] | None,
+    counts: bool,
+) -> None:
+    """After a reset bob has no password: only a passkey or a provider makes bob one that counts."""
+    begin_write()
+    bob.last_sign_in_at = utc_now()
+    invitations.reset_password(bob)
+    if add:
+        add(bob)
+    db.session.commit()
+    begin_write()
+    if counts:
+        lose(user)
+    else:
+        with pytest.raises(ConflictError, match="ana is the last enabled admin"):
+            lose(user)
+    db.session.rollback()
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_last_admin_stays_after_a_reset(user: User, lose: Callable[[User], None]) -> None:
+    """The link of the reset is the last way in."""
+    begin_write()
+    user.last_sign_in_at = utc_now()
+    invitations.reset_password(user)
+    with pytest.raises(ConflictError, match="ana is the last enabled admin"):
+        lose(user)
+    db.session.rollback()
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_passwords_that_are_off_do_not_count(
+    user: User, bob: User, lose: Callable[[User], None]
+) -> None:
+    """Without local passwords only the break-glass user can sign in with one."""
+    settings = app_state().settings
+    settings.local_passwords, settings.break_glass_user = False, "ana"
+    begin_write()
+    with pytest.raises(ConflictError, match="ana is the last enabled admin"):
+        lose(user)
+    db.session.rollback()
+    begin_write()
+    lose(bob)
+    db.session.rollback()
 
 
 @pytest.mark.parametrize("lose", LOSSES)

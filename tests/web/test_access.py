@@ -1,5 +1,7 @@
 """Every route, for every role, on what is the user's own and on what is not."""
 
+import html
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from callevents.db.models import AuditEntry, CallEvent, Delivery, Extension, Hook, Pbx
+from callevents.db.models import AuditEntry, CallEvent, Delivery, Extension, Hook, Pbx, new_id
 from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind, EventType, Method, Role
 from callevents.extensions import db
@@ -459,3 +461,44 @@ def test_pbx_that_is_being_removed(app: Flask, site: Site) -> None:
     stranger.sign_in("stranger")
     assert "Here" not in stranger.get("/pbxs").text
     assert "There is no PBX" in stranger.get("/pbxs/here").text
+
+
+def test_nobody_learns_that_something_exists(app: Flask, site: Site) -> None:
+    """What is another's and what does not exist get the same page."""
+    owner = Visitor(app.test_client())
+    owner.sign_in("owner")
+    own, foreign = site.values[OWN], {**site.values[FOREIGN], "slug": "here"}
+    unknown = {name: new_id() for name in ("delivery_id", "place", "extension_id", "hook", "event")}
+    paths = {
+        "/pbxs/here/deliveries/{delivery_id}": "There is no such delivery.",
+        "/pbxs/here/requests/{hook}/recover": "There is no request with the Event ID",
+        "/pbxs/here/extensions/{place}": "Here has no such extension.",
+        "/pbxs/here/extensions/{place}/requests/{hook}": "Here has no such extension.",
+        f"/pbxs/here/extensions/{own['place']}/requests/{{hook}}": "There is no request with",
+    }
+    for path, sentence in paths.items():
+        pages = set()
+        for values in (site.values[OTHER], site.values[ALL], foreign, unknown):
+            answer = owner.get(path.format(**values))
+            text = html.unescape(answer.text)
+            assert (answer.status_code, sentence in text) == (404, True), (path, values)
+            # The sentence and the sign-out form name nothing but what was asked for.
+            for name in values.values():
+                text = text.replace(name, "") if len(name) > 5 else text
+            pages.add(re.sub(r'name="csrf_token"[^>]*', "", text))
+        assert len(pages) == 1, path
+
+
+def test_list_of_pbxs_shows_what_is_in_the_scope(app: Flask, site: Site) -> None:
+    """Self-service users see the number of their extensions, and no last event of the PBX."""
+    rows = {}
+    for name in ("viewer-here", "owner"):
+        visitor = Visitor(app.test_client())
+        visitor.sign_in(name)
+        [rows[name]] = re.findall(r'<tr id="pbx-here">(.*?)</tr>', visitor.get("/pbxs").text, re.S)
+        [link] = re.findall(r'href="([^"]*)">Here<', rows[name])
+        assert visitor.get(link).status_code == 200
+    counts = {name: re.findall(r">(\d+)<span", row) for name, row in rows.items()}
+    assert counts == {"viewer-here": ["2"], "owner": ["1"]}
+    assert ["<time" in row for row in rows.values()] == [True, False]
+    assert "not visible to you" in rows["owner"]

@@ -39,8 +39,13 @@ def get_delivery(delivery_id: str, pbx: Pbx | None = None) -> Delivery:
     """Return the delivery; raises NotFoundError, also if it belongs to another PBX than `pbx`."""
     delivery = find_delivery(delivery_id)
     if delivery is None or (pbx is not None and delivery.pbx_id != pbx.id):
-        raise NotFoundError("There is no such delivery.")
+        raise no_such_delivery()
     return delivery
+
+
+def no_such_delivery() -> NotFoundError:
+    """Return the error about a delivery that does not exist, or may not be seen."""
+    return NotFoundError("There is no such delivery.")
 
 
 def find_delivery(delivery_id: str) -> Delivery | None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from callevents.config.oidc import OidcProvider, parse_grant
 from callevents.enums import Role
-
-MAX_NAME_LENGTH = 64
+from callevents.errors import InvalidError
+from callevents.users.users import FORBIDDEN, MAX_USERNAME_LENGTH, check_form, normalize_username
 
 
 def grants_of(provider: OidcProvider, claims: Mapping[str, Any]) -> list[tuple[Role, str | None]]:
@@ -21,13 +21,27 @@ def grants_of(provider: OidcProvider, claims: Mapping[str, Any]) -> list[tuple[R
 
 
 def find_username(claims: Mapping[str, Any]) -> str:
-    """Return the name that the user has at the provider, in lower case; it is only shown."""
+    """Return the name that the user has at the provider, in lower case; it is only shown.
+
+    Characters that no username contains become hyphens. A claim without a name, or with dots only,
+    is passed over for the next.
+    """
     for name in ("preferred_username", "email", "name", "sub"):
         text = claims.get(name)
-        text = text.strip().lower()[:MAX_NAME_LENGTH].strip() if isinstance(text, str) else ""
-        if text and text.isprintable():
-            return text
+        if not isinstance(text, str):
+            continue
+        username = normalize_username("".join(map(_replace, normalize_username(text))))
+        username = username[:MAX_USERNAME_LENGTH].strip()
+        try:
+            check_form(username)
+        except InvalidError:
+            continue
+        return username
     return "user"
+
+
+def _replace(character: str) -> str:
+    return "-" if character in FORBIDDEN or not character.isprintable() else character
 
 
 def _values(claims: Mapping[str, Any], name: str) -> Iterator[str]:

@@ -9,11 +9,19 @@ from callevents import audit
 from callevents.audit.targets import of_user
 from callevents.config.oidc import OidcProvider
 from callevents.db.models import User, UserIdentity
+from callevents.enums import Role
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import app_state, db
 from callevents.users import sessions
 from callevents.users.challenges import spend
-from callevents.users.grants import NewGrant, describe_grants, find_grant, set_grants
+from callevents.users.grants import (
+    NewGrant,
+    describe_grants,
+    find_grant,
+    remove_grants,
+    set_grants,
+)
+from callevents.users.last_admin import is_last_admin
 from callevents.users.oidc.begun import Flow
 from callevents.users.oidc.claims import find_username, grants_of
 from callevents.users.oidc.errors import NoGrantError, ProviderRefusedError
@@ -21,6 +29,8 @@ from callevents.users.oidc.flow import Identity
 from callevents.users.users import MAX_USERNAME_LENGTH, find_user
 
 MAX_NAMESAKES = 1000
+#: What the history says when the last admin keeps the role.
+KEPT = "admin: the provider no longer gives it, but no other admin could sign in"
 
 log = structlog.get_logger("callevents.users")
 
@@ -28,8 +38,9 @@ log = structlog.get_logger("callevents.users")
 def sign_in(provider: OidcProvider, flow: Flow, identity: Identity) -> User:
     """Return the identity's user, added at the first sign-in, with the grants of its claims.
 
-    Raises NoGrantError if there are none: then the user's sessions have ended. Raises
-    ProviderRefusedError if the flow has signed somebody in before. The caller commits even then.
+    The last admin keeps that role, whatever the claims say. Raises NoGrantError if they give none:
+    then the user's sessions have ended and the grants are gone. Raises ProviderRefusedError if the
+    flow has signed somebody in before. The caller commits even then.
     """
     if not spend(flow.state.encode()):
         raise ProviderRefusedError(provider, "the flow was finished before")
@@ -38,18 +49,32 @@ def sign_in(provider: OidcProvider, flow: Flow, identity: Identity) -> User:
     if not grants:
         if user:
             sessions.end_sessions(user)
+            _set_grants(user, [])
         raise NoGrantError(provider)
     if user is None:
         return _add(provider, identity, grants)
     if user.disabled_at is not None:
         raise NoGrantError(provider)
-    has = {(one.role, one.pbx, one.extension) for one in user.grants}
-    if has != {(one.role, one.pbx, one.extension) for one in grants}:
-        before = {"roles": describe_grants(user)}
-        set_grants(user, grants)
-        after = {"roles": describe_grants(user)}
-        audit.record_change(audit.Action.USER_CHANGED, of_user(user), before, after)
+    _set_grants(user, grants)
     return user
+
+
+def _set_grants(user: User, grants: list[NewGrant]) -> None:
+    """Replace the user's grants if they differ. The last admin stays one, which is recorded."""
+    admin = NewGrant(Role.ADMIN)
+    kept = user.is_admin and admin not in grants and is_last_admin(user)
+    if kept:
+        grants = [admin, *grants]
+        log.warning("the last admin keeps the role that the provider took", user=user.username)
+    before = {"roles": describe_grants(user)}
+    has = {NewGrant(one.role, one.pbx, one.extension) for one in user.grants}
+    if has != set(grants):
+        if grants:
+            set_grants(user, grants)
+        else:
+            remove_grants(user)
+    after = {"roles": describe_grants(user)} | ({"kept_role": KEPT} if kept else {})
+    audit.record_change(audit.Action.USER_CHANGED, of_user(user), before, after)
 
 
 def _find_grants(provider: OidcProvider, identity: Identity) -> list[NewGrant]:

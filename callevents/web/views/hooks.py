@@ -183,7 +183,8 @@ def clear(slug: str, place: str) -> Any:
 def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
     hook = queries.get_hook(event_id, pbx)
     if hook.extension_id != (extension.id if extension else None):
-        raise NotFoundError("That request belongs to another extension.")
+        # As if it did not exist: the user may not see those of every extension.
+        raise queries.no_such_hook(event_id)
     return hook
 
 

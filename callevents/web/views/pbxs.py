@@ -28,8 +28,8 @@ def index() -> str:
     return render_template(
         "pbxs/_list.html" if htmx.is_htmx() else "pbxs/index.html",
         pbxs=listed,
-        last_events=pbxs.last_event_times(listed),
-        counts=extensions.count_extensions(listed),
+        last_events=pbxs.last_event_times([pbx for pbx in listed if scope.has_pbx(pbx.id)]),
+        counts=extensions.count_extensions(listed, scope),
         removing=[(pbx, removal.progress_of(pbx)) for pbx in removal.list_removing(scope)],
     )
 

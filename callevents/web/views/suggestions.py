@@ -36,10 +36,13 @@ def add(slug: str) -> Any:
 def dismiss(slug: str) -> Any:
     """Dismiss the selected suggestions until the PBX reports a call of them."""
     numbers = _selected_numbers()
-    suggestions.dismiss_suggestions(pbxs.get_pbx(slug), numbers)
+    dismissed = suggestions.dismiss_suggestions(pbxs.get_pbx(slug), numbers)
     db.session.commit()
-    text = f"{_describe(numbers)} dismissed until the next call." if numbers else NOTHING_SELECTED
-    return _finish(slug, text)
+    if not numbers:
+        return _finish(slug, NOTHING_SELECTED)
+    if not dismissed:
+        return _finish(slug, "Nothing was dismissed: someone else has added or dismissed them.")
+    return _finish(slug, f"{_describe(dismissed)} dismissed until the next call.")
 
 
 def _selected_numbers() -> list[str]:

@@ -111,6 +111,7 @@ def reset_password(username: str) -> Any:
     user = _get_other(username)
     if request.method == "POST":
         return _hand_over(user, invitations.reset_password(user))
+    invitations.check_reset(user)
     return dialogs.show("users/reset_password.html", user=user)
 
 
@@ -169,5 +170,6 @@ def _render(user: User) -> str:
         user=user,
         link_expires_at=find_expiry(user),
         sessions=sessions.list_sessions(user),
+        has_identity=users.has_identity(user),
         is_own=user.id == current_user.id,
     )

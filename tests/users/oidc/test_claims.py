@@ -61,9 +61,16 @@ def test_grants(claims: dict[str, Any], grants: list[tuple[Role, str | None]]) -
         ({"preferred_username": " Olga ", "email": "o@acme.example"}, "olga"),
         ({"preferred_username": "", "email": "O@acme.example"}, "o@acme.example"),
         ({"preferred_username": None, "email": 1, "name": "Olga P", "sub": "42"}, "olga p"),
-        ({"preferred_username": "a\u202eb", "sub": "42"}, "42"),
+        ({"preferred_username": "a\u202eb", "sub": "42"}, "a-b"),
+        ({"preferred_username": "Sales/Eve", "sub": "42"}, "sales-eve"),
+        ({"preferred_username": "ACME\\eve", "sub": "42"}, "acme-eve"),
+        ({"preferred_username": "a\ufffdb\0\udc00", "sub": "42"}, "a-b--"),
+        ({"preferred_username": "..", "email": ".", "name": "Eve"}, "eve"),
+        ({"preferred_username": "." * 64 + "x", "sub": "42"}, "42"),
+        ({"preferred_username": "..", "sub": "/"}, "-"),
+        ({"sub": "..."}, "user"),
         ({"preferred_username": "x" * 100}, "x" * 64),
-        ({"sub": "a\nb"}, "user"),
+        ({"sub": "a\nb"}, "a-b"),
     ],
 )
 def test_username(claims: dict[str, Any], name: str) -> None:

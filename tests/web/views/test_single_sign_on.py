@@ -1,5 +1,6 @@
 """Single sign-on on the pages, with a provider on loopback."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,13 +11,14 @@ from sqlalchemy import select
 from callevents import create_app
 from callevents.config.oidc import OidcProvider
 from callevents.config.settings import Settings
-from callevents.db.models import Pbx, User, UserIdentity, utc_now
+from callevents.db.models import AuditEntry, Pbx, User, UserIdentity, utc_now
 from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import app_state, db
-from callevents.users import users
+from callevents.users import lifecycle, users
 from callevents.users.grants import describe_grants
 from callevents.users.hashing import matches
+from callevents.users.oidc.identities import KEPT
 from tests.conftest import Configure
 from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider
 from tests.web.conftest import PASSWORD, Visitor
@@ -129,6 +131,31 @@ def test_user_of_another_provider_is_another_user(server: Provider, stranger: Vi
     assert find_user("olga-2")
 
 
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("sales/eve", "sales-eve"),
+        ("viewer/remove", "viewer-remove"),
+        ("acme\\eve", "acme-eve"),
+        ("a\0b", "a-b"),
+        ("..", "olga@acme.example"),
+        (".", "olga@acme.example"),
+    ],
+)
+def test_any_name_has_a_page(
+    server: Provider, stranger: Visitor, admin: Visitor, name: str, stored: str
+) -> None:
+    """Names that no URL can have are replaced, so each user has a page and can be disabled."""
+    server.user |= {"preferred_username": name, "email": "olga@acme.example"}
+    stranger.get(begin(stranger, server))
+    assert is_signed_in(stranger)
+    links = re.findall(r'href="(/users/[^"]*)"', admin.get("/users").text)
+    [page] = [one for one in links if one not in {"/users/admin", "/users/viewer"}]
+    assert f"<h1>{stored}</h1>" in admin.get(page).text
+    assert admin.post(f"{page}/disable").status_code == 303
+    assert not is_signed_in(stranger)
+
+
 @pytest.mark.parametrize("name", ["", "\u202eevil", "x" * 300, "Olga Petrova", 42])
 def test_odd_names(server: Provider, stranger: Visitor, name: object) -> None:
     """Names that cannot be stored are replaced or cut."""
@@ -148,6 +175,65 @@ def test_no_grant(server: Provider, stranger: Visitor) -> None:
     assert "Acme signed you in, but gives you no access to Call Events." in answer.text
     assert not is_signed_in(stranger)
     assert not is_signed_in(thief)
+    olga = find_user("olga")
+    assert olga
+    assert describe_grants(olga) == []
+    [change] = [one for one in read_changes() if one.object_name == "olga"]
+    assert (change.before, change.after) == ({"roles": ["admin"]}, {})
+
+
+def read_changes() -> list[AuditEntry]:
+    """Return the entries of the history about changed users."""
+    db.session.rollback()
+    found = select(AuditEntry).where(AuditEntry.action == "user.changed").order_by(AuditEntry.id)
+    return list(db.session.scalars(found))
+
+
+@pytest.mark.parametrize("groups", [["staff"], ["others"]])
+def test_last_admin_keeps_the_role(
+    server: Provider, stranger: Visitor, caplog: pytest.LogCaptureFixture, groups: list[str]
+) -> None:
+    """The provider cannot take the last admin away; log and history say so. Another one it can."""
+    stranger.get(begin(stranger, server))
+    begin_write()
+    admin = users.get_user("admin")
+    lifecycle.disable_user(admin)
+    db.session.commit()
+    server.user["groups"] = groups
+    stranger.get(begin(stranger, server))
+    gives_access = groups == ["staff"]
+    assert is_signed_in(stranger) is gives_access
+    olga = find_user("olga")
+    assert olga
+    assert describe_grants(olga) == (["admin", "viewer"] if gives_access else ["admin"])
+    assert "the last admin keeps the role" in caplog.text
+    [change] = read_changes()
+    assert change.after["kept_role"] == KEPT
+
+    begin_write()
+    lifecycle.enable_user(users.get_user("admin"))
+    db.session.commit()
+    stranger.get(begin(stranger, server))
+    olga = find_user("olga")
+    assert olga
+    assert describe_grants(olga) == (["viewer"] if gives_access else [])
+
+
+def test_password_of_a_user_of_single_sign_on_is_not_reset(
+    server: Provider, stranger: Visitor, admin: Visitor
+) -> None:
+    """Otherwise it would sign the user in when the provider no longer does."""
+    stranger.get(begin(stranger, server))
+    page = admin.get("/users/olga").text
+    assert "none: the user signs in by single sign-on" in page
+    assert "Reset password" not in page
+    for answer in (
+        admin.get("/users/olga/reset-password"),
+        admin.post("/users/olga/reset-password"),
+    ):
+        assert answer.status_code == 409
+        assert "olga signs in by single sign-on and has no password here." in answer.text
+    assert is_signed_in(stranger)
 
 
 def test_nobody_is_added_without_a_grant(server: Provider, stranger: Visitor) -> None:

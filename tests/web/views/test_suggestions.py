@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from callevents.db.models import Pbx, utc_now
+from callevents.audit.actions import Action
+from callevents.db.models import AuditEntry, Pbx, utc_now
 from callevents.enums import ConnectorState
 from callevents.extensions import db
 from callevents.pbxs import connectors, extensions, suggestions
@@ -56,6 +57,25 @@ def test_selected_ones_are_dismissed(admin: Visitor, pbx: Pbx) -> None:
     admin.post(f"{BASE}/suggestions/dismiss")
     db.session.rollback()
     assert [one.number for one in suggestions.list_suggestions(pbx)] == ["203"]
+    admin.post(f"{BASE}/suggestions/dismiss", number=["201", "any text"])
+    assert "Nothing was dismissed: someone else" in admin.get(f"{BASE}/extensions").text
+
+
+def test_history_has_only_what_was_dismissed(admin: Visitor, pbx: Pbx, token: str) -> None:
+    """No text that somebody submits gets into the history, and of many numbers only some."""
+    numbers = list(map(str, range(2000, 2070)))
+    know(pbx, dict.fromkeys(numbers, ""))
+    admin.client.get(f"/ingest/head-office?token={token}&event=dial-in&ext=701")
+    admin.get(f"{BASE}/extensions")
+    admin.post(f"{BASE}/suggestions/dismiss", number=["<b>lies</b>", "x" * 1000, "701", *numbers])
+    assert "71 extensions are dismissed" in admin.get(f"{BASE}/extensions").text
+    for submitted in (["lies"], numbers, ["701"]):
+        admin.post(f"{BASE}/suggestions/dismiss", number=submitted)
+    db.session.rollback()
+    action = Action.SUGGESTION_DISMISSED.value
+    [entry] = db.session.query(AuditEntry).filter_by(action=action)
+    assert entry.after == {"count": 71, "numbers": numbers[:50]}
+    assert suggestions.count_suggestions(pbx) == 0
 
 
 def test_more_than_are_shown(admin: Visitor, pbx: Pbx) -> None:

@@ -11,6 +11,8 @@ from callevents.db.models import Notification, Pbx, User
 from callevents.db.session import begin_write
 from callevents.enums import Role, UserState
 from callevents.extensions import app_state, db
+from callevents.pbxs import pbxs
+from callevents.pbxs.removal import begin_removal
 from callevents.users import lifecycle, users
 from callevents.users.grants import describe_grant, parse_grant
 from tests.conftest import Configure
@@ -23,7 +25,8 @@ HTMX = {"HX-Request": "true"}
 OWN = "This is your own account. Another admin can change or remove it."
 LINK = re.compile(r'<code id="password-link">([^<]*/welcome/([\w-]+))</code>')
 SCOPES = ("viewer", "operator:head-office", "self-service:head-office:101")
-BOB = {"username": "Bob", "roles-0-role": "viewer", "roles-0-pbx": ""}
+ANY_VIEWER = {"roles-0-role": "viewer", "roles-0-pbx": "*"}
+BOB = {"username": "Bob"} | ANY_VIEWER
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_list(admin: Visitor, viewer: Visitor, pbx: Pbx, configure: Configure) -
 )
 def test_any_name_has_pages(admin: Visitor, name: str) -> None:
     """The links of the list and of the page lead to the user, whatever the name has in it."""
-    admin.post("/invitations/new", username=name, **{"roles-0-role": "viewer"})
+    admin.post("/invitations/new", username=name, **ANY_VIEWER)
     links = re.findall(r'href="(/users/[^"]+)"', admin.get("/users").text)
     [page] = [html.unescape(one) for one in links if one not in {"/users/admin", "/users/viewer"}]
     text = admin.get(page).text
@@ -179,22 +182,68 @@ def test_roles_editor(admin: Visitor, pbx: Pbx, other_pbx: Pbx, configure: Confi
     form = admin.get("/users/bob/edit").text
     chosen = re.findall(r'<option selected value="([^"]*)"', form)
     assert chosen == ["operator", "branch", "self-service", "head-office"]
-    # Two empty rows, for more roles without JavaScript.
+    # Two empty rows, for more roles without JavaScript: no role, and no PBX.
     assert form.count('aria-label="Role ') == 4
     assert 'value="101"' in form
-    changed = {"email": "b@example.com", "roles-0-role": "viewer"}
+    changed = {"email": "b@example.com"} | ANY_VIEWER
     assert admin.post("/users/bob/edit", **changed).status_code == 303
     assert (roles("bob"), get("bob").email) == (["viewer"], "b@example.com")
+
+
+def fill_in(page: str) -> dict[str, str]:
+    """Return the fields of the roles as a browser sends them: of each list, what it shows."""
+    fields = {}
+    for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', page, re.S):
+        values = re.findall(r'<option( selected)? value="([^"]*)"', options)
+        shown = [value for selected, value in values if selected] or [values[0][1]]
+        fields[name] = shown[0]
+    numbers = re.findall(r'<input[^>]*name="(roles-\d+-extension)"[^>]*value="([^"]*)"', page)
+    return fields | dict(numbers)
+
+
+@pytest.mark.parametrize("text", [*SCOPES, "operator", "admin:head-office"])
+def test_saving_the_form_changes_no_role(
+    admin: Visitor, pbx: Pbx, configure: Configure, text: str
+) -> None:
+    """Also while the PBX is being removed: its roles never become those of all PBXs."""
+    configure.extension("101")
+    begin_write()
+    users.add_user("bob", PASSWORD, parse_grant(text))
+    db.session.commit()
+    for is_removing in (False, True):
+        if is_removing:
+            begin_write()
+            begin_removal(pbxs.get_pbx("head-office"), "head-office")
+            db.session.commit()
+        page = admin.get("/users/bob/edit").text
+        assert ("Head office (being removed)" in page) is (is_removing and "head-office" in text)
+        assert admin.post("/users/bob/edit", email="", **fill_in(page)).status_code == 303
+        assert roles("bob") == [text]
+
+
+def test_role_of_a_pbx_that_is_gone_is_not_of_all(admin: Visitor, pbx: Pbx) -> None:
+    """The form was opened before the PBX was removed: a sentence, and no PBX is chosen."""
+    fields = {"roles-0-role": "operator", "roles-0-pbx": "gone"}
+    answer = admin.post("/users/viewer/edit", **fields)
+    assert (answer.status_code, "There is no PBX" in answer.text) == (422, True)
+    assert fill_in(answer.text)["roles-0-pbx"] == ""
+    answer = admin.post("/users/viewer/edit", **fill_in(answer.text))
+    assert (answer.status_code, roles("viewer")) == (422, ["viewer"])
 
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
         ({}, "Choose at least one role."),
-        ({"roles-0-role": "king"}, "There is no role"),
+        ({"roles-0-role": "king", "roles-0-pbx": "*"}, "There is no role"),
+        ({"roles-0-role": "operator"}, "Choose a PBX for the role, or &#39;All PBXs&#39;."),
+        ({"roles-0-role": "operator", "roles-0-pbx": ""}, "Choose a PBX for the role"),
         ({"roles-0-role": "operator", "roles-0-pbx": "nowhere"}, "There is no PBX"),
-        ({"roles-0-role": "self-service"}, "The role self-service needs a PBX and an extension."),
-        ({"roles-0-role": "viewer", "roles-0-extension": "1"}, "Choose the PBX of the extension."),
+        (
+            {"roles-0-role": "self-service", "roles-0-pbx": "*"},
+            "The role self-service needs a PBX and an extension.",
+        ),
+        (ANY_VIEWER | {"roles-0-extension": "1"}, "Choose the PBX of the extension."),
         (
             {
                 "roles-0-role": "self-service",
@@ -203,9 +252,9 @@ def test_roles_editor(admin: Visitor, pbx: Pbx, other_pbx: Pbx, configure: Confi
             },
             "Head office has no extension",
         ),
-        ({"roles-0-role": "viewer", "email": "x"}, "Enter an e-mail address such as"),
-        ({"roles-0-role": "viewer", "username": ""}, "Enter a username."),
-        ({"roles-0-role": "viewer", "username": "admin"}, "A user named"),
+        (ANY_VIEWER | {"email": "x"}, "Enter an e-mail address such as"),
+        (ANY_VIEWER | {"username": ""}, "Enter a username."),
+        (ANY_VIEWER | {"username": "admin"}, "A user named"),
     ],
 )
 def test_wrong_input_is_explained(
@@ -246,7 +295,10 @@ def test_sessions_are_ended(admin: Visitor, viewer: Visitor) -> None:
 
 def test_password_is_reset(admin: Visitor, viewer: Visitor) -> None:
     """After a confirmation: the old password and all sessions end, the link sets a new one."""
-    assert "stops working and all sessions end" in admin.get("/users/viewer/reset-password").text
+    dialog = admin.get("/users/viewer/reset-password").text
+    assert "stops working and all sessions end" in dialog
+    assert "Passkeys and the authenticator app stay" in dialog
+    assert "flask users reset-second-factor viewer" in dialog
     assert get("viewer").password_hash
     [(_, token)] = LINK.findall(admin.post("/users/viewer/reset-password").text)
     assert viewer.get("/pbxs").location == "/sign-in"
