@@ -15,6 +15,7 @@ from callevents.db.models import Extension, Pbx, SeenExtension
 from callevents.db.session import insert_into
 from callevents.extensions import db
 from callevents.pbxs.extensions import add_extensions, can_be_added
+from callevents.security.hidden_numbers import hide_numbers
 from callevents.validation import MAX_NAME_LENGTH
 from callevents.vendors.tracking.extension_list import Listed
 from callevents.vendors.tracking.extension_set import ExtensionSet
@@ -86,7 +87,9 @@ def dismiss_suggestions(pbx: Pbx, numbers: Collection[str]) -> None:
         db.session.execute(
             update(SeenExtension).where(*chosen).values(dismissed=True, last_seen_at=None)
         )
-        audit.record(audit.Action.SUGGESTION_DISMISSED, of_pbx(pbx), after={"numbers": part})
+        # The history outlives the calls, and erasing a number does not change it.
+        after = {"numbers": [hide_numbers(number) for number in part]}
+        audit.record(audit.Action.SUGGESTION_DISMISSED, of_pbx(pbx), after=after)
 
 
 def store_listed(pbx: Pbx, listed: Collection[Suggestion], at: datetime) -> None:
