@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -62,10 +62,12 @@ def count_suggestions(pbx: Pbx) -> int:
     return db.session.scalar(counted) or 0
 
 
-def add_suggestions(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
+def add_suggestions(
+    pbx: Pbx, numbers: Collection[str] | None, may_add: Callable[[str], bool] = bool
+) -> list[str]:
     """Add these suggestions, or all if None, as extensions; return the numbers added.
 
-    Numbers that are extensions by now are skipped.
+    Numbers that are extensions by now, or that the user may not add, are skipped.
     """
     found: dict[str, str] = {}
     for part in [()] if numbers is None else split_into_batches(_drop_unprintable(numbers)):
@@ -73,7 +75,7 @@ def add_suggestions(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
         named = select(SeenExtension.number, SeenExtension.name)
         found.update(db.session.execute(named.where(*_conditions(pbx), *chosen)).all())
     added: list[str] = []
-    for part in split_into_batches(sorted(found)):
+    for part in split_into_batches(sorted(filter(may_add, found))):
         added += add_extensions(pbx, {number: found[number] for number in part})
     return added
 
