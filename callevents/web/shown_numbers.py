@@ -55,9 +55,9 @@ def shown_error_of_receiver(error: str) -> str:
 
 def url_of_call(event: CallEvent, pbx: Pbx) -> str:
     """Return the URL of the event's call. A call ID with a number is not in it."""
-    is_shown = shown_to_user(event.call_id, pbx) == event.call_id
-    query = {"id": event.call_id} if is_shown else {"event": event.id}
-    return url_for("calls.show", slug=pbx.slug, **query)
+    if shown_to_user(event.call_id, pbx) == event.call_id:
+        return url_for("calls.show", slug=pbx.slug, id=event.call_id)
+    return url_for("calls.show", slug=pbx.slug, event=event.id)
 
 
 def _is_extension(number: str, pbx: Pbx) -> bool:
