@@ -5,6 +5,7 @@ from typing import Any
 
 from callevents.audit.actions import ObjectKind
 from callevents.db.models import Connector, Delivery, Extension, Hook, IngestToken, Pbx, User
+from callevents.security.hidden_numbers import hide_numbers
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def of_hook_row(hook: Hook | Any, number: str | None) -> Target:
 
 def of_delivery(delivery: Delivery | Any, extension_id: str | None) -> Target:
     """Return the delivery as a target; `extension_id` is that of its extension, if there is one."""
-    name = f"{delivery.event_type.short_label} of {delivery.extension}"
+    # Of a call to a number that is no extension, the history has only the last digits.
+    number = delivery.extension if extension_id else hide_numbers(delivery.extension)
+    name = f"{delivery.event_type.short_label} of {number}"
     return Target(ObjectKind.DELIVERY, delivery.id, name, delivery.pbx_id, extension_id)
 
 

@@ -10,7 +10,9 @@ from callevents.cli.output import handle_errors, json_option, print_result
 from callevents.db.session import read_connection
 from callevents.extensions import db
 from callevents.operations import erasure
-from callevents.operations.erasure import Erased, Number
+from callevents.operations.erasure import Erased
+from callevents.operations.kept_numbers import find_kept
+from callevents.operations.number_search import Number
 from callevents.pbxs import pbxs
 
 
@@ -35,8 +37,8 @@ def erase(text: str, slug: str | None, dry_run: bool, yes: bool, as_json: bool) 
     ):
         erased += done
     with read_connection(db.engine) as connection:
-        kept = erasure.find_in_settings(connection, number, target.pbx_id)
+        kept = find_kept(connection, number, target.pbx_id)
     lines = [f"{'Would erase' if dry_run else 'Erased'} {erased.describe()}."]
     if kept:
-        lines.append(f"Settings still have the number. Change them yourself: {', '.join(kept)}.")
+        lines.append(f"These still have the number: {', '.join(kept)}.")
     print_result({**vars(erased), "kept_in": kept}, "\n".join(lines), as_json)

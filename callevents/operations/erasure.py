@@ -4,20 +4,16 @@ A call is erased as a whole, because each of its events may lead to requests tha
 What is erased cannot be restored.
 """
 
-import re
 import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import phonenumbers
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    String,
     and_,
-    cast,
     delete,
     func,
     or_,
@@ -34,8 +30,6 @@ from callevents.db.models import (
     CallEvent,
     Delivery,
     DiscardedReport,
-    Extension,
-    Hook,
     Notification,
     Pbx,
     SeenExtension,
@@ -45,8 +39,8 @@ from callevents.db.session import write_transaction
 from callevents.db.sqlite import SQLITE_BUSY_TIMEOUT_MS
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.enums import DeliveryState
-from callevents.errors import InvalidError
 from callevents.extensions import Model, app_state
+from callevents.operations.number_search import Number, contains
 from callevents.operations.retention import PAUSE_SECONDS, remove_events
 
 #: Events searched in one transaction.
@@ -57,14 +51,9 @@ MAX_FOUND = 50
 MAX_EVENTS = 100
 #: With more events, a call ID is one that the PBX uses for many calls: only matching events go.
 MAX_CALL_EVENTS = 1000
-#: A number with fewer digits could be part of any other: it must be equal.
-MIN_DIGITS = 7
-MAX_LENGTH = 64
 #: How long to wait for readers.
 CHECKPOINT_TIMEOUT_MS = 1000
 WAITING = {DeliveryState.PENDING, DeliveryState.HELD}
-#: Characters in numbers that say nothing.
-SEPARATORS = " -./()"
 _TEXTS = (
     "key",
     "call_id",
@@ -77,63 +66,9 @@ _TEXTS = (
     "called_extension",
     "called_did",
 )
+#: The facts of notifications that can have a number.
+_NOTIFIED_TEXTS = ("reason", "extension", "url")
 _NUMBERS = ("peer", "caller_number", "caller_extension", "called_number", "called_extension")
-
-
-#: A run of digits, with what may separate them.
-_RUN = re.compile(r"\d(?:[ ./()-]{0,3}\d)*")
-_DIGITS = re.compile(r"\d+")
-#: More digits before the national ones are not a country's and a trunk prefix.
-MAX_PREFIX = 5
-
-
-@dataclass(frozen=True)
-class Number:
-    """A phone number to search for.
-
-    `digits`: those that all spellings share. 0612345678 is also +31612345678 and 0031612345678.
-    Empty for a short number, such as an extension: it must be equal.
-    """
-
-    text: str
-    digits: str
-
-    @classmethod
-    def of(cls, text: str) -> "Number":
-        """Return the number; raises InvalidError about `number`."""
-        text = text.strip()
-        if not text or len(text) > MAX_LENGTH or not text.isprintable():
-            raise InvalidError.of(
-                "number", f"Enter a number of 1 to {MAX_LENGTH} printable characters."
-            )
-        is_number = all(one.isdecimal() or one in f"+{SEPARATORS}" for one in text)
-        digits = _national_digits(text) if is_number else ""
-        return cls(text, digits if len(digits) >= MIN_DIGITS else "")
-
-    def is_in(self, *texts: str) -> bool:
-        """Return True if one of the texts has the number, and not as a part of a longer one."""
-        if not self.digits:
-            return self.text in texts
-        found = (run for text in texts for run in (*_RUN.findall(text), *_DIGITS.findall(text)))
-        runs = ("".join(filter(str.isdecimal, run)) for run in found)
-        longest = len(self.digits) + MAX_PREFIX
-        return any(run.endswith(self.digits) and len(run) <= longest for run in runs)
-
-    @property
-    def masked(self) -> str:
-        """The number without all but its last three characters, for the receipt."""
-        return f"…{self.text[-3:]}" if len(self.text) > MIN_DIGITS else "…"
-
-
-def _national_digits(text: str) -> str:
-    """Return the digits without the country's, if they are given, and without a trunk prefix."""
-    digits = "".join(filter(str.isdecimal, text))
-    if text.startswith("+") or digits.startswith("00"):
-        try:
-            return str(phonenumbers.parse(f"+{digits.lstrip('0')}").national_number)
-        except phonenumbers.NumberParseException:
-            pass
-    return digits.lstrip("0")
 
 
 @dataclass(frozen=True)
@@ -225,25 +160,6 @@ def _record(connection: Connection, target: Target, number: Number, erased: Eras
     )
 
 
-def find_in_settings(connection: Connection, number: Number, pbx_id: int | None) -> list[str]:
-    """Return where settings have the number, which are not erased: extensions and requests."""
-    of_pbx = [] if pbx_id is None else [Pbx.id == pbx_id]
-    rows = connection.execute(
-        select(Pbx.name, Extension.number)
-        .join(Extension, Extension.pbx_id == Pbx.id)
-        .where(_contains(Extension.number, number) | _contains(Extension.name, number), *of_pbx)
-        .order_by(Pbx.name, Extension.number)
-    )
-    found = [f"extension {row.number} of {row.name}" for row in rows]
-    rows_of_hooks = connection.execute(
-        select(Pbx.name, Hook.event_id)
-        .join(Hook, Hook.pbx_id == Pbx.id)
-        .where(_contains(Hook.url, number) | _contains(Hook.note, number), *of_pbx)
-        .order_by(Pbx.name, Hook.event_id)
-    )
-    return found + [f"request {row.event_id} of {row.name}" for row in rows_of_hooks]
-
-
 def _find_end(connection: Connection, after: str) -> str | None:
     """Return the id of the batch's last event; None if it is the last batch."""
     ids = select(CallEvent.id).order_by(CallEvent.id).offset(BATCH_EVENTS - 1).limit(1)
@@ -274,19 +190,7 @@ def _find_events(
 def _is_about(number: Number) -> ColumnElement[bool]:
     if not number.digits:
         return or_(*(getattr(CallEvent, name) == number.text for name in _NUMBERS))
-    return or_(*(_contains(getattr(CallEvent, name), number) for name in _TEXTS))
-
-
-def _contains(column: Any, number: Number) -> ColumnElement[bool]:
-    """Return the condition that a text has the number, whatever separates its digits."""
-    if not number.digits:
-        is_equal: ColumnElement[bool] = column == number.text
-        return is_equal
-    text: Any = column
-    for character in SEPARATORS:
-        text = func.replace(text, character, "")
-    found: ColumnElement[bool] = text.contains(number.digits, autoescape=True)
-    return found
+    return or_(*(contains(getattr(CallEvent, name), number) for name in _TEXTS))
 
 
 def _erase_calls(connection: Connection, found: Sequence[Any], *, dry_run: bool) -> Erased:
@@ -333,15 +237,17 @@ def _erase_others(
 ) -> Erased:
     """Erase the number where it stands without an event."""
     is_report = or_(
-        _contains(DiscardedReport.sent, number), _contains(DiscardedReport.reason, number)
+        contains(DiscardedReport.sent, number), contains(DiscardedReport.reason, number)
     )
     is_suggestion = or_(
-        _contains(SeenExtension.number, number), _contains(SeenExtension.name, number)
+        contains(SeenExtension.number, number), contains(SeenExtension.name, number)
     )
+    is_notified = _is_notified(number)
     if pbx_id is not None:
         is_report = and_(is_report, DiscardedReport.pbx_id == pbx_id)
         is_suggestion = and_(is_suggestion, SeenExtension.pbx_id == pbx_id)
-    is_notified = _contains(cast(Notification.facts, String), number)
+        slug = select(Pbx.slug).where(Pbx.id == pbx_id).scalar_subquery()
+        is_notified = and_(is_notified, Notification.facts["pbx"].as_string() == slug)
 
     def erase_rows(model: type[Model], condition: ColumnElement[bool]) -> int:
         if dry_run:
@@ -354,6 +260,15 @@ def _erase_others(
         suggestions=erase_rows(SeenExtension, is_suggestion),
         notifications=erase_rows(Notification, is_notified),
     )
+
+
+def _is_notified(number: Number) -> ColumnElement[bool]:
+    """Return the condition that a text of a notification has the number.
+
+    Its times and IDs are not searched: their digits are no phone numbers.
+    """
+    texts = (Notification.facts[name].as_string() for name in _NOTIFIED_TEXTS)
+    return or_(*(contains(func.coalesce(text, ""), number) for text in texts))
 
 
 def _overwrite_deleted(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from callevents.db.models import Extension, Pbx, SeenExtension
 from callevents.db.session import insert_into
 from callevents.extensions import db
 from callevents.pbxs.extensions import add_extensions, can_be_added
+from callevents.security.hidden_numbers import hide_numbers
 from callevents.validation import MAX_NAME_LENGTH
 from callevents.vendors.tracking.extension_list import Listed
 from callevents.vendors.tracking.extension_set import ExtensionSet
@@ -63,10 +64,12 @@ def count_suggestions(pbx: Pbx) -> int:
     return db.session.scalar(counted) or 0
 
 
-def add_suggestions(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
+def add_suggestions(
+    pbx: Pbx, numbers: Collection[str] | None, may_add: Callable[[str], bool] = bool
+) -> list[str]:
     """Add these suggestions, or all if None, as extensions; return the numbers added.
 
-    Numbers that are extensions by now are skipped.
+    Numbers that are extensions by now, or that the user may not add, are skipped.
     """
     found: dict[str, str] = {}
     for part in [()] if numbers is None else split_into_batches(_drop_unprintable(numbers)):
@@ -74,7 +77,7 @@ def add_suggestions(pbx: Pbx, numbers: Collection[str] | None) -> list[str]:
         named = select(SeenExtension.number, SeenExtension.name)
         found.update(db.session.execute(named.where(*_conditions(pbx), *chosen)).all())
     added: list[str] = []
-    for part in split_into_batches(sorted(found)):
+    for part in split_into_batches(sorted(filter(may_add, found))):
         added += add_extensions(pbx, {number: found[number] for number in part})
     return added
 
@@ -94,7 +97,9 @@ def dismiss_suggestions(pbx: Pbx, numbers: Collection[str]) -> list[str]:
         dismissed += db.session.scalars(listed.returning(SeenExtension.number))
     if dismissed:
         dismissed.sort()
-        after = {"count": len(dismissed), "numbers": dismissed[:MAX_RECORDED]}
+        # The history outlives the calls, and erasing a number does not change it.
+        shown = [hide_numbers(number) for number in dismissed[:MAX_RECORDED]]
+        after = {"count": len(dismissed), "numbers": shown}
         audit.record(audit.Action.SUGGESTION_DISMISSED, of_pbx(pbx), after=after)
     return dismissed
 

@@ -97,12 +97,16 @@ class Scope:
         return self._of(one.pbx_id, one.hook_id.in_(own))
 
     def of_events(self) -> ColumnElement[bool]:
-        """Return the condition for call events: those of the extensions."""
+        """Return the condition for call events: those of the extensions.
+
+        A number may have belonged to another extension before, whose calls are not its owner's.
+        """
         own = (
             select(Extension.id)
             .where(
                 Extension.pbx_id == CallEvent.pbx_id,
                 Extension.number == CallEvent.extension,
+                Extension.created_at <= CallEvent.received_at,
                 Extension.id.in_(self.extension_ids),
             )
             .correlate(CallEvent)

@@ -22,8 +22,8 @@ from callevents.delivery.request.url import display_url
 from callevents.enums import TABLE_ORDER, Right
 from callevents.extensions import app_state
 from callevents.pbxs import pbxs
-from callevents.security.hidden_numbers import hide_numbers
-from callevents.web.access import may, scope_of
+from callevents.web import shown_numbers
+from callevents.web.access import scope_of
 from callevents.web.errors import find_error_response
 from callevents.web.login import LAST_PBX_KEY, find_current_user
 from callevents.web.relying_party import find_relying_party
@@ -39,7 +39,7 @@ def init_app(app: Flask) -> None:
     """Register filters, globals and the context of the layout."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    texts = (moment, short_id, url_parts, masked_url, duration, percent, shown_to_user)
+    texts = (moment, short_id, url_parts, masked_url, duration, percent)
     facts = (phase_of, find_blocking_origin, describe_hold, hooks_status)
     for text_filter in (*texts, *facts):
         app.jinja_env.filters[text_filter.__name__] = text_filter
@@ -48,6 +48,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
     app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
     app.jinja_env.globals["PARAMETER_NAMES"] = PARAMETER_NAMES
+    shown_numbers.init_app(app)
     app.context_processor(_layout_context)
     app.after_request(_remember_pbx)
 
@@ -108,12 +109,6 @@ def percent(share: float) -> str:
 def short_id(text: str) -> str:
     """Return the beginning and the end of an ID."""
     return f"{text[:4]}…{text[-4:]}"
-
-
-def shown_to_user(text: str, pbx: Pbx) -> str:
-    """Return the text, with phone numbers hidden if the PBX wants that for this user."""
-    is_hidden = pbx.hides_numbers and not may("manage", pbx)
-    return hide_numbers(text) if is_hidden else text
 
 
 def masked_url(url: str) -> str:

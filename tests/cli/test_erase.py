@@ -51,7 +51,7 @@ def test_what_is_kept(run: Run, configure: Configure) -> None:
     """Settings with the number are named."""
     configure.extension(NUMBER)
     text = run("erase", "--number", NUMBER, "--yes").stdout
-    assert "Settings still have the number. Change them yourself: extension 0612345678" in text
+    assert "These still have the number: extension 0612345678" in text
 
 
 @pytest.mark.parametrize(

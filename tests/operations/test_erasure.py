@@ -8,18 +8,34 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, inspect, select, text
 
+from callevents import audit
 from callevents.audit.targets import INSTALLATION, of_pbx
 from callevents.config.settings import Settings
-from callevents.db.models import CallEvent, Delivery, DiscardedReport, Notification, Pbx
+from callevents.db.models import (
+    CallEvent,
+    Delivery,
+    DiscardedReport,
+    Extension,
+    Notification,
+    Pbx,
+    utc_now,
+)
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
+from callevents.delivery.log.bulk import apply_to_all, apply_to_ids
+from callevents.delivery.log.filters import Filter
+from callevents.delivery.log.resend import cancel, resend
+from callevents.delivery.removal import remove_extension
 from callevents.enums import Channel, DeliveryState, EventType, Method
 from callevents.errors import InvalidError
 from callevents.extensions import Base, db
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.operations import erasure
-from callevents.operations.erasure import MAX_CALL_EVENTS, Erased, Number
+from callevents.operations.erasure import MAX_CALL_EVENTS, Erased
+from callevents.operations.kept_numbers import find_kept
+from callevents.operations.number_search import Number
+from callevents.pbxs.suggestions import dismiss_suggestions
 from tests.conftest import Configure, finish_notes
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_until
@@ -198,16 +214,94 @@ def test_call_id_of_many_calls(pbx: Pbx) -> None:
     assert count(CallEvent) == MAX_CALL_EVENTS
 
 
-def test_settings_are_named(configure: Configure, pbx: Pbx) -> None:
-    """Extensions and requests with the number are not changed, but named."""
+def kept(number: str, pbx: Pbx | None = None) -> list[str]:
+    """Return what is named as not erased."""
+    db.session.rollback()
+    with db.engine.connect() as connection:
+        return find_kept(connection, Number.of(number), pbx.id if pbx else None)
+
+
+def test_what_stays_is_named(configure: Configure, pbx: Pbx, other_pbx: Pbx) -> None:
+    """Extensions, requests, removals and the history are not changed, but named, by PBX."""
     configure.extension("0612345678")
     hook = configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/?n=0612345678")
-    with db.engine.connect() as connection:
-        kept = erasure.find_in_settings(connection, Number.of("+31612345678"), pbx.id)
-    assert kept == [
+    assert kept("+31612345678", pbx) == [
         "extension 0612345678 of Head office",
         f"request {hook.event_id} of Head office",
+        "2 entries of the history",
     ]
+    assert kept("+31612345678", other_pbx) == []
+    begin_write()
+    remove_extension(db.session.scalars(select(Extension)).one())
+    db.session.commit()
+    assert kept("+31612345678") == [
+        f"request {hook.event_id} of Head office",
+        "1 removal that can still be undone for a minute",
+        "3 entries of the history",
+    ]
+
+
+def test_times_are_no_numbers(app: Flask, pbx: Pbx) -> None:
+    """The history of something at a time is not named for a number with the same digits."""
+    begin_write()
+    at = "2026-11-23T02:50:57.245Z"
+    audit.record(audit.Action.DATA_PURGED, of_pbx(pbx), after={"received_before": at})
+    db.session.commit()
+    assert kept("0261123", pbx) == []
+    assert kept("20261123", pbx) == []
+
+
+def notify(pbx: Pbx, **facts: str) -> None:
+    """Add a notification about a request of the PBX."""
+    begin_write()
+    values = {
+        "pbx": pbx.slug,
+        "suspended_at": "2026-11-23T02:50:57.245Z",
+        "event_id": "20261123-20261123",
+        **facts,
+    }
+    now = utc_now()
+    db.session.add(Notification(channel=Channel.HTTP, kind="suspended", facts=values, due_at=now))
+    db.session.commit()
+
+
+def test_notifications_of_one_pbx(pbx: Pbx, other_pbx: Pbx) -> None:
+    """Another PBX keeps its notifications; without a PBX, all with the number go."""
+    for one in (pbx, other_pbx):
+        notify(one, reason="Redirect to https://crm.example.com/06 1234-5678", url="", extension="")
+    assert erase("0612345678", pbx).notifications == 1
+    assert db.session.scalars(select(Notification)).one().facts["pbx"] == other_pbx.slug
+    assert erase("0612345678").notifications == 1
+
+
+def test_times_of_notifications(pbx: Pbx) -> None:
+    """They are no phone numbers, whatever their digits."""
+    notify(pbx, reason="410", url="https://crm.example.com/", extension="101")
+    assert erase("20261123").notifications == 0
+    assert erase("2026112") == Erased()
+
+
+def test_history_of_actions_on_calls(pbx: Pbx, configure: Configure, settings: Settings) -> None:
+    """It never has the numbers of calls, so nothing is left after erasing."""
+    configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
+    begin_write()
+    called = {"event_type": EventType.DIAL_IN, "call_id": "call-0612345678"}
+    accept(pbx, [Report(**called, extension="+31612345678", peer=OTHER)])
+    accept(pbx, [Report(**called, extension="101", peer="0612345678")])
+    [one, *_] = db.session.scalars(select(Delivery.id).order_by(Delivery.id))
+    assert apply_to_ids(cancel, [one]).changed == 1
+    db.session.commit()
+    for wanted in (
+        Filter(pbx, call_id="call-0612345678"),
+        Filter(pbx, extension="+31612345678"),
+    ):
+        assert list(apply_to_all(resend, wanted))[-1].changed >= 1
+        db.session.commit()
+    dismiss_suggestions(pbx, ["+31612345678"])
+    db.session.commit()
+    assert kept("0612345678") == []
+    assert erase("0612345678").events == 2
+    assert find_traces(settings) == []
 
 
 @pytest.mark.parametrize("number", ["", " ", "1" * 65, "a\0b"])

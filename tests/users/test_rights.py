@@ -137,6 +137,21 @@ def test_conditions(app: Flask) -> None:
     assert _counts(Scope.of([of_one], EDIT)) == [0, 0, 0, 0, 0]
 
 
+def test_calls_before_the_extension(app: Flask) -> None:
+    """The owner of a number that is added again does not see the calls of who had it before."""
+    first, _, own = _fill()
+    begin_write()
+    extensions.delete_extension(own)
+    added = extensions.add_extension(first, "101")
+    db.session.commit()
+    grant = Grant(role=Role.SELF_SERVICE, pbx_id=first.id, extension_id=added.id)
+    assert _counts(Scope.of([grant], SEE))[-1] == 0
+    begin_write()
+    accept(first, [Report(event_type=EventType.DIAL_IN, extension="101", call_id="new")])
+    db.session.commit()
+    assert _counts(Scope.of([grant], SEE))[-1] == 1
+
+
 def test_set_grants(app: Flask) -> None:
     """Grants are replaced as a whole, and named as commands name them."""
     first, second, own = _fill()

@@ -17,6 +17,7 @@ from callevents.delivery.request.url import check_url, origin_of
 from callevents.enums import DeliveryState, EventType, ListedState
 from callevents.errors import InvalidError
 from callevents.extensions import db
+from callevents.security.hidden_numbers import hide_numbers
 
 #: Returns a condition for the delivery table, or for an alias or subquery with the same columns.
 Condition = Callable[[type[Delivery]], ColumnElement[bool]]
@@ -76,10 +77,12 @@ class Filter:
         raise InvalidError.of("state", "Only pending and held deliveries can be cancelled.")
 
     def describe(self) -> dict[str, Any]:
-        """Return the values that are set, as the history shows them."""
+        """Return the values that are set, as the history has them: without phone numbers."""
         names = self.__dataclass_fields__.keys() - {"pbx", "limit", "pbx_ids"}
         values = {name: getattr(self, name) for name in sorted(names)}
-        shown = {"pbx": self.pbx.slug if self.pbx else None, **values}
+        # The history outlives the calls, and erasing a number does not change it.
+        free = {name: hide_numbers(getattr(self, name)) for name in ("extension", "call_id")}
+        shown = {"pbx": self.pbx.slug if self.pbx else None, **values, **free}
         return {name: value for name, value in shown.items() if value not in (None, "")}
 
     def values(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from flask import Blueprint, render_template, request
 from callevents.delivery.log.call_timeline import get_call
 from callevents.delivery.log.wait_reason import find_wait_reasons
 from callevents.enums import DeliveryState, Right
+from callevents.ingest.events import find_event
 from callevents.pbxs import pbxs
 from callevents.web import htmx
 from callevents.web.access import requires_somewhere, scope_of
@@ -19,12 +20,16 @@ bp = Blueprint("calls", __name__, url_prefix="/pbxs/<slug>/call")
 @bp.get("")
 @requires_somewhere(Right.SEE)
 def show(slug: str) -> Any:
-    """Show the call with that ID, which is in the query because it may have any characters."""
+    """Show the call with that ID, which is in the query because it may have any characters.
+
+    Or that of an event, if the user may not see the call's ID.
+    """
     pbx = pbxs.get_pbx(slug)
     scope = scope_of(Right.SEE)
+    event = find_event(request.args.get("event", ""), pbx, scope)
     call = get_call(
         pbx,
-        request.args.get("id", ""),
+        event.call_id if event else request.args.get("id", ""),
         of_events=scope.of_events(),
         of_deliveries=scope.of_deliveries(),
     )

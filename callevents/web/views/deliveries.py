@@ -25,6 +25,7 @@ from callevents.pbxs import pbxs
 from callevents.web import htmx
 from callevents.web.access import requires, requires_somewhere, scope_of
 from callevents.web.delivery_filters import LABELS, MAX_TEXT_LENGTH, PERIODS, STATES, DeliveryView
+from callevents.web.shown_numbers import url_of_call
 
 bp = Blueprint("deliveries", __name__)
 
@@ -87,16 +88,15 @@ def find(slug: str | None = None) -> Any:
 
 def _event_url(event: CallEvent) -> str:
     """Return the URL of the event in its call; without a call, that of its deliveries."""
-    slug = event.pbx.slug
     if event.call_id:
-        return url_for("calls.show", slug=slug, id=event.call_id, _anchor=f"event-{event.id}")
+        return f"{url_of_call(event, event.pbx)}#event-{event.id}"
     deliveries = queries.list_deliveries(
         pbx=event.pbx,
         call_event_id=event.id,
         of_deliveries=scope_of(Right.SEE).of_deliveries(),
     )
     if len(deliveries) == 1:
-        return url_for(".show", slug=slug, delivery_id=deliveries[0].id)
+        return url_for(".show", slug=event.pbx.slug, delivery_id=deliveries[0].id)
     # The IDs of deliveries have the time from which they are listed.
     since = (event.received_at - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
     texts = {"ext": event.extension, "event": event.event_type.slug, "from": since}

@@ -14,7 +14,9 @@ from callevents.enums import Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.operations import erasure
-from callevents.operations.erasure import Erased, Number
+from callevents.operations.erasure import Erased
+from callevents.operations.kept_numbers import find_kept
+from callevents.operations.number_search import Number
 from callevents.pbxs import pbxs
 from callevents.web import dialogs
 from callevents.web.access import no_write_transaction, requires
@@ -75,4 +77,4 @@ def _run(pbx: Pbx, number: Number, after: str, *, dry_run: bool) -> tuple[Erased
         if time.monotonic() - began >= MAX_SECONDS:
             break
     with read_connection(db.engine) as connection:
-        return erased, left, erasure.find_in_settings(connection, number, target.pbx_id)
+        return erased, left, find_kept(connection, number, target.pbx_id)

@@ -9,6 +9,7 @@ from callevents.extensions import db
 from callevents.pbxs import pbxs, suggestions
 from callevents.web import dialogs
 from callevents.web.access import requires
+from callevents.web.shown_numbers import shown_to_user
 from callevents.web.views.connectors import CONNECTOR_CHANGED
 from callevents.web.views.extensions import EXTENSIONS_CHANGED
 
@@ -22,7 +23,11 @@ NOTHING_SELECTED = "Nothing selected. Select the numbers first."
 def add(slug: str) -> Any:
     """Add the selected suggestions, or all, as extensions."""
     numbers = None if "all" in request.form else _selected_numbers()
-    added = suggestions.add_suggestions(pbxs.get_pbx(slug), numbers)
+    pbx = pbxs.get_pbx(slug)
+    # Added ones are shown to all: those that the user does not see whole are left to an admin.
+    added = suggestions.add_suggestions(
+        pbx, numbers, lambda number: shown_to_user(number, pbx) == number
+    )
     db.session.commit()
     if numbers == []:
         return _finish(slug, NOTHING_SELECTED)
