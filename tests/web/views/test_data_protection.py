@@ -143,6 +143,7 @@ def failed_pages(  # the whole line
     delivery = db.session.scalars(select(Delivery)).one()
     assert "c0612345678" in delivery.error
     delivery.status_code, delivery.origin.error = None, delivery.error
+    delivery.origin.opened_at = delivery.origin.probe_at = utc_now()
     delivery.state, delivery.hook.failing_since = DeliveryState.FAILED, utc_now()
     event_id = delivery.call_event_id
     db.session.add(Extension(pbx_id=pbx.id, number="3161234567"))
