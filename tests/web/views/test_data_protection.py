@@ -207,6 +207,9 @@ def test_suggested_numbers(admin: Visitor, viewer: Visitor, pbx: Pbx, client: Fl
     text = viewer.get(f"{BASE}/extensions").text
     assert "…432" in text
     assert CALLED not in text
+    # Not all of them: the button promises no number.
+    assert ">Add all</button>" in text
+    assert ">Add all 2</button>" in admin.get(f"{BASE}/extensions").text
     viewer.post(f"{BASE}/suggestions/add", all="yes")
     db.session.rollback()
     assert db.session.scalars(select(Extension.number)).all() == ["101"]
