@@ -143,6 +143,7 @@ def failed_pages(  # the whole line
     delivery = db.session.scalars(select(Delivery)).one()
     assert "c0612345678" in delivery.error
     delivery.status_code, delivery.origin.error = None, delivery.error
+    delivery.origin.opened_at = delivery.origin.probe_at = utc_now()
     delivery.state, delivery.hook.failing_since = DeliveryState.FAILED, utc_now()
     event_id = delivery.call_event_id
     db.session.add(Extension(pbx_id=pbx.id, number="3161234567"))
@@ -206,6 +207,9 @@ def test_suggested_numbers(admin: Visitor, viewer: Visitor, pbx: Pbx, client: Fl
     text = viewer.get(f"{BASE}/extensions").text
     assert "…432" in text
     assert CALLED not in text
+    # Not all of them: the button promises no number.
+    assert ">Add all</button>" in text
+    assert ">Add all 2</button>" in admin.get(f"{BASE}/extensions").text
     viewer.post(f"{BASE}/suggestions/add", all="yes")
     db.session.rollback()
     assert db.session.scalars(select(Extension.number)).all() == ["101"]
