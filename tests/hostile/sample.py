@@ -13,6 +13,7 @@ from callevents.db.models import (
     Connector,
     Delivery,
     Extension,
+    Grant,
     Hook,
     IngestToken,
     Pbx,
@@ -93,6 +94,8 @@ class _Samples:
             "token": "unknown",
             # Neither exists: admins have no passkey here, and there is no provider.
             "passkey_id": self._session,
+            # Nothing was removed.
+            "removal_id": self._session,
             "provider": "none",
             "event_id": self._event if is_event else self._hook,
         }
@@ -110,11 +113,11 @@ def picture(arena: Arena) -> list[Any]:
 
 
 def _statements() -> Iterator[Any]:
-    for model in (Pbx, IngestToken, Extension, Connector, User):
-        yield select(model.__table__)
-    # Workers still note when the receivers of another group began to fail.
-    noted = {"failing_since", "modified_at"}
-    yield select(*(one for one in Hook.__table__.columns if one.name not in noted))
+    # What the load does is noted: its token is used. Sign-ins are noted, too. Workers still note
+    # when the receivers of another group began to fail.
+    noted = {"last_used_at", "last_used_address", "last_sign_in_at", "failing_since", "modified_at"}
+    for model in (Pbx, IngestToken, Extension, Connector, User, Grant, Hook):
+        yield select(*(one for one in model.__table__.columns if one.name not in noted))
     # A viewer may end the own ones.
     yield select(UserSession.id).join(User).where(User.username == ADMIN[0])
     pbx_id = select(Pbx.id).where(Pbx.slug == "target").scalar_subquery()
