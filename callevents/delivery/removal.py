@@ -2,8 +2,8 @@
 
 The rows of a removal are moved to the table `removal`, so they are out of sight everywhere at once,
 and the deliveries that wait are held. Undoing it inserts the same rows again, with the same IDs. A
-worker ends it for good: it cancels the deliveries. The PBX is locked meanwhile, so that nobody sees
-a removal or its end halfway. The caller commits, and wakes the workers.
+worker ends it for good: it cancels the deliveries. Each step locks the PBX, so others see all of it
+or nothing. The caller commits, and wakes the workers.
 """
 
 from collections.abc import Collection, Sequence

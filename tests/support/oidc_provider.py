@@ -114,7 +114,7 @@ class Provider:
     user_info: Claims = field(default_factory=dict)
     #: Makes the ID token of header and claims; the default signs them.
     sign: Callable[[Claims, Claims], str] | None = None
-    #: Changes what the provider says of itself.
+    #: Changes the provider's metadata.
     metadata: Claims = field(default_factory=dict)
     #: The end of the flow, instead of a code.
     error: str = ""

@@ -90,7 +90,7 @@ class PasswordLink(Model):
 
 
 class UserIdentity(Model):
-    """Whom a provider of single sign-on means by a user."""
+    """Links a user to an account at a provider of single sign-on."""
 
     __tablename__ = "user_identity"
     __table_args__ = (UniqueConstraint("issuer", "subject"),)

@@ -1,4 +1,4 @@
-"""What a provider says of itself: its endpoints and its keys, kept in memory for an hour."""
+"""A provider's metadata: its endpoints and its keys, kept in memory for an hour."""
 
 import time
 from collections.abc import Sequence

@@ -53,7 +53,7 @@ def begin(provider: OidcProvider, redirect_uri: str) -> tuple[str, Flow]:
 def finish(
     provider: OidcProvider, flow: Flow, redirect_uri: str, query: Mapping[str, str]
 ) -> Identity:
-    """Return whom the provider signed in, by the query with which the browser came back.
+    """Return the identity that the provider signed in, from the query of the browser's return.
 
     Raises ProviderUnavailableError or ProviderRefusedError, and BusyError while too many wait for a
     provider.
@@ -74,7 +74,7 @@ def finish(
 
 
 def _exchange(provider: OidcProvider, flow: Flow, redirect_uri: str, code: str) -> Identity:
-    """Return whom the code is for."""
+    """Exchange the code for tokens, and return the identity that they prove."""
     metadata = load_metadata(provider)
     token = _fetch_token(provider, metadata, flow, redirect_uri, code)
     claims = _verify(provider, metadata, token, flow.nonce)

@@ -43,7 +43,7 @@ def begin(provider: str) -> Any:
 @bp.get("/return")
 @public
 def finish(provider: str) -> Any:
-    """Sign in whom the provider has signed in."""
+    """Sign in the user whom the provider has authenticated."""
     found = single_sign_on.get_provider(provider)
     begun = single_sign_on.take_flow(found)
     try:
@@ -58,7 +58,7 @@ def finish(provider: str) -> Any:
 
 
 def _sign_in(provider: OidcProvider, begun: Flow) -> None:
-    """Start a session for whom the provider has signed in; raises SignInError."""
+    """Start a session for the user whom the provider has authenticated; raises SignInError."""
     from callevents.users.oidc import flow, identities  # noqa: PLC0415  # as above
 
     query = request.args.to_dict()

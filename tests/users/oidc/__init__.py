@@ -1,1 +1,1 @@
-"""Single sign-on: what a provider's answers prove, and whom they sign in."""
+"""Single sign-on: what a provider's answers prove, and which user they sign in."""

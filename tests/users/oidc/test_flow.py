@@ -300,7 +300,7 @@ def test_provider_that_is_down(server: Provider, acme: OidcProvider) -> None:
     ids=["issuer", "no tls", "missing", "no text", "file", "header"],
 )
 def test_wrong_metadata(server: Provider, acme: OidcProvider, metadata: Claims) -> None:
-    """A provider that says something else of itself is not used."""
+    """A provider whose metadata is wrong is not used."""
     server.metadata = metadata
     with pytest.raises(ProviderUnavailableError, match=UNAVAILABLE):
         flow.begin(acme, REDIRECT_URI)

@@ -210,7 +210,7 @@ def test_grants_of_one_pbx(
 
 
 def test_disabled_user(server: Provider, stranger: Visitor) -> None:
-    """Whom an admin has disabled, no provider signs in."""
+    """A provider cannot sign in a user whom an admin has disabled."""
     stranger.get(begin(stranger, server))
     begin_write()
     found = users.find_user("olga")
