@@ -274,3 +274,10 @@ class SignInMethod(StrEnum):
     PASSWORD = "password"  # noqa: S105  # a name, no secret
     PASSKEY = "passkey"
     SINGLE_SIGN_ON = "single sign-on"
+
+
+class OAuthTokenKind(StrEnum):
+    """Kind of a token of an OAuth 2.0 app. Values are stored."""
+
+    ACCESS = "access"
+    REFRESH = "refresh"

@@ -53,6 +53,14 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "user.sign_in_failed"
     SIGNED_OUT = "user.signed_out"
     SESSION_ENDED = "session.ended"
+    API_TOKEN_ADDED = "api_token.added"  # noqa: S105  # no secret
+    API_TOKEN_REVOKED = "api_token.revoked"  # noqa: S105  # no secret
+    APP_ADDED = "app.added"
+    APP_CHANGED = "app.changed"
+    APP_SECRET_CHANGED = "app.secret_changed"  # noqa: S105  # no secret
+    APP_REMOVED = "app.removed"
+    APP_ALLOWED = "app.allowed"
+    APP_ACCESS_REVOKED = "app.access_revoked"
     KEYS_ROTATED = "keys.rotated"
     DATA_PURGED = "data.purged"
     NUMBER_ERASED = "number.erased"
@@ -111,6 +119,14 @@ _LABELS = {
     Action.SIGN_IN_FAILED: "Sign-in failed",
     Action.SIGNED_OUT: "Signed out",
     Action.SESSION_ENDED: "Session ended",
+    Action.API_TOKEN_ADDED: "API token created",
+    Action.API_TOKEN_REVOKED: "API token revoked",
+    Action.APP_ADDED: "App added",
+    Action.APP_CHANGED: "App changed",
+    Action.APP_SECRET_CHANGED: "App's secret changed",
+    Action.APP_REMOVED: "App removed",
+    Action.APP_ALLOWED: "App allowed",
+    Action.APP_ACCESS_REVOKED: "App's access revoked",
     Action.KEYS_ROTATED: "Encryption keys rotated",
     Action.DATA_PURGED: "Old data removed",
     Action.NUMBER_ERASED: "Number erased",
@@ -134,5 +150,7 @@ class ObjectKind(StrEnum):
     #: All deliveries that match a filter.
     DELIVERIES = "deliveries"
     USER = "user"
+    API_TOKEN = "api_token"  # noqa: S105  # no secret
+    APP = "app"
     HISTORY = "history"
     INSTALLATION = "installation"

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from callevents.audit.actions import ObjectKind
-from callevents.db.models import Connector, Delivery, Extension, Hook, IngestToken, Pbx, User
+from callevents.db.models import (
+    ApiToken,
+    Connector,
+    Delivery,
+    Extension,
+    Hook,
+    IngestToken,
+    OAuthApp,
+    Pbx,
+    User,
+)
 from callevents.security.hidden_numbers import hide_numbers
 
 
@@ -68,3 +78,13 @@ def of_delivery(delivery: Delivery | Any, extension_id: str | None) -> Target:
 def of_user(user: User) -> Target:
     """Return the user as a target."""
     return Target(ObjectKind.USER, str(user.id), user.username)
+
+
+def of_api_token(token: ApiToken) -> Target:
+    """Return the API token as a target."""
+    return Target(ObjectKind.API_TOKEN, token.id, token.name, token.pbx_id)
+
+
+def of_app(app: OAuthApp) -> Target:
+    """Return the app as a target."""
+    return Target(ObjectKind.APP, app.id, app.name, app.pbx_id)

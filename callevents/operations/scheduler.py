@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from callevents.api_access.cleanup import remove_old as remove_old_access
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
@@ -121,6 +122,7 @@ class Scheduler:
             idle_time = timedelta(seconds=self._settings.session_idle_seconds)
             remove_ended(connection, utc_now(), idle_time)
             remove_expired(connection, utc_now())
+            remove_old_access(connection, utc_now())
         self._remove_old_history()
         days = self._settings.retention_days
         if days:
