@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from callevents.api import health, ingest, metrics, rate_limit
+from callevents.api import health, ingest, metrics, rate_limit, v1
 from callevents.api.authentication import TokenCache
 from callevents.api.fast_path import FastPath
 from callevents.api.problems import http_problem
@@ -25,6 +25,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(health.bp)
     app.register_blueprint(ingest.bp)
     app.register_blueprint(metrics.bp)
+    v1.init_app(app)
     # With DEBUG, every request goes through Flask, which logs it.
     if state.settings.log_level != "DEBUG":
         state.add(FastPath(app))

@@ -39,6 +39,13 @@ class OperationsSettings(SettingsGroup):
     shutdown_seconds: float = Field(
         5, ge=0, le=300, description="How long a stopping worker waits for its running attempts."
     )
+    api_requests_per_minute: int = Field(
+        600,
+        ge=1,
+        le=1_000_000,
+        description="Requests to the management API that one token can make within a minute. More "
+        "get a 429.",
+    )
     ingest_events_per_minute: int = Field(
         120_000,
         ge=1,

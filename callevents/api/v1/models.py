@@ -1,0 +1,115 @@
+"""Bases of the models of requests and answers, and types that they share."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 50
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_BOOLEANS = {"true": True, "false": False}
+
+T = TypeVar("T", bound="Answer")
+
+
+class Answer(BaseModel):
+    """A JSON object that we return. Later versions may add fields."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=False)
+
+
+class Body(BaseModel):
+    """A JSON object that a client sends. Unknown fields are errors, and so are other types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Query(BaseModel):
+    """The query parameters of a request. Unknown ones are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Query):
+    """No query parameters."""
+
+
+class ListQuery(Query):
+    """The query parameters of a list."""
+
+    limit: "QueryInteger" = Field(
+        DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="The number of objects to return at most."
+    )
+    cursor: str = Field(
+        "",
+        max_length=500,
+        description="`next_cursor` of the page before; leave it out for the first page.",
+    )
+
+    def filter_values(self) -> dict[str, Any]:
+        """Return all other parameters: what a cursor is bound to."""
+        return self.model_dump(mode="json", exclude={"limit", "cursor"})
+
+
+class Page(Answer, Generic[T]):
+    """A page of a list, newest first."""
+
+    data: Sequence[T]
+    next_cursor: str | None = Field(
+        None, description="Pass it as `cursor` to get the next page; null: this is the last one."
+    )
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Return the name of the schema, such as HookPage."""
+        return f"{params[0].__name__}Page"
+
+
+def _read_integer(value: Any) -> Any:
+    # An invalid one stays a text, which is no integer.
+    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else _refuse(value)
+
+
+def _read_boolean(value: Any) -> Any:
+    return _BOOLEANS[value] if value in _BOOLEANS else _refuse(value)
+
+
+def _refuse(value: Any) -> Any:
+    """Return the value if it is a default, or what no model takes."""
+    return [] if isinstance(value, str) else value
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def format_moment(value: datetime) -> str:
+    """Return the moment in UTC with milliseconds, such as 2026-03-01T09:30:00.000Z."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+#: An integer in a query.
+QueryInteger = Annotated[int, BeforeValidator(_read_integer)]
+#: `true` or `false` in a query.
+QueryBoolean = Annotated[bool, BeforeValidator(_read_boolean)]
+#: A moment in an answer.
+Moment = Annotated[
+    datetime,
+    PlainSerializer(format_moment, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+#: A moment that a client sends, with an offset.
+GivenMoment = Annotated[AwareDatetime, AfterValidator(_to_utc)]

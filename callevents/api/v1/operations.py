@@ -1,0 +1,118 @@
+"""Operations of the management API: each route with its scope, models, errors and examples.
+
+The decorator `operation` registers a route; `dispatch.py` runs it, `openapi.py` describes it.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from callevents.api.v1.models import Answer, Body, NoQuery, Query
+from callevents.api.v1.problems import ProblemType
+from callevents.api_access.scopes import ApiScope
+
+PREFIX = "/api/v1"
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Created:
+    """The answer 201 with the object and its address."""
+
+    answer: Answer
+    #: The path below PREFIX.
+    path: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A route of the API, and what its description says of it."""
+
+    method: str
+    #: Below PREFIX, with the parameters in braces: `/hooks/{event_id}`.
+    path: str
+    handler: Callable[..., Any]
+    summary: str
+    tag: str
+    #: None: any valid token.
+    scope: ApiScope | None
+    status: int = 200
+    query: type[Query] = NoQuery
+    body: type[Body] | None = None
+    #: None: an answer without content.
+    answer: type[Answer] | None = None
+    #: The answer is one object with an ETag; a change of it heeds If-Match.
+    has_etag: bool = False
+    #: It works outside of a transaction of the database, such as a request to a receiver.
+    is_external: bool = False
+    problems: frozenset[ProblemType] = frozenset()
+    #: Examples of the body and of the answer, as JSON has them.
+    body_example: Any = None
+    answer_example: Any = None
+    deprecated_at: datetime | None = None
+    sunset_at: datetime | None = None
+    more_media_types: Sequence[str] = ()
+
+    @property
+    def id(self) -> str:
+        """The operationId: the handler's name in camel case."""
+        first, *rest = self.handler.__name__.split("_")
+        return first + "".join(map(str.capitalize, rest))
+
+    @property
+    def description(self) -> str:
+        """The text of the handler's documentation."""
+        return re.sub(r"\n +", "\n", (self.handler.__doc__ or "").strip())
+
+    @property
+    def flask_path(self) -> str:
+        """The path as Flask's routes have it."""
+        return PREFIX + re.sub(r"\{(\w+)\}", r"<\1>", self.path)
+
+    @property
+    def changes(self) -> bool:
+        """True if the operation changes something."""
+        return self.method in UNSAFE
+
+
+@dataclass
+class Registry:
+    """All operations, in the order in which they are described."""
+
+    operations: list[Operation] = field(default_factory=list)
+
+    def add(self, operation: Operation) -> None:
+        """Add an operation; raises ValueError if its ID is not unique."""
+        if any(one.id == operation.id for one in self.operations):
+            raise ValueError(f"There are two operations {operation.id}.")
+        self.operations.append(operation)
+
+
+REGISTRY = Registry()
+
+
+def operation(
+    method: str, path: str, *, scope: ApiScope | None, summary: str, tag: str, **more: Any
+) -> Callable[[Handler], Handler]:
+    """Register the function as an operation; `more`: see Operation.
+
+    The function takes the Call and the parameters of the path. It returns an Answer, Created, or
+    None for an answer without content, and raises ApiError or an error of the domain. It runs in a
+    transaction, which is committed afterwards: of the database for methods that change something.
+    """
+
+    def register(handler: Handler) -> Handler:
+        REGISTRY.add(Operation(method, path, handler, summary, tag, scope, **more))
+        return handler
+
+    return register
+
+
+#: Parameters of paths: description and example.
+PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
+    "slug": ("The short name of the PBX, a part of its addresses.", "head-office"),
+}
