@@ -11,6 +11,7 @@ from bench import (
     isolation,
     listen,
     memory,
+    profile,
     rows,
     sequence,
     storage,
@@ -31,6 +32,7 @@ BENCHES = {
     "indexes": indexes.run,
     "memory": memory.run,
     "listen": listen.run,
+    "profile": profile.run,
 }
 
 

@@ -65,6 +65,11 @@ class System:
         if self._postgres:
             self._postgres.close()
 
+    @property
+    def main_pid(self) -> int:
+        """The process ID of the program that was started first."""
+        return self._programs[0].pid
+
     def more_processes(self) -> list[psutil.Process]:
         """Return PostgreSQL's processes, the only ones that are not our descendants."""
         if not self._postgres:
