@@ -5,6 +5,7 @@ from flask import Flask
 from callevents.cli import (
     audit,
     captures,
+    configuration,
     connectors,
     deliveries,
     erase,
@@ -29,7 +30,7 @@ def init_app(app: Flask) -> None:
     pbxs.group.add_command(connectors.group)
     pbxs.group.add_command(pbx_removal.remove_pbx)
     pbxs.group.add_command(pbx_tokens.group)
-    for module in (pbxs, extensions, hooks, deliveries, users, secrets, audit):
+    for module in (pbxs, extensions, hooks, deliveries, users, secrets, audit, configuration):
         app.cli.add_command(module.group)
     for command in (
         processes.web,

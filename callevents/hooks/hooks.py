@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from callevents import audit
 from callevents.audit.targets import of_hook
 from callevents.db.locks import lock_pbx
-from callevents.db.models import Extension, Hook, Origin, Pbx
+from callevents.db.models import Extension, Hook, Origin, Pbx, new_event_id
 from callevents.db.session import insert_into
 from callevents.delivery import reroute
 from callevents.delivery.hold import cancel_waiting_of, count_waiting, hold, release
@@ -39,15 +39,23 @@ class HookData:
 
 
 def create_hook(
-    pbx: Pbx, extension: Extension | None, event_type: EventType, data: HookData
+    pbx: Pbx,
+    extension: Extension | None,
+    event_type: EventType,
+    data: HookData,
+    event_id: str | None = None,
 ) -> Hook:
-    """Create a hook, for all extensions if `extension` is None. Raises InvalidError."""
+    """Create a hook, for all extensions if `extension` is None. Raises InvalidError.
+
+    `event_id`: of a hook that is imported; it must be free.
+    """
     data = _check(data)
     _check_count(pbx, extension, event_type)
     # So that two requests added at the same moment are both counted, too.
     lock_pbx(db.session.connection(), pbx.id)
     _check_quota(pbx)
     hook = Hook(
+        event_id=event_id or new_event_id(),
         pbx_id=pbx.id,
         extension_id=extension.id if extension else None,
         event_type=event_type,

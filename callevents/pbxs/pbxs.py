@@ -57,13 +57,24 @@ def add_pbx(name: str) -> tuple[Pbx, str]:
 
     Raises InvalidError about `name`.
     """
+    pbx = create_pbx(name)
+    return pbx, add_token(pbx)
+
+
+def create_pbx(name: str, slug: str | None = None) -> Pbx:
+    """Add a PBX without a token; raises InvalidError about `name` or `slug`.
+
+    The slug follows from the name if there is none. One that is given must be valid and free.
+    """
     name = check_name(name)
     _check_name_is_free(name)
-    pbx = Pbx(id=_find_free_id(), name=name, slug=_find_free_slug(name))
+    if slug is not None and slug != _find_free_slug(slug):
+        raise InvalidError.of("slug", f"Another PBX has the short name {slug!r}, or it is invalid.")
+    pbx = Pbx(id=_find_free_id(), name=name, slug=slug or _find_free_slug(name))
     db.session.add(pbx)
     db.session.flush()
     audit.record(audit.Action.PBX_ADDED, of_pbx(pbx), after={"name": name, "slug": pbx.slug})
-    return pbx, add_token(pbx)
+    return pbx
 
 
 def rename_pbx(pbx: Pbx, name: str) -> None:

@@ -35,9 +35,15 @@ COUNTERS = ("messages", "events", "skipped", "dropped_legs", "unseen_legs")
 
 
 def list_enabled() -> Sequence[tuple[Connector, Pbx]]:
-    """Return all enabled connectors with their PBXs."""
+    """Return all enabled connectors with their PBXs.
+
+    Those that were imported without a secret are left out: a wrong one could get us locked out.
+    """
     rows = db.session.execute(
-        select(Connector, Pbx).join(Pbx).where(Connector.enabled).order_by(Pbx.id)
+        select(Connector, Pbx)
+        .join(Pbx)
+        .where(Connector.enabled, Connector.secret != "")
+        .order_by(Pbx.id)
     )
     return [(connector, pbx) for connector, pbx in rows]
 

@@ -1,0 +1,1 @@
+"""The configuration as one document: PBXs, extensions, requests, connectors, without secrets."""

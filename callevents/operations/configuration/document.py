@@ -1,0 +1,121 @@
+"""The document of a configuration. It has no secrets: where there is one, it says so."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from callevents.db.models import EVENT_ID_LENGTH, MAX_NAME_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
+from callevents.enums import (
+    AuthKind,
+    BodyFormat,
+    ConnectorKind,
+    EventType,
+    Format,
+    Method,
+    ParameterSet,
+)
+from callevents.hooks.hooks import HookData
+from callevents.hooks.options import HookOptions
+
+DEFAULTS = HookOptions()
+
+EventName = Literal["dial-out", "dial-in", "hangup", "answer-in", "answer-out"]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+EventId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9]{{{EVENT_ID_LENGTH}}}$")]
+
+
+class Part(BaseModel):
+    """A part of the document. Unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ConfiguredRequest(Part):
+    """The request for one call event."""
+
+    event: EventName
+    url: str = Field(
+        max_length=MAX_URL_LENGTH,
+        description="With `***` in the place of secrets, such as a token in the query.",
+    )
+    event_id: EventId | None = Field(
+        None, description="Without one, a request of the same event is looked for by its URL."
+    )
+    method: Method = Method.GET
+    active: bool = True
+    note: str = ""
+    give_up_seconds: int = DEFAULTS.give_up_seconds
+    in_order: bool = DEFAULTS.in_order
+    body_format: BodyFormat = DEFAULTS.body_format
+    parameters: ParameterSet = DEFAULTS.parameters
+    headers: list[str] = Field(
+        default_factory=list, description="The names of the custom headers; values are secrets."
+    )
+    auth: AuthKind = AuthKind.NONE
+    signed: bool = Field(False, description="Whether requests are signed.")
+
+    @property
+    def event_type(self) -> EventType:
+        """The event type."""
+        return EventType.from_slug(self.event)
+
+
+class ConfiguredExtension(Part):
+    """An extension with its requests."""
+
+    number: str = Field(min_length=1, max_length=MAX_NUMBER_LENGTH)
+    name: str = Field("", max_length=MAX_NAME_LENGTH)
+    requests: list[ConfiguredRequest] = Field(default_factory=list)
+
+
+class ConfiguredConnector(Part):
+    """How Call Events connects to the PBX."""
+
+    kind: ConnectorKind
+    host: str
+    port: int
+    username: str = ""
+    uses_tls: bool = False
+    enabled: bool = True
+    domain: str = ""
+    extension_pattern: str = ""
+
+
+class ConfiguredQuotas(Part):
+    """Quotas of a PBX; null is no limit."""
+
+    max_events_per_minute: int | None = None
+    max_hooks: int | None = None
+    max_extensions: int | None = None
+    max_open_deliveries: int | None = None
+
+
+class ConfiguredPbx(Part):
+    """A PBX with all that is configured for it."""
+
+    slug: Slug
+    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
+    format: Format = Format.GENERIC
+    verifies_signatures: bool = Field(
+        False, description="Whether the signatures of the vendor's reports are verified."
+    )
+    retention_days: int | None = None
+    hides_numbers: bool = False
+    quotas: ConfiguredQuotas = ConfiguredQuotas()
+    connector: ConfiguredConnector | None = None
+    requests: list[ConfiguredRequest] = Field(
+        default_factory=list, description="The requests for all extensions."
+    )
+    extensions: list[ConfiguredExtension] = Field(default_factory=list)
+
+
+class Document(Part):
+    """The configuration of an installation."""
+
+    version: Literal[1] = 1
+    pbxs: list[ConfiguredPbx] = Field(default_factory=list)
+
+
+def new_data(wanted: ConfiguredRequest, options: HookOptions) -> HookData:
+    """Return the values of a hook for the request, with these options."""
+    return HookData(wanted.url, wanted.method, wanted.active, wanted.note, options)

@@ -1,0 +1,104 @@
+"""Exports the configuration."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from callevents.db.models import Connector, Extension, Hook, Pbx
+from callevents.delivery.request.masking import mask_url
+from callevents.extensions import db
+from callevents.hooks.options import stored_headers
+from callevents.operations.configuration.document import (
+    ConfiguredConnector,
+    ConfiguredExtension,
+    ConfiguredPbx,
+    ConfiguredQuotas,
+    ConfiguredRequest,
+    Document,
+)
+
+HooksByPlace = dict[tuple[int, str | None], list[Hook]]
+
+
+def export_configuration(pbxs: Sequence[Pbx]) -> Document:
+    """Return the configuration of these PBXs, with a constant number of queries."""
+    ids = [pbx.id for pbx in pbxs]
+    hooks: HooksByPlace = defaultdict(list)
+    for hook in db.session.scalars(select(Hook).where(Hook.pbx_id.in_(ids)).order_by(Hook.id)):
+        hooks[hook.pbx_id, hook.extension_id].append(hook)
+    extensions: dict[int, list[Extension]] = defaultdict(list)
+    for extension in db.session.scalars(select(Extension).where(Extension.pbx_id.in_(ids))):
+        extensions[extension.pbx_id].append(extension)
+    found = db.session.scalars(select(Connector).where(Connector.pbx_id.in_(ids)))
+    connectors = {connector.pbx_id: connector for connector in found}
+    return Document(
+        pbxs=[
+            _describe_pbx(pbx, connectors.get(pbx.id), extensions[pbx.id], hooks)
+            for pbx in sorted(pbxs, key=lambda one: one.slug)
+        ]
+    )
+
+
+def _describe_pbx(
+    pbx: Pbx, connector: Connector | None, extensions: Iterable[Extension], hooks: HooksByPlace
+) -> ConfiguredPbx:
+    return ConfiguredPbx(
+        slug=pbx.slug,
+        name=pbx.name,
+        format=pbx.format,
+        verifies_signatures=bool(pbx.format_secret),
+        retention_days=pbx.retention_days,
+        hides_numbers=pbx.hides_numbers,
+        quotas=describe_quotas(pbx),
+        connector=describe_connector(connector) if connector else None,
+        requests=describe_hooks(hooks.get((pbx.id, None), ())),
+        extensions=[
+            ConfiguredExtension(
+                number=one.number,
+                name=one.name,
+                requests=describe_hooks(hooks.get((pbx.id, one.id), ())),
+            )
+            for one in sorted(extensions, key=lambda one: (len(one.number), one.number))
+        ],
+    )
+
+
+def describe_quotas(pbx: Pbx) -> ConfiguredQuotas:
+    """Return the quotas of the PBX."""
+    names = ConfiguredQuotas.model_fields
+    return ConfiguredQuotas(**{name: getattr(pbx, name) for name in names})
+
+
+def describe_connector(connector: Connector) -> ConfiguredConnector:
+    """Return the connector without its secret."""
+    names = ConfiguredConnector.model_fields
+    return ConfiguredConnector(**{name: getattr(connector, name) for name in names})
+
+
+def describe_hooks(hooks: Iterable[Hook]) -> list[ConfiguredRequest]:
+    """Return the hooks, by event and Event ID, so that equal configurations are equal texts."""
+    found = map(describe_hook, hooks)
+    return sorted(found, key=lambda one: (one.event_type, one.event_id or ""))
+
+
+def describe_hook(hook: Hook) -> ConfiguredRequest:
+    """Return the hook without its secrets."""
+    # Not checked: what is stored stays exportable when a rule changes.
+    values: dict[str, Any] = {
+        "event": hook.event_type.slug,
+        "url": mask_url(hook.url),
+        "event_id": hook.event_id,
+        "method": hook.method,
+        "active": hook.active,
+        "note": hook.note,
+        "give_up_seconds": hook.give_up_seconds,
+        "in_order": hook.in_order,
+        "body_format": hook.body_format,
+        "parameters": hook.parameters,
+        "headers": [name for name, _secret in stored_headers(hook)],
+        "auth": hook.auth,
+        "signed": bool(hook.signing_secret),
+    }
+    return ConfiguredRequest.model_construct(**values)

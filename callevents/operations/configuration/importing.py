@@ -1,0 +1,208 @@
+"""Makes the configuration like a document, in one transaction, which the caller commits.
+
+To see what would change, the caller rolls back instead.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from callevents.db.locks import lock_pbx
+from callevents.db.models import Extension, Hook, Pbx
+from callevents.enums import Format
+from callevents.extensions import db
+from callevents.hooks.queries import list_all_hooks
+from callevents.operations.configuration.changes import (
+    Change,
+    Changes,
+    Done,
+    Kind,
+    error_at,
+    errors_at,
+)
+from callevents.operations.configuration.document import (
+    ConfiguredConnector,
+    ConfiguredExtension,
+    ConfiguredPbx,
+    Document,
+)
+from callevents.operations.configuration.export import describe_connector, describe_quotas
+from callevents.operations.configuration.requests import NOT_IMPORTED, Place, set_requests
+from callevents.pbxs import connectors, extensions, pbxs
+from callevents.pbxs.data_protection import set_data_protection
+from callevents.pbxs.quotas import LABELS, set_quotas
+from callevents.pbxs.removal import begin_removal
+from callevents.vendors.registry import find_vendor
+
+NO_SECRET = "The secret was not imported. Enter it to connect."  # noqa: S105  # a sentence
+
+
+def import_configuration(document: Document, *, prune: bool = False) -> Sequence[Change]:
+    """Add and change what differs; with `prune`, remove what the document does not have.
+
+    Raises DocumentError; then nothing may be committed.
+    """
+    _check_unique((one.slug for one in document.pbxs), "pbxs/{}/slug", "Another PBX has it too.")
+    changes = Changes()
+    existing = {pbx.slug: pbx for pbx in pbxs.list_pbxs()}
+    if prune:
+        wanted = {one.slug for one in document.pbxs}
+        for slug in sorted(existing.keys() - wanted):
+            begin_removal(existing[slug], slug)
+            changes.add(Done.REMOVED, Kind.PBX, slug)
+    for number, one in enumerate(document.pbxs):
+        _Importer(one, f"pbxs/{number}", changes, prune=prune).run(existing.get(one.slug))
+    db.session.flush()
+    return changes.found
+
+
+class _Importer:
+    """Imports one PBX."""
+
+    def __init__(
+        self, wanted: ConfiguredPbx, pointer: str, changes: Changes, *, prune: bool
+    ) -> None:
+        self._wanted = wanted
+        self._pointer = pointer
+        self._changes = changes
+        self._prune = prune
+
+    def run(self, found: Pbx | None) -> None:
+        """Import it; `found` is the PBX with its slug, if there is one."""
+        wanted = self._wanted
+        numbers = (one.number.strip() for one in wanted.extensions)
+        pointer = f"{self._pointer}/extensions/{{}}/number"
+        _check_unique(numbers, pointer, "Another extension has it too.")
+        with errors_at(self._pointer):
+            pbx = found or pbxs.create_pbx(wanted.name, wanted.slug)
+            lock_pbx(db.session.connection(), pbx.id)
+            fields, missing = self._set_values(pbx)
+        quotas = _lift_quotas(pbx)
+        self._set_connector(pbx)
+        self._set_extensions(pbx)
+        _restore_quotas(pbx, quotas)
+        with errors_at(f"{self._pointer}/quotas"):
+            if describe_quotas(pbx) != wanted.quotas:
+                set_quotas(pbx, wanted.quotas.model_dump())
+                fields.append("quotas")
+        if found is None:
+            self._changes.add(Done.ADDED, Kind.PBX, pbx.slug, missing=missing)
+        elif fields:
+            more: Any = {"fields": tuple(sorted(fields)), "missing": missing}
+            self._changes.add(Done.CHANGED, Kind.PBX, pbx.slug, **more)
+
+    def _set_values(self, pbx: Pbx) -> tuple[list[str], tuple[str, ...]]:
+        """Set name, format and data protection; return what changed, and missing secrets."""
+        wanted, fields = self._wanted, []
+        if pbx.name != wanted.name.strip():
+            pbxs.rename_pbx(pbx, wanted.name)
+            fields.append("name")
+        changed, missing = self._set_format(pbx)
+        fields += changed
+        protection = (wanted.retention_days, wanted.hides_numbers)
+        if (pbx.retention_days, pbx.hides_numbers) != protection:
+            set_data_protection(
+                pbx, retention_days=wanted.retention_days, hides_numbers=wanted.hides_numbers
+            )
+            fields.append("data_protection")
+        return fields, missing
+
+    def _set_format(self, pbx: Pbx) -> tuple[list[str], tuple[str, ...]]:
+        wanted = self._wanted
+        if wanted.verifies_signatures and find_vendor(Format(wanted.format)).signature is None:
+            raise error_at(
+                f"{self._pointer}/verifies_signatures", "Reports in this format have no signature."
+            )
+        fields = ["format"] if pbx.format is not wanted.format else []
+        missing: tuple[str, ...] = ()
+        secret = None
+        if bool(pbx.format_secret) is not wanted.verifies_signatures:
+            fields.append("verifies_signatures")
+            if wanted.verifies_signatures:
+                # No report without a valid signature is accepted until the secret is entered.
+                secret, missing = secrets.token_hex(16), ("signature secret",)
+            else:
+                secret = ""
+        if fields:
+            pbxs.set_format(pbx, wanted.format, secret)
+        return fields, missing
+
+    def _set_connector(self, pbx: Pbx) -> None:
+        wanted, found = self._wanted.connector, connectors.find_connector(pbx)
+        name = (Kind.CONNECTOR, pbx.slug)
+        if wanted is None:
+            if found is not None and self._prune:
+                connectors.remove_connector(pbx)
+                self._changes.add(Done.REMOVED, *name)
+            return
+        with errors_at(f"{self._pointer}/connector"):
+            if found is None:
+                added = connectors.set_connector(pbx, _config(wanted, NOT_IMPORTED))
+                added.secret, added.last_error = "", NO_SECRET
+                self._changes.add(Done.ADDED, *name, missing=("secret",))
+            elif fields := _differing(describe_connector(found), wanted):
+                connectors.set_connector(pbx, _config(wanted, ""))
+                self._changes.add(Done.CHANGED, *name, fields=fields)
+
+    def _set_extensions(self, pbx: Pbx) -> None:
+        hooks: dict[str | None, list[Hook]] = {}
+        for hook in list_all_hooks(pbx):
+            hooks.setdefault(hook.extension_id, []).append(hook)
+        place = Place(pbx, None, f"{self._pointer}/requests")
+        more: Any = {"changes": self._changes, "prune": self._prune}
+        set_requests(place, self._wanted.requests, hooks.get(None, []), **more)
+        existing = {one.number: one for one in extensions.list_extensions(pbx)}
+        if self._prune:
+            wanted = {one.number.strip() for one in self._wanted.extensions}
+            for number in [number for number in existing if number not in wanted]:
+                extensions.delete_extension(existing[number])
+                self._changes.add(Done.REMOVED, Kind.EXTENSION, pbx.slug, number)
+        for position, one in enumerate(self._wanted.extensions):
+            pointer = f"{self._pointer}/extensions/{position}"
+            with errors_at(pointer):
+                extension = self._set_extension(pbx, one, existing.get(one.number.strip()))
+            place = Place(pbx, extension, f"{pointer}/requests")
+            set_requests(place, one.requests, hooks.get(extension.id, []), **more)
+
+    def _set_extension(
+        self, pbx: Pbx, wanted: ConfiguredExtension, found: Extension | None
+    ) -> Extension:
+        if found is None:
+            added = extensions.add_extension(pbx, wanted.number, wanted.name)
+            self._changes.add(Done.ADDED, Kind.EXTENSION, pbx.slug, added.number)
+            return added
+        if found.name != wanted.name.strip():
+            extensions.rename_extension(found, wanted.name)
+            self._changes.add(
+                Done.CHANGED, Kind.EXTENSION, pbx.slug, found.number, fields=("name",)
+            )
+        return found
+
+
+def _lift_quotas(pbx: Pbx) -> dict[str, int | None]:
+    """Lift the quotas: whoever may import may set them, and those of the document come last."""
+    stored = {name: getattr(pbx, name) for name in LABELS}
+    _restore_quotas(pbx, dict.fromkeys(LABELS))
+    return stored
+
+
+def _restore_quotas(pbx: Pbx, quotas: dict[str, int | None]) -> None:
+    for name, limit in quotas.items():
+        setattr(pbx, name, limit)
+
+
+def _config(wanted: ConfiguredConnector, secret: str) -> connectors.ConnectorConfig:
+    return connectors.ConnectorConfig(**wanted.model_dump(), secret=secret)
+
+
+def _differing(one: ConfiguredConnector, other: ConfiguredConnector) -> tuple[str, ...]:
+    names = type(one).model_fields
+    return tuple(sorted(name for name in names if getattr(one, name) != getattr(other, name)))
+
+
+def _check_unique(values: Iterable[str], pointer: str, message: str) -> None:
+    seen: set[str] = set()
+    for position, value in enumerate(values):
+        if value in seen:
+            raise error_at(pointer.format(position), message)
+        seen.add(value)

@@ -1,0 +1,212 @@
+"""Makes the requests of an extension, or those for all extensions, like those of a document."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from callevents import audit
+from callevents.audit.targets import of_hook
+from callevents.db.models import Extension, Hook, Pbx, utc_now
+from callevents.delivery.request.masking import mask_url
+from callevents.delivery.request.url import check_url
+from callevents.enums import AuthKind
+from callevents.extensions import db
+from callevents.hooks import hooks, signing_secret
+from callevents.hooks.options import Credentials, CustomHeader, HookOptions
+from callevents.hooks.validation import check_note
+from callevents.operations.configuration.changes import Changes, Done, Kind, error_at, errors_at
+from callevents.operations.configuration.document import ConfiguredRequest, new_data
+from callevents.operations.configuration.export import describe_hook
+from callevents.security.masking import MASK
+
+#: Stands for a secret that the document does not have.
+NOT_IMPORTED = "not-imported"
+SUSPENDED = "Imported without its secrets. Enter them, then resume the request."
+
+Pair = tuple[str, ConfiguredRequest, Hook | None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where requests belong: to an extension, or to all of the PBX (None)."""
+
+    pbx: Pbx
+    extension: Extension | None
+    pointer: str
+
+    @property
+    def name(self) -> str:
+        """The place in words, such as `head-office 101`."""
+        return f"{self.pbx.slug} {self.extension.number if self.extension else '*'}"
+
+
+def set_requests(
+    place: Place,
+    wanted: Sequence[ConfiguredRequest],
+    existing: Sequence[Hook],
+    changes: Changes,
+    *,
+    prune: bool,
+) -> None:
+    """Add and change requests of a place that has the `existing` ones; `prune` removes others.
+
+    Raises DocumentError.
+    """
+    pairs = list(_pair(place, wanted, existing))
+    kept = {hook.id for _pointer, _request, hook in pairs if hook is not None}
+    if prune and (left := [hook for hook in existing if hook.id not in kept]):
+        for hook in left:
+            changes.add(Done.REMOVED, Kind.REQUEST, place.name, hook.event_type.slug)
+        hooks.clear_hooks(left)
+    for pointer, request, found in pairs:
+        with errors_at(pointer):
+            if found is None:
+                _add(place, request, changes)
+            else:
+                _change(place, pointer, request, found, changes)
+
+
+def _pair(
+    place: Place, wanted: Sequence[ConfiguredRequest], existing: Sequence[Hook]
+) -> Iterator[Pair]:
+    """Yield each request with its hook: by Event ID, or else by URL, or the only one left."""
+    left = {hook.event_id: hook for hook in existing}
+    numbered = [(f"{place.pointer}/{number}", one) for number, one in enumerate(wanted)]
+    anonymous: list[tuple[str, ConfiguredRequest]] = []
+    for pointer, request in numbered:
+        if request.event_id is None:
+            anonymous.append((pointer, _normalize(request, pointer)))
+            continue
+        hook = left.pop(request.event_id, None)
+        if hook is None:
+            _check_is_free(request.event_id, pointer)
+        elif hook.event_type is not request.event_type:
+            raise error_at(f"{pointer}/event", "The event of a request cannot change.")
+        yield pointer, _normalize(request, pointer), hook
+    unmatched: list[tuple[str, ConfiguredRequest]] = []
+    for pointer, request in anonymous:
+        same = [hook for hook in left.values() if _is_same(hook, request)]
+        if same:
+            yield pointer, request, left.pop(same[0].event_id)
+        else:
+            unmatched.append((pointer, request))
+    for pointer, request in unmatched:
+        rivals = [one for _pointer, one in unmatched if one.event == request.event]
+        found = [hook for hook in left.values() if hook.event_type is request.event_type]
+        is_only = len(rivals) == len(found) == 1
+        yield pointer, request, left.pop(found[0].event_id) if is_only else None
+
+
+def _is_same(hook: Hook, request: ConfiguredRequest) -> bool:
+    return hook.event_type is request.event_type and mask_url(hook.url) == mask_url(request.url)
+
+
+def _normalize(request: ConfiguredRequest, pointer: str) -> ConfiguredRequest:
+    """Return the request with URL and note as they are stored."""
+    with errors_at(pointer):
+        values = {"url": check_url(request.url).url, "note": check_note(request.note)}
+    return request.model_copy(update=values)
+
+
+def _check_is_free(event_id: str, pointer: str) -> None:
+    if db.session.scalar(select(Hook.id).where(Hook.event_id == event_id)) is not None:
+        raise error_at(f"{pointer}/event_id", "Another request has this Event ID.")
+
+
+def _add(place: Place, request: ConfiguredRequest, changes: Changes) -> None:
+    missing = [f"header {name}" for name in request.headers]
+    if request.auth is not AuthKind.NONE:
+        missing.append("credentials")
+    if MASK in request.url:
+        missing.append("url")
+    options = _options(
+        request,
+        [CustomHeader(name, NOT_IMPORTED) for name in request.headers],
+        _placeholder(request.auth),
+    )
+    data = new_data(request, options)
+    hook = hooks.create_hook(place.pbx, place.extension, request.event_type, data, request.event_id)
+    if request.signed:
+        signing_secret.rotate_secret(hook)
+        missing.append("signing secret")
+    if missing:
+        hook.suspended_at, hook.suspended_reason = utc_now(), SUSPENDED
+        target = of_hook(hook, place.extension)
+        audit.record(audit.Action.HOOK_SUSPENDED, target, after={"reason": SUSPENDED})
+    changes.add(Done.ADDED, Kind.REQUEST, place.name, request.event, missing=tuple(missing))
+
+
+def _placeholder(kind: AuthKind) -> Credentials:
+    if kind is AuthKind.NONE:
+        return Credentials()
+    username = NOT_IMPORTED if kind is AuthKind.BASIC else ""
+    return Credentials(kind, username, NOT_IMPORTED)
+
+
+def _change(
+    place: Place, pointer: str, request: ConfiguredRequest, hook: Hook, changes: Changes
+) -> None:
+    current = describe_hook(hook)
+    wanted = request.model_copy(update={"event_id": hook.event_id, "url": mask_url(request.url)})
+    url = hook.url if wanted.url == current.url and MASK in request.url else request.url
+    fields = [name for name in type(wanted).model_fields if _differs(name, wanted, current)]
+    if url != hook.url and "url" not in fields:
+        # Only the part that is masked differs.
+        fields.append("url")
+    if not fields:
+        return
+    _check_secrets(pointer, wanted, current, url)
+    headers = [CustomHeader(name) for name in request.headers]
+    options = _options(request, headers, Credentials(request.auth))
+    hooks.update_hook(hook, new_data(request.model_copy(update={"url": url}), options))
+    missing: tuple[str, ...] = ()
+    if request.signed and not hook.signing_secret:
+        signing_secret.rotate_secret(hook)
+        missing = ("signing secret",)
+    elif not request.signed and hook.signing_secret:
+        signing_secret.remove_secret(hook)
+    changes.add(
+        Done.CHANGED,
+        Kind.REQUEST,
+        place.name,
+        request.event,
+        fields=tuple(sorted(fields)),
+        missing=missing,
+    )
+
+
+def _differs(name: str, one: ConfiguredRequest, other: ConfiguredRequest) -> bool:
+    if name == "headers":
+        return {*map(str.lower, one.headers)} != {*map(str.lower, other.headers)}
+    return bool(getattr(one, name) != getattr(other, name))
+
+
+def _check_secrets(
+    pointer: str, wanted: ConfiguredRequest, current: ConfiguredRequest, url: str
+) -> None:
+    """Raise DocumentError if the change needs a secret, which no document has."""
+    if MASK in url:
+        raise error_at(f"{pointer}/url", f"Write the URL with its secret in the place of {MASK}.")
+    if wanted.auth not in (AuthKind.NONE, current.auth):
+        raise error_at(
+            f"{pointer}/auth", "A document has no credentials. Set them elsewhere first."
+        )
+    known = {name.lower() for name in current.headers}
+    if any(name.lower() not in known for name in wanted.headers):
+        raise error_at(
+            f"{pointer}/headers", "A document has no values of headers. Add them elsewhere first."
+        )
+
+
+def _options(
+    request: ConfiguredRequest, headers: Sequence[CustomHeader], credentials: Credentials
+) -> HookOptions:
+    return HookOptions(
+        request.give_up_seconds,
+        request.in_order,
+        request.body_format,
+        request.parameters,
+        tuple(headers),
+        credentials,
+    )

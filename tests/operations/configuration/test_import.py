@@ -1,0 +1,200 @@
+"""What an import changes, keeps and refuses."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from callevents.db.models import AuditEntry, Hook, Pbx
+from callevents.db.session import begin_write, end_transaction
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.operations.configuration.changes import DocumentError
+from callevents.operations.configuration.importing import import_configuration
+from callevents.operations.configuration.text import parse, validate
+from callevents.pbxs import pbxs
+from callevents.security.masking import MASK
+from tests.operations.configuration.conftest import export, load
+from tests.support.statement_count import counting
+
+Values = dict[str, Any]
+HOOK: Values = {"event": "dial-in", "url": "https://crm.example.com/"}
+
+
+def document(**values: Any) -> Any:
+    """Return a document with one PBX, 'Head office', with these values."""
+    return validate(
+        {"version": 1, "pbxs": [{"slug": "head-office", "name": "Head office"} | values]}
+    )
+
+
+def with_requests(*requests: Values) -> Any:
+    """Return a document in which extension 101 has these requests."""
+    return document(extensions=[{"number": "101", "requests": list(requests)}])
+
+
+def errors_of(wanted: Any) -> dict[str, list[str]]:
+    """Return the errors of an import."""
+    begin_write()
+    with pytest.raises(DocumentError) as caught:
+        import_configuration(wanted)
+    end_transaction()
+    return caught.value.errors
+
+
+def urls() -> list[str]:
+    """Return the URLs of all requests, oldest first."""
+    db.session.rollback()
+    return list(db.session.scalars(select(Hook.url).order_by(Hook.id)))
+
+
+def test_a_changed_request_keeps_its_event_id(pbx: Pbx) -> None:
+    """By its Event ID, by its URL, or as the only one of the event: it is the same request."""
+    load(with_requests(HOOK))
+    [first] = export().pbxs[0].extensions[0].requests
+    for changed in (
+        {**HOOK, "event_id": first.event_id, "note": "by ID", "url": "https://crm.example.com/2"},
+        {**HOOK, "note": "by URL", "url": "https://crm.example.com/2"},
+        {**HOOK, "note": "the only one", "url": "https://crm.example.com/3"},
+    ):
+        [change] = load(with_requests(changed))
+        assert (change.done, change.kind) == ("changed", "request")
+        [now] = export().pbxs[0].extensions[0].requests
+        assert (now.event_id, now.note, now.url) == (
+            first.event_id,
+            changed["note"],
+            changed["url"],
+        )
+
+
+def test_two_requests_of_an_event_are_told_apart_by_their_urls(pbx: Pbx) -> None:
+    """One URL that changes is the one left; if both change, it is not clear which was which."""
+    first, second, third, fourth = ({**HOOK, "url": f"https://crm.example.com/{n}"} for n in "abcd")
+    load(with_requests(first, second))
+    assert load(with_requests(second, first)) == []
+    [change] = load(with_requests(second, third))
+    assert change.done == "changed"
+    assert urls() == [third["url"], second["url"]]
+    assert [one.done for one in load(with_requests(first, fourth))] == ["added", "added"]
+    assert len(urls()) == 4
+
+
+def test_only_pruning_removes(full: Pbx, other_pbx: Pbx) -> None:
+    """Without it, what the document does not have stays."""
+    wanted = document(extensions=[{"number": "101"}], format="wazo", quotas={"max_hooks": 2})
+    load(wanted)
+    assert len(urls()) == 3
+    removed = [(one.kind, one.name) for one in load(wanted, prune=True) if one.done == "removed"]
+    assert removed == [
+        ("pbx", "branch"),
+        ("connector", "head-office"),
+        ("request", "head-office * hangup"),
+        ("extension", "head-office 0003*102"),
+        ("request", "head-office 101 dial-in"),
+        ("request", "head-office 101 dial-in"),
+    ]
+    assert urls() == []
+    assert [one.slug for one in pbxs.list_pbxs()] == ["head-office"]
+    assert load(wanted, prune=True) == []
+
+
+def test_each_change_is_in_the_history(pbx: Pbx) -> None:
+    """As if it had been made on the pages."""
+    load(document(name="Main office", hides_numbers=True, extensions=[{"number": "101"}]))
+    actions = list(db.session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
+    assert actions[-3:] == ["pbx.renamed", "pbx.data_protection_changed", "extension.added"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pointer"),
+    [
+        ({"name": "\x07"}, "pbxs/0/name"),
+        ({"retention_days": 0}, "pbxs/0/retention_days"),
+        ({"quotas": {"max_hooks": -1}}, "pbxs/0/quotas/max_hooks"),
+        ({"verifies_signatures": True}, "pbxs/0/verifies_signatures"),
+        (
+            {"connector": {"kind": "asterisk", "host": "a b", "port": 1, "username": "x"}},
+            "pbxs/0/connector/host",
+        ),
+        ({"requests": [{**HOOK, "url": "ftp://x"}]}, "pbxs/0/requests/0/url"),
+        ({"requests": [HOOK, {**HOOK, "give_up_seconds": 1}]}, "pbxs/0/requests/1/give_up_seconds"),
+        ({"requests": [{**HOOK, "headers": ["Host"]}]}, "pbxs/0/requests/0/header 1"),
+        ({"extensions": [{"number": "*"}]}, "pbxs/0/extensions/0/number"),
+        ({"extensions": [{"number": "1"}, {"number": " 1"}]}, "pbxs/0/extensions/1/number"),
+        (
+            {"extensions": [{"number": "1", "requests": [{**HOOK, "note": "x" * 501}]}]},
+            "pbxs/0/extensions/0/requests/0/note",
+        ),
+    ],
+)
+def test_an_invalid_value_changes_nothing(pbx: Pbx, wanted: Values, pointer: str) -> None:
+    """The error says where it is."""
+    before = export()
+    name = {"name": "Main office"} if "name" not in wanted else {}
+    assert list(errors_of(document(**name, **wanted))) == [pointer]
+    assert export() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"auth": "bearer"}, "auth"),
+        ({"headers": ["X-Key", "X-Other"]}, "headers"),
+        ({"url": f"https://crm.example.com/other?token={MASK}"}, "url"),
+        ({"event": "hangup"}, "event"),
+    ],
+)
+def test_a_change_that_needs_a_secret_is_refused(full: Pbx, change: Values, pointer: str) -> None:
+    """No document has it."""
+    values = export().pbxs[0].model_dump(mode="json")
+    [secret] = [one for one in values["extensions"][0]["requests"] if one["auth"] != "none"]
+    secret |= change
+    [found] = errors_of(validate({"pbxs": [values]}))
+    assert found.startswith("pbxs/0/extensions/0/requests/")
+    assert found.endswith(f"/{pointer}")
+
+
+def test_an_event_id_belongs_to_one_request(full: Pbx) -> None:
+    """A copy of a PBX needs new ones."""
+    values = export().pbxs[0].model_dump(mode="json")
+    copy = {**values, "slug": "copy", "name": "Copy"}
+    assert errors_of(validate({"pbxs": [copy]})) == {
+        "pbxs/0/requests/0/event_id": ["Another request has this Event ID."]
+    }
+
+
+def test_a_slug_is_used_once(pbx: Pbx) -> None:
+    """Twice in a document is a mistake."""
+    one = {"slug": "head-office", "name": "Head office"}
+    assert list(errors_of(validate({"pbxs": [one, one]}))) == ["pbxs/1/slug"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("pbxs: [", "document"),
+        ("a: &x [1]\nb: *x", "document"),
+        ("[]", ""),
+        ("version: 2", "version"),
+        ("pbxs: [{slug: a, name: 12}]", "pbxs/0/name"),
+        ("pbxs: [{slug: a, name: a, secret: x}]", "pbxs/0/secret"),
+        ("pbxs: [{slug: a, name: 2026-01-01}]", "pbxs/0/name"),
+        ("pbxs: [{slug: a, name: a, extensions: [{number: 101}]}]", "pbxs/0/extensions/0/number"),
+        ("[" * 5000, "document"),
+    ],
+)
+def test_an_invalid_text_says_where(text: str, place: str) -> None:
+    """Bad syntax, unknown fields, and numbers that should be texts."""
+    with pytest.raises(InvalidError) as caught:
+        parse(text)
+    assert list(caught.value.errors) == [place]
+
+
+def test_a_document_that_changes_nothing_takes_few_statements(pbx: Pbx) -> None:
+    """However many extensions it has."""
+    many = document(extensions=[{"number": str(number)} for number in range(100, 140)])
+    assert len(load(many)) == 40
+    statements: list[str] = []
+    with counting(statements):
+        assert load(many) == []
+    assert len(statements) < 20
