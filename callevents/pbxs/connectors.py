@@ -147,7 +147,7 @@ def _check_host(config: ConnectorConfig) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?", host):
             raise InvalidError.of(
                 "host",
-                f"Invalid host {host!r}. Enter a name or an IP address such as pbx.example.com.",
+                "This is no host. Enter a name or an IP address such as pbx.example.com.",
             ) from None
 
 
@@ -168,7 +168,7 @@ def _check_domain(config: ConnectorConfig) -> None:
         raise InvalidError.of("domain", "Only FreeSWITCH has domains. Leave this empty.")
     if "@" in domain or " " in domain:
         raise InvalidError.of(
-            "domain", f"Invalid domain {domain!r}. Enter a name such as tenant.example.com."
+            "domain", "This is no domain. Enter a name such as tenant.example.com."
         )
 
 

@@ -97,7 +97,7 @@ def world(
     [extension] = extensions.list_extensions(pbx)
     [token] = tokens.list_tokens(pbx)
     admin.get(f"{BASE}/rename")
-    return World(pbx, hook, extension.id, token.id, waiting, failed, admin, run)
+    return World(pbx, hook, extension.id, token.public_id, waiting, failed, admin, run)
 
 
 def connect(world: World, **values: object) -> None:
