@@ -17,13 +17,19 @@ from callevents.db.models import (
     Pbx,
     utc_now,
 )
-from callevents.enums import ConnectorKind
+from callevents.enums import ConnectorKind, ConnectorState, ConnectorStatus
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
 from callevents.security.regex import compile_pattern
 from callevents.validation import check_text
 
 MAX_SECRET_LENGTH = 200
+
+_STATUSES = {
+    ConnectorState.CONNECTED: ConnectorStatus.CONNECTED,
+    ConnectorState.CONNECTING: ConnectorStatus.CONNECTING,
+    ConnectorState.PAUSING: ConnectorStatus.NOT_CONNECTED,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +93,15 @@ def remove_connector(pbx: Pbx) -> None:
     audit.record(audit.Action.CONNECTOR_REMOVED, target, before=_values(connector))
     db.session.delete(connector)
     db.session.flush()
+
+
+def status_of(connector: Connector) -> ConnectorStatus:
+    """Return whether the connector is connected."""
+    if not connector.enabled:
+        return ConnectorStatus.DISABLED
+    if connector.leader_until is None or connector.leader_until < utc_now():
+        return ConnectorStatus.NO_LISTENER
+    return _STATUSES[connector.state]
 
 
 def request_list(pbx: Pbx) -> None:

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Flask
 
-from callevents.api.v1 import about, documents
+from callevents.api.v1 import about, connectors, documents, extensions, ingest_tokens, pbxs
 from callevents.api.v1.dispatch import View, add_usage
 from callevents.api.v1.operations import PREFIX, REGISTRY
 from callevents.api.v1.problems import http_problem
@@ -10,7 +10,7 @@ from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.extensions import app_state, csrf
 
 #: Importing a module registers its operations, in this order.
-RESOURCES = (about,)
+RESOURCES = (about, pbxs, ingest_tokens, connectors, extensions)
 
 
 def init_app(app: Flask) -> None:

@@ -63,12 +63,14 @@ class Call(Generic[Q, B]):
         if not self.principal.may(Right.ADMINISTER):
             raise ApiError(ProblemType.FORBIDDEN, "Only an admin of all PBXs may do this.")
 
-    def check_match(self, current: Answer) -> None:
+    def check_match(self, current: Answer | None) -> None:
         """Raise ApiError with 412 if If-Match names another version than the current one.
 
-        Call it within the transaction of the change, after the row has been locked.
+        `current` is None if there is no such object yet. Call it within the transaction of the
+        change, after the row has been locked.
         """
-        if self.if_match and not self.if_match.contains(etag_of(current)):
+        tag = None if current is None else etag_of(current)
+        if self.if_match and (tag is None or not self.if_match.contains(tag)):
             raise ApiError(
                 ProblemType.PRECONDITION_FAILED,
                 "Someone else has changed it since you read it. Read it again.",
@@ -85,5 +87,11 @@ class Call(Generic[Q, B]):
 
 
 def etag_of(answer: BaseModel) -> str:
-    """Return the strong entity tag of the answer, without quotes."""
-    return sha256(answer.model_dump_json().encode()).hexdigest()[:32]
+    """Return the strong entity tag of the answer, without quotes.
+
+    It depends also on fields that are excluded from the answer, such as the version of a secret.
+    """
+    facts = type(answer).model_fields.items()
+    hidden = [str(getattr(answer, name)) for name, field_info in facts if field_info.exclude]
+    text = "\n".join([answer.model_dump_json(), *hidden])
+    return sha256(text.encode()).hexdigest()[:32]

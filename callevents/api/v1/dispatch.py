@@ -120,7 +120,8 @@ class View:
             return Response(status=204)
         # What the database fills in belongs to the answer.
         answer: BaseModel = done.answer if isinstance(done, Created) else done
-        response = Response(answer.model_dump_json(), self.operation.status)
+        status = 201 if isinstance(done, Created) else self.operation.status
+        response = Response(answer.model_dump_json(), status)
         response.content_type = "application/json"
         if isinstance(done, Created):
             response.headers["Location"] = PREFIX + done.path

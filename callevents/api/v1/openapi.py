@@ -134,6 +134,8 @@ def _responses(one: Operation) -> dict[str, Any]:
             content["example"] = one.answer_example
         done["content"] = {"application/json": content}
     found: dict[str, Any] = {str(one.status): done}
+    if one.may_create:
+        found["201"] = done | {"description": HTTPStatus.CREATED.phrase}
     by_status: dict[int, list[ProblemType]] = {}
     for problem in _problems_of(one):
         by_status.setdefault(problem.status, []).append(problem)
