@@ -1,5 +1,7 @@
 """Security headers of every response, including the API's."""
 
+from urllib.parse import urlsplit
+
 from flask import Flask, Response, request
 
 CONTENT_SECURITY_POLICY = (
@@ -27,6 +29,18 @@ def init_app(app: Flask) -> None:
 def api_headers(*, is_secure: bool) -> tuple[tuple[str, str], ...]:
     """Return the same headers for responses of the API that bypass Flask."""
     return (*_API_HEADERS, STRICT_TRANSPORT) if is_secure else _API_HEADERS
+
+
+def policy_for_redirect(url: str) -> str:
+    """Return the content security policy of a page whose form is answered with a redirect there.
+
+    Chromium applies `form-action` to all redirects that follow. So the policy names the origin of
+    the URL, and HTTPS, because apps redirect once more, often to another host of theirs.
+    """
+    parts = urlsplit(url)
+    # The host of a source can be no IPv6 address.
+    origin = "http:" if "[" in parts.netloc else f"{parts.scheme}://{parts.netloc}"
+    return f"{CONTENT_SECURITY_POLICY} {origin} https:"
 
 
 def _add(response: Response) -> Response:
