@@ -100,7 +100,7 @@ def refresh(app: OAuthApp, text: str, wanted: str) -> Issued:
     row = db.session.execute(found.execution_options(populate_existing=True)).one_or_none()
     if row is None:
         raise _invalid("The refresh token is unknown or revoked.")
-    grant, token = row.tuple()
+    grant, token = row
     if token.used_at is not None:
         _revoke(grant, app, "A refresh token was used twice.")
         raise _invalid("The refresh token has been used before. All tokens are revoked.")
