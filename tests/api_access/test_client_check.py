@@ -189,7 +189,10 @@ def test_new_secret_just_before(app: Flask, crm: AppKey) -> None:
             apps.rotate_secret(crm.load())
             db.session.commit()
 
-    attempt, thread = client_check.compare(crm.id, crm.secret, HERE), threading.Thread(target=change)
+    attempt, thread = (
+        client_check.compare(crm.id, crm.secret, HERE),
+        threading.Thread(target=change),
+    )
     with ExitStack() as order:
         if db.engine.dialect.name == "sqlite":
             # Writers take turns there.

@@ -102,7 +102,9 @@ def test_code(crm: AppKey, bob: User) -> None:
     stored = db.session.scalars(select(OAuthToken)).all()
     assert {one.user_id for one in stored} == {bob.id}
     texts = {code, issued.access_token, issued.refresh_token}
-    digests = {one.digest for one in stored} | set(db.session.scalars(select(OAuthGrant.code_digest)))
+    digests = {one.digest for one in stored} | set(
+        db.session.scalars(select(OAuthGrant.code_digest))
+    )
     assert len(digests) == 3
     assert not texts & digests
     [entry] = history(Action.APP_ALLOWED)
@@ -126,9 +128,7 @@ def test_code_works_once(crm: AppKey, bob: User) -> None:
     assert scopes_of(other.access_token) == scopes_of(own.access_token) == "uapi hooks:read"
 
 
-def test_code_used_again_after_hours(
-    crm: AppKey, bob: User, clock: time_machine.Traveller
-) -> None:
+def test_code_used_again_after_hours(crm: AppKey, bob: User, clock: time_machine.Traveller) -> None:
     """That it was used is remembered as long as a token of it is valid."""
     code = allow(crm)
     issued = get(exchange(crm, code))
