@@ -1,5 +1,6 @@
 """Security headers of every response, including the API's."""
 
+import re
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -16,6 +17,8 @@ COMMON_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+#: Hosts that a policy can name, which no IPv6 address is.
+_HOST_SOURCE = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]+)?")
 ONE_YEAR_SECONDS = 365 * 24 * 3600
 STRICT_TRANSPORT = ("Strict-Transport-Security", f"max-age={ONE_YEAR_SECONDS}")
 _API_HEADERS = (*COMMON_HEADERS.items(), ("Cache-Control", "no-store"))
@@ -35,12 +38,17 @@ def policy_for_redirect(url: str) -> str:
     """Return the content security policy of a page whose form is answered with a redirect there.
 
     Chromium applies `form-action` to all redirects that follow. So the policy names the origin of
-    the URL, and HTTPS, because apps redirect once more, often to another host of theirs.
+    the URL, and allows HTTPS, because apps redirect once more, often to another host of theirs.
     """
-    parts = urlsplit(url)
-    # The host of a source can be no IPv6 address.
-    origin = "http:" if "[" in parts.netloc else f"{parts.scheme}://{parts.netloc}"
-    return f"{CONTENT_SECURITY_POLICY} {origin} https:"
+    scheme, host = urlsplit(url)[:2]
+    if not _HOST_SOURCE.fullmatch(host):
+        sources = f"{scheme}:"
+    elif scheme == "http":
+        # An app on the user's machine, where it may have several ports.
+        sources = f"http://{host} http://localhost:* http://127.0.0.1:*"
+    else:
+        sources = f"{scheme}://{host}"
+    return f"{CONTENT_SECURITY_POLICY} {sources} https:"
 
 
 def _add(response: Response) -> Response:

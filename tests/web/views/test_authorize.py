@@ -110,6 +110,27 @@ def test_headers(viewer: Visitor, crm: AppKey) -> None:
     assert "https:" not in viewer.get("/account").headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize(
+    ("back", "sources"),
+    [
+        ("https://crm.example.com:8443/back", "https://crm.example.com:8443 https:"),
+        (
+            "http://127.0.0.1:9/back",
+            "http://127.0.0.1:9 http://localhost:* http://127.0.0.1:* https:",
+        ),
+        ("http://[::1]:9/back", "http: https:"),
+        ("https://[2001:db8::1]/back", "https: https:"),
+        ("https://a;script-src%20*/back", "https: https:"),
+        ("https://*.example/back", "https: https:"),
+    ],
+)
+def test_policy(viewer: Visitor, people: None, back: str, sources: str) -> None:
+    """It names the app's origin, if a policy can; of the user's own machine, all ports."""
+    answer = viewer.get(url_of(add_app("admin", back=back), redirect_uri=back))
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.endswith(f"; form-action 'self' {sources}")
+
+
 @pytest.mark.parametrize("path", [PATH, f"{PATH}/"])
 def test_allow(viewer: Visitor, client: FlaskClient, crm: AppKey, path: str) -> None:
     """The app gets a code and the state, and tokens for the user who allowed it."""
