@@ -27,8 +27,9 @@ class Call(Generic[Q, B]):
     body: B
     #: The client's IP address.
     address: str
-    #: The parsed If-Match; empty if there is none.
+    #: The parsed If-Match and If-None-Match; empty if there is none.
     if_match: ETags = field(default_factory=ETags)
+    if_none_match: ETags = field(default_factory=ETags)
     _after_commit: list[Callable[[], object]] = field(default_factory=list)
 
     def see(
@@ -63,16 +64,20 @@ class Call(Generic[Q, B]):
         if not self.principal.may(Right.ADMINISTER):
             raise ApiError(ProblemType.FORBIDDEN, "Only an admin of all PBXs may do this.")
 
-    def check_match(self, current: Answer) -> None:
-        """Raise ApiError with 412 if If-Match names another version than the current one.
+    def check_match(self, current: Answer | None) -> None:
+        """Raise ApiError with 412 if the client expects another version than the current one.
 
-        Call it within the transaction of the change, after the row has been locked.
+        That is one that If-Match does not name, or that If-None-Match names. `current` is None if
+        there is no such object yet. Call it within the transaction of the change, after the row
+        has been locked.
         """
-        if self.if_match and not self.if_match.contains(etag_of(current)):
-            raise ApiError(
-                ProblemType.PRECONDITION_FAILED,
-                "Someone else has changed it since you read it. Read it again.",
-            )
+        tag = None if current is None else etag_of(current)
+        if self.if_match and (tag is None or not self.if_match.contains(tag)):
+            detail = "It has changed since you read it. Read it again. Nothing was changed."
+            raise ApiError(ProblemType.PRECONDITION_FAILED, detail)
+        if tag is not None and self.if_none_match.contains_weak(tag):
+            detail = "It exists already. Nothing was changed."
+            raise ApiError(ProblemType.PRECONDITION_FAILED, detail)
 
     def after_commit(self, do: Callable[[], object]) -> None:
         """Call the function once the change is stored."""
