@@ -11,6 +11,7 @@ from callevents.cli import (
     erase,
     extensions,
     hooks,
+    openapi,
     operations,
     pbx_removal,
     pbx_tokens,
@@ -40,5 +41,6 @@ def init_app(app: Flask) -> None:
         operations.status,
         operations.purge,
         erase.erase,
+        openapi.print_openapi,
     ):
         app.cli.add_command(command)
