@@ -125,7 +125,7 @@ class View:
         if isinstance(done, Response):
             return done
         if done is None:
-            return Response(status=204, content_type="")
+            return Response(status=204)
         answer: BaseModel = done.answer if isinstance(done, Created) else done
         response = Response(answer.model_dump_json(), self.operation.status)
         response.content_type = "application/json"

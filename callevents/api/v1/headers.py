@@ -22,6 +22,8 @@ def add_headers(response: Response) -> Response:
         response.headers.update(usage.headers())
     if operation := g.get("api_operation"):
         response.headers.update(_dates_of(operation))
+    if response.status_code == 204:
+        del response.headers["Content-Type"]
     return response
 
 

@@ -65,7 +65,7 @@ class KeyedRequest:
             # Its key is gone, so it is of no use.
             self.forget()
             return None
-        response = Response(text, status, content_type="")
+        response = Response(text, status)
         response.headers.update(headers)
         response.headers[REPLAYED] = "true"
         return response

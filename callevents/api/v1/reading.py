@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import pydantic_core
 from flask import Request
 from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from callevents.api.v1.models import Body, Query
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
@@ -40,21 +42,17 @@ def read_query(model: type[Query], request: Request) -> Query:
             FieldError(f"?{name}", "Pass it once.") for name in repeated if name in _names(model)
         ]
         raise invalid("Each query parameter may be passed once.", known)
-    if not all(
-        is_storable(text) and "\ufffd" not in text for pair in texts.items() for text in pair
-    ):
+    if not (_is_utf8(request.query_string) and all(map(is_storable, (*texts, *texts.values())))):
         raise invalid("The query must be text in UTF-8, without NUL.")
     return _validate(model, lambda: model.model_validate(texts), "?")
 
 
 def read_body(model: type[Body] | None, request: Request) -> Body | None:
     """Return the body; None for routes without one. Raises ApiError."""
-    raw = request.get_data(cache=True)
     if model is None:
-        # Clients send `{}`, or a media type alone.
-        if raw.strip() not in (b"", b"{}"):
-            raise invalid("This request takes no body.")
+        _refuse_body(request)
         return None
+    raw = request.get_data(cache=True)
     _check_media_type(request)
     try:
         parsed = pydantic_core.from_json(raw, allow_inf_nan=False)
@@ -96,8 +94,27 @@ def is_storable(text: str) -> bool:
     return not any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text)
 
 
+def _is_utf8(query: bytes) -> bool:
+    """Return True if the query is UTF-8. Werkzeug leaves other bytes percent-encoded."""
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class _JsonError(ValueError):
     """The body is JSON that may be understood in several ways."""
+
+
+def _refuse_body(request: Request) -> None:
+    """Raise ApiError if there is a body, other than the `{}` that some clients always send."""
+    try:
+        raw = request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raw = b"too large"
+    if raw.strip() not in (b"", b"{}"):
+        raise invalid("This request takes no body.")
 
 
 def _check_media_type(request: Request) -> None:
