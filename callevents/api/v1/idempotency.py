@@ -114,7 +114,8 @@ def read_key(request: Request, principal_id: str) -> KeyedRequest | None:
     key = request.headers.get(HEADER)
     if key is None:
         return None
-    if not 0 < len(key) <= MAX_IDEMPOTENCY_KEY_LENGTH or not (key.isascii() and key.isprintable()):
+    is_printable = bool(key.strip()) and key.isascii() and key.isprintable()
+    if not is_printable or len(key) > MAX_IDEMPOTENCY_KEY_LENGTH:
         detail = (
             f"{HEADER} must be 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable characters of ASCII."
         )
