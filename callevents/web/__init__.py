@@ -16,6 +16,7 @@ from callevents.web import (
 from callevents.web.views import (
     account,
     activity,
+    api_docs,
     calls,
     connect,
     connectors,
@@ -77,6 +78,7 @@ PAGES = (
     activity,
     users,
     welcome,
+    api_docs,
 )
 
 

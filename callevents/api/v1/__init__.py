@@ -19,6 +19,7 @@ def init_app(app: Flask) -> None:
     state = app_state(app)
     state.add(RequestLimiter(state.settings))
     state.error_responses[PREFIX] = http_problem
+    state.describe_api = documents.api_document
     bp = make_blueprint("api_v1", REGISTRY)
     documents.add_routes(bp)
     app.register_blueprint(bp)

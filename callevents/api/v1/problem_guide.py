@@ -52,8 +52,8 @@ GUIDE: Mapping[ProblemType, Guidance] = {
         "Leave `Accept` out, or add `application/json`.",
     ),
     ProblemType.CONFLICT: Guidance(
-        "It conflicts with what is stored: a name is taken, a limit is reached, the state does not "
-        "allow it, or someone else changed the same at the same time. `detail` says which.",
+        "A name is taken, a limit is reached, the state does not allow it, or someone else changed "
+        "the same at the same time. `detail` says which.",
         "Read the object again and decide. Nothing was changed.",
     ),
     ProblemType.STILL_RUNNING: Guidance(
@@ -81,12 +81,12 @@ GUIDE: Mapping[ProblemType, Guidance] = {
         "Wait as `Retry-After` says.",
     ),
     ProblemType.INTERNAL_ERROR: Guidance(
-        "Something went wrong in the server. It has been logged under the request ID.",
+        "An error of the server. It has been logged under the request ID.",
         "Report it to the admin with its `request_id`. With an `Idempotency-Key` you can repeat "
         "the request safely.",
     ),
     ProblemType.UNAVAILABLE: Guidance(
-        "The database is unavailable, or the server is busy.",
+        "The server cannot reach its database, or has too many requests at once.",
         "Repeat the request as `Retry-After` says, a POST with an `Idempotency-Key`.",
     ),
 }

@@ -19,8 +19,6 @@ What admins do on the pages and by command, for programs.
 - **Repeated requests**: send an `Idempotency-Key` with each POST. If you do not get the answer,
   send the same again.
 - **Rate limit**: `RateLimit` says what is left. After a 429, wait as `Retry-After` says.
-
-`/api/docs` on your installation shows this document as a page.
 """
 
 #: What the operations of a tag are about.
