@@ -46,6 +46,8 @@ class AppState:
     cipher: Cipher
     #: Error responses for API clients, by path prefix.
     error_responses: dict[str, ErrorResponse] = field(default_factory=dict)
+    #: Returns the OpenAPI document of the management API.
+    describe_api: Callable[[], dict[str, Any]] = dict
     _services: dict[type[Any], Any] = field(default_factory=dict)
 
     def add(self, service: object) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.db.models import MAX_ADDRESS_LENGTH, ApiToken, OAuthApp, OAuthGrant, utc_now
-from callevents.db.session import write_transaction
+from callevents.db.session import end_transaction, write_transaction
 from callevents.extensions import db
 
 #: Most requests only read. The last use is written no more often than this.
@@ -19,7 +19,10 @@ log = structlog.get_logger("callevents.api_access")
 
 
 def note_use(used: ApiToken | OAuthApp | OAuthGrant, address: str = "") -> None:
-    """Store that it is in use, unless that was stored within INTERVAL."""
+    """Store that it is in use, unless that was stored within INTERVAL.
+
+    Ends the session's transaction, in which nothing may have been changed yet.
+    """
     now, kind = utc_now(), type(used)
     last = used.last_used_at
     if last is not None and last > now - INTERVAL:
@@ -27,13 +30,15 @@ def note_use(used: ApiToken | OAuthApp | OAuthGrant, address: str = "") -> None:
     values: dict[str, object] = {"last_used_at": now}
     if not isinstance(used, OAuthGrant):
         values["last_used_address"] = address[:MAX_ADDRESS_LENGTH]
+    used_id = used.id
+    # Requests that hold a connection and wait for a second one would wait for each other.
+    end_transaction()
     impatient = db.engine.execution_options(callevents_busy_timeout_ms=TIMEOUT_MS)
     try:
-        # Separate from the request's transaction, which only reads or has not begun.
         with write_transaction(impatient) as connection:
             connection.execute(
                 update(kind)
-                .where(kind.id == used.id, kind.last_used_at.is_not_distinct_from(last))
+                .where(kind.id == used_id, kind.last_used_at.is_not_distinct_from(last))
                 .values(values)
             )
     except SQLAlchemyError as error:

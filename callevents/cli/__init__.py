@@ -12,6 +12,7 @@ from callevents.cli import (
     erase,
     extensions,
     hooks,
+    openapi,
     operations,
     pbx_removal,
     pbx_tokens,
@@ -42,5 +43,6 @@ def init_app(app: Flask) -> None:
         operations.status,
         operations.purge,
         erase.erase,
+        openapi.print_openapi,
     ):
         app.cli.add_command(command)

@@ -57,11 +57,20 @@ def _reencrypt_all() -> tuple[int, list[str]]:
     results += _reencrypt_hooks()
     # Removed requests keep their secrets as they were: from now on, none can come back.
     end_removals(db.engine, utc_now())
+    _reencrypt_answers()
     # One that came back meanwhile is re-encrypted by a second pass, and the others once more.
     again = _reencrypt_hooks()
     count = sum(result.count for result in results)
     names = (name for result in (*results, *again) for name in result.unreadable)
     return count, list(dict.fromkeys(names))
+
+
+def _reencrypt_answers() -> None:
+    last: tuple[str, str] | None = ("", "")
+    while last is not None:
+        begin_write()
+        last = key_rotation.reencrypt_answers(last)
+        db.session.commit()
 
 
 def _reencrypt_hooks() -> list[key_rotation.RotationResult]:

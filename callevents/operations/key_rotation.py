@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, or_, select, tuple_
 
-from callevents.db.models import AppKey, Connector, Hook, Pbx, User
+from callevents.db.models import AppKey, Connector, Hook, IdempotencyKey, Pbx, User
 from callevents.extensions import cipher, db
 from callevents.security.encryption import UnreadableError
 
-#: Hooks re-encrypted in one transaction, so that none lasts long.
+#: Hooks, or kept answers, re-encrypted in one transaction, so that none lasts long.
 BATCH_SIZE = 200
 #: Hooks checked when a worker starts.
 MAX_CHECKED = 1000
@@ -79,6 +79,26 @@ def reencrypt_app_keys() -> RotationResult:
         except UnreadableError:
             unreadable.append(f"the authenticator app of {username}")
     return RotationResult(len(found) - len(unreadable), unreadable, 0)
+
+
+def reencrypt_answers(
+    after: tuple[str, str] = ("", ""), *, batch_size: int = BATCH_SIZE
+) -> tuple[str, str] | None:
+    """Re-encrypt the next answers to POSTs with an Idempotency-Key; return None at the end.
+
+    Takes and returns the principal and key of the last one. One that no key decrypts is removed:
+    a request with its key is carried out again.
+    """
+    place = tuple_(IdempotencyKey.principal, IdempotencyKey.key)
+    query = select(IdempotencyKey).where(IdempotencyKey.body != "", place > tuple_(*after))
+    ordered = query.order_by(IdempotencyKey.principal, IdempotencyKey.key).limit(batch_size)
+    rows = db.session.scalars(ordered.with_for_update()).all()
+    for row in rows:
+        try:
+            row.body = cipher.bound.reencrypt(row.body)
+        except UnreadableError:
+            db.session.delete(row)
+    return (rows[-1].principal, rows[-1].key) if rows else None
 
 
 def _with_secrets(after_id: int, limit: int) -> Select[Hook]:

@@ -39,6 +39,10 @@ class Cipher:
         """Return the decrypted text; raises UnreadableError."""
         return self._cached_decrypt(token)
 
+    def decrypt_once(self, token: str) -> str:
+        """Return the decrypted text and do not keep it in memory; raises UnreadableError."""
+        return self._decrypt(token)
+
     def reencrypt(self, token: str) -> str:
         """Return the same text encrypted with the first key; raises UnreadableError."""
         return self.encrypt(self._decrypt(token))

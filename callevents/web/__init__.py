@@ -16,6 +16,7 @@ from callevents.web import (
 from callevents.web.views import (
     account,
     activity,
+    api_docs,
     authorization,
     calls,
     connect,
@@ -79,6 +80,7 @@ PAGES = (
     users,
     welcome,
     authorization,
+    api_docs,
 )
 
 

@@ -7,7 +7,7 @@ from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import (
     Conflict,
     HTTPException,
@@ -50,7 +50,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CallEventsError, _domain_error)
     for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
         app.register_error_handler(unavailable, _database_unavailable)
-    for conflict in (IntegrityError, StaleDataError):
+    for conflict in (IntegrityError, StaleDataError, ObjectDeletedError):
         app.register_error_handler(conflict, _changed_concurrently)
 
 

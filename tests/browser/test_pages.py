@@ -105,6 +105,9 @@ def paths(
         "reset password": "/users/viewer/reset-password",
         "remove user": "/users/viewer/remove",
         "invitation": f"/welcome/{invite_user()}",
+        "api": "/api/docs",
+        "api, a group": "/api/docs/about",
+        "api, webhooks": "/api/docs/what-we-send",
         "nothing": "/nothing/here",
     }
 

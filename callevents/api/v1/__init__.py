@@ -3,8 +3,9 @@
 from flask import Blueprint, Flask
 
 from callevents.api.v1 import about, connectors, documents, extensions, ingest_tokens, pbxs
-from callevents.api.v1.dispatch import View, add_usage
-from callevents.api.v1.operations import PREFIX, REGISTRY
+from callevents.api.v1.dispatch import View
+from callevents.api.v1.headers import add_headers
+from callevents.api.v1.operations import PREFIX, REGISTRY, Registry
 from callevents.api.v1.problems import http_problem
 from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.extensions import app_state, csrf
@@ -18,16 +19,25 @@ def init_app(app: Flask) -> None:
     state = app_state(app)
     state.add(RequestLimiter(state.settings))
     state.error_responses[PREFIX] = http_problem
-    bp = Blueprint("api_v1", __name__)
-    for operation in REGISTRY.operations:
+    state.describe_api = documents.api_document
+    bp = make_blueprint("api_v1", REGISTRY)
+    documents.add_routes(bp)
+    app.register_blueprint(bp)
+
+
+def make_blueprint(name: str, registry: Registry) -> Blueprint:
+    """Return a blueprint with the operations as its routes."""
+    bp = Blueprint(name, __name__)
+    for operation in registry.operations:
         bp.add_url_rule(
             operation.flask_path,
             endpoint=operation.id,
             view_func=View(operation),
             methods=[operation.method],
             provide_automatic_options=False,
+            # A redirect would be neither the answer nor an error.
+            merge_slashes=False,
         )
-    documents.add_routes(bp)
-    bp.after_request(add_usage)
+    bp.after_request(add_headers)
     csrf.exempt(bp)
-    app.register_blueprint(bp)
+    return bp

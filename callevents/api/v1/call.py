@@ -27,8 +27,9 @@ class Call(Generic[Q, B]):
     body: B
     #: The client's IP address.
     address: str
-    #: The parsed If-Match; empty if there is none.
+    #: The parsed If-Match and If-None-Match; empty if there is none.
     if_match: ETags = field(default_factory=ETags)
+    if_none_match: ETags = field(default_factory=ETags)
     _after_commit: list[Callable[[], object]] = field(default_factory=list)
 
     def see(
@@ -64,17 +65,19 @@ class Call(Generic[Q, B]):
             raise ApiError(ProblemType.FORBIDDEN, "Only an admin of all PBXs may do this.")
 
     def check_match(self, current: Answer | None) -> None:
-        """Raise ApiError with 412 if If-Match names another version than the current one.
+        """Raise ApiError with 412 if the client expects another version than the current one.
 
-        `current` is None if there is no such object yet. Call it within the transaction of the
-        change, after the row has been locked.
+        That is one that If-Match does not name, or that If-None-Match names. `current` is None if
+        there is no such object yet. Call it within the transaction of the change, after the row
+        has been locked.
         """
         tag = None if current is None else etag_of(current)
         if self.if_match and (tag is None or not self.if_match.contains(tag)):
-            raise ApiError(
-                ProblemType.PRECONDITION_FAILED,
-                "Someone else has changed it since you read it. Read it again.",
-            )
+            detail = "It has changed since you read it. Read it again. Nothing was changed."
+            raise ApiError(ProblemType.PRECONDITION_FAILED, detail)
+        if tag is not None and self.if_none_match.contains_weak(tag):
+            detail = "It exists already. Nothing was changed."
+            raise ApiError(ProblemType.PRECONDITION_FAILED, detail)
 
     def after_commit(self, do: Callable[[], object]) -> None:
         """Call the function once the change is stored."""
@@ -87,11 +90,5 @@ class Call(Generic[Q, B]):
 
 
 def etag_of(answer: BaseModel) -> str:
-    """Return the strong entity tag of the answer, without quotes.
-
-    It depends also on fields that are excluded from the answer, such as the version of a secret.
-    """
-    facts = type(answer).model_fields.items()
-    hidden = [str(getattr(answer, name)) for name, field_info in facts if field_info.exclude]
-    text = "\n".join([answer.model_dump_json(), *hidden])
-    return sha256(text.encode()).hexdigest()[:32]
+    """Return the strong entity tag of the answer, without quotes."""
+    return sha256(answer.model_dump_json().encode()).hexdigest()[:32]

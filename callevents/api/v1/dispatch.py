@@ -1,8 +1,6 @@
 """Runs an operation: token, scope, rate limit, query and body, transaction, answer."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Any
 
 from flask import Response, g, request
@@ -10,7 +8,9 @@ from pydantic import BaseModel
 
 from callevents import audit
 from callevents.api.v1.call import Call, etag_of
+from callevents.api.v1.headers import link_to_next, read_condition
 from callevents.api.v1.idempotency import KeyedRequest, read_key
+from callevents.api.v1.models import Page
 from callevents.api.v1.operations import PREFIX, Created, Operation
 from callevents.api.v1.problems import (
     ApiError,
@@ -21,7 +21,8 @@ from callevents.api.v1.problems import (
     unauthorized,
 )
 from callevents.api.v1.rate_limit import RequestLimiter
-from callevents.api.v1.reading import invalid_values, read_body, read_query
+from callevents.api.v1.reading import invalid_values, is_storable, read_body, read_query
+from callevents.api.v1.sent import leave_out, texts_of
 from callevents.api_access.bearer import find_principal
 from callevents.api_access.principal import Principal
 from callevents.db.session import begin_write, end_transaction
@@ -31,10 +32,14 @@ from callevents.errors import (
     InvalidError,
     NotFoundError,
     RetryLaterError,
+    UnavailableError,
 )
 from callevents.extensions import app_state, db
+from callevents.security.encryption import UnreadableError
 
 BEARER = "bearer"
+#: Longer values in a path name nothing.
+MAX_NAME_LENGTH = 500
 
 
 @dataclass(frozen=True)
@@ -45,17 +50,16 @@ class View:
 
     def __call__(self, **path: str) -> Response:
         """Return the answer, or the problem document of an expected error."""
+        g.api_operation = self.operation
         try:
-            response = self._run(path)
+            return self._run(path)
         except ApiError as error:
-            response = problem_response(error)
+            return problem_response(error)
         except CallEventsError as error:
-            response = problem_response(_of_domain(error))
+            return problem_response(_of_domain(error))
         finally:
             # What has not been committed must not be.
             end_transaction()
-        response.headers.extend(_find_dates(self.operation))
-        return response
 
     def _run(self, path: dict[str, str]) -> Response:
         principal = _authenticate()
@@ -67,29 +71,33 @@ class View:
         scope = self.operation.scope
         if scope is not None and not principal.has_scope(scope):
             raise insufficient_scope(scope)
+        if not all(len(name) <= MAX_NAME_LENGTH and is_storable(name) for name in path.values()):
+            raise not_found()
         call = Call(
             principal,
             read_query(self.operation.query, request),
             read_body(self.operation.body, request),
             request.remote_addr or "",
-            request.if_match,
+            read_condition(request, "If-Match"),
+            read_condition(request, "If-None-Match"),
         )
         if self.operation.changes:
             return self._change(call, path)
-        return _conditional(self._answer(call, path))
+        return _unless_known(self._answer(call, path), call)
 
     def _change(self, call: Call[Any, Any], path: dict[str, str]) -> Response:
         keyed = read_key(request, call.principal.id) if self.operation.method == "POST" else None
         with audit.acting_as(call.principal.as_actor(call.address)):
             if self.operation.is_external:
-                return self._run_outside(call, path, keyed)
-            begin_write()
-            if keyed and (answered := keyed.find_answer()):
-                return answered
-            response = self._answer(call, path)
-            if keyed:
-                keyed.store(response)
-            db.session.commit()
+                response = self._run_outside(call, path, keyed)
+            else:
+                begin_write()
+                if keyed and (answered := keyed.find_answer()):
+                    return answered
+                response = self._answer(call, path)
+                if keyed:
+                    keyed.store(response)
+                db.session.commit()
         call.finish()
         return response
 
@@ -118,7 +126,6 @@ class View:
             return done
         if done is None:
             return Response(status=204)
-        # What the database fills in belongs to the answer.
         answer: BaseModel = done.answer if isinstance(done, Created) else done
         status = 201 if isinstance(done, Created) else self.operation.status
         response = Response(answer.model_dump_json(), status)
@@ -127,14 +134,9 @@ class View:
             response.headers["Location"] = PREFIX + done.path
         if self.operation.has_etag:
             response.set_etag(etag_of(answer))
+        if isinstance(answer, Page) and answer.next_cursor is not None:
+            response.headers["Link"] = link_to_next(request, answer.next_cursor)
         return response
-
-
-def add_usage(response: Response) -> Response:
-    """Add the header fields of the rate limit."""
-    if usage := g.get("api_usage"):
-        response.headers.update(usage.headers())
-    return response
 
 
 def _authenticate() -> Principal:
@@ -148,39 +150,29 @@ def _authenticate() -> Principal:
     return principal
 
 
-def _conditional(response: Response) -> Response:
+def _unless_known(response: Response, call: Call[Any, Any]) -> Response:
     """Return 304 if the client has this version already."""
-    tag, weak = response.get_etag()
-    if tag is not None and request.if_none_match.contains_weak(tag):
+    tag, _weak = response.get_etag()
+    if tag is not None and call.if_none_match.contains_weak(tag):
         unchanged = Response(status=304)
-        unchanged.set_etag(tag, weak=bool(weak))
+        unchanged.set_etag(tag)
         return unchanged
     return response
 
 
 def _of_domain(error: CallEventsError) -> ApiError:
+    """Return the error of the API; its sentences do not repeat what was sent."""
+    sent = list(texts_of(request))
     if isinstance(error, InvalidError):
-        return invalid_values(error)
+        return invalid_values(error, sent)
     if isinstance(error, NotFoundError):
-        # The sentence of the domain repeats what was looked for.
         return not_found()
+    sentence = leave_out(str(error), sent)
     if isinstance(error, RetryLaterError):
         wait = {"Retry-After": str(error.wait_seconds)}
-        return ApiError(ProblemType.TOO_MANY_REQUESTS, str(error), headers=wait)
-    if isinstance(error, ConflictError):
-        return ApiError(ProblemType.CONFLICT, str(error))
-    return ApiError(ProblemType.INVALID_REQUEST, str(error))
-
-
-def _find_dates(operation: Operation) -> dict[str, str]:
-    """Return the header fields of a route that will go (RFC 9745 and RFC 8594)."""
-    found: dict[str, str] = {}
-    if operation.deprecated_at is not None:
-        found["Deprecation"] = f"@{int(operation.deprecated_at.timestamp())}"
-    if operation.sunset_at is not None:
-        found["Sunset"] = _http_date(operation.sunset_at)
-    return found
-
-
-def _http_date(moment: datetime) -> str:
-    return format_datetime(moment.astimezone(UTC), usegmt=True)
+        return ApiError(ProblemType.TOO_MANY_REQUESTS, sentence, headers=wait)
+    if isinstance(error, UnavailableError):
+        return ApiError(ProblemType.UNAVAILABLE, sentence, headers={"Retry-After": "2"})
+    if isinstance(error, ConflictError | UnreadableError):
+        return ApiError(ProblemType.CONFLICT, sentence)
+    return ApiError(ProblemType.INVALID_REQUEST, sentence)

@@ -7,6 +7,7 @@ What works outside of a transaction, such as a test request, has a row that says
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 from flask import Request, Response
 from sqlalchemy import delete, func, select
@@ -17,6 +18,7 @@ from callevents.api_access.cleanup import KEEP_ANSWERS
 from callevents.db.models import MAX_IDEMPOTENCY_KEY_LENGTH, IdempotencyKey, utc_now
 from callevents.db.session import begin_write
 from callevents.extensions import app_state, cipher, db
+from callevents.security.encryption import UnreadableError
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -54,8 +56,17 @@ class KeyedRequest:
             raise ApiError(ProblemType.KEY_REUSED, detail)
         if row.status is None:
             raise _still_running()
-        body = app_state().cipher.decrypt(row.body)
-        response = Response(body, row.status, dict(row.headers))
+        return self._replay(row.status, row.headers, row.body)
+
+    def _replay(self, status: int, headers: dict[str, Any], body: str) -> Response | None:
+        try:
+            text = app_state().cipher.decrypt_once(body)
+        except UnreadableError:
+            # Its key is gone, so it is of no use.
+            self.forget()
+            return None
+        response = Response(text, status)
+        response.headers.update(headers)
         response.headers[REPLAYED] = "true"
         return response
 
@@ -87,10 +98,9 @@ class KeyedRequest:
         db.session.commit()
 
     def forget(self) -> None:
-        """Remove the row: the request has had no effect."""
+        """Remove the row: a request with the key is carried out."""
         own = IdempotencyKey.principal == self.principal_id, IdempotencyKey.key == self.key
         db.session.execute(delete(IdempotencyKey).where(*own))
-        db.session.expire_all()
 
     def forget_now(self) -> None:
         """Remove the row in a transaction of its own."""
@@ -104,10 +114,15 @@ def read_key(request: Request, principal_id: str) -> KeyedRequest | None:
     key = request.headers.get(HEADER)
     if key is None:
         return None
-    if not key.strip() or len(key) > MAX_IDEMPOTENCY_KEY_LENGTH or not key.isascii():
-        raise invalid(f"{HEADER} must have 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} characters of ASCII.")
+    is_printable = bool(key.strip()) and key.isascii() and key.isprintable()
+    if not is_printable or len(key) > MAX_IDEMPOTENCY_KEY_LENGTH:
+        detail = (
+            f"{HEADER} must be 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} printable characters of ASCII."
+        )
+        raise invalid(detail)
     parts = (request.method, request.path, request.query_string.decode("latin-1"))
-    digest = sha256("\n".join(parts).encode() + b"\n" + request.get_data(cache=True)).hexdigest()
+    text = "\n".join(parts).encode("utf-8", "surrogatepass")
+    digest = sha256(text + b"\n" + request.get_data(cache=True)).hexdigest()
     return KeyedRequest(principal_id, key, digest)
 
 

@@ -47,7 +47,8 @@ class Operation:
     answer: type[Answer] | None = None
     #: The answer is one object with an ETag; a change of it heeds If-Match.
     has_etag: bool = False
-    #: It works outside of a transaction of the database, such as a request to a receiver.
+    #: It works outside of a transaction of the database, such as a request to a receiver. It begins
+    #: and commits its own ones.
     is_external: bool = False
     #: A PUT that answers 201 with `Created` if there was no such object.
     may_create: bool = False
@@ -83,35 +84,39 @@ class Operation:
 
 @dataclass
 class Registry:
-    """All operations, in the order in which they are described."""
+    """Operations, in the order in which they are described."""
 
     operations: list[Operation] = field(default_factory=list)
 
     def add(self, operation: Operation) -> None:
-        """Add an operation; raises ValueError if its ID is not unique."""
-        if any(one.id == operation.id for one in self.operations):
-            raise ValueError(f"There are two operations {operation.id}.")
+        """Add an operation; raises ValueError if its ID, or its method and path, are not unique."""
+        for one in self.operations:
+            if one.id == operation.id:
+                raise ValueError(f"There are two operations {operation.id}.")
+            if (one.method, one.path) == (operation.method, operation.path):
+                raise ValueError(f"There are two operations {one.method} {one.path}.")
         self.operations.append(operation)
 
+    def operation(
+        self, method: str, path: str, *, scope: ApiScope | None, summary: str, tag: str, **more: Any
+    ) -> Callable[[Handler], Handler]:
+        """Register the function as an operation; `more`: see Operation.
 
+        The function takes the Call and the parameters of the path. It returns an Answer, Created,
+        or None for an answer without content, and raises ApiError or an error of the domain. If the
+        method changes something, it runs in a write transaction, which is committed afterwards.
+        """
+
+        def register(handler: Handler) -> Handler:
+            self.add(Operation(method, path, handler, summary, tag, scope, **more))
+            return handler
+
+        return register
+
+
+#: The operations of the API.
 REGISTRY = Registry()
-
-
-def operation(
-    method: str, path: str, *, scope: ApiScope | None, summary: str, tag: str, **more: Any
-) -> Callable[[Handler], Handler]:
-    """Register the function as an operation; `more`: see Operation.
-
-    The function takes the Call and the parameters of the path. It returns an Answer, Created, or
-    None for an answer without content, and raises ApiError or an error of the domain. It runs in a
-    transaction, which is committed afterwards: of the database for methods that change something.
-    """
-
-    def register(handler: Handler) -> Handler:
-        REGISTRY.add(Operation(method, path, handler, summary, tag, scope, **more))
-        return handler
-
-    return register
+operation = REGISTRY.operation
 
 
 #: Parameters of paths: description and example.

@@ -1,56 +1,67 @@
 """Reads query and body of a request, and says what is wrong with them without repeating it."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import pydantic_core
 from flask import Request
 from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from callevents.api.v1.models import Body, Query
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
+from callevents.api.v1.sent import leave_out, texts_in
 from callevents.errors import InvalidError
 
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", ""})
 MAX_ERRORS = 20
 DETAIL = "See `errors` for what to correct. Nothing was changed."
 
 M = TypeVar("M", bound=BaseModel)
 
-#: Sentences for errors whose text by pydantic would be unclear.
+#: Sentences for errors whose text by pydantic would be unclear, or would repeat the value.
 _SENTENCES = {
     "missing": "This is required.",
-    "extra_forbidden": "There is no such field.",
+    "union_tag_invalid": "Must be one of the documented kinds.",
+    "json_invalid": "Must be valid JSON.",
 }
+_BEGINNING = re.compile(r"^(?:Value error, |\w+ should (?=be|have|match|contain))")
 
 
 def read_query(model: type[Query], request: Request) -> Query:
     """Return the query parameters; raises ApiError."""
     repeated = [name for name, values in request.args.lists() if len(values) > 1]
     texts = request.args.to_dict()
-    if repeated or not all(_is_storable(text) for pair in texts.items() for text in pair):
-        known = [f"?{name}" for name in repeated if name in model.model_fields]
-        errors = [FieldError(name, "Pass it once.") for name in known]
-        raise invalid("A query parameter is repeated, or is no text in UTF-8.", errors)
+    if repeated:
+        known = [
+            FieldError(f"?{name}", "Pass it once.") for name in repeated if name in _names(model)
+        ]
+        raise invalid("Each query parameter may be passed once.", known)
+    if not (_is_utf8(request.query_string) and all(map(is_storable, (*texts, *texts.values())))):
+        raise invalid("The query must be text in UTF-8, without NUL.")
     return _validate(model, lambda: model.model_validate(texts), "?")
 
 
 def read_body(model: type[Body] | None, request: Request) -> Body | None:
     """Return the body; None for routes without one. Raises ApiError."""
-    raw = request.get_data(cache=True)
     if model is None:
-        # Clients send `{}`, or a media type alone.
-        if raw.strip() not in (b"", b"{}"):
-            raise invalid("This request takes no body.")
+        _refuse_body(request)
         return None
-    if request.mimetype not in JSON_TYPES:
-        detail = "Send the body as application/json."
-        raise ApiError(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail)
+    raw = request.get_data(cache=True)
+    _check_media_type(request)
     try:
         parsed = pydantic_core.from_json(raw, allow_inf_nan=False)
-    except ValueError:
-        raise invalid("The body is not valid JSON in UTF-8.") from None
-    if any(not _is_storable(text) for text in _texts_in(parsed)):
+        # The other parser is here for what this one passes over, after this one has limited depth.
+        json.loads(raw, object_pairs_hook=_check_names, parse_float=_read_float)
+    except ValueError as error:
+        reason = str(error) if isinstance(error, _JsonError) else "It is not valid JSON in UTF-8."
+        raise invalid(f"The body cannot be read. {reason}") from None
+    if not all(map(is_storable, texts_in(parsed))):
         raise invalid("The body contains characters that cannot be stored, such as NUL.")
     return _validate(model, lambda: model.model_validate_json(raw), "#/")
 
@@ -60,10 +71,13 @@ def invalid(detail: str, errors: list[FieldError] | None = None) -> ApiError:
     return ApiError(ProblemType.INVALID_REQUEST, detail, errors or [])
 
 
-def invalid_values(error: InvalidError) -> ApiError:
-    """Return the error for values that break a rule of the domain."""
+def invalid_values(error: InvalidError, sent: Iterable[str] = ()) -> ApiError:
+    """Return the error for values that break a rule of the domain.
+
+    `sent`: the texts of the request, which the sentences must not repeat.
+    """
     found = [
-        FieldError(f"#/{escape_pointer(name)}", sentence)
+        FieldError(f"#/{escape_pointer(name)}", leave_out(sentence, sent))
         for name, sentences in error.errors.items()
         for sentence in sentences
     ]
@@ -75,38 +89,104 @@ def escape_pointer(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
+def is_storable(text: str) -> bool:
+    """Return True if every database stores the text."""
+    return not any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text)
+
+
+def _is_utf8(query: bytes) -> bool:
+    """Return True if the query is UTF-8. Werkzeug leaves other bytes percent-encoded."""
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class _JsonError(ValueError):
+    """The body is JSON that may be understood in several ways."""
+
+
+def _refuse_body(request: Request) -> None:
+    """Raise ApiError if there is a body, other than the `{}` that some clients always send."""
+    try:
+        raw = request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raw = b"too large"
+    if raw.strip() not in (b"", b"{}"):
+        raise invalid("This request takes no body.")
+
+
+def _check_media_type(request: Request) -> None:
+    problem = ""
+    if request.mimetype not in JSON_TYPES:
+        problem = "Send the body as application/json."
+    elif request.mimetype_params.get("charset", "").lower() not in CHARSETS:
+        problem = "Send the body in UTF-8."
+    elif request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        problem = "Send the body without a Content-Encoding."
+    if problem:
+        raise ApiError(ProblemType.UNSUPPORTED_MEDIA_TYPE, problem)
+
+
+def _check_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _JsonError("An object has two fields of the same name.")
+    return found
+
+
+def _read_float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise _JsonError("A number is too large.")
+    return value
+
+
 def _validate(model: type[M], validate: Any, prefix: str) -> M:
     try:
         validated: M = validate()
     except ValidationError as error:
         found = [
-            FieldError(_point(prefix, one, model), _SENTENCES.get(one["type"], one["msg"]))
+            FieldError(_point(prefix, one, model), _explain(one, model, prefix))
             for one in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         raise invalid(DETAIL, found[:MAX_ERRORS]) from None
     return validated
 
 
+def _explain(error: Any, model: type[BaseModel], prefix: str) -> str:
+    if error["type"] != "extra_forbidden":
+        sentence = _SENTENCES.get(error["type"]) or _BEGINNING.sub("", error["msg"])
+        return sentence[:1].upper() + sentence[1:].removesuffix(".") + "."
+    if prefix == "?":
+        known = ", ".join(model.model_fields)
+        return f"There is no such parameter. There are: {known}." if known else "There are none."
+    return "It has an unknown field."
+
+
 def _point(prefix: str, error: Any, model: type[BaseModel]) -> str:
-    """Return a pointer to the value. The name of an unknown field is the client's, so it is cut."""
-    path = [str(part) for part in error["loc"]]
-    if error["type"] == "extra_forbidden" and path and path[-1] not in model.model_fields:
-        path = path[:-1]
-    return prefix + "/".join(map(escape_pointer, path))
+    """Return a pointer to the value, up to the first name that is not ours but the client's."""
+    path = error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
+    known = []
+    for part in path:
+        if not isinstance(part, int) and part not in _names(model):
+            break
+        known.append(escape_pointer(str(part)))
+    return prefix + "/".join(known)
 
 
-def _texts_in(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            yield name
-            yield from _texts_in(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _texts_in(one)
+@cache
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of all fields of the model, and of the models in it."""
+    return frozenset(_names_in(model.model_json_schema()))
 
 
-def _is_storable(text: str) -> bool:
-    """Return True if every database stores the text, and it arrived as valid UTF-8."""
-    return not any(sign in "\0\ufffd" or "\ud800" <= sign <= "\udfff" for sign in text)
+def _names_in(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for one in schema.values():
+            yield from _names_in(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from _names_in(one)

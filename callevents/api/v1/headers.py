@@ -1,0 +1,68 @@
+"""Header fields of requests and answers of the management API."""
+
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from urllib.parse import urlencode
+
+from flask import Request, Response, g
+from werkzeug.datastructures import ETags
+from werkzeug.http import parse_etags
+
+from callevents.api.v1.operations import Operation
+from callevents.api.v1.reading import invalid
+from callevents.extensions import app_state
+
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
+
+
+def add_headers(response: Response) -> Response:
+    """Add the fields of the rate limit and of a route that will go, to errors too."""
+    if usage := g.get("api_usage"):
+        response.headers.update(usage.headers())
+    if operation := g.get("api_operation"):
+        response.headers.update(_dates_of(operation))
+    if response.status_code == 204:
+        del response.headers["Content-Type"]
+    return response
+
+
+def read_condition(request: Request, name: str) -> ETags:
+    """Return the entity tags of If-Match or If-None-Match, empty without it; raises ApiError.
+
+    A condition that cannot be read must not be passed over: the change would overwrite something.
+    """
+    text = request.headers.get(name)
+    tags = parse_etags(text)
+    if text is not None and not tags:
+        raise invalid(f'{name} must be * or a list of entity tags, such as "33a64df5".')
+    return tags
+
+
+def link_to_next(request: Request, cursor: str) -> str:
+    """Return the field `Link` to the next page, at the address that the client used."""
+    pairs = [(name, text) for name, text in request.args.items() if name != "cursor"]
+    query = urlencode([*pairs, ("cursor", cursor)])
+    return f'<{_outer_origin(request)}{request.path}?{query}>; rel="next"'
+
+
+def _outer_origin(request: Request) -> str:
+    """Return scheme and host as the client sees them, empty if the host is none."""
+    if public_url := app_state().settings.public_url:
+        return public_url
+    host = request.host
+    return f"{request.scheme}://{host}" if _HOST.fullmatch(host) else ""
+
+
+def _dates_of(operation: Operation) -> dict[str, str]:
+    """Return the fields of a route that will go (RFC 9745 and RFC 8594)."""
+    found: dict[str, str] = {}
+    if operation.deprecated_at is not None:
+        found["Deprecation"] = f"@{int(operation.deprecated_at.timestamp())}"
+    if operation.sunset_at is not None:
+        found["Sunset"] = _http_date(operation.sunset_at)
+    return found
+
+
+def _http_date(moment: datetime) -> str:
+    return format_datetime(moment.astimezone(UTC), usegmt=True)

@@ -1,0 +1,40 @@
+"""Texts of the document that belong to no operation."""
+
+from collections.abc import Mapping
+
+VERSION = "1.0.0"
+SUMMARY = "Manage PBXs, requests, deliveries and users of Call Events."
+DESCRIPTION = """\
+What admins do on the pages and by command, for programs.
+
+- **Token**: send `Authorization: Bearer TOKEN`. A token may do what its scopes and the roles of its
+  owner both allow.
+- **Format**: JSON in UTF-8, names in snake case, times in UTC with milliseconds. Unknown fields and
+  parameters are errors. Later versions may add fields to answers: pass over those that you do not
+  know.
+- **Errors** are problem documents (RFC 9457). `type` never changes, and leads to an explanation.
+- **Lists** are newest first. Pass `next_cursor` as `cursor`, or follow `Link: rel="next"`.
+- **Changes at the same time**: send the `ETag` that you read as `If-Match`. The answer 412
+  says that someone else was faster.
+- **Repeated requests**: send an `Idempotency-Key` with each POST. If you do not get the answer,
+  send the same again.
+- **Rate limit**: `RateLimit` says what is left. After a 429, wait as `Retry-After` says.
+"""
+
+#: What the operations of a tag are about.
+TAGS: Mapping[str, str] = {
+    "About": "Your token, this installation, and the event types.",
+    "PBXs": "The phone systems that report to us, with their ingest tokens and connectors.",
+    "Extensions": "Numbers of a PBX.",
+    "Hooks": "Configured requests: which URL is called for which event of which extension.",
+    "Requests": "Configured requests: which URL is called for which event of which extension.",
+    "Deliveries": "Call events on their way to receivers, and the attempts made for each.",
+    "Calls": "Calls, and the events that PBXs reported of them.",
+    "Events": "Call events that PBXs reported, and example events.",
+    "Users": "People who sign in, and their roles.",
+    "Tokens": "API tokens.",
+    "Apps": "OAuth 2.0 apps.",
+    "History": "Who did what and when.",
+    "Configuration": "Everything that is configured, as one document.",
+    "What we send": "The HTTP requests that receivers get. You configure which by hooks.",
+}
