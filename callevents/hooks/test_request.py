@@ -51,7 +51,7 @@ class TestResult:
 
 def send_test(
     build: Callable[[], Request], about: Target, event_type: EventType, user_id: int
-) -> TestResult:
+) -> Response:
     """Send the request that `build` returns; wait for the response.
 
     The test is recorded and committed before. Raises ConflictError if the user, or the server, has
@@ -62,7 +62,7 @@ def send_test(
         # A slow receiver must not keep the transaction open.
         _record(about, event_type, request)
         with closing(HttpClient(app_state().settings)) as http_client:
-            return TestResult(http_client.send(request))
+            return http_client.send(request)
 
 
 def build_stored(hook: Hook) -> Request:

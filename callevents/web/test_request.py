@@ -22,7 +22,7 @@ def send_test(form: HookForm, target: Target, user_id: int) -> TestResult:
         about = of_hook(target.hook, target.extension)
     build = partial(_build_request, form, target)
     try:
-        return test_request.send_test(build, about, target.event_type, user_id)
+        return TestResult(test_request.send_test(build, about, target.event_type, user_id))
     except (InvalidError, UnreadableError, ConflictError) as error:
         return TestResult(problem=str(error))
 

@@ -16,11 +16,14 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from callevents.enums import TABLE_ORDER
+
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _BOOLEANS = {"true": True, "false": False}
+_EVENTS = [event.slug for event in TABLE_ORDER]
 
 T = TypeVar("T", bound="Answer")
 
@@ -92,6 +95,12 @@ def _refuse(value: Any) -> Any:
     return [] if isinstance(value, str) else value
 
 
+def _check_event(value: str) -> str:
+    if value not in _EVENTS:
+        raise ValueError(f"There is no such event. Use one of: {', '.join(_EVENTS)}.")
+    return value
+
+
 def _to_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
@@ -101,10 +110,19 @@ def format_moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def optional(description: str) -> Any:
+    """Return a query parameter that is None if it is left out, and that has no default."""
+    return Field(default_factory=lambda: None, description=description)
+
+
 #: An integer in a query.
 QueryInteger = Annotated[int, BeforeValidator(_read_integer)]
 #: `true` or `false` in a query.
 QueryBoolean = Annotated[bool, BeforeValidator(_read_boolean)]
+#: The name of an event type.
+EventName = Annotated[
+    str, AfterValidator(_check_event), WithJsonSchema({"type": "string", "enum": _EVENTS})
+]
 #: A moment in an answer.
 Moment = Annotated[
     datetime,

@@ -120,4 +120,5 @@ operation = REGISTRY.operation
 #: Parameters of paths: description and example.
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "slug": ("The short name of the PBX, a part of its addresses.", "head-office"),
+    "event_id": ("The Event ID: the ID of the hook.", "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1"),
 }
