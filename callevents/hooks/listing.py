@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy.orm import joinedload
 
 from callevents.db.models import Extension, Hook, Origin, Pbx
 from callevents.enums import EventType
@@ -55,14 +55,15 @@ def find_page(
 
     Those of a PBX that is being removed are left out.
     """
+    conditions = [Pbx.removing_at.is_(None), scope.of_hooks(), *wanted.conditions()]
+    if before is not None:
+        conditions.append(Hook.id < before)
+    ids = select(Hook.id).join(Hook.pbx).where(*conditions).order_by(Hook.id.desc()).limit(limit)
+    # Only ids are sorted where no index has the order.
     query = (
         select(Hook)
-        .join(Hook.pbx)
-        .options(contains_eager(Hook.pbx), joinedload(Hook.extension))
-        .where(Pbx.removing_at.is_(None), scope.of_hooks(), *wanted.conditions())
+        .options(joinedload(Hook.pbx), joinedload(Hook.extension))
+        .where(Hook.id.in_(ids))
         .order_by(Hook.id.desc())
-        .limit(limit)
     )
-    if before is not None:
-        query = query.where(Hook.id < before)
     return db.session.scalars(query).all()

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from callevents import audit
 from callevents.api.v1.call import Call
 from callevents.api.v1.cursors import find_start, make_page
-from callevents.api.v1.hook_models import Hook, HookChanges, HookQuery, HookUrl, NewHook
-from callevents.api.v1.hook_values import choose_url, pointing_at_fields, to_answer, to_data
+from callevents.api.v1.hooks_models import Hook, HookChanges, HookQuery, HookUrl, NewHook
+from callevents.api.v1.hooks_values import choose_url, pointing_at_fields, to_answer, to_data
 from callevents.api.v1.models import NoQuery, Page
 from callevents.api.v1.operations import Created, operation
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType, not_found

@@ -50,23 +50,6 @@ class NoQuery(Query):
     """No query parameters."""
 
 
-class ListQuery(Query):
-    """The query parameters of a list."""
-
-    limit: "QueryInteger" = Field(
-        DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="The number of objects to return at most."
-    )
-    cursor: str = Field(
-        "",
-        max_length=500,
-        description="`next_cursor` of the page before; leave it out for the first page.",
-    )
-
-    def filter_values(self) -> dict[str, Any]:
-        """Return all other parameters: what a cursor is bound to."""
-        return self.model_dump(mode="json", exclude={"limit", "cursor"})
-
-
 class Page(Answer, Generic[T]):
     """A page of a list, newest first."""
 
@@ -131,3 +114,20 @@ Moment = Annotated[
 ]
 #: A moment that a client sends, with an offset.
 GivenMoment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+
+
+class ListQuery(Query):
+    """The query parameters of a list."""
+
+    limit: QueryInteger = Field(
+        DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="The number of objects to return at most."
+    )
+    cursor: str = Field(
+        "",
+        max_length=500,
+        description="`next_cursor` of the page before; leave it out for the first page.",
+    )
+
+    def filter_values(self) -> dict[str, Any]:
+        """Return all other parameters: what a cursor is bound to."""
+        return self.model_dump(mode="json", exclude={"limit", "cursor"})

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from callevents.api.v1.hook_models import (
+from callevents.api.v1.hooks_models import (
     Hook,
     HookAuthentication,
     HookExtension,

@@ -3,9 +3,9 @@
 from functools import partial
 
 from callevents.api.v1.call import Call
-from callevents.api.v1.hook_models import Hook, HookTest, HookTestHeader, SigningSecret
-from callevents.api.v1.hook_values import to_answer
 from callevents.api.v1.hooks import EXAMPLE, TAG, find_hook
+from callevents.api.v1.hooks_models import Hook, HookTest, HookTestHeader, SigningSecret
+from callevents.api.v1.hooks_values import to_answer
 from callevents.api.v1.models import NoQuery
 from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ApiError, ProblemType
