@@ -11,7 +11,8 @@ from callevents.api.v1.cursors import find_start, make_page
 from callevents.api.v1.hooks_models import Hook, HookChanges, HookQuery, HookUrl, NewHook
 from callevents.api.v1.hooks_values import choose_url, pointing_at_fields, to_answer, to_data
 from callevents.api.v1.models import NoQuery, Page
-from callevents.api.v1.operations import Created, operation
+from callevents.api.v1.operations import REMOVAL_HEADER, Created, operation
+from callevents.api.v1.pbx_lookup import find_named_pbx
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType, not_found
 from callevents.api.v1.reading import DETAIL, invalid
 from callevents.api_access.scopes import ApiScope
@@ -27,11 +28,10 @@ from callevents.extensions import db
 from callevents.hooks import hooks, listing
 from callevents.hooks.history import record_shown_url
 from callevents.jobs.waker import wake
-from callevents.pbxs import extensions, pbxs
+from callevents.pbxs import extensions
 
 TAG = "Hooks"
 LIST_NAME = "hooks"
-REMOVAL_HEADER = "Removal-ID"
 
 EXAMPLE = {
     "event_id": "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1",
@@ -117,7 +117,7 @@ def create_hook(call: Call[NoQuery, NewHook]) -> Created:
     as its quota allows; one more is a conflict (409).
     """
     body = call.body
-    pbx = _find_pbx(call, body.pbx, "#/pbx")
+    pbx = find_named_pbx(call, body.pbx, "#/pbx")
     extension = _find_extension(call, pbx, body.extension or ALL_EXTENSIONS, "#/extension")
     if not call.principal.may(Right.EDIT, pbx.id, extension.id if extension else None):
         raise ApiError(ProblemType.FORBIDDEN, "This needs another role for the PBX or extension.")
@@ -208,6 +208,7 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
     summary="Remove a hook",
     tag=TAG,
     status=204,
+    more_headers=(REMOVAL_HEADER,),
     problems=frozenset({ProblemType.PRECONDITION_FAILED}),
 )
 def delete_hook(call: Call[NoQuery, None], event_id: str) -> Response:
@@ -222,7 +223,7 @@ def delete_hook(call: Call[NoQuery, None], event_id: str) -> Response:
     call.check_match(to_answer(hook))
     removed = hooks.clear_hooks([hook])
     call.after_commit(wake)
-    return Response(status=204, headers={REMOVAL_HEADER: removed.id})
+    return Response(status=204, content_type="", headers={REMOVAL_HEADER: removed.id})
 
 
 def find_hook(
@@ -245,7 +246,7 @@ def find_hook(
 
 def _read_filter(call: Call[HookQuery, None]) -> listing.HookFilter:
     query = call.query
-    pbx = None if query.pbx is None else _find_pbx(call, query.pbx, "?pbx")
+    pbx = None if query.pbx is None else find_named_pbx(call, query.pbx, "?pbx")
     extension, is_for_all = None, query.extension == ALL_EXTENSIONS
     if query.extension is not None and not is_for_all:
         if pbx is None:
@@ -267,15 +268,6 @@ def _read_origin(url: str) -> str:
         return check_origin(url)
     except InvalidError:
         raise _wrong("?origin", "Write it like https://crm.example.com.") from None
-
-
-def _find_pbx(call: Call[Any, Any], slug: str, pointer: str) -> Pbx:
-    """Return the PBX if the caller may see a part of it; raises ApiError."""
-    pbx = pbxs.find_pbx(slug)
-    scope = call.principal.scope_of(Right.SEE)
-    if pbx is None or pbx.removing_at is not None or not scope.touches(pbx.id):
-        raise _wrong(pointer, "There is no such PBX.")
-    return pbx
 
 
 def _find_extension(call: Call[Any, Any], pbx: Pbx, number: str, pointer: str) -> Extension | None:

@@ -1,5 +1,6 @@
 """What the API says of hooks, and what clients send to change them."""
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from callevents.api.v1.models import (
     optional,
 )
 from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
+from callevents.delivery.log.resend import SkipReason
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
 from callevents.hooks.validation import (
     MAX_CUSTOM_HEADERS,
@@ -225,4 +227,33 @@ class Recovery(Body):
     """Which failed deliveries to send again."""
 
     since: GivenMoment = Field(description="Deliveries that were created since then.")
-    dry_run: bool = Field(default=False, description="Count only; change nothing.")
+    dry_run: bool = Field(default=False, description="Change nothing; count what would be sent.")
+    cursor: str = optional(
+        "`next_cursor` of the answer before; leave it out the first time.", max_length=500
+    )
+
+
+class RecoveryPage(ListQuery):
+    """What a cursor of a recovery is bound to, besides the hook."""
+
+    since: datetime
+
+
+class RecoverySkipped(Answer):
+    """Deliveries that were not sent again, for one reason."""
+
+    reason: str = Field(json_schema_extra={"enum": [one.name.lower() for one in SkipReason]})
+    detail: str
+    count: int
+
+
+class RecoveryCounts(Answer):
+    """What became of the failed deliveries."""
+
+    dry_run: bool
+    matched: int = Field(description="The number of deliveries that this request looked at.")
+    changed: int = Field(description="How many of them were sent again, or would be.")
+    skipped: list[RecoverySkipped]
+    next_cursor: str | None = Field(
+        description="Send the same again with this `cursor` for those that are left; null: none."
+    )

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from flask import request
+
 from callevents.api.v1.hooks_models import (
     Hook,
     HookAuthentication,
@@ -13,13 +15,14 @@ from callevents.api.v1.hooks_models import (
     HookSettings,
     NewHookAuthentication,
 )
-from callevents.api.v1.problems import ApiError, FieldError, ProblemType
+from callevents.api.v1.problems import FieldError
 from callevents.api.v1.reading import DETAIL, invalid, invalid_values
+from callevents.api.v1.sent import texts_of
 from callevents.db.models import Hook as StoredHook
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import origin_of
 from callevents.enums import AuthKind
-from callevents.errors import InvalidError
+from callevents.errors import ConflictError, InvalidError
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
 from callevents.hooks.validation import HEADER_FIELD
@@ -103,13 +106,16 @@ def choose_url(given: str | None, hook: StoredHook | None = None) -> str:
 
 @contextmanager
 def pointing_at_fields() -> Iterator[None]:
-    """Raise ApiError for values that break a rule of the domain, or for what is stored already."""
+    """Raise ApiError for values that break a rule of the domain.
+
+    Raises ConflictError if not the values but what is stored already stands in the way.
+    """
     try:
         yield
     except InvalidError as error:
         if error.errors.keys() <= _CONFLICTS:
-            raise ApiError(ProblemType.CONFLICT, str(error)) from None
-        problem = invalid_values(error)
+            raise ConflictError(str(error)) from None
+        problem = invalid_values(error, list(texts_of(request)))
         problem.errors = [replace(one, pointer=_point(one.pointer)) for one in problem.errors]
         raise problem from None
 

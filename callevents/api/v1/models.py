@@ -85,7 +85,10 @@ def _check_event(value: str) -> str:
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("This moment is not in the years 1 to 9999 of UTC.") from None
 
 
 def format_moment(value: datetime) -> str:
@@ -93,9 +96,9 @@ def format_moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def optional(description: str) -> Any:
+def optional(description: str, *, max_length: int | None = None) -> Any:
     """Return a query parameter that is None if it is left out, and that has no default."""
-    return Field(default_factory=lambda: None, description=description)
+    return Field(default_factory=lambda: None, description=description, max_length=max_length)
 
 
 #: An integer in a query.

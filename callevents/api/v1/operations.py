@@ -15,6 +15,8 @@ from callevents.api_access.scopes import ApiScope
 
 PREFIX = "/api/v1"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: The ID of a removal, to undo it.
+REMOVAL_HEADER = "Removal-ID"
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -57,6 +59,8 @@ class Operation:
     deprecated_at: datetime | None = None
     sunset_at: datetime | None = None
     more_media_types: Sequence[str] = ()
+    #: Names of header fields of the answer, besides those that others have too.
+    more_headers: Sequence[str] = ()
 
     @property
     def id(self) -> str:

@@ -1,20 +1,26 @@
 """Tests of what is done with hooks: resume, test, recover, signing secrets."""
 
 import threading
+from collections import Counter
+from datetime import timedelta
 
+import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from callevents import audit
+from callevents.api.v1 import hooks_actions
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Delivery, Hook, Pbx, utc_now
 from callevents.db.session import begin_write
-from callevents.enums import AuthKind, EventType, Method
+from callevents.enums import AuthKind, DeliveryState, EventType, Method
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
 from callevents.hooks.test_request import MAX_BODY_SHOWN
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
 from tests.api.v1.conftest import Api, MakeApi, check_actor, check_problem, last_entry
 from tests.conftest import Configure
 from tests.support.receiver import Receiver, Reply
@@ -194,3 +200,109 @@ def test_removing_a_signing_secret_heeds_the_etag(
     answer = admin.delete(f"{path}/signing-secret", headers={"If-Match": old})
     check_problem(answer, ProblemType.PRECONDITION_FAILED)
     assert stored(hook).signing_secret
+
+
+def failed(pbx: Pbx, configure: Configure, count: int) -> Hook:
+    """Add a hook with so many failed deliveries, and another one with one."""
+    hook = configure.hook("101", EventType.HANGUP, "http://a.example/")
+    configure.hook("102", EventType.HANGUP, "http://a.example/")
+    begin_write()
+    numbers = ["101"] * count + ["102"]
+    accept(pbx, [Report(event_type=EventType.HANGUP, extension=number) for number in numbers])
+    db.session.execute(update(Delivery).values(state=DeliveryState.FAILED))
+    db.session.commit()
+    return hook
+
+
+def states(hook: Hook) -> Counter[DeliveryState]:
+    """Return how many deliveries of the hook are in which state, and check all others."""
+    db.session.rollback()
+    others = select(Delivery.state).where(Delivery.hook_id != hook.id)
+    assert set(db.session.scalars(others)) == {DeliveryState.FAILED}
+    return Counter(db.session.scalars(select(Delivery.state).where(Delivery.hook_id == hook.id)))
+
+
+def test_recover(admin: Api, pbx: Pbx, configure: Configure) -> None:
+    """A dry run counts; then the failed deliveries of this hook are pending again."""
+    hook = failed(pbx, configure, 3)
+    path, body = f"/hooks/{hook.event_id}/recover", {"since": "2026-01-01T01:00:00+01:00"}
+    expected = {"dry_run": True, "matched": 3, "changed": 3, "skipped": [], "next_cursor": None}
+    assert admin.post(path, body | {"dry_run": True}).get_json() == expected
+    assert states(hook) == {DeliveryState.FAILED: 3}
+    assert admin.post(path, body).get_json() == expected | {"dry_run": False}
+    assert states(hook) == {DeliveryState.PENDING: 3}
+    entry = last_entry()
+    assert (entry.action, entry.object_name) == (
+        *(audit.Action.DELIVERY_SENT_AGAIN, "3 deliveries"),
+    )
+    check_actor(entry, admin)
+    assert admin.post(path, body).get_json()["matched"] == 0
+
+
+def test_recover_since_a_moment(admin: Api, pbx: Pbx, configure: Configure) -> None:
+    """Older deliveries stay failed."""
+    hook = failed(pbx, configure, 2)
+    later = (utc_now() + timedelta(minutes=1)).isoformat()
+    answer = admin.post(f"/hooks/{hook.event_id}/recover", {"since": later})
+    assert answer.get_json()["matched"] == 0
+    assert states(hook) == {DeliveryState.FAILED: 2}
+
+
+def test_recover_skips_what_cannot_be_sent(admin: Api, pbx: Pbx, configure: Configure) -> None:
+    """Deliveries of a suspended hook are counted with the reason, by a dry run too."""
+    hook = failed(pbx, configure, 2)
+    begin_write()
+    hook.suspended_at = utc_now()
+    db.session.commit()
+    skipped = [{"reason": "suspended", "detail": "the request is suspended", "count": 2}]
+    for dry_run in (True, False):
+        body = {"since": "2026-01-01T00:00:00Z", "dry_run": dry_run}
+        counts = admin.post(f"/hooks/{hook.event_id}/recover", body).get_json()
+        assert (counts["matched"], counts["changed"], counts["skipped"]) == (2, 0, skipped)
+    assert states(hook) == {DeliveryState.FAILED: 2}
+
+
+def test_recover_part_by_part(
+    admin: Api, pbx: Pbx, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than one request sends again are reached with the cursor, which is bound to the hook."""
+    monkeypatch.setattr(hooks_actions, "MAX_RECOVERED", 2)
+    hook = failed(pbx, configure, 3)
+    body = {"since": "2026-01-01T00:00:00Z"}
+    first = admin.post(f"/hooks/{hook.event_id}/recover", body).get_json()
+    assert (first["changed"], states(hook)[DeliveryState.FAILED]) == (2, 1)
+    body["cursor"] = first["next_cursor"]
+    other = configure.hook("101", EventType.HANGUP, "http://a.example/")
+    answer = admin.post(f"/hooks/{other.event_id}/recover", body)
+    check_problem(answer, ProblemType.INVALID_CURSOR)
+    rest = admin.post(f"/hooks/{hook.event_id}/recover", body).get_json()
+    assert (rest["changed"], rest["next_cursor"]) == (1, None)
+    assert states(hook) == {DeliveryState.PENDING: 3}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/since"),
+        ({"since": "2026-01-01T00:00:00"}, "#/since"),
+        ({"since": "yesterday"}, "#/since"),
+        ({"since": "0001-01-01T00:00:00+14:00"}, "#/since"),
+        ({"since": "2026-01-01T00:00:00Z", "dry_run": "yes"}, "#/dry_run"),
+    ],
+)
+def test_invalid_recoveries(
+    admin: Api, pbx: Pbx, configure: Configure, body: dict[str, str], pointer: str
+) -> None:
+    """The moment is needed, with an offset, and within the calendar."""
+    hook = configure.hook("101", EventType.HANGUP, "http://a.example/")
+    answer = admin.post(f"/hooks/{hook.event_id}/recover", body)
+    check_problem(answer, ProblemType.INVALID_REQUEST, pointer)
+
+
+def test_the_ends_of_the_calendar(admin: Api, pbx: Pbx, configure: Configure) -> None:
+    """Moments before and after all deliveries are valid."""
+    hook = failed(pbx, configure, 1)
+    for since, matched in (("0001-01-02T00:00:00Z", 1), ("9999-12-31T23:59:59Z", 0)):
+        body = {"since": since, "dry_run": True}
+        counts = admin.post(f"/hooks/{hook.event_id}/recover", body).get_json()
+        assert counts["matched"] == matched
