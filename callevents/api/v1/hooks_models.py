@@ -40,6 +40,16 @@ def _note(length: int, **more: Any) -> dict[str, Any]:
     return {"maxLength": length, **more}
 
 
+def _setting(description: str, **schema: Any) -> Any:
+    """Return a field that is None if it is left out, and that has no default in the description.
+
+    A default of null would let generated clients reset what their users leave out.
+    """
+    return Field(
+        default_factory=lambda: None, description=description, json_schema_extra=schema or None
+    )
+
+
 class HookExtension(Answer):
     """The extension of a hook."""
 
@@ -105,11 +115,10 @@ class NewHookHeader(Body):
     """A custom header."""
 
     name: str = Field(json_schema_extra=_note(MAX_HEADER_NAME_LENGTH, minLength=1))
-    value: str | None = Field(
-        None,
-        description="Printable ASCII, with placeholders. Without it, the stored value of the "
-        "header with this name is kept.",
-        json_schema_extra=_note(MAX_HEADER_LENGTH),
+    value: str | None = _setting(
+        "Printable ASCII, with placeholders. Without it, the stored value of the header with this "
+        "name is kept.",
+        maxLength=MAX_HEADER_LENGTH,
     )
 
 
@@ -117,43 +126,32 @@ class NewHookAuthentication(Body):
     """The authentication of requests. With the kind alone, what is stored is kept."""
 
     kind: AuthKind
-    username: str | None = Field(
-        None,
-        description="For `basic`, together with `password`.",
-        json_schema_extra=_note(MAX_USERNAME_LENGTH),
+    username: str | None = _setting(
+        "For `basic`, together with `password`.", maxLength=MAX_USERNAME_LENGTH
     )
-    password: str | None = Field(
-        None, description="For `basic`.", json_schema_extra=_note(MAX_SECRET_LENGTH)
-    )
-    token: str | None = Field(
-        None, description="For `bearer`.", json_schema_extra=_note(MAX_SECRET_LENGTH)
-    )
+    password: str | None = _setting("For `basic`.", maxLength=MAX_SECRET_LENGTH)
+    token: str | None = _setting("For `bearer`.", maxLength=MAX_SECRET_LENGTH)
 
 
 class HookSettings(Body):
     """What can be changed of a hook, besides its URL. null is the default."""
 
-    method: Method | None = Field(None, description="Default: `GET`.")
-    active: bool | None = Field(None, description="Default: true.")
-    note: str | None = Field(
-        None, description="Default: empty.", json_schema_extra=_note(MAX_NOTE_LENGTH)
+    method: Method | None = _setting("Default: `GET`.")
+    active: bool | None = _setting("Default: true.")
+    note: str | None = _setting("Default: empty.", maxLength=MAX_NOTE_LENGTH)
+    give_up_seconds: GiveUpSeconds | None = _setting(
+        "No attempt starts when a delivery is older. Default: 86400."
     )
-    give_up_seconds: GiveUpSeconds | None = Field(
-        None, description="No attempt starts when a delivery is older. Default: 86400."
+    in_order: bool | None = _setting("Send requests of the same call in order. Default: true.")
+    body_format: BodyFormat | None = _setting("The body of a POST. Default: `form`.")
+    parameters: ParameterSet | None = _setting(
+        "Send all parameters, VoipNow's ten, or none. Default: `all`."
     )
-    in_order: bool | None = Field(
-        None, description="Send requests of the same call in order. Default: true."
+    headers: list[NewHookHeader] | None = _setting(
+        "All custom headers: one that is left out is removed. Default: none.",
+        maxItems=MAX_CUSTOM_HEADERS,
     )
-    body_format: BodyFormat | None = Field(None, description="The body of a POST. Default: `form`.")
-    parameters: ParameterSet | None = Field(
-        None, description="Send all parameters, VoipNow's ten, or none. Default: `all`."
-    )
-    headers: list[NewHookHeader] | None = Field(
-        None,
-        description="All custom headers: one that is left out is removed. Default: none.",
-        json_schema_extra={"maxItems": MAX_CUSTOM_HEADERS},
-    )
-    authentication: NewHookAuthentication | None = Field(None, description="Default: none.")
+    authentication: NewHookAuthentication | None = _setting("Default: none.")
 
 
 class NewHook(HookSettings):
