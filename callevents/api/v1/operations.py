@@ -15,6 +15,8 @@ from callevents.api_access.scopes import ApiScope
 
 PREFIX = "/api/v1"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: The ID of a removal, to undo it.
+REMOVAL_HEADER = "Removal-ID"
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -59,6 +61,8 @@ class Operation:
     deprecated_at: datetime | None = None
     sunset_at: datetime | None = None
     more_media_types: Sequence[str] = ()
+    #: Names of header fields of the answer, besides those that others have too.
+    more_headers: Sequence[str] = ()
 
     @property
     def id(self) -> str:
@@ -124,4 +128,5 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "slug": ("The short name of the PBX, a part of its addresses.", "head-office"),
     "ingest_token_id": ("The ID of the ingest token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "extension_id": ("The ID of the extension.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
+    "event_id": ("The Event ID: the ID of the hook.", "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1"),
 }

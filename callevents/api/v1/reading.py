@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -14,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from callevents.api.v1.models import Body, Query
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
-from callevents.api.v1.sent import leave_out, texts_in
+from callevents.api.v1.sent import field_names, leave_out, texts_in
 from callevents.errors import InvalidError
 
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
@@ -39,7 +38,9 @@ def read_query(model: type[Query], request: Request) -> Query:
     texts = request.args.to_dict()
     if repeated:
         known = [
-            FieldError(f"?{name}", "Pass it once.") for name in repeated if name in _names(model)
+            FieldError(f"?{name}", "Pass it once.")
+            for name in repeated
+            if name in field_names(model)
         ]
         raise invalid("Each query parameter may be passed once.", known)
     if not (_is_utf8(request.query_string) and all(map(is_storable, (*texts, *texts.values())))):
@@ -170,23 +171,7 @@ def _point(prefix: str, error: Any, model: type[BaseModel]) -> str:
     path = error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
     known = []
     for part in path:
-        if not isinstance(part, int) and part not in _names(model):
+        if not isinstance(part, int) and part not in field_names(model):
             break
         known.append(escape_pointer(str(part)))
     return prefix + "/".join(known)
-
-
-@cache
-def _names(model: type[BaseModel]) -> frozenset[str]:
-    """Return the names of all fields of the model, and of the models in it."""
-    return frozenset(_names_in(model.model_json_schema()))
-
-
-def _names_in(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        yield from schema.get("properties", {})
-        for one in schema.values():
-            yield from _names_in(one)
-    elif isinstance(schema, list):
-        for one in schema:
-            yield from _names_in(one)
