@@ -2,7 +2,18 @@
 
 from flask import Blueprint, Flask
 
-from callevents.api.v1 import about, connectors, documents, extensions, ingest_tokens, pbxs
+from callevents.api.v1 import (
+    about,
+    calls,
+    connectors,
+    deliveries,
+    delivery_actions,
+    documents,
+    events,
+    extensions,
+    ingest_tokens,
+    pbxs,
+)
 from callevents.api.v1.dispatch import View
 from callevents.api.v1.headers import add_headers
 from callevents.api.v1.operations import PREFIX, REGISTRY, Registry
@@ -11,7 +22,17 @@ from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.extensions import app_state, csrf
 
 #: Importing a module registers its operations, in this order.
-RESOURCES = (about, pbxs, ingest_tokens, connectors, extensions)
+RESOURCES = (
+    about,
+    pbxs,
+    ingest_tokens,
+    connectors,
+    extensions,
+    deliveries,
+    delivery_actions,
+    calls,
+    events,
+)
 
 
 def init_app(app: Flask) -> None:
