@@ -4,9 +4,13 @@ from flask import Blueprint, Flask
 
 from callevents.api.v1 import (
     about,
+    calls,
     connectors,
+    deliveries,
+    delivery_actions,
     documents,
     event_types,
+    events,
     extensions,
     hooks,
     hooks_actions,
@@ -32,6 +36,10 @@ RESOURCES = (
     extensions,
     hooks,
     hooks_actions,
+    deliveries,
+    delivery_actions,
+    calls,
+    events,
 )
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    Strict,
     WithJsonSchema,
 )
 
@@ -22,6 +23,7 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
 _EVENTS = [event.slug for event in TABLE_ORDER]
 
@@ -102,6 +104,13 @@ def _check_event(value: str) -> str:
     return value
 
 
+def _check_moment(value: Any) -> Any:
+    is_moment = isinstance(value, str) and _MOMENT.fullmatch(value)
+    if not is_moment and not isinstance(value, datetime):
+        raise ValueError("Must be a moment with an offset, such as 2026-03-01T09:30:00Z.")
+    return value
+
+
 def _to_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -134,7 +143,13 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 #: A moment that a client sends, with an offset.
-GivenMoment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+GivenMoment = Annotated[
+    # The text has been checked: strict models would take a `datetime` only.
+    AwareDatetime,
+    Strict(strict=False),
+    BeforeValidator(_check_moment),
+    AfterValidator(_to_utc),
+]
 
 
 class ListQuery(Query):

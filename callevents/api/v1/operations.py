@@ -125,6 +125,9 @@ operation = REGISTRY.operation
 
 #: Parameters of paths: description and example.
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
+    "delivery_id": ("The ID of the delivery.", "019caa1e-6a1c-7b52-8d0e-5b2f4a6c7d10"),
+    "number": ("The number of the attempt; the first one is 1.", "1"),
+    "call_event_id": ("The ID of the call event.", "019caa1e-6a19-7c41-9f3d-2e8b7a5c4d01"),
     "slug": ("The short name of the PBX, a part of its addresses.", "head-office"),
     "ingest_token_id": ("The ID of the ingest token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "extension_id": ("The ID of the extension.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
