@@ -24,7 +24,7 @@ from callevents.processes.web_server.exchange import Exchange
 from callevents.processes.web_server.fast_reports import FastReports
 from callevents.processes.web_server.flask_threads import FAILED, FlaskThreads
 from callevents.processes.web_server.request import RequestHead
-from callevents.processes.web_server.response import problem_response
+from callevents.processes.web_server.response import failure_response
 
 HEALTH_PATHS = {"/healthz", "/readyz", "/metrics"}
 
@@ -116,7 +116,9 @@ class Application:
             self._threads_for(environ["PATH_INFO"]).respond(environ, exchange.send)
         except Exception as error:
             log.error("request failed", exc_info=error)
-            asyncio.get_running_loop().call_soon(exchange.send, problem_response(500, FAILED))
+            path = exchange.request.head.target.path.decode("latin-1")
+            failed = failure_response(path, 500, FAILED)
+            asyncio.get_running_loop().call_soon(exchange.send, failed)
 
     def _threads_for(self, path: str) -> FlaskThreads:
         if path.startswith(PATH):
