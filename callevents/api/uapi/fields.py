@@ -72,8 +72,8 @@ def of_domain(error: InvalidError) -> UapiError:
     field = next(iter(error.errors), "")
     if field in _CODES:
         return UapiError(_CODES[field], " ".join(error.errors[field]))
-    # What is wrong is an option that only pages and commands set, such as a header.
-    return UapiError("request_invalid", f"{error} Change it on the page of the extension.")
+    # The rest are options that only pages and commands set, and a new URL is what they may not fit.
+    return UapiError("pce_url_invalid", f"{error} Change the URL on the page of the extension.")
 
 
 def to_event(hook: Hook, place: Place) -> Event:
