@@ -34,7 +34,7 @@ class FlaskThreads:
         loop = asyncio.get_running_loop()
         if self._unfinished >= self._most:
             retry = [("Retry-After", "1")]
-            loop.call_soon(send, failure_response(environ["PATH_INFO"], 503, BUSY, retry))
+            loop.call_soon(send, failure_response(environ, 503, BUSY, retry))
             return
         self._unfinished += 1
 
@@ -73,4 +73,4 @@ def _run(app: Flask, environ: Environ, deliver: Callable[[Response], object]) ->
     except Exception as error:
         log.error("request failed", exc_info=error)
         if not is_delivered:
-            deliver(failure_response(environ["PATH_INFO"], 500, FAILED))
+            deliver(failure_response(environ, 500, FAILED))

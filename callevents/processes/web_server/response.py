@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from callevents.api.problems import MEDIA_TYPE, problem
 from callevents.api.uapi import errors as uapi_errors
-from callevents.processes.web_server.request import RequestHead
+from callevents.processes.web_server.request import Environ, RequestHead
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BUSY = "The server is busy. Try again."
@@ -42,10 +42,10 @@ def problem_response(status: int, detail: str, headers: Iterable[tuple[str, str]
 
 
 def failure_response(
-    path: str, status: int, detail: str, headers: Iterable[tuple[str, str]] = ()
+    environ: Environ, status: int, detail: str, headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
     """Return an error for a request that Flask does not answer, in the form of its path."""
-    if not uapi_errors.is_uapi(path):
+    if not uapi_errors.is_uapi(environ.get("PATH_INFO", "")):
         return problem_response(status, detail, headers)
     body = uapi_errors.error_text(status, detail).encode()
     return Response(status, [("Content-Type", uapi_errors.MEDIA_TYPE), *headers], body)
