@@ -5,6 +5,7 @@ from flask import Blueprint, Flask
 from callevents.api.v1 import (
     about,
     calls,
+    config,
     connectors,
     deliveries,
     delivery_actions,
@@ -40,6 +41,7 @@ RESOURCES = (
     delivery_actions,
     calls,
     events,
+    config,
 )
 
 

@@ -60,7 +60,9 @@ class Operation:
     answer_example: Any = None
     deprecated_at: datetime | None = None
     sunset_at: datetime | None = None
+    #: Media types of the answer and of the body, besides JSON.
     more_media_types: Sequence[str] = ()
+    body_media_types: Sequence[str] = ()
     #: Names of header fields of the answer, besides those that others have too.
     more_headers: Sequence[str] = ()
 
