@@ -204,6 +204,18 @@ class ConnectorState(StrEnum):
     PAUSING = "pausing"
 
 
+class ConnectorStatus(StrEnum):
+    """Whether a connector is connected, as users see it."""
+
+    DISABLED = "disabled"
+    #: No listener runs that could connect.
+    NO_LISTENER = "no_listener"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    #: The last connection attempt failed.
+    NOT_CONNECTED = "not_connected"
+
+
 class ListedState(StrEnum):
     """State of a delivery in lists, where pending is divided into waiting, retrying and sending."""
 

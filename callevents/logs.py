@@ -10,6 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from callevents.config.settings import Settings
+from callevents.security.masking import mask_credentials
 
 log = structlog.get_logger("callevents")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -48,6 +49,7 @@ def configure(settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _mask_credentials,
                 renderer,
             ],
         )
@@ -58,6 +60,16 @@ def configure(settings: Settings) -> None:
     # Their lines below WARNING are of use only for debugging these libraries.
     for noisy in ("rq.worker", "rq.queue", "alembic", "werkzeug"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _mask_credentials(
+    _logger: object, _method: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Mask secrets of apps that errors quote, such as the query of a request."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = mask_credentials(value)
+    return event
 
 
 def to_request_id(given: str) -> str:

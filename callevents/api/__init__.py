@@ -1,8 +1,8 @@
-"""Routes for API clients: ingest, health checks and metrics."""
+"""Routes for API clients: ingest, tokens of apps, health checks and metrics."""
 
 from flask import Flask
 
-from callevents.api import health, ingest, metrics, rate_limit, v1
+from callevents.api import health, ingest, metrics, oauth, rate_limit, v1
 from callevents.api.authentication import TokenCache
 from callevents.api.fast_path import FastPath
 from callevents.api.problems import http_problem
@@ -22,9 +22,11 @@ def init_app(app: Flask) -> None:
     state.add(GroupCommit(app))
     paths = ("/ingest", "/healthz", "/readyz", "/metrics")
     state.error_responses.update(dict.fromkeys(paths, http_problem))
+    state.error_responses[oauth.PATH] = oauth.http_error
     app.register_blueprint(health.bp)
     app.register_blueprint(ingest.bp)
     app.register_blueprint(metrics.bp)
+    app.register_blueprint(oauth.bp)
     v1.init_app(app)
     # With DEBUG, every request goes through Flask, which logs it.
     if state.settings.log_level != "DEBUG":

@@ -36,14 +36,20 @@ class Issued:
 def issue_to_owner(app: OAuthApp, scopes: frozenset[ApiScope]) -> Issued:
     """Issue an access token with which the app acts for its owner."""
     text = _add(app, app.user_id, None, OAuthTokenKind.ACCESS, scopes, ACCESS_TIME)
+    db.session.flush()
     return Issued(text, int(ACCESS_TIME.total_seconds()), scopes)
 
 
 def issue_for_grant(grant: OAuthGrant, scopes: frozenset[ApiScope]) -> Issued:
-    """Issue an access token and a refresh token for what a user has allowed."""
+    """Issue an access token and a refresh token for what a user has allowed.
+
+    `scopes` are those of the access token; with the refresh token the app can get all again.
+    """
     of_grant = grant.app, grant.user_id, grant.id
     text = _add(*of_grant, OAuthTokenKind.ACCESS, scopes, ACCESS_TIME)
-    refresh = _add(*of_grant, OAuthTokenKind.REFRESH, scopes, REFRESH_TIME)
+    allowed = split_scopes(grant.scopes)
+    refresh = _add(*of_grant, OAuthTokenKind.REFRESH, allowed, REFRESH_TIME)
+    db.session.flush()
     return Issued(text, int(ACCESS_TIME.total_seconds()), scopes, refresh)
 
 
@@ -120,5 +126,4 @@ def _add(
         expires_at=now + lifetime,
     )
     db.session.add(token)
-    db.session.flush()
     return text

@@ -41,7 +41,7 @@ def of_pbx(pbx: Pbx) -> Target:
 
 def of_token(token: IngestToken) -> Target:
     """Return the ingest token as a target, named as on the pages."""
-    return Target(ObjectKind.TOKEN, token.id, f"{token.hint}…", token.pbx_id)
+    return Target(ObjectKind.TOKEN, token.public_id, f"{token.hint}…", token.pbx_id)
 
 
 def of_connector(connector: Connector, pbx: Pbx) -> Target:

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from callevents.cli import (
+    apps,
     audit,
     captures,
     configuration,
@@ -31,7 +32,8 @@ def init_app(app: Flask) -> None:
     pbxs.group.add_command(connectors.group)
     pbxs.group.add_command(pbx_removal.remove_pbx)
     pbxs.group.add_command(pbx_tokens.group)
-    for module in (pbxs, extensions, hooks, deliveries, users, secrets, audit, configuration):
+    groups = (pbxs, extensions, hooks, deliveries, users, apps, secrets, audit, configuration)
+    for module in groups:
         app.cli.add_command(module.group)
     for command in (
         processes.web,

@@ -47,7 +47,7 @@ def revoke_token(pbx: str, token: str, as_json: bool) -> None:
     found = pbxs.get_pbx(pbx)
     revoked = tokens.find_token(found, token)
     values = _to_values(revoked)
-    tokens.revoke_token(found, revoked.id)
+    tokens.revoke_token(found, revoked.public_id)
     db.session.commit()
     text = f"Revoked the token {values['begins_with']} of {found.name}."
     print_result({"revoked": values["id"]}, text, as_json)
@@ -56,7 +56,7 @@ def revoke_token(pbx: str, token: str, as_json: bool) -> None:
 def _to_values(token: IngestToken) -> Values:
     used = token.last_used_at
     return {
-        "id": token.id,
+        "id": token.public_id,
         "begins_with": token.hint,
         "created_at": token.created_at.isoformat(timespec="milliseconds"),
         "last_used_at": used.isoformat(timespec="milliseconds") if used else None,

@@ -17,13 +17,19 @@ from callevents.db.models import (
     Pbx,
     utc_now,
 )
-from callevents.enums import ConnectorKind
+from callevents.enums import ConnectorKind, ConnectorState, ConnectorStatus
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
 from callevents.security.regex import compile_pattern
 from callevents.validation import check_text
 
 MAX_SECRET_LENGTH = 200
+
+_STATUSES = {
+    ConnectorState.CONNECTED: ConnectorStatus.CONNECTED,
+    ConnectorState.CONNECTING: ConnectorStatus.CONNECTING,
+    ConnectorState.PAUSING: ConnectorStatus.NOT_CONNECTED,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +95,15 @@ def remove_connector(pbx: Pbx) -> None:
     db.session.flush()
 
 
+def status_of(connector: Connector) -> ConnectorStatus:
+    """Return whether the connector is connected."""
+    if not connector.enabled:
+        return ConnectorStatus.DISABLED
+    if connector.leader_until is None or connector.leader_until < utc_now():
+        return ConnectorStatus.NO_LISTENER
+    return _STATUSES[connector.state]
+
+
 def request_list(pbx: Pbx) -> None:
     """Request the PBX's list of extensions; raises NotFoundError without a connector."""
     get_connector(pbx).list_wanted_at = utc_now()
@@ -147,7 +162,7 @@ def _check_host(config: ConnectorConfig) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?", host):
             raise InvalidError.of(
                 "host",
-                f"Invalid host {host!r}. Enter a name or an IP address such as pbx.example.com.",
+                "This is no host. Enter a name or an IP address such as pbx.example.com.",
             ) from None
 
 
@@ -168,7 +183,7 @@ def _check_domain(config: ConnectorConfig) -> None:
         raise InvalidError.of("domain", "Only FreeSWITCH has domains. Leave this empty.")
     if "@" in domain or " " in domain:
         raise InvalidError.of(
-            "domain", f"Invalid domain {domain!r}. Enter a name such as tenant.example.com."
+            "domain", "This is no domain. Enter a name such as tenant.example.com."
         )
 
 

@@ -101,6 +101,11 @@ def count_extensions(pbxs: Sequence[Pbx], scope: Scope = EVERYTHING) -> dict[int
     return dict(rows.all())
 
 
+def count_all(pbx: Pbx) -> int:
+    """Return the number of extensions of the PBX."""
+    return count_extensions([pbx]).get(pbx.id, 0)
+
+
 def find_extension_hooks(pbx: Pbx, extension: Extension | None) -> dict[EventType, list[Hook]]:
     """Return the hooks of an extension by event type; those for all extensions if None."""
     found = _find_hooks(pbx, [extension] if extension else [])
@@ -141,10 +146,12 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
     ):
         raise InvalidError.of("number", f"{pbx.name} has an extension {number!r} already.")
     lock_pbx(db.session.connection(), pbx.id)
-    _check_quota(pbx, 1)
-    extension = Extension(id=new_id(), pbx_id=pbx.id, number=number, name=_check_name(name))
+    check_quota(pbx, count_all(pbx))
+    extension = Extension(
+        id=new_id(), pbx_id=pbx.id, number=number, name=check_extension_name(name)
+    )
     db.session.add(extension)
-    _delete_seen(pbx, number)
+    delete_seen(pbx, number)
     db.session.flush()
     values = {"number": number, "name": extension.name}
     audit.record(audit.Action.EXTENSION_ADDED, of_extension(extension), after=values)
@@ -166,8 +173,8 @@ def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
     if rows:
         # Before the suggestions, as whoever undoes a removal does.
         lock_pbx(db.session.connection(), pbx.id)
-        _check_quota(pbx, len(rows))
-    _delete_seen(pbx, *names)
+        check_quota(pbx, count_all(pbx), len(rows))
+    delete_seen(pbx, *names)
     if not rows:
         return []
     columns = (Extension.id, Extension.number)
@@ -182,7 +189,7 @@ def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
 
 def rename_extension(extension: Extension, name: str) -> None:
     """Change the extension's name; raises InvalidError about `name`."""
-    before, extension.name = {"name": extension.name}, _check_name(name)
+    before, extension.name = {"name": extension.name}, check_extension_name(name)
     target, after = of_extension(extension), {"name": extension.name}
     audit.record_change(audit.Action.EXTENSION_RENAMED, target, before, after)
 
@@ -213,12 +220,9 @@ def can_be_added(number: str) -> bool:
         return False
 
 
-def _check_quota(pbx: Pbx, more: int) -> None:
-    """Raise InvalidError about `number` if the PBX has no room for more extensions."""
-    if pbx.max_extensions is None:
-        return
-    count = count_extensions([pbx]).get(pbx.id, 0)
-    if count + more > pbx.max_extensions:
+def check_quota(pbx: Pbx, count: int, more: int = 1) -> None:
+    """Raise InvalidError about `number` if a PBX with `count` extensions has no room for more."""
+    if pbx.max_extensions is not None and count + more > pbx.max_extensions:
         limit = f"{pbx.max_extensions:,} extension{'s'[: pbx.max_extensions != 1]}"
         too_many = f" {more:,} more are too many." if more > 1 else ""
         raise InvalidError.of(
@@ -228,11 +232,13 @@ def _check_quota(pbx: Pbx, more: int) -> None:
         )
 
 
-def _check_name(name: str) -> str:
+def check_extension_name(name: str) -> str:
+    """Return the name without surrounding spaces; raises InvalidError about `name`."""
     return check_text(name.strip(), field="name", max_length=MAX_NAME_LENGTH)
 
 
-def _delete_seen(pbx: Pbx, *numbers: str) -> None:
+def delete_seen(pbx: Pbx, *numbers: str) -> None:
+    """Delete the suggestions of these numbers."""
     seen = (SeenExtension.pbx_id == pbx.id, SeenExtension.number.in_(numbers))
     db.session.execute(delete(SeenExtension).where(*seen))
 

@@ -121,7 +121,8 @@ def find_format_secret(pbx: Pbx) -> str:
 def invalidate_caches(pbx: Pbx) -> None:
     """Make every process reload the PBX, although it has cached a token of it.
 
-    Storing a report checks that the cached token ID still exists, so the tokens get new IDs.
+    Storing a report checks that the cached token ID still exists, so the tokens get new IDs. Their
+    public IDs stay.
     """
     for token in list_tokens(pbx):
         token.id = new_id()
@@ -146,9 +147,9 @@ def _check_name_is_free(name: str, other_than: Pbx | None = None) -> None:
         if pbx.removing_at is not None:
             raise InvalidError.of(
                 "name",
-                f"The PBX named {pbx.name!r} is still being removed. Wait until that is done.",
+                "The PBX with this name is still being removed. Wait until that is done.",
             )
-        raise InvalidError.of("name", f"There is a PBX named {pbx.name!r} already.")
+        raise InvalidError.of("name", "Another PBX has this name. Choose a different one.")
 
 
 def _find_free_id() -> int | None:

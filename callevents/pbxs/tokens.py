@@ -9,7 +9,7 @@ from sqlalchemy import and_, select
 
 from callevents import audit
 from callevents.audit.targets import of_token
-from callevents.db.models import IngestToken, Pbx
+from callevents.db.models import IngestToken, Pbx, new_id
 from callevents.errors import ConflictError, NotFoundError
 from callevents.extensions import db
 
@@ -30,14 +30,14 @@ def list_tokens(pbx: Pbx) -> Sequence[IngestToken]:
 def get_token(pbx: Pbx, token_id: str) -> IngestToken:
     """Return the PBX's valid token with that id; raises NotFoundError."""
     for token in list_tokens(pbx):
-        if token.id == token_id:
+        if token.public_id == token_id:
             return token
     raise NotFoundError("That token is not valid any more.")
 
 
 def find_token(pbx: Pbx, text: str) -> IngestToken:
     """Return the PBX's valid token with that ID or hint; raises NotFoundError or ConflictError."""
-    found = [token for token in list_tokens(pbx) if text in {token.id, token.hint}]
+    found = [token for token in list_tokens(pbx) if text in {token.public_id, token.hint}]
     if not found:
         raise NotFoundError(
             f"{pbx.name} has no token {text[:40]!r}. See: flask pbx token list {pbx.slug}"
@@ -48,7 +48,12 @@ def find_token(pbx: Pbx, text: str) -> IngestToken:
 
 
 def add_token(pbx: Pbx) -> str:
-    """Add a token and return it; it cannot be read again.
+    """Add a token and return its text, which cannot be read again; raises as `issue_token`."""
+    return issue_token(pbx)[1]
+
+
+def issue_token(pbx: Pbx) -> tuple[IngestToken, str]:
+    """Add a token; return it and its text, which cannot be read again.
 
     Raises ConflictError if the PBX has MAX_TOKENS valid tokens.
     """
@@ -58,12 +63,19 @@ def add_token(pbx: Pbx) -> str:
         raise ConflictError(
             "Two tokens are valid already. Revoke the one no longer used, then create a new one."
         )
-    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    added = IngestToken(pbx_id=pbx.id, digest=digest_token(token), hint=token[:HINT_LENGTH])
-    db.session.add(added)
+    text = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token_id = new_id()
+    token = IngestToken(
+        id=token_id,
+        public_id=token_id,
+        pbx_id=pbx.id,
+        digest=digest_token(text),
+        hint=text[:HINT_LENGTH],
+    )
+    db.session.add(token)
     db.session.flush()
-    audit.record(audit.Action.TOKEN_ADDED, of_token(added))
-    return token
+    audit.record(audit.Action.TOKEN_ADDED, of_token(token))
+    return token, text
 
 
 def revoke_token(pbx: Pbx, token_id: str) -> None:
@@ -74,7 +86,10 @@ def revoke_token(pbx: Pbx, token_id: str) -> None:
 
 
 class LookUp(NamedTuple):
-    """The PBX and the token that a request named, None for each that does not exist."""
+    """The PBX and the token that a request named, None for each that does not exist.
+
+    `token_id`: the one that processes cache.
+    """
 
     pbx_id: int | None
     token_id: str | None

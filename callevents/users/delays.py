@@ -1,7 +1,8 @@
-"""Growing delays after failed sign-ins.
+"""Growing delays after failed sign-ins, of users and of apps.
 
 Failures count for the account and for the address. A device that the user signed in with before has
-a count of its own instead, so that failures elsewhere do not lock out the user.
+a count of its own instead, so that failures elsewhere do not lock out the user. Failures of an app
+count only where they come from, because its ID is no secret.
 """
 
 from collections.abc import Sequence
@@ -63,13 +64,29 @@ def find_code_keys(username: str, client: Client) -> Sequence[str]:
     return keys
 
 
-def check_not_blocked(keys: Sequence[str]) -> None:
-    """Raise TooManyAttemptsError while one of the keys is blocked."""
+def find_app_keys(client_id: str, address: str | None, *, is_known: bool) -> Sequence[str]:
+    """Return the keys that wrong secrets of an app are counted by.
+
+    `is_known`: the app has been used from this address. Then other apps that fail there, such as
+    one on the same server whose secret was changed, do not delay it. `address` is None if many
+    clients share the address.
+    """
+    network = client_network(address) if address is not None else ""
+    keys = [_key("app", f"{client_id}@{network}")]
+    if address is not None and not is_known:
+        # Not that of users: an app that goes on with an old secret must not keep them out.
+        keys.append(_key("app-address", network))
+    return keys
+
+
+def check_not_blocked(keys: Sequence[str]) -> bool:
+    """Raise TooManyAttemptsError while one of the keys is blocked; return True if any failed."""
     blocked_until = db.session.scalar(
         select(func.max(SignInFailure.blocked_until)).where(SignInFailure.key.in_(keys))
     )
     if blocked_until is not None and blocked_until > (now := utc_now()):
         raise TooManyAttemptsError(ceil((blocked_until - now).total_seconds()))
+    return blocked_until is not None
 
 
 def count_failure(keys: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from callevents.web.views import (
     account,
     activity,
     api_docs,
+    authorization,
     calls,
     connect,
     connectors,
@@ -79,6 +80,7 @@ PAGES = (
     users,
     welcome,
     api_docs,
+    authorization,
 )
 
 

@@ -136,6 +136,23 @@ def get_visible_pbx(slug: str, right: Right = Right.SEE) -> Pbx:
     return found
 
 
+def ask_to_sign_in() -> Any:
+    """Redirect to the sign-in page and remember the requested path."""
+    if cookie.pop(TOKEN_KEY, None):
+        # Ended by its age, by the user elsewhere, or by an admin.
+        flash("You have been signed out. Sign in again.", "error")
+    if request.method == "GET" and not htmx.is_htmx():
+        remember_path()
+    return htmx.redirect_to(url_for("account.show_sign_in"))
+
+
+def remember_path() -> None:
+    """Remember the requested path, for after signing in; it is built from the route."""
+    query = request.query_string.decode("ascii", "replace")
+    path = url_for(request.endpoint or "", **(request.view_args or {}))
+    cookie[NEXT_PATH_KEY] = f"{path}?{query}" if query else path
+
+
 def _declare(access: Access) -> Callable[[View], View]:
     def declare(view: View) -> View:
         view.access = access  # type: ignore[attr-defined]
@@ -153,7 +170,7 @@ def _check_access() -> Any:
     required: Access = getattr(view, "access", Access(Right.ADMINISTER))
     if not required.is_public:
         if find_current_user() is None:
-            return _ask_to_sign_in()
+            return ask_to_sign_in()
         if _must_set_up(view):
             return htmx.redirect_to(url_for("second_factor.show"))
         _check_right(required, request.view_args or {})
@@ -218,18 +235,6 @@ def _extension_of(hook: Hook | None) -> str | None:
 def _must_set_up(view: Callable[..., Any]) -> bool:
     """Return True if the view is only for users who have the second factor that they need."""
     return not getattr(view, "open_without_second_factor", False) and lacks_second_factor()
-
-
-def _ask_to_sign_in() -> Any:
-    """Redirect to the sign-in page and remember the requested path; it is built from the route."""
-    if cookie.pop(TOKEN_KEY, None):
-        # Ended by its age, by the user elsewhere, or by an admin.
-        flash("You have been signed out. Sign in again.", "error")
-    if request.method == "GET" and not htmx.is_htmx():
-        query = request.query_string.decode("ascii", "replace")
-        path = url_for(request.endpoint or "", **(request.view_args or {}))
-        cookie[NEXT_PATH_KEY] = f"{path}?{query}" if query else path
-    return htmx.redirect_to(url_for("account.show_sign_in"))
 
 
 def _refuse_unstorable_text() -> None:

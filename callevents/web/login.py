@@ -1,7 +1,5 @@
 """The session cookie and the current user."""
 
-from ipaddress import ip_address
-
 from flask import Flask, Response, g, make_response, redirect, request, url_for
 from flask import session as cookie
 from flask.sessions import SecureCookieSessionInterface
@@ -12,6 +10,7 @@ from callevents.audit.targets import of_user
 from callevents.db.models import User
 from callevents.enums import SignInMethod
 from callevents.extensions import app_state, db, login
+from callevents.security.client_network import find_client_address
 from callevents.users import sessions
 from callevents.users.delays import Client
 from callevents.users.local_accounts import is_allowed
@@ -153,25 +152,9 @@ def _load_user(user_id: str) -> User | None:
 
 
 def _find_address() -> str | None:
-    """Return the client's address, None if the request names only that of a trusted proxy.
-
-    Each proxy adds one entry at the end. Unlike `remote_addr`, this does not depend on what stands
-    before those, such as a quote that is never closed.
-    """
-    proxies = app_state().settings.trusted_proxies
-    if not proxies:
-        return request.remote_addr
-    entries = request.headers.get("X-Forwarded-For", "").split(",")
-    return _parse_address(entries[-proxies].strip()) if len(entries) >= proxies else None
-
-
-def _parse_address(entry: str) -> str | None:
-    """Return the IP address without brackets and port, which differs at each connection."""
-    if entry.startswith("["):
-        entry = entry[1:].partition("]")[0]
-    elif entry.count(":") == 1:
-        entry = entry.partition(":")[0]
-    try:
-        return str(ip_address(entry))
-    except ValueError:
-        return None
+    """Return the client's address, None if the request names only that of a trusted proxy."""
+    return find_client_address(
+        request.remote_addr,
+        request.headers.get("X-Forwarded-For", ""),
+        app_state().settings.trusted_proxies,
+    )

@@ -109,7 +109,7 @@ def test_revoked_token_is_forgotten(served: Served, pbx: Pbx) -> None:
     assert served.send(json=EVENT).status_code == 202
     begin_write()
     new = add_token(pbx)
-    revoke_token(pbx, list_tokens(pbx)[0].id)
+    revoke_token(pbx, list_tokens(pbx)[0].public_id)
     db.session.commit()
     for _ in range(2):
         check_problem(served.send(json=EVENT), 401)

@@ -218,7 +218,7 @@ def test_replaced_and_revoked_tokens(client: FlaskClient, pbx: Pbx, token: str) 
 
     assert statuses() == [202, 202]
     begin_write()
-    revoke_token(pbx, list_tokens(pbx)[0].id)
+    revoke_token(pbx, list_tokens(pbx)[0].public_id)
     db.session.commit()
     assert statuses() == [401, 202]
 

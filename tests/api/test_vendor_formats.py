@@ -140,14 +140,17 @@ def test_format_takes_effect_at_once(app: Flask, pbx: Pbx, token: str, client: F
     assert len(stored()) == 3
 
 
-def test_tokens_keep_their_order_and_hints(pbx: Pbx, token: str) -> None:
-    """Choosing a format leaves the tokens valid, in their order."""
+def test_tokens_keep_their_order_and_names(pbx: Pbx, token: str) -> None:
+    """Choosing a format leaves the tokens valid, in their order, with their hints and IDs."""
     begin_write()
     second = tokens.add_token(pbx)
     db.session.commit()
-    hints = [one.hint for one in tokens.list_tokens(pbx)]
+    ids = [one.public_id for one in tokens.list_tokens(pbx)]
     choose(pbx, "kamailio")
-    assert [one.hint for one in tokens.list_tokens(pbx)] == hints == [token[:9], second[:9]]
+    kept = tokens.list_tokens(pbx)
+    assert [one.hint for one in kept] == [token[:9], second[:9]]
+    assert [one.public_id for one in kept] == ids
+    assert {one.id for one in kept}.isdisjoint(ids)
     assert tokens.look_up(pbx.slug, token).token_id
     assert tokens.look_up(pbx.slug, second).token_id
 

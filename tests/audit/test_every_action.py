@@ -4,11 +4,13 @@ import getpass
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from callevents.api_access import apps
 from callevents.audit import Action
 from callevents.db.models import Hook, Pbx, Removal, utc_now
 from callevents.db.session import begin_write, write_transaction
@@ -22,6 +24,7 @@ from tests.audit.conftest import actions, entries
 from tests.cli.conftest import Run
 from tests.conftest import Configure
 from tests.support.connected_pbx import know
+from tests.support.oauth_app import add_app
 from tests.support.receiver import Receiver
 from tests.web.conftest import PASSWORD, Visitor
 from tests.web.test_hook_form import fields
@@ -62,8 +65,10 @@ class World:
         assert answer.status_code == status, answer.text
 
     def command(self, line: str) -> None:
-        """Run a command; HOOK and FAILED stand for their IDs."""
+        """Run a command; HOOK, FAILED and CLIENT stand for IDs."""
         line = line.replace("HOOK", self.hook.event_id).replace("FAILED", self.failed)
+        if "CLIENT" in line:
+            line = line.replace("CLIENT", apps.list_apps()[0].id)
         done = self.run(*shlex.split(line))
         assert done.exit_code == 0, done.output
 
@@ -97,7 +102,7 @@ def world(
     [extension] = extensions.list_extensions(pbx)
     [token] = tokens.list_tokens(pbx)
     admin.get(f"{BASE}/rename")
-    return World(pbx, hook, extension.id, token.id, waiting, failed, admin, run)
+    return World(pbx, hook, extension.id, token.public_id, waiting, failed, admin, run)
 
 
 def connect(world: World, **values: object) -> None:
@@ -167,6 +172,13 @@ def resume(world: World) -> None:
     world.post("/suspended")
 
 
+def allow_app(world: World) -> None:
+    """Allow an app on its page."""
+    fields = add_app("admin").asks()
+    world.user.get(f"/oauth/authorize.php?{urlencode(fields)}")
+    world.post("/oauth/consent", status=302, **fields, decision="allow")
+
+
 def fail_sign_in(world: World) -> None:
     """Sign out and enter a wrong password."""
     world.post("/sign-out")
@@ -231,9 +243,11 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.SIGN_IN_FAILED: fail_sign_in,
     Action.SESSION_ENDED: lambda w: w.post("/account/sessions/end-others"),
     Action.SIGNED_IN: sign_in_again,
+    Action.APP_ALLOWED: allow_app,
 }
 SET = "pbx connector set head-office"
 ASTERISK = f"{SET} --kind asterisk --host pbx --user u --secret s"
+ADD_APP = "apps add CRM --user admin --redirect-uri https://crm/"
 #: Commands, by the action that is recorded for the last of them.
 COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.PBX_ADDED: ("pbx add Branch",),
@@ -267,6 +281,9 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.PASSWORD_RESET: ("users reset-password viewer",),
     Action.SECOND_FACTOR_CHANGED: ("users reset-second-factor admin",),
     Action.EXPORT_MADE: ("audit export --pbx head-office",),
+    Action.APP_ADDED: (ADD_APP,),
+    Action.APP_SECRET_CHANGED: (ADD_APP, "apps rotate-secret CLIENT"),
+    Action.APP_REMOVED: (ADD_APP, "apps remove CLIENT"),
     Action.KEYS_ROTATED: ("secrets rotate",),
     Action.DATA_PURGED: ("purge --older-than 300d",),
 }

@@ -105,7 +105,7 @@ def test_no_secret_is_stored(app: Flask, settings: Settings, pbx: Pbx, admin: Vi
     begin_write()
     hooks.clear_hooks([hook])
     for token in tokens.list_tokens(pbx):
-        tokens.revoke_token(pbx, token.id)
+        tokens.revoke_token(pbx, token.public_id)
     db.session.commit()
     admin.post("/sign-out")
     admin.get("/sign-in")

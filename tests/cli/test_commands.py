@@ -331,7 +331,7 @@ def test_refused_passwords(run: Run, app: Flask) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("pbx add Branch", "name: There is a PBX named 'Branch' already."),
+        ("pbx add Branch", "name: Another PBX has this name. Choose a different one."),
         ("extensions add nobody 101", "There is no PBX 'nobody'."),
         ("extensions list nobody", "There is no PBX 'nobody'."),
         ("extensions add head-office *", "number: The number * stands for all extensions."),

@@ -108,7 +108,7 @@ def test_tokens(app: Flask, run: Run, answer: Answer, pbx: Pbx, token: str) -> N
 def test_token_of_another_pbx(run: Run, pbx: Pbx, other_pbx: Pbx) -> None:
     """A token is revoked at its own PBX only."""
     [other] = tokens.list_tokens(other_pbx)
-    result = run("pbx", "token", "revoke", "head-office", other.id)
+    result = run("pbx", "token", "revoke", "head-office", other.public_id)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: Head office has no token ")
     assert len(tokens.list_tokens(other_pbx)) == 1

@@ -247,6 +247,8 @@ def test_removal_and_quotas_with_data(config: Config, app: Flask, pbx: Pbx, othe
     assert [one.limit for one in quotas.load_usage(found)] == [None] * 4
     [token] = tokens.list_tokens(found)
     assert (token.last_used_at, token.last_used_address) == (None, "")
+    # Users know the token by the ID that it had before.
+    assert token.public_id == token.id
     assert removal.list_removing() == []
 
 

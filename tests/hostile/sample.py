@@ -75,7 +75,9 @@ class _Samples:
         self._session = _first(
             arena, select(UserSession.id).join(User).where(User.username == ADMIN[0])
         )
-        self._token = _first(arena, select(IngestToken.id).where(IngestToken.pbx_id == pbx_id))
+        self._token = _first(
+            arena, select(IngestToken.public_id).where(IngestToken.pbx_id == pbx_id)
+        )
 
     def find(self, rule: Rule, name: str) -> str:
         """Return the value of an argument of a rule."""

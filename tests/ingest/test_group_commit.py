@@ -256,7 +256,7 @@ def test_revoked_before_the_commit(crowd: Crowd, app: Flask, pbx: Pbx) -> None:
     begin_write()
     tokens.add_token(pbx)
     db.session.commit()
-    old, new = (token.id for token in tokens.list_tokens(pbx))
+    old, new = (token.public_id for token in tokens.list_tokens(pbx))
     begin_write()
     tokens.revoke_token(pbx, old)
     db.session.commit()

@@ -56,8 +56,8 @@ def test_slugs_are_unique(app: Flask) -> None:
         ("x" * 101, "Must be at most 100 characters (got 101)."),
         ("a\x00b", "Must not contain control characters."),
         ("a\u202eb", "Must not contain control characters."),
-        ("HEAD OFFICE ", "There is a PBX named 'Head office' already."),
-        ("Straße", "There is a PBX named 'STRASSE' already."),
+        ("HEAD OFFICE ", "Another PBX has this name. Choose a different one."),
+        ("Straße", "Another PBX has this name. Choose a different one."),
     ],
 )
 def test_wrong_names_are_refused(pbx: Pbx, name: str, sentence: str) -> None:

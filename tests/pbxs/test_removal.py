@@ -99,7 +99,7 @@ def test_it_is_hidden_at_once(pbx: Pbx, other_pbx: Pbx) -> None:
     with pytest.raises(NotFoundError, match=r"^The PBX 'head-office' is being removed\.$"):
         pbxs.get_pbx("head-office")
     begin_write()
-    with pytest.raises(InvalidError, match=r"^The PBX named 'Head office' is still being removed"):
+    with pytest.raises(InvalidError, match=r"^The PBX with this name is still being removed"):
         pbxs.add_pbx("Head office")
 
 

@@ -1,5 +1,6 @@
 """Real database failures, and their repair."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, event, text
 
 from callevents.db.session import write_transaction
+from tests.support.waiting import wait_until
 
 
 @contextmanager
@@ -64,6 +66,32 @@ def before_statement(engine: Engine, beginning: str, act: Callable[[], None]) ->
     finally:
         event.remove(engine, "before_cursor_execute", listen)
     assert done, f"no statement began with {beginning!r}"
+
+
+@contextmanager
+def meanwhile(engine: Engine, beginning: str, act: Callable[[], None]) -> Iterator[None]:
+    """Run `act` in a thread that starts just before the first such statement.
+
+    The statement is executed when `act` is done, or waits for our locks. At the end it is done.
+    """
+    thread = threading.Thread(target=act)
+
+    def is_done_or_waits() -> bool:
+        if not thread.is_alive():
+            return True
+        with engine.connect() as connection:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            return bool(connection.scalar(text(waiting)))
+
+    def start() -> None:
+        thread.start()
+        # On SQLite it waits for our transaction.
+        if engine.dialect.name == "postgresql":
+            wait_until(is_done_or_waits, "the other action, done or waiting")
+
+    with before_statement(engine, beginning, start):
+        yield
+    thread.join()
 
 
 @contextmanager

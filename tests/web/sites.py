@@ -80,7 +80,7 @@ def _fill(pbx: Pbx, extension: Extension | None) -> dict[str, str]:
         "hook": hook.event_id,
         "event": accepted.id,
         "delivery_id": delivery.id,
-        "token_id": tokens.list_tokens(pbx)[0].id,
+        "token_id": tokens.list_tokens(pbx)[0].public_id,
         "event_type": event_type.slug,
         "call": number,
     }

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Flask
 
-from callevents.api.v1 import about, documents
+from callevents.api.v1 import about, connectors, documents, extensions, ingest_tokens, pbxs
 from callevents.api.v1.dispatch import View
 from callevents.api.v1.headers import add_headers
 from callevents.api.v1.operations import PREFIX, REGISTRY, Registry
@@ -11,7 +11,7 @@ from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.extensions import app_state, csrf
 
 #: Importing a module registers its operations, in this order.
-RESOURCES = (about,)
+RESOURCES = (about, pbxs, ingest_tokens, connectors, extensions)
 
 
 def init_app(app: Flask) -> None:

@@ -127,7 +127,8 @@ class View:
         if done is None:
             return Response(status=204)
         answer: BaseModel = done.answer if isinstance(done, Created) else done
-        response = Response(answer.model_dump_json(), self.operation.status)
+        status = 201 if isinstance(done, Created) else self.operation.status
+        response = Response(answer.model_dump_json(), status)
         response.content_type = "application/json"
         if isinstance(done, Created):
             response.headers["Location"] = PREFIX + done.path

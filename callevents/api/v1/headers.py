@@ -1,6 +1,5 @@
 """Header fields of requests and answers of the management API."""
 
-import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import urlencode
@@ -9,11 +8,9 @@ from flask import Request, Response, g
 from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
+from callevents.api.outer_origin import outer_origin
 from callevents.api.v1.operations import Operation
 from callevents.api.v1.reading import invalid
-from callevents.extensions import app_state
-
-_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 
 
 def add_headers(response: Response) -> Response:
@@ -43,15 +40,7 @@ def link_to_next(request: Request, cursor: str) -> str:
     """Return the field `Link` to the next page, at the address that the client used."""
     pairs = [(name, text) for name, text in request.args.items() if name != "cursor"]
     query = urlencode([*pairs, ("cursor", cursor)])
-    return f'<{_outer_origin(request)}{request.path}?{query}>; rel="next"'
-
-
-def _outer_origin(request: Request) -> str:
-    """Return scheme and host as the client sees them, empty if the host is none."""
-    if public_url := app_state().settings.public_url:
-        return public_url
-    host = request.host
-    return f"{request.scheme}://{host}" if _HOST.fullmatch(host) else ""
+    return f'<{outer_origin(request)}{request.path}?{query}>; rel="next"'
 
 
 def _dates_of(operation: Operation) -> dict[str, str]:

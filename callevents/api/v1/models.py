@@ -37,6 +37,24 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for one in schema.get("properties", {}).values():
+        one.pop("default", None)
+
+
+class Changes(Body):
+    """A merge patch (RFC 7396): fields that are left out stay as they are.
+
+    Defaults of its fields only stand for what is left out, so the description has none.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that the client has sent, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
 class Query(BaseModel):
     """The query parameters of a request. Unknown ones are errors."""
 
@@ -113,3 +131,6 @@ Moment = Annotated[
 ]
 #: A moment that a client sends, with an offset.
 GivenMoment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+
+# Derived classes in other modules need to know the types above.
+ListQuery.model_rebuild()

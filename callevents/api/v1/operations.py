@@ -50,6 +50,8 @@ class Operation:
     #: It works outside of a transaction of the database, such as a request to a receiver. It begins
     #: and commits its own ones.
     is_external: bool = False
+    #: A PUT that answers 201 with `Created` if there was no such object.
+    may_create: bool = False
     problems: frozenset[ProblemType] = frozenset()
     #: Examples of the body and of the answer, as JSON has them.
     body_example: Any = None
@@ -120,4 +122,6 @@ operation = REGISTRY.operation
 #: Parameters of paths: description and example.
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "slug": ("The short name of the PBX, a part of its addresses.", "head-office"),
+    "ingest_token_id": ("The ID of the ingest token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
+    "extension_id": ("The ID of the extension.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
 }

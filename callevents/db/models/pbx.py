@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint, false
+from sqlalchemy import ForeignKey, Index, Integer, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callevents.db.types import MAX_NUMBER_LENGTH, PublicId, UtcDateTime, new_id, text_enum, utc_now
@@ -60,7 +60,10 @@ class IngestToken(Model):
 
     __tablename__ = "ingest_token"
 
+    #: Processes cache it. A changed PBX gives its tokens new ones: see pbxs.invalidate_caches.
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
+    #: The ID that users know, which stays.
+    public_id: Mapped[str] = mapped_column(PublicId, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"), index=True)
     digest: Mapped[str] = mapped_column(String(64))
     #: The token's first characters, to distinguish it from others.
@@ -92,7 +95,11 @@ class Extension(Model):
     """A number of a PBX."""
 
     __tablename__ = "extension"
-    __table_args__ = (UniqueConstraint("pbx_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("pbx_id", "number"),
+        # Lists of the management API: newest first.
+        Index("ix_extension_pbx_id_id", "pbx_id", "id"),
+    )
 
     id: Mapped[str] = mapped_column(PublicId, primary_key=True, default=new_id)
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))

@@ -15,6 +15,11 @@ depends_on = None
 
 
 def upgrade():
+    op.add_column('ingest_token', sa.Column('public_id', sa.Uuid(as_uuid=False), nullable=True))
+    op.execute('UPDATE ingest_token SET public_id = id')
+    with op.batch_alter_table('ingest_token', schema=None) as batch_op:
+        batch_op.alter_column('public_id', existing_type=sa.Uuid(as_uuid=False), nullable=False)
+    op.create_index('ix_extension_pbx_id_id', 'extension', ['pbx_id', 'id'], unique=False)
     op.create_table('idempotency_key',
     sa.Column('principal', sa.String(length=100), nullable=False),
     sa.Column('key', sa.String(length=255), nullable=False),
@@ -105,3 +110,5 @@ def upgrade():
 def downgrade():
     for name in ('oauth_token', 'oauth_grant', 'oauth_app', 'api_token', 'idempotency_key'):
         op.drop_table(name)
+    op.drop_index('ix_extension_pbx_id_id', table_name='extension')
+    op.drop_column('ingest_token', 'public_id')

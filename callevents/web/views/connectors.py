@@ -8,8 +8,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from wtforms import BooleanField, PasswordField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
-from callevents.db.models import Connector, Pbx, utc_now
-from callevents.enums import ConnectorKind, ConnectorState, Right
+from callevents.db.models import Connector, Pbx
+from callevents.enums import ConnectorKind, ConnectorStatus, Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs import connectors, pbxs, suggestions
@@ -73,19 +73,19 @@ class Status:
     icon: str
 
 
-DISABLED = Status("disabled", "", "pause-circle")
-NO_LISTENER = Status("no listener running", "bad", "exclamation-triangle-fill")
-STATES = {
-    ConnectorState.CONNECTED: Status("connected", "good", "check-circle-fill"),
-    ConnectorState.CONNECTING: Status("connecting", "", "hourglass-split"),
-    ConnectorState.PAUSING: Status("not connected", "bad", "x-circle-fill"),
+STATUSES = {
+    ConnectorStatus.DISABLED: Status("disabled", "", "pause-circle"),
+    ConnectorStatus.NO_LISTENER: Status("no listener running", "bad", "exclamation-triangle-fill"),
+    ConnectorStatus.CONNECTED: Status("connected", "good", "check-circle-fill"),
+    ConnectorStatus.CONNECTING: Status("connecting", "", "hourglass-split"),
+    ConnectorStatus.NOT_CONNECTED: Status("not connected", "bad", "x-circle-fill"),
 }
 
 
 def load_status(pbx: Pbx) -> dict[str, Any]:
     """Return the template context of the connector's section."""
     connector = connectors.find_connector(pbx)
-    status = _find_status(connector) if connector else None
+    status = STATUSES[connectors.status_of(connector)] if connector else None
     suggestion_count = suggestions.count_suggestions(pbx)
     version = _digest(connector, status, suggestion_count)
     return {
@@ -158,14 +158,6 @@ def request_list(slug: str) -> Any:
         url_for("pbxs.show", slug=slug),
         CONNECTOR_CHANGED,
     )
-
-
-def _find_status(connector: Connector) -> Status:
-    if not connector.enabled:
-        return DISABLED
-    if connector.leader_until is None or connector.leader_until < utc_now():
-        return NO_LISTENER
-    return STATES[connector.state]
 
 
 def _digest(connector: Connector | None, status: Status | None, suggestion_count: int) -> str:

@@ -114,7 +114,9 @@ def finish_set_up(user: User, sentence: str) -> str:
         sessions.end_sessions(user, keep=login.find_session_id())
         sentence += " Your other sessions have ended."
     db.session.commit()
-    return page("second_factor/codes.html", codes=codes, sentence=sentence)
+    # Where the user was before a second factor was required.
+    next_path = cookie.pop(login.NEXT_PATH_KEY, None)
+    return page("second_factor/codes.html", codes=codes, sentence=sentence, next_path=next_path)
 
 
 def _check_has_factor(user: User) -> None:

@@ -32,7 +32,7 @@ def test_token_is_renewed_and_the_old_one_revoked(admin: Visitor, pbx: Pbx, toke
     assert admin.post(f"{BASE}/tokens").status_code == 409
     path = "/ingest/head-office?event=dial-in&ext=1&token="
     assert {admin.client.get(path + one).status_code for one in (token, new)} == {202}
-    old_id = tokens.list_tokens(pbx)[0].id
+    old_id = tokens.list_tokens(pbx)[0].public_id
     assert "Revoke" in admin.get(f"{BASE}/tokens/{old_id}/revoke").text
     assert admin.post(f"{BASE}/tokens/{old_id}/revoke").status_code == 303
     assert admin.client.get(path + token).status_code == 401
