@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from callevents.api import health, ingest, metrics, oauth, rate_limit, v1
+from callevents.api import health, ingest, metrics, oauth, rate_limit, uapi, v1
 from callevents.api.authentication import TokenCache
 from callevents.api.fast_path import FastPath
 from callevents.api.problems import http_problem
@@ -28,6 +28,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(metrics.bp)
     app.register_blueprint(oauth.bp)
     v1.init_app(app)
+    uapi.init_app(app)
     # With DEBUG, every request goes through Flask, which logs it.
     if state.settings.log_level != "DEBUG":
         state.add(FastPath(app))

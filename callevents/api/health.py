@@ -34,14 +34,23 @@ def readyz() -> tuple[Response, int]:
 
     The response is public and names no host; the log has the reason.
     """
-    settings = app_state().settings
+    states = find_states()
+    status = summarize(states)
+    return _respond({"status": status, **states}), 200 if status == OK else 503
+
+
+def find_states() -> dict[str, str]:
+    """Return the state of each part that requests need: `ok`, or what is wrong."""
     checks = {
         "database": _threads.submit(_check_database, db.engine),
-        "redis": _threads.submit(_check_redis, settings.queue_url),
+        "redis": _threads.submit(_check_redis, app_state().settings.queue_url),
     }
-    states = {name: _state(name, future) for name, future in checks.items()}
-    ready = all(state == OK for state in states.values())
-    return _respond({"status": OK if ready else "unavailable", **states}), 200 if ready else 503
+    return {name: _state(name, future) for name, future in checks.items()}
+
+
+def summarize(states: dict[str, str]) -> str:
+    """Return `ok` if all parts work, else `unavailable`."""
+    return OK if all(state == OK for state in states.values()) else "unavailable"
 
 
 def _respond(body: dict[str, str]) -> Response:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, or_, select
 
 from callevents.audit.actions import Action, ObjectKind
+from callevents.audit.actor import current_actor
 from callevents.db.models import AuditEntry, Delivery, Hook, first_id
 from callevents.extensions import db
 
@@ -109,6 +110,26 @@ def find_last(action: Action, hook: Hook) -> AuditEntry | None:
     return db.session.scalar(
         _of(ObjectKind.HOOK, hook.event_id).where(AuditEntry.action == action).limit(1)
     )
+
+
+def find_last_times(
+    action: Action, kind: ObjectKind, object_ids: Collection[str], *, since: datetime
+) -> dict[str, datetime]:
+    """Return when the current actor last did this since then, by the ID of the object."""
+    actor = current_actor()
+    found = db.session.execute(
+        select(AuditEntry.object_id, AuditEntry.at)
+        .where(
+            AuditEntry.object_id.in_(object_ids),
+            AuditEntry.id >= first_id(since),
+            AuditEntry.object_kind == kind,
+            AuditEntry.action == action,
+            AuditEntry.actor_kind == actor.kind.value,
+            AuditEntry.actor_id == actor.id,
+        )
+        .order_by(AuditEntry.id)
+    )
+    return {row.object_id: row.at for row in found}
 
 
 #: Actions on a hook that end its waiting deliveries.

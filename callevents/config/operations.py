@@ -43,8 +43,8 @@ class OperationsSettings(SettingsGroup):
         600,
         ge=1,
         le=1_000_000,
-        description="Requests to the management API that one token can make within a minute. More "
-        "get a 429.",
+        description="Requests to the APIs that one token or app can make within a minute. More get "
+        "a 429.",
     )
     ingest_events_per_minute: int = Field(
         120_000,

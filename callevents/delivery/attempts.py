@@ -44,9 +44,34 @@ def list_attempts(delivery: Delivery) -> Sequence[Attempt]:
     attempts = db.session.scalars(
         select(Attempt).where(Attempt.delivery_id == delivery.id).order_by(Attempt.number)
     ).all()
+    return _with_requests(attempts, attempts[0] if attempts else None)
+
+
+def find_attempts(
+    delivery: Delivery, *, before: int | None = None, limit: int = 1
+) -> Sequence[Attempt]:
+    """Return the delivery's last attempts with their requests, newest first.
+
+    `before`: only those with a lower number.
+    """
+    found = select(Attempt).where(Attempt.delivery_id == delivery.id)
+    if before is not None:
+        found = found.where(Attempt.number < before)
+    attempts = db.session.scalars(found.order_by(Attempt.number.desc()).limit(limit)).all()
+    return _with_requests(attempts, db.session.get(Attempt, (delivery.id, 1)))
+
+
+def find_attempt(delivery: Delivery, number: int) -> Attempt | None:
+    """Return the delivery's attempt with that number and its request; None without one."""
+    attempt = next(iter(find_attempts(delivery, before=number + 1)), None)
+    return attempt if attempt and attempt.number == number else None
+
+
+def _with_requests(attempts: Sequence[Attempt], first: Attempt | None) -> Sequence[Attempt]:
+    """Fill in the requests that are those of the first attempt."""
     for one in attempts:
-        if not one.url:
+        if not one.url and first is not None:
             # Not as a change, which the session would write back.
-            set_committed_value(one, "url", attempts[0].url)
-            set_committed_value(one, "request_body", attempts[0].request_body)
+            set_committed_value(one, "url", first.url)
+            set_committed_value(one, "request_body", first.request_body)
     return attempts

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, case, func, select, update
+from sqlalchemy import bindparam, case, select, update
 
 from callevents.db.models import Delivery, Hook, find_ordering_key, utc_now
+from callevents.db.moments import later
 from callevents.delivery.hold import is_waiting_of
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.extensions import db
@@ -24,7 +25,7 @@ def update_target(hook: Hook) -> None:
 
 def shift_expiry(hook: Hook, seconds: int) -> None:
     """Move the expiry of the hook's waiting deliveries by seconds, which may be negative."""
-    _update(hook, expires_at=_later(Delivery.expires_at, seconds))
+    _update(hook, expires_at=later(Delivery.expires_at, seconds))
 
 
 def update_ordering_keys(hook: Hook) -> None:
@@ -58,11 +59,3 @@ def _update(hook: Hook, **values: Any) -> None:
         .values(values)
         .execution_options(synchronize_session=False)
     )
-
-
-def _later(column: Any, seconds: int) -> ColumnElement[Any]:
-    """Return the SQL expression of a timestamp column plus seconds, in the database's dialect."""
-    if db.engine.dialect.name == "postgresql":
-        return column + func.make_interval(0, 0, 0, 0, 0, 0, seconds)  # type: ignore[no-any-return]
-    # SQLite stores timestamps as text, with six digits after the second.
-    return func.strftime("%Y-%m-%d %H:%M:%f000", column, f"{seconds:+d} seconds", type_=Text)

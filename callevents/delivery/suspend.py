@@ -66,7 +66,7 @@ def note_health(
     if not any(response.is_success for response in responses):
         started = [response.started_at for response in responses]
         since = min(started if hook.failing_since is None else [*started, hook.failing_since])
-    connection.execute(update(Hook).where(Hook.id == hook_id).values(failing_since=since))
+    _update(connection, hook_id, failing_since=since)
     if _is_gone(responses):
         return suspend(connection, hook_id, "The receiver returned 410 Gone.", now)
     if since is not None and _has_failed_for_long(connection, hook_id, since, now, settings):
@@ -78,14 +78,18 @@ def note_health(
 
 def suspend(connection: Connection, hook_id: int, reason: str, now: datetime) -> AuditEntry:
     """Suspend the hook and fail its open deliveries, which can be sent again later."""
-    connection.execute(
-        update(Hook).where(Hook.id == hook_id).values(suspended_at=now, suspended_reason=reason)
-    )
+    _update(connection, hook_id, suspended_at=now, suspended_reason=reason)
     error = f"The request was suspended: {reason}"
     finish_open(connection, [hook_id], DeliveryState.FAILED, now, error)
     announce_suspension(connection, hook_id, reason, now)
     log.warning("request suspended", hook=hook_id, reason=reason)
     return _record(connection, hook_id, reason, now)
+
+
+def _update(connection: Connection, hook_id: int, **values: object) -> None:
+    """Store the values; the hook was not modified by anybody."""
+    values["modified_at"] = Hook.modified_at
+    connection.execute(update(Hook).where(Hook.id == hook_id).values(values))
 
 
 def _record(connection: Connection, hook_id: int, reason: str, now: datetime) -> AuditEntry:

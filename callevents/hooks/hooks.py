@@ -50,9 +50,9 @@ def create_hook(
     `event_id`: of a hook that is imported; it must be free.
     """
     data = _check(data)
-    _check_count(pbx, extension, event_type)
-    # So that two requests added at the same moment are both counted, too.
+    # So that two requests added at the same moment are both counted.
     lock_pbx(db.session.connection(), pbx.id)
+    _check_count(pbx, extension, event_type)
     _check_quota(pbx)
     hook = Hook(
         event_id=event_id or new_event_id(),

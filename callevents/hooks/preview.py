@@ -8,6 +8,9 @@ from callevents.enums import EventType, Method
 from callevents.hooks.options import HookOptions
 from callevents.ingest.example import example_report
 
+#: The extension of the example call if the hook is for all extensions.
+EXAMPLE_EXTENSION = "101"
+
 
 def typed_template(
     method: Method, url: str, options: HookOptions, kept: RequestTemplate | None

@@ -1,5 +1,7 @@
 """Stored call events by their IDs."""
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy import select
 
 from callevents.db.models import CallEvent, Pbx, to_id
@@ -14,6 +16,13 @@ def find_event(text: str, pbx: Pbx | None = None, scope: Scope = EVERYTHING) -> 
         return None
     event = db.session.scalar(select(CallEvent).where(CallEvent.id == event_id, scope.of_events()))
     return event if event and pbx in (None, event.pbx) else None
+
+
+def list_events(ids: Collection[str]) -> Sequence[CallEvent]:
+    """Return the events with these IDs."""
+    if not ids:
+        return []
+    return db.session.scalars(select(CallEvent).where(CallEvent.id.in_(ids))).all()
 
 
 def check_event(pbx: Pbx, event_id: str, scope: Scope = EVERYTHING) -> None:

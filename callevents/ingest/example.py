@@ -1,7 +1,10 @@
 """Sample call events, for previews and test events."""
 
-from callevents.db.models import new_id, utc_now
+from callevents import audit
+from callevents.audit.targets import of_pbx
+from callevents.db.models import Pbx, new_id, utc_now
 from callevents.enums import CallStatus, EventType
+from callevents.ingest.accept import Accepted, accept
 from callevents.ingest.enrich import CallHistory, enrich
 from callevents.ingest.report import Report
 
@@ -25,3 +28,14 @@ def example_report(event_type: EventType, extension: str) -> Report:
         called_extension=extension if hangup else "",
     )
     return enrich(report, frozenset({extension}), CallHistory())
+
+
+def send_example(pbx: Pbx, event_type: EventType, extension: str) -> Accepted:
+    """Accept an example event as if the PBX had reported it.
+
+    The caller has begun a write transaction, commits it, and then wakes the workers.
+    """
+    [accepted] = accept(pbx, [example_report(event_type, extension)])
+    values = {"event": event_type, "extension": extension}
+    audit.record(audit.Action.TEST_EVENT_SENT, of_pbx(pbx), after=values)
+    return accepted

@@ -96,7 +96,7 @@ class Scope:
         own = select(Hook.id).where(Hook.extension_id.in_(self.extension_ids))
         return self._of(one.pbx_id, one.hook_id.in_(own))
 
-    def of_events(self) -> ColumnElement[bool]:
+    def of_events(self, one: type[CallEvent] = CallEvent) -> ColumnElement[bool]:
         """Return the condition for call events: those of the extensions.
 
         A number may have belonged to another extension before, whose calls are not its owner's.
@@ -104,14 +104,14 @@ class Scope:
         own = (
             select(Extension.id)
             .where(
-                Extension.pbx_id == CallEvent.pbx_id,
-                Extension.number == CallEvent.extension,
-                Extension.created_at <= CallEvent.received_at,
+                Extension.pbx_id == one.pbx_id,
+                Extension.number == one.extension,
+                Extension.created_at <= one.received_at,
                 Extension.id.in_(self.extension_ids),
             )
-            .correlate(CallEvent)
+            .correlate(one)
         )
-        return self._of(CallEvent.pbx_id, own.exists())
+        return self._of(one.pbx_id, own.exists())
 
     def _of(self, pbx_id: object, is_own: ColumnElement[bool]) -> ColumnElement[bool]:
         if self.is_all:

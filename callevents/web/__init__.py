@@ -79,8 +79,8 @@ PAGES = (
     activity,
     users,
     welcome,
-    api_docs,
     authorization,
+    api_docs,
 )
 
 

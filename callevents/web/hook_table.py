@@ -7,10 +7,8 @@ from callevents.db.models import Delivery, Extension, Hook, Pbx
 from callevents.delivery.log import queries
 from callevents.enums import TABLE_ORDER, EventType
 from callevents.hooks import queries as hooks_queries
+from callevents.hooks.preview import EXAMPLE_EXTENSION
 from callevents.web.url_converters import place_of
-
-#: The extension of the example call if the hook is for all extensions.
-EXAMPLE_EXTENSION = "101"
 
 
 @dataclass(frozen=True)

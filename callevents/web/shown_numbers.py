@@ -1,22 +1,11 @@
 """Hides phone numbers on pages, if the PBX wants that for the user."""
 
 from flask import Flask, g, url_for
-from sqlalchemy import select
 
-from callevents.db.models import CallEvent, Extension, Pbx
-from callevents.extensions import db
+from callevents.db.models import CallEvent, Pbx
+from callevents.pbxs.shown_numbers import ShownNumbers
 from callevents.security.hidden_numbers import hide_numbers
 from callevents.web.access import may
-
-_CALL_VALUES = (
-    "peer",
-    "caller_number",
-    "caller_name",
-    "caller_extension",
-    "called_number",
-    "called_extension",
-    "called_did",
-)
 
 
 def init_app(app: Flask) -> None:
@@ -28,7 +17,7 @@ def init_app(app: Flask) -> None:
 
 def sees_numbers(pbx: Pbx) -> bool:
     """Return True if the user may see whole phone numbers of the PBX."""
-    return not pbx.hides_numbers or may("manage", pbx)
+    return _numbers_of(pbx).are_whole
 
 
 def shown_to_user(text: str, pbx: Pbx, event: CallEvent | None = None) -> str:
@@ -36,16 +25,12 @@ def shown_to_user(text: str, pbx: Pbx, event: CallEvent | None = None) -> str:
 
     `event`: that from which the text was made.
     """
-    if sees_numbers(pbx):
-        return text
-    known = [getattr(event, name) for name in _CALL_VALUES] if event else []
-    return hide_numbers(text, known)
+    return _numbers_of(pbx).in_text(text, event)
 
 
 def shown_extension(number: str, pbx: Pbx) -> str:
     """Return the number of a call's extension: hidden, as others, unless it is one of the PBX."""
-    shown = shown_to_user(number, pbx)
-    return number if shown == number or _is_extension(number, pbx) else shown
+    return _numbers_of(pbx).of_extension(number)
 
 
 def shown_error_of_receiver(error: str) -> str:
@@ -60,9 +45,8 @@ def url_of_call(event: CallEvent, pbx: Pbx) -> str:
     return url_for("calls.show", slug=pbx.slug, event=event.id)
 
 
-def _is_extension(number: str, pbx: Pbx) -> bool:
-    known: dict[tuple[int, str], bool] = g.setdefault("known_extensions", {})
-    if (pbx.id, number) not in known:
-        is_it = (Extension.pbx_id == pbx.id, Extension.number == number)
-        known[pbx.id, number] = db.session.scalar(select(Extension.id).where(*is_it)) is not None
-    return known[pbx.id, number]
+def _numbers_of(pbx: Pbx) -> ShownNumbers:
+    shown: dict[int, ShownNumbers] = g.setdefault("shown_numbers", {})
+    if pbx.id not in shown:
+        shown[pbx.id] = ShownNumbers(pbx, may("manage", pbx))
+    return shown[pbx.id]

@@ -82,10 +82,13 @@ class _Samples:
     def find(self, rule: Rule, name: str) -> str:
         """Return the value of an argument of a rule."""
         is_event = rule.endpoint.startswith("test_event")
+        is_uapi = rule.endpoint.startswith("uapi.")
         known: dict[str, str] = {
             "slug": "target",
             "filename": "app.css",
-            "event_type": "dial-in",
+            "event_type": "0" if is_uapi else "dial-in",
+            "user": "@me",
+            "extension": EXTENSION,
             "place": self._extension,
             "extension_id": self._extension,
             "delivery_id": self._delivery,
@@ -117,7 +120,7 @@ def picture(arena: Arena) -> list[Any]:
 def _statements() -> Iterator[Any]:
     # What the load does is noted: its token is used. Sign-ins are noted, too. Workers still note
     # when the receivers of another group began to fail.
-    noted = {"last_used_at", "last_used_address", "last_sign_in_at", "failing_since", "modified_at"}
+    noted = {"last_used_at", "last_used_address", "last_sign_in_at", "failing_since"}
     for model in (Pbx, IngestToken, Extension, Connector, User, Grant, Hook):
         yield select(*(one for one in model.__table__.columns if one.name not in noted))
     # A viewer may end the own ones.

@@ -103,6 +103,10 @@ PUBLIC = {
     "single_sign_on.begin",
     "single_sign_on.finish",
     "static",
+    "uapi.create_event",
+    "uapi.list_events",
+    "uapi.remove_events",
+    "uapi.update_event",
     "welcome.show",
     "welcome.use",
 }

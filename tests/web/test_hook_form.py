@@ -14,8 +14,8 @@ from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterS
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
+from callevents.hooks.test_request import MAX_BODY_SHOWN, TEST_PARAMETER
 from callevents.security.encryption import Cipher, make_key
-from callevents.web.test_request import MAX_BODY_SHOWN, TEST_PARAMETER
 from tests.support.receiver import Receiver, Reply
 from tests.support.waiting import wait_until
 from tests.web.conftest import Visitor

@@ -2,7 +2,23 @@
 
 from flask import Blueprint, Flask
 
-from callevents.api.v1 import about, connectors, documents, extensions, ingest_tokens, pbxs
+from callevents.api.v1 import (
+    about,
+    calls,
+    config,
+    connectors,
+    deliveries,
+    delivery_actions,
+    documents,
+    event_types,
+    events,
+    extensions,
+    hooks,
+    hooks_actions,
+    ingest_tokens,
+    pbxs,
+    status,
+)
 from callevents.api.v1.dispatch import View
 from callevents.api.v1.headers import add_headers
 from callevents.api.v1.operations import PREFIX, REGISTRY, Registry
@@ -11,7 +27,22 @@ from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.extensions import app_state, csrf
 
 #: Importing a module registers its operations, in this order.
-RESOURCES = (about, pbxs, ingest_tokens, connectors, extensions)
+RESOURCES = (
+    about,
+    status,
+    event_types,
+    pbxs,
+    ingest_tokens,
+    connectors,
+    extensions,
+    hooks,
+    hooks_actions,
+    deliveries,
+    delivery_actions,
+    calls,
+    events,
+    config,
+)
 
 
 def init_app(app: Flask) -> None:

@@ -13,6 +13,7 @@ from callevents.api.v1.problems import ApiError, ProblemType, not_found
 from callevents.api_access.principal import Principal
 from callevents.db.models import Pbx
 from callevents.enums import Right
+from callevents.pbxs.shown_numbers import ShownNumbers
 
 Q = TypeVar("Q", bound=BaseModel)
 B = TypeVar("B")
@@ -31,6 +32,7 @@ class Call(Generic[Q, B]):
     if_match: ETags = field(default_factory=ETags)
     if_none_match: ETags = field(default_factory=ETags)
     _after_commit: list[Callable[[], object]] = field(default_factory=list)
+    _numbers: dict[int, ShownNumbers] = field(default_factory=dict)
 
     def see(
         self,
@@ -64,6 +66,13 @@ class Call(Generic[Q, B]):
         if not self.principal.may(Right.ADMINISTER):
             raise ApiError(ProblemType.FORBIDDEN, "Only an admin of all PBXs may do this.")
 
+    def shown_numbers(self, pbx: Pbx) -> ShownNumbers:
+        """Return how phone numbers of the PBX's calls are shown to the caller."""
+        if pbx.id not in self._numbers:
+            may_manage = self.principal.may(Right.MANAGE, pbx.id)
+            self._numbers[pbx.id] = ShownNumbers(pbx, may_manage)
+        return self._numbers[pbx.id]
+
     def check_match(self, current: Answer | None) -> None:
         """Raise ApiError with 412 if the client expects another version than the current one.
 
@@ -90,11 +99,5 @@ class Call(Generic[Q, B]):
 
 
 def etag_of(answer: BaseModel) -> str:
-    """Return the strong entity tag of the answer, without quotes.
-
-    It depends also on fields that are excluded from the answer, such as the version of a secret.
-    """
-    facts = type(answer).model_fields.items()
-    hidden = [str(getattr(answer, name)) for name, field_info in facts if field_info.exclude]
-    text = "\n".join([answer.model_dump_json(), *hidden])
-    return sha256(text.encode()).hexdigest()[:32]
+    """Return the strong entity tag of the answer, without quotes."""
+    return sha256(answer.model_dump_json().encode()).hexdigest()[:32]

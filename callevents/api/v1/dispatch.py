@@ -76,7 +76,7 @@ class View:
         call = Call(
             principal,
             read_query(self.operation.query, request),
-            read_body(self.operation.body, request),
+            read_body(self.operation.body, request, self.operation.body_media_types),
             request.remote_addr or "",
             read_condition(request, "If-Match"),
             read_condition(request, "If-None-Match"),

@@ -13,14 +13,19 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    Strict,
     WithJsonSchema,
 )
+
+from callevents.enums import TABLE_ORDER
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
+_EVENTS = [event.slug for event in TABLE_ORDER]
 
 T = TypeVar("T", bound="Answer")
 
@@ -65,23 +70,6 @@ class NoQuery(Query):
     """No query parameters."""
 
 
-class ListQuery(Query):
-    """The query parameters of a list."""
-
-    limit: "QueryInteger" = Field(
-        DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="The number of objects to return at most."
-    )
-    cursor: str = Field(
-        "",
-        max_length=500,
-        description="`next_cursor` of the page before; leave it out for the first page.",
-    )
-
-    def filter_values(self) -> dict[str, Any]:
-        """Return all other parameters: what a cursor is bound to."""
-        return self.model_dump(mode="json", exclude={"limit", "cursor"})
-
-
 class Page(Answer, Generic[T]):
     """A page of a list, newest first."""
 
@@ -110,8 +98,24 @@ def _refuse(value: Any) -> Any:
     return [] if isinstance(value, str) else value
 
 
+def _check_event(value: str) -> str:
+    if value not in _EVENTS:
+        raise ValueError(f"There is no such event. Use one of: {', '.join(_EVENTS)}.")
+    return value
+
+
+def _check_moment(value: Any) -> Any:
+    is_moment = isinstance(value, str) and _MOMENT.fullmatch(value)
+    if not is_moment and not isinstance(value, datetime):
+        raise ValueError("Must be a moment with an offset, such as 2026-03-01T09:30:00Z.")
+    return value
+
+
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("This moment is not in the years 1 to 9999 of UTC.") from None
 
 
 def format_moment(value: datetime) -> str:
@@ -119,10 +123,19 @@ def format_moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def optional(description: str, *, max_length: int | None = None) -> Any:
+    """Return a query parameter that is None if it is left out, and that has no default."""
+    return Field(default_factory=lambda: None, description=description, max_length=max_length)
+
+
 #: An integer in a query.
 QueryInteger = Annotated[int, BeforeValidator(_read_integer)]
 #: `true` or `false` in a query.
 QueryBoolean = Annotated[bool, BeforeValidator(_read_boolean)]
+#: The name of an event type.
+EventName = Annotated[
+    str, AfterValidator(_check_event), WithJsonSchema({"type": "string", "enum": _EVENTS})
+]
 #: A moment in an answer.
 Moment = Annotated[
     datetime,
@@ -130,7 +143,27 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 #: A moment that a client sends, with an offset.
-GivenMoment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+GivenMoment = Annotated[
+    # The text has been checked: strict models would take a `datetime` only.
+    AwareDatetime,
+    Strict(strict=False),
+    BeforeValidator(_check_moment),
+    AfterValidator(_to_utc),
+]
 
-# Derived classes in other modules need to know the types above.
-ListQuery.model_rebuild()
+
+class ListQuery(Query):
+    """The query parameters of a list."""
+
+    limit: QueryInteger = Field(
+        DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="The number of objects to return at most."
+    )
+    cursor: str = Field(
+        "",
+        max_length=500,
+        description="`next_cursor` of the page before; leave it out for the first page.",
+    )
+
+    def filter_values(self) -> dict[str, Any]:
+        """Return all other parameters: what a cursor is bound to."""
+        return self.model_dump(mode="json", exclude={"limit", "cursor"})

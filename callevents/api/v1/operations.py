@@ -15,6 +15,8 @@ from callevents.api_access.scopes import ApiScope
 
 PREFIX = "/api/v1"
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: The ID of a removal, to undo it.
+REMOVAL_HEADER = "Removal-ID"
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -58,7 +60,11 @@ class Operation:
     answer_example: Any = None
     deprecated_at: datetime | None = None
     sunset_at: datetime | None = None
+    #: Media types of the answer and of the body, besides JSON.
     more_media_types: Sequence[str] = ()
+    body_media_types: Sequence[str] = ()
+    #: Names of header fields of the answer, besides those that others have too.
+    more_headers: Sequence[str] = ()
 
     @property
     def id(self) -> str:
@@ -121,7 +127,11 @@ operation = REGISTRY.operation
 
 #: Parameters of paths: description and example.
 PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
+    "delivery_id": ("The ID of the delivery.", "019caa1e-6a1c-7b52-8d0e-5b2f4a6c7d10"),
+    "number": ("The number of the attempt; the first one is 1.", "1"),
+    "call_event_id": ("The ID of the call event.", "019caa1e-6a19-7c41-9f3d-2e8b7a5c4d01"),
     "slug": ("The short name of the PBX, a part of its addresses.", "head-office"),
     "ingest_token_id": ("The ID of the ingest token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "extension_id": ("The ID of the extension.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
+    "event_id": ("The Event ID: the ID of the hook.", "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1"),
 }

@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -14,10 +13,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from callevents.api.v1.models import Body, Query
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
-from callevents.api.v1.sent import leave_out, texts_in
+from callevents.api.v1.sent import field_names, leave_out, texts_in
 from callevents.errors import InvalidError
+from callevents.operations.configuration.text import load_yaml
 
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
+YAML = "application/yaml"
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", ""})
 MAX_ERRORS = 20
 DETAIL = "See `errors` for what to correct. Nothing was changed."
@@ -39,7 +40,9 @@ def read_query(model: type[Query], request: Request) -> Query:
     texts = request.args.to_dict()
     if repeated:
         known = [
-            FieldError(f"?{name}", "Pass it once.") for name in repeated if name in _names(model)
+            FieldError(f"?{name}", "Pass it once.")
+            for name in repeated
+            if name in field_names(model)
         ]
         raise invalid("Each query parameter may be passed once.", known)
     if not (_is_utf8(request.query_string) and all(map(is_storable, (*texts, *texts.values())))):
@@ -47,13 +50,20 @@ def read_query(model: type[Query], request: Request) -> Query:
     return _validate(model, lambda: model.model_validate(texts), "?")
 
 
-def read_body(model: type[Body] | None, request: Request) -> Body | None:
-    """Return the body; None for routes without one. Raises ApiError."""
+def read_body(
+    model: type[Body] | None, request: Request, more_types: Collection[str] = ()
+) -> Body | None:
+    """Return the body; None for routes without one. Raises ApiError.
+
+    `more_types`: media types besides JSON, of which there is YAML.
+    """
     if model is None:
         _refuse_body(request)
         return None
     raw = request.get_data(cache=True)
-    _check_media_type(request)
+    _check_media_type(request, more_types)
+    if request.mimetype in more_types:
+        raw = _yaml_to_json(raw)
     try:
         parsed = pydantic_core.from_json(raw, allow_inf_nan=False)
         # The other parser is here for what this one passes over, after this one has limited depth.
@@ -117,9 +127,16 @@ def _refuse_body(request: Request) -> None:
         raise invalid("This request takes no body.")
 
 
-def _check_media_type(request: Request) -> None:
+def _yaml_to_json(raw: bytes) -> bytes:
+    try:
+        return json.dumps(load_yaml(raw.decode()), default=lambda _value: None).encode()
+    except (InvalidError, UnicodeDecodeError, TypeError):
+        raise invalid("The body is not valid YAML in UTF-8, without aliases.") from None
+
+
+def _check_media_type(request: Request, more_types: Collection[str]) -> None:
     problem = ""
-    if request.mimetype not in JSON_TYPES:
+    if request.mimetype not in {*JSON_TYPES, *more_types}:
         problem = "Send the body as application/json."
     elif request.mimetype_params.get("charset", "").lower() not in CHARSETS:
         problem = "Send the body in UTF-8."
@@ -170,23 +187,7 @@ def _point(prefix: str, error: Any, model: type[BaseModel]) -> str:
     path = error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
     known = []
     for part in path:
-        if not isinstance(part, int) and part not in _names(model):
+        if not isinstance(part, int) and part not in field_names(model):
             break
         known.append(escape_pointer(str(part)))
     return prefix + "/".join(known)
-
-
-@cache
-def _names(model: type[BaseModel]) -> frozenset[str]:
-    """Return the names of all fields of the model, and of the models in it."""
-    return frozenset(_names_in(model.model_json_schema()))
-
-
-def _names_in(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        yield from schema.get("properties", {})
-        for one in schema.values():
-            yield from _names_in(one)
-    elif isinstance(schema, list):
-        for one in schema:
-            yield from _names_in(one)

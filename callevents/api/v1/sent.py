@@ -5,12 +5,14 @@ they get into logs, and what was sent may be a secret.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import pydantic_core
-from flask import Request
+from flask import Request, g
+from pydantic import BaseModel
 
 from callevents import enums
 from callevents.api_access.scopes import ApiScope
@@ -20,31 +22,54 @@ from callevents.delivery.request.placeholders import PARAMETER_NAMES
 ELLIPSIS = "…"
 #: Shorter texts are parts of words by chance.
 MIN_LENGTH = 2
+#: In a body that is no JSON, such as YAML.
+_WORD = re.compile(r"[^\s\"',:{}\[\]]+")
 _QUOTED = re.compile(r"""(?<=')[^']+(?=')|(?<=")[^"]+(?=")|(?<=\{)[^{}]+(?=\})""")
 
 
 def texts_of(request: Request) -> Iterator[str]:
-    """Yield all texts of the request: of path, query and body, names included."""
+    """Yield all texts of the request: of path, query and body, with names that are not ours."""
+    operation = g.get("api_operation")
+    models = (operation.query, operation.body) if operation else ()
+    known = frozenset[str]().union(*(field_names(model) for model in models if model))
     yield from map(str, (request.view_args or {}).values())
     for name, value in request.args.items(multi=True):
-        yield from (name, value)
+        yield from (value,) if name in known else (name, value)
+    raw = request.get_data()
     try:
-        yield from texts_in(pydantic_core.from_json(request.get_data()))
+        yield from texts_in(pydantic_core.from_json(raw), known)
     except ValueError:
-        return
+        yield from _WORD.findall(raw.decode(errors="replace"))
 
 
-def texts_in(value: Any) -> Iterator[str]:
-    """Yield all texts in parsed JSON, names included."""
+def texts_in(value: Any, known: Container[str] = ()) -> Iterator[str]:
+    """Yield all texts in parsed JSON, and the names of fields that are not `known`."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for name, one in value.items():
-            yield name
-            yield from texts_in(one)
+            if name not in known:
+                yield name
+            yield from texts_in(one, known)
     elif isinstance(value, list):
         for one in value:
-            yield from texts_in(one)
+            yield from texts_in(one, known)
+
+
+@cache
+def field_names(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of all fields of the model, and of the models in it."""
+    return frozenset(_names_in(model.model_json_schema()))
+
+
+def _names_in(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for one in schema.values():
+            yield from _names_in(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from _names_in(one)
 
 
 def leave_out(sentence: str, sent: Iterable[str]) -> str:

@@ -61,6 +61,7 @@ class Hook(Model):
     __tablename__ = "hook"
     __table_args__ = (
         Index("ix_hook_pbx_id_event_type", "pbx_id", "event_type"),
+        Index("ix_hook_pbx_id_id", "pbx_id", "id"),
         Index("ix_hook_extension_id", "extension_id"),
         Index("ix_hook_origin_id", "origin_id"),
         Index("ix_hook_failing", "failing_since", sqlite_where=_FAILING, postgresql_where=_FAILING),

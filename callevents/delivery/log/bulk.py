@@ -43,10 +43,15 @@ class Summary:
     """Numbers of matching deliveries by state, and of those that cannot be sent again by reason."""
 
     total: int = 0
-    #: True if there may be more.
-    is_more: bool = False
+    #: Where to continue if there may be more; None if all are counted.
+    before: str | None = None
     states: Counter[DeliveryState] = field(default_factory=Counter)
     skipped: Counter[SkipReason] = field(default_factory=Counter)
+
+    @property
+    def is_more(self) -> bool:
+        """True if there may be more."""
+        return self.before is not None
 
 
 @dataclass
@@ -72,7 +77,7 @@ def count_matching(
         summary.total += len(page.found)
         summary.states.update(row.state for row in page.found)
         summary.skipped += _count_skipped(page)
-        summary.is_more = page.before is not None
+        summary.before = page.before
         if summary.total >= max_counted:
             break
     return summary
@@ -105,16 +110,27 @@ def apply_to_all(
     progress = Progress(before=before)
     while True:
         begin_write()
-        page = find_page(wanted, limit=batch, before=progress.before, columns=("id",))
-        now = utc_now()
-        result = act([row.id for row in page.found], now)
-        _record_all(act, wanted, result, now)
-        progress.changed += result.changed
-        progress.skipped += result.skipped
-        progress.before = page.before
+        done = apply_to_batch(act, wanted, progress.before, batch=batch)
+        progress.changed += done.changed
+        progress.skipped += done.skipped
+        progress.before = done.before
         yield progress
         if progress.before is None:
             return
+
+
+def apply_to_batch(
+    act: Act, wanted: Filter, before: str | None = None, *, batch: int = BATCH
+) -> Progress:
+    """Apply `act` to at most `batch` of the matching deliveries, newest first.
+
+    The caller has begun a write transaction, and commits it. Raises InvalidError.
+    """
+    page = find_page(wanted, limit=batch, before=before, columns=("id",))
+    now = utc_now()
+    result = act([row.id for row in page.found], now)
+    _record_all(act, wanted, result, now)
+    return Progress(result.changed, result.skipped, page.before)
 
 
 def apply_to_ids(act: Act, ids: Collection[str]) -> ActionResult:

@@ -35,6 +35,14 @@ def list_deliveries(
     return db.session.scalars(query).all()
 
 
+def list_ids_of_event(
+    call_event_id: str, of_deliveries: ColumnElement[bool], *, limit: int = 1000
+) -> Sequence[str]:
+    """Return the IDs of the event's deliveries that the condition leaves, oldest first."""
+    query = select(Delivery.id).where(Delivery.call_event_id == call_event_id, of_deliveries)
+    return db.session.scalars(query.order_by(Delivery.id).limit(limit)).all()
+
+
 def get_delivery(delivery_id: str, pbx: Pbx | None = None) -> Delivery:
     """Return the delivery; raises NotFoundError, also if it belongs to another PBX than `pbx`."""
     delivery = find_delivery(delivery_id)

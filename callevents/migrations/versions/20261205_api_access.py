@@ -105,9 +105,11 @@ def upgrade():
     op.create_index(op.f('ix_oauth_token_expires_at'), 'oauth_token', ['expires_at'], unique=False)
     op.create_index(op.f('ix_oauth_token_grant_id'), 'oauth_token', ['grant_id'], unique=False)
     op.create_index(op.f('ix_oauth_token_user_id'), 'oauth_token', ['user_id'], unique=False)
+    op.create_index('ix_hook_pbx_id_id', 'hook', ['pbx_id', 'id'], unique=False)
 
 
 def downgrade():
+    op.drop_index('ix_hook_pbx_id_id', table_name='hook')
     for name in ('oauth_token', 'oauth_grant', 'oauth_app', 'api_token', 'idempotency_key'):
         op.drop_table(name)
     op.drop_index('ix_extension_pbx_id_id', table_name='extension')

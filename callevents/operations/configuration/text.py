@@ -37,14 +37,18 @@ def to_yaml(document: Document) -> str:
 
 def parse(text: str) -> Document:
     """Return the document of a text in YAML, of which JSON is a part; raises InvalidError."""
+    return validate(load_yaml(text))
+
+
+def load_yaml(text: str) -> Any:
+    """Return the values of a text in YAML; raises InvalidError about `document`."""
     try:
         _check_structure(text)
-        values = yaml.load(text, LOADER)  # noqa: S506  # a safe one
+        return yaml.load(text, LOADER)  # noqa: S506  # a safe one
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidError.of(
             "document", f"This is no valid YAML or JSON. {_place(error)}"
         ) from None
-    return validate(values)
 
 
 def validate(values: Any) -> Document:

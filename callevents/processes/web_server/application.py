@@ -23,8 +23,8 @@ from callevents.processes.web_server.connection_limits import Limits
 from callevents.processes.web_server.exchange import Exchange
 from callevents.processes.web_server.fast_reports import FastReports
 from callevents.processes.web_server.flask_threads import FAILED, FlaskThreads
-from callevents.processes.web_server.request import RequestHead
-from callevents.processes.web_server.response import problem_response
+from callevents.processes.web_server.request import Environ, RequestHead
+from callevents.processes.web_server.response import failure_response
 
 HEALTH_PATHS = {"/healthz", "/readyz", "/metrics"}
 
@@ -109,6 +109,7 @@ class Application:
         return environ.get("wsgi.url_scheme") == "https"
 
     def _pass_to_flask(self, exchange: Exchange, store_error: Exception | None = None) -> None:
+        environ: Environ = {}
         try:
             environ = exchange.request.build_environ(exchange.client, exchange.server)
             if store_error is not None:
@@ -116,7 +117,8 @@ class Application:
             self._threads_for(environ["PATH_INFO"]).respond(environ, exchange.send)
         except Exception as error:
             log.error("request failed", exc_info=error)
-            asyncio.get_running_loop().call_soon(exchange.send, problem_response(500, FAILED))
+            failed = failure_response(environ, 500, FAILED)
+            asyncio.get_running_loop().call_soon(exchange.send, failed)
 
     def _threads_for(self, path: str) -> FlaskThreads:
         if path.startswith(PATH):

@@ -10,7 +10,7 @@ from flask import Flask
 
 from callevents.processes.web_server.exchange import Send
 from callevents.processes.web_server.request import Environ
-from callevents.processes.web_server.response import BUSY, Response, problem_response
+from callevents.processes.web_server.response import BUSY, Response, failure_response
 
 #: Requests that wait for a thread; more are refused, so that they do not wait for too long.
 MAX_WAITING = 1000
@@ -33,7 +33,8 @@ class FlaskThreads:
         """Send Flask's response, later in this event loop."""
         loop = asyncio.get_running_loop()
         if self._unfinished >= self._most:
-            loop.call_soon(send, problem_response(503, BUSY, [("Retry-After", "1")]))
+            retry = [("Retry-After", "1")]
+            loop.call_soon(send, failure_response(environ, 503, BUSY, retry))
             return
         self._unfinished += 1
 
@@ -72,4 +73,4 @@ def _run(app: Flask, environ: Environ, deliver: Callable[[Response], object]) ->
     except Exception as error:
         log.error("request failed", exc_info=error)
         if not is_delivered:
-            deliver(problem_response(500, FAILED))
+            deliver(failure_response(environ, 500, FAILED))

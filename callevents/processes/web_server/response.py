@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from callevents.api.problems import MEDIA_TYPE, problem
-from callevents.processes.web_server.request import RequestHead
+from callevents.api.uapi import errors as uapi_errors
+from callevents.processes.web_server.request import Environ, RequestHead
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BUSY = "The server is busy. Try again."
@@ -38,6 +39,16 @@ def problem_response(status: int, detail: str, headers: Iterable[tuple[str, str]
     """Return a problem document (RFC 9457)."""
     body = json.dumps(problem(status, detail)).encode() + b"\n"
     return Response(status, [("Content-Type", MEDIA_TYPE), *headers], body)
+
+
+def failure_response(
+    environ: Environ, status: int, detail: str, headers: Iterable[tuple[str, str]] = ()
+) -> Response:
+    """Return an error for a request that Flask does not answer, in the form of its path."""
+    if not uapi_errors.is_uapi(environ.get("PATH_INFO", "")):
+        return problem_response(status, detail, headers)
+    body = uapi_errors.error_text(status, detail).encode()
+    return Response(status, [("Content-Type", uapi_errors.MEDIA_TYPE), *headers], body)
 
 
 def split_response(

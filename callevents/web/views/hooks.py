@@ -16,6 +16,7 @@ from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.history import has_secret_url, record_shown_url
 from callevents.hooks.options import GIVE_UP_CHOICES, read_options
+from callevents.hooks.test_request import TestResult
 from callevents.jobs.waker import wake
 from callevents.pbxs.extensions import find_extension_hooks
 from callevents.web import dialogs, htmx
@@ -24,7 +25,7 @@ from callevents.web.dialogs import submitted_form
 from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target, load_table
 from callevents.web.request_preview import example_request
-from callevents.web.test_request import TestResult, send_test
+from callevents.web.test_request import send_test
 from callevents.web.undo import describe_end, describe_hold, undo_action
 from callevents.web.url_converters import find_place, place_of
 from callevents.web.views.extensions import ListView

@@ -4,15 +4,14 @@ from typing import Any
 
 from flask import Blueprint, request, url_for
 
-from callevents import audit
-from callevents.audit.targets import of_pbx
 from callevents.db.models import Pbx
 from callevents.delivery.log.queries import list_deliveries
 from callevents.enums import EventType, Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.ingest import accept, example
+from callevents.ingest.accept import Accepted
 from callevents.ingest.events import check_event
+from callevents.ingest.example import send_example
 from callevents.jobs.waker import wake
 from callevents.pbxs import extensions as pbxs_extensions
 from callevents.pbxs import pbxs
@@ -73,7 +72,7 @@ def show(slug: str, event_id: str) -> Any:
     )
 
 
-def _accept(pbx: Pbx, form: TestEventForm) -> accept.Accepted:
+def _accept(pbx: Pbx, form: TestEventForm) -> Accepted:
     """Accept the test event and wake the workers; raises InvalidError about `extension`."""
     try:
         number = pbxs_extensions.check_number(form.extension.data or "")
@@ -82,9 +81,7 @@ def _accept(pbx: Pbx, form: TestEventForm) -> accept.Accepted:
     if not may("edit", pbx):
         _check_is_own(pbx, number)
     event_type = EventType.from_slug(form.event.data)
-    [accepted] = accept.accept(pbx, [example.example_report(event_type, number)])
-    values = {"event": event_type, "extension": number}
-    audit.record(audit.Action.TEST_EVENT_SENT, of_pbx(pbx), after=values)
+    accepted = send_example(pbx, event_type, number)
     db.session.commit()
     wake()
     return accepted

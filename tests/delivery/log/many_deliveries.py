@@ -39,7 +39,7 @@ _POSTGRES = {
     "id": "(lpad(to_hex({start} + n * 10), 12, '0') || '70008000' "
     "|| lpad(to_hex(n), 12, '0'))::uuid",
     "series": "generate_series({first}, {last}) AS n",
-    "now": "now()",
+    "now": "date_trunc('milliseconds', now())",
 }
 _SQLITE = {
     "id": "printf('%012x', {start} + n * 10) || '70008000' || printf('%012x', n)",

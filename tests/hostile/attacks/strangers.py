@@ -23,10 +23,11 @@ PUBLIC = {"/static/app.css", "/sign-in", "/healthz", "/readyz"}
 #: Addresses of former versions, which redirect before anything else.
 MOVED = {"redirects.redirect_moved"}
 #: API clients authenticate with each request, and no browser sends that for another site.
-NO_FORM = {"ingest.receive", *MOVED}
+NO_FORM = {"ingest.receive", "uapi.create_event", *MOVED}
 #: What a viewer may do with the own account, and everybody without one.
 OWN = (
-    *("account.", "ingest.", "passkeys.", "redirects.", "second_factor.", "sign_in_", "welcome."),
+    *("account.", "ingest.", "passkeys.", "redirects.", "second_factor.", "sign_in_", "uapi."),
+    "welcome.",
 )
 #: Viewers get these dialogs without a form.
 SHOWN = {"hooks.change"}

@@ -86,7 +86,7 @@ def _body_content(one: Operation, schema: dict[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": schema}
     if one.body_example is not None:
         content["example"] = one.body_example
-    types = (JSON, MERGE_PATCH) if one.method == "PATCH" else (JSON,)
+    types = (JSON, MERGE_PATCH) if one.method == "PATCH" else (JSON, *one.body_media_types)
     return dict.fromkeys(types, content)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from callevents.api.v1.idempotency import HEADER, REPLAYED
 from callevents.api.v1.models import Page
-from callevents.api.v1.operations import Operation
+from callevents.api.v1.operations import REMOVAL_HEADER, Operation
 from callevents.db.models import MAX_IDEMPOTENCY_KEY_LENGTH
 
 IF_MATCH_METHODS = frozenset({"PATCH", "PUT", "DELETE"})
@@ -35,6 +35,11 @@ HEADERS: dict[str, Any] = {
     "Link": _text(
         'The next page, with `rel="next"`; missing on the last one.',
         '<https://calls.example.com/api/v1/hooks?limit=50&cursor=Zm9v>; rel="next"',
+    ),
+    REMOVAL_HEADER: _text(
+        "The ID of the removal, with which it can be undone for half a minute.",
+        "01932c07-209f-7c3e-8f0e-0f6d1c5b8a30",
+        format="uuid",
     ),
     REPLAYED: _text(
         "`true`: this is the answer to an earlier request with this Idempotency-Key.", "true"
@@ -110,6 +115,7 @@ def success_fields(one: Operation) -> Iterator[str]:
         yield "Location"
     if is_list(one):
         yield "Link"
+    yield from one.more_headers
     if one.method == "POST":
         yield REPLAYED
     yield from general_fields(one)

@@ -1,0 +1,288 @@
+"""Hooks, which are called requests on the pages: list, add, change and remove them."""
+
+from typing import Any
+
+from flask import Response
+from sqlalchemy import select
+
+from callevents import audit
+from callevents.api.v1.call import Call
+from callevents.api.v1.cursors import find_start, make_page
+from callevents.api.v1.hooks_models import Hook, HookChanges, HookQuery, HookUrl, NewHook
+from callevents.api.v1.hooks_values import choose_url, pointing_at_fields, to_answer, to_data
+from callevents.api.v1.models import NoQuery, Page
+from callevents.api.v1.operations import REMOVAL_HEADER, Created, operation
+from callevents.api.v1.pbx_lookup import find_named_pbx
+from callevents.api.v1.problems import ApiError, FieldError, ProblemType, not_found
+from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api_access.scopes import ApiScope
+from callevents.db.locks import lock_pbx
+from callevents.db.models import Extension, Pbx
+from callevents.db.models import Hook as StoredHook
+from callevents.db.models.hook import ALL_EXTENSIONS
+from callevents.db.session import begin_write
+from callevents.delivery.log.filters import check_origin
+from callevents.enums import EventType, Right
+from callevents.errors import InvalidError, NotFoundError
+from callevents.extensions import db
+from callevents.hooks import hooks, listing
+from callevents.hooks.history import record_shown_url
+from callevents.jobs.waker import wake
+from callevents.pbxs import extensions
+
+TAG = "Hooks"
+LIST_NAME = "hooks"
+
+EXAMPLE = {
+    "event_id": "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1",
+    "pbx": "head-office",
+    "extension": {"id": "01932c07-209f-7c3e-8f0e-0f6d1c5b8a20", "number": "101"},
+    "event": "dial-in",
+    "url": "https://crm.example.com/pop/{CallerIDNum}",
+    "origin": "https://crm.example.com:443",
+    "method": "POST",
+    "active": True,
+    "note": "Opens the contact",
+    "give_up_seconds": 30,
+    "in_order": False,
+    "body_format": "json",
+    "parameters": "all",
+    "headers": [{"name": "X-Tenant"}],
+    "authentication": {"kind": "bearer"},
+    "signed": False,
+    "previous_secret_until": None,
+    "suspended_at": None,
+    "suspended_reason": None,
+    "failing_since": None,
+    "created_at": "2026-03-01T09:30:00.000Z",
+    "modified_at": "2026-03-01T09:30:00.000Z",
+}
+
+
+@operation(
+    "GET",
+    "/hooks",
+    scope=ApiScope.HOOKS_READ,
+    summary="List hooks",
+    tag=TAG,
+    query=HookQuery,
+    answer=Page[Hook],
+    answer_example={"data": [EXAMPLE], "next_cursor": None},
+    problems=frozenset({ProblemType.INVALID_CURSOR}),
+)
+def list_hooks(call: Call[HookQuery, None]) -> Page[Hook]:
+    """List hooks, newest first. On the pages they are called requests.
+
+    Secrets in URLs are masked. Hooks for all extensions belong to the whole PBX: the owner of a
+    single extension does not see them.
+    """
+    query = call.query
+    start = find_start(query, LIST_NAME)
+    rows = listing.find_page(
+        _read_filter(call),
+        scope=call.principal.scope_of(Right.SEE),
+        before=int(start) if start else None,
+        limit=query.limit + 1,
+    )
+    return make_page(query, LIST_NAME, rows, lambda hook: hook.id, to_answer)
+
+
+@operation(
+    "POST",
+    "/hooks",
+    scope=ApiScope.HOOKS_WRITE,
+    summary="Add a hook",
+    tag=TAG,
+    status=201,
+    body=NewHook,
+    answer=Hook,
+    has_etag=True,
+    body_example={
+        "pbx": "head-office",
+        "extension": "101",
+        "event": "dial-in",
+        "url": "https://crm.example.com/pop/{CallerIDNum}",
+        "method": "POST",
+        "body_format": "json",
+        "headers": [{"name": "X-Tenant", "value": "7"}],
+        "authentication": {"kind": "bearer", "token": "s3cret"},
+    },
+    answer_example=EXAMPLE,
+    problems=frozenset({ProblemType.CONFLICT}),
+)
+def create_hook(call: Call[NoQuery, NewHook]) -> Created:
+    """Add a hook. Fields that you leave out get their defaults.
+
+    An extension, or all extensions together, can have 20 hooks for an event type, and a PBX as many
+    as its quota allows; one more is a conflict (409).
+    """
+    body = call.body
+    pbx = find_named_pbx(call, body.pbx, "#/pbx")
+    extension = _find_extension(call, pbx, body.extension or ALL_EXTENSIONS, "#/extension")
+    if not call.principal.may(Right.EDIT, pbx.id, extension.id if extension else None):
+        raise ApiError(ProblemType.FORBIDDEN, "This needs another role for the PBX or extension.")
+    data = to_data(body, choose_url(body.url))
+    with pointing_at_fields():
+        hook = hooks.create_hook(pbx, extension, EventType.from_slug(body.event), data)
+    call.after_commit(wake)
+    return Created(to_answer(hook), f"/hooks/{hook.event_id}")
+
+
+@operation(
+    "GET",
+    "/hooks/{event_id}",
+    scope=ApiScope.HOOKS_READ,
+    summary="Get a hook",
+    tag=TAG,
+    answer=Hook,
+    answer_example=EXAMPLE,
+    has_etag=True,
+)
+def get_hook(call: Call[NoQuery, None], event_id: str) -> Hook:
+    """Return a hook. Secrets in its URL are masked."""
+    return to_answer(find_hook(call, event_id, Right.SEE))
+
+
+@operation(
+    "GET",
+    "/hooks/{event_id}/url",
+    scope=ApiScope.HOOKS_WRITE,
+    summary="Get the whole URL of a hook",
+    tag=TAG,
+    answer=HookUrl,
+    answer_example={"url": "https://crm.example.com/pop?token=s3cret"},
+)
+def get_hook_url(call: Call[NoQuery, None], event_id: str) -> HookUrl:
+    """Return the URL with the secrets in it, to those who may change the hook.
+
+    If there are any, the history records that they were shown.
+    """
+    begin_write()
+    hook = find_hook(call, event_id, Right.EDIT)
+    with audit.acting_as(call.principal.as_actor(call.address)):
+        record_shown_url(hook)
+    url = hook.url
+    db.session.commit()
+    return HookUrl(url=url)
+
+
+@operation(
+    "PATCH",
+    "/hooks/{event_id}",
+    scope=ApiScope.HOOKS_WRITE,
+    summary="Change a hook",
+    tag=TAG,
+    body=HookChanges,
+    answer=Hook,
+    has_etag=True,
+    body_example={"active": False, "note": "Until the CRM is back"},
+    answer_example=EXAMPLE | {"active": False, "note": "Until the CRM is back"},
+    problems=frozenset({ProblemType.PRECONDITION_FAILED}),
+)
+def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
+    """Change the fields that you send. PBX, extension and event type of a hook stay.
+
+    - Deliveries that wait use the new values. Those of a hook that is made inactive are held until
+      it is active again.
+    - Activating a hook, or changing its URL, resumes it if it was suspended.
+    - Header values and credentials are never returned. A header without a value, and an
+      authentication with only its kind, keep what is stored. If the URL points to another origin,
+      send them again.
+    """
+    hook = find_hook(call, event_id, Right.EDIT, lock=True)
+    call.check_match(to_answer(hook))
+    body = call.body
+    given = body.url if "url" in body.model_fields_set else None
+    data = to_data(body, choose_url(given, hook), hook)
+    with pointing_at_fields():
+        hooks.update_hook(hook, data)
+    # Deliveries that waited for an earlier one of their call may be due now.
+    call.after_commit(wake)
+    return to_answer(hook)
+
+
+@operation(
+    "DELETE",
+    "/hooks/{event_id}",
+    scope=ApiScope.HOOKS_WRITE,
+    summary="Remove a hook",
+    tag=TAG,
+    status=204,
+    more_headers=(REMOVAL_HEADER,),
+    problems=frozenset({ProblemType.PRECONDITION_FAILED}),
+)
+def delete_hook(call: Call[NoQuery, None], event_id: str) -> Response:
+    """Remove a hook. Its deliveries that wait are held, and cancelled after half a minute.
+
+    Until then it can be undone, as on the pages: `flask hooks undo PBX ID`, with the ID from the
+    header `Removal-ID`. The hook is back then, with the same Event ID, and its deliveries go on.
+    """
+    # In the order of those who remove hooks on the pages.
+    lock_pbx(db.session.connection(), find_hook(call, event_id, Right.EDIT).pbx_id)
+    hook = find_hook(call, event_id, Right.EDIT, lock=True)
+    call.check_match(to_answer(hook))
+    removed = hooks.clear_hooks([hook])
+    call.after_commit(wake)
+    return Response(status=204, content_type="", headers={REMOVAL_HEADER: removed.id})
+
+
+def find_hook(
+    call: Call[Any, Any], event_id: str, right: Right, *, lock: bool = False
+) -> StoredHook:
+    """Return the hook if the caller has the right for it; `lock` locks it. Raises ApiError."""
+    query = (
+        select(StoredHook)
+        .join(StoredHook.pbx)
+        .where(StoredHook.event_id == event_id, Pbx.removing_at.is_(None))
+    )
+    if lock:
+        query = query.with_for_update(of=StoredHook).execution_options(populate_existing=True)
+    hook = db.session.scalar(query) if event_id.isprintable() else None
+    if hook is None:
+        raise not_found("hook")
+    call.see("hook", right, hook.pbx_id, hook.extension_id)
+    return hook
+
+
+def _read_filter(call: Call[HookQuery, None]) -> listing.HookFilter:
+    query = call.query
+    pbx = None if query.pbx is None else find_named_pbx(call, query.pbx, "?pbx")
+    extension, is_for_all = None, query.extension == ALL_EXTENSIONS
+    if query.extension is not None and not is_for_all:
+        if pbx is None:
+            raise _wrong("?extension", "Pass `pbx` too: a number is unique within a PBX only.")
+        extension = _find_extension(call, pbx, query.extension, "?extension")
+    return listing.HookFilter(
+        pbx,
+        extension,
+        is_for_all,
+        None if query.event is None else EventType.from_slug(query.event),
+        query.active,
+        query.suspended,
+        None if query.origin is None else _read_origin(query.origin),
+    )
+
+
+def _read_origin(url: str) -> str:
+    try:
+        return check_origin(url)
+    except InvalidError:
+        raise _wrong("?origin", "Write it like https://crm.example.com.") from None
+
+
+def _find_extension(call: Call[Any, Any], pbx: Pbx, number: str, pointer: str) -> Extension | None:
+    """Return the extension if the caller may see it, None for `*`; raises ApiError."""
+    try:
+        extension = extensions.get_extension_by_number(pbx, number)
+    except NotFoundError:
+        extension = None
+        is_there = False
+    else:
+        is_there = extension is None or call.principal.may(Right.SEE, pbx.id, extension.id)
+    if not is_there:
+        raise _wrong(pointer, "The PBX has no such extension.")
+    return extension
+
+
+def _wrong(pointer: str, detail: str) -> ApiError:
+    return invalid(DETAIL, [FieldError(pointer, detail)])

@@ -1,0 +1,257 @@
+"""What the API says of hooks, and what clients send to change them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from callevents.api.v1.models import (
+    Answer,
+    Body,
+    EventName,
+    GivenMoment,
+    ListQuery,
+    Moment,
+    QueryBoolean,
+    optional,
+)
+from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
+from callevents.delivery.log.resend import SkipReason
+from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.hooks.validation import (
+    MAX_CUSTOM_HEADERS,
+    MAX_HEADER_LENGTH,
+    MAX_HEADER_NAME_LENGTH,
+    MAX_SECRET_LENGTH,
+    MAX_USERNAME_LENGTH,
+)
+from callevents.security.masking import MASK
+
+#: The choices of 'give up after', in seconds.
+GiveUpSeconds = Literal[30, 300, 3600, 86400, 604800]
+
+URL_DESCRIPTION = (
+    "The URL of the receiver. Its path and query may contain placeholders such as `{CallerIDNum}`."
+)
+
+
+def _note(length: int, **more: Any) -> dict[str, Any]:
+    """Return the limits of a text for the description; the domain checks them, and says more."""
+    return {"maxLength": length, **more}
+
+
+def _setting(description: str, **schema: Any) -> Any:
+    """Return a field that is None if it is left out, and that has no default in the description.
+
+    A default of null would let generated clients reset what their users leave out.
+    """
+    return Field(
+        default_factory=lambda: None, description=description, json_schema_extra=schema or None
+    )
+
+
+class HookExtension(Answer):
+    """The extension of a hook."""
+
+    id: str
+    number: str
+
+
+class HookHeader(Answer):
+    """A custom header. Its value is secret."""
+
+    name: str
+
+
+class HookAuthentication(Answer):
+    """How requests authenticate. Username, password and token are secret."""
+
+    kind: AuthKind
+
+
+class Hook(Answer):
+    """A configured request: for an event type of an extension, or of all, to a URL."""
+
+    event_id: str = Field(description="The Event ID: the ID of the hook.")
+    pbx: str = Field(description="The short name of the PBX.")
+    extension: HookExtension | None = Field(description="null: all extensions of the PBX.")
+    event: EventName
+    url: str = Field(
+        description=f"The URL of the receiver. Secrets in it are masked as `{MASK}`: get the whole "
+        "URL from `/hooks/{event_id}/url`."
+    )
+    origin: str = Field(description="Scheme, host and port of the URL.")
+    method: Method
+    active: bool
+    note: str
+    give_up_seconds: int = Field(description="No attempt starts when a delivery is older.")
+    in_order: bool = Field(description="Requests of the same call are sent in order.")
+    body_format: BodyFormat = Field(description="The body of a POST.")
+    parameters: ParameterSet
+    headers: list[HookHeader] = Field(description="Custom headers, without their values.")
+    authentication: HookAuthentication
+    signed: bool = Field(description="The hook has a signing secret.")
+    previous_secret_until: Moment | None = Field(
+        description="Until then, requests are signed with the previous secret too."
+    )
+    suspended_at: Moment | None = Field(
+        description="When the hook was suspended: nothing is sent until it is resumed."
+    )
+    suspended_reason: str | None
+    failing_since: Moment | None = Field(
+        description="When the first failure since the last success was."
+    )
+    created_at: Moment
+    modified_at: Moment
+
+
+class HookUrl(Answer):
+    """The URL of a hook, with the secrets in it."""
+
+    url: str
+
+
+class NewHookHeader(Body):
+    """A custom header."""
+
+    name: str = Field(json_schema_extra=_note(MAX_HEADER_NAME_LENGTH, minLength=1))
+    value: str | None = _setting(
+        "Printable ASCII, with placeholders. Without it, the stored value of the header with this "
+        "name is kept.",
+        maxLength=MAX_HEADER_LENGTH,
+    )
+
+
+class NewHookAuthentication(Body):
+    """The authentication of requests. With the kind alone, what is stored is kept."""
+
+    kind: AuthKind
+    username: str | None = _setting(
+        "For `basic`, together with `password`.", maxLength=MAX_USERNAME_LENGTH
+    )
+    password: str | None = _setting("For `basic`.", maxLength=MAX_SECRET_LENGTH)
+    token: str | None = _setting("For `bearer`.", maxLength=MAX_SECRET_LENGTH)
+
+
+class HookSettings(Body):
+    """What can be changed of a hook, besides its URL. null is the default."""
+
+    method: Method | None = _setting("Default: `GET`.")
+    active: bool | None = _setting("Default: true.")
+    note: str | None = _setting("Default: empty.", maxLength=MAX_NOTE_LENGTH)
+    give_up_seconds: GiveUpSeconds | None = _setting(
+        "No attempt starts when a delivery is older. Default: 86400."
+    )
+    in_order: bool | None = _setting("Send requests of the same call in order. Default: true.")
+    body_format: BodyFormat | None = _setting("The body of a POST. Default: `form`.")
+    parameters: ParameterSet | None = _setting(
+        "Send all parameters, VoipNow's ten, or none. Default: `all`."
+    )
+    headers: list[NewHookHeader] | None = _setting(
+        "All custom headers: one that is left out is removed. Default: none.",
+        maxItems=MAX_CUSTOM_HEADERS,
+    )
+    authentication: NewHookAuthentication | None = _setting("Default: none.")
+
+
+class NewHook(HookSettings):
+    """A hook to add."""
+
+    pbx: str = Field(description="The short name of the PBX.")
+    extension: str | None = Field(
+        description="The number of the extension; null: all extensions.",
+        json_schema_extra=_note(MAX_NUMBER_LENGTH),
+    )
+    event: EventName
+    url: str = Field(description=URL_DESCRIPTION, json_schema_extra=_note(MAX_URL_LENGTH))
+
+
+class HookChanges(HookSettings):
+    """What to change of a hook. Fields that are left out stay as they are."""
+
+    # null is refused: a hook needs a URL. A default would be a URL that nobody has sent.
+    url: str = Field(
+        default_factory=str,
+        description=f"{URL_DESCRIPTION} The masked URL that you got keeps the stored one.",
+        json_schema_extra=_note(MAX_URL_LENGTH),
+    )
+
+
+class HookQuery(ListQuery):
+    """Which hooks to list."""
+
+    pbx: str = optional("The short name of the PBX.")
+    extension: str = optional(
+        "The number of an extension, together with `pbx`; or `*` for hooks of all extensions."
+    )
+    event: EventName = optional("The event type.")
+    active: QueryBoolean = optional("Whether the hook is active.")
+    suspended: QueryBoolean = optional("Whether the hook is suspended.")
+    origin: str = optional(
+        "A URL such as `https://crm.example.com`: hooks with its scheme, host and port."
+    )
+
+
+class HookTestHeader(Answer):
+    """A header field of a response."""
+
+    name: str
+    value: str
+
+
+class HookTest(Answer):
+    """What came back for a test request. Secrets in it are masked."""
+
+    started_at: Moment
+    duration_ms: int
+    successful: bool = Field(description="The receiver has returned a status from 200 to 299.")
+    status_code: int | None = Field(description="null: there was no complete response.")
+    error: str | None = Field(description="Why the test has failed.")
+    headers: list[HookTestHeader]
+    body: str = Field(description="The beginning of the body.")
+    truncated: bool = Field(description="The body is longer than this.")
+
+
+class SigningSecret(Answer):
+    """A new signing secret. It cannot be read again."""
+
+    secret: str
+    previous_secret_until: Moment | None = Field(
+        description="Until then, requests are signed with the previous secret too."
+    )
+
+
+class Recovery(Body):
+    """Which failed deliveries to send again."""
+
+    since: GivenMoment = Field(description="Deliveries that were created since then.")
+    dry_run: bool = Field(default=False, description="Change nothing; count what would be sent.")
+    cursor: str = optional(
+        "`next_cursor` of the answer before; leave it out the first time.", max_length=500
+    )
+
+
+class RecoveryPage(ListQuery):
+    """What a cursor of a recovery is bound to, besides the hook."""
+
+    since: datetime
+
+
+class RecoverySkipped(Answer):
+    """Deliveries that were not sent again, for one reason."""
+
+    reason: str = Field(json_schema_extra={"enum": [one.name.lower() for one in SkipReason]})
+    detail: str
+    count: int
+
+
+class RecoveryCounts(Answer):
+    """What became of the failed deliveries."""
+
+    dry_run: bool
+    matched: int = Field(description="The number of deliveries that this request looked at.")
+    changed: int = Field(description="How many of them were sent again, or would be.")
+    skipped: list[RecoverySkipped]
+    next_cursor: str | None = Field(
+        description="Send the same again with this `cursor` for those that are left; null: none."
+    )

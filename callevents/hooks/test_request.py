@@ -1,0 +1,102 @@
+"""Sends a hook's request for an example call at once, without a delivery in the log.
+
+A test blocks a thread of the web server, so their number is limited, to one for each user.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from callevents import audit
+from callevents.audit.targets import Target
+from callevents.db.models import Hook
+from callevents.db.session import begin_write
+from callevents.delivery.http.client import HttpClient, Response
+from callevents.delivery.request.build import Request, build_request
+from callevents.delivery.request.load import read_signing, read_template
+from callevents.delivery.request.masking import mask_address
+from callevents.enums import EventType
+from callevents.errors import ConflictError
+from callevents.extensions import app_state, cipher, db
+from callevents.hooks.preview import EXAMPLE_EXTENSION, example_parameters
+
+#: An additional parameter that marks the request as a test.
+TEST_PARAMETER = (("Test", "1"),)
+MAX_CONCURRENT_TESTS = 4
+MAX_BODY_SHOWN = 4000
+
+_running: set[int] = set()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """The response to a test, or the problem that prevented it."""
+
+    response: Response | None = None
+    problem: str = ""
+
+    @property
+    def body(self) -> str:
+        """The beginning of the response body."""
+        return self.response.body[:MAX_BODY_SHOWN] if self.response else ""
+
+    @property
+    def is_cut(self) -> bool:
+        """True if the body is longer than what is shown."""
+        response = self.response
+        return response is not None and (response.truncated or len(response.body) > MAX_BODY_SHOWN)
+
+
+def send_test(
+    build: Callable[[], Request], about: Target, event_type: EventType, user_id: int
+) -> Response:
+    """Send the request that `build` returns; wait for the response.
+
+    The test is recorded and committed before. Raises ConflictError if the user, or the server, has
+    too many tests running, and all that `build` raises.
+    """
+    with _acquire_slot(user_id):
+        request = build()
+        # A slow receiver must not keep the transaction open.
+        _record(about, event_type, request)
+        with closing(HttpClient(app_state().settings)) as http_client:
+            return http_client.send(request)
+
+
+def build_stored(hook: Hook) -> Request:
+    """Return the test request of a hook as it is stored; raises UnreadableError."""
+    values = example_parameters(
+        hook.event_type,
+        pbx_slug=hook.pbx.slug,
+        extension=hook.extension.number if hook.extension else EXAMPLE_EXTENSION,
+        event_id=hook.event_id,
+    )
+    template = read_template(hook, cipher.bound)
+    signing = read_signing(hook, cipher.bound, dict(values)["DeliveryID"])
+    return build_request(template, values, marks=TEST_PARAMETER, signing=signing)
+
+
+def _record(about: Target, event_type: EventType, request: Request) -> None:
+    """Record the test and commit."""
+    values = {"event": event_type, "url": mask_address(request.url.partition("?")[0])}
+    begin_write()
+    audit.record(audit.Action.TEST_REQUEST_SENT, about, after=values)
+    db.session.commit()
+
+
+@contextmanager
+def _acquire_slot(user_id: int) -> Iterator[None]:
+    """Reserve a slot for one test of the user; raises ConflictError if there is none."""
+    with _lock:
+        if user_id in _running:
+            raise ConflictError("Your previous test is still running.")
+        if len(_running) >= MAX_CONCURRENT_TESTS:
+            raise ConflictError("Too many tests are running. Try again in a few seconds.")
+        _running.add(user_id)
+    try:
+        yield
+    finally:
+        with _lock:
+            _running.discard(user_id)

@@ -1,0 +1,1 @@
+"""VoipNow's UnifiedAPI."""

@@ -1,0 +1,132 @@
+"""Export and import of the configuration by the management API."""
+
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import func, select
+
+from callevents.api.v1.problems import ProblemType
+from callevents.db.models import Extension, Pbx
+from callevents.enums import Role
+from callevents.extensions import db
+from tests.api.v1.conftest import Api, MakeApi, check_actor, check_problem, last_entry
+
+PATH = "/config"
+REQUEST = {"event": "dial-in", "url": "https://crm.example.com/"}
+
+
+def document(**values: Any) -> dict[str, Any]:
+    """Return a document with the PBX 'Head office' and these values."""
+    return {"version": 1, "pbxs": [{"slug": "head-office", "name": "Head office"} | values]}
+
+
+def with_request(**values: Any) -> dict[str, Any]:
+    """Return a document in which extension 101 has a request."""
+    return document(extensions=[{"number": "101", "name": "Olga", "requests": [REQUEST | values]}])
+
+
+def names(pbx: Pbx) -> list[str]:
+    """Return the numbers of the PBX's extensions."""
+    db.session.rollback()
+    query = select(Extension.number).where(Extension.pbx_id == pbx.id).order_by(Extension.number)
+    return list(db.session.scalars(query))
+
+
+def test_what_is_exported_changes_nothing(admin: Api, pbx: Pbx) -> None:
+    """As JSON and as YAML, with the ETag of the version that was read."""
+    exported = admin.get(PATH)
+    assert [one["number"] for one in exported.get_json()["pbxs"][0]["extensions"]] == ["101", "102"]
+    condition = {"If-Match": exported.headers["ETag"]}
+    done = admin.put(PATH, exported.get_json(), query_string="prune=true", headers=condition)
+    assert done.get_json() == {"dry_run": False, "changes": []}
+    as_yaml = admin.get(PATH, headers={"Accept": "application/yaml"})
+    assert as_yaml.mimetype == "application/yaml"
+    assert yaml.safe_load(as_yaml.text) == exported.get_json()
+    done = admin.put(PATH, data=as_yaml.data, content_type="application/yaml")
+    assert done.get_json() == {"dry_run": False, "changes": []}
+    assert admin.get(PATH, headers={"If-None-Match": exported.headers["ETag"]}).status_code == 304
+
+
+def test_an_import_lists_its_changes(admin: Api, pbx: Pbx) -> None:
+    """A dry run makes none of them. The token is in the history."""
+    added = {
+        "done": "added",
+        "object": "request",
+        "name": "head-office 101 dial-in",
+        "fields": [],
+        "missing_secrets": ["credentials"],
+    }
+    wanted = with_request(auth="bearer")
+    tried = admin.put(PATH, wanted, query_string="dry_run=true")
+    assert tried.get_json() == {"dry_run": True, "changes": [added]}
+    done = admin.put(PATH, wanted)
+    assert done.get_json() == {"dry_run": False, "changes": [added]}
+    check_actor(last_entry(), admin)
+    assert admin.put(PATH, wanted).get_json()["changes"] == []
+
+
+def test_only_pruning_removes(admin: Api, pbx: Pbx) -> None:
+    """Without it, extension 102 stays."""
+    assert admin.put(PATH, with_request()).status_code == 200
+    assert names(pbx) == ["101", "102"]
+    assert admin.put(PATH, with_request(), query_string="prune=true").status_code == 200
+    assert names(pbx) == ["101"]
+
+
+def test_a_stale_version_changes_nothing(admin: Api, pbx: Pbx) -> None:
+    """Somebody else has changed something since."""
+    tag = admin.get(PATH).headers["ETag"]
+    admin.put(PATH, with_request())
+    late = admin.put(PATH, document(), query_string="prune=true", headers={"If-Match": tag})
+    check_problem(late, ProblemType.PRECONDITION_FAILED)
+    assert names(pbx) == ["101", "102"]
+
+
+@pytest.mark.parametrize(
+    ("values", "pointer"),
+    [
+        (document(secret="geheim"), "#/pbxs/0"),
+        (document(slug="No Slug"), "#/pbxs/0/slug"),
+        (document(extensions=[{"number": 101}]), "#/pbxs/0/extensions/0/number"),
+        (with_request(url="ftp://geheim"), "#/pbxs/0/extensions/0/requests/0/url"),
+        (with_request(headers=["Host"]), "#/pbxs/0/extensions/0/requests/0/header 1"),
+    ],
+)
+def test_an_error_points_into_the_document(
+    admin: Api, pbx: Pbx, values: dict[str, Any], pointer: str
+) -> None:
+    """It repeats nothing of it, and nothing changes; the same with YAML."""
+    before = admin.get(PATH).get_json()
+    texts = yaml.safe_dump(values)
+    for answer in (
+        admin.put(PATH, values),
+        admin.put(PATH, data=texts, content_type="application/yaml"),
+    ):
+        problem = check_problem(answer, ProblemType.INVALID_REQUEST)
+        assert [one["pointer"] for one in problem["errors"]] == [pointer]
+        assert "geheim" not in answer.text
+    assert admin.get(PATH).get_json() == before
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: &x [1]\nb: *x", "[" * 1000, "- \x00", "\xff"])
+def test_yaml_that_cannot_be_read_is_refused(admin: Api, text: str) -> None:
+    """Also aliases, which could stand for more than fits into memory."""
+    data = text.encode("latin-1")
+    answer = admin.put(PATH, data=data, content_type="application/yaml")
+    check_problem(answer, ProblemType.INVALID_REQUEST)
+
+
+def test_only_admins_of_all_pbxs_may(api: MakeApi, pbx: Pbx) -> None:
+    """A token for one PBX has no scope for it."""
+    for program in (api(Role.VIEWER), api(Role.ADMIN, pbx=pbx)):
+        check_problem(program.get(PATH), ProblemType.FORBIDDEN)
+        check_problem(program.put(PATH, document()), ProblemType.FORBIDDEN)
+    limited = api(limited_to=pbx)
+    check_problem(limited.get(PATH), ProblemType.INSUFFICIENT_SCOPE)
+    check_problem(limited.put(PATH, document()), ProblemType.INSUFFICIENT_SCOPE)
+    reader = api(scopes=["config:read"])
+    assert reader.get(PATH).status_code == 200
+    check_problem(reader.put(PATH, document()), ProblemType.INSUFFICIENT_SCOPE)
+    db.session.rollback()
+    assert db.session.scalar(select(func.count()).select_from(Extension)) == 2
