@@ -113,7 +113,7 @@ class Reference:
             path=path,
             summary=one["summary"],
             description=one["description"],
-            scope=next((scope for scopes in one["security"][:1] for scope in scopes["token"]), ""),
+            scope=one.get("x-scope", ""),
             is_deprecated=one.get("deprecated", False),
             parameters=[self._read_parameter(each) for each in one.get("parameters", ())],
             body=self._rows(content.get("schema", {})),

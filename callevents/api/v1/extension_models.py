@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from callevents.api.v1.models import Answer, Body, Changes, ListQuery, Moment
-from callevents.api.v1.openapi.schemas import ProblemField
+from callevents.api.v1.problem_models import ProblemField
 from callevents.db import models
 from callevents.db.models import MAX_NUMBER_LENGTH
 from callevents.pbxs.extension_batches import AddResult, AddStatus

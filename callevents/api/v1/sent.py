@@ -22,6 +22,8 @@ from callevents.delivery.request.placeholders import PARAMETER_NAMES
 ELLIPSIS = "…"
 #: Shorter texts are parts of words by chance.
 MIN_LENGTH = 2
+#: In a body that is no JSON, such as YAML.
+_WORD = re.compile(r"[^\s\"',:{}\[\]]+")
 _QUOTED = re.compile(r"""(?<=')[^']+(?=')|(?<=")[^"]+(?=")|(?<=\{)[^{}]+(?=\})""")
 
 
@@ -33,10 +35,11 @@ def texts_of(request: Request) -> Iterator[str]:
     yield from map(str, (request.view_args or {}).values())
     for name, value in request.args.items(multi=True):
         yield from (value,) if name in known else (name, value)
+    raw = request.get_data()
     try:
-        yield from texts_in(pydantic_core.from_json(request.get_data()), known)
+        yield from texts_in(pydantic_core.from_json(raw), known)
     except ValueError:
-        return
+        yield from _WORD.findall(raw.decode(errors="replace"))
 
 
 def texts_in(value: Any, known: Container[str] = ()) -> Iterator[str]:

@@ -278,13 +278,13 @@ def get_old_things(call: Call[NoQuery, None]) -> Sent:
     return Sent(count=0)
 
 
-@THINGS.operation("POST", "/errors/{kind}", scope=None, summary="Fail", tag=TAG, body=Form)
-def fail(call: Call[NoQuery, Form], kind: str) -> None:
+@THINGS.operation("POST", "/errors/{slug}", scope=None, summary="Fail", tag=TAG, body=Form)
+def fail(call: Call[NoQuery, Form], slug: str) -> None:
     """Fail in the way that the path says, after a change."""
     pbxs.add_pbx("begun and not finished")
-    if kind == "sql":
+    if slug == "sql":
         db.session.execute(text("SELECT * FROM no_such_table"))
-    raise _ERRORS[kind](call.body.text)
+    raise _ERRORS[slug](call.body.text)
 
 
 _ERRORS: dict[str, Callable[[str], Exception]] = {

@@ -78,7 +78,7 @@ def document(schema: dict[str, object]) -> dict[str, object]:
         "summary": "Do it",
         "description": "Does it.",
         "tags": ["Things"],
-        "security": [{"token": ["things:write"]}],
+        "x-scope": "things:write",
         "requestBody": {"content": {"application/json": {"schema": schema}}},
         "responses": {"204": {"description": "Done."}},
     }

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made from the registered operations."""
 
 from callevents.api.v1.openapi.document import make_document
+from callevents.api.v1.problem_models import Problem, ProblemField
 
-__all__ = ["make_document"]
+__all__ = ["Problem", "ProblemField", "make_document"]

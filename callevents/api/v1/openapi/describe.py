@@ -36,6 +36,8 @@ def describe_operation(
         "tags": [one.tag],
         "security": security_of(one),
     }
+    if one.scope is not None:
+        found["x-scope"] = one.scope.value
     parameters = [*_path_parameters(one), *_query_parameters(one, schemas), *request_fields(one)]
     if parameters:
         found["parameters"] = parameters
@@ -100,7 +102,8 @@ def _successes(one: Operation, schemas: Schemas) -> dict[str, Any]:
         done["content"] = dict.fromkeys((JSON, *one.more_media_types), content)
     found = {str(one.status): done}
     if one.may_create:
-        found["201"] = done | {"description": HTTPStatus.CREATED.phrase}
+        headers = refer_to(["Location", *success_fields(one)])
+        found["201"] = done | {"description": _DESCRIPTIONS[201], "headers": headers}
     if one.method == "GET" and one.has_etag:
         found["304"] = {
             "description": "It has not changed: you have the current version.",

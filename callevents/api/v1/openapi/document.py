@@ -41,7 +41,6 @@ def make_document(registry: Registry = REGISTRY) -> dict[str, Any]:
             "contact": {"name": "The admin of this installation"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "externalDocs": {"url": "/api/docs", "description": "The same as pages"},
         "servers": [{"url": "/", "description": "The installation that you have this from"}],
         "tags": [{"name": tag, "description": TAGS.get(tag, "")} for tag in (*tags, WEBHOOKS_TAG)],
         "paths": paths,

@@ -5,9 +5,10 @@ from typing import Any
 
 from callevents.api.problems import MEDIA_TYPE
 from callevents.api.v1.openapi.fields import IF_MATCH_METHODS, fields_of_error
-from callevents.api.v1.openapi.schemas import Problem, Schemas
+from callevents.api.v1.openapi.schemas import Schemas
 from callevents.api.v1.operations import Operation
 from callevents.api.v1.problem_guide import GUIDE
+from callevents.api.v1.problem_models import Problem
 from callevents.api.v1.problems import TYPE_BASE, ProblemType
 
 #: Header fields that belong to a kind of error.

@@ -3,36 +3,16 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from callevents.api.v1.models import Answer, NoQuery
+from callevents.api.v1.models import NoQuery
 from callevents.api.v1.operations import Operation
+from callevents.api.v1.problem_models import Problem, ProblemField
 
 REF = "#/components/schemas/{model}"
 
 Mode = Literal["validation", "serialization"]
-
-
-class ProblemField(Answer):
-    """What is wrong with one value."""
-
-    pointer: str = Field(
-        description="A JSON pointer into the body, such as `#/url`; or `?name` for a parameter."
-    )
-    detail: str = Field(description="What is wrong with it, as a sentence.")
-
-
-class Problem(Answer):
-    """An error (RFC 9457). It never repeats what you sent."""
-
-    type: str = Field(
-        description="The kind of the error: the address of its explanation. It never changes.",
-        json_schema_extra={"format": "uri-reference"},
-    )
-    title: str = Field(description="A sentence that is the same for all errors of the kind.")
-    status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What went wrong here, and what to do, for people.")
 
 
 class _NoTitles(GenerateJsonSchema):

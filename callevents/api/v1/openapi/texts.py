@@ -25,6 +25,8 @@ What admins do on the pages and by command, for programs.
 TAGS: Mapping[str, str] = {
     "About": "Your token, this installation, and the event types.",
     "PBXs": "The phone systems that report to us, with their ingest tokens and connectors.",
+    "Connectors": "Connections to PBXs whose event stream we read.",
+    "Ingest tokens": "Tokens with which PBXs report.",
     "Extensions": "Numbers of a PBX.",
     "Hooks": "Configured requests: which URL is called for which event of which extension.",
     "Requests": "Configured requests: which URL is called for which event of which extension.",
