@@ -149,7 +149,7 @@ def _judge_anonymous(route: Route, method: str, answer: requests.Response) -> st
         return ""
     if route.path in PUBLIC and method in {"GET", "HEAD"} and status == 200:
         return ""
-    if route.path == OF_APPS and status == 303 and location.startswith(f"{OF_APPS}?"):
+    if route.path == OF_APPS and status == 303 and location.startswith(OF_APPS):
         return ""
     if route.endpoint in MOVED and 300 <= status < 400 and location.startswith("/pbxs/target/"):
         return ""
