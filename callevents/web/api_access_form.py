@@ -129,8 +129,10 @@ class OAuthAppForm(_AccessForm):
 
     def find_owner(self) -> User:
         """Return the chosen owner; raises InvalidError about `owner`."""
+        if not self.owner.data:
+            raise InvalidError.of("owner", "Choose the owner.")
         try:
-            return users.get_user(self.owner.data or "")
+            return users.get_user(self.owner.data)
         except NotFoundError as error:
             raise InvalidError.of("owner", str(error)) from None
 
