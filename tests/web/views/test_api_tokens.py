@@ -167,6 +167,17 @@ def test_revoke(viewer: Visitor) -> None:
     assert viewer.post(url).status_code == 404
 
 
+def test_question_about_an_expired_token(viewer: Visitor) -> None:
+    """Nothing stops any more."""
+    token, _ = add_token(users.get_user("viewer"))
+    begin_write()
+    token.expires_at = utc_now()
+    db.session.commit()
+    page = viewer.get(f"{PAGE}/tokens/{token.id}/revoke").text
+    assert "have stopped working already: it expired" in page
+    assert "at once" not in page
+
+
 def test_admin_revokes_another_users_token(admin: Visitor) -> None:
     """The question names the owner, and so does the history."""
     token, text = add_token(users.get_user("viewer"))
