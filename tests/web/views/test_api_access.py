@@ -7,10 +7,13 @@ import pytest
 from flask import Flask
 
 from callevents.api_access import apps
+from callevents.api_access.api_tokens import principal_of
 from callevents.api_access.scopes import V1_SCOPES
+from callevents.audit import acting_as
 from callevents.db.models import ApiToken, OAuthApp, Pbx, utc_now
 from callevents.db.session import begin_write
 from callevents.extensions import db
+from callevents.pbxs import pbxs
 from callevents.pbxs.removal import begin_removal
 from callevents.users import lifecycle, users
 from tests.api_access.adding import add_app, add_token, add_user, allow
@@ -168,6 +171,18 @@ def test_disabling_and_removing_a_user(admin: Visitor) -> None:
     admin.post("/users/viewer/remove")
     db.session.rollback()
     assert db.session.query(ApiToken).count() == 0
+
+
+def test_activity_names_the_token(admin: Visitor, pbx: Pbx) -> None:
+    """What a program changed is listed with its token's name, and as such."""
+    token, _ = add_token(users.get_user("viewer"), "<Sync>")
+    with acting_as(principal_of(token).as_actor("192.0.2.7")):
+        begin_write()
+        pbxs.rename_pbx(pbxs.get_pbx("head-office"), "Main office")
+        db.session.commit()
+    page = " ".join(re.sub(r"<[^>]*>", " ", admin.get("/activity?who=<Sync>").text).split())
+    assert "&lt;Sync&gt; API token, 192.0.2.7" in page
+    assert "PBX renamed" in page
 
 
 def _disable(admin: Visitor) -> str:
