@@ -43,6 +43,11 @@ class ApiToken(Model):
     user: Mapped[User] = relationship()
     pbx: Mapped[Pbx | None] = relationship()
 
+    @property
+    def is_expired(self) -> bool:
+        """True if the token is listed only so that its owner sees why it does not work."""
+        return self.expires_at is not None and self.expires_at <= utc_now()
+
 
 class OAuthApp(Model):
     """An OAuth 2.0 client. Its secret is stored as SHA-256: it is random and long."""
