@@ -5,7 +5,6 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm.attributes import set_committed_value
 
 from callevents.db.models import MAX_ADDRESS_LENGTH, ApiToken, OAuthApp, OAuthGrant, utc_now
 from callevents.db.session import end_transaction, write_transaction
@@ -46,6 +45,5 @@ def note_use(used: ApiToken | OAuthApp | OAuthGrant, address: str = "") -> None:
         # A request must not fail for this.
         log.warning("could not store that a token is in use", error=str(error))
         return
-    # The request's own transaction may still see the old values.
-    for name, value in values.items():
-        set_committed_value(used, name, value)
+    # The request's own transaction, which has only read, would still see the old values.
+    end_transaction()
