@@ -44,6 +44,3 @@ def note_use(used: ApiToken | OAuthApp | OAuthGrant, address: str = "") -> None:
     except SQLAlchemyError as error:
         # A request must not fail for this.
         log.warning("could not store that a token is in use", error=str(error))
-        return
-    # The request's own transaction, which has only read, would still see the old values.
-    end_transaction()

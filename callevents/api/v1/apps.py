@@ -1,6 +1,6 @@
 """OAuth 2.0 apps: list, add, show, change, give another secret, remove."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -8,7 +8,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import joinedload
 
 from callevents.api.v1.call import Call
-from callevents.api.v1.cursors import find_start_as, make_page
+from callevents.api.v1.cursors import find_start, make_page
 from callevents.api.v1.delegation import (
     check_covers,
     check_is_lasting,
@@ -16,7 +16,16 @@ from callevents.api.v1.delegation import (
     find_owner,
     find_pbx,
 )
-from callevents.api.v1.models import Answer, Body, ListQuery, Moment, NoQuery, Page
+from callevents.api.v1.models import (
+    Answer,
+    Body,
+    Changes,
+    ListQuery,
+    Moment,
+    NoQuery,
+    Page,
+    optional,
+)
 from callevents.api.v1.operations import Created, operation
 from callevents.api.v1.problems import ProblemType, not_found
 from callevents.api_access import apps
@@ -65,8 +74,8 @@ class NewApp(Body):
     scopes: list[ApiScope] = Field(
         min_length=1, description=f"At most those of the calling token. {_UAPI}"
     )
-    user: str | None = Field(None, description="The owner; by default that of the calling token.")
-    pbx: str | None = Field(None, description="The PBX to limit it to; null: all.")
+    user: str | None = optional("The owner; by default that of the calling token.")
+    pbx: str | None = optional("The PBX to limit it to; null: all.")
     redirect_uris: list[str] = Field(
         default=[],
         max_length=apps.MAX_REDIRECT_URIS,
@@ -75,15 +84,15 @@ class NewApp(Body):
     )
 
 
-class AppChanges(Body):
+class AppChanges(Changes):
     """What to change of an app."""
 
-    name: str = Field(default_factory=str, min_length=1, max_length=MAX_NAME_LENGTH)
+    name: str = Field("", min_length=1, max_length=MAX_NAME_LENGTH)
     scopes: list[ApiScope] = Field(
-        default_factory=list, min_length=1, description=f"At most those of your token. {_UAPI}"
+        [], min_length=1, description=f"At most those of the calling token. {_UAPI}"
     )
     redirect_uris: list[str] | None = Field(
-        default_factory=list, max_length=apps.MAX_REDIRECT_URIS, description="null: none."
+        None, max_length=apps.MAX_REDIRECT_URIS, description="null: none."
     )
 
 
@@ -117,8 +126,8 @@ def list_apps(call: Call[ListQuery, None]) -> Page[App]:
     call.administer()
     loaded = joinedload(OAuthApp.user), joinedload(OAuthApp.pbx)
     rows = select(OAuthApp).options(*loaded)
-    if start := find_start_as(call.query, LIST, _read_position):
-        at, client_id = start
+    if start := find_start(call.query, LIST):
+        at, client_id = _read_position(start)
         same = and_(OAuthApp.created_at == at, OAuthApp.id < client_id)
         rows = rows.where(or_(OAuthApp.created_at < at, same))
     rows = rows.order_by(OAuthApp.created_at.desc(), OAuthApp.id.desc())
@@ -206,14 +215,11 @@ def change_app(call: Call[NoQuery, AppChanges], client_id: str) -> App:
     row = _get(client_id, lock=True)
     call.check_match(to_answer(row))
     check_covers(call, row)
-    given, body = call.body.model_fields_set, call.body
-    check_scopes(call, body.scopes)
-    apps.change_app(
-        row,
-        name=body.name if "name" in given else None,
-        scopes=body.scopes if "scopes" in given else None,
-        redirect_uris=(body.redirect_uris or []) if "redirect_uris" in given else None,
-    )
+    given = call.body.given()
+    check_scopes(call, given.get("scopes", []))
+    if "redirect_uris" in given:
+        given["redirect_uris"] = given["redirect_uris"] or []
+    apps.change_app(row, **given)
     return to_answer(row)
 
 
@@ -286,11 +292,6 @@ def _position_of(row: OAuthApp) -> str:
     return f"{row.created_at.isoformat()} {row.id}"
 
 
-def _read_position(text: str) -> tuple[datetime, str] | None:
-    """Return where the page before ended; None if the text is no such position."""
-    at, _, client_id = text.partition(" ")
-    try:
-        moment = datetime.fromisoformat(at).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return (moment, client_id) if client_id.isprintable() else None
+def _read_position(text: str) -> tuple[datetime, str]:
+    at, client_id = text.split(" ")
+    return datetime.fromisoformat(at), client_id

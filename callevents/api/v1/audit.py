@@ -6,9 +6,10 @@ from pydantic import Field, WithJsonSchema
 from sqlalchemy import select
 
 from callevents.api.v1.call import Call
-from callevents.api.v1.cursors import find_start_as, make_page
-from callevents.api.v1.models import Answer, GivenMoment, ListQuery, Moment, NoQuery, Page
+from callevents.api.v1.cursors import find_start, make_page
+from callevents.api.v1.models import Answer, GivenMoment, ListQuery, Moment, NoQuery, Page, optional
 from callevents.api.v1.operations import operation
+from callevents.api.v1.pbx_lookup import find_named_pbx
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType, not_found
 from callevents.api.v1.reading import DETAIL, invalid
 from callevents.api_access.scopes import ApiScope
@@ -18,7 +19,6 @@ from callevents.db.models import AuditEntry as AuditRow
 from callevents.db.models import Pbx, to_id
 from callevents.enums import Right
 from callevents.extensions import db
-from callevents.pbxs import pbxs
 from callevents.users.rights import Scope
 
 TAG = "History"
@@ -27,6 +27,10 @@ MAX_TEXT_LENGTH = 300
 #: In front of the ID of a PBX that has been removed, and has no short name any more.
 REMOVED_PBX = "#"
 MAX_DIGITS = 9
+#: The name of an action.
+ActionName = Annotated[
+    Action, WithJsonSchema({"type": "string", "enum": [one.value for one in Action]})
+]
 
 
 class AuditActor(Answer):
@@ -66,26 +70,24 @@ class AuditEntry(Answer):
     after: dict[str, Any] = Field(description="The new values of what differs; no secrets.")
 
 
+def _text(description: str) -> Any:
+    return optional(description, max_length=MAX_TEXT_LENGTH)
+
+
 class AuditQuery(ListQuery):
     """Which entries to list."""
 
-    who: str = Field(
-        "",
-        max_length=MAX_TEXT_LENGTH,
-        description="The name of the user, token or app, of the operating system's user who ran "
-        "a command, or of the process.",
+    who: str | None = _text(
+        "The name of the user, the token or the app, of the operating system's user who ran a "
+        "command, or of the process."
     )
-    pbx: str = Field("", max_length=MAX_TEXT_LENGTH, description="About this PBX.")
-    action: Annotated[
-        Action | None, WithJsonSchema({"type": "string", "enum": [one.value for one in Action]})
-    ] = Field(default_factory=lambda: None)
-    object: str = Field(
-        "",
-        max_length=MAX_TEXT_LENGTH,
-        description="A name or an ID, or kind and ID such as `hook:ID`, `extension:ID`, `user:ID`.",
+    pbx: str | None = _text("About this PBX.")
+    action: ActionName | None = optional("What was done.")
+    object: str | None = _text(
+        "A name or an ID, or kind and ID such as `hook:ID`, `extension:ID`, `user:ID`."
     )
-    since: GivenMoment | None = Field(None, description="From then on.")
-    until: GivenMoment | None = Field(None, description="Before then.")
+    since: GivenMoment | None = optional("From then on.")
+    until: GivenMoment | None = optional("Before then.")
 
 
 EXAMPLE = {
@@ -123,10 +125,10 @@ def list_audit_entries(call: Call[AuditQuery, None]) -> Page[AuditEntry]:
     Admins of all PBXs see everything, admins of single PBXs what was done to these.
     """
     query, scope = call.query, _find_scope(call)
-    kind, object_id = read_object(query.object)
+    kind, object_id = read_object(query.object or "")
     wanted = Filter(
-        who=query.who,
-        pbx_id=_find_pbx_id(query.pbx, scope) if query.pbx else None,
+        who=query.who or "",
+        pbx_id=None if query.pbx is None else _find_pbx_id(call, query.pbx, scope),
         pbx_ids=None if scope.is_all else scope.pbx_ids,
         action=query.action or "",
         object_kind=kind,
@@ -135,8 +137,7 @@ def list_audit_entries(call: Call[AuditQuery, None]) -> Page[AuditEntry]:
         until=query.until,
     )
     rows = wanted.select()
-    start = find_start_as(query, LIST, to_id)
-    if start is not None:
+    if start := find_start(query, LIST):
         rows = rows.where(AuditRow.id < start)
     found = db.session.scalars(rows.limit(query.limit + 1)).all()
     slugs = _find_slugs({row.pbx_id for row in found})
@@ -191,14 +192,13 @@ def _find_scope(call: Call[Any, Any]) -> Scope:
     return scope
 
 
-def _find_pbx_id(text: str, scope: Scope) -> int:
+def _find_pbx_id(call: Call[AuditQuery, None], text: str, scope: Scope) -> int:
     number = text.removeprefix(REMOVED_PBX)
-    if text != number:
+    if text == number:
+        pbx_id: int | None = find_named_pbx(call, text, "?pbx").id
+    else:
         is_number = number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS
         pbx_id = int(number) if is_number else None
-    else:
-        pbx = pbxs.find_pbx(text)
-        pbx_id = pbx.id if pbx and pbx.removing_at is None else None
     if pbx_id is None or not scope.has_pbx(pbx_id):
         raise invalid(DETAIL, [FieldError("?pbx", "There is no such PBX.")])
     return pbx_id

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from callevents.api.v1.call import Call
+from callevents.api.v1.pbx_lookup import find_named_pbx
 from callevents.api.v1.problems import (
     ApiError,
     FieldError,
@@ -14,9 +15,7 @@ from callevents.api.v1.reading import DETAIL, invalid
 from callevents.api_access.delegation import find_missing_scopes, may_reach
 from callevents.api_access.scopes import ApiScope, split_scopes
 from callevents.db.models import OAuthApp, Pbx, User
-from callevents.enums import Right
 from callevents.extensions import db
-from callevents.pbxs import pbxs
 from callevents.users import users
 
 
@@ -77,11 +76,7 @@ def find_pbx(call: Call[Any, Any], slug: str | None) -> Pbx | None:
         if not may_reach(call.principal, None):
             raise invalid_field("pbx", "Your token is limited to one PBX. Leave this out.")
         return None
-    pbx = pbxs.find_pbx(slug)
-    is_usable = pbx is not None and pbx.removing_at is None
-    if pbx is None or not is_usable or not call.principal.scope_of(Right.SEE).touches(pbx.id):
-        raise invalid_field("pbx", "There is no such PBX.")
-    return pbx
+    return find_named_pbx(call, slug, "#/pbx")
 
 
 def invalid_field(name: str, detail: str) -> ApiError:

@@ -7,9 +7,18 @@ from sqlalchemy import ColumnElement, Select, and_, select, true
 from sqlalchemy.orm import joinedload
 
 from callevents.api.v1.call import Call
-from callevents.api.v1.cursors import find_start_as, make_page
+from callevents.api.v1.cursors import find_start, make_page
 from callevents.api.v1.delegation import check_scopes, find_owner, find_pbx, invalid_field
-from callevents.api.v1.models import Answer, Body, GivenMoment, ListQuery, Moment, NoQuery, Page
+from callevents.api.v1.models import (
+    Answer,
+    Body,
+    GivenMoment,
+    ListQuery,
+    Moment,
+    NoQuery,
+    Page,
+    optional,
+)
 from callevents.api.v1.operations import Created, operation
 from callevents.api.v1.problems import FieldError, ProblemType, not_found
 from callevents.api.v1.reading import DETAIL, invalid
@@ -67,26 +76,22 @@ class NewApiToken(Body):
 
     name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
     scopes: list[V1Scope] = Field(min_length=1, description="At most those of the calling token.")
-    user: str | None = Field(
-        None,
-        description="The owner: by default that of the calling token. For another user the owner "
-        "of the calling token must be an admin of all PBXs.",
+    user: str | None = optional(
+        "The owner: by default that of the calling token. For another user the owner of the "
+        "calling token must be an admin of all PBXs."
     )
-    pbx: str | None = Field(
-        None,
-        description="The PBX to limit it to; null: all of the owner's. By default as the calling "
-        "token.",
+    pbx: str | None = optional(
+        "The PBX to limit it to; null: all of the owner's. By default as the calling token."
     )
-    expires_at: GivenMoment | None = Field(
-        None,
-        description="null: never. By default as the calling token, and never later than that.",
+    expires_at: GivenMoment | None = optional(
+        "null: never. By default as the calling token, and never later than that."
     )
 
 
 class ApiTokenQuery(ListQuery):
     """Which tokens to list."""
 
-    user: str = Field("", max_length=100, description="Only tokens of this user.")
+    user: str | None = optional("Only tokens of this user.")
 
 
 EXAMPLE = {
@@ -121,10 +126,9 @@ def list_api_tokens(call: Call[ApiTokenQuery, None]) -> Page[ApiToken]:
     that have expired are listed for another 30 days.
     """
     query, rows = call.query, _select().where(_is_visible(call)).order_by(ApiTokenRow.id.desc())
-    if query.user:
-        rows = rows.where(ApiTokenRow.user_id == _find_listed_user(call).id)
-    start = find_start_as(query, LIST, to_id)
-    if start is not None:
+    if query.user is not None:
+        rows = rows.where(ApiTokenRow.user_id == _find_listed_user(call, query.user).id)
+    if start := find_start(query, LIST):
         rows = rows.where(ApiTokenRow.id < start)
     found = db.session.scalars(rows.limit(query.limit + 1)).all()
     return make_page(query, LIST, found, lambda row: row.id, to_answer)
@@ -243,8 +247,8 @@ def _is_visible(call: Call[ApiTokenQuery, None] | Call[NoQuery, None]) -> Column
     return and_(own, ApiTokenRow.pbx_id == principal.pbx_id)
 
 
-def _find_listed_user(call: Call[ApiTokenQuery, None]) -> User:
-    name = users.normalize_username(call.query.user)
+def _find_listed_user(call: Call[ApiTokenQuery, None], username: str) -> User:
+    name = users.normalize_username(username)
     own = call.principal.user
     if name == own.username:
         return own

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from callevents.api.v1.call import Call
-from callevents.api.v1.cursors import find_start_as, make_page
+from callevents.api.v1.cursors import find_start, make_page
 from callevents.api.v1.models import ListQuery, NoQuery, Page
 from callevents.api.v1.operations import Created, operation
 from callevents.api.v1.other_users import get_other
@@ -31,7 +31,6 @@ from callevents.users import invitations, lifecycle, users
 
 TAG = "Users"
 LIST = "users"
-MAX_DIGITS = 9
 CHANGES = frozenset({ProblemType.CONFLICT, ProblemType.PRECONDITION_FAILED})
 
 
@@ -58,9 +57,8 @@ def list_users(call: Call[ListQuery, None]) -> Page[User]:
     call.administer()
     grants = selectinload(UserRow.grants)
     rows = select(UserRow).options(grants.joinedload(Grant.pbx), grants.joinedload(Grant.extension))
-    start = find_start_as(call.query, LIST, _read_id)
-    if start is not None:
-        rows = rows.where(UserRow.id < start)
+    if start := find_start(call.query, LIST):
+        rows = rows.where(UserRow.id < int(start))
     found = db.session.scalars(rows.order_by(UserRow.id.desc()).limit(call.query.limit + 1)).all()
     return make_page(call.query, LIST, found, lambda row: row.id, to_answer)
 
@@ -150,14 +148,14 @@ def change_user(call: Call[NoQuery, UserChanges], username: str) -> User:
     """
     row = get_other(call, username)
     call.check_match(to_answer(row))
-    given, body = call.body.model_fields_set, call.body
+    given = call.body.given()
     lifecycle.change_user(
         row,
-        email=(body.email or "") if "email" in given else None,
-        roles=find_roles(body.roles) if "roles" in given else None,
+        email=(given["email"] or "") if "email" in given else None,
+        roles=find_roles(given["roles"]) if "roles" in given else None,
     )
     is_disabled = row.disabled_at is not None
-    if "disabled" in given and bool(body.disabled) is not is_disabled:
+    if "disabled" in given and bool(given["disabled"]) is not is_disabled:
         change = lifecycle.enable_user if is_disabled else lifecycle.disable_user
         change(row)
     return to_answer(row)
@@ -198,8 +196,3 @@ def _values_of(row: UserRow) -> dict[str, Any]:
         "created_at": row.created_at,
         "last_sign_in_at": row.last_sign_in_at,
     }
-
-
-def _read_id(text: str) -> int | None:
-    is_id = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
-    return int(text) if is_id else None

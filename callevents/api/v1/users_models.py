@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
-from callevents.api.v1.models import Answer, Body, Moment
+from callevents.api.v1.models import Answer, Body, Changes, Moment
 from callevents.db.models import MAX_EMAIL_LENGTH, MAX_NUMBER_LENGTH
 from callevents.enums import Role, UserState
 from callevents.pbxs.pbxs import MAX_SLUG_LENGTH
@@ -106,14 +106,12 @@ class NewUser(Body):
     )
 
 
-class UserChanges(Body):
+class UserChanges(Changes):
     """What to change of a user."""
 
-    email: Email | None = Field(default_factory=str, description=EMAIL)
-    roles: GivenRoles = Field(default_factory=list)
-    disabled: bool | None = Field(
-        default_factory=bool, description="true signs the user out; null: not disabled."
-    )
+    email: Email | None = Field(None, description=EMAIL)
+    roles: GivenRoles = Field([])
+    disabled: bool | None = Field(None, description="true signs the user out; null: not disabled.")
 
 
 class UserGrants(Answer):

@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 
 from callevents import audit
-from callevents.api.v1.audit import AuditQuery
-from callevents.api.v1.cursors import make_cursor
 from callevents.api.v1.problems import ProblemType
 from callevents.audit.actor import Actor, ActorKind
 from callevents.audit.targets import INSTALLATION, of_extension, of_pbx
@@ -184,9 +182,6 @@ def test_pages(admin: Api, done: dict[str, str]) -> None:
     assert found == [done[name] for name in ("installation", "branch", "head-office")]
     answer = admin.get("/audit", query_string=query | {"who": "ben"})
     check_problem(answer, ProblemType.INVALID_CURSOR)
-    for forged in (make_cursor(AuditQuery(), "audit", "x"), "NQ==", "e30=", "é"):
-        answer = admin.get("/audit", query_string={"cursor": forged})
-        check_problem(answer, ProblemType.INVALID_CURSOR)
 
 
 @pytest.mark.parametrize("entry_id", ["x", "%00", "%FF", "x" * 10_000, "0" * 32])
