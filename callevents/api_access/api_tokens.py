@@ -148,6 +148,7 @@ def principal_of(token: ApiToken) -> Principal:
         scopes=split_scopes(token.scopes),
         grants=limit_grants(token.user.grants, token.pbx_id),
         pbx_id=token.pbx_id,
+        expires_at=token.expires_at,
     )
 
 

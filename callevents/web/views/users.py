@@ -66,8 +66,8 @@ def edit(username: str) -> Any:
     form = UserForm.of(submitted_form(), user)
     if request.method == "POST":
         try:
-            users.set_email(user, form.email.data or "")
-            lifecycle.change_roles(user, form.find_grants())
+            email, roles = form.email.data or "", form.find_grants()
+            lifecycle.change_user(user, email=email, roles=roles)
         except InvalidError as error:
             db.session.rollback()
             form.add_errors(error)
