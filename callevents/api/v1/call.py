@@ -99,5 +99,11 @@ class Call(Generic[Q, B]):
 
 
 def etag_of(answer: BaseModel) -> str:
-    """Return the strong entity tag of the answer, without quotes."""
-    return sha256(answer.model_dump_json().encode()).hexdigest()[:32]
+    """Return the strong entity tag of the answer, without quotes.
+
+    It depends also on fields that are excluded from the answer, such as the version of a secret.
+    """
+    facts = type(answer).model_fields.items()
+    hidden = [str(getattr(answer, name)) for name, field_info in facts if field_info.exclude]
+    text = "\n".join([answer.model_dump_json(), *hidden])
+    return sha256(text.encode()).hexdigest()[:32]
