@@ -1,5 +1,7 @@
 """Checks of text that users enter."""
 
+from collections.abc import Callable
+
 from callevents.errors import InvalidError
 
 MAX_NAME_LENGTH = 100
@@ -20,3 +22,16 @@ def check_text(text: str, *, field: str, max_length: int) -> str:
     if not text.isprintable():
         raise InvalidError.of(field, "Must not contain control characters.")
     return text
+
+
+def check_all(*checks: Callable[[], object]) -> None:
+    """Run all checks; raise one InvalidError about all fields that are invalid."""
+    errors: dict[str, list[str]] = {}
+    for check in checks:
+        try:
+            check()
+        except InvalidError as error:
+            for field, messages in error.errors.items():
+                errors.setdefault(field, []).extend(messages)
+    if errors:
+        raise InvalidError(errors)

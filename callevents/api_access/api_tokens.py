@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
 from sqlalchemy import Connection, delete, func, or_, select
@@ -20,9 +21,11 @@ from callevents.api_access.scopes import (
 from callevents.audit.actor import ActorKind
 from callevents.audit.targets import of_api_token
 from callevents.db.models import ApiToken, Pbx, User, utc_now
+from callevents.enums import Right
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
-from callevents.validation import check_name
+from callevents.users.rights import Scope
+from callevents.validation import check_all, check_name
 
 TOKEN_PREFIX = "cea_"  # noqa: S105  # a prefix, no secret
 HINT_LENGTH = 9
@@ -40,13 +43,16 @@ def add_api_token(
 ) -> tuple[ApiToken, str]:
     """Add a token of the user; return it and its text, which cannot be read again.
 
-    Raises InvalidError about `name`, `scopes` or `expires_at`, and ConflictError if the user has
-    MAX_TOKENS.
+    Raises InvalidError about `name`, `scopes`, `pbx` or `expires_at`, and ConflictError if the user
+    has MAX_TOKENS.
     """
-    name = check_name(name)
-    chosen = parse_scopes(scopes, allowed=V1_SCOPES)
-    if expires_at is not None and expires_at <= utc_now():
-        raise InvalidError.of("expires_at", "Must be in the future.")
+    parse = partial(parse_scopes, list(scopes), allowed=V1_SCOPES, is_limited=pbx is not None)
+    check_all(
+        partial(check_name, name),
+        parse,
+        partial(check_reach, user, pbx),
+        partial(_check_expiry, expires_at),
+    )
     # Locked, so that concurrent requests count each other's tokens.
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update())
     count = select(func.count()).where(ApiToken.user_id == user.id)
@@ -56,10 +62,10 @@ def add_api_token(
     token = ApiToken(
         user_id=user.id,
         pbx_id=pbx.id if pbx else None,
-        name=name,
+        name=check_name(name),
         digest=digest_of(text),
         hint=text[:HINT_LENGTH],
-        scopes=join_scopes(chosen),
+        scopes=join_scopes(parse()),
         expires_at=expires_at,
     )
     db.session.add(token)
@@ -82,6 +88,13 @@ def list_api_tokens(user: User | None = None) -> Sequence[ApiToken]:
     return db.session.scalars(query.order_by(ApiToken.id.desc())).all()
 
 
+def count_valid_tokens(user: User) -> int:
+    """Return how many tokens of the user have not expired."""
+    is_valid = or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > utc_now())
+    counted = select(func.count()).where(ApiToken.user_id == user.id, is_valid)
+    return db.session.scalar(counted) or 0
+
+
 def get_api_token(token_id: str, user: User | None = None) -> ApiToken:
     """Return the token with that ID, or beginning; only of `user` if given.
 
@@ -96,10 +109,12 @@ def get_api_token(token_id: str, user: User | None = None) -> ApiToken:
 
 
 def revoke_api_token(token: ApiToken) -> None:
-    """Make the token invalid at once."""
-    audit.record(audit.Action.API_TOKEN_REVOKED, of_api_token(token))
-    db.session.delete(token)
-    db.session.flush()
+    """Make the token invalid at once; raises NotFoundError if somebody else has just done so."""
+    target, before = of_api_token(token), {"owner": token.user.username}
+    removed = delete(ApiToken).where(ApiToken.id == token.id).returning(ApiToken.id)
+    if db.session.scalar(removed) is None:
+        raise NotFoundError(f"The API token {target.name} has been revoked already.")
+    audit.record(audit.Action.API_TOKEN_REVOKED, target, before=before)
 
 
 def find_api_token(text: str) -> ApiToken | None:
@@ -133,6 +148,7 @@ def principal_of(token: ApiToken) -> Principal:
         scopes=split_scopes(token.scopes),
         grants=limit_grants(token.user.grants, token.pbx_id),
         pbx_id=token.pbx_id,
+        expires_at=token.expires_at,
     )
 
 
@@ -141,6 +157,17 @@ def remove_expired(connection: Connection, before: datetime) -> None:
     connection.execute(delete(ApiToken).where(ApiToken.expires_at < before))
 
 
+def check_reach(user: User, pbx: Pbx | None) -> None:
+    """Raise InvalidError about `pbx` if the user has no role there; None, all PBXs, is possible."""
+    if pbx is not None and not Scope.of(user.grants, Right.SEE).touches(pbx.id):
+        raise InvalidError.of("pbx", f"{user.username} has no role for {pbx.name}.")
+
+
 def digest_of(text: str) -> str:
     """Return the SHA-256 of a token, which is stored instead of it."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _check_expiry(expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= utc_now():
+        raise InvalidError.of("expires_at", "Must be in the future.")

@@ -94,6 +94,7 @@ def principal_of(token: OAuthToken) -> Principal:
         scopes=split_scopes(token.scopes) & split_scopes(app.scopes),
         grants=limit_grants(token.user.grants, app.pbx_id),
         pbx_id=app.pbx_id,
+        expires_at=token.expires_at,
     )
 
 

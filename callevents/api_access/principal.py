@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from callevents.api_access.scopes import INSTALLATION_SCOPES, ApiScope
 from callevents.audit.actor import Actor, ActorKind
@@ -28,6 +29,8 @@ class Principal:
     grants: Sequence[Grant]
     #: The PBX that the token is limited to; None: all.
     pbx_id: int | None = None
+    #: When the token expires; None: it does not.
+    expires_at: datetime | None = None
 
     def has_scope(self, scope: ApiScope) -> bool:
         """Return True if the token may be used for this."""

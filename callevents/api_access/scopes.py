@@ -1,6 +1,7 @@
 """Scopes: what a token may be used for. It may never do more than its owner."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from callevents.errors import InvalidError
@@ -56,20 +57,63 @@ _DESCRIPTIONS = {
 
 #: The scopes of an API token: all of the management API.
 V1_SCOPES = tuple(scope for scope in ApiScope if scope is not ApiScope.UAPI)
+#: These allow nothing yet, so pages do not offer them.
+RESERVED_SCOPES = frozenset({ApiScope.AUDIT_WRITE})
 #: A token that is limited to one PBX never gets these: they are about the whole installation.
 INSTALLATION_SCOPES = frozenset(
     {ApiScope.USERS_READ, ApiScope.USERS_WRITE, ApiScope.CONFIG_READ, ApiScope.CONFIG_WRITE}
 )
 
 
+@dataclass(frozen=True)
+class ScopeGroup:
+    """The scopes for one kind of object, with the name of the kind on pages."""
+
+    label: str
+    scopes: tuple[ApiScope, ...]
+
+
+_GROUP_LABELS = {
+    "uapi": "VoipNow",
+    "pbxs": "PBXs",
+    "hooks": "Requests",
+    "deliveries": "Deliveries",
+    "calls": "Calls",
+    "users": "Users",
+    "tokens": "API access",
+    "config": "Configuration",
+    "audit": "History",
+}
+
+
+def group_scopes(scopes: Iterable[ApiScope]) -> list[ScopeGroup]:
+    """Return the scopes in groups, both in the order of the documents."""
+    chosen = set(scopes)
+    found = {
+        label: tuple(one for one in ApiScope if one in chosen and one.partition(":")[0] == kind)
+        for kind, label in _GROUP_LABELS.items()
+    }
+    return [ScopeGroup(label, group) for label, group in found.items() if group]
+
+
 def parse_scopes(
-    texts: Iterable[str], *, allowed: Iterable[ApiScope] = tuple(ApiScope)
+    texts: Iterable[str],
+    *,
+    allowed: Iterable[ApiScope] = tuple(ApiScope),
+    is_limited: bool = False,
 ) -> frozenset[ApiScope]:
-    """Return the scopes with these names; raises InvalidError about `scopes`."""
+    """Return the scopes with these names; raises InvalidError about `scopes`.
+
+    `is_limited`: they are for one PBX, so none of INSTALLATION_SCOPES is possible.
+    """
     names, known = list(texts), list(allowed)
     for name in names:
         if name not in known:
             raise InvalidError.of("scopes", f"There is no scope {name!r}. Use {', '.join(known)}.")
+        if is_limited and name in INSTALLATION_SCOPES:
+            raise InvalidError.of(
+                "scopes", f"{name} is for all PBXs together. Leave it out, or choose all PBXs."
+            )
     if not names:
         raise InvalidError.of("scopes", "Choose at least one scope.")
     return frozenset(map(ApiScope, names))

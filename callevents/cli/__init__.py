@@ -20,6 +20,7 @@ from callevents.cli import (
     processes,
     second_factor,
     secrets,
+    tokens,
     users,
 )
 
@@ -32,8 +33,8 @@ def init_app(app: Flask) -> None:
     pbxs.group.add_command(connectors.group)
     pbxs.group.add_command(pbx_removal.remove_pbx)
     pbxs.group.add_command(pbx_tokens.group)
-    groups = (pbxs, extensions, hooks, deliveries, users, apps, secrets, audit, configuration)
-    for module in groups:
+    accounts = (users, tokens, apps)
+    for module in (pbxs, extensions, hooks, deliveries, *accounts, secrets, audit, configuration):
         app.cli.add_command(module.group)
     for command in (
         processes.web,

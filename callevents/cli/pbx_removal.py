@@ -63,7 +63,7 @@ def _confirm(pbx: Pbx, as_json: bool) -> str:
 
 def describe(contents: Contents) -> str:
     """Return the numbers in words."""
-    parts = (
+    parts = [
         (contents.extensions, "extension"),
         (contents.hooks, "request"),
         (contents.open_deliveries, "waiting delivery"),
@@ -71,7 +71,9 @@ def describe(contents: Contents) -> str:
         (contents.events, "call event"),
         (contents.tokens, "token"),
         (contents.connectors, "connector"),
-    )
+    ]
+    limited = ((contents.api_tokens, "API token"), (contents.apps, "app"))
+    parts += [part for part in limited if part[0]]
     plurals = {"waiting delivery": "waiting deliveries", "delivery": "deliveries"}
     texts = [
         f"{count:,} {one if count == 1 else plurals.get(one, f'{one}s')}" for count, one in parts

@@ -59,8 +59,7 @@ def list_users(as_json: bool) -> None:
 def add_user(username: str, roles: Iterable[str], email: str, password: str, as_json: bool) -> None:
     """Add a user with a password."""
     begin_write()
-    user = users.add_user(username, password, *map(parse_grant, roles))
-    users.set_email(user, email)
+    user = users.add_user(username, password, *map(parse_grant, roles), email=email)
     db.session.commit()
     print_result(_to_values(user), f"Added user {user.username} ({_roles_text(user)}).", as_json)
 

@@ -36,7 +36,8 @@ def new_id() -> str:
 
 def first_id(moment: datetime) -> str:
     """Return the lowest id of the moment: it sorts before all ids created from then on."""
-    return str(UUID(int=round(moment.timestamp() * 1000) << 80))
+    milliseconds = max(round(moment.timestamp() * 1000), 0)  # None was created before 1970.
+    return str(UUID(int=milliseconds << 80))
 
 
 def to_id(text: str) -> str | None:

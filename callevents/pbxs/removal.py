@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, literal, select
 from callevents import audit
 from callevents.audit.targets import of_pbx
 from callevents.db.models import (
+    ApiToken,
     Attempt,
     CallEvent,
     Connector,
@@ -25,6 +26,7 @@ from callevents.db.models import (
     IngestToken,
     MinuteStatistics,
     Notification,
+    OAuthApp,
     OpenIndex,
     Pbx,
     RemovedPbx,
@@ -73,6 +75,9 @@ class Contents:
     events: int
     tokens: int
     connectors: int
+    #: Those that are limited to it.
+    api_tokens: int
+    apps: int
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,8 @@ def count_contents(pbx: Pbx) -> Contents:
         _count(CallEvent, CallEvent.pbx_id == pbx.id),
         _count(IngestToken, IngestToken.pbx_id == pbx.id),
         _count(Connector, Connector.pbx_id == pbx.id),
+        _count(ApiToken, ApiToken.pbx_id == pbx.id),
+        _count(OAuthApp, OAuthApp.pbx_id == pbx.id),
     )
     return Contents(*db.session.execute(counts).one())
 

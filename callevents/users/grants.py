@@ -31,7 +31,7 @@ def set_grants(user: User, wanted: Iterable[NewGrant]) -> None:
     if len(new) > MAX_GRANTS:
         raise InvalidError.of("roles", f"A user can have at most {MAX_GRANTS} roles.")
     for one in new:
-        _check(one)
+        check_grant(one)
     user.grants = [
         Grant(
             role=one.role,
@@ -73,8 +73,18 @@ def find_grant(role: str, slug: str = "", number: str = "") -> NewGrant:
     if number and not extension:
         raise InvalidError.of("roles", "Choose the PBX of the extension.")
     grant = NewGrant(Role(role), pbx, extension)
-    _check(grant)
+    check_grant(grant)
     return grant
+
+
+def check_grant(grant: NewGrant) -> None:
+    """Raise InvalidError about `roles` if there is no such role for that scope."""
+    if (grant.role is Role.SELF_SERVICE) is not (grant.extension is not None):
+        raise InvalidError.of(
+            "roles", "The role self-service needs a PBX and an extension. Others take no extension."
+        )
+    if grant.extension and (grant.pbx is None or grant.extension.pbx_id != grant.pbx.id):
+        raise InvalidError.of("roles", "The extension is not one of the PBX.")
 
 
 def describe_grant(grant: Grant) -> str:
@@ -93,15 +103,6 @@ def describe_grant(grant: Grant) -> str:
 def describe_grants(user: User) -> list[str]:
     """Return the grants of the user as commands take them."""
     return [describe_grant(grant) for grant in user.grants]
-
-
-def _check(grant: NewGrant) -> None:
-    if (grant.role is Role.SELF_SERVICE) is not (grant.extension is not None):
-        raise InvalidError.of(
-            "roles", "The role self-service needs a PBX and an extension. Others take no extension."
-        )
-    if grant.extension and (grant.pbx is None or grant.extension.pbx_id != grant.pbx.id):
-        raise InvalidError.of("roles", "The extension is not one of the PBX.")
 
 
 def _find_pbx(slug: str) -> Pbx:

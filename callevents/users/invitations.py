@@ -17,8 +17,8 @@ def invite_user(username: str, email: str, roles: Iterable[NewGrant]) -> tuple[U
 
     Raises InvalidError about `username`, `email` or `roles`.
     """
-    user = User(username=users.check_username(username), password_hash="")
-    users.set_email(user, email)
+    email = users.check_email(email)
+    user = User(username=users.check_username(username), password_hash="", email=email)
     db.session.add(user)
     set_grants(user, roles)
     after = {"roles": describe_grants(user), "email": user.email}
@@ -30,11 +30,11 @@ def check_reset(user: User) -> None:
     """Raise ConflictError if the user is disabled, or one of single sign-on."""
     if users.has_identity(user):
         raise ConflictError(
-            f"{user.username} signs in by single sign-on and has no password here. "
+            "This user signs in by single sign-on and has no password here. "
             "Reset it at the provider."
         )
     if user.disabled_at is not None:
-        raise ConflictError(f"{user.username} is disabled. Enable the user first.")
+        raise ConflictError("This user is disabled. Enable the user first.")
 
 
 def reset_password(user: User) -> str:

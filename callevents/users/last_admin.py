@@ -17,7 +17,7 @@ def keep_an_admin(losing: User) -> None:
     """
     if is_last_admin(losing):
         raise ConflictError(
-            f"{losing.username} is the last enabled admin of all PBXs who can sign in. "
+            "This user is the last enabled admin of all PBXs who can sign in. "
             "Make another user such an admin first."
         )
 
@@ -27,8 +27,7 @@ def is_last_admin(user: User) -> bool:
 
     Locks all admins, as `keep_an_admin` says.
     """
-    # In the order of their IDs, so that two transactions do not wait for each other.
-    db.session.execute(select(User.id).where(_IS_ADMIN).order_by(User.id).with_for_update())
+    lock_admins()
     # Separate statements: they see what others have committed before we got the locks.
     able = _can_sign_in()
     others = select(User.id).where(_IS_ADMIN, able, User.id != user.id)
@@ -38,6 +37,14 @@ def is_last_admin(user: User) -> bool:
     return (
         db.session.scalar(select(User.id).where(User.id == user.id, _IS_ADMIN, could)) is not None
     )
+
+
+def lock_admins() -> None:
+    """Lock all admins until the transaction ends.
+
+    In the order of their IDs, so that two transactions do not wait for each other.
+    """
+    db.session.execute(select(User.id).where(_IS_ADMIN).order_by(User.id).with_for_update())
 
 
 def _can_sign_in() -> ColumnElement[bool]:

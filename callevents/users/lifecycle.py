@@ -1,4 +1,4 @@
-"""Disable, enable and remove users, and change their roles. The last enabled admin stays.
+"""Disable, enable, change and remove users. The last enabled admin stays.
 
 The user's sessions end with the next request. The caller commits.
 """
@@ -10,9 +10,9 @@ from callevents.audit.targets import of_user
 from callevents.db.models import User, utc_now
 from callevents.enums import Role
 from callevents.extensions import db
-from callevents.users import sessions
+from callevents.users import sessions, users
 from callevents.users.grants import NewGrant, describe_grants, set_grants
-from callevents.users.last_admin import keep_an_admin
+from callevents.users.last_admin import keep_an_admin, lock_admins
 from callevents.users.password_links import withdraw_link
 
 
@@ -38,21 +38,46 @@ def enable_user(user: User) -> None:
 def remove_user(user: User) -> None:
     """Remove the user with all sessions; raises ConflictError for the last enabled admin."""
     keep_an_admin(user)
-    before = {"roles": describe_grants(user), "email": user.email}
-    audit.record(audit.Action.USER_REMOVED, of_user(user), before=before)
+    audit.record(audit.Action.USER_REMOVED, of_user(user), before=_values(user))
     db.session.delete(user)
     db.session.flush()
 
 
 def change_roles(user: User, roles: Iterable[NewGrant]) -> None:
-    """Replace the roles of the user.
+    """Replace the roles of the user; raises as `change_user` does."""
+    change_user(user, roles=roles)
 
-    Raises InvalidError about `roles`, and ConflictError for the last enabled admin.
+
+def change_user(
+    user: User, *, email: str | None = None, roles: Iterable[NewGrant] | None = None
+) -> None:
+    """Change what is given, as one entry of the history.
+
+    Raises InvalidError about `email` or `roles`, and ConflictError for the last enabled admin.
     """
-    roles = list(roles)
+    before = _values(user)
+    if email is not None:
+        user.email = users.check_email(email)
+    if roles is not None:
+        _replace_roles(user, list(roles))
+    audit.record_change(audit.Action.USER_CHANGED, of_user(user), before, _values(user))
+
+
+def lock_user(username: str) -> User:
+    """Return the user, locked until the transaction ends; raises NotFoundError.
+
+    For a change after a look at the user. The admins are locked first, as all changes lock them,
+    so that two transactions do not wait for each other.
+    """
+    lock_admins()
+    return users.get_user(username, lock=True)
+
+
+def _replace_roles(user: User, roles: list[NewGrant]) -> None:
     if NewGrant(Role.ADMIN) not in roles:
         keep_an_admin(user)
-    before = {"roles": describe_grants(user)}
     set_grants(user, roles)
-    after = {"roles": describe_grants(user)}
-    audit.record_change(audit.Action.USER_CHANGED, of_user(user), before, after)
+
+
+def _values(user: User) -> dict[str, object]:
+    return {"roles": describe_grants(user), "email": user.email}

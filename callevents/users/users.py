@@ -1,7 +1,7 @@
 """Users: add one, find one, list them, change the password."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -21,8 +21,11 @@ from callevents.validation import check_text
 MAX_USERNAME_LENGTH = 64
 #: No username contains these.
 FORBIDDEN = frozenset("/\\\N{REPLACEMENT CHARACTER}")
-#: As browsers check it: https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+#: The addresses that are possible without quotes (RFC 5322, dot-atom).
+EMAIL_PATTERN = (
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+)
 
 
 def has_users() -> bool:
@@ -37,18 +40,36 @@ def list_users() -> Sequence[User]:
     return db.session.scalars(select(User).options(*scopes).order_by(User.username)).all()
 
 
-def add_user(username: str, password: str, *roles: Role | NewGrant) -> User:
+def add_user(username: str, password: str, *roles: Role | NewGrant, email: str = "") -> User:
     """Add a user; a role alone is for all PBXs.
 
-    Raises InvalidError about `username`, `password` or `roles`.
+    Raises InvalidError about `username`, `password`, `roles` or `email`.
     """
     username = check_username(username)
-    check_password(password, username)
-    user = User(username=username, password_hash=hash_password(password))
+    grants = [one if isinstance(one, NewGrant) else NewGrant(one) for one in roles]
+    return add_user_with_hash(username, make_hash(password, username), grants, email=email)
+
+
+def add_user_with_hash(
+    username: str, password_hash: str, roles: Iterable[NewGrant], *, email: str = ""
+) -> User:
+    """Add a user whose password has this hash, made by `make_hash` before a transaction.
+
+    Raises InvalidError about `username`, `roles` or `email`.
+    """
+    username = check_username(username)
+    user = User(username=username, password_hash=password_hash, email=check_email(email))
     db.session.add(user)
-    set_grants(user, [one if isinstance(one, NewGrant) else NewGrant(one) for one in roles])
-    audit.record(audit.Action.USER_ADDED, of_user(user), after={"roles": describe_grants(user)})
+    set_grants(user, roles)
+    after = {"roles": describe_grants(user), "email": user.email}
+    audit.record(audit.Action.USER_ADDED, of_user(user), after=after)
     return user
+
+
+def make_hash(password: str, username: str) -> str:
+    """Return the hash of a new password of the user; raises InvalidError about `password`."""
+    check_password(password, normalize_username(username))
+    return hash_password(password)
 
 
 def find_user(username: str, *, lock: bool = False) -> User | None:
@@ -85,15 +106,13 @@ def change_password(user: User, password_hash: str) -> None:
     sessions.end_sessions(user)
 
 
-def set_email(user: User, email: str) -> None:
-    """Set the user's e-mail address, or remove it; raises InvalidError about `email`."""
+def check_email(email: str) -> str:
+    """Return the e-mail address, stripped; empty: none. Raises InvalidError about `email`."""
     email = email.strip()
     check_text(email, field="email", max_length=MAX_EMAIL_LENGTH)
-    if email and not _EMAIL.fullmatch(email):
+    if email and not re.fullmatch(EMAIL_PATTERN, email):
         raise InvalidError.of("email", "Enter an e-mail address such as olga@example.com.")
-    before, user.email = {"email": user.email}, email
-    if user.id is not None:
-        audit.record_change(audit.Action.USER_CHANGED, of_user(user), before, {"email": email})
+    return email
 
 
 def normalize_username(username: str) -> str:

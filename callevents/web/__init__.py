@@ -16,7 +16,10 @@ from callevents.web import (
 from callevents.web.views import (
     account,
     activity,
+    api_access,
     api_docs,
+    api_tokens,
+    apps,
     authorization,
     calls,
     connect,
@@ -80,6 +83,9 @@ PAGES = (
     users,
     welcome,
     authorization,
+    api_access,
+    api_tokens,
+    apps,
     api_docs,
 )
 

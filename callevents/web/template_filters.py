@@ -13,6 +13,7 @@ from flask import session as cookie
 from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
+from callevents.api_access.scopes import RESERVED_SCOPES, V1_SCOPES
 from callevents.db.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.delivery.log.filters import phase_of
 from callevents.delivery.log.wait_reason import describe_hold, find_blocking_origin
@@ -39,7 +40,7 @@ def init_app(app: Flask) -> None:
     """Register filters, globals and the context of the layout."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    texts = (moment, short_id, url_parts, masked_url, duration, percent)
+    texts = (moment, short_id, url_parts, masked_url, duration, percent, short_scopes)
     facts = (phase_of, find_blocking_origin, describe_hold, hooks_status)
     for text_filter in (*texts, *facts):
         app.jinja_env.filters[text_filter.__name__] = text_filter
@@ -109,6 +110,14 @@ def percent(share: float) -> str:
 def short_id(text: str) -> str:
     """Return the beginning and the end of an ID."""
     return f"{text[:4]}…{text[-4:]}"
+
+
+def short_scopes(stored: str) -> list[str]:
+    """Return the scopes of a token or an app; 'all' stands for all of the management API."""
+    found = stored.split()
+    if not set(found) >= set(V1_SCOPES) - RESERVED_SCOPES:
+        return found
+    return ["all", *(name for name in found if name not in V1_SCOPES)]
 
 
 def masked_url(url: str) -> str:

@@ -10,10 +10,12 @@ from urllib.parse import quote, urlencode
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from callevents.api_access import consent
 from callevents.api_access.authorization import find_target, read_request
+from callevents.db.models import AuditEntry
 from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import db
@@ -133,6 +135,20 @@ def test_code_and_refresh(client: FlaskClient, crm: AppKey) -> None:
     fields["refresh_token"] = second["refresh_token"]
     narrowed = check_tokens(client.post(PATH, data={**fields, "scope": "uapi"}), "uapi")
     assert re.fullmatch(r"[A-Za-z0-9_.-]{20,}", narrowed["refresh_token"])
+
+
+def test_stolen_code(client: FlaskClient, crm: AppKey) -> None:
+    """The history names the app that used it twice, and from where."""
+    fields = {"grant_type": "authorization_code", "code": allow(crm), "redirect_uri": BACK}
+    first = check_tokens(client.post(PATH, data={**crm.fields, **fields}))
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    again = client.post(PATH, data={**crm.fields, **fields}, environ_base=elsewhere)
+    assert (again.status_code, again.get_json()["error"]) == (400, "invalid_grant")
+    assert scopes_of(first["access_token"]) is None
+    revoked = select(AuditEntry).where(AuditEntry.action == "app.access_revoked")
+    entry = db.session.scalars(revoked).one()
+    assert (entry.actor_kind, entry.actor_name, entry.actor_id) == ("app", "CRM", crm.id)
+    assert (entry.address, entry.before) == ("192.0.2.7", {"user": "ana"})
 
 
 def test_pkce(client: FlaskClient, crm: AppKey) -> None:

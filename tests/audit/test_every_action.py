@@ -1,108 +1,40 @@
 """Each action is recorded, by page, command or process, with who did it."""
 
 import getpass
-import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
-from callevents.api_access import apps
+from callevents.api_access.api_tokens import list_api_tokens
+from callevents.api_access.apps import list_apps
 from callevents.audit import Action
-from callevents.db.models import Hook, Pbx, Removal, utc_now
-from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.suspend import suspend
-from callevents.enums import DeliveryState, EventType
+from callevents.db.models import Pbx, Removal
+from callevents.db.session import begin_write
+from callevents.enums import EventType
 from callevents.extensions import db
-from callevents.ingest.accept import accept
-from callevents.ingest.report import Report
-from callevents.pbxs import extensions, tokens
+from callevents.users.users import get_user
+from tests.api_access.adding import allow
 from tests.audit.conftest import actions, entries
-from tests.cli.conftest import Run
+from tests.audit.world import ALL, BASE, NUMBER, World, world
 from tests.conftest import Configure
-from tests.support.connected_pbx import know
 from tests.support.oauth_app import add_app
-from tests.support.receiver import Receiver
-from tests.web.conftest import PASSWORD, Visitor
+from tests.web.conftest import PASSWORD
 from tests.web.test_hook_form import fields
 from tests.web.views.test_connectors import FIELDS
-from tests.web.views.test_deliveries import report
 
-BASE = "/pbxs/head-office"
-ALL = f"{BASE}/extensions/all"
+__all__ = ["world"]
+
 EDIT = f"{BASE}/connector/edit"
-NUMBER = "0612345678"
 VIEWER = "/users/viewer"
 OPERATOR = {"roles-0-role": "operator", "roles-0-pbx": "*"}
 OLGA: dict[str, object] = {"username": "olga", "roles-0-role": "viewer", "roles-0-pbx": "*"}
+ACCESS = "/api-access"
+TOKEN: dict[str, object] = {"name": "Export", "scopes": "hooks:read", "pbx": "*", "expires": "1y"}
+APP: dict[str, object] = {"name": "CRM", "scopes": "uapi", "pbx": "*", "owner": "viewer"}
 OFF: dict[str, object] = {"enabled": ""}
 KEPT: dict[str, object] = {"secret": ""}
-
-
-@dataclass
-class World:
-    """What the actions are done to."""
-
-    pbx: Pbx
-    hook: Hook
-    extension_id: str
-    token_id: str
-    waiting: str
-    failed: str
-    user: Visitor
-    run: Run
-
-    def get(self, path: str) -> None:
-        """Open a page."""
-        assert self.user.get(path).status_code == 200
-
-    def post(self, path: str, *, status: int = 303, **values: object) -> None:
-        """Submit a form."""
-        answer = self.user.post(path, **values)
-        assert answer.status_code == status, answer.text
-
-    def command(self, line: str) -> None:
-        """Run a command; HOOK, FAILED and CLIENT stand for IDs."""
-        line = line.replace("HOOK", self.hook.event_id).replace("FAILED", self.failed)
-        if "CLIENT" in line:
-            line = line.replace("CLIENT", apps.list_apps()[0].id)
-        done = self.run(*shlex.split(line))
-        assert done.exit_code == 0, done.output
-
-    @property
-    def dialog(self) -> str:
-        """The path of the hook's dialog."""
-        return f"{ALL}/requests/{self.hook.event_id}"
-
-    def suspend(self) -> None:
-        """Suspend the hook as a worker does."""
-        hook_id = self.hook.id
-        db.session.rollback()
-        with write_transaction(db.engine) as connection:
-            suspend(connection, hook_id, "The receiver returned 410 Gone.", utc_now())
-        db.session.rollback()
-
-
-@pytest.fixture
-def world(
-    app: Flask, admin: Visitor, pbx: Pbx, configure: Configure, receiver: Receiver, run: Run
-) -> World:
-    """A PBX with an extension, a hook, a suggestion and two deliveries; an admin."""
-    configure.extension("101", "Ana")
-    hook = configure.hook("*", EventType.DIAL_IN, f"{receiver.url}/pop?token=geheim")
-    begin_write()
-    accept(pbx, [Report(event_type=EventType.HANGUP, extension="101", call_id="x", peer=NUMBER)])
-    db.session.commit()
-    know(pbx, {"201": "Anna", "202": ""})
-    waiting = report(pbx, "101", "c-1")
-    failed = report(pbx, "101", "c-2", state=DeliveryState.FAILED)
-    [extension] = extensions.list_extensions(pbx)
-    [token] = tokens.list_tokens(pbx)
-    admin.get(f"{BASE}/rename")
-    return World(pbx, hook, extension.id, token.public_id, waiting, failed, admin, run)
 
 
 def connect(world: World, **values: object) -> None:
@@ -186,6 +118,34 @@ def fail_sign_in(world: World) -> None:
     world.post("/sign-in", status=422, username="admin", password="wrong")
 
 
+def create_api_token(world: World) -> None:
+    """Create an API token."""
+    world.post(f"{ACCESS}/tokens/new", status=200, **TOKEN)
+
+
+def revoke_api_token(world: World) -> None:
+    """Create an API token and revoke it."""
+    create_api_token(world)
+    db.session.rollback()
+    [token] = list_api_tokens()
+    world.post(f"{ACCESS}/tokens/{token.id}/revoke")
+
+
+def make_app(world: World) -> str:
+    """Add an app; return its path."""
+    world.post(f"{ACCESS}/apps/new", status=200, **APP)
+    db.session.rollback()
+    [app] = list_apps()
+    return f"{ACCESS}/apps/{app.id}"
+
+
+def revoke_access(world: World) -> None:
+    """Allow an app, and withdraw that."""
+    key = add_app("admin")
+    allow(get_user("admin"), key.load())
+    world.post(f"{ACCESS}/allowed/{key.id}/revoke")
+
+
 #: What is done on pages, by the action that is recorded for it.
 PAGES: dict[Action, Callable[[World], None]] = {
     Action.PBX_ADDED: lambda w: w.post("/pbxs/new", status=200, name="Branch", format="generic"),
@@ -244,8 +204,16 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.SESSION_ENDED: lambda w: w.post("/account/sessions/end-others"),
     Action.SIGNED_IN: sign_in_again,
     Action.APP_ALLOWED: allow_app,
+    Action.API_TOKEN_ADDED: create_api_token,
+    Action.API_TOKEN_REVOKED: revoke_api_token,
+    Action.APP_ADDED: lambda w: w.post(f"{ACCESS}/apps/new", status=200, **APP),
+    Action.APP_CHANGED: lambda w: w.post(f"{make_app(w)}/edit", name="Sync", scopes="uapi"),
+    Action.APP_SECRET_CHANGED: lambda w: w.post(f"{make_app(w)}/secret", status=200),
+    Action.APP_REMOVED: lambda w: w.post(f"{make_app(w)}/remove"),
+    Action.APP_ACCESS_REVOKED: revoke_access,
 }
 SET = "pbx connector set head-office"
+ADD_TOKEN = "tokens add Export --user viewer --scope hooks:read"
 ASTERISK = f"{SET} --kind asterisk --host pbx --user u --secret s"
 ADD_APP = "apps add CRM --user admin --redirect-uri https://crm/"
 #: Commands, by the action that is recorded for the last of them.
@@ -280,6 +248,8 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.USER_REMOVED: ("users remove viewer",),
     Action.PASSWORD_RESET: ("users reset-password viewer",),
     Action.SECOND_FACTOR_CHANGED: ("users reset-second-factor admin",),
+    Action.API_TOKEN_ADDED: (ADD_TOKEN,),
+    Action.API_TOKEN_REVOKED: (ADD_TOKEN, "tokens revoke API_TOKEN"),
     Action.EXPORT_MADE: ("audit export --pbx head-office",),
     Action.APP_ADDED: (ADD_APP,),
     Action.APP_SECRET_CHANGED: (ADD_APP, "apps rotate-secret CLIENT"),

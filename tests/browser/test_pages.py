@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
+from callevents.api_access.scopes import V1_SCOPES
 from callevents.db.models import Pbx, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
@@ -17,6 +18,7 @@ from callevents.pbxs.connectors import ConnectorConfig
 from callevents.users import invitations, sessions
 from callevents.users.grants import parse_grant
 from callevents.users.users import find_user
+from tests.api_access.adding import add_app, add_token, allow
 from tests.browser.conftest import (
     COLOUR_RULES,
     NARROW,
@@ -104,6 +106,7 @@ def paths(
         "roles": "/users/viewer/edit",
         "reset password": "/users/viewer/reset-password",
         "remove user": "/users/viewer/remove",
+        **add_access(pbx),
         "invitation": f"/welcome/{invite_user()}",
         "api": "/api/docs",
         "api, a group": "/api/docs/about",
@@ -142,6 +145,33 @@ def add_connector(pbx: Pbx) -> None:
         "the secret, and permit in manager.conf."
     )
     db.session.commit()
+
+
+def add_access(pbx: Pbx) -> dict[str, str]:
+    """Add API tokens and apps with long values; return the paths of their pages."""
+    admin, viewer = find_user("admin"), find_user("viewer")
+    assert admin
+    assert viewer
+    now = utc_now()
+    _, (expired, _) = add_token(admin, "x" * 100, *V1_SCOPES), add_token(admin, pbx=pbx)
+    other, _ = add_token(viewer, "Export", *V1_SCOPES[1:], expires_at=now + timedelta(days=30))
+    crm = add_app(admin, "CRM of the northern branch", redirect_uris=[LONG_URL])
+    allow(admin, crm)
+    begin_write()
+    expired.expires_at = other.last_used_at = crm.last_used_at = now
+    other.last_used_address = crm.last_used_address = "2001:db8:4a5b:1c2d:8e9f:1234:5678:9abc"
+    db.session.commit()
+    page = "/api-access"
+    return {
+        "api access": page,
+        "new api token": f"{page}/tokens/new",
+        "revoke api token": f"{page}/tokens/{expired.id}/revoke",
+        "new app": f"{page}/apps/new",
+        "app": f"{page}/apps/{crm.id}/edit",
+        "new secret": f"{page}/apps/{crm.id}/secret",
+        "remove app": f"{page}/apps/{crm.id}/remove",
+        "revoke access": f"{page}/allowed/{crm.id}/revoke",
+    }
 
 
 def invite_user() -> str:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from callevents.api_access.api_tokens import add_api_token
+from callevents.api_access.apps import add_app
 from callevents.db.models import Extension, Pbx
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
@@ -20,6 +22,7 @@ from tests.browser.conftest import PASSWORD, People, check_accessibility
 from tests.support.receiver import Receiver
 
 Open = Callable[[str], Page]
+ACCESS = "/api-access"
 
 
 @pytest.fixture
@@ -37,7 +40,9 @@ def open_page(
         ("reader", NewGrant(Role.VIEWER, pbx)),
         ("owner", NewGrant(Role.SELF_SERVICE, pbx, own)),
     ):
-        users.add_user(name, PASSWORD, grant)
+        user = users.add_user(name, PASSWORD, grant)
+        add_api_token(user, "Export", ["hooks:read"], pbx=pbx)
+        add_app(user, "CRM")
     db.session.commit()
     receiver.wait_for(3)
     return sign_in.open
@@ -85,7 +90,14 @@ def test_admin(open_page: Open) -> None:
     """An admin of all PBXs sees and changes everything."""
     page = open_page("admin")
     assert sections(page) == ["Extensions", "Deliveries", "Overview", "PBXs", "Activity", "Users"]
-    for path in ("/pbxs", "/pbxs/head-office", "/pbxs/branch/extensions", "/users", "/deliveries"):
+    for path in (
+        "/pbxs",
+        "/pbxs/head-office",
+        "/pbxs/branch/extensions",
+        "/users",
+        "/deliveries",
+        ACCESS,
+    ):
         assert status_of(page, path) == 200
         follow_all_links(page)
     assert numbers(open_page("admin")) == ["All extensions", "201"]
@@ -129,7 +141,7 @@ def test_viewer_of_one_pbx(open_page: Open) -> None:
     expect(dialog.get_by_text("Give up after")).to_be_visible()
     expect(dialog.get_by_role("button", name="Save")).to_have_count(0)
     check_accessibility(page)
-    for path in ("/pbxs/head-office/deliveries", "/pbxs/head-office", "/overview"):
+    for path in ("/pbxs/head-office/deliveries", "/pbxs/head-office", "/overview", ACCESS):
         assert status_of(page, path) == 200
         follow_all_links(page)
     assert status_of(page, "/pbxs/branch/extensions") == 404
@@ -155,6 +167,8 @@ def test_owner_of_one_extension(open_page: Open) -> None:
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Deliveries").click()
     expect(page.locator("table.deliveries tbody tr")).to_have_count(1)
     expect(page.locator("table.deliveries td.number")).to_have_text("101")
+    follow_all_links(page)
+    assert status_of(page, ACCESS) == 200
     follow_all_links(page)
     for path in (
         *("/pbxs/head-office", "/pbxs/head-office/extensions/all", "/pbxs/head-office/connect"),

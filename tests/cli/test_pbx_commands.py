@@ -31,7 +31,7 @@ def test_removal_asks_for_the_name(run: Run, pbx: Pbx, configure: Configure) -> 
     assert done.exit_code == 0
     assert done.stdout.startswith(
         "Head office has 1 extension, 2 requests, 10 waiting deliveries, 15 deliveries, "
-        "15 call events, 1 token and 1 connector.\n"
+        "15 call events, 1 token, 1 connector, 1 API token and 1 app.\n"
         "All of it is deleted. Type head-office to go on: "
     )
     assert done.stdout.endswith("Removed Head office and 34 rows.\n")

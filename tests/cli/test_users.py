@@ -144,7 +144,7 @@ def test_disable_enable_and_remove(run: Run, answer: Callable[..., Any], admin: 
     answer("users", "add", "bob", "--password", PASSWORD)
     assert run("users", "disable", "Bob").stdout == "Disabled user bob.\n"
     assert answer("users", "disable", "bob")["state"] == "disabled"
-    sentence = "bob is disabled. Enable the user first."
+    sentence = "This user is disabled. Enable the user first."
     check_failure(run("users", "reset-password", "bob"), sentence)
     assert run("users", "enable", "bob").stdout == "Enabled user bob.\n"
     assert answer("users", "enable", "bob")["state"] == "active"
@@ -167,7 +167,7 @@ def test_roles(run: Run, answer: Callable[..., Any], admin: User, pbx: Pbx) -> N
 def test_last_admin_stays(run: Run, admin: User) -> None:
     """The last enabled admin is not disabled, removed or demoted."""
     sentence = (
-        "ana is the last enabled admin of all PBXs who can sign in. "
+        "This user is the last enabled admin of all PBXs who can sign in. "
         "Make another user such an admin first."
     )
     for arguments in (("disable", "ana"), ("remove", "ana"), ("roles", "ana", "--set", "viewer")):
@@ -187,7 +187,9 @@ def test_password_of_a_user_of_single_sign_on_is_not_reset(run: Run, admin: User
     begin_write()
     db.session.add(UserIdentity(user_id=admin.id, issuer="https://login.example", subject="42"))
     db.session.commit()
-    sentence = "ana signs in by single sign-on and has no password here. Reset it at the provider."
+    sentence = (
+        "This user signs in by single sign-on and has no password here. Reset it at the provider."
+    )
     check_failure(run("users", "reset-password", "ana"), sentence)
     db.session.rollback()
     assert users.get_user("ana").password_hash

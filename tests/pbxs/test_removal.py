@@ -78,6 +78,7 @@ def test_contents_are_counted_first(pbx: Pbx, configure: Configure) -> None:
     found = removal.count_contents(pbx)
     assert (found.extensions, found.hooks, found.tokens, found.connectors) == (1, 2, 1, 1)
     assert (found.events, found.deliveries, found.open_deliveries) == (15, 15, 10)
+    assert (found.api_tokens, found.apps) == (1, 1)
 
 
 @pytest.mark.parametrize("typed", ["", "Head office", "head-offic", "HEAD-OFFICE"])

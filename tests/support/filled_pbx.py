@@ -4,10 +4,15 @@ from datetime import timedelta
 
 from sqlalchemy import func, insert, select
 
+from callevents.api_access.api_tokens import add_api_token
+from callevents.api_access.app_tokens import issue_for_grant
+from callevents.api_access.apps import add_app
+from callevents.api_access.scopes import ApiScope
 from callevents.db.models import (
     DiscardedReport,
     MinuteStatistics,
     Notification,
+    OAuthGrant,
     Pbx,
     Removal,
     SeenExtension,
@@ -30,7 +35,7 @@ from tests.support.aged_events import AddEvents
 NOT_OF_A_PBX = {
     *("removed_pbx", "origin", "audit_entry", "worker_process"),
     *("user_account", "user_session", "password_link", "user_identity"),
-    *("app_key", "recovery_code", "passkey", "spent_challenge"),
+    *("app_key", "recovery_code", "passkey", "spent_challenge", "idempotency_key"),
 }
 
 
@@ -58,6 +63,7 @@ def fill(pbx: Pbx, configure: Configure, *, events: int = 5) -> None:
     user = User(username=f"viewer-of-{pbx.slug}", password_hash="")
     db.session.add(user)
     set_grants(user, [NewGrant(Role.VIEWER, pbx)])
+    _add_access(pbx, user)
     states = {state.value: 0 for state in DeliveryState}
     latencies = [0] * (len(LATENCY_LIMITS_MS) + 1)
     db.session.execute(
@@ -72,6 +78,23 @@ def fill(pbx: Pbx, configure: Configure, *, events: int = 5) -> None:
         suspend(connection, gone_id, "The receiver returned 410 Gone.", now)
     assert db.session.scalar(select(func.count()).select_from(Notification))
     db.session.commit()
+
+
+def _add_access(pbx: Pbx, user: User) -> None:
+    """Add an API token and an app for the PBX, which the user has allowed."""
+    add_api_token(user, "Export", ["hooks:read"], pbx=pbx)
+    app, _ = add_app(user, "CRM", pbx=pbx)
+    grant = OAuthGrant(
+        app=app,
+        user=user,
+        scopes=app.scopes,
+        code_digest=app.id,
+        code_expires_at=utc_now(),
+        redirect_uri="https://crm.example.com/",
+    )
+    db.session.add(grant)
+    db.session.flush()
+    issue_for_grant(grant, frozenset({ApiScope.UAPI}))
 
 
 def count_rows() -> dict[str, int]:

@@ -7,8 +7,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from callevents import audit
 from callevents.config.oidc import OidcProvider
 from callevents.db.models import (
+    AuditEntry,
     Grant,
     Passkey,
     PasswordLink,
@@ -20,7 +22,7 @@ from callevents.db.models import (
 )
 from callevents.db.session import begin_write
 from callevents.enums import Role, UserState
-from callevents.errors import ConflictError, SignInError
+from callevents.errors import ConflictError, InvalidError, SignInError
 from callevents.extensions import app_state, db
 from callevents.users import invitations, lifecycle, sessions, users
 from callevents.users.grants import NewGrant, describe_grant
@@ -123,7 +125,7 @@ def test_last_enabled_admin_stays(user: User, pbx: Pbx, lose: Callable[[User], N
     invited, _ = invitations.invite_user("invited", "", [NewGrant(Role.ADMIN)])
     db.session.commit()
     begin_write()
-    with pytest.raises(ConflictError, match="ana is the last enabled admin of all PBXs"):
+    with pytest.raises(ConflictError, match="This user is the last enabled admin of all PBXs"):
         lose(user)
     db.session.rollback()
     assert user.is_admin
@@ -186,7 +188,7 @@ def test_admin_without_a_way_to_sign_in_does_not_count(
     if counts:
         lose(user)
     else:
-        with pytest.raises(ConflictError, match="ana is the last enabled admin"):
+        with pytest.raises(ConflictError, match="This user is the last enabled admin"):
             lose(user)
     db.session.rollback()
 
@@ -197,7 +199,7 @@ def test_last_admin_stays_after_a_reset(user: User, lose: Callable[[User], None]
     begin_write()
     user.last_sign_in_at = utc_now()
     invitations.reset_password(user)
-    with pytest.raises(ConflictError, match="ana is the last enabled admin"):
+    with pytest.raises(ConflictError, match="This user is the last enabled admin"):
         lose(user)
     db.session.rollback()
 
@@ -210,7 +212,7 @@ def test_passwords_that_are_off_do_not_count(
     settings = app_state().settings
     settings.local_passwords, settings.break_glass_user = False, "ana"
     begin_write()
-    with pytest.raises(ConflictError, match="ana is the last enabled admin"):
+    with pytest.raises(ConflictError, match="This user is the last enabled admin"):
         lose(user)
     db.session.rollback()
     begin_write()
@@ -272,3 +274,25 @@ def test_list_has_states_and_last_sign_ins(bob: User) -> None:
         ("carl", "invited"),
     ]
     assert [one.last_sign_in_at is None for one in listed] == [True, False, True]
+
+
+def test_a_change_is_one_entry_of_the_history(user: User, bob: User) -> None:
+    """Address and roles are in it together; what stays the same is none."""
+    for _ in range(2):
+        begin_write()
+        viewer = [NewGrant(Role.VIEWER)]
+        lifecycle.change_user(lifecycle.lock_user("BOB"), email=" b@example.com ", roles=viewer)
+        db.session.commit()
+    query = select(AuditEntry).where(AuditEntry.action == audit.Action.USER_CHANGED)
+    [entry] = db.session.scalars(query)
+    assert entry.before == {"roles": ["admin"]}
+    assert entry.after == {"roles": ["viewer"], "email": "b@example.com"}
+
+
+def test_a_wrong_address_keeps_the_roles(user: User, bob: User) -> None:
+    """If one value is wrong, the other is not stored either."""
+    begin_write()
+    with pytest.raises(InvalidError, match="Enter an e-mail address"):
+        lifecycle.change_user(bob, email="b..b@example.com", roles=[NewGrant(Role.VIEWER)])
+    db.session.rollback()
+    assert bob.is_admin

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pytest
 from flask import Flask
 
+from callevents.api_access.api_tokens import add_api_token
+from callevents.api_access.apps import add_app
 from callevents.db.models import Delivery, Extension, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import ConnectorKind, EventType, Method, Role
@@ -61,8 +63,17 @@ def site(app: Flask) -> Site:
         user.grants = []
         if name in grants:
             set_grants(user, [grants[name]])
+    values[ALL] |= _add_access()
     db.session.commit()
     return Site(values)
+
+
+def _add_access() -> dict[str, str]:
+    """Add an API token and an app of a user who is in no row; return the values of routes."""
+    user = users.add_user("developer", PASSWORD, Role.VIEWER)
+    token, _ = add_api_token(user, "Export", ["hooks:read"])
+    app, _ = add_app(user, "CRM")
+    return {"api_token_id": token.id, "app_id": app.id}
 
 
 def _fill(pbx: Pbx, extension: Extension | None) -> dict[str, str]:

@@ -68,6 +68,8 @@ def _url(app: Flask, rule: Rule, known: dict[str, str]) -> str:
     values["passkey_id"] = known["event"]
     values["removal_id"] = known["event"]
     values["username"] = "viewer-here"
+    if rule.endpoint.startswith("api_tokens."):
+        values["token_id"] = known["api_token_id"]
     values["event_type"] = EventType.from_slug(known["event_type"])
     if rule.endpoint == "calls.show":
         values["id"] = known["call"]
@@ -103,8 +105,8 @@ def test_every_route(name: str, app: Flask, site: Site) -> None:
     visitor.get("/account")
     wrong = []
     for one in _requests(app, site):
-        # Nobody has a passkey here.
-        expected = UNKNOWN if one.need == "passkey" else MAY[name][one.need][one.place]
+        # What the URLs name is somebody else's.
+        expected = UNKNOWN if one.need == "own" else MAY[name][one.need][one.place]
         if one.method == "POST" and expected == OK:
             continue
         send = visitor.get if one.method == "GET" else visitor.post

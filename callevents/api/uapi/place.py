@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import request
 from sqlalchemy import ColumnElement, func, or_, select
 
+from callevents.api.outer_origin import outer_origin
 from callevents.api.uapi.errors import UapiError, access_denied
 from callevents.api_access.principal import Principal
 from callevents.db.locks import lock_pbx
 from callevents.db.models import MAX_NUMBER_LENGTH, Extension, Pbx, User
 from callevents.enums import Right
 from callevents.errors import NotFoundError
-from callevents.extensions import app_state, db
+from callevents.extensions import db
 
 #: VoipNow's own client writes them without @ too.
 SELF = frozenset({"me", "viewer", "owner"})
@@ -58,15 +58,6 @@ def lock_place(principal: Principal, user: str, number: str) -> Place:
     if db.session.scalar(there) is None:
         raise _no_extension()
     return place
-
-
-def outer_origin() -> str:
-    """Return scheme and host of this server as the caller sees them.
-
-    A host that is not known to be ours is used too: the answer goes only to who has sent it.
-    """
-    host = request.host or f"{request.environ['SERVER_NAME']}:{request.environ['SERVER_PORT']}"
-    return app_state().settings.public_url or f"{request.scheme}://{host}"
 
 
 def _check_user(principal: Principal, text: str) -> str:

@@ -14,13 +14,14 @@ from flask import Blueprint, Response, request
 from sqlalchemy import select
 
 from callevents import audit
+from callevents.api.outer_origin import outer_origin
 from callevents.api.uapi import events
 from callevents.api.uapi.authentication import authenticate, authenticate_again
 from callevents.api.uapi.body import read_object
 from callevents.api.uapi.errors import BASES, MEDIA_TYPE, UapiError, error_response
 from callevents.api.uapi.fields import read_fields, read_type, to_event
 from callevents.api.uapi.listing import Listing
-from callevents.api.uapi.place import find_place, lock_place, outer_origin
+from callevents.api.uapi.place import find_place, lock_place
 from callevents.api_access.principal import Principal
 from callevents.db.models import Hook
 from callevents.db.session import begin_write

@@ -4,6 +4,8 @@ from flask import Blueprint, Flask
 
 from callevents.api.v1 import (
     about,
+    apps,
+    audit,
     calls,
     config,
     connectors,
@@ -18,6 +20,8 @@ from callevents.api.v1 import (
     ingest_tokens,
     pbxs,
     status,
+    tokens,
+    users,
 )
 from callevents.api.v1.dispatch import View
 from callevents.api.v1.headers import add_headers
@@ -41,6 +45,10 @@ RESOURCES = (
     delivery_actions,
     calls,
     events,
+    users,
+    tokens,
+    apps,
+    audit,
     config,
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 from werkzeug.datastructures import ETags
@@ -31,6 +31,8 @@ class Call(Generic[Q, B]):
     #: The parsed If-Match and If-None-Match; empty if there is none.
     if_match: ETags = field(default_factory=ETags)
     if_none_match: ETags = field(default_factory=ETags)
+    #: What `Operation.prepare` has returned.
+    prepared: Any = None
     _after_commit: list[Callable[[], object]] = field(default_factory=list)
     _numbers: dict[int, ShownNumbers] = field(default_factory=dict)
 

@@ -47,7 +47,10 @@ class Connector(Answer):
     host: str = Field(description=HOST)
     port: int
     username: str = Field(description=USERNAME)
-    has_secret: bool = Field(description="True if a secret is stored. It is never returned.")
+    has_secret: bool = Field(
+        description="False: it was imported without one, and no listener connects. The secret is "
+        "never returned."
+    )
     uses_tls: bool = Field(description=USES_TLS)
     enabled: bool = Field(description=ENABLED)
     domain: str = Field(description=DOMAIN)

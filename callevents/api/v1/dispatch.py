@@ -91,6 +91,8 @@ class View:
             if self.operation.is_external:
                 response = self._run_outside(call, path, keyed)
             else:
+                if self.operation.prepare:
+                    call.prepared = self.operation.prepare(call)
                 begin_write()
                 if keyed and (answered := keyed.find_answer()):
                     return answered

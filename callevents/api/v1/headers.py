@@ -40,7 +40,7 @@ def link_to_next(request: Request, cursor: str) -> str:
     """Return the field `Link` to the next page, at the address that the client used."""
     pairs = [(name, text) for name, text in request.args.items() if name != "cursor"]
     query = urlencode([*pairs, ("cursor", cursor)])
-    return f'<{outer_origin(request)}{request.path}?{query}>; rel="next"'
+    return f'<{outer_origin()}{request.path}?{query}>; rel="next"'
 
 
 def _dates_of(operation: Operation) -> dict[str, str]:

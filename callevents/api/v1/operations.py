@@ -52,6 +52,9 @@ class Operation:
     #: It works outside of a transaction of the database, such as a request to a receiver. It begins
     #: and commits its own ones.
     is_external: bool = False
+    #: Slow work with the Call before the transaction, such as hashing a password. It checks rights
+    #: itself; what it returns is `call.prepared`.
+    prepare: Callable[[Any], Any] | None = None
     #: A PUT that answers 201 with `Created` if there was no such object.
     may_create: bool = False
     problems: frozenset[ProblemType] = frozenset()
@@ -133,5 +136,9 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "slug": ("The short name of the PBX, a part of its addresses.", "head-office"),
     "ingest_token_id": ("The ID of the ingest token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "extension_id": ("The ID of the extension.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
+    "username": ("The name of the user.", "ben"),
+    "token_id": ("The ID of the API token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
+    "client_id": ("The client ID of the app.", "5d0c4f7b9a1e42c38b6f70d2e95a1c34"),
+    "entry_id": ("The ID of the entry.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "event_id": ("The Event ID: the ID of the hook.", "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1"),
 }

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from flask import request, url_for
+from flask import url_for
 from pydantic import Field
 
 from callevents.api.outer_origin import outer_origin
@@ -69,7 +69,7 @@ class Pbx(Answer):
             name=pbx.name,
             format=pbx.format,
             has_format_secret=bool(pbx.format_secret),
-            ingest_url=outer_origin(request) + path,
+            ingest_url=outer_origin() + path,
             max_events_per_minute=pbx.max_events_per_minute,
             max_open_deliveries=pbx.max_open_deliveries,
             max_extensions=pbx.max_extensions,

@@ -54,7 +54,7 @@ _FACTS = {
     ProblemType.INVALID_CURSOR: (400, "The cursor does not belong to this list and filter."),
     ProblemType.UNAUTHORIZED: (401, "The token is missing or not valid."),
     ProblemType.INSUFFICIENT_SCOPE: (403, "The token lacks a scope."),
-    ProblemType.FORBIDDEN: (403, "The owner of the token has no right to do this."),
+    ProblemType.FORBIDDEN: (403, "The token or its owner has no right to do this."),
     ProblemType.NOT_FOUND: (404, "There is no such object."),
     ProblemType.METHOD_NOT_ALLOWED: (405, "This address does not support the method."),
     ProblemType.NOT_ACCEPTABLE: (406, "There is no answer in the accepted media type."),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Integer, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callevents.db.models.pbx import MAX_ADDRESS_LENGTH, Pbx
@@ -43,11 +43,18 @@ class ApiToken(Model):
     user: Mapped[User] = relationship()
     pbx: Mapped[Pbx | None] = relationship()
 
+    @property
+    def is_expired(self) -> bool:
+        """True if the token is listed only so that its owner sees why it does not work."""
+        return self.expires_at is not None and self.expires_at <= utc_now()
+
 
 class OAuthApp(Model):
     """An OAuth 2.0 client. Its secret is stored as SHA-256: it is random and long."""
 
     __tablename__ = "oauth_app"
+    #: Lists of the management API: newest first.
+    __table_args__ = (Index("ix_oauth_app_created_at_id", "created_at", "id"),)
 
     #: The client ID.
     id: Mapped[str] = mapped_column(String(MAX_CLIENT_ID_LENGTH), primary_key=True)

@@ -65,6 +65,7 @@ def upgrade():
     sa.ForeignKeyConstraint(['user_id'], ['user_account.id'], name=op.f('fk_oauth_app_user_id_user_account'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_oauth_app'))
     )
+    op.create_index('ix_oauth_app_created_at_id', 'oauth_app', ['created_at', 'id'], unique=False)
     op.create_index(op.f('ix_oauth_app_pbx_id'), 'oauth_app', ['pbx_id'], unique=False)
     op.create_index(op.f('ix_oauth_app_user_id'), 'oauth_app', ['user_id'], unique=False)
     op.create_table('oauth_grant',

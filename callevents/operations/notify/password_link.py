@@ -42,7 +42,10 @@ def send_link(mail: PasswordLinkMail, settings: Settings) -> str:
     if not settings.smtp_url:
         return "E-mail is not configured."
     message = new_message(_SUBJECTS[mail.is_invitation], settings)
-    message["To"] = Address(addr_spec=mail.email)
+    try:
+        message["To"] = Address(addr_spec=mail.email)
+    except ValueError:
+        return f"{mail.email} is no e-mail address. Change it and make another link."
     message.set_content(
         f"{_REASONS[mail.is_invitation]} Your username is {mail.username}.\n\n"
         f"Open this link to choose a password:\n{mail.url}\n\n"

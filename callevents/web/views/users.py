@@ -5,6 +5,8 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_login import current_user
 
+from callevents.api_access.api_tokens import count_valid_tokens
+from callevents.api_access.apps import list_apps
 from callevents.db.models import User
 from callevents.enums import Right
 from callevents.errors import ConflictError, InvalidError
@@ -64,8 +66,8 @@ def edit(username: str) -> Any:
     form = UserForm.of(submitted_form(), user)
     if request.method == "POST":
         try:
-            users.set_email(user, form.email.data or "")
-            lifecycle.change_roles(user, form.find_grants())
+            email, roles = form.email.data or "", form.find_grants()
+            lifecycle.change_user(user, email=email, roles=roles)
         except InvalidError as error:
             db.session.rollback()
             form.add_errors(error)
@@ -83,7 +85,7 @@ def disable(username: str) -> Any:
     """Disable the user, which ends all sessions."""
     user = _get_other(username)
     lifecycle.disable_user(user)
-    return _finish(user, f"{user.username} is disabled and signed out.")
+    return _finish(user, f"{user.username} is disabled and signed out.{_stopping(user)}")
 
 
 @bp.post("/users/<username>/enable")
@@ -125,7 +127,8 @@ def remove(username: str) -> Any:
         lifecycle.remove_user(user)
         db.session.commit()
         return htmx.redirect_to(url_for(".index"), text)
-    return dialogs.show("users/remove.html", user=user)
+    tokens, apps = count_valid_tokens(user), list_apps(user)
+    return dialogs.show("users/remove.html", user=user, tokens=tokens, apps=apps)
 
 
 def _get_other(username: str) -> User:
@@ -134,6 +137,14 @@ def _get_other(username: str) -> User:
     if user.id == current_user.id:
         raise ConflictError("This is your own account. Another admin can change or remove it.")
     return user
+
+
+def _stopping(user: User) -> str:
+    """Return the sentence about the API tokens and apps of a user who is disabled, if any."""
+    counts = {"API token": count_valid_tokens(user), "app": len(list_apps(user))}
+    texts = [f"{count} {one}{'' if count == 1 else 's'}" for one, count in counts.items() if count]
+    verb = "stops" if sum(counts.values()) == 1 else "stop"
+    return f" {' and '.join(texts)} {verb} working." if texts else ""
 
 
 def _status() -> int:
@@ -171,5 +182,6 @@ def _render(user: User) -> str:
         link_expires_at=find_expiry(user),
         sessions=sessions.list_sessions(user),
         has_identity=users.has_identity(user),
+        tokens=count_valid_tokens(user),
         is_own=user.id == current_user.id,
     )

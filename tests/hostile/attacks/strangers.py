@@ -22,12 +22,20 @@ GUISES: Mapping[str, Mapping[str, str]] = {
 PUBLIC = {"/static/app.css", "/sign-in", "/healthz", "/readyz"}
 #: Addresses of former versions, which redirect before anything else.
 MOVED = {"redirects.redirect_moved"}
+#: Forms of apps go here; they are answered with a redirect to the same as a GET.
+OF_APPS = "/oauth/authorize.php"
 #: API clients authenticate with each request, and no browser sends that for another site.
-NO_FORM = {"ingest.receive", "uapi.create_event", *MOVED}
+NO_FORM = {
+    "authorization.show_again",
+    "ingest.receive",
+    "oauth_token.issue",
+    "uapi.create_event",
+    *MOVED,
+}
 #: What a viewer may do with the own account, and everybody without one.
 OWN = (
-    *("account.", "ingest.", "passkeys.", "redirects.", "second_factor.", "sign_in_", "uapi."),
-    "welcome.",
+    *("account.", "authorization.", "ingest.", "oauth_token.", "passkeys.", "redirects."),
+    *("second_factor.", "sign_in_", "uapi.", "welcome."),
 )
 #: Viewers get these dialogs without a form.
 SHOWN = {"hooks.change"}
@@ -140,6 +148,8 @@ def _judge_anonymous(route: Route, method: str, answer: requests.Response) -> st
     if method == "OPTIONS" and status == 200 and not answer.content:
         return ""
     if route.path in PUBLIC and method in {"GET", "HEAD"} and status == 200:
+        return ""
+    if route.path == OF_APPS and status == 303 and location.startswith(OF_APPS):
         return ""
     if route.endpoint in MOVED and 300 <= status < 400 and location.startswith("/pbxs/target/"):
         return ""

@@ -24,6 +24,8 @@ def test_confirmation_counts(admin: Visitor, pbx: Pbx, configure: Configure) -> 
     page = admin.get(PAGE).text
     for text in ("2 requests", "10 waiting deliveries", "15 call events", "1 connector"):
         assert text in page
+    for text in ("1 API token for this PBX", "1 app for this PBX"):
+        assert text in page
     assert "Type head-office to confirm." in page
 
 

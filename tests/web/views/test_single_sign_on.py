@@ -181,7 +181,7 @@ def test_password_of_a_user_of_single_sign_on_is_not_reset(
         admin.post("/users/olga/reset-password"),
     ):
         assert answer.status_code == 409
-        assert "olga signs in by single sign-on and has no password here." in answer.text
+        assert "This user signs in by single sign-on and has no password here." in answer.text
     assert is_signed_in(stranger)
 
 
