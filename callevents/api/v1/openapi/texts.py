@@ -23,20 +23,20 @@ What admins do on the pages and by command, for programs.
 
 #: What the operations of a tag are about.
 TAGS: Mapping[str, str] = {
-    "About": "Your token, this installation, and the event types.",
-    "PBXs": "The phone systems that report to us, with their ingest tokens and connectors.",
-    "Connectors": "Connections to PBXs whose event stream we read.",
+    "About": "Your token, and this document.",
+    "Status": "Whether the installation works.",
+    "Event types": "What can happen to an extension.",
+    "PBXs": "The phone systems that report to us.",
     "Ingest tokens": "Tokens with which PBXs report.",
+    "Connectors": "Connections to PBXs whose event stream we read.",
     "Extensions": "Numbers of a PBX.",
     "Hooks": "Configured requests: which URL is called for which event of which extension.",
-    "Requests": "Configured requests: which URL is called for which event of which extension.",
     "Deliveries": "Call events on their way to receivers, and the attempts made for each.",
-    "Calls": "Calls, and the events that PBXs reported of them.",
-    "Events": "Call events that PBXs reported, and example events.",
+    "Calls and call events": "What PBXs have reported.",
     "Users": "People who sign in, and their roles.",
     "Tokens": "API tokens.",
     "Apps": "OAuth 2.0 apps.",
     "History": "Who did what and when.",
-    "Configuration": "Everything that is configured, as one document.",
-    "What we send": "The HTTP requests that receivers get. You configure which by hooks.",
+    "Configuration": "All that is configured, as one document.",
+    "What we send": "The HTTP requests that receivers get. Hooks say which.",
 }
