@@ -14,8 +14,6 @@ from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.extensions import app_state
 
-#: As VoipNow's clients expect it.
-OAUTH_TOKEN_PATH = "/oauth/token.php"  # noqa: S105  # a path, no secret
 #: In place of a host that is not known to be ours.
 PLACEHOLDER = "YOUR-SERVER"
 
@@ -32,17 +30,13 @@ def password_link_url(token: str) -> str:
 
 def oauth_token_url() -> str:
     """Return the URL at which apps get their access tokens."""
-    return _with_origin(OAUTH_TOKEN_PATH)
+    return _url_for("oauth_token.issue")
 
 
 def _url_for(endpoint: str, **values: str) -> str:
-    """Return the URL of a view."""
-    return _with_origin(current_app.url_map.bind("").build(endpoint, values))
-
-
-def _with_origin(path: str) -> str:
-    """Return the URL of the path; commands know the host only from the setting."""
+    """Return the URL of a view; commands know the host only from the setting."""
     settings = app_state().settings
+    path = current_app.url_map.bind("").build(endpoint, values)
     return f"{settings.public_url or _origin(settings)}{path}"
 
 

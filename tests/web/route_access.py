@@ -1,5 +1,7 @@
 """What each route needs, and what each user gets: the table of tests/web/test_access.py."""
 
+from callevents.api.v1.operations import REGISTRY
+
 #: What a route needs, in words; see MAY.
 ROUTES = {
     "account.change_password": "account",
@@ -98,6 +100,11 @@ PUBLIC = {
     "account.choose_theme",
     "account.do_sign_in",
     "account.show_sign_in",
+    "api_docs.index",
+    "api_docs.show",
+    # Programs sign in with a token. tests/api/v1 has their rights.
+    *(f"api_v1.{operation.id}" for operation in REGISTRY.operations),
+    "api_v1.show_openapi",
     "authorization.show",
     "authorization.show_again",
     "health.healthz",

@@ -23,7 +23,7 @@ from callevents.api.v1.problems import (
 from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.api.v1.reading import invalid_values, is_storable, read_body, read_query
 from callevents.api.v1.sent import leave_out, texts_of
-from callevents.api_access.bearer import find_principal
+from callevents.api_access.bearer import find_principal, find_principal_again
 from callevents.api_access.principal import Principal
 from callevents.db.session import begin_write, end_transaction
 from callevents.errors import (
@@ -62,15 +62,15 @@ class View:
             end_transaction()
 
     def _run(self, path: dict[str, str]) -> Response:
-        principal = _authenticate()
+        principal = find_principal(_read_token(), request.remote_addr or "")
+        if principal is None:
+            raise unauthorized(was_given=True)
         g.api_usage = usage = app_state().get(RequestLimiter).count(principal.id)
         if usage.is_exceeded:
             detail = f"Wait {usage.reset_seconds} seconds."
             wait = {"Retry-After": str(usage.reset_seconds)}
             raise ApiError(ProblemType.TOO_MANY_REQUESTS, detail, headers=wait)
-        scope = self.operation.scope
-        if scope is not None and not principal.has_scope(scope):
-            raise insufficient_scope(scope)
+        self._check_scope(principal)
         if not all(len(name) <= MAX_NAME_LENGTH and is_storable(name) for name in path.values()):
             raise not_found()
         call = Call(
@@ -85,6 +85,11 @@ class View:
             return self._change(call, path)
         return _unless_known(self._answer(call, path), call)
 
+    def _check_scope(self, principal: Principal) -> None:
+        scope = self.operation.scope
+        if scope is not None and not principal.has_scope(scope):
+            raise insufficient_scope(scope)
+
     def _change(self, call: Call[Any, Any], path: dict[str, str]) -> Response:
         keyed = read_key(request, call.principal.id) if self.operation.method == "POST" else None
         with audit.acting_as(call.principal.as_actor(call.address)):
@@ -94,6 +99,7 @@ class View:
                 if self.operation.prepare:
                     call.prepared = self.operation.prepare(call)
                 begin_write()
+                self._authenticate_again(call)
                 if keyed and (answered := keyed.find_answer()):
                     return answered
                 response = self._answer(call, path)
@@ -102,6 +108,17 @@ class View:
                 db.session.commit()
         call.finish()
         return response
+
+    def _authenticate_again(self, call: Call[Any, Any]) -> None:
+        """Let the call have the rights that there are in the transaction of the change.
+
+        Raises ApiError if the token has been revoked since, or has lost the scope.
+        """
+        principal = find_principal_again(_read_token())
+        if principal is None:
+            raise unauthorized(was_given=True)
+        self._check_scope(principal)
+        call.principal = principal
 
     def _run_outside(
         self, call: Call[Any, Any], path: dict[str, str], keyed: KeyedRequest | None
@@ -141,15 +158,13 @@ class View:
         return response
 
 
-def _authenticate() -> Principal:
+def _read_token() -> str:
+    """Return the token of the request; raises ApiError without one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != BEARER or not token:
         raise unauthorized(was_given=False)
-    principal = find_principal(token, request.remote_addr or "")
-    if principal is None:
-        raise unauthorized(was_given=True)
-    return principal
+    return token
 
 
 def _unless_known(response: Response, call: Call[Any, Any]) -> Response:

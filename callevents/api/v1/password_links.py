@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from flask import request, url_for
+from flask import url_for
 
+from callevents.api.outer_origin import outer_origin
 from callevents.api.v1.call import Call
 from callevents.api.v1.models import NoQuery
 from callevents.api.v1.operations import operation
@@ -67,8 +68,7 @@ def hand_over(call: Call[Any, Any], user: User, token: str) -> PasswordLink:
     arrived.
     """
     settings = app_state().settings
-    origin = settings.public_url or request.host_url.rstrip("/")
-    link = origin + url_for("welcome.show", token=token)
+    link = outer_origin() + url_for("welcome.show", token=token)
     mail = PasswordLinkMail.of(user, link)
     # The host of the request is the caller's word, so only the setting gets into an e-mail.
     is_sent = bool(mail.email and settings.smtp_url and settings.public_url)

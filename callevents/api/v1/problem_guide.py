@@ -35,8 +35,9 @@ GUIDE: Mapping[ProblemType, Guidance] = {
         "Use a token with the scope.",
     ),
     ProblemType.FORBIDDEN: Guidance(
-        "The token has the scope, but its owner has no role that allows this.",
-        "Ask an admin for the role, or use a token of another user.",
+        "The token has the scope, but its owner has no role that allows this; or the token would "
+        "get more than it has, such as the secret of an app with more scopes.",
+        "Ask an admin for the role, or use another token.",
     ),
     ProblemType.NOT_FOUND: Guidance(
         "It does not exist, or the owner of the token may not see it, or the token is limited to "

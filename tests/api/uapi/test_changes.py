@@ -17,7 +17,7 @@ from callevents.delivery import removal
 from callevents.delivery.suspend import suspend
 from callevents.enums import AuthKind, BodyFormat, DeliveryState, EventType, ParameterSet
 from callevents.extensions import db
-from callevents.hooks import hooks, signing_secret
+from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.hooks import MAX_HOOKS_PER_TYPE, HookData
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
 from callevents.ingest.accept import accept
@@ -33,6 +33,8 @@ from tests.api.uapi.conftest import (
     succeeded,
 )
 from tests.audit.conftest import entries
+from tests.delivery.test_passed_over import waits_for_lock
+from tests.support.waiting import wait_until
 
 OPTIONS = HookOptions(
     give_up_seconds=300,
@@ -219,6 +221,26 @@ def test_updates_at_once(app: Flask, api: Api) -> None:
         )
         [found] = api.entries()
         assert found.items() >= changes.items()
+
+
+# SQLite has one writer at a time.
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_update_while_a_page_changes_it(app: Flask, api: Api) -> None:
+    """An update that waits for a change on a page does not undo it."""
+    event = api.create()
+    database = db.engine
+    begin_write()
+    [hook] = queries.list_all_hooks()
+    hooks.set_active(hook, active=False)
+    thread = threading.Thread(
+        target=lambda: Api(app.test_client(), api.token).update(event, note="second")
+    )
+    thread.start()
+    wait_until(lambda: waits_for_lock(database), "the update to wait")
+    db.session.commit()
+    thread.join()
+    [found] = api.entries()
+    assert (found["note"], found["status"]) == ("second", "0")
 
 
 def test_creating_at_once(app: Flask, api: Api, pbx: Pbx) -> None:

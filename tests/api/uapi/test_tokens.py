@@ -51,6 +51,17 @@ def test_header(api: Api) -> None:
         assert succeeded(api.send("POST", headers={"Authorization": value}, json=BODY))
 
 
+def test_token_of_the_token_route(api: Api, admin_user: User) -> None:
+    """What VoipNow's clients do: get a token with ID and secret, and use it."""
+    begin_write()
+    app, secret = apps.add_app(admin_user, "CRM")
+    fields = {"client_id": app.id, "client_secret": secret, "grant_type": "client_credentials"}
+    db.session.commit()
+    answer = api.client.post("/oauth/token.php", data={**fields, "type": "unifiedapi"})
+    api.token = succeeded(answer)["access_token"]
+    assert api.create()["type"] == "0"
+
+
 def test_query(api: Api) -> None:
     """The token in the query, with and without Bearer; a token in the header comes first."""
     for text in (api.token, f"Bearer {api.token}", f"bearer {api.token}"):

@@ -92,7 +92,9 @@ def api(app: Flask) -> MakeApi:
         username = f"{role}{count}"
         user = users.add_user(username, PASSWORD, NewGrant(role, pbx, extension))
         name = f"program {count}"
-        token, text = add_api_token(user, name, scopes, pbx=limited_to)
+        token, text = add_api_token(user, name, scopes)
+        # Afterwards: then its owner need have no role there, and it may have any scope.
+        token.pbx_id = limited_to.id if limited_to else None
         made = Api(app, text, name, token.id, username)
         db.session.commit()
         return made
