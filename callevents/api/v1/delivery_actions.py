@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from callevents.api.v1.call import Call
 from callevents.api.v1.cursors import find_start, make_cursor
@@ -152,16 +153,26 @@ def _act_on_many(call: Call[NoQuery, DeliverySelection], action: Action) -> Deli
         raise invalid("Choose by at least one value, such as `state` or `since`.")
     wanted = action.choose(choose_deliveries(call, selection, Right.EDIT, "#/"))
     page = DeliveryQuery(**values, cursor=selection.cursor or "")
-    name = f"deliveries to {action.name}{', dry run' * selection.dry_run}"
+    return act_on_matching(call, action, wanted, page, dry_run=selection.dry_run)
+
+
+def act_on_matching(
+    call: Call[Any, Any], action: Action, wanted: Filter, page: DeliveryQuery, *, dry_run: bool
+) -> DeliveryCounts:
+    """Change the next deliveries that match, or count them for a dry run.
+
+    `page` has the values that a cursor is bound to, and the cursor. Raises ApiError.
+    """
+    name = f"deliveries to {action.name}{', dry run' * dry_run}"
     before = find_start(page, name)
-    if selection.dry_run:
+    if dry_run:
         counts, last = _count(action, wanted, before)
     else:
         counts, last = _change(action, wanted, before)
         call.after_commit(wake)
     changed, skipped = counts
     return DeliveryCounts(
-        dry_run=selection.dry_run,
+        dry_run=dry_run,
         matched=changed + skipped.total(),
         changed=changed,
         skipped=[

@@ -27,7 +27,7 @@ class EventParameter(Answer):
     """A parameter of the requests that are sent for an event."""
 
     name: str
-    voipnow: bool = Field(description="It is one of the ten that VoipNow sends.")
+    is_voipnow: bool = Field(description="It is one of the ten that VoipNow sends.")
 
 
 class EventType(Answer):
@@ -52,7 +52,7 @@ def to_answer(event_type: enums.EventType) -> EventType:
         name=event_type.slug,
         label=event_type.label,
         parameters=[
-            EventParameter(name=name, voipnow=name in VOIPNOW_NAMES) for name in PARAMETER_NAMES
+            EventParameter(name=name, is_voipnow=name in VOIPNOW_NAMES) for name in PARAMETER_NAMES
         ],
         example=dict(example) | _FIXED,
     )
@@ -73,8 +73,8 @@ def to_answer(event_type: enums.EventType) -> EventType:
                 "name": "hangup",
                 "label": "Hangup",
                 "parameters": [
-                    {"name": "CallID", "voipnow": True},
-                    {"name": "EventType", "voipnow": False},
+                    {"name": "CallID", "is_voipnow": True},
+                    {"name": "EventType", "is_voipnow": False},
                 ],
                 "example": {"CallID": _FIXED["CallID"], "EventType": "hangup"},
             }

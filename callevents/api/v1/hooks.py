@@ -26,7 +26,7 @@ from callevents.enums import EventType, Right
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks import hooks, listing
-from callevents.hooks.history import record_shown_url
+from callevents.hooks.history import find_newly_shown, record_shown_urls
 from callevents.jobs.waker import wake
 from callevents.pbxs import extensions
 
@@ -49,7 +49,7 @@ EXAMPLE = {
     "parameters": "all",
     "headers": [{"name": "X-Tenant"}],
     "authentication": {"kind": "bearer"},
-    "signed": False,
+    "is_signed": False,
     "previous_secret_until": None,
     "suspended_at": None,
     "suspended_reason": None,
@@ -155,15 +155,18 @@ def get_hook(call: Call[NoQuery, None], event_id: str) -> Hook:
 def get_hook_url(call: Call[NoQuery, None], event_id: str) -> HookUrl:
     """Return the URL with the secrets in it, to those who may change the hook.
 
-    If there are any, the history records that they were shown.
+    If there are any, the history records that they were shown, once a day for each token.
     """
-    begin_write()
     hook = find_hook(call, event_id, Right.EDIT)
+    shown = HookUrl(url=hook.url)
     with audit.acting_as(call.principal.as_actor(call.address)):
-        record_shown_url(hook)
-    url = hook.url
-    db.session.commit()
-    return HookUrl(url=url)
+        if find_newly_shown([hook]):
+            begin_write()
+            hook = find_hook(call, event_id, Right.EDIT)
+            shown = HookUrl(url=hook.url)
+            record_shown_urls([hook])
+            db.session.commit()
+    return shown
 
 
 @operation(

@@ -3,16 +3,14 @@
 from functools import partial
 
 from callevents.api.v1.call import Call
-from callevents.api.v1.cursors import find_start, make_cursor
+from callevents.api.v1.deliveries_examples import COUNTS
+from callevents.api.v1.deliveries_models import DeliveryCounts, DeliveryQuery, HeaderField
+from callevents.api.v1.delivery_actions import RESEND, act_on_matching
 from callevents.api.v1.hooks import EXAMPLE, TAG, find_hook
 from callevents.api.v1.hooks_models import (
     Hook,
     HookTest,
-    HookTestHeader,
     Recovery,
-    RecoveryCounts,
-    RecoveryPage,
-    RecoverySkipped,
     SigningSecret,
 )
 from callevents.api.v1.hooks_values import to_answer
@@ -22,16 +20,10 @@ from callevents.api.v1.problems import ProblemType
 from callevents.api_access.scopes import ApiScope
 from callevents.audit.targets import of_hook
 from callevents.delivery.http.client import Response
-from callevents.delivery.log.bulk import Progress, apply_to_batch, count_matching
 from callevents.delivery.log.filters import Filter
-from callevents.delivery.log.resend import resend
 from callevents.enums import ListedState, Right
 from callevents.hooks import signing_secret, suspension
 from callevents.hooks.test_request import TestResult, build_stored, send_test
-from callevents.jobs.waker import wake
-
-#: Deliveries sent again by one request, which is one transaction.
-MAX_RECOVERED = 1000
 
 
 @operation(
@@ -65,12 +57,12 @@ def resume_hook(call: Call[NoQuery, None], event_id: str) -> Hook:
     answer_example={
         "started_at": "2026-03-01T09:30:00.000Z",
         "duration_ms": 84,
-        "successful": True,
+        "is_successful": True,
         "status_code": 200,
         "error": None,
         "headers": [{"name": "Content-Type", "value": "text/plain"}],
         "body": "ok",
-        "truncated": False,
+        "is_truncated": False,
     },
     problems=frozenset({ProblemType.CONFLICT}),
 )
@@ -96,18 +88,12 @@ def send_hook_test(call: Call[NoQuery, None], event_id: str) -> HookTest:
     summary="Send failed deliveries again",
     tag=TAG,
     body=Recovery,
-    answer=RecoveryCounts,
+    answer=DeliveryCounts,
     body_example={"since": "2026-03-01T09:30:00Z", "dry_run": True},
-    answer_example={
-        "dry_run": True,
-        "matched": 120,
-        "changed": 120,
-        "skipped": [],
-        "next_cursor": None,
-    },
+    answer_example={**COUNTS, "dry_run": True},
     problems=frozenset({ProblemType.INVALID_CURSOR}),
 )
-def recover_hook(call: Call[NoQuery, Recovery], event_id: str) -> RecoveryCounts:
+def recover_hook(call: Call[NoQuery, Recovery], event_id: str) -> DeliveryCounts:
     """Send the failed deliveries of a hook again that were created since a moment, newest first.
 
     One request sends at most 1,000; with `dry_run` it counts at most 10,000 and sends none. If
@@ -116,25 +102,10 @@ def recover_hook(call: Call[NoQuery, Recovery], event_id: str) -> RecoveryCounts
     """
     hook, body = find_hook(call, event_id, Right.EDIT), call.body
     wanted = Filter(hook.pbx, ListedState.FAILED, hook=hook.event_id, since=body.since)
-    page = RecoveryPage(since=body.since, cursor=body.cursor or "")
-    name = f"failed deliveries of {hook.event_id}{', dry run' * body.dry_run}"
-    before = find_start(page, name)
-    if body.dry_run:
-        summary = count_matching(wanted, before)
-        done = Progress(summary.total - summary.skipped.total(), summary.skipped, summary.before)
-    else:
-        done = apply_to_batch(resend, wanted, before, batch=MAX_RECOVERED)
-        call.after_commit(wake)
-    return RecoveryCounts(
-        dry_run=body.dry_run,
-        matched=done.seen,
-        changed=done.changed,
-        skipped=[
-            RecoverySkipped(reason=one.name.lower(), detail=one.value, count=count)
-            for one, count in done.skipped.items()
-        ],
-        next_cursor=make_cursor(page, name, done.before) if done.before else None,
+    page = DeliveryQuery(
+        state=ListedState.FAILED, hook=hook.event_id, since=body.since, cursor=body.cursor or ""
     )
+    return act_on_matching(call, RESEND, wanted, page, dry_run=body.dry_run)
 
 
 @operation(
@@ -180,10 +151,10 @@ def _to_answer(response: Response) -> HookTest:
     return HookTest(
         started_at=response.started_at,
         duration_ms=response.duration_ms,
-        successful=response.is_success,
+        is_successful=response.is_success,
         status_code=response.status_code,
         error=response.error or None,
-        headers=[HookTestHeader(name=name, value=value) for name, value in response.headers],
+        headers=[HeaderField(name=name, value=value) for name, value in response.headers],
         body=shown.body,
-        truncated=shown.is_cut,
+        is_truncated=shown.is_cut,
     )

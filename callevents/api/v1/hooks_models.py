@@ -1,10 +1,11 @@
 """What the API says of hooks, and what clients send to change them."""
 
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
+from callevents.api.v1.deliveries_models import HeaderField
 from callevents.api.v1.models import (
     Answer,
     Body,
@@ -16,7 +17,6 @@ from callevents.api.v1.models import (
     optional,
 )
 from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
-from callevents.delivery.log.resend import SkipReason
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
 from callevents.hooks.validation import (
     MAX_CUSTOM_HEADERS,
@@ -30,24 +30,11 @@ from callevents.security.masking import MASK
 #: The choices of 'give up after', in seconds.
 GiveUpSeconds = Literal[30, 300, 3600, 86400, 604800]
 
+#: For the description only: the domain says more of what is wrong.
+URL_PATTERN: dict[str, Any] = {"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}
 URL_DESCRIPTION = (
     "The URL of the receiver. Its path and query may contain placeholders such as `{CallerIDNum}`."
 )
-
-
-def _note(length: int, **more: Any) -> dict[str, Any]:
-    """Return the limits of a text for the description; the domain checks them, and says more."""
-    return {"maxLength": length, **more}
-
-
-def _setting(description: str, **schema: Any) -> Any:
-    """Return a field that is None if it is left out, and that has no default in the description.
-
-    A default of null would let generated clients reset what their users leave out.
-    """
-    return Field(
-        default_factory=lambda: None, description=description, json_schema_extra=schema or None
-    )
 
 
 class HookExtension(Answer):
@@ -90,7 +77,7 @@ class Hook(Answer):
     parameters: ParameterSet
     headers: list[HookHeader] = Field(description="Custom headers, without their values.")
     authentication: HookAuthentication
-    signed: bool = Field(description="The hook has a signing secret.")
+    is_signed: bool = Field(description="The hook has a signing secret.")
     previous_secret_until: Moment | None = Field(
         description="Until then, requests are signed with the previous secret too."
     )
@@ -114,11 +101,11 @@ class HookUrl(Answer):
 class NewHookHeader(Body):
     """A custom header."""
 
-    name: str = Field(json_schema_extra=_note(MAX_HEADER_NAME_LENGTH, minLength=1))
-    value: str | None = _setting(
+    name: str = Field(min_length=1, max_length=MAX_HEADER_NAME_LENGTH)
+    value: str | None = optional(
         "Printable ASCII, with placeholders. Without it, the stored value of the header with this "
         "name is kept.",
-        maxLength=MAX_HEADER_LENGTH,
+        max_length=MAX_HEADER_LENGTH,
     )
 
 
@@ -126,32 +113,32 @@ class NewHookAuthentication(Body):
     """The authentication of requests. With the kind alone, what is stored is kept."""
 
     kind: AuthKind
-    username: str | None = _setting(
-        "For `basic`, together with `password`.", maxLength=MAX_USERNAME_LENGTH
+    username: str | None = optional(
+        "For `basic`, together with `password`.", max_length=MAX_USERNAME_LENGTH
     )
-    password: str | None = _setting("For `basic`.", maxLength=MAX_SECRET_LENGTH)
-    token: str | None = _setting("For `bearer`.", maxLength=MAX_SECRET_LENGTH)
+    password: str | None = optional("For `basic`.", max_length=MAX_SECRET_LENGTH)
+    token: str | None = optional("For `bearer`.", max_length=MAX_SECRET_LENGTH)
 
 
 class HookSettings(Body):
     """What can be changed of a hook, besides its URL. null is the default."""
 
-    method: Method | None = _setting("Default: `GET`.")
-    active: bool | None = _setting("Default: true.")
-    note: str | None = _setting("Default: empty.", maxLength=MAX_NOTE_LENGTH)
-    give_up_seconds: GiveUpSeconds | None = _setting(
+    method: Method | None = optional("Default: `GET`.")
+    active: bool | None = optional("Default: true.")
+    note: str | None = optional("Default: empty.", max_length=MAX_NOTE_LENGTH)
+    give_up_seconds: GiveUpSeconds | None = optional(
         "No attempt starts when a delivery is older. Default: 86400."
     )
-    in_order: bool | None = _setting("Send requests of the same call in order. Default: true.")
-    body_format: BodyFormat | None = _setting("The body of a POST. Default: `form`.")
-    parameters: ParameterSet | None = _setting(
+    in_order: bool | None = optional("Send requests of the same call in order. Default: true.")
+    body_format: BodyFormat | None = optional("The body of a POST. Default: `form`.")
+    parameters: ParameterSet | None = optional(
         "Send all parameters, VoipNow's ten, or none. Default: `all`."
     )
-    headers: list[NewHookHeader] | None = _setting(
+    headers: list[NewHookHeader] | None = optional(
         "All custom headers: one that is left out is removed. Default: none.",
-        maxItems=MAX_CUSTOM_HEADERS,
+        max_length=MAX_CUSTOM_HEADERS,
     )
-    authentication: NewHookAuthentication | None = _setting("Default: none.")
+    authentication: NewHookAuthentication | None = optional("Default: none.")
 
 
 class NewHook(HookSettings):
@@ -160,10 +147,12 @@ class NewHook(HookSettings):
     pbx: str = Field(description="The short name of the PBX.")
     extension: str | None = Field(
         description="The number of the extension; null: all extensions.",
-        json_schema_extra=_note(MAX_NUMBER_LENGTH),
+        max_length=MAX_NUMBER_LENGTH,
     )
     event: EventName
-    url: str = Field(description=URL_DESCRIPTION, json_schema_extra=_note(MAX_URL_LENGTH))
+    url: str = Field(
+        description=URL_DESCRIPTION, max_length=MAX_URL_LENGTH, json_schema_extra=URL_PATTERN
+    )
 
 
 class HookChanges(HookSettings):
@@ -173,7 +162,8 @@ class HookChanges(HookSettings):
     url: str = Field(
         default_factory=str,
         description=f"{URL_DESCRIPTION} The masked URL that you got keeps the stored one.",
-        json_schema_extra=_note(MAX_URL_LENGTH),
+        max_length=MAX_URL_LENGTH,
+        json_schema_extra=URL_PATTERN,
     )
 
 
@@ -192,24 +182,17 @@ class HookQuery(ListQuery):
     )
 
 
-class HookTestHeader(Answer):
-    """A header field of a response."""
-
-    name: str
-    value: str
-
-
 class HookTest(Answer):
     """What came back for a test request. Secrets in it are masked."""
 
     started_at: Moment
     duration_ms: int
-    successful: bool = Field(description="The receiver has returned a status from 200 to 299.")
+    is_successful: bool = Field(description="The receiver has returned a status from 200 to 299.")
     status_code: int | None = Field(description="null: there was no complete response.")
     error: str | None = Field(description="Why the test has failed.")
-    headers: list[HookTestHeader]
+    headers: Sequence[HeaderField]
     body: str = Field(description="The beginning of the body.")
-    truncated: bool = Field(description="The body is longer than this.")
+    is_truncated: bool = Field(description="The body is longer than this.")
 
 
 class SigningSecret(Answer):
@@ -228,30 +211,4 @@ class Recovery(Body):
     dry_run: bool = Field(default=False, description="Change nothing; count what would be sent.")
     cursor: str = optional(
         "`next_cursor` of the answer before; leave it out the first time.", max_length=500
-    )
-
-
-class RecoveryPage(ListQuery):
-    """What a cursor of a recovery is bound to, besides the hook."""
-
-    since: datetime
-
-
-class RecoverySkipped(Answer):
-    """Deliveries that were not sent again, for one reason."""
-
-    reason: str = Field(json_schema_extra={"enum": [one.name.lower() for one in SkipReason]})
-    detail: str
-    count: int
-
-
-class RecoveryCounts(Answer):
-    """What became of the failed deliveries."""
-
-    dry_run: bool
-    matched: int = Field(description="The number of deliveries that this request looked at.")
-    changed: int = Field(description="How many of them were sent again, or would be.")
-    skipped: list[RecoverySkipped]
-    next_cursor: str | None = Field(
-        description="Send the same again with this `cursor` for those that are left; null: none."
     )

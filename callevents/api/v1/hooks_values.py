@@ -66,7 +66,7 @@ def to_answer(hook: StoredHook) -> Hook:
         parameters=options.parameters,
         headers=[HookHeader(name=header.name) for header in options.headers],
         authentication=HookAuthentication(kind=options.credentials.kind),
-        signed=bool(hook.signing_secret),
+        is_signed=bool(hook.signing_secret),
         previous_secret_until=hook.previous_secret_until,
         suspended_at=hook.suspended_at,
         suspended_reason=hook.suspended_reason or None,

@@ -124,7 +124,10 @@ def format_moment(value: datetime) -> str:
 
 
 def optional(description: str, *, max_length: int | None = None) -> Any:
-    """Return a query parameter that is None if it is left out, and that has no default."""
+    """Return a field that is None if it is left out, and that has no default in the description.
+
+    A default of null would let generated clients send what their users leave out.
+    """
     return Field(default_factory=lambda: None, description=description, max_length=max_length)
 
 

@@ -39,7 +39,7 @@ class StatusBacklog(Answer):
         description=f"Deliveries of disabled hooks, which wait for that to change; at most "
         f"{MAX_COUNTED:,}."
     )
-    more: bool = Field(description="More deliveries are pending than were counted.")
+    has_more: bool = Field(description="More deliveries are pending than were counted.")
     due_since: Moment | None = Field(
         description="When the oldest overdue delivery was due; null if none is overdue."
     )
@@ -75,7 +75,7 @@ class Status(Answer):
         "backlog": {
             "pending": 12,
             "held": 0,
-            "more": False,
+            "has_more": False,
             "due_since": "2026-03-01T09:29:58.120Z",
         },
     },
@@ -113,6 +113,6 @@ def _sum(backlogs: list[Backlog]) -> StatusBacklog:
     return StatusBacklog(
         pending=min(pending, MAX_COUNTED),
         held=min(sum(one.held for one in backlogs), MAX_COUNTED),
-        more=pending > MAX_COUNTED or any(one.is_more for one in backlogs),
+        has_more=pending > MAX_COUNTED or any(one.is_more for one in backlogs),
         due_since=min(due, default=None),
     )

@@ -17,8 +17,8 @@ def test_all_event_types(api: MakeApi, pbx: Pbx) -> None:
     ]
     for one in found:
         assert [parameter["name"] for parameter in one["parameters"]] == list(PARAMETER_NAMES)
-        sent_to_all = [each["name"] for each in one["parameters"] if each["voipnow"]]
-        assert sent_to_all == list(VOIPNOW_NAMES)
+        voipnow = [each["name"] for each in one["parameters"] if each["is_voipnow"]]
+        assert voipnow == list(VOIPNOW_NAMES)
         assert list(one["example"]) == list(PARAMETER_NAMES)
         assert one["example"]["EventType"] == one["name"]
     hangup = found[EventType.HANGUP]["example"]

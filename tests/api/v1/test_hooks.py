@@ -82,7 +82,7 @@ def test_add_with_all_fields(admin: Api, pbx: Pbx, extension: Extension) -> None
         "origin": "https://crm.example.com:443",
         "headers": [{"name": "X-Key"}, {"name": "X-Tenant"}],
         "authentication": {"kind": "basic"},
-        "signed": False,
+        "is_signed": False,
         "previous_secret_until": None,
         "suspended_at": None,
         "suspended_reason": None,
@@ -133,7 +133,8 @@ def test_times_to_give_up() -> None:
         ({"method": "PUT"}, ["#/method"]),
         ({"active": "yes"}, ["#/active"]),
         ({"give_up_seconds": 31}, ["#/give_up_seconds"]),
-        ({"note": "x" * 501, "url": "https://"}, ["#/url", "#/note"]),
+        ({"note": "x" * 501}, ["#/note"]),
+        ({"note": "a\x1bb", "url": "https://"}, ["#/url", "#/note"]),
         (
             {"headers": [{"name": "X-A", "value": "a"}, {"name": "Host", "value": "b"}]},
             ["#/headers/1"],
@@ -239,7 +240,7 @@ def test_secrets_stay_with_their_origin(admin: Api, pbx: Pbx) -> None:
     assert stored(event_id).url == URL
 
 
-@pytest.mark.parametrize("name", ["pbx", "extension", "event", "signed", "colour"])
+@pytest.mark.parametrize("name", ["pbx", "extension", "event", "is_signed", "colour"])
 def test_fields_that_cannot_be_changed(admin: Api, pbx: Pbx, name: str) -> None:
     """They are errors, and the name of an unknown one is not repeated."""
     event_id = add(admin)["event_id"]
@@ -276,6 +277,19 @@ def test_errors_repeat_nothing(admin: Api, pbx: Pbx) -> None:
         assert marker not in answer.text.lower()
 
 
+def test_errors_say_what_to_do(admin: Api, pbx: Pbx) -> None:
+    """Although nothing is repeated, the sentences are those of the dialog."""
+    headers = [{"name": "Host", "value": "x"}]
+    answer = admin.post("/hooks", BARE | {"url": "crm.example.com", "headers": headers})
+    assert answer.get_json()["errors"] == [
+        {"pointer": "#/url", "detail": "The URL must begin with http:// or https://."},
+        {
+            "pointer": "#/headers/0",
+            "detail": "The header … cannot be set here: it is derived from the URL.",
+        },
+    ]
+
+
 def test_disabling_holds_what_waits(admin: Api, pbx: Pbx) -> None:
     """An inactive hook holds its deliveries, an active one lets them go on."""
     event_id = add(admin)["event_id"]
@@ -305,7 +319,7 @@ def test_remove_and_undo(admin: Api, pbx: Pbx) -> None:
 
 
 def test_the_whole_url(admin: Api, pbx: Pbx) -> None:
-    """The URL with its secret is shown on request, which is recorded; one without is not."""
+    """The URL with its secret is shown on request, which is recorded once; one without is not."""
     url = "https://crm.example.com/x?token=s3cret-1234"
     event_id = add(admin, url=url)["event_id"]
     answer = admin.get(f"/hooks/{event_id}/url")
@@ -313,6 +327,8 @@ def test_the_whole_url(admin: Api, pbx: Pbx) -> None:
     entry = last_entry()
     assert (entry.action, entry.object_id) == (audit.Action.SECRET_REVEALED, event_id)
     check_actor(entry, admin)
+    admin.get(f"/hooks/{event_id}/url")
+    assert last_entry().id == entry.id
     plain = add(admin, url="https://crm.example.com/")["event_id"]
     assert admin.get(f"/hooks/{plain}/url").get_json() == {"url": "https://crm.example.com/"}
     assert last_entry().action == audit.Action.HOOK_CREATED

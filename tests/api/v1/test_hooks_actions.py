@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from callevents import audit
-from callevents.api.v1 import hooks_actions
+from callevents.api.v1 import delivery_actions
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Delivery, Hook, Pbx, utc_now
 from callevents.db.session import begin_write
@@ -85,10 +85,10 @@ def test_a_test_request(admin: Api, pbx: Pbx, receiver: Receiver) -> None:
     assert arrival.parameters["EventID"] == hook.event_id
     assert answer.status_code == 200
     result = answer.get_json()
-    assert (result["status_code"], result["successful"]) == (503, False)
+    assert (result["status_code"], result["is_successful"]) == (503, False)
     assert result["error"] == "The receiver returned 503 Service Unavailable."
     assert result["body"].startswith("<b>busy</b> ")
-    assert result["truncated"] is False
+    assert result["is_truncated"] is False
     assert result["duration_ms"] >= 0
     assert "X-Echo" in [header["name"] for header in result["headers"]]
     assert not any(secret in answer.text for secret in ("k3y-k3y", "s3cret-token"))
@@ -103,7 +103,7 @@ def test_a_successful_test_with_a_long_body(admin: Api, pbx: Pbx, receiver: Rece
     hook = with_secrets(pbx, receiver.url)
     receiver.reply = lambda _arrival: Reply(body=b"a" * (MAX_BODY_SHOWN + 1))
     result = admin.post(f"/hooks/{hook.event_id}/test").get_json()
-    assert (result["successful"], result["error"], result["truncated"]) == (True, None, True)
+    assert (result["is_successful"], result["error"], result["is_truncated"]) == (True, None, True)
     assert len(result["body"]) == MAX_BODY_SHOWN
 
 
@@ -111,7 +111,7 @@ def test_a_test_without_a_response(admin: Api, pbx: Pbx, configure: Configure) -
     """An address that is not allowed, or where nothing listens, is an answer with the error."""
     hook = configure.hook("101", EventType.HANGUP, "http://169.254.169.254/latest")
     result = admin.post(f"/hooks/{hook.event_id}/test").get_json()
-    assert (result["status_code"], result["successful"], result["headers"]) == (None, False, [])
+    assert (result["status_code"], result["is_successful"], result["headers"]) == (None, False, [])
     assert "The address 169.254.169.254 is link-local" in result["error"]
 
 
@@ -161,7 +161,7 @@ def test_signing_secret(admin: Api, pbx: Pbx, receiver: Receiver) -> None:
     path = f"/hooks/{hook.event_id}"
     first = admin.post(f"{path}/signing-secret").get_json()
     assert first["previous_secret_until"] is None
-    assert admin.get(path).get_json()["signed"] is True
+    assert admin.get(path).get_json()["is_signed"] is True
     second = admin.post(f"{path}/signing-secret").get_json()
     assert admin.get(path).get_json()["previous_secret_until"] == second["previous_secret_until"]
     entry = last_entry()
@@ -173,7 +173,7 @@ def test_signing_secret(admin: Api, pbx: Pbx, receiver: Receiver) -> None:
         Webhook(secret).verify(arrival.body, arrival.headers, json_parse=False)
     assert second["secret"] not in admin.get(path).text
     assert admin.delete(f"{path}/signing-secret").status_code == 204
-    assert admin.get(path).get_json()["signed"] is False
+    assert admin.get(path).get_json()["is_signed"] is False
     assert stored(hook).signing_secret == ""
     admin.post(f"{path}/test")
     assert "webhook-id" not in receiver.arrivals[-1].headers
@@ -266,7 +266,7 @@ def test_recover_part_by_part(
     admin: Api, pbx: Pbx, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than one request sends again are reached with the cursor, which is bound to the hook."""
-    monkeypatch.setattr(hooks_actions, "MAX_RECOVERED", 2)
+    monkeypatch.setattr(delivery_actions, "MAX_CHANGED", 2)
     hook = failed(pbx, configure, 3)
     body = {"since": "2026-01-01T00:00:00Z"}
     first = admin.post(f"/hooks/{hook.event_id}/recover", body).get_json()

@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 
 from callevents.db.models import Hook, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.removal import remove_hooks
 from callevents.enums import EventType
 from callevents.extensions import db
 from tests.api.v1.conftest import Api
 from tests.conftest import Configure
+from tests.support.database_faults import meanwhile
 
 WRITERS = 4
 
@@ -63,6 +65,18 @@ def test_a_change_and_a_removal(app: Flask, admin: Api, pbx: Pbx, configure: Con
         return admin.patch(path, {"note": "x"}, headers=headers).status_code
 
     assert all_at_once(app, write, 2) in ({200: 1, 412: 1}, {204: 1, 404: 1})
+
+
+def test_two_removals(admin: Api, pbx: Pbx, configure: Configure) -> None:
+    """A removal by a program waits for one on a page, in the same order: neither fails."""
+    hook = configure.hook("101", EventType.HANGUP, "http://a.example/")
+    path, pbx_id, hook_id = f"/hooks/{hook.event_id}", pbx.id, hook.id
+    done: list[int] = []
+    begin_write()
+    with meanwhile(db.engine, "SELECT hook", lambda: done.append(admin.delete(path).status_code)):
+        removed = remove_hooks(pbx_id, [hook_id])
+        db.session.commit()
+    assert (removed.hooks, done) == (1, [404])
 
 
 def test_no_change_is_lost(app: Flask, admin: Api, pbx: Pbx, configure: Configure) -> None:

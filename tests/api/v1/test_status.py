@@ -53,7 +53,7 @@ def test_all_is_well(admin: Api, pbx: Pbx, other_pbx: Pbx) -> None:
         "database": "ok",
         "redis": "ok",
         "workers": {"running": 1, "not_responding": 1},
-        "backlog": {"pending": 3, "held": 0, "more": False},
+        "backlog": {"pending": 3, "held": 0, "has_more": False},
     }
 
 
