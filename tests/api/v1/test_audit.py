@@ -124,7 +124,9 @@ def test_wrong_filters(admin: Api, query: dict[str, str], pointer: str) -> None:
     """The error points to the parameter, and repeats nothing."""
     answer = admin.get("/audit", query_string=query)
     check_problem(answer, ProblemType.INVALID_REQUEST, pointer)
-    assert not any(word in answer.text for word in ("unknown", "secret.word", "yesterday", "99999"))
+    assert not any(
+        word in answer.text for word in ("unknown", "secret.word", "yesterday", "9" * 30)
+    )
 
 
 def test_admins_of_one_pbx_see_its_history(

@@ -7,7 +7,6 @@ import pytest
 
 from callevents.api.v1.problems import ProblemType
 from callevents.api_access import api_tokens
-from callevents.api_access.scopes import V1_SCOPES
 from callevents.db.models import ApiToken, Pbx, utc_now
 from callevents.db.session import begin_write
 from callevents.enums import Role
@@ -23,6 +22,7 @@ from tests.api.v1.conftest import (
 )
 
 NEW = {"name": "CRM import", "scopes": ["hooks:read"]}
+SCOPES = ["tokens:read", "tokens:write"]
 LATER = "2099-01-01T00:00:00.000Z"
 
 
@@ -127,8 +127,8 @@ def test_who_sees_which_tokens(api: MakeApi, pbx: Pbx, other_pbx: Pbx) -> None:
     admin, viewer, of_one = api(), api(Role.VIEWER), api(pbx=pbx)
     begin_write()
     owner = owner_of(admin)
-    of_branch, _ = api_tokens.add_api_token(owner, "of branch", V1_SCOPES, pbx=other_pbx)
-    of_pbx, text = api_tokens.add_api_token(owner, "of head office", V1_SCOPES, pbx=pbx)
+    of_branch, _ = api_tokens.add_api_token(owner, "of branch", SCOPES, pbx=other_pbx)
+    of_pbx, text = api_tokens.add_api_token(owner, "of head office", SCOPES, pbx=pbx)
     ids = of_branch.id, of_pbx.id
     db.session.commit()
     limited = Api(admin.app, text, "of head office", ids[1], admin.username)

@@ -155,11 +155,11 @@ def test_a_repeated_request_adds_one_user(admin: Api) -> None:
         ({"roles": None}, "#/roles"),
         ({"roles": [{"role": "viewer"}] * 101}, "#/roles"),
         ({"roles": [{"role": "king"}]}, "#/roles/0/role"),
-        ({"roles": [{"role": "viewer", "pbx": "unknown"}]}, "#/roles/0/pbx"),
+        ({"roles": [{"role": "viewer", "pbx": "elsewhere"}]}, "#/roles/0/pbx"),
         ({"roles": [{"role": "viewer", "pbx": ""}]}, "#/roles/0/pbx"),
         ({"roles": [{"role": "viewer"}, {"role": "self-service"}]}, "#/roles/1"),
         (
-            {"roles": [{"role": "self-service", "pbx": "head-office", "extension": "999"}]},
+            {"roles": [{"role": "self-service", "pbx": "head-office", "extension": "nowhere"}]},
             "#/roles/0/extension",
         ),
         ({"roles": [{"role": "self-service", "extension": "101"}]}, "#/roles/0/extension"),
@@ -176,8 +176,8 @@ def test_wrong_values_are_pointed_to(
     """The error says where and what, repeats nothing, and no user is added."""
     answer = admin.post("/users", BEN | changes)
     check_problem(answer, ProblemType.INVALID_REQUEST, pointer)
-    for word in ("unknown", "999", "king", "password1234", "nobody"):
-        assert word not in answer.text.replace("unknown field", "")
+    words = ("elsewhere", "nowhere", "king", "password1234", "nobody")
+    assert not any(word in answer.text for word in words)
     assert find("ben") is None
     assert actions(object_kind="user", actor_kind="token") == []
 
