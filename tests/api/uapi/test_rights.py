@@ -112,13 +112,14 @@ def test_roles(world: World, name: str, *, is_limited: bool) -> None:
         "nobody": NewGrant(Role.VIEWER),
     }
     user = add_user("ben", *(grants[one] for one in name.split(", ")))
+    pbx = here if is_limited else None
+    apis = [world.api(user, number, pbx) for number in (NUMBER, OTHER_NUMBER, FOREIGN_NUMBER)]
     if name == "nobody":
+        # After the apps were added.
         begin_write()
         remove_grants(user)
         db.session.commit()
-    pbx = here if is_limited else None
-    places = (NUMBER, OTHER_NUMBER, FOREIGN_NUMBER)
-    found = tuple(try_all(world.api(user, number, pbx)) for number in places)
+    found = tuple(map(try_all, apis))
     expected = TABLE[name]
     assert found == ((*expected[:2], "nothing") if is_limited else expected)
     assert len(stored_hooks()) == 3
