@@ -18,7 +18,7 @@ pbxs:
     name: Head office
     extensions:
       - number: "101"
-        requests:
+        hooks:
           - event: dial-in
             url: https://crm.example.com/
 """
@@ -43,7 +43,7 @@ def test_import_lists_the_changes(
     """A dry run makes none of them; a second import has none."""
     expected = [
         {"done": "added", "object": kind, "name": name, "fields": "", "missing_secrets": ""}
-        for kind, name in (("extension", "head-office 101"), ("request", "head-office 101 dial-in"))
+        for kind, name in (("extension", "head-office 101"), ("hook", "head-office 101 dial-in"))
     ]
     assert answer("config", "import", str(file), "--dry-run") == expected
     assert count_extensions() == 0
@@ -69,7 +69,7 @@ def test_errors_say_where(pbx: Pbx, run: Run, tmp_path: Path) -> None:
     """The place in the file, and nothing is changed."""
     done = run("config", "import", "-", input=FILE.replace("https:", "gopher:"))
     assert done.exit_code == 1
-    assert "pbxs/0/extensions/0/requests/0/url: " in done.output
+    assert "pbxs/0/extensions/0/hooks/0/url: " in done.output
     assert count_extensions() == 0
     missing = run("config", "import", str(tmp_path / "none.yaml"))
     assert (missing.exit_code, missing.output.startswith("Error: Cannot read ")) == (1, True)

@@ -30,7 +30,7 @@ EXAMPLE = {
             "slug": "head-office",
             "name": "Head office",
             "format": "generic",
-            "verifies_signatures": False,
+            "has_format_secret": False,
             "retention_days": None,
             "hides_numbers": False,
             "quotas": {
@@ -40,12 +40,12 @@ EXAMPLE = {
                 "max_open_deliveries": None,
             },
             "connector": None,
-            "requests": [],
+            "hooks": [],
             "extensions": [
                 {
                     "number": "101",
                     "name": "Reception",
-                    "requests": [
+                    "hooks": [
                         {
                             "event": "dial-in",
                             "url": "https://crm.example.com/calls?token=••••",
@@ -58,8 +58,8 @@ EXAMPLE = {
                             "body_format": "form",
                             "parameters": "all",
                             "headers": ["X-Key"],
-                            "auth": "none",
-                            "signed": False,
+                            "authentication": "none",
+                            "is_signed": False,
                         }
                     ],
                 }
@@ -88,7 +88,7 @@ class ConfigurationChange(Answer):
     """A change that an import makes."""
 
     done: Literal["added", "changed", "removed"]
-    object: Literal["pbx", "connector", "extension", "request"]
+    object: Literal["pbx", "connector", "extension", "hook"]
     name: str = Field(description="Such as `head-office 101 dial-in`.")
     fields: list[str] = Field(description="What has changed.")
     missing_secrets: list[str] = Field(
@@ -146,7 +146,7 @@ def export_config(call: Call[NoQuery, None]) -> Configuration | Response:
         "changes": [
             {
                 "done": "changed",
-                "object": "request",
+                "object": "hook",
                 "name": "head-office 101 dial-in",
                 "fields": ["method"],
                 "missing_secrets": [],

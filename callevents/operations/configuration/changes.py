@@ -22,7 +22,7 @@ class Kind(StrEnum):
     PBX = "pbx"
     CONNECTOR = "connector"
     EXTENSION = "extension"
-    REQUEST = "request"
+    HOOK = "hook"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class ConfiguredRequest(Part):
+class ConfiguredHook(Part):
     """The request for one call event."""
 
     event: EventName
@@ -51,8 +51,8 @@ class ConfiguredRequest(Part):
     headers: list[str] = Field(
         default_factory=list, description="The names of the custom headers; values are secrets."
     )
-    auth: AuthKind = AuthKind.NONE
-    signed: bool = Field(False, description="Whether requests are signed.")
+    authentication: AuthKind = AuthKind.NONE
+    is_signed: bool = Field(False, description="Whether requests are signed.")
 
     @property
     def event_type(self) -> EventType:
@@ -65,7 +65,7 @@ class ConfiguredExtension(Part):
 
     number: str = Field(min_length=1, max_length=MAX_NUMBER_LENGTH)
     name: str = Field("", max_length=MAX_NAME_LENGTH)
-    requests: list[ConfiguredRequest] = Field(default_factory=list)
+    hooks: list[ConfiguredHook] = Field(default_factory=list)
 
 
 class ConfiguredConnector(Part):
@@ -96,14 +96,14 @@ class ConfiguredPbx(Part):
     slug: Slug
     name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
     format: Format = Format.GENERIC
-    verifies_signatures: bool = Field(
+    has_format_secret: bool = Field(
         False, description="Whether the signatures of the vendor's reports are verified."
     )
     retention_days: int | None = None
     hides_numbers: bool = False
     quotas: ConfiguredQuotas = ConfiguredQuotas()
     connector: ConfiguredConnector | None = None
-    requests: list[ConfiguredRequest] = Field(
+    hooks: list[ConfiguredHook] = Field(
         default_factory=list, description="The requests for all extensions."
     )
     extensions: list[ConfiguredExtension] = Field(default_factory=list)
@@ -116,6 +116,6 @@ class Document(Part):
     pbxs: list[ConfiguredPbx] = Field(default_factory=list)
 
 
-def new_data(wanted: ConfiguredRequest, options: HookOptions) -> HookData:
+def new_data(wanted: ConfiguredHook, options: HookOptions) -> HookData:
     """Return the values of a hook for the request, with these options."""
     return HookData(wanted.url, wanted.method, wanted.active, wanted.note, options)

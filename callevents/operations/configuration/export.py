@@ -13,9 +13,9 @@ from callevents.hooks.options import stored_headers
 from callevents.operations.configuration.document import (
     ConfiguredConnector,
     ConfiguredExtension,
+    ConfiguredHook,
     ConfiguredPbx,
     ConfiguredQuotas,
-    ConfiguredRequest,
     Document,
 )
 
@@ -48,17 +48,17 @@ def _describe_pbx(
         slug=pbx.slug,
         name=pbx.name,
         format=pbx.format,
-        verifies_signatures=bool(pbx.format_secret),
+        has_format_secret=bool(pbx.format_secret),
         retention_days=pbx.retention_days,
         hides_numbers=pbx.hides_numbers,
         quotas=describe_quotas(pbx),
         connector=describe_connector(connector) if connector else None,
-        requests=describe_hooks(hooks.get((pbx.id, None), ())),
+        hooks=describe_hooks(hooks.get((pbx.id, None), ())),
         extensions=[
             ConfiguredExtension(
                 number=one.number,
                 name=one.name,
-                requests=describe_hooks(hooks.get((pbx.id, one.id), ())),
+                hooks=describe_hooks(hooks.get((pbx.id, one.id), ())),
             )
             for one in sorted(extensions, key=lambda one: (len(one.number), one.number))
         ],
@@ -77,13 +77,13 @@ def describe_connector(connector: Connector) -> ConfiguredConnector:
     return ConfiguredConnector(**{name: getattr(connector, name) for name in names})
 
 
-def describe_hooks(hooks: Iterable[Hook]) -> list[ConfiguredRequest]:
+def describe_hooks(hooks: Iterable[Hook]) -> list[ConfiguredHook]:
     """Return the hooks, by event and Event ID, so that equal configurations are equal texts."""
     found = map(describe_hook, hooks)
     return sorted(found, key=lambda one: (one.event_type, one.event_id or ""))
 
 
-def describe_hook(hook: Hook) -> ConfiguredRequest:
+def describe_hook(hook: Hook) -> ConfiguredHook:
     """Return the hook without its secrets."""
     # Not checked: what is stored stays exportable when a rule changes.
     values: dict[str, Any] = {
@@ -98,7 +98,7 @@ def describe_hook(hook: Hook) -> ConfiguredRequest:
         "body_format": hook.body_format,
         "parameters": hook.parameters,
         "headers": [name for name, _secret in stored_headers(hook)],
-        "auth": hook.auth,
-        "signed": bool(hook.signing_secret),
+        "authentication": hook.auth,
+        "is_signed": bool(hook.signing_secret),
     }
-    return ConfiguredRequest.model_construct(**values)
+    return ConfiguredHook.model_construct(**values)

@@ -27,7 +27,7 @@ from callevents.operations.configuration.document import (
     Document,
 )
 from callevents.operations.configuration.export import describe_connector, describe_quotas
-from callevents.operations.configuration.requests import NOT_IMPORTED, Place, set_requests
+from callevents.operations.configuration.hook_import import NOT_IMPORTED, Place, set_hooks
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.pbxs.data_protection import set_data_protection
 from callevents.pbxs.quotas import LABELS, set_quotas
@@ -109,16 +109,16 @@ class _Importer:
 
     def _set_format(self, pbx: Pbx) -> tuple[list[str], tuple[str, ...]]:
         wanted = self._wanted
-        if wanted.verifies_signatures and find_vendor(Format(wanted.format)).signature is None:
+        if wanted.has_format_secret and find_vendor(Format(wanted.format)).signature is None:
             raise error_at(
-                f"{self._pointer}/verifies_signatures", "Reports in this format have no signature."
+                f"{self._pointer}/has_format_secret", "Reports in this format have no signature."
             )
         fields = ["format"] if pbx.format is not wanted.format else []
         missing: tuple[str, ...] = ()
         secret = None
-        if bool(pbx.format_secret) is not wanted.verifies_signatures:
-            fields.append("verifies_signatures")
-            if wanted.verifies_signatures:
+        if bool(pbx.format_secret) is not wanted.has_format_secret:
+            fields.append("has_format_secret")
+            if wanted.has_format_secret:
                 # No report without a valid signature is accepted until the secret is entered.
                 secret, missing = secrets.token_hex(16), ("signature secret",)
             else:
@@ -148,9 +148,9 @@ class _Importer:
         hooks: dict[str | None, list[Hook]] = {}
         for hook in list_all_hooks(pbx):
             hooks.setdefault(hook.extension_id, []).append(hook)
-        place = Place(pbx, None, f"{self._pointer}/requests")
+        place = Place(pbx, None, f"{self._pointer}/hooks")
         more: Any = {"changes": self._changes, "prune": self._prune}
-        set_requests(place, self._wanted.requests, hooks.get(None, []), **more)
+        set_hooks(place, self._wanted.hooks, hooks.get(None, []), **more)
         existing = {one.number: one for one in extensions.list_extensions(pbx)}
         if self._prune:
             wanted = {one.number.strip() for one in self._wanted.extensions}
@@ -161,8 +161,8 @@ class _Importer:
             pointer = f"{self._pointer}/extensions/{position}"
             with errors_at(pointer):
                 extension = self._set_extension(pbx, one, existing.get(one.number.strip()))
-            place = Place(pbx, extension, f"{pointer}/requests")
-            set_requests(place, one.requests, hooks.get(extension.id, []), **more)
+            place = Place(pbx, extension, f"{pointer}/hooks")
+            set_hooks(place, one.hooks, hooks.get(extension.id, []), **more)
 
     def _set_extension(
         self, pbx: Pbx, wanted: ConfiguredExtension, found: Extension | None

@@ -23,7 +23,7 @@ def document(**values: Any) -> dict[str, Any]:
 
 def with_request(**values: Any) -> dict[str, Any]:
     """Return a document in which extension 101 has a request."""
-    return document(extensions=[{"number": "101", "name": "Olga", "requests": [REQUEST | values]}])
+    return document(extensions=[{"number": "101", "name": "Olga", "hooks": [REQUEST | values]}])
 
 
 def names(pbx: Pbx) -> list[str]:
@@ -52,12 +52,12 @@ def test_an_import_lists_its_changes(admin: Api, pbx: Pbx) -> None:
     """A dry run makes none of them. The token is in the history."""
     added = {
         "done": "added",
-        "object": "request",
+        "object": "hook",
         "name": "head-office 101 dial-in",
         "fields": [],
         "missing_secrets": ["credentials"],
     }
-    wanted = with_request(auth="bearer")
+    wanted = with_request(authentication="bearer")
     tried = admin.put(PATH, wanted, query_string="dry_run=true")
     assert tried.get_json() == {"dry_run": True, "changes": [added]}
     done = admin.put(PATH, wanted)
@@ -89,8 +89,8 @@ def test_a_stale_version_changes_nothing(admin: Api, pbx: Pbx) -> None:
         (document(secret="geheim"), "#/pbxs/0"),
         (document(slug="No Slug"), "#/pbxs/0/slug"),
         (document(extensions=[{"number": 101}]), "#/pbxs/0/extensions/0/number"),
-        (with_request(url="ftp://geheim"), "#/pbxs/0/extensions/0/requests/0/url"),
-        (with_request(headers=["Host"]), "#/pbxs/0/extensions/0/requests/0/header 1"),
+        (with_request(url="ftp://geheim"), "#/pbxs/0/extensions/0/hooks/0/url"),
+        (with_request(headers=["Host"]), "#/pbxs/0/extensions/0/hooks/0/header 1"),
     ],
 )
 def test_an_error_points_into_the_document(

@@ -30,7 +30,7 @@ def document(**values: Any) -> Any:
 
 def with_requests(*requests: Values) -> Any:
     """Return a document in which extension 101 has these requests."""
-    return document(extensions=[{"number": "101", "requests": list(requests)}])
+    return document(extensions=[{"number": "101", "hooks": list(requests)}])
 
 
 def errors_of(wanted: Any) -> dict[str, list[str]]:
@@ -51,15 +51,15 @@ def urls() -> list[str]:
 def test_a_changed_request_keeps_its_event_id(pbx: Pbx) -> None:
     """By its Event ID, by its URL, or as the only one of the event: it is the same request."""
     load(with_requests(HOOK))
-    [first] = export().pbxs[0].extensions[0].requests
+    [first] = export().pbxs[0].extensions[0].hooks
     for changed in (
         {**HOOK, "event_id": first.event_id, "note": "by ID", "url": "https://crm.example.com/2"},
         {**HOOK, "note": "by URL", "url": "https://crm.example.com/2"},
         {**HOOK, "note": "the only one", "url": "https://crm.example.com/3"},
     ):
         [change] = load(with_requests(changed))
-        assert (change.done, change.kind) == ("changed", "request")
-        [now] = export().pbxs[0].extensions[0].requests
+        assert (change.done, change.kind) == ("changed", "hook")
+        [now] = export().pbxs[0].extensions[0].hooks
         assert (now.event_id, now.note, now.url) == (
             first.event_id,
             changed["note"],
@@ -88,10 +88,10 @@ def test_only_pruning_removes(full: Pbx, other_pbx: Pbx) -> None:
     assert removed == [
         ("pbx", "branch"),
         ("connector", "head-office"),
-        ("request", "head-office * hangup"),
+        ("hook", "head-office * hangup"),
         ("extension", "head-office 0003*102"),
-        ("request", "head-office 101 dial-in"),
-        ("request", "head-office 101 dial-in"),
+        ("hook", "head-office 101 dial-in"),
+        ("hook", "head-office 101 dial-in"),
     ]
     assert urls() == []
     assert [one.slug for one in pbxs.list_pbxs()] == ["head-office"]
@@ -111,19 +111,19 @@ def test_each_change_is_in_the_history(pbx: Pbx) -> None:
         ({"name": "\x07"}, "pbxs/0/name"),
         ({"retention_days": 0}, "pbxs/0/retention_days"),
         ({"quotas": {"max_hooks": -1}}, "pbxs/0/quotas/max_hooks"),
-        ({"verifies_signatures": True}, "pbxs/0/verifies_signatures"),
+        ({"has_format_secret": True}, "pbxs/0/has_format_secret"),
         (
             {"connector": {"kind": "asterisk", "host": "a b", "port": 1, "username": "x"}},
             "pbxs/0/connector/host",
         ),
-        ({"requests": [{**HOOK, "url": "ftp://x"}]}, "pbxs/0/requests/0/url"),
-        ({"requests": [HOOK, {**HOOK, "give_up_seconds": 1}]}, "pbxs/0/requests/1/give_up_seconds"),
-        ({"requests": [{**HOOK, "headers": ["Host"]}]}, "pbxs/0/requests/0/header 1"),
+        ({"hooks": [{**HOOK, "url": "ftp://x"}]}, "pbxs/0/hooks/0/url"),
+        ({"hooks": [HOOK, {**HOOK, "give_up_seconds": 1}]}, "pbxs/0/hooks/1/give_up_seconds"),
+        ({"hooks": [{**HOOK, "headers": ["Host"]}]}, "pbxs/0/hooks/0/header 1"),
         ({"extensions": [{"number": "*"}]}, "pbxs/0/extensions/0/number"),
         ({"extensions": [{"number": "1"}, {"number": " 1"}]}, "pbxs/0/extensions/1/number"),
         (
-            {"extensions": [{"number": "1", "requests": [{**HOOK, "note": "x" * 501}]}]},
-            "pbxs/0/extensions/0/requests/0/note",
+            {"extensions": [{"number": "1", "hooks": [{**HOOK, "note": "x" * 501}]}]},
+            "pbxs/0/extensions/0/hooks/0/note",
         ),
     ],
 )
@@ -138,7 +138,7 @@ def test_an_invalid_value_changes_nothing(pbx: Pbx, wanted: Values, pointer: str
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        ({"auth": "bearer"}, "auth"),
+        ({"authentication": "bearer"}, "authentication"),
         ({"headers": ["X-Key", "X-Other"]}, "headers"),
         ({"url": f"https://crm.example.com/other?token={MASK}"}, "url"),
         ({"event": "hangup"}, "event"),
@@ -147,10 +147,10 @@ def test_an_invalid_value_changes_nothing(pbx: Pbx, wanted: Values, pointer: str
 def test_a_change_that_needs_a_secret_is_refused(full: Pbx, change: Values, pointer: str) -> None:
     """No document has it."""
     values = export().pbxs[0].model_dump(mode="json")
-    [secret] = [one for one in values["extensions"][0]["requests"] if one["auth"] != "none"]
+    [secret] = [one for one in values["extensions"][0]["hooks"] if one["authentication"] != "none"]
     secret |= change
     [found] = errors_of(validate({"pbxs": [values]}))
-    assert found.startswith("pbxs/0/extensions/0/requests/")
+    assert found.startswith("pbxs/0/extensions/0/hooks/")
     assert found.endswith(f"/{pointer}")
 
 
@@ -159,7 +159,7 @@ def test_an_event_id_belongs_to_one_request(full: Pbx) -> None:
     values = export().pbxs[0].model_dump(mode="json")
     copy = {**values, "slug": "copy", "name": "Copy"}
     assert errors_of(validate({"pbxs": [copy]})) == {
-        "pbxs/0/requests/0/event_id": ["Another request has this Event ID."]
+        "pbxs/0/hooks/0/event_id": ["Another request has this Event ID."]
     }
 
 

@@ -17,10 +17,10 @@ def test_an_empty_installation_becomes_equal(full: Pbx, another: Another) -> Non
         changes = load(parse(to_yaml(document)))
         assert [(one.done, one.kind, one.name) for one in changes] == [
             ("added", "connector", "head-office"),
-            ("added", "request", "head-office * hangup"),
+            ("added", "hook", "head-office * hangup"),
             ("added", "extension", "head-office 101"),
-            ("added", "request", "head-office 101 dial-in"),
-            ("added", "request", "head-office 101 dial-in"),
+            ("added", "hook", "head-office 101 dial-in"),
+            ("added", "hook", "head-office 101 dial-in"),
             ("added", "extension", "head-office 0003*102"),
             ("added", "pbx", "head-office"),
         ]

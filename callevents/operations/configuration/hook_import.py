@@ -16,7 +16,7 @@ from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
 from callevents.hooks.validation import check_note
 from callevents.operations.configuration.changes import Changes, Done, Kind, error_at, errors_at
-from callevents.operations.configuration.document import ConfiguredRequest, new_data
+from callevents.operations.configuration.document import ConfiguredHook, new_data
 from callevents.operations.configuration.export import describe_hook
 from callevents.security.masking import MASK
 
@@ -24,7 +24,7 @@ from callevents.security.masking import MASK
 NOT_IMPORTED = "not-imported"
 SUSPENDED = "Imported without its secrets. Enter them, then resume the request."
 
-Pair = tuple[str, ConfiguredRequest, Hook | None]
+Pair = tuple[str, ConfiguredHook, Hook | None]
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Place:
         return f"{self.pbx.slug} {self.extension.number if self.extension else '*'}"
 
 
-def set_requests(
+def set_hooks(
     place: Place,
-    wanted: Sequence[ConfiguredRequest],
+    wanted: Sequence[ConfiguredHook],
     existing: Sequence[Hook],
     changes: Changes,
     *,
@@ -57,7 +57,7 @@ def set_requests(
     kept = {hook.id for _pointer, _request, hook in pairs if hook is not None}
     if prune and (left := [hook for hook in existing if hook.id not in kept]):
         for hook in left:
-            changes.add(Done.REMOVED, Kind.REQUEST, place.name, hook.event_type.slug)
+            changes.add(Done.REMOVED, Kind.HOOK, place.name, hook.event_type.slug)
         hooks.clear_hooks(left)
     for pointer, request, found in pairs:
         with errors_at(pointer):
@@ -68,12 +68,12 @@ def set_requests(
 
 
 def _pair(
-    place: Place, wanted: Sequence[ConfiguredRequest], existing: Sequence[Hook]
+    place: Place, wanted: Sequence[ConfiguredHook], existing: Sequence[Hook]
 ) -> Iterator[Pair]:
     """Yield each request with its hook: by Event ID, or else by URL, or the only one left."""
     left = {hook.event_id: hook for hook in existing}
     numbered = [(f"{place.pointer}/{number}", one) for number, one in enumerate(wanted)]
-    anonymous: list[tuple[str, ConfiguredRequest]] = []
+    anonymous: list[tuple[str, ConfiguredHook]] = []
     for pointer, request in numbered:
         if request.event_id is None:
             anonymous.append((pointer, _normalize(request, pointer)))
@@ -84,7 +84,7 @@ def _pair(
         elif hook.event_type is not request.event_type:
             raise error_at(f"{pointer}/event", "The event of a request cannot change.")
         yield pointer, _normalize(request, pointer), hook
-    unmatched: list[tuple[str, ConfiguredRequest]] = []
+    unmatched: list[tuple[str, ConfiguredHook]] = []
     for pointer, request in anonymous:
         same = [hook for hook in left.values() if _is_same(hook, request)]
         if same:
@@ -98,11 +98,11 @@ def _pair(
         yield pointer, request, left.pop(found[0].event_id) if is_only else None
 
 
-def _is_same(hook: Hook, request: ConfiguredRequest) -> bool:
+def _is_same(hook: Hook, request: ConfiguredHook) -> bool:
     return hook.event_type is request.event_type and mask_url(hook.url) == mask_url(request.url)
 
 
-def _normalize(request: ConfiguredRequest, pointer: str) -> ConfiguredRequest:
+def _normalize(request: ConfiguredHook, pointer: str) -> ConfiguredHook:
     """Return the request with URL and note as they are stored."""
     with errors_at(pointer):
         values = {"url": check_url(request.url).url, "note": check_note(request.note)}
@@ -114,27 +114,27 @@ def _check_is_free(event_id: str, pointer: str) -> None:
         raise error_at(f"{pointer}/event_id", "Another request has this Event ID.")
 
 
-def _add(place: Place, request: ConfiguredRequest, changes: Changes) -> None:
+def _add(place: Place, request: ConfiguredHook, changes: Changes) -> None:
     missing = [f"header {name}" for name in request.headers]
-    if request.auth is not AuthKind.NONE:
+    if request.authentication is not AuthKind.NONE:
         missing.append("credentials")
     if MASK in request.url:
         missing.append("url")
     options = _options(
         request,
         [CustomHeader(name, NOT_IMPORTED) for name in request.headers],
-        _placeholder(request.auth),
+        _placeholder(request.authentication),
     )
     data = new_data(request, options)
     hook = hooks.create_hook(place.pbx, place.extension, request.event_type, data, request.event_id)
-    if request.signed:
+    if request.is_signed:
         signing_secret.rotate_secret(hook)
         missing.append("signing secret")
     if missing:
         hook.suspended_at, hook.suspended_reason = utc_now(), SUSPENDED
         target = of_hook(hook, place.extension)
         audit.record(audit.Action.HOOK_SUSPENDED, target, after={"reason": SUSPENDED})
-    changes.add(Done.ADDED, Kind.REQUEST, place.name, request.event, missing=tuple(missing))
+    changes.add(Done.ADDED, Kind.HOOK, place.name, request.event, missing=tuple(missing))
 
 
 def _placeholder(kind: AuthKind) -> Credentials:
@@ -145,7 +145,7 @@ def _placeholder(kind: AuthKind) -> Credentials:
 
 
 def _change(
-    place: Place, pointer: str, request: ConfiguredRequest, hook: Hook, changes: Changes
+    place: Place, pointer: str, request: ConfiguredHook, hook: Hook, changes: Changes
 ) -> None:
     current = describe_hook(hook)
     wanted = request.model_copy(update={"event_id": hook.event_id, "url": mask_url(request.url)})
@@ -158,17 +158,17 @@ def _change(
         return
     _check_secrets(pointer, wanted, current, url)
     headers = [CustomHeader(name) for name in request.headers]
-    options = _options(request, headers, Credentials(request.auth))
+    options = _options(request, headers, Credentials(request.authentication))
     hooks.update_hook(hook, new_data(request.model_copy(update={"url": url}), options))
     missing: tuple[str, ...] = ()
-    if request.signed and not hook.signing_secret:
+    if request.is_signed and not hook.signing_secret:
         signing_secret.rotate_secret(hook)
         missing = ("signing secret",)
-    elif not request.signed and hook.signing_secret:
+    elif not request.is_signed and hook.signing_secret:
         signing_secret.remove_secret(hook)
     changes.add(
         Done.CHANGED,
-        Kind.REQUEST,
+        Kind.HOOK,
         place.name,
         request.event,
         fields=tuple(sorted(fields)),
@@ -176,21 +176,19 @@ def _change(
     )
 
 
-def _differs(name: str, one: ConfiguredRequest, other: ConfiguredRequest) -> bool:
+def _differs(name: str, one: ConfiguredHook, other: ConfiguredHook) -> bool:
     if name == "headers":
         return {*map(str.lower, one.headers)} != {*map(str.lower, other.headers)}
     return bool(getattr(one, name) != getattr(other, name))
 
 
-def _check_secrets(
-    pointer: str, wanted: ConfiguredRequest, current: ConfiguredRequest, url: str
-) -> None:
+def _check_secrets(pointer: str, wanted: ConfiguredHook, current: ConfiguredHook, url: str) -> None:
     """Raise DocumentError if the change needs a secret, which no document has."""
     if MASK in url:
         raise error_at(f"{pointer}/url", f"Write the URL with its secret in the place of {MASK}.")
-    if wanted.auth not in (AuthKind.NONE, current.auth):
+    if wanted.authentication not in (AuthKind.NONE, current.authentication):
         raise error_at(
-            f"{pointer}/auth", "A document has no credentials. Set them elsewhere first."
+            f"{pointer}/authentication", "A document has no credentials. Set them elsewhere first."
         )
     known = {name.lower() for name in current.headers}
     if any(name.lower() not in known for name in wanted.headers):
@@ -200,7 +198,7 @@ def _check_secrets(
 
 
 def _options(
-    request: ConfiguredRequest, headers: Sequence[CustomHeader], credentials: Credentials
+    request: ConfiguredHook, headers: Sequence[CustomHeader], credentials: Credentials
 ) -> HookOptions:
     return HookOptions(
         request.give_up_seconds,
