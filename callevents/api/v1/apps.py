@@ -156,7 +156,7 @@ def list_apps(call: Call[ListQuery, None]) -> Page[App]:
         "client_secret": SECRET,
     },
 )
-def add_app(call: Call[NoQuery, NewApp]) -> Created:
+def create_app(call: Call[NoQuery, NewApp]) -> Created:
     """Add an OAuth 2.0 app and return its secret, which cannot be read again.
 
     Its scopes are at most those of the calling token, which must not expire: an app does not.
@@ -205,7 +205,7 @@ def get_app(call: Call[NoQuery, None], client_id: str) -> App:
     has_etag=True,
     problems=frozenset({ProblemType.PRECONDITION_FAILED}),
 )
-def change_app(call: Call[NoQuery, AppChanges], client_id: str) -> App:
+def update_app(call: Call[NoQuery, AppChanges], client_id: str) -> App:
     """Change what the body names. The owner, the PBX and the client ID stay.
 
     The calling token needs all scopes that the app has, and those that it gets. Scopes that you
@@ -233,7 +233,7 @@ def change_app(call: Call[NoQuery, AppChanges], client_id: str) -> App:
     has_etag=True,
     problems=frozenset({ProblemType.PRECONDITION_FAILED}),
 )
-def remove_app(call: Call[NoQuery, None], client_id: str) -> None:
+def delete_app(call: Call[NoQuery, None], client_id: str) -> None:
     """Remove an app, with all its tokens and what users have allowed it."""
     call.administer()
     row = _get(client_id, lock=True)
@@ -250,7 +250,7 @@ def remove_app(call: Call[NoQuery, None], client_id: str) -> None:
     answer=AppSecret,
     answer_example={"client_id": EXAMPLE["client_id"], "client_secret": SECRET},
 )
-def renew_app_secret(call: Call[NoQuery, None], client_id: str) -> AppSecret:
+def create_app_secret(call: Call[NoQuery, None], client_id: str) -> AppSecret:
     """Give an app another secret and return it. The old one is invalid at once.
 
     So are the tokens that the app got with it for its owner; what users allowed stays. The calling

@@ -33,7 +33,7 @@ TAG = "Users"
     answer_example=LINK_EXAMPLE,
     problems=frozenset({ProblemType.CONFLICT}),
 )
-def renew_invitation(call: Call[NoQuery, None], username: str) -> PasswordLink:
+def create_invitation(call: Call[NoQuery, None], username: str) -> PasswordLink:
     """Make another link for a user who has not set a password yet. The old link is invalid."""
     row = get_other(call, username)
     if row.state is not UserState.INVITED:
@@ -51,7 +51,7 @@ def renew_invitation(call: Call[NoQuery, None], username: str) -> PasswordLink:
     answer_example=LINK_EXAMPLE,
     problems=frozenset({ProblemType.CONFLICT}),
 )
-def reset_user_password(call: Call[NoQuery, None], username: str) -> PasswordLink:
+def create_password_reset(call: Call[NoQuery, None], username: str) -> PasswordLink:
     """Remove the password of a user, sign the user out, and make a link to set another one.
 
     It is 409 for disabled users, for users of single sign-on, who have no password here, and for

@@ -198,7 +198,7 @@ def get_api_token(call: Call[NoQuery, None], token_id: str) -> ApiToken:
     has_etag=True,
     problems=frozenset({ProblemType.PRECONDITION_FAILED}),
 )
-def revoke_api_token(call: Call[NoQuery, None], token_id: str) -> None:
+def delete_api_token(call: Call[NoQuery, None], token_id: str) -> None:
     """Make an API token invalid at once. The calling token may revoke itself."""
     row = _get(call, token_id, lock=True)
     call.check_match(to_answer(row))

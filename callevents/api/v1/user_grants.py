@@ -58,7 +58,7 @@ def get_user_grants(call: Call[NoQuery, None], username: str) -> UserGrants:
     has_etag=True,
     problems=CHANGES,
 )
-def replace_user_grants(call: Call[NoQuery, NewUserGrants], username: str) -> UserGrants:
+def set_user_grants(call: Call[NoQuery, NewUserGrants], username: str) -> UserGrants:
     """Replace all roles of a user by these. What is refused: see the operation changeUser."""
     row = get_other(call, username)
     call.check_match(UserGrants(roles=roles_of(row)))

@@ -87,7 +87,7 @@ def list_users(call: Call[ListQuery, None]) -> Page[User]:
     },
     problems=frozenset({ProblemType.CONFLICT}),
 )
-def add_user(call: Call[NoQuery, NewUser]) -> Created:
+def create_user(call: Call[NoQuery, NewUser]) -> Created:
     """Add a user with a password, or invite one.
 
     Without `password` the answer has a link with which the user sets one within 48 hours. It is
@@ -140,7 +140,7 @@ def get_user(call: Call[NoQuery, None], username: str) -> User:
     has_etag=True,
     problems=CHANGES,
 )
-def change_user(call: Call[NoQuery, UserChanges], username: str) -> User:
+def update_user(call: Call[NoQuery, UserChanges], username: str) -> User:
     """Change the e-mail address, replace the roles, disable or enable a user.
 
     The last enabled admin of all PBXs stays one, and the owner of the calling token is changed by
@@ -171,7 +171,7 @@ def change_user(call: Call[NoQuery, UserChanges], username: str) -> User:
     has_etag=True,
     problems=CHANGES,
 )
-def remove_user(call: Call[NoQuery, None], username: str) -> None:
+def delete_user(call: Call[NoQuery, None], username: str) -> None:
     """Remove a user with all sessions, tokens and apps.
 
     The last enabled admin of all PBXs and the owner of the calling token stay: both are 409.
