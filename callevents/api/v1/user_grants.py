@@ -59,7 +59,7 @@ def get_user_grants(call: Call[NoQuery, None], username: str) -> UserGrants:
     problems=CHANGES,
 )
 def set_user_grants(call: Call[NoQuery, NewUserGrants], username: str) -> UserGrants:
-    """Replace all roles of a user by these. What is refused: see the operation changeUser."""
+    """Replace all roles of a user by these. What is refused: see the operation updateUser."""
     row = get_other(call, username)
     call.check_match(UserGrants(roles=roles_of(row)))
     lifecycle.change_roles(row, find_roles(call.body.roles))

@@ -27,7 +27,7 @@ PASSWORD = "a password for tests"
 #: Bodies of operations whose example is about something that is there already, or is over.
 BODIES: Mapping[str, Any] = {
     "createPbx": {"name": "Warehouse", "max_extensions": 250},
-    "addUser": {"username": "maria", "email": "maria@example.com", "roles": [{"role": "viewer"}]},
+    "createUser": {"username": "maria", "email": "maria@example.com", "roles": [{"role": "viewer"}]},
     "createApiToken": {"name": "CRM import", "scopes": ["hooks:read"], "pbx": "head-office"},
 }
 
@@ -87,7 +87,7 @@ def seed(receiver_url: str) -> Seeded:
     values["entry_id"] = db.session.scalars(select(AuditEntry.id).limit(1)).one()
     of = {
         "resumeHook": {"event_id": suspended.event_id},
-        "renewInvitation": {"username": "olga"},
+        "createInvitation": {"username": "olga"},
         "cancelDelivery": {"delivery_id": values.pop("pending_id")},
         "resendDelivery": {"delivery_id": values.pop("failed_id")},
     }
