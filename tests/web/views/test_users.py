@@ -15,6 +15,7 @@ from callevents.pbxs import pbxs
 from callevents.pbxs.removal import begin_removal
 from callevents.users import lifecycle, users
 from callevents.users.grants import describe_grant, parse_grant
+from tests.audit.conftest import actions
 from tests.conftest import Configure
 from tests.support.mail_server import MailServer
 from tests.support.ports import find_free_port
@@ -188,6 +189,7 @@ def test_roles_editor(admin: Visitor, pbx: Pbx, other_pbx: Pbx, configure: Confi
     changed = {"email": "b@example.com"} | ANY_VIEWER
     assert admin.post("/users/bob/edit", **changed).status_code == 303
     assert (roles("bob"), get("bob").email) == (["viewer"], "b@example.com")
+    assert actions(object_name="bob", actor_name="admin") == ["user.invited", "user.changed"]
 
 
 def fill_in(page: str) -> dict[str, str]:
