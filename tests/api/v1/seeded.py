@@ -27,7 +27,11 @@ PASSWORD = "a password for tests"
 #: Bodies of operations whose example is about something that is there already, or is over.
 BODIES: Mapping[str, Any] = {
     "createPbx": {"name": "Warehouse", "max_extensions": 250},
-    "createUser": {"username": "maria", "email": "maria@example.com", "roles": [{"role": "viewer"}]},
+    "createUser": {
+        "username": "maria",
+        "email": "maria@example.com",
+        "roles": [{"role": "viewer"}],
+    },
     "createApiToken": {"name": "CRM import", "scopes": ["hooks:read"], "pbx": "head-office"},
 }
 
