@@ -66,6 +66,15 @@ def read_body(
     _check_media_type(request, more_types)
     if request.mimetype in more_types:
         raw = _yaml_to_json(raw)
+    text = normalize(raw)
+    return _validate(model, lambda: model.model_validate_json(text), "#/")
+
+
+def normalize(raw: bytes) -> str:
+    """Return the JSON as every parser understands it, with integers for numbers such as 1.0.
+
+    Raises ApiError if parsers could understand it in several ways, or if it cannot be stored.
+    """
     try:
         parsed = pydantic_core.from_json(raw, allow_inf_nan=False)
         # The other parser is here for what this one passes over, after this one has limited depth.
@@ -75,7 +84,7 @@ def read_body(
         raise invalid(f"The body cannot be read. {reason}") from None
     if not all(map(is_storable, texts_in(parsed))):
         raise invalid("The body contains characters that cannot be stored, such as NUL.")
-    return _validate(model, lambda: model.model_validate_json(json.dumps(read)), "#/")
+    return json.dumps(read)
 
 
 def invalid(detail: str, errors: list[FieldError] | None = None) -> ApiError:
