@@ -150,7 +150,7 @@ class Reference:
             headers,
             [] if is_problem else self._rows(content.get("schema", {})),
             _to_json(content.get("example")),
-            list(content["examples"]) if is_problem else [],
+            list(content.get("examples", ["about-blank"])) if is_problem else [],
         )
 
     def _rows(self, schema: dict[str, Any], prefix: str = "", depth: int = 0) -> list[Row]:

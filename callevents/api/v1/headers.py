@@ -1,5 +1,6 @@
 """Header fields of requests and answers of the management API."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import urlencode
@@ -11,6 +12,9 @@ from werkzeug.http import parse_etags
 from callevents.api.outer_origin import outer_origin
 from callevents.api.v1.operations import Operation
 from callevents.api.v1.reading import invalid
+
+#: What conditions consist of (RFC 9110, 13.1): any version, or a list of entity tags.
+CONDITION = r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'
 
 
 def add_headers(response: Response) -> Response:
@@ -30,10 +34,9 @@ def read_condition(request: Request, name: str) -> ETags:
     A condition that cannot be read must not be passed over: the change would overwrite something.
     """
     text = request.headers.get(name)
-    tags = parse_etags(text)
-    if text is not None and not tags:
+    if text is not None and re.match(CONDITION, text.strip()) is None:
         raise invalid(f'{name} must be * or a list of entity tags, such as "33a64df5".')
-    return tags
+    return parse_etags(text)
 
 
 def link_to_next(request: Request, cursor: str) -> str:

@@ -8,8 +8,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, g, jsonify
-from werkzeug.exceptions import HTTPException
+from flask import Response, current_app, g, jsonify, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from callevents.api.problems import MEDIA_TYPE
 
@@ -155,6 +155,16 @@ def problem_response(error: ApiError) -> Response:
     return response
 
 
+def _find_methods() -> set[str]:
+    """Return the methods of exactly this path; none if only a path with parameters matches it.
+
+    Of /deliveries/cancel, the methods of /deliveries/{delivery_id} are none.
+    """
+    rules = current_app.url_map.iter_rules()
+    found = (rule.methods or () for rule in rules if rule.rule == request.path)
+    return {method for methods in found for method in methods}
+
+
 def http_problem(error: HTTPException) -> Response:
     """Return an error of Flask or Werkzeug as a problem document."""
     status = error.code or 500
@@ -162,8 +172,8 @@ def http_problem(error: HTTPException) -> Response:
         ProblemType.INVALID_REQUEST if status < 500 else ProblemType.INTERNAL_ERROR
     )
     headers = {}
-    if status == 405 and getattr(error, "valid_methods", None):
-        headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(sorted(_find_methods() or error.valid_methods or ()))
     if status == 503:
         headers["Retry-After"] = "2"
     detail = _DETAILS.get(status) or HTTPStatus(status).phrase

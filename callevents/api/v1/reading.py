@@ -21,6 +21,8 @@ JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 YAML = "application/yaml"
 CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", ""})
 MAX_ERRORS = 20
+#: Floating point numbers up to this one have all integers.
+MAX_EXACT = 2**53
 DETAIL = "See `errors` for what to correct. Nothing was changed."
 
 M = TypeVar("M", bound=BaseModel)
@@ -31,7 +33,7 @@ _SENTENCES = {
     "union_tag_invalid": "Must be one of the documented kinds.",
     "json_invalid": "Must be valid JSON.",
 }
-_BEGINNING = re.compile(r"^(?:Value error, |\w+ should (?=be|have|match|contain))")
+_SUBJECT = re.compile(r"^\w+ should (?=be|have|match|contain)")
 
 
 def read_query(model: type[Query], request: Request) -> Query:
@@ -64,16 +66,25 @@ def read_body(
     _check_media_type(request, more_types)
     if request.mimetype in more_types:
         raw = _yaml_to_json(raw)
+    text = normalize(raw)
+    return _validate(model, lambda: model.model_validate_json(text), "#/")
+
+
+def normalize(raw: bytes) -> str:
+    """Return the JSON as every parser understands it, with integers for numbers such as 1.0.
+
+    Raises ApiError if parsers could understand it in several ways, or if it cannot be stored.
+    """
     try:
         parsed = pydantic_core.from_json(raw, allow_inf_nan=False)
         # The other parser is here for what this one passes over, after this one has limited depth.
-        json.loads(raw, object_pairs_hook=_check_names, parse_float=_read_float)
+        read = json.loads(raw, object_pairs_hook=_check_names, parse_float=_read_float)
     except ValueError as error:
         reason = str(error) if isinstance(error, _JsonError) else "It is not valid JSON in UTF-8."
         raise invalid(f"The body cannot be read. {reason}") from None
     if not all(map(is_storable, texts_in(parsed))):
         raise invalid("The body contains characters that cannot be stored, such as NUL.")
-    return _validate(model, lambda: model.model_validate_json(raw), "#/")
+    return json.dumps(read)
 
 
 def invalid(detail: str, errors: list[FieldError] | None = None) -> ApiError:
@@ -153,11 +164,12 @@ def _check_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _read_float(text: str) -> float:
+def _read_float(text: str) -> float | int:
+    """Return the number; 1.0 is an integer in JSON Schema."""
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise _JsonError("A number is too large.")
-    return value
+    return int(value) if value.is_integer() and abs(value) < MAX_EXACT else value
 
 
 def _validate(model: type[M], validate: Any, prefix: str) -> M:
@@ -174,7 +186,8 @@ def _validate(model: type[M], validate: Any, prefix: str) -> M:
 
 def _explain(error: Any, model: type[BaseModel], prefix: str) -> str:
     if error["type"] != "extra_forbidden":
-        sentence = _SENTENCES.get(error["type"]) or _BEGINNING.sub("", error["msg"])
+        text = error["msg"].removeprefix("Value error, ")
+        sentence: str = _SENTENCES.get(error["type"]) or _SUBJECT.sub("Must ", text)
         return sentence[:1].upper() + sentence[1:].removesuffix(".") + "."
     if prefix == "?":
         known = ", ".join(model.model_fields)

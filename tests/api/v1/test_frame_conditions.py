@@ -72,7 +72,7 @@ def test_a_change_of_this_version(admin: Api, tag: str, given: str) -> None:
     assert name() == "Elsewhere"
 
 
-@pytest.mark.parametrize("given", ['"x"', "W/{tag}", '""', "x"])
+@pytest.mark.parametrize("given", ['"x"', "W/{tag}", '""'])
 def test_a_change_of_another_version(admin: Api, tag: str, given: str) -> None:
     """It is refused, also with a weak tag, which never matches (RFC 9110, 13.1.1)."""
     answer = rename(admin, "Elsewhere", If_Match=given.format(tag=tag))
@@ -81,7 +81,7 @@ def test_a_change_of_another_version(admin: Api, tag: str, given: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["If_Match", "If_None_Match"])
-@pytest.mark.parametrize("given", ["", ",", " , ", '"x'])
+@pytest.mark.parametrize("given", ["", ",", " , ", '"x', "x", '"x" "y"', '*, "x"'])
 def test_conditions_that_cannot_be_read(admin: Api, field: str, given: str) -> None:
     """They are errors: passing them over would overwrite what they protect."""
     check_problem(rename(admin, "Elsewhere", **{field: given}), ProblemType.INVALID_REQUEST)

@@ -44,9 +44,10 @@ def describe_operation(
     if one.body is not None:
         schema = schemas.reference(one.body, "validation")
         found["requestBody"] = {"required": True, "content": _body_content(one, schema)}
-    found["responses"] = _successes(one, schemas) | {
+    errors = {
         str(status): responses.refer(kinds, one) for status, kinds in problems_of(one).items()
     }
+    found["responses"] = _successes(one, schemas) | errors | responses.refer_to_refusals()
     if one.deprecated_at is not None:
         found["deprecated"] = True
     return found

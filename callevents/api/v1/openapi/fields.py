@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from callevents.api.v1.headers import CONDITION
 from callevents.api.v1.idempotency import HEADER, REPLAYED
 from callevents.api.v1.models import Page
 from callevents.api.v1.operations import REMOVAL_HEADER, Operation
@@ -60,13 +61,10 @@ HEADERS: dict[str, Any] = {
 }
 
 
-def _field(name: str, description: str, example: str, **schema: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "header",
-        "required": False,
-        **_text(description, example, **schema),
-    }
+def _field(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    """Return a field without an example, which programs would send as it is."""
+    facts = {"description": description, "schema": {"type": "string", **schema}}
+    return {"name": name, "in": "header", "required": False, **facts}
 
 
 #: Header fields of requests, by the names of their components.
@@ -75,22 +73,21 @@ PARAMETERS: dict[str, Any] = {
         HEADER,
         "A text of your own, new for each thing to do. A request that is repeated with it within "
         "24 hours gets the same answer and has no second effect.",
-        "5a1f6e7c-4a3f-4f0c-9d2e-1f2a3b4c5d6e",
         minLength=1,
         maxLength=MAX_IDEMPOTENCY_KEY_LENGTH,
-        pattern="^[ -~]*$",
+        pattern="^[ -~]*[!-~][ -~]*$",
     ),
     "IfMatch": _field(
         "If-Match",
         "The `ETag` of the version that you read. If the object has changed since, nothing is "
         "changed and the answer is 412.",
-        _TAG,
+        pattern=CONDITION,
     ),
     "IfNoneMatch": _field(
         "If-None-Match",
         "The `ETag` of the version that you have. If it is still the current one, the answer is "
         "304 without a body.",
-        _TAG,
+        pattern=CONDITION,
     ),
 }
 

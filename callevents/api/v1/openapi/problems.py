@@ -1,6 +1,7 @@
 """The errors of operations as responses, which operations share."""
 
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from callevents.api.problems import MEDIA_TYPE
@@ -21,6 +22,13 @@ _FIELDS = {
 }
 
 
+#: Status, name of the component and sentence of what the web server refuses.
+_REFUSALS = (
+    (414, "UriTooLong", "The URL is too long."),
+    (431, "HeaderFieldsTooLarge", "The header fields are too large."),
+)
+
+
 class SharedResponses:
     """Responses for sets of errors, each one a component that operations refer to."""
 
@@ -35,6 +43,34 @@ class SharedResponses:
         if name not in self.components:
             self.components[name] = self._describe(kinds, one)
         return {"$ref": f"#/components/responses/{name}"}
+
+    def refer_to_refusals(self) -> dict[str, dict[str, str]]:
+        """Return references to the responses of the web server, by status.
+
+        It refuses these requests before they get here, so they have no type of ours.
+        """
+        for status, name, sentence in _REFUSALS:
+            self.components.setdefault(name, self._describe_refusal(status, sentence))
+        return {
+            str(status): {"$ref": f"#/components/responses/{name}"} for status, name, _ in _REFUSALS
+        }
+
+    def _describe_refusal(self, status: int, sentence: str) -> dict[str, Any]:
+        example = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": sentence,
+        }
+        return {
+            "description": f"{sentence} The server has not read the request.",
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": self._schemas.reference(Problem, "serialization"),
+                    "example": example,
+                }
+            },
+        }
 
     def _describe(self, kinds: list[ProblemType], one: Operation) -> dict[str, Any]:
         fields = [_FIELDS[kind] for kind in kinds if kind in _FIELDS]

@@ -1,0 +1,58 @@
+"""The schemas of the document and the models of the code agree on what is valid."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from schemathesis.generation import GenerationMode
+
+from callevents.api.v1.documents import api_document
+from callevents.api.v1.operations import PREFIX, REGISTRY, Operation
+from callevents.api.v1.reading import normalize
+from callevents.api.v1.sent import texts_in
+
+WITH_BODY = [one for one in REGISTRY.operations if one.body is not None]
+#: Errors that follow from a rule between several values, which no schema has.
+RULES = {"value_error"}
+
+
+@cache
+def load() -> Any:
+    """Return the document as Schemathesis has it."""
+    return schemathesis.openapi.from_dict(api_document())
+
+
+def strategy_of(one: Operation, mode: GenerationMode) -> st.SearchStrategy[Any]:
+    """Return the strategy of requests for the operation."""
+    strategy: st.SearchStrategy[Any] = load()[PREFIX + one.path][one.method].as_strategy(
+        generation_mode=mode
+    )
+    return strategy
+
+
+def errors_of(one: Operation, body: Any) -> Iterator[dict[str, Any]]:
+    """Yield what the model finds wrong, other than rules between values."""
+    assert one.body is not None
+    try:
+        one.body.model_validate_json(normalize(json.dumps(body).encode()))
+    except ValidationError as error:
+        yield from (dict(found) for found in error.errors() if found["type"] not in RULES)
+
+
+@pytest.mark.parametrize("one", WITH_BODY, ids=lambda one: one.id)
+def test_what_the_schema_allows_is_valid(one: Operation) -> None:
+    """A body that suits the schema has no value of a wrong kind."""
+
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(strategy_of(one, GenerationMode.POSITIVE))
+    def check(case: Any) -> None:
+        if all("\0" not in text for text in texts_in(case.body)):
+            assert list(errors_of(one, case.body)) == []
+
+    check()
