@@ -16,7 +16,7 @@ from callevents.extensions import Base, db
 from callevents.pbxs import pbxs
 from tests.api.v1.conftest import Api, MakeApi, check_problem
 from tests.api.v1.document_check import check_documented
-from tests.api.v1.seeded import Seeded, seed
+from tests.api.v1.seeded import BODIES, Seeded, seed
 from tests.support.receiver import Receiver
 
 OPERATIONS = REGISTRY.operations
@@ -53,6 +53,11 @@ def rows() -> dict[str, list[Any]]:
         for table in Base.metadata.sorted_tables
         if table.name not in NOTED
     }
+
+
+def test_requests_are_for_operations(seeded: Seeded) -> None:
+    """A renamed operation is not left with its example alone."""
+    assert {*BODIES, *seeded.of} <= set(BY_ID)
 
 
 def test_without_a_token(nobody: Api, seeded: Seeded) -> None:
