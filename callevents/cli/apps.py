@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 
 from callevents.api_access import apps
 from callevents.api_access.scopes import ApiScope
+from callevents.cli.limited_scopes import leave_out
 from callevents.cli.output import Values, handle_errors, json_option, print_list, print_result
 from callevents.db.models import OAuthApp
 from callevents.db.session import begin_write
@@ -49,7 +50,8 @@ def add_app(
     begin_write()
     owner = users.get_user(user)
     only = pbxs.get_pbx(pbx) if pbx is not None else None
-    app, secret = apps.add_app(owner, name, pbx=only, scopes=scopes, redirect_uris=redirect_uris)
+    kept = leave_out(scopes, only)
+    app, secret = apps.add_app(owner, name, pbx=only, scopes=kept, redirect_uris=redirect_uris)
     db.session.commit()
     _print_secret(app, secret, f"Added the app {app.name} of {owner.username}.", as_json)
 

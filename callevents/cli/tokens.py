@@ -6,6 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from callevents.api_access import api_tokens
+from callevents.cli.limited_scopes import leave_out
 from callevents.cli.output import (
     Values,
     handle_errors,
@@ -47,11 +48,12 @@ def add_token(
     """Create an API token and print it, only once. It may never do more than its owner."""
     lifetime = parse_duration(expires) if expires else None
     begin_write()
+    only = pbxs.get_pbx(pbx) if pbx else None
     token, text = api_tokens.add_api_token(
         users.get_user(username),
         name,
-        scopes,
-        pbx=pbxs.get_pbx(pbx) if pbx else None,
+        leave_out(scopes, only),
+        pbx=only,
         expires_at=utc_now() + lifetime if lifetime is not None else None,
     )
     values = _to_values(token) | {"token": text}

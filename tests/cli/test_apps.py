@@ -123,7 +123,7 @@ def test_last_use(answer: Answer, ana: None) -> None:
         (["add", "CRM", "--user", "ana", "--pbx", "x"], "There is no PBX 'x'."),
         (
             ["add", "CRM", "--user", "ana", "--redirect-uri", "http://crm.example.com/"],
-            "redirect_uris: Use https; http is only for apps on the user's own machine.",
+            "redirect_uris: URI 1: Use https; http is only for apps on the user's own machine.",
         ),
         (["remove", "x"], "There is no app with the ID 'x'."),
         (["rotate-secret", "\0"], "There is no app with the ID '\\x00'."),

@@ -1,5 +1,6 @@
 """The commands for API tokens: text and JSON, errors, and what they change."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,6 +53,18 @@ def test_add(run: Run, answer: Answer) -> None:
         "last_used_address": "",
         "expired": False,
     }
+
+
+def test_add_for_one_pbx(run: Run) -> None:
+    """Scopes for all PBXs together are left out, with a note; there must be another one."""
+    limited = ("--pbx", "head-office", "--json")
+    result = run(*ADD, "--scope", "users:read", "--scope", "config:read", *limited)
+    assert json.loads(result.stdout)["scopes"] == ["hooks:read"]
+    note = "Left out, because they are for all PBXs together: users:read, config:read.\n"
+    assert result.stderr == note
+    alone = ("tokens", "add", "Export", "--user", "olga", "--scope", "users:read", *limited)
+    sentence = "users:read is for all PBXs together. Leave it out, or choose all PBXs."
+    check_failure(run(*alone), f"scopes: {sentence}")
 
 
 def test_list(run: Run, answer: Answer) -> None:
