@@ -150,7 +150,7 @@ class Reference:
             headers,
             [] if is_problem else self._rows(content.get("schema", {})),
             _to_json(content.get("example")),
-            list(content.get("examples", ["about-blank"])) if is_problem else [],
+            list(content.get("examples", ["about:blank"])) if is_problem else [],
         )
 
     def _rows(self, schema: dict[str, Any], prefix: str = "", depth: int = 0) -> list[Row]:
@@ -159,8 +159,10 @@ class Reference:
         if schema.get("type") == "array":
             return self._rows(schema["items"], f"{prefix[:-1]}[]." if prefix else "[].", depth)
         found = []
-        for name, facts in schema.get("properties", {}).items():
-            is_required = name in schema.get("required", ())
+        required = schema.get("required", ())
+        fields: list[tuple[str, Any]] = list(schema.get("properties", {}).items())
+        for name, facts in sorted(fields, key=lambda pair: pair[0] not in required):
+            is_required = name in required
             text = facts.get("description") or self._resolve(facts).get("description", "")
             found.append(Row(prefix + name, self._type(facts), text, is_required))
             if depth < MAX_DEPTH:
@@ -174,7 +176,7 @@ class Reference:
         if options := schema.get("anyOf") or schema.get("oneOf"):
             return " or ".join(dict.fromkeys(self._type(one) for one in options))
         if known := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
-            return "one of " + ", ".join(json.dumps(one) for one in known)
+            return "one of " + ", ".join(str(one) or "(empty)" for one in known)
         name = schema.get("type", "any")
         if name == "array":
             return f"list of {self._type(schema.get('items', {}))}"

@@ -59,7 +59,9 @@ def _describe(event: EventType) -> dict[str, Any]:
         "get": {
             "operationId": f"send{name}ByGet",
             "summary": f"{event.label}, by GET",
-            "description": _text(event, "They are appended to the query of the hook's URL."),
+            "description": _text(
+                event, "The parameters are appended to the query of the hook's URL."
+            ),
             "parameters": [*_query(values), *_headers(Method.GET)],
             **shared,
         },
@@ -67,7 +69,7 @@ def _describe(event: EventType) -> dict[str, Any]:
             "operationId": f"send{name}ByPost",
             "summary": f"{event.label}, by POST",
             "description": _text(
-                event, "They are in the body: a form, or JSON if the hook says so."
+                event, "The parameters are in the body: a form, or JSON if the hook says so."
             ),
             "parameters": _headers(Method.POST),
             "requestBody": _body(values),
