@@ -189,10 +189,11 @@ def _explain(error: Any, model: type[BaseModel], prefix: str) -> str:
         text = error["msg"].removeprefix("Value error, ")
         sentence: str = _SENTENCES.get(error["type"]) or _SUBJECT.sub("Must ", text)
         return sentence[:1].upper() + sentence[1:].removesuffix(".") + "."
+    known = ", ".join(model.model_fields)
     if prefix == "?":
-        known = ", ".join(model.model_fields)
         return f"There is no such parameter. There are: {known}." if known else "There are none."
-    return "It has an unknown field."
+    is_outermost = len(error["loc"]) == 1
+    return f"It has an unknown field. There are: {known}." if is_outermost else "Unknown field."
 
 
 def _point(prefix: str, error: Any, model: type[BaseModel]) -> str:
