@@ -180,7 +180,7 @@ def _validate(model: type[M], validate: Any, prefix: str) -> M:
             FieldError(_point(prefix, one, model), _explain(one, model, prefix))
             for one in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-        raise invalid(DETAIL, found[:MAX_ERRORS]) from None
+        raise invalid(DETAIL, list(dict.fromkeys(found))[:MAX_ERRORS]) from None
     return validated
 
 
@@ -189,10 +189,11 @@ def _explain(error: Any, model: type[BaseModel], prefix: str) -> str:
         text = error["msg"].removeprefix("Value error, ")
         sentence: str = _SENTENCES.get(error["type"]) or _SUBJECT.sub("Must ", text)
         return sentence[:1].upper() + sentence[1:].removesuffix(".") + "."
-    if prefix == "?":
-        known = ", ".join(model.model_fields)
-        return f"There is no such parameter. There are: {known}." if known else "There are none."
-    return "It has an unknown field."
+    if len(error["loc"]) > 1:
+        return "It has an unknown field."
+    known = ", ".join(model.model_fields)
+    kind = "parameter" if prefix == "?" else "field"
+    return f"There is no such {kind}. There are: {known}." if known else "There are none."
 
 
 def _point(prefix: str, error: Any, model: type[BaseModel]) -> str:

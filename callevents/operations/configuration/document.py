@@ -16,6 +16,7 @@ from callevents.enums import (
 )
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import HookOptions
+from callevents.security.masking import MASK
 
 DEFAULTS = HookOptions()
 
@@ -36,7 +37,7 @@ class ConfiguredHook(Part):
     event: EventName
     url: str = Field(
         max_length=MAX_URL_LENGTH,
-        description="With `***` in the place of secrets, such as a token in the query.",
+        description=f"With `{MASK}` in the place of secrets, such as a token in the query.",
     )
     event_id: EventId | None = Field(
         None, description="Without one, a request of the same event is looked for by its URL."

@@ -77,6 +77,8 @@ class _Importer:
             pbx = found or pbxs.create_pbx(wanted.name, wanted.slug)
             lock_pbx(db.session.connection(), pbx.id)
             fields, missing = self._set_values(pbx)
+        if found is None:
+            self._changes.add(Done.ADDED, Kind.PBX, pbx.slug, missing=("ingest token", *missing))
         quotas = _lift_quotas(pbx)
         self._set_connector(pbx)
         self._set_extensions(pbx)
@@ -85,9 +87,7 @@ class _Importer:
             if describe_quotas(pbx) != wanted.quotas:
                 set_quotas(pbx, wanted.quotas.model_dump())
                 fields.append("quotas")
-        if found is None:
-            self._changes.add(Done.ADDED, Kind.PBX, pbx.slug, missing=missing)
-        elif fields:
+        if found is not None and fields:
             more: Any = {"fields": tuple(sorted(fields)), "missing": missing}
             self._changes.add(Done.CHANGED, Kind.PBX, pbx.slug, **more)
 

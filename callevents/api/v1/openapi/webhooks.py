@@ -59,7 +59,9 @@ def _describe(event: EventType) -> dict[str, Any]:
         "get": {
             "operationId": f"send{name}ByGet",
             "summary": f"{event.label}, by GET",
-            "description": _text(event, "They are appended to the query of the hook's URL."),
+            "description": _text(
+                event, "The parameters are appended to the query of the hook's URL."
+            ),
             "parameters": [*_query(values), *_headers(Method.GET)],
             **shared,
         },
@@ -67,7 +69,7 @@ def _describe(event: EventType) -> dict[str, Any]:
             "operationId": f"send{name}ByPost",
             "summary": f"{event.label}, by POST",
             "description": _text(
-                event, "They are in the body: a form, or JSON if the hook says so."
+                event, "The parameters are in the body: a form, or JSON if the hook says so."
             ),
             "parameters": _headers(Method.POST),
             "requestBody": _body(values),
@@ -103,10 +105,12 @@ def _example(event: EventType) -> SimpleNamespace:
 def _text(event: EventType, place: str) -> str:
     return (
         f"Sent for each event '{event.label}' to each active hook that is configured for it. "
-        f"{place} All values are texts; unknown ones are empty. A hook may send all parameters, "
-        "VoipNow's ten or none; a test request has `Test` with the value `1` in addition. Its URL "
-        "and header fields are configured too, also with Basic or Bearer authentication.\n\n"
-        "A delivery is made at least once, and those of one call to one receiver in order."
+        f"{place} All values are texts; unknown ones are empty. The hook says whether all "
+        "parameters are sent, VoipNow's ten or none; a test request also has `Test` with the "
+        "value `1`. URL, header fields and authentication (Basic or Bearer) are those of the "
+        "hook.\n\n"
+        "Each request is delivered at least once. Requests of one call to the same receiver are "
+        "sent in order, unless the hook says otherwise."
     )
 
 
