@@ -10,7 +10,7 @@ from callevents.api.v1.call import Call, etag_of
 from callevents.api.v1.models import Answer, Body, NoQuery, Query, QueryBoolean
 from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
-from callevents.api.v1.reading import DETAIL, MAX_ERRORS, YAML, invalid
+from callevents.api.v1.reading import DETAIL, YAML, first_messages, invalid
 from callevents.api.v1.sent import leave_out, texts_in
 from callevents.api_access.scopes import ApiScope
 from callevents.db.session import end_transaction
@@ -197,7 +197,6 @@ def _invalid(error: DocumentError, sent: Iterable[str]) -> ApiError:
     texts = list(sent)
     found = [
         FieldError(f"#/{pointer}", leave_out(sentence, texts))
-        for pointer, sentences in error.errors.items()
-        for sentence in sentences
+        for pointer, sentence in first_messages(error)
     ]
-    return invalid(DETAIL, found[:MAX_ERRORS])
+    return invalid(DETAIL, found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from callevents.errors import InvalidError
+from callevents.hooks.validation import HEADER_FIELD
 
 
 class Done(StrEnum):
@@ -73,5 +74,12 @@ def errors_at(pointer: str) -> Iterator[None]:
         raise
     except InvalidError as error:
         raise DocumentError(
-            {f"{pointer}/{name}": messages for name, messages in error.errors.items()}
+            {f"{pointer}/{_place(name)}": messages for name, messages in error.errors.items()}
         ) from None
+
+
+def _place(name: str) -> str:
+    """Return the pointer to a field, which for custom headers is their name and number."""
+    if not name.startswith(HEADER_FIELD):
+        return name
+    return f"headers/{int(name.removeprefix(HEADER_FIELD)) - 1}"

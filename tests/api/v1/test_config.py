@@ -90,7 +90,9 @@ def test_a_stale_version_changes_nothing(admin: Api, pbx: Pbx) -> None:
         (document(slug="No Slug"), "#/pbxs/0/slug"),
         (document(extensions=[{"number": 101}]), "#/pbxs/0/extensions/0/number"),
         (with_request(url="ftp://geheim"), "#/pbxs/0/extensions/0/hooks/0/url"),
-        (with_request(headers=["Host"]), "#/pbxs/0/extensions/0/hooks/0/header 1"),
+        (with_request(headers=["Host"]), "#/pbxs/0/extensions/0/hooks/0/headers/0"),
+        (with_request(headers=["a"] * 21), "#/pbxs/0/extensions/0/hooks/0/headers"),
+        (document(extensions=[{} for _ in range(3000)]), "#/"),
     ],
 )
 def test_an_error_points_into_the_document(
@@ -109,7 +111,9 @@ def test_an_error_points_into_the_document(
     assert admin.get(PATH).get_json() == before
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: &x [1]\nb: *x", "[" * 1000, "- \x00", "\xff"])
+@pytest.mark.parametrize(
+    "text", ["a: [", "a: &x [1]\nb: *x", "[" * 1000, "- \x00", "\xff", "a: 0x" + "f" * 5000]
+)
 def test_yaml_that_cannot_be_read_is_refused(admin: Api, text: str) -> None:
     """Also aliases, which could stand for more than fits into memory."""
     data = text.encode("latin-1")
