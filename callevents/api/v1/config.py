@@ -13,7 +13,9 @@ from callevents.api.v1.problems import ApiError, FieldError, ProblemType
 from callevents.api.v1.reading import DETAIL, YAML, first_messages, invalid
 from callevents.api.v1.sent import leave_out, texts_in
 from callevents.api_access.scopes import ApiScope
+from callevents.db.locks import lock_pbxs
 from callevents.db.session import end_transaction
+from callevents.extensions import db
 from callevents.jobs.waker import wake
 from callevents.operations.configuration.changes import Change, DocumentError
 from callevents.operations.configuration.document import Document
@@ -166,6 +168,8 @@ def import_config(call: Call[ConfigurationQuery, NewConfiguration]) -> Configura
     """
     call.administer()
     if call.if_match or call.if_none_match:
+        # Two imports at the same time must not both find the version that they expect.
+        lock_pbxs(db.session.connection())
         call.check_match(_export())
     try:
         changes = import_configuration(call.body, prune=call.query.prune)

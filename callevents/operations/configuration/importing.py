@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from callevents.db.locks import lock_pbx
+from callevents.db.locks import lock_pbx, lock_pbxs
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.enums import Format
 from callevents.extensions import db
@@ -42,6 +42,7 @@ def import_configuration(document: Document, *, prune: bool = False) -> Sequence
 
     Raises DocumentError; then nothing may be committed.
     """
+    lock_pbxs(db.session.connection())
     _check_unique((one.slug for one in document.pbxs), "pbxs/{}/slug", "Another PBX has it too.")
     changes = Changes()
     existing = {pbx.slug: pbx for pbx in pbxs.list_pbxs()}

@@ -11,6 +11,7 @@ from callevents.db.models import Extension, Pbx
 from callevents.enums import Role
 from callevents.extensions import db
 from tests.api.v1.conftest import Api, MakeApi, check_actor, check_problem, last_entry
+from tests.support.database_faults import meanwhile
 
 PATH = "/config"
 REQUEST = {"event": "dial-in", "url": "https://crm.example.com/"}
@@ -81,6 +82,19 @@ def test_a_stale_version_changes_nothing(admin: Api, pbx: Pbx) -> None:
     late = admin.put(PATH, document(), query_string="prune=true", headers={"If-Match": tag})
     check_problem(late, ProblemType.PRECONDITION_FAILED)
     assert names(pbx) == ["101", "102"]
+
+
+def test_one_of_two_imports_at_the_same_time_is_refused(admin: Api, pbx: Pbx) -> None:
+    """Both have read the same version."""
+    condition = {"If-Match": admin.get(PATH).headers["ETag"]}
+    done: list[int] = []
+
+    def load(name: str) -> None:
+        done.append(admin.put(PATH, document(name=name), headers=condition).status_code)
+
+    with meanwhile(db.engine, "SELECT connector", lambda: load("Other")):
+        load("Main office")
+    assert sorted(done) == [200, 412]
 
 
 @pytest.mark.parametrize(
