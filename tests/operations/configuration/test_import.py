@@ -167,9 +167,7 @@ def test_an_event_id_is_used_once(pbx: Pbx) -> None:
     """Twice in a document is a mistake, also in one place."""
     one = {"event": "dial-in", "url": "https://crm.example.com/", "event_id": "x" * 30}
     wanted = document(hooks=[one, one | {"event": "hangup"}])
-    assert errors_of(wanted) == {
-        "pbxs/0/hooks/1/event_id": ["Another request has this Event ID."]
-    }
+    assert errors_of(wanted) == {"pbxs/0/hooks/1/event_id": ["Another request has this Event ID."]}
 
 
 def test_a_slug_is_used_once(pbx: Pbx) -> None:
