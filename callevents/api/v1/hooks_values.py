@@ -25,7 +25,7 @@ from callevents.enums import AuthKind
 from callevents.errors import ConflictError, InvalidError
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
-from callevents.hooks.validation import HEADER_FIELD
+from callevents.hooks.validation import path_of
 from callevents.security.masking import MASK
 
 MASKED_URL = (
@@ -144,6 +144,4 @@ def _to_credentials(given: NewHookAuthentication | None) -> Credentials:
 def _point(pointer: str) -> str:
     """Return the pointer to the field of the body that an error of the domain is about."""
     name = pointer.removeprefix("#/")
-    if name.startswith(HEADER_FIELD):
-        return f"#/headers/{int(name.removeprefix(HEADER_FIELD)) - 1}"
-    return f"#/authentication/{name}" if name in _ALL_CREDENTIALS else pointer
+    return f"#/authentication/{name}" if name in _ALL_CREDENTIALS else f"#/{path_of(name)}"

@@ -1,6 +1,7 @@
 """Makes the requests of an extension, or those for all extensions, like those of a document."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -11,11 +12,19 @@ from callevents.db.models import Extension, Hook, Pbx, utc_now
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import check_url
 from callevents.enums import AuthKind
+from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
-from callevents.hooks.validation import check_note
-from callevents.operations.configuration.changes import Changes, Done, Kind, error_at, errors_at
+from callevents.hooks.validation import check_note, path_of
+from callevents.operations.configuration.changes import (
+    Changes,
+    DocumentError,
+    Done,
+    Kind,
+    error_at,
+    errors_at,
+)
 from callevents.operations.configuration.document import ConfiguredHook, new_data
 from callevents.operations.configuration.export import describe_hook
 from callevents.security.masking import MASK
@@ -60,11 +69,25 @@ def set_hooks(
             changes.add(Done.REMOVED, Kind.HOOK, place.name, hook.event_type.slug)
         hooks.clear_hooks(left)
     for pointer, request, found in pairs:
-        with errors_at(pointer):
+        with _errors_of_request(pointer):
             if found is None:
                 _add(place, request, changes)
             else:
                 _change(place, pointer, request, found, changes)
+
+
+@contextmanager
+def _errors_of_request(pointer: str) -> Iterator[None]:
+    """Let errors about fields in the block be errors about values of the request."""
+    with errors_at(pointer):
+        try:
+            yield
+        except DocumentError:
+            raise
+        except InvalidError as error:
+            raise InvalidError(
+                {path_of(name): messages for name, messages in error.errors.items()}
+            ) from None
 
 
 def _pair(

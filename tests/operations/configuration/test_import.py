@@ -118,7 +118,7 @@ def test_each_change_is_in_the_history(pbx: Pbx) -> None:
         ),
         ({"hooks": [{**HOOK, "url": "ftp://x"}]}, "pbxs/0/hooks/0/url"),
         ({"hooks": [HOOK, {**HOOK, "give_up_seconds": 1}]}, "pbxs/0/hooks/1/give_up_seconds"),
-        ({"hooks": [{**HOOK, "headers": ["Host"]}]}, "pbxs/0/hooks/0/header 1"),
+        ({"hooks": [{**HOOK, "headers": ["Host"]}]}, "pbxs/0/hooks/0/headers/0"),
         ({"extensions": [{"number": "*"}]}, "pbxs/0/extensions/0/number"),
         ({"extensions": [{"number": "1"}, {"number": " 1"}]}, "pbxs/0/extensions/1/number"),
         (
