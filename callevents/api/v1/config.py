@@ -156,7 +156,9 @@ def export_config(call: Call[NoQuery, None]) -> Configuration | Response:
             }
         ],
     },
-    problems=frozenset({ProblemType.CONFLICT, ProblemType.PRECONDITION_FAILED}),
+    problems=frozenset(
+        {ProblemType.CONFLICT, ProblemType.NOT_FOUND, ProblemType.PRECONDITION_FAILED}
+    ),
 )
 def import_config(call: Call[ConfigurationQuery, NewConfiguration]) -> ConfigurationImport:
     """Make the configuration like the document: add what is missing, change what differs.

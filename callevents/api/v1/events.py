@@ -96,6 +96,7 @@ def get_event(call: Call[NoQuery, None], call_event_id: str) -> CallEventDetails
     has_etag=True,
     body_example=NEW_EVENT,
     answer_example=EVENT_DETAILS,
+    problems=frozenset({ProblemType.NOT_FOUND}),
 )
 def send_event(call: Call[NoQuery, NewCallEvent]) -> Created:
     """Store an example event, as if the PBX had reported it, and send the requests for it.

@@ -78,7 +78,7 @@ def list_extensions(call: Call[ExtensionQuery, None]) -> Page[Extension]:
     tag=TAG,
     body=NewExtensions,
     answer=AddedExtensions,
-    problems=frozenset({ProblemType.CONFLICT}),
+    problems=frozenset({ProblemType.CONFLICT, ProblemType.NOT_FOUND}),
     body_example={
         "pbx": "head-office",
         "extensions": [{"number": "101", "name": "Reception"}, {"number": "*"}],

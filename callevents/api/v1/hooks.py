@@ -108,7 +108,7 @@ def list_hooks(call: Call[HookQuery, None]) -> Page[Hook]:
         "authentication": {"kind": "bearer", "token": "s3cret"},
     },
     answer_example=EXAMPLE,
-    problems=frozenset({ProblemType.CONFLICT}),
+    problems=frozenset({ProblemType.CONFLICT, ProblemType.NOT_FOUND}),
 )
 def create_hook(call: Call[NoQuery, NewHook]) -> Created:
     """Add a hook. Fields that you leave out get their defaults.
