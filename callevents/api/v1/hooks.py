@@ -36,7 +36,8 @@ LIST_NAME = "hooks"
 EXAMPLE = {
     "event_id": "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1",
     "pbx": "head-office",
-    "extension": {"id": "01932c07-209f-7c3e-8f0e-0f6d1c5b8a20", "number": "101"},
+    "extension": "101",
+    "extension_id": "01932c07-209f-7c3e-8f0e-0f6d1c5b8a20",
     "event": "dial-in",
     "url": "https://crm.example.com/pop/{CallerIDNum}",
     "origin": "https://crm.example.com:443",
@@ -52,7 +53,7 @@ EXAMPLE = {
     "is_signed": False,
     "previous_secret_until": None,
     "suspended_at": None,
-    "suspended_reason": None,
+    "suspended_reason": "",
     "failing_since": None,
     "created_at": "2026-03-01T09:30:00.000Z",
     "modified_at": "2026-03-01T09:30:00.000Z",

@@ -10,7 +10,6 @@ from flask import request
 from callevents.api.v1.hooks_models import (
     Hook,
     HookAuthentication,
-    HookExtension,
     HookHeader,
     HookSettings,
     NewHookAuthentication,
@@ -53,7 +52,8 @@ def to_answer(hook: StoredHook) -> Hook:
     return Hook(
         event_id=hook.event_id,
         pbx=hook.pbx.slug,
-        extension=HookExtension(id=extension.id, number=extension.number) if extension else None,
+        extension=extension.number if extension else None,
+        extension_id=hook.extension_id,
         event=hook.event_type.slug,
         url=mask_url(hook.url),
         origin=origin_of(hook.url),
@@ -69,7 +69,7 @@ def to_answer(hook: StoredHook) -> Hook:
         is_signed=bool(hook.signing_secret),
         previous_secret_until=hook.previous_secret_until,
         suspended_at=hook.suspended_at,
-        suspended_reason=hook.suspended_reason or None,
+        suspended_reason=hook.suspended_reason,
         failing_since=hook.failing_since,
         created_at=hook.created_at,
         modified_at=hook.modified_at,

@@ -58,7 +58,7 @@ class ApiToken(Answer):
     user: str = Field(description="The owner: the token may never do more.")
     scopes: list[V1Scope]
     pbx: str | None = Field(description="The PBX that it is limited to; null: all of the owner's.")
-    hint: str = Field(description="The token's first characters.")
+    begins_with: str = Field(description="The token's first characters.")
     created_at: Moment
     expires_at: Moment | None = Field(description="null: it does not expire.")
     last_used_at: Moment | None = Field(description="Up to a minute behind the last request.")
@@ -100,7 +100,7 @@ EXAMPLE = {
     "user": "olga",
     "scopes": ["hooks:read", "hooks:write"],
     "pbx": "head-office",
-    "hint": "cea_V7pX8",
+    "begins_with": "cea_V7pX8",
     "created_at": "2026-03-01T09:30:00.000Z",
     "expires_at": "2026-06-01T00:00:00.000Z",
     "last_used_at": None,
@@ -213,7 +213,7 @@ def to_answer(row: ApiTokenRow) -> ApiToken:
         user=row.user.username,
         scopes=[ApiScope(name) for name in row.scopes.split() if name in V1_SCOPES],
         pbx=row.pbx.slug if row.pbx else None,
-        hint=row.hint,
+        begins_with=row.hint,
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,

@@ -95,7 +95,7 @@ def test_an_app_of_another_user(api: MakeApi, pbx: Pbx) -> None:
     made = add(admin, user=viewer.username, pbx="head-office", scopes=["hooks:read"])
     assert (made["user"], made["pbx"]) == (viewer.username, "head-office")
     me = act_as(admin, made["client_id"]).get("/me").get_json()
-    assert (me["kind"], me["user"], me["roles"]) == ("app", viewer.username, ["viewer"])
+    assert (me["kind"], me["user"], me["roles"][0]["role"]) == ("app", viewer.username, "viewer")
 
 
 @pytest.mark.parametrize(
