@@ -14,7 +14,7 @@ from callevents.api.v1.problems import (
 from callevents.api.v1.reading import DETAIL, invalid
 from callevents.api_access.delegation import find_missing_scopes, may_reach
 from callevents.api_access.scopes import ApiScope, split_scopes
-from callevents.db.models import OAuthApp, Pbx, User
+from callevents.db.models import ApiToken, OAuthApp, Pbx, User
 from callevents.extensions import db
 from callevents.users import users
 
@@ -43,14 +43,15 @@ def check_scopes(call: Call[Any, Any], scopes: Collection[ApiScope]) -> None:
         raise error
 
 
-def check_covers(call: Call[Any, Any], app: OAuthApp) -> None:
-    """Raise ApiError with 403 if the app may do what the calling token may not.
+def check_covers(call: Call[Any, Any], other: OAuthApp | ApiToken) -> None:
+    """Raise ApiError with 403 if the app or token may do what the calling token may not.
 
-    Its secret, or what users see of it when they allow it, would give the token more scopes.
+    Its secret, or what users see of it when they allow it, would give the token more scopes; and
+    with another expiry, it would have them for longer than its owner wants.
     """
-    missing = find_missing_scopes(call.principal, split_scopes(app.scopes))
+    missing = find_missing_scopes(call.principal, split_scopes(other.scopes))
     if missing:
-        detail = f"The app has scopes that your token lacks: {', '.join(missing)}."
+        detail = f"It has scopes that your token lacks: {', '.join(missing)}."
         raise ApiError(ProblemType.FORBIDDEN, detail)
 
 
