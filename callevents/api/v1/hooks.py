@@ -8,6 +8,7 @@ from sqlalchemy import select
 from callevents import audit
 from callevents.api.v1.call import Call
 from callevents.api.v1.cursors import find_start, make_page
+from callevents.api.v1.headers import removal_answer
 from callevents.api.v1.hooks_models import Hook, HookChanges, HookQuery, HookUrl, NewHook
 from callevents.api.v1.hooks_values import choose_url, pointing_at_fields, to_answer, to_data
 from callevents.api.v1.models import NoQuery, Page
@@ -227,7 +228,7 @@ def delete_hook(call: Call[NoQuery, None], event_id: str) -> Response:
     call.check_match(to_answer(hook))
     removed = hooks.clear_hooks([hook])
     call.after_commit(wake)
-    return Response(status=204, content_type="", headers={REMOVAL_HEADER: removed.id})
+    return removal_answer(removed)
 
 
 def find_hook(
