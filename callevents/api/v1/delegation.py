@@ -7,11 +7,10 @@ from callevents.api.v1.call import Call
 from callevents.api.v1.pbx_lookup import find_named_pbx
 from callevents.api.v1.problems import (
     ApiError,
-    FieldError,
     ProblemType,
     insufficient_scope,
 )
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.reading import invalid_value
 from callevents.api_access.delegation import find_missing_scopes, may_reach
 from callevents.api_access.scopes import ApiScope, split_scopes
 from callevents.db.models import ApiToken, OAuthApp, Pbx, User
@@ -30,7 +29,7 @@ def find_owner(call: Call[Any, Any], username: str | None) -> User:
     call.administer()
     user = users.find_user(users.normalize_username(username))
     if user is None:
-        raise invalid_field("user", "There is no such user.")
+        raise invalid_value("#/user", "There is no such user.")
     return user
 
 
@@ -75,11 +74,6 @@ def find_pbx(call: Call[Any, Any], slug: str | None) -> Pbx | None:
         return db.session.get_one(Pbx, pbx_id) if pbx_id is not None else None
     if slug is None:
         if not may_reach(call.principal, None):
-            raise invalid_field("pbx", "Your token is limited to one PBX. Leave this out.")
+            raise invalid_value("#/pbx", "Your token is limited to one PBX. Leave this out.")
         return None
     return find_named_pbx(call, slug, "#/pbx")
-
-
-def invalid_field(name: str, detail: str) -> ApiError:
-    """Return the error for one value of the body."""
-    return invalid(DETAIL, [FieldError(f"#/{name}", detail)])

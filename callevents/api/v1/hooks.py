@@ -14,8 +14,8 @@ from callevents.api.v1.hooks_values import choose_url, pointing_at_fields, to_an
 from callevents.api.v1.models import NoQuery, Page
 from callevents.api.v1.operations import REMOVAL_HEADER, Created, operation
 from callevents.api.v1.pbx_lookup import find_named_pbx
-from callevents.api.v1.problems import ApiError, FieldError, ProblemType, not_found
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.problems import ApiError, ProblemType, not_found
+from callevents.api.v1.reading import invalid_value
 from callevents.api_access.scopes import ApiScope
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Pbx
@@ -255,7 +255,9 @@ def _read_filter(call: Call[HookQuery, None]) -> listing.HookFilter:
     extension, is_for_all = None, query.extension == ALL_EXTENSIONS
     if query.extension is not None and not is_for_all:
         if pbx is None:
-            raise _wrong("?extension", "Pass `pbx` too: a number is unique within a PBX only.")
+            raise invalid_value(
+                "?extension", "Pass `pbx` too: a number is unique within a PBX only."
+            )
         extension = _find_extension(call, pbx, query.extension, "?extension")
     return listing.HookFilter(
         pbx,
@@ -272,7 +274,7 @@ def _read_origin(url: str) -> str:
     try:
         return check_origin(url)
     except InvalidError:
-        raise _wrong("?origin", "Write it like https://crm.example.com.") from None
+        raise invalid_value("?origin", "Write it like https://crm.example.com.") from None
 
 
 def _find_extension(call: Call[Any, Any], pbx: Pbx, number: str, pointer: str) -> Extension | None:
@@ -285,9 +287,5 @@ def _find_extension(call: Call[Any, Any], pbx: Pbx, number: str, pointer: str) -
     else:
         is_there = extension is None or call.principal.may(Right.SEE, pbx.id, extension.id)
     if not is_there:
-        raise _wrong(pointer, "The PBX has no such extension.")
+        raise invalid_value(pointer, "The PBX has no such extension.")
     return extension
-
-
-def _wrong(pointer: str, detail: str) -> ApiError:
-    return invalid(DETAIL, [FieldError(pointer, detail)])

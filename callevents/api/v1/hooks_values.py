@@ -15,7 +15,7 @@ from callevents.api.v1.hooks_models import (
     NewHookAuthentication,
 )
 from callevents.api.v1.problems import FieldError
-from callevents.api.v1.reading import DETAIL, invalid, invalid_values
+from callevents.api.v1.reading import DETAIL, invalid, invalid_value, invalid_values
 from callevents.api.v1.sent import texts_of
 from callevents.db.models import Hook as StoredHook
 from callevents.delivery.request.masking import mask_url
@@ -100,7 +100,7 @@ def choose_url(given: str | None, hook: StoredHook | None = None) -> str:
     if hook is not None and given in (None, mask_url(hook.url)):
         return hook.url
     if given is None or MASK in given:
-        raise invalid(DETAIL, [FieldError("#/url", MASKED_URL)])
+        raise invalid_value("#/url", MASKED_URL)
     return given
 
 

@@ -13,12 +13,11 @@ from callevents.api.v1.delegation import (
     check_scopes,
     find_owner,
     find_pbx,
-    invalid_field,
 )
 from callevents.api.v1.models import NoQuery, Page
 from callevents.api.v1.operations import Created, operation
-from callevents.api.v1.problems import FieldError, ProblemType, not_found
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.problems import ProblemType, not_found
+from callevents.api.v1.reading import invalid_value
 from callevents.api.v1.tokens_models import (
     EXAMPLE,
     ApiToken,
@@ -185,7 +184,7 @@ def to_answer(row: ApiTokenRow) -> ApiToken:
 
 def _check_expiry(call: Call[Any, Any], expires_at: datetime | None) -> None:
     if not may_last_until(call.principal, expires_at):
-        raise invalid_field("expires_at", "Must not be later than that of your token.")
+        raise invalid_value("#/expires_at", "Must not be later than that of your token.")
 
 
 def _get(call: Call[Any, Any], token_id: str, *, lock: bool = False) -> ApiTokenRow:
@@ -221,5 +220,5 @@ def _find_listed_user(call: Call[ApiTokenQuery, None], username: str) -> User:
         return own
     user = users.find_user(name) if call.principal.may(Right.ADMINISTER) else None
     if user is None:
-        raise invalid(DETAIL, [FieldError("?user", "There is no such user.")])
+        raise invalid_value("?user", "There is no such user.")
     return user
