@@ -78,6 +78,11 @@ class Page(Answer, Generic[T]):
         None, description="Pass it as `cursor` to get the next page; null: this is the last one."
     )
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Return the name, such as HookPage, which is the title of the schema too."""
+        return f"{params[0].__name__}Page"
+
 
 def _read_integer(value: Any) -> Any:
     # An invalid one stays a text, which is no integer.
