@@ -54,6 +54,7 @@ class Action(StrEnum):
     SIGNED_OUT = "user.signed_out"
     SESSION_ENDED = "session.ended"
     API_TOKEN_ADDED = "api_token.added"  # noqa: S105  # no secret
+    API_TOKEN_CHANGED = "api_token.changed"  # noqa: S105  # no secret
     API_TOKEN_REVOKED = "api_token.revoked"  # noqa: S105  # no secret
     APP_ADDED = "app.added"
     APP_CHANGED = "app.changed"
@@ -120,6 +121,7 @@ _LABELS = {
     Action.SIGNED_OUT: "Signed out",
     Action.SESSION_ENDED: "Session ended",
     Action.API_TOKEN_ADDED: "API token created",
+    Action.API_TOKEN_CHANGED: "API token changed",
     Action.API_TOKEN_REVOKED: "API token revoked",
     Action.APP_ADDED: "App added",
     Action.APP_CHANGED: "App changed",

@@ -20,15 +20,6 @@ def lock_pbx(connection: Connection, pbx_id: int) -> None:
         raise NotFoundError("This PBX has been removed.")
 
 
-def lock_pbxs(connection: Connection) -> None:
-    """Lock all PBXs as `lock_pbx` does, for a change of several.
-
-    In the order of their IDs, so that two transactions do not wait for each other.
-    """
-    query = select(Pbx.id).where(Pbx.removing_at.is_(None)).order_by(Pbx.id)
-    connection.execute(query.with_for_update(key_share=True))
-
-
 def allow_long_statements(connection: Connection) -> None:
     """Let the statements of this transaction take longer than those of reports may."""
     if connection.dialect.name == "postgresql":

@@ -48,10 +48,6 @@ GUIDE: Mapping[ProblemType, Guidance] = {
         "The address exists, but not for this method.",
         "Use a method that the header `Allow` names.",
     ),
-    ProblemType.NOT_ACCEPTABLE: Guidance(
-        "The header `Accept` names only media types that this address does not have.",
-        "Leave `Accept` out, or add `application/json`.",
-    ),
     ProblemType.CONFLICT: Guidance(
         "A name is taken, a limit is reached, the state does not allow it, or someone else changed "
         "the same at the same time. `detail` says which.",

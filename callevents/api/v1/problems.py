@@ -27,7 +27,6 @@ class ProblemType(StrEnum):
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
-    NOT_ACCEPTABLE = "not-acceptable"
     CONFLICT = "conflict"
     STILL_RUNNING = "still-running"
     PRECONDITION_FAILED = "precondition-failed"
@@ -57,7 +56,6 @@ _FACTS = {
     ProblemType.FORBIDDEN: (403, "The token or its owner has no right to do this."),
     ProblemType.NOT_FOUND: (404, "There is no such object."),
     ProblemType.METHOD_NOT_ALLOWED: (405, "This address does not support the method."),
-    ProblemType.NOT_ACCEPTABLE: (406, "There is no answer in the accepted media type."),
     ProblemType.CONFLICT: (409, "The request conflicts with what is stored."),
     ProblemType.STILL_RUNNING: (409, "A request with this Idempotency-Key is still running."),
     ProblemType.PRECONDITION_FAILED: (412, "The object has changed."),
@@ -73,7 +71,6 @@ _OF_STATUS = {
     400: ProblemType.INVALID_REQUEST,
     404: ProblemType.NOT_FOUND,
     405: ProblemType.METHOD_NOT_ALLOWED,
-    406: ProblemType.NOT_ACCEPTABLE,
     409: ProblemType.CONFLICT,
     413: ProblemType.TOO_LARGE,
     415: ProblemType.UNSUPPORTED_MEDIA_TYPE,

@@ -95,6 +95,11 @@ def invalid(detail: str, errors: list[FieldError] | None = None) -> ApiError:
     return ApiError(ProblemType.INVALID_REQUEST, detail, errors or [])
 
 
+def invalid_value(pointer: str, detail: str) -> ApiError:
+    """Return the error for one value, to which `pointer` points as that of FieldError does."""
+    return invalid(DETAIL, [FieldError(pointer, detail)])
+
+
 def invalid_values(error: InvalidError, sent: Iterable[str] = ()) -> ApiError:
     """Return the error for values that break a rule of the domain.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from callevents.errors import InvalidError
-from callevents.hooks.validation import HEADER_FIELD
+from callevents.hooks.validation import path_of
 
 
 class Done(StrEnum):
@@ -74,12 +74,5 @@ def errors_at(pointer: str) -> Iterator[None]:
         raise
     except InvalidError as error:
         raise DocumentError(
-            {f"{pointer}/{_place(name)}": messages for name, messages in error.errors.items()}
+            {f"{pointer}/{path_of(name)}": messages for name, messages in error.errors.items()}
         ) from None
-
-
-def _place(name: str) -> str:
-    """Return the pointer to a field, which for custom headers is their name and number."""
-    if not name.startswith(HEADER_FIELD):
-        return name
-    return f"headers/{int(name.removeprefix(HEADER_FIELD)) - 1}"

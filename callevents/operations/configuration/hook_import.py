@@ -15,7 +15,13 @@ from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
 from callevents.hooks.validation import check_note
-from callevents.operations.configuration.changes import Changes, Done, Kind, error_at, errors_at
+from callevents.operations.configuration.changes import (
+    Changes,
+    Done,
+    Kind,
+    error_at,
+    errors_at,
+)
 from callevents.operations.configuration.document import ConfiguredHook, new_data
 from callevents.operations.configuration.export import describe_hook
 from callevents.security.masking import MASK
