@@ -1,7 +1,7 @@
-"""API tokens: create, find, list, revoke."""
+"""API tokens: create, find, list, change, revoke."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -108,6 +108,21 @@ def get_api_token(token_id: str, user: User | None = None) -> ApiToken:
     return found[0]
 
 
+def change_api_token(
+    token: ApiToken, name: str, scopes: Iterable[ApiScope | str], expires_at: datetime | None
+) -> None:
+    """Change name, scopes and expiry; raises InvalidError as `add_api_token` does."""
+    before, is_limited = _values(token), token.pbx_id is not None
+    parse = partial(parse_scopes, list(scopes), allowed=V1_SCOPES, is_limited=is_limited)
+    checks: list[Callable[[], object]] = [partial(check_name, name), parse]
+    if expires_at != token.expires_at:
+        checks.append(partial(_check_expiry, expires_at))
+    check_all(*checks)
+    token.name, token.scopes, token.expires_at = check_name(name), join_scopes(parse()), expires_at
+    audit.record_change(audit.Action.API_TOKEN_CHANGED, of_api_token(token), before, _values(token))
+    db.session.flush()
+
+
 def revoke_api_token(token: ApiToken) -> None:
     """Make the token invalid at once; raises NotFoundError if somebody else has just done so."""
     target, before = of_api_token(token), {"owner": token.user.username}
@@ -171,3 +186,11 @@ def digest_of(text: str) -> str:
 def _check_expiry(expires_at: datetime | None) -> None:
     if expires_at is not None and expires_at <= utc_now():
         raise InvalidError.of("expires_at", "Must be in the future.")
+
+
+def _values(token: ApiToken) -> dict[str, object]:
+    return {
+        "name": token.name,
+        "scopes": token.scopes.split(),
+        "expires_at": token.expires_at,
+    }

@@ -54,6 +54,7 @@ class Action(StrEnum):
     SIGNED_OUT = "user.signed_out"
     SESSION_ENDED = "session.ended"
     API_TOKEN_ADDED = "api_token.added"  # noqa: S105  # no secret
+    API_TOKEN_CHANGED = "api_token.changed"  # noqa: S105  # no secret
     API_TOKEN_REVOKED = "api_token.revoked"  # noqa: S105  # no secret
     APP_ADDED = "app.added"
     APP_CHANGED = "app.changed"
@@ -78,8 +79,8 @@ _LABELS = {
     Action.PBX_QUOTAS_CHANGED: "Quotas changed",
     Action.PBX_DATA_PROTECTION_CHANGED: "Data protection changed",
     Action.PBX_REMOVED: "PBX removed",
-    Action.TOKEN_ADDED: "Token created",
-    Action.TOKEN_REVOKED: "Token revoked",
+    Action.TOKEN_ADDED: "Ingest token created",
+    Action.TOKEN_REVOKED: "Ingest token revoked",
     Action.CONNECTOR_ADDED: "Connector set up",
     Action.CONNECTOR_CHANGED: "Connector changed",
     Action.CONNECTOR_ENABLED: "Connector enabled",
@@ -120,6 +121,7 @@ _LABELS = {
     Action.SIGNED_OUT: "Signed out",
     Action.SESSION_ENDED: "Session ended",
     Action.API_TOKEN_ADDED: "API token created",
+    Action.API_TOKEN_CHANGED: "API token changed",
     Action.API_TOKEN_REVOKED: "API token revoked",
     Action.APP_ADDED: "App added",
     Action.APP_CHANGED: "App changed",

@@ -60,7 +60,7 @@ def add_app(
 @json_option
 @handle_errors
 def list_apps(as_json: bool) -> None:
-    """List the apps, and when and from where each was last used."""
+    """List the apps and their last use."""
     rows = [_to_values(app) for app in apps.list_apps()]
     if not as_json:
         rows = [_to_row(row) for row in rows]

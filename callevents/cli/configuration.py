@@ -25,9 +25,10 @@ group = AppGroup("config", help="Export and import the configuration, without se
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
 @handle_errors
 def export_config(slugs: tuple[str, ...], as_json: bool) -> None:
-    """Print PBXs, extensions, requests and connectors as YAML, in a fixed order.
+    """Print the configuration as YAML.
 
-    Secrets are left out: tokens, credentials, values of headers and masked parts of URLs.
+    It has PBXs, extensions, requests and connectors, in a fixed order. Secrets are left out:
+    tokens, credentials, values of headers and masked parts of URLs.
     """
     found = [pbxs.get_pbx(slug) for slug in slugs] or pbxs.list_pbxs()
     document = export_configuration(found)
@@ -41,9 +42,10 @@ def export_config(slugs: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @handle_errors
 def import_config(file: str, dry_run: bool, prune: bool, as_json: bool) -> None:
-    """Make the configuration like FILE (- for standard input), YAML or JSON; list the changes.
+    """Make the configuration like FILE; list the changes.
 
-    All or nothing: if one value is invalid, nothing changes. The same file twice changes nothing.
+    FILE is YAML or JSON; - reads standard input. All or nothing: if one value is invalid, nothing
+    changes. The same file twice changes nothing.
     """
     document = parse(_read(file))
     begin_write()
@@ -53,7 +55,7 @@ def import_config(file: str, dry_run: bool, prune: bool, as_json: bool) -> None:
     else:
         db.session.commit()
         wake()
-    print_list(changes, to_values, as_json)
+    print_list(changes, to_values, as_json, empty="Nothing differs.")
     if not as_json and changes:
         did = "would be made" if dry_run else "made"
         click.echo(f"{len(changes)} change{'s'[: len(changes) != 1]} {did}.", err=True)

@@ -100,10 +100,16 @@ def print_result(values: Any, text: str, as_json: bool) -> None:
     click.echo(json.dumps(values, indent=2, ensure_ascii=False) if as_json else text)
 
 
-def print_list(items: Iterable[Any], to_values: Callable[[Any], Values], as_json: bool) -> None:
-    """Print the items as JSON if `as_json`, else as a table."""
+def print_list(
+    items: Iterable[Any],
+    to_values: Callable[[Any], Values],
+    as_json: bool,
+    *,
+    empty: str = "No results.",
+) -> None:
+    """Print the items as JSON if `as_json`, else as a table, or `empty` if there are none."""
     rows = [to_values(item) for item in items]
-    print_result(rows, _table(rows) if rows else "No results.", as_json)
+    print_result(rows, _table(rows) if rows else empty, as_json)
 
 
 def _table(rows: list[Values]) -> str:

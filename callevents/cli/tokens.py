@@ -67,7 +67,7 @@ def add_token(
 @json_option
 @handle_errors
 def list_tokens(username: str | None, as_json: bool) -> None:
-    """List API tokens, newest first, and when and from where each was last used."""
+    """List API tokens and their last use, newest first."""
     user = users.get_user(username) if username else None
     found = api_tokens.list_api_tokens(user)
     print_list(found, _to_values if as_json else _to_row, as_json)
@@ -78,7 +78,7 @@ def list_tokens(username: str | None, as_json: bool) -> None:
 @json_option
 @handle_errors
 def revoke_token(token: str, as_json: bool) -> None:
-    """Revoke an API token, named by its ID or its beginning as `list` prints them."""
+    """Revoke an API token. TOKEN is its ID or its beginning, as `list` prints them."""
     begin_write()
     found = api_tokens.get_api_token(token)
     values = _to_values(found)

@@ -63,6 +63,13 @@ _CREDENTIAL_FIELDS: Mapping[AuthKind, Mapping[str, str]] = {
 Problems = Iterator[tuple[str, list[str]]]
 
 
+def path_of(field: str) -> str:
+    """Return where a document has the field that an error is about: a header is one of a list."""
+    if field.startswith(HEADER_FIELD):
+        return f"headers/{int(field.removeprefix(HEADER_FIELD)) - 1}"
+    return field
+
+
 def check_note(note: str) -> str:
     """Return the note, stripped and with Unix line ends; raises InvalidError."""
     note = note.replace("\r\n", "\n").strip()

@@ -42,9 +42,11 @@ def is_last_admin(user: User) -> bool:
 def lock_admins() -> None:
     """Lock all admins until the transaction ends.
 
-    In the order of their IDs, so that two transactions do not wait for each other.
+    In the order of their IDs, so that two transactions do not wait for each other. Rows that refer
+    to them can be added: what adds one may hold locks that the change of a user needs.
     """
-    db.session.execute(select(User.id).where(_IS_ADMIN).order_by(User.id).with_for_update())
+    admins = select(User.id).where(_IS_ADMIN).order_by(User.id)
+    db.session.execute(admins.with_for_update(key_share=True))
 
 
 def _can_sign_in() -> ColumnElement[bool]:

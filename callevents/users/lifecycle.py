@@ -5,9 +5,11 @@ The user's sessions end with the next request. The caller commits.
 
 from collections.abc import Iterable
 
+from sqlalchemy import select
+
 from callevents import audit
 from callevents.audit.targets import of_user
-from callevents.db.models import User, utc_now
+from callevents.db.models import OAuthApp, OAuthGrant, User, utc_now
 from callevents.enums import Role
 from callevents.extensions import db
 from callevents.users import sessions, users
@@ -39,6 +41,10 @@ def remove_user(user: User) -> None:
     """Remove the user with all sessions; raises ConflictError for the last enabled admin."""
     keep_an_admin(user)
     audit.record(audit.Action.USER_REMOVED, of_user(user), before=_values(user))
+    # A request for a token locks these, and then refers to the user.
+    for owned in (OAuthApp, OAuthGrant):
+        rows = select(owned.id).where(owned.user_id == user.id).order_by(owned.id)
+        db.session.execute(rows.with_for_update())
     db.session.delete(user)
     db.session.flush()
 

@@ -78,7 +78,9 @@ def find_user(username: str, *, lock: bool = False) -> User | None:
         return None  # No user has such a name, and PostgreSQL rejects NUL.
     found = select(User).where(User.username == username)
     if lock:
-        found = found.with_for_update().execution_options(populate_existing=True)
+        # Rows that refer to the user can be added, as `lock_admins` says.
+        locked = found.with_for_update(key_share=True)
+        found = locked.execution_options(populate_existing=True)
     user: User | None = db.session.scalar(found)
     return user
 

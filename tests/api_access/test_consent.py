@@ -10,13 +10,14 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from callevents.api_access import apps, client_check, consent
-from callevents.api_access.app_tokens import Issued, remove_expired
+from callevents.api_access.app_tokens import Issued, issue_to_owner, remove_expired
 from callevents.api_access.authorization import find_target, read_request
 from callevents.api_access.oauth_error import OAuthError
 from callevents.api_access.scopes import ApiScope
 from callevents.audit import Action
 from callevents.db.models import AuditEntry, OAuthGrant, OAuthToken, Pbx, User, utc_now
 from callevents.db.session import begin_write, write_transaction
+from callevents.enums import Role
 from callevents.extensions import db
 from callevents.pbxs import removal
 from callevents.users import lifecycle, users
@@ -27,11 +28,13 @@ from tests.support.oauth_app import (
     VERIFIER,
     AppKey,
     add_app,
+    add_user,
     issue_own,
     scopes_of,
 )
 
 NOW = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
+UAPI = frozenset({ApiScope.UAPI})
 PKCE = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
 
 
@@ -336,5 +339,26 @@ def test_revoked_at_the_same_time(app: Flask, crm: AppKey, bob: User) -> None:
 
     with meanwhile(db.engine, "INSERT INTO oauth_token", revoke):
         second = get(refresh(crm, issued.refresh_token))
+    assert scopes_of(second.access_token) is None
+    assert count(OAuthToken) == 0
+
+
+@pytest.mark.parametrize("username", ["ana", "bob"])
+def test_user_removed_at_the_same_time(app: Flask, crm: AppKey, bob: User, username: str) -> None:
+    """The owner of the app, or the user who has allowed it: the removal waits for the token."""
+    issued = get(exchange(crm, allow(crm)))
+    add_user("carla", Role.ADMIN)
+
+    def remove() -> None:
+        with app.app_context():
+            begin_write()
+            lifecycle.remove_user(lifecycle.lock_user(username))
+            db.session.commit()
+
+    with meanwhile(db.engine, "INSERT INTO oauth_token", remove):
+        if username == "bob":
+            second = get(refresh(crm, issued.refresh_token))
+        else:
+            second = get(attempt(crm, lambda own: issue_to_owner(own, UAPI)))  # type: ignore[arg-type]
     assert scopes_of(second.access_token) is None
     assert count(OAuthToken) == 0

@@ -212,6 +212,8 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.APP_REMOVED: lambda w: w.post(f"{make_app(w)}/remove"),
     Action.APP_ACCESS_REVOKED: revoke_access,
 }
+#: Only by the management API: see tests/api/v1/test_token_changes.py.
+PROGRAMS = {Action.API_TOKEN_CHANGED}
 SET = "pbx connector set head-office"
 ADD_TOKEN = "tokens add Export --user viewer --scope hooks:read"
 ASTERISK = f"{SET} --kind asterisk --host pbx --user u --secret s"
@@ -302,7 +304,7 @@ def test_processes(world: World) -> None:
 
 def test_every_action_is_in_a_table() -> None:
     """No action can be added without a test that it is recorded."""
-    assert {*PAGES, *COMMANDS, Action.HOOK_SUSPENDED} == set(Action)
+    assert {*PAGES, *COMMANDS, *PROGRAMS, Action.HOOK_SUSPENDED} == set(Action)
     assert all(action.label for action in Action)
 
 

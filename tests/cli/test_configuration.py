@@ -50,7 +50,7 @@ def test_import_lists_the_changes(
     assert answer("config", "import", str(file)) == expected
     assert count_extensions() == 1
     assert answer("config", "import", "-", input=FILE) == []
-    assert "No results." in run("config", "import", str(file)).output
+    assert "Nothing differs." in run("config", "import", str(file)).output
 
 
 def test_export_is_what_import_takes(pbx: Pbx, run: Run, file: Path) -> None:
@@ -62,7 +62,9 @@ def test_export_is_what_import_takes(pbx: Pbx, run: Run, file: Path) -> None:
     as_json = run("config", "export", "--json").stdout
     assert as_json.startswith("{")
     for document in (text, as_json):
-        assert run("config", "import", "-", "--prune", input=document).stdout == "No results.\n"
+        assert (
+            run("config", "import", "-", "--prune", input=document).stdout == "Nothing differs.\n"
+        )
 
 
 def test_errors_say_where(pbx: Pbx, run: Run, tmp_path: Path) -> None:

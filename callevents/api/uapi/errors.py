@@ -16,7 +16,7 @@ _GENERAL = {
     403: ("access_denied", "The user of the token has no right to do this."),
     404: (
         "not_found",
-        "There is nothing at this address. Of VoipNow's UnifiedAPI there is "
+        "There is nothing at this address. Only this part of VoipNow's UnifiedAPI is here: "
         "/uapi/extensions/{userId}/{extension}/phoneCallEvents.",
     ),
     405: ("method_not_allowed", "This address does not take that method. See the header Allow."),

@@ -3,9 +3,9 @@
 from callevents.api.v1.call import Call
 from callevents.api.v1.models import Answer, NoQuery
 from callevents.api.v1.operations import operation
+from callevents.api.v1.users_models import UserRole, roles_of
 from callevents.db.models import Pbx
 from callevents.extensions import db
-from callevents.users.grants import describe_grants
 
 TAG = "About"
 
@@ -18,7 +18,7 @@ class Me(Answer):
     id: str
     name: str
     user: str
-    roles: list[str]
+    roles: list[UserRole]
     scopes: list[str]
     #: The PBX that the token is limited to.
     pbx: str | None
@@ -36,7 +36,7 @@ class Me(Answer):
         "id": "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11",
         "name": "CRM import",
         "user": "olga",
-        "roles": ["operator:head-office"],
+        "roles": [{"role": "operator", "pbx": "head-office", "extension": None}],
         "scopes": ["hooks:read", "hooks:write"],
         "pbx": None,
     },
@@ -53,7 +53,7 @@ def get_me(call: Call[NoQuery, None]) -> Me:
         id=principal.actor_id,
         name=principal.name,
         user=principal.user.username,
-        roles=describe_grants(principal.user),
+        roles=roles_of(principal.user),
         scopes=sorted(principal.scopes),
         pbx=pbx.slug if pbx else None,
     )

@@ -29,7 +29,7 @@ from callevents.api.v1.models import (
 from callevents.api.v1.operations import Created, operation
 from callevents.api.v1.problems import ProblemType, not_found
 from callevents.api_access import apps
-from callevents.api_access.scopes import ApiScope
+from callevents.api_access.scopes import ApiScope, split_scopes
 from callevents.db.models import MAX_URL_LENGTH, OAuthApp
 from callevents.extensions import db
 from callevents.validation import MAX_NAME_LENGTH
@@ -208,15 +208,18 @@ def get_app(call: Call[NoQuery, None], client_id: str) -> App:
 def update_app(call: Call[NoQuery, AppChanges], client_id: str) -> App:
     """Change what the body names. The owner, the PBX and the client ID stay.
 
-    The calling token needs all scopes that the app has, and those that it gets. Scopes that you
-    take away are gone at once, also from tokens that the app has already.
+    The calling token needs all scopes that the app has, and those that it gets; it must not expire
+    if the app gets more. Scopes that you take away are gone at once, also from tokens that the app
+    has already.
     """
     call.administer()
     row = _get(client_id, lock=True)
     call.check_match(to_answer(row))
     check_covers(call, row)
     given = call.body.given()
-    check_scopes(call, given.get("scopes", []))
+    if gained := set(given.get("scopes", ())) - split_scopes(row.scopes):
+        check_is_lasting(call)
+        check_scopes(call, gained)
     if "redirect_uris" in given:
         given["redirect_uris"] = given["redirect_uris"] or []
     apps.change_app(row, **given)

@@ -10,8 +10,8 @@ from callevents.api.v1.cursors import find_start, make_page
 from callevents.api.v1.models import Answer, GivenMoment, ListQuery, Moment, NoQuery, Page, optional
 from callevents.api.v1.operations import operation
 from callevents.api.v1.pbx_lookup import find_named_pbx
-from callevents.api.v1.problems import ApiError, FieldError, ProblemType, not_found
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.problems import ApiError, ProblemType, not_found
+from callevents.api.v1.reading import invalid_value
 from callevents.api_access.scopes import ApiScope
 from callevents.audit.actions import Action
 from callevents.audit.queries import Filter, read_object
@@ -200,7 +200,7 @@ def _find_pbx_id(call: Call[AuditQuery, None], text: str, scope: Scope) -> int:
         is_number = number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS
         pbx_id = int(number) if is_number else None
     if pbx_id is None or not scope.has_pbx(pbx_id):
-        raise invalid(DETAIL, [FieldError("?pbx", "There is no such PBX.")])
+        raise invalid_value("?pbx", "There is no such PBX.")
     return pbx_id
 
 

@@ -75,18 +75,18 @@ class Call(Generic[Q, B]):
             self._numbers[pbx.id] = ShownNumbers(pbx, may_manage)
         return self._numbers[pbx.id]
 
-    def check_match(self, current: Answer | None) -> None:
+    def check_match(self, current: Answer | None, *more_tags: str) -> None:
         """Raise ApiError with 412 if the client expects another version than the current one.
 
         That is one that If-Match does not name, or that If-None-Match names. `current` is None if
-        there is no such object yet. Call it within the transaction of the change, after the row
-        has been locked.
+        there is no such object yet; `more_tags`: of the same version in other media types. Call it
+        within the transaction of the change, after the row has been locked.
         """
-        tag = None if current is None else etag_of(current)
-        if self.if_match and (tag is None or not self.if_match.contains(tag)):
+        tags = [] if current is None else [etag_of(current), *more_tags]
+        if self.if_match and not any(map(self.if_match.contains, tags)):
             detail = "It has changed since you read it. Read it again. Nothing was changed."
             raise ApiError(ProblemType.PRECONDITION_FAILED, detail)
-        if tag is not None and self.if_none_match.contains_weak(tag):
+        if any(map(self.if_none_match.contains_weak, tags)):
             detail = "It exists already. Nothing was changed."
             raise ApiError(ProblemType.PRECONDITION_FAILED, detail)
 

@@ -10,7 +10,7 @@ from callevents.api.v1.call import Call, etag_of
 from callevents.api.v1.models import Answer, Body, NoQuery, Query, QueryBoolean
 from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
-from callevents.api.v1.reading import DETAIL, MAX_ERRORS, YAML, invalid
+from callevents.api.v1.reading import DETAIL, YAML, first_messages, invalid
 from callevents.api.v1.sent import leave_out, texts_in
 from callevents.api_access.scopes import ApiScope
 from callevents.db.session import end_transaction
@@ -18,7 +18,10 @@ from callevents.jobs.waker import wake
 from callevents.operations.configuration.changes import Change, DocumentError
 from callevents.operations.configuration.document import Document
 from callevents.operations.configuration.export import export_configuration
-from callevents.operations.configuration.importing import import_configuration
+from callevents.operations.configuration.importing import (
+    import_configuration,
+    lock_configuration,
+)
 from callevents.operations.configuration.text import to_yaml
 from callevents.pbxs import pbxs
 
@@ -126,7 +129,7 @@ def export_config(call: Call[NoQuery, None]) -> Configuration | Response:
     if request.accept_mimetypes.best_match(["application/json", YAML]) != YAML:
         return found
     response = Response(to_yaml(found), content_type=YAML)
-    response.set_etag(f"{etag_of(found)}-yaml")
+    response.set_etag(_yaml_tag(found))
     return response
 
 
@@ -153,7 +156,9 @@ def export_config(call: Call[NoQuery, None]) -> Configuration | Response:
             }
         ],
     },
-    problems=frozenset({ProblemType.CONFLICT, ProblemType.PRECONDITION_FAILED}),
+    problems=frozenset(
+        {ProblemType.CONFLICT, ProblemType.NOT_FOUND, ProblemType.PRECONDITION_FAILED}
+    ),
 )
 def import_config(call: Call[ConfigurationQuery, NewConfiguration]) -> ConfigurationImport:
     """Make the configuration like the document: add what is missing, change what differs.
@@ -161,12 +166,14 @@ def import_config(call: Call[ConfigurationQuery, NewConfiguration]) -> Configura
     Only with `prune=true` is anything removed. All or nothing: if one value is invalid, nothing
     changes, and `pointer` says where it is. The same document twice changes nothing the second
     time. Stored secrets stay as they are; requests and connectors that are added without their
-    secrets send nothing until you enter these. `If-Match` may have the ETag of the export. Send
-    YAML as `application/yaml`. Only admins of all PBXs may do this.
+    secrets send nothing until you enter these. `If-Match` may have the ETag of the export, as JSON
+    or as YAML. Send YAML as `application/yaml`. Only admins of all PBXs may do this.
     """
     call.administer()
     if call.if_match or call.if_none_match:
-        call.check_match(_export())
+        lock_configuration()
+        found = _export()
+        call.check_match(found, _yaml_tag(found))
     try:
         changes = import_configuration(call.body, prune=call.query.prune)
     except DocumentError as error:
@@ -183,6 +190,11 @@ def _export() -> Configuration:
     return Configuration.model_construct(pbxs=export_configuration(pbxs.list_pbxs()).pbxs)
 
 
+def _yaml_tag(found: Configuration) -> str:
+    """Return the entity tag of the document as YAML, which is another text than the JSON."""
+    return f"{etag_of(found)}-yaml"
+
+
 def _describe(change: Change) -> ConfigurationChange:
     return ConfigurationChange(
         done=change.done.value,
@@ -197,7 +209,6 @@ def _invalid(error: DocumentError, sent: Iterable[str]) -> ApiError:
     texts = list(sent)
     found = [
         FieldError(f"#/{pointer}", leave_out(sentence, texts))
-        for pointer, sentences in error.errors.items()
-        for sentence in sentences
+        for pointer, sentence in first_messages(error)
     ]
-    return invalid(DETAIL, found[:MAX_ERRORS])
+    return invalid(DETAIL, found)

@@ -55,7 +55,7 @@ class Connector(Answer):
     enabled: bool = Field(description=ENABLED)
     domain: str = Field(description=DOMAIN)
     extension_pattern: str = Field(description=PATTERN)
-    changed_at: Moment = Field(description="When these settings were last stored.")
+    modified_at: Moment = Field(description="When these settings were last stored.")
     #: Changes with the secret, and with it the ETag.
     secret_version: str = Field("", exclude=True)
 
@@ -72,7 +72,7 @@ class Connector(Answer):
             enabled=connector.enabled,
             domain=connector.domain,
             extension_pattern=connector.extension_pattern,
-            changed_at=connector.changed_at,
+            modified_at=connector.changed_at,
             secret_version=connector.secret,
         )
 

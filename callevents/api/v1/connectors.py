@@ -23,7 +23,7 @@ EXAMPLE = {
     "enabled": True,
     "domain": "",
     "extension_pattern": "",
-    "changed_at": "2026-03-01T09:30:00.000Z",
+    "modified_at": "2026-03-01T09:30:00.000Z",
 }
 
 

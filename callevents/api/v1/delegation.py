@@ -7,14 +7,13 @@ from callevents.api.v1.call import Call
 from callevents.api.v1.pbx_lookup import find_named_pbx
 from callevents.api.v1.problems import (
     ApiError,
-    FieldError,
     ProblemType,
     insufficient_scope,
 )
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.reading import invalid_value
 from callevents.api_access.delegation import find_missing_scopes, may_reach
 from callevents.api_access.scopes import ApiScope, split_scopes
-from callevents.db.models import OAuthApp, Pbx, User
+from callevents.db.models import ApiToken, OAuthApp, Pbx, User
 from callevents.extensions import db
 from callevents.users import users
 
@@ -30,7 +29,7 @@ def find_owner(call: Call[Any, Any], username: str | None) -> User:
     call.administer()
     user = users.find_user(users.normalize_username(username))
     if user is None:
-        raise invalid_field("user", "There is no such user.")
+        raise invalid_value("#/user", "There is no such user.")
     return user
 
 
@@ -43,14 +42,15 @@ def check_scopes(call: Call[Any, Any], scopes: Collection[ApiScope]) -> None:
         raise error
 
 
-def check_covers(call: Call[Any, Any], app: OAuthApp) -> None:
-    """Raise ApiError with 403 if the app may do what the calling token may not.
+def check_covers(call: Call[Any, Any], other: OAuthApp | ApiToken) -> None:
+    """Raise ApiError with 403 if the app or token may do what the calling token may not.
 
-    Its secret, or what users see of it when they allow it, would give the token more scopes.
+    Its secret, or what users see of it when they allow it, would give the token more scopes; and
+    with another expiry, it would have them for longer than its owner wants.
     """
-    missing = find_missing_scopes(call.principal, split_scopes(app.scopes))
+    missing = find_missing_scopes(call.principal, split_scopes(other.scopes))
     if missing:
-        detail = f"The app has scopes that your token lacks: {', '.join(missing)}."
+        detail = f"It has scopes that your token lacks: {', '.join(missing)}."
         raise ApiError(ProblemType.FORBIDDEN, detail)
 
 
@@ -74,11 +74,6 @@ def find_pbx(call: Call[Any, Any], slug: str | None) -> Pbx | None:
         return db.session.get_one(Pbx, pbx_id) if pbx_id is not None else None
     if slug is None:
         if not may_reach(call.principal, None):
-            raise invalid_field("pbx", "Your token is limited to one PBX. Leave this out.")
+            raise invalid_value("#/pbx", "Your token is limited to one PBX. Leave this out.")
         return None
     return find_named_pbx(call, slug, "#/pbx")
-
-
-def invalid_field(name: str, detail: str) -> ApiError:
-    """Return the error for one value of the body."""
-    return invalid(DETAIL, [FieldError(f"#/{name}", detail)])

@@ -44,8 +44,8 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 def list_deliveries(call: Call[DeliveryQuery, None]) -> Page[Delivery]:
     """Return the deliveries that have all values of the filter, newest first.
 
-    At most 10,000 deliveries are searched for a page if no index has the values together. So a page
-    may have fewer deliveries than `limit`, or none, and still a `next_cursor`: go on until it is
+    With some combinations of values, one request searches at most 10,000 deliveries. Its page may
+    then have fewer deliveries than `limit`, or none, and still a `next_cursor`: go on until that is
     null.
     """
     query = call.query

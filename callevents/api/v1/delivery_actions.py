@@ -150,7 +150,7 @@ def _act_on_many(call: Call[NoQuery, DeliverySelection], action: Action) -> Deli
     names = selection.model_fields_set & DeliveryChoice.model_fields.keys()
     values = {name: getattr(selection, name) for name in names}
     if not any(values.values()):
-        raise invalid("Choose by at least one value, such as `state` or `since`.")
+        raise invalid("Choose the deliveries by at least one field, such as `state` or `since`.")
     wanted = action.choose(choose_deliveries(call, selection, Right.EDIT, "#/"))
     page = DeliveryQuery(**values, cursor=selection.cursor or "")
     return act_on_matching(call, action, wanted, page, dry_run=selection.dry_run)

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, and_
 from callevents.api.v1.call import Call
 from callevents.api.v1.chosen_pbxs import choose_pbx, find_removed
 from callevents.api.v1.deliveries_models import DeliveryChoice
-from callevents.api.v1.problems import ApiError, FieldError, ProblemType
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.problems import ApiError, ProblemType
+from callevents.api.v1.reading import invalid_value
 from callevents.db.models import Delivery
 from callevents.delivery.log.filters import Condition, Filter, check_origin
 from callevents.enums import EventType, Right
@@ -50,7 +50,7 @@ def _check_origin(url: str, pointer: str) -> None:
         check_origin(url)
     except InvalidError:
         sentence = "Must be an origin, written like https://crm.example.com."
-        raise invalid(DETAIL, [FieldError(pointer, sentence)]) from None
+        raise invalid_value(pointer, sentence) from None
 
 
 def _limit_to(scope: Scope) -> Condition | None:

@@ -16,8 +16,8 @@ from callevents.api.v1.events_models import (
 from callevents.api.v1.models import NoQuery, Page
 from callevents.api.v1.operations import Created, operation
 from callevents.api.v1.pbx_lookup import find_named_pbx
-from callevents.api.v1.problems import ApiError, FieldError, ProblemType
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.problems import ApiError, ProblemType
+from callevents.api.v1.reading import invalid_value
 from callevents.api_access.scopes import ApiScope
 from callevents.db.models import Pbx
 from callevents.delivery.log.queries import list_ids_of_event
@@ -52,7 +52,7 @@ def list_events(call: Call[CallEventQuery, None]) -> Page[CallEvent]:
     query = call.query
     pbx = choose_pbx(call, query.pbx, "?pbx")
     if query.call_id and pbx is None:
-        raise invalid(DETAIL, [FieldError("?call_id", "Pass `pbx` too: the call is one of a PBX.")])
+        raise invalid_value("?call_id", "Pass `pbx` too: the call is one of a PBX.")
     wanted = VisibleEvents.of(call, pbx).filter(
         extension=query.extension or "",
         event_type=EventType.from_slug(query.event) if query.event else None,
@@ -96,6 +96,7 @@ def get_event(call: Call[NoQuery, None], call_event_id: str) -> CallEventDetails
     has_etag=True,
     body_example=NEW_EVENT,
     answer_example=EVENT_DETAILS,
+    problems=frozenset({ProblemType.NOT_FOUND}),
 )
 def send_event(call: Call[NoQuery, NewCallEvent]) -> Created:
     """Store an example event, as if the PBX had reported it, and send the requests for it.
@@ -135,5 +136,5 @@ def _choose_extension(call: Call[NoQuery, NewCallEvent], pbx: Pbx) -> str:
         extension = None
     if extension is None or not may(Right.EDIT, pbx.id, extension.id):
         sentence = "Must be an extension of the token's owner."
-        raise invalid(DETAIL, [FieldError("#/extension", sentence)])
+        raise invalid_value("#/extension", sentence)
     return number

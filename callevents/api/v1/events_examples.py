@@ -36,5 +36,5 @@ CALL: dict[str, Any] = {
     "extensions": ["101"],
     "numbers": ["+40721000001", "+40210000100"],
     "events": [EVENT],
-    "is_cut": False,
+    "is_truncated": False,
 }

@@ -106,7 +106,7 @@ class Call(Answer):
     extensions: Sequence[str] = Field(description="The extensions that took part.")
     numbers: Sequence[str] = Field(description="The other numbers of callers and called parties.")
     events: Sequence[CallEvent] = Field(description="In the order in which they happened.")
-    is_cut: bool = Field(description="True if the call has more events than these.")
+    is_truncated: bool = Field(description="True if the call has more events than these.")
 
 
 def to_event(row: stored.CallEvent, numbers: ShownNumbers) -> CallEvent:
@@ -134,7 +134,7 @@ def to_call(found: call_log.Call, call: ApiCall[Any, Any]) -> Call:
         extensions=[numbers.of_extension(number) for number in found.extensions],
         numbers=[numbers.in_text(number, found.first) for number in found.numbers],
         events=[to_event(event, numbers) for event in found.events],
-        is_cut=found.is_cut,
+        is_truncated=found.is_cut,
     )
 
 

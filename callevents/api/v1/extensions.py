@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from flask import Response
 from sqlalchemy import Select, select
 from sqlalchemy.orm import contains_eager
 
@@ -16,8 +17,9 @@ from callevents.api.v1.extension_models import (
     ExtensionResult,
     NewExtensions,
 )
+from callevents.api.v1.headers import removal_answer
 from callevents.api.v1.models import NoQuery, Page
-from callevents.api.v1.operations import operation
+from callevents.api.v1.operations import REMOVAL_HEADER, operation
 from callevents.api.v1.pbx_lookup import find_named_pbx
 from callevents.api.v1.problems import ApiError, ProblemType, not_found
 from callevents.api_access.scopes import ApiScope
@@ -78,7 +80,7 @@ def list_extensions(call: Call[ExtensionQuery, None]) -> Page[Extension]:
     tag=TAG,
     body=NewExtensions,
     answer=AddedExtensions,
-    problems=frozenset({ProblemType.CONFLICT}),
+    problems=frozenset({ProblemType.CONFLICT, ProblemType.NOT_FOUND}),
     body_example={
         "pbx": "head-office",
         "extensions": [{"number": "101", "name": "Reception"}, {"number": "*"}],
@@ -169,14 +171,20 @@ def update_extension(call: Call[NoQuery, ExtensionChanges], extension_id: str) -
     tag=TAG,
     status=204,
     has_etag=True,
+    more_headers=(REMOVAL_HEADER,),
     problems=frozenset({ProblemType.PRECONDITION_FAILED}),
 )
-def delete_extension(call: Call[NoQuery, None], extension_id: str) -> None:
-    """Delete an extension with its requests. Deliveries that wait for these end as cancelled."""
+def delete_extension(call: Call[NoQuery, None], extension_id: str) -> Response:
+    """Delete an extension with its hooks. Deliveries that wait for these are held.
+
+    They are cancelled after half a minute. Until then it can be undone, as that of a hook, with the
+    ID from the header `Removal-ID`.
+    """
     extension = _lock(call, extension_id)
     call.check_match(Extension.of(extension))
-    extensions.delete_extension(extension)
+    removed = extensions.delete_extension(extension)
     call.after_commit(wake)
+    return removal_answer(removed)
 
 
 def _select() -> Select[Any]:

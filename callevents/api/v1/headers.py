@@ -10,8 +10,9 @@ from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
 from callevents.api.outer_origin import outer_origin
-from callevents.api.v1.operations import Operation
+from callevents.api.v1.operations import REMOVAL_HEADER, Operation
 from callevents.api.v1.reading import invalid
+from callevents.delivery.removal import Removed
 
 #: What conditions consist of (RFC 9110, 13.1): any version, or a list of entity tags.
 CONDITION = r'^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$'
@@ -26,6 +27,11 @@ def add_headers(response: Response) -> Response:
     if response.status_code == 204:
         del response.headers["Content-Type"]
     return response
+
+
+def removal_answer(removed: Removed) -> Response:
+    """Return the answer to a removal, with its ID."""
+    return Response(status=204, content_type="", headers={REMOVAL_HEADER: removed.id})
 
 
 def read_condition(request: Request, name: str) -> ETags:

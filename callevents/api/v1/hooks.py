@@ -8,13 +8,14 @@ from sqlalchemy import select
 from callevents import audit
 from callevents.api.v1.call import Call
 from callevents.api.v1.cursors import find_start, make_page
+from callevents.api.v1.headers import removal_answer
 from callevents.api.v1.hooks_models import Hook, HookChanges, HookQuery, HookUrl, NewHook
 from callevents.api.v1.hooks_values import choose_url, pointing_at_fields, to_answer, to_data
 from callevents.api.v1.models import NoQuery, Page
 from callevents.api.v1.operations import REMOVAL_HEADER, Created, operation
 from callevents.api.v1.pbx_lookup import find_named_pbx
-from callevents.api.v1.problems import ApiError, FieldError, ProblemType, not_found
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.problems import ApiError, ProblemType, not_found
+from callevents.api.v1.reading import invalid_value
 from callevents.api_access.scopes import ApiScope
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Pbx
@@ -36,7 +37,8 @@ LIST_NAME = "hooks"
 EXAMPLE = {
     "event_id": "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1",
     "pbx": "head-office",
-    "extension": {"id": "01932c07-209f-7c3e-8f0e-0f6d1c5b8a20", "number": "101"},
+    "extension": "101",
+    "extension_id": "01932c07-209f-7c3e-8f0e-0f6d1c5b8a20",
     "event": "dial-in",
     "url": "https://crm.example.com/pop/{CallerIDNum}",
     "origin": "https://crm.example.com:443",
@@ -52,7 +54,7 @@ EXAMPLE = {
     "is_signed": False,
     "previous_secret_until": None,
     "suspended_at": None,
-    "suspended_reason": None,
+    "suspended_reason": "",
     "failing_since": None,
     "created_at": "2026-03-01T09:30:00.000Z",
     "modified_at": "2026-03-01T09:30:00.000Z",
@@ -108,7 +110,7 @@ def list_hooks(call: Call[HookQuery, None]) -> Page[Hook]:
         "authentication": {"kind": "bearer", "token": "s3cret"},
     },
     answer_example=EXAMPLE,
-    problems=frozenset({ProblemType.CONFLICT}),
+    problems=frozenset({ProblemType.CONFLICT, ProblemType.NOT_FOUND}),
 )
 def create_hook(call: Call[NoQuery, NewHook]) -> Created:
     """Add a hook. Fields that you leave out get their defaults.
@@ -226,7 +228,7 @@ def delete_hook(call: Call[NoQuery, None], event_id: str) -> Response:
     call.check_match(to_answer(hook))
     removed = hooks.clear_hooks([hook])
     call.after_commit(wake)
-    return Response(status=204, content_type="", headers={REMOVAL_HEADER: removed.id})
+    return removal_answer(removed)
 
 
 def find_hook(
@@ -253,7 +255,9 @@ def _read_filter(call: Call[HookQuery, None]) -> listing.HookFilter:
     extension, is_for_all = None, query.extension == ALL_EXTENSIONS
     if query.extension is not None and not is_for_all:
         if pbx is None:
-            raise _wrong("?extension", "Pass `pbx` too: a number is unique within a PBX only.")
+            raise invalid_value(
+                "?extension", "Pass `pbx` too: a number is unique within a PBX only."
+            )
         extension = _find_extension(call, pbx, query.extension, "?extension")
     return listing.HookFilter(
         pbx,
@@ -270,7 +274,7 @@ def _read_origin(url: str) -> str:
     try:
         return check_origin(url)
     except InvalidError:
-        raise _wrong("?origin", "Write it like https://crm.example.com.") from None
+        raise invalid_value("?origin", "Write it like https://crm.example.com.") from None
 
 
 def _find_extension(call: Call[Any, Any], pbx: Pbx, number: str, pointer: str) -> Extension | None:
@@ -283,9 +287,5 @@ def _find_extension(call: Call[Any, Any], pbx: Pbx, number: str, pointer: str) -
     else:
         is_there = extension is None or call.principal.may(Right.SEE, pbx.id, extension.id)
     if not is_there:
-        raise _wrong(pointer, "The PBX has no such extension.")
+        raise invalid_value(pointer, "The PBX has no such extension.")
     return extension
-
-
-def _wrong(pointer: str, detail: str) -> ApiError:
-    return invalid(DETAIL, [FieldError(pointer, detail)])

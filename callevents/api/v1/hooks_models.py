@@ -37,13 +37,6 @@ URL_DESCRIPTION = (
 )
 
 
-class HookExtension(Answer):
-    """The extension of a hook."""
-
-    id: str
-    number: str
-
-
 class HookHeader(Answer):
     """A custom header. Its value is secret."""
 
@@ -61,7 +54,10 @@ class Hook(Answer):
 
     event_id: str = Field(description="The Event ID: the ID of the hook.")
     pbx: str = Field(description="The short name of the PBX.")
-    extension: HookExtension | None = Field(description="null: all extensions of the PBX.")
+    extension: str | None = Field(
+        description="The number of the extension; null: all extensions of the PBX."
+    )
+    extension_id: str | None = Field(description="The ID of the extension.")
     event: EventName
     url: str = Field(
         description=f"The URL of the receiver. Secrets in it are masked as `{MASK}`: get the whole "
@@ -84,7 +80,7 @@ class Hook(Answer):
     suspended_at: Moment | None = Field(
         description="When the hook was suspended: nothing is sent until it is resumed."
     )
-    suspended_reason: str | None
+    suspended_reason: str = Field(description="Empty: it is not suspended.")
     failing_since: Moment | None = Field(
         description="When the first failure since the last success was."
     )
@@ -189,7 +185,7 @@ class HookTest(Answer):
     duration_ms: int
     is_successful: bool = Field(description="The receiver has returned a status from 200 to 299.")
     status_code: int | None = Field(description="null: there was no complete response.")
-    error: str | None = Field(description="Why the test has failed.")
+    error: str = Field(description="Why the test has failed; empty if it has not.")
     headers: Sequence[HeaderField]
     body: str = Field(description="The beginning of the body.")
     is_truncated: bool = Field(description="The body is longer than this.")

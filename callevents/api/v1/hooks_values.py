@@ -10,13 +10,12 @@ from flask import request
 from callevents.api.v1.hooks_models import (
     Hook,
     HookAuthentication,
-    HookExtension,
     HookHeader,
     HookSettings,
     NewHookAuthentication,
 )
 from callevents.api.v1.problems import FieldError
-from callevents.api.v1.reading import DETAIL, invalid, invalid_values
+from callevents.api.v1.reading import DETAIL, invalid, invalid_value, invalid_values
 from callevents.api.v1.sent import texts_of
 from callevents.db.models import Hook as StoredHook
 from callevents.delivery.request.masking import mask_url
@@ -25,7 +24,7 @@ from callevents.enums import AuthKind
 from callevents.errors import ConflictError, InvalidError
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
-from callevents.hooks.validation import HEADER_FIELD
+from callevents.hooks.validation import path_of
 from callevents.security.masking import MASK
 
 MASKED_URL = (
@@ -53,7 +52,8 @@ def to_answer(hook: StoredHook) -> Hook:
     return Hook(
         event_id=hook.event_id,
         pbx=hook.pbx.slug,
-        extension=HookExtension(id=extension.id, number=extension.number) if extension else None,
+        extension=extension.number if extension else None,
+        extension_id=hook.extension_id,
         event=hook.event_type.slug,
         url=mask_url(hook.url),
         origin=origin_of(hook.url),
@@ -69,7 +69,7 @@ def to_answer(hook: StoredHook) -> Hook:
         is_signed=bool(hook.signing_secret),
         previous_secret_until=hook.previous_secret_until,
         suspended_at=hook.suspended_at,
-        suspended_reason=hook.suspended_reason or None,
+        suspended_reason=hook.suspended_reason,
         failing_since=hook.failing_since,
         created_at=hook.created_at,
         modified_at=hook.modified_at,
@@ -100,7 +100,7 @@ def choose_url(given: str | None, hook: StoredHook | None = None) -> str:
     if hook is not None and given in (None, mask_url(hook.url)):
         return hook.url
     if given is None or MASK in given:
-        raise invalid(DETAIL, [FieldError("#/url", MASKED_URL)])
+        raise invalid_value("#/url", MASKED_URL)
     return given
 
 
@@ -144,6 +144,4 @@ def _to_credentials(given: NewHookAuthentication | None) -> Credentials:
 def _point(pointer: str) -> str:
     """Return the pointer to the field of the body that an error of the domain is about."""
     name = pointer.removeprefix("#/")
-    if name.startswith(HEADER_FIELD):
-        return f"#/headers/{int(name.removeprefix(HEADER_FIELD)) - 1}"
-    return f"#/authentication/{name}" if name in _ALL_CREDENTIALS else pointer
+    return f"#/authentication/{name}" if name in _ALL_CREDENTIALS else f"#/{path_of(name)}"

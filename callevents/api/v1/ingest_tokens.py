@@ -36,7 +36,9 @@ class IngestToken(Answer):
     last_used_at: Moment | None = Field(
         description="When a report with it was last accepted, up to a minute behind; null: never."
     )
-    last_used_address: str | None = Field(description="The IP address that sent that report.")
+    last_used_address: str = Field(
+        description="The IP address that sent that report; empty: not used yet."
+    )
 
     @classmethod
     def of(cls, row: models.IngestToken, **more: str) -> Self:
@@ -46,7 +48,7 @@ class IngestToken(Answer):
             begins_with=row.hint,
             created_at=row.created_at,
             last_used_at=row.last_used_at,
-            last_used_address=row.last_used_address or None,
+            last_used_address=row.last_used_address,
             **more,
         )
 
@@ -90,7 +92,7 @@ def list_ingest_tokens(call: Call[ListQuery, None], slug: str) -> Page[IngestTok
     answer_example={
         **EXAMPLE,
         "last_used_at": None,
-        "last_used_address": None,
+        "last_used_address": "",
         "token": "cet_v1s8cF2uS7cJ4bqV0dXk3mZpQyN6rTgAeWhLoIi5uE4",
     },
 )

@@ -80,7 +80,7 @@ class Page(Answer, Generic[T]):
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        """Return the name of the schema, such as HookPage."""
+        """Return the name, such as HookPage, which is the title of the schema too."""
         return f"{params[0].__name__}Page"
 
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 from callevents.api.v1.call import Call
-from callevents.api.v1.problems import FieldError
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.reading import invalid_value
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Pbx
 from callevents.enums import Right
@@ -39,5 +38,5 @@ def find_named_pbx(call: Call[Any, Any], slug: str, pointer: str) -> Pbx:
         or pbx.removing_at is not None
         or not call.principal.scope_of(Right.SEE).touches(pbx.id)
     ):
-        raise invalid(DETAIL, [FieldError(pointer, "There is no such PBX.")])
+        raise invalid_value(pointer, "There is no such PBX.")
     return pbx

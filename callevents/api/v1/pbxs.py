@@ -56,9 +56,9 @@ EXAMPLE = {
     answer_example={"data": [EXAMPLE], "next_cursor": None},
 )
 def list_pbxs(call: Call[ListQuery, None]) -> Page[Pbx]:
-    """Return the PBXs that the token's owner sees as a whole, newest first.
+    """Return the PBXs that the token's owner sees, newest first.
 
-    PBXs of which the owner only has single extensions are left out: list the extensions.
+    A PBX of which the owner sees only single extensions is left out: list its extensions.
     """
     query, scope = call.query, call.principal.scope_of(Right.SEE_PBX)
     found = select(models.Pbx).where(models.Pbx.removing_at.is_(None), scope.of_pbxs())

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -23,6 +24,8 @@ CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", ""})
 MAX_ERRORS = 20
 #: Floating point numbers up to this one have all integers.
 MAX_EXACT = 2**53
+#: A body of 1 MiB may have 700,000 errors, and listing these takes many seconds.
+MAX_LISTED_ERRORS = 2000
 DETAIL = "See `errors` for what to correct. Nothing was changed."
 
 M = TypeVar("M", bound=BaseModel)
@@ -92,17 +95,28 @@ def invalid(detail: str, errors: list[FieldError] | None = None) -> ApiError:
     return ApiError(ProblemType.INVALID_REQUEST, detail, errors or [])
 
 
+def invalid_value(pointer: str, detail: str) -> ApiError:
+    """Return the error for one value, to which `pointer` points as that of FieldError does."""
+    return invalid(DETAIL, [FieldError(pointer, detail)])
+
+
 def invalid_values(error: InvalidError, sent: Iterable[str] = ()) -> ApiError:
     """Return the error for values that break a rule of the domain.
 
     `sent`: the texts of the request, which the sentences must not repeat.
     """
+    texts = list(sent)
     found = [
-        FieldError(f"#/{escape_pointer(name)}", leave_out(sentence, sent))
-        for name, sentences in error.errors.items()
-        for sentence in sentences
+        FieldError(f"#/{escape_pointer(name)}", leave_out(sentence, texts))
+        for name, sentence in first_messages(error)
     ]
-    return invalid(DETAIL, found[:MAX_ERRORS])
+    return invalid(DETAIL, found)
+
+
+def first_messages(error: InvalidError) -> list[tuple[str, str]]:
+    """Return MAX_ERRORS fields and messages at most: hiding what was sent in each takes a while."""
+    pairs = ((name, text) for name, texts in error.errors.items() for text in texts)
+    return list(islice(pairs, MAX_ERRORS))
 
 
 def escape_pointer(name: str) -> str:
@@ -140,7 +154,7 @@ def _refuse_body(request: Request) -> None:
 
 def _yaml_to_json(raw: bytes) -> bytes:
     try:
-        return json.dumps(load_yaml(raw.decode()), default=lambda _value: None).encode()
+        return json.dumps(load_yaml(raw.decode())).encode()
     except (InvalidError, UnicodeDecodeError, TypeError):
         raise invalid("The body is not valid YAML in UTF-8, without aliases.") from None
 
@@ -176,12 +190,17 @@ def _validate(model: type[M], validate: Any, prefix: str) -> M:
     try:
         validated: M = validate()
     except ValidationError as error:
-        found = [
-            FieldError(_point(prefix, one, model), _explain(one, model, prefix))
-            for one in error.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        raise invalid(DETAIL, found[:MAX_ERRORS]) from None
+        raise invalid(DETAIL, _list_errors(error, model, prefix)) from None
     return validated
+
+
+def _list_errors(error: ValidationError, model: type[BaseModel], prefix: str) -> list[FieldError]:
+    """Return what is wrong, MAX_ERRORS at most."""
+    if (count := error.error_count()) > MAX_LISTED_ERRORS:
+        return [FieldError(prefix, f"Here are {count:,} errors, which are too many to list.")]
+    listed = error.errors(include_url=False, include_input=False, include_context=False)
+    found = [FieldError(_point(prefix, one, model), _explain(one, model, prefix)) for one in listed]
+    return list(dict.fromkeys(found))[:MAX_ERRORS]
 
 
 def _explain(error: Any, model: type[BaseModel], prefix: str) -> str:
@@ -189,11 +208,11 @@ def _explain(error: Any, model: type[BaseModel], prefix: str) -> str:
         text = error["msg"].removeprefix("Value error, ")
         sentence: str = _SENTENCES.get(error["type"]) or _SUBJECT.sub("Must ", text)
         return sentence[:1].upper() + sentence[1:].removesuffix(".") + "."
+    if len(error["loc"]) > 1:
+        return "It has an unknown field."
     known = ", ".join(model.model_fields)
-    if prefix == "?":
-        return f"There is no such parameter. There are: {known}." if known else "There are none."
-    is_outermost = len(error["loc"]) == 1
-    return f"It has an unknown field. There are: {known}." if is_outermost else "Unknown field."
+    kind = "parameter" if prefix == "?" else "field"
+    return f"There is no such {kind}. There are: {known}." if known else "There are none."
 
 
 def _point(prefix: str, error: Any, model: type[BaseModel]) -> str:

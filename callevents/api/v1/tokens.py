@@ -1,111 +1,42 @@
-"""API tokens: list, create, show, revoke."""
+"""API tokens: list, create, show, change, revoke."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Any
 
-from pydantic import AfterValidator, Field, WithJsonSchema
 from sqlalchemy import ColumnElement, Select, and_, select, true
 from sqlalchemy.orm import joinedload
 
 from callevents.api.v1.call import Call
 from callevents.api.v1.cursors import find_start, make_page
-from callevents.api.v1.delegation import check_scopes, find_owner, find_pbx, invalid_field
-from callevents.api.v1.models import (
-    Answer,
-    Body,
-    GivenMoment,
-    ListQuery,
-    Moment,
-    NoQuery,
-    Page,
-    optional,
+from callevents.api.v1.delegation import (
+    check_covers,
+    check_scopes,
+    find_owner,
+    find_pbx,
 )
+from callevents.api.v1.models import NoQuery, Page
 from callevents.api.v1.operations import Created, operation
-from callevents.api.v1.problems import FieldError, ProblemType, not_found
-from callevents.api.v1.reading import DETAIL, invalid
+from callevents.api.v1.problems import ProblemType, not_found
+from callevents.api.v1.reading import invalid_value
+from callevents.api.v1.tokens_models import (
+    EXAMPLE,
+    ApiToken,
+    ApiTokenChanges,
+    ApiTokenQuery,
+    CreatedApiToken,
+    NewApiToken,
+)
 from callevents.api_access import api_tokens
 from callevents.api_access.delegation import may_last_until
-from callevents.api_access.scopes import V1_SCOPES, ApiScope
+from callevents.api_access.scopes import V1_SCOPES, ApiScope, split_scopes
 from callevents.db.models import ApiToken as ApiTokenRow
 from callevents.db.models import User, to_id
 from callevents.enums import Right
 from callevents.extensions import db
 from callevents.users import users
-from callevents.validation import MAX_NAME_LENGTH
 
 TAG = "Tokens"
 LIST = "tokens"
-
-
-def _check_is_of_v1(scope: ApiScope) -> ApiScope:
-    if scope not in V1_SCOPES:
-        raise ValueError("An API token cannot have this scope.")
-    return scope
-
-
-#: A scope of this API.
-V1Scope = Annotated[
-    ApiScope,
-    AfterValidator(_check_is_of_v1),
-    WithJsonSchema({"type": "string", "enum": [scope.value for scope in V1_SCOPES]}),
-]
-
-
-class ApiToken(Answer):
-    """An API token. Its text cannot be read again."""
-
-    id: str
-    name: str
-    user: str = Field(description="The owner: the token may never do more.")
-    scopes: list[V1Scope]
-    pbx: str | None = Field(description="The PBX that it is limited to; null: all of the owner's.")
-    hint: str = Field(description="The token's first characters.")
-    created_at: Moment
-    expires_at: Moment | None = Field(description="null: it does not expire.")
-    last_used_at: Moment | None = Field(description="Up to a minute behind the last request.")
-    last_used_address: str = Field(description="The client's IP address; empty: not used yet.")
-
-
-class CreatedApiToken(ApiToken):
-    """A new API token, with its text."""
-
-    token: str = Field(description="What you send as Bearer. It is shown this once.")
-
-
-class NewApiToken(Body):
-    """An API token to create."""
-
-    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
-    scopes: list[V1Scope] = Field(min_length=1, description="At most those of the calling token.")
-    user: str | None = optional(
-        "The owner: by default that of the calling token. For another user the owner of the "
-        "calling token must be an admin of all PBXs."
-    )
-    pbx: str | None = optional(
-        "The PBX to limit it to; null: all of the owner's. By default as the calling token."
-    )
-    expires_at: GivenMoment | None = optional(
-        "null: never. By default as the calling token, and never later than that."
-    )
-
-
-class ApiTokenQuery(ListQuery):
-    """Which tokens to list."""
-
-    user: str | None = optional("Only tokens of this user.")
-
-
-EXAMPLE = {
-    "id": "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11",
-    "name": "CRM import",
-    "user": "olga",
-    "scopes": ["hooks:read", "hooks:write"],
-    "pbx": "head-office",
-    "hint": "cea_V7pX8",
-    "created_at": "2026-03-01T09:30:00.000Z",
-    "expires_at": "2026-06-01T00:00:00.000Z",
-    "last_used_at": None,
-    "last_used_address": "",
-}
 
 
 @operation(
@@ -161,11 +92,9 @@ def create_api_token(call: Call[NoQuery, NewApiToken]) -> Created:
     body, principal = call.body, call.principal
     owner = find_owner(call, body.user)
     check_scopes(call, body.scopes)
-    expires_at = body.expires_at
-    if "expires_at" not in body.model_fields_set:
-        expires_at = principal.expires_at
-    if not may_last_until(principal, expires_at):
-        raise invalid_field("expires_at", "Must not be later than that of your token.")
+    is_given = "expires_at" in body.model_fields_set
+    expires_at = body.expires_at if is_given else principal.expires_at
+    _check_expiry(call, expires_at)
     row, text = api_tokens.add_api_token(
         owner, body.name, body.scopes, pbx=find_pbx(call, body.pbx), expires_at=expires_at
     )
@@ -186,6 +115,38 @@ def create_api_token(call: Call[NoQuery, NewApiToken]) -> Created:
 def get_api_token(call: Call[NoQuery, None], token_id: str) -> ApiToken:
     """Return an API token, without its text."""
     return to_answer(_get(call, token_id))
+
+
+@operation(
+    "PATCH",
+    "/tokens/{token_id}",
+    scope=ApiScope.TOKENS_WRITE,
+    summary="Change an API token",
+    tag=TAG,
+    body=ApiTokenChanges,
+    answer=ApiToken,
+    body_example={"scopes": ["hooks:read"]},
+    answer_example={**EXAMPLE, "scopes": ["hooks:read"]},
+    has_etag=True,
+    problems=frozenset({ProblemType.PRECONDITION_FAILED}),
+)
+def update_api_token(call: Call[NoQuery, ApiTokenChanges], token_id: str) -> ApiToken:
+    """Change what the body names, at once. The owner, the PBX and the text of the token stay.
+
+    The calling token needs all scopes that the token has, and those that it gets. It may change
+    itself, but not get more or last longer.
+    """
+    row = _get(call, token_id, lock=True)
+    call.check_match(to_answer(row))
+    check_covers(call, row)
+    given, stored = call.body.given(), split_scopes(row.scopes)
+    scopes, expires_at = given.get("scopes", stored), given.get("expires_at", row.expires_at)
+    gained = set(scopes) - stored
+    check_scopes(call, gained)
+    if gained or "expires_at" in given:
+        _check_expiry(call, expires_at)
+    api_tokens.change_api_token(row, given.get("name", row.name), scopes, expires_at)
+    return to_answer(row)
 
 
 @operation(
@@ -213,7 +174,7 @@ def to_answer(row: ApiTokenRow) -> ApiToken:
         user=row.user.username,
         scopes=[ApiScope(name) for name in row.scopes.split() if name in V1_SCOPES],
         pbx=row.pbx.slug if row.pbx else None,
-        hint=row.hint,
+        begins_with=row.hint,
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
@@ -221,7 +182,12 @@ def to_answer(row: ApiTokenRow) -> ApiToken:
     )
 
 
-def _get(call: Call[NoQuery, None], token_id: str, *, lock: bool = False) -> ApiTokenRow:
+def _check_expiry(call: Call[Any, Any], expires_at: datetime | None) -> None:
+    if not may_last_until(call.principal, expires_at):
+        raise invalid_value("#/expires_at", "Must not be later than that of your token.")
+
+
+def _get(call: Call[Any, Any], token_id: str, *, lock: bool = False) -> ApiTokenRow:
     known = to_id(token_id)
     query = select(ApiTokenRow) if lock else _select()
     if lock:
@@ -237,7 +203,7 @@ def _select() -> Select[ApiTokenRow]:
     return select(ApiTokenRow).options(joinedload(ApiTokenRow.user), joinedload(ApiTokenRow.pbx))
 
 
-def _is_visible(call: Call[ApiTokenQuery, None] | Call[NoQuery, None]) -> ColumnElement[bool]:
+def _is_visible(call: Call[Any, Any]) -> ColumnElement[bool]:
     principal = call.principal
     if principal.may(Right.ADMINISTER):
         return true()
@@ -254,5 +220,5 @@ def _find_listed_user(call: Call[ApiTokenQuery, None], username: str) -> User:
         return own
     user = users.find_user(name) if call.principal.may(Right.ADMINISTER) else None
     if user is None:
-        raise invalid(DETAIL, [FieldError("?user", "There is no such user.")])
+        raise invalid_value("?user", "There is no such user.")
     return user

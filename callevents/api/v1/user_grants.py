@@ -15,10 +15,10 @@ from callevents.api.v1.users_models import (
     GivenRole,
     NewUserGrants,
     UserGrants,
-    UserRole,
+    roles_of,
 )
 from callevents.api_access.scopes import ApiScope
-from callevents.db.models import Extension, Pbx, User
+from callevents.db.models import Extension, Pbx
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs import pbxs
@@ -64,18 +64,6 @@ def set_user_grants(call: Call[NoQuery, NewUserGrants], username: str) -> UserGr
     call.check_match(UserGrants(roles=roles_of(row)))
     lifecycle.change_roles(row, find_roles(call.body.roles))
     return UserGrants(roles=roles_of(row))
-
-
-def roles_of(row: User) -> list[UserRole]:
-    """Return the roles of the user as the API shows them."""
-    return [
-        UserRole(
-            role=grant.role,
-            pbx=grant.pbx.slug if grant.pbx else None,
-            extension=grant.extension.number if grant.extension else None,
-        )
-        for grant in row.grants
-    ]
 
 
 def find_roles(given: Sequence[GivenRole]) -> list[NewGrant]:

@@ -13,7 +13,7 @@ from callevents.api.v1.operations import Created, operation
 from callevents.api.v1.other_users import get_other
 from callevents.api.v1.password_links import hand_over
 from callevents.api.v1.problems import ApiError, ProblemType
-from callevents.api.v1.user_grants import find_roles, roles_of
+from callevents.api.v1.user_grants import find_roles
 from callevents.api.v1.users_models import (
     LINK_EXAMPLE,
     ROLE_EXAMPLES,
@@ -22,6 +22,7 @@ from callevents.api.v1.users_models import (
     NewUser,
     User,
     UserChanges,
+    roles_of,
 )
 from callevents.api_access.scopes import ApiScope
 from callevents.db.models import Grant

@@ -6,6 +6,7 @@ from pydantic import Field, WithJsonSchema
 
 from callevents.api.v1.models import Answer, Body, Changes, Moment
 from callevents.db.models import MAX_EMAIL_LENGTH, MAX_NUMBER_LENGTH
+from callevents.db.models import User as UserRow
 from callevents.enums import Role, UserState
 from callevents.pbxs.pbxs import MAX_SLUG_LENGTH
 from callevents.users.grants import MAX_GRANTS
@@ -68,6 +69,18 @@ class User(Answer):
     )
     created_at: Moment
     last_sign_in_at: Moment | None
+
+
+def roles_of(row: UserRow) -> list[UserRole]:
+    """Return the roles of the user as the API shows them."""
+    return [
+        UserRole(
+            role=grant.role,
+            pbx=grant.pbx.slug if grant.pbx else None,
+            extension=grant.extension.number if grant.extension else None,
+        )
+        for grant in row.grants
+    ]
 
 
 class PasswordLink(Answer):

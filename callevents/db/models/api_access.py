@@ -136,7 +136,7 @@ class IdempotencyKey(Model):
     #: Whose key it is: `Principal.id`.
     principal: Mapped[str] = mapped_column(String(100), primary_key=True)
     key: Mapped[str] = mapped_column(String(MAX_IDEMPOTENCY_KEY_LENGTH), primary_key=True)
-    #: SHA-256 of method, path, query and body: another request must not get this answer.
+    #: HMAC of method, path, query and body: another request must not get this answer.
     request_digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
     #: None: the request is still running.

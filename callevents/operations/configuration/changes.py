@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from callevents.errors import InvalidError
+from callevents.hooks.validation import path_of
 
 
 class Done(StrEnum):
@@ -73,5 +74,5 @@ def errors_at(pointer: str) -> Iterator[None]:
         raise
     except InvalidError as error:
         raise DocumentError(
-            {f"{pointer}/{name}": messages for name, messages in error.errors.items()}
+            {f"{pointer}/{path_of(name)}": messages for name, messages in error.errors.items()}
         ) from None

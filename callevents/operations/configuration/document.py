@@ -16,6 +16,8 @@ from callevents.enums import (
 )
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import HookOptions
+from callevents.hooks.validation import MAX_CUSTOM_HEADERS
+from callevents.security.masking import MASK
 
 DEFAULTS = HookOptions()
 
@@ -36,7 +38,7 @@ class ConfiguredHook(Part):
     event: EventName
     url: str = Field(
         max_length=MAX_URL_LENGTH,
-        description="With `***` in the place of secrets, such as a token in the query.",
+        description=f"With `{MASK}` in the place of secrets, such as a token in the query.",
     )
     event_id: EventId | None = Field(
         None, description="Without one, a request of the same event is looked for by its URL."
@@ -49,7 +51,9 @@ class ConfiguredHook(Part):
     body_format: BodyFormat = DEFAULTS.body_format
     parameters: ParameterSet = DEFAULTS.parameters
     headers: list[str] = Field(
-        default_factory=list, description="The names of the custom headers; values are secrets."
+        default_factory=list,
+        max_length=MAX_CUSTOM_HEADERS,
+        description="The names of the custom headers; values are secrets.",
     )
     authentication: AuthKind = AuthKind.NONE
     is_signed: bool = Field(False, description="Whether requests are signed.")

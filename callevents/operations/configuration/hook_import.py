@@ -15,13 +15,20 @@ from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
 from callevents.hooks.validation import check_note
-from callevents.operations.configuration.changes import Changes, Done, Kind, error_at, errors_at
+from callevents.operations.configuration.changes import (
+    Changes,
+    Done,
+    Kind,
+    error_at,
+    errors_at,
+)
 from callevents.operations.configuration.document import ConfiguredHook, new_data
 from callevents.operations.configuration.export import describe_hook
 from callevents.security.masking import MASK
 
 #: Stands for a secret that the document does not have.
 NOT_IMPORTED = "not-imported"
+TAKEN = "Another request has this Event ID."
 SUSPENDED = "Imported without its secrets. Enter them, then resume the request."
 
 Pair = tuple[str, ConfiguredHook, Hook | None]
@@ -53,6 +60,7 @@ def set_hooks(
 
     Raises DocumentError.
     """
+    _check_ids_differ(place, wanted)
     pairs = list(_pair(place, wanted, existing))
     kept = {hook.id for _pointer, _request, hook in pairs if hook is not None}
     if prune and (left := [hook for hook in existing if hook.id not in kept]):
@@ -65,6 +73,15 @@ def set_hooks(
                 _add(place, request, changes)
             else:
                 _change(place, pointer, request, found, changes)
+
+
+def _check_ids_differ(place: Place, wanted: Sequence[ConfiguredHook]) -> None:
+    seen: set[str] = set()
+    for number, request in enumerate(wanted):
+        if request.event_id in seen:
+            raise error_at(f"{place.pointer}/{number}/event_id", TAKEN)
+        if request.event_id is not None:
+            seen.add(request.event_id)
 
 
 def _pair(
@@ -111,7 +128,7 @@ def _normalize(request: ConfiguredHook, pointer: str) -> ConfiguredHook:
 
 def _check_is_free(event_id: str, pointer: str) -> None:
     if db.session.scalar(select(Hook.id).where(Hook.event_id == event_id)) is not None:
-        raise error_at(f"{pointer}/event_id", "Another request has this Event ID.")
+        raise error_at(f"{pointer}/event_id", TAKEN)
 
 
 def _add(place: Place, request: ConfiguredHook, changes: Changes) -> None:

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sqlalchemy import select
+
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.enums import Format
@@ -37,11 +39,22 @@ from callevents.vendors.registry import find_vendor
 NO_SECRET = "The secret was not imported. Enter it to connect."  # noqa: S105  # a sentence
 
 
+def lock_configuration() -> None:
+    """Lock all PBXs and their hooks until the transaction ends; reports are still accepted.
+
+    What is read afterwards is what the import changes. In the order of their IDs, PBXs first, as
+    all changes lock them, so that two transactions do not wait for each other.
+    """
+    db.session.execute(select(Pbx.id).order_by(Pbx.id).with_for_update(key_share=True))
+    db.session.execute(select(Hook.id).order_by(Hook.id).with_for_update())
+
+
 def import_configuration(document: Document, *, prune: bool = False) -> Sequence[Change]:
     """Add and change what differs; with `prune`, remove what the document does not have.
 
     Raises DocumentError; then nothing may be committed.
     """
+    lock_configuration()
     _check_unique((one.slug for one in document.pbxs), "pbxs/{}/slug", "Another PBX has it too.")
     changes = Changes()
     existing = {pbx.slug: pbx for pbx in pbxs.list_pbxs()}
@@ -77,6 +90,8 @@ class _Importer:
             pbx = found or pbxs.create_pbx(wanted.name, wanted.slug)
             lock_pbx(db.session.connection(), pbx.id)
             fields, missing = self._set_values(pbx)
+        if found is None:
+            self._changes.add(Done.ADDED, Kind.PBX, pbx.slug, missing=("ingest token", *missing))
         quotas = _lift_quotas(pbx)
         self._set_connector(pbx)
         self._set_extensions(pbx)
@@ -85,9 +100,7 @@ class _Importer:
             if describe_quotas(pbx) != wanted.quotas:
                 set_quotas(pbx, wanted.quotas.model_dump())
                 fields.append("quotas")
-        if found is None:
-            self._changes.add(Done.ADDED, Kind.PBX, pbx.slug, missing=missing)
-        elif fields:
+        if found is not None and fields:
             more: Any = {"fields": tuple(sorted(fields)), "missing": missing}
             self._changes.add(Done.CHANGED, Kind.PBX, pbx.slug, **more)
 

@@ -17,6 +17,7 @@ ROUTES = {
     "listApiTokens": "anyone",
     "createApiToken": "see-named",
     "getApiToken": "administer-hidden",
+    "updateApiToken": "administer-hidden",
     "deleteApiToken": "administer-hidden",
     "listApps": "administer",
     "createApp": "administer",

@@ -17,7 +17,7 @@ def test_a_token_describes_itself(api: MakeApi, pbx: Pbx) -> None:
         "id": mine.token_id,
         "name": mine.name,
         "user": owner_of(mine).username,
-        "roles": ["operator:head-office"],
+        "roles": [{"role": "operator", "pbx": "head-office", "extension": None}],
         "scopes": ["hooks:read", "hooks:write"],
         "pbx": None,
     }
@@ -31,9 +31,11 @@ def test_a_limited_token_names_its_pbx(api: MakeApi, pbx: Pbx) -> None:
 
 
 def test_the_owner_of_an_extension(api: MakeApi, pbx: Pbx, extension: Extension) -> None:
-    """A role for one extension is shown as commands take it."""
+    """A role for one extension is shown as that of any user."""
     mine = api(Role.SELF_SERVICE, pbx=pbx, extension=extension)
-    assert mine.get("/me").get_json()["roles"] == ["self-service:head-office:101"]
+    assert mine.get("/me").get_json()["roles"] == [
+        {"role": "self-service", "pbx": "head-office", "extension": "101"}
+    ]
 
 
 def test_without_a_token(nobody: Api) -> None:

@@ -95,7 +95,7 @@ def test_an_app_of_another_user(api: MakeApi, pbx: Pbx) -> None:
     made = add(admin, user=viewer.username, pbx="head-office", scopes=["hooks:read"])
     assert (made["user"], made["pbx"]) == (viewer.username, "head-office")
     me = act_as(admin, made["client_id"]).get("/me").get_json()
-    assert (me["kind"], me["user"], me["roles"]) == ("app", viewer.username, ["viewer"])
+    assert (me["kind"], me["user"], me["roles"][0]["role"]) == ("app", viewer.username, "viewer")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,10 @@ def test_what_gives_more_scopes_is_refused(api: MakeApi) -> None:
 
 
 def test_what_lasts_longer_is_refused(admin: Api) -> None:
-    """A token that expires makes no app and no secret, nor does an app, whose tokens expire."""
+    """A token that expires makes no app, no secret and no wider app.
+
+    Nor does an app, whose tokens expire.
+    """
     made = add(admin, scopes=["tokens:read", "tokens:write"])
     program = act_as(admin, made["client_id"])
     expire(admin)
@@ -253,6 +256,8 @@ def test_what_lasts_longer_is_refused(admin: Api) -> None:
         check_problem(one.post("/apps", body), ProblemType.FORBIDDEN)
         check_problem(one.post(f"/apps/{made['client_id']}/secret"), ProblemType.FORBIDDEN)
         path = f"/apps/{made['client_id']}"
+        more = {"scopes": ["tokens:read", "tokens:write", "hooks:read"]}
+        check_problem(one.patch(path, more), ProblemType.FORBIDDEN)
         assert one.patch(path, {"name": one.name}).status_code == 200
     last = last_entry()
     assert (last.actor_kind, last.actor_id) == ("app", made["client_id"])

@@ -57,7 +57,7 @@ def test_a_call(admin: Api, events: list[str]) -> None:
         "extensions": ["101", "102"],
         "numbers": [NUMBER],
         "events": shown,
-        "is_cut": False,
+        "is_truncated": False,
     }
     for event_id in events[1:3]:
         assert admin.get(f"/calls/{event_id}").get_json() == call

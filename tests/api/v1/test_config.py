@@ -4,13 +4,19 @@ from typing import Any
 
 import pytest
 import yaml
+from flask import Flask
 from sqlalchemy import func, select
 
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Extension, Pbx
-from callevents.enums import Role
+from callevents.db.session import begin_write
+from callevents.enums import EventType, Role
 from callevents.extensions import db
+from callevents.hooks.hooks import HookData, update_hook
 from tests.api.v1.conftest import Api, MakeApi, check_actor, check_problem, last_entry
+from tests.api.v1.test_hooks_concurrency import WRITERS, all_at_once
+from tests.conftest import Configure
+from tests.support.database_faults import meanwhile
 
 PATH = "/config"
 REQUEST = {"event": "dial-in", "url": "https://crm.example.com/"}
@@ -43,7 +49,9 @@ def test_what_is_exported_changes_nothing(admin: Api, pbx: Pbx) -> None:
     as_yaml = admin.get(PATH, headers={"Accept": "application/yaml"})
     assert as_yaml.mimetype == "application/yaml"
     assert yaml.safe_load(as_yaml.text) == exported.get_json()
-    done = admin.put(PATH, data=as_yaml.data, content_type="application/yaml")
+    condition = {"If-Match": as_yaml.headers["ETag"]}
+    content_type = "application/yaml"
+    done = admin.put(PATH, data=as_yaml.data, content_type=content_type, headers=condition)
     assert done.get_json() == {"dry_run": False, "changes": []}
     assert admin.get(PATH, headers={"If-None-Match": exported.headers["ETag"]}).status_code == 304
 
@@ -83,6 +91,19 @@ def test_a_stale_version_changes_nothing(admin: Api, pbx: Pbx) -> None:
     assert names(pbx) == ["101", "102"]
 
 
+def test_one_of_two_imports_at_the_same_time_is_refused(admin: Api, pbx: Pbx) -> None:
+    """Both have read the same version."""
+    condition = {"If-Match": admin.get(PATH).headers["ETag"]}
+    done: list[int] = []
+
+    def load(name: str) -> None:
+        done.append(admin.put(PATH, document(name=name), headers=condition).status_code)
+
+    with meanwhile(db.engine, "SELECT connector", lambda: load("Other")):
+        load("Main office")
+    assert sorted(done) == [200, 412]
+
+
 @pytest.mark.parametrize(
     ("values", "pointer"),
     [
@@ -90,7 +111,9 @@ def test_a_stale_version_changes_nothing(admin: Api, pbx: Pbx) -> None:
         (document(slug="No Slug"), "#/pbxs/0/slug"),
         (document(extensions=[{"number": 101}]), "#/pbxs/0/extensions/0/number"),
         (with_request(url="ftp://geheim"), "#/pbxs/0/extensions/0/hooks/0/url"),
-        (with_request(headers=["Host"]), "#/pbxs/0/extensions/0/hooks/0/header 1"),
+        (with_request(headers=["Host"]), "#/pbxs/0/extensions/0/hooks/0/headers/0"),
+        (with_request(headers=["a"] * 21), "#/pbxs/0/extensions/0/hooks/0/headers"),
+        (document(extensions=[{} for _ in range(3000)]), "#/"),
     ],
 )
 def test_an_error_points_into_the_document(
@@ -109,7 +132,9 @@ def test_an_error_points_into_the_document(
     assert admin.get(PATH).get_json() == before
 
 
-@pytest.mark.parametrize("text", ["a: [", "a: &x [1]\nb: *x", "[" * 1000, "- \x00", "\xff"])
+@pytest.mark.parametrize(
+    "text", ["a: [", "a: &x [1]\nb: *x", "[" * 1000, "- \x00", "\xff", "a: 0x" + "f" * 5000]
+)
 def test_yaml_that_cannot_be_read_is_refused(admin: Api, text: str) -> None:
     """Also aliases, which could stand for more than fits into memory."""
     data = text.encode("latin-1")
@@ -130,3 +155,34 @@ def test_only_admins_of_all_pbxs_may(api: MakeApi, pbx: Pbx) -> None:
     check_problem(reader.put(PATH, document()), ProblemType.INSUFFICIENT_SCOPE)
     db.session.rollback()
     assert db.session.scalar(select(func.count()).select_from(Extension)) == 2
+
+
+def test_one_of_the_imports_with_an_etag_wins(app: Flask, admin: Api, pbx: Pbx) -> None:
+    """All have read the same version: one changes it, and all others are refused."""
+    headers = {"If-Match": admin.get(PATH).headers["ETag"]}
+
+    def write(number: int) -> int:
+        wanted = document(name=f"Office {number}")
+        return admin.put(PATH, wanted, headers=headers).status_code
+
+    assert all_at_once(app, write) == {200: 1, 412: WRITERS - 1}
+
+
+def test_an_import_with_an_etag_waits_for_a_change(
+    admin: Api, pbx: Pbx, configure: Configure
+) -> None:
+    """A hook that somebody is changing is another version: the change is not overwritten."""
+    hook = configure.hook("101", EventType.DIAL_IN, "http://a.example/")
+    headers = {"If-Match": admin.get(PATH).headers["ETag"]}
+    done: list[int] = []
+
+    def write() -> None:
+        wanted = with_request(event_id=hook.event_id)
+        done.append(admin.put(PATH, wanted, headers=headers).status_code)
+
+    begin_write()
+    data = HookData(hook.url, note="A change on a page")
+    with meanwhile(db.engine, "UPDATE hook", write):
+        update_hook(hook, data)
+        db.session.commit()
+    assert done == [412]

@@ -61,7 +61,7 @@ def test_a_connector_is_created_and_replaced(admin: Api, pbx: Pbx) -> None:
         "enabled": True,
         "domain": "",
         "extension_pattern": "1..",
-        "changed_at": created.get_json()["changed_at"],
+        "modified_at": created.get_json()["modified_at"],
     }
     got = admin.get(PATH)
     assert got.get_json() == created.get_json()

@@ -5,6 +5,7 @@ import pytest
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.removal import undo
 from callevents.enums import EventType, Role
 from callevents.extensions import db
 from callevents.ingest.accept import accept
@@ -146,12 +147,17 @@ def test_an_extension_is_deleted(
     db.session.commit()
     path, tag = f"/extensions/{extension.id}", f'"{"0" * 32}"'
     check_problem(admin.delete(path, headers={"If-Match": tag}), ProblemType.PRECONDITION_FAILED)
-    assert admin.delete(path).status_code == 204
+    deleted = admin.delete(path)
+    assert deleted.status_code == 204
     check_problem(admin.delete(path), ProblemType.NOT_FOUND)
     db.session.rollback()
     assert db.session.query(Hook).all() == []
     assert actions()[-2:] == ["hook.cleared", "extension.removed"]
     check_actor(entries()[-1], admin)
+    begin_write()
+    undo(pbx, deleted.headers["Removal-ID"])
+    db.session.commit()
+    assert admin.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from hashlib import sha256
 from threading import Barrier, Event
 
 import pytest
@@ -80,6 +81,13 @@ def test_kept_answers_are_encrypted(admin: Api) -> None:
     assert secret not in row.body
     assert "branch" not in row.body.lower()
     assert secret in app_state().cipher.decrypt(row.body)
+
+
+def test_a_body_cannot_be_guessed(admin: Api) -> None:
+    """It may have a password: whoever reads the database cannot try passwords on the digest."""
+    body = '{"name":"Branch"}'
+    admin.post("/things", data=body, content_type="application/json", headers=KEY)
+    assert kept().request_digest != sha256(f"POST\n/api/v1/things\n\n{body}".encode()).hexdigest()
 
 
 @pytest.mark.parametrize(

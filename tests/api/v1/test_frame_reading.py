@@ -67,7 +67,7 @@ def test_unknown_fields_say_which_there_are(admin: Api) -> None:
     document = admin.post("/forms", {"nummer": 1}).get_json()
     assert "There are: number, weight, text" in document["errors"][0]["detail"]
     document = admin.post("/forms", {"parts": [{"kind": "a", "x": 1}]}).get_json()
-    assert document["errors"] == [{"pointer": "#/parts/0", "detail": "Unknown field."}]
+    assert document["errors"] == [{"pointer": "#/parts/0", "detail": "It has an unknown field."}]
 
 
 def test_a_valid_body(admin: Api) -> None:

@@ -78,14 +78,15 @@ def test_add_with_all_fields(admin: Api, pbx: Pbx, extension: Extension) -> None
     sent = {key: FULL[key] for key in FULL.keys() - {"extension", "headers", "authentication"}}
     assert hook == sent | {
         "event_id": hook["event_id"],
-        "extension": {"id": extension.id, "number": "101"},
+        "extension": "101",
+        "extension_id": extension.id,
         "origin": "https://crm.example.com:443",
         "headers": [{"name": "X-Key"}, {"name": "X-Tenant"}],
         "authentication": {"kind": "basic"},
         "is_signed": False,
         "previous_secret_until": None,
         "suspended_at": None,
-        "suspended_reason": None,
+        "suspended_reason": "",
         "failing_since": None,
         "created_at": hook["created_at"],
         "modified_at": hook["modified_at"],

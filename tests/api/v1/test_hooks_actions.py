@@ -60,7 +60,7 @@ def test_resume(admin: Api, pbx: Pbx, configure: Configure) -> None:
     assert answer.status_code == 200
     resumed = answer.get_json()
     names = ("suspended_at", "suspended_reason", "failing_since")
-    assert [resumed[name] for name in names] == [None, None, None]
+    assert [resumed[name] for name in names] == [None, "", None]
     assert stored(hook).suspended_at is None
     entry = last_entry()
     assert entry.action == audit.Action.HOOK_RESUMED
@@ -99,11 +99,11 @@ def test_a_test_request(admin: Api, pbx: Pbx, receiver: Receiver) -> None:
 
 
 def test_a_successful_test_with_a_long_body(admin: Api, pbx: Pbx, receiver: Receiver) -> None:
-    """The body is cut at the same length as on the page; without an error it is null."""
+    """The body is cut at the same length as on the page; without an error it is empty."""
     hook = with_secrets(pbx, receiver.url)
     receiver.reply = lambda _arrival: Reply(body=b"a" * (MAX_BODY_SHOWN + 1))
     result = admin.post(f"/hooks/{hook.event_id}/test").get_json()
-    assert (result["is_successful"], result["error"], result["is_truncated"]) == (True, None, True)
+    assert (result["is_successful"], result["error"], result["is_truncated"]) == (True, "", True)
     assert len(result["body"]) == MAX_BODY_SHOWN
 
 

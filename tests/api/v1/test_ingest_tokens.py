@@ -74,7 +74,7 @@ def test_the_last_use(admin: Api, client: FlaskClient, token: str, pbx: Pbx) -> 
     [token_id] = ids(admin)
     unused = admin.get(f"{PATH}/{token_id}")
     assert unused.get_json()["last_used_at"] is None
-    assert unused.get_json()["last_used_address"] is None
+    assert unused.get_json()["last_used_address"] == ""
     assert report(client, token) == 202
     app_state(admin.app).get(TokenNotes).flush()
     used = admin.get(f"{PATH}/{token_id}").get_json()

@@ -40,7 +40,7 @@ def test_a_new_token_works(api: MakeApi) -> None:
     assert answer.status_code == 201
     made = answer.get_json()
     text = made.pop("token")
-    assert made["hint"] == text[:9]
+    assert made["begins_with"] == text[:9]
     assert made["expires_at"] == LATER
     location = answer.headers["Location"].removeprefix("/api/v1")
     assert mine.get(location).get_json() == made

@@ -118,7 +118,7 @@ def test_each_change_is_in_the_history(pbx: Pbx) -> None:
         ),
         ({"hooks": [{**HOOK, "url": "ftp://x"}]}, "pbxs/0/hooks/0/url"),
         ({"hooks": [HOOK, {**HOOK, "give_up_seconds": 1}]}, "pbxs/0/hooks/1/give_up_seconds"),
-        ({"hooks": [{**HOOK, "headers": ["Host"]}]}, "pbxs/0/hooks/0/header 1"),
+        ({"hooks": [{**HOOK, "headers": ["Host"]}]}, "pbxs/0/hooks/0/headers/0"),
         ({"extensions": [{"number": "*"}]}, "pbxs/0/extensions/0/number"),
         ({"extensions": [{"number": "1"}, {"number": " 1"}]}, "pbxs/0/extensions/1/number"),
         (
@@ -163,6 +163,13 @@ def test_an_event_id_belongs_to_one_request(full: Pbx) -> None:
     }
 
 
+def test_an_event_id_is_used_once(pbx: Pbx) -> None:
+    """Twice in a document is a mistake, also in one place."""
+    one = {"event": "dial-in", "url": "https://crm.example.com/", "event_id": "x" * 30}
+    wanted = document(hooks=[one, one | {"event": "hangup"}])
+    assert errors_of(wanted) == {"pbxs/0/hooks/1/event_id": ["Another request has this Event ID."]}
+
+
 def test_a_slug_is_used_once(pbx: Pbx) -> None:
     """Twice in a document is a mistake."""
     one = {"slug": "head-office", "name": "Head office"}
@@ -181,10 +188,18 @@ def test_a_slug_is_used_once(pbx: Pbx) -> None:
         ("pbxs: [{slug: a, name: 2026-01-01}]", "pbxs/0/name"),
         ("pbxs: [{slug: a, name: a, extensions: [{number: 101}]}]", "pbxs/0/extensions/0/number"),
         ("[" * 5000, "document"),
+        ("version: 0x" + "f" * 5000, "document"),
+        ("version: 1" + ":1" * 400 + ".5", "document"),
+        ("version: 1" + ":1" * 400_000, "document"),
+        ("version: !!int x", "document"),
+        ("version: !!bool x", "document"),
+        ("version: !!timestamp x", "version"),
+        ("version: !!set {a}", "document"),
+        ("pbxs: []\npbxs: []", "document"),
     ],
 )
 def test_an_invalid_text_says_where(text: str, place: str) -> None:
-    """Bad syntax, unknown fields, and numbers that should be texts."""
+    """Bad syntax, unknown fields, numbers that should be texts, and what JSON does not have."""
     with pytest.raises(InvalidError) as caught:
         parse(text)
     assert list(caught.value.errors) == [place]

@@ -16,13 +16,13 @@ def test_an_empty_installation_becomes_equal(full: Pbx, another: Another) -> Non
     with another():
         changes = load(parse(to_yaml(document)))
         assert [(one.done, one.kind, one.name) for one in changes] == [
+            ("added", "pbx", "head-office"),
             ("added", "connector", "head-office"),
             ("added", "hook", "head-office * hangup"),
             ("added", "extension", "head-office 101"),
             ("added", "hook", "head-office 101 dial-in"),
             ("added", "hook", "head-office 101 dial-in"),
             ("added", "extension", "head-office 0003*102"),
-            ("added", "pbx", "head-office"),
         ]
         assert export() == document
         assert load(document, prune=True) == []
@@ -44,6 +44,7 @@ def test_a_request_without_its_secrets_is_not_sent(full: Pbx, another: Another) 
         changes = load(document)
         missing = [one.missing_secrets for one in changes if one.missing_secrets]
         assert missing == [
+            ("ingest token",),
             ("secret",),
             ("header X-Key", "credentials", "url", "signing secret"),
         ]

@@ -69,7 +69,7 @@ FILTERS = {
     "who=olga": ["PBX renamed"],
     "who=admin": ["Signed in"],
     "who=nobody": [],
-    "pbx=branch": ["Token created", "PBX added"],
+    "pbx=branch": ["Ingest token created", "PBX added"],
     "action=hook.disabled": ["Request disabled"],
     "object=hook:HOOK": ["Request disabled", "Request created"],
     "object=HOOK": ["Request disabled", "Request created"],
@@ -151,7 +151,7 @@ def test_removed_pbx(admin: Visitor, other_pbx: Pbx) -> None:
     begin_write()
     db.session.delete(db.session.get_one(Pbx, number))
     db.session.commit()
-    assert shown(admin, f"pbx=%23{number}") == ["Token created", "PBX added"]
+    assert shown(admin, f"pbx=%23{number}") == ["Ingest token created", "PBX added"]
     assert ">removed<" in re.sub(r"\s", "", admin.get(PAGE).text)
 
 

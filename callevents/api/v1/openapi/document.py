@@ -19,10 +19,13 @@ def make_document(registry: Registry = REGISTRY) -> dict[str, Any]:
     schemas = Schemas(registry.operations)
     responses = SharedResponses(schemas)
     paths: dict[str, dict[str, Any]] = {}
-    for one in registry.operations:
+    # Lists first, then single objects, then what belongs to these.
+    for one in sorted(registry.operations, key=lambda one: one.path.count("/")):
         described = describe_operation(one, schemas, responses)
         paths.setdefault(PREFIX + one.path, {})[one.method.lower()] = described
-    tags = list(dict.fromkeys(one.tag for one in registry.operations))
+    order = {tag: position for position, tag in enumerate(TAGS)}
+    used = dict.fromkeys(one.tag for one in registry.operations)
+    tags = sorted(used, key=lambda tag: order.get(tag, len(order)))
     paths[SELF] = {"get": _describe_itself(tags[0])}
     components: dict[str, Any] = {
         "schemas": schemas.components,

@@ -1,6 +1,7 @@
 """Header fields of requests and answers, and which operations have them."""
 
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from callevents.api.v1.headers import CONDITION
@@ -113,9 +114,9 @@ def request_fields(one: Operation) -> list[dict[str, str]]:
 
 def success_fields(one: Operation) -> Iterator[str]:
     """Yield the names of the header fields of a successful answer."""
-    if one.has_etag:
+    if one.has_etag and one.status != HTTPStatus.NO_CONTENT:
         yield "ETag"
-    if one.status == 201:
+    if one.status == HTTPStatus.CREATED:
         yield "Location"
     if is_list(one):
         yield "Link"

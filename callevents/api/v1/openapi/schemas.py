@@ -1,5 +1,6 @@
 """The schemas of bodies, answers and query parameters, made from their models."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
@@ -13,10 +14,15 @@ from callevents.api.v1.problem_models import Problem, ProblemField
 REF = "#/components/schemas/{model}"
 
 Mode = Literal["validation", "serialization"]
+_PAGE = re.compile(r"^Page\[(\w+)\]")
 
 
-class _NoTitles(GenerateJsonSchema):
-    """Leaves out titles that only repeat the names of fields."""
+class _Generator(GenerateJsonSchema):
+    """Names pages after their objects, and leaves out titles that only repeat names of fields."""
+
+    def normalize_name(self, name: str) -> str:
+        """Return the name of a component, such as HookPage."""
+        return super().normalize_name(_PAGE.sub(r"\1Page", name))
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # pydantic's name
         """Return False."""
@@ -29,7 +35,7 @@ class Schemas:
     def __init__(self, operations: Iterable[Operation]) -> None:
         models = list(dict.fromkeys(_models_of(operations)))
         self._references, found = models_json_schema(
-            models, ref_template=REF, schema_generator=_NoTitles
+            models, ref_template=REF, schema_generator=_Generator
         )
         self.components: dict[str, Any] = found.get("$defs", {})
         _complete(self.components["Problem"])

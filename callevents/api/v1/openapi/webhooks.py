@@ -105,10 +105,12 @@ def _example(event: EventType) -> SimpleNamespace:
 def _text(event: EventType, place: str) -> str:
     return (
         f"Sent for each event '{event.label}' to each active hook that is configured for it. "
-        f"{place} All values are texts; unknown ones are empty. A hook may send all parameters, "
-        "VoipNow's ten or none; a test request has `Test` with the value `1` in addition. Its URL "
-        "and header fields are configured too, also with Basic or Bearer authentication.\n\n"
-        "A delivery is made at least once, and those of one call to one receiver in order."
+        f"{place} All values are texts; unknown ones are empty. The hook says whether all "
+        "parameters are sent, VoipNow's ten or none; a test request also has `Test` with the "
+        "value `1`. URL, header fields and authentication (Basic or Bearer) are those of the "
+        "hook.\n\n"
+        "Each request is delivered at least once. Requests of one call to the same receiver are "
+        "sent in order, unless the hook says otherwise."
     )
 
 
