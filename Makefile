@@ -11,7 +11,7 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-quick test-sip coverage faults fuzz hostile bench check $(CHECKS) format lock sbom
+.PHONY: help install run test test-quick test-sip coverage faults fuzz contract hostile bench check $(CHECKS) format lock sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ faults: $(VENV)/installed-dev ## Kill processes and break connections under load
 
 fuzz: $(VENV)/installed-dev ## Feed a million malformed messages to each parser; ARGS='--messages 20000'
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m tests.fuzz $(ARGS)
+
+contract: $(VENV)/installed-dev ## Check the management API against its document with many examples
+	@CALLEVENTS_CONTRACT_EXAMPLES=100 $(BIN)/python -m pytest tests/api/v1/test_contract.py $(ARGS)
 
 hostile: $(VENV)/installed-dev ## Attack a running instance over raw sockets; check that nothing gives way
 	@$(BIN)/python -W 'ignore:XDG_RUNTIME_DIR' -m tests.hostile $(ARGS)

@@ -127,7 +127,7 @@ class Reference:
         one = self._resolve(one)
         return Row(
             one["name"],
-            ", ".join([self._type(one["schema"]), *_default(one["schema"])]),
+            self._type(one["schema"]),
             one["description"],
             one.get("required", False),
             one["in"],
@@ -150,7 +150,7 @@ class Reference:
             headers,
             [] if is_problem else self._rows(content.get("schema", {})),
             _to_json(content.get("example")),
-            list(content.get("examples", ["about-blank"])) if is_problem else [],
+            list(content.get("examples", ["about:blank"])) if is_problem else [],
         )
 
     def _rows(self, schema: dict[str, Any], prefix: str = "", depth: int = 0) -> list[Row]:
@@ -160,8 +160,8 @@ class Reference:
             return self._rows(schema["items"], f"{prefix[:-1]}[]." if prefix else "[].", depth)
         found = []
         required = schema.get("required", ())
-        fields = schema.get("properties", {}).items()
-        for name, facts in sorted(fields, key=lambda field: field[0] not in required):
+        fields: list[tuple[str, Any]] = list(schema.get("properties", {}).items())
+        for name, facts in sorted(fields, key=lambda pair: pair[0] not in required):
             is_required = name in required
             text = facts.get("description") or self._resolve(facts).get("description", "")
             found.append(Row(prefix + name, self._type(facts), text, is_required))
@@ -176,7 +176,7 @@ class Reference:
         if options := schema.get("anyOf") or schema.get("oneOf"):
             return " or ".join(dict.fromkeys(self._type(one) for one in options))
         if known := schema.get("enum") or ([schema["const"]] if "const" in schema else None):
-            return "one of " + ", ".join(json.dumps(one) for one in known)
+            return "one of " + ", ".join(str(one) or "(empty)" for one in known)
         name = schema.get("type", "any")
         if name == "array":
             return f"list of {self._type(schema.get('items', {}))}"
@@ -225,11 +225,6 @@ def _limits(schema: dict[str, Any]) -> Iterator[str]:
         yield f"at least {low:,}"
     if (longest := schema.get("maxLength")) is not None:
         yield f"at most {longest:,} characters"
-
-
-def _default(schema: dict[str, Any]) -> Iterator[str]:
-    if (value := schema.get("default")) not in (None, ""):
-        yield f"default {json.dumps(value)}"
 
 
 def _to_json(example: Any) -> str:

@@ -47,7 +47,8 @@ def describe_operation(
     errors = {
         str(status): responses.refer(kinds, one) for status, kinds in problems_of(one).items()
     }
-    found["responses"] = _successes(one, schemas) | errors | responses.refer_to_refusals()
+    errors |= responses.refer_to_refusals()
+    found["responses"] = _successes(one, schemas) | dict(sorted(errors.items()))
     if one.deprecated_at is not None:
         found["deprecated"] = True
     return found

@@ -90,6 +90,11 @@ PARAMETERS: dict[str, Any] = {
         "304 without a body.",
         pattern=CONDITION,
     ),
+    "OnlyNew": _field(
+        "If-None-Match",
+        "`*`: only create it. If there is one already, nothing is changed and the answer is 412.",
+        pattern=CONDITION,
+    ),
 }
 
 
@@ -100,6 +105,8 @@ def request_fields(one: Operation) -> list[dict[str, str]]:
         names.append("IdempotencyKey")
     if one.method in IF_MATCH_METHODS:
         names.append("IfMatch")
+    if one.may_create:
+        names.append("OnlyNew")
     if one.method == "GET" and one.has_etag:
         names.append("IfNoneMatch")
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
