@@ -174,20 +174,24 @@ def test_a_slug_is_used_once(pbx: Pbx) -> None:
     [
         ("pbxs: [", "document"),
         ("a: &x [1]\nb: *x", "document"),
-        ("[]", ""),
+        ("[]", "document"),
         ("version: 2", "version"),
         ("pbxs: [{slug: a, name: 12}]", "pbxs/0/name"),
         ("pbxs: [{slug: a, name: a, secret: x}]", "pbxs/0/secret"),
         ("pbxs: [{slug: a, name: 2026-01-01}]", "pbxs/0/name"),
         ("pbxs: [{slug: a, name: a, extensions: [{number: 101}]}]", "pbxs/0/extensions/0/number"),
         ("[" * 5000, "document"),
+        ("", "document"),
     ],
 )
 def test_an_invalid_text_says_where(text: str, place: str) -> None:
-    """Bad syntax, unknown fields, and numbers that should be texts."""
+    """Bad syntax, unknown fields, numbers that should be texts, and nothing at all."""
     with pytest.raises(InvalidError) as caught:
         parse(text)
     assert list(caught.value.errors) == [place]
+    [[sentence]] = caught.value.errors.values()
+    assert sentence.endswith(".")
+    assert not sentence.startswith("Input")
 
 
 def test_a_document_that_changes_nothing_takes_few_statements(pbx: Pbx) -> None:
