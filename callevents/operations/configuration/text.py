@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from callevents.errors import InvalidError
 from callevents.operations.configuration.changes import DocumentError
 from callevents.operations.configuration.document import Document
+from callevents.validation import explain_error
 
 MAX_ERRORS = 20
 #: More than any document has.
@@ -52,7 +53,7 @@ def load_yaml(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506  # a safe one
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidError.of(
-            "document", f"This is no valid YAML or JSON. {_place(error)}"
+            "document", f"This is no valid YAML or JSON{_place(error)}."
         ) from None
 
 
@@ -126,11 +127,11 @@ def _check_structure(text: str) -> None:
 def _messages(error: ValidationError) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in error.errors(include_url=False, include_input=False, include_context=False):
-        place = "/".join(map(str, one["loc"]))
-        found.setdefault(place, []).append(one["msg"])
+        place = "/".join(map(str, one["loc"])) or "document"
+        found.setdefault(place, []).append(explain_error(one))
     return dict(list(found.items())[:MAX_ERRORS])
 
 
 def _place(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
-    return f"See line {mark.line + 1}." if mark is not None else ""
+    return f": see line {mark.line + 1}" if mark is not None else ""

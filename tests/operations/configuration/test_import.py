@@ -181,7 +181,7 @@ def test_a_slug_is_used_once(pbx: Pbx) -> None:
     [
         ("pbxs: [", "document"),
         ("a: &x [1]\nb: *x", "document"),
-        ("[]", ""),
+        ("[]", "document"),
         ("version: 2", "version"),
         ("pbxs: [{slug: a, name: 12}]", "pbxs/0/name"),
         ("pbxs: [{slug: a, name: a, secret: x}]", "pbxs/0/secret"),
@@ -196,6 +196,7 @@ def test_a_slug_is_used_once(pbx: Pbx) -> None:
         ("version: !!timestamp x", "version"),
         ("version: !!set {a}", "document"),
         ("pbxs: []\npbxs: []", "document"),
+        ("", "document"),
     ],
 )
 def test_an_invalid_text_says_where(text: str, place: str) -> None:
@@ -203,6 +204,9 @@ def test_an_invalid_text_says_where(text: str, place: str) -> None:
     with pytest.raises(InvalidError) as caught:
         parse(text)
     assert list(caught.value.errors) == [place]
+    [[sentence]] = caught.value.errors.values()
+    assert sentence.endswith(".")
+    assert not sentence.startswith("Input")
 
 
 def test_a_document_that_changes_nothing_takes_few_statements(pbx: Pbx) -> None:
