@@ -217,3 +217,35 @@ def test_a_document_that_changes_nothing_takes_few_statements(pbx: Pbx) -> None:
     with counting(statements):
         assert load(many) == []
     assert len(statements) < 20
+
+
+def test_statements_do_not_grow_with_what_is_new(pbx: Pbx) -> None:
+    """Reports wait while an import writes, so it asks nothing for each extension and request."""
+    many = document(
+        extensions=[
+            {"number": str(number), "hooks": [HOOK | {"event_id": f"{number:030}"}]}
+            for number in range(100, 160)
+        ]
+    )
+    statements: list[str] = []
+    begin_write()
+    with counting(statements):
+        assert len(import_configuration(many)) == 120
+    end_transaction()
+    # SQLite inserts rows that have a number one by one.
+    assert len(statements) < 60 + 30
+
+
+def test_one_event_id_for_two_new_requests_is_an_error(pbx: Pbx) -> None:
+    """Also in one place, and nothing fails later."""
+    same = HOOK | {"event_id": "a" * 30}
+    errors = errors_of(with_requests(same, same | {"event": "hangup"}))
+    assert errors == {
+        "pbxs/0/extensions/0/hooks/1/event_id": ["Another request has this Event ID."]
+    }
+
+
+def test_a_number_that_no_extension_can_have_is_named(pbx: Pbx) -> None:
+    """The error says which of the new extensions it is."""
+    errors = errors_of(document(extensions=[{"number": "100"}, {"number": "1\t2"}]))
+    assert list(errors) == ["pbxs/0/extensions/1/number"]
