@@ -11,7 +11,7 @@ from callevents.api.v1.models import Answer, Body, NoQuery, Query, QueryBoolean
 from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
 from callevents.api.v1.reading import DETAIL, YAML, first_messages, invalid
-from callevents.api.v1.sent import leave_out, texts_in
+from callevents.api.v1.sent import field_names, leave_out, texts_in
 from callevents.api_access.scopes import ApiScope
 from callevents.db.session import end_transaction
 from callevents.jobs.waker import wake
@@ -177,7 +177,9 @@ def import_config(call: Call[ConfigurationQuery, NewConfiguration]) -> Configura
     try:
         changes = import_configuration(call.body, prune=call.query.prune)
     except DocumentError as error:
-        raise _invalid(error, texts_in(call.body.model_dump(mode="json"))) from None
+        known = field_names(NewConfiguration)
+        sent = texts_in(call.body.model_dump(mode="json"), known)
+        raise _invalid(error, sent) from None
     described = [_describe(change) for change in changes]
     if call.query.dry_run:
         end_transaction()
