@@ -58,14 +58,16 @@ def lock_configuration() -> None:
     db.session.execute(select(Hook.id).order_by(Hook.id).with_for_update())
 
 
-def import_configuration(document: Document, *, prune: bool = False) -> Sequence[Change]:
+def import_configuration(
+    document: Document, *, prune: bool = False, limit: int | None = None
+) -> Sequence[Change]:
     """Add and change what differs; with `prune`, remove what the document does not have.
 
-    Raises DocumentError; then nothing may be committed.
+    `limit`: see Changes. Raises DocumentError; then nothing may be committed.
     """
     lock_configuration()
     _check_unique((one.slug for one in document.pbxs), "pbxs/{}/slug", "Another PBX has it too.")
-    changes = Changes()
+    changes = Changes(limit)
     event_ids = NewEventIds(_find_event_ids(document))
     existing = {pbx.slug: pbx for pbx in pbxs.list_pbxs()}
     if prune:

@@ -15,6 +15,8 @@ from callevents.validation import explain_error
 MAX_ERRORS = 20
 #: More than any document has.
 MAX_DEPTH = 20
+#: Texts, lists and objects. More take seconds to read.
+MAX_NODES = 150_000
 #: Longer texts are no numbers of a document. YAML 1.1 takes `1:30` for 90, and computing a long one
 #: would take minutes.
 MAX_NUMBER_LENGTH = 40
@@ -111,9 +113,11 @@ _Loader.yaml_constructors = {
 
 
 def _check_structure(text: str) -> None:
-    """Raise YAMLError for aliases, which could stand for more than fits into memory, and depth."""
+    """Raise YAMLError for aliases, which could stand for more than fits, and for depth and size."""
     depth = 0
-    for event in yaml.parse(text, LOADER):
+    for number, event in enumerate(yaml.parse(text, LOADER)):
+        if number > MAX_NODES:
+            raise yaml.YAMLError("too large")
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not allowed")
         if isinstance(event, yaml.CollectionStartEvent):

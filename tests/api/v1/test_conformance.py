@@ -19,6 +19,8 @@ from tests.api.v1.document_check import check_documented
 from tests.api.v1.seeded import BODIES, Seeded, seed
 from tests.support.receiver import Receiver
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = REGISTRY.operations
 BY_ID = {one.id: one for one in OPERATIONS}
 #: With a version of the object.

@@ -20,6 +20,8 @@ from tests.api.v1.route_access import MAY, OK, REFUSED, ROUTES, UNKNOWN, WHO
 from tests.api.v1.seeded import Seeded, seed
 from tests.support.receiver import Receiver
 
+pytestmark = pytest.mark.slow
+
 LIMITED_SCOPES = [scope for scope in V1_SCOPES if scope not in INSTALLATION_SCOPES]
 #: Changes with another version: those that are allowed change nothing, so tokens can take turns.
 ANOTHER = {"If-Match": '"another"'}

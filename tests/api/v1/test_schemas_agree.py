@@ -17,6 +17,8 @@ from callevents.api.v1.operations import PREFIX, REGISTRY, Operation
 from callevents.api.v1.reading import normalize
 from callevents.api.v1.sent import texts_in
 
+pytestmark = pytest.mark.slow
+
 WITH_BODY = [one for one in REGISTRY.operations if one.body is not None]
 #: Errors that follow from a rule between several values, which no schema has.
 RULES = {"value_error"}

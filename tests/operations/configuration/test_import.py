@@ -197,6 +197,7 @@ def test_a_slug_is_used_once(pbx: Pbx) -> None:
         ("version: !!set {a}", "document"),
         ("pbxs: []\npbxs: []", "document"),
         ("", "document"),
+        ("[" + "a," * 150_000 + "]", "document"),
     ],
 )
 def test_an_invalid_text_says_where(text: str, place: str) -> None:
@@ -249,3 +250,16 @@ def test_a_number_that_no_extension_can_have_is_named(pbx: Pbx) -> None:
     """The error says which of the new extensions it is."""
     errors = errors_of(document(extensions=[{"number": "100"}, {"number": "1\t2"}]))
     assert list(errors) == ["pbxs/0/extensions/1/number"]
+
+
+def test_changes_can_be_limited(pbx: Pbx) -> None:
+    """Beyond the limit nothing changes. What is added does not count."""
+    numbers = [{"number": str(number), "name": "Old"} for number in range(100, 103)]
+    load(document(extensions=numbers))
+    renamed = document(extensions=[{**one, "name": "New"} for one in numbers])
+    begin_write()
+    assert len(import_configuration(renamed, limit=3)) == 3
+    with pytest.raises(DocumentError, match=r"^This changes or removes more than 2 objects\."):
+        import_configuration(document(extensions=numbers), limit=2)
+    end_transaction()
+    assert [one.name for one in export().pbxs[0].extensions] == ["Old"] * 3
