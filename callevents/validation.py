@@ -1,10 +1,29 @@
 """Checks of text that users enter."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+
+from pydantic_core import ErrorDetails
 
 from callevents.errors import InvalidError
 
 MAX_NAME_LENGTH = 100
+
+#: Sentences for errors whose text by pydantic would be unclear, or would repeat the value.
+_SENTENCES: Mapping[str, str] = {
+    "missing": "This is required.",
+    "extra_forbidden": "There is no such field.",
+    "union_tag_invalid": "Must be one of the documented kinds.",
+    "json_invalid": "Must be valid JSON.",
+}
+_SUBJECT = re.compile(r"^\w+ should (?=be|have|match|contain)")
+
+
+def explain_error(error: ErrorDetails) -> str:
+    """Return an error of pydantic as a sentence of ours."""
+    text = error["msg"].removeprefix("Value error, ")
+    sentence = _SENTENCES.get(error["type"]) or _SUBJECT.sub("Must ", text)
+    return sentence[:1].upper() + sentence[1:].removesuffix(".") + "."
 
 
 def check_name(name: str, *, field: str = "name") -> str:

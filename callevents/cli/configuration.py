@@ -75,5 +75,7 @@ def to_values(change: Change) -> Values:
 def _read(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotFoundError(f"Cannot read {file}: {error}") from None
+    except OSError as error:
+        raise NotFoundError(f"Cannot read {file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise NotFoundError(f"Cannot read {file}: it is not text in UTF-8.") from None

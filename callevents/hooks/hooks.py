@@ -49,28 +49,58 @@ def create_hook(
 
     `event_id`: of a hook that is imported; it must be free.
     """
-    data = _check(data)
-    # So that two requests added at the same moment are both counted.
-    lock_pbx(db.session.connection(), pbx.id)
-    _check_count(pbx, extension, event_type)
-    _check_quota(pbx)
-    hook = Hook(
-        event_id=event_id or new_event_id(),
-        pbx_id=pbx.id,
-        extension_id=extension.id if extension else None,
-        event_type=event_type,
-        method=data.method,
-        url=data.url,
-        active=data.active,
-        note=data.note,
-        origin_id=get_or_create_origin(data.url),
-    )
-    store_options(hook, data.options)
-    db.session.add(hook)
+    batch = HookBatch(pbx)
+    same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
+    hook = batch.add(extension, event_type, data, event_id, others=len(same))
     db.session.flush()
-    values = {**hook_values(hook), "enabled": hook.active}
-    audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
     return hook
+
+
+class HookBatch:
+    """Creates hooks of one PBX without a query for each. The caller flushes the session."""
+
+    def __init__(self, pbx: Pbx) -> None:
+        # So that two requests added at the same moment are both counted.
+        lock_pbx(db.session.connection(), pbx.id)
+        self._pbx = pbx
+        #: IDs of origins by name.
+        self._origins: dict[str, int] = {}
+
+    def add(
+        self,
+        extension: Extension | None,
+        event_type: EventType,
+        data: HookData,
+        event_id: str | None,
+        *,
+        others: int,
+    ) -> Hook:
+        """Create a hook, as `create_hook` does; `others`: how many the event type has already."""
+        data = _check(data)
+        _check_count(others)
+        _check_quota(self._pbx)
+        hook = Hook(
+            event_id=event_id or new_event_id(),
+            pbx_id=self._pbx.id,
+            extension_id=extension.id if extension else None,
+            event_type=event_type,
+            method=data.method,
+            url=data.url,
+            active=data.active,
+            note=data.note,
+            origin_id=self._find_origin(data.url),
+        )
+        store_options(hook, data.options)
+        db.session.add(hook)
+        values = {**hook_values(hook), "enabled": hook.active}
+        audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
+        return hook
+
+    def _find_origin(self, url: str) -> int:
+        name = origin_of(url)
+        if name not in self._origins:
+            self._origins[name] = get_or_create_origin(url)
+        return self._origins[name]
 
 
 def set_hook(pbx: Pbx, extension: Extension | None, event_type: EventType, data: HookData) -> Hook:
@@ -193,9 +223,8 @@ def _check(data: HookData, hook: Hook | None = None) -> HookData:
     return replace(data, **values)
 
 
-def _check_count(pbx: Pbx, extension: Extension | None, event_type: EventType) -> None:
-    same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
-    if len(same) >= MAX_HOOKS_PER_TYPE:
+def _check_count(others: int) -> None:
+    if others >= MAX_HOOKS_PER_TYPE:
         raise InvalidError.of(
             "event", f"One event type can have at most {MAX_HOOKS_PER_TYPE} requests."
         )

@@ -127,7 +127,7 @@ class Reference:
         one = self._resolve(one)
         return Row(
             one["name"],
-            ", ".join([self._type(one["schema"]), *_default(one["schema"])]),
+            self._type(one["schema"]),
             one["description"],
             one.get("required", False),
             one["in"],
@@ -160,8 +160,8 @@ class Reference:
             return self._rows(schema["items"], f"{prefix[:-1]}[]." if prefix else "[].", depth)
         found = []
         required = schema.get("required", ())
-        fields = schema.get("properties", {}).items()
-        for name, facts in sorted(fields, key=lambda field: field[0] not in required):
+        fields: list[tuple[str, Any]] = list(schema.get("properties", {}).items())
+        for name, facts in sorted(fields, key=lambda pair: pair[0] not in required):
             is_required = name in required
             text = facts.get("description") or self._resolve(facts).get("description", "")
             found.append(Row(prefix + name, self._type(facts), text, is_required))
@@ -225,11 +225,6 @@ def _limits(schema: dict[str, Any]) -> Iterator[str]:
         yield f"at least {low:,}"
     if (longest := schema.get("maxLength")) is not None:
         yield f"at most {longest:,} characters"
-
-
-def _default(schema: dict[str, Any]) -> Iterator[str]:
-    if (value := schema.get("default")) not in (None, ""):
-        yield f"default {json.dumps(value)}"
 
 
 def _to_json(example: Any) -> str:

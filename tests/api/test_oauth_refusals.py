@@ -168,7 +168,7 @@ def test_other_methods(client: FlaskClient) -> None:
         for method in ("GET", "PUT", "PATCH", "DELETE"):
             answer = client.open(path, method=method)
             check_error(answer, 405, "invalid_request")
-            assert answer.headers["Allow"] == "OPTIONS, POST"
+            assert set(answer.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
         assert client.head(path).status_code == 405
     check_error(client.post(f"{PATH}/more"), 404, "invalid_request")
 

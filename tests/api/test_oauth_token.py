@@ -194,5 +194,6 @@ def test_reads_no_body_of_other_methods(served: Served) -> None:
     """Through the web server too, other methods get the error as JSON."""
     for method in ("GET", "PUT", "DELETE"):
         answer = served.send(path=PATH, method=method, headers={}, data="x=1")
-        assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+        assert answer.status_code == 405
+        assert set(answer.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
         assert answer.json()["error"] == "invalid_request"

@@ -11,7 +11,7 @@ from callevents.api.v1.models import Answer, Body, NoQuery, Query, QueryBoolean
 from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
 from callevents.api.v1.reading import DETAIL, YAML, first_messages, invalid
-from callevents.api.v1.sent import leave_out, texts_in
+from callevents.api.v1.sent import field_names, leave_out, texts_in
 from callevents.api_access.scopes import ApiScope
 from callevents.db.session import end_transaction
 from callevents.jobs.waker import wake
@@ -26,6 +26,8 @@ from callevents.operations.configuration.text import to_yaml
 from callevents.pbxs import pbxs
 
 TAG = "Configuration"
+#: Objects that one request may change or remove: reports to SQLite wait meanwhile.
+MAX_CHANGED = 1000
 EXAMPLE = {
     "version": 1,
     "pbxs": [
@@ -165,9 +167,10 @@ def import_config(call: Call[ConfigurationQuery, NewConfiguration]) -> Configura
 
     Only with `prune=true` is anything removed. All or nothing: if one value is invalid, nothing
     changes, and `pointer` says where it is. The same document twice changes nothing the second
-    time. Stored secrets stay as they are; requests and connectors that are added without their
-    secrets send nothing until you enter these. `If-Match` may have the ETag of the export, as JSON
-    or as YAML. Send YAML as `application/yaml`. Only admins of all PBXs may do this.
+    time. One request changes or removes 1,000 objects at most. Stored secrets stay as they are;
+    requests and connectors that are added without their secrets send nothing until you enter these.
+    `If-Match` may have the ETag of the export, as JSON or as YAML. Send YAML as
+    `application/yaml`. Only admins of all PBXs may do this.
     """
     call.administer()
     if call.if_match or call.if_none_match:
@@ -175,9 +178,11 @@ def import_config(call: Call[ConfigurationQuery, NewConfiguration]) -> Configura
         found = _export()
         call.check_match(found, _yaml_tag(found))
     try:
-        changes = import_configuration(call.body, prune=call.query.prune)
+        changes = import_configuration(call.body, prune=call.query.prune, limit=MAX_CHANGED)
     except DocumentError as error:
-        raise _invalid(error, texts_in(call.body.model_dump(mode="json"))) from None
+        known = field_names(NewConfiguration)
+        sent = texts_in(call.body.model_dump(mode="json"), known)
+        raise _invalid(error, sent) from None
     described = [_describe(change) for change in changes]
     if call.query.dry_run:
         end_transaction()

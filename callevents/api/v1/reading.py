@@ -1,7 +1,6 @@
 """Reads query and body of a request, and says what is wrong with them without repeating it."""
 
 import json
-import re
 from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from callevents.api.v1.problems import ApiError, FieldError, ProblemType
 from callevents.api.v1.sent import field_names, leave_out, texts_in
 from callevents.errors import InvalidError
 from callevents.operations.configuration.text import load_yaml
+from callevents.validation import explain_error
 
 JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 YAML = "application/yaml"
@@ -29,14 +29,6 @@ MAX_LISTED_ERRORS = 2000
 DETAIL = "See `errors` for what to correct. Nothing was changed."
 
 M = TypeVar("M", bound=BaseModel)
-
-#: Sentences for errors whose text by pydantic would be unclear, or would repeat the value.
-_SENTENCES = {
-    "missing": "This is required.",
-    "union_tag_invalid": "Must be one of the documented kinds.",
-    "json_invalid": "Must be valid JSON.",
-}
-_SUBJECT = re.compile(r"^\w+ should (?=be|have|match|contain)")
 
 
 def read_query(model: type[Query], request: Request) -> Query:
@@ -205,9 +197,7 @@ def _list_errors(error: ValidationError, model: type[BaseModel], prefix: str) ->
 
 def _explain(error: Any, model: type[BaseModel], prefix: str) -> str:
     if error["type"] != "extra_forbidden":
-        text = error["msg"].removeprefix("Value error, ")
-        sentence: str = _SENTENCES.get(error["type"]) or _SUBJECT.sub("Must ", text)
-        return sentence[:1].upper() + sentence[1:].removesuffix(".") + "."
+        return explain_error(error)
     if len(error["loc"]) > 1:
         return "It has an unknown field."
     known = ", ".join(model.model_fields)

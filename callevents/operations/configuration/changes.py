@@ -40,9 +40,15 @@ class Change:
 
 @dataclass
 class Changes:
-    """The changes so far, in order."""
+    """The changes so far, in order.
 
+    `limit`: the number of objects that may be changed or removed; None: any. Each takes some
+    milliseconds, in which SQLite stores no report.
+    """
+
+    limit: int | None = None
     found: list[Change] = field(default_factory=list)
+    _counted: int = 0
 
     def add(
         self,
@@ -52,7 +58,14 @@ class Changes:
         fields: tuple[str, ...] = (),
         missing: tuple[str, ...] = (),
     ) -> None:
-        """Add a change."""
+        """Add a change; raises DocumentError beyond the limit."""
+        self._counted += done is not Done.ADDED
+        if self.limit is not None and self._counted > self.limit:
+            raise error_at(
+                "",
+                f"This changes or removes more than {self.limit:,} objects. Import it in parts, or "
+                "by command at a quiet time.",
+            )
         self.found.append(Change(done, kind, " ".join(names), fields, missing))
 
 

@@ -1,6 +1,7 @@
 """Makes the requests of an extension, or those for all extensions, like those of a document."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
 from callevents.hooks.validation import check_note
+from callevents.operations.configuration.batches import batches_of
 from callevents.operations.configuration.changes import (
     Changes,
     Done,
@@ -34,6 +36,28 @@ SUSPENDED = "Imported without its secrets. Enter them, then resume the request."
 Pair = tuple[str, ConfiguredHook, Hook | None]
 
 
+class NewEventIds:
+    """The Event IDs that a document gives to new requests."""
+
+    def __init__(self, wanted: Iterable[str]) -> None:
+        self._stored: set[str] = set()
+        for some in batches_of(wanted):
+            query = select(Hook.event_id).where(Hook.event_id.in_(some))
+            self._stored.update(db.session.scalars(query))
+        self._claimed: set[str] = set()
+
+    def claim(self, event_id: str, pointer: str) -> None:
+        """Keep the Event ID for a new request; raises DocumentError if another one has it."""
+        if event_id in self._claimed or (event_id in self._stored and _is_stored(event_id)):
+            raise error_at(f"{pointer}/event_id", TAKEN)
+        self._claimed.add(event_id)
+
+
+def _is_stored(event_id: str) -> bool:
+    """Return True unless the request has been removed meanwhile."""
+    return db.session.scalar(select(Hook.id).where(Hook.event_id == event_id)) is not None
+
+
 @dataclass(frozen=True)
 class Place:
     """Where requests belong: to an extension, or to all of the PBX (None)."""
@@ -41,6 +65,8 @@ class Place:
     pbx: Pbx
     extension: Extension | None
     pointer: str
+    batch: hooks.HookBatch
+    event_ids: NewEventIds
 
     @property
     def name(self) -> str:
@@ -67,10 +93,12 @@ def set_hooks(
         for hook in left:
             changes.add(Done.REMOVED, Kind.HOOK, place.name, hook.event_type.slug)
         hooks.clear_hooks(left)
+    others = Counter(hook.event_type for hook in existing if not prune or hook.id in kept)
     for pointer, request, found in pairs:
         with errors_at(pointer):
             if found is None:
-                _add(place, request, changes)
+                _add(place, request, changes, others[request.event_type])
+                others[request.event_type] += 1
             else:
                 _change(place, pointer, request, found, changes)
 
@@ -97,7 +125,7 @@ def _pair(
             continue
         hook = left.pop(request.event_id, None)
         if hook is None:
-            _check_is_free(request.event_id, pointer)
+            place.event_ids.claim(request.event_id, pointer)
         elif hook.event_type is not request.event_type:
             raise error_at(f"{pointer}/event", "The event of a request cannot change.")
         yield pointer, _normalize(request, pointer), hook
@@ -126,12 +154,7 @@ def _normalize(request: ConfiguredHook, pointer: str) -> ConfiguredHook:
     return request.model_copy(update=values)
 
 
-def _check_is_free(event_id: str, pointer: str) -> None:
-    if db.session.scalar(select(Hook.id).where(Hook.event_id == event_id)) is not None:
-        raise error_at(f"{pointer}/event_id", TAKEN)
-
-
-def _add(place: Place, request: ConfiguredHook, changes: Changes) -> None:
+def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -> None:
     missing = [f"header {name}" for name in request.headers]
     if request.authentication is not AuthKind.NONE:
         missing.append("credentials")
@@ -143,8 +166,11 @@ def _add(place: Place, request: ConfiguredHook, changes: Changes) -> None:
         _placeholder(request.authentication),
     )
     data = new_data(request, options)
-    hook = hooks.create_hook(place.pbx, place.extension, request.event_type, data, request.event_id)
+    new = (place.extension, request.event_type, data, request.event_id)
+    hook = place.batch.add(*new, others=others)
     if request.is_signed:
+        # It looks for its extension.
+        db.session.flush()
         signing_secret.rotate_secret(hook)
         missing.append("signing secret")
     if missing:

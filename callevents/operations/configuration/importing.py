@@ -4,7 +4,8 @@ To see what would change, the caller rolls back instead.
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select
@@ -12,8 +13,11 @@ from sqlalchemy import select
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.enums import Format
+from callevents.errors import InvalidError
 from callevents.extensions import db
+from callevents.hooks.hooks import HookBatch
 from callevents.hooks.queries import list_all_hooks
+from callevents.operations.configuration.batches import batches_of
 from callevents.operations.configuration.changes import (
     Change,
     Changes,
@@ -24,14 +28,19 @@ from callevents.operations.configuration.changes import (
 )
 from callevents.operations.configuration.document import (
     ConfiguredConnector,
-    ConfiguredExtension,
     ConfiguredPbx,
     Document,
 )
 from callevents.operations.configuration.export import describe_connector, describe_quotas
-from callevents.operations.configuration.hook_import import NOT_IMPORTED, Place, set_hooks
+from callevents.operations.configuration.hook_import import (
+    NOT_IMPORTED,
+    NewEventIds,
+    Place,
+    set_hooks,
+)
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.pbxs.data_protection import set_data_protection
+from callevents.pbxs.extension_batches import add_batch
 from callevents.pbxs.quotas import LABELS, set_quotas
 from callevents.pbxs.removal import begin_removal
 from callevents.vendors.registry import find_vendor
@@ -49,14 +58,17 @@ def lock_configuration() -> None:
     db.session.execute(select(Hook.id).order_by(Hook.id).with_for_update())
 
 
-def import_configuration(document: Document, *, prune: bool = False) -> Sequence[Change]:
+def import_configuration(
+    document: Document, *, prune: bool = False, limit: int | None = None
+) -> Sequence[Change]:
     """Add and change what differs; with `prune`, remove what the document does not have.
 
-    Raises DocumentError; then nothing may be committed.
+    `limit`: see Changes. Raises DocumentError; then nothing may be committed.
     """
     lock_configuration()
     _check_unique((one.slug for one in document.pbxs), "pbxs/{}/slug", "Another PBX has it too.")
-    changes = Changes()
+    changes = Changes(limit)
+    event_ids = NewEventIds(_find_event_ids(document))
     existing = {pbx.slug: pbx for pbx in pbxs.list_pbxs()}
     if prune:
         wanted = {one.slug for one in document.pbxs}
@@ -64,7 +76,8 @@ def import_configuration(document: Document, *, prune: bool = False) -> Sequence
             begin_removal(existing[slug], slug)
             changes.add(Done.REMOVED, Kind.PBX, slug)
     for number, one in enumerate(document.pbxs):
-        _Importer(one, f"pbxs/{number}", changes, prune=prune).run(existing.get(one.slug))
+        importer = _Importer(one, f"pbxs/{number}", changes, event_ids, prune=prune)
+        importer.run(existing.get(one.slug))
     db.session.flush()
     return changes.found
 
@@ -73,8 +86,15 @@ class _Importer:
     """Imports one PBX."""
 
     def __init__(
-        self, wanted: ConfiguredPbx, pointer: str, changes: Changes, *, prune: bool
+        self,
+        wanted: ConfiguredPbx,
+        pointer: str,
+        changes: Changes,
+        event_ids: NewEventIds,
+        *,
+        prune: bool,
     ) -> None:
+        self._event_ids = event_ids
         self._wanted = wanted
         self._pointer = pointer
         self._changes = changes
@@ -161,7 +181,8 @@ class _Importer:
         hooks: dict[str | None, list[Hook]] = {}
         for hook in list_all_hooks(pbx):
             hooks.setdefault(hook.extension_id, []).append(hook)
-        place = Place(pbx, None, f"{self._pointer}/hooks")
+        of_pbx = (HookBatch(pbx), self._event_ids)
+        place = Place(pbx, None, f"{self._pointer}/hooks", *of_pbx)
         more: Any = {"changes": self._changes, "prune": self._prune}
         set_hooks(place, self._wanted.hooks, hooks.get(None, []), **more)
         existing = {one.number: one for one in extensions.list_extensions(pbx)}
@@ -170,26 +191,48 @@ class _Importer:
             for number in [number for number in existing if number not in wanted]:
                 extensions.delete_extension(existing[number])
                 self._changes.add(Done.REMOVED, Kind.EXTENSION, pbx.slug, number)
+        added = self._add_extensions(pbx, existing.keys())
         for position, one in enumerate(self._wanted.extensions):
             pointer = f"{self._pointer}/extensions/{position}"
-            with errors_at(pointer):
-                extension = self._set_extension(pbx, one, existing.get(one.number.strip()))
-            place = Place(pbx, extension, f"{pointer}/hooks")
+            if (extension := added.get(position)) is None:
+                extension = existing[one.number.strip()]
+                with errors_at(pointer):
+                    self._rename(pbx, extension, one.name)
+            else:
+                self._changes.add(Done.ADDED, Kind.EXTENSION, pbx.slug, extension.number)
+            place = Place(pbx, extension, f"{pointer}/hooks", *of_pbx)
             set_hooks(place, one.hooks, hooks.get(extension.id, []), **more)
 
-    def _set_extension(
-        self, pbx: Pbx, wanted: ConfiguredExtension, found: Extension | None
-    ) -> Extension:
-        if found is None:
-            added = extensions.add_extension(pbx, wanted.number, wanted.name)
-            self._changes.add(Done.ADDED, Kind.EXTENSION, pbx.slug, added.number)
-            return added
-        if found.name != wanted.name.strip():
-            extensions.rename_extension(found, wanted.name)
-            self._changes.add(
-                Done.CHANGED, Kind.EXTENSION, pbx.slug, found.number, fields=("name",)
-            )
-        return found
+    def _add_extensions(self, pbx: Pbx, existing: Container[str]) -> dict[int, Extension]:
+        """Add the extensions that are missing, and return them by position."""
+        new = [
+            (position, one)
+            for position, one in enumerate(self._wanted.extensions)
+            if one.number.strip() not in existing
+        ]
+        added: dict[int, Extension] = {}
+        for some in batches_of(new):
+            results = add_batch(pbx, [(one.number, one.name) for _position, one in some])
+            for (position, _one), result in zip(some, results, strict=True):
+                with errors_at(f"{self._pointer}/extensions/{position}"):
+                    if result.extension is None:
+                        raise InvalidError(result.errors)
+                added[position] = result.extension
+        return added
+
+    def _rename(self, pbx: Pbx, extension: Extension, name: str) -> None:
+        if extension.name != name.strip():
+            extensions.rename_extension(extension, name)
+            changed = (Kind.EXTENSION, pbx.slug, extension.number)
+            self._changes.add(Done.CHANGED, *changed, fields=("name",))
+
+
+def _find_event_ids(document: Document) -> Iterator[str]:
+    for pbx in document.pbxs:
+        of_extensions = chain.from_iterable(one.hooks for one in pbx.extensions)
+        for hook in chain(pbx.hooks, of_extensions):
+            if hook.event_id is not None:
+                yield hook.event_id
 
 
 def _lift_quotas(pbx: Pbx) -> dict[str, int | None]:

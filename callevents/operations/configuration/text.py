@@ -10,10 +10,13 @@ from pydantic import ValidationError
 from callevents.errors import InvalidError
 from callevents.operations.configuration.changes import DocumentError
 from callevents.operations.configuration.document import Document
+from callevents.validation import explain_error
 
 MAX_ERRORS = 20
 #: More than any document has.
 MAX_DEPTH = 20
+#: Texts, lists and objects. More take seconds to read.
+MAX_NODES = 150_000
 #: Longer texts are no numbers of a document. YAML 1.1 takes `1:30` for 90, and computing a long one
 #: would take minutes.
 MAX_NUMBER_LENGTH = 40
@@ -52,7 +55,7 @@ def load_yaml(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506  # a safe one
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidError.of(
-            "document", f"This is no valid YAML or JSON. {_place(error)}"
+            "document", f"This is no valid YAML or JSON{_place(error)}."
         ) from None
 
 
@@ -110,9 +113,11 @@ _Loader.yaml_constructors = {
 
 
 def _check_structure(text: str) -> None:
-    """Raise YAMLError for aliases, which could stand for more than fits into memory, and depth."""
+    """Raise YAMLError for aliases, which could stand for more than fits, and for depth and size."""
     depth = 0
-    for event in yaml.parse(text, LOADER):
+    for number, event in enumerate(yaml.parse(text, LOADER)):
+        if number > MAX_NODES:
+            raise yaml.YAMLError("too large")
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not allowed")
         if isinstance(event, yaml.CollectionStartEvent):
@@ -126,11 +131,11 @@ def _check_structure(text: str) -> None:
 def _messages(error: ValidationError) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in error.errors(include_url=False, include_input=False, include_context=False):
-        place = "/".join(map(str, one["loc"]))
-        found.setdefault(place, []).append(one["msg"])
+        place = "/".join(map(str, one["loc"])) or "document"
+        found.setdefault(place, []).append(explain_error(one))
     return dict(list(found.items())[:MAX_ERRORS])
 
 
 def _place(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
-    return f"See line {mark.line + 1}." if mark is not None else ""
+    return f": see line {mark.line + 1}" if mark is not None else ""

@@ -20,7 +20,7 @@ from callevents.processes.web_server.response import (
     CONTINUE,
     RefusedError,
     Response,
-    problem_response,
+    failure_response,
     split_response,
     write_head,
 )
@@ -251,10 +251,11 @@ class Connection(asyncio.Protocol):
             self._written += len(data)
 
     def _refuse(self, error: RefusedError) -> None:
-        """Send a problem document and close the connection."""
+        """Send the error in the form of its path, and close the connection."""
         self._connections.log_refused(self, error.status, str(error), self._reader.describe())
         retry = [("Retry-After", "1")] if error.status == 503 else []
-        response = problem_response(error.status, str(error), retry)
+        environ = {"PATH_INFO": self._reader.describe().partition(" ")[2]}
+        response = failure_response(environ, error.status, str(error), retry)
         self._write(write_head(response, keep_alive=False) + response.body)
         self._close(is_request_read=False)
 

@@ -142,6 +142,13 @@ def test_yaml_that_cannot_be_read_is_refused(admin: Api, text: str) -> None:
     check_problem(answer, ProblemType.INVALID_REQUEST)
 
 
+def test_an_error_names_fields_in_words(admin: Api, pbx: Pbx) -> None:
+    """Names of fields are ours and not the client's, so they are no secret."""
+    answer = admin.put(PATH, document(extensions=[{"number": " "}]))
+    [error] = check_problem(answer, ProblemType.INVALID_REQUEST)["errors"]
+    assert error["detail"] == "Enter the extension's number."
+
+
 def test_only_admins_of_all_pbxs_may(api: MakeApi, pbx: Pbx) -> None:
     """A token for one PBX has no scope for it."""
     for program in (api(Role.VIEWER), api(Role.ADMIN, pbx=pbx)):

@@ -128,7 +128,7 @@ def test_values_that_are_not_valid(
     """The error names what is wrong; nothing is changed."""
     answer = admin.post(f"/deliveries/{action}", json=body)
     problem = check_problem(answer, ProblemType.INVALID_REQUEST, *pointers)
-    assert pointers or "at least one value" in problem["detail"]
+    assert pointers or "at least one field" in problem["detail"]
     assert count_states() == {"failed": 5, "pending": 2}
 
 

@@ -20,7 +20,7 @@ from callevents.api.v1.sent import texts_in
 pytestmark = pytest.mark.slow
 
 WITH_BODY = [one for one in REGISTRY.operations if one.body is not None]
-#: Errors about rules that no schema has: between several values, and what RE2 understands.
+#: Errors that follow from a rule which no schema has: between several values, or of a language.
 RULES = {"value_error", "pattern"}
 
 

@@ -181,7 +181,7 @@ def test_a_slug_is_used_once(pbx: Pbx) -> None:
     [
         ("pbxs: [", "document"),
         ("a: &x [1]\nb: *x", "document"),
-        ("[]", ""),
+        ("[]", "document"),
         ("version: 2", "version"),
         ("pbxs: [{slug: a, name: 12}]", "pbxs/0/name"),
         ("pbxs: [{slug: a, name: a, secret: x}]", "pbxs/0/secret"),
@@ -196,6 +196,8 @@ def test_a_slug_is_used_once(pbx: Pbx) -> None:
         ("version: !!timestamp x", "version"),
         ("version: !!set {a}", "document"),
         ("pbxs: []\npbxs: []", "document"),
+        ("", "document"),
+        ("[" + "a," * 150_000 + "]", "document"),
     ],
 )
 def test_an_invalid_text_says_where(text: str, place: str) -> None:
@@ -203,6 +205,9 @@ def test_an_invalid_text_says_where(text: str, place: str) -> None:
     with pytest.raises(InvalidError) as caught:
         parse(text)
     assert list(caught.value.errors) == [place]
+    [[sentence]] = caught.value.errors.values()
+    assert sentence.endswith(".")
+    assert not sentence.startswith("Input")
 
 
 def test_a_document_that_changes_nothing_takes_few_statements(pbx: Pbx) -> None:
@@ -213,3 +218,48 @@ def test_a_document_that_changes_nothing_takes_few_statements(pbx: Pbx) -> None:
     with counting(statements):
         assert load(many) == []
     assert len(statements) < 20
+
+
+def test_statements_do_not_grow_with_what_is_new(pbx: Pbx) -> None:
+    """Reports wait while an import writes, so it asks nothing for each extension and request."""
+    many = document(
+        extensions=[
+            {"number": str(number), "hooks": [HOOK | {"event_id": f"{number:030}"}]}
+            for number in range(100, 160)
+        ]
+    )
+    statements: list[str] = []
+    begin_write()
+    with counting(statements):
+        assert len(import_configuration(many)) == 120
+    end_transaction()
+    # SQLite inserts rows that have a number one by one.
+    assert len(statements) < 60 + 30
+
+
+def test_one_event_id_for_two_new_requests_is_an_error(pbx: Pbx) -> None:
+    """Also in one place, and nothing fails later."""
+    same = HOOK | {"event_id": "a" * 30}
+    errors = errors_of(with_requests(same, same | {"event": "hangup"}))
+    assert errors == {
+        "pbxs/0/extensions/0/hooks/1/event_id": ["Another request has this Event ID."]
+    }
+
+
+def test_a_number_that_no_extension_can_have_is_named(pbx: Pbx) -> None:
+    """The error says which of the new extensions it is."""
+    errors = errors_of(document(extensions=[{"number": "100"}, {"number": "1\t2"}]))
+    assert list(errors) == ["pbxs/0/extensions/1/number"]
+
+
+def test_changes_can_be_limited(pbx: Pbx) -> None:
+    """Beyond the limit nothing changes. What is added does not count."""
+    numbers = [{"number": str(number), "name": "Old"} for number in range(100, 103)]
+    load(document(extensions=numbers))
+    renamed = document(extensions=[{**one, "name": "New"} for one in numbers])
+    begin_write()
+    assert len(import_configuration(renamed, limit=3)) == 3
+    with pytest.raises(DocumentError, match=r"^This changes or removes more than 2 objects\."):
+        import_configuration(document(extensions=numbers), limit=2)
+    end_transaction()
+    assert [one.name for one in export().pbxs[0].extensions] == ["Old"] * 3

@@ -57,6 +57,21 @@ def test_refused_requests_are_logged(port: int, logged: Logged) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /uapi/x?a=" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"POST /uapi/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    ],
+    ids=["line", "chunks"],
+)
+def test_refused_requests_of_voipnow_clients(port: int, request_bytes: bytes, status: int) -> None:
+    """They get the only form of errors that they understand."""
+    head, _, body = ask(port, request_bytes).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(body)["error"]["code"] == "request_invalid"
+
+
 def test_limit_of_the_head_is_per_request(port: int) -> None:
     """A connection may send any number of heads within the limit."""
     padded = PLAIN[:-2] + b"X: " + b"a" * (MAX_HEAD_BYTES // 3) + b"\r\n\r\n"
