@@ -99,6 +99,13 @@ class _Samples:
             "token": "unknown",
             # Neither exists: admins have no passkey here, and there is no provider.
             "passkey_id": self._session,
+            # There is no app, and no entry of the history has this ID.
+            "app_id": "unknown",
+            "client_id": "unknown",
+            "entry_id": self._session,
+            "call_event_id": self._event,
+            "ingest_token_id": self._token,
+            "number": "1",
             # Nothing was removed.
             "removal_id": self._session,
             "provider": "none",

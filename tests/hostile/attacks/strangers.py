@@ -19,7 +19,10 @@ GUISES: Mapping[str, Mapping[str, str]] = {
     "with a forged session": {"Cookie": "callevents=eyJfdXNlcl9pZCI6IjEuMSJ9.aaaaaa.bbbbbbbb"},
 }
 #: What everybody may see. A new page that needs no sign-in has to be added here.
-PUBLIC = {"/static/app.css", "/sign-in", "/healthz", "/readyz"}
+PUBLIC = {
+    *("/static/app.css", "/sign-in", "/healthz", "/readyz"),
+    *("/api/docs", "/api/v1/openapi.json"),
+}
 #: Addresses of former versions, which redirect before anything else.
 MOVED = {"redirects.redirect_moved"}
 #: Forms of apps go here; they are answered with a redirect to the same as a GET.
@@ -32,8 +35,13 @@ NO_FORM = {
     "uapi.create_event",
     *MOVED,
 }
+#: The management API takes tokens alone. A session is nothing to it.
+OF_TOKENS = "api_v1."
+#: A viewer's own tokens.
+OWN_TOKENS = {"api_tokens.add", "api_tokens.revoke"}
 #: What a viewer may do with the own account, and everybody without one.
 OWN = (
+    *("api_access.", OF_TOKENS),
     *("account.", "authorization.", "ingest.", "oauth_token.", "passkeys.", "redirects."),
     *("second_factor.", "sign_in_", "uapi.", "welcome."),
 )
@@ -72,7 +80,8 @@ def forged_forms(arena: Arena) -> Iterator[Case]:
     routes = [
         route
         for route in find_routes(arena)
-        if "POST" in route.methods and route.endpoint not in NO_FORM
+        if "POST" in route.methods
+        if route.endpoint not in NO_FORM and not route.endpoint.startswith(OF_TOKENS)
     ]
     with (
         Visitor(arena.product) as admin,
@@ -104,7 +113,8 @@ def viewers(arena: Arena) -> Iterator[Case]:
         routes = find_routes(arena)
         before = picture(arena)
         for route in routes:
-            if "POST" not in route.methods or route.endpoint.startswith(OWN):
+            is_own = route.endpoint.startswith(OWN) or route.endpoint in OWN_TOKENS
+            if "POST" not in route.methods or is_own:
                 continue
             fields = {"csrf_token": viewer.csrf, "name": "Forged", "active": "no"}
             for name, answer in (
