@@ -16,7 +16,7 @@ from callevents.api.payload import (
 from callevents.api.problems import ProblemError
 from callevents.api_access.oauth_error import OAuthError, OAuthErrorCode
 
-#: All others are passed over.
+#: All others are ignored.
 NAMES = frozenset(
     {
         "grant_type",
@@ -35,7 +35,7 @@ FORMS = f"{FORM}, {MULTIPART} or application/json"
 def read_fields(request: Request) -> dict[str, str]:
     """Return the known fields of the body that are not empty; raises OAuthError.
 
-    The query is passed over: secrets in it would be in the logs of proxies.
+    The query is ignored: secrets in it would be in the logs of proxies.
     """
     fields: dict[str, str] = {}
     for name, value in _read_pairs(request):

@@ -142,7 +142,7 @@ def _find_scopes(grant: OAuthGrant, app: OAuthApp) -> frozenset[ApiScope]:
         raise _invalid("The user is disabled.")
     scopes = split_scopes(grant.scopes) & split_scopes(app.scopes)
     if not scopes:
-        raise _invalid("The app has no longer any of the scopes that the user allowed.")
+        raise _invalid("The app no longer has any of the scopes that the user allowed.")
     return scopes
 
 

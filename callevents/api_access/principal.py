@@ -25,7 +25,7 @@ class Principal:
     name: str
     user: User
     scopes: frozenset[ApiScope]
-    #: The user's grants, as far as they reach into the PBX that the token is limited to.
+    #: The user's grants, cut down to the PBX that the token is limited to.
     grants: Sequence[Grant]
     #: The PBX that the token is limited to; None: all.
     pbx_id: int | None = None
@@ -52,7 +52,7 @@ class Principal:
 
 
 def limit_grants(grants: Iterable[Grant], pbx_id: int | None) -> list[Grant]:
-    """Return the grants as far as they reach into the PBX; None: all as they are."""
+    """Return the grants, cut down to the PBX; None: all of them unchanged."""
     if pbx_id is None:
         return list(grants)
     found = [grant for grant in grants if grant.pbx_id in (None, pbx_id)]

@@ -75,7 +75,7 @@ class HookBatch:
         *,
         others: int,
     ) -> Hook:
-        """Create a hook, as `create_hook` does; `others`: how many the event type has already."""
+        """Create a hook, as `create_hook` does. `others`: how many hooks its event already has."""
         data = _check(data)
         _check_count(others)
         _check_quota(self._pbx)

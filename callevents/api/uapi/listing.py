@@ -77,7 +77,7 @@ class Listing:
         }
 
     def _find_pages(self, total: int, url: str) -> dict[str, str]:
-        """Return the URLs of the next and the previous page, as far as there are such."""
+        """Return the URLs of the next and the previous page, where they exist."""
         pages = {}
         if self.start + self.count < min(total, MAX_START + 1):
             pages["next"] = self._link(url, self.start + self.count)

@@ -37,7 +37,7 @@ def removal_answer(removed: Removed) -> Response:
 def read_condition(request: Request, name: str) -> ETags:
     """Return the entity tags of If-Match or If-None-Match, empty without it; raises ApiError.
 
-    A condition that cannot be read must not be passed over: the change would overwrite something.
+    A condition that cannot be read must not be ignored: the change would overwrite something.
     """
     text = request.headers.get(name)
     if text is not None and re.match(CONDITION, text.strip()) is None:

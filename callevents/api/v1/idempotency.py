@@ -63,7 +63,7 @@ class KeyedRequest:
         try:
             text = app_state().cipher.decrypt_once(body)
         except UnreadableError:
-            # Its key is gone, so it is of no use.
+            # Its key is gone: nobody can read it any more.
             self.forget()
             return None
         response = Response(text, status)

@@ -52,7 +52,7 @@ def read_body(
 ) -> Body | None:
     """Return the body; None for routes without one. Raises ApiError.
 
-    `more_types`: media types besides JSON, of which there is YAML.
+    `more_types`: accepted media types besides JSON. The only one is YAML.
     """
     if model is None:
         _refuse_body(request)
@@ -141,7 +141,7 @@ def _refuse_body(request: Request) -> None:
     except RequestEntityTooLarge:
         raw = b"too large"
     if raw.strip() not in (b"", b"{}"):
-        raise invalid("This request takes no body.")
+        raise invalid("Send this request without a body.")
 
 
 def _yaml_to_json(raw: bytes) -> bytes:
@@ -189,7 +189,7 @@ def _validate(model: type[M], validate: Any, prefix: str) -> M:
 def _list_errors(error: ValidationError, model: type[BaseModel], prefix: str) -> list[FieldError]:
     """Return what is wrong, MAX_ERRORS at most."""
     if (count := error.error_count()) > MAX_LISTED_ERRORS:
-        return [FieldError(prefix, f"Here are {count:,} errors, which are too many to list.")]
+        return [FieldError(prefix, f"Here are {count:,} errors: too many to list.")]
     listed = error.errors(include_url=False, include_input=False, include_context=False)
     found = [FieldError(_point(prefix, one, model), _explain(one, model, prefix)) for one in listed]
     return list(dict.fromkeys(found))[:MAX_ERRORS]

@@ -86,7 +86,6 @@ def set_hooks(
 
     Raises DocumentError.
     """
-    _check_ids_differ(place, wanted)
     pairs = list(_pair(place, wanted, existing))
     kept = {hook.id for _pointer, _request, hook in pairs if hook is not None}
     if prune and (left := [hook for hook in existing if hook.id not in kept]):
@@ -101,15 +100,6 @@ def set_hooks(
                 others[request.event_type] += 1
             else:
                 _change(place, pointer, request, found, changes)
-
-
-def _check_ids_differ(place: Place, wanted: Sequence[ConfiguredHook]) -> None:
-    seen: set[str] = set()
-    for number, request in enumerate(wanted):
-        if request.event_id in seen:
-            raise error_at(f"{place.pointer}/{number}/event_id", TAKEN)
-        if request.event_id is not None:
-            seen.add(request.event_id)
 
 
 def _pair(

@@ -183,7 +183,7 @@ def test_an_admin_revokes_any_token(api: MakeApi) -> None:
 
 
 def test_only_the_current_version_is_revoked(api: MakeApi) -> None:
-    """The version that the calling token reads of itself is current, however long it slept."""
+    """A token that reads its own entry gets the current version, however old the last use is."""
     mine = api(Role.VIEWER)
     begin_write()
     row = db.session.get_one(ApiToken, mine.token_id)
