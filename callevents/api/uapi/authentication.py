@@ -2,8 +2,8 @@
 
 from flask import request
 
+from callevents.api.request_limit import RequestLimiter
 from callevents.api.uapi.errors import UapiError, access_denied, unauthorized
-from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.api_access.bearer import find_principal, find_principal_again
 from callevents.api_access.principal import Principal
 from callevents.api_access.scopes import ApiScope

