@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from callevents.api.v1.models import Body, Query
 from callevents.api.v1.problems import ApiError, FieldError, ProblemType
-from callevents.api.v1.sent import field_names, leave_out, texts_in
+from callevents.api.v1.sent import field_names, leave_out, schema_of, texts_in
 from callevents.errors import InvalidError
 from callevents.operations.configuration.text import load_yaml
 from callevents.validation import explain_error
@@ -198,11 +198,26 @@ def _list_errors(error: ValidationError, model: type[BaseModel], prefix: str) ->
 def _explain(error: Any, model: type[BaseModel], prefix: str) -> str:
     if error["type"] != "extra_forbidden":
         return explain_error(error)
-    if len(error["loc"]) > 1:
-        return "It has an unknown field."
-    known = ", ".join(model.model_fields)
+    known = ", ".join(_fields_at(model, error["loc"][:-1]))
     kind = "parameter" if prefix == "?" else "field"
     return f"There is no such {kind}. There are: {known}." if known else "There are none."
+
+
+def _fields_at(model: type[BaseModel], path: Iterable[str | int]) -> Iterable[str]:
+    """Return the names of the fields of the object at that place in the model."""
+    root = schema_of(model)
+    place = root
+    for part in path:
+        inner = place["items"] if isinstance(part, int) else place["properties"][part]
+        place = _without_null(inner)
+        if "$ref" in place:
+            place = root["$defs"][place["$ref"].rpartition("/")[2]]
+    return list(place.get("properties", ()))
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    kinds = schema.get("anyOf", [schema])
+    return next(one for one in kinds if one.get("type") != "null")
 
 
 def _point(prefix: str, error: Any, model: type[BaseModel]) -> str:

@@ -59,7 +59,13 @@ def texts_in(value: Any, known: Container[str] = ()) -> Iterator[str]:
 @cache
 def field_names(model: type[BaseModel]) -> frozenset[str]:
     """Return the names of all fields of the model, and of the models in it."""
-    return frozenset(_names_in(model.model_json_schema()))
+    return frozenset(_names_in(schema_of(model)))
+
+
+@cache
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of the model."""
+    return model.model_json_schema()
 
 
 def _names_in(schema: Any) -> Iterator[str]:

@@ -63,11 +63,12 @@ def test_unknown_parameters_say_which_there_are(admin: Api) -> None:
 
 
 def test_unknown_fields_say_which_there_are(admin: Api) -> None:
-    """The same for the body; of an object within it, only the place is said."""
+    """The same for the body, and for an object within it."""
     document = admin.post("/forms", {"nummer": 1}).get_json()
     assert "There are: number, weight, text" in document["errors"][0]["detail"]
     document = admin.post("/forms", {"parts": [{"kind": "a", "x": 1}]}).get_json()
-    assert document["errors"] == [{"pointer": "#/parts/0", "detail": "It has an unknown field."}]
+    detail = "There is no such field. There are: kind, size."
+    assert document["errors"] == [{"pointer": "#/parts/0", "detail": detail}]
 
 
 def test_a_valid_body(admin: Api) -> None:

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 import schemathesis
+from flask import Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from schemathesis.generation import GenerationMode
+from werkzeug.test import EnvironBuilder
 
 from callevents.api.v1.documents import api_document
 from callevents.api.v1.operations import PREFIX, REGISTRY, Operation
-from callevents.api.v1.reading import normalize
+from callevents.api.v1.problems import ApiError
+from callevents.api.v1.reading import normalize, read_body
 from callevents.api.v1.sent import texts_in
 
 pytestmark = pytest.mark.slow
@@ -58,3 +61,26 @@ def test_what_the_schema_allows_is_valid(one: Operation) -> None:
             assert list(errors_of(one, case.body)) == []
 
     check()
+
+
+def with_unknown(value: Any) -> Iterator[Any]:
+    """Yield the value once for each object in it, with an unknown field in that object."""
+    if isinstance(value, dict):
+        yield {**value, "unknown": 1}
+        for name, one in value.items():
+            yield from ({**value, name: changed} for changed in with_unknown(one))
+    elif isinstance(value, list) and value:
+        yield from ([changed, *value[1:]] for changed in with_unknown(value[0]))
+
+
+@pytest.mark.parametrize("one", WITH_BODY, ids=lambda one: one.id)
+def test_an_unknown_field_is_answered_with_those_that_there_are(one: Operation) -> None:
+    """In every object of every body."""
+    for body in with_unknown(one.body_example):
+        request = Request(EnvironBuilder(method=one.method, json=body).get_environ())
+        with pytest.raises(ApiError) as caught:
+            read_body(one.body, request)
+        details = [error.detail for error in caught.value.errors]
+        assert [text.startswith("There is no such field. There are: ") for text in details] == [
+            True
+        ], (body, details)
