@@ -7,6 +7,7 @@ import yaml
 from flask import Flask
 from sqlalchemy import func, select
 
+from callevents.api.v1 import config
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Extension, Pbx
 from callevents.db.session import begin_write
@@ -193,3 +194,18 @@ def test_an_import_with_an_etag_waits_for_a_change(
         update_hook(hook, data)
         db.session.commit()
     assert done == [412]
+
+
+def test_one_import_changes_a_limited_number(
+    admin: Api, pbx: Pbx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that reports do not wait long. Nothing changes beyond the limit."""
+    monkeypatch.setattr(config, "MAX_CHANGED", 1)
+    renamed = document(extensions=[{"number": "101", "name": "A"}, {"number": "102", "name": "B"}])
+    check_problem(admin.put(PATH, renamed), ProblemType.INVALID_REQUEST, "#/")
+    assert (
+        admin.put(PATH, document(extensions=renamed["pbxs"][0]["extensions"][:1])).status_code
+        == 200
+    )
+    found = admin.get(PATH).get_json()["pbxs"][0]["extensions"]
+    assert [one["name"] for one in found] == ["A", ""]
