@@ -75,13 +75,17 @@ class Method(StrEnum):
 
     GET = "GET"
     POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
 
 
 class BodyFormat(StrEnum):
-    """Body format of a POST."""
+    """Body of a request that is not a GET: parameters as a form or JSON, or a template."""
 
     FORM = "form"
     JSON = "json"
+    TEMPLATE = "template"
 
 
 class ParameterSet(StrEnum):
@@ -98,6 +102,47 @@ class AuthKind(StrEnum):
     NONE = "none"
     BASIC = "basic"
     BEARER = "bearer"
+    #: Another scheme, such as `token` or `Zoho-oauthtoken`.
+    SCHEME = "scheme"
+    #: That of the hook's receiver.
+    RECEIVER = "receiver"
+
+
+class ReceiverAuth(StrEnum):
+    """How requests to a receiver authenticate. Values are stored."""
+
+    NONE = "none"
+    BASIC = "basic"
+    BEARER = "bearer"
+    SCHEME = "scheme"
+    #: An API key in a header, or in the query.
+    HEADER = "header"
+    QUERY = "query"
+    #: OAuth 2.0 (RFC 6749, sections 4.4 and 6).
+    CLIENT_CREDENTIALS = "client-credentials"
+    REFRESH_TOKEN = "refresh-token"  # noqa: S105  # a name, no secret
+
+    @property
+    def is_oauth(self) -> bool:
+        """True if requests use an access token that has to be renewed."""
+        return self in (ReceiverAuth.CLIENT_CREDENTIALS, ReceiverAuth.REFRESH_TOKEN)
+
+
+class HookScope(StrEnum):
+    """How often a call leads to a request of a hook."""
+
+    #: Once for each event of each extension, as in VoipNow.
+    EXTENSION = "extension"
+    #: Once: first dial, first answer, end of the whole call.
+    CALL = "call"
+
+
+class MissingAnswer(StrEnum):
+    """What happens to a request whose value from an earlier answer is missing."""
+
+    FAIL = "fail"
+    #: It is sent with an empty value.
+    OMIT = "omit"
 
 
 class Format(StrEnum):
@@ -164,6 +209,8 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    #: Not sent, because of the hook's conditions or because the call went on.
+    SKIPPED = "skipped"
 
     @property
     def is_finished(self) -> bool:
@@ -228,6 +275,7 @@ class ListedState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    SKIPPED = "skipped"
 
 
 class Role(StrEnum):

@@ -17,6 +17,8 @@ EVENT_ID_ALPHABET = string.ascii_letters + string.digits
 MAX_NUMBER_LENGTH = 64
 MAX_NOTE_LENGTH = 500
 MAX_URL_LENGTH = 2000
+#: Of a regular expression for extensions.
+MAX_PATTERN_LENGTH = 200
 
 
 def utc_now() -> datetime:

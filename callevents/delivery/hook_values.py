@@ -22,6 +22,15 @@ def hook_values(hook: Hook) -> dict[str, Any]:
         "parameters": hook.parameters,
         "authentication": hook.auth,
         "credentials": Hidden(hook.auth_secret),
+        "content_type": hook.content_type,
+        "body_template": hook.body_template,
+        "value_maps": hook.value_maps,
+        "scope": hook.scope,
+        "conditions": hook.conditions,
+        "answers": hook.answers,
+        "missing_answer": hook.missing_answer,
+        "receiver": hook.receiver_id,
+        "group": hook.group_id,
         **{f"header {name}": Hidden(token) for name, token in headers},
     }
 

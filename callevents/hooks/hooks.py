@@ -36,6 +36,12 @@ class HookData:
     active: bool = True
     note: str = ""
     options: HookOptions = field(default_factory=HookOptions)
+    #: The receiver that the hook belongs to; its URL begins with the receiver's address.
+    receiver_id: int | None = None
+    #: The name of the recipe's request from which it is made.
+    recipe_request: str = ""
+    #: The group to whose extensions it applies.
+    group_id: int | None = None
 
 
 def create_hook(
@@ -89,6 +95,9 @@ class HookBatch:
             active=data.active,
             note=data.note,
             origin_id=self._find_origin(data.url),
+            receiver_id=data.receiver_id,
+            recipe_request=data.recipe_request,
+            group_id=data.group_id,
         )
         store_options(hook, data.options)
         db.session.add(hook)

@@ -1,12 +1,14 @@
 """The options of a hook: expiry, order, body, parameters, headers and authentication."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from callevents.db.models import GIVE_UP_SECONDS, Hook
-from callevents.enums import AuthKind, BodyFormat, ParameterSet
+from callevents.enums import AuthKind, BodyFormat, HookScope, MissingAnswer, ParameterSet
 from callevents.extensions import cipher
+from callevents.ingest.conditions import Conditions
 
 #: The choices of 'give up after': seconds, name in commands, label in pages.
 GIVE_UP_CHOICES = {
@@ -31,9 +33,29 @@ class Credentials:
     """The authentication of requests. None as secret keeps the stored secret and username."""
 
     kind: AuthKind = AuthKind.NONE
+    #: Of AuthKind.SCHEME: the name of the scheme.
     username: str = ""
-    #: The password or the token.
+    #: The password, the token, or what follows the scheme.
     secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class BodyTemplate:
+    """A body with placeholders; see delivery/request/templates.py."""
+
+    content_type: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Values that are kept from answers, for later requests of the call to the same receiver.
+
+    `pointers`: JSON pointers (RFC 6901) into the answer, by the name of the value.
+    """
+
+    pointers: Mapping[str, str] = field(default_factory=dict)
+    missing: MissingAnswer = MissingAnswer.FAIL
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,12 @@ class HookOptions:
     parameters: ParameterSet = ParameterSet.ALL
     headers: Sequence[CustomHeader] = ()
     credentials: Credentials = Credentials()
+    body_template: BodyTemplate = BodyTemplate()
+    #: What is sent instead of values, by the name of the map; see the filter `map`.
+    value_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    scope: HookScope = HookScope.EXTENSION
+    conditions: Conditions = field(default_factory=Conditions)
+    answers: Answers = field(default_factory=Answers)
 
 
 def read_options(hook: Hook) -> HookOptions:
@@ -57,6 +85,11 @@ def read_options(hook: Hook) -> HookOptions:
         hook.parameters,
         tuple(CustomHeader(name) for name, _token in stored_headers(hook)),
         Credentials(hook.auth),
+        BodyTemplate(hook.content_type, hook.body_template),
+        read_object(hook.value_maps),
+        hook.scope,
+        Conditions.read(hook.conditions),
+        Answers(read_object(hook.answers), hook.missing_answer),
     )
 
 
@@ -69,6 +102,22 @@ def store_options(hook: Hook, options: HookOptions) -> None:
     hook.custom_headers = _encrypt_headers(hook, options.headers)
     hook.auth_secret = _encrypt_credentials(hook, options.credentials)
     hook.auth = options.credentials.kind
+    hook.content_type = options.body_template.content_type
+    hook.body_template = options.body_template.text
+    hook.value_maps = _write_object(options.value_maps)
+    hook.scope = options.scope
+    hook.conditions = options.conditions.write()
+    hook.answers = _write_object(options.answers.pointers)
+    hook.missing_answer = options.answers.missing
+
+
+def read_object(stored: str) -> Any:
+    """Return a stored JSON object; an empty text is an empty one."""
+    return json.loads(stored) if stored else {}
+
+
+def _write_object(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False) if values else ""
 
 
 def stored_headers(hook: Hook | None) -> list[tuple[str, str]]:

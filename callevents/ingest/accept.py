@@ -257,6 +257,7 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
         "created_at": now,
         "error": SUSPENDED_ERROR if is_suspended else "",
         "finished_at": now if is_suspended else None,
+        "call_values": "",
     }
 
 

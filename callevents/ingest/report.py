@@ -38,6 +38,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "duration": (),
     "at": ("time", "timestamp", "event_time"),
     "id": ("event_key",),
+    "queue": (),
 }
 
 
@@ -70,6 +71,13 @@ class Report(NamedTuple):
     is_late: bool = False
     #: The sender's own key of the event.
     key: str = ""
+    #: The queue in which the caller waited.
+    queue: str = ""
+    #: Of hangups, from the history of the call: when the extension's part began, when it was
+    #: answered, and by which number.
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    answered_by: str = ""
 
 
 #: The fields by all their names, as documented and as normalized.

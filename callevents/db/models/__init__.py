@@ -13,7 +13,6 @@ from callevents.db.models.api_access import (
 from callevents.db.models.audit_entry import MAX_AUDIT_NAME_LENGTH, AuditEntry
 from callevents.db.models.connector import (
     MAX_HOST_LENGTH,
-    MAX_PATTERN_LENGTH,
     MAX_USERNAME_LENGTH,
     Connector,
 )
@@ -31,16 +30,20 @@ from callevents.db.models.delivery import (
 from callevents.db.models.discarded_report import DiscardedReport
 from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
+from callevents.db.models.once_per_call import CallAnswer, OncePerCall
 from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
 from callevents.db.models.pbx import (
     MAX_ADDRESS_LENGTH,
     Extension,
+    ExtensionGroup,
+    GroupMember,
     IngestToken,
     Pbx,
     RemovedPbx,
     SeenExtension,
     UnknownToken,
 )
+from callevents.db.models.receiver import Receiver, ReceiverUser
 from callevents.db.models.removal import Removal
 from callevents.db.models.second_factor import AppKey, Passkey, RecoveryCode, SpentChallenge
 from callevents.db.models.user import (
@@ -58,6 +61,7 @@ from callevents.db.types import (
     EVENT_ID_LENGTH,
     MAX_NOTE_LENGTH,
     MAX_NUMBER_LENGTH,
+    MAX_PATTERN_LENGTH,
     MAX_URL_LENGTH,
     first_id,
     id_created_at,
@@ -94,12 +98,15 @@ __all__ = [
     "AppKey",
     "Attempt",
     "AuditEntry",
+    "CallAnswer",
     "CallEvent",
     "Connector",
     "Delivery",
     "DiscardedReport",
     "Extension",
+    "ExtensionGroup",
     "Grant",
+    "GroupMember",
     "Hook",
     "IdempotencyKey",
     "IngestToken",
@@ -108,11 +115,14 @@ __all__ = [
     "OAuthApp",
     "OAuthGrant",
     "OAuthToken",
+    "OncePerCall",
     "OpenIndex",
     "Origin",
     "Passkey",
     "PasswordLink",
     "Pbx",
+    "Receiver",
+    "ReceiverUser",
     "RecoveryCode",
     "Removal",
     "RemovedPbx",

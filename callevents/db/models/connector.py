@@ -6,13 +6,12 @@ from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callevents.db.models.pbx import Pbx
-from callevents.db.types import PublicId, UtcDateTime, text_enum, utc_now
+from callevents.db.types import MAX_PATTERN_LENGTH, PublicId, UtcDateTime, text_enum, utc_now
 from callevents.enums import ConnectorKind, ConnectorState
 from callevents.extensions import Model
 
 MAX_HOST_LENGTH = 255
 MAX_USERNAME_LENGTH = 100
-MAX_PATTERN_LENGTH = 200
 
 
 class Connector(Model):

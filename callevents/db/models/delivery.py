@@ -158,6 +158,8 @@ class Delivery(Model):
     status_code: Mapped[int | None] = mapped_column(SmallInteger)
     error: Mapped[str] = mapped_column(Text, default="")
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Of a hook that is sent once per call: a JSON object of the call's values, by parameter.
+    call_values: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     call_event: Mapped[CallEvent] = relationship()
     pbx: Mapped[Pbx] = relationship()

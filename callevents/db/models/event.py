@@ -36,6 +36,10 @@ REPORTED = (
     "cause",
     "duration_seconds",
     "is_late",
+    "queue",
+    "started_at",
+    "answered_at",
+    "answered_by",
 )
 
 
@@ -71,6 +75,12 @@ class CallEvent(Model):
     duration_seconds: Mapped[int | None] = mapped_column(Integer)
     #: True if `happened_at` is when a listener learned of the event, after a disconnect.
     is_late: Mapped[bool] = mapped_column(default=False)
+    #: The queue in which the caller waited.
+    queue: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    #: Of hangups: when the extension's part of the call began, when it was answered, and by whom.
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered_by: Mapped[str] = mapped_column(String(255), default="", server_default="")
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 

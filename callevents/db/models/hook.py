@@ -16,7 +16,15 @@ from callevents.db.types import (
     text_enum,
     utc_now,
 )
-from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet
+from callevents.enums import (
+    AuthKind,
+    BodyFormat,
+    EventType,
+    HookScope,
+    Method,
+    MissingAnswer,
+    ParameterSet,
+)
 from callevents.extensions import Model
 
 #: Stands for all extensions of a PBX.
@@ -64,6 +72,8 @@ class Hook(Model):
         Index("ix_hook_pbx_id_id", "pbx_id", "id"),
         Index("ix_hook_extension_id", "extension_id"),
         Index("ix_hook_origin_id", "origin_id"),
+        Index("ix_hook_receiver_id", "receiver_id"),
+        Index("ix_hook_group_id", "group_id"),
         Index("ix_hook_failing", "failing_since", sqlite_where=_FAILING, postgresql_where=_FAILING),
         Index(
             "ix_hook_suspended",
@@ -80,8 +90,14 @@ class Hook(Model):
         String(EVENT_ID_LENGTH), unique=True, default=new_event_id
     )
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
-    #: None: the hook applies to all extensions of the PBX.
+    #: Without an extension and a group, the hook applies to all extensions of the PBX.
     extension_id: Mapped[str | None] = mapped_column(ForeignKey(Extension.id, ondelete="CASCADE"))
+    #: No foreign key: SQLite cannot drop such a column. Removing a group removes its hooks before.
+    group_id: Mapped[int | None] = mapped_column(Integer)
+    #: Its URL begins with the receiver's address. A receiver with hooks cannot be removed.
+    receiver_id: Mapped[int | None] = mapped_column(Integer)
+    #: The name of the recipe's request from which it was made; empty without one.
+    recipe_request: Mapped[str] = mapped_column(String(64), default="", server_default="")
     event_type: Mapped[EventType] = mapped_column(IntEnumColumn)
     method: Mapped[Method] = mapped_column(text_enum(Method, 8), default=Method.GET)
     url: Mapped[str] = mapped_column(String(MAX_URL_LENGTH))
@@ -99,6 +115,21 @@ class Hook(Model):
     )
     parameters: Mapped[ParameterSet] = mapped_column(
         text_enum(ParameterSet, 8), default=ParameterSet.ALL
+    )
+    #: Of a body from a template, with its template; see delivery/request/templates.py.
+    content_type: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    body_template: Mapped[str] = mapped_column(Text, default="", server_default="")
+    #: A JSON object: for each map, a JSON object of values and what is sent instead.
+    value_maps: Mapped[str] = mapped_column(Text, default="", server_default="")
+    scope: Mapped[HookScope] = mapped_column(
+        text_enum(HookScope, 16), default=HookScope.EXTENSION, server_default=HookScope.EXTENSION
+    )
+    #: A JSON object; see hooks/conditions.py.
+    conditions: Mapped[str] = mapped_column(Text, default="", server_default="")
+    #: A JSON object: names of values that are kept, and JSON pointers into the answer.
+    answers: Mapped[str] = mapped_column(Text, default="", server_default="")
+    missing_answer: Mapped[MissingAnswer] = mapped_column(
+        text_enum(MissingAnswer, 8), default=MissingAnswer.FAIL, server_default=MissingAnswer.FAIL
     )
     auth: Mapped[AuthKind] = mapped_column(text_enum(AuthKind, 8), default=AuthKind.NONE)
     #: Secrets are encrypted; empty means none. This one is a JSON list of username and secret.

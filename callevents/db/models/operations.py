@@ -45,6 +45,7 @@ class MinuteStatistics(Model):
     delivered: Mapped[int] = mapped_column(Integer)
     failed: Mapped[int] = mapped_column(Integer)
     cancelled: Mapped[int] = mapped_column(Integer)
+    skipped: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     #: Histogram: deliveries delivered within each of LATENCY_LIMITS_MS, and not within a lower one.
     latencies: Mapped[list[int]] = mapped_column(JSON)
 

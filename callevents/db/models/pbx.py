@@ -5,7 +5,15 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from callevents.db.types import MAX_NUMBER_LENGTH, PublicId, UtcDateTime, new_id, text_enum, utc_now
+from callevents.db.types import (
+    MAX_NUMBER_LENGTH,
+    MAX_PATTERN_LENGTH,
+    PublicId,
+    UtcDateTime,
+    new_id,
+    text_enum,
+    utc_now,
+)
 from callevents.enums import Format
 from callevents.extensions import Model
 from callevents.validation import MAX_NAME_LENGTH
@@ -32,6 +40,15 @@ class Pbx(Model):
     retention_days: Mapped[int | None] = mapped_column(Integer)
     #: True if only its admins see whole phone numbers.
     hides_numbers: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+    #: The country of its numbers, as in ISO 3166, and how they are dialed; see pbxs/number_plan.py.
+    country: Mapped[str] = mapped_column(String(2), default="", server_default="")
+    #: Dialed before numbers outside, and removed.
+    outside_prefix: Mapped[str] = mapped_column(String(8), default="", server_default="")
+    #: Put before national numbers by a trunk, and removed.
+    trunk_prefix: Mapped[str] = mapped_column(String(8), default="", server_default="")
+    #: Numbers of so many digits are extensions, for example "3,4".
+    internal_lengths: Mapped[str] = mapped_column(String(50), default="", server_default="")
 
     #: Quotas; None: no limit. See pbxs/quotas.py.
     max_events_per_minute: Mapped[int | None] = mapped_column(Integer)
@@ -108,6 +125,37 @@ class Extension(Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     pbx: Mapped[Pbx] = relationship()
+
+
+class ExtensionGroup(Model):
+    """Extensions of a PBX to which the same hooks apply: chosen ones, and those of a pattern."""
+
+    __tablename__ = "extension_group"
+    __table_args__ = (UniqueConstraint("pbx_id", "name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
+    #: A regular expression for whole numbers; empty: only chosen extensions are members.
+    pattern: Mapped[str] = mapped_column(String(MAX_PATTERN_LENGTH), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    pbx: Mapped[Pbx] = relationship()
+
+
+class GroupMember(Model):
+    """An extension that belongs to a group."""
+
+    __tablename__ = "group_member"
+
+    group_id: Mapped[int] = mapped_column(
+        ForeignKey(ExtensionGroup.id, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    extension_id: Mapped[str] = mapped_column(
+        ForeignKey(Extension.id, ondelete="CASCADE"), primary_key=True, index=True
+    )
+    #: True if it was chosen, and not only found by the pattern.
+    is_chosen: Mapped[bool] = mapped_column(default=True)
 
 
 class SeenExtension(Model):

@@ -19,6 +19,7 @@ from callevents.delivery.request.placeholders import (
     fill_query,
     fill_url,
 )
+from callevents.delivery.request.receiver import ReceiverTemplate
 from callevents.delivery.request.signing import Signing
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
 from callevents.security.masking import MASK, mask_all
@@ -46,6 +47,11 @@ class RequestTemplate:
     username: str = ""
     #: The password, or the token.
     secret: str = field(default="", repr=False)
+    #: Of a body from a template.
+    content_type: str = ""
+    body_template: str = ""
+    value_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    receiver: ReceiverTemplate | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ REQUEST_COLUMNS = (
     Hook.signing_secret,
     Hook.previous_signing_secret,
     Hook.previous_secret_until,
+    Hook.content_type,
+    Hook.body_template,
+    Hook.value_maps,
+    Hook.answers,
+    Hook.missing_answer,
+    Hook.receiver_id,
 )
 #: Shown in a preview for the Event ID, which is generated when a hook is saved.
 EVENT_ID_PLACEHOLDER = "(generated-when-saved)"

@@ -1,0 +1,65 @@
+"""Conditions of a hook: which calls lead to a request, and which are skipped."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Hours of a week, in a time zone: on these days from `start` until `end`, both as 'HH:MM'.
+
+    An `end` that is not after `start` is on the next day.
+    """
+
+    #: Days as in ISO 8601: 1 is Monday.
+    days: tuple[int, ...] = ()
+    start: str = "00:00"
+    end: str = "00:00"
+    zone: str = "UTC"
+    #: True if calls outside these hours are meant.
+    is_outside: bool = False
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What must be true of a call event, all of it; without values, every event is meant."""
+
+    #: Of 'in' and 'out'.
+    directions: tuple[str, ...] = ()
+    #: 'internal' or 'external'; empty: both.
+    party: str = ""
+    #: Hangups only: True for answered calls, False for those that nobody answered.
+    answered: bool | None = None
+    #: Hangups only: from answer to hangup.
+    min_seconds: int = 0
+    hours: Hours | None = None
+    #: Of the other party: whole numbers, or beginnings with a `*` at the end.
+    numbers: tuple[str, ...] = ()
+    #: The same of the number that was called from outside.
+    dids: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, stored: str) -> "Conditions":
+        """Return stored conditions."""
+        if not stored:
+            return cls()
+        values: dict[str, Any] = json.loads(stored)
+        hours = values.pop("hours", None)
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists}, hours=_read_hours(hours) if hours else None)
+
+    def write(self) -> str:
+        """Return what is stored; empty without conditions."""
+        default = asdict(Conditions())
+        values = {name: value for name, value in asdict(self).items() if value != default[name]}
+        return json.dumps(values, ensure_ascii=False) if values else ""
+
+    def __bool__(self) -> bool:
+        """Return True if there is any condition."""
+        return self != Conditions()
+
+
+def _read_hours(values: dict[str, Any]) -> Hours:
+    return Hours(**{**values, "days": tuple(values["days"])})

@@ -1,0 +1,1 @@
+"""Receivers and the recipes by which they are made."""
