@@ -29,6 +29,13 @@ def rotate_secret(hook: Hook) -> str:
     return secret
 
 
+def restore_secret(hook: Hook, secret: str) -> None:
+    """Sign with this secret from now on, as another installation does."""
+    before = signing_values(hook)
+    hook.signing_secret = cipher.encrypt(secret)
+    _record(hook, before)
+
+
 def remove_secret(hook: Hook) -> None:
     """Stop signing the hook's requests."""
     before = signing_values(hook)

@@ -1,4 +1,4 @@
-"""`flask config export|import`."""
+"""`flask config export|import|diff`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from callevents.db.models import Extension, Pbx
+from callevents.db.models import Extension, Hook, Pbx
 from callevents.extensions import db
 from tests.cli.conftest import Run
 
@@ -77,3 +77,57 @@ def test_errors_say_where(pbx: Pbx, run: Run, tmp_path: Path) -> None:
     assert (missing.exit_code, missing.output.startswith("Error: Cannot read ")) == (1, True)
     unknown = run("config", "export", "--pbx", "none")
     assert (unknown.exit_code, unknown.output) == (1, "Error: There is no PBX 'none'.\n")
+
+
+def test_secrets_with_a_passphrase(pbx: Pbx, run: Run, file: Path, tmp_path: Path) -> None:
+    """They are in the export only if asked for, and set only if asked for."""
+    secret = "https://crm.example.com/?token=tok-4711-secret"
+    file.write_text(FILE.replace("https://crm.example.com/", secret))
+    run("config", "import", str(file))
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("a passphrase of tests\n")
+    option = ("--secrets", "--passphrase-file", str(passphrase))
+    exported = run("config", "export", *option).stdout
+    assert "secrets:" in exported
+    assert "tok-4711" not in exported
+    assert "secrets:" not in run("config", "export").stdout
+    plain = run("config", "import", "-", input=exported)
+    assert plain.stdout == "Nothing differs.\n"
+    assert "Add --secrets to set them." in plain.stderr
+    assert run("config", "import", "-", *option, input=exported).stdout == "Nothing differs.\n"
+    hook = db.session.scalars(select(Hook)).one()
+    hook.url = secret.replace("4711", "1234")
+    db.session.commit()
+    assert "secrets" in run("config", "import", "-", *option, input=exported).stdout
+    db.session.expire_all()
+    assert hook.url == secret
+    passphrase.write_text("")
+    short = run("config", "export", *option)
+    assert (short.exit_code, short.output) == (
+        1,
+        "Error: passphrase: Must be at least 12 characters.\n",
+    )
+    without = run("config", "import", str(file), *option)
+    assert "This document was exported without secrets." in without.output
+
+
+def test_the_passphrase_is_asked_for(pbx: Pbx, run: Run, file: Path) -> None:
+    """Twice for an export, so that a typing error does not lose the secrets."""
+    run("config", "import", str(file))
+    typed = "a passphrase of tests\n"
+    assert "secrets:" in run("config", "export", "--secrets", input=typed * 2).stdout
+    assert run("config", "export", "--secrets", input=typed + "another one\n").exit_code == 1
+
+
+def test_diff_shows_the_values(pbx: Pbx, run: Run, file: Path) -> None:
+    """As a diff of two files, and with its exit code."""
+    run("config", "import", str(file))
+    file.write_text(run("config", "export").stdout)
+    same = run("config", "diff", str(file))
+    assert (same.exit_code, same.stdout) == (0, "Nothing differs.\n")
+    file.write_text(file.read_text().replace("method: GET", "method: POST"))
+    other = run("config", "diff", str(file))
+    assert other.exit_code == 1
+    changed = [line.strip() for line in other.stdout.splitlines() if "method" in line]
+    assert [" ".join(line.split()) for line in changed] == ["- method: GET", "+ method: POST"]
+    assert run("config", "diff", str(file), "--pbx", "head-office").stdout == other.stdout

@@ -36,6 +36,8 @@ class Change:
     fields: tuple[str, ...] = ()
     #: Secrets that the document cannot have: enter them, or make new ones.
     missing_secrets: tuple[str, ...] = ()
+    #: What identifies the object: the slug of the PBX, or the Event ID.
+    key: str = ""
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Changes:
         *names: str,
         fields: tuple[str, ...] = (),
         missing: tuple[str, ...] = (),
+        key: str = "",
     ) -> None:
         """Add a change; raises DocumentError beyond the limit."""
         self._counted += done is not Done.ADDED
@@ -66,7 +69,8 @@ class Changes:
                 f"This changes or removes more than {self.limit:,} objects. Import it in parts, or "
                 "by command at a quiet time.",
             )
-        self.found.append(Change(done, kind, " ".join(names), fields, missing))
+        key = key or names[0]
+        self.found.append(Change(done, kind, " ".join(names), fields, missing, key))
 
 
 class DocumentError(InvalidError):

@@ -120,6 +120,26 @@ class Document(Part):
     pbxs: list[ConfiguredPbx] = Field(default_factory=list)
 
 
+class Secrets(Part):
+    """Secrets, encrypted with a passphrase; see sealing.py."""
+
+    key: str = Field(description="How the key is derived from the passphrase.")
+    pbxs: dict[str, str] = Field(default_factory=dict)
+    connectors: dict[str, str] = Field(default_factory=dict)
+    hooks: dict[str, str] = Field(default_factory=dict, description="By Event ID.")
+
+    def of(self, kind: str) -> dict[str, str]:
+        """Return the secrets of the objects of a kind, such as `hook`."""
+        found: dict[str, str] = getattr(self, f"{kind}s")
+        return found
+
+
+class SealedDocument(Document):
+    """A configuration that may have secrets, as commands read and write it."""
+
+    secrets: Secrets | None = None
+
+
 def new_data(wanted: ConfiguredHook, options: HookOptions) -> HookData:
     """Return the values of a hook for the request, with these options."""
     return HookData(wanted.url, wanted.method, wanted.active, wanted.note, options)

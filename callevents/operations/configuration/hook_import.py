@@ -167,7 +167,8 @@ def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -
         hook.suspended_at, hook.suspended_reason = utc_now(), SUSPENDED
         target = of_hook(hook, place.extension)
         audit.record(audit.Action.HOOK_SUSPENDED, target, after={"reason": SUSPENDED})
-    changes.add(Done.ADDED, Kind.HOOK, place.name, request.event, missing=tuple(missing))
+    names = (place.name, request.event)
+    changes.add(Done.ADDED, Kind.HOOK, *names, missing=tuple(missing), key=hook.event_id)
 
 
 def _placeholder(kind: AuthKind) -> Credentials:
@@ -206,6 +207,7 @@ def _change(
         request.event,
         fields=tuple(sorted(fields)),
         missing=missing,
+        key=hook.event_id,
     )
 
 

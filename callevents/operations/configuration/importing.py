@@ -45,6 +45,7 @@ from callevents.pbxs.quotas import LABELS, set_quotas
 from callevents.pbxs.removal import begin_removal
 from callevents.vendors.registry import find_vendor
 
+INGEST_TOKEN = "ingest token"  # noqa: S105  # a name
 NO_SECRET = "The secret was not imported. Enter it to connect."  # noqa: S105  # a sentence
 
 
@@ -111,7 +112,7 @@ class _Importer:
             lock_pbx(db.session.connection(), pbx.id)
             fields, missing = self._set_values(pbx)
         if found is None:
-            self._changes.add(Done.ADDED, Kind.PBX, pbx.slug, missing=("ingest token", *missing))
+            self._changes.add(Done.ADDED, Kind.PBX, pbx.slug, missing=(INGEST_TOKEN, *missing))
         quotas = _lift_quotas(pbx)
         self._set_connector(pbx)
         self._set_extensions(pbx)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from callevents.errors import InvalidError
 from callevents.operations.configuration.changes import DocumentError
-from callevents.operations.configuration.document import Document
+from callevents.operations.configuration.document import Document, SealedDocument
 from callevents.validation import explain_error
 
 MAX_ERRORS = 20
@@ -43,7 +43,7 @@ def to_yaml(document: Document) -> str:
     return text
 
 
-def parse(text: str) -> Document:
+def parse(text: str) -> SealedDocument:
     """Return the document of a text in YAML, of which JSON is a part; raises InvalidError."""
     return validate(load_yaml(text))
 
@@ -59,11 +59,11 @@ def load_yaml(text: str) -> Any:
         ) from None
 
 
-def validate(values: Any) -> Document:
+def validate(values: Any) -> SealedDocument:
     """Return the document with these values; raises DocumentError."""
     try:
         # By way of JSON, where texts stand for enumerations.
-        return Document.model_validate_json(json.dumps(values))
+        return SealedDocument.model_validate_json(json.dumps(values))
     except ValidationError as error:
         raise DocumentError(_messages(error)) from None
 

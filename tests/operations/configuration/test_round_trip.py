@@ -11,8 +11,8 @@ from tests.operations.configuration.conftest import SECRETS, Another, export, lo
 def test_an_empty_installation_becomes_equal(full: Pbx, another: Another) -> None:
     """Exported again, the other installation has the same document."""
     document = export()
-    assert parse(to_json(document)) == document
-    assert parse(to_yaml(document)) == document
+    assert parse(to_json(document)).pbxs == document.pbxs
+    assert parse(to_yaml(document)).pbxs == document.pbxs
     with another():
         changes = load(parse(to_yaml(document)))
         assert [(one.done, one.kind, one.name) for one in changes] == [
