@@ -38,6 +38,7 @@ def typed_template(
         credentials.kind,
         username,
         secret,
+        receiver=kept.receiver if kept else None,
     )
 
 

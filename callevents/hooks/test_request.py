@@ -14,12 +14,13 @@ from callevents.db.models import Hook
 from callevents.db.session import begin_write
 from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.request.build import Request, build_request
-from callevents.delivery.request.load import read_signing, read_template
+from callevents.delivery.request.load import read_signing
 from callevents.delivery.request.masking import mask_address
 from callevents.enums import EventType
 from callevents.errors import ConflictError
 from callevents.extensions import app_state, cipher, db
 from callevents.hooks.preview import EXAMPLE_EXTENSION, example_parameters
+from callevents.hooks.receiver import read_stored_template
 
 #: An additional parameter that marks the request as a test.
 TEST_PARAMETER = (("Test", "1"),)
@@ -73,7 +74,7 @@ def build_stored(hook: Hook) -> Request:
         extension=hook.extension.number if hook.extension else EXAMPLE_EXTENSION,
         event_id=hook.event_id,
     )
-    template = read_template(hook, cipher.bound)
+    template = read_stored_template(hook, cipher.bound)
     signing = read_signing(hook, cipher.bound, dict(values)["DeliveryID"])
     return build_request(template, values, marks=TEST_PARAMETER, signing=signing)
 

@@ -7,6 +7,7 @@ from callevents.db.models import Hook
 from callevents.delivery.request.build import Request, RequestTemplate, build_request, parameters
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.placeholders import escape_url
+from callevents.delivery.request.receiver import LoadedReceiver, ReceiverTemplate
 from callevents.delivery.request.signing import Signing
 from callevents.enums import AuthKind
 from callevents.security.encryption import Cipher, UnreadableError
@@ -35,7 +36,7 @@ REQUEST_COLUMNS = (
 EVENT_ID_PLACEHOLDER = "(generated-when-saved)"
 
 
-def make_request(row: Any, cipher: Cipher) -> Request:
+def make_request(row: Any, cipher: Cipher, receiver: LoadedReceiver | None = None) -> Request:
     """Return the request of a delivery; with `problem` set if its secrets cannot be decrypted.
 
     `row` has REQUEST_COLUMNS, the event's columns, `delivery_id` and the PBX's `slug`.
@@ -45,16 +46,22 @@ def make_request(row: Any, cipher: Cipher) -> Request:
     )
     try:
         signing = read_signing(row, cipher, row.delivery_id)
-        return build_request(read_template(row, cipher), values, signing=signing)
+        template = read_template(row, cipher, receiver.decrypt(cipher) if receiver else None)
+        return build_request(template, values, signing=signing)
     except UnreadableError as error:
         url = escape_url(row.url)
         return Request(row.method, url, masked_url=mask_address(url), problem=str(error))
 
 
-def read_template(hook: Any, cipher: Cipher) -> RequestTemplate:
-    """Return the template of a hook, or of a row with REQUEST_COLUMNS; raises UnreadableError."""
+def read_template(
+    hook: Any, cipher: Cipher, receiver: ReceiverTemplate | None = None
+) -> RequestTemplate:
+    """Return the template of a hook, or of a row with REQUEST_COLUMNS; raises UnreadableError.
+
+    `receiver`: the one of the hook, if it has one.
+    """
     username, secret = "", ""
-    if hook.auth is not AuthKind.NONE:
+    if hook.auth not in (AuthKind.NONE, AuthKind.RECEIVER):
         username, secret = json.loads(cipher.decrypt(hook.auth_secret))
     stored = json.loads(hook.custom_headers) if hook.custom_headers else []
     headers = [(name, cipher.decrypt(token)) for name, token in stored]
@@ -67,6 +74,7 @@ def read_template(hook: Any, cipher: Cipher) -> RequestTemplate:
         hook.auth,
         username,
         secret,
+        receiver=receiver,
     )
 
 
