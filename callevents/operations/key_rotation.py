@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Select, or_, select, tuple_
 
-from callevents.db.models import AppKey, Connector, Hook, IdempotencyKey, Pbx, User
+from callevents.db.models import AppKey, Connector, Hook, IdempotencyKey, Pbx, Receiver, User
+from callevents.delivery.request.receiver import read_values
 from callevents.extensions import cipher, db
 from callevents.security.encryption import UnreadableError
 
@@ -79,6 +80,35 @@ def reencrypt_app_keys() -> RotationResult:
         except UnreadableError:
             unreadable.append(f"the authenticator app of {username}")
     return RotationResult(len(found) - len(unreadable), unreadable, 0)
+
+
+def reencrypt_receivers() -> RotationResult:
+    """Re-encrypt the secrets of all receivers, which are few, with the first key."""
+    found = db.session.scalars(select(Receiver).order_by(Receiver.id).with_for_update()).all()
+    unreadable = []
+    for receiver in found:
+        try:
+            renewed = _renew(receiver)
+        except UnreadableError:
+            unreadable.append(f"the receiver {receiver.slug}")
+            continue
+        for name, value in renewed.items():
+            setattr(receiver, name, value)
+    return RotationResult(len(found) - len(unreadable), unreadable, 0)
+
+
+def _renew(receiver: Receiver) -> dict[str, str]:
+    """Return the re-encrypted secrets by column; raises UnreadableError if one is unreadable."""
+    reencrypt = cipher.bound.reencrypt
+    columns = ("auth_secret", "client_key", "access_token")
+    renewed = {name: reencrypt(token) for name in columns if (token := getattr(receiver, name))}
+    if receiver.values:
+        values = [
+            one._replace(value=reencrypt(one.value)) if one.is_secret else one
+            for one in read_values(receiver.values)
+        ]
+        renewed["values"] = json.dumps(values, ensure_ascii=False)
+    return renewed
 
 
 def reencrypt_answers(
