@@ -18,11 +18,8 @@ from callevents.extensions import db
 from callevents.jobs.waker import wake
 from callevents.pbxs import extensions, pbxs
 from callevents.receivers import receivers
-from callevents.receivers.changing import ReceiverChanges, make_changed
+from callevents.receivers.changing import make_changed, make_new
 from callevents.receivers.connect import Connected, connect, disconnect
-from callevents.receivers.data import ReceiverData
-from callevents.receivers.making import make_receiver
-from callevents.receivers.recipe_files import get_recipe
 
 group = AppGroup("receivers", help="Add receivers, and connect extensions to them.")
 
@@ -41,13 +38,9 @@ def add_receiver(
     changes = parse_changes(given)
     begin_write()
     pbx_id = pbxs.get_pbx(pbx).id if pbx else None
-    if recipe:
-        if changes.secret_names or changes.address or changes.auth or changes.credentials:
-            raise click.UsageError("With --recipe, answer its questions with --set.")
-        data = make_receiver(get_recipe(recipe), changes.values, name, pbx_id)
-    else:
-        data = _make_plain(name, pbx_id, changes)
-    data = _add_limits(data, changes)
+    if not (recipe or changes.address):
+        raise click.UsageError("Pass --recipe or --address.")
+    data = make_new(name, recipe or "", pbx_id, changes)
     receiver = receivers.create_receiver(data)
     db.session.commit()
     text = (
@@ -162,33 +155,6 @@ def disconnect_extensions(receiver: str, pbx: str, numbers: tuple[str, ...], as_
         text += f"\nTo undo this within 30 seconds: flask hooks undo {of_pbx.slug} {removed.id}"
     values = {"requests": removed.hooks, "waiting": removed.waiting, "removal": removed.id}
     print_result(values, text, as_json)
-
-
-def _make_plain(name: str, pbx_id: int | None, changes: ReceiverChanges) -> ReceiverData:
-    if not changes.address:
-        raise click.UsageError("Pass --recipe or --address.")
-    data = ReceiverData(name, changes.address, pbx_id=pbx_id)
-    return ReceiverData(
-        name,
-        changes.address,
-        pbx_id=pbx_id,
-        values=changes.values,
-        secret_names=changes.secret_names,
-        auth=changes.auth or data.auth,
-        credentials=changes.credentials,
-    )
-
-
-def _add_limits(data: ReceiverData, changes: ReceiverChanges) -> ReceiverData:
-    """Return the data with what the command line says beside recipe and address."""
-    values: dict[str, Any] = {
-        "client_certificate": changes.client_certificate or "",
-        "client_key": changes.client_key or "",
-    }
-    for name in ("max_in_flight", "max_per_second"):
-        if (limit := getattr(changes, name)) is not None:
-            values[name] = limit or None
-    return ReceiverData(**{**data.__dict__, **values})
 
 
 def _find_extensions(pbx: Pbx, numbers: tuple[str, ...]) -> list[Extension] | None:

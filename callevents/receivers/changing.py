@@ -9,9 +9,18 @@ from callevents.enums import ReceiverAuth
 from callevents.errors import InvalidError
 from callevents.receivers.connect import get_recipe_of
 from callevents.receivers.data import ReceiverData
-from callevents.receivers.making import change_answers, names_in
+from callevents.receivers.making import change_answers, make_receiver, names_in
 from callevents.receivers.receivers import read_data
+from callevents.receivers.recipe_files import get_recipe
 from callevents.receivers.validation import Kept
+
+#: Fields of changes, as the pages and the API name them.
+_FIELDS = {
+    "address": "address",
+    "auth": "authentication",
+    "credentials": "authentication",
+    "secret_names": "values",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,45 @@ class ReceiverChanges:
     #: 0 removes the limit.
     max_in_flight: int | None = None
     max_per_second: float | None = None
+
+    def named(self, name: str) -> "ReceiverChanges":
+        """Return the changes with another name."""
+        return replace(self, name=name)
+
+
+def make_new(name: str, recipe: str, pbx_id: int | None, changes: ReceiverChanges) -> ReceiverData:
+    """Return the values of a new receiver: by its recipe, or by its address without one.
+
+    Raises InvalidError, and NotFoundError about the recipe.
+    """
+    if recipe:
+        data = make_receiver(get_recipe(recipe), changes.values, name, pbx_id)
+        for field_name in ("address", "auth", "credentials", "secret_names"):
+            if getattr(changes, field_name):
+                raise InvalidError.of(_FIELDS[field_name], "It follows from the recipe.")
+    elif not changes.address:
+        raise InvalidError.of("address", "Enter the address, or choose a recipe.")
+    else:
+        data = ReceiverData(
+            name,
+            changes.address,
+            pbx_id=pbx_id,
+            values=changes.values,
+            secret_names=changes.secret_names,
+            auth=changes.auth or ReceiverAuth.NONE,
+            credentials=changes.credentials,
+        )
+    limits: dict[str, Any] = {
+        limit: value or None
+        for limit in ("max_in_flight", "max_per_second")
+        if (value := getattr(changes, limit)) is not None
+    }
+    return replace(
+        data,
+        client_certificate=changes.client_certificate or "",
+        client_key=changes.client_key,
+        **limits,
+    )
 
 
 def make_changed(receiver: Receiver, changes: ReceiverChanges) -> ReceiverData:

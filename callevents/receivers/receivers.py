@@ -70,8 +70,7 @@ def update_receiver(receiver: Receiver, data: ReceiverData) -> int:
     secrets, or another address, resume requests that are suspended. Returns the number of requests
     whose URL has changed. The caller commits and wakes the workers. Raises InvalidError.
     """
-    hooks = lock_hooks(receiver)
-    _lock(receiver)
+    hooks = lock_receiver(receiver)
     if data.pbx_id != receiver.pbx_id:
         raise InvalidError.of("pbx", "The PBX of a receiver cannot change.")
     kept = Kept.of(receiver)
@@ -92,8 +91,7 @@ def update_receiver(receiver: Receiver, data: ReceiverData) -> int:
 
 def remove_receiver(receiver: Receiver) -> None:
     """Remove a receiver, with its user map; raises ConflictError if it has requests."""
-    lock_hooks(receiver)
-    _lock(receiver)
+    lock_receiver(receiver)
     if count := count_hooks(receiver):
         raise ConflictError(
             f"{receiver.name} has {count:,} request{'s'[: count != 1]}. Remove "
@@ -103,6 +101,14 @@ def remove_receiver(receiver: Receiver) -> None:
     audit.record(audit.Action.RECEIVER_REMOVED, target, before=receiver_values(receiver))
     db.session.delete(receiver)
     db.session.flush()
+
+
+def lock_receiver(receiver: Receiver) -> Sequence[Hook]:
+    """Lock the receiver and its requests; return these. Raises NotFoundError."""
+    hooks = lock_hooks(receiver)
+    if not db.session.get(Receiver, receiver.id, with_for_update=True, populate_existing=True):
+        raise NotFoundError("The receiver has been removed.")
+    return hooks
 
 
 def count_hooks(receiver: Receiver) -> int:
@@ -128,12 +134,6 @@ def read_data(receiver: Receiver) -> ReceiverData:
         receiver.max_in_flight,
         receiver.max_per_second,
     )
-
-
-def _lock(receiver: Receiver) -> None:
-    """Lock the receiver and read it again; raises NotFoundError."""
-    if not db.session.get(Receiver, receiver.id, with_for_update=True, populate_existing=True):
-        raise NotFoundError("The receiver has been removed.")
 
 
 def _check_name_is_free(name: str, other_than: Receiver | None = None) -> None:
