@@ -28,9 +28,15 @@ class RotationResult:
 
 
 def find_unreadable() -> Sequence[str]:
-    """Return the Event IDs of hooks whose secrets no key decrypts, of the first MAX_CHECKED."""
+    """Return whose secrets no key decrypts: Event IDs of hooks, of the first MAX_CHECKED, and more.
+
+    What is more are the names of receivers.
+    """
+    decrypt = cipher.bound.decrypt
     found = db.session.scalars(_with_secrets(0, MAX_CHECKED))
-    return [hook.event_id for hook in found if not _transform_secrets(hook, cipher.bound.decrypt)]
+    hooks = [hook.event_id for hook in found if not _transform_secrets(hook, decrypt)]
+    receivers = db.session.scalars(select(Receiver).order_by(Receiver.id).limit(MAX_CHECKED))
+    return hooks + [_name(one) for one in receivers if not _is_readable(one)]
 
 
 def reencrypt_hooks(after_id: int, *, batch_size: int = BATCH_SIZE) -> RotationResult | None:
@@ -88,27 +94,13 @@ def reencrypt_receivers() -> RotationResult:
     unreadable = []
     for receiver in found:
         try:
-            renewed = _renew(receiver)
+            renewed = _transform_receiver(receiver, cipher.bound.reencrypt)
         except UnreadableError:
-            unreadable.append(f"the receiver {receiver.slug}")
+            unreadable.append(_name(receiver))
             continue
         for name, value in renewed.items():
             setattr(receiver, name, value)
     return RotationResult(len(found) - len(unreadable), unreadable, 0)
-
-
-def _renew(receiver: Receiver) -> dict[str, str]:
-    """Return the re-encrypted secrets by column; raises UnreadableError if one is unreadable."""
-    reencrypt = cipher.bound.reencrypt
-    columns = ("auth_secret", "client_key", "access_token")
-    renewed = {name: reencrypt(token) for name in columns if (token := getattr(receiver, name))}
-    if receiver.values:
-        values = [
-            one._replace(value=reencrypt(one.value)) if one.is_secret else one
-            for one in read_values(receiver.values)
-        ]
-        renewed["values"] = json.dumps(values, ensure_ascii=False)
-    return renewed
 
 
 def reencrypt_answers(
@@ -156,4 +148,29 @@ def _transform_secrets(hook: Hook, change: Callable[[str], str]) -> dict[str, st
             changed["custom_headers"] = json.dumps(pairs)
     except UnreadableError:
         return {}
+    return changed
+
+
+def _name(receiver: Receiver) -> str:
+    return f"the receiver {receiver.slug}"
+
+
+def _is_readable(receiver: Receiver) -> bool:
+    try:
+        _transform_receiver(receiver, cipher.bound.decrypt)
+    except UnreadableError:
+        return False
+    return True
+
+
+def _transform_receiver(receiver: Receiver, change: Callable[[str], str]) -> dict[str, str]:
+    """Return the receiver's changed secrets by column; raises UnreadableError."""
+    columns = ("auth_secret", "client_key", "access_token")
+    changed = {name: change(token) for name in columns if (token := getattr(receiver, name))}
+    if receiver.values:
+        values = [
+            one._replace(value=change(one.value)) if one.is_secret else one
+            for one in read_values(receiver.values)
+        ]
+        changed["values"] = json.dumps(values, ensure_ascii=False)
     return changed
