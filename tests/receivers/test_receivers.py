@@ -9,12 +9,11 @@ from callevents.audit import Action
 from callevents.db.models import AuditEntry, Delivery, Hook, Pbx, Receiver
 from callevents.db.session import begin_write
 from callevents.delivery.request.receiver import read_receiver
-from callevents.enums import EventType, ReceiverAuth
+from callevents.enums import ReceiverAuth
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks
 from callevents.hooks.options import CustomHeader, HookOptions, read_options
-from callevents.ingest.accept import accept
 from callevents.receivers.changing import ReceiverChanges, make_changed
 from callevents.receivers.connect import disconnect
 from callevents.receivers.data import ReceiverData
@@ -188,7 +187,7 @@ def test_a_secret_value_is_not_shown_by_a_change(app: object) -> None:
 
 
 def test_another_origin_needs_the_secrets_again(app: object) -> None:
-    """Values, credentials and keys were entered for the old one; another path is no other origin."""
+    """They were entered for the old one; another path is no other origin."""
     receiver = add(
         values={"key": "geheim"},
         secret_names=frozenset({"key"}),
@@ -235,13 +234,11 @@ def test_new_credentials_forget_the_access_token(app: object) -> None:
 def test_the_address_moves_requests_and_what_waits(
     add_receiver: AddReceiver, pbx: Pbx, other_pbx: Pbx
 ) -> None:
-    """URL, origin and ordering key of the hooks, and of deliveries that wait; one history entry."""
+    """URL and origin of hooks, and those of deliveries that wait; the history has one entry."""
     receiver = add_receiver()
     connect_all(receiver, pbx)
     connect_all(receiver, other_pbx)
-    begin_write()
-    accept(pbx, [report("101", EventType.DIAL_IN)], held=False)
-    db.session.commit()
+    report(pbx, "101", "call-1")
     before = db.session.scalars(select(Delivery)).one()
     keys = (before.origin_id, before.ordering_key)
     assert change(receiver, values={"url": "https://new.example.com/crm/", "token": TOKEN}) == 4
@@ -280,7 +277,7 @@ def test_headers_of_a_request_keep_it_at_its_origin(add_receiver: AddReceiver, p
 
 
 def test_new_secrets_resume_requests(add_receiver: AddReceiver, pbx: Pbx) -> None:
-    """Requests that were suspended because the token was wrong go on; another name changes nothing."""
+    """Requests that were suspended for a wrong token go on; another name changes nothing."""
     receiver = add_receiver()
     [pop, log] = connect_all(receiver, pbx).created
     pop.suspended_at, pop.suspended_reason = pop.created_at, "All attempts have failed."
