@@ -10,8 +10,8 @@ from callevents.db.models import Receiver
 from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.receivers.making import make_receiver
-from callevents.receivers.recipe_files import get_recipe
 from callevents.receivers.receivers import create_receiver
+from callevents.receivers.recipe_files import get_recipe
 
 #: A CRM that opens contacts and keeps a log.
 RECIPE = """

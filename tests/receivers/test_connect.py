@@ -69,7 +69,7 @@ def test_connecting_twice_changes_nothing(
 def test_all_extensions_serve_each(
     add_receiver: AddReceiver, pbx: Pbx, configure: Configure
 ) -> None:
-    """An extension needs no request of its own where there is one for all; the reverse is refused."""
+    """Where there is a request for all, an extension needs none; the reverse is refused."""
     receiver = add_receiver()
     configure.extension("101")
     connect_all(receiver, pbx)

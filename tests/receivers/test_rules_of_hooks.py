@@ -93,7 +93,7 @@ def test_without_a_receiver_there_is_nothing_of_it(pbx: Pbx) -> None:
 
 
 def test_changes_keep_the_receiver(add_hook: AddHook, crm: Receiver) -> None:
-    """Who edits a request in the dialog cannot take it out of its receiver, or send it elsewhere."""
+    """An edit cannot take a request out of its receiver, or send it elsewhere."""
     hook = add_hook()
     begin_write()
     hooks.update_hook(hook, hooks.HookData(f"{ADDRESS}/v2", Method.PUT, options=OWN))

@@ -8,9 +8,13 @@ from sqlalchemy import event, select
 from callevents.db.models import AuditEntry, Delivery, Pbx
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
+from callevents.delivery.log.bulk import count_matching
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks
+from callevents.ingest.accept import accept
+from callevents.ingest.report import Report
+from callevents.operations import key_rotation
 from callevents.receivers import users
 from callevents.receivers.status import Health, failed_since, find_recent, find_status
 from callevents.receivers.test_request import send_receiver_test
@@ -41,7 +45,9 @@ def test_requests_have_what_is_the_receivers(
     """Values in the URL, the token in the header; the log masks the token."""
     stored = add_receiver(url=receiver.url)
     connect_all(stored, pbx)
-    report(pbx, "101", "call-1", caller_number="+40 21 555")
+    begin_write()
+    accept(pbx, [Report(EventType.DIAL_IN, "101", "call-1", peer="+40 21 555")])
+    db.session.commit()
     delivery = finish(engine)
     assert delivery.state is DeliveryState.DELIVERED
     [arrival] = receiver.arrivals
@@ -130,8 +136,6 @@ def test_failed_deliveries_of_a_receiver_are_found(
     configure.hook("*", EventType.HANGUP, "https://crm.example.com/other")
     report(pbx, "101", "call-1", state=DeliveryState.FAILED)
     wanted = failed_since(stored, stored.created_at)
-    from callevents.delivery.log.bulk import count_matching
-
     assert count_matching(wanted).total == 1
 
 
@@ -161,8 +165,6 @@ def test_states(add_receiver: AddReceiver, pbx: Pbx) -> None:
 
 def test_keys_are_rotated(add_receiver: AddReceiver) -> None:
     """After a rotation, the old key decrypts nothing of a receiver."""
-    from callevents.operations import key_rotation
-
     stored = add_receiver()
     before = (stored.values, stored.auth_secret)
     begin_write()
