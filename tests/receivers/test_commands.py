@@ -143,7 +143,10 @@ def test_the_user_map_is_edited(
     assert (dry.stdout, dry.stderr) == ("extension,user\n103,eva\n", "3 entries would differ.\n")
     assert answer(*edit) == {"101": "anna", "102": "bo"}
     assert answer(*edit, "--import", "-", input="103,eva\n") == {"103": "eva"}
-    check_failure(run(*edit, "--import", "-", input="1\n"), "users: Line 1: Needs two columns")
+    check_failure(
+        run(*edit, "--import", "-", input="1\n"),
+        "users: Line 1: Needs two columns, extension and user (got 1).",
+    )
     check_failure(run(*edit, "--fetch"), "The recipe of Our CRM cannot ask for its users.")
 
 
