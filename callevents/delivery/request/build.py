@@ -72,9 +72,9 @@ class Request:
     """An HTTP request as it goes over the wire. The URL is percent-encoded ASCII."""
 
     method: Method
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: str = ""
+    body: str = field(default="", repr=False)
     #: Masked values of secret headers, by name.
     masks: Mapping[str, str] = field(default_factory=dict)
     #: Texts to mask in responses, in case the receiver repeats them.
@@ -112,7 +112,7 @@ class Request:
 
     def as_text(self, moment: datetime) -> str:
         """Return the request in HTTP/1.1 format, with LF line ends and masked secrets."""
-        parts = urlsplit(self.url)
+        parts = urlsplit(self.shown_url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"{self.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
         lines += [f"{name}: {value}" for name, value in self.shown_headers(moment).items()]
@@ -267,7 +267,8 @@ def _find_secrets(
     plain = {value.strip() for name, value in custom.items() if name.lower() not in _NOT_SECRET}
     plain |= {*in_url, *map(unquote, in_url), *authorization.secrets}
     if receiver:
-        plain |= {receiver.values.get(name, "") for name in receiver.secret_names}
+        secret = {receiver.values.get(name, "") for name in receiver.secret_names}
+        plain |= {*secret, *(quote(value, safe="") for value in secret)}
     found = set()
     for value in plain:
         if len(value) >= MIN_SECRET_LENGTH:
