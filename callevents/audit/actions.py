@@ -11,6 +11,7 @@ class Action(StrEnum):
     PBX_FORMAT_CHANGED = "pbx.format_changed"
     PBX_QUOTAS_CHANGED = "pbx.quotas_changed"
     PBX_DATA_PROTECTION_CHANGED = "pbx.data_protection_changed"
+    PBX_NUMBER_PLAN_CHANGED = "pbx.number_plan_changed"
     PBX_REMOVED = "pbx.removed"
     TOKEN_ADDED = "token.added"  # noqa: S105  # no secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  # no secret
@@ -82,6 +83,7 @@ _LABELS = {
     Action.PBX_FORMAT_CHANGED: "Report format changed",
     Action.PBX_QUOTAS_CHANGED: "Quotas changed",
     Action.PBX_DATA_PROTECTION_CHANGED: "Data protection changed",
+    Action.PBX_NUMBER_PLAN_CHANGED: "Number plan changed",
     Action.PBX_REMOVED: "PBX removed",
     Action.TOKEN_ADDED: "Ingest token created",
     Action.TOKEN_REVOKED: "Ingest token revoked",

@@ -15,12 +15,19 @@ from callevents.cli.pbx_data_protection import (
     change_data_protection,
     describe_data_protection,
 )
+from callevents.cli.pbx_number_plan import (
+    change_number_plan,
+    number_plan_options,
+    number_plan_values,
+    take_number_plan,
+)
 from callevents.cli.pbx_quotas import describe_usage, quota_options, usage_values
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.enums import Format
 from callevents.extensions import db
 from callevents.pbxs import pbxs, quotas
+from callevents.pbxs.number_plan import describe as describe_number_plan
 
 group = AppGroup("pbx", help="Add, configure and remove PBXs.")
 
@@ -72,6 +79,7 @@ def add_pbx(name: str, format_name: str | None, as_json: bool) -> None:
     default=None,
     help="Whether only its admins see whole phone numbers.",
 )
+@number_plan_options
 @json_option
 @handle_errors
 def set_pbx(  # an option each
@@ -81,19 +89,23 @@ def set_pbx(  # an option each
     retention_days: str | None,
     hides_numbers: bool | None,
     as_json: bool,
-    **limits: str | None,
+    **more: str | None,
 ) -> None:
-    """Change the report format, quotas or data protection of a PBX.
+    """Change the report format, quotas, data protection or number plan of a PBX.
 
     Options that you omit keep their value.
     """
-    given = {name: limit for name, limit in limits.items() if limit is not None}
+    plan = take_number_plan(more)
+    given = {name: limit for name, limit in more.items() if limit is not None}
     protects = retention_days is not None or hides_numbers is not None
-    sets_format = format_name is not None or format_secret is not None or not (given or protects)
+    sets_format = format_name is not None or format_secret is not None
+    sets_format = sets_format or not (given or protects or plan)
     begin_write()
     found = pbxs.get_pbx(pbx)
     if protects:
         change_data_protection(found, retention_days, hides_numbers)
+    if plan:
+        change_number_plan(found, plan)
     if sets_format:
         pbxs.set_format(found, format_name or found.format, read_secret(format_secret))
     if given:
@@ -102,9 +114,11 @@ def set_pbx(  # an option each
     signed = ", signed" if found.format_secret else ""
     lines = [f"Report format of {found.name}: {found.format.label}{signed}."] * sets_format
     lines += [describe_data_protection(found)] * protects
+    lines += [describe_number_plan(found)] * bool(plan)
     usage = quotas.load_usage(found) if given else []
     lines += describe_usage(usage)
-    values = _to_values(found) | ({"quotas": usage_values(usage)} if usage else {})
+    values = _to_values(found) | number_plan_values(found)
+    values |= {"quotas": usage_values(usage)} if usage else {}
     print_result(values, "\n".join(lines), as_json)
 
 
@@ -117,8 +131,8 @@ def show_pbx(pbx: str, as_json: bool) -> None:
     found = pbxs.get_pbx(pbx)
     usage = quotas.load_usage(found)
     lines = [f"{found.name} ({found.slug})", f"Report format: {found.format.label}"]
-    lines.append(describe_data_protection(found))
-    values = _to_values(found) | {"quotas": usage_values(usage)}
+    lines += [describe_data_protection(found), describe_number_plan(found)]
+    values = _to_values(found) | number_plan_values(found) | {"quotas": usage_values(usage)}
     print_result(values, "\n".join([*lines, *describe_usage(usage)]), as_json)
 
 

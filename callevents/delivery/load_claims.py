@@ -17,7 +17,7 @@ from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.lease import Lease
 from callevents.delivery.orphans import settle_orphans
 from callevents.delivery.outbox import first_of_key, release_ordering_keys
-from callevents.delivery.request.load import REQUEST_COLUMNS, make_request
+from callevents.delivery.request.load import PLAN_COLUMNS, REQUEST_COLUMNS, make_request
 from callevents.delivery.request.receiver import LoadedReceiver, load_receivers
 from callevents.enums import DeliveryState
 from callevents.security.encryption import Cipher
@@ -41,7 +41,9 @@ _LOAD = (
         Origin.probe_at,
         Delivery.ordering_key,
         first_of_key(Delivery.ordering_key).label("first_id"),
+        Delivery.call_values,
         Pbx.slug,
+        *PLAN_COLUMNS,
         *REQUEST_COLUMNS,
         *_EVENT_COLUMNS,
     )

@@ -167,7 +167,7 @@ _UPDATE = bulk_update(Delivery.__table__, "id")
 def _attempt(outcome: Outcome, number: int, first: SentRequest | None) -> Values:
     request, response = outcome.claim.request, outcome.response
     headers = request.shown_headers(response.started_at)
-    sent = SentRequest(request.shown_url, request.body)
+    sent = SentRequest(request.shown_url, request.shown_body)
     if sent == first:
         sent = REPEATED
     return {

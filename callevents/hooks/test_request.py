@@ -13,13 +13,14 @@ from callevents.audit.targets import Target
 from callevents.db.models import Hook
 from callevents.db.session import begin_write
 from callevents.delivery.http.client import HttpClient, Response
-from callevents.delivery.request.build import Request, build_request
+from callevents.delivery.request.build import Request
 from callevents.delivery.request.load import read_signing
 from callevents.delivery.request.masking import mask_address
+from callevents.delivery.request.numbers import NumberPlan
 from callevents.enums import EventType
 from callevents.errors import ConflictError
 from callevents.extensions import app_state, cipher, db
-from callevents.hooks.preview import EXAMPLE_EXTENSION, example_parameters
+from callevents.hooks.preview import EXAMPLE_EXTENSION, example_call
 from callevents.hooks.receiver import read_stored_template
 
 #: An additional parameter that marks the request as a test.
@@ -68,15 +69,16 @@ def send_test(
 
 def build_stored(hook: Hook) -> Request:
     """Return the test request of a hook as it is stored; raises UnreadableError."""
-    values = example_parameters(
+    call = example_call(
         hook.event_type,
         pbx_slug=hook.pbx.slug,
         extension=hook.extension.number if hook.extension else EXAMPLE_EXTENSION,
         event_id=hook.event_id,
+        plan=NumberPlan.of(hook.pbx),
     )
     template = read_stored_template(hook, cipher.bound)
-    signing = read_signing(hook, cipher.bound, dict(values)["DeliveryID"])
-    return build_request(template, values, marks=TEST_PARAMETER, signing=signing)
+    signing = read_signing(hook, cipher.bound, call.delivery_id)
+    return call.build(template, marks=TEST_PARAMETER, signing=signing)
 
 
 def _record(about: Target, event_type: EventType, request: Request) -> None:

@@ -16,6 +16,7 @@ from callevents.hooks.options import (
     HookOptions,
     stored_headers,
 )
+from callevents.hooks.template_check import check_template
 
 MAX_CUSTOM_HEADERS = 20
 MAX_HEADER_NAME_LENGTH = 100
@@ -93,12 +94,16 @@ def check_options(options: HookOptions, hook: Hook | None = None, url: str = "")
     if options.give_up_seconds not in GIVE_UP_CHOICES:
         choices = ", ".join(name for name, _label in GIVE_UP_CHOICES.values())
         errors["give_up_seconds"] = [f"Must be one of: {choices}."]
+    try:
+        check_template(options, url)
+    except InvalidError as error:
+        errors |= error.errors
     headers = tuple(
         CustomHeader(header.name.strip(), header.value and header.value.strip())
         for header in options.headers
     )
     kept = {name.lower() for name, _token in stored_headers(hook)}
-    errors |= dict(_header_problems(headers, kept))
+    errors = dict(_header_problems(headers, kept)) | errors
     is_kept = hook is not None and _keeps_stored(options.credentials, hook.auth)
     errors |= dict(_credentials_problems(options.credentials, is_kept=is_kept))
     if hook is not None and url and origin_of(url) != origin_of(hook.url):

@@ -1,5 +1,7 @@
 """Sample call events, for previews and test events."""
 
+from datetime import timedelta
+
 from callevents import audit
 from callevents.audit.targets import of_pbx
 from callevents.db.models import Pbx, new_id, utc_now
@@ -13,6 +15,7 @@ def example_report(event_type: EventType, extension: str) -> Report:
     """Return an enriched report of an example call."""
     outgoing = event_type.call_flow == "OUT"
     hangup = event_type is EventType.HANGUP
+    now = utc_now()
     report = Report(
         event_type=event_type,
         extension=extension,
@@ -24,8 +27,11 @@ def example_report(event_type: EventType, extension: str) -> Report:
         status=CallStatus.ANSWER if hangup else None,
         cause=16 if hangup else None,
         duration_seconds=42 if hangup else None,
-        at=utc_now(),
+        at=now,
         called_extension=extension if hangup else "",
+        started_at=now - timedelta(seconds=47) if hangup else None,
+        answered_at=now - timedelta(seconds=42) if hangup else None,
+        answered_by=extension if hangup else "",
     )
     return enrich(report, frozenset({extension}), CallHistory())
 

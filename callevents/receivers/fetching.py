@@ -8,11 +8,11 @@ from typing import Any
 from callevents.db.models import Pbx, Receiver
 from callevents.db.session import end_transaction
 from callevents.delivery.http.client import HttpClient, Response
-from callevents.delivery.request.build import RequestTemplate, build_request
+from callevents.delivery.request.build import RequestTemplate
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet, ReceiverAuth
 from callevents.errors import ConflictError
 from callevents.extensions import app_state, cipher
-from callevents.hooks.preview import EXAMPLE_EXTENSION, example_parameters
+from callevents.hooks.preview import EXAMPLE_EXTENSION, example_call
 from callevents.hooks.receiver import read_receiver_template
 from callevents.receivers.address import join_url
 from callevents.receivers.connect import get_recipe_of
@@ -38,8 +38,8 @@ def fetch_users(receiver: Receiver, pbx: Pbx) -> Mapping[str, str]:
         auth=AuthKind.NONE if receiver.auth is ReceiverAuth.NONE else AuthKind.RECEIVER,
         receiver=read_receiver_template(receiver, pbx.id, cipher.bound),
     )
-    values = example_parameters(EventType.DIAL_IN, pbx_slug=pbx.slug, extension=EXAMPLE_EXTENSION)
-    request = build_request(template, values)
+    call = example_call(EventType.DIAL_IN, pbx_slug=pbx.slug, extension=EXAMPLE_EXTENSION)
+    request = call.build(template)
     end_transaction()
     with closing(HttpClient(app_state().settings)) as http_client:
         response = http_client.send(request)

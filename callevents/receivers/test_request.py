@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from callevents.audit.targets import of_receiver
 from callevents.db.models import Pbx, Receiver
 from callevents.delivery.http.client import Response
-from callevents.delivery.request.build import Request, build_request
+from callevents.delivery.request.build import Request
+from callevents.delivery.request.numbers import NumberPlan
 from callevents.enums import EventType
 from callevents.errors import InvalidError
 from callevents.extensions import cipher
-from callevents.hooks.preview import EXAMPLE_EXTENSION, example_parameters, typed_template
+from callevents.hooks.preview import EXAMPLE_EXTENSION, example_call, typed_template
 from callevents.hooks.receiver import read_receiver_template
 from callevents.hooks.test_request import TEST_PARAMETER, send_test
 from callevents.receivers.address import join_url
@@ -58,12 +59,13 @@ def build_example(
         typed_template(request.method, url, options, None),
         receiver=read_receiver_template(receiver, pbx.id, cipher.bound),
     )
-    values = example_parameters(
+    call = example_call(
         EventType.from_slug(request.event),
         pbx_slug=pbx.slug,
         extension=extension or EXAMPLE_EXTENSION,
+        plan=NumberPlan.of(pbx),
     )
-    return build_request(template, values, marks=TEST_PARAMETER)
+    return call.build(template, marks=TEST_PARAMETER)
 
 
 def _choose(recipe: Recipe, name: str) -> RecipeRequest:

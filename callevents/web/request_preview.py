@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from callevents.db.models import utc_now
-from callevents.delivery.request.build import Parameters, Request, RequestTemplate, build_request
+from callevents.delivery.request.build import Request, RequestTemplate
+from callevents.delivery.request.numbers import NumberPlan
 from callevents.delivery.request.signing import Signing
 from callevents.delivery.request.url import ReceiverUrl, check_url
 from callevents.enums import Method
 from callevents.errors import InvalidError
-from callevents.hooks.preview import example_parameters, typed_template
+from callevents.hooks.preview import ExampleCall, example_call, typed_template
 from callevents.hooks.receiver import check_use
 from callevents.hooks.validation import check_options
 from callevents.web.hook_form import HookForm, SigningChoice
@@ -65,20 +66,20 @@ def read_form(
 
 def _build_signed(form: HookForm, target: Target, template: RequestTemplate) -> Request:
     """Return the request; if it will be signed, it is signed with an example secret."""
-    values = example_values(target)
+    call = example_of(target)
     is_signed = bool(target.hook and target.hook.signing_secret)
     if form.signing.data != SigningChoice.KEEP:
         is_signed = form.signing.data == SigningChoice.NEW
-    message_id = dict(values)["DeliveryID"]
-    signing = Signing(message_id, EXAMPLE_SECRET) if is_signed else None
-    return build_request(template, values, signing=signing)
+    signing = Signing(call.delivery_id, EXAMPLE_SECRET) if is_signed else None
+    return call.build(template, signing=signing)
 
 
-def example_values(target: Target) -> Parameters:
-    """Return the parameters of an example call."""
-    return example_parameters(
+def example_of(target: Target) -> ExampleCall:
+    """Return the example call."""
+    return example_call(
         target.event_type,
         pbx_slug=target.pbx.slug,
         extension=target.number,
         event_id=target.hook.event_id if target.hook else "",
+        plan=NumberPlan.of(target.pbx),
     )

@@ -3,7 +3,7 @@
 from functools import partial
 
 from callevents.audit.targets import of_extension, of_hook, of_pbx
-from callevents.delivery.request.build import Request, build_request
+from callevents.delivery.request.build import Request
 from callevents.delivery.request.load import read_signing
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import cipher
@@ -13,7 +13,7 @@ from callevents.hooks.test_request import TEST_PARAMETER, TestResult
 from callevents.security.encryption import UnreadableError
 from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target
-from callevents.web.request_preview import example_values, read_form
+from callevents.web.request_preview import example_of, read_form
 
 
 def send_test(form: HookForm, target: Target, user_id: int) -> TestResult:
@@ -33,8 +33,8 @@ def _build_request(form: HookForm, target: Target) -> Request:
     hook = target.hook
     kept = read_stored_template(hook, cipher.bound) if hook else None
     _url, template = read_form(form, target, kept)
-    values = example_values(target)
+    call = example_of(target)
     signing = None
     if hook and form.signing.data != SigningChoice.REMOVE:
-        signing = read_signing(hook, cipher.bound, dict(values)["DeliveryID"])
-    return build_request(template, values, marks=TEST_PARAMETER, signing=signing)
+        signing = read_signing(hook, cipher.bound, call.delivery_id)
+    return call.build(template, marks=TEST_PARAMETER, signing=signing)

@@ -155,6 +155,7 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.PBX_DATA_PROTECTION_CHANGED: lambda w: w.post(
         f"{BASE}/data-protection/edit", retention_days="7"
     ),
+    Action.PBX_NUMBER_PLAN_CHANGED: lambda w: w.post(f"{BASE}/number-plan/edit", country="RO"),
     Action.PBX_REMOVED: lambda w: w.post(f"{BASE}/remove", slug="head-office"),
     Action.NUMBER_ERASED: lambda w: w.post(f"{BASE}/erase", number=NUMBER, confirmed="yes"),
     Action.TOKEN_ADDED: lambda w: w.post(f"{BASE}/tokens", status=200),

@@ -106,7 +106,7 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(reply.body)
 
-            do_GET = do_POST = handle_one  # noqa: N815  # the base class's names
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one  # noqa: N815  # the base class's names
 
             def log_message(self, *_args: object) -> None:
                 """Log nothing."""

@@ -55,6 +55,8 @@ ROUTES = {
     "hooks.preview": "edit",
     "hooks.set_active": "edit",
     "hooks.test": "edit",
+    "number_plan.edit": "manage",
+    "number_plan.show": "pbx",
     "onboarding.show": "account",
     "overview.show": "any-pbx",
     "passkeys.begin_adding": "account",

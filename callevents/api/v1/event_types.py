@@ -8,7 +8,7 @@ from callevents.api.v1.cursors import find_start, make_page
 from callevents.api.v1.models import Answer, EventName, ListQuery, Page
 from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ProblemType
-from callevents.delivery.request.placeholders import PARAMETER_NAMES, VOIPNOW_NAMES
+from callevents.delivery.request.placeholders import VOIPNOW_NAMES
 from callevents.hooks.preview import EXAMPLE_EXTENSION, example_parameters
 
 TAG = "Event types"
@@ -19,6 +19,9 @@ _FIXED = {
     "CallAPIID": "example-01932c07-209f-7c3e-8f0e-0f6d1c5b8a12",
     "EventID": "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1",
     "EventTime": "2026-03-01T10:00:00.250Z",
+    "StartTime": "2026-03-01T09:59:13.250Z",
+    "AnswerTime": "2026-03-01T09:59:18.250Z",
+    "EndTime": "2026-03-01T10:00:00.250Z",
     "DeliveryID": "01932c07-20a0-7c3e-8f0e-0f6d1c5b8a13",
 }
 
@@ -46,15 +49,17 @@ class EventType(Answer):
 
 def to_answer(event_type: enums.EventType) -> EventType:
     """Return the event type as the API shows it."""
-    example = example_parameters(event_type, pbx_slug="head-office", extension=EXAMPLE_EXTENSION)
+    example = dict(
+        example_parameters(event_type, pbx_slug="head-office", extension=EXAMPLE_EXTENSION)
+    )
     return EventType(
         code=event_type.value,
         name=event_type.slug,
         label=event_type.label,
         parameters=[
-            EventParameter(name=name, is_voipnow=name in VOIPNOW_NAMES) for name in PARAMETER_NAMES
+            EventParameter(name=name, is_voipnow=name in VOIPNOW_NAMES) for name in example
         ],
-        example=dict(example) | _FIXED,
+        example=example | {name: value for name, value in _FIXED.items() if name in example},
     )
 
 

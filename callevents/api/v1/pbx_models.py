@@ -10,6 +10,11 @@ from callevents.api.v1.models import Answer, Body, Changes, Moment
 from callevents.db import models
 from callevents.enums import Format
 from callevents.pbxs.data_protection import MAX_DAYS
+from callevents.pbxs.number_plan import (
+    MAX_INTERNAL_LENGTH,
+    MAX_PREFIX_LENGTH,
+    internal_lengths,
+)
 from callevents.pbxs.pbxs import MAX_SECRET_LENGTH
 from callevents.pbxs.quotas import MAX_COUNT, MAX_QUOTA
 from callevents.validation import MAX_NAME_LENGTH
@@ -17,6 +22,12 @@ from callevents.validation import MAX_NAME_LENGTH
 Quota = Annotated[int, Field(ge=1, le=MAX_QUOTA)]
 Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 Secret = Annotated[str, Field(min_length=1, max_length=MAX_SECRET_LENGTH)]
+Country = Annotated[str, Field(pattern="^([A-Z]{2})?$")]
+Prefix = Annotated[str, Field(pattern=f"^[0-9]{{0,{MAX_PREFIX_LENGTH}}}$")]
+Lengths = Annotated[
+    list[Annotated[int, Field(ge=1, le=MAX_INTERNAL_LENGTH)]],
+    Field(max_length=MAX_INTERNAL_LENGTH),
+]
 
 NAME = Field(
     max_length=MAX_NAME_LENGTH,
@@ -38,6 +49,12 @@ RETENTION = (
 HIDES_NUMBERS = (
     "True: only admins see whole phone numbers in calls and deliveries, others the last digits."
 )
+COUNTRY = (
+    "The country of its numbers in two letters (ISO 3166); empty: none. Needed by the other rules."
+)
+OUTSIDE_PREFIX = "Digits that are dialed before numbers outside. They are removed."
+TRUNK_PREFIX = "Digits that trunks put before numbers. They are removed."
+INTERNAL_LENGTHS = "Numbers of so many digits are internal and stay as they are."
 
 
 class Pbx(Answer):
@@ -56,6 +73,10 @@ class Pbx(Answer):
     max_hooks: int | None = Field(description=HOOKS)
     retention_days: int | None = Field(description=RETENTION)
     hides_numbers: bool = Field(description=HIDES_NUMBERS)
+    country: str = Field(description=COUNTRY)
+    outside_prefix: str = Field(description=OUTSIDE_PREFIX)
+    trunk_prefix: str = Field(description=TRUNK_PREFIX)
+    internal_lengths: list[int] = Field(description=INTERNAL_LENGTHS)
     created_at: Moment
     #: Changes with the secret, and with it the ETag.
     secret_version: str = Field("", exclude=True)
@@ -76,6 +97,10 @@ class Pbx(Answer):
             max_hooks=pbx.max_hooks,
             retention_days=pbx.retention_days,
             hides_numbers=pbx.hides_numbers,
+            country=pbx.country,
+            outside_prefix=pbx.outside_prefix,
+            trunk_prefix=pbx.trunk_prefix,
+            internal_lengths=internal_lengths(pbx),
             created_at=pbx.created_at,
             secret_version=pbx.format_secret,
             **more,
@@ -102,6 +127,10 @@ class NewPbx(Body):
     max_hooks: Quota | None = Field(None, description=HOOKS)
     retention_days: Days | None = Field(None, description=RETENTION)
     hides_numbers: bool = Field(False, description=HIDES_NUMBERS)
+    country: Country = Field("", description=COUNTRY)
+    outside_prefix: Prefix = Field("", description=OUTSIDE_PREFIX)
+    trunk_prefix: Prefix = Field("", description=TRUNK_PREFIX)
+    internal_lengths: Lengths = Field(default_factory=list, description=INTERNAL_LENGTHS)
 
 
 class PbxChanges(Changes):
@@ -116,6 +145,10 @@ class PbxChanges(Changes):
     max_hooks: Quota | None = Field(None, description=HOOKS)
     retention_days: Days | None = Field(None, description=RETENTION)
     hides_numbers: bool | None = Field(None, description=HIDES_NUMBERS)
+    country: Country | None = Field(None, description=COUNTRY)
+    outside_prefix: Prefix | None = Field(None, description=OUTSIDE_PREFIX)
+    trunk_prefix: Prefix | None = Field(None, description=TRUNK_PREFIX)
+    internal_lengths: Lengths | None = Field(None, description=INTERNAL_LENGTHS)
 
 
 class QuotaUsage(Answer):

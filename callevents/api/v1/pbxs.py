@@ -24,7 +24,7 @@ from callevents.db import models
 from callevents.enums import Format, Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.pbxs import data_protection, pbxs, quotas, removal
+from callevents.pbxs import data_protection, number_plan, pbxs, quotas, removal
 from callevents.vendors.registry import find_vendor
 
 TAG = "PBXs"
@@ -41,6 +41,10 @@ EXAMPLE = {
     "max_hooks": None,
     "retention_days": 90,
     "hides_numbers": False,
+    "country": "RO",
+    "outside_prefix": "9",
+    "trunk_prefix": "",
+    "internal_lengths": [3, 4],
     "created_at": "2026-03-01T09:30:00.000Z",
 }
 
@@ -192,9 +196,23 @@ def _change(pbx: models.Pbx, given: Mapping[str, Any]) -> None:
             retention_days=given.get("retention_days", pbx.retention_days),
             hides_numbers=bool(given.get("hides_numbers", pbx.hides_numbers)),
         )
+    if given.keys() & set(number_plan.FIELDS):
+        _change_number_plan(pbx, given)
     limits = {name: given[name] for name in quotas.LABELS if name in given}
     if limits:
         quotas.set_quotas(pbx, limits)
+
+
+def _change_number_plan(pbx: models.Pbx, given: Mapping[str, Any]) -> None:
+    current = {name: getattr(pbx, name) for name in number_plan.FIELDS}
+    wanted = {**current, "internal_lengths": number_plan.internal_lengths(pbx), **given}
+    number_plan.set_number_plan(
+        pbx,
+        country=wanted["country"] or "",
+        outside_prefix=wanted["outside_prefix"] or "",
+        trunk_prefix=wanted["trunk_prefix"] or "",
+        internal_lengths=wanted["internal_lengths"] or (),
+    )
 
 
 def _change_format(pbx: models.Pbx, given: Mapping[str, Any]) -> None:

@@ -34,6 +34,7 @@ class Handle:
         self._settings = settings
         self._refusal: AddressRefusedError | None = None
         self._has_opened = False
+        self._is_method_named = False
         self._used_at = 0.0
         # Without a share of its own, any handle of the event loop would use this one's connection,
         # and the addresses that were found for it.
@@ -86,15 +87,25 @@ class Handle:
         curl.setopt(pycurl.HTTPHEADER, _header_lines(target, headers))
         curl.setopt(pycurl.URL, origin)
         curl.setopt(pycurl.REQUEST_TARGET, target)
-        if method == "GET":
+        if method == "GET" or (method == "DELETE" and not body):
             curl.setopt(pycurl.HTTPGET, 1)
         else:
             curl.setopt(pycurl.POSTFIELDS, body)
+        self._name_method(method)
         transfer = Transfer(self._watch_strays(origin))
         curl.setopt(pycurl.PREREQFUNCTION, transfer.on_connected)
         curl.setopt(pycurl.HEADERFUNCTION, transfer.on_line)
         curl.setopt(pycurl.WRITEFUNCTION, transfer.on_body)
         return transfer
+
+    def _name_method(self, method: str) -> None:
+        """Name the methods that libcurl does not know by how the body is given."""
+        is_named = method not in {"GET", "POST"}
+        if is_named:
+            self.curl.setopt(pycurl.CUSTOMREQUEST, method)
+        elif self._is_method_named:
+            self.curl.unsetopt(pycurl.CUSTOMREQUEST)
+        self._is_method_named = is_named
 
     def limit(self, connect_seconds: float, total_seconds: float) -> None:
         """Set how long connecting, and the whole exchange, may take."""

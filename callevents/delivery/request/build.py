@@ -1,37 +1,41 @@
-"""Builds the HTTP request of a delivery: VoipNow's parameters and ours, as the hook selects."""
+"""Builds the HTTP request of a delivery: parameters or a template, as the hook selects."""
 
-import base64
 import html
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from urllib.parse import quote, unquote, urlsplit
 
+from callevents.delivery.request.authorization import Authorization, authorize
+from callevents.delivery.request.call_values import Parameters
+from callevents.delivery.request.fill import fill_header, fill_query, fill_url
+from callevents.delivery.request.filters import Lookups
+from callevents.delivery.request.form import encode_form
 from callevents.delivery.request.masking import MIN_SECRET_LENGTH, find_url_secrets, mask_url
+from callevents.delivery.request.numbers import NO_PLAN, NumberPlan
 from callevents.delivery.request.placeholders import (
-    PARAMETER_NAMES,
+    RECEIVER_PREFIX,
     VOIPNOW_NAMES,
-    fill_header,
-    fill_query,
-    fill_url,
+    Context,
+    Values,
+    find_placeholders,
 )
 from callevents.delivery.request.receiver import ReceiverTemplate
 from callevents.delivery.request.signing import Signing
+from callevents.delivery.request.templates import MAX_BODY_LENGTH, fill_body
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
 from callevents.security.masking import MASK, mask_all
 
 USER_AGENT = "CallEvents/1.0"
 FORM = "application/x-www-form-urlencoded"
-_UNSAFE = re.compile(r"[^A-Za-z0-9._~\n-]+")
 JSON = "application/json"
+#: Parameters of these are appended to the query.
+_WITHOUT_BODY = frozenset({Method.GET, Method.DELETE})
 #: Custom headers without secrets, whose values are common in responses.
 _NOT_SECRET = frozenset({"accept", "accept-language", "cache-control", "pragma", "user-agent"})
-
-Parameters = Sequence[tuple[str, str]]
+NO_CONTEXT = Context({})
+TOO_LONG = f"The body from the template would be longer than {MAX_BODY_LENGTH:,} characters."
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,24 @@ class RequestTemplate:
     value_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     receiver: ReceiverTemplate | None = None
 
+    @property
+    def has_placeholders(self) -> bool:
+        """True if its texts may have placeholders."""
+        return (
+            "{" in self.url
+            or self.body_format is BodyFormat.TEMPLATE
+            or any("{" in value for _name, value in self.custom_headers)
+        )
+
 
 @dataclass(frozen=True)
 class Request:
     """An HTTP request as it goes over the wire. The URL is percent-encoded ASCII."""
 
     method: Method
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: str = ""
+    body: str = field(default="", repr=False)
     #: Masked values of secret headers, by name.
     masks: Mapping[str, str] = field(default_factory=dict)
     #: Texts to mask in responses, in case the receiver repeats them.
@@ -71,6 +84,13 @@ class Request:
     masked_url: str = ""
     #: Why it cannot be sent, as a sentence; empty if it can.
     problem: str = ""
+    #: The body for display, if something in it is masked.
+    masked_body: str = ""
+
+    @property
+    def shown_body(self) -> str:
+        """The body for display and logs: secret values of the receiver are masked."""
+        return self.masked_body or self.body
 
     @property
     def shown_url(self) -> str:
@@ -92,42 +112,19 @@ class Request:
 
     def as_text(self, moment: datetime) -> str:
         """Return the request in HTTP/1.1 format, with LF line ends and masked secrets."""
-        parts = urlsplit(self.url)
+        parts = urlsplit(self.shown_url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"{self.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
         lines += [f"{name}: {value}" for name, value in self.shown_headers(moment).items()]
-        return "\n".join(lines) + (f"\n\n{self.body}" if self.body else "")
+        return "\n".join(lines) + (f"\n\n{self.shown_body}" if self.body else "")
 
 
-def parameters(
-    event: Any, *, pbx_slug: str, hook_event_id: str, delivery_id: str
-) -> list[tuple[str, str]]:
-    """Return all parameters in order: VoipNow's ten, then ours. The names never vary.
-
-    `event` is a CallEvent, or anything that has its columns as attributes.
-    """
-    values = (
-        event.call_id,
-        event.leg_id,
-        event.caller_number,
-        event.caller_name,
-        event.caller_extension,
-        event.called_extension,
-        event.called_number,
-        event.called_did,
-        event.flow or "",
-        event.status or "",
-        event.event_type.slug,
-        hook_event_id,
-        event.extension,
-        _rfc3339(event.happened_at),
-        _number(event.duration_seconds),
-        _number(event.cause),
-        delivery_id,
-        pbx_slug,
-        "1" if event.is_late else "",
-    )
-    return list(zip(PARAMETER_NAMES, values, strict=True))
+def used_names(template: RequestTemplate) -> frozenset[str]:
+    """Return the names of all placeholders of a template, such as answer.CALL_ID."""
+    texts = [template.url, *(value for _name, value in template.custom_headers)]
+    if template.body_format is BodyFormat.TEMPLATE:
+        texts.append(template.body_template)
+    return frozenset(one.name for text in texts for one in find_placeholders(text))
 
 
 def build_request(
@@ -136,39 +133,116 @@ def build_request(
     *,
     marks: Parameters = (),
     signing: Signing | None = None,
+    more: Callable[[], Values] | None = None,
+    plan: NumberPlan = NO_PLAN,
 ) -> Request:
-    """Return the request for the template and all parameter values.
+    """Return the request for the template and the values of the parameters.
 
-    `marks` are appended, whichever parameters the template selects.
+    `marks` are appended, whichever parameters the template selects; a body from a template has
+    none. `more` returns other values for placeholders: it is called only if there are any. `plan`
+    is that of the PBX.
     """
-    known = dict(values)
-    sent = [*_select(template.parameters, values), *marks]
+    is_filled = template.has_placeholders
+    context = _make_context(template, values, more, plan) if is_filled else NO_CONTEXT
+    authorization = authorize(template.auth, template.username, template.secret, template.receiver)
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
-    body = query = ""
-    if template.method is Method.GET:
-        query = _encode(sent)
-    else:
-        body = json.dumps(dict(sent), ensure_ascii=False) if _is_json(template) else _encode(sent)
-        headers["Content-Type"] = JSON if _is_json(template) else FORM
+    query, body, content_type = _make_content(template, values, marks, context)
+    if content_type:
+        headers["Content-Type"] = content_type
         headers["Content-Length"] = str(len(body.encode()))
-    secret = _secret_headers(template, known)
-    _replace(headers, secret)
-    masks = {name: _mask(template, name) for name in secret}
-    secrets = _find_secrets(template, secret, known)
-    url = _fill_url(template.url, known, query)
-    masked_url = _masked_url(template.url, known, query)
-    return Request(template.method, url, headers, body, masks, secrets, signing, masked_url)
+    custom = {name: fill_header(value, context) for name, value in template.custom_headers}
+    _replace(headers, custom)
+    _replace(headers, authorization.headers)
+    shown = _mask_values(template, context) if is_filled else context
+    return Request(
+        template.method,
+        _fill_url(template.url, context, _join(query, encode_form(authorization.query.items()))),
+        headers,
+        body,
+        {**dict.fromkeys(custom, MASK), **authorization.masks},
+        _find_secrets(template, custom, authorization, context),
+        signing,
+        _masked_url(template.url, shown, query, authorization),
+        masked_body=_masked_body(template, body, shown),
+        problem=TOO_LONG if len(body) > MAX_BODY_LENGTH else "",
+    )
 
 
-def _fill_url(url: str, known: Mapping[str, str], query: str) -> str:
-    url = _with_path(fill_url(url, known))
+def _make_context(
+    template: RequestTemplate,
+    values: Parameters,
+    more: Callable[[], Values] | None,
+    plan: NumberPlan,
+) -> Context:
+    known = {**more(), **dict(values)} if more else dict(values)
+    receiver = template.receiver
+    if receiver is None:
+        return Context(known, Lookups(template.value_maps, {}, plan))
+    known |= {f"{RECEIVER_PREFIX}{name}": value for name, value in receiver.values.items()}
+    return Context(known, Lookups(template.value_maps, receiver.users, plan))
+
+
+def _mask_values(template: RequestTemplate, context: Context) -> Context:
+    """Return the context in which secret values of the receiver are masked."""
+    names = template.receiver.secret_names if template.receiver else ()
+    masked = {f"{RECEIVER_PREFIX}{name}": MASK for name in names}
+    return replace(context, masked=masked) if masked else context
+
+
+def _make_content(
+    template: RequestTemplate, values: Parameters, marks: Parameters, context: Context
+) -> tuple[str, str, str]:
+    """Return what is appended to the query, the body, and its content type, empty without one."""
+    is_template = template.body_format is BodyFormat.TEMPLATE
+    if is_template and template.method is not Method.GET:
+        content_type = template.content_type or JSON
+        body = fill_body(template.body_template, content_type, context)
+        return "", body, _with_charset(content_type)
+    sent = [*_select(template.parameters, values), *marks]
+    if template.method in _WITHOUT_BODY:
+        return encode_form(sent), "", ""
+    if template.body_format is BodyFormat.JSON:
+        return "", json.dumps(dict(sent), ensure_ascii=False), JSON
+    return "", encode_form(sent), FORM
+
+
+def _with_charset(content_type: str) -> str:
+    if not content_type.lower().startswith("text/") or "charset=" in content_type.lower():
+        return content_type
+    return f"{content_type}; charset=utf-8"
+
+
+def _fill_url(url: str, context: Context, query: str) -> str:
+    url = _with_path(fill_url(url, context))
     return url + _separator(url) + query if query else url
 
 
-def _masked_url(url: str, known: Mapping[str, str], query: str) -> str:
+def _masked_url(url: str, shown: Context, query: str, authorization: Authorization) -> str:
     """Return the URL with its secrets masked, empty if it has none."""
     masked = mask_url(url)
-    return "" if masked == url else _fill_url(masked, known, query).replace(quote(MASK), MASK)
+    if masked == url and not authorization.query and not _has_masked(url, shown):
+        return ""
+    secret = encode_form([(name, MASK) for name in authorization.query])
+    return _fill_url(masked, shown, _join(query, secret)).replace(quote(MASK), MASK)
+
+
+def _masked_body(template: RequestTemplate, body: str, shown: Context) -> str:
+    """Return the body with its secrets masked, empty if it has none."""
+    is_template = bool(body) and template.body_format is BodyFormat.TEMPLATE
+    if not is_template or not _has_masked(template.body_template, shown):
+        return ""
+    filled = fill_body(template.body_template, template.content_type or JSON, shown)
+    return filled.replace(quote(MASK), MASK)
+
+
+def _has_masked(text: str, context: Context) -> bool:
+    return bool(context.masked) and any(
+        one.name in context.masked for one in find_placeholders(text)
+    )
+
+
+def _join(query: str, more: str) -> str:
+    return f"{query}&{more}" if query and more else query or more
 
 
 def _select(wanted: ParameterSet, values: Parameters) -> Parameters:
@@ -178,30 +252,23 @@ def _select(wanted: ParameterSet, values: Parameters) -> Parameters:
     return [(name, value) for name, value in values if name in names]
 
 
-def _secret_headers(template: RequestTemplate, known: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that are never displayed: custom headers and Authorization."""
-    headers = {name: fill_header(value, known) for name, value in template.custom_headers}
-    if template.auth is AuthKind.BEARER:
-        headers["Authorization"] = f"Bearer {template.secret}"
-    elif template.auth is AuthKind.BASIC:
-        pair = f"{template.username}:{template.secret}".encode()
-        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-    return headers
-
-
 def _find_secrets(
-    template: RequestTemplate, headers: Mapping[str, str], known: Mapping[str, str]
+    template: RequestTemplate,
+    custom: Mapping[str, str],
+    authorization: Authorization,
+    context: Context,
 ) -> Sequence[str]:
     """Return the texts to mask in responses, as they are and as JSON and HTML escape them."""
     # As they are sent: receivers repeat them like that, or decoded.
-    in_url = [fill_query(secret, known) for secret in find_url_secrets(template.url)]
-    if not headers and not in_url:
+    in_url = [fill_query(secret, context) for secret in find_url_secrets(template.url)]
+    receiver = template.receiver
+    if not (custom or in_url or authorization.secrets or receiver):
         return ()
-    plain = {value.strip() for name, value in headers.items() if name.lower() not in _NOT_SECRET}
-    plain |= {*in_url, *map(unquote, in_url)}
-    if template.auth is not AuthKind.NONE:
-        # Receivers that echo the header often drop the scheme, or decode the value.
-        plain |= {headers["Authorization"].partition(" ")[2], template.secret}
+    plain = {value.strip() for name, value in custom.items() if name.lower() not in _NOT_SECRET}
+    plain |= {*in_url, *map(unquote, in_url), *authorization.secrets}
+    if receiver:
+        secret = {receiver.values.get(name, "") for name in receiver.secret_names}
+        plain |= {*secret, *(quote(value, safe="") for value in secret)}
     found = set()
     for value in plain:
         if len(value) >= MIN_SECRET_LENGTH:
@@ -213,40 +280,12 @@ def _find_secrets(
 
 def _replace(headers: dict[str, str], custom: Mapping[str, str]) -> None:
     """Add custom headers; they replace ours with the same name, in any case."""
+    if not custom:
+        return
     names = {name.lower() for name in custom}
     for name in [name for name in headers if name.lower() in names]:
         del headers[name]
     headers.update(custom)
-
-
-def _mask(template: RequestTemplate, name: str) -> str:
-    return f"{template.auth.title()} {MASK}" if name == "Authorization" else MASK
-
-
-def _is_json(template: RequestTemplate) -> bool:
-    return template.body_format is BodyFormat.JSON
-
-
-def _encode(values: Parameters) -> str:
-    # %20 and not + for a space: every receiver decodes that correctly, in queries and in forms.
-    names = [_escape_name(name) for name, _ in values]
-    texts = [value for _, value in values]
-    # All at once, in a quarter of the time.
-    joined = "\n".join(texts)
-    if joined.count("\n") == len(texts) - 1:
-        texts = _UNSAFE.sub(_escape_found, joined).split("\n")
-    else:
-        texts = [quote(text, safe="") for text in texts]
-    return "&".join([f"{name}={text}" for name, text in zip(names, texts, strict=True)])
-
-
-@lru_cache(maxsize=256)
-def _escape_name(name: str) -> str:
-    return quote(name, safe="")
-
-
-def _escape_found(found: re.Match[str]) -> str:
-    return quote(found[0], safe="")
 
 
 def _with_path(url: str) -> str:
@@ -260,11 +299,3 @@ def _separator(url: str) -> str:
     if "?" not in url:
         return "?"
     return "" if url.endswith(("?", "&")) else "&"
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _number(value: int | None) -> str:
-    return "" if value is None else str(value)

@@ -22,7 +22,7 @@ def as_curl(attempt: Attempt) -> str:
         (name, value) for name, value in attempt.request_headers if name.lower() not in _AUTOMATIC
     ]
     parts += [f"--header {_header(name, value)}" for name, value in headers]
-    if attempt.request_body or attempt.method != "GET":
+    if attempt.request_body or attempt.method not in {"GET", "DELETE"}:
         if not any(name.lower() == "content-type" for name, _ in headers):
             # Otherwise curl would declare the body to be a form.
             parts.append("--header 'Content-Type:'")

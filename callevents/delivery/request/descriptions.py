@@ -26,4 +26,15 @@ DESCRIPTIONS: Mapping[str, str] = {
     "DeliveryID": "ID of this delivery: the same in each attempt. Drop those that you have seen.",
     "PBX": "Short name of the PBX.",
     "Late": "`1` if the event happened while the connector was disconnected, else empty.",
+    "StartTime": "When the call began to ring or was dialled; hangup only, as all that follow.",
+    "AnswerTime": "When it was answered; empty if it was not.",
+    "EndTime": "When it ended.",
+    "RingSeconds": "Whole seconds from start to answer, or to the end if nobody answered.",
+    "TalkSeconds": "Whole seconds from answer to end; `0` if nobody answered.",
+    "RemoteNumber": "Number of the other party.",
+    "Direction": "`in`, `out`, or `internal` if both parties are extensions.",
+    "AnsweredBy": "The number that answered, if known.",
+    "Queue": "The queue in which the caller waited.",
+    "Outcome": "`answered`; `missed`: incoming, and nobody answered; `abandoned`: the caller left "
+    "the queue; `unanswered`, `busy` or `failed`: outgoing.",
 }

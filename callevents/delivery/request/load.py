@@ -1,12 +1,15 @@
 """Loads a hook's request template, and builds the request of a delivery from it."""
 
 import json
+from functools import partial
 from typing import Any
 
-from callevents.db.models import Hook
-from callevents.delivery.request.build import Request, RequestTemplate, build_request, parameters
+from callevents.db.models import Hook, Pbx
+from callevents.delivery.request.build import Request, RequestTemplate, build_request
+from callevents.delivery.request.call_values import derived_values, parameters
+from callevents.delivery.request.fill import escape_url
 from callevents.delivery.request.masking import mask_address
-from callevents.delivery.request.placeholders import escape_url
+from callevents.delivery.request.numbers import NumberPlan
 from callevents.delivery.request.receiver import LoadedReceiver, ReceiverTemplate
 from callevents.delivery.request.signing import Signing
 from callevents.enums import AuthKind
@@ -32,6 +35,8 @@ REQUEST_COLUMNS = (
     Hook.missing_answer,
     Hook.receiver_id,
 )
+#: The columns of a PBX that say how its numbers are dialed.
+PLAN_COLUMNS = (Pbx.country, Pbx.outside_prefix, Pbx.trunk_prefix, Pbx.internal_lengths)
 #: Shown in a preview for the Event ID, which is generated when a hook is saved.
 EVENT_ID_PLACEHOLDER = "(generated-when-saved)"
 
@@ -39,15 +44,26 @@ EVENT_ID_PLACEHOLDER = "(generated-when-saved)"
 def make_request(row: Any, cipher: Cipher, receiver: LoadedReceiver | None = None) -> Request:
     """Return the request of a delivery; with `problem` set if its secrets cannot be decrypted.
 
-    `row` has REQUEST_COLUMNS, the event's columns, `delivery_id` and the PBX's `slug`.
+    `row` has REQUEST_COLUMNS, PLAN_COLUMNS and the PBX's `slug`, the event's columns, `delivery_id`
+    and `call_values`.
     """
     values = parameters(
-        row, pbx_slug=row.slug, hook_event_id=row.hook_event_id, delivery_id=row.delivery_id
+        row,
+        pbx_slug=row.slug,
+        hook_event_id=row.hook_event_id,
+        delivery_id=row.delivery_id,
+        call_values=row.call_values,
     )
     try:
         signing = read_signing(row, cipher, row.delivery_id)
         template = read_template(row, cipher, receiver.decrypt(cipher) if receiver else None)
-        return build_request(template, values, signing=signing)
+        return build_request(
+            template,
+            values,
+            signing=signing,
+            more=partial(derived_values, row, row.call_values),
+            plan=NumberPlan.of(row),
+        )
     except UnreadableError as error:
         url = escape_url(row.url)
         return Request(row.method, url, masked_url=mask_address(url), problem=str(error))
@@ -74,6 +90,9 @@ def read_template(
         hook.auth,
         username,
         secret,
+        hook.content_type,
+        hook.body_template,
+        json.loads(hook.value_maps) if hook.value_maps else {},
         receiver=receiver,
     )
 

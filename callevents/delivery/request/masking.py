@@ -6,7 +6,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from callevents.delivery.request.path_secrets import find_spans
-from callevents.delivery.request.placeholders import is_placeholder
+from callevents.delivery.request.placeholders import is_set_apart, put_back, set_apart
 from callevents.security.masking import MASK
 
 #: Shorter values are not masked in responses, where they would match by chance.
@@ -31,9 +31,11 @@ def mask_address(address: str) -> str:
 
     Placeholders are not secret and stay.
     """
+    address, placeholders = set_apart(address)
     for start, end in reversed(find_spans(address)):
         address = address[:start] + MASK + address[end:]
-    return _PARAMETER.sub(_mask_value, _USER.sub(rf"\1{MASK}", address))
+    address = _PARAMETER.sub(_mask_value, _USER.sub(rf"\1{MASK}", address))
+    return put_back(address, placeholders)
 
 
 @lru_cache(maxsize=4096)
@@ -47,11 +49,13 @@ def mask_url(url: str) -> str:
 
 def find_secrets(address: str) -> Sequence[str]:
     """Return the masked parts of the URL that are long enough to be searched for in texts."""
+    address, placeholders = set_apart(address)
     users = [user for _slashes, user in _USER.findall(address)]
     segments = [address[start:end] for start, end in find_spans(address)]
     parameters = _PARAMETER.findall(address)
     values = [value for _mark, name, value in parameters if _is_secret(name, value)]
-    return [secret for secret in users + segments + values if len(secret) >= MIN_SECRET_LENGTH]
+    found = [put_back(secret, placeholders) for secret in users + segments + values]
+    return [secret for secret in found if len(secret) >= MIN_SECRET_LENGTH]
 
 
 #: The same for a hook's URL, cached.
@@ -64,4 +68,4 @@ def _mask_value(found: re.Match[str]) -> str:
 
 def _is_secret(name: str, value: str) -> bool:
     looks_secret = bool(value) and _LOOKS_SECRET(unquote(name)) is not None
-    return looks_secret and not is_placeholder(value)
+    return looks_secret and not is_set_apart(value)

@@ -24,7 +24,7 @@ _SERVICES = tuple(
     )
 )
 _SEGMENT = re.compile(r"(?<=/)[^/]+")
-_PLACEHOLDER = re.compile(r"\{\w+\}")
+_PLACEHOLDER = re.compile(r"\{[\w.]+\}")
 #: Letters and digits in one piece that are longer than any word.
 _DIGEST = re.compile(r"[A-Za-z0-9]{32}")
 #: Places within a text where the kind of character changes, other than at the start of a Word.

@@ -1,13 +1,22 @@
-"""Placeholders such as {CallerIDNum}, which put values of an event into a URL or a custom header.
+"""Placeholders such as {CallerIDNum|e164}, which put values of a call into a text.
 
-A fixed set of names, replaced in one pass; no template language. Values come from calls and are
-untrusted: they are escaped for their context, so they never change the text around them.
+A fixed set of names, and a fixed list of filters that convert a value; no template language. A text
+is compiled once. fill.py fills URLs and headers, templates.py fills bodies.
 """
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import quote
+
+from callevents.delivery.request.filters import (
+    FILTERS,
+    Filter,
+    Lookups,
+    Value,
+    to_text,
+)
 
 #: VoipNow's parameters, in its order.
 VOIPNOW_NAMES = (
@@ -35,25 +44,112 @@ PARAMETER_NAMES = (
     "PBX",
     "Late",
 )
+#: More parameters of hangups, behind the others. Placeholders may use them for every event.
+HANGUP_NAMES = (
+    "StartTime",
+    "AnswerTime",
+    "EndTime",
+    "RingSeconds",
+    "TalkSeconds",
+    "RemoteNumber",
+    "Direction",
+    "AnsweredBy",
+    "Queue",
+    "Outcome",
+)
+VALUE_NAMES = (*PARAMETER_NAMES, *HANGUP_NAMES)
+#: What names of a receiver's values, and of values kept from its answers, begin with.
+RECEIVER_PREFIX = "receiver."
+ANSWER_PREFIX = "answer."
+
+MAX_TEXT_LENGTH = 20_000
+MAX_PLACEHOLDERS = 200
+MAX_FILTERS = 8
 
 Values = Mapping[str, str]
 
 #: Text that looks like a placeholder. Other braces are plain text.
-_PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
-#: Dot segments, and characters that servers may treat as the end of a segment.
-_DOTS = re.compile(r"(?i)(?:\.|%2e){1,2}")
-_CUTS = re.compile(r"(?i)(%2f|%5c)")
-#: Characters of a header's value that are not escaped: printable ASCII without the percent sign,
-#: so that unescaping restores exactly the value.
-_HEADER_SAFE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)((?:\|[^{}|\r\n]*)*)\}")
+_OTHER_NAME = re.compile(r"(?:receiver|answer)\.[A-Za-z][A-Za-z0-9_]{0,49}")
+#: Stands for a placeholder while a URL is checked.
+_TOKEN = re.compile(r"\{p\.\d+\}")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What placeholders are filled with. Values of calls and answers are untrusted."""
+
+    values: Values
+    lookups: Lookups = field(default_factory=Lookups)
+    #: Names whose values are shown as the mask; empty: the values are used.
+    masked: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """A placeholder: a known name, and the filters that its value passes in order."""
+
+    name: str
+    filters: tuple[tuple[Filter, str], ...]
+    #: The filters' names and arguments.
+    steps: tuple[tuple[str, str], ...]
+    #: Where it stands in its text.
+    start: int
+    source: str
+
+    @property
+    def last_filter(self) -> str:
+        """The name of the last filter; empty without one."""
+        return self.steps[-1][0] if self.steps else ""
+
+    def fill(self, context: Context) -> str:
+        """Return its value; empty if it is not known."""
+        if self.name in context.masked:
+            return context.masked[self.name]
+        found: Value = context.values.get(self.name, "")
+        if not self.filters:
+            return to_text(found)
+        for one, argument in self.filters:
+            found = one.apply(found, argument, context.lookups)
+        # A text in JSON would lose its last quote.
+        return found if isinstance(found, str) and self.last_filter == "json" else to_text(found)
+
+
+@lru_cache(maxsize=4096)
+def compile_text(text: str) -> tuple[str | Placeholder, ...]:
+    """Return the text's parts in order: texts, and placeholders that are valid."""
+    parts: list[str | Placeholder] = []
+    at = 0
+    for found in _PLACEHOLDER.finditer(text):
+        steps = _read_steps(found[2])
+        if _find_name_problem(found[1]) or _find_step_problem(steps):
+            continue
+        filters = tuple((FILTERS[name], argument) for name, argument in steps)
+        if text[at : found.start()]:
+            parts.append(text[at : found.start()])
+        parts.append(Placeholder(found[1], filters, steps, found.start(), found[0]))
+        at = found.end()
+    if text[at:]:
+        parts.append(text[at:])
+    return tuple(parts)
+
+
+def find_placeholders(text: str) -> Iterator[Placeholder]:
+    """Yield the valid placeholders of a text in order."""
+    return (part for part in compile_text(text) if isinstance(part, Placeholder))
 
 
 def find_problem(text: str) -> str:
-    """Return the error about the first unknown placeholder, empty without one."""
+    """Return the error about the first invalid placeholder, empty without one."""
+    number = 0
     for found in _PLACEHOLDER.finditer(text):
-        if found[1] not in PARAMETER_NAMES:
-            known = ", ".join(f"{{{name}}}" for name in PARAMETER_NAMES)
-            return f"Unknown placeholder {found[0]}. Available: {known}."
+        number += 1
+        if problem := _find_name_problem(found[1]):
+            return f"Unknown placeholder {{{found[1]}}}. {problem}"
+        if problem := _find_step_problem(_read_steps(found[2])):
+            return f"In the placeholder {found[0]}: {problem}"
+    if number > MAX_PLACEHOLDERS:
+        return f"There can be at most {MAX_PLACEHOLDERS} placeholders (got {number})."
     return ""
 
 
@@ -62,73 +158,70 @@ def has_placeholder(text: str) -> bool:
     return _PLACEHOLDER.search(text) is not None
 
 
-def is_placeholder(text: str) -> bool:
-    """Return True if the whole text is one known placeholder."""
-    found = _PLACEHOLDER.fullmatch(text)
-    return found is not None and found[1] in PARAMETER_NAMES
+def set_apart(text: str) -> tuple[str, list[str]]:
+    """Return the text with tokens in place of its valid placeholders, and these in order.
 
-
-def fill_url(url: str, values: Values) -> str:
-    """Return the URL in ASCII, with placeholders replaced and invalid characters escaped.
-
-    Values are escaped completely. A value that makes a dot segment ('..') in the path would change
-    the folder, in any encoding; so its dots are escaped twice.
+    Arguments of filters may have characters that mean something in a URL.
     """
-    if "{" not in url:
-        return escape_url(url)
-    path, mark, query = url.partition("?")
-    segments = [_fill_segment(segment, values) for segment in path.split("/")]
-    return "/".join(segments) + mark + fill_query(query, values)
+    if "{" not in text:
+        return text, []
+    tokens: list[str] = []
+    sources: list[str] = []
+    for part in compile_text(text):
+        if isinstance(part, Placeholder):
+            tokens.append(f"{{p.{len(sources)}}}")
+            sources.append(part.source)
+        else:
+            tokens.append(part)
+    return "".join(tokens), sources
 
 
-def fill_query(text: str, values: Values) -> str:
-    """Return a URL's query, or a part of it, with placeholders replaced as in fill_url()."""
-    return "".join(
-        quote(values[part], safe="") if is_name else escape_url(part)
-        for is_name, part in _split(text)
-    )
+def is_set_apart(text: str) -> bool:
+    """Return True if the whole text is a token of set_apart()."""
+    return _TOKEN.fullmatch(text) is not None
 
 
-def fill_header(text: str, values: Values) -> str:
-    """Return a header's value, with placeholders replaced by values escaped to printable ASCII."""
-    return "".join(
-        _escape_header(values[part]) if is_name else part for is_name, part in _split(text)
-    )
+def put_back(text: str, sources: list[str]) -> str:
+    """Return the text with the placeholders that were set apart."""
+    if not sources:
+        return text
+    by_token = {f"{{p.{number}}}": source for number, source in enumerate(sources)}
+    return _TOKEN.sub(lambda found: by_token.get(found[0], found[0]), text)
 
 
-@lru_cache(maxsize=4096)
-def escape_url(url: str) -> str:
-    """Return the URL with invalid characters percent-encoded."""
-    url = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", url)
-    return quote(url, safe="!#$%&'()*+,/:;=?@[]~")
+def suggest(wrong: str, known: Collection[str]) -> str:
+    """Return a sentence with the known name that is nearest to a wrong one; empty without one."""
+    lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(wrong.lower(), lower, n=1, cutoff=0.6)
+    return f"Did you mean {lower[near[0]]}?" if near else ""
 
 
-def _fill_segment(segment: str, values: Values) -> str:
-    filled = fill_query(segment, values)
-    if not has_placeholder(segment):
-        return filled
-    parts = _CUTS.split(filled)
-    parts[::2] = [_hide_dots(part) for part in parts[::2]]
-    return "".join(parts)
+def _read_steps(text: str) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
+    pairs = (step.partition(":") for step in text[1:].split("|"))
+    return tuple((name.strip(), argument) for name, _colon, argument in pairs)
 
 
-def _hide_dots(part: str) -> str:
-    if not _DOTS.fullmatch(part):
-        return part
-    return re.sub(r"(?i)\.|%2e", "%252E", part)
+def _find_name_problem(name: str) -> str:
+    if name in VALUE_NAMES or _OTHER_NAME.fullmatch(name):
+        return ""
+    if name.startswith((RECEIVER_PREFIX, ANSWER_PREFIX)):
+        return "After the dot, write a letter, then letters, digits and underscores."
+    known = ", ".join(f"{{{one}}}" for one in VALUE_NAMES)
+    return f"{suggest(name, VALUE_NAMES)} Available: {known}.".lstrip()
 
 
-def _escape_header(value: str) -> str:
-    # Leading and trailing spaces are not part of a header's value.
-    return re.sub(r"^ +| +$", lambda found: "%20" * len(found[0]), quote(value, safe=_HEADER_SAFE))
-
-
-def _split(text: str) -> Iterator[tuple[bool, str]]:
-    """Yield (is_name, part): a known placeholder's name, or the text between placeholders."""
-    at = 0
-    for found in _PLACEHOLDER.finditer(text):
-        if found[1] in PARAMETER_NAMES:
-            yield False, text[at : found.start()]
-            yield True, found[1]
-            at = found.end()
-    yield False, text[at:]
+def _find_step_problem(steps: tuple[tuple[str, str], ...]) -> str:
+    if len(steps) > MAX_FILTERS:
+        return f"It can have at most {MAX_FILTERS} filters (got {len(steps)})."
+    for number, (name, argument) in enumerate(steps, start=1):
+        if name not in FILTERS:
+            return f"Unknown filter {name}. {suggest(name, FILTERS)}".rstrip() + (
+                f" Available: {', '.join(FILTERS)}."
+            )
+        if problem := FILTERS[name].check(argument):
+            return f"Filter {name}: {problem}"
+        if name == "json" and number < len(steps):
+            return "Filter json: It must be the last one."
+    return ""

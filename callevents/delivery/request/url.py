@@ -8,7 +8,12 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import idna
 
 from callevents.db.models import MAX_URL_LENGTH
-from callevents.delivery.request.placeholders import find_problem, has_placeholder
+from callevents.delivery.request.placeholders import (
+    find_problem,
+    has_placeholder,
+    put_back,
+    set_apart,
+)
 from callevents.errors import InvalidError
 
 SCHEMES = ("http", "https")
@@ -83,6 +88,10 @@ def _check(text: str) -> ReceiverUrl:
         raise _RuleError(
             f"The URL must be at most {MAX_URL_LENGTH:,} characters (got {len(text):,})."
         )
+    if problem := find_problem(text):
+        raise _RuleError(problem)
+    # Arguments of filters may have spaces and characters that mean something in a URL.
+    text, placeholders = set_apart(text)
     _check_characters(text)
     _check_placeholders(text)
     parts = _split(text)
@@ -90,7 +99,8 @@ def _check(text: str) -> ReceiverUrl:
     netloc = f"[{host}]" if ":" in host else host
     if parts.port is not None:
         netloc += f":{parts.port}"
-    url = urlunsplit((parts.scheme.lower(), netloc, parts.path, parts.query, ""))
+    bare = urlunsplit((parts.scheme.lower(), netloc, parts.path, parts.query, ""))
+    url = put_back(bare, placeholders)
     if len(url) > MAX_URL_LENGTH:
         raise _RuleError(f"The URL must be at most {MAX_URL_LENGTH:,} characters.")
     return ReceiverUrl(url, host, _to_unicode(host))
@@ -107,8 +117,6 @@ def _check_characters(text: str) -> None:
 
 
 def _check_placeholders(text: str) -> None:
-    if problem := find_problem(text):
-        raise _RuleError(problem)
     scheme, mark, rest = text.partition("://")
     if has_placeholder(scheme) or (mark and has_placeholder(re.split(r"[/?#]", rest)[0])):
         raise _RuleError(

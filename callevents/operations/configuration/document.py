@@ -105,6 +105,12 @@ class ConfiguredPbx(Part):
     )
     retention_days: int | None = None
     hides_numbers: bool = False
+    country: str = Field("", description="The country of its numbers, in two letters.")
+    outside_prefix: str = Field("", description="Digits dialed before numbers outside.")
+    trunk_prefix: str = Field("", description="Digits that trunks put before numbers.")
+    internal_lengths: list[int] = Field(
+        default_factory=list, description="The numbers of digits of internal numbers."
+    )
     quotas: ConfiguredQuotas = ConfiguredQuotas()
     connector: ConfiguredConnector | None = None
     hooks: list[ConfiguredHook] = Field(

@@ -18,6 +18,7 @@ from callevents.operations.configuration.document import (
     ConfiguredQuotas,
     Document,
 )
+from callevents.pbxs.number_plan import internal_lengths
 
 HooksByPlace = dict[tuple[int, str | None], list[Hook]]
 
@@ -51,6 +52,10 @@ def _describe_pbx(
         has_format_secret=bool(pbx.format_secret),
         retention_days=pbx.retention_days,
         hides_numbers=pbx.hides_numbers,
+        country=pbx.country,
+        outside_prefix=pbx.outside_prefix,
+        trunk_prefix=pbx.trunk_prefix,
+        internal_lengths=internal_lengths(pbx),
         quotas=describe_quotas(pbx),
         connector=describe_connector(connector) if connector else None,
         hooks=describe_hooks(hooks.get((pbx.id, None), ())),

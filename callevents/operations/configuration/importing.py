@@ -41,6 +41,7 @@ from callevents.operations.configuration.hook_import import (
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.pbxs.data_protection import set_data_protection
 from callevents.pbxs.extension_batches import add_batch
+from callevents.pbxs.number_plan import internal_lengths, set_number_plan
 from callevents.pbxs.quotas import LABELS, set_quotas
 from callevents.pbxs.removal import begin_removal
 from callevents.vendors.registry import find_vendor
@@ -126,7 +127,7 @@ class _Importer:
             self._changes.add(Done.CHANGED, Kind.PBX, pbx.slug, **more)
 
     def _set_values(self, pbx: Pbx) -> tuple[list[str], tuple[str, ...]]:
-        """Set name, format and data protection; return what changed, and missing secrets."""
+        """Set what the PBX itself has; return what changed, and missing secrets."""
         wanted, fields = self._wanted, []
         if pbx.name != wanted.name.strip():
             pbxs.rename_pbx(pbx, wanted.name)
@@ -139,6 +140,8 @@ class _Importer:
                 pbx, retention_days=wanted.retention_days, hides_numbers=wanted.hides_numbers
             )
             fields.append("data_protection")
+        if _set_number_plan(pbx, wanted):
+            fields.append("number_plan")
         return fields, missing
 
     def _set_format(self, pbx: Pbx) -> tuple[list[str], tuple[str, ...]]:
@@ -263,3 +266,19 @@ def _check_unique(values: Iterable[str], pointer: str, message: str) -> None:
         if value in seen:
             raise error_at(pointer.format(position), message)
         seen.add(value)
+
+
+def _set_number_plan(pbx: Pbx, wanted: ConfiguredPbx) -> bool:
+    """Set the number plan; return True if it changes."""
+    texts = (wanted.country, wanted.outside_prefix, wanted.trunk_prefix)
+    current = (pbx.country, pbx.outside_prefix, pbx.trunk_prefix)
+    if current == texts and internal_lengths(pbx) == sorted(set(wanted.internal_lengths)):
+        return False
+    set_number_plan(
+        pbx,
+        country=wanted.country,
+        outside_prefix=wanted.outside_prefix,
+        trunk_prefix=wanted.trunk_prefix,
+        internal_lengths=wanted.internal_lengths,
+    )
+    return True

@@ -7,7 +7,7 @@ from flask import Blueprint, render_template, request, url_for
 from callevents.enums import Format, Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.pbxs import extensions, pbxs, quotas, removal, tokens
+from callevents.pbxs import extensions, number_plan, pbxs, quotas, removal, tokens
 from callevents.web import dialogs, htmx
 from callevents.web.access import requires, requires_somewhere, scope_of
 from callevents.web.dialogs import submitted_form
@@ -69,6 +69,7 @@ def show(slug: str) -> str:
         ingest_url=url,
         address=find_kind(url),
         general_retention=general_retention(),
+        number_plan_text=number_plan.describe(pbx),
         usage=quotas.load_usage(pbx),
         **connectors.load_status(pbx),
     )

@@ -26,6 +26,7 @@ SETTINGS = {
     "max_hooks": 200,
     "retention_days": 30,
     "hides_numbers": True,
+    "country": "RO",
 }
 
 
@@ -46,6 +47,24 @@ def test_one_setting_changes(admin: Api, pbx: Pbx, name: str) -> None:
     assert (entry.object_kind, entry.pbx_id) == ("pbx", pbx.id)
     assert entry.after == {name: SETTINGS[name]}
     check_actor(entry, admin)
+
+
+def test_the_number_plan_changes(admin: Api, pbx: Pbx) -> None:
+    """Its rules belong to a country; what is not in the body stays."""
+    rules = {"outside_prefix": "9", "trunk_prefix": "88", "internal_lengths": [3, 4]}
+    answer = admin.patch(PATH, rules)
+    check_problem(answer, ProblemType.INVALID_REQUEST, "#/country")
+    changed = admin.patch(PATH, {"country": "RO", **rules}).get_json()
+    assert {name: changed[name] for name in rules} == rules
+    entry = last_entry()
+    assert entry.action == "pbx.number_plan_changed"
+    assert entry.after == {"country": "RO", **rules, "internal_lengths": "3,4"}
+    kept = admin.patch(PATH, {"outside_prefix": None}).get_json()
+    assert kept == {**changed, "outside_prefix": ""}
+    wrong = (("country", "ro"), ("country", "XX"), ("trunk_prefix", "+"))
+    for name, value in (*wrong, ("internal_lengths", [0])):
+        answer = admin.patch(PATH, {name: value})
+        check_problem(answer, ProblemType.INVALID_REQUEST, f"#/{name}")
 
 
 def test_the_format_secret_changes(admin: Api, pbx: Pbx) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callevents.db.models import CallEvent
-from callevents.delivery.request.build import Request, RequestTemplate, build_request, parameters
+from callevents.delivery.request.build import Request, RequestTemplate, build_request
+from callevents.delivery.request.call_values import parameters
 from callevents.enums import (
     AuthKind,
     BodyFormat,
@@ -29,6 +30,10 @@ VOIPNOW = [
 OURS = [
     *("EventType", "EventID", "Extension", "EventTime", "Duration", "HangupCause"),
     *("DeliveryID", "PBX", "Late"),
+]
+HANGUP_ONLY = [
+    *("StartTime", "AnswerTime", "EndTime", "RingSeconds", "TalkSeconds", "RemoteNumber"),
+    *("Direction", "AnsweredBy", "Queue", "Outcome"),
 ]
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("+&=%#;? "))
 
@@ -54,7 +59,9 @@ def values_of(call_event: CallEvent) -> dict[str, str]:
 
 
 def test_names_never_vary() -> None:
-    """VoipNow's ten come first and in its order, then ours; unknown values are empty."""
+    """VoipNow's ten come first and in its order, then ours, then those of hangups only."""
+    hangup = values_of(event(event_type=EventType.HANGUP))
+    assert list(hangup) == VOIPNOW + OURS + HANGUP_ONLY
     found = parameters(event(), pbx_slug="office", hook_event_id="E" * 30, delivery_id="d1")
     assert [name for name, _ in found] == VOIPNOW + OURS
     assert {name: value for name, value in found if value} == {
@@ -79,6 +86,8 @@ def test_every_value_has_its_name() -> None:
         called_extension="3",
         called_number="4",
         called_did="5",
+        queue="6",
+        answered_by="7",
         flow=CallFlow.OUT,
         status=CallStatus.BUSY,
         cause=0,
@@ -89,6 +98,7 @@ def test_every_value_has_its_name() -> None:
     assert list(values_of(sent).values()) == [
         *("c1", "l1", "1", "Ana", "2", "3", "4", "5", "OUT", "BUSY"),
         *("hangup", "E" * 30, "101", "2026-03-01T10:00:00.005Z", "0", "0", "d1", "office", "1"),
+        *("", "", "2026-03-01T10:00:00.005Z", "", "0", "4", "internal", "7", "6", "answered"),
     ]
 
 
@@ -139,8 +149,9 @@ def test_any_value_is_read_back(pairs: list[tuple[str, str]], method: Method) ->
     """Whatever a value has, a receiver's form parser reads exactly that."""
     request = build_request(RequestTemplate(method, "http://h/p?own=1"), pairs)
     assert request.url.isascii()
-    text = urlsplit(request.url).query if method is Method.GET else request.body
-    own = [("own", "1")] if method is Method.GET else []
+    has_query = method in {Method.GET, Method.DELETE}
+    text = urlsplit(request.url).query if has_query else request.body
+    own = [("own", "1")] if has_query else []
     assert parse_qsl(text, keep_blank_values=True, max_num_fields=None) == own + pairs
 
 
@@ -159,13 +170,13 @@ def test_request_as_text() -> None:
 def test_example_call_fits_its_event(event_type: EventType) -> None:
     """The example for each event has all parameters, of a call that fits the event."""
     sent = dict(example_parameters(event_type, pbx_slug="office", extension="0003*210"))
-    assert list(sent) == VOIPNOW + OURS
+    hangup = event_type is EventType.HANGUP
+    assert list(sent) == VOIPNOW + OURS + (HANGUP_ONLY if hangup else [])
     assert sent["EventType"] == event_type.slug
     assert sent["EventID"] == "(generated-when-saved)"
     assert (sent["PBX"], sent["Extension"]) == ("office", "0003*210")
     own = "CallerExtension" if event_type.call_flow == "OUT" else "CalledExtension"
     assert sent[own] == "0003*210"
-    hangup = event_type is EventType.HANGUP
     assert (sent["Duration"], sent["HangupCause"]) == (("42", "16") if hangup else ("", ""))
     dialled = event_type in {EventType.DIAL_IN, EventType.DIAL_OUT}
     assert sent["CallStatus"] == ("CALLING" if dialled else "ANSWER")

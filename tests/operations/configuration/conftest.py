@@ -29,6 +29,7 @@ from callevents.operations.configuration.export import export_configuration
 from callevents.operations.configuration.importing import import_configuration
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.pbxs.data_protection import set_data_protection
+from callevents.pbxs.number_plan import set_number_plan
 from callevents.pbxs.quotas import set_quotas
 from tests.conftest import let_go
 from tests.support.databases import PostgresDatabases, SqliteDatabases
@@ -44,6 +45,7 @@ def full(pbx: Pbx) -> Pbx:
     begin_write()
     pbxs.set_format(pbx, Format.WAZO.value)
     set_data_protection(pbx, retention_days=7, hides_numbers=True)
+    set_number_plan(pbx, country="RO", outside_prefix="9", trunk_prefix="", internal_lengths=(3, 4))
     config = connectors.ConnectorConfig(
         kind=ConnectorKind.ASTERISK,
         host="pbx.example.com",

@@ -100,9 +100,15 @@ def test_only_pruning_removes(full: Pbx, other_pbx: Pbx) -> None:
 
 def test_each_change_is_in_the_history(pbx: Pbx) -> None:
     """As if it had been made on the pages."""
-    load(document(name="Main office", hides_numbers=True, extensions=[{"number": "101"}]))
+    more = {"hides_numbers": True, "country": "RO", "internal_lengths": [3]}
+    load(document(name="Main office", extensions=[{"number": "101"}], **more))
     actions = list(db.session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
-    assert actions[-3:] == ["pbx.renamed", "pbx.data_protection_changed", "extension.added"]
+    assert actions[-4:] == [
+        "pbx.renamed",
+        "pbx.data_protection_changed",
+        "pbx.number_plan_changed",
+        "extension.added",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,8 @@ def test_each_change_is_in_the_history(pbx: Pbx) -> None:
     [
         ({"name": "\x07"}, "pbxs/0/name"),
         ({"retention_days": 0}, "pbxs/0/retention_days"),
+        ({"country": "Romania"}, "pbxs/0/country"),
+        ({"country": "RO", "internal_lengths": [0]}, "pbxs/0/internal_lengths"),
         ({"quotas": {"max_hooks": -1}}, "pbxs/0/quotas/max_hooks"),
         ({"has_format_secret": True}, "pbxs/0/has_format_secret"),
         (

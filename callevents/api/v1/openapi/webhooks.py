@@ -3,7 +3,7 @@
 Names, values and header fields come from the code that builds requests.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +12,8 @@ from callevents.delivery.request.build import (
     JSON,
     RequestTemplate,
     build_request,
-    parameters,
 )
+from callevents.delivery.request.call_values import OUTCOMES, parameters
 from callevents.delivery.request.descriptions import DESCRIPTIONS
 from callevents.delivery.request.signing import (
     ID_HEADER,
@@ -99,6 +99,11 @@ def _example(event: EventType) -> SimpleNamespace:
         duration_seconds=42 if is_hangup else None,
         cause=16 if is_hangup else None,
         is_late=False,
+        peer="+40721000001",
+        queue="",
+        started_at=_MOMENT - timedelta(seconds=47) if is_hangup else None,
+        answered_at=_MOMENT - timedelta(seconds=42) if is_hangup else None,
+        answered_by="101" if is_hangup else "",
     )
 
 
@@ -146,6 +151,8 @@ def _schema(name: str) -> dict[str, Any]:
         "CallStatus": ["", *CallStatus],
         "EventType": [event.slug for event in TABLE_ORDER],
         "Late": ["", "1"],
+        "Direction": ["", "in", "out", "internal"],
+        "Outcome": ["", *OUTCOMES],
     }.get(name)
     return {"type": "string"} | ({"enum": list(map(str, known))} if known else {})
 
