@@ -1,4 +1,4 @@
-"""Packages that npm installs once: the linter and the generator of tests/api/openapi, and others."""
+"""Packages that npm installs once: those of tests/api/openapi, and of other folders."""
 
 import fcntl
 import os
