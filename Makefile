@@ -11,10 +11,10 @@ ARGS :=
 export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-quick test-sip coverage faults fuzz contract hostile bench check $(CHECKS) format lock sbom
+.PHONY: help install run test test-quick test-sip test-receivers coverage faults fuzz contract hostile bench check $(CHECKS) format lock sbom
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Install the dependencies into .venv; start nothing
 
@@ -29,6 +29,10 @@ test-quick: $(VENV)/installed-dev ## Run the tests that take no seconds, on SQLi
 
 test-sip: $(VENV)/installed-dev ## Make real SIP calls through Kamailio with sipp
 	@.ci/test $(BIN) tests/sip $(ARGS)
+
+# Installs the receivers, which takes a minute at first. In the folder real, all files are tests.
+test-receivers: $(VENV)/installed-dev ## Send the requests of recipes to real receivers: Node-RED
+	@$(BIN)/python -m pytest -o python_files='*.py' tests/recipes/real $(ARGS)
 
 # A separate target, because the tests take three times as long.
 coverage: $(VENV)/installed-dev ## Run all tests and list the lines that no test runs

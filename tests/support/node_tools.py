@@ -1,4 +1,4 @@
-"""The linter and the generator of tests/api/openapi/package.json, which npm installs once."""
+"""Packages that npm installs once: those of tests/api/openapi, and of other folders."""
 
 import fcntl
 import os
@@ -18,34 +18,34 @@ NODE, NPM = BIN / "node", BIN / "npm"
 INSTALL_SECONDS = 300
 
 
-def install() -> None:
-    """Install the locked packages, unless that is done; skip the test if npm cannot.
+def install(folder: Path = FOLDER) -> None:
+    """Install the locked packages of a folder, unless that is done; skip the test if npm cannot.
 
     In CI the test fails instead.
     """
-    wanted = sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
-    stamp = MODULES / ".installed"
-    with (FOLDER / "package-lock.json").open() as lock:
+    wanted = sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".installed"
+    with (folder / "package-lock.json").open() as lock:
         # Processes that run tests at the same time share the folder.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.exists() and stamp.read_text() == wanted:
             return
-        command = [NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", FOLDER]
+        command = [NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            _give_up(str(error))
+            _give_up(folder, str(error))
         if done.returncode:
-            _give_up(done.stderr[-2000:])
+            _give_up(folder, done.stderr[-2000:])
         stamp.write_text(wanted)
 
 
-def _give_up(reason: str) -> None:
+def _give_up(folder: Path, reason: str) -> None:
     sentence = (
-        "The packages of tests/api/openapi/package.json are missing, and npm cannot install them. "
-        f"With a connection to the npm registry, run: npm ci --prefix tests/api/openapi\n{reason}"
+        f"The packages of {folder}/package.json are missing, and npm cannot install them. "
+        f"With a connection to the npm registry, run: npm ci --prefix {folder}\n{reason}"
     )
     if os.environ.get("CI") == "true":
         pytest.fail(sentence)

@@ -58,12 +58,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class Receiver:
-    """Listens on a free port of 127.0.0.1 until it is closed."""
+    """Listens on a port of 127.0.0.1, by default a free one, until it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.arrivals: list[Arrival] = []
         self.reply: Callable[[Arrival], Reply] = lambda _arrival: Reply()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 

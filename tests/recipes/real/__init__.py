@@ -1,0 +1,1 @@
+"""Recipes against real receivers: `make test-receivers`."""
