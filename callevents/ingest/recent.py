@@ -4,11 +4,12 @@ Accepted events are in the event table. Rejected, ignored and duplicate reports 
 separately, for one hour and with a limit for each PBX.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from callevents.db.models import (
     CallEvent,
@@ -19,6 +20,7 @@ from callevents.db.models import (
     UnknownToken,
     utc_now,
 )
+from callevents.enums import DeliveryState
 from callevents.extensions import db
 from callevents.ingest.discarded import MAX_STORED, RETENTION, first_id_of_duplicate
 
@@ -77,7 +79,7 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
         .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
         .limit(MAX_EVENTS)
     ).all()
-    counts = _count_requests(events)
+    requests = _find_requests(events)
     numbers = {event.extension for event in events}
     known = set(
         db.session.scalars(
@@ -92,26 +94,46 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
             event,
             "",
             202,
-            counts.get(event.id, 0),
-            _explain(event, counts.get(event.id, 0), is_known=event.extension in known),
+            requests[event.id].count,
+            _explain(event, requests[event.id], is_known=event.extension in known),
         )
         for event in events
     ]
 
 
-def _count_requests(events: Sequence[CallEvent]) -> dict[str, int]:
-    """Return the number of requests of each event, by event ID."""
+@dataclass
+class _Requests:
+    """The number of an event's requests, and why others were skipped."""
+
+    count: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+def _find_requests(events: Sequence[CallEvent]) -> Mapping[str, _Requests]:
+    """Return the requests of each event, by event ID."""
+    is_skipped = Delivery.state == DeliveryState.SKIPPED
+    reason = case((is_skipped, Delivery.error), else_="")
     statement = (
-        select(Delivery.call_event_id, func.count())
+        select(Delivery.call_event_id, reason.label("reason"), func.count().label("number"))
         .where(Delivery.call_event_id.in_([event.id for event in events]))
-        .group_by(Delivery.call_event_id)
+        .group_by(Delivery.call_event_id, reason)
+        .order_by(reason)
     )
-    return {row[0]: row[1] for row in db.session.execute(statement)}
+    found: defaultdict[str, _Requests] = defaultdict(_Requests)
+    for row in db.session.execute(statement):
+        requests = found[row.call_event_id]
+        if row.reason:
+            requests.skipped.append(row.reason)
+        else:
+            requests.count += row.number
+    return found
 
 
-def _explain(event: CallEvent, requests: int, *, is_known: bool) -> str:
-    if requests:
+def _explain(event: CallEvent, requests: _Requests, *, is_known: bool) -> str:
+    if requests.count:
         return ""
+    if requests.skipped:
+        return " ".join(requests.skipped)
     if not is_known:
         return f"{event.extension} is not an extension, and no request applies to all extensions."
     return f"No active request for {event.event_type.label} of {event.extension}."

@@ -124,7 +124,7 @@ class Hook(Model):
     scope: Mapped[HookScope] = mapped_column(
         text_enum(HookScope, 16), default=HookScope.EXTENSION, server_default=HookScope.EXTENSION
     )
-    #: A JSON object; see hooks/conditions.py.
+    #: A JSON object; see conditions/conditions.py.
     conditions: Mapped[str] = mapped_column(Text, default="", server_default="")
     #: A JSON object: names of values that are kept, and JSON pointers into the answer.
     answers: Mapped[str] = mapped_column(Text, default="", server_default="")
