@@ -26,12 +26,19 @@ def is_pattern(text: str) -> bool:
 
 def matches(number: str, patterns: Sequence[str], normalize: Normalize) -> bool:
     """Return True if the number is one of the patterns, as it is or in international format."""
-    forms = {compact(number), compact(normalize(number))} - {""}
-    return any(_matches(forms, pattern, normalize) for pattern in patterns)
+    forms = _find_forms(number, normalize)
+    return any(_matches(forms, compact(pattern), normalize) for pattern in patterns)
 
 
-def _matches(forms: set[str], pattern: str, normalize: Normalize) -> bool:
-    wanted = compact(pattern)
+def _find_forms(number: str, normalize: Normalize) -> set[str]:
+    """Return the number as it is and in international format; none if it is no number."""
+    plain = compact(number)
+    # Codes such as *97 are no phone numbers.
+    is_phone = plain and plain.lstrip("+").isdigit()
+    return {plain, compact(normalize(plain))} - {""} if is_phone else {plain} - {""}
+
+
+def _matches(forms: set[str], wanted: str, normalize: Normalize) -> bool:
     if wanted.endswith(WILDCARD):
         return any(form.startswith(wanted.removesuffix(WILDCARD)) for form in forms)
-    return not forms.isdisjoint({wanted, compact(normalize(pattern))})
+    return not forms.isdisjoint(_find_forms(wanted, normalize))

@@ -144,7 +144,7 @@ def _list_problems(
 
 
 def _number_problem(number: str) -> str:
-    if len(number) <= MAX_NUMBER_LENGTH and is_pattern(number):
+    if len(number) <= MAX_NUMBER_LENGTH and number.isprintable() and is_pattern(number):
         return ""
     return (
         f"{number[:MAX_NUMBER_LENGTH]!r} is not a number. Write it like +40721000001, or like "
