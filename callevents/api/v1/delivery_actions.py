@@ -104,10 +104,11 @@ def cancel_delivery(call: Call[NoQuery, None], delivery_id: str) -> Delivery:
 def resend_deliveries(call: Call[NoQuery, DeliverySelection]) -> DeliveryCounts:
     """Send the deliveries again that have all values of the filter, newest first.
 
-    Skipped ones are sent only with the state `skipped`.
     Only those are considered for which the token's owner has the role. One request changes at most
     1,000 deliveries; with `dry_run` it counts at most 10,000 and changes none. If there may be
     more, `next_cursor` is set: send the same again with this `cursor` until it is null.
+
+    Skipped deliveries are sent only with the state `skipped`.
     """
     return _act_on_many(call, RESEND)
 
