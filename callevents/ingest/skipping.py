@@ -1,6 +1,6 @@
 """Deliveries that are not sent, because the conditions of their hook are not met."""
 
-from collections.abc import Mapping
+import json
 from typing import Any
 
 from callevents.conditions import CallFacts, Conditions, find_unmet
@@ -9,16 +9,14 @@ from callevents.enums import DeliveryState
 Row = dict[str, Any]
 
 
-def skip_unmet(
-    delivery: Row, conditions: str, event: Row, call_values: Mapping[str, str] | None = None
-) -> Row:
+def skip_unmet(delivery: Row, conditions: str, event: Row) -> Row:
     """Return the new delivery; skipped, with the reason, if a stored condition is not met.
 
-    `call_values`: of a hook that is sent once per call, the values of the call's parameters.
+    The values of the whole call, if the delivery has any, count more than those of the event.
     """
     facts = CallFacts.of_event(event)
-    if call_values:
-        facts = facts.of_call(call_values)
+    if delivery["call_values"]:
+        facts = facts.of_call(json.loads(delivery["call_values"]))
     reason = find_unmet(Conditions.read(conditions), facts)
     return skip(delivery, reason) if reason else delivery
 

@@ -101,10 +101,11 @@ def test_once_per_call(pbx: Pbx) -> None:
     event = {**report(HANGUP, cause=26)._asdict(), "happened_at": NOW, "flow": None}
     delivery = {"created_at": NOW, "state": PENDING, "ordering_key": 7}
     missed = Conditions(answered=False).write()
-    values = {"Outcome": "answered", "TalkSeconds": "5"}
-    skipped = skip_unmet(delivery, missed, event, values)
+    answered = delivery | {"call_values": '{"Outcome": "answered", "TalkSeconds": "5"}'}
+    skipped = skip_unmet(answered, missed, event)
     assert (skipped["state"], skipped["error"]) == (SKIPPED, "Skipped: the call was answered.")
-    assert skip_unmet(delivery, missed, event, {"Outcome": "missed"}) == delivery
+    unanswered = delivery | {"call_values": '{"Outcome": "abandoned"}'}
+    assert skip_unmet(unanswered, missed, event) == unanswered
 
 
 def test_of_a_suspended_hook(pbx: Pbx) -> None:
