@@ -68,7 +68,7 @@ def _check_length(conditions: Conditions, facts: CallFacts) -> str:
         return "it is not known how long the call lasted"
     if facts.talk_seconds >= conditions.min_seconds:
         return ""
-    if not facts.is_answered:
+    if facts.is_answered is False:
         return "the call was not answered"
     lasted = describe_seconds(facts.talk_seconds)
     return f"the call lasted {lasted}, less than {conditions.min_seconds:,}"

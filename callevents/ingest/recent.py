@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, literal_column, select
 
 from callevents.db.models import (
     CallEvent,
@@ -18,6 +18,7 @@ from callevents.db.models import (
     Extension,
     Pbx,
     UnknownToken,
+    in_state,
     utc_now,
 )
 from callevents.enums import DeliveryState
@@ -37,6 +38,8 @@ class RecentReport:
     sent: str
     status: int
     requests: int = 0
+    #: Requests that were skipped because of their conditions.
+    skipped: int = 0
     #: Why the report led to no request; empty if it led to one.
     reason: str = ""
 
@@ -94,7 +97,8 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
             event,
             "",
             202,
-            requests[event.id].count,
+            requests[event.id].sent,
+            requests[event.id].skipped,
             _explain(event, requests[event.id], is_known=event.extension in known),
         )
         for event in events
@@ -105,16 +109,19 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
 class _Requests:
     """The number of an event's requests, and why others were skipped."""
 
-    count: int = 0
-    skipped: list[str] = field(default_factory=list)
+    sent: int = 0
+    skipped: int = 0
+    reasons: list[str] = field(default_factory=list)
 
 
 def _find_requests(events: Sequence[CallEvent]) -> Mapping[str, _Requests]:
     """Return the requests of each event, by event ID."""
-    is_skipped = Delivery.state == DeliveryState.SKIPPED
-    reason = case((is_skipped, Delivery.error), else_="")
+    # Literals and no parameters: PostgreSQL compares what is selected and grouped as texts.
+    reason = case(
+        (in_state(DeliveryState.SKIPPED), Delivery.error), else_=literal_column("''")
+    ).label("reason")
     statement = (
-        select(Delivery.call_event_id, reason.label("reason"), func.count().label("number"))
+        select(Delivery.call_event_id, reason, func.count().label("number"))
         .where(Delivery.call_event_id.in_([event.id for event in events]))
         .group_by(Delivery.call_event_id, reason)
         .order_by(reason)
@@ -123,17 +130,18 @@ def _find_requests(events: Sequence[CallEvent]) -> Mapping[str, _Requests]:
     for row in db.session.execute(statement):
         requests = found[row.call_event_id]
         if row.reason:
-            requests.skipped.append(row.reason)
+            requests.skipped += row.number
+            requests.reasons.append(row.reason)
         else:
-            requests.count += row.number
+            requests.sent += row.number
     return found
 
 
 def _explain(event: CallEvent, requests: _Requests, *, is_known: bool) -> str:
-    if requests.count:
+    if requests.sent:
         return ""
-    if requests.skipped:
-        return " ".join(requests.skipped)
+    if requests.reasons:
+        return " ".join(requests.reasons)
     if not is_known:
         return f"{event.extension} is not an extension, and no request applies to all extensions."
     return f"No active request for {event.event_type.label} of {event.extension}."
