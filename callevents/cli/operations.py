@@ -51,6 +51,7 @@ def to_values(found: Overview) -> Values:
         "delivered": total.delivered,
         "failed": total.failed,
         "cancelled": total.cancelled,
+        "skipped": total.skipped,
         "success_share": total.success_share,
         "latency_ms": {f"p{share:g}": total.latency_ms(share / 100) for share in (50, 95, 99)},
         "backlog": backlog.count,

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from callevents.audit import Hidden, Masked
+from callevents.conditions import Conditions, describe
 from callevents.db.models import Hook
 from callevents.delivery.request.masking import mask_url
 
@@ -26,7 +27,7 @@ def hook_values(hook: Hook) -> dict[str, Any]:
         "body_template": hook.body_template,
         "value_maps": hook.value_maps,
         "scope": hook.scope,
-        "conditions": hook.conditions,
+        "conditions": describe(Conditions.read(hook.conditions)),
         "answers": hook.answers,
         "missing_answer": hook.missing_answer,
         "receiver": hook.receiver_id,

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from callevents.conditions import Conditions
 from callevents.db.models import GIVE_UP_SECONDS, Hook
 from callevents.enums import AuthKind, BodyFormat, HookScope, MissingAnswer, ParameterSet
 from callevents.extensions import cipher
-from callevents.ingest.conditions import Conditions
 
 #: The choices of 'give up after': seconds, name in commands, label in pages.
 GIVE_UP_CHOICES = {

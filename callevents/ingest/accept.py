@@ -19,6 +19,7 @@ from callevents.extensions import db
 from callevents.ingest.dedup_key import DedupKey, StoredEvent
 from callevents.ingest.enrich import CallHistory, enrich
 from callevents.ingest.report import Report
+from callevents.ingest.skipping import skip_unmet
 from callevents.ingest.statements import (
     EVENTS_OF_KEYS,
     EXTENSIONS,
@@ -38,7 +39,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Accepted:
-    """The result of a report: the event's ID and the number of its deliveries.
+    """The result of a report: the event's ID and the number of its deliveries that are not skipped.
 
     A duplicate has the ID of the first event, and no deliveries.
     """
@@ -176,9 +177,10 @@ def _insert_deliveries(
         found = [*applying.get((row["event_type"], None), ())]
         if extension_id := extension_ids.get(row["extension"]):
             found += applying.get((row["event_type"], extension_id), ())
-        counts[row["id"]] = len(found)
         found.sort(key=lambda hook: hook.id)
-        deliveries += [_delivery_row(pbx, row, hook, new.claimed_at) for hook in found]
+        made = [_delivery_row(pbx, row, hook, new.claimed_at) for hook in found]
+        counts[row["id"]] = sum(one["state"] is not DeliveryState.SKIPPED for one in made)
+        deliveries += made
     if deliveries:
         unreachable = {hook.origin_id for hook in hooks if hook.probe_at is not None}
         _put_in_order(deliveries, unreachable, new)
@@ -228,7 +230,7 @@ def _active_hooks(pbx: Pbx, rows: list[Row], extension_ids: dict[str, str]) -> S
 
 def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
     is_suspended = hook.suspended_at is not None
-    return {
+    delivery = {
         "id": new_id(),
         "pbx_id": pbx.id,
         "call_event_id": row["id"],
@@ -259,6 +261,7 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
         "finished_at": now if is_suspended else None,
         "call_values": "",
     }
+    return skip_unmet(delivery, hook.conditions, row) if hook.conditions else delivery
 
 
 def _record_unknown_extensions(

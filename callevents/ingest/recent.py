@@ -4,11 +4,12 @@ Accepted events are in the event table. Rejected, ignored and duplicate reports 
 separately, for one hour and with a limit for each PBX.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, literal_column, select
 
 from callevents.db.models import (
     CallEvent,
@@ -17,8 +18,10 @@ from callevents.db.models import (
     Extension,
     Pbx,
     UnknownToken,
+    in_state,
     utc_now,
 )
+from callevents.enums import DeliveryState
 from callevents.extensions import db
 from callevents.ingest.discarded import MAX_STORED, RETENTION, first_id_of_duplicate
 
@@ -35,6 +38,8 @@ class RecentReport:
     sent: str
     status: int
     requests: int = 0
+    #: Requests that were skipped because of their conditions.
+    skipped: int = 0
     #: Why the report led to no request; empty if it led to one.
     reason: str = ""
 
@@ -77,7 +82,7 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
         .order_by(CallEvent.received_at.desc(), CallEvent.id.desc())
         .limit(MAX_EVENTS)
     ).all()
-    counts = _count_requests(events)
+    requests = _find_requests(events)
     numbers = {event.extension for event in events}
     known = set(
         db.session.scalars(
@@ -92,26 +97,51 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
             event,
             "",
             202,
-            counts.get(event.id, 0),
-            _explain(event, counts.get(event.id, 0), is_known=event.extension in known),
+            requests[event.id].sent,
+            requests[event.id].skipped,
+            _explain(event, requests[event.id], is_known=event.extension in known),
         )
         for event in events
     ]
 
 
-def _count_requests(events: Sequence[CallEvent]) -> dict[str, int]:
-    """Return the number of requests of each event, by event ID."""
+@dataclass
+class _Requests:
+    """The number of an event's requests, and why others were skipped."""
+
+    sent: int = 0
+    skipped: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+
+def _find_requests(events: Sequence[CallEvent]) -> Mapping[str, _Requests]:
+    """Return the requests of each event, by event ID."""
+    # Literals and no parameters: PostgreSQL compares what is selected and grouped as texts.
+    reason = case(
+        (in_state(DeliveryState.SKIPPED), Delivery.error), else_=literal_column("''")
+    ).label("reason")
     statement = (
-        select(Delivery.call_event_id, func.count())
+        select(Delivery.call_event_id, reason, func.count().label("number"))
         .where(Delivery.call_event_id.in_([event.id for event in events]))
-        .group_by(Delivery.call_event_id)
+        .group_by(Delivery.call_event_id, reason)
+        .order_by(reason)
     )
-    return {row[0]: row[1] for row in db.session.execute(statement)}
+    found: defaultdict[str, _Requests] = defaultdict(_Requests)
+    for row in db.session.execute(statement):
+        requests = found[row.call_event_id]
+        if row.reason:
+            requests.skipped += row.number
+            requests.reasons.append(row.reason)
+        else:
+            requests.sent += row.number
+    return found
 
 
-def _explain(event: CallEvent, requests: int, *, is_known: bool) -> str:
-    if requests:
+def _explain(event: CallEvent, requests: _Requests, *, is_known: bool) -> str:
+    if requests.sent:
         return ""
+    if requests.reasons:
+        return " ".join(requests.reasons)
     if not is_known:
         return f"{event.extension} is not an extension, and no request applies to all extensions."
     return f"No active request for {event.event_type.label} of {event.extension}."

@@ -57,6 +57,7 @@ HOOKS = (
         Hook.give_up_seconds,
         Hook.in_order,
         Hook.suspended_at,
+        Hook.conditions,
         Origin.probe_at,
     )
     .join(Origin, Hook.origin_id == Origin.id)

@@ -23,6 +23,7 @@ from callevents.db.models import (
     utc_now,
 )
 from callevents.delivery.log.queries import last_failures
+from callevents.enums import DeliveryState
 from callevents.extensions import db
 from callevents.hooks.suspension import count_suspended
 from callevents.operations.heartbeat import is_alive, list_workers
@@ -50,6 +51,9 @@ class TimeRange(Enum):
         return next((span for span in cls if span.slug == slug), cls.HOUR)
 
 
+_COUNTS = ("events", *DeliveryState)
+
+
 @dataclass
 class Statistics:
     """Statistics of one step: events accepted, deliveries by state, latencies."""
@@ -61,12 +65,13 @@ class Statistics:
     delivered: int = 0
     failed: int = 0
     cancelled: int = 0
+    skipped: int = 0
     latencies: tuple[int, ...] = (0,) * (len(LATENCY_LIMITS_MS) + 1)
 
     @property
     def deliveries(self) -> int:
         """Number of deliveries created for the events."""
-        return self.pending + self.held + self.delivered + self.failed + self.cancelled
+        return sum(getattr(self, state) for state in DeliveryState)
 
     @property
     def success_share(self) -> float | None:
@@ -76,7 +81,7 @@ class Statistics:
 
     def add(self, row: "MinuteStatistics | Statistics") -> None:
         """Add other statistics to these."""
-        for name in ("events", "pending", "held", "delivered", "failed", "cancelled"):
+        for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(row, name))
         self.latencies = tuple(
             mine + other for mine, other in zip(self.latencies, row.latencies, strict=True)

@@ -53,7 +53,7 @@ class RecipeRequest(Part):
     body: str = ""
     headers: dict[str, str] = Field(default_factory=dict)
     scope: HookScope = HookScope.EXTENSION
-    #: As Conditions are stored: see ingest/conditions.py.
+    #: As Conditions are stored: see conditions/conditions.py.
     conditions: dict[str, Any] = Field(default_factory=dict)
     answers: dict[str, str] = Field(default_factory=dict)
     missing_answer: MissingAnswer = MissingAnswer.FAIL

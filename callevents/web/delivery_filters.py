@@ -30,6 +30,7 @@ STATES = {
     ListedState.DELIVERED: "Delivered",
     ListedState.FAILED: "Failed",
     ListedState.CANCELLED: "Cancelled",
+    ListedState.SKIPPED: "Skipped",
 }
 #: Labels of the filter's fields, in the order of the form; `from` and `to` are in UTC.
 LABELS = {

@@ -14,6 +14,7 @@ from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from callevents.api_access.scopes import RESERVED_SCOPES, V1_SCOPES
+from callevents.conditions import Conditions, describe
 from callevents.db.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.delivery.log.filters import phase_of
 from callevents.delivery.log.wait_reason import describe_hold, find_blocking_origin
@@ -41,7 +42,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     texts = (moment, short_id, url_parts, masked_url, duration, percent, short_scopes)
-    facts = (phase_of, find_blocking_origin, describe_hold, hooks_status)
+    facts = (phase_of, find_blocking_origin, describe_hold, hooks_status, describe_conditions)
     for text_filter in (*texts, *facts):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
@@ -134,6 +135,11 @@ def url_parts(url: str) -> tuple[str, str]:
     cut = last_part if len(shown) - last_part <= URL_END_LENGTH else len(shown) - URL_END_LENGTH
     cut = max(host_end, cut)
     return shown[:cut], shown[cut:]
+
+
+def describe_conditions(hook: Hook, max_items: int | None = None) -> str:
+    """Return the conditions of a hook in words, empty without any."""
+    return describe(Conditions.read(hook.conditions), max_items)
 
 
 def hooks_status(hooks: Sequence[Hook]) -> str:

@@ -64,6 +64,7 @@ def test_metrics(client: FlaskClient, add_events: AddEvents) -> None:
         "callevents_deliveries_last_hour pending": 2,
         "callevents_deliveries_last_hour held": 1,
         "callevents_deliveries_last_hour cancelled": 0,
+        "callevents_deliveries_last_hour skipped": 0,
     }
 
 

@@ -145,6 +145,21 @@ def test_cancel(run: Run, answer: Response, deliveries: dict[str, str]) -> None:
     assert set(states(*waited)) == {DeliveryState.CANCELLED}
 
 
+def test_skipped(run: Run, answer: Response, pbx: Pbx, configure: Configure) -> None:
+    """What conditions skipped is listed, shown with the reason, and resent where that is chosen."""
+    configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/pop")
+    reason = "Skipped: the call was answered."
+    skipped = report(pbx, "111", "c-9", state=DeliveryState.SKIPPED, error=reason)
+    [shown] = answer("deliveries", "list", "--state", "skipped")
+    assert (shown["id"], shown["state"], shown["error"]) == (skipped, "skipped", reason)
+    assert f"error: {reason}\n" in run("deliveries", "show", skipped).stdout
+    left = run("deliveries", "resend", "--pbx", "head-office").stdout
+    assert left == "Resent 0 deliveries.\nSkipped 1: its conditions were not met.\n"
+    assert states(skipped) == [DeliveryState.SKIPPED]
+    assert answer("deliveries", "resend", "--state", "skipped")["changed"] == 1
+    assert states(skipped) == [DeliveryState.PENDING]
+
+
 #: Arguments, and what is said of them.
 REFUSED = {
     "resend": "Pass delivery IDs or a filter, for example --failed --since 2h.",

@@ -44,6 +44,7 @@ def test_minute_is_counted_for_each_pbx_and_all(add_events: AddEvents, pbx: Pbx)
         (1, DeliveryState.CANCELLED, 50),
         (1, DeliveryState.PENDING, 0),
         (3, DeliveryState.HELD, 0),
+        (2, DeliveryState.SKIPPED, 0),
     ):
         add_events(count, age=age, state=state, took=timedelta(milliseconds=took))
     add_events(1, age=age + MINUTE)
@@ -53,12 +54,13 @@ def test_minute_is_counted_for_each_pbx_and_all(add_events: AddEvents, pbx: Pbx)
     assert figures[pbx.id] == figures[ALL_PBXS]
     latencies = figures[ALL_PBXS].pop("latencies")
     assert figures[ALL_PBXS] == {
-        "events": 11,
+        "events": 13,
         "delivered": 4,
         "failed": 2,
         "cancelled": 1,
         "pending": 1,
         "held": 3,
+        "skipped": 2,
     }
     ranges = dict(zip(LATENCY_LIMITS_MS, latencies, strict=False))
     assert {limit: count for limit, count in ranges.items() if count} == {15: 3, 10_000: 1}

@@ -89,7 +89,9 @@ class Delivery(Answer):
     state: ListedState
     attempts: int = Field(description="The number of attempts made.")
     status_code: int | None = Field(description="Of the last attempt; null without a response.")
-    error: str = Field(description="Why the last attempt or the delivery failed; else empty.")
+    error: str = Field(
+        description="Why the last attempt or the delivery failed, or why it is skipped; else empty."
+    )
     duration_ms: int | None = Field(description="Of the last attempt.")
     happened_at: Moment = Field(description="When the call event happened.")
     created_at: Moment

@@ -107,6 +107,8 @@ def resend_deliveries(call: Call[NoQuery, DeliverySelection]) -> DeliveryCounts:
     Only those are considered for which the token's owner has the role. One request changes at most
     1,000 deliveries; with `dry_run` it counts at most 10,000 and changes none. If there may be
     more, `next_cursor` is set: send the same again with this `cursor` until it is null.
+
+    Skipped deliveries are sent only with the state `skipped`.
     """
     return _act_on_many(call, RESEND)
 

@@ -108,6 +108,7 @@ class Delivery(Model):
         _index_of_open("ix_delivery_pbx_held", "pbx_id", "id", by=OpenIndex.PBX_ID, state=HELD),
         _index_of_state("ix_delivery_pbx_failed", "pbx_id", "id", state=DeliveryState.FAILED),
         _index_of_state("ix_delivery_pbx_cancelled", "pbx_id", "id", state=DeliveryState.CANCELLED),
+        _index_of_state("ix_delivery_pbx_skipped", "pbx_id", "id", state=DeliveryState.SKIPPED),
         Index("ix_delivery_hook_id_id", "hook_id", "id"),
         Index("ix_delivery_call_event_id", "call_event_id"),
         Index("ix_delivery_pbx_id_id", "pbx_id", "id"),

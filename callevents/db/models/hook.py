@@ -127,7 +127,7 @@ class Hook(Model):
     #: Of hooks that are sent once per call together, such as those of the extensions that a
     #: receiver is connected to: the ID of the first one; None: of this hook alone.
     once_id: Mapped[int | None] = mapped_column(Integer)
-    #: A JSON object; see hooks/conditions.py.
+    #: A JSON object; see conditions/conditions.py.
     conditions: Mapped[str] = mapped_column(Text, default="", server_default="")
     #: A JSON object: names of values that are kept, and JSON pointers into the answer.
     answers: Mapped[str] = mapped_column(Text, default="", server_default="")

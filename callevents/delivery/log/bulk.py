@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -22,7 +23,7 @@ from callevents.delivery.log.resend import (
     find_hook_skip_reason,
     resend,
 )
-from callevents.enums import DeliveryState
+from callevents.enums import DeliveryState, ListedState
 from callevents.extensions import db
 
 #: Deliveries changed in one transaction.
@@ -72,20 +73,22 @@ def count_matching(
     wanted: Filter, before: str | None = None, *, max_counted: int = MAX_COUNTED
 ) -> Summary:
     """Count matching deliveries, up to `max_counted`; raises InvalidError."""
+    takes_skipped = wanted.state is ListedState.SKIPPED
     summary = Summary()
     for page in islice(find_all(wanted, size=max_counted, before=before), MAX_COUNTED_PAGES):
         summary.total += len(page.found)
         summary.states.update(row.state for row in page.found)
-        summary.skipped += _count_skipped(page)
+        summary.skipped += _count_skipped(page, takes_skipped=takes_skipped)
         summary.before = page.before
         if summary.total >= max_counted:
             break
     return summary
 
 
-def _count_skipped(page: Page) -> Counter[SkipReason]:
-    """Count the deliveries that cannot be sent again because of their hooks, by reason."""
-    per_hook = Counter(row.hook_id for row in page.found)
+def _count_skipped(page: Page, *, takes_skipped: bool) -> Counter[SkipReason]:
+    """Count the deliveries that are not sent again, by reason: most because of their hooks."""
+    rows = [row for row in page.found if takes_skipped or not _is_skipped(row)]
+    per_hook = Counter(row.hook_id for row in rows)
     hooks = {
         hook.id: hook
         for hook in db.session.execute(
@@ -93,6 +96,8 @@ def _count_skipped(page: Page) -> Counter[SkipReason]:
         )
     }
     skipped: Counter[SkipReason] = Counter()
+    if unmet := len(page.found) - len(rows):
+        skipped[SkipReason.CONDITIONS] = unmet
     for hook_id, count in per_hook.items():
         if reason := find_hook_skip_reason(hooks.get(hook_id)):
             skipped[reason] += count
@@ -124,13 +129,22 @@ def apply_to_batch(
 ) -> Progress:
     """Apply `act` to at most `batch` of the matching deliveries, newest first.
 
-    The caller has begun a write transaction, and commits it. Raises InvalidError.
+    Those whose conditions were not met are sent again only with a filter for their state. The
+    caller has begun a write transaction, and commits it. Raises InvalidError.
     """
-    page = find_page(wanted, limit=batch, before=before, columns=("id",))
+    page = find_page(wanted, limit=batch, before=before, columns=("id", "state"))
     now = utc_now()
-    result = act([row.id for row in page.found], now)
+    takes_all = act is not resend or wanted.state is ListedState.SKIPPED
+    ids = [row.id for row in page.found if takes_all or not _is_skipped(row)]
+    result = act(ids, now)
     _record_all(act, wanted, result, now)
+    if unmet := len(page.found) - len(ids):
+        result.skipped[SkipReason.CONDITIONS] += unmet
     return Progress(result.changed, result.skipped, page.before)
+
+
+def _is_skipped(row: Any) -> bool:
+    return row.state is DeliveryState.SKIPPED
 
 
 def apply_to_ids(act: Act, ids: Collection[str]) -> ActionResult:

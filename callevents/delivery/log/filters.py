@@ -31,6 +31,7 @@ INDEXES = (
     ("pbx_id", "held"),
     ("pbx_id", "failed"),
     ("pbx_id", "cancelled"),
+    ("pbx_id", "skipped"),
     ("hook_id",),
     ("pbx_id", "extension"),
     ("pbx_id",),
@@ -46,6 +47,7 @@ _STATES = {
     "held": DeliveryState.HELD,
     "failed": DeliveryState.FAILED,
     "cancelled": DeliveryState.CANCELLED,
+    "skipped": DeliveryState.SKIPPED,
 }
 
 

@@ -28,6 +28,7 @@ class SkipReason(StrEnum):
     SUSPENDED = "the request is suspended"
     SENDING = "it is being sent"
     FINISHED = "it is no longer pending"
+    CONDITIONS = "its conditions were not met"
     MISSING = "it is no longer in the log"
 
 

@@ -75,6 +75,14 @@ def upgrade():
             op.add_column(table, column)
     op.create_index('ix_hook_receiver_id', 'hook', ['receiver_id'])
     op.create_index('ix_hook_group_id', 'hook', ['group_id'])
+    is_skipped = sa.text("state = 'skipped'")
+    op.create_index(
+        'ix_delivery_pbx_skipped',
+        'delivery',
+        ['pbx_id', 'id'],
+        sqlite_where=is_skipped,
+        postgresql_where=is_skipped,
+    )
     op.create_table(
         'receiver',
         sa.Column('id', sa.Integer(), nullable=False),
@@ -185,6 +193,7 @@ def downgrade():
     op.execute('UPDATE minute_statistics SET cancelled = cancelled + skipped')
     for name in ('call_answer', 'once_per_call', 'group_member', 'extension_group', 'receiver_user', 'receiver'):
         op.drop_table(name)
+    op.drop_index('ix_delivery_pbx_skipped', table_name='delivery')
     for index in ('ix_hook_receiver_id', 'ix_hook_group_id'):
         op.drop_index(index, table_name='hook')
     for table, columns in new_columns().items():

@@ -17,7 +17,7 @@ from callevents.web.charts import plot, stack
 bp = Blueprint("overview", __name__)
 
 #: Order in a column, from the bottom.
-STATES = ("delivered", "pending", "held", "cancelled", "failed")
+STATES = ("delivered", "pending", "held", "cancelled", "skipped", "failed")
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 

@@ -105,6 +105,24 @@ def test_what_is_skipped(admin: Api, pbx: Pbx, hook: Hook, other_hook: Hook, log
     }
 
 
+def test_what_conditions_skipped(admin: Api, pbx: Pbx, hook: Hook) -> None:
+    """Skipped deliveries are listed with their reason, and sent again only with their state."""
+    reason = "Skipped: the call was answered."
+    delivery_id = add_delivery(pbx, hook, state=DeliveryState.SKIPPED, error=reason)
+    [shown] = admin.get("/deliveries?state=skipped").get_json()["data"]
+    assert (shown["id"], shown["state"], shown["error"]) == (delivery_id, "skipped", reason)
+    assert shown["wait"] is None
+    detail = "its conditions were not met"
+    left_out = [{"reason": "conditions", "detail": detail, "count": 1}]
+    for dry_run in (True, False):
+        done = post(admin, "resend", pbx="head-office", dry_run=dry_run)
+        assert (done["matched"], done["changed"], done["skipped"]) == (1, 0, left_out)
+    assert count_states() == {"skipped": 1}
+    assert post(admin, "resend", state="skipped", dry_run=True)["changed"] == 1
+    assert post(admin, "resend", state="skipped")["changed"] == 1
+    assert count_states() == {"pending": 1}
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(
     ("body", "pointers"),

@@ -68,6 +68,7 @@ def filters(pbx: Pbx, hook: str, end: datetime) -> dict[str, tuple[Filter, str]]
         "call": (Filter(pbx, call_id="call-77"), "ix_delivery_call_event_id"),
         "failed": (Filter(pbx, ListedState.FAILED), "ix_delivery_pbx_failed"),
         "cancelled": (Filter(pbx, ListedState.CANCELLED), "ix_delivery_pbx_cancelled"),
+        "skipped": (Filter(pbx, ListedState.SKIPPED), "ix_delivery_pbx_skipped"),
         "pending": (Filter(pbx, ListedState.PENDING), OPEN),
         "waiting": (Filter(pbx, ListedState.WAITING), OPEN),
         "delivered": (Filter(pbx, ListedState.DELIVERED), whole),

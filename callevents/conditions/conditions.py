@@ -1,7 +1,8 @@
-"""Conditions of a hook: which calls lead to a request, and which are skipped."""
+"""The conditions of a hook, and how they are stored."""
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 
@@ -43,22 +44,31 @@ class Conditions:
     @classmethod
     def read(cls, stored: str) -> "Conditions":
         """Return stored conditions."""
-        if not stored:
-            return cls()
-        values: dict[str, Any] = json.loads(stored)
-        hours = values.pop("hours", None)
-        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls(**{**values, **lists}, hours=_read_hours(hours) if hours else None)
+        return _read(stored)
 
     def write(self) -> str:
         """Return what is stored; empty without conditions."""
-        default = asdict(Conditions())
-        values = {name: value for name, value in asdict(self).items() if value != default[name]}
+        values = {name: value for name, value in asdict(self).items() if value != _DEFAULT[name]}
         return json.dumps(values, ensure_ascii=False) if values else ""
 
     def __bool__(self) -> bool:
         """Return True if there is any condition."""
-        return self != Conditions()
+        return self != _NONE
+
+
+_NONE = Conditions()
+_DEFAULT = asdict(_NONE)
+
+
+# Each call event reads them, for each of its hooks.
+@lru_cache(maxsize=1024)
+def _read(stored: str) -> Conditions:
+    if not stored:
+        return _NONE
+    values: dict[str, Any] = json.loads(stored)
+    hours = values.pop("hours", None)
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Conditions(**{**values, **lists}, hours=_read_hours(hours) if hours else None)
 
 
 def _read_hours(values: dict[str, Any]) -> Hours:

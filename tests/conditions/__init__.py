@@ -1,0 +1,1 @@
+"""Tests of conditions: hours, numbers, sentences and words."""
