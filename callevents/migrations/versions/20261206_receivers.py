@@ -74,6 +74,13 @@ def upgrade():
             op.add_column(table, column)
     op.create_index('ix_hook_receiver_id', 'hook', ['receiver_id'])
     op.create_index('ix_hook_group_id', 'hook', ['group_id'])
+    op.create_index(
+        'ix_hook_once_per_call',
+        'hook',
+        ['pbx_id', 'event_type'],
+        sqlite_where=sa.text("scope = 'call'"),
+        postgresql_where=sa.text("scope = 'call'"),
+    )
     op.create_table(
         'receiver',
         sa.Column('id', sa.Integer(), nullable=False),
@@ -184,7 +191,7 @@ def downgrade():
     op.execute('UPDATE minute_statistics SET cancelled = cancelled + skipped')
     for name in ('call_answer', 'once_per_call', 'group_member', 'extension_group', 'receiver_user', 'receiver'):
         op.drop_table(name)
-    for index in ('ix_hook_receiver_id', 'ix_hook_group_id'):
+    for index in ('ix_hook_receiver_id', 'ix_hook_group_id', 'ix_hook_once_per_call'):
         op.drop_index(index, table_name='hook')
     for table, columns in new_columns().items():
         for column in columns:
