@@ -101,7 +101,7 @@ class WholeCall:
         """Return the parameters of its end, by name."""
         answered_at = self.answer.at if self.answer else None
         ended_at = self.ended_at
-        ring_until = answered_at if self.answer else ended_at
+        ring_until = answered_at if self.answer else self.events[-1].at
         talk_seconds = self._talk_seconds()
         cause = self._decisive.cause if self._decisive else None
         return {
@@ -186,7 +186,7 @@ class WholeCall:
         if self.answer is None:
             return 0
         if self.answer.at is not None:
-            return _seconds_between(self.answer.at, self.ended_at)
+            return _seconds_between(self.answer.at, self.events[-1].at)
         seconds: int | None = self._decisive.duration_seconds if self._decisive else None
         return seconds
 
