@@ -51,8 +51,9 @@ class DeliverySettings(SettingsGroup):
         3,
         ge=0,
         le=600,
-        description="How long a call is silent after its last hangup before a request that is sent "
-        "once per call tells its end. Of a PBX with a connector, the PBX itself says when.",
+        description="How long a call is silent after its last hangup before its end is sent by "
+        "requests that are sent once per call. For a PBX with a connector, the PBX itself says when "
+        "a call is over.",
     )
     lease_seconds: float = Field(
         30,

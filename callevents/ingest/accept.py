@@ -114,6 +114,8 @@ def find_call_events(pbx: Pbx, call_id: str) -> Sequence[Any]:
 def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
     """Return the IDs of the extensions that the reports mention, by number."""
     numbers = {report.extension for report in reports} | {report.peer for report in reports}
+    if not numbers:
+        return {}
     rows = run(EXTENSIONS, {"pbx_id": pbx.id, "numbers": list(numbers)})
     return {row.number: row.id for row in rows}
 
@@ -157,7 +159,9 @@ def _find_duplicates(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[
     }
 
 
-def _find_events(pbx: Pbx, keys: Iterable[str]) -> dict[str, StoredEvent]:
+def _find_events(pbx: Pbx, keys: Collection[str]) -> dict[str, StoredEvent]:
+    if not keys:
+        return {}
     rows = run(EVENTS_OF_KEYS, {"pbx_id": pbx.id, "keys": list(keys)})
     return {key: StoredEvent(event_id, received_at) for key, event_id, received_at in rows}
 

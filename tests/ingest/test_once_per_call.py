@@ -8,7 +8,6 @@ from sqlalchemy import update
 
 from callevents.db.models import Delivery, OncePerCall, Pbx
 from callevents.db.models.delivery import SUSPENDED_ERROR
-from callevents.delivery.engine import Engine
 from callevents.enums import CallStatus, DeliveryState, EventType
 from callevents.extensions import db
 from callevents.ingest.report import CallOver, Report
@@ -97,7 +96,7 @@ def test_sequential_hunting(pbx: Pbx, configure: Configure) -> None:
     assert (found["RingSeconds"], found["TalkSeconds"]) == ("26", "60")
 
 
-def test_nothing_is_sent_after_the_end(pbx: Pbx, configure: Configure, engine: Engine) -> None:
+def test_nothing_is_sent_after_the_end(pbx: Pbx, configure: Configure) -> None:
     """Once a worker has the end, later events of the call send nothing; a day later it is new."""
     for event in (DIAL_IN, HANGUP):
         once_per_call(configure, event)

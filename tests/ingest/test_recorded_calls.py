@@ -1,4 +1,4 @@
-"""Recorded calls: hooks that are sent once per call get one dial, one answer and one end of each."""
+"""Hooks that are sent once per call get one dial, one answer and one end of each recorded call."""
 
 from datetime import datetime, timedelta
 from itertools import chain

@@ -6,6 +6,9 @@ from datetime import datetime
 from callevents.ingest.report import CallOver
 from callevents.vendors.tracking.legs import Leg
 
+#: More than end between two messages. Beyond it, the oldest is forgotten: its end is sent later.
+MAX_ENDED = 1000
+
 
 @dataclass(slots=True)
 class RunningCall:
@@ -58,6 +61,8 @@ class RunningCalls:
             del self._calls[leg.call_id]
             if call.has_events:
                 self._ended[leg.call_id] = call
+                if len(self._ended) > MAX_ENDED:
+                    del self._ended[next(iter(self._ended))]
 
     def move(self, leg: Leg, call_id: str) -> None:
         """Let the leg belong to another call; one that is not followed yet is not added."""

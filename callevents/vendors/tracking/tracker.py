@@ -55,6 +55,11 @@ class Tracker(Generic[LegT]):
         return len(self._legs)
 
     @property
+    def running_calls(self) -> int:
+        """Number of calls of which a leg is being followed."""
+        return len(self._calls)
+
+    @property
     def dropped(self) -> int:
         """Number of legs dropped because no message ended them."""
         return self._legs.dropped

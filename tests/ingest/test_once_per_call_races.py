@@ -1,0 +1,93 @@
+"""Two processes that store events of one call at the same moment."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from callevents.db.models import OncePerCall, Pbx
+from callevents.enums import EventType
+from callevents.extensions import db
+from callevents.ingest.report import Report
+from tests.conftest import Configure
+from tests.ingest.accepting import count
+from tests.ingest.calls import deliveries, once_per_call, store, the_end
+from tests.ingest.test_accept_races import detach, in_threads
+from tests.support.database_faults import before_statement
+from tests.support.waiting import wait_until
+
+DIAL_IN, ANSWER_IN, HANGUP = EventType.DIAL_IN, EventType.ANSWER_IN, EventType.HANGUP
+ONLY_POSTGRESQL = pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+
+
+def told(event: EventType, extension: str, **more: object) -> Report:
+    """Return a report of the call c1."""
+    return Report(**{"event_type": event, "extension": extension, "call_id": "c1", **more})  # type: ignore[arg-type]
+
+
+def waits_for_lock() -> bool:
+    """Return True if a transaction waits for a lock."""
+    with db.engine.connect() as connection:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(connection.scalar(text(waiting)))
+
+
+@pytest.fixture
+def ringing(pbx: Pbx, configure: Configure) -> Pbx:
+    """A PBX where 101 and 102 ring in one call, and hooks that are sent once per call."""
+    for event in (ANSWER_IN, HANGUP):
+        once_per_call(configure, event)
+    store(pbx, told(DIAL_IN, "101"), told(DIAL_IN, "102"))
+    detach(pbx)
+    return pbx
+
+
+def storing(pbx: Pbx, *reports: Report) -> Callable[[], None]:
+    """Return a function that stores the reports."""
+    return lambda: store(pbx, *reports) and None
+
+
+@ONLY_POSTGRESQL
+def test_the_other_is_faster(app: Flask, ringing: Pbx) -> None:
+    """The other process stores the last hangup but one after this one has stored its own."""
+
+    def be_faster() -> None:
+        in_threads(app, storing(ringing, told(HANGUP, "101", cause=19)))
+
+    with before_statement(db.engine, "SELECT pg_advisory_xact_lock", be_faster):
+        store(ringing, told(HANGUP, "102", cause=19))
+    assert the_end()["Outcome"] == "missed"
+
+
+@ONLY_POSTGRESQL
+@pytest.mark.parametrize("event", [HANGUP, ANSWER_IN])
+def test_the_other_waits(app: Flask, ringing: Pbx, event: EventType) -> None:
+    """The other process waits for the first one, and then sees its event."""
+    other = threading.Thread(
+        target=in_threads, args=(app, storing(ringing, told(event, "101", cause=19)))
+    )
+
+    def begin() -> None:
+        other.start()
+        wait_until(waits_for_lock, "the other transaction, waiting")
+
+    with before_statement(db.engine, "FROM once_per_call", begin):
+        store(ringing, told(event, "102", cause=19))
+    other.join()
+    [found] = deliveries(event)
+    assert found.extension == "102" if event is ANSWER_IN else the_end()["Outcome"] == "missed"
+
+
+def test_many_at_once(app: Flask, ringing: Pbx) -> None:
+    """However the events of a call arrive, it has one answer and one end."""
+    batches = [
+        [told(event, extension, key=f"{event}{extension}") for extension in order]
+        for event in (ANSWER_IN, HANGUP)
+        for order in (("101", "102"), ("102", "101"))
+    ]
+    in_threads(app, *(storing(ringing, *batch) for batch in batches))
+    assert len(deliveries(ANSWER_IN)) == 1
+    assert the_end()["Outcome"] == "answered"
+    assert count(OncePerCall) == 2
