@@ -52,8 +52,8 @@ class DeliverySettings(SettingsGroup):
         ge=0,
         le=600,
         description="How long a call is silent after its last hangup before its end is sent by "
-        "requests that are sent once per call. For a PBX with a connector, the PBX itself says when "
-        "a call is over.",
+        "requests that are sent once per call. For a PBX with a connector, the PBX itself says "
+        "when a call is over.",
     )
     lease_seconds: float = Field(
         30,

@@ -19,22 +19,18 @@ from callevents.delivery.outbox import DEFER_BEHIND_RUNNING, defer_until, find_h
 from callevents.enums import DeliveryState, EventType, HookScope
 from callevents.extensions import app_state, db
 from callevents.ingest.dedup_key import DedupKey, StoredEvent
-from callevents.ingest.enrich import CallHistory, enrich
+from callevents.ingest.history import complete
 from callevents.ingest.once_per_call import Batch, OncePerCall
 from callevents.ingest.report import CallOver, Report
 from callevents.ingest.statements import (
     EVENTS_OF_KEYS,
     EXTENSIONS,
-    HISTORY,
     HOOKS,
     insert_deliveries,
     insert_events,
     run,
     upsert_seen_extensions,
 )
-
-#: PBXs reuse call IDs: an older event with the same call ID belongs to another call.
-CALL_ID_REUSE_AFTER = timedelta(hours=24)
 
 Row = dict[str, Any]
 
@@ -79,7 +75,7 @@ def accept(
     new = new or NewDeliveries()
     now = new.claimed_at
     extension_ids = _known_extensions(pbx, reports)
-    completed = _enrich(pbx, reports, extension_ids, now)
+    completed = complete(pbx, reports, extension_ids, now)
     keys = [DedupKey.of(report, now) for report in reports]
     known = _find_duplicates(pbx, keys, now)
     rows: dict[str, Row] = {}
@@ -97,18 +93,10 @@ def accept(
         overs={over.call_id: over for over in overs},
         followed={report.call_id for report in reports if report.is_followed},
         now=now,
-        since=now - CALL_ID_REUSE_AFTER,
     )
     counts = _insert_deliveries(batch, new)
     _record_unknown_extensions(pbx, rows.values(), extension_ids, now)
     return _results(keys, known, rows, counts)
-
-
-def find_call_events(pbx: Pbx, call_id: str) -> Sequence[Any]:
-    """Return the events of the call within the last 24 hours, oldest first."""
-    since = utc_now() - CALL_ID_REUSE_AFTER
-    parameters = {"pbx_id": pbx.id, "call_ids": [call_id], "since": since}
-    return list(reversed(run(HISTORY, parameters).all()))
 
 
 def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
@@ -118,34 +106,6 @@ def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
         return {}
     rows = run(EXTENSIONS, {"pbx_id": pbx.id, "numbers": list(numbers)})
     return {row.number: row.id for row in rows}
-
-
-def _enrich(
-    pbx: Pbx, reports: Sequence[Report], extension_ids: dict[str, str], now: datetime
-) -> list[Report]:
-    numbers = frozenset(extension_ids)
-    history = _load_history(pbx, reports, now)
-    completed = []
-    for report in reports:
-        completed.append(enrich(report, numbers, history))
-        history.add(completed[-1])
-    return completed
-
-
-def _load_history(pbx: Pbx, reports: Iterable[Report], now: datetime) -> CallHistory:
-    """Return the earlier events of the calls that now hang up."""
-    history = CallHistory(now)
-    calls = {
-        report.call_id
-        for report in reports
-        if report.event_type is EventType.HANGUP and report.call_id
-    }
-    if calls:
-        since = utc_now() - CALL_ID_REUSE_AFTER
-        rows = run(HISTORY, {"pbx_id": pbx.id, "call_ids": list(calls), "since": since}).all()
-        for row in reversed(rows):
-            history.add(row)
-    return history
 
 
 def _find_duplicates(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[str, StoredEvent]:

@@ -16,6 +16,7 @@ from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.db.models.event import REPORTED
 from callevents.enums import DeliveryState, EventType, HookScope
+from callevents.ingest.history import CALL_ID_REUSE_AFTER
 from callevents.ingest.once_per_call_rows import Key, Sent, lock_calls, read_sent, store, withdraw
 from callevents.ingest.report import CallOver
 from callevents.ingest.statements import EXTENSIONS, HISTORY, HOOKS, run
@@ -43,8 +44,11 @@ class Batch:
     #: The calls that a listener follows.
     followed: Collection[str]
     now: datetime
-    #: PBXs reuse call IDs: older events with the same call ID are of another call.
-    since: datetime
+
+    @property
+    def since(self) -> datetime:
+        """Older events with the same call ID are of another call."""
+        return self.now - CALL_ID_REUSE_AFTER
 
 
 class OncePerCall:
