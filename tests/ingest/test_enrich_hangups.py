@@ -1,4 +1,4 @@
-"""Enrichment of hangups: queue, begin, answer, and who answered, from earlier events of the call."""
+"""Enrichment of hangups: queue, begin, answer, and who answered, from the call's earlier events."""
 
 from datetime import timedelta
 

@@ -1,11 +1,9 @@
 """Two processes that store events of one call at the same moment."""
 
-import threading
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from callevents.db.models import OncePerCall, Pbx
 from callevents.enums import EventType
@@ -15,8 +13,7 @@ from tests.conftest import Configure
 from tests.ingest.accepting import count
 from tests.ingest.calls import deliveries, once_per_call, store, the_end
 from tests.ingest.test_accept_races import detach, in_threads
-from tests.support.database_faults import before_statement
-from tests.support.waiting import wait_until
+from tests.support.database_faults import before_statement, meanwhile
 
 DIAL_IN, ANSWER_IN, HANGUP = EventType.DIAL_IN, EventType.ANSWER_IN, EventType.HANGUP
 ONLY_POSTGRESQL = pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
@@ -25,13 +22,6 @@ ONLY_POSTGRESQL = pytest.mark.parametrize("databases", ["postgresql"], indirect=
 def told(event: EventType, extension: str, **more: object) -> Report:
     """Return a report of the call c1."""
     return Report(**{"event_type": event, "extension": extension, "call_id": "c1", **more})  # type: ignore[arg-type]
-
-
-def waits_for_lock() -> bool:
-    """Return True if a transaction waits for a lock."""
-    with db.engine.connect() as connection:
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        return bool(connection.scalar(text(waiting)))
 
 
 @pytest.fixture
@@ -61,23 +51,20 @@ def test_the_other_is_faster(app: Flask, ringing: Pbx) -> None:
     assert the_end()["Outcome"] == "missed"
 
 
-@ONLY_POSTGRESQL
 @pytest.mark.parametrize("event", [HANGUP, ANSWER_IN])
 def test_the_other_waits(app: Flask, ringing: Pbx, event: EventType) -> None:
     """The other process waits for the first one, and then sees its event."""
-    other = threading.Thread(
-        target=in_threads, args=(app, storing(ringing, told(event, "101", cause=19)))
-    )
 
-    def begin() -> None:
-        other.start()
-        wait_until(waits_for_lock, "the other transaction, waiting")
+    def store_other() -> None:
+        with app.app_context():
+            store(ringing, told(event, "101", cause=19))
 
-    with before_statement(db.engine, "FROM once_per_call", begin):
+    with meanwhile(db.engine, "SELECT once_per_call", store_other):
         store(ringing, told(event, "102", cause=19))
-    other.join()
-    [found] = deliveries(event)
-    assert found.extension == "102" if event is ANSWER_IN else the_end()["Outcome"] == "missed"
+    if event is ANSWER_IN:
+        assert [one.extension for one in deliveries(event)] == ["102"]
+    else:
+        assert the_end()["Outcome"] == "missed"
 
 
 def test_many_at_once(app: Flask, ringing: Pbx) -> None:
