@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
-from callevents.db.models import OncePerCall, Pbx
+from callevents.db.models import Delivery, OncePerCall, Pbx
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.ingest.report import Report
@@ -13,7 +15,7 @@ from tests.conftest import Configure
 from tests.ingest.accepting import count
 from tests.ingest.calls import deliveries, once_per_call, store, the_end
 from tests.ingest.test_accept_races import detach, in_threads
-from tests.support.database_faults import before_statement, meanwhile
+from tests.support.database_faults import before_statement, meanwhile, refused_inserts
 
 DIAL_IN, ANSWER_IN, HANGUP = EventType.DIAL_IN, EventType.ANSWER_IN, EventType.HANGUP
 ONLY_POSTGRESQL = pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
@@ -78,3 +80,27 @@ def test_many_at_once(app: Flask, ringing: Pbx) -> None:
     assert len(deliveries(ANSWER_IN)) == 1
     assert the_end()["Outcome"] == "answered"
     assert count(OncePerCall) == 2
+
+
+@pytest.mark.parametrize("table", ["once_per_call", "delivery"])
+def test_a_failure_leaves_nothing(ringing: Pbx, table: str) -> None:
+    """If the database fails in between, nothing is stored, and a repetition works."""
+    last = [told(HANGUP, extension, key=extension, cause=19) for extension in ("101", "102")]
+    with refused_inserts(db.engine, table):
+        with pytest.raises(DBAPIError, match="refused by the test"):
+            store(ringing, *last)
+        db.session.rollback()
+    assert (count(OncePerCall), len(deliveries())) == (0, 0)
+    store(ringing, *last)
+    assert the_end()["Outcome"] == "missed"
+
+
+@ONLY_POSTGRESQL
+def test_worker_is_about_to_send_the_end(ringing: Pbx) -> None:
+    """An end that a worker has locked is not withdrawn, and nobody waits for the worker."""
+    store(ringing, told(HANGUP, "101", cause=19), told(HANGUP, "102", cause=19))
+    [end] = deliveries(HANGUP)
+    with db.engine.begin() as worker:
+        worker.execute(select(Delivery.id).where(Delivery.id == end.id).with_for_update())
+        store(ringing, told(DIAL_IN, "101", leg_id="2"), told(HANGUP, "101", leg_id="2", cause=19))
+    assert [one.id for one in deliveries(HANGUP)] == [end.id]

@@ -4,10 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from callevents.enums import EventType
 from callevents.ingest.report import CallOver
 from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.events import TrackedEvent
+from callevents.vendors.tracking.legs import Leg
 from callevents.vendors.tracking.restored_leg import restore_legs
+from callevents.vendors.tracking.running_calls import MAX_ENDED, RunningCalls
 from tests.support.recorded_streams import EXTENSIONS, SCENARIOS, read_messages
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -76,3 +79,45 @@ def test_call_goes_on_with_its_caller() -> None:
     }
     assert len(tracker.adopt([caller], NOW)) == 2
     assert tracker.take_ended_calls(NOW) == []
+
+
+def test_asterisk_account_without_the_class_of_queues() -> None:
+    """Without `agent` in `read`, the call ends all the same; its queue is not known."""
+    messages = read_messages("asterisk", "s21_queue_caller_abandons")
+    tracker = SOURCES["asterisk"].make_tracker(EXTENSIONS)
+    told: list[TrackedEvent | CallOver] = []
+    for message in messages:
+        if not message.get("Privilege", "").startswith("agent"):
+            told += tracker.feed(message)
+            told += tracker.take_ended_calls(NOW)
+    over = told[-1]
+    assert isinstance(over, CallOver)
+    assert (over.queue, over.is_abandoned) == ("", False)
+
+
+def test_queue_that_a_caller_has_left_is_not_the_next_one() -> None:
+    """A phone that is rung after the caller has left the queue is not rung by the queue."""
+    leg = Leg(id="1", call_id="c1", sent={EventType.DIAL_IN})
+    calls = RunningCalls()
+    calls.add(leg)
+    call = calls.find(leg)
+    assert call is not None
+    call.join_queue("support")
+    call.is_abandoned = True
+    call.join_queue("sales")
+    call.leave_queue()
+    assert call.queue == ""
+    calls.remove(leg)
+    assert calls.take_ended(NOW) == [CallOver("c1", NOW, "sales")]
+    assert calls.take_ended(NOW) == []
+
+
+def test_memory_of_ended_calls_is_bounded() -> None:
+    """If nobody takes the ended calls, the oldest are forgotten."""
+    calls = RunningCalls()
+    for number in range(MAX_ENDED + 5):
+        leg = Leg(id=str(number), call_id=f"c{number}", sent={EventType.DIAL_IN})
+        calls.add(leg)
+        calls.remove(leg)
+    ended = calls.take_ended(NOW)
+    assert (len(ended), ended[0].call_id) == (MAX_ENDED, "c5")
