@@ -15,7 +15,7 @@ class RunningCall:
     """A call of which a leg runs."""
 
     leg_ids: set[str] = field(default_factory=set)
-    #: True if an event of it was sent, perhaps by an earlier listener.
+    #: True if it has had an event, perhaps while an earlier listener ran.
     has_events: bool = False
     #: The queue in which the caller waits now; empty without one.
     queue: str = ""
@@ -48,7 +48,7 @@ class RunningCalls:
         call = self._calls.get(leg.call_id) or self._ended.pop(leg.call_id, None) or RunningCall()
         self._calls[leg.call_id] = call
         call.leg_ids.add(leg.id)
-        call.has_events |= bool(leg.sent or leg.assumed)
+        call.has_events |= _may_have_events(leg)
 
     def remove(self, leg: Leg) -> None:
         """Remove a leg from its call, which ends with its last leg."""
@@ -56,7 +56,7 @@ class RunningCalls:
         if call is None:
             return
         call.leg_ids.discard(leg.id)
-        call.has_events |= bool(leg.sent or leg.assumed)
+        call.has_events |= _may_have_events(leg)
         if not call.leg_ids:
             del self._calls[leg.call_id]
             if call.has_events:
@@ -85,3 +85,8 @@ class RunningCalls:
             CallOver(call_id, at, call.last_queue, is_abandoned=call.is_abandoned)
             for call_id, call in ended.items()
         ]
+
+
+def _may_have_events(leg: Leg) -> bool:
+    """Return True if the leg has had an event, or its call, of which the beginning was not seen."""
+    return bool(leg.sent or leg.assumed) or leg.is_adopted

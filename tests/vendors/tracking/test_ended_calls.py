@@ -121,3 +121,19 @@ def test_memory_of_ended_calls_is_bounded() -> None:
         calls.remove(leg)
     ended = calls.take_ended(NOW)
     assert (len(ended), ended[0].call_id) == (MAX_ENDED, "c5")
+
+
+def test_call_that_the_next_listener_finds() -> None:
+    """A call whose phones had hung up before is over when its caller, found in the list, is gone."""
+    tracker = SOURCES["asterisk"].make_tracker(EXTENSIONS)
+    caller = {
+        "Uniqueid": "1.1",
+        "Linkedid": "1.1",
+        "Channel": "PJSIP/trunk-00000001",
+        "ChannelState": "6",
+        "Exten": "600",
+        "Application": "Queue",
+    }
+    assert tracker.adopt([caller], NOW) == []
+    tracker.feed({"Event": "Hangup", "Uniqueid": "1.1", "Channel": "PJSIP/trunk-00000001"})
+    assert tracker.take_ended_calls(NOW) == [CallOver("1.1", NOW)]
