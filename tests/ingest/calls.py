@@ -17,9 +17,11 @@ from tests.conftest import Configure
 URL = "http://crm.example.com/"
 
 
-def once_per_call(configure: Configure, event: EventType, extension: str = "*") -> Hook:
+def once_per_call(
+    configure: Configure, event: EventType, extension: str = "*", url: str = URL
+) -> Hook:
     """Add a hook that is sent once per call."""
-    hook = configure.hook(extension, event, URL)
+    hook = configure.hook(extension, event, url)
     begin_write()
     hook.scope = HookScope.CALL
     db.session.commit()

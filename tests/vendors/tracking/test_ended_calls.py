@@ -124,7 +124,7 @@ def test_memory_of_ended_calls_is_bounded() -> None:
 
 
 def test_call_that_the_next_listener_finds() -> None:
-    """A call whose phones had hung up before is over when its caller, found in the list, is gone."""
+    """A call whose phones had hung up before is over when its listed caller is gone."""
     tracker = SOURCES["asterisk"].make_tracker(EXTENSIONS)
     caller = {
         "Uniqueid": "1.1",
