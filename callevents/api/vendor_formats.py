@@ -20,7 +20,7 @@ from callevents.api.payload import (
 from callevents.api.problems import ProblemError, field_errors
 from callevents.db.models import Pbx
 from callevents.errors import InvalidError
-from callevents.ingest.accept import find_call_events
+from callevents.ingest.history import find_call_events
 from callevents.pbxs.pbxs import find_format_secret
 from callevents.security.encryption import UnreadableError
 from callevents.vendors.message import Message, ReadResult

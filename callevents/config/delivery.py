@@ -47,6 +47,14 @@ class DeliverySettings(SettingsGroup):
         gt=0,
         description="A request is suspended after all its attempts have failed for this time.",
     )
+    call_end_seconds: float = Field(
+        3,
+        ge=0,
+        le=600,
+        description="How long a call is silent after its last hangup before its end is sent by "
+        "requests that are sent once per call. For a PBX with a connector, the PBX itself says "
+        "when a call is over.",
+    )
     lease_seconds: float = Field(
         30,
         ge=2,

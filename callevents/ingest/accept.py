@@ -3,9 +3,11 @@
 The caller begins that transaction with `begin_write`, commits it, and then wakes the workers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from callevents.db.models import Pbx, find_ordering_key, new_id, utc_now
@@ -14,25 +16,22 @@ from callevents.db.models.event import REPORTED
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.delivery.lease import HANDOVER_LEASE
 from callevents.delivery.outbox import DEFER_BEHIND_RUNNING, defer_until, find_heads
-from callevents.enums import DeliveryState, EventType
-from callevents.extensions import db
+from callevents.enums import DeliveryState, EventType, HookScope
+from callevents.extensions import app_state, db
 from callevents.ingest.dedup_key import DedupKey, StoredEvent
-from callevents.ingest.enrich import CallHistory, enrich
-from callevents.ingest.report import Report
+from callevents.ingest.history import complete
+from callevents.ingest.once_per_call import Batch, OncePerCall
+from callevents.ingest.report import CallOver, Report
 from callevents.ingest.skipping import skip_unmet
 from callevents.ingest.statements import (
     EVENTS_OF_KEYS,
     EXTENSIONS,
-    HISTORY,
     HOOKS,
     insert_deliveries,
     insert_events,
     run,
     upsert_seen_extensions,
 )
-
-#: PBXs reuse call IDs: an older event with the same call ID belongs to another call.
-CALL_ID_REUSE_AFTER = timedelta(hours=24)
 
 Row = dict[str, Any]
 
@@ -56,18 +55,28 @@ class NewDeliveries:
     #: True if new deliveries may be claimed for whoever picks them up.
     hands_over: bool = False
     claimed_at: datetime = field(default_factory=utc_now)
+    #: Their number.
+    count: int = 0
     #: IDs of those that are claimed.
     claimed: list[str] = field(default_factory=list)
     #: Ordering keys of those that wait for an earlier delivery.
     deferred: set[int] = field(default_factory=set)
 
 
-def accept(pbx: Pbx, reports: Sequence[Report], new: NewDeliveries | None = None) -> list[Accepted]:
-    """Store the events and their deliveries; return a result for each report, in order."""
+def accept(
+    pbx: Pbx,
+    reports: Sequence[Report],
+    new: NewDeliveries | None = None,
+    overs: Sequence[CallOver] = (),
+) -> list[Accepted]:
+    """Store the events and their deliveries; return a result for each report, in order.
+
+    `overs`: calls that are over, as far as a listener knows.
+    """
     new = new or NewDeliveries()
     now = new.claimed_at
     extension_ids = _known_extensions(pbx, reports)
-    completed = _enrich(pbx, reports, extension_ids)
+    completed = complete(pbx, reports, extension_ids, now)
     keys = [DedupKey.of(report, now) for report in reports]
     known = _find_duplicates(pbx, keys, now)
     rows: dict[str, Row] = {}
@@ -78,49 +87,26 @@ def accept(pbx: Pbx, reports: Sequence[Report], new: NewDeliveries | None = None
     for key_text in conflicts:
         del rows[key_text]
     known |= conflicts
-    counts = _insert_deliveries(pbx, list(rows.values()), extension_ids, new)
+    batch = Batch(
+        pbx,
+        list(rows.values()),
+        extension_ids,
+        overs={over.call_id: over for over in overs},
+        followed={report.call_id for report in reports if report.is_followed},
+        now=now,
+    )
+    counts = _insert_deliveries(batch, new)
     _record_unknown_extensions(pbx, rows.values(), extension_ids, now)
     return _results(keys, known, rows, counts)
-
-
-def find_call_events(pbx: Pbx, call_id: str) -> Sequence[Any]:
-    """Return the events of the call within the last 24 hours, oldest first."""
-    since = utc_now() - CALL_ID_REUSE_AFTER
-    parameters = {"pbx_id": pbx.id, "call_ids": [call_id], "since": since}
-    return list(reversed(run(HISTORY, parameters).all()))
 
 
 def _known_extensions(pbx: Pbx, reports: Iterable[Report]) -> dict[str, str]:
     """Return the IDs of the extensions that the reports mention, by number."""
     numbers = {report.extension for report in reports} | {report.peer for report in reports}
+    if not numbers:
+        return {}
     rows = run(EXTENSIONS, {"pbx_id": pbx.id, "numbers": list(numbers)})
     return {row.number: row.id for row in rows}
-
-
-def _enrich(pbx: Pbx, reports: Sequence[Report], extension_ids: dict[str, str]) -> list[Report]:
-    numbers = frozenset(extension_ids)
-    history = _load_history(pbx, reports)
-    completed = []
-    for report in reports:
-        completed.append(enrich(report, numbers, history))
-        history.add(completed[-1])
-    return completed
-
-
-def _load_history(pbx: Pbx, reports: Iterable[Report]) -> CallHistory:
-    """Return the earlier events of the calls that now hang up."""
-    history = CallHistory()
-    calls = {
-        report.call_id
-        for report in reports
-        if report.event_type is EventType.HANGUP and report.call_id
-    }
-    if calls:
-        since = utc_now() - CALL_ID_REUSE_AFTER
-        rows = run(HISTORY, {"pbx_id": pbx.id, "call_ids": list(calls), "since": since}).all()
-        for row in reversed(rows):
-            history.add(row)
-    return history
 
 
 def _find_duplicates(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[str, StoredEvent]:
@@ -134,7 +120,9 @@ def _find_duplicates(pbx: Pbx, keys: Sequence[DedupKey], now: datetime) -> dict[
     }
 
 
-def _find_events(pbx: Pbx, keys: Iterable[str]) -> dict[str, StoredEvent]:
+def _find_events(pbx: Pbx, keys: Collection[str]) -> dict[str, StoredEvent]:
+    if not keys:
+        return {}
     rows = run(EVENTS_OF_KEYS, {"pbx_id": pbx.id, "keys": list(keys)})
     return {key: StoredEvent(event_id, received_at) for key, event_id, received_at in rows}
 
@@ -163,29 +151,39 @@ def _insert_events(pbx: Pbx, rows: list[Row]) -> dict[str, StoredEvent]:
     return {row["key"]: there[row["key"]] for row in rows if there[row["key"]].id != row["id"]}
 
 
-def _insert_deliveries(
-    pbx: Pbx, rows: list[Row], extension_ids: dict[str, str], new: NewDeliveries
-) -> dict[str, int]:
-    """Insert a delivery for each active hook of each event; return their count by event ID."""
-    counts = {row["id"]: 0 for row in rows}
-    hooks = _active_hooks(pbx, rows, extension_ids)
+def _insert_deliveries(batch: Batch, new: NewDeliveries) -> Counter[str]:
+    """Insert the deliveries of each event to active hooks; return their count by event ID."""
+    hooks = _active_hooks(batch)
     deliveries = []
+    once_per_call = []
     applying: dict[tuple[EventType, str | None], list[Any]] = {}
     for hook in hooks:
         applying.setdefault((hook.event_type, hook.extension_id), []).append(hook)
-    for row in rows:
+    for row in batch.rows:
         found = [*applying.get((row["event_type"], None), ())]
-        if extension_id := extension_ids.get(row["extension"]):
+        if extension_id := batch.extension_ids.get(row["extension"]):
             found += applying.get((row["event_type"], extension_id), ())
         found.sort(key=lambda hook: hook.id)
-        made = [_delivery_row(pbx, row, hook, new.claimed_at) for hook in found]
-        counts[row["id"]] = sum(one["state"] is not DeliveryState.SKIPPED for one in made)
-        deliveries += made
+        for hook in found:
+            if hook.scope is HookScope.CALL:
+                once_per_call.append((row, hook))
+            else:
+                deliveries.append(_delivery_row(batch, row, hook))
+    has_ends = any(_wants_ends(hook) for hook in hooks)
+    if once_per_call or has_ends:
+        maker = OncePerCall(batch, partial(_delivery_row, batch), app_state().settings)
+        deliveries += maker.make(once_per_call, has_ends=has_ends)
     if deliveries:
         unreachable = {hook.origin_id for hook in hooks if hook.probe_at is not None}
         _put_in_order(deliveries, unreachable, new)
         insert_deliveries(deliveries)
-    return counts
+        new.count += len(deliveries)
+    sent = (row for row in deliveries if row["state"] is not DeliveryState.SKIPPED)
+    return Counter(row["call_event_id"] for row in sent)
+
+
+def _wants_ends(hook: Any) -> bool:
+    return hook.scope is HookScope.CALL and hook.event_type is EventType.HANGUP
 
 
 def _put_in_order(deliveries: list[Row], unreachable: set[int], new: NewDeliveries) -> None:
@@ -193,9 +191,12 @@ def _put_in_order(deliveries: list[Row], unreachable: set[int], new: NewDeliveri
 
     `unreachable`: origins whose circuit breaker is open.
     """
-    pending = [row for row in deliveries if row["state"] is DeliveryState.PENDING]
-    keys = {row["ordering_key"] for row in pending} - {None}
     now = new.claimed_at
+    # The end of a call that waits is its last delivery. It may be sent when it is due.
+    pending = [
+        row for row in deliveries if row["state"] is DeliveryState.PENDING and row["due_at"] <= now
+    ]
+    keys = {row["ordering_key"] for row in pending} - {None}
     firsts = {
         key: (head.happened_at, head.id, defer_until(head, now))
         for key, head in find_heads(db.session.connection(), keys).items()
@@ -213,23 +214,25 @@ def _put_in_order(deliveries: list[Row], unreachable: set[int], new: NewDeliveri
             new.claimed.append(row["id"])
 
 
-def _active_hooks(pbx: Pbx, rows: list[Row], extension_ids: dict[str, str]) -> Sequence[Any]:
-    if not rows:
+def _active_hooks(batch: Batch) -> Collection[Any]:
+    if not batch.rows and not batch.overs:
         return ()
-    found = {extension_ids[row["extension"]] for row in rows if row["extension"] in extension_ids}
-    event_types = {row["event_type"] for row in rows}
-    return run(
+    extension_ids = batch.extension_ids
+    numbers = {row["extension"] for row in batch.rows} & extension_ids.keys()
+    found = run(
         HOOKS,
         {
-            "pbx_id": pbx.id,
-            "event_types": list(event_types),
-            "extension_ids": list(found),
+            "pbx_id": batch.pbx.id,
+            "event_types": list({row["event_type"] for row in batch.rows}),
+            "extension_ids": [extension_ids[number] for number in numbers],
         },
-    ).all()
+    )
+    return {hook.id: hook for hook in found}.values()
 
 
-def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
+def _delivery_row(batch: Batch, row: Row, hook: Any, call_values: str = "") -> Row:
     is_suspended = hook.suspended_at is not None
+    pbx, now = batch.pbx, batch.now
     delivery = {
         "id": new_id(),
         "pbx_id": pbx.id,
@@ -259,7 +262,7 @@ def _delivery_row(pbx: Pbx, row: Row, hook: Any, now: datetime) -> Row:
         "created_at": now,
         "error": SUSPENDED_ERROR if is_suspended else "",
         "finished_at": now if is_suspended else None,
-        "call_values": "",
+        "call_values": call_values,
     }
     return skip_unmet(delivery, hook.conditions, row) if hook.conditions else delivery
 
@@ -279,7 +282,7 @@ def _results(
     keys: Sequence[DedupKey],
     known: dict[str, StoredEvent],
     rows: dict[str, Row],
-    counts: dict[str, int],
+    counts: Mapping[str, int],
 ) -> list[Accepted]:
     results = []
     new = dict(rows)

@@ -29,7 +29,7 @@ from callevents.extensions import app_state, db
 from callevents.ingest.accept import Accepted, NewDeliveries, accept
 from callevents.ingest.discarded import DiscardedReports, explain_duplicate, format_reports
 from callevents.ingest.quota import check_quotas, has_quotas
-from callevents.ingest.report import Report
+from callevents.ingest.report import CallOver, Report
 from callevents.ingest.statements import VALID_TOKENS, run
 from callevents.jobs.handover import Entry
 from callevents.jobs.waker import get_waker
@@ -49,10 +49,17 @@ log = structlog.get_logger("callevents.group_commit")
 class _Submission:
     """The reports of one request, and their result."""
 
-    def __init__(self, pbx: Pbx, token_id: str | None, reports: Sequence[Report]) -> None:
+    def __init__(
+        self,
+        pbx: Pbx,
+        token_id: str | None,
+        reports: Sequence[Report],
+        overs: Sequence[CallOver] = (),
+    ) -> None:
         self.pbx = pbx
         self.token_id = token_id
         self.reports = reports
+        self.overs = overs
         self.accepted: list[Accepted] | None = None
         self.error: Exception | None = None
         #: A bare lock, held until the request is done or leads: an Event takes four times as long.
@@ -114,16 +121,22 @@ class GroupCommit:
         #: New deliveries that were committed, and of which the workers do not know yet.
         self._new: list[NewDeliveries] = []
 
-    def submit(self, pbx: Pbx, token_id: str | None, reports: Sequence[Report]) -> list[Accepted]:
+    def submit(
+        self,
+        pbx: Pbx,
+        token_id: str | None,
+        reports: Sequence[Report],
+        overs: Sequence[CallOver] = (),
+    ) -> list[Accepted]:
         """Store the reports, wait for the commit, and return a result for each report.
 
-        The listener submits without a token.
+        The listener submits without a token, and with the calls that are over.
 
         Raises RevokedError if the token has been revoked, QuotaError if the PBX has reached a
         quota, UnavailableError if the database is unavailable, and the database's error if it
         rejects these reports.
         """
-        request = _Submission(pbx, token_id, reports)
+        request = _Submission(pbx, token_id, reports, overs)
         if not self._enqueue(request):
             request.wait()
         if not request.is_done:
@@ -227,7 +240,7 @@ class GroupCommit:
                 return [one for request in batch for one in self._store([request])]
             batch[0].error = error
         else:
-            if any(event.deliveries for request in batch for event in request.accepted or ()):
+            if new.count:
                 return [new]
         return []
 
@@ -316,4 +329,5 @@ def _find_valid_tokens(batch: list[_Submission]) -> set[str | None]:
 
 def _accept_reports(requests: list[_Submission], new: NewDeliveries) -> list[Accepted]:
     reports = [report for request in requests for report in request.reports]
-    return accept(requests[0].pbx, reports, new) if reports else []
+    overs = [over for request in requests for over in request.overs]
+    return accept(requests[0].pbx, reports, new, overs) if reports or overs else []

@@ -78,6 +78,19 @@ class Report(NamedTuple):
     started_at: datetime | None = None
     answered_at: datetime | None = None
     answered_by: str = ""
+    #: True if a listener follows the call: it also tells when the call is over.
+    is_followed: bool = False
+
+
+class CallOver(NamedTuple):
+    """A listener's note that a call is over: its last channel is gone."""
+
+    call_id: str
+    at: datetime
+    #: The queue in which the caller waited last.
+    queue: str = ""
+    #: True if the caller left the queue before anybody answered.
+    is_abandoned: bool = False
 
 
 #: The fields by all their names, as documented and as normalized.

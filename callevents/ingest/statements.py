@@ -7,7 +7,8 @@ Together that halves the cost of storing a single event.
 
 from typing import Any
 
-from sqlalchemy import BindParameter, CursorResult, bindparam, select
+from sqlalchemy import BindParameter, CursorResult, bindparam, literal_column, select, union_all
+from sqlalchemy.orm import aliased
 
 from callevents.db.bulk import bulk_insert, is_one_of
 from callevents.db.models import (
@@ -20,6 +21,7 @@ from callevents.db.models import (
     SeenExtension,
 )
 from callevents.db.models.event import REPORTED
+from callevents.enums import EventType, HookScope
 from callevents.extensions import db
 
 #: The maximum number of earlier events that are read to enrich hangups.
@@ -35,7 +37,11 @@ EVENTS_OF_KEYS = select(CallEvent.key, CallEvent.id, CallEvent.received_at).wher
     CallEvent.pbx_id == _OF_PBX, is_one_of(CallEvent.key, "keys")
 )
 HISTORY = (
-    select(*(getattr(CallEvent, name) for name in REPORTED))
+    select(
+        *(getattr(CallEvent, name) for name in REPORTED),
+        CallEvent.happened_at.label("at"),
+        CallEvent.id,
+    )
     .where(
         CallEvent.pbx_id == _OF_PBX,
         is_one_of(CallEvent.call_id, "call_ids"),
@@ -44,30 +50,53 @@ HISTORY = (
     .order_by(CallEvent.id.desc())
     .limit(MAX_HISTORY)
 )
-#: The columns that a delivery copies from its hook, for all hooks that apply.
-HOOKS = (
-    select(
-        Hook.id,
-        Hook.event_id,
-        Hook.extension_id,
-        Hook.event_type,
-        Hook.method,
-        Hook.url,
-        Hook.origin_id,
-        Hook.give_up_seconds,
-        Hook.in_order,
-        Hook.suspended_at,
-        Hook.conditions,
-        Origin.probe_at,
-    )
-    .join(Origin, Hook.origin_id == Origin.id)
-    .where(
+#: The columns that a delivery copies from its hook.
+_HOOK_COLUMNS = (
+    "id",
+    "event_id",
+    "extension_id",
+    "event_type",
+    "method",
+    "url",
+    "origin_id",
+    "give_up_seconds",
+    "in_order",
+    "suspended_at",
+    "scope",
+    "conditions",
+    "once_id",
+)
+#: A literal and no parameter: databases use a partial index only then.
+_IS_ONCE_PER_CALL = Hook.scope == literal_column(f"'{HookScope.CALL}'")
+
+
+def _hooks(hook: Any) -> Any:
+    columns = (getattr(hook, name) for name in _HOOK_COLUMNS)
+    return select(*columns, Origin.probe_at).join(Origin, hook.origin_id == Origin.id)
+
+
+_MARKER = aliased(Hook)
+#: Active hooks that apply to events of these types and extensions. Also, if the PBX has any, one
+#: that is sent once at the end of a call: it tells that the ends of calls have to be found.
+HOOKS = union_all(
+    _hooks(Hook).where(
         Hook.pbx_id == _OF_PBX,
         is_one_of(Hook.event_type, "event_types"),
         Hook.active,
         Hook.extension_id.is_(None) | is_one_of(Hook.extension_id, "extension_ids"),
-    )
-    .order_by(Hook.id)
+    ),
+    _hooks(_MARKER).where(
+        _MARKER.id
+        == select(Hook.id)
+        .where(
+            Hook.pbx_id == _OF_PBX,
+            Hook.event_type == EventType.HANGUP,
+            Hook.active,
+            _IS_ONCE_PER_CALL,
+        )
+        .limit(1)
+        .scalar_subquery()
+    ),
 )
 
 

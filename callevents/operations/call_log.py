@@ -15,7 +15,7 @@ from callevents.db.models import CallEvent
 from callevents.db.moments import later
 from callevents.enums import CallStatus, EventType
 from callevents.extensions import db
-from callevents.ingest.accept import CALL_ID_REUSE_AFTER
+from callevents.ingest.history import CALL_ID_REUSE_AFTER
 from callevents.operations.event_log import Condition, EventFilter, Position, find_events
 from callevents.operations.number_search import Number, contains
 

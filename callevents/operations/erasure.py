@@ -27,10 +27,12 @@ from callevents.audit.actor import current_actor
 from callevents.audit.targets import INSTALLATION, Target
 from callevents.db.models import (
     AuditEntry,
+    CallAnswer,
     CallEvent,
     Delivery,
     DiscardedReport,
     Notification,
+    OncePerCall,
     Pbx,
     SeenExtension,
     utc_now,
@@ -65,10 +67,14 @@ _TEXTS = (
     "called_number",
     "called_extension",
     "called_did",
+    "answered_by",
 )
 #: The facts of notifications that can have a number.
 _NOTIFIED_TEXTS = ("reason", "extension", "url")
-_NUMBERS = ("peer", "caller_number", "caller_extension", "called_number", "called_extension")
+_NUMBERS = (
+    *("peer", "caller_number", "caller_extension", "called_number", "called_extension"),
+    "answered_by",
+)
 
 
 @dataclass(frozen=True)
@@ -206,11 +212,20 @@ def _erase_calls(connection: Connection, found: Sequence[Any], *, dry_run: bool)
         ).all()
         if len(others) <= MAX_CALL_EVENTS:
             ids |= set(others)
+            if not dry_run:
+                _forget_call(connection, *call)
     erased = Erased()
     in_order = sorted(ids)
     for start in range(0, len(in_order), MAX_EVENTS):
         erased += _erase_events(connection, in_order[start : start + MAX_EVENTS], dry_run=dry_run)
     return erased
+
+
+def _forget_call(connection: Connection, pbx_id: int, call_id: str) -> None:
+    """Remove what was kept of a call while it lasted."""
+    for model in (OncePerCall, CallAnswer):
+        is_of_call = tuple_(model.pbx_id, model.call_id) == (pbx_id, call_id)
+        connection.execute(delete(model).where(is_of_call))
 
 
 def _erase_events(connection: Connection, ids: Sequence[str], *, dry_run: bool) -> Erased:

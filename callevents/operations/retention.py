@@ -15,10 +15,12 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, not_, sel
 from callevents.db.models import (
     Attempt,
     AuditEntry,
+    CallAnswer,
     CallEvent,
     Delivery,
     MinuteStatistics,
     Notification,
+    OncePerCall,
     Pbx,
     SeenExtension,
     SignInFailure,
@@ -36,6 +38,8 @@ BATCH_EVENTS = 200
 BATCH_ROWS = 2000
 #: Pause between two batches, in which other transactions run.
 PAUSE_SECONDS = 0.05
+#: Longer than any delivery of a call may take.
+KEEP_CALLS = timedelta(days=8)
 #: The overview looks back one day.
 KEEP_STATISTICS = timedelta(days=2)
 
@@ -158,6 +162,19 @@ def purge_history(connection: Connection, before: datetime) -> int:
     old = select(AuditEntry.id).where(AuditEntry.id < first_id(before)).order_by(AuditEntry.id)
     found = delete(AuditEntry).where(AuditEntry.id.in_(old.limit(BATCH_ROWS)))
     return connection.execute(found).rowcount
+
+
+def remove_old_calls(connection: Connection, now: datetime) -> int:
+    """Remove what was kept of old calls while they lasted; return the rows of the larger table.
+
+    That is what was sent once per call, and values from answers; at most a batch of each.
+    """
+    counts = []
+    for model in (OncePerCall, CallAnswer):
+        key = tuple(model.__table__.primary_key)
+        old = select(*key).where(model.created_at < now - KEEP_CALLS).limit(BATCH_ROWS)
+        counts.append(connection.execute(delete(model).where(tuple_(*key).in_(old))).rowcount)
+    return max(counts)
 
 
 def remove_old_statistics(connection: Connection, now: datetime) -> None:

@@ -23,6 +23,7 @@ from callevents.operations.retention import (
     purge_by_age,
     purge_history,
     purge_other_tables,
+    remove_old_calls,
     remove_old_networks,
     remove_old_statistics,
 )
@@ -123,6 +124,7 @@ class Scheduler:
             remove_ended(connection, utc_now(), idle_time)
             remove_expired(connection, utc_now())
             remove_old_access(connection, utc_now())
+        self._remove_old_calls()
         self._remove_old_history()
         days = self._settings.retention_days
         if days:
@@ -135,6 +137,12 @@ class Scheduler:
         if events:
             seconds = round(time.monotonic() - began, 1)
             log.info("old call events removed", events=events, seconds=seconds)
+
+    def _remove_old_calls(self) -> None:
+        removed = BATCH_ROWS
+        while removed == BATCH_ROWS and not self._closed.is_set():
+            with write_transaction(self._database) as connection:
+                removed = remove_old_calls(connection, utc_now())
 
     def _remove_old_history(self) -> None:
         if not (days := self._settings.audit_retention_days):

@@ -17,6 +17,7 @@ from callevents.audit.targets import of_pbx
 from callevents.db.models import (
     ApiToken,
     Attempt,
+    CallAnswer,
     CallEvent,
     Connector,
     Delivery,
@@ -27,6 +28,7 @@ from callevents.db.models import (
     MinuteStatistics,
     Notification,
     OAuthApp,
+    OncePerCall,
     OpenIndex,
     Pbx,
     RemovedPbx,
@@ -55,6 +57,8 @@ MAX_COUNT = 1_000_000
 _TABLES: tuple[tuple[Any, Any], ...] = (
     (Delivery, Delivery.id),
     (CallEvent, CallEvent.id),
+    (OncePerCall, OncePerCall.call_id),
+    (CallAnswer, CallAnswer.call_id),
     (Extension, Extension.id),
     (SeenExtension, SeenExtension.number),
     (DiscardedReport, DiscardedReport.id),

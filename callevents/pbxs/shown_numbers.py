@@ -16,6 +16,7 @@ _CALL_VALUES = (
     "called_number",
     "called_extension",
     "called_did",
+    "answered_by",
 )
 
 

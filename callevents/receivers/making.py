@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from callevents.conditions import Conditions
 from callevents.delivery.request.receiver import CREDENTIALS
 from callevents.delivery.request.url import check_url
 from callevents.enums import AuthKind, BodyFormat, ReceiverAuth
@@ -16,7 +17,6 @@ from callevents.hooks.options import (
     CustomHeader,
     HookOptions,
 )
-from callevents.ingest.conditions import Conditions
 from callevents.receivers.data import ReceiverData
 from callevents.receivers.recipes import Question, Recipe, RecipeRequest
 

@@ -1,15 +1,15 @@
-"""Accepting an event looks at its own call only, however many events the PBX reports in a day."""
+"""Accepting an event looks at its own call and hooks only, however many others there are."""
 
 import re
 from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, text, update
+from sqlalchemy import event, insert, select, text, update
 
-from callevents.db.models import CallEvent, Delivery, Pbx, utc_now
+from callevents.db.models import CallEvent, Delivery, Extension, Hook, Pbx, utc_now
 from callevents.db.session import begin_write
-from callevents.enums import DeliveryState, EventType
+from callevents.enums import DeliveryState, EventType, HookScope
 from callevents.extensions import db
 from callevents.ingest.accept import accept
 from callevents.ingest.quota import check_quotas
@@ -28,7 +28,8 @@ def statements(app: Flask) -> Statements:
     def note(
         _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
     ) -> None:
-        if "FROM call_event" in statement and "EXPLAIN" not in statement:
+        reads = "FROM call_event" in statement or "FROM hook" in statement
+        if reads and "EXPLAIN" not in statement:
             sent.append((statement, parameters))
 
     event.listen(db.engine, "before_cursor_execute", note)
@@ -57,6 +58,37 @@ def test_hangups(pbx: Pbx, configure: Configure, statements: Statements) -> None
     assert sum("ix_call_event_pbx_id_call_id_received_at" in plan for plan in plans) == 1, plans
     for plan in plans:
         assert not re.search("Seq Scan on call_event|SCAN call_event", plan), plan
+
+
+@pytest.mark.parametrize("has_ends", [False, True])
+def test_hooks(pbx: Pbx, configure: Configure, statements: Statements, *, has_ends: bool) -> None:
+    """Of thousands of hooks, only those are read that apply, and one that wants ends of calls."""
+    configure.extension("101")
+    configure.extension("102")
+    hook = configure.hook("101", EventType.HANGUP, "http://crm.example.com/")
+    names = [column.name for column in Hook.__table__.columns if column.name != "id"]
+    columns = {name: getattr(hook, name) for name in names}
+    begin_write()
+    other = db.session.scalars(select(Extension.id).where(Extension.number == "102")).one()
+    copies = [
+        columns | {"event_id": f"event-{number}", "extension_id": other} for number in range(EVENTS)
+    ]
+    db.session.execute(insert(Hook), copies)
+    if has_ends:
+        db.session.execute(update(Hook).where(Hook.id == hook.id).values(scope=HookScope.CALL))
+    db.session.commit()
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("ANALYZE"))
+        db.session.commit()
+    statements.clear()
+    begin_write()
+    accept(pbx, [Report(event_type=EventType.HANGUP, extension="101", call_id="c1")])
+    db.session.commit()
+    plans = [explain(*one) for one in statements if "FROM hook" in one[0]]
+    assert len(plans) == 1 + has_ends
+    for plan in plans:
+        assert "ix_hook_once_per_call" in plan, plan
+        assert not re.search("Seq Scan on hook|SCAN hook", plan), plan
 
 
 def test_quotas(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:

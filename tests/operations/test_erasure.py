@@ -12,12 +12,15 @@ from callevents import audit
 from callevents.audit.targets import INSTALLATION, of_pbx
 from callevents.config.settings import Settings
 from callevents.db.models import (
+    CallAnswer,
     CallEvent,
     Delivery,
     DiscardedReport,
     Extension,
     Notification,
+    OncePerCall,
     Pbx,
+    new_id,
     utc_now,
 )
 from callevents.db.session import begin_write
@@ -118,6 +121,9 @@ def reported(  # the whole line
     begin_write()
     facts = {"url": "https://crm.example.com/?n=0612345678"}
     db.session.add(Notification(channel=Channel.HTTP, kind="suspended", facts=facts, due_at=_now()))
+    call = {"pbx_id": pbx.id, "call_id": "c0"}
+    db.session.add(CallAnswer(**call, receiver_id=1, name="PHONE", value="0612345678"))
+    db.session.add(OncePerCall(**call, hook_id=1, delivery_id=new_id()))
     db.session.commit()
 
 
@@ -144,7 +150,7 @@ def test_no_trace(settings: Settings) -> None:
     assert (erased.reports, erased.notifications) == (1, 1)
     assert find_traces(settings) == []
     assert [event.peer for event in db.session.scalars(select(CallEvent))] == [OTHER]
-    assert (count(Delivery), count(DiscardedReport)) == (1, 0)
+    assert (count(Delivery), count(DiscardedReport), count(OncePerCall)) == (1, 0, 0)
     assert erase(spellings[0]) == Erased()
 
 

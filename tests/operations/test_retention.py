@@ -10,14 +10,17 @@ from sqlalchemy import delete, func, select, update
 from callevents.config.settings import Settings
 from callevents.db.models import (
     Attempt,
+    CallAnswer,
     CallEvent,
     Delivery,
     MinuteStatistics,
     Notification,
+    OncePerCall,
     Pbx,
     SeenExtension,
     SignInFailure,
     UnknownToken,
+    new_id,
     utc_now,
 )
 from callevents.db.session import begin_write, write_transaction
@@ -174,6 +177,26 @@ def test_worker_removes_old_networks(pbx: Pbx, settings: Settings) -> None:
     scheduler.close()
     db.session.rollback()
     assert db.session.scalars(select(UnknownToken.network)).all() == ["192.0.2.2"]
+
+
+def test_worker_removes_what_was_kept_of_old_calls(pbx: Pbx, settings: Settings) -> None:
+    """What was sent once per call, and values of answers, go after eight days."""
+    begin_write()
+    for number in range(3):
+        call = {"pbx_id": pbx.id, "call_id": f"c{number}"}
+        then = utc_now() - (8 * number * DAY + DAY)
+        sent = {**call, "hook_id": 1, "delivery_id": new_id(), "created_at": then}
+        db.session.add(OncePerCall(**sent))
+        kept = {**call, "receiver_id": 1, "name": "ID", "value": "7", "created_at": then}
+        db.session.add(CallAnswer(**kept))
+    db.session.commit()
+    with write_transaction(db.engine) as connection:
+        assert retention.remove_old_calls(connection, utc_now() - 2 * DAY) == 1
+    scheduler = Scheduler(db.engine, settings.model_copy(update={"retention_days": 0}))
+    scheduler.send_heartbeat()
+    scheduler.remove_old()
+    scheduler.close()
+    assert (count(OncePerCall), count(CallAnswer)) == (1, 1)
 
 
 @pytest.mark.parametrize(("days", "left"), [(30, 1), (0, 2)], ids=["30 days", "for ever"])

@@ -73,7 +73,7 @@ class AmiServer(PbxServer):
             client.cut()
 
     def _on_events(self, client: Client, asked: Message) -> None:
-        assert asked["EventMask"] == "call"
+        assert asked["EventMask"] == "call,agent"
         self._respond(client, asked, "Success", Events="On")
         client.hears = True
 

@@ -21,6 +21,10 @@ EVENT: dict[str, Any] = {
     "cause": None,
     "duration_seconds": None,
     "is_late": False,
+    "queue": "",
+    "started_at": None,
+    "answered_at": None,
+    "answered_by": "",
     "happened_at": "2026-03-01T09:30:00.000Z",
     "received_at": "2026-03-01T09:30:00.012Z",
 }

@@ -82,6 +82,12 @@ class CallEvent(Answer):
     cause: int | None = Field(description="Why it ended, as a number of Q.850.")
     duration_seconds: int | None = Field(description="How long the parties talked.")
     is_late: bool = Field(description="True if it was learned after a disconnect from the PBX.")
+    queue: str = Field(description="The queue in which the caller waited.")
+    started_at: Moment | None = Field(
+        description="Of hangups: when the extension's part of the call began."
+    )
+    answered_at: Moment | None = Field(description="Of hangups: when the extension was answered.")
+    answered_by: str = Field(description="Of hangups: who answered the call.")
     happened_at: Moment
     received_at: Moment = Field(description="When it was reported.")
 
@@ -139,14 +145,15 @@ def to_call(found: call_log.Call, call: ApiCall[Any, Any]) -> Call:
 
 
 def _event_values(row: stored.CallEvent, numbers: ShownNumbers) -> dict[str, Any]:
-    facts = ("id", "flow", "status", "cause", "duration_seconds", "is_late")
+    facts = ("id", "flow", "status", "cause", "duration_seconds", "is_late", "queue")
+    times = ("started_at", "answered_at", "happened_at", "received_at")
     extensions = ("extension", "caller_extension", "called_extension")
     parties = ("peer", "caller_number", "caller_name", "called_number", "called_did")
     return {
-        **{name: getattr(row, name) for name in (*facts, "happened_at", "received_at")},
+        **{name: getattr(row, name) for name in (*facts, *times)},
         **{
             name: numbers.in_text(getattr(row, name), row)
-            for name in ("call_id", "leg_id", *parties)
+            for name in ("call_id", "leg_id", "answered_by", *parties)
         },
         **{name: numbers.of_extension(getattr(row, name)) for name in extensions},
         "pbx": row.pbx.slug,

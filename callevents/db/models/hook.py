@@ -34,6 +34,7 @@ MAX_ORIGIN_LENGTH = 300
 GIVE_UP_SECONDS = 24 * 3600
 _FAILING = text("failing_since IS NOT NULL")
 _SUSPENDED = text("suspended_at IS NOT NULL")
+_ONCE_PER_CALL = text("scope = 'call'")
 
 
 class Origin(Model):
@@ -81,6 +82,13 @@ class Hook(Model):
             "suspended_at",
             sqlite_where=_SUSPENDED,
             postgresql_where=_SUSPENDED,
+        ),
+        Index(
+            "ix_hook_once_per_call",
+            "pbx_id",
+            "event_type",
+            sqlite_where=_ONCE_PER_CALL,
+            postgresql_where=_ONCE_PER_CALL,
         ),
         {"sqlite_autoincrement": True},
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from callevents.db.models import Delivery, Origin
+from callevents.db.models import Delivery, Origin, utc_now
 from callevents.delivery.log.filters import phase_of
 from callevents.delivery.outbox import find_heads
 from callevents.enums import ListedState
@@ -24,6 +24,8 @@ class WaitReason:
     #: The origin, if its circuit breaker is open.
     origin: Origin | None = None
     next_attempt_at: datetime | None = None
+    #: True if it is the end of a call that may still go on.
+    may_go_on: bool = False
     #: Why it is held; empty if it is not.
     held: str = ""
     gives_up_at: datetime | None = None
@@ -59,12 +61,20 @@ def _find_wait_reason(delivery: Delivery, first: str | None) -> WaitReason:
     if phase not in _WAITING:
         return WaitReason()
     behind = None if first == delivery.id else first
+    next_attempt_at = None if behind or delivery.deferred else delivery.due_at
     return WaitReason(
         behind=behind,
         origin=find_blocking_origin(delivery),
-        next_attempt_at=None if behind or delivery.deferred else delivery.due_at,
+        next_attempt_at=next_attempt_at,
+        may_go_on=_is_early_end(delivery) and next_attempt_at is not None,
         gives_up_at=delivery.expires_at,
     )
+
+
+def _is_early_end(delivery: Delivery) -> bool:
+    """Return True for the end of a call that is not due yet, because the call may go on."""
+    is_end = bool(delivery.call_values) and delivery.attempts == 0
+    return is_end and delivery.due_at > utc_now()
 
 
 def _find_firsts(deliveries: Sequence[Delivery]) -> dict[int | None, str]:

@@ -83,6 +83,13 @@ def upgrade():
         sqlite_where=is_skipped,
         postgresql_where=is_skipped,
     )
+    op.create_index(
+        'ix_hook_once_per_call',
+        'hook',
+        ['pbx_id', 'event_type'],
+        sqlite_where=sa.text("scope = 'call'"),
+        postgresql_where=sa.text("scope = 'call'"),
+    )
     op.create_table(
         'receiver',
         sa.Column('id', sa.Integer(), nullable=False),
@@ -194,7 +201,7 @@ def downgrade():
     for name in ('call_answer', 'once_per_call', 'group_member', 'extension_group', 'receiver_user', 'receiver'):
         op.drop_table(name)
     op.drop_index('ix_delivery_pbx_skipped', table_name='delivery')
-    for index in ('ix_hook_receiver_id', 'ix_hook_group_id'):
+    for index in ('ix_hook_receiver_id', 'ix_hook_group_id', 'ix_hook_once_per_call'):
         op.drop_index(index, table_name='hook')
     for table, columns in new_columns().items():
         for column in columns:

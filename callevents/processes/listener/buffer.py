@@ -1,4 +1,4 @@
-"""Bounded buffer of call events that are not stored yet, in the order of their occurrence."""
+"""Bounded buffer of call events, and ends of calls, that are not stored yet, in their order."""
 
 import math
 import threading
@@ -6,7 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
+from callevents.ingest.report import CallOver
 from callevents.vendors.tracking.events import TrackedEvent
+
+#: What is stored, in the order of its occurrence.
+Item = TrackedEvent | CallOver
 
 
 class Buffer:
@@ -14,7 +18,7 @@ class Buffer:
 
     def __init__(self, limit: int) -> None:
         self._limit: float = limit
-        self._events: deque[TrackedEvent] = deque()
+        self._events: deque[Item] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
         self._is_accepting = True
@@ -24,7 +28,7 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._events)
 
-    def put(self, events: Sequence[TrackedEvent]) -> None:
+    def put(self, events: Sequence[Item]) -> None:
         """Append the events; block while the buffer is full."""
         if not events:
             return
@@ -35,7 +39,7 @@ class Buffer:
                 self._events.extend(events)
             self._changed.notify_all()
 
-    def peek(self, count: int) -> list[TrackedEvent]:
+    def peek(self, count: int) -> list[Item]:
         """Return up to `count` of the oldest available events; block until there is one.
 
         Returns an empty list when the buffer is closed and empty.

@@ -15,7 +15,7 @@ from callevents.db.models import to_milliseconds, utc_now
 from callevents.enums import ConnectorState
 from callevents.extensions import app_state, db
 from callevents.processes.listener.backoff import Backoff
-from callevents.processes.listener.buffer import Buffer
+from callevents.processes.listener.buffer import Buffer, Item
 from callevents.processes.listener.connect import open_connection
 from callevents.processes.listener.discovery import Discovery
 from callevents.processes.listener.io_loop import iter_received
@@ -227,7 +227,9 @@ class Follower:
     def _process_data(self, session: Session, data: bytes) -> None:
         self.status.last_message_at = utc_now()
         for message in session.receive(data):
-            events = self._tracker.feed(message, self._clock.read(message))
+            at = self._clock.read(message)
+            events: list[Item] = [*self._tracker.feed(message, at)]
+            events += self._tracker.take_ended_calls(at)
             if events and time.monotonic() > self._lease_until:
                 # The lease has expired: this process was suspended, or the database unavailable.
                 self._buffer.withhold()

@@ -10,7 +10,8 @@ from callevents.db.models import Pbx
 from callevents.errors import UnavailableError
 from callevents.extensions import app_state
 from callevents.ingest.group_commit import GroupCommit
-from callevents.processes.listener.buffer import Buffer
+from callevents.ingest.report import CallOver
+from callevents.processes.listener.buffer import Buffer, Item
 from callevents.vendors.tracking.events import TrackedEvent
 
 #: Maximum number of events in one transaction.
@@ -54,13 +55,15 @@ class EventWriter:
             self._buffer.remove(len(batch))
             self._group_commit.wake_workers()
 
-    def _store(self, batch: list[TrackedEvent]) -> None:
+    def _store(self, batch: list[Item]) -> None:
         """Store the events together; if one of them is rejected, store them one by one.
 
         Raises UnavailableError or SQLAlchemyError if the database is unavailable.
         """
         try:
-            accepted = self._group_commit.submit(self._pbx, None, [event.report for event in batch])
+            reports = [one.report for one in batch if isinstance(one, TrackedEvent)]
+            overs = [one for one in batch if isinstance(one, CallOver)]
+            accepted = self._group_commit.submit(self._pbx, None, reports, overs)
         except (IntegrityError, DataError) as error:
             self._skip_failing(batch, error)
         except (UnavailableError, SQLAlchemyError):
@@ -70,7 +73,7 @@ class EventWriter:
         else:
             self.stored += sum(not event.is_duplicate for event in accepted)
 
-    def _skip_failing(self, batch: list[TrackedEvent], error: Exception) -> None:
+    def _skip_failing(self, batch: list[Item], error: Exception) -> None:
         """Skip a single event that was rejected; of several, find it by storing one by one."""
         if len(batch) > 1:
             for event in batch:

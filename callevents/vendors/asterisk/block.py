@@ -29,11 +29,16 @@ LAST_FIELDS = {
     "DialBegin": ("DestUniqueid", "DialString"),
     **dict.fromkeys(("DialState", "DialEnd"), ("DestUniqueid", "DialStatus")),
     "Pickup": ("Uniqueid", "TargetUniqueid"),
+    "QueueCallerJoin": ("Uniqueid", "Queue"),
+    "QueueCallerLeave": ("Uniqueid", "Queue"),
+    "QueueCallerAbandon": ("Uniqueid", "Queue"),
     "CoreShowChannel": ("Uniqueid", "BridgeId"),
 }
-#: Those that are no answers to actions, and their class.
-CALL_EVENTS = LAST_FIELDS.keys() - {"CoreShowChannel"}
-CALL_CLASS = "call,all"
+#: The classes of those that are no answers to actions.
+CLASSES = {
+    **dict.fromkeys(LAST_FIELDS.keys() - {"CoreShowChannel"}, "call,all"),
+    **dict.fromkeys((name for name in LAST_FIELDS if name.startswith("Queue")), "agent,all"),
+}
 #: For the same events: the prefixes of their channels' fields.
 PREFIXES = {
     **dict.fromkeys(LAST_FIELDS, ("",)),
@@ -95,7 +100,8 @@ class Block:
     def is_beyond_doubt(self) -> bool:
         """True if the message describes a channel, which takes more than a number can contain."""
         is_whole = self.has_ended and not self.is_disturbed and bool(self._after_text)
-        is_of_class = self._kind not in CALL_EVENTS or self.fields.get("Privilege") == CALL_CLASS
+        wanted = CLASSES.get(self._kind)
+        is_of_class = wanted is None or self.fields.get("Privilege") == wanted
         is_plausible = all(_is_plausible(key, value) for key, value in self.fields.items())
         return is_whole and is_of_class and is_plausible
 

@@ -120,7 +120,8 @@ class DialTracker(Tracker[Channel]):
         """Return the answer-in of a phone that picks up a call that rings at another phone."""
         if picker.sent or picker.assumed:
             return []
-        picker.role, picker.call_id = Role.CALLED, call_id
+        picker.role = Role.CALLED
+        self._calls.move(picker, call_id)
         picker.peer = picker.caller_number = number
         picker.caller_name = name
         self._legs.set_called_number(picker, self.extensions)

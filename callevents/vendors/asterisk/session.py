@@ -129,7 +129,7 @@ class AmiSession(Session):
                 "the name, the secret, and permit in manager.conf."
             )
         self.is_ready = True
-        self._act("Events", EVENTS, EventMask="call")
+        self._act("Events", EVENTS, EventMask="call,agent")
         self._act("CoreShowChannels", LIST)
 
     def _find_action(self, message: Message) -> str:

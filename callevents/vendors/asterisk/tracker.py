@@ -37,6 +37,9 @@ class AsteriskTracker(DialTracker):
             "Pickup": self._on_pickup,
             "Rename": self._on_rename,
             "Hangup": self._on_hangup,
+            "QueueCallerJoin": self._on_queue_join,
+            "QueueCallerAbandon": self._on_queue_abandon,
+            "QueueCallerLeave": self._on_queue_leave,
             "CoreShowChannel": self._on_channel_row,
             "CoreShowChannelsComplete": self._on_channel_list_end,
         }
@@ -181,6 +184,7 @@ class AsteriskTracker(DialTracker):
         self._legs.index(leg)
 
     def _clean_up(self, leg: Channel) -> None:
+        super()._clean_up(leg)
         self._legs.unindex(leg)
 
     def _on_hangup(self, message: Message, at: datetime | None) -> Events | None:
@@ -199,6 +203,21 @@ class AsteriskTracker(DialTracker):
         status = find_status(cause, is_answered=leg.is_answered, dial_status=leg.dial_status)
         hangup = Hangup(cause=cause, cause_name=text_of(message, "Cause-txt"), status=status)
         return self._fire_hangup(leg, at, hangup)
+
+    def _on_queue_join(self, message: Message, at: datetime | None) -> Events:
+        if call := self._calls.find(self._legs.get(message.get("Uniqueid", ""))):
+            call.join_queue(text_of(message, "Queue"))
+        return []
+
+    def _on_queue_abandon(self, message: Message, at: datetime | None) -> Events:
+        if call := self._calls.find(self._legs.get(message.get("Uniqueid", ""))):
+            call.is_abandoned = True
+        return []
+
+    def _on_queue_leave(self, message: Message, at: datetime | None) -> Events:
+        if call := self._calls.find(self._legs.get(message.get("Uniqueid", ""))):
+            call.leave_queue()
+        return []
 
     def _on_channel_row(self, message: Message, at: datetime | None) -> Events:
         self._rows.append(resync.cut_row(message))

@@ -54,6 +54,19 @@ def presence_of(message: Message) -> str:
     return text_of(message, "Channel-Presence-ID") or text_of(message, "variable_presence_id")
 
 
+def queue_of(message: Message) -> str:
+    """Return the queue for which mod_callcenter rings this agent, without its domain."""
+    if message.get("variable_cc_side") != "agent":
+        return ""
+    return text_of(message, "variable_cc_queue").partition("@")[0]
+
+
+def is_abandoned(message: Message) -> bool:
+    """Return True for the end of a caller who left the queue before an answer."""
+    is_member = message.get("variable_cc_side") == "member"
+    return is_member and message.get("variable_cc_cancel_reason") == "BREAK_OUT"
+
+
 def find_root(legs: Legs[Channel], channel_id: str) -> Channel | None:
     """Return the phone or trunk at the start of a chain of loopback channels."""
     for _ in range(MAX_CHAIN_LENGTH):

@@ -9,8 +9,10 @@ from callevents.vendors.freeswitch.channels import (
     MAX_RINGING,
     Channel,
     find_root,
+    is_abandoned,
     parent_id_of,
     presence_of,
+    queue_of,
 )
 from callevents.vendors.freeswitch.esl import BODY
 from callevents.vendors.tracking.causes import find_status
@@ -108,6 +110,8 @@ class FreeswitchTracker(Tracker[Channel]):
             return []
         channel = self._new_channel(message, uid)
         self._add(channel)
+        if channel.queue and (call := self._calls.find(channel)):
+            call.last_queue = channel.queue
         if channel.is_inbound or not channel.parent_id:
             return []
         events = list(self._ring(channel, message, at))
@@ -131,6 +135,7 @@ class FreeswitchTracker(Tracker[Channel]):
             partner_id=id_of(message, "variable_other_loopback_leg_uuid"),
             caller_number=text_of(message, "Caller-Caller-ID-Number"),
             caller_name=text_of(message, "Caller-Caller-ID-Name"),
+            queue=queue_of(message),
         )
         if not channel.is_loopback:
             channel.role = Role.CALLED if parent_id and not is_inbound else Role.CALLER
@@ -142,7 +147,7 @@ class FreeswitchTracker(Tracker[Channel]):
 
     def _set_called_number(self, channel: Channel, root: Channel | None) -> None:
         if root is not None:
-            channel.call_id = root.call_id
+            self._calls.move(channel, root.call_id)
             channel.called_number = root.called_number
             channel.called_did = root.called_did
         elif channel.is_inbound:
@@ -203,6 +208,8 @@ class FreeswitchTracker(Tracker[Channel]):
             return []
         name = text_of(message, "Hangup-Cause")
         self._stop_ringing(channel, is_picked_off=name == "PICKED_OFF")
+        if is_abandoned(message) and (call := self._calls.find(channel)):
+            call.is_abandoned = True
         seconds = seconds_of(message, "variable_billsec")
         channel.is_answered = channel.is_answered or bool(seconds)
         cause = cause_of(message, "variable_hangup_cause_q850")
@@ -218,6 +225,7 @@ class FreeswitchTracker(Tracker[Channel]):
                 caller.was_picked_off = is_picked_off
 
     def _clean_up(self, leg: Channel) -> None:
+        super()._clean_up(leg)
         self._stop_ringing(leg, is_picked_off=False)
 
 

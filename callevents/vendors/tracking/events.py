@@ -67,6 +67,8 @@ def make_event(
         duration_seconds=_duration(leg, at, end) if hangup else None,
         at=at,
         is_late=end.is_late,
+        queue=leg.queue,
+        is_followed=True,
         # Each event is sent once for a leg, so this key also identifies duplicates from a second
         # connection to the same PBX.
         key=f"{KEY_PREFIX}{event_type.slug}:{leg.id}",

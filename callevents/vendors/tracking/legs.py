@@ -40,6 +40,8 @@ class Leg:
     caller_name: str = ""
     called_number: str = ""
     called_did: str = ""
+    #: The queue in which the caller waited when it rang.
+    queue: str = ""
     #: The events sent. Each event is sent once for a leg.
     sent: set[EventType] = field(default_factory=set)
     #: The events that happened before the leg was found in a list of running calls.

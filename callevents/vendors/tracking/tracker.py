@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Generic
 
 from callevents.enums import CallStatus, EventType
+from callevents.ingest.report import CallOver
 from callevents.vendors.tracking.events import Hangup, TrackedEvent, make_event
 from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message
 from callevents.vendors.tracking.legs import MAX_LEGS, Leg, Legs, LegT, Role
 from callevents.vendors.tracking.restored_leg import RestoredLeg
+from callevents.vendors.tracking.running_calls import RunningCalls
 
 #: Hangups are remembered because a list of running calls may still contain such a leg.
 MAX_ENDED = 1000
@@ -45,11 +47,17 @@ class Tracker(Generic[LegT]):
         self.counts = Counts()
         self._legs: Legs[LegT] = Legs(max_legs)
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._calls = RunningCalls()
 
     @property
     def running(self) -> int:
         """Number of legs being followed."""
         return len(self._legs)
+
+    @property
+    def running_calls(self) -> int:
+        """Number of calls of which a leg is being followed."""
+        return len(self._calls)
 
     @property
     def dropped(self) -> int:
@@ -71,6 +79,13 @@ class Tracker(Generic[LegT]):
         """Follow legs of an earlier listener; the next list confirms those that still run."""
         raise NotImplementedError
 
+    def take_ended_calls(self, at: datetime) -> list[CallOver]:
+        """Return the calls that have ended since the last time, once: their last leg is gone.
+
+        `at` is the time of the message that was fed last.
+        """
+        return self._calls.take_ended(at)
+
     def handle_disconnect(self) -> None:
         """Mark all legs as unconfirmed: from now on, they may end unseen."""
         for leg in self._legs:
@@ -85,6 +100,7 @@ class Tracker(Generic[LegT]):
         if (known := self._legs.get(leg.id)) is not None:
             self._legs.remove(known)
             self._clean_up(known)
+        self._calls.add(leg)
         for dropped in self._legs.add(leg):
             self._clean_up(dropped)
 
@@ -102,6 +118,7 @@ class Tracker(Generic[LegT]):
 
     def _clean_up(self, leg: LegT) -> None:
         """Remove references to a leg that has ended or was dropped."""
+        self._calls.remove(leg)
 
     def _fire(
         self, leg: LegT, event_type: EventType, at: datetime | None, *, is_late: bool = False
@@ -111,6 +128,8 @@ class Tracker(Generic[LegT]):
             return []
         leg.sent.add(event_type)
         self.counts.events += 1
+        if (call := self._calls.find(leg)) is not None and call.queue:
+            leg.queue = call.queue
         return [make_event(leg, event_type, at, is_late=is_late)]
 
     def _fire_missed(

@@ -55,7 +55,7 @@ def test_asterisk_log_in() -> None:
     after, _ = say(session, respond("login", Message="Authentication accepted"))
     assert session.is_ready
     assert after == (
-        "Action: Events\r\nActionID: callevents-events-5eed\r\nEventMask: call\r\n\r\n"
+        "Action: Events\r\nActionID: callevents-events-5eed\r\nEventMask: call,agent\r\n\r\n"
         "Action: CoreShowChannels\r\nActionID: callevents-list-5eed\r\n\r\n"
     )
     assert say(session, EVENT) == ("", 1)
