@@ -177,8 +177,8 @@ def _insert_deliveries(batch: Batch, new: NewDeliveries) -> Counter[str]:
         unreachable = {hook.origin_id for hook in hooks if hook.probe_at is not None}
         _put_in_order(deliveries, unreachable, new)
         insert_deliveries(deliveries)
-        new.count += len(deliveries)
-    sent = (row for row in deliveries if row["state"] is not DeliveryState.SKIPPED)
+    sent = [row for row in deliveries if row["state"] is not DeliveryState.SKIPPED]
+    new.count += len(sent)
     return Counter(row["call_event_id"] for row in sent)
 
 
