@@ -38,6 +38,10 @@ def typed_template(
         credentials.kind,
         username,
         secret,
+        options.body_template.content_type,
+        options.body_template.text,
+        options.value_maps,
+        kept.receiver if kept else None,
     )
 
 

@@ -10,7 +10,8 @@ from callevents.enums import Method
 from callevents.errors import InvalidError
 from callevents.hooks.preview import example_parameters, typed_template
 from callevents.hooks.validation import check_options
-from callevents.web.hook_form import HookForm, SigningChoice
+from callevents.web.hook_fields import SigningChoice
+from callevents.web.hook_form import HookForm
 from callevents.web.hook_table import Target
 
 #: Signs previews only.
@@ -52,10 +53,10 @@ def read_form(
     """
     url = check_url(form.url.data or "")
     try:
-        options = check_options(form.options(), target.hook, url.url)
+        method = Method(form.method.data)
+        options = check_options(form.options(), target.hook, url.url, event_type=target.event_type)
     except ValueError:
         raise InvalidError.of("form", "One of the choices is invalid.") from None
-    method = Method.POST if form.method.data == Method.POST else Method.GET
     return url, typed_template(method, url.url, options, kept)
 
 

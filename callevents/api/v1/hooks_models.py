@@ -18,12 +18,15 @@ from callevents.api.v1.models import (
 )
 from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.hooks.credentials_check import (
+    MAX_SCHEME_LENGTH,
+    MAX_SECRET_LENGTH,
+    MAX_USERNAME_LENGTH,
+)
 from callevents.hooks.validation import (
     MAX_CUSTOM_HEADERS,
     MAX_HEADER_LENGTH,
     MAX_HEADER_NAME_LENGTH,
-    MAX_SECRET_LENGTH,
-    MAX_USERNAME_LENGTH,
 )
 from callevents.security.masking import MASK
 
