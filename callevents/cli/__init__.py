@@ -11,6 +11,7 @@ from callevents.cli import (
     deliveries,
     erase,
     extensions,
+    hook_show,
     hooks,
     openapi,
     operations,
@@ -33,6 +34,7 @@ def init_app(app: Flask) -> None:
     pbxs.group.add_command(connectors.group)
     pbxs.group.add_command(pbx_removal.remove_pbx)
     pbxs.group.add_command(pbx_tokens.group)
+    hooks.group.add_command(hook_show.show_hook)
     accounts = (users, tokens, apps)
     for module in (pbxs, extensions, hooks, deliveries, *accounts, secrets, audit, configuration):
         app.cli.add_command(module.group)

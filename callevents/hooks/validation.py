@@ -103,7 +103,7 @@ def check_options(
     errors |= dict(_header_problems(headers, kept))
     is_kept = hook is not None and _keeps_stored(options.credentials, hook.auth)
     if options.credentials.kind is AuthKind.RECEIVER and not has_receiver:
-        errors["auth"] = ["The request has no receiver. Choose another authentication."]
+        errors["authentication"] = ["The request has no receiver. Choose another authentication."]
     elif not is_kept:
         errors |= dict(find_credentials_problems(options.credentials))
     if hook is not None and url and origin_of(url) != origin_of(hook.url):

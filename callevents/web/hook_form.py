@@ -102,6 +102,8 @@ class HookForm(OptionFields):
     def add_errors(self, error: InvalidError) -> None:
         """Show each message next to its field, those about custom headers next to their rows."""
         others = dict(error.errors)
+        if "authentication" in others:
+            others["auth"] = others.pop("authentication")
         for number, row in enumerate(self._filled_rows(), start=1):
             row.form.name.errors = others.pop(f"{HEADER_FIELD}{number}", [])
         super().add_errors(InvalidError(others))
