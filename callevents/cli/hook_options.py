@@ -7,14 +7,14 @@ import click
 
 from callevents.cli.only_if import ONLY_IF_HELP, format_conditions, parse_conditions
 from callevents.cli.output import Command, Values
-from callevents.enums import AuthKind, BodyFormat, HookScope, MissingAnswer, ParameterSet
-from callevents.hooks.option_texts import (
+from callevents.delivery.request.option_texts import (
     ANSWER_EXAMPLE,
     MAP_EXAMPLE,
     format_maps,
     parse_answers,
     parse_maps,
 )
+from callevents.enums import AuthKind, BodyFormat, HookScope, MissingAnswer, ParameterSet
 from callevents.hooks.options import (
     GIVE_UP_CHOICES,
     Answers,

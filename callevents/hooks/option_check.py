@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from callevents.delivery.request.option_texts import Maps
 from callevents.errors import InvalidError
-from callevents.hooks.option_texts import Maps
 from callevents.hooks.options import Answers
 
 MAX_MAPS = 20

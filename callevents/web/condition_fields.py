@@ -8,8 +8,8 @@ from zoneinfo import available_timezones
 from wtforms import RadioField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
+from callevents.delivery.request.option_texts import format_list, parse_list
 from callevents.errors import InvalidError
-from callevents.hooks.option_texts import format_list, parse_list
 from callevents.ingest.conditions import Conditions, Hours
 from callevents.web.forms import BaseForm
 

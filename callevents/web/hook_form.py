@@ -8,11 +8,16 @@ from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from callevents.db.models import Hook
+from callevents.delivery.request.option_texts import (
+    format_answers,
+    format_maps,
+    parse_answers,
+    parse_maps,
+)
 from callevents.delivery.request.url import display_url, is_same_origin
 from callevents.enums import AuthKind, BodyFormat, HookScope, Method, MissingAnswer, ParameterSet
 from callevents.errors import InvalidError
 from callevents.hooks.hooks import HookData
-from callevents.hooks.option_texts import format_answers, format_maps, parse_answers, parse_maps
 from callevents.hooks.options import (
     Answers,
     BodyTemplate,
