@@ -1,9 +1,8 @@
 """The document of a configuration. It has no secrets: where there is one, it says so."""
 
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from callevents.db.models import EVENT_ID_LENGTH, MAX_NAME_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
 from callevents.enums import (
@@ -20,7 +19,8 @@ from callevents.enums import (
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import HookOptions
 from callevents.hooks.validation import MAX_CUSTOM_HEADERS
-from callevents.ingest.conditions import Conditions, Hours
+from callevents.operations.configuration.hook_conditions import ConfiguredConditions
+from callevents.operations.configuration.part import Part
 from callevents.security.masking import MASK
 
 DEFAULTS = HookOptions()
@@ -28,47 +28,6 @@ DEFAULTS = HookOptions()
 EventName = Literal["dial-out", "dial-in", "hangup", "answer-in", "answer-out"]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 EventId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9]{{{EVENT_ID_LENGTH}}}$")]
-
-
-class Part(BaseModel):
-    """A part of the document. Unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ConfiguredHours(Part):
-    """Hours of a week in a time zone."""
-
-    days: list[int] = Field(description="1 is Monday, 7 is Sunday.")
-    start: str
-    end: str
-    zone: str
-    is_outside: bool = Field(False, description="Whether events outside these hours are meant.")
-
-
-class ConfiguredConditions(Part):
-    """What must be true of an event for a request."""
-
-    directions: list[str] = Field(default_factory=list)
-    party: str = ""
-    answered: bool | None = None
-    min_seconds: int = 0
-    hours: ConfiguredHours | None = None
-    numbers: list[str] = Field(default_factory=list)
-    dids: list[str] = Field(default_factory=list)
-    queues: list[str] = Field(default_factory=list)
-
-    def to_domain(self) -> Conditions:
-        """Return the conditions for the domain, which checks them."""
-        hours = self.hours
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in self.model_dump(exclude={"hours"}).items()
-        }
-        if hours is not None:
-            times = (hours.start, hours.end, hours.zone, hours.is_outside)
-            values["hours"] = Hours(tuple(hours.days), *times)
-        return Conditions(**values)
 
 
 class ConfiguredHook(Part):
@@ -190,19 +149,6 @@ class SealedDocument(Document):
     """A configuration that may have secrets, as commands read and write it."""
 
     secrets: Secrets | None = None
-
-
-def describe_conditions(conditions: Conditions) -> ConfiguredConditions | None:
-    """Return the conditions as the document has them, None without any."""
-    if not conditions:
-        return None
-    # Not checked: what is stored stays exportable when a rule changes.
-    values = asdict(conditions)
-    values |= {name: list(value) for name, value in values.items() if isinstance(value, tuple)}
-    if hours := values["hours"]:
-        hours["days"] = list(hours["days"])
-        values["hours"] = ConfiguredHours.model_construct(**hours)
-    return ConfiguredConditions.model_construct(**values)
 
 
 def new_data(wanted: ConfiguredHook, options: HookOptions) -> HookData:

@@ -17,8 +17,8 @@ from callevents.operations.configuration.document import (
     ConfiguredPbx,
     ConfiguredQuotas,
     Document,
-    describe_conditions,
 )
+from callevents.operations.configuration.hook_conditions import describe_conditions
 
 HooksByPlace = dict[tuple[int, str | None], list[Hook]]
 

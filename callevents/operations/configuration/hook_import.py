@@ -31,12 +31,9 @@ from callevents.operations.configuration.changes import (
     error_at,
     errors_at,
 )
-from callevents.operations.configuration.document import (
-    ConfiguredHook,
-    describe_conditions,
-    new_data,
-)
+from callevents.operations.configuration.document import ConfiguredHook, new_data
 from callevents.operations.configuration.export import describe_hook
+from callevents.operations.configuration.hook_conditions import describe_conditions
 from callevents.security.masking import MASK
 
 #: Stands for a secret that the document does not have.
