@@ -168,7 +168,7 @@ def test_narrow_screens(sign_in: People, extension: str, scheme: str) -> None:
     page = sign_in.open("admin", viewport=NARROW, color_scheme=scheme)
     dialog = open_dialog(page, extension)
     dialog.get_by_label("Basic", exact=True).check()
-    dialog.get_by_text("Placeholders", exact=True).click()
+    dialog.get_by_text("Placeholders and value maps", exact=True).click()
     width = "document.documentElement.scrollWidth <= innerWidth"
     assert page.evaluate(width)
     assert dialog.evaluate("element => element.scrollWidth <= element.clientWidth")
