@@ -14,7 +14,8 @@ MAX_ANSWERS = 10
 MAX_POINTER_LENGTH = 200
 MAX_OPTION_NAME_LENGTH = 40
 
-_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{MAX_OPTION_NAME_LENGTH - 1}}}", re.ASCII)
+_MAP_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{MAX_OPTION_NAME_LENGTH - 1}}}", re.ASCII)
+_ANSWER_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{MAX_OPTION_NAME_LENGTH - 1}}}", re.ASCII)
 #: RFC 6901, section 3; the whole answer is no value.
 _POINTER = re.compile(r"(/([^~/]|~[01])*)+")
 
@@ -39,8 +40,8 @@ def _map_problems(maps: Maps) -> Iterator[str]:
     if (count := sum(map(len, maps.values()))) > MAX_MAP_VALUES:
         yield f"At most {MAX_MAP_VALUES} values in all maps together (got {count})."
     for name, values in maps.items():
-        if not _NAME.fullmatch(name):
-            yield _name_problem(name)
+        if not _MAP_NAME.fullmatch(name):
+            yield _name_problem(name, "letters, digits, _ and -")
         for value, replacement in values.items():
             if not value or "=" in value or _is_unfit(value):
                 yield f"The map {name} has a value that cannot be used: {value[:40]!r}."
@@ -52,18 +53,18 @@ def _answer_problems(pointers: Mapping[str, str]) -> Iterator[str]:
     if len(pointers) > MAX_ANSWERS:
         yield f"Keep at most {MAX_ANSWERS} values (got {len(pointers)})."
     for name, pointer in pointers.items():
-        if not _NAME.fullmatch(name):
-            yield _name_problem(name)
+        if not _ANSWER_NAME.fullmatch(name):
+            yield _name_problem(name, "letters, digits and _")
         if len(pointer) > MAX_POINTER_LENGTH:
             yield f"The pointer of {name} must be at most {MAX_POINTER_LENGTH} characters."
         if not pointer.isprintable() or not _POINTER.fullmatch(pointer):
             yield f"The pointer of {name} must be a JSON pointer, such as /result/id."
 
 
-def _name_problem(name: str) -> str:
+def _name_problem(name: str, characters: str) -> str:
     return (
-        f"The name {name[:60]!r} cannot be used: begin with a letter; then letters, digits, _ and "
-        f"-, at most {MAX_OPTION_NAME_LENGTH} characters."
+        f"The name {name[:60]!r} cannot be used: begin with a letter, and use {characters} only, "
+        f"at most {MAX_OPTION_NAME_LENGTH} characters."
     )
 
 

@@ -41,7 +41,7 @@ def test_maps_are_lines(maps: dict[str, dict[str, str]]) -> None:
     assert parse_maps(format_maps(maps).replace("\n", "\r\n\r\n")) == maps
 
 
-@given(st.dictionaries(NAMES, POINTERS, max_size=5))
+@given(st.dictionaries(st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,39}", fullmatch=True), POINTERS))
 def test_answers_are_lines(pointers: dict[str, str]) -> None:
     """So are the pointers of values that are kept."""
     check_answers(Answers(pointers), has_receiver=True)
@@ -108,6 +108,7 @@ def test_rules_of_maps(maps: dict[str, dict[str, str]], message: str) -> None:
     [
         ({f"a{number}": "/a" for number in range(11)}, "Keep at most 10 values (got 11)."),
         ({"a b": "/a"}, "The name 'a b' cannot be used: begin with a letter"),
+        ({"a-b": "/a"}, "The name 'a-b' cannot be used: begin with a letter, and use letters, d"),
         ({"a": ""}, "The pointer of a must be a JSON pointer, such as /result/id."),
         ({"a": "result/id"}, "The pointer of a must be a JSON pointer, such as /result/id."),
         ({"a": "/~2"}, "The pointer of a must be a JSON pointer, such as /result/id."),
