@@ -47,6 +47,12 @@ def check_text(text: str, *, field: str, max_length: int) -> str:
 
 def check_all(*checks: Callable[[], object]) -> None:
     """Run all checks; raise one InvalidError about all fields that are invalid."""
+    if errors := find_errors(*checks):
+        raise InvalidError(errors)
+
+
+def find_errors(*checks: Callable[[], object]) -> dict[str, list[str]]:
+    """Run all checks; return the messages of all fields that are invalid."""
     errors: dict[str, list[str]] = {}
     for check in checks:
         try:
@@ -54,8 +60,7 @@ def check_all(*checks: Callable[[], object]) -> None:
         except InvalidError as error:
             for field, messages in error.errors.items():
                 errors.setdefault(field, []).extend(messages)
-    if errors:
-        raise InvalidError(errors)
+    return errors
 
 
 def make_slug(name: str, taken: Collection[str], *, default: str) -> str:

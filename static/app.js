@@ -196,7 +196,7 @@ function prepare(root) {
   // Keep details open or closed when their fragment is replaced.
   for (const details of root.querySelectorAll("details[id]")) {
     const before = document.getElementById(details.id);
-    if (before) details.open = before.open;
+    if (before) details.open = before.open || details.querySelector("[aria-invalid=true]") !== null;
   }
 }
 

@@ -11,6 +11,7 @@ from callevents.cli import (
     deliveries,
     erase,
     extensions,
+    hook_show,
     hooks,
     openapi,
     operations,
@@ -42,6 +43,7 @@ def init_app(app: Flask) -> None:
         receiver_actions.recover,
     ):
         receivers.group.add_command(command)
+    hooks.group.add_command(hook_show.show_hook)
     accounts = (users, tokens, apps)
     of_requests = (hooks, deliveries, receivers, recipes)
     for module in (pbxs, extensions, *of_requests, *accounts, secrets, audit, configuration):

@@ -1,17 +1,33 @@
 """Options of `flask hooks set` for delivery, content and authentication of the request."""
 
 import sys
-from collections.abc import Iterable
+from typing import Any
 
 import click
 
+from callevents.cli.only_if import ONLY_IF_HELP, format_conditions, parse_conditions
 from callevents.cli.output import Command, Values
-from callevents.enums import AuthKind, BodyFormat, ParameterSet
-from callevents.hooks.options import GIVE_UP_CHOICES, Credentials, CustomHeader, HookOptions
+from callevents.delivery.request.option_texts import (
+    ANSWER_EXAMPLE,
+    MAP_EXAMPLE,
+    format_maps,
+    parse_answers,
+    parse_maps,
+)
+from callevents.enums import AuthKind, BodyFormat, HookScope, MissingAnswer, ParameterSet
+from callevents.hooks.options import (
+    GIVE_UP_CHOICES,
+    Answers,
+    BodyTemplate,
+    Credentials,
+    CustomHeader,
+    HookOptions,
+)
 
 #: Instead of a secret: prompt for it, or read it from standard input. A secret on the command line
 #: ends up in the shell history and in the process list.
 PROMPT = "-"
+JSON = "application/json"
 
 _SECONDS = {name: seconds for seconds, (name, _label) in GIVE_UP_CHOICES.items()}
 _OPTIONS = (
@@ -32,9 +48,24 @@ _OPTIONS = (
     click.option(
         "--body",
         type=click.Choice(list(map(str, BodyFormat))),
-        default=str(BodyFormat.FORM),
-        show_default=True,
-        help="Body of a POST.",
+        help="Body: form (the default), json or template. Methods other than GET have one.",
+    ),
+    click.option(
+        "--template",
+        type=click.File(encoding="utf-8"),
+        help="File with the body's template, - for standard input. Sets --body template.",
+    ),
+    click.option(
+        "--content-type",
+        metavar="TYPE",
+        help=f"Content type of the template; {JSON} by default.",
+    ),
+    click.option(
+        "--map",
+        "maps",
+        multiple=True,
+        metavar="'NAME: VALUE = OTHER'",
+        help=f"Value map, such as '{MAP_EXAMPLE}'; can be repeated.",
     ),
     click.option(
         "--parameters",
@@ -43,6 +74,12 @@ _OPTIONS = (
         show_default=True,
         help="Parameters to send: all, VoipNow's ten, or none.",
     ),
+    click.option(
+        "--once-per-call",
+        is_flag=True,
+        help="Send it once per call, and not for each extension that the call reaches.",
+    ),
+    click.option("--only-if", "only_if", multiple=True, metavar="NAME=VALUE", help=ONLY_IF_HELP),
     click.option(
         "--header",
         "headers",
@@ -54,6 +91,25 @@ _OPTIONS = (
         "--basic", metavar="USER:PASSWORD", help="Basic authentication; USER:- prompts, as above."
     ),
     click.option("--bearer", metavar="TOKEN", help="Bearer authentication; - prompts, as above."),
+    click.option(
+        "--scheme",
+        metavar="'SCHEME TOKEN'",
+        help="Another scheme, such as 'token KEY:SECRET'; 'token -' prompts, as above.",
+    ),
+    click.option(
+        "--keep",
+        multiple=True,
+        metavar="'NAME = POINTER'",
+        help=f"Keep a value of the JSON answer, such as '{ANSWER_EXAMPLE}'; can be repeated. For "
+        "requests of a receiver.",
+    ),
+    click.option(
+        "--if-missing",
+        type=click.Choice(list(map(str, MissingAnswer))),
+        default=str(MissingAnswer.FAIL),
+        show_default=True,
+        help="If a value kept from an earlier answer is missing: fail, or send it empty.",
+    ),
 )
 
 
@@ -64,26 +120,22 @@ def hook_options(command: Command) -> Command:
     return command
 
 
-def parse_options(
-    *,
-    give_up_after: str,
-    in_order: bool,
-    body: str,
-    parameters: str,
-    headers: Iterable[str],
-    basic: str | None,
-    bearer: str | None,
-) -> HookOptions:
+def parse_options(**given: Any) -> HookOptions:
     """Return the hook options that the command line gives."""
-    if basic is not None and bearer is not None:
-        raise click.UsageError("--basic and --bearer cannot be used together.")
+    # Standard input has the template before secrets.
+    template = _read_template(given)
     return HookOptions(
-        _SECONDS[give_up_after],
-        in_order,
-        BodyFormat(body),
-        ParameterSet(parameters),
-        tuple(map(_parse_header, headers)),
-        _parse_credentials(basic, bearer),
+        _SECONDS[given["give_up_after"]],
+        given["in_order"],
+        BodyFormat.TEMPLATE if template.text else BodyFormat(given["body"] or BodyFormat.FORM),
+        ParameterSet(given["parameters"]),
+        tuple(map(_parse_header, given["headers"])),
+        _parse_credentials(given["basic"], given["bearer"], given["scheme"]),
+        template,
+        parse_maps("\n".join(given["maps"])),
+        HookScope.CALL if given["once_per_call"] else HookScope.EXTENSION,
+        parse_conditions(given["only_if"]),
+        Answers(parse_answers("\n".join(given["keep"])), MissingAnswer(given["if_missing"])),
     )
 
 
@@ -96,7 +148,33 @@ def option_values(options: HookOptions) -> Values:
         "parameters": options.parameters,
         "headers": [header.name for header in options.headers],
         "auth": options.credentials.kind,
+        "content_type": options.body_template.content_type,
+        "template": options.body_template.text,
+        "maps": format_maps(options.value_maps).splitlines(),
+        "once_per_call": options.scope is HookScope.CALL,
+        "only_if": format_conditions(options.conditions),
+        "keep": dict(options.answers.pointers),
+        "if_missing": options.answers.missing,
     }
+
+
+def _read_template(given: Values) -> BodyTemplate:
+    file, content_type, body = given["template"], given["content_type"], given["body"]
+    if file is None and body == BodyFormat.TEMPLATE:
+        raise click.UsageError("--body template needs --template with a file, or - for a pipe.")
+    if file is None and content_type:
+        raise click.UsageError("--content-type is that of a template: add --template.")
+    if file is None:
+        return BodyTemplate()
+    if body not in (None, BodyFormat.TEMPLATE):
+        raise click.UsageError(f"--template and --body {body} cannot be used together.")
+    try:
+        text = file.read()
+    except UnicodeDecodeError:
+        raise click.UsageError("--template must be text in UTF-8.") from None
+    if not text.strip():
+        raise click.UsageError("--template is empty.")
+    return BodyTemplate(content_type or JSON, text)
 
 
 def _parse_header(text: str) -> CustomHeader:
@@ -107,7 +185,12 @@ def _parse_header(text: str) -> CustomHeader:
     return CustomHeader(name, read_hidden(value.strip(), f"Value of {name}"))
 
 
-def _parse_credentials(basic: str | None, bearer: str | None) -> Credentials:
+def _parse_credentials(basic: str | None, bearer: str | None, scheme: str | None) -> Credentials:
+    if sum(given is not None for given in (basic, bearer, scheme)) > 1:
+        raise click.UsageError("--basic, --bearer and --scheme cannot be used together.")
+    if scheme is not None:
+        name, _space, token = scheme.strip().partition(" ")
+        return Credentials(AuthKind.SCHEME, name, read_hidden(token.strip(), "Token"))
     if basic is not None:
         username, _colon, password = basic.partition(":")
         return Credentials(

@@ -129,7 +129,7 @@ def list_hooks(pbx: str | None, show_secrets: bool, as_json: bool) -> None:
     found = queries.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
     if show_secrets:
         _record_revealed(found)
-    to_values = _to_values_with_options if as_json else _to_values
+    to_values = to_values_with_options if as_json else _to_values
     print_list(
         found,
         lambda hook: {**to_values(hook), **({"url": hook.url} if show_secrets else {})},
@@ -157,7 +157,7 @@ def enable_hook(event_id: str, as_json: bool) -> None:
     text = f"Enabled {event_id}."
     if released:
         text += f" {describe_waiting(released)} {'goes' if released == 1 else 'go'} on."
-    print_result({**_to_values_with_options(hook), "released": released}, text, as_json)
+    print_result({**to_values_with_options(hook), "released": released}, text, as_json)
 
 
 @group.command("disable")
@@ -176,7 +176,7 @@ def disable_hook(event_id: str, cancel: bool, as_json: bool) -> None:
     if held:
         text += f" {describe_waiting(held)} {'cancelled' if cancel else 'held'}."
     counts = {"held": 0 if cancel else held, "cancelled": cancelled}
-    print_result({**_to_values_with_options(hook), **counts}, text, as_json)
+    print_result({**to_values_with_options(hook), **counts}, text, as_json)
 
 
 @group.command("resume")
@@ -223,7 +223,7 @@ def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool
     listed = queries.list_hooks(found, extensions.get_extension_by_number(found, extension))
     chosen = [hook for hook in listed if hook.event_type in wanted]
     values = [
-        {**_to_values_with_options(hook), "waiting": count_waiting([hook.id])} for hook in chosen
+        {**to_values_with_options(hook), "waiting": count_waiting([hook.id])} for hook in chosen
     ]
     removed = hooks.clear_hooks(chosen)
     _commit()
@@ -265,7 +265,7 @@ def _to_values(hook: Hook) -> Values:
     }
 
 
-def _to_values_with_options(hook: Hook) -> Values:
+def to_values_with_options(hook: Hook) -> Values:
     """Return the hook as printed, with its options, without secrets."""
     options = option_values(read_options(hook))
     return {**_to_values(hook), **options, "signed": bool(hook.signing_secret)}
@@ -273,7 +273,7 @@ def _to_values_with_options(hook: Hook) -> Values:
 
 def _print_hook(hook: Hook, text: str, secret: str | None, *, as_json: bool) -> None:
     """Print a hook, and its new signing secret if there is one."""
-    values = _to_values_with_options(hook)
+    values = to_values_with_options(hook)
     if secret:
         values["signing_secret"] = secret
         text += f"\nSigning secret, shown only once:\n{secret}"

@@ -7,6 +7,7 @@ from callevents.audit import Hidden, Masked
 from callevents.conditions import Conditions, describe
 from callevents.db.models import Hook
 from callevents.delivery.request.masking import mask_url
+from callevents.delivery.request.option_texts import format_answers, format_maps
 
 
 def hook_values(hook: Hook) -> dict[str, Any]:
@@ -25,15 +26,19 @@ def hook_values(hook: Hook) -> dict[str, Any]:
         "credentials": Hidden(hook.auth_secret),
         "content_type": hook.content_type,
         "body_template": hook.body_template,
-        "value_maps": hook.value_maps,
+        "value_maps": format_maps(_read(hook.value_maps)),
         "scope": hook.scope,
         "conditions": describe(Conditions.read(hook.conditions)),
-        "answers": hook.answers,
+        "answers": format_answers(_read(hook.answers)),
         "missing_answer": hook.missing_answer,
         "receiver": hook.receiver_id,
         "group": hook.group_id,
         **{f"header {name}": Hidden(token) for name, token in headers},
     }
+
+
+def _read(stored: str) -> Any:
+    return json.loads(stored) if stored else {}
 
 
 def signing_values(hook: Hook) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class HookBatch:
         others: int,
     ) -> Hook:
         """Create a hook, as `create_hook` does. `others`: how many hooks its event already has."""
-        data = _check(data, self._pbx.id)
+        data = _check(data, event_type, self._pbx.id)
         _check_count(others)
         _check_quota(self._pbx)
         hook = Hook(
@@ -159,7 +159,8 @@ def update_hook(hook: Hook, data: HookData) -> int:
     Secrets that `data` leaves out are kept. Returns the same as `set_active`.
     """
     _lock(hook)
-    data = _check(replace(data, receiver_id=hook.receiver_id), hook.pbx_id, hook)
+    data = replace(data, receiver_id=hook.receiver_id)
+    data = _check(data, hook.event_type, hook.pbx_id, hook)
     values = hook_values(hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = data.method
@@ -243,14 +244,26 @@ def clear_hooks(hooks: Iterable[Hook]) -> Removed:
     return remove_hooks(chosen[0].pbx_id, [hook.id for hook in chosen]) if chosen else Removed()
 
 
-def _check(data: HookData, pbx_id: int, hook: Hook | None = None) -> HookData:
+def _check(
+    data: HookData, event_type: EventType, pbx_id: int, hook: Hook | None = None
+) -> HookData:
     """Return the data as it is stored; raises one InvalidError for all invalid fields."""
+
+    def checked_options() -> HookOptions:
+        return check_options(
+            data.options,
+            hook,
+            values.get("url", ""),
+            event_type=event_type,
+            has_receiver=data.receiver_id is not None,
+        )
+
     errors: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
     for name, check in (
         ("url", lambda: check_url(data.url).url),
         ("note", lambda: check_note(data.note)),
-        ("options", lambda: check_options(data.options, hook, values.get("url", ""))),
+        ("options", checked_options),
         (
             "receiver",
             lambda: check_use(pbx_id, data.receiver_id, values.get("url", ""), data.options),

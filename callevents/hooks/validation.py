@@ -1,14 +1,17 @@
 """Checks of a hook's note and options."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from callevents.db.models import MAX_NOTE_LENGTH, Hook
 from callevents.delivery.request.placeholders import find_problem
 from callevents.delivery.request.url import origin_of
-from callevents.enums import AuthKind
+from callevents.enums import AuthKind, EventType
 from callevents.errors import InvalidError
+from callevents.hooks.condition_check import check_conditions
+from callevents.hooks.credentials_check import CREDENTIAL_FIELDS, find_credentials_problems
+from callevents.hooks.option_check import check_answers, check_value_maps
 from callevents.hooks.options import (
     GIVE_UP_CHOICES,
     Credentials,
@@ -17,12 +20,11 @@ from callevents.hooks.options import (
     stored_headers,
 )
 from callevents.hooks.template_check import check_template
+from callevents.validation import find_errors
 
 MAX_CUSTOM_HEADERS = 20
 MAX_HEADER_NAME_LENGTH = 100
 MAX_HEADER_LENGTH = 1000
-MAX_USERNAME_LENGTH = 255
-MAX_SECRET_LENGTH = 1000
 
 #: Field name of errors about a custom header, followed by its number, from 1.
 HEADER_FIELD = "header "
@@ -30,7 +32,6 @@ HEADER_FIELD = "header "
 #: A token of RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
-_BEARER = re.compile(r"[\x21-\x7e]+")
 
 #: Headers that HTTP or the client sets, and why each cannot be a custom header.
 _RESERVED_HEADERS = {
@@ -52,14 +53,6 @@ _RESERVED_HEADERS = {
 SIGNATURE_PREFIX = "webhook-"
 
 ENTER_AGAIN = "The URL points to another receiver than before. Enter {} again."
-
-#: The fields of each kind of authentication, and their labels in error messages.
-_CREDENTIAL_FIELDS: Mapping[AuthKind, Mapping[str, str]] = {
-    AuthKind.NONE: {},
-    AuthKind.BASIC: {"username": "the username", "password": "the password"},
-    AuthKind.BEARER: {"token": "the token"},
-    AuthKind.RECEIVER: {},
-}
 
 #: Pairs of a field and its error messages.
 Problems = Iterator[tuple[str, list[str]]]
@@ -84,20 +77,28 @@ def check_note(note: str) -> str:
     return note
 
 
-def check_options(options: HookOptions, hook: Hook | None = None, url: str = "") -> HookOptions:
+def check_options(
+    options: HookOptions,
+    hook: Hook | None = None,
+    url: str = "",
+    *,
+    event_type: EventType = EventType.HANGUP,
+    has_receiver: bool = False,
+) -> HookOptions:
     """Return the options as they are stored; raises one InvalidError for all invalid fields.
 
     Secrets that the options keep must be stored in `hook`, and `url`, its new URL, must have the
     same origin as its current one.
     """
-    errors: dict[str, list[str]] = {}
-    if options.give_up_seconds not in GIVE_UP_CHOICES:
-        choices = ", ".join(name for name, _label in GIVE_UP_CHOICES.values())
-        errors["give_up_seconds"] = [f"Must be one of: {choices}."]
-    try:
-        check_template(options, url)
-    except InvalidError as error:
-        errors |= error.errors
+    if hook is not None:
+        event_type, has_receiver = hook.event_type, hook.receiver_id is not None
+    errors = find_errors(
+        lambda: _check_give_up(options.give_up_seconds),
+        lambda: check_template(options, url),
+        lambda: check_conditions(options.conditions, event_type),
+        lambda: check_value_maps(options.value_maps),
+        lambda: check_answers(options.answers, has_receiver=has_receiver),
+    )
     headers = tuple(
         CustomHeader(header.name.strip(), header.value and header.value.strip())
         for header in options.headers
@@ -105,12 +106,22 @@ def check_options(options: HookOptions, hook: Hook | None = None, url: str = "")
     kept = {name.lower() for name, _token in stored_headers(hook)}
     errors = dict(_header_problems(headers, kept)) | errors
     is_kept = hook is not None and _keeps_stored(options.credentials, hook.auth)
-    errors |= dict(_credentials_problems(options.credentials, is_kept=is_kept))
+    if options.credentials.kind is AuthKind.RECEIVER and not has_receiver:
+        errors["authentication"] = ["The request has no receiver. Choose another authentication."]
+    elif not is_kept:
+        errors |= dict(find_credentials_problems(options.credentials))
     if hook is not None and url and origin_of(url) != origin_of(hook.url):
         errors |= dict(_origin_change_problems(headers, options.credentials, kept, is_kept=is_kept))
     if errors:
         raise InvalidError(errors)
-    return replace(options, headers=headers)
+    conditions = check_conditions(options.conditions, event_type)
+    return replace(options, headers=headers, conditions=conditions)
+
+
+def _check_give_up(seconds: int) -> None:
+    if seconds not in GIVE_UP_CHOICES:
+        choices = ", ".join(name for name, _label in GIVE_UP_CHOICES.values())
+        raise InvalidError.of("give_up_seconds", f"Must be one of: {choices}.")
 
 
 def _keeps_stored(credentials: Credentials, stored: AuthKind) -> bool:
@@ -130,7 +141,7 @@ def _origin_change_problems(
     for number, header in enumerate(headers, start=1):
         if header.value is None and header.name.lower() in kept:
             yield f"{HEADER_FIELD}{number}", [ENTER_AGAIN.format(f"the value of {header.name}")]
-    for name, label in _CREDENTIAL_FIELDS[credentials.kind].items() if is_kept else ():
+    for name, label in CREDENTIAL_FIELDS[credentials.kind].items() if is_kept else ():
         yield name, [ENTER_AGAIN.format(label)]
 
 
@@ -188,46 +199,3 @@ def _value_problem(header: CustomHeader, kept: Collection[str]) -> str:
     if problem := find_problem(header.value):
         return f"In the header {header.name}: {problem}"
     return ""
-
-
-def _credentials_problems(credentials: Credentials, *, is_kept: bool) -> Problems:
-    if is_kept:
-        return
-    if credentials.kind is AuthKind.BEARER:
-        if message := _token_problem(credentials.secret or ""):
-            yield "token", [message]
-    elif credentials.kind is AuthKind.BASIC:
-        if message := _username_problem(credentials.username):
-            yield "username", [message]
-        if message := _password_problem(credentials.secret or ""):
-            yield "password", [message]
-
-
-def _token_problem(token: str) -> str:
-    if not token:
-        return "Enter the token."
-    if len(token) > MAX_SECRET_LENGTH:
-        return f"The token must be at most {MAX_SECRET_LENGTH:,} characters."
-    if not _BEARER.fullmatch(token):
-        return "The token must be printable ASCII characters without spaces."
-    return ""
-
-
-def _username_problem(username: str) -> str:
-    if not username:
-        return "Enter the username."
-    if len(username) > MAX_USERNAME_LENGTH:
-        return (
-            f"The username must be at most {MAX_USERNAME_LENGTH} characters (got {len(username)})."
-        )
-    if ":" in username:
-        return "The username must not contain a colon."
-    return "" if username.isprintable() else "The username must not contain control characters."
-
-
-def _password_problem(password: str) -> str:
-    if not password:
-        return "Enter the password."
-    if len(password) > MAX_SECRET_LENGTH:
-        return f"The password must be at most {MAX_SECRET_LENGTH:,} characters."
-    return "" if password.isprintable() else "The password must not contain control characters."

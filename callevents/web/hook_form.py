@@ -1,68 +1,47 @@
 """The form of a hook."""
 
-from collections.abc import Collection, Iterator
-from enum import StrEnum
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from wtforms import (
-    BooleanField,
-    FieldList,
-    Form,
-    FormField,
-    RadioField,
-    SelectField,
-    StringField,
-    TextAreaField,
-)
+from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
-from callevents.db.models import GIVE_UP_SECONDS, Hook
+from callevents.db.models import Hook
+from callevents.delivery.request.option_texts import (
+    format_answers,
+    format_maps,
+    parse_answers,
+    parse_maps,
+)
 from callevents.delivery.request.url import display_url, is_same_origin
-from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.enums import AuthKind, BodyFormat, HookScope, Method, MissingAnswer, ParameterSet
 from callevents.errors import InvalidError
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import (
-    GIVE_UP_CHOICES,
+    Answers,
+    BodyTemplate,
     Credentials,
     CustomHeader,
     HookOptions,
     read_options,
 )
 from callevents.hooks.validation import HEADER_FIELD, MAX_CUSTOM_HEADERS
-from callevents.web.forms import BaseForm
+from callevents.validation import check_all
+from callevents.web.condition_fields import condition_values
+from callevents.web.hook_fields import (
+    CONTENT_TYPES,
+    OPTION_FIELDS,
+    OptionFields,
+    SigningChoice,
+    auth_choices,
+    signing_choices,
+)
 
 EMPTY_HEADERS = 2
 
-OPTION_FIELDS = (
-    "give_up_seconds",
-    "in_order",
-    "body_format",
-    "parameters",
-    "headers",
-    "auth",
-    "username",
-    "password",
-    "token",
-    "signing",
-)
 
-
-class SigningChoice(StrEnum):
-    """The action on a hook's signing secret."""
-
-    KEEP = "keep"
-    NEW = "new"
-    REMOVE = "remove"
-
-
-class HeaderForm(Form):
-    """A row for a custom header. A row without a name is ignored."""
-
-    name = StringField("Name")
-    value = StringField("Value")
-
-
-class HookForm(BaseForm):
+class HookForm(OptionFields):
     """The dialog of a hook: VoipNow's fields in their order, then the options.
 
     Stored secrets are never filled in. An empty field keeps the stored secret.
@@ -77,47 +56,8 @@ class HookForm(BaseForm):
     active = BooleanField("This event is active", default=True)
     note = TextAreaField("Note")
 
-    give_up_seconds = SelectField(
-        "Give up after",
-        choices=[
-            SelectChoice(seconds, label) for seconds, (_name, label) in GIVE_UP_CHOICES.items()
-        ],
-        coerce=int,
-        default=GIVE_UP_SECONDS,
-    )
-    in_order = BooleanField("Send requests of the same call in order", default=True)
-    body_format = RadioField(
-        "POST body",
-        choices=[
-            SelectChoice(BodyFormat.FORM.value, "Form"),
-            SelectChoice(BodyFormat.JSON.value, "JSON"),
-        ],
-        default=BodyFormat.FORM.value,
-    )
-    parameters = RadioField(
-        "Parameters",
-        choices=[
-            SelectChoice(ParameterSet.ALL.value, "All"),
-            SelectChoice(ParameterSet.VOIPNOW.value, "VoipNow's ten"),
-            SelectChoice(ParameterSet.NONE.value, "None"),
-        ],
-        default=ParameterSet.ALL.value,
-    )
-    headers = FieldList(FormField(HeaderForm), "Custom headers")
-    auth = RadioField(
-        "Authentication",
-        choices=[
-            SelectChoice(AuthKind.NONE.value, "None"),
-            SelectChoice(AuthKind.BASIC.value, "Basic"),
-            SelectChoice(AuthKind.BEARER.value, "Bearer"),
-        ],
-        default=AuthKind.NONE.value,
-    )
-    username = StringField("Username")
-    password = StringField("Password")
-    token = StringField("Token")
-    signing = RadioField("Signature", choices=[], default=SigningChoice.KEEP.value)
-
+    #: The options that are stored; the defaults for a new hook.
+    stored = HookOptions()
     #: Headers (names in lower case) and kind of credentials whose stored secrets can be kept.
     kept_headers: Collection[str] = ()
     kept_auth = AuthKind.NONE
@@ -125,17 +65,12 @@ class HookForm(BaseForm):
     @classmethod
     def of(cls, submitted_form: Any, hook: Hook | None = None) -> "HookForm":
         """Return the form with the submitted values, else with the hook's, else with defaults."""
-        form = cls(submitted_form, obj=hook, data={"headers": []})
-        stored = read_options(hook).headers if hook else ()
-        if hook and (submitted_form is None or is_same_origin(form.url.data or "", hook.url)):
-            form.kept_headers = {header.name.lower() for header in stored}
-            form.kept_auth = hook.auth
-        if submitted_form is None and hook is not None:
-            form.url.data = display_url(hook.url)
-            for header in stored:
-                form.headers.append_entry({"name": header.name})
+        form = cls(submitted_form, data=_stored_values(hook) if hook else {"headers": []})
+        if hook is not None:
+            form._read_stored(hook, is_submitted=submitted_form is not None)
         form._add_empty_headers()
-        form.signing.choices = _signing_choices(is_signed=bool(hook and hook.signing_secret))
+        form.auth.choices = auth_choices(has_receiver=bool(hook and hook.receiver_id))
+        form.signing.choices = signing_choices(is_signed=bool(hook and hook.signing_secret))
         return form
 
     def hook_data(self) -> HookData:
@@ -149,19 +84,31 @@ class HookForm(BaseForm):
         )
 
     def options(self) -> HookOptions:
-        """Return the options of the form; raises ValueError for an invalid choice."""
-        return HookOptions(
-            self.give_up_seconds.data,
-            bool(self.in_order.data),
-            BodyFormat(self.body_format.data),
-            ParameterSet(self.parameters.data),
-            tuple(self._headers()),
-            self._credentials(),
+        """Return the options of the form; raises ValueError for an invalid choice.
+
+        Raises InvalidError for lines and conditions that cannot be read.
+        """
+        read = self._read_texts()
+        return replace(
+            self.stored,
+            give_up_seconds=self.give_up_seconds.data,
+            in_order=bool(self.in_order.data),
+            body_format=BodyFormat(self.body_format.data),
+            parameters=ParameterSet(self.parameters.data),
+            headers=tuple(self._headers()),
+            credentials=self._credentials(),
+            body_template=self._body_template(),
+            value_maps=read["value_maps"],
+            scope=HookScope(self.scope.data),
+            conditions=read["conditions"],
+            answers=Answers(read["answers"], MissingAnswer(self.missing_answer.data)),
         )
 
     def add_errors(self, error: InvalidError) -> None:
         """Show each message next to its field, those about custom headers next to their rows."""
         others = dict(error.errors)
+        if "authentication" in others:
+            others["auth"] = others.pop("authentication")
         for number, row in enumerate(self._filled_rows(), start=1):
             row.form.name.errors = others.pop(f"{HEADER_FIELD}{number}", [])
         super().add_errors(InvalidError(others))
@@ -173,10 +120,43 @@ class HookForm(BaseForm):
             return True
         try:
             is_default = self.options() == HookOptions()
-        except ValueError:
+        except (ValueError, InvalidError):
             return True
         choices = list(self.signing.choices or ())
         return not is_default or len(choices) > 2 or self.signing.data != SigningChoice.KEEP
+
+    def _read_stored(self, hook: Hook, *, is_submitted: bool) -> None:
+        """Take what the fields do not show from the hook, and its names of headers."""
+        self.stored = read_options(hook)
+        if not is_submitted or is_same_origin(self.url.data or "", hook.url):
+            self.kept_headers = {header.name.lower() for header in self.stored.headers}
+            self.kept_auth = hook.auth
+        if not is_submitted:
+            for header in self.stored.headers:
+                self.headers.append_entry({"name": header.name})
+
+    def _read_texts(self) -> Mapping[str, Any]:
+        """Return what is entered as text; raises one InvalidError for all that cannot be read."""
+        found: dict[str, Any] = {}
+
+        def read(name: str, parse: Callable[[], Any]) -> Callable[[], None]:
+            return lambda: found.update({name: parse()})
+
+        check_all(
+            read("value_maps", lambda: parse_maps(self.value_maps.data or "")),
+            read("conditions", self.conditions),
+            read("answers", lambda: parse_answers(self.answers.data or "")),
+        )
+        return found
+
+    def _body_template(self) -> BodyTemplate:
+        """Return the template; the suggested content type alone is none."""
+        text = (self.body_template.data or "").replace("\r\n", "\n")
+        content_type = (self.content_type.data or "").strip()
+        is_used = self.body_format.data == BodyFormat.TEMPLATE.value
+        if not is_used and not text and content_type == CONTENT_TYPES[0]:
+            content_type = ""
+        return BodyTemplate(content_type, text)
 
     def _headers(self) -> Iterator[CustomHeader]:
         for row in self._filled_rows():
@@ -191,6 +171,8 @@ class HookForm(BaseForm):
         kind = AuthKind(self.auth.data)
         if kind is AuthKind.BASIC:
             return Credentials(kind, self.username.data or "", self.password.data or None)
+        if kind is AuthKind.SCHEME:
+            return Credentials(kind, self.scheme.data or "", self.token.data or None)
         return Credentials(kind, secret=self.token.data or None)
 
     def _add_empty_headers(self) -> None:
@@ -201,14 +183,17 @@ class HookForm(BaseForm):
             self.headers.append_entry()
 
 
-def _signing_choices(*, is_signed: bool) -> list[SelectChoice]:
-    if is_signed:
-        return [
-            SelectChoice(SigningChoice.KEEP.value, "Signed"),
-            SelectChoice(SigningChoice.NEW.value, "New secret"),
-            SelectChoice(SigningChoice.REMOVE.value, "Not signed"),
-        ]
-    return [
-        SelectChoice(SigningChoice.KEEP.value, "Not signed"),
-        SelectChoice(SigningChoice.NEW.value, "Signed"),
-    ]
+def _stored_values(hook: Hook) -> Mapping[str, Any]:
+    """Return the values of the fields for a stored hook."""
+    options = read_options(hook)
+    names = ("method", "active", "note", "give_up_seconds", "in_order", "body_format", "parameters")
+    return {
+        **{name: getattr(hook, name) for name in (*names, "auth", "scope", "missing_answer")},
+        "url": display_url(hook.url),
+        "headers": [],
+        "content_type": hook.content_type or CONTENT_TYPES[0],
+        "body_template": hook.body_template,
+        "value_maps": format_maps(options.value_maps),
+        "answers": format_answers(options.answers.pointers),
+        **condition_values(options.conditions),
+    }

@@ -12,7 +12,8 @@ from callevents.errors import InvalidError
 from callevents.hooks.preview import ExampleCall, example_call, typed_template
 from callevents.hooks.receiver import check_use
 from callevents.hooks.validation import check_options
-from callevents.web.hook_form import HookForm, SigningChoice
+from callevents.web.hook_fields import SigningChoice
+from callevents.web.hook_form import HookForm
 from callevents.web.hook_table import Target
 
 #: Signs previews only.
@@ -54,13 +55,13 @@ def read_form(
     """
     url = check_url(form.url.data or "")
     try:
-        options = check_options(form.options(), target.hook, url.url)
+        method = Method(form.method.data)
+        options = check_options(form.options(), target.hook, url.url, event_type=target.event_type)
     except ValueError:
         raise InvalidError.of("form", "One of the choices is invalid.") from None
     # What is the receiver's goes to no other address.
     receiver_id = target.hook.receiver_id if target.hook else None
     check_use(target.pbx.id, receiver_id, url.url, options)
-    method = Method.POST if form.method.data == Method.POST else Method.GET
     return url, typed_template(method, url.url, options, kept)
 
 

@@ -11,7 +11,8 @@ from callevents.hooks import test_request
 from callevents.hooks.receiver import read_stored_template
 from callevents.hooks.test_request import TEST_PARAMETER, TestResult
 from callevents.security.encryption import UnreadableError
-from callevents.web.hook_form import HookForm, SigningChoice
+from callevents.web.hook_fields import SigningChoice
+from callevents.web.hook_form import HookForm
 from callevents.web.hook_table import Target
 from callevents.web.request_preview import example_of, read_form
 

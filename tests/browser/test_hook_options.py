@@ -1,4 +1,4 @@
-"""The dialog's section 'Delivery' in a browser: what it shows, hides, adds, tests and reveals."""
+"""The dialog's section 'Options' in a browser: what it shows, hides, adds, tests and reveals."""
 
 import threading
 
@@ -21,7 +21,7 @@ def open_dialog(page: Page, path: str, event: str = "Hangup") -> Locator:
     row(page, event).get_by_role("link", name=event, exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Give up after")).to_be_hidden()
-    dialog.get_by_text("Delivery", exact=True).click()
+    dialog.get_by_text("Options", exact=True).click()
     expect(dialog.get_by_label("Give up after")).to_be_visible()
     return dialog
 
@@ -168,7 +168,7 @@ def test_narrow_screens(sign_in: People, extension: str, scheme: str) -> None:
     page = sign_in.open("admin", viewport=NARROW, color_scheme=scheme)
     dialog = open_dialog(page, extension)
     dialog.get_by_label("Basic", exact=True).check()
-    dialog.get_by_text("Placeholders", exact=True).click()
+    dialog.get_by_text("Placeholders and value maps", exact=True).click()
     width = "document.documentElement.scrollWidth <= innerWidth"
     assert page.evaluate(width)
     assert dialog.evaluate("element => element.scrollWidth <= element.clientWidth")
@@ -181,7 +181,7 @@ def test_all_of_it_without_javascript(
     """The section, the test and the secret are plain forms and pages."""
     plain.goto(extension)
     row(plain, "Hangup").get_by_role("link", name="Hangup", exact=True).click()
-    plain.get_by_text("Delivery", exact=True).click()
+    plain.get_by_text("Options", exact=True).click()
     plain.get_by_label("Make request to").fill(receiver.url + "/x")
     plain.get_by_label("Name of header 1").fill("X-Key")
     plain.get_by_label("Value of header 1").fill("k3y")

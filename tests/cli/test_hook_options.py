@@ -106,7 +106,10 @@ def test_wrong_values(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: st
     ("options", "sentence"),
     [
         (("--header", "s3cret"), "--header needs a name and a value: 'X-Api-Key: abc'."),
-        (("--basic", "a:b", "--bearer", "c"), "--basic and --bearer cannot be used together."),
+        (
+            ("--basic", "a:b", "--bearer", "c"),
+            "--basic, --bearer and --scheme cannot be used together.",
+        ),
     ],
 )
 def test_wrong_options(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: str) -> None:

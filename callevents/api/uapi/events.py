@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from callevents.api.uapi.errors import UapiError
-from callevents.api.uapi.fields import Event, GivenFields, of_domain, read_type, to_event
+from callevents.api.uapi.fields import (
+    Event,
+    GivenFields,
+    method_code,
+    of_domain,
+    read_type,
+    to_event,
+)
 from callevents.api.uapi.place import Place
 from callevents.db.models import Hook
 from callevents.enums import EventType, Method
@@ -83,7 +90,7 @@ def remove_events(place: Place, type_text: str | None, event_id: str | None) -> 
 def _update(hook: Hook, given: GivenFields) -> None:
     data = HookData(
         url=hook.url if given.url is None else given.url,
-        method=given.method or hook.method,
+        method=_choose_method(hook, given),
         active=hook.active if given.active is None else given.active,
         note=hook.note if given.note is None else given.note,
         options=read_options(hook),
@@ -97,6 +104,13 @@ def _update(hook: Hook, given: GivenFields) -> None:
     if given.active:
         # As with the status icon of the page, this resumes a suspended one.
         hooks.set_active(hook, active=True)
+
+
+def _choose_method(hook: Hook, given: GivenFields) -> Method:
+    """Return the given method. Clients send back the code of one that VoipNow does not have."""
+    if given.method is None or method_code(given.method) == method_code(hook.method):
+        return hook.method
+    return given.method
 
 
 def _no_event() -> UapiError:

@@ -19,7 +19,6 @@ FIELDS = ("type", "id", "method", "note", "url", "status", "modified", "links")
 TYPES = {str(int(event_type)): event_type for event_type in EventType}
 METHODS = {"0": Method.GET, "1": Method.POST}
 STATUSES = {"0": False, "1": True}
-_METHOD_CODES = {method: code for code, method in METHODS.items()}
 
 #: Codes of errors by the name of the field in the domain.
 _CODES = {
@@ -85,13 +84,18 @@ def to_event(hook: Hook, place: Place) -> Event:
     return {
         "type": code,
         "id": hook.event_id,
-        "method": _METHOD_CODES[hook.method],
+        "method": method_code(hook.method),
         "note": hook.note,
         "url": hook.url if place.may_edit else mask_url(hook.url),
         "status": "1" if hook.active else "0",
         "modified": to_text(hook.modified_at),
         "links": {"self": f"{place.url}/{code}/{hook.event_id}"},
     }
+
+
+def method_code(method: Method) -> str:
+    """Return VoipNow's code of a method. It knows two; others have a body, as POST has."""
+    return "0" if method is Method.GET else "1"
 
 
 def to_text(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from callevents import audit
 from callevents.api.v1.call import Call
 from callevents.api.v1.cursors import find_start, make_page
 from callevents.api.v1.headers import removal_answer
+from callevents.api.v1.hooks_examples import EXAMPLE, NEW_EXAMPLE
 from callevents.api.v1.hooks_models import Hook, HookChanges, HookQuery, HookUrl, NewHook
 from callevents.api.v1.hooks_values import choose_url, pointing_at_fields, to_answer, to_data
 from callevents.api.v1.models import NoQuery, Page
@@ -33,32 +34,6 @@ from callevents.pbxs import extensions
 
 TAG = "Hooks"
 LIST_NAME = "hooks"
-
-EXAMPLE = {
-    "event_id": "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1",
-    "pbx": "head-office",
-    "extension": "101",
-    "extension_id": "01932c07-209f-7c3e-8f0e-0f6d1c5b8a20",
-    "event": "dial-in",
-    "url": "https://crm.example.com/pop/{CallerIDNum}",
-    "origin": "https://crm.example.com:443",
-    "method": "POST",
-    "active": True,
-    "note": "Opens the contact",
-    "give_up_seconds": 30,
-    "in_order": False,
-    "body_format": "json",
-    "parameters": "all",
-    "headers": [{"name": "X-Tenant"}],
-    "authentication": {"kind": "bearer"},
-    "is_signed": False,
-    "previous_secret_until": None,
-    "suspended_at": None,
-    "suspended_reason": "",
-    "failing_since": None,
-    "created_at": "2026-03-01T09:30:00.000Z",
-    "modified_at": "2026-03-01T09:30:00.000Z",
-}
 
 
 @operation(
@@ -99,16 +74,7 @@ def list_hooks(call: Call[HookQuery, None]) -> Page[Hook]:
     body=NewHook,
     answer=Hook,
     has_etag=True,
-    body_example={
-        "pbx": "head-office",
-        "extension": "101",
-        "event": "dial-in",
-        "url": "https://crm.example.com/pop/{CallerIDNum}",
-        "method": "POST",
-        "body_format": "json",
-        "headers": [{"name": "X-Tenant", "value": "7"}],
-        "authentication": {"kind": "bearer", "token": "s3cret"},
-    },
+    body_example=NEW_EXAMPLE,
     answer_example=EXAMPLE,
     problems=frozenset({ProblemType.CONFLICT, ProblemType.NOT_FOUND}),
 )

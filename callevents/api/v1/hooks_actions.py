@@ -6,7 +6,8 @@ from callevents.api.v1.call import Call
 from callevents.api.v1.deliveries_examples import COUNTS
 from callevents.api.v1.deliveries_models import DeliveryCounts, DeliveryQuery, HeaderField
 from callevents.api.v1.delivery_actions import RESEND, act_on_matching
-from callevents.api.v1.hooks import EXAMPLE, TAG, find_hook
+from callevents.api.v1.hooks import TAG, find_hook
+from callevents.api.v1.hooks_examples import EXAMPLE
 from callevents.api.v1.hooks_models import (
     Hook,
     HookTest,

@@ -1,11 +1,12 @@
 """What the API says of hooks, and what clients send to change them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from callevents.api.v1.deliveries_models import HeaderField
+from callevents.api.v1.hooks_conditions import HookConditions, NewHookConditions
 from callevents.api.v1.models import (
     Answer,
     Body,
@@ -17,16 +18,21 @@ from callevents.api.v1.models import (
     optional,
 )
 from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
-from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.enums import AuthKind, BodyFormat, HookScope, Method, MissingAnswer, ParameterSet
+from callevents.hooks.credentials_check import (
+    MAX_SCHEME_LENGTH,
+    MAX_SECRET_LENGTH,
+    MAX_USERNAME_LENGTH,
+)
 from callevents.hooks.validation import (
     MAX_CUSTOM_HEADERS,
     MAX_HEADER_LENGTH,
     MAX_HEADER_NAME_LENGTH,
-    MAX_SECRET_LENGTH,
-    MAX_USERNAME_LENGTH,
 )
 from callevents.security.masking import MASK
 
+MAX_CONTENT_TYPE_LENGTH = 100
+MAX_TEMPLATE_LENGTH = 20_000
 #: The choices of 'give up after', in seconds.
 GiveUpSeconds = Literal[30, 300, 3600, 86400, 604800]
 
@@ -37,6 +43,24 @@ URL_DESCRIPTION = (
 )
 
 
+BODY_DESCRIPTION = "The body of a request that is no GET: parameters, or a template."
+MAPS_DESCRIPTION = (
+    "What is sent instead of values, by the name of the map: `{CallFlow|map:direction}`. The value "
+    "`*` stands for all others."
+)
+SCOPE_DESCRIPTION = (
+    "`extension`: a request for each event of each extension; `call`: one for the first such event "
+    "of a call, and for a hangup one at the end of the whole call."
+)
+ANSWERS_DESCRIPTION = (
+    "JSON pointers (RFC 6901) to values of the receiver's answer, by the name under which they are "
+    "kept: later requests of the call to this receiver have them as `{answer.NAME}`."
+)
+MISSING_DESCRIPTION = (
+    "If a kept value is missing, the request fails, or is sent with an empty value (`omit`)."
+)
+
+
 class HookHeader(Answer):
     """A custom header. Its value is secret."""
 
@@ -44,7 +68,7 @@ class HookHeader(Answer):
 
 
 class HookAuthentication(Answer):
-    """How requests authenticate. Username, password and token are secret."""
+    """How requests authenticate. Username, password, scheme and token are secret."""
 
     kind: AuthKind
 
@@ -69,8 +93,17 @@ class Hook(Answer):
     note: str
     give_up_seconds: int = Field(description="No attempt starts when a delivery is older.")
     in_order: bool = Field(description="Requests of the same call are sent in order.")
-    body_format: BodyFormat = Field(description="The body of a POST.")
+    body_format: BodyFormat = Field(description=BODY_DESCRIPTION)
     parameters: ParameterSet
+    content_type: str = Field(description="The content type of the template.")
+    body_template: str = Field(description="The body, with placeholders such as `{CallerIDNum}`.")
+    value_maps: Mapping[str, Mapping[str, str]] = Field(description=MAPS_DESCRIPTION)
+    scope: HookScope = Field(description=SCOPE_DESCRIPTION)
+    conditions: HookConditions | None = Field(
+        description="What must be true of an event for a request; null: nothing."
+    )
+    answers: Mapping[str, str] = Field(description=ANSWERS_DESCRIPTION)
+    missing_answer: MissingAnswer = Field(description=MISSING_DESCRIPTION)
     headers: list[HookHeader] = Field(description="Custom headers, without their values.")
     authentication: HookAuthentication
     is_signed: bool = Field(description="The hook has a signing secret.")
@@ -113,7 +146,11 @@ class NewHookAuthentication(Body):
         "For `basic`, together with `password`.", max_length=MAX_USERNAME_LENGTH
     )
     password: str | None = optional("For `basic`.", max_length=MAX_SECRET_LENGTH)
-    token: str | None = optional("For `bearer`.", max_length=MAX_SECRET_LENGTH)
+    scheme: str | None = optional(
+        "For `scheme`, together with `token`: such as `Zoho-oauthtoken`.",
+        max_length=MAX_SCHEME_LENGTH,
+    )
+    token: str | None = optional("For `bearer` and `scheme`.", max_length=MAX_SECRET_LENGTH)
 
 
 class HookSettings(Body):
@@ -126,10 +163,29 @@ class HookSettings(Body):
         "No attempt starts when a delivery is older. Default: 86400."
     )
     in_order: bool | None = optional("Send requests of the same call in order. Default: true.")
-    body_format: BodyFormat | None = optional("The body of a POST. Default: `form`.")
+    body_format: BodyFormat | None = optional(f"{BODY_DESCRIPTION} Default: `form`.")
     parameters: ParameterSet | None = optional(
         "Send all parameters, VoipNow's ten, or none. Default: `all`."
     )
+    content_type: str | None = optional(
+        "The content type of the template, such as `application/json`.",
+        max_length=MAX_CONTENT_TYPE_LENGTH,
+    )
+    body_template: str | None = optional(
+        "The body for the format `template`, with placeholders. Default: empty.",
+        max_length=MAX_TEMPLATE_LENGTH,
+    )
+    value_maps: dict[str, dict[str, str]] | None = optional(
+        f"{MAPS_DESCRIPTION} All maps: one that is left out is removed. Default: none."
+    )
+    scope: HookScope | None = optional(f"{SCOPE_DESCRIPTION} Default: `extension`.")
+    conditions: NewHookConditions | None = optional(
+        "All conditions: one that is left out is removed. Default: none."
+    )
+    answers: dict[str, str] | None = optional(
+        f"{ANSWERS_DESCRIPTION} For hooks of a receiver. Default: none."
+    )
+    missing_answer: MissingAnswer | None = optional(f"{MISSING_DESCRIPTION} Default: `fail`.")
     headers: list[NewHookHeader] | None = optional(
         "All custom headers: one that is left out is removed. Default: none.",
         max_length=MAX_CUSTOM_HEADERS,

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import request
 
+from callevents.api.v1.hooks_conditions import read_conditions, show_conditions
 from callevents.api.v1.hooks_models import (
     Hook,
     HookAuthentication,
@@ -23,7 +24,14 @@ from callevents.delivery.request.url import origin_of
 from callevents.enums import AuthKind
 from callevents.errors import ConflictError, InvalidError
 from callevents.hooks.hooks import HookData
-from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
+from callevents.hooks.options import (
+    Answers,
+    BodyTemplate,
+    Credentials,
+    CustomHeader,
+    HookOptions,
+    read_options,
+)
 from callevents.hooks.validation import path_of
 from callevents.security.masking import MASK
 
@@ -33,14 +41,23 @@ MASKED_URL = (
 )
 #: Fields of HookData and of HookOptions that are the same in bodies.
 PLAIN_FIELDS = ("method", "active", "note")
-OPTION_FIELDS = ("give_up_seconds", "in_order", "body_format", "parameters")
+OPTION_FIELDS = (
+    *("give_up_seconds", "in_order", "body_format", "parameters", "value_maps", "scope"),
+)
 #: The fields of each kind of authentication.
 _CREDENTIALS: Mapping[AuthKind, Sequence[str]] = {
     AuthKind.NONE: (),
     AuthKind.BASIC: ("username", "password"),
     AuthKind.BEARER: ("token",),
+    AuthKind.SCHEME: ("scheme", "token"),
+    AuthKind.RECEIVER: (),
 }
-_ALL_CREDENTIALS = ("username", "password", "token")
+_ALL_CREDENTIALS = ("username", "password", "scheme", "token")
+#: Fields of bodies, and their names in the domain.
+_TEMPLATE_FIELDS = {"content_type": "content_type", "body_template": "text"}
+_ANSWER_FIELDS = {"answers": "pointers", "missing_answer": "missing"}
+#: What pointers to conditions begin with, as yet with escaped slashes.
+_CONDITIONS = "conditions~1"
 #: Errors about what is stored, and not about a value.
 _CONFLICTS = {"event", "requests"}
 
@@ -66,6 +83,13 @@ def to_answer(hook: StoredHook) -> Hook:
         parameters=options.parameters,
         headers=[HookHeader(name=header.name) for header in options.headers],
         authentication=HookAuthentication(kind=options.credentials.kind),
+        content_type=options.body_template.content_type,
+        body_template=options.body_template.text,
+        value_maps=options.value_maps,
+        scope=options.scope,
+        conditions=show_conditions(options.conditions),
+        answers=options.answers.pointers,
+        missing_answer=options.answers.missing,
         is_signed=bool(hook.signing_secret),
         previous_secret_until=hook.previous_secret_until,
         suspended_at=hook.suspended_at,
@@ -88,6 +112,14 @@ def to_data(body: HookSettings, url: str, hook: StoredHook | None = None) -> Hoo
         options = replace(options, headers=headers)
     if "authentication" in body.model_fields_set:
         options = replace(options, credentials=_to_credentials(body.authentication))
+    if "conditions" in body.model_fields_set:
+        options = replace(options, conditions=read_conditions(body.conditions))
+    template, answers = options.body_template, options.answers
+    options = replace(
+        options,
+        body_template=replace(template, **_given_as(body, _TEMPLATE_FIELDS, BodyTemplate())),
+        answers=replace(answers, **_given_as(body, _ANSWER_FIELDS, Answers())),
+    )
     data = HookData(url, hook.method, hook.active, hook.note) if hook else HookData(url)
     return replace(data, **_given(body, PLAIN_FIELDS, HookData(url)), options=options)
 
@@ -122,7 +154,12 @@ def pointing_at_fields() -> Iterator[None]:
 
 def _given(body: HookSettings, names: Iterable[str], default: object) -> dict[str, Any]:
     """Return the values that the body has; null is the default."""
-    given = {name: getattr(body, name) for name in names if name in body.model_fields_set}
+    return _given_as(body, {name: name for name in names}, default)
+
+
+def _given_as(body: HookSettings, names: Mapping[str, str], default: object) -> dict[str, Any]:
+    """Return the values that the body has, by their names in the domain; null is the default."""
+    given = {names[name]: getattr(body, name) for name in names if name in body.model_fields_set}
     return {
         name: getattr(default, name) if value is None else value for name, value in given.items()
     }
@@ -138,10 +175,14 @@ def _to_credentials(given: NewHookAuthentication | None) -> Credentials:
         raise invalid(DETAIL, [FieldError(f"#/authentication/{name}", detail) for name in unused])
     if given.kind is AuthKind.BASIC:
         return Credentials(given.kind, given.username or "", given.password)
+    if given.kind is AuthKind.SCHEME:
+        return Credentials(given.kind, given.scheme or "", given.token)
     return Credentials(given.kind, secret=given.token)
 
 
 def _point(pointer: str) -> str:
     """Return the pointer to the field of the body that an error of the domain is about."""
     name = pointer.removeprefix("#/")
+    if name.startswith(_CONDITIONS):
+        return "#/" + name.replace("~1", "/")
     return f"#/authentication/{name}" if name in _ALL_CREDENTIALS else f"#/{path_of(name)}"

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from callevents.db.models import EVENT_ID_LENGTH, MAX_NAME_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
 from callevents.enums import (
@@ -11,12 +11,16 @@ from callevents.enums import (
     ConnectorKind,
     EventType,
     Format,
+    HookScope,
     Method,
+    MissingAnswer,
     ParameterSet,
 )
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import HookOptions
 from callevents.hooks.validation import MAX_CUSTOM_HEADERS
+from callevents.operations.configuration.hook_conditions import ConfiguredConditions
+from callevents.operations.configuration.part import Part
 from callevents.security.masking import MASK
 
 DEFAULTS = HookOptions()
@@ -24,12 +28,6 @@ DEFAULTS = HookOptions()
 EventName = Literal["dial-out", "dial-in", "hangup", "answer-in", "answer-out"]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 EventId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9]{{{EVENT_ID_LENGTH}}}$")]
-
-
-class Part(BaseModel):
-    """A part of the document. Unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class ConfiguredHook(Part):
@@ -50,6 +48,19 @@ class ConfiguredHook(Part):
     in_order: bool = DEFAULTS.in_order
     body_format: BodyFormat = DEFAULTS.body_format
     parameters: ParameterSet = DEFAULTS.parameters
+    content_type: str = Field("", description="The content type of the template.")
+    body_template: str = Field("", description="The body, with placeholders.")
+    value_maps: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="What is sent instead of values, by the name of the map."
+    )
+    scope: HookScope = DEFAULTS.scope
+    conditions: ConfiguredConditions | None = Field(
+        None, description="What must be true of an event; null: nothing."
+    )
+    answers: dict[str, str] = Field(
+        default_factory=dict, description="JSON pointers to values of the answer that are kept."
+    )
+    missing_answer: MissingAnswer = DEFAULTS.answers.missing
     headers: list[str] = Field(
         default_factory=list,
         max_length=MAX_CUSTOM_HEADERS,

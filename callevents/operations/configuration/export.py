@@ -9,7 +9,7 @@ from sqlalchemy import select
 from callevents.db.models import Connector, Extension, Hook, Pbx
 from callevents.delivery.request.masking import mask_url
 from callevents.extensions import db
-from callevents.hooks.options import stored_headers
+from callevents.hooks.options import read_options, stored_headers
 from callevents.operations.configuration.document import (
     ConfiguredConnector,
     ConfiguredExtension,
@@ -18,6 +18,7 @@ from callevents.operations.configuration.document import (
     ConfiguredQuotas,
     Document,
 )
+from callevents.operations.configuration.hook_conditions import describe_conditions
 from callevents.pbxs.number_plan import internal_lengths
 
 HooksByPlace = dict[tuple[int, str | None], list[Hook]]
@@ -90,6 +91,7 @@ def describe_hooks(hooks: Iterable[Hook]) -> list[ConfiguredHook]:
 
 def describe_hook(hook: Hook) -> ConfiguredHook:
     """Return the hook without its secrets."""
+    options = read_options(hook)
     # Not checked: what is stored stays exportable when a rule changes.
     values: dict[str, Any] = {
         "event": hook.event_type.slug,
@@ -102,6 +104,13 @@ def describe_hook(hook: Hook) -> ConfiguredHook:
         "in_order": hook.in_order,
         "body_format": hook.body_format,
         "parameters": hook.parameters,
+        "content_type": options.body_template.content_type,
+        "body_template": options.body_template.text,
+        "value_maps": options.value_maps,
+        "scope": options.scope,
+        "conditions": describe_conditions(options.conditions),
+        "answers": options.answers.pointers,
+        "missing_answer": options.answers.missing,
         "headers": [name for name, _secret in stored_headers(hook)],
         "authentication": hook.auth,
         "is_signed": bool(hook.signing_secret),

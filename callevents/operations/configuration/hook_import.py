@@ -8,13 +8,20 @@ from sqlalchemy import select
 
 from callevents import audit
 from callevents.audit.targets import of_hook
+from callevents.conditions import Conditions
 from callevents.db.models import Extension, Hook, Pbx, utc_now
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import check_url
 from callevents.enums import AuthKind
 from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
-from callevents.hooks.options import Credentials, CustomHeader, HookOptions
+from callevents.hooks.options import (
+    Answers,
+    BodyTemplate,
+    Credentials,
+    CustomHeader,
+    HookOptions,
+)
 from callevents.hooks.validation import check_note
 from callevents.operations.configuration.batches import batches_of
 from callevents.operations.configuration.changes import (
@@ -26,12 +33,16 @@ from callevents.operations.configuration.changes import (
 )
 from callevents.operations.configuration.document import ConfiguredHook, new_data
 from callevents.operations.configuration.export import describe_hook
+from callevents.operations.configuration.hook_conditions import describe_conditions
 from callevents.security.masking import MASK
 
 #: Stands for a secret that the document does not have.
 NOT_IMPORTED = "not-imported"
 TAKEN = "Another request has this Event ID."
 SUSPENDED = "Imported without its secrets. Enter them, then resume the request."
+
+#: Kinds of authentication for which a hook has no secret of its own.
+WITHOUT_SECRET = (AuthKind.NONE, AuthKind.RECEIVER)
 
 Pair = tuple[str, ConfiguredHook, Hook | None]
 
@@ -138,15 +149,20 @@ def _is_same(hook: Hook, request: ConfiguredHook) -> bool:
 
 
 def _normalize(request: ConfiguredHook, pointer: str) -> ConfiguredHook:
-    """Return the request with URL and note as they are stored."""
+    """Return the request with URL, note and conditions as they are stored."""
+    conditions = request.conditions.to_domain() if request.conditions else Conditions()
     with errors_at(pointer):
-        values = {"url": check_url(request.url).url, "note": check_note(request.note)}
+        values = {
+            "url": check_url(request.url).url,
+            "note": check_note(request.note),
+            "conditions": describe_conditions(conditions),
+        }
     return request.model_copy(update=values)
 
 
 def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -> None:
     missing = [f"header {name}" for name in request.headers]
-    if request.authentication is not AuthKind.NONE:
+    if request.authentication not in WITHOUT_SECRET:
         missing.append("credentials")
     if MASK in request.url:
         missing.append("url")
@@ -172,9 +188,9 @@ def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -
 
 
 def _placeholder(kind: AuthKind) -> Credentials:
-    if kind is AuthKind.NONE:
-        return Credentials()
-    username = NOT_IMPORTED if kind is AuthKind.BASIC else ""
+    if kind in WITHOUT_SECRET:
+        return Credentials(kind)
+    username = "" if kind is AuthKind.BEARER else NOT_IMPORTED
     return Credentials(kind, username, NOT_IMPORTED)
 
 
@@ -221,7 +237,7 @@ def _check_secrets(pointer: str, wanted: ConfiguredHook, current: ConfiguredHook
     """Raise DocumentError if the change needs a secret, which no document has."""
     if MASK in url:
         raise error_at(f"{pointer}/url", f"Write the URL with its secret in the place of {MASK}.")
-    if wanted.authentication not in (AuthKind.NONE, current.authentication):
+    if wanted.authentication not in (*WITHOUT_SECRET, current.authentication):
         raise error_at(
             f"{pointer}/authentication", "A document has no credentials. Set them elsewhere first."
         )
@@ -242,4 +258,9 @@ def _options(
         request.parameters,
         tuple(headers),
         credentials,
+        BodyTemplate(request.content_type, request.body_template),
+        request.value_maps,
+        request.scope,
+        request.conditions.to_domain() if request.conditions else Conditions(),
+        Answers(request.answers, request.missing_answer),
     )

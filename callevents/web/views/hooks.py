@@ -22,7 +22,8 @@ from callevents.pbxs.extensions import find_extension_hooks
 from callevents.web import dialogs, htmx
 from callevents.web.access import may, no_write_transaction, requires
 from callevents.web.dialogs import submitted_form
-from callevents.web.hook_form import HookForm, SigningChoice
+from callevents.web.hook_fields import SigningChoice
+from callevents.web.hook_form import HookForm
 from callevents.web.hook_table import Target, load_table
 from callevents.web.request_preview import example_request
 from callevents.web.test_request import send_test

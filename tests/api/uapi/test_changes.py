@@ -11,15 +11,30 @@ from redis import Redis
 from sqlalchemy import select
 
 from callevents.api_access import apps
+from callevents.conditions import Conditions
 from callevents.db.models import AuditEntry, Delivery, Hook, Pbx, Removal
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery import removal
 from callevents.delivery.suspend import suspend
-from callevents.enums import AuthKind, BodyFormat, DeliveryState, EventType, ParameterSet
+from callevents.enums import (
+    AuthKind,
+    BodyFormat,
+    DeliveryState,
+    EventType,
+    HookScope,
+    Method,
+    ParameterSet,
+)
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.hooks import MAX_HOOKS_PER_TYPE, HookData
-from callevents.hooks.options import Credentials, CustomHeader, HookOptions, read_options
+from callevents.hooks.options import (
+    BodyTemplate,
+    Credentials,
+    CustomHeader,
+    HookOptions,
+    read_options,
+)
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from tests.api.uapi.conftest import (
@@ -43,6 +58,10 @@ OPTIONS = HookOptions(
     parameters=ParameterSet.VOIPNOW,
     headers=(CustomHeader("X-Api-Key", "geheim"),),
     credentials=Credentials(AuthKind.BASIC, "crm", "secret"),
+    body_template=BodyTemplate("text/plain", "Call from {CallerIDNum}"),
+    value_maps={"direction": {"IN": "in"}},
+    scope=HookScope.CALL,
+    conditions=Conditions(party="external"),
 )
 
 
@@ -111,8 +130,24 @@ def test_options_are_kept(api: Api, hook: Hook) -> None:
     options = read_options(stored)
     assert (options.give_up_seconds, options.in_order) == (300, False)
     assert (options.body_format, options.parameters) == (BodyFormat.JSON, ParameterSet.VOIPNOW)
+    for name in ("body_template", "value_maps", "scope", "conditions", "answers"):
+        assert getattr(options, name) == getattr(OPTIONS, name)
     assert {name: getattr(stored, name) for name in before} == before
     assert stored.signing_secret == signing
+
+
+def test_other_methods_are_kept(api: Api, hook: Hook) -> None:
+    """A client that sends back the code of PUT keeps it; the other code changes the method."""
+    begin_write()
+    hook.method = Method.PUT
+    db.session.commit()
+    [event] = api.entries()
+    assert event["method"] == "1"
+    api.update(event, **event | {"note": "new"})
+    assert [(one.method, one.note) for one in stored_hooks()] == [(Method.PUT, "new")]
+    for code, method in (("0", Method.GET), ("1", Method.POST)):
+        assert api.update(event, method=code)["method"] == code
+        assert stored_hooks()[0].method is method
 
 
 def test_secrets_stay_with_their_receiver(api: Api, hook: Hook) -> None:

@@ -27,13 +27,35 @@ FULL: dict[str, Any] = {
     "extension": "101",
     "event": "hangup",
     "url": URL,
-    "method": "POST",
+    "method": "PUT",
     "active": False,
     "note": "a\nb",
     "give_up_seconds": 30,
     "in_order": False,
     "body_format": "json",
     "parameters": "voipnow",
+    "content_type": "text/plain",
+    "body_template": "Call from {CallerIDNum}",
+    "value_maps": {"direction": {"IN": "in", "OUT": "out"}},
+    "scope": "call",
+    "conditions": {
+        "directions": ["in"],
+        "party": "external",
+        "answered": False,
+        "min_seconds": 0,
+        "hours": {
+            "days": [1, 2, 5],
+            "start": "09:00",
+            "end": "17:30",
+            "zone": "Europe/Bucharest",
+            "is_outside": True,
+        },
+        "numbers": ["+40*"],
+        "dids": ["+40210000100"],
+        "queues": ["support"],
+    },
+    "answers": {},
+    "missing_answer": "omit",
     "headers": [{"name": "X-Key", "value": "k3y"}, {"name": "X-Tenant", "value": "7"}],
     "authentication": {"kind": "basic", "username": "ana", "password": "p4ss"},
 }
@@ -105,15 +127,16 @@ def test_add_with_all_fields(admin: Api, pbx: Pbx, extension: Extension) -> None
 def test_defaults(admin: Api, pbx: Pbx) -> None:
     """Fields that are left out, or null, get the defaults of the dialog."""
     names = ("method", "active", "note", "give_up_seconds", "in_order", "body_format")
-    more = ("parameters", "headers", "authentication")
+    more = ("parameters", "headers", "authentication", "content_type", "body_template")
+    last = ("value_maps", "scope", "conditions", "answers", "missing_answer")
     hook = add(admin)
     assert [hook[name] for name in names] == ["GET", True, "", 86400, True, "form"]
-    assert [hook[name] for name in more] == ["all", [], {"kind": "none"}]
+    assert [hook[name] for name in more] == ["all", [], {"kind": "none"}, "", ""]
+    assert [hook[name] for name in last] == [{}, "extension", None, {}, "fail"]
     assert hook["extension"] is None
-    nulls = add(admin, **dict.fromkeys((*names, *more)))
-    assert {name: nulls[name] for name in (*names, *more)} == {
-        name: hook[name] for name in (*names, *more)
-    }
+    everything = (*names, *more, *last)
+    nulls = add(admin, **dict.fromkeys(everything))
+    assert {name: nulls[name] for name in everything} == {name: hook[name] for name in everything}
 
 
 def test_times_to_give_up() -> None:
@@ -131,7 +154,7 @@ def test_times_to_give_up() -> None:
         ({"pbx": "nowhere"}, ["#/pbx"]),
         ({"extension": "999"}, ["#/extension"]),
         ({"event": "ring"}, ["#/event"]),
-        ({"method": "PUT"}, ["#/method"]),
+        ({"method": "HEAD"}, ["#/method"]),
         ({"active": "yes"}, ["#/active"]),
         ({"give_up_seconds": 31}, ["#/give_up_seconds"]),
         ({"note": "x" * 501}, ["#/note"]),

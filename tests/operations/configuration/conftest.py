@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from callevents import create_app
+from callevents.conditions import Conditions, Hours
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
@@ -17,12 +19,20 @@ from callevents.enums import (
     ConnectorKind,
     EventType,
     Format,
+    HookScope,
     Method,
+    MissingAnswer,
     ParameterSet,
 )
 from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
-from callevents.hooks.options import Credentials, CustomHeader, HookOptions
+from callevents.hooks.options import (
+    Answers,
+    BodyTemplate,
+    Credentials,
+    CustomHeader,
+    HookOptions,
+)
 from callevents.operations.configuration.changes import Change
 from callevents.operations.configuration.document import Document
 from callevents.operations.configuration.export import export_configuration
@@ -36,6 +46,21 @@ from tests.support.databases import PostgresDatabases, SqliteDatabases
 
 Another = Callable[[], AbstractContextManager[None]]
 
+TEMPLATED = HookOptions(
+    body_format=BodyFormat.TEMPLATE,
+    body_template=BodyTemplate("application/json", '{\n  "from": "{CallerIDNum}"\n}\n'),
+    value_maps={"direction": {"IN": "in", "*": ""}},
+    scope=HookScope.CALL,
+    conditions=Conditions(
+        directions=("in",),
+        answered=True,
+        min_seconds=5,
+        hours=Hours((1, 5), "09:00", "17:30", "Europe/Bucharest", is_outside=True),
+        numbers=("+40*", "101"),
+        queues=("support",),
+    ),
+    answers=Answers(missing=MissingAnswer.OMIT),
+)
 SECRETS = ("hunter2-password", "tok-4711-secret", "x-secret-value", "ami-secret", "sign-4711")
 
 
@@ -72,7 +97,8 @@ def full(pbx: Pbx) -> Pbx:
     signing_secret.rotate_secret(signed)
     plain = hooks.HookData("https://log.example.com/")
     hooks.create_hook(pbx, one, EventType.DIAL_IN, plain)
-    hooks.create_hook(pbx, None, EventType.HANGUP, plain)
+    templated = replace(plain, method=Method.PUT, options=TEMPLATED)
+    hooks.create_hook(pbx, None, EventType.HANGUP, templated)
     # Below what there is already.
     set_quotas(pbx, {"max_hooks": 2, "max_events_per_minute": 100})
     db.session.commit()

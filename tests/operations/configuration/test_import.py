@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from callevents.conditions import Conditions, Hours
 from callevents.db.models import AuditEntry, Hook, Pbx
 from callevents.db.session import begin_write, end_transaction
 from callevents.errors import InvalidError
 from callevents.extensions import db
+from callevents.hooks.options import BodyTemplate, read_options
 from callevents.operations.configuration.changes import DocumentError
 from callevents.operations.configuration.importing import import_configuration
 from callevents.operations.configuration.text import parse, validate
@@ -271,3 +273,57 @@ def test_changes_can_be_limited(pbx: Pbx) -> None:
         import_configuration(document(extensions=numbers), limit=2)
     end_transaction()
     assert [one.name for one in export().pbxs[0].extensions] == ["Old"] * 3
+
+
+def test_options_of_a_request(pbx: Pbx) -> None:
+    """They are stored as the dialog does, and the same document twice changes nothing."""
+    hours = {"days": [5, 1], "start": "9:00", "end": "17:00", "zone": "europe/bucharest"}
+    wanted = HOOK | {
+        "method": "PATCH",
+        "body_format": "template",
+        "content_type": "text/plain",
+        "body_template": "Call from {CallerIDNum}",
+        "value_maps": {"direction": {"IN": "in"}},
+        "scope": "call",
+        "conditions": {"party": "external", "numbers": [" +40* ", "+40*"], "hours": hours},
+    }
+    load(with_requests(wanted))
+    hook = db.session.scalars(select(Hook)).one()
+    options = read_options(hook)
+    assert options.body_template == BodyTemplate("text/plain", "Call from {CallerIDNum}")
+    assert options.conditions == Conditions(
+        party="external",
+        numbers=("+40*",),
+        hours=Hours((1, 5), "09:00", "17:00", "Europe/Bucharest"),
+    )
+    assert load(with_requests(wanted)) == []
+    [change] = load(with_requests(wanted | {"scope": "extension", "conditions": {}}))
+    assert change.fields == ("conditions", "scope")
+    assert load(with_requests(wanted | {"scope": "extension", "conditions": {}})) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        ({"value_maps": {"a b": {"x": "y"}}}, "value_maps"),
+        ({"answers": {"a": "/b"}}, "answers"),
+        ({"authentication": "receiver"}, "authentication"),
+        ({"conditions": {"numbers": ["abc"]}}, "conditions/numbers"),
+        (
+            {"conditions": {"hours": {"days": [], "start": "1", "end": "2", "zone": "UTC"}}},
+            "conditions/hours/days",
+        ),
+    ],
+)
+def test_errors_of_options(pbx: Pbx, values: Values, path: str) -> None:
+    """An error says where the value is."""
+    errors = errors_of(with_requests(HOOK | values))
+    assert f"pbxs/0/extensions/0/hooks/0/{path}" in errors
+
+
+def test_a_scheme_is_a_secret(pbx: Pbx) -> None:
+    """A request that is added with one is suspended until it is entered."""
+    [*_others, change] = load(with_requests(HOOK | {"authentication": "scheme"}))
+    assert change.missing_secrets == ("credentials",)
+    assert db.session.scalars(select(Hook)).one().suspended_at
+    assert load(with_requests(HOOK | {"authentication": "scheme"})) == []

@@ -76,3 +76,15 @@ def test_secrets_stay_where_they_are(full: Pbx) -> None:
     assert stored == [
         (hook.url, hook.auth_secret, hook.custom_headers) for hook in db.session.query(Hook)
     ]
+
+
+def test_templates_and_conditions_are_readable(full: Pbx) -> None:
+    """A template is a text of lines, conditions have names; what is not set is null."""
+    text = to_yaml(export())
+    assert "zone: Europe/Bucharest" in text
+    assert "direction:\n" in text
+    [hook] = export().pbxs[0].hooks
+    assert hook.conditions
+    assert hook.conditions.hours
+    assert (hook.conditions.directions, hook.conditions.hours.days) == (["in"], [1, 5])
+    assert export().pbxs[0].extensions[0].hooks[0].conditions is None

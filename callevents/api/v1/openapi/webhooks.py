@@ -69,7 +69,10 @@ def _describe(event: EventType) -> dict[str, Any]:
             "operationId": f"send{name}ByPost",
             "summary": f"{event.label}, by POST",
             "description": _text(
-                event, "The parameters are in the body: a form, or JSON if the hook says so."
+                event,
+                "The parameters are in the body: a form, or JSON if the hook says so. A hook can "
+                "also have a template, whose body is what its admin has written, and PUT, PATCH or "
+                "DELETE instead of POST.",
             ),
             "parameters": _headers(Method.POST),
             "requestBody": _body(values),

@@ -1,0 +1,173 @@
+"""The fields of a hook's conditions in its dialog."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from wtforms import RadioField, SelectMultipleField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
+
+from callevents.conditions import Conditions, Hours
+from callevents.delivery.request.option_texts import format_list, parse_list
+from callevents.errors import InvalidError
+from callevents.web.forms import BaseForm
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_ANSWERED = {"": None, "yes": True, "no": False}
+#: The names of countries' and other old zones are left out.
+_REGIONS = (
+    *("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/"),
+    *("Australia/", "Europe/", "Indian/", "Pacific/"),
+)
+_LISTS = ("numbers", "dids", "queues")
+
+#: Fields of errors about hours, and of the form.
+_HOURS = {
+    "conditions/hours/days": "days",
+    "conditions/hours/start": "hours_start",
+    "conditions/hours/end": "hours_end",
+    "conditions/hours/zone": "zone",
+}
+CONDITION_FIELDS = (
+    *("directions", "party", "answered", "min_seconds"),
+    *("days", "hours_start", "hours_end", "zone", "hours_meaning"),
+    *_LISTS,
+)
+
+
+class ConditionFields(BaseForm):
+    """What must be true of a call. Empty fields are no conditions."""
+
+    directions = RadioField(
+        "Direction",
+        choices=[
+            SelectChoice("", "Any"),
+            SelectChoice("in", "Incoming"),
+            SelectChoice("out", "Outgoing"),
+        ],
+        default="",
+    )
+    party = RadioField(
+        "Other party",
+        choices=[
+            SelectChoice("", "Any"),
+            SelectChoice("external", "External"),
+            SelectChoice("internal", "Internal"),
+        ],
+        default="",
+    )
+    answered = RadioField(
+        "Outcome",
+        choices=[
+            SelectChoice("", "Any"),
+            SelectChoice("yes", "Answered"),
+            SelectChoice("no", "Not answered"),
+        ],
+        default="",
+    )
+    min_seconds = StringField("Seconds of conversation at least")
+    days = SelectMultipleField(
+        "Days",
+        choices=[SelectChoice(number, name) for number, name in enumerate(DAYS, start=1)],
+        coerce=int,
+    )
+    hours_start = StringField("From")
+    hours_end = StringField("Until")
+    zone = StringField("Time zone")
+    hours_meaning = RadioField(
+        "These hours",
+        choices=[SelectChoice("within", "Within them"), SelectChoice("outside", "Outside them")],
+        default="within",
+    )
+    numbers = TextAreaField("Numbers of the other party")
+    dids = TextAreaField("Called numbers (DIDs)")
+    queues = TextAreaField("Queues")
+
+    def conditions(self) -> Conditions:
+        """Return the conditions; raises ValueError for an invalid choice.
+
+        Raises InvalidError about the first field that cannot be read.
+        """
+        if (self.answered.data or "") not in _ANSWERED:
+            raise ValueError(self.answered.data)
+        directions = (self.directions.data,) if self.directions.data else ()
+        return Conditions(
+            directions=directions,
+            party=self.party.data or "",
+            answered=_ANSWERED[self.answered.data or ""],
+            min_seconds=self._read_seconds(),
+            hours=self._read_hours(),
+            **{name: parse_list(self[name].data or "") for name in _LISTS},
+        )
+
+    @property
+    def has_conditions(self) -> bool:
+        """True if there are conditions, or errors in their fields."""
+        if any(self[name].errors for name in CONDITION_FIELDS):
+            return True
+        try:
+            return bool(self.conditions())
+        except (ValueError, InvalidError):
+            return True
+
+    @property
+    def zones(self) -> Sequence[str]:
+        """The time zones to suggest."""
+        return list_zones()
+
+    def add_errors(self, error: InvalidError) -> None:
+        """Show each message next to its field; those of conditions are about paths."""
+        names = {f"conditions/{name}": name for name in CONDITION_FIELDS} | _HOURS
+        found = error.errors.items()
+        super().add_errors(InvalidError({names.get(name, name): texts for name, texts in found}))
+
+    def _read_seconds(self) -> int:
+        text = (self.min_seconds.data or "").strip()
+        if not text:
+            return 0
+        if not (text.isascii() and text.isdigit() and len(text) <= 6):
+            raise InvalidError.of("min_seconds", "Enter whole seconds, such as 10.")
+        return int(text)
+
+    def _read_hours(self) -> Hours | None:
+        days = tuple(sorted(set(self.days.data or ())))
+        start, end = (self.hours_start.data or "").strip(), (self.hours_end.data or "").strip()
+        if not (days or start or end):
+            return None
+        if not days:
+            raise InvalidError.of("days", "Choose the days too.")
+        zone = (self.zone.data or "").strip()
+        if not zone:
+            raise InvalidError.of("zone", "Enter a time zone, such as Europe/Bucharest.")
+        is_outside = self.hours_meaning.data == "outside"
+        return Hours(days, start or "00:00", end or "00:00", zone, is_outside)
+
+
+def condition_values(conditions: Conditions) -> Mapping[str, Any]:
+    """Return the values of the fields for stored conditions."""
+    hours = conditions.hours
+    answered = {value: name for name, value in _ANSWERED.items()}
+    values: dict[str, Any] = {
+        # Both directions are any direction.
+        "directions": conditions.directions[0] if len(conditions.directions) == 1 else "",
+        "party": conditions.party,
+        "answered": answered[conditions.answered],
+        "min_seconds": str(conditions.min_seconds or ""),
+        **{name: format_list(getattr(conditions, name)) for name in _LISTS},
+    }
+    if hours is not None:
+        values |= {
+            "days": list(hours.days),
+            "hours_start": hours.start,
+            "hours_end": hours.end,
+            "zone": hours.zone,
+            "hours_meaning": "outside" if hours.is_outside else "within",
+        }
+    return values
+
+
+@cache
+def list_zones() -> Sequence[str]:
+    """Return the names of time zones to suggest."""
+    return sorted(name for name in available_timezones() if name.startswith(_REGIONS))
