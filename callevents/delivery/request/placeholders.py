@@ -217,7 +217,7 @@ def _find_step_problem(steps: tuple[tuple[str, str], ...]) -> str:
         return f"It can have at most {MAX_FILTERS} filters (got {len(steps)})."
     for number, (name, argument) in enumerate(steps, start=1):
         if name not in FILTERS:
-            return f"Unknown filter {name}. {suggest(name, FILTERS)}".rstrip() + (
+            return f"Unknown filter {name!r}. {suggest(name, FILTERS)}".rstrip() + (
                 f" Available: {', '.join(FILTERS)}."
             )
         if problem := FILTERS[name].check(argument):
