@@ -28,6 +28,8 @@ def test_form(admin: Visitor, pbx: Pbx) -> None:
     ("wrong", "message"),
     [
         ({"country": "XX"}, "Enter the two letters of a country"),
+        ({"country": "XX", "internal_lengths": "x"}, "Enter the two letters of a country"),
+        ({"country": "XX", "internal_lengths": "x"}, "Enter numbers of digits from 1 to 9"),
         ({"country": ""}, "Enter the country to which the other rules belong."),
         ({"outside_prefix": "0a"}, "Enter at most 8 digits, or nothing."),
         ({"trunk_prefix": "123456789"}, "Enter at most 8 digits, or nothing."),
