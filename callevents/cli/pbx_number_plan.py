@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from callevents.db.models import Pbx
-from callevents.pbxs.number_plan import FIELDS, read_lengths, set_number_plan
+from callevents.pbxs.number_plan import FIELDS, set_number_plan
 
 
 def number_plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,9 +31,7 @@ def take_number_plan(given: dict[str, str | None]) -> dict[str, str]:
 
 def change_number_plan(pbx: Pbx, given: Mapping[str, str]) -> None:
     """Set what is given; the rest stays. Raises InvalidError."""
-    values = {name: given.get(name, getattr(pbx, name)) for name in FIELDS}
-    lengths = read_lengths(values.pop("internal_lengths"))
-    set_number_plan(pbx, **values, internal_lengths=lengths)
+    set_number_plan(pbx, **{name: given.get(name, getattr(pbx, name)) for name in FIELDS})
 
 
 def number_plan_values(pbx: Pbx) -> dict[str, str]:

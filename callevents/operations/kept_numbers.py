@@ -14,6 +14,8 @@ _NO_NUMBER = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[0-9:.]*(?:Z|[+-]\d\d:\d\d)?"
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
+#: The texts of requests that people write.
+_HOOK_TEXTS = (Hook.url, Hook.note, Hook.body_template, Hook.value_maps, Hook.conditions)
 
 
 def find_kept(connection: Connection, number: Number, pbx_id: int | None) -> list[str]:
@@ -41,7 +43,7 @@ def _find_hooks(connection: Connection, number: Number, pbx_id: int | None) -> I
     rows = connection.execute(
         select(Pbx.name, Hook.event_id)
         .join(Hook, Hook.pbx_id == Pbx.id)
-        .where(contains(Hook.url, number) | contains(Hook.note, number))
+        .where(or_(*(contains(column, number) for column in _HOOK_TEXTS)))
         .where(*_is_of(Pbx.id, pbx_id))
         .order_by(Pbx.name, Hook.event_id)
     )

@@ -1,7 +1,7 @@
 """How the numbers of a PBX are written: its country, prefixes, and lengths of internal numbers."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import phonenumbers
 
@@ -14,6 +14,7 @@ from callevents.validation import check_all
 MAX_PREFIX_LENGTH = 8
 #: Of an internal number; public ones are longer.
 MAX_INTERNAL_LENGTH = 9
+_LENGTHS = frozenset("123456789")
 
 FIELDS = ("country", "outside_prefix", "trunk_prefix", "internal_lengths")
 
@@ -26,40 +27,36 @@ def set_number_plan(
     country: str,
     outside_prefix: str,
     trunk_prefix: str,
-    internal_lengths: Iterable[int],
+    internal_lengths: str,
 ) -> None:
     """Set how the numbers of a PBX are written; empty values for nothing in particular.
 
-    Raises one InvalidError about all invalid fields.
+    `internal_lengths`: such as `3, 4`. Raises one InvalidError about all invalid fields.
     """
-    country = country.strip().upper()
+    country, lengths = country.strip().upper(), internal_lengths.strip()
     outside_prefix, trunk_prefix = outside_prefix.strip(), trunk_prefix.strip()
-    lengths = sorted(set(internal_lengths))
     check_all(
         lambda: _check_country(country, is_needed=bool(outside_prefix or trunk_prefix or lengths)),
         lambda: _check_prefix("outside_prefix", outside_prefix),
         lambda: _check_prefix("trunk_prefix", trunk_prefix),
-        lambda: _check_lengths(lengths),
+        lambda: _read_lengths(lengths),
     )
     before = _values(pbx)
     pbx.country = country
     pbx.outside_prefix, pbx.trunk_prefix = outside_prefix, trunk_prefix
-    pbx.internal_lengths = ",".join(map(str, lengths))
+    pbx.internal_lengths = join_lengths(_read_lengths(lengths))
     action = audit.Action.PBX_NUMBER_PLAN_CHANGED
     audit.record_change(action, of_pbx(pbx), before, _values(pbx))
 
 
 def internal_lengths(pbx: Pbx) -> list[int]:
     """Return the lengths of the PBX's internal numbers."""
-    return read_lengths(pbx.internal_lengths)
+    return _read_lengths(pbx.internal_lengths)
 
 
-def read_lengths(text: str) -> list[int]:
-    """Return the lengths in a text such as `3, 4`; raises InvalidError about them."""
-    parts = [part.strip() for part in text.replace(",", " ").split()]
-    if not all(part.isascii() and part.isdigit() and len(part) == 1 for part in parts):
-        raise _lengths_error()
-    return [int(part) for part in parts]
+def join_lengths(lengths: Iterable[int]) -> str:
+    """Return the lengths as a text."""
+    return ",".join(map(str, sorted(set(lengths))))
 
 
 def describe(pbx: Pbx) -> str:
@@ -96,14 +93,11 @@ def _check_prefix(field: str, prefix: str) -> None:
         raise InvalidError.of(field, f"Enter at most {MAX_PREFIX_LENGTH} digits, or nothing.")
 
 
-def _check_lengths(lengths: Sequence[int]) -> None:
-    if not all(1 <= length <= MAX_INTERNAL_LENGTH for length in lengths):
-        raise _lengths_error()
-
-
-def _lengths_error() -> InvalidError:
-    return InvalidError.of(
-        "internal_lengths",
-        f"Enter numbers of digits from 1 to {MAX_INTERNAL_LENGTH}, separated by commas, for "
-        "example 3, 4.",
-    )
+def _read_lengths(text: str) -> list[int]:
+    parts = text.replace(",", " ").split()
+    if not set(parts) <= _LENGTHS:
+        raise InvalidError.of(
+            "internal_lengths",
+            "Enter numbers of digits from 1 to 9, separated by commas, for example 3, 4.",
+        )
+    return [int(part) for part in parts]

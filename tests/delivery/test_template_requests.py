@@ -35,7 +35,7 @@ def create(
 ) -> None:
     """Create a hook for all extensions of a Romanian PBX."""
     begin_write()
-    set_number_plan(pbx, country="RO", outside_prefix="", trunk_prefix="", internal_lengths=(3,))
+    set_number_plan(pbx, country="RO", outside_prefix="", trunk_prefix="", internal_lengths="3")
     hooks.create_hook(pbx, None, event, hooks.HookData(method=method, url=url, options=options))
     db.session.commit()
 

@@ -60,7 +60,7 @@ def test_a_good_template_makes_valid_json(event_type: EventType) -> None:
         ("a\n{CalID}", "text/plain", "body_template",
          "Line 2: Unknown placeholder {CalID}. Did you mean CallID? Available: "),
         ("{CallID|lover}", "text/plain", "body_template",
-         "Line 1: In the placeholder {CallID|lover}: Unknown filter lover. Did you mean lower?"),
+         "Line 1: In the placeholder {CallID|lover}: Unknown filter 'lover'. Did you mean lower?"),
         ("{CallID}\n" * 201, "text/plain", "body_template", "There can be at most 200 "),
         ('{\n"a": {CallID}}', "application/vnd.api+json", "body_template",
          "Line 2: {CallID} stands without quotes."),

@@ -247,6 +247,26 @@ def test_what_stays_is_named(configure: Configure, pbx: Pbx, other_pbx: Pbx) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("note", "for 06-12345678"),
+        ("body_template", '{"to": "+31 6 12345678"}'),
+        ("value_maps", '{"vip": {"0612345678": "gold"}}'),
+        ("conditions", '{"numbers": ["0612345678"]}'),
+    ],
+)
+def test_texts_of_requests_that_stay_are_named(
+    column: str, text: str, configure: Configure, pbx: Pbx
+) -> None:
+    """Whatever people write into a request may have the number."""
+    hook = configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/")
+    begin_write()
+    setattr(hook, column, text)
+    db.session.commit()
+    assert kept("0612345678", pbx) == [f"request {hook.event_id} of Head office"]
+
+
 def test_times_are_no_numbers(app: Flask, pbx: Pbx) -> None:
     """The history of something at a time is not named for a number with the same digits."""
     begin_write()

@@ -211,7 +211,7 @@ def _change_number_plan(pbx: models.Pbx, given: Mapping[str, Any]) -> None:
         country=wanted["country"] or "",
         outside_prefix=wanted["outside_prefix"] or "",
         trunk_prefix=wanted["trunk_prefix"] or "",
-        internal_lengths=wanted["internal_lengths"] or (),
+        internal_lengths=number_plan.join_lengths(wanted["internal_lengths"] or ()),
     )
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from callevents import enums
 from callevents.api_access.scopes import ApiScope
-from callevents.delivery.request.placeholders import PARAMETER_NAMES
+from callevents.delivery.request.placeholders import VALUE_NAMES
 
 #: In place of what was sent.
 ELLIPSIS = "…"
@@ -107,7 +107,7 @@ def _own_words() -> Iterator[str]:
             yield from kind
     yield from (event.slug for event in enums.EventType)
     yield from ApiScope
-    yield from PARAMETER_NAMES
+    yield from VALUE_NAMES
 
 
 _OWN_WORDS = frozenset(word.lower() for word in _own_words())

@@ -59,5 +59,5 @@ def find_format_problem(text: str) -> str:
     for found in _DIRECTIVE.finditer(text):
         if found[1] not in DIRECTIVES:
             known = " ".join(f"%{name}" for name in DIRECTIVES)
-            return f"Unknown directive {found[0]}. Available: {known}."
+            return f"Unknown directive {found[0]!r}. Available: {known}."
     return ""

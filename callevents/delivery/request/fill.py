@@ -7,9 +7,7 @@ import re
 from functools import lru_cache
 from urllib.parse import quote
 
-from callevents.delivery.request.placeholders import Context, Placeholder, compile_text
-
-Parts = tuple[str | Placeholder, ...]
+from callevents.delivery.request.placeholders import Context, Parts, Placeholder, compile_text
 
 #: Dot segments, and characters that servers may treat as the end of a segment.
 _DOTS = re.compile(r"(?i)(?:\.|%2e){1,2}")
@@ -61,7 +59,7 @@ def escape_url(url: str) -> str:
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _compile_url(url: str) -> tuple[tuple[Parts, ...], Parts | None]:
     """Return the path's segments and the query, None without one; all texts are escaped."""
     segments: list[list[str | Placeholder]] = [[]]

@@ -115,9 +115,16 @@ class Placeholder:
         return found if isinstance(found, str) and self.last_filter == "json" else to_text(found)
 
 
-@lru_cache(maxsize=4096)
-def compile_text(text: str) -> tuple[str | Placeholder, ...]:
-    """Return the text's parts in order: texts, and placeholders that are valid."""
+Parts = tuple[str | Placeholder, ...]
+
+
+@lru_cache(maxsize=1024)
+def compile_text(text: str) -> Parts:
+    """Return the parts of a hook's text in order: texts, and placeholders that are valid."""
+    return _split(text)
+
+
+def _split(text: str) -> Parts:
     parts: list[str | Placeholder] = []
     at = 0
     for found in _PLACEHOLDER.finditer(text):
@@ -167,7 +174,8 @@ def set_apart(text: str) -> tuple[str, list[str]]:
         return text, []
     tokens: list[str] = []
     sources: list[str] = []
-    for part in compile_text(text):
+    # Not cached: receivers send addresses too.
+    for part in _split(text):
         if isinstance(part, Placeholder):
             tokens.append(f"{{p.{len(sources)}}}")
             sources.append(part.source)
@@ -217,7 +225,7 @@ def _find_step_problem(steps: tuple[tuple[str, str], ...]) -> str:
         return f"It can have at most {MAX_FILTERS} filters (got {len(steps)})."
     for number, (name, argument) in enumerate(steps, start=1):
         if name not in FILTERS:
-            return f"Unknown filter {name}. {suggest(name, FILTERS)}".rstrip() + (
+            return f"Unknown filter {name!r}. {suggest(name, FILTERS)}".rstrip() + (
                 f" Available: {', '.join(FILTERS)}."
             )
         if problem := FILTERS[name].check(argument):

@@ -41,7 +41,7 @@ from callevents.operations.configuration.hook_import import (
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.pbxs.data_protection import set_data_protection
 from callevents.pbxs.extension_batches import add_batch
-from callevents.pbxs.number_plan import internal_lengths, set_number_plan
+from callevents.pbxs.number_plan import join_lengths, set_number_plan
 from callevents.pbxs.quotas import LABELS, set_quotas
 from callevents.pbxs.removal import begin_removal
 from callevents.vendors.registry import find_vendor
@@ -272,13 +272,14 @@ def _set_number_plan(pbx: Pbx, wanted: ConfiguredPbx) -> bool:
     """Set the number plan; return True if it changes."""
     texts = (wanted.country, wanted.outside_prefix, wanted.trunk_prefix)
     current = (pbx.country, pbx.outside_prefix, pbx.trunk_prefix)
-    if current == texts and internal_lengths(pbx) == sorted(set(wanted.internal_lengths)):
+    lengths = join_lengths(wanted.internal_lengths)
+    if current == texts and pbx.internal_lengths == lengths:
         return False
     set_number_plan(
         pbx,
         country=wanted.country,
         outside_prefix=wanted.outside_prefix,
         trunk_prefix=wanted.trunk_prefix,
-        internal_lengths=wanted.internal_lengths,
+        internal_lengths=lengths,
     )
     return True

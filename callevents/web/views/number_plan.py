@@ -9,7 +9,7 @@ from callevents.enums import Right
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs import pbxs
-from callevents.pbxs.number_plan import describe, read_lengths, set_number_plan
+from callevents.pbxs.number_plan import describe, set_number_plan
 from callevents.web import dialogs, htmx
 from callevents.web.access import requires
 from callevents.web.dialogs import submitted_form
@@ -50,7 +50,7 @@ def edit(slug: str) -> Any:
                 country=form.country.data or "",
                 outside_prefix=form.outside_prefix.data or "",
                 trunk_prefix=form.trunk_prefix.data or "",
-                internal_lengths=read_lengths(form.internal_lengths.data or ""),
+                internal_lengths=form.internal_lengths.data or "",
             )
         except InvalidError as error:
             form.add_errors(error)

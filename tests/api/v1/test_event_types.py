@@ -2,7 +2,7 @@
 
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Pbx
-from callevents.delivery.request.placeholders import PARAMETER_NAMES, VOIPNOW_NAMES
+from callevents.delivery.request.placeholders import PARAMETER_NAMES, VALUE_NAMES, VOIPNOW_NAMES
 from callevents.enums import EventType, Role
 from tests.api.v1.conftest import Api, MakeApi, check_problem
 
@@ -16,10 +16,11 @@ def test_all_event_types(api: MakeApi, pbx: Pbx) -> None:
         (one.value, one.slug, one.label) for one in EventType
     ]
     for one in found:
-        assert [parameter["name"] for parameter in one["parameters"]] == list(PARAMETER_NAMES)
+        names = list(VALUE_NAMES if one["name"] == "hangup" else PARAMETER_NAMES)
+        assert [parameter["name"] for parameter in one["parameters"]] == names
         voipnow = [each["name"] for each in one["parameters"] if each["is_voipnow"]]
         assert voipnow == list(VOIPNOW_NAMES)
-        assert list(one["example"]) == list(PARAMETER_NAMES)
+        assert list(one["example"]) == names
         assert one["example"]["EventType"] == one["name"]
     hangup = found[EventType.HANGUP]["example"]
     assert (hangup["Duration"], hangup["CallStatus"]) == ("42", "ANSWER")

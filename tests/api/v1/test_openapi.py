@@ -13,7 +13,7 @@ from callevents.api.v1.openapi.printing import print_document
 from callevents.api.v1.openapi.texts import TAGS
 from callevents.api.v1.operations import PREFIX, REGISTRY
 from callevents.delivery.request.descriptions import DESCRIPTIONS
-from callevents.delivery.request.placeholders import PARAMETER_NAMES
+from callevents.delivery.request.placeholders import PARAMETER_NAMES, VALUE_NAMES
 from callevents.enums import EventType
 from tests.api.v1.conftest import Api
 from tests.api.v1.things import THINGS
@@ -172,19 +172,20 @@ def test_what_we_send(document: dict[str, Any]) -> None:
     """One webhook for each event type, with all parameters and what receivers may answer."""
     assert set(document["webhooks"]) == {event.slug for event in EventType}
     for slug, methods in document["webhooks"].items():
+        names = list(VALUE_NAMES if slug == "hangup" else PARAMETER_NAMES)
         query = [one for one in methods["get"]["parameters"] if one["in"] == "query"]
-        assert [one["name"] for one in query] == list(PARAMETER_NAMES)
+        assert [one["name"] for one in query] == names
         assert next(o for o in query if o["name"] == "EventType")["example"] == slug
         contents = methods["post"]["requestBody"]["content"]
         assert set(contents) == {"application/x-www-form-urlencoded", "application/json"}
         for content in contents.values():
-            assert list(content["example"]) == list(PARAMETER_NAMES)
+            assert list(content["example"]) == names
         assert {"2XX", "410", "default"} == set(methods["post"]["responses"])
 
 
 def test_parameters_are_described() -> None:
     """In the order in which they are sent."""
-    assert list(DESCRIPTIONS) == list(PARAMETER_NAMES)
+    assert list(DESCRIPTIONS) == list(VALUE_NAMES)
 
 
 def test_it_has_no_order_of_its_own(document: dict[str, Any]) -> None:

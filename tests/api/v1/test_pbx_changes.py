@@ -64,7 +64,8 @@ def test_the_number_plan_changes(admin: Api, pbx: Pbx) -> None:
     wrong = (("country", "ro"), ("country", "XX"), ("trunk_prefix", "+"))
     for name, value in (*wrong, ("internal_lengths", [0])):
         answer = admin.patch(PATH, {name: value})
-        check_problem(answer, ProblemType.INVALID_REQUEST, f"#/{name}")
+        item = "/0" if isinstance(value, list) else ""
+        check_problem(answer, ProblemType.INVALID_REQUEST, f"#/{name}{item}")
 
 
 def test_the_format_secret_changes(admin: Api, pbx: Pbx) -> None:

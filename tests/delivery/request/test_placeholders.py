@@ -51,11 +51,11 @@ def test_unknown_names_are_told_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("placeholder", "problem"),
     [
-        ("{CallID|trim}", "Unknown filter trim. Available: e164, "),
-        ("{CallerIDNum|E164}", "Unknown filter E164. Did you mean e164? Available: "),
+        ("{CallID|trim}", "Unknown filter 'trim'. Available: e164, "),
+        ("{CallerIDNum|E164}", "Unknown filter 'E164'. Did you mean e164? Available: "),
         ("{EventTime|date}", "Filter date: Write a format after the colon"),
-        ("{EventTime|date:%Q}", "Filter date: Unknown directive %Q. Available: %Y %y "),
-        ("{EventTime|date:100%}", "Filter date: Unknown directive %."),
+        ("{EventTime|date:%Q}", "Filter date: Unknown directive '%Q'. Available: %Y %y "),
+        ("{EventTime|date:100%}", "Filter date: Unknown directive '%'."),
         ("{EventTime|in:Bucharest}", "Filter in: Write a time zone after the colon"),
         ("{Duration|minutes:9}", "Filter minutes: After the colon, write `rest` or"),
         ("{CallID|lower:x}", "Filter lower: It takes no argument."),
@@ -63,7 +63,7 @@ def test_unknown_names_are_told_with_the_known_ones() -> None:
         ("{CallID|or:}", "Filter or: Write a text after the colon."),
         ("{CallID|json|lower}", "Filter json: It must be the last one."),
         ("{CallID" + "|lower" * 9 + "}", "It can have at most 8 filters (got 9)."),
-        ("{CallID|}", "Unknown filter . "),
+        ("{CallID|}", "Unknown filter ''. "),
     ],
 )
 def test_wrong_filters_are_refused(placeholder: str, problem: str) -> None:

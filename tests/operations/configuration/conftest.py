@@ -70,7 +70,7 @@ def full(pbx: Pbx) -> Pbx:
     begin_write()
     pbxs.set_format(pbx, Format.WAZO.value)
     set_data_protection(pbx, retention_days=7, hides_numbers=True)
-    set_number_plan(pbx, country="RO", outside_prefix="9", trunk_prefix="", internal_lengths=(3, 4))
+    set_number_plan(pbx, country="RO", outside_prefix="9", trunk_prefix="", internal_lengths="3,4")
     config = connectors.ConnectorConfig(
         kind=ConnectorKind.ASTERISK,
         host="pbx.example.com",

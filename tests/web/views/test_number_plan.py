@@ -19,7 +19,7 @@ def test_form(admin: Visitor, pbx: Pbx) -> None:
     assert "Numbers without a country are from RO." in text
     assert "Numbers of 3 or 4 digits are internal." in text
     assert 'value="3,4"' in admin.get(EDIT).text
-    assert admin.post(EDIT, country="").status_code == 303
+    assert admin.post(EDIT, **dict.fromkeys(RULES, "")).status_code == 303
     db.session.refresh(pbx)
     assert (pbx.country, pbx.outside_prefix, pbx.internal_lengths) == ("", "", "")
 
@@ -28,6 +28,8 @@ def test_form(admin: Visitor, pbx: Pbx) -> None:
     ("wrong", "message"),
     [
         ({"country": "XX"}, "Enter the two letters of a country"),
+        ({"country": "XX", "internal_lengths": "x"}, "Enter the two letters of a country"),
+        ({"country": "XX", "internal_lengths": "x"}, "Enter numbers of digits from 1 to 9"),
         ({"country": ""}, "Enter the country to which the other rules belong."),
         ({"outside_prefix": "0a"}, "Enter at most 8 digits, or nothing."),
         ({"trunk_prefix": "123456789"}, "Enter at most 8 digits, or nothing."),
