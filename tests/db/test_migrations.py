@@ -293,7 +293,8 @@ def test_conditions_of_open_indexes_with_data(
     try:
         command.downgrade(config, "0014")
         before = conditions("delivery")
-        assert before.keys() == {name for name in after if "held" not in name}
+        later = {name for name in after if "held" in name or "skipped" in name}
+        assert before.keys() == after.keys() - later
         assert not any("||" in one for one in before.values())
         assert sum("'pending'" in one for one in before.values()) == 5
         db.session.remove()
