@@ -9,6 +9,7 @@ from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Hook, Pbx
 from callevents.enums import Role
 from callevents.extensions import db
+from callevents.pbxs.extensions import get_extension_by_number
 from callevents.receivers.receivers import get_receiver
 from tests.api.v1.conftest import Api, MakeApi, api, check_problem
 from tests.conftest import Configure
@@ -107,7 +108,7 @@ def test_invalid_changes(admin: Api, changes: dict[str, Any], pointer: str) -> N
     ("values", "pointer"),
     [
         ({"recipe": "nothing"}, "#/recipe"),
-        ({"values": []}, "#/values"),
+        ({"values": BY_RECIPE["values"][:1]}, "#/values"),
         ({"address": "https://crm.example.com"}, "#/address"),
         ({"authentication": {"kind": "none"}}, "#/authentication"),
         ({"pbx": "nothing"}, "#/pbx"),
@@ -163,8 +164,6 @@ def test_owners_connect_their_extension(
     add_receiver()
     for number in ("101", "102"):
         configure.extension(number)
-    from callevents.pbxs.extensions import get_extension_by_number
-
     owner = api(Role.SELF_SERVICE, pbx=pbx, extension=get_extension_by_number(pbx, "101"))
     path = "/receivers/our-crm/connect"
     assert owner.post(path, {"pbx": "head-office", "extensions": ["101"]}).status_code == 200
