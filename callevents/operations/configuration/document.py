@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from callevents.db.models import EVENT_ID_LENGTH, MAX_NAME_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
 from callevents.enums import (
@@ -17,6 +17,8 @@ from callevents.enums import (
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import HookOptions
 from callevents.hooks.validation import MAX_CUSTOM_HEADERS
+from callevents.operations.configuration.part import Part
+from callevents.operations.configuration.receiver_document import ConfiguredReceiver
 from callevents.security.masking import MASK
 
 DEFAULTS = HookOptions()
@@ -24,12 +26,6 @@ DEFAULTS = HookOptions()
 EventName = Literal["dial-out", "dial-in", "hangup", "answer-in", "answer-out"]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 EventId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9]{{{EVENT_ID_LENGTH}}}$")]
-
-
-class Part(BaseModel):
-    """A part of the document. Unknown fields are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class ConfiguredHook(Part):
@@ -57,6 +53,12 @@ class ConfiguredHook(Part):
     )
     authentication: AuthKind = AuthKind.NONE
     is_signed: bool = Field(False, description="Whether requests are signed.")
+    receiver: Slug | None = Field(
+        None, description="The receiver that it belongs to. Its URL begins with its address."
+    )
+    recipe_request: str = Field(
+        "", max_length=64, description="The request of the receiver's recipe that made it."
+    )
 
     @property
     def event_type(self) -> EventType:
@@ -117,6 +119,7 @@ class Document(Part):
     """The configuration of an installation."""
 
     version: Literal[1] = 1
+    receivers: list[ConfiguredReceiver] = Field(default_factory=list)
     pbxs: list[ConfiguredPbx] = Field(default_factory=list)
 
 
@@ -127,6 +130,7 @@ class Secrets(Part):
     pbxs: dict[str, str] = Field(default_factory=dict)
     connectors: dict[str, str] = Field(default_factory=dict)
     hooks: dict[str, str] = Field(default_factory=dict, description="By Event ID.")
+    receivers: dict[str, str] = Field(default_factory=dict)
 
     def of(self, kind: str) -> dict[str, str]:
         """Return the secrets of the objects of a kind, such as `hook`."""
@@ -140,6 +144,17 @@ class SealedDocument(Document):
     secrets: Secrets | None = None
 
 
-def new_data(wanted: ConfiguredHook, options: HookOptions) -> HookData:
+def new_data(
+    wanted: ConfiguredHook, options: HookOptions, receiver_id: int | None = None
+) -> HookData:
     """Return the values of a hook for the request, with these options."""
-    return HookData(wanted.url, wanted.method, wanted.active, wanted.note, options)
+    return HookData(
+        wanted.url,
+        wanted.method,
+        wanted.active,
+        wanted.note,
+        options,
+        receiver_id,
+        wanted.recipe_request if receiver_id else "",
+        keeps_receiver=False,
+    )

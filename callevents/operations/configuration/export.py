@@ -10,6 +10,7 @@ from callevents.db.models import Connector, Extension, Hook, Pbx
 from callevents.delivery.request.masking import mask_url
 from callevents.extensions import db
 from callevents.hooks.options import stored_headers
+from callevents.hooks.receiver import find_receiver
 from callevents.operations.configuration.document import (
     ConfiguredConnector,
     ConfiguredExtension,
@@ -18,6 +19,7 @@ from callevents.operations.configuration.document import (
     ConfiguredQuotas,
     Document,
 )
+from callevents.operations.configuration.receiver_export import describe_receivers
 
 HooksByPlace = dict[tuple[int, str | None], list[Hook]]
 
@@ -34,10 +36,11 @@ def export_configuration(pbxs: Sequence[Pbx]) -> Document:
     found = db.session.scalars(select(Connector).where(Connector.pbx_id.in_(ids)))
     connectors = {connector.pbx_id: connector for connector in found}
     return Document(
+        receivers=describe_receivers(pbxs),
         pbxs=[
             _describe_pbx(pbx, connectors.get(pbx.id), extensions[pbx.id], hooks)
             for pbx in sorted(pbxs, key=lambda one: one.slug)
-        ]
+        ],
     )
 
 
@@ -100,5 +103,7 @@ def describe_hook(hook: Hook) -> ConfiguredHook:
         "headers": [name for name, _secret in stored_headers(hook)],
         "authentication": hook.auth,
         "is_signed": bool(hook.signing_secret),
+        "receiver": receiver.slug if (receiver := find_receiver(hook)) else None,
+        "recipe_request": hook.recipe_request,
     }
     return ConfiguredHook.model_construct(**values)
