@@ -134,7 +134,7 @@ def test_changes(crm: Receiver, pbx: Pbx) -> None:
     [
         ("https://crm.example.com/api\n", "https://evil.example/api\n", "receivers/0/"),
         ("value: sales", "value: null", "receivers/0/values"),
-        ("authentication: basic", "authentication: bearer", "receivers/0/credentials/token"),
+        ("authentication: basic", "authentication: bearer", "receivers/0/credentials/"),
         ("slug: own", "slug: crm", "receivers/1/slug"),
         ("pbx: head-office\n  recipe", "pbx: nothing\n  recipe", "receivers/1/pbx"),
         ("receiver: crm", "receiver: nothing", "pbxs/0/extensions/0/hooks/0/receiver"),
