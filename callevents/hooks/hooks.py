@@ -43,6 +43,8 @@ class HookData:
     recipe_request: str = ""
     #: The group to whose extensions it applies.
     group_id: int | None = None
+    #: A change keeps the receiver of the hook, whatever `receiver_id` is.
+    keeps_receiver: bool = True
 
 
 def create_hook(
@@ -159,13 +161,18 @@ def update_hook(hook: Hook, data: HookData) -> int:
     Secrets that `data` leaves out are kept. Returns the same as `set_active`.
     """
     _lock(hook)
-    data = replace(data, receiver_id=hook.receiver_id)
+    if data.keeps_receiver:
+        kept = {"receiver_id": hook.receiver_id, "recipe_request": hook.recipe_request}
+        data = replace(data, **kept)  # type: ignore[arg-type]  # as the columns are
     data = _check(data, hook.event_type, hook.pbx_id, hook)
     values = hook_values(hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = data.method
     hook.url, hook.note = data.url, data.note
     hook.origin_id = get_or_create_origin(hook.url)
+    if hook.receiver_id != data.receiver_id:
+        hook.once_id = None
+    hook.receiver_id, hook.recipe_request = data.receiver_id, data.recipe_request
     store_options(hook, data.options)
     target = of_hook(hook, hook.extension)
     audit.record_change(audit.Action.HOOK_CHANGED, target, values, hook_values(hook))

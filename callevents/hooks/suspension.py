@@ -13,6 +13,9 @@ from callevents.extensions import db
 from callevents.users.rights import EVERYTHING, Scope
 
 MAX_LISTED = 1000
+#: Ends the reason of hooks that are suspended because their secrets are missing.
+ENTER_SECRETS = "Enter them, then resume the request."
+WAITS_FOR_RECEIVER = "Imported without the secrets of its receiver. Enter them there."
 
 
 def list_suspended(

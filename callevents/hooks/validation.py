@@ -91,7 +91,8 @@ def check_options(
     same origin as its current one.
     """
     if hook is not None:
-        event_type, has_receiver = hook.event_type, hook.receiver_id is not None
+        event_type = hook.event_type
+        has_receiver = has_receiver or hook.receiver_id is not None
     errors = find_errors(
         lambda: _check_give_up(options.give_up_seconds),
         lambda: check_template(options, url),

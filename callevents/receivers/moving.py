@@ -14,7 +14,7 @@ from callevents.errors import InvalidError
 from callevents.extensions import cipher, db
 from callevents.hooks.hooks import get_or_create_origin
 from callevents.hooks.options import stored_headers
-from callevents.hooks.suspension import resume
+from callevents.hooks.suspension import ENTER_SECRETS, resume
 from callevents.receivers.address import move_url
 from callevents.receivers.recipe_files import find_recipe
 from callevents.receivers.recipes import Recipe
@@ -74,9 +74,12 @@ def move_hooks(receiver: Receiver, hooks: Sequence[Hook], old: str) -> None:
 
 
 def resume_hooks(hooks: Sequence[Hook]) -> None:
-    """Resume those that are suspended: what was wrong has been corrected."""
+    """Resume those that are suspended: what was wrong has been corrected.
+
+    Not those that miss secrets of their own.
+    """
     for hook in hooks:
-        if hook.suspended_at is not None:
+        if hook.suspended_at is not None and not hook.suspended_reason.endswith(ENTER_SECRETS):
             resume(hook)
 
 

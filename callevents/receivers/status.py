@@ -103,8 +103,10 @@ def find_recent(receiver: Receiver) -> Recent:
         return Recent(0, {}, None)
     # Of each request, by its index.
     newest = (
-        select(func.max(Delivery.id))
+        select(Delivery.id)
         .where(Delivery.hook_id == Hook.id)
+        .order_by(Delivery.id.desc())
+        .limit(1)
         .correlate(Hook)
         .scalar_subquery()
     )

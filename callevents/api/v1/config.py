@@ -30,6 +30,7 @@ TAG = "Configuration"
 MAX_CHANGED = 1000
 EXAMPLE = {
     "version": 1,
+    "receivers": [],
     "pbxs": [
         {
             "slug": "head-office",
@@ -72,6 +73,8 @@ EXAMPLE = {
                             "headers": ["X-Key"],
                             "authentication": "none",
                             "is_signed": False,
+                            "receiver": None,
+                            "recipe_request": "",
                         }
                     ],
                 }
@@ -82,7 +85,7 @@ EXAMPLE = {
 
 
 class Configuration(Document, Answer):
-    """PBXs, extensions, requests and connectors, without secrets."""
+    """Receivers, PBXs, extensions, requests and connectors, without secrets."""
 
 
 class NewConfiguration(Document, Body):
@@ -100,7 +103,7 @@ class ConfigurationChange(Answer):
     """A change that an import makes."""
 
     done: Literal["added", "changed", "removed"]
-    object: Literal["pbx", "connector", "extension", "hook"]
+    object: Literal["pbx", "receiver", "connector", "extension", "hook"]
     name: str = Field(description="Such as `head-office 101 dial-in`.")
     fields: list[str] = Field(description="What has changed.")
     missing_secrets: list[str] = Field(
@@ -199,7 +202,8 @@ def import_config(call: Call[ConfigurationQuery, NewConfiguration]) -> Configura
 
 
 def _export() -> Configuration:
-    return Configuration.model_construct(pbxs=export_configuration(pbxs.list_pbxs()).pbxs)
+    found = export_configuration(pbxs.list_pbxs())
+    return Configuration.model_construct(receivers=found.receivers, pbxs=found.pbxs)
 
 
 def _yaml_tag(found: Configuration) -> str:

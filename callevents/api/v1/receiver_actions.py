@@ -11,9 +11,9 @@ from callevents.api.v1.delivery_actions import RESEND, act_on_matching
 from callevents.api.v1.headers import removal_answer
 from callevents.api.v1.hooks_actions import to_test_answer
 from callevents.api.v1.hooks_models import HookTest, Recovery
-from callevents.api.v1.models import NoQuery, Query
+from callevents.api.v1.models import NoQuery
 from callevents.api.v1.operations import REMOVAL_HEADER, operation
-from callevents.api.v1.pbx_lookup import find_named_pbx
+from callevents.api.v1.pbx_lookup import find_named_pbx, lock_pbx_of, read_pbx
 from callevents.api.v1.problems import ApiError, ProblemType
 from callevents.api.v1.reading import invalid_value
 from callevents.api.v1.receiver_models import (
@@ -38,12 +38,6 @@ from callevents.receivers.status import failed_since
 from callevents.receivers.test_request import send_receiver_test
 
 USERS = [{"extension": "101", "user": "anna@example.com"}]
-
-
-class UserMapQuery(Query):
-    """Which user map to get."""
-
-    pbx: str
 
 
 @operation(
@@ -180,41 +174,36 @@ def recover_receiver(call: Call[NoQuery, Recovery], receiver: str) -> DeliveryCo
 
 @operation(
     "GET",
-    "/receivers/{receiver}/users",
+    "/receivers/{receiver}/users/{slug}",
     scope=ApiScope.RECEIVERS_READ,
     summary="Get the user map of a receiver",
     tag=TAG,
-    query=UserMapQuery,
     answer=UserMap,
     answer_example={"users": USERS},
     has_etag=True,
 )
-def get_receiver_users(call: Call[UserMapQuery, None], receiver: str) -> UserMap:
+def get_receiver_users(call: Call[NoQuery, None], receiver: str, slug: str) -> UserMap:
     """Return who the extensions of a PBX are in the receiver."""
-    found = find_receiver(call, receiver)
-    pbx = find_named_pbx(call, call.query.pbx, "?pbx")
-    _require(call, Right.SEE_PBX, pbx)
-    return _to_map(found, pbx)
+    return _to_map(find_receiver(call, receiver), read_pbx(call, slug))
 
 
 @operation(
     "PUT",
-    "/receivers/{receiver}/users",
+    "/receivers/{receiver}/users/{slug}",
     scope=ApiScope.RECEIVERS_WRITE,
     summary="Replace the user map of a receiver",
     tag=TAG,
     body=NewUserMap,
     answer=UserMap,
-    body_example={"pbx": "head-office", "users": USERS},
+    body_example={"users": USERS},
     answer_example={"users": USERS},
     has_etag=True,
     problems=frozenset({ProblemType.PRECONDITION_FAILED}),
 )
-def set_receiver_users(call: Call[NoQuery, NewUserMap], receiver: str) -> UserMap:
+def set_receiver_users(call: Call[NoQuery, NewUserMap], receiver: str, slug: str) -> UserMap:
     """Replace who the extensions of a PBX are in the receiver; an empty list removes all."""
     found = find_receiver(call, receiver)
-    pbx = find_named_pbx(call, call.body.pbx, "#/pbx")
-    _require(call, Right.EDIT_EXTENSIONS, pbx)
+    pbx = lock_pbx_of(call, slug, Right.EDIT_EXTENSIONS)
     call.check_match(_to_map(found, pbx))
     wanted = {one.extension.strip(): one.user.strip() for one in call.body.users}
     if len(wanted) < len(call.body.users):

@@ -250,5 +250,4 @@ class UserMap(Answer):
 class NewUserMap(Body):
     """The whole user map of a PBX."""
 
-    pbx: str = Field(description="The short name of the PBX.")
     users: list[ReceiverUser] = Field(max_length=MAX_USERS_SENT)

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 
 from callevents.db.models import Receiver, ReceiverUser
+from callevents.delivery.request.url import begins_with
 from callevents.enums import ReceiverAuth
+from callevents.extensions import db
 from callevents.security.encryption import Cipher
 
 #: The columns of a receiver that define its requests.
@@ -138,6 +140,14 @@ def load_receivers(
         for receiver_id, pbx_id in {(row.receiver_id, row.pbx_id) for row in having}
         if receiver_id in receivers
     }
+
+
+def has_its_receiver(row: Mapping[str, Any]) -> bool:
+    """Return True if a removed hook has no receiver, or one that still has its address."""
+    if row.get("receiver_id") is None:
+        return True
+    receiver = db.session.get(Receiver, row["receiver_id"])
+    return receiver is not None and begins_with(row["url"], receiver.address)
 
 
 def _uses_users(row: Any) -> bool:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     CONNECTOR = "connector"
     EXTENSION = "extension"
     HOOK = "hook"
+    RECEIVER = "receiver"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from callevents.hooks.options import HookOptions
 from callevents.hooks.validation import MAX_CUSTOM_HEADERS
 from callevents.operations.configuration.hook_conditions import ConfiguredConditions
 from callevents.operations.configuration.part import Part
+from callevents.operations.configuration.receiver_document import ConfiguredReceiver
 from callevents.security.masking import MASK
 
 DEFAULTS = HookOptions()
@@ -68,6 +69,12 @@ class ConfiguredHook(Part):
     )
     authentication: AuthKind = AuthKind.NONE
     is_signed: bool = Field(False, description="Whether requests are signed.")
+    receiver: Slug | None = Field(
+        None, description="The receiver that it belongs to. Its URL begins with its address."
+    )
+    recipe_request: str = Field(
+        "", max_length=64, description="The request of the receiver's recipe that made it."
+    )
 
     @property
     def event_type(self) -> EventType:
@@ -134,6 +141,7 @@ class Document(Part):
     """The configuration of an installation."""
 
     version: Literal[1] = 1
+    receivers: list[ConfiguredReceiver] = Field(default_factory=list)
     pbxs: list[ConfiguredPbx] = Field(default_factory=list)
 
 
@@ -144,6 +152,7 @@ class Secrets(Part):
     pbxs: dict[str, str] = Field(default_factory=dict)
     connectors: dict[str, str] = Field(default_factory=dict)
     hooks: dict[str, str] = Field(default_factory=dict, description="By Event ID.")
+    receivers: dict[str, str] = Field(default_factory=dict)
 
     def of(self, kind: str) -> dict[str, str]:
         """Return the secrets of the objects of a kind, such as `hook`."""
@@ -157,6 +166,17 @@ class SealedDocument(Document):
     secrets: Secrets | None = None
 
 
-def new_data(wanted: ConfiguredHook, options: HookOptions) -> HookData:
+def new_data(
+    wanted: ConfiguredHook, options: HookOptions, receiver_id: int | None = None
+) -> HookData:
     """Return the values of a hook for the request, with these options."""
-    return HookData(wanted.url, wanted.method, wanted.active, wanted.note, options)
+    return HookData(
+        wanted.url,
+        wanted.method,
+        wanted.active,
+        wanted.note,
+        options,
+        receiver_id,
+        wanted.recipe_request if receiver_id else "",
+        keeps_receiver=False,
+    )

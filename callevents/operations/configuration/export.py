@@ -10,6 +10,7 @@ from callevents.db.models import Connector, Extension, Hook, Pbx
 from callevents.delivery.request.masking import mask_url
 from callevents.extensions import db
 from callevents.hooks.options import read_options, stored_headers
+from callevents.hooks.receiver import find_receiver
 from callevents.operations.configuration.document import (
     ConfiguredConnector,
     ConfiguredExtension,
@@ -19,6 +20,7 @@ from callevents.operations.configuration.document import (
     Document,
 )
 from callevents.operations.configuration.hook_conditions import describe_conditions
+from callevents.operations.configuration.receiver_export import describe_receivers
 from callevents.pbxs.number_plan import internal_lengths
 
 HooksByPlace = dict[tuple[int, str | None], list[Hook]]
@@ -36,10 +38,11 @@ def export_configuration(pbxs: Sequence[Pbx]) -> Document:
     found = db.session.scalars(select(Connector).where(Connector.pbx_id.in_(ids)))
     connectors = {connector.pbx_id: connector for connector in found}
     return Document(
+        receivers=describe_receivers(pbxs),
         pbxs=[
             _describe_pbx(pbx, connectors.get(pbx.id), extensions[pbx.id], hooks)
             for pbx in sorted(pbxs, key=lambda one: one.slug)
-        ]
+        ],
     )
 
 
@@ -114,5 +117,7 @@ def describe_hook(hook: Hook) -> ConfiguredHook:
         "headers": [name for name, _secret in stored_headers(hook)],
         "authentication": hook.auth,
         "is_signed": bool(hook.signing_secret),
+        "receiver": receiver.slug if (receiver := find_receiver(hook)) else None,
+        "recipe_request": hook.recipe_request,
     }
     return ConfiguredHook.model_construct(**values)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from callevents import audit
 from callevents.audit.targets import of_hook
 from callevents.conditions import Conditions
-from callevents.db.models import Extension, Hook, Pbx, utc_now
+from callevents.db.models import Extension, Hook, Pbx, Receiver, utc_now
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import check_url
 from callevents.enums import AuthKind
@@ -22,6 +22,7 @@ from callevents.hooks.options import (
     CustomHeader,
     HookOptions,
 )
+from callevents.hooks.suspension import ENTER_SECRETS, WAITS_FOR_RECEIVER
 from callevents.hooks.validation import check_note
 from callevents.operations.configuration.batches import batches_of
 from callevents.operations.configuration.changes import (
@@ -34,12 +35,15 @@ from callevents.operations.configuration.changes import (
 from callevents.operations.configuration.document import ConfiguredHook, new_data
 from callevents.operations.configuration.export import describe_hook
 from callevents.operations.configuration.hook_conditions import describe_conditions
+from callevents.operations.configuration.receiver_import import (
+    ImportedReceivers,
+)
 from callevents.security.masking import MASK
 
 #: Stands for a secret that the document does not have.
 NOT_IMPORTED = "not-imported"
 TAKEN = "Another request has this Event ID."
-SUSPENDED = "Imported without its secrets. Enter them, then resume the request."
+SUSPENDED = f"Imported without its secrets. {ENTER_SECRETS}"
 
 #: Kinds of authentication for which a hook has no secret of its own.
 WITHOUT_SECRET = (AuthKind.NONE, AuthKind.RECEIVER)
@@ -78,6 +82,11 @@ class Place:
     pointer: str
     batch: hooks.HookBatch
     event_ids: NewEventIds
+    receivers: ImportedReceivers
+
+    def find_receiver(self, request: ConfiguredHook) -> Receiver | None:
+        """Return the receiver that the request names, None without one; raises InvalidError."""
+        return self.receivers.find(request.receiver) if request.receiver else None
 
     @property
     def name(self) -> str:
@@ -161,6 +170,7 @@ def _normalize(request: ConfiguredHook, pointer: str) -> ConfiguredHook:
 
 
 def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -> None:
+    receiver = place.find_receiver(request)
     missing = [f"header {name}" for name in request.headers]
     if request.authentication not in WITHOUT_SECRET:
         missing.append("credentials")
@@ -171,7 +181,7 @@ def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -
         [CustomHeader(name, NOT_IMPORTED) for name in request.headers],
         _placeholder(request.authentication),
     )
-    data = new_data(request, options)
+    data = new_data(request, options, receiver.id if receiver else None)
     new = (place.extension, request.event_type, data, request.event_id)
     hook = place.batch.add(*new, others=others)
     if request.is_signed:
@@ -179,10 +189,13 @@ def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -
         db.session.flush()
         signing_secret.rotate_secret(hook)
         missing.append("signing secret")
-    if missing:
-        hook.suspended_at, hook.suspended_reason = utc_now(), SUSPENDED
+    reason = SUSPENDED if missing else ""
+    if receiver and place.receivers.lacks_secrets(receiver):
+        reason = reason or WAITS_FOR_RECEIVER
+    if reason:
+        hook.suspended_at, hook.suspended_reason = utc_now(), reason
         target = of_hook(hook, place.extension)
-        audit.record(audit.Action.HOOK_SUSPENDED, target, after={"reason": SUSPENDED})
+        audit.record(audit.Action.HOOK_SUSPENDED, target, after={"reason": reason})
     names = (place.name, request.event)
     changes.add(Done.ADDED, Kind.HOOK, *names, missing=tuple(missing), key=hook.event_id)
 
@@ -209,7 +222,10 @@ def _change(
     _check_secrets(pointer, wanted, current, url)
     headers = [CustomHeader(name) for name in request.headers]
     options = _options(request, headers, Credentials(request.authentication))
-    hooks.update_hook(hook, new_data(request.model_copy(update={"url": url}), options))
+    receiver = place.find_receiver(request)
+    receiver_id = receiver.id if receiver else None
+    data = new_data(request.model_copy(update={"url": url}), options, receiver_id)
+    hooks.update_hook(hook, data)
     missing: tuple[str, ...] = ()
     if request.is_signed and not hook.signing_secret:
         signing_secret.rotate_secret(hook)

@@ -4,7 +4,7 @@ To see what would change, the caller rolls back instead.
 """
 
 import secrets
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -38,6 +38,7 @@ from callevents.operations.configuration.hook_import import (
     Place,
     set_hooks,
 )
+from callevents.operations.configuration.receiver_import import ImportedReceivers
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.pbxs.data_protection import set_data_protection
 from callevents.pbxs.extension_batches import add_batch
@@ -77,9 +78,18 @@ def import_configuration(
         for slug in sorted(existing.keys() - wanted):
             begin_removal(existing[slug], slug)
             changes.add(Done.REMOVED, Kind.PBX, slug)
-    for number, one in enumerate(document.pbxs):
-        importer = _Importer(one, f"pbxs/{number}", changes, event_ids, prune=prune)
-        importer.run(existing.get(one.slug))
+    importers = [
+        _Importer(one, f"pbxs/{number}", changes, event_ids, prune=prune)
+        for number, one in enumerate(document.pbxs)
+    ]
+    for importer in importers:
+        importer.find_or_create(existing)
+    receivers = ImportedReceivers({one.slug: one for one in pbxs.list_pbxs()}, changes)
+    receivers.set(document.receivers, "receivers")
+    for importer in importers:
+        importer.run(receivers)
+    if prune:
+        receivers.prune(document.receivers)
     db.session.flush()
     return changes.found
 
@@ -102,17 +112,25 @@ class _Importer:
         self._changes = changes
         self._prune = prune
 
-    def run(self, found: Pbx | None) -> None:
-        """Import it; `found` is the PBX with its slug, if there is one."""
+    def find_or_create(self, existing: Mapping[str, Pbx]) -> None:
+        """Find the PBX, or create it: receivers may be for it."""
         wanted = self._wanted
+        self._is_new = wanted.slug not in existing
+        with errors_at(self._pointer):
+            found = existing.get(wanted.slug)
+            self._pbx = found or pbxs.create_pbx(wanted.name, wanted.slug)
+
+    def run(self, receivers: ImportedReceivers) -> None:
+        """Import the PBX, which has been found or created."""
+        self._receivers = receivers
+        wanted, pbx = self._wanted, self._pbx
         numbers = (one.number.strip() for one in wanted.extensions)
         pointer = f"{self._pointer}/extensions/{{}}/number"
         _check_unique(numbers, pointer, "Another extension has it too.")
         with errors_at(self._pointer):
-            pbx = found or pbxs.create_pbx(wanted.name, wanted.slug)
             lock_pbx(db.session.connection(), pbx.id)
             fields, missing = self._set_values(pbx)
-        if found is None:
+        if self._is_new:
             self._changes.add(Done.ADDED, Kind.PBX, pbx.slug, missing=(INGEST_TOKEN, *missing))
         quotas = _lift_quotas(pbx)
         self._set_connector(pbx)
@@ -122,7 +140,7 @@ class _Importer:
             if describe_quotas(pbx) != wanted.quotas:
                 set_quotas(pbx, wanted.quotas.model_dump())
                 fields.append("quotas")
-        if found is not None and fields:
+        if not self._is_new and fields:
             more: Any = {"fields": tuple(sorted(fields)), "missing": missing}
             self._changes.add(Done.CHANGED, Kind.PBX, pbx.slug, **more)
 
@@ -185,7 +203,7 @@ class _Importer:
         hooks: dict[str | None, list[Hook]] = {}
         for hook in list_all_hooks(pbx):
             hooks.setdefault(hook.extension_id, []).append(hook)
-        of_pbx = (HookBatch(pbx), self._event_ids)
+        of_pbx = (HookBatch(pbx), self._event_ids, self._receivers)
         place = Place(pbx, None, f"{self._pointer}/hooks", *of_pbx)
         more: Any = {"changes": self._changes, "prune": self._prune}
         set_hooks(place, self._wanted.hooks, hooks.get(None, []), **more)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 
 from callevents import audit
 from callevents.audit.targets import INSTALLATION
-from callevents.db.models import Connector, Hook, Pbx
+from callevents.db.models import Connector, Hook, Pbx, Receiver
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import origin_of
 from callevents.enums import AuthKind
@@ -33,6 +33,12 @@ from callevents.operations.configuration.changes import (
 from callevents.operations.configuration.document import Document, SealedDocument, Secrets
 from callevents.operations.configuration.hook_import import SUSPENDED
 from callevents.operations.configuration.importing import INGEST_TOKEN
+from callevents.operations.configuration.receiver_secrets import (
+    receiver_origins,
+    receiver_secrets,
+    receivers_of,
+    restore_receiver,
+)
 from callevents.operations.configuration.sealing import Sealer, UnsealError
 from callevents.pbxs import connectors, pbxs
 
@@ -56,7 +62,7 @@ class _Owner:
 
 def add_secrets(document: Document, chosen: Sequence[Pbx], sealer: Sealer) -> SealedDocument:
     """Return the document with the secrets of these PBXs, and record that they were exported."""
-    found = Secrets(key=sealer.header(), pbxs={}, connectors={}, hooks={})
+    found = Secrets(key=sealer.header(), pbxs={}, connectors={}, hooks={}, receivers={})
     for owner in _owners(chosen):
         if owner.values:
             found.of(owner.kind)[owner.key] = sealer.seal(owner.values, owner.address)
@@ -126,6 +132,8 @@ def _owners(chosen: Sequence[Pbx]) -> Iterator[_Owner]:
     ids = {pbx.id: pbx for pbx in chosen}
     for pbx in chosen:
         yield _of_pbx(pbx)
+    for receiver in db.session.scalars(select(Receiver).where(receivers_of(chosen))):
+        yield _of_receiver(receiver)
     for connector in db.session.scalars(select(Connector).where(Connector.pbx_id.in_(ids))):
         yield _of_connector(connector, ids[connector.pbx_id])
     for hook in db.session.scalars(
@@ -156,6 +164,14 @@ def _of_connector(connector: Connector, pbx: Pbx) -> _Owner:
     address = f"{connector.kind} {connector.host}:{connector.port} {connector.uses_tls}"
     values = {"secret": secret} if secret else {}
     return _Owner(Kind.CONNECTOR, pbx.slug, pbx.slug, address, values, restore)
+
+
+def _of_receiver(receiver: Receiver) -> _Owner:
+    def restore(values: Values) -> None:
+        restore_receiver(receiver, values)
+
+    slug, values = receiver.slug, receiver_secrets(receiver)
+    return _Owner(Kind.RECEIVER, slug, slug, receiver_origins(receiver), values, restore)
 
 
 def _of_hook(hook: Hook) -> _Owner:
