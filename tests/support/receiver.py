@@ -58,12 +58,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class Receiver:
-    """Listens on a free port of 127.0.0.1 until it is closed."""
+    """Listens on a port of 127.0.0.1, by default a free one, until it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.arrivals: list[Arrival] = []
         self.reply: Callable[[Arrival], Reply] = lambda _arrival: Reply()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
@@ -106,7 +106,7 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(reply.body)
 
-            do_GET = do_POST = handle_one  # noqa: N815  # the base class's names
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one  # noqa: N815  # the base class's names
 
             def log_message(self, *_args: object) -> None:
                 """Log nothing."""

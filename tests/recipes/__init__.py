@@ -1,0 +1,1 @@
+"""Tests of the recipes: their requests against the shapes that receivers document."""

@@ -1,0 +1,28 @@
+"""Simulated receivers: small applications on a socket that check what the real ones demand.
+
+Each is written from its source, which its module names, and not from the recipe.
+"""
+
+from collections.abc import Mapping
+
+from tests.recipes.simulated.base import Simulated
+from tests.recipes.simulated.bitrix24 import Bitrix24
+from tests.recipes.simulated.hubspot import HubSpot
+from tests.recipes.simulated.kommo import Kommo
+from tests.recipes.simulated.oauth import ClientCredentials
+from tests.recipes.simulated.pipedrive import Pipedrive
+from tests.recipes.simulated.slack import Slack
+from tests.recipes.simulated.zammad import Zammad
+from tests.recipes.simulated.zoho import Zoho
+
+#: The simulated receivers by the name of their recipe; `oauth` has none.
+SIMULATED: Mapping[str, type[Simulated]] = {
+    "bitrix24": Bitrix24,
+    "hubspot": HubSpot,
+    "kommo": Kommo,
+    "oauth": ClientCredentials,
+    "pipedrive": Pipedrive,
+    "slack": Slack,
+    "zammad": Zammad,
+    "zoho-phonebridge": Zoho,
+}
