@@ -1,13 +1,15 @@
 """Checks of text that users enter."""
 
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
 
 from pydantic_core import ErrorDetails
 
 from callevents.errors import InvalidError
 
 MAX_NAME_LENGTH = 100
+MAX_SLUG_LENGTH = 48
 
 #: Sentences for errors whose text by pydantic would be unclear, or would repeat the value.
 _SENTENCES: Mapping[str, str] = {
@@ -54,3 +56,16 @@ def check_all(*checks: Callable[[], object]) -> None:
                 errors.setdefault(field, []).extend(messages)
     if errors:
         raise InvalidError(errors)
+
+
+def make_slug(name: str, taken: Collection[str], *, default: str) -> str:
+    """Return a short name for addresses and commands that follows from the name and is not taken.
+
+    `default`: of a name without letters and digits that addresses can have.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].strip("-") or default
+    candidate, number = slug, 2
+    while candidate in taken:
+        candidate, number = f"{slug}-{number}", number + 1
+    return candidate

@@ -16,6 +16,8 @@ class ApiScope(StrEnum):
     PBXS_WRITE = "pbxs:write"
     HOOKS_READ = "hooks:read"
     HOOKS_WRITE = "hooks:write"
+    RECEIVERS_READ = "receivers:read"
+    RECEIVERS_WRITE = "receivers:write"
     DELIVERIES_READ = "deliveries:read"
     DELIVERIES_WRITE = "deliveries:write"
     CALLS_READ = "calls:read"
@@ -41,6 +43,8 @@ _DESCRIPTIONS = {
     ApiScope.PBXS_WRITE: "change PBXs, their extensions, ingest tokens and connectors",
     ApiScope.HOOKS_READ: "see requests",
     ApiScope.HOOKS_WRITE: "add, change, test and remove requests",
+    ApiScope.RECEIVERS_READ: "see receivers and recipes, without secrets",
+    ApiScope.RECEIVERS_WRITE: "add, change, test and remove receivers; connect extensions to them",
     ApiScope.DELIVERIES_READ: "see deliveries and their attempts",
     ApiScope.DELIVERIES_WRITE: "send deliveries again, and cancel them",
     ApiScope.CALLS_READ: "see calls and call events",
@@ -77,6 +81,7 @@ _GROUP_LABELS = {
     "uapi": "VoipNow",
     "pbxs": "PBXs",
     "hooks": "Requests",
+    "receivers": "Receivers",
     "deliveries": "Deliveries",
     "calls": "Calls",
     "users": "Users",

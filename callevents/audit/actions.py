@@ -41,6 +41,10 @@ class Action(StrEnum):
     TEST_REQUEST_SENT = "test_request.sent"
     SECRET_REVEALED = "secret.revealed"  # noqa: S105  # no secret
     EXPORT_MADE = "export.made"
+    RECEIVER_ADDED = "receiver.added"
+    RECEIVER_CHANGED = "receiver.changed"
+    RECEIVER_REMOVED = "receiver.removed"
+    RECEIVER_USERS_CHANGED = "receiver.users_changed"
     USER_ADDED = "user.added"
     USER_INVITED = "user.invited"
     USER_CHANGED = "user.changed"
@@ -109,6 +113,10 @@ _LABELS = {
     Action.TEST_REQUEST_SENT: "Test request sent",
     Action.SECRET_REVEALED: "Secret shown",
     Action.EXPORT_MADE: "Data exported",
+    Action.RECEIVER_ADDED: "Receiver added",
+    Action.RECEIVER_CHANGED: "Receiver changed",
+    Action.RECEIVER_REMOVED: "Receiver removed",
+    Action.RECEIVER_USERS_CHANGED: "Receiver's users changed",
     Action.USER_ADDED: "User added",
     Action.USER_INVITED: "User invited",
     Action.USER_CHANGED: "User changed",
@@ -150,6 +158,7 @@ class ObjectKind(StrEnum):
     CONNECTOR = "connector"
     EXTENSION = "extension"
     HOOK = "hook"
+    RECEIVER = "receiver"
     DELIVERY = "delivery"
     #: All deliveries that match a filter.
     DELIVERIES = "deliveries"

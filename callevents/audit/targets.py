@@ -13,6 +13,7 @@ from callevents.db.models import (
     IngestToken,
     OAuthApp,
     Pbx,
+    Receiver,
     User,
 )
 from callevents.security.hidden_numbers import hide_numbers
@@ -65,6 +66,11 @@ def of_hook_row(hook: Hook | Any, number: str | None) -> Target:
     """Return the hook, or a row with its columns, as a target; `number` is its extension's."""
     name = f"{hook.event_type.short_label} of {number or 'all extensions'}"
     return Target(ObjectKind.HOOK, hook.event_id, name, hook.pbx_id, hook.extension_id)
+
+
+def of_receiver(receiver: Receiver) -> Target:
+    """Return the receiver as a target."""
+    return Target(ObjectKind.RECEIVER, receiver.slug, receiver.name, receiver.pbx_id)
 
 
 def of_delivery(delivery: Delivery | Any, extension_id: str | None) -> Target:

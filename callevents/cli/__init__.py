@@ -18,6 +18,9 @@ from callevents.cli import (
     pbx_tokens,
     pbxs,
     processes,
+    receiver_actions,
+    receivers,
+    recipes,
     second_factor,
     secrets,
     tokens,
@@ -33,8 +36,15 @@ def init_app(app: Flask) -> None:
     pbxs.group.add_command(connectors.group)
     pbxs.group.add_command(pbx_removal.remove_pbx)
     pbxs.group.add_command(pbx_tokens.group)
+    for command in (
+        receiver_actions.test_receiver,
+        receiver_actions.edit_users,
+        receiver_actions.recover,
+    ):
+        receivers.group.add_command(command)
     accounts = (users, tokens, apps)
-    for module in (pbxs, extensions, hooks, deliveries, *accounts, secrets, audit, configuration):
+    of_requests = (hooks, deliveries, receivers, recipes)
+    for module in (pbxs, extensions, *of_requests, *accounts, secrets, audit, configuration):
         app.cli.add_command(module.group)
     for command in (
         processes.web,

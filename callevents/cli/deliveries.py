@@ -94,7 +94,7 @@ def resend_deliveries(
     """Resend deliveries by ID or filter."""
     _check_selection(delivery_ids, given)
     counts = _apply(resend, delivery_ids, parse_filter(given), dry_run=dry_run)
-    _print_counts(counts, "Resent", "Would resend", dry_run=dry_run, as_json=as_json)
+    print_counts(counts, "Resent", "Would resend", dry_run=dry_run, as_json=as_json)
 
 
 @group.command("recover")
@@ -107,8 +107,8 @@ def recover(hook: str, since: str, dry_run: bool, as_json: bool) -> None:
     """Resend the failed deliveries of a request."""
     found = hooks_queries.get_hook(hook)
     wanted = Filter(found.pbx, ListedState.FAILED, hook=hook, since=parse_time(since))
-    counts = _apply(resend, (), wanted, dry_run=dry_run)
-    _print_counts(counts, "Resent", "Would resend", dry_run=dry_run, as_json=as_json)
+    counts = resend_matching(wanted, dry_run=dry_run)
+    print_counts(counts, "Resent", "Would resend", dry_run=dry_run, as_json=as_json)
 
 
 @group.command("cancel")
@@ -124,7 +124,7 @@ def cancel_deliveries(
     _check_selection(delivery_ids, given)
     wanted = parse_filter(given).of_pending()
     counts = _apply(cancel, delivery_ids, wanted, dry_run=dry_run)
-    _print_counts(counts, "Cancelled", "Would cancel", dry_run=dry_run, as_json=as_json)
+    print_counts(counts, "Cancelled", "Would cancel", dry_run=dry_run, as_json=as_json)
 
 
 def _check_selection(delivery_ids: tuple[str, ...], given: Values) -> None:
@@ -133,6 +133,11 @@ def _check_selection(delivery_ids: tuple[str, ...], given: Values) -> None:
         raise click.UsageError(NO_SELECTION)
     if delivery_ids and any(given.values()):
         raise click.UsageError("Pass either delivery IDs or a filter, not both.")
+
+
+def resend_matching(wanted: Filter, *, dry_run: bool) -> tuple[int, Counter[SkipReason]]:
+    """Resend the deliveries that match; return the counts of changed and refused ones."""
+    return _apply(resend, (), wanted, dry_run=dry_run)
 
 
 def _apply(
@@ -159,7 +164,7 @@ def _commit() -> None:
     wake()
 
 
-def _print_counts(
+def print_counts(
     counts: tuple[int, Counter[SkipReason]],
     done: str,
     would_do: str,
@@ -167,6 +172,7 @@ def _print_counts(
     dry_run: bool,
     as_json: bool,
 ) -> None:
+    """Print what was done, or would be."""
     changed, refused = counts
     noun = "delivery" if changed == 1 else "deliveries"
     text = f"{would_do if dry_run else done} {changed:,} {noun}."

@@ -104,21 +104,21 @@ def _parse_header(text: str) -> CustomHeader:
     if not colon:
         # The text is not quoted: without a colon it may be a secret.
         raise click.UsageError("--header needs a name and a value: 'X-Api-Key: abc'.")
-    return CustomHeader(name, _read_secret(value.strip(), f"Value of {name}"))
+    return CustomHeader(name, read_hidden(value.strip(), f"Value of {name}"))
 
 
 def _parse_credentials(basic: str | None, bearer: str | None) -> Credentials:
     if basic is not None:
         username, _colon, password = basic.partition(":")
         return Credentials(
-            AuthKind.BASIC, username, _read_secret(password, f"Password of {username}")
+            AuthKind.BASIC, username, read_hidden(password, f"Password of {username}")
         )
     if bearer is not None:
-        return Credentials(AuthKind.BEARER, secret=_read_secret(bearer, "Token"))
+        return Credentials(AuthKind.BEARER, secret=read_hidden(bearer, "Token"))
     return Credentials()
 
 
-def _read_secret(given: str, label: str) -> str:
+def read_hidden(given: str, label: str) -> str:
     """Return the given secret; `-` prompts for it, or reads the next line of a pipe."""
     if given != PROMPT:
         return given

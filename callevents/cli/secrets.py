@@ -52,6 +52,7 @@ def _reencrypt_all() -> tuple[int, list[str]]:
         key_rotation.reencrypt_connectors(),
         key_rotation.reencrypt_format_secrets(),
         key_rotation.reencrypt_app_keys(),
+        key_rotation.reencrypt_receivers(),
     ]
     db.session.commit()
     results += _reencrypt_hooks()

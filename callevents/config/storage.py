@@ -29,6 +29,11 @@ class StorageSettings(SettingsGroup):
         description="Folder for the data of this installation: SQLite's file, the secret keys, the "
         "embedded Valkey's socket.",
     )
+    recipes_dir: str = Field(
+        "",
+        description="Folder with recipes of your own, as .toml files. One with the name of a "
+        "recipe of Call Events replaces it. Empty: none.",
+    )
     database_url: str = Field(
         "",
         description="PostgreSQL or SQLite database, as a URL such as "

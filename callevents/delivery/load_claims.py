@@ -18,6 +18,7 @@ from callevents.delivery.lease import Lease
 from callevents.delivery.orphans import settle_orphans
 from callevents.delivery.outbox import first_of_key, release_ordering_keys
 from callevents.delivery.request.load import PLAN_COLUMNS, REQUEST_COLUMNS, make_request
+from callevents.delivery.request.receiver import LoadedReceiver, load_receivers
 from callevents.enums import DeliveryState
 from callevents.security.encryption import Cipher
 
@@ -34,6 +35,8 @@ _LOAD = (
         Delivery.fence,
         Delivery.origin_id,
         Delivery.hook_id,
+        Delivery.pbx_id,
+        Delivery.call_values,
         Delivery.expires_at,
         Origin.probe_at,
         Delivery.ordering_key,
@@ -96,11 +99,13 @@ def load_claims(
     """
     claims: list[Claim] = []
     unreadable: set[str] = set()
-    for row in connection.execute(_LOAD, {"ids": list(claimed)}).all():
-        if row.fence != claimed[row.delivery_id]:
-            continue
+    found = connection.execute(_LOAD, {"ids": list(claimed)}).all()
+    rows = [row for row in found if row.fence == claimed[row.delivery_id]]
+    receivers = load_receivers(connection, rows)
+    for row in rows:
         try:
-            claims.append(_make_claim(row, lease, cipher))
+            receiver = receivers.get((row.receiver_id, row.pbx_id))
+            claims.append(_make_claim(row, lease, cipher, receiver))
         except Exception as error:  # one bad row must not block the others
             log.error(
                 "could not build the request of a delivery",
@@ -138,14 +143,16 @@ def finish_without_attempt(
     release_ordering_keys(connection, current.values(), now)
 
 
-def _make_claim(row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher) -> Claim:
+def _make_claim(
+    row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher, receiver: LoadedReceiver | None
+) -> Claim:
     return Claim(
         row.delivery_id,
         row.fence,
         row.origin_id,
         row.hook_id,
         row.expires_at,
-        make_request(row, cipher),
+        make_request(row, cipher, receiver),
         lease,
         time.monotonic() + FRESH_SECONDS,
         is_breaker_open=row.probe_at is not None,

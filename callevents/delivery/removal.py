@@ -24,6 +24,7 @@ from callevents.db.models import (
     Grant,
     Hook,
     Pbx,
+    Receiver,
     Removal,
     SeenExtension,
     User,
@@ -35,6 +36,7 @@ from callevents.db.session import read_connection, write_transaction
 from callevents.db.types import IntEnumColumn, UtcDateTime
 from callevents.delivery.hold import cancel_waiting, count_waiting, hold, release
 from callevents.delivery.hook_values import hook_values
+from callevents.delivery.request.url import begins_with
 from callevents.enums import EventType
 from callevents.errors import ConflictError
 from callevents.extensions import Base, db
@@ -219,6 +221,19 @@ def _check_undo(pbx: Pbx, removal: Removal) -> None:
         raise ConflictError(
             "This cannot be undone: the extension of these requests has been deleted since."
         )
+    if not all(map(_is_with_receiver, removal.rows["hook"])):
+        raise ConflictError(
+            "This cannot be undone: the receiver of these requests has been removed, or has "
+            "another address since."
+        )
+
+
+def _is_with_receiver(row: dict[str, Any]) -> bool:
+    """Return True if the hook has no receiver, or its receiver still has the hook's address."""
+    if row.get("receiver_id") is None:
+        return True
+    receiver = db.session.get(Receiver, row["receiver_id"])
+    return receiver is not None and begins_with(row["url"], receiver.address)
 
 
 def _restore_grants(removal: Removal) -> None:

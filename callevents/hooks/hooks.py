@@ -16,11 +16,12 @@ from callevents.delivery.hold import cancel_waiting_of, count_waiting, hold, rel
 from callevents.delivery.hook_values import hook_values
 from callevents.delivery.removal import Removed, remove_hooks
 from callevents.delivery.request.url import check_url, origin_of
-from callevents.enums import EventType, Method
+from callevents.enums import EventType, HookScope, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks.options import HookOptions, store_options
 from callevents.hooks.queries import find_only_hook, list_hooks
+from callevents.hooks.receiver import check_use
 from callevents.hooks.suspension import resume
 from callevents.hooks.validation import check_note, check_options
 
@@ -71,6 +72,8 @@ class HookBatch:
         self._pbx = pbx
         #: IDs of origins by name.
         self._origins: dict[str, int] = {}
+        #: IDs of the first hooks of those that are sent once per call together.
+        self._first: dict[tuple[int, str], int] = {}
 
     def add(
         self,
@@ -82,7 +85,7 @@ class HookBatch:
         others: int,
     ) -> Hook:
         """Create a hook, as `create_hook` does. `others`: how many hooks its event already has."""
-        data = _check(data)
+        data = _check(data, self._pbx.id)
         _check_count(others)
         _check_quota(self._pbx)
         hook = Hook(
@@ -100,10 +103,36 @@ class HookBatch:
             group_id=data.group_id,
         )
         store_options(hook, data.options)
+        hook.once_id = self._find_first(data)
         db.session.add(hook)
+        self._keep_first(hook)
         values = {**hook_values(hook), "enabled": hook.active}
         audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
         return hook
+
+    def _find_first(self, data: HookData) -> int | None:
+        """Return the ID of the first hook for the same request of the receiver, None without."""
+        if not (data.receiver_id and data.recipe_request and data.options.scope is HookScope.CALL):
+            return None
+        key = (data.receiver_id, data.recipe_request)
+        if key not in self._first:
+            same = select(func.min(func.coalesce(Hook.once_id, Hook.id))).where(
+                Hook.pbx_id == self._pbx.id,
+                Hook.receiver_id == data.receiver_id,
+                Hook.recipe_request == data.recipe_request,
+                Hook.scope == HookScope.CALL,
+            )
+            if (found := db.session.scalar(same)) is None:
+                return None
+            self._first[key] = found
+        return self._first[key]
+
+    def _keep_first(self, hook: Hook) -> None:
+        if hook.receiver_id and hook.recipe_request and hook.scope is HookScope.CALL:
+            key = (hook.receiver_id, hook.recipe_request)
+            if key not in self._first:
+                db.session.flush()
+                self._first[key] = hook.id
 
     def _find_origin(self, url: str) -> int:
         name = origin_of(url)
@@ -130,7 +159,7 @@ def update_hook(hook: Hook, data: HookData) -> int:
     Secrets that `data` leaves out are kept. Returns the same as `set_active`.
     """
     _lock(hook)
-    data = _check(data, hook)
+    data = _check(replace(data, receiver_id=hook.receiver_id), hook.pbx_id, hook)
     values = hook_values(hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = data.method
@@ -214,7 +243,7 @@ def clear_hooks(hooks: Iterable[Hook]) -> Removed:
     return remove_hooks(chosen[0].pbx_id, [hook.id for hook in chosen]) if chosen else Removed()
 
 
-def _check(data: HookData, hook: Hook | None = None) -> HookData:
+def _check(data: HookData, pbx_id: int, hook: Hook | None = None) -> HookData:
     """Return the data as it is stored; raises one InvalidError for all invalid fields."""
     errors: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
@@ -222,6 +251,10 @@ def _check(data: HookData, hook: Hook | None = None) -> HookData:
         ("url", lambda: check_url(data.url).url),
         ("note", lambda: check_note(data.note)),
         ("options", lambda: check_options(data.options, hook, values.get("url", ""))),
+        (
+            "receiver",
+            lambda: check_use(pbx_id, data.receiver_id, values.get("url", ""), data.options),
+        ),
     ):
         try:
             values[name] = check()
@@ -229,6 +262,7 @@ def _check(data: HookData, hook: Hook | None = None) -> HookData:
             errors |= error.errors
     if errors:
         raise InvalidError(errors)
+    del values["receiver"]
     return replace(data, **values)
 
 

@@ -138,7 +138,7 @@ def _encrypt_headers(hook: Hook, headers: Sequence[CustomHeader]) -> str:
 
 
 def _encrypt_credentials(hook: Hook, credentials: Credentials) -> str:
-    if credentials.kind is AuthKind.NONE:
+    if credentials.kind in (AuthKind.NONE, AuthKind.RECEIVER):
         return ""
     if credentials.secret is None:
         return hook.auth_secret

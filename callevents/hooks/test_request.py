@@ -14,13 +14,14 @@ from callevents.db.models import Hook
 from callevents.db.session import begin_write
 from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.request.build import Request
-from callevents.delivery.request.load import read_signing, read_template
+from callevents.delivery.request.load import read_signing
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.numbers import NumberPlan
 from callevents.enums import EventType
 from callevents.errors import ConflictError
 from callevents.extensions import app_state, cipher, db
 from callevents.hooks.preview import EXAMPLE_EXTENSION, example_call
+from callevents.hooks.receiver import read_stored_template
 
 #: An additional parameter that marks the request as a test.
 TEST_PARAMETER = (("Test", "1"),)
@@ -75,7 +76,7 @@ def build_stored(hook: Hook) -> Request:
         event_id=hook.event_id,
         plan=NumberPlan.of(hook.pbx),
     )
-    template = read_template(hook, cipher.bound)
+    template = read_stored_template(hook, cipher.bound)
     signing = read_signing(hook, cipher.bound, call.delivery_id)
     return call.build(template, marks=TEST_PARAMETER, signing=signing)
 

@@ -58,6 +58,7 @@ _CREDENTIAL_FIELDS: Mapping[AuthKind, Mapping[str, str]] = {
     AuthKind.NONE: {},
     AuthKind.BASIC: {"username": "the username", "password": "the password"},
     AuthKind.BEARER: {"token": "the token"},
+    AuthKind.RECEIVER: {},
 }
 
 #: Pairs of a field and its error messages.
@@ -140,7 +141,7 @@ def _header_problems(headers: Sequence[CustomHeader], kept: Collection[str]) -> 
         yield "headers", [message]
     names: set[str] = set()
     for number, header in enumerate(headers, start=1):
-        message = _name_problem(header.name) or _value_problem(header, kept)
+        message = header_name_problem(header.name) or _value_problem(header, kept)
         if header.name.lower() in names:
             message = f"The header {header.name} is set twice."
         if message:
@@ -148,7 +149,8 @@ def _header_problems(headers: Sequence[CustomHeader], kept: Collection[str]) -> 
         names.add(header.name.lower())
 
 
-def _name_problem(name: str) -> str:
+def header_name_problem(name: str) -> str:
+    """Return why no custom header can have this name, empty if one can."""
     if not name:
         return "Enter a header name, for example X-Api-Key."
     if len(name) > MAX_HEADER_NAME_LENGTH:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Select, or_, select, tuple_
 
-from callevents.db.models import AppKey, Connector, Hook, IdempotencyKey, Pbx, User
+from callevents.db.models import AppKey, Connector, Hook, IdempotencyKey, Pbx, Receiver, User
+from callevents.delivery.request.receiver import read_values
 from callevents.extensions import cipher, db
 from callevents.security.encryption import UnreadableError
 
@@ -27,9 +28,15 @@ class RotationResult:
 
 
 def find_unreadable() -> Sequence[str]:
-    """Return the Event IDs of hooks whose secrets no key decrypts, of the first MAX_CHECKED."""
+    """Return whose secrets no key decrypts: Event IDs of hooks, of the first MAX_CHECKED, and more.
+
+    What is more are the names of receivers.
+    """
+    decrypt = cipher.bound.decrypt
     found = db.session.scalars(_with_secrets(0, MAX_CHECKED))
-    return [hook.event_id for hook in found if not _transform_secrets(hook, cipher.bound.decrypt)]
+    hooks = [hook.event_id for hook in found if not _transform_secrets(hook, decrypt)]
+    receivers = db.session.scalars(select(Receiver).order_by(Receiver.id).limit(MAX_CHECKED))
+    return hooks + [_name(one) for one in receivers if not _is_readable(one)]
 
 
 def reencrypt_hooks(after_id: int, *, batch_size: int = BATCH_SIZE) -> RotationResult | None:
@@ -81,6 +88,21 @@ def reencrypt_app_keys() -> RotationResult:
     return RotationResult(len(found) - len(unreadable), unreadable, 0)
 
 
+def reencrypt_receivers() -> RotationResult:
+    """Re-encrypt the secrets of all receivers, which are few, with the first key."""
+    found = db.session.scalars(select(Receiver).order_by(Receiver.id).with_for_update()).all()
+    unreadable = []
+    for receiver in found:
+        try:
+            renewed = _transform_receiver(receiver, cipher.bound.reencrypt)
+        except UnreadableError:
+            unreadable.append(_name(receiver))
+            continue
+        for name, value in renewed.items():
+            setattr(receiver, name, value)
+    return RotationResult(len(found) - len(unreadable), unreadable, 0)
+
+
 def reencrypt_answers(
     after: tuple[str, str] = ("", ""), *, batch_size: int = BATCH_SIZE
 ) -> tuple[str, str] | None:
@@ -126,4 +148,29 @@ def _transform_secrets(hook: Hook, change: Callable[[str], str]) -> dict[str, st
             changed["custom_headers"] = json.dumps(pairs)
     except UnreadableError:
         return {}
+    return changed
+
+
+def _name(receiver: Receiver) -> str:
+    return f"the receiver {receiver.slug}"
+
+
+def _is_readable(receiver: Receiver) -> bool:
+    try:
+        _transform_receiver(receiver, cipher.bound.decrypt)
+    except UnreadableError:
+        return False
+    return True
+
+
+def _transform_receiver(receiver: Receiver, change: Callable[[str], str]) -> dict[str, str]:
+    """Return the receiver's changed secrets by column; raises UnreadableError."""
+    columns = ("auth_secret", "client_key", "access_token")
+    changed = {name: change(token) for name in columns if (token := getattr(receiver, name))}
+    if receiver.values:
+        values = [
+            one._replace(value=change(one.value)) if one.is_secret else one
+            for one in read_values(receiver.values)
+        ]
+        changed["values"] = json.dumps(values, ensure_ascii=False)
     return changed

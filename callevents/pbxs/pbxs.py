@@ -1,7 +1,5 @@
 """Use cases on PBXs: list, add, rename, set the report format."""
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,10 +13,9 @@ from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import cipher, db
 from callevents.pbxs.tokens import add_token, list_tokens
 from callevents.users.rights import EVERYTHING, Scope
-from callevents.validation import check_name, check_text
+from callevents.validation import check_name, check_text, make_slug
 from callevents.vendors.registry import find_vendor
 
-MAX_SLUG_LENGTH = 48
 MAX_SECRET_LENGTH = 200
 
 
@@ -161,12 +158,5 @@ def _find_free_id() -> int | None:
 
 
 def _find_free_slug(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].strip("-") or "pbx"
-    taken = set(db.session.scalars(select(Pbx.slug).where(Pbx.slug.startswith(slug))))
     # Reserved: paths of pages that are not a PBX's.
-    taken |= {"new"}
-    candidate, number = slug, 2
-    while candidate in taken:
-        candidate, number = f"{slug}-{number}", number + 1
-    return candidate
+    return make_slug(name, {*db.session.scalars(select(Pbx.slug)), "new"}, default="pbx")

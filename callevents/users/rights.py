@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, false, or_, select, true
 
-from callevents.db.models import CallEvent, Delivery, Extension, Grant, Hook, Pbx
+from callevents.db.models import CallEvent, Delivery, Extension, Grant, Hook, Pbx, Receiver
 from callevents.enums import Right, Role
 
 RIGHTS = {
@@ -90,6 +90,13 @@ class Scope:
     def of_hooks(self) -> ColumnElement[bool]:
         """Return the condition for hooks. One for all extensions belongs to the whole PBX."""
         return self._of(Hook.pbx_id, Hook.extension_id.in_(self.extension_ids))
+
+    def of_receivers(self) -> ColumnElement[bool]:
+        """Return the condition for receivers that requests in the scope can use."""
+        if self.is_all or self.is_empty:
+            return true() if self.is_all else false()
+        pbx_ids = self.pbx_ids | self.partial_pbx_ids
+        return or_(Receiver.pbx_id.is_(None), Receiver.pbx_id.in_(pbx_ids))
 
     def of_deliveries(self, one: type[Delivery] = Delivery) -> ColumnElement[bool]:
         """Return the condition for deliveries: those of the hooks."""

@@ -10,6 +10,7 @@ from callevents.delivery.request.url import ReceiverUrl, check_url
 from callevents.enums import Method
 from callevents.errors import InvalidError
 from callevents.hooks.preview import ExampleCall, example_call, typed_template
+from callevents.hooks.receiver import check_use
 from callevents.hooks.validation import check_options
 from callevents.web.hook_form import HookForm, SigningChoice
 from callevents.web.hook_table import Target
@@ -56,6 +57,9 @@ def read_form(
         options = check_options(form.options(), target.hook, url.url)
     except ValueError:
         raise InvalidError.of("form", "One of the choices is invalid.") from None
+    # What is the receiver's goes to no other address.
+    receiver_id = target.hook.receiver_id if target.hook else None
+    check_use(target.pbx.id, receiver_id, url.url, options)
     method = Method.POST if form.method.data == Method.POST else Method.GET
     return url, typed_template(method, url.url, options, kept)
 

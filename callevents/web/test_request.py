@@ -4,10 +4,11 @@ from functools import partial
 
 from callevents.audit.targets import of_extension, of_hook, of_pbx
 from callevents.delivery.request.build import Request
-from callevents.delivery.request.load import read_signing, read_template
+from callevents.delivery.request.load import read_signing
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import cipher
 from callevents.hooks import test_request
+from callevents.hooks.receiver import read_stored_template
 from callevents.hooks.test_request import TEST_PARAMETER, TestResult
 from callevents.security.encryption import UnreadableError
 from callevents.web.hook_form import HookForm, SigningChoice
@@ -30,7 +31,7 @@ def send_test(form: HookForm, target: Target, user_id: int) -> TestResult:
 def _build_request(form: HookForm, target: Target) -> Request:
     """Return the request with its stored secrets; raises InvalidError, UnreadableError."""
     hook = target.hook
-    kept = read_template(hook, cipher.bound) if hook else None
+    kept = read_stored_template(hook, cipher.bound) if hook else None
     _url, template = read_form(form, target, kept)
     call = example_of(target)
     signing = None

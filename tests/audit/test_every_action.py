@@ -218,6 +218,7 @@ PROGRAMS = {Action.API_TOKEN_CHANGED}
 SET = "pbx connector set head-office"
 ADD_TOKEN = "tokens add Export --user viewer --scope hooks:read"
 ASTERISK = f"{SET} --kind asterisk --host pbx --user u --secret s"
+ADD_RECEIVER = "receivers add CRM --address https://crm/ --set-secret key=geheim"
 ADD_APP = "apps add CRM --user admin --redirect-uri https://crm/"
 #: Commands, by the action that is recorded for the last of them.
 COMMANDS: dict[Action, tuple[str, ...]] = {
@@ -243,6 +244,10 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.SECRET_REVEALED: ("hooks list --show-secrets",),
     Action.DELIVERY_SENT_AGAIN: ("deliveries resend FAILED",),
     Action.DELIVERY_CANCELLED: ("deliveries cancel --pbx head-office",),
+    Action.RECEIVER_ADDED: (ADD_RECEIVER,),
+    Action.RECEIVER_CHANGED: (ADD_RECEIVER, "receivers set crm --set-secret key=geheim-2"),
+    Action.RECEIVER_REMOVED: (ADD_RECEIVER, "receivers remove crm"),
+    Action.RECEIVER_USERS_CHANGED: (ADD_RECEIVER, "receivers users crm head-office --set 101=Bo"),
     Action.USER_ADDED: ("users add olga --password 'a very long geheim of olga'",),
     Action.USER_INVITED: ("users invite olga",),
     Action.USER_CHANGED: ("users roles viewer --set operator:head-office",),

@@ -78,7 +78,7 @@ def send_hook_test(call: Call[NoQuery, None], event_id: str) -> HookTest:
     about = of_hook(hook, hook.extension)
     user_id = call.principal.user.id
     response = send_test(partial(build_stored, hook), about, hook.event_type, user_id)
-    return _to_answer(response)
+    return to_test_answer(response)
 
 
 @operation(
@@ -146,7 +146,8 @@ def delete_signing_secret(call: Call[NoQuery, None], event_id: str) -> None:
     signing_secret.remove_secret(hook)
 
 
-def _to_answer(response: Response) -> HookTest:
+def to_test_answer(response: Response) -> HookTest:
+    """Return what came back for a test request."""
     shown = TestResult(response)
     return HookTest(
         started_at=response.started_at,

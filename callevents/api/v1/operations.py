@@ -140,5 +140,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "token_id": ("The ID of the API token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "client_id": ("The client ID of the app.", "5d0c4f7b9a1e42c38b6f70d2e95a1c34"),
     "entry_id": ("The ID of the entry.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
+    "receiver": ("The short name of the receiver.", "our-crm"),
+    "recipe": ("The name of the recipe.", "zammad"),
     "event_id": ("The Event ID: the ID of the hook.", "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1"),
 }

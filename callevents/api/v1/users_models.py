@@ -8,10 +8,10 @@ from callevents.api.v1.models import Answer, Body, Changes, Moment
 from callevents.db.models import MAX_EMAIL_LENGTH, MAX_NUMBER_LENGTH
 from callevents.db.models import User as UserRow
 from callevents.enums import Role, UserState
-from callevents.pbxs.pbxs import MAX_SLUG_LENGTH
 from callevents.users.grants import MAX_GRANTS
 from callevents.users.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 from callevents.users.users import EMAIL_PATTERN, MAX_USERNAME_LENGTH
+from callevents.validation import MAX_SLUG_LENGTH
 
 #: Empty: none.
 Email = Annotated[

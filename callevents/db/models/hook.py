@@ -124,6 +124,9 @@ class Hook(Model):
     scope: Mapped[HookScope] = mapped_column(
         text_enum(HookScope, 16), default=HookScope.EXTENSION, server_default=HookScope.EXTENSION
     )
+    #: Of hooks that are sent once per call together, such as those of the extensions that a
+    #: receiver is connected to: the ID of the first one; None: of this hook alone.
+    once_id: Mapped[int | None] = mapped_column(Integer)
     #: A JSON object; see hooks/conditions.py.
     conditions: Mapped[str] = mapped_column(Text, default="", server_default="")
     #: A JSON object: names of values that are kept, and JSON pointers into the answer.

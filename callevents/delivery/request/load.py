@@ -10,6 +10,7 @@ from callevents.delivery.request.call_values import derived_values, parameters
 from callevents.delivery.request.fill import escape_url
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.numbers import NumberPlan
+from callevents.delivery.request.receiver import LoadedReceiver, ReceiverTemplate
 from callevents.delivery.request.signing import Signing
 from callevents.enums import AuthKind
 from callevents.security.encryption import Cipher, UnreadableError
@@ -40,7 +41,7 @@ PLAN_COLUMNS = (Pbx.country, Pbx.outside_prefix, Pbx.trunk_prefix, Pbx.internal_
 EVENT_ID_PLACEHOLDER = "(generated-when-saved)"
 
 
-def make_request(row: Any, cipher: Cipher) -> Request:
+def make_request(row: Any, cipher: Cipher, receiver: LoadedReceiver | None = None) -> Request:
     """Return the request of a delivery; with `problem` set if its secrets cannot be decrypted.
 
     `row` has REQUEST_COLUMNS, PLAN_COLUMNS and the PBX's `slug`, the event's columns, `delivery_id`
@@ -56,7 +57,7 @@ def make_request(row: Any, cipher: Cipher) -> Request:
     try:
         signing = read_signing(row, cipher, row.delivery_id)
         return build_request(
-            read_template(row, cipher),
+            read_template(row, cipher, receiver.decrypt(cipher) if receiver else None),
             values,
             signing=signing,
             more=partial(derived_values, row, row.call_values),
@@ -67,10 +68,15 @@ def make_request(row: Any, cipher: Cipher) -> Request:
         return Request(row.method, url, masked_url=mask_address(url), problem=str(error))
 
 
-def read_template(hook: Any, cipher: Cipher) -> RequestTemplate:
-    """Return the template of a hook, or of a row with REQUEST_COLUMNS; raises UnreadableError."""
+def read_template(
+    hook: Any, cipher: Cipher, receiver: ReceiverTemplate | None = None
+) -> RequestTemplate:
+    """Return the template of a hook, or of a row with REQUEST_COLUMNS; raises UnreadableError.
+
+    `receiver`: the one of the hook, if it has one.
+    """
     username, secret = "", ""
-    if hook.auth is not AuthKind.NONE:
+    if hook.auth not in (AuthKind.NONE, AuthKind.RECEIVER):
         username, secret = json.loads(cipher.decrypt(hook.auth_secret))
     stored = json.loads(hook.custom_headers) if hook.custom_headers else []
     headers = [(name, cipher.decrypt(token)) for name, token in stored]
@@ -86,6 +92,7 @@ def read_template(hook: Any, cipher: Cipher) -> RequestTemplate:
         hook.content_type,
         hook.body_template,
         json.loads(hook.value_maps) if hook.value_maps else {},
+        receiver=receiver,
     )
 
 

@@ -64,6 +64,19 @@ def is_same_origin(typed: str, url: str) -> bool:
         return False
 
 
+def begins_with(url: str, address: str) -> bool:
+    """Return True if the URL begins with a receiver's address, and so goes to its origin.
+
+    Letters may follow only a sign that separates: http://crm.example.com.evil.example does not
+    begin with http://crm.example.com.
+    """
+    if not url.startswith(address):
+        return False
+    rest = url[len(address) :]
+    is_separate = not rest or rest[0] in "/?&" or address[-1] in "/?&="
+    return is_separate and origin_of(url) == origin_of(address)
+
+
 class _RuleError(Exception):
     """A rule is violated; the text is the error message."""
 

@@ -45,6 +45,7 @@ def new_columns():
             long_text('body_template'),
             long_text('value_maps'),
             text('scope', 16, 'extension'),
+            sa.Column('once_id', sa.Integer(), nullable=True),
             long_text('conditions'),
             long_text('answers'),
             text('missing_answer', 8, 'fail'),

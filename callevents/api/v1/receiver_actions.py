@@ -1,0 +1,251 @@
+"""Actions on receivers: connect, disconnect, test, recover; and their user maps."""
+
+from typing import Any
+
+from flask import Response
+
+from callevents.api.v1.call import Call
+from callevents.api.v1.deliveries_examples import COUNTS
+from callevents.api.v1.deliveries_models import DeliveryCounts, DeliveryQuery
+from callevents.api.v1.delivery_actions import RESEND, act_on_matching
+from callevents.api.v1.headers import removal_answer
+from callevents.api.v1.hooks_actions import to_test_answer
+from callevents.api.v1.hooks_models import HookTest, Recovery
+from callevents.api.v1.models import NoQuery, Query
+from callevents.api.v1.operations import REMOVAL_HEADER, operation
+from callevents.api.v1.pbx_lookup import find_named_pbx
+from callevents.api.v1.problems import ApiError, ProblemType
+from callevents.api.v1.reading import invalid_value
+from callevents.api.v1.receiver_models import (
+    Connection,
+    ConnectionChoice,
+    DisconnectionChoice,
+    NewUserMap,
+    ReceiverTestChoice,
+    ShownUser,
+    UserMap,
+)
+from callevents.api.v1.receiver_values import find_receiver, pointing_at_fields, to_hook
+from callevents.api.v1.receivers import TAG
+from callevents.api_access.scopes import ApiScope
+from callevents.db import models
+from callevents.enums import ListedState, Right
+from callevents.jobs.waker import wake
+from callevents.pbxs import extensions
+from callevents.receivers import users
+from callevents.receivers.connect import connect, disconnect
+from callevents.receivers.status import failed_since
+from callevents.receivers.test_request import send_receiver_test
+
+USERS = [{"extension": "101", "user": "anna@example.com"}]
+
+
+class UserMapQuery(Query):
+    """Which user map to get."""
+
+    pbx: str
+
+
+@operation(
+    "POST",
+    "/receivers/{receiver}/connect",
+    scope=ApiScope.RECEIVERS_WRITE,
+    summary="Connect extensions",
+    tag=TAG,
+    body=ConnectionChoice,
+    answer=Connection,
+    body_example={"pbx": "head-office", "extensions": ["101"]},
+    answer_example={
+        "created": [
+            {
+                "event_id": "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1",
+                "extension": "101",
+                "request": "new-call",
+            }
+        ],
+        "kept": [],
+    },
+    problems=frozenset({ProblemType.CONFLICT}),
+)
+def connect_extensions(call: Call[NoQuery, ConnectionChoice], receiver: str) -> Connection:
+    """Make the hooks of the receiver's recipe for extensions, or for all of a PBX.
+
+    Hooks that exist already stay as they are, so the same request can be sent again. 409 if the
+    receiver has no recipe, or if single extensions are connected already and you connect all.
+    """
+    body = call.body
+    found = find_receiver(call, receiver)
+    pbx = find_named_pbx(call, body.pbx, "#/pbx")
+    chosen = _choose_extensions(call, pbx, body.extensions)
+    with pointing_at_fields():
+        connected = connect(found, pbx, chosen, body.requests)
+    call.after_commit(wake)
+    return Connection(
+        created=list(map(to_hook, connected.created)), kept=list(map(to_hook, connected.kept))
+    )
+
+
+@operation(
+    "POST",
+    "/receivers/{receiver}/disconnect",
+    scope=ApiScope.RECEIVERS_WRITE,
+    summary="Disconnect extensions",
+    tag=TAG,
+    status=204,
+    body=DisconnectionChoice,
+    body_example={"pbx": "head-office", "extensions": ["101"]},
+    more_headers=(REMOVAL_HEADER,),
+)
+def disconnect_extensions(call: Call[NoQuery, DisconnectionChoice], receiver: str) -> Response:
+    """Remove the receiver's hooks of extensions, or all that it has in a PBX.
+
+    It can be undone for half a minute, as the removal of a hook.
+    """
+    found = find_receiver(call, receiver)
+    pbx = find_named_pbx(call, call.body.pbx, "#/pbx")
+    chosen = _choose_extensions(call, pbx, call.body.extensions)
+    removed = disconnect(found, pbx, chosen)
+    call.after_commit(wake)
+    return removal_answer(removed)
+
+
+@operation(
+    "POST",
+    "/receivers/{receiver}/test",
+    scope=ApiScope.RECEIVERS_WRITE,
+    summary="Send a test request to a receiver",
+    tag=TAG,
+    body=ReceiverTestChoice,
+    answer=HookTest,
+    is_external=True,
+    body_example={"pbx": "head-office"},
+    answer_example={
+        "started_at": "2026-03-01T09:30:00.000Z",
+        "duration_ms": 84,
+        "is_successful": True,
+        "status_code": 200,
+        "error": "",
+        "headers": [{"name": "Content-Type", "value": "text/plain"}],
+        "body": "ok",
+        "is_truncated": False,
+    },
+    problems=frozenset({ProblemType.CONFLICT}),
+)
+def send_receiver_test_request(call: Call[NoQuery, ReceiverTestChoice], receiver: str) -> HookTest:
+    """Send a request of the receiver's recipe for an example call, and return the response.
+
+    It makes no delivery. A user can run one test at a time: one more is a conflict (409), and so is
+    a receiver without a recipe.
+    """
+    body = call.body
+    found = find_receiver(call, receiver)
+    pbx = find_named_pbx(call, body.pbx, "#/pbx")
+    _require(call, Right.EDIT, pbx)
+    with pointing_at_fields():
+        test = send_receiver_test(
+            found,
+            pbx,
+            call.principal.user.id,
+            extension=body.extension or "",
+            request=body.request or "",
+        )
+    return to_test_answer(test.response)
+
+
+@operation(
+    "POST",
+    "/receivers/{receiver}/recover",
+    scope=ApiScope.RECEIVERS_WRITE,
+    summary="Send the failed deliveries of a receiver again",
+    tag=TAG,
+    body=Recovery,
+    answer=DeliveryCounts,
+    body_example={"since": "2026-03-01T09:30:00Z", "dry_run": True},
+    answer_example={**COUNTS, "dry_run": True},
+    problems=frozenset({ProblemType.INVALID_CURSOR}),
+)
+def recover_receiver(call: Call[NoQuery, Recovery], receiver: str) -> DeliveryCounts:
+    """Send the failed deliveries of all hooks of a receiver again, newest first.
+
+    The owner of the token must be an admin of the receiver. One request sends at most 1,000; send
+    it again with `cursor` until `next_cursor` is null.
+    """
+    found, body = find_receiver(call, receiver, manage=True), call.body
+    wanted = failed_since(found, body.since)
+    page = DeliveryQuery(
+        state=ListedState.FAILED, origin=wanted.origin, since=body.since, cursor=body.cursor or ""
+    )
+    return act_on_matching(call, RESEND, wanted, page, dry_run=body.dry_run)
+
+
+@operation(
+    "GET",
+    "/receivers/{receiver}/users",
+    scope=ApiScope.RECEIVERS_READ,
+    summary="Get the user map of a receiver",
+    tag=TAG,
+    query=UserMapQuery,
+    answer=UserMap,
+    answer_example={"users": USERS},
+    has_etag=True,
+)
+def get_receiver_users(call: Call[UserMapQuery, None], receiver: str) -> UserMap:
+    """Return who the extensions of a PBX are in the receiver."""
+    found = find_receiver(call, receiver)
+    pbx = find_named_pbx(call, call.query.pbx, "?pbx")
+    _require(call, Right.SEE_PBX, pbx)
+    return _to_map(found, pbx)
+
+
+@operation(
+    "PUT",
+    "/receivers/{receiver}/users",
+    scope=ApiScope.RECEIVERS_WRITE,
+    summary="Replace the user map of a receiver",
+    tag=TAG,
+    body=NewUserMap,
+    answer=UserMap,
+    body_example={"pbx": "head-office", "users": USERS},
+    answer_example={"users": USERS},
+    has_etag=True,
+    problems=frozenset({ProblemType.PRECONDITION_FAILED}),
+)
+def set_receiver_users(call: Call[NoQuery, NewUserMap], receiver: str) -> UserMap:
+    """Replace who the extensions of a PBX are in the receiver; an empty list removes all."""
+    found = find_receiver(call, receiver)
+    pbx = find_named_pbx(call, call.body.pbx, "#/pbx")
+    _require(call, Right.EDIT_EXTENSIONS, pbx)
+    call.check_match(_to_map(found, pbx))
+    wanted = {one.extension.strip(): one.user.strip() for one in call.body.users}
+    if len(wanted) < len(call.body.users):
+        raise invalid_value("#/users", "Each extension may be there once.")
+    with pointing_at_fields():
+        users.replace_users(found, pbx, wanted)
+    return _to_map(found, pbx)
+
+
+def _to_map(receiver: models.Receiver, pbx: models.Pbx) -> UserMap:
+    found = users.list_users(receiver, pbx)
+    return UserMap(users=[ShownUser(extension=number, user=user) for number, user in found.items()])
+
+
+def _require(call: Call[Any, Any], right: Right, pbx: models.Pbx) -> None:
+    if not call.principal.may(right, pbx.id):
+        raise ApiError(ProblemType.FORBIDDEN, "This needs another role for the PBX.")
+
+
+def _choose_extensions(
+    call: Call[Any, Any], pbx: models.Pbx, numbers: list[str] | None
+) -> list[models.Extension] | None:
+    """Return the extensions that the caller may edit, None for all; raises ApiError."""
+    if numbers is None:
+        _require(call, Right.EDIT, pbx)
+        return None
+    visible = call.principal.scope_of(Right.SEE)
+    there = {one.number: one for one in extensions.list_extensions(pbx, scope=visible)}
+    if any(number not in there for number in numbers):
+        raise invalid_value("#/extensions", "The PBX has not all of these extensions.")
+    chosen = [there[number] for number in dict.fromkeys(numbers)]
+    if not all(call.principal.may(Right.EDIT, pbx.id, one.id) for one in chosen):
+        raise ApiError(ProblemType.FORBIDDEN, "This needs another role for the extensions.")
+    return chosen

@@ -1,0 +1,87 @@
+"""The receiver of a hook: the rules for hooks that have one, and what requests take from it."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import select
+
+from callevents.db.models import Hook, Receiver, ReceiverUser
+from callevents.delivery.request.build import RequestTemplate
+from callevents.delivery.request.load import read_template
+from callevents.delivery.request.masking import mask_url
+from callevents.delivery.request.receiver import ReceiverTemplate, read_receiver, read_values
+from callevents.delivery.request.url import begins_with
+from callevents.enums import AuthKind
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.hooks.options import HookOptions
+from callevents.security.encryption import Cipher
+
+_NAME = re.compile(r"\{receiver\.([A-Za-z0-9_]+)")
+
+
+def find_receiver(hook: Hook) -> Receiver | None:
+    """Return the receiver of the hook, None if it has a plain URL."""
+    return None if hook.receiver_id is None else db.session.get(Receiver, hook.receiver_id)
+
+
+def read_stored_template(hook: Hook, cipher: Cipher) -> RequestTemplate:
+    """Return the template of a hook with its receiver's values; raises UnreadableError."""
+    receiver = find_receiver(hook)
+    return read_template(
+        hook, cipher, read_receiver_template(receiver, hook.pbx_id, cipher) if receiver else None
+    )
+
+
+def read_receiver_template(receiver: Receiver, pbx_id: int, cipher: Cipher) -> ReceiverTemplate:
+    """Return what requests of the PBX take from the receiver; raises UnreadableError."""
+    chosen = (ReceiverUser.receiver_id == receiver.id, ReceiverUser.pbx_id == pbx_id)
+    rows = db.session.execute(select(ReceiverUser.number, ReceiverUser.user).where(*chosen))
+    return read_receiver(receiver, cipher, {row.number: row.user for row in rows})
+
+
+def check_use(pbx_id: int, receiver_id: int | None, url: str, options: HookOptions) -> None:
+    """Raise InvalidError if a hook of the PBX cannot have this receiver, URL and options."""
+    receiver = None if receiver_id is None else db.session.get(Receiver, receiver_id)
+    if receiver is None:
+        _check_without(receiver_id, url, options)
+        return
+    if receiver.pbx_id not in (None, pbx_id):
+        raise InvalidError.of("receiver", f"{receiver.name} is a receiver of another PBX.")
+    if url and not begins_with(url, receiver.address):
+        raise InvalidError.of(
+            "url",
+            f"The URL must begin with the address of {receiver.name}: "
+            f"{mask_url(receiver.address)}.",
+        )
+    known = {one.name for one in read_values(receiver.values)}
+    for field, text in _texts(url, options):
+        for name in _NAME.findall(text):
+            if name not in known:
+                raise InvalidError.of(field, _unknown(receiver, name, known))
+
+
+def _check_without(receiver_id: int | None, url: str, options: HookOptions) -> None:
+    if receiver_id is not None:
+        raise InvalidError.of("receiver", "There is no such receiver.")
+    if options.credentials.kind is AuthKind.RECEIVER:
+        raise InvalidError.of("authentication", "The request belongs to no receiver.")
+    for field, text in _texts(url, options):
+        if found := _NAME.search(text):
+            raise InvalidError.of(
+                field, f"{{receiver.{found[1]}}} stands for nothing: the request has no receiver."
+            )
+
+
+def _texts(url: str, options: HookOptions) -> Iterator[tuple[str, str]]:
+    """Yield the texts that may have placeholders, with the names of their fields."""
+    yield "url", url
+    yield "body_template", options.body_template.text
+    for number, header in enumerate(options.headers, start=1):
+        yield f"header {number}", header.value or ""
+
+
+def _unknown(receiver: Receiver, name: str, known: Iterable[str]) -> str:
+    names = ", ".join(f"{{receiver.{one}}}" for one in sorted(known))
+    there = f"It has {names}." if names else "It has none."
+    return f"{receiver.name} has no value {name!r}. {there}"

@@ -1,0 +1,223 @@
+"""Makes the values of a receiver, and the options of its requests, from a recipe."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from callevents.delivery.request.receiver import CREDENTIALS
+from callevents.delivery.request.url import check_url
+from callevents.enums import AuthKind, BodyFormat, ReceiverAuth
+from callevents.errors import InvalidError
+from callevents.hooks.options import (
+    Answers,
+    BodyTemplate,
+    Credentials,
+    CustomHeader,
+    HookOptions,
+)
+from callevents.ingest.conditions import Conditions
+from callevents.receivers.data import ReceiverData
+from callevents.receivers.recipes import Question, Recipe, RecipeRequest
+
+#: Field name of errors about an answer, followed by the name of the question.
+ANSWER_FIELD = "values/"
+
+#: The name of a question in an address, or in credentials.
+_NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_MAP_NAME = re.compile(r"\|map:([A-Za-z0-9_]+)")
+#: What can stand in a host.
+_HOST_PART = re.compile(r"[A-Za-z0-9-]{1,63}")
+
+Answered = Mapping[str, str | None]
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names of the questions in a text such as `{key}:{secret}`."""
+    return _NAME.findall(text)
+
+
+def fill_in(text: str, answers: Mapping[str, str]) -> str:
+    """Return the text with the answers in it; names that are no questions stay."""
+    return _NAME.sub(lambda found: answers.get(found[1], found[0]), text)
+
+
+def make_receiver(
+    recipe: Recipe, answers: Answered, name: str, pbx_id: int | None = None
+) -> ReceiverData:
+    """Return the values of a receiver by the recipe and the answers to its questions.
+
+    Raises one InvalidError about all answers that are missing or invalid.
+    """
+    complete = check_answers(recipe, answers)
+    filled = {name: value for name, value in complete.items() if value is not None}
+    return ReceiverData(
+        name=name,
+        address=_make_address(recipe, filled),
+        recipe=recipe.slug,
+        pbx_id=pbx_id,
+        values=complete,
+        secret_names=_secret_names(recipe),
+        auth=recipe.auth.kind,
+        credentials=_make_credentials(recipe, complete),
+        max_in_flight=recipe.max_in_flight,
+        max_per_second=recipe.max_per_second,
+    )
+
+
+def change_answers(
+    recipe: Recipe, data: ReceiverData, answers: Answered, credentials: Mapping[str, str]
+) -> ReceiverData:
+    """Return the values of a receiver with other answers to some questions of its recipe.
+
+    `data`: its current values, as `read_data` returns them; `credentials`: its current ones, of
+    which members without a new answer are kept. Raises InvalidError.
+    """
+    known = {question.name for question in recipe.questions}
+    current = {name: value for name, value in data.values.items() if name in known}
+    complete = check_answers(recipe, {**current, **answers})
+    changes = {name: value for name, value in answers.items() if value is not None}
+    address = data.address
+    if any(name in changes for name in names_in(recipe.address)):
+        filled = {name: value for name, value in complete.items() if value is not None}
+        address = _make_address(recipe, filled)
+    members: dict[str, str | None] = dict.fromkeys(credentials)
+    for member, text in recipe.auth.values.items():
+        if any(name in changes for name in names_in(text)):
+            members[member] = _fill_member(text, complete)
+    return replace(
+        data,
+        address=address,
+        values=complete,
+        secret_names=_secret_names(recipe),
+        credentials=members,
+    )
+
+
+def check_answers(recipe: Recipe, answers: Answered) -> dict[str, str | None]:
+    """Return an answer to each question, the defaults included; raises InvalidError.
+
+    None is an answer that is stored already and kept.
+    """
+    known = {question.name for question in recipe.questions}
+    errors = {
+        ANSWER_FIELD + name: [f"{recipe.name} has no question {name!r}."]
+        for name in answers
+        if name not in known
+    }
+    complete: dict[str, str | None] = {}
+    for question in recipe.questions:
+        given = answers.get(question.name, question.default)
+        complete[question.name] = None if given is None else given.strip() or question.default
+        if message := _answer_problem(question, complete[question.name]):
+            errors[ANSWER_FIELD + question.name] = [message]
+    if errors:
+        raise InvalidError(errors)
+    return complete
+
+
+def make_options(recipe: Recipe, request: RecipeRequest) -> HookOptions:
+    """Return the options of the hooks for a request; raises InvalidError about `conditions`."""
+    has_template = request.body_format is BodyFormat.TEMPLATE and bool(request.body)
+    auth = AuthKind.NONE if recipe.auth.kind is ReceiverAuth.NONE else AuthKind.RECEIVER
+    return HookOptions(
+        request.give_up_seconds,
+        request.in_order,
+        BodyFormat.TEMPLATE if has_template else _without_template(request.body_format),
+        request.parameters,
+        tuple(CustomHeader(name, value) for name, value in request.headers.items()),
+        Credentials(auth),
+        BodyTemplate(request.content_type, request.body) if has_template else BodyTemplate(),
+        {name: recipe.maps[name] for name in maps_in(request) if name in recipe.maps},
+        request.scope,
+        read_conditions(request.conditions),
+        Answers(request.answers, request.missing_answer),
+    )
+
+
+def texts_of(request: RecipeRequest) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a request that may have placeholders, with the names of their fields."""
+    yield "path", request.path
+    yield "body", request.body
+    for name, value in request.headers.items():
+        yield f"headers.{name}", value
+
+
+def maps_in(request: RecipeRequest) -> list[str]:
+    """Return the names of the value maps that a request uses, in their order."""
+    found = (name for _place, text in texts_of(request) for name in _MAP_NAME.findall(text))
+    return list(dict.fromkeys(found))
+
+
+def _without_template(body_format: BodyFormat) -> BodyFormat:
+    return BodyFormat.FORM if body_format is BodyFormat.TEMPLATE else body_format
+
+
+def read_conditions(values: Mapping[str, object]) -> Conditions:
+    """Return the conditions of a recipe's request; raises InvalidError about `conditions`."""
+    try:
+        return Conditions.read(json.dumps(values) if values else "")
+    except (TypeError, KeyError, ValueError) as error:
+        raise InvalidError.of("conditions", f"They cannot be read: {error}.") from None
+
+
+def _answer_problem(question: Question, answer: str | None) -> str:
+    if answer is None:
+        return ""
+    if not answer:
+        return "" if question.is_optional else f"Enter {question.label}."
+    if question.kind == "choice" and answer not in question.choices:
+        return f"Must be one of: {', '.join(question.choices)}."
+    if question.kind == "number" and not (answer.isascii() and answer.isdigit()):
+        return "Must be a whole number."
+    if question.kind == "address":
+        return _address_problem(answer)
+    return ""
+
+
+def _address_problem(answer: str) -> str:
+    if "{" in answer or "}" in answer:
+        return "An address has no braces."
+    try:
+        check_url(answer)
+    except InvalidError as error:
+        return str(error)
+    return ""
+
+
+def _make_address(recipe: Recipe, answers: Mapping[str, str]) -> str:
+    """Return the address; an answer that becomes a part of the host must fit there."""
+    kinds = {question.name: question.kind for question in recipe.questions}
+    filled = {
+        name: value.rstrip("/") if kinds.get(name) == "address" else value
+        for name, value in answers.items()
+    }
+    host = re.split(r"[/?]", recipe.address.partition("://")[2])[0]
+    for name in names_in(host):
+        if name in filled and not _HOST_PART.fullmatch(filled[name]):
+            raise InvalidError.of(
+                ANSWER_FIELD + name, "Enter only the name: letters, digits and hyphens."
+            )
+    return fill_in(recipe.address, filled)
+
+
+def _make_credentials(recipe: Recipe, answers: Answered) -> dict[str, str | None]:
+    made = {name: _fill_member(text, answers) for name, text in recipe.auth.values.items()}
+    optional = CREDENTIALS[recipe.auth.kind].optional
+    return {name: value for name, value in made.items() if value or name not in optional}
+
+
+def _fill_member(text: str, answers: Answered) -> str | None:
+    """Return a member of the credentials; raises InvalidError if it needs an answer again."""
+    names = names_in(text)
+    kept = [name for name in names if answers.get(name, "") is None]
+    if kept and len(kept) < len(names):
+        message = "Enter it again: it is used together with what you changed."
+        raise InvalidError({ANSWER_FIELD + name: [message] for name in kept})
+    if kept:
+        return None
+    return fill_in(text, {name: value or "" for name, value in answers.items()})
+
+
+def _secret_names(recipe: Recipe) -> frozenset[str]:
+    return frozenset(question.name for question in recipe.questions if question.kind == "secret")

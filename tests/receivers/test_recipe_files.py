@@ -1,0 +1,101 @@
+"""Recipes of an own folder: found, replaced, and never the end of the product."""
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from callevents.config.settings import Settings
+from callevents.errors import NotFoundError
+from callevents.receivers import recipe_files
+from callevents.receivers.recipe_files import get_recipe, load_recipes, read_recipe
+from tests.receivers.conftest import RECIPE
+
+
+def problems_of(recipes: Path, text: str) -> list[str]:
+    """Return what is wrong with a recipe of this text."""
+    (recipes / "wrong.toml").write_text(text)
+    [problem] = load_recipes().problems
+    assert problem.file == str(recipes / "wrong.toml")
+    return list(problem.messages)
+
+
+def test_own_recipes_are_found(app: Flask, recipes: Path) -> None:
+    """By the name of their file; a change is seen at once."""
+    assert get_recipe("example-crm").name == "Example CRM"
+    (recipes / "example-crm.toml").write_text(RECIPE.replace("Example CRM", "Another CRM"))
+    assert get_recipe("example-crm").name == "Another CRM"
+    with pytest.raises(NotFoundError, match=r"Did you mean example-crm\?"):
+        get_recipe("exampel-crm")
+
+
+def test_an_own_recipe_replaces_ours(
+    app: Flask, recipes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one with the same name; others stay."""
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    for name in ("example-crm", "other"):
+        (ours / f"{name}.toml").write_text(RECIPE.replace("Example CRM", f"Our {name}"))
+    monkeypatch.setattr(recipe_files, "FOLDER", ours)
+    recipe_files._load_ours.cache_clear()
+    names = {slug: recipe.name for slug, recipe in load_recipes().found.items()}
+    recipe_files._load_ours.cache_clear()
+    assert names == {"example-crm": "Example CRM", "other": "Our other"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('category = "CRM"', 'category = "CRM', "This is no valid TOML: "),
+        ('category = "CRM"', 'category = "Shop"', "category: Must "),
+        ('name = "Example CRM"', "", "name: This is required."),
+        ('name = "Example CRM"', 'name = "x"\nslug = "y"', "slug: Must be the name of the file"),
+        ('label = "the team"', 'label = "the team"\ncolor = 1', "questions[2].color: There is no"),
+        ('event = "hangup"', 'event = "ring"', "requests[2].event: Must be"),
+        ('request = "pop"', 'request = "nothing"', "test.request: There is no request 'nothing'."),
+        ('name = "log"', 'name = "pop"', "requests: Two requests have the name pop."),
+        ("{receiver.team}", "{receiver.tenant}", "address: There is no question 'tenant'."),
+        ('path = "/pop"', 'path = "pop"', "requests[1].path: Must begin with / or ?"),
+        ('path = "/pop"', 'path = "/{Nothing}"', "requests[1].path: "),
+        ("{CallerIDNum}", "{receiver.nothing}", "requests[1].body: There is no question"),
+        ("{CallerIDNum}", "{CallFlow|map:flow}", "requests[1].body: There is no map 'flow'."),
+        ('values = { token = "{token}" }', "", "auth.values: The authentication bearer needs"),
+        ('"{token}"', '"{key}"', "auth.values.token: There is no question 'key'."),
+        ('"{url}/api', '"https://x/{url}', "address: {url} is an address, so it must stand"),
+        ('"{url}/api', '"{url}/{token}', "address: token is secret. Write {receiver.token}"),
+    ],
+)
+def test_errors_say_where_and_what(
+    app: Flask, recipes: Path, old: str, new: str, message: str
+) -> None:
+    """The file, the field and a sentence; the other recipes still work."""
+    assert old in RECIPE
+    found = problems_of(recipes, RECIPE.replace(old, new, 1))
+    assert any(one.startswith(message) for one in found), found
+    assert "example-crm" in load_recipes().found
+
+
+def test_files_that_are_no_text(app: Flask, recipes: Path) -> None:
+    """Bytes, a folder, a huge file: each is a sentence."""
+    (recipes / "bytes.toml").write_bytes(b"\xff\xfe")
+    (recipes / "folder.toml").mkdir()
+    (recipes / "huge.toml").write_text("#" * 300_000)
+    found = {Path(one.file).stem: one.messages for one in load_recipes().problems}
+    assert found.keys() == {"bytes", "folder", "huge"}
+    assert found["bytes"] == ["Must be text in UTF-8."]
+    assert found["huge"] == ["Must be at most 200,000 bytes."]
+
+
+def test_a_missing_folder_is_reported(app: Flask, settings: Settings, tmp_path: Path) -> None:
+    """It does not stop the product."""
+    missing = settings.model_copy(update={"recipes_dir": str(tmp_path / "none")})
+    app.extensions["callevents"].settings = missing
+    [problem] = load_recipes().problems
+    assert "There is no such folder" in problem.messages[0]
+
+
+def test_our_recipes_are_valid(app: Flask) -> None:
+    """Each file of the package passes the checks of own ones."""
+    for path in sorted(recipe_files.FOLDER.glob("*.toml")):
+        assert read_recipe(path).slug == path.stem

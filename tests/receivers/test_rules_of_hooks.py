@@ -1,0 +1,124 @@
+"""Hooks of a receiver: their URL, placeholders and authentication."""
+
+from collections.abc import Callable
+
+import pytest
+
+from callevents.db.models import Hook, Pbx, Receiver
+from callevents.db.session import begin_write
+from callevents.delivery import removal
+from callevents.enums import AuthKind, EventType, Method
+from callevents.errors import ConflictError, InvalidError
+from callevents.extensions import db
+from callevents.hooks import hooks
+from callevents.hooks.options import Credentials, HookOptions
+from callevents.receivers.data import ReceiverData
+from callevents.receivers.receivers import create_receiver, remove_receiver
+from tests.receivers.test_receivers import change
+
+ADDRESS = "https://crm.example.com/api"
+OWN = HookOptions(credentials=Credentials(AuthKind.RECEIVER))
+
+AddHook = Callable[..., Hook]
+
+
+@pytest.fixture
+def crm(app: object) -> Receiver:
+    """A receiver without a recipe, with the value `team`."""
+    begin_write()
+    receiver = create_receiver(ReceiverData("CRM", ADDRESS, values={"team": "sales"}))
+    db.session.commit()
+    return receiver
+
+
+@pytest.fixture
+def add_hook(pbx: Pbx, crm: Receiver) -> AddHook:
+    """Adds a hook of the receiver."""
+
+    def add(url: str = f"{ADDRESS}/calls", options: HookOptions = OWN) -> Hook:
+        begin_write()
+        data = hooks.HookData(url, Method.POST, options=options, receiver_id=crm.id)
+        hook = hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
+        db.session.commit()
+        return hook
+
+    return add
+
+
+@pytest.mark.parametrize("rest", ["", "/calls", "/", "?team=1", "/{receiver.team}/{CallerIDNum}"])
+def test_urls_begin_with_the_address(add_hook: AddHook, rest: str) -> None:
+    """The address itself, a path below it, or a query."""
+    assert add_hook(ADDRESS + rest).url == ADDRESS + rest
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/api/calls",
+        "http://crm.example.com/api/calls",
+        "https://crm.example.com:8443/api/calls",
+        "https://crm.example.com/apicalls",
+        "https://crm.example.com/ap",
+    ],
+)
+def test_other_urls_are_refused(add_hook: AddHook, url: str) -> None:
+    """What is the receiver's, such as its token, goes nowhere else."""
+    with pytest.raises(InvalidError) as caught:
+        add_hook(url)
+    assert set(caught.value.errors) == {"url"}
+
+
+def test_an_address_without_a_path_is_no_prefix_of_a_host(add_hook: AddHook, crm: Receiver) -> None:
+    """https://crm.example.com is not the beginning of https://crm.example.com.evil.example."""
+    change(crm, address="https://crm.example.com")
+    for url in ("https://crm.example.com.evil.example/", "https://crm.example.community/"):
+        with pytest.raises(InvalidError):
+            add_hook(url)
+    add_hook("https://crm.example.com/calls")
+
+
+def test_unknown_values_are_refused(add_hook: AddHook) -> None:
+    """The error names those that there are."""
+    with pytest.raises(InvalidError, match=r"no value 'tenant'\. It has \{receiver\.team\}"):
+        add_hook(f"{ADDRESS}/{{receiver.tenant}}")
+
+
+def test_without_a_receiver_there_is_nothing_of_it(pbx: Pbx) -> None:
+    """Neither its authentication nor its values."""
+    begin_write()
+    data = hooks.HookData("https://a.example/", Method.POST, options=OWN)
+    with pytest.raises(InvalidError) as caught:
+        hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
+    assert set(caught.value.errors) == {"authentication"}
+
+
+def test_changes_keep_the_receiver(add_hook: AddHook, crm: Receiver) -> None:
+    """An edit cannot take a request out of its receiver, or send it elsewhere."""
+    hook = add_hook()
+    begin_write()
+    hooks.update_hook(hook, hooks.HookData(f"{ADDRESS}/v2", Method.PUT, options=OWN))
+    db.session.commit()
+    assert (hook.receiver_id, hook.url) == (crm.id, f"{ADDRESS}/v2")
+    begin_write()
+    with pytest.raises(InvalidError) as caught:
+        hooks.update_hook(hook, hooks.HookData("https://evil.example/", options=OWN))
+    assert set(caught.value.errors) == {"url"}
+
+
+def test_removed_requests_do_not_come_back_to_another_address(
+    add_hook: AddHook, pbx: Pbx, crm: Receiver
+) -> None:
+    """Undo is refused if the receiver has moved, or is gone, since."""
+    hook = add_hook()
+    begin_write()
+    removed = hooks.clear_hooks([hook])
+    db.session.commit()
+    change(crm, address="https://crm.example.com/v2")
+    begin_write()
+    with pytest.raises(ConflictError, match="receiver"):
+        removal.undo(pbx, removed.id)
+    remove_receiver(crm)
+    db.session.commit()
+    begin_write()
+    with pytest.raises(ConflictError, match="receiver"):
+        removal.undo(pbx, removed.id)
