@@ -25,6 +25,7 @@ from callevents.delivery.request.receiver import ReceiverTemplate
 from callevents.delivery.request.signing import Signing
 from callevents.delivery.request.templates import MAX_BODY_LENGTH, fill_body
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.security.client_certificate import ClientCertificate
 from callevents.security.masking import MASK, mask_all
 
 USER_AGENT = "CallEvents/1.0"
@@ -86,6 +87,12 @@ class Request:
     problem: str = ""
     #: The body for display, if something in it is masked.
     masked_body: str = ""
+    #: True if the problem stays, so that no later attempt can be made.
+    is_hopeless: bool = False
+    #: With which we authenticate over TLS.
+    client_certificate: ClientCertificate | None = field(default=None, repr=False)
+    #: Values to keep from a JSON answer: pointers into it (RFC 6901), by name.
+    answers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shown_body(self) -> str:

@@ -1,0 +1,77 @@
+"""Values from answers, kept with the call for later requests to the same receiver.
+
+Requests of a call to a receiver are sent one after the other, so the answer to the request before
+is recorded, with its values, before the next request is read.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Connection, select, tuple_
+
+from callevents.db.models import CallAnswer
+from callevents.db.session import insert_into
+
+if TYPE_CHECKING:
+    from callevents.delivery.outcomes import Outcome
+
+#: How a text uses a kept value: {answer.NAME}, perhaps with filters.
+_USED = re.compile(r"\{answer\.([A-Za-z0-9_]+)[|}]")
+PREFIX = "answer."
+
+
+class CallOfReceiver(NamedTuple):
+    """For which later requests a value is kept."""
+
+    pbx_id: int
+    call_id: str
+    receiver_id: int
+
+
+Answers = Mapping[str, str]
+
+
+def find_used(texts: Iterable[str]) -> set[str]:
+    """Return the names of the kept values that these texts use."""
+    return {name for text in texts if "{answer." in text for name in _USED.findall(text)}
+
+
+def keep_answers(connection: Connection, outcomes: Iterable["Outcome"], now: datetime) -> None:
+    """Store the values of these answers; of two with the same name, the later one stays."""
+    found: dict[tuple[CallOfReceiver, str], tuple[str, datetime]] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.response.started_at):
+        receiver = outcome.claim.receiver
+        if receiver is None or not receiver.call_id:
+            continue
+        call = CallOfReceiver(receiver.pbx_id, receiver.call_id, receiver.id)
+        for name, value in outcome.response.answers.items():
+            found[call, name] = value, now
+    if not found:
+        return
+    # In one order, so that two recorders cannot deadlock.
+    rows = [
+        {**call._asdict(), "name": name, "value": value, "created_at": at}
+        for (call, name), (value, at) in sorted(found.items())
+    ]
+    insert = insert_into(CallAnswer)
+    key = list(CallAnswer.__table__.primary_key)
+    changes = {name: insert.excluded[name] for name in ("value", "created_at")}
+    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=changes), rows)
+
+
+def load_answers(
+    connection: Connection, calls: Iterable[CallOfReceiver]
+) -> Mapping[CallOfReceiver, Answers]:
+    """Return the kept values of these calls, by name."""
+    wanted = sorted(set(calls))
+    if not wanted:
+        return {}
+    key = (CallAnswer.pbx_id, CallAnswer.call_id, CallAnswer.receiver_id)
+    query = select(*key, CallAnswer.name, CallAnswer.value).where(tuple_(*key).in_(wanted))
+    found: dict[CallOfReceiver, dict[str, str]] = {}
+    rows: Iterable[Any] = connection.execute(query)
+    for *call, name, value in rows:
+        found.setdefault(CallOfReceiver(*call), {})[name] = value
+    return found
