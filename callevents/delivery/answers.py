@@ -7,15 +7,14 @@ is recorded, with its values, before the next request is read.
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, tuple_
 
+from callevents.db.bulk import bulk_insert
 from callevents.db.models import CallAnswer
-from callevents.db.session import insert_into
-
-if TYPE_CHECKING:
-    from callevents.delivery.outcomes import Outcome
+from callevents.delivery.claim import OfReceiver
+from callevents.delivery.http.client import Response
 
 #: How a text uses a kept value: {answer.NAME}, perhaps with filters.
 _USED = re.compile(r"\{answer\.([A-Za-z0-9_]+)[|}]")
@@ -38,27 +37,32 @@ def find_used(texts: Iterable[str]) -> set[str]:
     return {name for text in texts if "{answer." in text for name in _USED.findall(text)}
 
 
-def keep_answers(connection: Connection, outcomes: Iterable["Outcome"], now: datetime) -> None:
-    """Store the values of these answers; of two with the same name, the later one stays."""
-    found: dict[tuple[CallOfReceiver, str], tuple[str, datetime]] = {}
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.response.started_at):
-        receiver = outcome.claim.receiver
-        if receiver is None or not receiver.call_id:
-            continue
+def keep_answers(
+    connection: Connection, responses: Iterable[tuple[OfReceiver, Response]], now: datetime
+) -> None:
+    """Store the values of these responses; of two with the same name, the later one stays."""
+    found: dict[tuple[CallOfReceiver, str], str] = {}
+    for receiver, response in sorted(responses, key=lambda pair: pair[1].started_at):
         call = CallOfReceiver(receiver.pbx_id, receiver.call_id, receiver.id)
-        for name, value in outcome.response.answers.items():
-            found[call, name] = value, now
+        for name, value in response.answers.items():
+            found[call, name] = value
     if not found:
         return
     # In one order, so that two recorders cannot deadlock.
     rows = [
-        {**call._asdict(), "name": name, "value": value, "created_at": at}
-        for (call, name), (value, at) in sorted(found.items())
+        {**call._asdict(), "name": name, "value": value, "created_at": now}
+        for (call, name), value in sorted(found.items())
     ]
-    insert = insert_into(CallAnswer)
-    key = list(CallAnswer.__table__.primary_key)
+    _KEEP.run(connection, rows)
+
+
+def _replace(insert: Any) -> Any:
     changes = {name: insert.excluded[name] for name in ("value", "created_at")}
-    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=changes), rows)
+    key = ("pbx_id", "call_id", "receiver_id", "name")
+    return insert.on_conflict_do_update(index_elements=key, set_=changes)
+
+
+_KEEP = bulk_insert(CallAnswer.__table__, _replace)
 
 
 def load_answers(

@@ -1,7 +1,7 @@
 """Finds a value in a JSON answer by a pointer: RFC 6901.
 
-The libraries for it work on parsed documents, and take slices or raise a dozen kinds of errors. What
-is needed here is one value as text, from an answer that is not trusted.
+The libraries for it return whatever a document has, in Python's types. What is needed here is one
+value as text, with all its digits, from an answer that is not trusted.
 """
 
 import json

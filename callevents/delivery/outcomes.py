@@ -124,7 +124,12 @@ def _record(
     firsts = find_first_requests(connection, [row.id for row in rows.values() if row.attempts])
     # Those of deliveries that were deleted with their PBX are dropped.
     outcomes = [outcome for outcome in outcomes if outcome.claim.delivery_id in rows]
-    replaced = discard_refused_tokens(connection, outcomes, now)
+    of_receivers = [
+        (outcome.claim.receiver, outcome.response)
+        for outcome in outcomes
+        if outcome.claim.receiver is not None
+    ]
+    replaced = discard_refused_tokens(connection, of_receivers, now)
     attempts: list[Values] = []
     updates: list[Values] = []
     for outcome in outcomes:
@@ -134,15 +139,13 @@ def _record(
     if attempts:
         _INSERT.run(connection, attempts)
         _UPDATE.run(connection, updates)
-        keep_answers(connection, outcomes, now)
+        keep_answers(connection, of_receivers, now)
     finished = (one["id"] for one in updates if one["finished_at"] is not None)
     keys = {rows[delivery_id].ordering_key for delivery_id in finished}
     return {key for key in keys if key is not None}
 
 
-def _with_new_token(
-    outcome: Outcome, row: Row[Any], replaced: Set[tuple[int, str]]
-) -> Outcome:
+def _with_new_token(outcome: Outcome, row: Row[Any], replaced: Set[tuple[int, str]]) -> Outcome:
     """Return the outcome; with `tries_again` if the attempt is repeated once with another token."""
     receiver = outcome.claim.receiver
     if (

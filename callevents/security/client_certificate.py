@@ -96,7 +96,8 @@ def _load_key(pem: str) -> PrivateKeyTypes:
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise InvalidError.of(
-            "client_key", "This is no private key in PEM. It begins with -----BEGIN PRIVATE KEY-----."
+            "client_key",
+            "This is no private key in PEM. It begins with -----BEGIN PRIVATE KEY-----.",
         ) from None
 
 

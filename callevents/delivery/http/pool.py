@@ -24,9 +24,7 @@ class HandlePool:
         self._count = 0
 
     @contextmanager
-    def borrow(
-        self, origin: str, certificate: ClientCertificate | None = None
-    ) -> Iterator[Handle]:
+    def borrow(self, origin: str, certificate: ClientCertificate | None = None) -> Iterator[Handle]:
         """Yield a handle, if possible with a connection to the origin; close it after an error."""
         key = origin, certificate
         handle = self._take(key)

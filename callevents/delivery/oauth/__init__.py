@@ -1,1 +1,1 @@
-"""OAuth 2.0 of receivers: fetches access tokens, renews them, and replaces those that are refused."""
+"""OAuth 2.0 of receivers: fetches and renews access tokens, and replaces refused ones."""

@@ -133,9 +133,7 @@ def store_token(
         changed = {**credentials, "refresh_token": token.refresh_token}
         values["auth_secret"] = cipher.encrypt(json.dumps(changed))
     connection.execute(
-        update(Receiver)
-        .where(Receiver.id == renewal.receiver_id)
-        .values(**values, **_UNMODIFIED)
+        update(Receiver).where(Receiver.id == renewal.receiver_id).values(**values, **_UNMODIFIED)
     )
     return True
 
@@ -200,7 +198,7 @@ def _read_credentials(secret: str, cipher: Cipher) -> Mapping[str, str]:
     return credentials
 
 
-def _lock(connection: Connection, receiver_id: int) -> Row[Any] | None:
+def _lock(connection: Connection, receiver_id: int) -> Row[ReceiverAuth, str] | None:
     wanted = select(Receiver.auth, Receiver.auth_secret).where(Receiver.id == receiver_id)
     return connection.execute(wanted.with_for_update()).first()
 

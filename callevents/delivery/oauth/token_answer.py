@@ -46,7 +46,9 @@ def read_token(response: Response, credentials: Mapping[str, str]) -> Token:
         raise TokenError(f"There is no access token. {server} cannot be reached: {reason}")
     answer = _read_object(response)
     if not response.is_success or "error" in answer:
-        raise TokenError(f"{server} gave no access token: {_explain(response, answer, credentials)}")
+        raise TokenError(
+            f"{server} gave no access token: {_explain(response, answer, credentials)}"
+        )
     try:
         return _read(answer, has_scheme=bool(credentials.get("scheme")))
     except ValueError as error:
@@ -62,9 +64,7 @@ def _read_object(response: Response) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _explain(
-    response: Response, answer: Mapping[str, Any], credentials: Mapping[str, str]
-) -> str:
+def _explain(response: Response, answer: Mapping[str, Any], credentials: Mapping[str, str]) -> str:
     """Return the reason that the server gives, with secrets masked."""
     texts = [answer.get("error"), answer.get("error_description")]
     given = ": ".join(text for text in texts if isinstance(text, str) and text)

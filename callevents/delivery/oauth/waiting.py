@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from callevents.delivery.claim import Claim
 from callevents.delivery.oauth.token_answer import TokenError
@@ -12,6 +13,8 @@ from callevents.delivery.oauth.token_source import StoppedError
 
 #: Claims of a receiver that wait. More are left to the database.
 MAX_WAITING = 64
+
+FAILED = "There is no access token because of an error of Call Events; the worker's log has it."
 
 log = structlog.get_logger("callevents.delivery")
 
@@ -66,9 +69,12 @@ class TokenWaiters:
             problem = str(error)
         except StoppedError:
             pass
+        except SQLAlchemyError as error:
+            # The claims are loaded again, and if need be wait again.
+            log.error("database unavailable", receiver=receiver_id, error=str(error))
         except Exception as error:  # the claims must not wait forever
-            # They are loaded again, and if need be wait again.
             log.error("could not get a token", receiver=receiver_id, exc_info=error)
+            problem = FAILED
         with self._lock:
             claims = self._waiting.pop(receiver_id)
             self._threads.discard(threading.current_thread())
