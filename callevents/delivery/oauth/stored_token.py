@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, exists, or_, select, update
 
 from callevents.db.models import Hook, Receiver
 from callevents.delivery.oauth.token_answer import Token
+from callevents.delivery.request.receiver import has_token
 from callevents.enums import AuthKind, ReceiverAuth
 from callevents.security.encryption import Cipher
 
@@ -63,12 +64,6 @@ def read_state(connection: Connection, receiver_id: int, now: datetime) -> Token
     if row is None:
         return None
     return TokenState(has_token(row, now), row.renewal_error, row.renewal_failed_at)
-
-
-def has_token(row: Any, now: datetime) -> bool:
-    """Return True if the receiver, or a row of one, has an access token that is still valid."""
-    expires_at: datetime | None = row.access_token_expires_at
-    return bool(row.access_token) and expires_at is not None and now < expires_at
 
 
 def begin_renewal(

@@ -21,7 +21,7 @@ from callevents.delivery.request.placeholders import (
     Values,
     find_placeholders,
 )
-from callevents.delivery.request.receiver import ReceiverTemplate
+from callevents.delivery.request.receiver import ReceiverTemplate, part_of
 from callevents.delivery.request.signing import Signing
 from callevents.delivery.request.templates import MAX_BODY_LENGTH, fill_body
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
@@ -91,6 +91,8 @@ class Request:
     is_hopeless: bool = False
     #: With which we authenticate over TLS.
     client_certificate: ClientCertificate | None = field(default=None, repr=False)
+    #: The ID of the receiver that has no access token: it has to be fetched before.
+    lacks_token_of: int | None = None
     #: Values to keep from a JSON answer: pointers into it (RFC 6901), by name.
     answers: Mapping[str, str] = field(default_factory=dict)
 
@@ -160,6 +162,7 @@ def build_request(
     custom = {name: fill_header(value, context) for name, value in template.custom_headers}
     _replace(headers, custom)
     _replace(headers, authorization.headers)
+    part = part_of(template.receiver, template.auth, template.url)
     shown = _mask_values(template, context) if is_filled else context
     return Request(
         template.method,
@@ -171,7 +174,9 @@ def build_request(
         signing,
         _masked_url(template.url, shown, query, authorization),
         masked_body=_masked_body(template, body, shown),
-        problem=TOO_LONG if len(body) > MAX_BODY_LENGTH else "",
+        problem=part.problem or (TOO_LONG if len(body) > MAX_BODY_LENGTH else ""),
+        client_certificate=part.certificate,
+        lacks_token_of=part.lacks_token_of,
     )
 
 
