@@ -236,10 +236,11 @@ def test_those_that_wait_fail_together(
     """If the one that fetches fails, so do those that wait for it, without asking again."""
     go_on = threading.Event()
     token_server.answer = lambda _arrival: Reply(500, hold=go_on.wait)
+    receiver_id = crm.id
 
     def fail(source: TokenSource) -> str:
         with pytest.raises(TokenError) as raised:
-            source.get(crm.id)
+            source.get(receiver_id)
         return str(raised.value)
 
     with ThreadPoolExecutor(3) as threads:
