@@ -39,8 +39,8 @@ _REFUSED = {111, 61}
 _UNREACHABLE = {101, 113, 51, 65}
 
 
-#: Alerts of TLS (RFC 8446, section 6.2) with which a receiver refuses our certificate. It sends them
-#: after the handshake, so they arrive instead of the response.
+#: Alerts of TLS (RFC 8446, section 6.2) with which a receiver refuses our certificate. With TLS 1.3
+#: they follow the handshake, so they arrive instead of the response.
 _ALERT = re.compile(r" alert (.*(?:certificate|unknown ca|access denied|decrypt error).*?)(?:,|$)")
 
 

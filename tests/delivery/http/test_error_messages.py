@@ -12,7 +12,6 @@ from callevents.delivery.http.error_messages import (
     describe_status,
 )
 
-
 OPENSSL = "OpenSSL SSL_read: OpenSSL/3.6.5"
 
 
