@@ -15,10 +15,12 @@ from callevents.delivery.answers import keep_answers
 from callevents.delivery.claim import OfReceiver
 from callevents.delivery.http.client import Response
 from callevents.enums import BodyFormat, DeliveryState, EventType, Method, MissingAnswer
-from callevents.extensions import cipher, db
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.hooks.hooks import HookData, create_hook
+from callevents.hooks.options import Answers, BodyTemplate, CustomHeader, HookOptions
 from callevents.operations.erasure import erase
 from callevents.operations.number_search import Number
-from tests.conftest import Configure
 from tests.delivery.conftest import MakeEngine, ReportCall
 from tests.support.receiver import Arrival, Reply
 from tests.support.receiver import Receiver as Application
@@ -41,15 +43,14 @@ AddHook = Callable[..., Hook]
 
 
 @pytest.fixture
-def add_hook(crm: Receiver, configure: Configure) -> AddHook:
-    """Adds requests of the receiver."""
+def add_hook(crm: Receiver, pbx: Pbx) -> AddHook:
+    """Adds requests of the receiver for all extensions."""
 
-    def add(event: EventType, path: str, **columns: object) -> Hook:
-        hook = configure.hook("*", event, f"{crm.address}{path}", Method.POST)
+    def add(event: EventType, path: str, options: HookOptions) -> Hook:
         begin_write()
-        hook.receiver_id = crm.id
-        for name, value in columns.items():
-            setattr(hook, name, value)
+        url = f"{crm.address}{path}"
+        data = HookData(url, Method.POST, options=options, receiver_id=crm.id)
+        hook = create_hook(pbx, None, event, data)
         db.session.commit()
         return hook
 
@@ -60,15 +61,13 @@ def add_hook(crm: Receiver, configure: Configure) -> AddHook:
 def hooks(add_hook: AddHook) -> list[Hook]:
     """A request that registers the call, and one that ends it with the ID from the answer."""
     body = '{"id": "{answer.CALL_ID}", "seconds": {Duration|number}}'
+    register = HookOptions(answers=Answers({"CALL_ID": "/result/CALL_ID"}))
+    finish = HookOptions(
+        body_format=BodyFormat.TEMPLATE, body_template=BodyTemplate("application/json", body)
+    )
     return [
-        add_hook(EventType.DIAL_IN, "/register", answers='{"CALL_ID": "/result/CALL_ID"}'),
-        add_hook(
-            EventType.HANGUP,
-            "/finish/{answer.CALL_ID}",
-            body_format=BodyFormat.TEMPLATE,
-            content_type="application/json",
-            body_template=body,
-        ),
+        add_hook(EventType.DIAL_IN, "/register", register),
+        add_hook(EventType.HANGUP, "/finish/{answer.CALL_ID}", finish),
     ]
 
 
@@ -209,14 +208,29 @@ def test_headers_use_values_too(
     receiver: Application,
 ) -> None:
     """A custom header may use the value, although headers are stored encrypted."""
-    header = json.dumps([["X-Call", cipher.encrypt("{answer.CALL_ID}")]])
-    add_hook(EventType.ANSWER_IN, "/answered", custom_headers=header)
+    header = CustomHeader("X-Call", "{answer.CALL_ID}")
+    add_hook(EventType.ANSWER_IN, "/answered", HookOptions(headers=[header]))
     receiver.reply = answers_with({"result": {"CALL_ID": "id-7"}})
     report_call("c1", 1)
     [answered] = report_call("c1", 2, event=EventType.ANSWER_IN)
     make_engine(poll_seconds=0.05).wake()
     wait_for_state(answered, DELIVERED)
     assert receiver.arrivals[-1].headers["X-Call"] == "id-7"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        HookOptions(in_order=False, answers=Answers({"CALL_ID": "/id"})),
+        HookOptions(in_order=False, headers=[CustomHeader("X-Call", "{answer.CALL_ID|upper}")]),
+    ],
+    ids=["keeps", "uses"],
+)
+def test_order_is_needed(add_hook: AddHook, options: HookOptions) -> None:
+    """A request that keeps or uses values cannot be sent without the order of the call."""
+    with pytest.raises(InvalidError) as raised:
+        add_hook(EventType.DIAL_IN, "/", options)
+    assert list(raised.value.errors) == ["in_order"]
 
 
 def test_later_values_replace_earlier_ones(pbx: Pbx) -> None:
