@@ -152,7 +152,9 @@ def _certificate_problems(data: ReceiverData, client_key: str) -> Problems:
         yield "client_key", ["Enter both the certificate and its private key, or none."]
     elif client_key:
         try:
-            check_client_certificate(data.client_certificate, client_key, utc_now())
+            # One that has expired since it was entered must not prevent other changes.
+            now = None if data.client_key is None else utc_now()
+            check_client_certificate(data.client_certificate, client_key, now)
         except InvalidError as error:
             yield from error.errors.items()
 

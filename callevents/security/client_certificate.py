@@ -56,17 +56,20 @@ def read_certificate(pem: str, field: str = "client_certificate") -> Certificate
     )
 
 
-def check_client_certificate(certificate: str, key: str, now: datetime) -> ClientCertificate:
+def check_client_certificate(
+    certificate: str, key: str, now: datetime | None = None
+) -> ClientCertificate:
     """Return certificate and key as they are stored.
 
-    Raises InvalidError if one of them is not valid, or if they do not belong together.
+    Raises InvalidError if one of them is not valid, if they do not belong together, or with `now`
+    if the certificate has expired by then.
     """
     found, private_key = _load(certificate, "client_certificate"), _load_key(key)
     if _public_bytes(found.public_key()) != _public_bytes(private_key.public_key()):
         raise InvalidError.of(
             "client_key", "The key does not belong to the first certificate of the text."
         )
-    if now >= found.not_valid_after_utc:
+    if now is not None and now >= found.not_valid_after_utc:
         day = f"{found.not_valid_after_utc:%Y-%m-%d}"
         raise InvalidError.of("client_certificate", f"The certificate expired on {day}.")
     return ClientCertificate(certificate.strip() + "\n", key.strip() + "\n")

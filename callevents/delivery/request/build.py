@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from callevents.delivery.request.authorization import Authorization, authorize
 from callevents.delivery.request.call_values import Parameters
-from callevents.delivery.request.fill import fill_header, fill_query, fill_url
+from callevents.delivery.request.fill import append_query, fill_header, fill_query, fill_url
 from callevents.delivery.request.filters import Lookups
 from callevents.delivery.request.form import encode_form
 from callevents.delivery.request.masking import MIN_SECRET_LENGTH, find_url_secrets, mask_url
@@ -225,8 +225,7 @@ def _with_charset(content_type: str) -> str:
 
 
 def _fill_url(url: str, context: Context, query: str) -> str:
-    url = _with_path(fill_url(url, context))
-    return url + _separator(url) + query if query else url
+    return append_query(fill_url(url, context), query)
 
 
 def _masked_url(url: str, shown: Context, query: str, authorization: Authorization) -> str:
@@ -298,16 +297,3 @@ def _replace(headers: dict[str, str], custom: Mapping[str, str]) -> None:
     for name in [name for name in headers if name.lower() in names]:
         del headers[name]
     headers.update(custom)
-
-
-def _with_path(url: str) -> str:
-    if urlsplit(url).path:
-        return url
-    before, mark, query = url.partition("?")
-    return before + "/" + mark + query
-
-
-def _separator(url: str) -> str:
-    if "?" not in url:
-        return "?"
-    return "" if url.endswith(("?", "&")) else "&"
