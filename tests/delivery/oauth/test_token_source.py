@@ -4,11 +4,13 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, update
 
+from callevents.config.settings import Settings
 from callevents.db.models import Receiver, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.oauth.stored_token import (
@@ -21,6 +23,7 @@ from callevents.delivery.oauth.token_answer import TokenError
 from callevents.delivery.oauth.token_source import RETRY_TIME, TokenSource
 from callevents.enums import ReceiverAuth
 from callevents.extensions import cipher, db
+from callevents.operations.scheduler import Scheduler
 from tests.conftest import Configure
 from tests.delivery.oauth.conftest import MakeReceiver, MakeSource, stored, token_of, use
 from tests.support.receiver import Arrival, Reply
@@ -340,3 +343,27 @@ def test_unreadable_credentials(crm: Receiver, source: TokenSource) -> None:
     set_columns(crm, auth_secret="gAAAA")
     with pytest.raises(TokenError, match="CALLEVENTS_ENCRYPTION_KEYS"):
         source.get(crm.id)
+
+
+def test_the_leader_renews(
+    crm: Receiver,
+    source: TokenSource,
+    token_server: TokenServer,
+    configure: Configure,
+    settings: Settings,
+) -> None:
+    """The leader among the workers renews tokens that end soon; the others do not."""
+    use(crm, configure)
+    source.get(crm.id)
+    set_columns(crm, access_token_renew_at=utc_now())
+    with ExitStack() as stack:
+        leader, other = (
+            stack.enter_context(closing(Scheduler(db.engine, settings))) for _ in range(2)
+        )
+        leader.send_heartbeat()
+        other.send_heartbeat()
+        other.renew_tokens()
+        assert token_server.issued == ["token-1"]
+        leader.renew_tokens()
+    assert token_server.issued == ["token-1", "token-2"]
+    assert token_of(crm) == "token-2"
