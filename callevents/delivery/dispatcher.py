@@ -51,8 +51,9 @@ BUSY_INTERVAL_SECONDS = 0.005
 #: After a batch of at least this size, a longer interval finds more deliveries at once.
 LARGE_BATCH = 8
 LARGE_BATCH_INTERVAL_SECONDS = 0.02
-#: A receiver with as many requests in flight as it may have is looked at again after this time.
-FULL_INTERVAL = timedelta(seconds=0.05)
+#: A receiver with as many requests in flight as it may have is looked at again after this time, if
+#: none of them has ended before.
+FULL_INTERVAL = timedelta(seconds=0.5)
 #: It goes on like that until it has found nothing for this time.
 LINGER_SECONDS = 0.1
 

@@ -50,16 +50,18 @@ class Engine:
         self._settings = settings
         self._http_client = HttpClient(settings)
         self._without_attempt = ThreadPoolExecutor(1, "expire")
-        limits = ReceiverLimits(database)
+        self._limits = ReceiverLimits(database)
         self._in_flight = InFlight(
             slots=settings.worker_threads,
             slots_per_origin=settings.origin_in_flight,
-            find_cap=limits.find_cap,
+            find_cap=self._limits.find_cap,
             stalled_seconds=stalled_seconds,
         )
-        self._dispatcher = Dispatcher(database, settings, self._in_flight, self._submit, limits)
+        self._dispatcher = Dispatcher(
+            database, settings, self._in_flight, self._submit, self._limits
+        )
         self._pick_up = PickUp(
-            database, settings, self._in_flight, self._submit, self._dispatcher, limits
+            database, settings, self._in_flight, self._submit, self._dispatcher, self._limits
         )
         self._recorder = Recorder(database, settings, self._in_flight, self._pick_up.take)
         self._closed = threading.Event()
@@ -135,6 +137,9 @@ class Engine:
         """Begin an attempt for the claim, or for the next one in the queue that may be sent."""
         while claim is not None and not self._begin(claim):
             claim = self._in_flight.next(origin_id)
+        if claim is None and self._limits.find_cap(origin_id) is not None:
+            # The dispatcher leaves the origin alone while its receiver's limit is reached.
+            self._dispatcher.wake()
 
     def _begin(self, claim: Claim) -> bool:
         """Begin an attempt; return False if the delivery must not be sent any more."""
