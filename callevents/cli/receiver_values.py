@@ -55,6 +55,7 @@ def to_values(receiver: Receiver) -> Values:
         "paused_until": _to_text(status.paused_until),
         "pause_reason": status.pause_reason,
         "renewal_error": status.renewal_error,
+        "certificate_warning": status.certificate_warning,
     }
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +44,20 @@ Fences = Mapping[str, int]
 
 
 @dataclass(frozen=True)
+class OfReceiver:
+    """What a claim has if its request belongs to a receiver."""
+
+    id: int
+    pbx_id: int
+    call_id: str
+    #: The access token in the request, as it is stored; empty: it has none.
+    token: str = field(default="", repr=False)
+    #: True if it cannot be sent before the receiver has an access token.
+    lacks_token: bool = False
+    max_per_second: float | None = None
+
+
+@dataclass(frozen=True)
 class Claim:
     """A delivery that this worker has until its lease ends, and the request to send."""
 
@@ -62,6 +76,12 @@ class Claim:
     behind: int | None = None
     #: True if the origin's circuit breaker is open, and this attempt decides whether it closes.
     is_probe: bool = False
+    receiver: OfReceiver | None = None
+
+    @property
+    def lacks_token(self) -> bool:
+        """True if it cannot be sent before its receiver has an access token."""
+        return self.receiver is not None and self.receiver.lacks_token
 
     @property
     def key(self) -> tuple[str, int]:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import read_connection, write_transaction
+from callevents.delivery.alarm import Alarm
 from callevents.delivery.claim import (
     Claim,
     ClaimResult,
@@ -40,6 +41,8 @@ from callevents.delivery.fair_share import (
 from callevents.delivery.in_flight import STALLED_SECONDS, InFlight
 from callevents.delivery.lease import Lease, start_lease
 from callevents.delivery.load_claims import load_sendable
+from callevents.delivery.pacing import admit
+from callevents.delivery.receiver_limits import ReceiverLimits, find_paced, limit_paced
 from callevents.security.encryption import Cipher
 
 #: While there is work, the dispatcher queries at this interval, however often it is woken: each
@@ -48,6 +51,9 @@ BUSY_INTERVAL_SECONDS = 0.005
 #: After a batch of at least this size, a longer interval finds more deliveries at once.
 LARGE_BATCH = 8
 LARGE_BATCH_INTERVAL_SECONDS = 0.02
+#: A receiver with as many requests in flight as it may have is looked at again after this time, if
+#: none of them has ended before.
+FULL_INTERVAL = timedelta(seconds=0.5)
 #: It goes on like that until it has found nothing for this time.
 LINGER_SECONDS = 0.1
 
@@ -63,11 +69,13 @@ class Dispatcher:
         settings: Settings,
         in_flight: InFlight,
         submit: Callable[[int, list[Claim], int], None],
+        limits: ReceiverLimits,
     ) -> None:
         self._database = database
         self._settings = settings
         self._in_flight = in_flight
         self._submit = submit
+        self._limits = limits
         self._cipher = Cipher(settings.read_encryption_keys)
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._dispatching = threading.Lock()
@@ -76,6 +84,7 @@ class Dispatcher:
         self._is_starved = False
         self._interval_seconds = BUSY_INTERVAL_SECONDS
         self._wake = threading.Event()
+        self._alarm = Alarm()
         self._idle = threading.Event()
         #: A plain flag and no Event, whose lock a signal handler could find locked.
         self.is_stopping = False
@@ -88,6 +97,11 @@ class Dispatcher:
     def wake(self) -> None:
         """Dispatch due deliveries now."""
         self._idle.clear()
+        self._wake.set()
+
+    def wake_at(self, moment: datetime) -> None:
+        """Dispatch deliveries that are due at that moment."""
+        self._alarm.set(moment)
         self._wake.set()
 
     def drain(self) -> int:
@@ -144,7 +158,7 @@ class Dispatcher:
             time.sleep(self._interval_seconds)
         else:
             self._idle.set()
-            self._wake.wait(self._settings.poll_seconds)
+            self._wake.wait(min(self._settings.poll_seconds, self._alarm.seconds_left()))
             self._wake.clear()
 
     def _wait_for_slots(self) -> None:
@@ -166,6 +180,7 @@ class Dispatcher:
             self._is_starved = False
             if self.is_stopping:
                 return nothing
+            self._limits.refresh()
             lease = start_lease(self._lease)
             now = utc_now()
             with read_connection(self._database) as connection:
@@ -189,21 +204,24 @@ class Dispatcher:
     ) -> None:
         if fences:
             claims = load_sendable(self._database, fences, lease, self._cipher)
-            self._submit_all(claims, probed, shares)
+            if probed:
+                claims = [
+                    replace(one, is_probe=True) if one.origin_id in probed else one
+                    for one in claims
+                ]
+            admitted = admit(self._database, claims)
+            if admitted.again_at is not None:
+                self._alarm.set(admitted.again_at)
+            self._submit_all(admitted.claims, shares)
 
-    def _submit_all(
-        self, claims: Iterable[Claim], probed: Set[int], shares: Iterable[Share]
-    ) -> None:
+    def _submit_all(self, claims: Iterable[Claim], shares: Iterable[Share]) -> None:
         """Submit the claims of each origin together."""
         slots = Counter[int]()
         for share in shares:
             slots[share.ready.origin_id] += share.limit
         by_origin: dict[int, list[Claim]] = {}
         for claim in claims:
-            is_probe = claim.origin_id in probed
-            by_origin.setdefault(claim.origin_id, []).append(
-                replace(claim, is_probe=True) if is_probe else claim
-            )
+            by_origin.setdefault(claim.origin_id, []).append(claim)
         for origin_id, group in by_origin.items():
             self._submit(origin_id, group, slots[origin_id])
 
@@ -212,21 +230,45 @@ class Dispatcher:
         ready = find_ready(connection, now)
         breakers = find_breakers(connection) if ready or self._in_flight else {}
         self._release_blocked(breakers)
-        closed = [one for one in ready if one.origin_id not in breakers]
-        self._rounds += 1
         busy = self._in_flight.count_busy()
+        full = self._find_full(connection, ready, busy, now)
+        closed = [one for one in ready if one.origin_id not in breakers.keys() | full]
+        self._rounds += 1
         free = self._settings.worker_threads - sum(busy.values())
         shares = allocate_slots(
             closed,
             free,
             busy,
             self._settings.origin_in_flight,
+            caps=self._limits.current.caps,
             retries_first=self._rounds % RETRIES_FIRST_EVERY == 0,
         )
         free -= sum(share.limit for share in shares)
         self._is_starved = len(shares) < len(closed)
         shares = add_ahead(shares, closed, busy, self._in_flight.ahead_limit)
+        shares = limit_paced(shares, self._limits.current)
         return shares + _probe_shares(ready, breakers, now)[: max(0, free)]
+
+    def _find_full(
+        self,
+        connection: Connection,
+        ready: Iterable[Ready],
+        busy: Mapping[int, int],
+        now: datetime,
+    ) -> Set[int]:
+        """Return the origins that take nothing now because of a receiver's limits.
+
+        They do not count as starved, which would bring one round after the other.
+        """
+        limits = self._limits.current
+        full = {one for one, cap in limits.caps.items() if busy.get(one, 0) >= cap}
+        paced = find_paced(connection, limits.paced, now)
+        for origin_id in {one.origin_id for one in ready}:
+            if origin_id in paced:
+                self._alarm.set(paced[origin_id])
+            elif origin_id in full:
+                self._alarm.set(now + FULL_INTERVAL)
+        return full | paced.keys()
 
     def _release_blocked(self, open_origins: Iterable[int]) -> None:
         """Release queued claims of origins whose breaker is open, or whose queue has stalled."""

@@ -6,6 +6,7 @@ and passes their outcomes to the recorder. Meanwhile a thread renews the leases 
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,8 +24,12 @@ from callevents.delivery.http.client import HttpClient, Response
 from callevents.delivery.in_flight import STALLED_SECONDS, InFlight
 from callevents.delivery.lease import HANDOVER_RENEW_SECONDS, RENEW_AFTER_SHARE, Lease
 from callevents.delivery.load_claims import finish_without_attempt
+from callevents.delivery.oauth.token_source import TokenSource
+from callevents.delivery.oauth.waiting import TokenWaiters
+from callevents.delivery.outbox import DEFER_BEHIND_RUNNING
 from callevents.delivery.outcomes import Outcome
 from callevents.delivery.pick_up import PickUp
+from callevents.delivery.receiver_limits import ReceiverLimits
 from callevents.delivery.recorder import Recorder
 from callevents.enums import DeliveryState
 
@@ -45,17 +50,23 @@ class Engine:
         self._settings = settings
         self._http_client = HttpClient(settings)
         self._without_attempt = ThreadPoolExecutor(1, "expire")
+        self._limits = ReceiverLimits(database)
         self._in_flight = InFlight(
             slots=settings.worker_threads,
             slots_per_origin=settings.origin_in_flight,
+            find_cap=self._limits.find_cap,
             stalled_seconds=stalled_seconds,
         )
-        self._dispatcher = Dispatcher(database, settings, self._in_flight, self._submit)
+        self._dispatcher = Dispatcher(
+            database, settings, self._in_flight, self._submit, self._limits
+        )
         self._pick_up = PickUp(
-            database, settings, self._in_flight, self._submit, self._dispatcher.wake
+            database, settings, self._in_flight, self._submit, self._dispatcher, self._limits
         )
         self._recorder = Recorder(database, settings, self._in_flight, self._pick_up.take)
         self._closed = threading.Event()
+        tokens = TokenSource(database, settings, self._http_client.send, self._closed)
+        self._token_waiters = TokenWaiters(tokens.get, self._take_again, self._fail)
         self._threads = [
             threading.Thread(target=self._recorder.run, name="record", daemon=True),
             threading.Thread(target=self._dispatcher.run, name="dispatch", daemon=True),
@@ -109,6 +120,7 @@ class Engine:
             self._closed.wait(0.02)
         self._closed.set()
         self._http_client.close()
+        self._token_waiters.close()
         self._without_attempt.shutdown()
         self._recorder.close()
         for thread in self._threads:
@@ -125,6 +137,9 @@ class Engine:
         """Begin an attempt for the claim, or for the next one in the queue that may be sent."""
         while claim is not None and not self._begin(claim):
             claim = self._in_flight.next(origin_id)
+        if claim is None and self._limits.find_cap(origin_id) is not None:
+            # The dispatcher leaves the origin alone while its receiver's limit is reached.
+            self._dispatcher.wake()
 
     def _begin(self, claim: Claim) -> bool:
         """Begin an attempt; return False if the delivery must not be sent any more."""
@@ -136,6 +151,9 @@ class Engine:
             self._without_attempt.submit(self._expire, claim, now)
         elif time.monotonic() > claim.fresh_until and not claim.is_probe:
             self._read_again(claim)
+        elif claim.receiver is not None and claim.lacks_token:
+            if not self._token_waiters.add(claim.receiver.id, claim):
+                self._without_attempt.submit(self._release, claim, DEFER_BEHIND_RUNNING)
         else:
             self._http_client.start(claim.request, now, partial(self._end, claim))
             return True
@@ -148,9 +166,18 @@ class Engine:
         been disabled, changed or cleared.
         """
         stale = [claim, *self._in_flight.remove_queued([claim.origin_id])]
-        self._in_flight.release([claim])
-        lease = min((one.lease for one in stale), key=lambda lease: lease.send_before)
-        self._without_attempt.submit(self._pick_up.take, fences_of(stale), lease)
+        self._without_attempt.submit(self._take_again, stale)
+
+    def _take_again(self, claims: Sequence[Claim]) -> None:
+        """Load the claims again, and submit those that may be sent."""
+        self._in_flight.release(claims)
+        lease = min((one.lease for one in claims), key=lambda lease: lease.send_before)
+        self._pick_up.take(fences_of(claims), lease)
+
+    def _fail(self, claims: Sequence[Claim], error: str) -> None:
+        """Record attempts that failed before anything was sent."""
+        for claim in claims:
+            self._recorder.enqueue(Outcome(claim, Response(utc_now(), 0, error)))
 
     def _end(self, claim: Claim, response: Response) -> None:
         """Pass on the outcome, and begin the next attempt."""
@@ -169,11 +196,11 @@ class Engine:
             log.error("could not fail an expired delivery", error=str(error))
         self._in_flight.release([claim])
 
-    def _release(self, claim: Claim) -> None:
-        """Make a delivery due again whose lease has been renewed, but not the time to send it."""
+    def _release(self, claim: Claim, wait: timedelta = timedelta()) -> None:
+        """Make a delivery due again, soon or after a while."""
         try:
             with write_transaction(self._database) as connection:
-                release_claims(connection, {claim.delivery_id: claim.fence}, utc_now())
+                release_claims(connection, {claim.delivery_id: claim.fence}, utc_now() + wait)
         except Exception as error:  # noqa: BLE001  # its lease ends
             log.error("could not release a claim", error=str(error))
         self._in_flight.release([claim])

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -70,13 +71,14 @@ def allocate_slots(
     in_flight: Mapping[int, int],
     cap: int,
     *,
+    caps: Mapping[int, int] = MappingProxyType({}),
     retries_first: bool = False,
 ) -> list[Share]:
     """Divide `free` slots among the ready origins; `in_flight`: attempts by origin id.
 
     First attempts go before retries, and all origins get the same. No origin gets more than `cap`
-    slots, and beyond its first no more than it leaves free: a hanging receiver holds at most half
-    of the slots, a second one half of the rest, and so on.
+    slots, or its own limit in `caps`, and beyond its first no more than it leaves free: a hanging
+    receiver holds at most half of the slots, a second one half of the rest, and so on.
     """
     used = dict(in_flight)
     shares = []
@@ -84,7 +86,8 @@ def allocate_slots(
     for left, one in zip(range(len(order), 0, -1), order, strict=True):
         current = used.get(one.origin_id, 0)
         maximum = (free - current + 1) // 2 if current else max(1, free // 2)
-        limit = min(free, maximum, max(1, free // left), cap - current)
+        own_cap = min(cap, caps.get(one.origin_id, cap))
+        limit = min(free, maximum, max(1, free // left), own_cap - current)
         if limit > 0:
             free -= limit
             used[one.origin_id] = current + limit

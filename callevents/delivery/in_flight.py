@@ -31,11 +31,14 @@ class InFlight:
         *,
         slots: int = sys.maxsize,
         slots_per_origin: int = sys.maxsize,
+        find_cap: Callable[[int], int | None] = lambda _origin_id: None,
         stalled_seconds: float = STALLED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`find_cap` returns an origin's own limit of slots, if it has one."""
         self._slots = slots
         self._slots_per_origin = slots_per_origin
+        self._find_cap = find_cap
         self._stalled_seconds = stalled_seconds
         self._clock = clock
         self._claims: dict[str, Claim] = {}
@@ -61,7 +64,7 @@ class InFlight:
             self._queues[origin_id].extend(claims)
             # Several callers may have divided the same free slots.
             running = self._busy[origin_id]
-            left = min(self._slots - self._busy.total(), self._slots_per_origin - running)
+            left = min(self._slots - self._busy.total(), self._cap(origin_id) - running)
             started = max(min(slots, len(claims), left), 0 if running else 1)
             self._busy[origin_id] += started
             return started
@@ -88,11 +91,14 @@ class InFlight:
     def next(self, origin_id: int) -> Claim | None:
         """Return the slot's next claim; None if the queue is empty: then the slot is free."""
         with self._lock:
-            if queue := self._queues[origin_id]:
+            queue = self._queues[origin_id]
+            # More are busy than may be if the limit was lowered: one of them goes on.
+            if queue and self._busy[origin_id] <= self._cap(origin_id):
                 self._progress_at[origin_id] = self._clock()
                 return queue.popleft()
-            del self._queues[origin_id]
-            self._progress_at.pop(origin_id, None)
+            if not queue:
+                del self._queues[origin_id]
+                self._progress_at.pop(origin_id, None)
             self._busy[origin_id] -= 1
             if not self._busy[origin_id]:
                 del self._busy[origin_id]
@@ -162,6 +168,10 @@ class InFlight:
         """Return the number of slots in which attempts are made, by origin id."""
         with self._lock:
             return dict(self._busy)
+
+    def _cap(self, origin_id: int) -> int:
+        cap = self._find_cap(origin_id)
+        return self._slots_per_origin if cap is None else min(cap, self._slots_per_origin)
 
     def _release(self, claims: Iterable[Claim]) -> None:
         for claim in claims:

@@ -1,6 +1,7 @@
 """Loads the requests of claimed deliveries, and finishes those that cannot be sent."""
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,14 +13,16 @@ from callevents.db.bulk import is_one_of
 from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Origin, Pbx, utc_now
 from callevents.db.models.event import REPORTED
 from callevents.db.session import read_connection, write_transaction
-from callevents.delivery.claim import Claim, Fences
+from callevents.delivery.answers import CallOfReceiver, load_answers, may_use_answers
+from callevents.delivery.claim import Claim, Fences, OfReceiver
 from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.lease import Lease
 from callevents.delivery.orphans import settle_orphans
 from callevents.delivery.outbox import first_of_key, release_ordering_keys
+from callevents.delivery.request.build import Request
 from callevents.delivery.request.load import PLAN_COLUMNS, REQUEST_COLUMNS, make_request
 from callevents.delivery.request.receiver import LoadedReceiver, load_receivers
-from callevents.enums import DeliveryState
+from callevents.enums import AuthKind, DeliveryState
 from callevents.security.encryption import Cipher
 
 _EVENT_COLUMNS = [getattr(CallEvent, name) for name in (*REPORTED, "happened_at")]
@@ -36,7 +39,6 @@ _LOAD = (
         Delivery.origin_id,
         Delivery.hook_id,
         Delivery.pbx_id,
-        Delivery.call_values,
         Delivery.expires_at,
         Origin.probe_at,
         Delivery.ordering_key,
@@ -102,10 +104,11 @@ def load_claims(
     found = connection.execute(_LOAD, {"ids": list(claimed)}).all()
     rows = [row for row in found if row.fence == claimed[row.delivery_id]]
     receivers = load_receivers(connection, rows)
+    answers = load_answers(connection, map(_call_of, filter(may_use_answers, rows)))
     for row in rows:
         try:
             receiver = receivers.get((row.receiver_id, row.pbx_id))
-            claims.append(_make_claim(row, lease, cipher, receiver))
+            claims.append(_make_claim(row, lease, cipher, receiver, answers))
         except Exception as error:  # one bad row must not block the others
             log.error(
                 "could not build the request of a delivery",
@@ -143,18 +146,44 @@ def finish_without_attempt(
     release_ordering_keys(connection, current.values(), now)
 
 
+def _call_of(row: Row[*tuple[Any, ...]]) -> CallOfReceiver:
+    return CallOfReceiver(row.pbx_id, row.call_id, row.receiver_id)
+
+
 def _make_claim(
-    row: Row[*tuple[Any, ...]], lease: Lease, cipher: Cipher, receiver: LoadedReceiver | None
+    row: Row[*tuple[Any, ...]],
+    lease: Lease,
+    cipher: Cipher,
+    receiver: LoadedReceiver | None,
+    answers: Mapping[CallOfReceiver, Mapping[str, str]],
 ) -> Claim:
+    kept = answers.get(_call_of(row), {}) if answers else {}
+    request = make_request(row, cipher, receiver, kept)
     return Claim(
         row.delivery_id,
         row.fence,
         row.origin_id,
         row.hook_id,
         row.expires_at,
-        make_request(row, cipher, receiver),
+        request,
         lease,
         time.monotonic() + FRESH_SECONDS,
         is_breaker_open=row.probe_at is not None,
         behind=row.ordering_key if row.first_id not in {None, row.delivery_id} else None,
+        receiver=_of_receiver(row, receiver, request) if receiver else None,
+    )
+
+
+def _of_receiver(
+    row: Row[*tuple[Any, ...]], receiver: LoadedReceiver, request: Request
+) -> OfReceiver:
+    uses_token = row.auth is AuthKind.RECEIVER and receiver.row.auth.is_oauth
+    return OfReceiver(
+        receiver.row.id,
+        row.pbx_id,
+        row.call_id,
+        receiver.row.access_token if uses_token else "",
+        # Without a problem: otherwise nothing is sent, and the token is not needed.
+        request.lacks_token_of is not None and not request.problem,
+        receiver.row.max_per_second,
     )

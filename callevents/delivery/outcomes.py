@@ -1,7 +1,7 @@
 """Records outcomes in batches: a row for each attempt, and the delivery's new state."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Row, and_, select
 from callevents.config.settings import Settings
 from callevents.db.bulk import bulk_insert, bulk_update, is_one_of
 from callevents.db.models import Attempt, Delivery, Hook, Origin
+from callevents.delivery.answers import keep_answers
 from callevents.delivery.attempts import REPEATED, SentRequest, find_first_requests
 from callevents.delivery.circuit_breaker import note_responses
 from callevents.delivery.claim import Claim, Fences, claim_next
 from callevents.delivery.http.client import Response
+from callevents.delivery.oauth.refused_tokens import UNAUTHORIZED, discard_refused_tokens
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import GONE, describe_age, find_next_attempt
 from callevents.enums import DeliveryState
@@ -31,6 +33,13 @@ class Outcome:
     claim: Claim
     response: Response
     interrupted: bool = False
+    #: The receiver has refused an access token, and another one may do: it is due at once.
+    tries_again: bool = False
+
+    @property
+    def takes_no_step(self) -> bool:
+        """True if the attempt takes no step of the retry schedule."""
+        return self.interrupted or self.tries_again
 
 
 @dataclass
@@ -113,20 +122,40 @@ def _record(
 ) -> set[int]:
     """Record outcomes of different deliveries; return the ordering keys of finished ones."""
     firsts = find_first_requests(connection, [row.id for row in rows.values() if row.attempts])
+    # Those of deliveries that were deleted with their PBX are dropped.
+    outcomes = [outcome for outcome in outcomes if outcome.claim.delivery_id in rows]
+    of_receivers = [
+        (outcome.claim.receiver, outcome.response)
+        for outcome in outcomes
+        if outcome.claim.receiver is not None
+    ]
+    replaced = discard_refused_tokens(connection, of_receivers, now)
     attempts: list[Values] = []
     updates: list[Values] = []
     for outcome in outcomes:
-        row = rows.get(outcome.claim.delivery_id)
-        if row is None:
-            continue  # Deleted with its PBX.
+        row = rows[outcome.claim.delivery_id]
         attempts.append(_attempt(outcome, row.attempts + 1, firsts.get(row.id)))
-        updates.append(_update(outcome, row, now, settings))
+        updates.append(_update(_with_new_token(outcome, row, replaced), row, now, settings))
     if attempts:
         _INSERT.run(connection, attempts)
         _UPDATE.run(connection, updates)
+        keep_answers(connection, of_receivers, now)
     finished = (one["id"] for one in updates if one["finished_at"] is not None)
     keys = {rows[delivery_id].ordering_key for delivery_id in finished}
     return {key for key in keys if key is not None}
+
+
+def _with_new_token(outcome: Outcome, row: Row[Any], replaced: Set[tuple[int, str]]) -> Outcome:
+    """Return the outcome; with `tries_again` if the attempt is repeated once with another token."""
+    receiver = outcome.claim.receiver
+    if (
+        receiver is None
+        or (receiver.id, receiver.token) not in replaced
+        or outcome.response.status_code != UNAUTHORIZED
+        or row.status_code == UNAUTHORIZED
+    ):
+        return outcome
+    return replace(outcome, tries_again=True)
 
 
 def _lock(connection: Connection, outcomes: Iterable[Outcome]) -> dict[str, Row[Any]]:
@@ -192,8 +221,8 @@ def _update(outcome: Outcome, row: Row[Any], now: datetime, settings: Settings) 
     return {
         "id": row.id,
         "attempts": row.attempts + 1,
-        # An interrupted attempt takes no step of the schedule, like those before a resend.
-        "attempts_before": row.attempts_before + outcome.interrupted,
+        # Such an attempt counts like those before a resend.
+        "attempts_before": row.attempts_before + outcome.takes_no_step,
         "attempted_at": response.started_at,
         "duration_ms": response.duration_ms,
         "status_code": response.status_code,
@@ -218,7 +247,7 @@ def _next_state(outcome: Outcome, row: Row[Any], now: datetime, settings: Settin
     if row.fence != outcome.claim.fence:
         # Another worker has claimed it since: only the attempt is recorded.
         return unchanged
-    if outcome.interrupted:
+    if outcome.takes_no_step:
         return unchanged | {"due_at": now, "claimed_at": None}
     failures = row.attempts + 1 - row.attempts_before
     due_at = find_next_attempt(settings, failures, response, now, row.expires_at)
@@ -230,7 +259,7 @@ def _next_state(outcome: Outcome, row: Row[Any], now: datetime, settings: Settin
 
 def _describe_failure(response: Response, row: Row[Any]) -> str:
     """Return why the delivery is not retried."""
-    if response.status_code == GONE:
+    if response.status_code == GONE or response.is_hopeless:
         return "This delivery is not retried."
     age = describe_age(row.expires_at - (row.resent_at or row.created_at))
     return f"Gave up after {age}: the next attempt would be too late."

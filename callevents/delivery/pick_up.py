@@ -22,11 +22,14 @@ from callevents.delivery.claim import (
     fences_of,
     release_claims,
 )
+from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.fair_share import Ready, allocate_slots
 from callevents.delivery.in_flight import InFlight
 from callevents.delivery.lease import Lease, start_lease
 from callevents.delivery.load_claims import load_sendable
 from callevents.delivery.outbox import find_heads
+from callevents.delivery.pacing import admit
+from callevents.delivery.receiver_limits import ReceiverLimits
 from callevents.security.encryption import Cipher
 
 log = structlog.get_logger("callevents.delivery")
@@ -41,14 +44,16 @@ class PickUp:
         settings: Settings,
         in_flight: InFlight,
         submit: Callable[[int, list[Claim], int], None],
-        wake: Callable[[], None],
+        dispatcher: Dispatcher,
+        limits: ReceiverLimits,
     ) -> None:
-        """`wake` lets the dispatcher find what is released."""
+        """The dispatcher finds what is released, now or when it is due."""
         self._database = database
         self._settings = settings
         self._in_flight = in_flight
         self._submit = submit
-        self._wake = wake
+        self._dispatcher = dispatcher
+        self._limits = limits
         self._cipher = Cipher(settings.read_encryption_keys)
         self._lock = threading.Lock()
         self._is_closed = False
@@ -73,18 +78,19 @@ class PickUp:
             self._is_closed = True
 
     def _take(self, fences: Fences, lease: Lease) -> None:
+        self._limits.refresh()
         claims = load_sendable(self._database, fences, lease, self._cipher)
         deferred = self._defer([claim for claim in claims if claim.behind is not None])
-        surplus = []
+        firsts = [claim for claim in claims if claim.delivery_id not in deferred]
+        surplus = [claim for claim in firsts if claim.is_breaker_open]
+        sendable = [claim for claim in firsts if not claim.is_breaker_open]
+        admitted = admit(self._database, sendable)
         by_origin: dict[int, list[Claim]] = {}
-        for claim in claims:
-            if claim.delivery_id in deferred:
-                continue
-            if claim.is_breaker_open:
-                surplus.append(claim)
-            else:
-                by_origin.setdefault(claim.origin_id, []).append(claim)
+        for claim in admitted.claims:
+            by_origin.setdefault(claim.origin_id, []).append(claim)
         surplus += self._submit_all(by_origin)
+        if admitted.again_at is not None:
+            self._dispatcher.wake_at(admitted.again_at)
         self._release(fences_of(surplus))
         if deferred:
             self._take_passed_over(deferred)
@@ -120,7 +126,9 @@ class PickUp:
         busy = self._in_flight.count_busy()
         free = self._settings.worker_threads - sum(busy.values())
         ready = [Ready(origin_id, is_retry=False) for origin_id in by_origin]
-        shares = allocate_slots(ready, free, busy, self._settings.origin_in_flight)
+        shares = allocate_slots(
+            ready, free, busy, self._settings.origin_in_flight, caps=self._limits.current.caps
+        )
         slots = {share.ready.origin_id: share.limit for share in shares}
         surplus = []
         for origin_id, claims in by_origin.items():
@@ -136,4 +144,4 @@ class PickUp:
         if fences:
             with write_transaction(self._database) as connection:
                 release_claims(connection, fences, utc_now())
-            self._wake()
+            self._dispatcher.wake()

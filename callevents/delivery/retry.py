@@ -27,7 +27,7 @@ def find_next_attempt(
     Retry-After is respected, up to a limit. No attempt is due after `expires_at`; if the
     schedule's next attempt would be, a last one is due just before.
     """
-    if response.status_code == GONE:
+    if response.status_code == GONE or response.is_hopeless:
         return None
     wait = _scheduled_wait(settings, failures, response) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # no secret
     requested = min(find_retry_after(response, now), settings.retry_after_max_seconds)

@@ -52,7 +52,7 @@ def typed_template(
         options.body_template.content_type,
         options.body_template.text,
         options.value_maps,
-        kept.receiver if kept else None,
+        receiver=kept.receiver if kept else None,
     )
 
 

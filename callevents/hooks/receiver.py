@@ -17,6 +17,7 @@ from callevents.extensions import db
 from callevents.hooks.options import HookOptions
 from callevents.security.encryption import Cipher
 
+_ANSWER = re.compile(r"\{answer\.[A-Za-z0-9_]+")
 _NAME = re.compile(r"\{receiver\.([A-Za-z0-9_]+)")
 
 
@@ -54,11 +55,33 @@ def check_use(pbx_id: int, receiver_id: int | None, url: str, options: HookOptio
             f"The URL must begin with the address of {receiver.name}: "
             f"{mask_url(receiver.address)}.",
         )
+    _check_order(url, options)
     known = {one.name for one in read_values(receiver.values)}
     for field, text in _texts(url, options):
         for name in _NAME.findall(text):
             if name not in known:
                 raise InvalidError.of(field, _unknown(receiver, name, known))
+
+
+def _check_order(url: str, options: HookOptions) -> None:
+    """Raise InvalidError if values of answers are kept or used without an order.
+
+    The answer to one request must be there before the next one is built.
+    """
+    if not options.in_order and (options.answers.pointers or _find_answer(url, options)):
+        raise InvalidError.of(
+            "in_order",
+            "Requests that keep values of answers, or use them, must be sent in the order of the "
+            "call.",
+        )
+
+
+def _find_answer(url: str, options: HookOptions) -> str:
+    """Return the first placeholder of a kept value, empty without one."""
+    for _field, text in _texts(url, options):
+        if found := _ANSWER.search(text):
+            return found[0]
+    return ""
 
 
 def _check_without(receiver_id: int | None, url: str, options: HookOptions) -> None:
@@ -67,6 +90,10 @@ def _check_without(receiver_id: int | None, url: str, options: HookOptions) -> N
     if options.credentials.kind is AuthKind.RECEIVER:
         raise InvalidError.of("authentication", "The request belongs to no receiver.")
     for field, text in _texts(url, options):
+        if found := _ANSWER.search(text):
+            raise InvalidError.of(
+                field, f"{found[0]}}} stands for nothing: the request has no receiver."
+            )
         if found := _NAME.search(text):
             raise InvalidError.of(
                 field, f"{{receiver.{found[1]}}} stands for nothing: the request has no receiver."

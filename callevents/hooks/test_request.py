@@ -6,13 +6,15 @@ A test blocks a thread of the web server, so their number is limited, to one for
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callevents import audit
 from callevents.audit.targets import Target
 from callevents.db.models import Hook
-from callevents.db.session import begin_write
+from callevents.db.session import begin_write, end_transaction
 from callevents.delivery.http.client import HttpClient, Response
+from callevents.delivery.oauth.token_answer import TokenError
+from callevents.delivery.oauth.token_source import TokenSource
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.load import read_signing
 from callevents.delivery.request.masking import mask_address
@@ -59,12 +61,11 @@ def send_test(
     The test is recorded and committed before. Raises ConflictError if the user, or the server, has
     too many tests running, and all that `build` raises.
     """
-    with _acquire_slot(user_id):
-        request = build()
+    with _acquire_slot(user_id), closing(HttpClient(app_state().settings)) as http_client:
+        request = _build_with_token(build, http_client)
         # A slow receiver must not keep the transaction open.
         _record(about, event_type, request)
-        with closing(HttpClient(app_state().settings)) as http_client:
-            return http_client.send(request)
+        return http_client.send(request)
 
 
 def build_stored(hook: Hook) -> Request:
@@ -79,6 +80,24 @@ def build_stored(hook: Hook) -> Request:
     template = read_stored_template(hook, cipher.bound)
     signing = read_signing(hook, cipher.bound, call.delivery_id)
     return call.build(template, marks=TEST_PARAMETER, signing=signing)
+
+
+def _build_with_token(build: Callable[[], Request], http_client: HttpClient) -> Request:
+    """Return the request, with an access token if its receiver uses them.
+
+    If there is none, that is the problem of the request.
+    """
+    request = build()
+    if request.lacks_token_of is None or request.problem:
+        return request
+    tokens = TokenSource(db.engine, app_state().settings, http_client.send, threading.Event())
+    # Otherwise the session would not see the token, and keep its transaction open meanwhile.
+    end_transaction()
+    try:
+        tokens.get(request.lacks_token_of, retries=True)
+    except TokenError as error:
+        return replace(request, problem=str(error))
+    return build()
 
 
 def _record(about: Target, event_type: EventType, request: Request) -> None:

@@ -14,6 +14,8 @@ from callevents.api_access.cleanup import remove_old as remove_old_access
 from callevents.config.settings import Settings
 from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
+from callevents.delivery.http.client import HttpClient
+from callevents.delivery.oauth.token_source import TokenSource
 from callevents.delivery.removal import UNDO_TIME, end_removals
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
@@ -38,6 +40,7 @@ CLEANUP_SECONDS = 60.0
 REMOVALS_SECONDS = 10.0
 NOTIFICATION_SECONDS = 5.0
 REMOVAL_SECONDS = 2.0
+TOKEN_SECONDS = 10.0
 STOP_TIMEOUT_SECONDS = 3.0
 
 log = structlog.get_logger("callevents.operations")
@@ -46,7 +49,7 @@ log = structlog.get_logger("callevents.operations")
 class Scheduler:
     """Runs the periodic tasks of a worker until closed.
 
-    Heartbeat, statistics, cleanup, notifications, and the removal of PBXs.
+    Heartbeat, statistics, cleanup, notifications, the removal of PBXs, and access tokens.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class Scheduler:
         self._counted_at: datetime | None = None
         self._sender = NotificationSender(database, settings, mail_delay=mail_delay)
         self._closed = threading.Event()
+        self._http_client = HttpClient(settings)
+        self._tokens = TokenSource(database, settings, self._http_client.send, self._closed)
         self._threads = [
             self._every(HEARTBEAT_SECONDS, self.send_heartbeat, "heartbeat"),
             self._every(STATISTICS_SECONDS, self.update_statistics, "statistics"),
@@ -72,6 +77,7 @@ class Scheduler:
             self._every(REMOVALS_SECONDS, self.end_removals, "removals"),
             self._every(notification_seconds, self.send_notifications, "notifications"),
             self._every(REMOVAL_SECONDS, self.remove_pbxs, "removal of PBXs"),
+            self._every(TOKEN_SECONDS, self.renew_tokens, "access tokens"),
         ]
 
     def start(self) -> None:
@@ -83,6 +89,7 @@ class Scheduler:
         """Stop the threads and deregister this worker."""
         self._closed.set()
         self._sender.interrupt()
+        self._http_client.close()
         for thread in self._threads:
             if thread.is_alive():
                 # A thread that hangs, for example on a mail server, ends with the process.
@@ -164,6 +171,11 @@ class Scheduler:
     def remove_pbxs(self) -> None:
         """Delete the rows of PBXs that are being removed; every worker does this."""
         removal.remove_all(self._database, self._closed)
+
+    def renew_tokens(self) -> None:
+        """Renew the access tokens of receivers that end soon, if this worker is the leader."""
+        if self._is_leader() and (count := self._tokens.renew_ahead()):
+            log.info("access tokens renewed", count=count)
 
     def _is_leader(self) -> bool:
         with self._database.connect() as connection:

@@ -14,6 +14,7 @@ from callevents.delivery.log.filters import Filter
 from callevents.delivery.request.url import origin_of
 from callevents.enums import DeliveryState, ListedState
 from callevents.extensions import db
+from callevents.security.client_certificate import read_certificate
 
 #: Deliveries of this time are counted.
 RECENT = timedelta(hours=1)
@@ -44,6 +45,8 @@ class ReceiverStatus:
     pause_reason: str = ""
     #: Why its access token could not be renewed; empty if it could.
     renewal_error: str = ""
+    #: A sentence if its client certificate is not valid, or not for long.
+    certificate_warning: str = ""
 
     @property
     def health(self) -> Health:
@@ -150,4 +153,11 @@ def _make_status(
         breaker.probe_at if breaker else None,
         breaker.error if breaker else "",
         receiver.renewal_error,
+        _find_certificate_warning(receiver),
     )
+
+
+def _find_certificate_warning(receiver: Receiver) -> str:
+    if not receiver.client_certificate:
+        return ""
+    return read_certificate(receiver.client_certificate).warning(utc_now())

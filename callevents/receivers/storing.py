@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping
 
 from callevents.db.models import Receiver
+from callevents.delivery.oauth.stored_token import forget_token
 from callevents.delivery.request.receiver import StoredValue, read_values
+from callevents.delivery.request.url import origin_of
 from callevents.extensions import cipher
 from callevents.receivers.validation import Checked, Kept
 
@@ -22,7 +24,10 @@ def store(receiver: Receiver, checked: Checked, kept: Kept) -> bool:
     if checked.credentials != kept.credentials or data.auth is not kept.auth:
         text = json.dumps(checked.credentials)
         receiver.auth_secret = cipher.encrypt(text) if checked.credentials else ""
-        _forget_token(receiver)
+        forget_token(receiver)
+    elif kept.address and origin_of(kept.address) != origin_of(receiver.address):
+        # It was issued for another receiver, although for the same credentials.
+        forget_token(receiver)
     receiver.auth = data.auth
     if checked.client_key != kept.client_key:
         receiver.client_key = cipher.encrypt(checked.client_key) if checked.client_key else ""
@@ -30,12 +35,6 @@ def store(receiver: Receiver, checked: Checked, kept: Kept) -> bool:
     receiver.max_in_flight = data.max_in_flight
     receiver.max_per_second = data.max_per_second
     return _secrets(receiver) != secrets_before
-
-
-def _forget_token(receiver: Receiver) -> None:
-    """Forget the access token: it was issued for other credentials."""
-    receiver.access_token = receiver.renewal_error = ""
-    receiver.access_token_expires_at = receiver.renewing_until = None
 
 
 def _encrypt_values(receiver: Receiver, checked: Checked, kept: Kept) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from callevents.db.models import Receiver
+from callevents.db.models import Receiver, utc_now
 from callevents.delivery.request.receiver import CREDENTIALS, read_values
 from callevents.delivery.request.url import origin_of
 from callevents.enums import ReceiverAuth
@@ -15,6 +15,7 @@ from callevents.hooks.validation import ENTER_AGAIN
 from callevents.receivers.address import check_address
 from callevents.receivers.credentials import FIELD, LABELS, credential_problems
 from callevents.receivers.data import ReceiverData
+from callevents.security.client_certificate import check_client_certificate
 from callevents.validation import check_name
 
 #: Field name of errors about a value, followed by its name.
@@ -81,8 +82,7 @@ def check_receiver(data: ReceiverData, kept: Kept) -> Checked:
     errors |= dict(_value_problems(data, values, kept))
     errors |= dict(credential_problems(data.auth, credentials))
     errors |= dict(_limit_problems(data))
-    if bool(data.client_certificate) is not bool(client_key):
-        errors["client_key"] = ["Enter both the certificate and its private key, or none."]
+    errors |= dict(_certificate_problems(data, client_key))
     if not errors:
         errors |= dict(_kept_problems(data, kept))
     if errors:
@@ -145,6 +145,18 @@ def _limit_problems(data: ReceiverData) -> Problems:
     rate = data.max_per_second
     if rate is not None and not 0.01 <= rate <= MAX_PER_SECOND:
         yield "max_per_second", [f"Must be a number from 0.01 to {MAX_PER_SECOND:,}."]
+
+
+def _certificate_problems(data: ReceiverData, client_key: str) -> Problems:
+    if bool(data.client_certificate) is not bool(client_key):
+        yield "client_key", ["Enter both the certificate and its private key, or none."]
+    elif client_key:
+        try:
+            # One that has expired since it was entered must not prevent other changes.
+            now = None if data.client_key is None else utc_now()
+            check_client_certificate(data.client_certificate, client_key, now)
+        except InvalidError as error:
+            yield from error.errors.items()
 
 
 def _kept_problems(data: ReceiverData, kept: Kept) -> Problems:

@@ -83,6 +83,9 @@ class ReceiverState(Answer):
     paused_until: Moment | None
     pause_reason: str
     renewal_error: str = Field(description="Why its access token could not be renewed.")
+    certificate_warning: str = Field(
+        description="If its client certificate is not valid, or not for 30 more days; else empty."
+    )
     waiting_deliveries: int
     delivered_last_hour: int
     failed_last_hour: int

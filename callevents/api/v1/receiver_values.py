@@ -78,6 +78,7 @@ def to_state(receiver: models.Receiver) -> ReceiverState:
         paused_until=status.paused_until,
         pause_reason=status.pause_reason,
         renewal_error=status.renewal_error,
+        certificate_warning=status.certificate_warning,
         waiting_deliveries=recent.waiting,
         delivered_last_hour=recent.counts.get(DeliveryState.DELIVERED, 0),
         failed_last_hour=recent.counts.get(DeliveryState.FAILED, 0),

@@ -159,6 +159,7 @@ def get_receiver(call: Call[NoQuery, None], receiver: str) -> Receiver:
         "paused_until": "2026-03-02T14:05:10.000Z",
         "pause_reason": "No connection within 5 seconds.",
         "renewal_error": "",
+        "certificate_warning": "",
         "waiting_deliveries": 12,
         "delivered_last_hour": 340,
         "failed_last_hour": 0,

@@ -48,10 +48,15 @@ class Receiver(Model):
     #: The access token of OAuth 2.0, encrypted; empty: there is none.
     access_token: Mapped[str] = mapped_column(Text, default="")
     access_token_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: From then on a new one is fetched, while this one is still valid.
+    access_token_renew_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When a token was last discarded because the receiver had refused it.
+    access_token_refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Until then one worker renews it, and no other.
     renewing_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: Why the last renewal failed; empty if it succeeded.
+    #: Why the last renewal failed, and when; empty if it succeeded.
     renewal_error: Mapped[str] = mapped_column(Text, default="")
+    renewal_failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     #: Limits; None: only those of the settings.
     max_in_flight: Mapped[int | None] = mapped_column(Integer)

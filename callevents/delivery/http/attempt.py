@@ -105,7 +105,7 @@ class Attempt:
             await self._check_host(origin)
             if origin.startswith("http:"):
                 target = request.url.partition("#")[0]
-        with self._pool.borrow(origin) as handle:
+        with self._pool.borrow(origin, request.client_certificate) as handle:
             await self._find_way(handle, origin)
             if (seconds := self._give_up_at - time.monotonic()) <= 0:
                 raise TransferError(TOO_LONG)

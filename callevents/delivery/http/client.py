@@ -6,7 +6,7 @@ followed. Connecting, silence and the whole attempt have timeouts; the response 
 
 import queue
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -25,6 +25,7 @@ from callevents.delivery.http.handle import Handle
 from callevents.delivery.http.pool import HandlePool
 from callevents.delivery.http.response_head import ResponseHead
 from callevents.delivery.http.transfer import Transfer
+from callevents.delivery.json_pointer import read_values
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.masking import find_secrets, is_location, mask_address
 from callevents.security.masking import mask_all
@@ -45,6 +46,10 @@ class Response:
     truncated: bool = False
     #: No connection, or no complete response in time; False for addresses that we refuse.
     is_unreachable: bool = False
+    #: The values of the answer that the request asked to keep, by name; not masked.
+    answers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: True if no later attempt can succeed.
+    is_hopeless: bool = False
 
     @property
     def is_success(self) -> bool:
@@ -91,7 +96,7 @@ class HttpClient:
 
     def _begin(self, request: Request, now: datetime, done: Callable[[Response], None]) -> None:
         if request.problem:
-            done(Response(now, 0, request.problem))
+            done(Response(now, 0, request.problem, is_hopeless=request.is_hopeless))
             return
         finish = partial(self._finish, request, now, time.perf_counter(), done)
         attempt = Attempt(self._channel, request, now, finish)
@@ -154,6 +159,7 @@ def _read(
         return mask_all(text, secrets)
 
     error = describe_status(head.status_code, mask_address(location) if location else "")
+    keeps = request.answers and not error and not transfer.is_truncated
     return Response(
         now,
         milliseconds,
@@ -162,6 +168,7 @@ def _read(
         [[name, mask(value)] for name, value in _safe_headers(head.headers)],
         mask(transfer.text),
         transfer.is_truncated,
+        answers=read_values(transfer.text, request.answers) if keeps else {},
     )
 
 

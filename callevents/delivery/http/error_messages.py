@@ -10,6 +10,10 @@ MAX_MESSAGE_LENGTH = 500
 CLOSED_EARLY = "The receiver closed the connection before it responded."
 INVALID_RESPONSE = "The response is not valid HTTP."
 TOO_LONG = "The attempt took too long in total and was aborted."
+CERTIFICATE_DEMANDED = "The receiver demands a client certificate."
+CERTIFICATE_UNUSABLE = (
+    "The client certificate or its key cannot be used. Enter both again at the receiver."
+)
 INTERRUPTED = "The worker stopped during this attempt."
 
 #: Error codes of libcurl that pycurl has no names for.
@@ -35,6 +39,11 @@ _REFUSED = {111, 61}
 _UNREACHABLE = {101, 113, 51, 65}
 
 
+#: Alerts of TLS (RFC 8446, section 6.2) with which a receiver refuses our certificate. With TLS 1.3
+#: they follow the handshake, so they arrive instead of the response.
+_ALERT = re.compile(r" alert (.*(?:certificate|unknown ca|access denied|decrypt error).*?)(?:,|$)")
+
+
 class TransferError(Exception):
     """An attempt got no response; the text is the error message.
 
@@ -51,6 +60,8 @@ def describe_failure(code: int, text: str, errno: int = 0) -> str:
 
     `errno`: the system's error number of the last attempt to connect.
     """
+    if message := _describe_client_certificate(code, text):
+        return message
     if code == pycurl.E_PEER_FAILED_VERIFICATION:
         return f"The TLS certificate is not valid: {_find_reason(text)}."
     if code == pycurl.E_SSL_CONNECT_ERROR:
@@ -64,6 +75,17 @@ def describe_failure(code: int, text: str, errno: int = 0) -> str:
     if code in _INVALID or (code == pycurl.E_RECV_ERROR and text.startswith("chunk ")):
         return INVALID_RESPONSE
     return CLOSED_EARLY if code in _CLOSED else f"The request failed: {text}"
+
+
+def _describe_client_certificate(code: int, text: str) -> str:
+    """Return the error about our certificate, empty if it is about something else."""
+    if code == pycurl.E_SSL_CERTPROBLEM or text.startswith("unable to set private key"):
+        return CERTIFICATE_UNUSABLE
+    if (found := _ALERT.search(text)) is None:
+        return ""
+    if "certificate required" in found[1]:
+        return CERTIFICATE_DEMANDED
+    return f"The receiver refused the client certificate: {found[1]}."
 
 
 def describe_proxy_failure(code: int, status_code: int) -> str:

@@ -19,6 +19,7 @@ from callevents.delivery.http.error_messages import (
 from callevents.delivery.http.resolve import Address
 from callevents.delivery.http.stray_bytes import count_received, is_readable
 from callevents.delivery.http.transfer import Transfer
+from callevents.security.client_certificate import ClientCertificate
 
 #: Headers that libcurl adds on its own. A line without a value keeps it from doing so.
 _ADDED_BY_LIBCURL = ("Accept", "Content-Type", "Expect", "Proxy-Connection", "User-Agent")
@@ -74,6 +75,11 @@ class Handle:
         texts = [address for address, _port in addresses if "%" not in address]
         if texts:
             self.curl.setopt(pycurl.RESOLVE, [f"{host}:{port}:{','.join(texts)}"])
+
+    def use_certificate(self, client: ClientCertificate) -> None:
+        """Authenticate with this certificate over TLS. Both stay in memory, and touch no disk."""
+        self.curl.setopt(pycurl.SSLCERT_BLOB, client.certificate.encode())
+        self.curl.setopt(pycurl.SSLKEY_BLOB, client.key.encode())
 
     def prepare(
         self, method: str, origin: str, target: str, headers: Mapping[str, str], body: bytes

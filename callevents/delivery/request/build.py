@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from callevents.delivery.request.authorization import Authorization, authorize
 from callevents.delivery.request.call_values import Parameters
-from callevents.delivery.request.fill import fill_header, fill_query, fill_url
+from callevents.delivery.request.fill import append_query, fill_header, fill_query, fill_url
 from callevents.delivery.request.filters import Lookups
 from callevents.delivery.request.form import encode_form
 from callevents.delivery.request.masking import MIN_SECRET_LENGTH, find_url_secrets, mask_url
@@ -21,10 +21,11 @@ from callevents.delivery.request.placeholders import (
     Values,
     find_placeholders,
 )
-from callevents.delivery.request.receiver import ReceiverTemplate
+from callevents.delivery.request.receiver import ReceiverTemplate, part_of
 from callevents.delivery.request.signing import Signing
 from callevents.delivery.request.templates import MAX_BODY_LENGTH, fill_body
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
+from callevents.security.client_certificate import ClientCertificate
 from callevents.security.masking import MASK, mask_all
 
 USER_AGENT = "CallEvents/1.0"
@@ -86,6 +87,14 @@ class Request:
     problem: str = ""
     #: The body for display, if something in it is masked.
     masked_body: str = ""
+    #: True if the problem stays, so that no later attempt can be made.
+    is_hopeless: bool = False
+    #: With which we authenticate over TLS.
+    client_certificate: ClientCertificate | None = field(default=None, repr=False)
+    #: The ID of the receiver that has no access token: it has to be fetched before.
+    lacks_token_of: int | None = None
+    #: Values to keep from a JSON answer: pointers into it (RFC 6901), by name.
+    answers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shown_body(self) -> str:
@@ -153,6 +162,7 @@ def build_request(
     custom = {name: fill_header(value, context) for name, value in template.custom_headers}
     _replace(headers, custom)
     _replace(headers, authorization.headers)
+    part = part_of(template.receiver, template.auth, template.url)
     shown = _mask_values(template, context) if is_filled else context
     return Request(
         template.method,
@@ -164,7 +174,9 @@ def build_request(
         signing,
         _masked_url(template.url, shown, query, authorization),
         masked_body=_masked_body(template, body, shown),
-        problem=TOO_LONG if len(body) > MAX_BODY_LENGTH else "",
+        problem=part.problem or (TOO_LONG if len(body) > MAX_BODY_LENGTH else ""),
+        client_certificate=part.certificate,
+        lacks_token_of=part.lacks_token_of,
     )
 
 
@@ -213,8 +225,7 @@ def _with_charset(content_type: str) -> str:
 
 
 def _fill_url(url: str, context: Context, query: str) -> str:
-    url = _with_path(fill_url(url, context))
-    return url + _separator(url) + query if query else url
+    return append_query(fill_url(url, context), query)
 
 
 def _masked_url(url: str, shown: Context, query: str, authorization: Authorization) -> str:
@@ -286,16 +297,3 @@ def _replace(headers: dict[str, str], custom: Mapping[str, str]) -> None:
     for name in [name for name in headers if name.lower() in names]:
         del headers[name]
     headers.update(custom)
-
-
-def _with_path(url: str) -> str:
-    if urlsplit(url).path:
-        return url
-    before, mark, query = url.partition("?")
-    return before + "/" + mark + query
-
-
-def _separator(url: str) -> str:
-    if "?" not in url:
-        return "?"
-    return "" if url.endswith(("?", "&")) else "&"

@@ -5,7 +5,7 @@ Each value is escaped as a whole for its place, so it never changes the text aro
 
 import re
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from callevents.delivery.request.placeholders import Context, Parts, Placeholder, compile_text
 
@@ -28,6 +28,17 @@ def fill_url(url: str, context: Context) -> str:
     segments, query = _compile_url(url)
     path = "/".join([_fill_segment(segment, context) for segment in segments])
     return path if query is None else path + "?" + _fill_parts(query, context)
+
+
+def append_query(url: str, query: str) -> str:
+    """Return the URL with a path, and with the query behind its own if there is one."""
+    if not urlsplit(url).path:
+        before, mark, own = url.partition("?")
+        url = before + "/" + mark + own
+    if not query:
+        return url
+    separator = "" if url.endswith(("?", "&")) else "&"
+    return url + (separator if "?" in url else "?") + query
 
 
 def fill_query(text: str, context: Context) -> str:

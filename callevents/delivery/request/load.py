@@ -1,18 +1,27 @@
 """Loads a hook's request template, and builds the request of a delivery from it."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from callevents.db.models import Hook, Pbx
-from callevents.delivery.request.build import Request, RequestTemplate, build_request
+from callevents.delivery.request.build import (
+    Request,
+    RequestTemplate,
+    build_request,
+    used_names,
+)
 from callevents.delivery.request.call_values import derived_values, parameters
 from callevents.delivery.request.fill import escape_url
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.numbers import NumberPlan
+from callevents.delivery.request.placeholders import ANSWER_PREFIX
 from callevents.delivery.request.receiver import LoadedReceiver, ReceiverTemplate
 from callevents.delivery.request.signing import Signing
-from callevents.enums import AuthKind
+from callevents.enums import AuthKind, MissingAnswer
 from callevents.security.encryption import Cipher, UnreadableError
 
 #: The columns of a hook that define its requests.
@@ -39,10 +48,21 @@ REQUEST_COLUMNS = (
 PLAN_COLUMNS = (Pbx.country, Pbx.outside_prefix, Pbx.trunk_prefix, Pbx.internal_lengths)
 #: Shown in a preview for the Event ID, which is generated when a hook is saved.
 EVENT_ID_PLACEHOLDER = "(generated-when-saved)"
+MISSING = (
+    "There is no value for {}: no answer to an earlier request of this call had one. Look at the "
+    "deliveries of the request that keeps it."
+)
 
 
-def make_request(row: Any, cipher: Cipher, receiver: LoadedReceiver | None = None) -> Request:
+def make_request(
+    row: Any,
+    cipher: Cipher,
+    receiver: LoadedReceiver | None = None,
+    answers: Mapping[str, str] = MappingProxyType({}),
+) -> Request:
     """Return the request of a delivery; with `problem` set if its secrets cannot be decrypted.
+
+    `answers`: values kept from earlier answers of the receiver, by name.
 
     `row` has REQUEST_COLUMNS, PLAN_COLUMNS and the PBX's `slug`, the event's columns, `delivery_id`
     and `call_values`.
@@ -57,16 +77,39 @@ def make_request(row: Any, cipher: Cipher, receiver: LoadedReceiver | None = Non
     try:
         signing = read_signing(row, cipher, row.delivery_id)
         template = read_template(row, cipher, receiver.decrypt(cipher) if receiver else None)
-        return build_request(
+        request = build_request(
             template,
             values,
             signing=signing,
-            more=partial(derived_values, row, row.call_values),
+            more=partial(_more_values, row, answers),
             plan=NumberPlan.of(row),
         )
+        return request if receiver is None else _with_answers(request, template, row, answers)
     except UnreadableError as error:
         url = escape_url(row.url)
         return Request(row.method, url, masked_url=mask_address(url), problem=str(error))
+
+
+def _more_values(row: Any, answers: Mapping[str, str]) -> dict[str, str]:
+    kept = {f"{ANSWER_PREFIX}{name}": value for name, value in answers.items()}
+    return {**derived_values(row, row.call_values), **kept}
+
+
+def _with_answers(
+    request: Request, template: RequestTemplate, row: Any, answers: Mapping[str, str]
+) -> Request:
+    """Return the request with the values to keep, or with the problem that one is missing."""
+    pointers = json.loads(row.answers) if row.answers else {}
+    used = {
+        name.removeprefix(ANSWER_PREFIX)
+        for name in used_names(template)
+        if name.startswith(ANSWER_PREFIX)
+    }
+    missing = sorted(used - answers.keys())
+    if not missing or row.missing_answer is MissingAnswer.OMIT:
+        return replace(request, answers=pointers)
+    problem = MISSING.format(f"{{{ANSWER_PREFIX}{missing[0]}}}")
+    return replace(request, answers=pointers, problem=problem, is_hopeless=True)
 
 
 def read_template(

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from callevents.db.models import Receiver, ReceiverUser
-from callevents.delivery.request.url import begins_with
-from callevents.enums import ReceiverAuth
+from callevents.db.models import Receiver, ReceiverUser, utc_now
+from callevents.delivery.request.url import begins_with, origin_of
+from callevents.enums import AuthKind, ReceiverAuth
 from callevents.extensions import db
+from callevents.security.client_certificate import ClientCertificate
 from callevents.security.encryption import Cipher
 
 #: The columns of a receiver that define its requests.
@@ -24,6 +26,7 @@ RECEIVER_COLUMNS = (
     Receiver.access_token_expires_at,
     Receiver.client_certificate,
     Receiver.client_key,
+    Receiver.max_per_second,
 )
 #: Of a text that uses the user map.
 USER_FILTER = "|user"
@@ -61,6 +64,10 @@ CREDENTIALS: Mapping[ReceiverAuth, CredentialNames] = {
 class ReceiverTemplate:
     """The settings of a receiver that make its requests, decrypted."""
 
+    id: int = 0
+    #: Its authentication goes to the origin of this URL only.
+    address: str = ""
+
     #: For placeholders such as {receiver.token}, by name without the prefix.
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: The names of those that are secret.
@@ -68,12 +75,52 @@ class ReceiverTemplate:
     auth: ReceiverAuth = ReceiverAuth.NONE
     #: The members of the stored secret: see CREDENTIALS.
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
-    #: The current access token of OAuth 2.0; empty: it has to be fetched first.
+    #: The access token of OAuth 2.0 if it is still valid; empty: it has to be fetched first.
     access_token: str = field(default="", repr=False)
     client_certificate: str = ""
     client_key: str = field(default="", repr=False)
     #: The user map: who an extension is in the receiver, by number.
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def certificate(self) -> ClientCertificate | None:
+        """The certificate for mutual TLS."""
+        if not self.client_certificate:
+            return None
+        return ClientCertificate(self.client_certificate, self.client_key)
+
+    @property
+    def lacks_token(self) -> bool:
+        """True if an access token has to be fetched before a request."""
+        return self.auth.is_oauth and not self.access_token
+
+
+class PartOfReceiver(NamedTuple):
+    """What a receiver adds to a request besides the authorization.
+
+    `problem`: why the request must not be sent. `lacks_token_of`: the receiver's ID if its access
+    token has to be fetched before.
+    """
+
+    problem: str = ""
+    certificate: ClientCertificate | None = None
+    lacks_token_of: int | None = None
+
+
+NO_PART = PartOfReceiver()
+ELSEWHERE = "The URL does not begin with the receiver's address, so its secrets are not sent there."
+
+
+def part_of(receiver: ReceiverTemplate | None, kind: AuthKind, url: str) -> PartOfReceiver:
+    """Return what the receiver adds to a request with this authentication and URL."""
+    if receiver is None:
+        return NO_PART
+    uses_auth = kind is AuthKind.RECEIVER
+    # Whatever has changed since the request was saved: its secrets stay with their origin.
+    if origin_of(url) != origin_of(receiver.address):
+        return PartOfReceiver(ELSEWHERE) if uses_auth else NO_PART
+    lacking = receiver.id if uses_auth and receiver.lacks_token else None
+    return PartOfReceiver("", receiver.certificate, lacking)
 
 
 class StoredValue(NamedTuple):
@@ -106,16 +153,25 @@ def read_receiver(
     """Return what requests take from a receiver, or a row of one; raises UnreadableError."""
     stored = read_values(row.values)
     values = {one.name: cipher.decrypt(one.value) if one.is_secret else one.value for one in stored}
+    is_valid = has_token(row, utc_now())
     return ReceiverTemplate(
+        row.id,
+        row.address,
         values,
         frozenset(one.name for one in stored if one.is_secret),
         row.auth,
         json.loads(cipher.decrypt(row.auth_secret)) if row.auth_secret else {},
-        cipher.decrypt(row.access_token) if row.access_token else "",
+        cipher.decrypt(row.access_token) if is_valid else "",
         row.client_certificate,
         cipher.decrypt(row.client_key) if row.client_key else "",
         users or {},
     )
+
+
+def has_token(row: Any, now: datetime) -> bool:
+    """Return True if a receiver, or a row of one, has an access token that is still valid."""
+    expires_at: datetime | None = row.access_token_expires_at
+    return bool(row.access_token) and expires_at is not None and now < expires_at
 
 
 def load_receivers(

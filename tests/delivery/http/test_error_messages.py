@@ -12,6 +12,8 @@ from callevents.delivery.http.error_messages import (
     describe_status,
 )
 
+OPENSSL = "OpenSSL SSL_read: OpenSSL/3.6.5"
+
 
 @pytest.mark.parametrize(
     ("code", "text", "errno", "sentence"),
@@ -30,6 +32,24 @@ from callevents.delivery.http.error_messages import (
             "Connection refused: nothing listens on that address and port.",
         ),
         (pycurl.E_COULDNT_CONNECT, "odd", 0, "The request failed: odd"),
+        (
+            pycurl.E_RECV_ERROR,
+            f"{OPENSSL}:error:0A00045C:SSL routines::tlsv13 alert certificate required, errno 0",
+            0,
+            "The receiver demands a client certificate.",
+        ),
+        (
+            pycurl.E_RECV_ERROR,
+            f"{OPENSSL}:error:0A000418:SSL routines::tlsv1 alert unknown ca, errno 0",
+            0,
+            "The receiver refused the client certificate: unknown ca.",
+        ),
+        (
+            pycurl.E_SSL_CONNECT_ERROR,
+            "TLS connect error: error:0A000415:SSL routines::sslv3 alert certificate expired",
+            0,
+            "The receiver refused the client certificate: certificate expired.",
+        ),
         (
             *(pycurl.E_RECV_ERROR, "Recv failure: Connection reset by peer", 104),
             "The receiver closed the connection before it responded.",
