@@ -13,6 +13,8 @@ from callevents.extensions import db
 from callevents.users.rights import EVERYTHING, Scope
 
 MAX_LISTED = 1000
+#: Ends the reason of hooks that are suspended because their secrets are missing.
+ENTER_SECRETS = "Enter them, then resume the request."
 
 
 def list_suspended(

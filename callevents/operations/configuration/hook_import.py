@@ -15,6 +15,7 @@ from callevents.enums import AuthKind
 from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, HookOptions
+from callevents.hooks.suspension import ENTER_SECRETS
 from callevents.hooks.validation import check_note
 from callevents.operations.configuration.batches import batches_of
 from callevents.operations.configuration.changes import (
@@ -31,7 +32,7 @@ from callevents.security.masking import MASK
 #: Stands for a secret that the document does not have.
 NOT_IMPORTED = "not-imported"
 TAKEN = "Another request has this Event ID."
-SUSPENDED = "Imported without its secrets. Enter them, then resume the request."
+SUSPENDED = f"Imported without its secrets. {ENTER_SECRETS}"
 
 Pair = tuple[str, ConfiguredHook, Hook | None]
 
