@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import idna
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from callevents.db.models import Extension, Hook, Origin, Pbx, Receiver
@@ -212,14 +212,22 @@ def find_page(
     return db.session.scalars(query).all()
 
 
-def digest(hooks: Sequence[Hook]) -> str:
+def digest(hooks: Sequence[Hook], *more: object) -> str:
     """Return a digest of the hooks and of their versions, to compare a preview with later."""
-    text = "\n".join(f"{hook.id} {hook.modified_at.isoformat()}" for hook in hooks)
-    return sha256(text.encode()).hexdigest()[:32]
+    lines = [f"{hook.id} {hook.modified_at.isoformat()}" for hook in hooks]
+    return sha256("\n".join([*lines, *map(repr, more)]).encode()).hexdigest()[:32]
 
 
 def find_receivers_of(scope: Scope = EVERYTHING) -> Sequence[Receiver]:
     """Return the receivers that hooks in the scope have, by name."""
     used = select(Hook.receiver_id).where(scope.of_hooks(), Hook.receiver_id.is_not(None))
     query = select(Receiver).where(Receiver.id.in_(used))
+    return db.session.scalars(query.order_by(func.lower(Receiver.name), Receiver.id)).all()
+
+
+def find_receivers_for(hooks: Sequence[Hook]) -> Sequence[Receiver]:
+    """Return the receivers that all these hooks may be moved to, by name."""
+    pbx_ids = {hook.pbx_id for hook in hooks}
+    of_pbxs = Receiver.pbx_id.in_(pbx_ids) if len(pbx_ids) == 1 else false()
+    query = select(Receiver).where(or_(Receiver.pbx_id.is_(None), of_pbxs))
     return db.session.scalars(query.order_by(func.lower(Receiver.name), Receiver.id)).all()

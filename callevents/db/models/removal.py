@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from callevents.db.models.pbx import Pbx
@@ -46,5 +46,9 @@ class BulkChange(Model):
     #: The action of the history that it was recorded as.
     action: Mapped[str] = mapped_column(String(40))
     made_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
+    #: The number of hooks.
+    hooks: Mapped[int] = mapped_column(Integer)
+    #: Pairs of a PBX and an extension of which the hooks are; whoever may change these may undo it.
+    places: Mapped[list[list[Any]]] = mapped_column(JSON)
     #: See hooks/bulk/undo.py.
     content: Mapped[dict[str, Any]] = mapped_column(JSON)

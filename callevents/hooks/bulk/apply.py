@@ -117,9 +117,13 @@ def record(action: Action, rows: Sequence[HookRow], values: Mapping[str, Any]) -
 
 def keep(action: Action, applied: Applied) -> str:
     """Keep what undoing the change needs; return its ID."""
-    hooks = [[row.pbx_id, row.extension_id] for row in applied.hooks]
-    places = [list(place) for place in dict.fromkeys(map(tuple, hooks))]
-    change = BulkChange(action=action.value, content={"places": places, **applied.undo})
+    places = dict.fromkeys((row.pbx_id, row.extension_id) for row in applied.hooks)
+    change = BulkChange(
+        action=action.value,
+        hooks=len(applied.hooks),
+        places=[list(place) for place in places],
+        content=dict(applied.undo),
+    )
     db.session.add(change)
     db.session.flush()
     return change.id
@@ -157,7 +161,5 @@ def _describe_difference(previewed: Previewed, hooks: Sequence[Hook]) -> str:
         ]
         more = f" and {len(changed) - 3:,} more" if len(changed) > 3 else ""
         parts.append(f"changed since: {', '.join(names)}{more}")
-    found = "; ".join(parts) or "other requests match now"
-    return (
-        f"The selection is not what the preview showed: {found}. Nothing was changed. Check again."
-    )
+    found = "; ".join(parts) or "others are selected now, or something else is to be changed"
+    return f"This is not what the preview showed: {found}. Nothing was changed. Check again."

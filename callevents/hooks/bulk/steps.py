@@ -88,13 +88,15 @@ class Plan:
 
     hooks: Sequence[Hook]
     steps: Sequence[Step]
-    #: Stands for the selected hooks as they are now.
+    #: Stands for the selected hooks as they are now, and for what would become of them.
     digest: str
 
     @classmethod
     def make(cls, change: Change, hooks: Sequence[Hook]) -> "Plan":
         """Plan the change of these hooks; raises InvalidError."""
-        return cls(hooks, change.plan(hooks), digest(hooks))
+        steps = change.plan(hooks)
+        results = ((step.before, step.after, step.reason) for step in steps)
+        return cls(hooks, steps, digest(hooks, *results))
 
     @property
     def changing(self) -> Sequence[Step]:

@@ -1,10 +1,10 @@
 """Undoes changes of many hooks. Hooks that were changed since are left as they are.
 
-The content of a kept change has `places`, pairs of a PBX and an extension, which say who may undo
-it, and one of: `hooks` with their old values, `made` with hooks that were added, or `removals`.
+The content of a kept change has one of: `hooks` with their old values, `made` with hooks that were
+added, or `removals`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.orm import joinedload
 from callevents.audit.actions import Action, label_of
 from callevents.db.json_rows import from_json
 from callevents.db.locks import allow_long_statements, lock_pbx
-from callevents.db.models import BulkChange, Hook, Pbx, to_id
+from callevents.db.models import BulkChange, Hook, Pbx, to_id, utc_now
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery import removal
 from callevents.delivery.removal import remove_hooks
@@ -29,6 +29,8 @@ from callevents.users.rights import Scope
 
 #: Changes can be undone for this time. A removal ends earlier, with its deliveries.
 CHANGE_UNDO_TIME = timedelta(minutes=30)
+#: Changes among which the latest that a user can undo is searched.
+MAX_SEARCHED = 20
 NOTHING_TO_UNDO = (
     "There is nothing to undo: it has been undone already, or more than half an hour has passed."
 )
@@ -54,10 +56,9 @@ def undo(change_id: str, scope: Scope) -> Undone:
     """
     allow_long_statements(db.session.connection())
     change = _lock(change_id)
-    places = change.content["places"]
-    if not all(_is_in(scope, pbx_id, extension_id) for pbx_id, extension_id in places):
+    if not _covers(scope, change.places):
         raise NotFoundError("There is no such change.")
-    undone = _undo(change, sorted({pbx_id for pbx_id, _extension_id in places}))
+    undone = _undo(change, sorted({pbx_id for pbx_id, _extension in change.places}))
     if not undone.hooks:
         raise ConflictError(ALL_CHANGED)
     db.session.delete(change)
@@ -65,9 +66,28 @@ def undo(change_id: str, scope: Scope) -> Undone:
     return undone
 
 
-def is_known(change_id: str) -> bool:
-    """Return True if the change can still be undone."""
-    return db.session.get(BulkChange, to_id(change_id) or "") is not None
+@dataclass(frozen=True)
+class Undoable:
+    """A change that can still be undone."""
+
+    id: str
+    made_at: datetime
+    #: What was done, in the words of the history.
+    label: str
+    hooks: int
+
+
+def find_latest(scope: Scope) -> Undoable | None:
+    """Return the latest change that a user with this scope can still undo, except removals."""
+    columns = (BulkChange.id, BulkChange.made_at, BulkChange.action, BulkChange.hooks)
+    query = select(*columns, BulkChange.places).where(
+        BulkChange.made_at > utc_now() - CHANGE_UNDO_TIME,
+        BulkChange.action != Action.HOOKS_CLEARED,
+    )
+    for row in db.session.execute(query.order_by(BulkChange.id.desc()).limit(MAX_SEARCHED)):
+        if _covers(scope, row.places):
+            return Undoable(row.id, row.made_at, label_of(row.action), row.hooks)
+    return None
 
 
 def end_changes(database: SqlEngine, before: datetime) -> int:
@@ -89,8 +109,12 @@ def _lock(change_id: str) -> BulkChange:
     return change
 
 
-def _is_in(scope: Scope, pbx_id: int, extension_id: str | None) -> bool:
-    return scope.has_pbx(pbx_id) or extension_id in scope.extension_ids
+def _covers(scope: Scope, places: Iterable[Sequence[Any]]) -> bool:
+    """Return True if all hooks of a change are in the scope."""
+    return all(
+        scope.has_pbx(pbx_id) or extension_id in scope.extension_ids
+        for pbx_id, extension_id in places
+    )
 
 
 def _undo(change: BulkChange, pbx_ids: Sequence[int]) -> Undone:

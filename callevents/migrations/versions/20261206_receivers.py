@@ -136,6 +136,8 @@ def upgrade():
         sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
         sa.Column('action', sa.String(length=40), nullable=False),
         moment('made_at', nullable=False),
+        sa.Column('hooks', sa.Integer(), nullable=False),
+        sa.Column('places', sa.JSON(), nullable=False),
         sa.Column('content', sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_bulk_change')),
     )
