@@ -11,6 +11,8 @@ from callevents.cli import (
     deliveries,
     erase,
     extensions,
+    hook_bulk,
+    hook_resume,
     hooks,
     openapi,
     operations,
@@ -42,6 +44,8 @@ def init_app(app: Flask) -> None:
         receiver_actions.recover,
     ):
         receivers.group.add_command(command)
+    for command in (*hook_bulk.COMMANDS, hook_resume.resume_hooks):
+        hooks.group.add_command(command)
     accounts = (users, tokens, apps)
     of_requests = (hooks, deliveries, receivers, recipes)
     for module in (pbxs, extensions, *of_requests, *accounts, secrets, audit, configuration):
