@@ -10,6 +10,7 @@ from callevents.cli import (
     connectors,
     deliveries,
     erase,
+    extension_batches,
     extensions,
     hook_bulk,
     hook_resume,
@@ -46,6 +47,8 @@ def init_app(app: Flask) -> None:
         receivers.group.add_command(command)
     for command in (*hook_bulk.COMMANDS, hook_resume.resume_hooks):
         hooks.group.add_command(command)
+    for command in (extension_batches.import_extensions, extension_batches.add_range):
+        extensions.group.add_command(command)
     accounts = (users, tokens, apps)
     of_requests = (hooks, deliveries, receivers, recipes)
     for module in (pbxs, extensions, *of_requests, *accounts, secrets, audit, configuration):
