@@ -1,13 +1,12 @@
 """Commands that add many extensions."""
 
-from pathlib import Path
+from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
 
 from callevents.cli.output import handle_errors, json_option, print_result
 from callevents.db.session import begin_write
-from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs import pbxs
 from callevents.pbxs.extension_import import (
@@ -25,18 +24,18 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Add nothing; prin
 
 @click.command("import")
 @click.argument("pbx")
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", type=click.File("rb"))
 @dry_run_option
 @json_option
 @with_appcontext
 @handle_errors
-def import_extensions(pbx: str, file: Path, dry_run: bool, as_json: bool) -> None:
+def import_extensions(pbx: str, file: BinaryIO, dry_run: bool, as_json: bool) -> None:
     """Add the extensions of a CSV FILE to a PBX; - reads standard input.
 
     Each line has number, name and group; the first line may name the columns. Wrong lines are
     printed and left out. Existing extensions keep their names.
     """
-    text = decode(_read(file))
+    text = decode(file.read())
     begin_write()
     found = pbxs.get_pbx(pbx)
     _add(found.slug, parse(text, found), dry_run=dry_run, as_json=as_json)
@@ -56,15 +55,6 @@ def add_range(pbx: str, first: str, last: str, dry_run: bool, as_json: bool) -> 
     begin_write()
     found = pbxs.get_pbx(pbx)
     _add(found.slug, parse("\n".join(numbers), found), dry_run=dry_run, as_json=as_json)
-
-
-def _read(file: Path) -> bytes:
-    if str(file) == "-":
-        return click.get_binary_stream("stdin").read()
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InvalidError.of("file", f"{file}: {error.strerror}.") from None
 
 
 def _add(slug: str, parsed: Parsed, *, dry_run: bool, as_json: bool) -> None:

@@ -34,7 +34,7 @@ def test_import(run: Run, answer: Callable[..., Any], pbx: Pbx, tmp_path: Path) 
 def test_errors(run: Run, pbx: Pbx, tmp_path: Path) -> None:
     """A missing file, an unknown PBX and a wrong range are messages."""
     missing = run("extensions", "import", "head-office", str(tmp_path / "none.csv"))
-    assert (missing.exit_code, "No such file or directory." in missing.output) == (1, True)
+    assert (missing.exit_code, "No such file or directory" in missing.output) == (2, True)
     file = tmp_path / "one.csv"
     file.write_text("101")
     assert "There is no PBX" in run("extensions", "import", "nowhere", str(file)).output
@@ -46,4 +46,4 @@ def test_range(answer: Callable[..., Any], pbx: Pbx) -> None:
     tried = answer("extensions", "add-range", "head-office", "098", "102", "--dry-run")
     assert (tried["added"], list_extensions(pbx)) == (5, [])
     assert answer("extensions", "add-range", "head-office", "098", "102")["added"] == 5
-    assert [one.number for one in list_extensions(pbx)][0] == "098"
+    assert next(one.number for one in list_extensions(pbx)) == "098"

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request, url_for
 from callevents.db.models import Extension, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import TABLE_ORDER, EventType, Right
-from callevents.errors import InvalidError, NotFoundError
+from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.hooks.bulk.add import MAX_EXTENSIONS, Added, add_for_many
 from callevents.jobs.waker import wake
@@ -80,12 +80,14 @@ def add_range(slug: str) -> Any:
 def selected(slug: str) -> Any:
     """Ask which event to configure for the selected extensions, or from which one to copy."""
     pbx = pbxs.get_pbx(slug)
-    action = request.args.get("action")
-    if action not in ("configure", "copy"):
-        raise NotFoundError("This page does not exist.")
+    is_copy = request.args.get("action") == "copy"
+    return _show_selected(pbx, "copy" if is_copy else "configure")
+
+
+def _show_selected(pbx: Pbx, name: str) -> Response:
     chosen = _find_chosen(pbx)
     return dialogs.show(
-        f"extensions/{action}.html",
+        f"extensions/{name}.html",
         pbx=pbx,
         chosen=chosen,
         is_all="all" in request.args,
@@ -102,7 +104,7 @@ def configure(slug: str, event_type: EventType) -> Any:
     pbx = pbxs.get_pbx(slug)
     chosen = _find_chosen(pbx)
     if not chosen:
-        raise NotFoundError("There are no such extensions.")
+        return _show_selected(pbx, "configure")
     form = HookForm.of(request.form if request.method == "POST" else None)
     if request.method == "POST" and form.validate() and "preview" not in request.form:
         is_signed = form.signing.data == SigningChoice.NEW

@@ -10,7 +10,7 @@ from callevents.db.session import begin_write
 from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.delivery.log.queries import last_deliveries
 from callevents.enums import Right
-from callevents.errors import InvalidError, NotFoundError
+from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.hooks import selection
 from callevents.hooks.bulk import apply as bulk
@@ -82,7 +82,7 @@ def change(slug: str | None = None) -> Any:
     view = RequestView.from_request(slug)
     action = ACTIONS.get(request.values.get("action", ""))
     if action is None:
-        raise NotFoundError("This page does not exist.")
+        return htmx.redirect_to(view.url())
     # Fields of the form may have the names of those of the filter.
     form = action.form(request.form if request.method == "POST" else None)
     if request.form.get("step") == "apply":
