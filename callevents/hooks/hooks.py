@@ -85,13 +85,11 @@ class HookBatch:
         others: int,
         is_recorded: bool = True,
     ) -> Hook:
-        """Create a hook, as `create_hook` does. `others`: how many hooks its event already has."""
-        data = _check(data, self._pbx.id)
         """Create a hook, as `create_hook` does. `others`: how many hooks its event already has.
 
         `is_recorded`: with an entry of the history.
         """
-        data = _check(data)
+        data = _check(data, self._pbx.id)
         _check_count(others)
         _check_quota(self._pbx)
         hook = Hook(
@@ -112,8 +110,6 @@ class HookBatch:
         hook.once_id = self._find_first(data)
         db.session.add(hook)
         self._keep_first(hook)
-        values = {**hook_values(hook), "enabled": hook.active}
-        audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
         if is_recorded:
             values = {**hook_values(hook), "enabled": hook.active}
             audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)

@@ -225,9 +225,9 @@ def find_receivers_of(scope: Scope = EVERYTHING) -> Sequence[Receiver]:
     return db.session.scalars(query.order_by(func.lower(Receiver.name), Receiver.id)).all()
 
 
-def find_receivers_for(hooks: Sequence[Hook]) -> Sequence[Receiver]:
-    """Return the receivers that all these hooks may be moved to, by name."""
+def find_receivers_for(hooks: Sequence[Hook], scope: Scope = EVERYTHING) -> Sequence[Receiver]:
+    """Return the receivers in the scope that all these hooks may be moved to, by name."""
     pbx_ids = {hook.pbx_id for hook in hooks}
     of_pbxs = Receiver.pbx_id.in_(pbx_ids) if len(pbx_ids) == 1 else false()
-    query = select(Receiver).where(or_(Receiver.pbx_id.is_(None), of_pbxs))
+    query = select(Receiver).where(or_(Receiver.pbx_id.is_(None), of_pbxs), scope.of_receivers())
     return db.session.scalars(query.order_by(func.lower(Receiver.name), Receiver.id)).all()

@@ -58,9 +58,12 @@ class RequestView:
 
     def selection(self) -> Selection:
         """Return the requests that the submitted form selects; raises InvalidError."""
-        is_all = request.values.get("all") == "yes"
-        chosen = None if is_all else frozenset(request.values.getlist("event_id"))
-        return Selection(self.where(Right.EDIT), scope_of(Right.EDIT), chosen)
+        scope = scope_of(Right.EDIT)
+        if request.values.get("all") == "yes":
+            return Selection(self.where(Right.EDIT), scope)
+        # What is ticked stays chosen, also if it does not match the filter any more.
+        chosen = frozenset(request.values.getlist("event_id"))
+        return Selection(HookWhere(self.pbx), scope, chosen)
 
     def at(self, before: int | None) -> "RequestView":
         """Return the view of the page that starts before this ID."""

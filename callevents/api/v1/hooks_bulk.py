@@ -158,17 +158,17 @@ def _read_change(call: Call[NoQuery, HookBulkChange], hooks: Any) -> Change:
             body.find or "", body.replacement or "", drops_secrets=body.drop_secrets
         ),
         BulkActionName.SET_POLICY: lambda: SetPolicy(body.give_up_seconds, body.in_order),
-        BulkActionName.MOVE: lambda: _read_move(body, hooks),
+        BulkActionName.MOVE: lambda: _read_move(call, hooks),
         BulkActionName.COPY: lambda: _read_copy(call, hooks),
         BulkActionName.CLEAR: Clear,
     }
     return makers[body.action]()
 
 
-def _read_move(body: HookBulkChange, hooks: Any) -> Change:
-    for receiver in find_receivers_for(hooks):
-        if receiver.slug == body.receiver:
-            return MoveToReceiver(receiver, drops_secrets=body.drop_secrets)
+def _read_move(call: Call[NoQuery, HookBulkChange], hooks: Any) -> Change:
+    for receiver in find_receivers_for(hooks, call.principal.scope_of(Right.EDIT)):
+        if receiver.slug == call.body.receiver:
+            return MoveToReceiver(receiver, drops_secrets=call.body.drop_secrets)
     raise invalid_value("#/receiver", "There is no such receiver that these hooks could use.")
 
 

@@ -8,19 +8,21 @@ from urllib.parse import urlsplit
 from callevents.audit.actions import Action
 from callevents.db.models import Hook, Receiver
 from callevents.delivery.request.masking import mask_url
-from callevents.delivery.request.url import check_url, display_url, origin_of
+from callevents.delivery.request.url import begins_with, check_url, display_url, origin_of
 from callevents.enums import AuthKind
 from callevents.errors import InvalidError
 from callevents.hooks.bulk.secrets import WITHOUT_SECRETS, find_addresses, has_secrets, without
 from callevents.hooks.bulk.steps import Applied, Step
 from callevents.hooks.bulk.store import store
-from callevents.hooks.options import GIVE_UP_CHOICES
+from callevents.hooks.options import GIVE_UP_CHOICES, read_options
+from callevents.hooks.receiver import check_use
 from callevents.hooks.suspension import ENTER_SECRETS
 from callevents.security.masking import MASK
 
 NO_VALID_URL = "would have no valid URL"
 LEAVES_RECEIVER = "would leave the address of the receiver"
 HAS_SECRETS = "have credentials or headers for another host"
+DOES_NOT_FIT = "use values that the receiver does not have"
 OF_ANOTHER_PBX = "belong to another PBX than the receiver"
 RESUMED: Mapping[str, Any] = {"suspended_at": None, "suspended_reason": "", "failing_since": None}
 
@@ -155,7 +157,7 @@ class ReplaceUrl(Update):
             url = check_url(text.replace(find, replacement)).url
         except InvalidError as error:
             return Step(hook, reason=NO_VALID_URL, detail=str(error), before=mask_url(hook.url))
-        if hook.receiver_id is not None and not url.startswith(addresses[hook.receiver_id]):
+        if hook.receiver_id is not None and not begins_with(url, addresses[hook.receiver_id]):
             return Step(hook, reason=LEAVES_RECEIVER, before=mask_url(hook.url))
         return point_at(hook, url, {}, drops_secrets=self.drops_secrets)
 
@@ -190,9 +192,14 @@ class MoveToReceiver(Update):
             url = check_url(self._new_url(hook, addresses)).url
         except InvalidError as error:
             return Step(hook, reason=NO_VALID_URL, detail=str(error), before=mask_url(hook.url))
+        try:
+            check_use(hook.pbx_id, self.receiver.id, url, read_options(hook))
+        except InvalidError as error:
+            return Step(hook, reason=DOES_NOT_FIT, detail=str(error), before=mask_url(hook.url))
         values = {
             "receiver_id": self.receiver.id,
             "recipe_request": "",
+            "once_id": None,
             "auth": AuthKind.RECEIVER,
             "auth_secret": "",
         }
@@ -200,10 +207,10 @@ class MoveToReceiver(Update):
 
     def _new_url(self, hook: Hook, addresses: Mapping[int, str]) -> str:
         address = self.receiver.address
-        if hook.url.startswith(address):
+        if begins_with(hook.url, address):
             return hook.url
         old = addresses.get(hook.receiver_id or 0, "")
-        if not old or not hook.url.startswith(old):
+        if not old or not begins_with(hook.url, old):
             parts = urlsplit(hook.url)
             old = f"{parts.scheme}://{parts.netloc}"
         rest = hook.url.removeprefix(old)

@@ -11,6 +11,7 @@ from callevents.audit.actions import Action
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Hook, Pbx, new_event_id, utc_now
 from callevents.delivery.request.masking import mask_url
+from callevents.enums import HookScope
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.hooks.bulk.steps import Applied, HookRow, Step
@@ -83,6 +84,9 @@ def _plan(hook: Hook, extension: Extension, room: "_Room") -> Step:
 def _copy_of(step: Step) -> dict[str, Any]:
     names = (column.key for column in Hook.__table__.columns)
     values = {name: getattr(step.hook, name) for name in names if name not in _OWN}
+    if step.hook.scope is HookScope.CALL:
+        # The original and its copies together are sent once for a call.
+        values["once_id"] = step.hook.once_id or step.hook.id
     return values | {"event_id": new_event_id(), **step.values}
 
 

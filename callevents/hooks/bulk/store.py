@@ -25,6 +25,7 @@ COLUMNS = (
     "in_order",
     "receiver_id",
     "recipe_request",
+    "once_id",
     "auth",
     "auth_secret",
     "custom_headers",

@@ -148,7 +148,7 @@ def _load(chosen: Selection) -> Sequence[Hook]:
 
 def _fill(form: BulkForm, hooks: Sequence[Hook]) -> None:
     if isinstance(form, MoveForm):
-        form.receivers = selection.find_receivers_for(hooks)
+        form.receivers = selection.find_receivers_for(hooks, scope_of(Right.EDIT))
     form.fill(hooks)
 
 
