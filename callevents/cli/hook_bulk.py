@@ -29,10 +29,10 @@ drop_option = click.option(
 )
 
 
-def bulk_command(name: str) -> Callable[[Command], Command]:
+def bulk_command(name: str) -> Callable[[Command], click.Command]:
     """Make a command that takes Event IDs or a filter, with --dry-run and --json."""
 
-    def add(command: Command) -> Command:
+    def add(command: Command) -> click.Command:
         for decorate in (handle_errors, with_appcontext, json_option, dry_run_option, where_option):
             command = decorate(command)
         return click.command(name)(command)

@@ -78,4 +78,4 @@ def _count_hooks(extensions: Sequence[Extension], event_type: EventType) -> Coun
         .where(Hook.extension_id.in_([one.id for one in extensions]), Hook.event_type == event_type)
         .group_by(Hook.extension_id)
     )
-    return Counter(dict(db.session.execute(query).all()))
+    return Counter({row[0] or "": row[1] for row in db.session.execute(query)})

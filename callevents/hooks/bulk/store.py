@@ -62,7 +62,7 @@ def _set_columns(steps: Sequence[Step], now: datetime) -> None:
     origins: dict[str, int] = {}
     rows = []
     for step in steps:
-        values = {name: getattr(step.hook, name) for name in COLUMNS} | step.values
+        values = {**{name: getattr(step.hook, name) for name in COLUMNS}, **step.values}
         if "url" in step.values and "origin_id" not in step.values:
             name = origin_of(values["url"])
             if name not in origins:

@@ -136,7 +136,7 @@ def _dialog(
         previewed=Previewed.of(plan).write() if plan else "",
         waiting=count_waiting([step.hook.id for step in changing]) if is_clearing else 0,
         missing=describe_missing(changing),
-        can_drop_secrets=bool(plan) and HAS_SECRETS in plan.left_out,
+        can_drop_secrets=plan is not None and HAS_SECRETS in plan.left_out,
         message=message,
         MAX_EXAMPLES=MAX_EXAMPLES,
     )
