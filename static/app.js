@@ -204,7 +204,9 @@ function updateTicks() {
   for (const needing of document.querySelectorAll("[data-needs-tick]")) {
     const boxes = boxesOf(needing.dataset.needsTick);
     const ticked = boxes.filter((box) => box.checked).length;
-    needing.disabled = ticked === 0;
+    // Forms may offer to choose all that match, on other pages too.
+    const takesAll = document.getElementById(needing.dataset.needsTick)?.elements.all?.checked;
+    needing.disabled = ticked === 0 && !takesAll;
     const all = document.querySelector(`[data-tick-all="${needing.dataset.needsTick}"]`);
     if (!all) continue;
     all.disabled = boxes.length === 0;

@@ -35,6 +35,15 @@ class Action(StrEnum):
     HOOK_SUSPENDED = "hook.suspended"
     HOOK_RESUMED = "hook.resumed"
     HOOK_SIGNING_CHANGED = "hook.signing_changed"
+    HOOKS_ADDED = "hooks.bulk_added"
+    HOOKS_ENABLED = "hooks.bulk_enabled"
+    HOOKS_DISABLED = "hooks.bulk_disabled"
+    HOOKS_URL_REPLACED = "hooks.bulk_url_replaced"
+    HOOKS_POLICY_CHANGED = "hooks.bulk_policy_changed"
+    HOOKS_MOVED = "hooks.bulk_moved"
+    HOOKS_COPIED = "hooks.bulk_copied"
+    HOOKS_CLEARED = "hooks.bulk_cleared"
+    HOOKS_UNDONE = "hooks.bulk_undone"
     DELIVERY_SENT_AGAIN = "delivery.sent_again"
     DELIVERY_CANCELLED = "delivery.cancelled"
     TEST_EVENT_SENT = "test_event.sent"
@@ -107,6 +116,15 @@ _LABELS = {
     Action.HOOK_SUSPENDED: "Request suspended",
     Action.HOOK_RESUMED: "Request resumed",
     Action.HOOK_SIGNING_CHANGED: "Signing secret changed",
+    Action.HOOKS_ADDED: "Requests created for many extensions",
+    Action.HOOKS_ENABLED: "Requests enabled",
+    Action.HOOKS_DISABLED: "Requests disabled",
+    Action.HOOKS_URL_REPLACED: "Part of URLs replaced",
+    Action.HOOKS_POLICY_CHANGED: "Delivery policy changed",
+    Action.HOOKS_MOVED: "Requests moved to a receiver",
+    Action.HOOKS_COPIED: "Requests copied",
+    Action.HOOKS_CLEARED: "Requests removed",
+    Action.HOOKS_UNDONE: "Change of requests undone",
     Action.DELIVERY_SENT_AGAIN: "Delivery sent again",
     Action.DELIVERY_CANCELLED: "Delivery cancelled",
     Action.TEST_EVENT_SENT: "Test event sent",
@@ -159,6 +177,8 @@ class ObjectKind(StrEnum):
     EXTENSION = "extension"
     HOOK = "hook"
     RECEIVER = "receiver"
+    #: Hooks that were changed at once.
+    HOOKS = "hooks"
     DELIVERY = "delivery"
     #: All deliveries that match a filter.
     DELIVERIES = "deliveries"

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from callevents.audit.actions import Action, ObjectKind
 from callevents.audit.actor import current_actor
+from callevents.audit.many import BULK_ACTIONS, names_hook
 from callevents.db.models import AuditEntry, Delivery, Hook, first_id
 from callevents.extensions import db
 
@@ -55,6 +56,8 @@ class Filter:
     def _of_object(self, query: Select[AuditEntry]) -> Select[AuditEntry]:
         if self.object_kind == ObjectKind.EXTENSION:
             return query.where(AuditEntry.extension_id == self.object_id)
+        if self.object_kind == ObjectKind.HOOK and self.object_id:
+            return query.where(is_about_hook(self.object_id))
         if self.object_kind:
             query = query.where(AuditEntry.object_kind == self.object_kind)
             # Some kinds have one object only.
@@ -106,10 +109,16 @@ def iterate(wanted: Filter) -> Iterator[AuditEntry]:
 
 
 def find_last(action: Action, hook: Hook) -> AuditEntry | None:
-    """Return the last time that this was done to the hook."""
-    return db.session.scalar(
-        _of(ObjectKind.HOOK, hook.event_id).where(AuditEntry.action == action).limit(1)
-    )
+    """Return the last time that this was done to the hook, alone or with others."""
+    actions = [action, *filter(None, [BULK_ACTIONS.get(action)])]
+    found = select(AuditEntry).where(is_about_hook(hook.event_id), AuditEntry.action.in_(actions))
+    return db.session.scalar(found.order_by(AuditEntry.id.desc()).limit(1))
+
+
+def is_about_hook(event_id: str) -> ColumnElement[bool]:
+    """Return the condition for entries about the hook, alone or with others."""
+    alone = and_(AuditEntry.object_kind == ObjectKind.HOOK, AuditEntry.object_id == event_id)
+    return or_(alone, names_hook(event_id))
 
 
 def find_last_times(
@@ -132,8 +141,8 @@ def find_last_times(
     return {row.object_id: row.at for row in found}
 
 
-#: Actions on a hook that end its waiting deliveries.
-_ENDING = (Action.HELD_CANCELLED, Action.HOOK_CLEARED)
+#: Actions on hooks that end their waiting deliveries.
+_ENDING = (Action.HELD_CANCELLED, Action.HOOK_CLEARED, Action.HOOKS_CLEARED)
 
 
 def find_cancellation(delivery: Delivery) -> AuditEntry | None:
@@ -156,8 +165,12 @@ def find_cancellation(delivery: Delivery) -> AuditEntry | None:
     nearby = (AuditEntry.id >= first, AuditEntry.id < end)
     if entry := db.session.scalar(of_filter.where(*nearby).limit(1)):
         return entry
-    of_hook = _of(ObjectKind.HOOK, delivery.hook_event_id).where(AuditEntry.action.in_(_ENDING))
-    return db.session.scalar(of_hook.where(AuditEntry.at <= delivery.finished_at).limit(1))
+    of_hook = select(AuditEntry).where(
+        is_about_hook(delivery.hook_event_id),
+        AuditEntry.action.in_(_ENDING),
+        AuditEntry.at <= delivery.finished_at,
+    )
+    return db.session.scalar(of_hook.order_by(AuditEntry.id.desc()).limit(1))
 
 
 def _of(kind: ObjectKind, object_id: str) -> Select[AuditEntry]:

@@ -10,7 +10,10 @@ from callevents.cli import (
     connectors,
     deliveries,
     erase,
+    extension_batches,
     extensions,
+    hook_bulk,
+    hook_resume,
     hook_show,
     hooks,
     openapi,
@@ -43,7 +46,10 @@ def init_app(app: Flask) -> None:
         receiver_actions.recover,
     ):
         receivers.group.add_command(command)
-    hooks.group.add_command(hook_show.show_hook)
+    for command in (hook_show.show_hook, *hook_bulk.COMMANDS, hook_resume.resume_hooks):
+        hooks.group.add_command(command)
+    for command in (extension_batches.import_extensions, extension_batches.add_range):
+        extensions.group.add_command(command)
     accounts = (users, tokens, apps)
     of_requests = (hooks, deliveries, receivers, recipes)
     for module in (pbxs, extensions, *of_requests, *accounts, secrets, audit, configuration):

@@ -9,6 +9,7 @@ from flask.cli import AppGroup
 from callevents import audit as history
 from callevents.audit.actions import Action
 from callevents.audit.lines import to_line, to_values
+from callevents.audit.many import EVENT_IDS
 from callevents.audit.queries import Filter, find_page, iterate, read_object
 from callevents.audit.targets import HISTORY
 from callevents.cli.delivery_filters import parse_time
@@ -120,5 +121,7 @@ def _to_row(entry: AuditEntry) -> Values:
 
 def _list_changes(entry: AuditEntry) -> Iterator[str]:
     for name in {**entry.before, **entry.after}:
+        if name == EVENT_IDS:
+            continue
         before, after = entry.before.get(name, ""), entry.after.get(name, "")
         yield f"{name}: {before} -> {after}" if before else f"{name}: {after}"

@@ -6,6 +6,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from callevents.cli.hook_bulk_run import dry_run_option, run_bulk
 from callevents.cli.hook_options import hook_options, option_values, parse_options
 from callevents.cli.output import (
     Values,
@@ -15,6 +16,7 @@ from callevents.cli.output import (
     print_list,
     print_result,
 )
+from callevents.cli.where import parse_where, read_selection, where_option
 from callevents.db.models import Hook
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
@@ -23,7 +25,9 @@ from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.delivery.request.masking import mask_address
 from callevents.enums import EventType, Method
 from callevents.extensions import db
-from callevents.hooks import hooks, queries, signing_secret, suspension
+from callevents.hooks import hooks, queries, signing_secret
+from callevents.hooks.bulk.changes import SetActive
+from callevents.hooks.bulk.clear import Clear
 from callevents.hooks.history import record_shown_url
 from callevents.hooks.options import read_options
 from callevents.jobs.waker import wake
@@ -85,7 +89,7 @@ def set_hook(
 
 
 def _describe(hook: Hook) -> str:
-    values = _to_values(hook)
+    values = to_values(hook)
     state = "enabled" if hook.active else "disabled"
     extension = "all extensions" if hook.extension is None else values["extension"]
     return (
@@ -120,19 +124,21 @@ def rotate_secret(event_id: str, as_json: bool) -> None:
 @group.command("list")
 @click.argument("pbx", required=False)
 @click.option("--show-secrets", is_flag=True, help="Print URLs with the secrets in them.")
+@where_option
 @json_option
 @handle_errors
-def list_hooks(pbx: str | None, show_secrets: bool, as_json: bool) -> None:
-    """List the requests of one PBX, or of all."""
+def list_hooks(pbx: str | None, show_secrets: bool, where: tuple[str, ...], as_json: bool) -> None:
+    """List the requests of one PBX, or of all, or those that --where chooses."""
     if show_secrets:
         begin_write()
-    found = queries.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None)
+    chosen = parse_where(where).conditions()
+    found = queries.list_all_hooks(pbxs.get_pbx(pbx) if pbx else None, *chosen)
     if show_secrets:
         _record_revealed(found)
-    to_values = to_values_with_options if as_json else _to_values
+    describe = to_values_with_options if as_json else to_values
     print_list(
         found,
-        lambda hook: {**to_values(hook), **({"url": hook.url} if show_secrets else {})},
+        lambda hook: {**describe(hook), **({"url": hook.url} if show_secrets else {})},
         as_json,
     )
 
@@ -145,11 +151,17 @@ def _record_revealed(found: Iterable[Hook]) -> None:
 
 
 @group.command("enable")
-@click.argument("event_id")
+@click.argument("event_id", required=False)
+@where_option
+@dry_run_option
 @json_option
 @handle_errors
-def enable_hook(event_id: str, as_json: bool) -> None:
-    """Enable a request. Its held deliveries go on."""
+def enable_hook(event_id: str | None, where: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Enable a request, or all that --where chooses. Held deliveries go on."""
+    if where or dry_run or event_id is None:
+        chosen = read_selection(event_id, where)
+        run_bulk(chosen, SetActive(active=True), "Enabled", dry_run=dry_run, as_json=as_json)
+        return
     begin_write()
     hook = queries.get_hook(event_id)
     released = hooks.set_active(hook, active=True)
@@ -161,12 +173,22 @@ def enable_hook(event_id: str, as_json: bool) -> None:
 
 
 @group.command("disable")
-@click.argument("event_id")
-@click.option("--cancel", is_flag=True, help="Cancel the waiting deliveries instead.")
+@click.argument("event_id", required=False)
+@click.option("--cancel", is_flag=True, help="Cancel the waiting deliveries of one instead.")
+@where_option
+@dry_run_option
 @json_option
 @handle_errors
-def disable_hook(event_id: str, cancel: bool, as_json: bool) -> None:
-    """Disable a request and hold its waiting deliveries until you enable it."""
+def disable_hook(
+    event_id: str | None, cancel: bool, where: tuple[str, ...], dry_run: bool, as_json: bool
+) -> None:
+    """Disable a request, or all that --where chooses; hold what waits until you enable them."""
+    if where or dry_run or event_id is None:
+        if cancel:
+            raise click.UsageError("Pass --cancel with one Event ID and nothing else.")
+        chosen = read_selection(event_id, where)
+        run_bulk(chosen, SetActive(active=False), "Disabled", dry_run=dry_run, as_json=as_json)
+        return
     begin_write()
     hook = queries.get_hook(event_id)
     held = hooks.set_active(hook, active=False)
@@ -179,44 +201,39 @@ def disable_hook(event_id: str, cancel: bool, as_json: bool) -> None:
     print_result({**to_values_with_options(hook), **counts}, text, as_json)
 
 
-@group.command("resume")
-@click.argument("event_ids", nargs=-1, metavar="[EVENT_ID]...")
-@click.option("--all", "resume_all", is_flag=True, help="Resume all suspended requests.")
-@json_option
-@handle_errors
-def resume_hooks(event_ids: tuple[str, ...], resume_all: bool, as_json: bool) -> None:
-    """Resume suspended requests. Failed deliveries stay failed until you resend them."""
-    if bool(event_ids) == resume_all:
-        raise click.UsageError("Pass one or more Event IDs, or --all.")
-    begin_write()
-    chosen = (
-        suspension.list_suspended(limit=None)
-        if resume_all
-        else [queries.get_hook(event_id) for event_id in event_ids]
-    )
-    count = suspension.resume_all([hook for hook in chosen if hook.suspended_at])
-    db.session.commit()
-    resumed = [_to_values(hook) for hook in chosen]
-    print_result(resumed, f"Resumed {count} request{'' if count == 1 else 's'}.", as_json)
-
-
 def _commit() -> None:
     db.session.commit()
     wake()
 
 
 @group.command("clear")
-@click.argument("pbx")
-@click.argument("extension")
+@click.argument("pbx", required=False)
+@click.argument("extension", required=False)
 @click.argument("events", nargs=-1, metavar="[EVENT]...")
+@where_option
+@dry_run_option
 @json_option
 @handle_errors
-def clear_hooks(pbx: str, extension: str, events: tuple[str, ...], as_json: bool) -> None:
+def clear_hooks(
+    pbx: str | None,
+    extension: str | None,
+    events: tuple[str, ...],
+    where: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Remove requests. Their waiting deliveries are cancelled.
 
-    Removes those of EXTENSION (* for all) for the given EVENTs, or for all events. For 30 seconds,
-    `undo` brings them back.
+    Removes those of EXTENSION (* for all) for the given EVENTs, or for all events; or those that
+    --where chooses. For 30 seconds, `undo` brings them back.
     """
+    if where:
+        if pbx:
+            raise click.UsageError("Pass PBX and EXTENSION, or --where.")
+        run_bulk(read_selection(None, where), Clear(), "Removed", dry_run=dry_run, as_json=as_json)
+        return
+    if pbx is None or extension is None or dry_run:
+        raise click.UsageError("Pass PBX and EXTENSION, or --where, perhaps with --dry-run.")
     wanted = {get_event_type(event) for event in events} or set(EventType)
     begin_write()
     found = pbxs.get_pbx(pbx)
@@ -251,7 +268,8 @@ def undo_removal(pbx: str, removal_id: str, as_json: bool) -> None:
     print_result({"requests": undone.hooks, "waiting": undone.waiting}, text, as_json)
 
 
-def _to_values(hook: Hook) -> Values:
+def to_values(hook: Hook) -> Values:
+    """Return the hook as printed, without its options and secrets."""
     return {
         "event_id": hook.event_id,
         "pbx": hook.pbx.slug,
@@ -268,7 +286,7 @@ def _to_values(hook: Hook) -> Values:
 def to_values_with_options(hook: Hook) -> Values:
     """Return the hook as printed, with its options, without secrets."""
     options = option_values(read_options(hook))
-    return {**_to_values(hook), **options, "signed": bool(hook.signing_secret)}
+    return {**to_values(hook), **options, "signed": bool(hook.signing_secret)}
 
 
 def _print_hook(hook: Hook, text: str, secret: str | None, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from callevents.db.models import utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.removal import end_removals
 from callevents.extensions import cipher, db
+from callevents.hooks.bulk.undo import end_changes
 from callevents.operations import key_rotation
 from callevents.security import encryption
 
@@ -58,6 +59,8 @@ def _reencrypt_all() -> tuple[int, list[str]]:
     results += _reencrypt_hooks()
     # Removed requests keep their secrets as they were: from now on, none can come back.
     end_removals(db.engine, utc_now())
+    # The same holds for secrets that undoing a change would bring back.
+    end_changes(db.engine, utc_now())
     _reencrypt_answers()
     # One that came back meanwhile is re-encrypted by a second pass, and the others once more.
     again = _reencrypt_hooks()

@@ -118,6 +118,17 @@ def count_waiting(hook_ids: Sequence[int]) -> int:
     return _count(hook_ids, _IS_OPEN, _IS_HELD)
 
 
+def find_hooks_with_waiting(hook_ids: Sequence[int]) -> frozenset[int]:
+    """Return which of these hooks have deliveries that are open or held."""
+    found = union_all(
+        *(
+            select(Delivery.hook_id).where(Delivery.hook_id.in_(hook_ids), state).distinct()
+            for state in (_IS_OPEN, _IS_HELD)
+        )
+    )
+    return frozenset(db.session.scalars(found))
+
+
 def describe_waiting(count: int) -> str:
     """Return the number of deliveries that wait as text."""
     return f"{count:,} waiting deliver{'y' if count == 1 else 'ies'}"

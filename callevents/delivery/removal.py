@@ -13,11 +13,12 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy import Enum, Select, delete, func, insert, or_, select
+from sqlalchemy import Select, delete, func, insert, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from callevents import audit
 from callevents.audit.targets import of_extension, of_hook
+from callevents.db.json_rows import from_json, to_json
 from callevents.db.locks import lock_pbx
 from callevents.db.models import (
     Extension,
@@ -32,13 +33,11 @@ from callevents.db.models import (
     utc_now,
 )
 from callevents.db.session import read_connection, write_transaction
-from callevents.db.types import IntEnumColumn, UtcDateTime
 from callevents.delivery.hold import cancel_waiting, count_waiting, hold, release
 from callevents.delivery.hook_values import hook_values
 from callevents.delivery.request.receiver import has_its_receiver
-from callevents.enums import EventType
 from callevents.errors import ConflictError
-from callevents.extensions import Base, db
+from callevents.extensions import db
 
 #: A removal can be undone for this time at least. Pages offer it for a shorter time.
 UNDO_TIME = timedelta(seconds=30)
@@ -65,11 +64,11 @@ class Removed:
     extension: str = ""
 
 
-def remove_hooks(pbx_id: int, hook_ids: Sequence[int]) -> Removed:
-    """Remove hooks of a PBX."""
+def remove_hooks(pbx_id: int, hook_ids: Sequence[int], *, is_recorded: bool = True) -> Removed:
+    """Remove hooks of a PBX. `is_recorded`: with an entry of the history for each."""
     lock_pbx(db.session.connection(), pbx_id)
     hooks = _lock_rows(select(Hook).where(Hook.pbx_id == pbx_id, Hook.id.in_(hook_ids)))
-    return _remove(pbx_id, hooks) if hooks else Removed()
+    return _remove(pbx_id, hooks, is_recorded=is_recorded) if hooks else Removed()
 
 
 def remove_extension(extension: Extension) -> Removed:
@@ -83,8 +82,11 @@ def remove_extension(extension: Extension) -> Removed:
     return _remove(pbx_id, hooks, extensions, grants) if extensions else Removed()
 
 
-def undo(pbx: Pbx, removal_id: str) -> Removed:
-    """Undo a removal: its rows are back, and what waited goes on; raises ConflictError."""
+def undo(pbx: Pbx, removal_id: str, *, is_recorded: bool = True) -> Removed:
+    """Undo a removal: its rows are back, and what waited goes on; raises ConflictError.
+
+    `is_recorded`: with an entry of the history for each.
+    """
     lock_pbx(db.session.connection(), pbx.id)
     found = to_id(removal_id)
     # An invalid ID is None, which is that of no removal.
@@ -97,12 +99,13 @@ def undo(pbx: Pbx, removal_id: str) -> Removed:
     _check_quotas(pbx, removal)
     for model in (Extension, Hook):
         if rows := removal.rows[model.__tablename__]:
-            db.session.execute(insert(model), [_from_json(model, row) for row in rows])
+            db.session.execute(insert(model), [from_json(model, row) for row in rows])
     _restore_grants(removal)
     waiting = count_waiting(removal.hook_ids)
     release([row["id"] for row in removal.rows["hook"] if row["active"]])
     undone = _describe(removal, waiting)
-    _record_undo(removal)
+    if is_recorded:
+        _record_undo(removal)
     db.session.delete(removal)
     db.session.flush()
     return undone
@@ -117,6 +120,12 @@ def is_only_of(pbx: Pbx, removal_id: str, extension_ids: Collection[str]) -> boo
     return not is_whole and {row["extension_id"] for row in removal.rows["hook"]} <= set(
         extension_ids
     )
+
+
+def find_hook_ids(pbx_id: int, removal_id: str) -> Sequence[int]:
+    """Return the ids of the hooks of a removal; none if it has ended, or been undone."""
+    removal = db.session.get(Removal, removal_id)
+    return removal.hook_ids if removal is not None and removal.pbx_id == pbx_id else ()
 
 
 def end_removals(database: SqlEngine, before: datetime) -> int:
@@ -158,18 +167,21 @@ def _remove(
     hooks: Sequence[Hook],
     extensions: Sequence[Extension] = (),
     grants: Sequence[Grant] = (),
+    *,
+    is_recorded: bool = True,
 ) -> Removed:
     removed = ((Extension, extensions), (Hook, hooks), (Grant, grants))
-    rows = {model.__tablename__: [_to_json(one) for one in found] for model, found in removed}
+    rows = {model.__tablename__: [to_json(one) for one in found] for model, found in removed}
     for row in rows[Grant.__tablename__]:
         row["others"] = _other_grants(row)
     removal = Removal(pbx_id=pbx_id, rows=rows)
     db.session.add(removal)
     waiting = hold(removal.hook_ids)
-    _record(hooks, extensions)
-    for one in (*hooks, *grants, *extensions):
-        db.session.delete(one)
-        db.session.flush()
+    if is_recorded:
+        _record(hooks, extensions)
+    # Rows before those that they refer to.
+    for model, found in ((Hook, hooks), (Grant, grants), (Extension, extensions)):
+        db.session.execute(delete(model).where(model.id.in_([one.id for one in found])))
     return _describe(removal, waiting)
 
 
@@ -236,7 +248,7 @@ def _restore_grants(removal: Removal) -> None:
     there = set(db.session.scalars(select(User.id).where(*same)))
     for row in rows:
         if row["user_id"] in there and _other_grants(row) == row["others"]:
-            values = _from_json(Grant, row)
+            values = from_json(Grant, row)
             del values["id"]
             db.session.execute(insert(Grant), values)
 
@@ -279,31 +291,3 @@ def _lock_rows(query: Select[Any]) -> Sequence[Any]:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-
-
-def _to_json(row: Base) -> dict[str, Any]:
-    """Return the row's values by column, as JSON has them."""
-    values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }
-
-
-def _from_json(model: type[Base], row: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of `_to_json` as the columns take them."""
-    return {
-        name: None if row[name] is None else _read_value(column.type, row[name])
-        for name, column in model.__table__.columns.items()
-    }
-
-
-def _read_value(column_type: Any, value: Any) -> Any:
-    if isinstance(column_type, UtcDateTime):
-        return datetime.fromisoformat(value)
-    if isinstance(column_type, IntEnumColumn):
-        return EventType(value)
-    if isinstance(column_type, Enum):
-        kind: Any = column_type.enum_class
-        return kind(value)
-    return value

@@ -82,11 +82,15 @@ class HookBatch:
         extension: Extension | None,
         event_type: EventType,
         data: HookData,
-        event_id: str | None,
+        event_id: str | None = None,
         *,
         others: int,
+        is_recorded: bool = True,
     ) -> Hook:
-        """Create a hook, as `create_hook` does. `others`: how many hooks its event already has."""
+        """Create a hook, as `create_hook` does. `others`: how many hooks its event already has.
+
+        `is_recorded`: with an entry of the history.
+        """
         data = _check(data, event_type, self._pbx.id)
         _check_count(others)
         _check_quota(self._pbx)
@@ -108,8 +112,9 @@ class HookBatch:
         hook.once_id = self._find_first(data)
         db.session.add(hook)
         self._keep_first(hook)
-        values = {**hook_values(hook), "enabled": hook.active}
-        audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
+        if is_recorded:
+            values = {**hook_values(hook), "enabled": hook.active}
+            audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
         return hook
 
     def _find_first(self, data: HookData) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager, joinedload
 
 from callevents.db.models import Extension, Hook, Origin, Pbx
 from callevents.enums import TABLE_ORDER, EventType
@@ -21,11 +21,13 @@ def list_hooks(pbx: Pbx, extension: Extension | None) -> Sequence[Hook]:
     ).all()
 
 
-def list_all_hooks(pbx: Pbx | None = None) -> Sequence[Hook]:
+def list_all_hooks(pbx: Pbx | None = None, *conditions: ColumnElement[bool]) -> Sequence[Hook]:
     """Return all hooks, or those of one PBX, with their PBXs and extensions loaded."""
     query = (
         select(Hook)
-        .options(joinedload(Hook.pbx), joinedload(Hook.extension))
+        .join(Hook.pbx)
+        .options(contains_eager(Hook.pbx), joinedload(Hook.extension))
+        .where(*conditions)
         .order_by(Hook.pbx_id, Hook.extension_id, Hook.event_type, Hook.id)
     )
     if pbx is not None:

@@ -17,9 +17,14 @@ SECRET_BYTES = 32
 OVERLAP = timedelta(hours=24)
 
 
+def make_secret() -> str:
+    """Return a new signing secret."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
 def rotate_secret(hook: Hook) -> str:
     """Generate a signing secret and return it; the previous one stays valid for a day."""
-    secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    secret = make_secret()
     before = signing_values(hook)
     if hook.signing_secret:
         hook.previous_signing_secret = hook.signing_secret

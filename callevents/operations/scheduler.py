@@ -17,6 +17,7 @@ from callevents.db.session import write_transaction
 from callevents.delivery.http.client import HttpClient
 from callevents.delivery.oauth.token_source import TokenSource
 from callevents.delivery.removal import UNDO_TIME, end_removals
+from callevents.hooks.bulk.undo import CHANGE_UNDO_TIME, end_changes
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
 from callevents.operations.notify.sender import MAIL_DELAY, NotificationSender
@@ -160,9 +161,12 @@ class Scheduler:
                 removed = purge_history(connection, before)
 
     def end_removals(self) -> None:
-        """End removals that can no longer be undone, if this worker is the leader."""
-        if self._is_leader() and (count := end_removals(self._database, utc_now() - UNDO_TIME)):
+        """End removals and changes that can no longer be undone, if this worker is the leader."""
+        if not self._is_leader():
+            return
+        if count := end_removals(self._database, utc_now() - UNDO_TIME):
             log.info("removals ended", count=count)
+        end_changes(self._database, utc_now() - CHANGE_UNDO_TIME)
 
     def send_notifications(self) -> None:
         """Send the notifications that are due; every worker does this."""

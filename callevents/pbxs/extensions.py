@@ -91,6 +91,23 @@ def list_extensions(
     ).all()
 
 
+def list_matching(pbx: Pbx, search: str, scope: Scope, limit: int) -> Sequence[Extension]:
+    """Return the extensions that `find_extensions` finds, on all pages, at most `limit`."""
+    matching = _select_matching(pbx, search).where(scope.of_extensions())
+    ordered = matching.order_by(func.length(Extension.number), Extension.number)
+    return db.session.scalars(ordered.limit(limit)).all()
+
+
+def list_chosen(pbx: Pbx, ids: Sequence[str], scope: Scope, limit: int) -> Sequence[Extension]:
+    """Return the extensions with these IDs, by number, at most `limit`; others are left out."""
+    wanted = [found for one in ids[:limit] if (found := to_id(one)) is not None]
+    chosen = (Extension.pbx_id == pbx.id, Extension.id.in_(wanted), scope.of_extensions())
+    ordered = select(Extension).where(*chosen)
+    return db.session.scalars(
+        ordered.order_by(func.length(Extension.number), Extension.number)
+    ).all()
+
+
 def count_extensions(pbxs: Sequence[Pbx], scope: Scope = EVERYTHING) -> dict[int, int]:
     """Return the number of extensions by PBX ID; PBXs without extensions are left out."""
     rows = db.session.execute(

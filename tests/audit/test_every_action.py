@@ -16,6 +16,7 @@ from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.users.users import get_user
 from tests.api_access.adding import allow
+from tests.audit import changing_many
 from tests.audit.conftest import actions, entries
 from tests.audit.world import ALL, BASE, NUMBER, World, world
 from tests.conftest import Configure
@@ -212,6 +213,7 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.APP_SECRET_CHANGED: lambda w: w.post(f"{make_app(w)}/secret", status=200),
     Action.APP_REMOVED: lambda w: w.post(f"{make_app(w)}/remove"),
     Action.APP_ACCESS_REVOKED: revoke_access,
+    **changing_many.PAGES,
 }
 #: Only by the management API: see tests/api/v1/test_token_changes.py.
 PROGRAMS = {Action.API_TOKEN_CHANGED}
@@ -264,6 +266,7 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.APP_REMOVED: (ADD_APP, "apps remove CLIENT"),
     Action.KEYS_ROTATED: ("secrets rotate",),
     Action.DATA_PURGED: ("purge --older-than 300d",),
+    **changing_many.COMMANDS,
 }
 
 

@@ -108,6 +108,7 @@ class _Samples:
             "number": "1",
             # Nothing was removed.
             "removal_id": self._session,
+            "change_id": self._session,
             "provider": "none",
             "event_id": self._event if is_event else self._hook,
         }

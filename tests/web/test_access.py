@@ -66,7 +66,7 @@ def _url(app: Flask, rule: Rule, known: dict[str, str]) -> str:
     event_id = known["event" if rule.endpoint == "test_event.show" else "hook"]
     values: dict[str, object] = {**known, "event_id": event_id, "session_id": known["event"]}
     values["passkey_id"] = known["event"]
-    values["removal_id"] = known["event"]
+    values["removal_id"] = values["change_id"] = known["event"]
     values["username"] = "viewer-here"
     if rule.endpoint.startswith("api_tokens."):
         values["token_id"] = known["api_token_id"]

@@ -142,5 +142,6 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "entry_id": ("The ID of the entry.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "receiver": ("The short name of the receiver.", "our-crm"),
     "recipe": ("The name of the recipe.", "zammad"),
+    "change_id": ("The ID of the change.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "event_id": ("The Event ID: the ID of the hook.", "q3XbWn7TtC0vJ8mYzK5pLrD2sHfGa1"),
 }

@@ -44,7 +44,7 @@ from callevents.db.models.pbx import (
     UnknownToken,
 )
 from callevents.db.models.receiver import Receiver, ReceiverUser
-from callevents.db.models.removal import Removal
+from callevents.db.models.removal import BulkChange, Removal
 from callevents.db.models.second_factor import AppKey, Passkey, RecoveryCode, SpentChallenge
 from callevents.db.models.user import (
     MAX_CLIENT_LENGTH,
@@ -98,6 +98,7 @@ __all__ = [
     "AppKey",
     "Attempt",
     "AuditEntry",
+    "BulkChange",
     "CallAnswer",
     "CallEvent",
     "Connector",

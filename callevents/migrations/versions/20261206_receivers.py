@@ -150,6 +150,17 @@ def upgrade():
     )
     op.create_index(op.f('ix_group_member_extension_id'), 'group_member', ['extension_id'])
     op.create_table(
+        'bulk_change',
+        sa.Column('id', sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column('action', sa.String(length=40), nullable=False),
+        moment('made_at', nullable=False),
+        sa.Column('hooks', sa.Integer(), nullable=False),
+        sa.Column('places', sa.JSON(), nullable=False),
+        sa.Column('content', sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_bulk_change')),
+    )
+    op.create_index(op.f('ix_bulk_change_made_at'), 'bulk_change', ['made_at'])
+    op.create_table(
         'once_per_call',
         *reference('once_per_call', 'pbx_id', 'pbx'),
         sa.Column('call_id', sa.String(length=255), nullable=False),
@@ -201,7 +212,7 @@ def downgrade():
     # What was skipped was not sent and is not going to be.
     op.execute("UPDATE delivery SET state = 'cancelled' WHERE state = 'skipped'")
     op.execute('UPDATE minute_statistics SET cancelled = cancelled + skipped')
-    for name in ('call_answer', 'once_per_call', 'group_member', 'extension_group', 'receiver_user', 'receiver'):
+    for name in ('call_answer', 'once_per_call', 'bulk_change', 'group_member', 'extension_group', 'receiver_user', 'receiver'):
         op.drop_table(name)
     op.drop_index('ix_delivery_pbx_skipped', table_name='delivery')
     for index in ('ix_hook_receiver_id', 'ix_hook_group_id', 'ix_hook_once_per_call'):

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, render_template
 
 from callevents.audit.actions import Action, label_of
+from callevents.audit.many import EVENT_IDS
 from callevents.audit.queries import Page, find_page
 from callevents.db.models import AuditEntry, Pbx
 from callevents.enums import Right
@@ -58,6 +59,9 @@ def find_pbx_filter(pbx_id: int, known: dict[int, Pbx]) -> str:
 def list_changes(entry: AuditEntry) -> Iterator[tuple[str, str, str]]:
     """Yield the name, the old and the new value of what differs, as text."""
     for name in {**entry.before, **entry.after}:
+        if name == EVENT_IDS:
+            # They are there to be found, and too many to read.
+            continue
         shown = (name.replace("_", " "), _to_text(entry.before.get(name)))
         yield *shown, _to_text(entry.after.get(name))
 

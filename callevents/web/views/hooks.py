@@ -137,6 +137,8 @@ def set_active(slug: str, place: str, event_id: str) -> Any:
         text += " enabled." if hook.active else " disabled."
         text += describe_hold(hook.active, waiting)
         htmx.toast(text, actions=_cancel_action(pbx, hook, waiting))
+    if request.args.get("from") == "requests":
+        return _finish_in_list(pbx)
     if request.args.get("from") == "list":
         return _render_list_row(pbx, extension)
     return _render_table_row(pbx, extension, hook)
@@ -267,6 +269,14 @@ def _render_table_row(pbx: Pbx, extension: Extension | None, hook: Hook) -> Any:
         return redirect(url_for(".index", slug=pbx.slug, place=place), code=303)
     row = load_table(pbx, extension).find_row(hook)
     return render_template("hooks/_row.html", pbx=pbx, place=place, row=row)
+
+
+def _finish_in_list(pbx: Pbx) -> Any:
+    """Return to the page of requests, which loads its list again."""
+    if not htmx.is_htmx():
+        return redirect(url_for("requests.index", slug=pbx.slug), code=303)
+    htmx.trigger(HOOKS_CHANGED)
+    return Response(status=204)
 
 
 def _render_list_row(pbx: Pbx, extension: Extension | None) -> Any:

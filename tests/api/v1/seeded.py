@@ -16,7 +16,10 @@ from callevents.delivery.suspend import suspend
 from callevents.enums import ConnectorKind, DeliveryState, EventType, Method, Role
 from callevents.extensions import db
 from callevents.hooks import hooks
+from callevents.hooks.bulk.apply import apply
+from callevents.hooks.bulk.changes import SetPolicy
 from callevents.hooks.hooks import HookData
+from callevents.hooks.selection import Selection
 from callevents.pbxs import connectors, extensions, pbxs, tokens
 from callevents.pbxs.connectors import ConnectorConfig
 from callevents.receivers.data import ReceiverData
@@ -94,6 +97,7 @@ def seed(receiver_url: str) -> Seeded:
     db.session.commit()
     _suspend(suspended)
     values |= _add_deliveries(pbx, hook)
+    values["change_id"] = _change_policy(hook)
     values["entry_id"] = db.session.scalars(select(AuditEntry.id).limit(1)).one()
     of = {
         "resumeHook": {"event_id": suspended.event_id},
@@ -110,6 +114,15 @@ def _suspend(hook: Hook) -> None:
     db.session.rollback()
     with write_transaction(db.engine) as connection:
         suspend(connection, hook_id, "The receiver returned 410 Gone.", utc_now())
+
+
+def _change_policy(hook: Hook) -> str:
+    """Change the hook as one of many; return the ID of the change."""
+    begin_write()
+    chosen = Selection(event_ids=[hook.event_id])
+    done = apply(chosen, SetPolicy(in_order=False))
+    db.session.commit()
+    return done.id
 
 
 def _add_deliveries(pbx: Pbx, hook: Hook) -> dict[str, str]:

@@ -1,0 +1,142 @@
+"""Commands that change many requests at once, chosen by a filter."""
+
+from collections.abc import Callable
+
+import click
+from flask.cli import with_appcontext
+
+from callevents.cli.hook_bulk_run import count_requests, dry_run_option, run_bulk
+from callevents.cli.output import Command, handle_errors, json_option, print_result
+from callevents.cli.where import read_selection, where_option
+from callevents.db.session import begin_write
+from callevents.errors import InvalidError, NotFoundError
+from callevents.extensions import db
+from callevents.hooks.bulk.changes import MoveToReceiver, ReplaceUrl, SetPolicy
+from callevents.hooks.bulk.copy import CopyTo
+from callevents.hooks.bulk.undo import undo
+from callevents.hooks.options import GIVE_UP_CHOICES
+from callevents.hooks.selection import find_receivers_for
+from callevents.jobs.waker import wake
+from callevents.pbxs.extension_numbers import find_by_numbers, read_numbers
+from callevents.users.rights import EVERYTHING
+
+event_ids_argument = click.argument("event_ids", nargs=-1, metavar="[EVENT_ID]...")
+drop_option = click.option(
+    "--drop-secrets",
+    is_flag=True,
+    help="Change requests with credentials or headers for another host too: remove these, and "
+    "suspend the requests until you enter them again.",
+)
+
+
+def bulk_command(name: str) -> Callable[[Command], click.Command]:
+    """Make a command that takes Event IDs or a filter, with --dry-run and --json."""
+
+    def add(command: Command) -> click.Command:
+        for decorate in (handle_errors, with_appcontext, json_option, dry_run_option, where_option):
+            command = decorate(command)
+        return click.command(name)(command)
+
+    return add
+
+
+@bulk_command("replace-url")
+@event_ids_argument
+@click.option("--find", required=True, help="Text to find in URLs.")
+@click.option("--replace-with", "replacement", required=True, help="Text to put instead.")
+@drop_option
+def replace_url(
+    event_ids: tuple[str, ...],
+    find: str,
+    replacement: str,
+    drop_secrets: bool,
+    where: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Replace a part of the URLs of requests."""
+    change = ReplaceUrl(find, replacement, drops_secrets=drop_secrets)
+    run_bulk(read_selection(event_ids, where), change, "Changed", dry_run=dry_run, as_json=as_json)
+
+
+@bulk_command("policy")
+@event_ids_argument
+@click.option(
+    "--give-up-after",
+    type=click.Choice([name for name, _label in GIVE_UP_CHOICES.values()]),
+    help="No attempt starts when a delivery is older than this.",
+)
+@click.option("--in-order/--any-order", default=None, help="Order of requests of the same call.")
+def set_policy(
+    event_ids: tuple[str, ...],
+    give_up_after: str | None,
+    in_order: bool | None,
+    where: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Change when requests are given up, and their order."""
+    times = {name: seconds for seconds, (name, _label) in GIVE_UP_CHOICES.items()}
+    change = SetPolicy(times[give_up_after] if give_up_after else None, in_order)
+    run_bulk(read_selection(event_ids, where), change, "Changed", dry_run=dry_run, as_json=as_json)
+
+
+@bulk_command("move")
+@click.argument("receiver")
+@event_ids_argument
+@drop_option
+def move(
+    receiver: str,
+    event_ids: tuple[str, ...],
+    drop_secrets: bool,
+    where: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Move requests to the RECEIVER: their URLs begin with its address then."""
+    selection = read_selection(event_ids, where)
+    possible = {one.slug: one for one in find_receivers_for(selection.load())}
+    if receiver not in possible:
+        raise NotFoundError(f"There is no receiver {receiver!r} that these requests could use.")
+    change = MoveToReceiver(possible[receiver], drops_secrets=drop_secrets)
+    run_bulk(selection, change, "Moved", dry_run=dry_run, as_json=as_json)
+
+
+@bulk_command("copy")
+@event_ids_argument
+@click.option(
+    "--to", required=True, help="Extensions, for example 101,103 or 100-139, of the same PBX."
+)
+def copy(
+    event_ids: tuple[str, ...], to: str, where: tuple[str, ...], dry_run: bool, as_json: bool
+) -> None:
+    """Copy requests to other extensions of their PBX, with their secrets."""
+    selection = read_selection(event_ids, where)
+    numbers = read_numbers(to, "to")
+    pbxs = {hook.pbx_id: hook.pbx for hook in selection.load()}
+    if len(pbxs) > 1:
+        raise InvalidError.of("to", "Choose requests of one PBX: copies stay within it.")
+    found = [one for pbx in pbxs.values() for one in find_by_numbers(pbx, numbers, "to")]
+    change = CopyTo(found) if pbxs else CopyTo([])
+    run_bulk(selection, change, "Made", dry_run=dry_run, as_json=as_json)
+
+
+@click.command("undo-change")
+@click.argument("change_id")
+@json_option
+@with_appcontext
+@handle_errors
+def undo_change(change_id: str, as_json: bool) -> None:
+    """Undo a change of many requests, for half an hour. Those changed since stay as they are."""
+    begin_write()
+    undone = undo(change_id, EVERYTHING)
+    db.session.commit()
+    wake()
+    text = f"{count_requests(undone.hooks)} as before."
+    if undone.left_out:
+        text += f" {undone.left_out:,} left out: changed or removed since."
+    print_result({"requests": undone.hooks, "left_out": undone.left_out}, text, as_json)
+
+
+#: Of the group `hooks`.
+COMMANDS = (replace_url, set_policy, move, copy, undo_change)

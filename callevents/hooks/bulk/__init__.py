@@ -1,0 +1,1 @@
+"""Changes of many hooks at once: preview, apply, undo."""

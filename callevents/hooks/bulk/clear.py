@@ -1,0 +1,50 @@
+"""Removes many hooks at once, which can be undone for a short while."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from callevents.audit.actions import Action
+from callevents.db.locks import lock_pbx
+from callevents.db.models import Hook
+from callevents.delivery.removal import remove_hooks
+from callevents.delivery.request.masking import mask_url
+from callevents.extensions import db
+from callevents.hooks.bulk.steps import Applied, HookRow, Step
+
+
+class Clear:
+    """Remove the hooks. What waits for them is held, and cancelled once the removal is final."""
+
+    @property
+    def action(self) -> Action:
+        """What the history calls it."""
+        return Action.HOOKS_CLEARED
+
+    def lock(self, pbx_ids: Sequence[int]) -> None:
+        """Lock the PBXs, in an order that all keep."""
+        for pbx_id in sorted(pbx_ids):
+            lock_pbx(db.session.connection(), pbx_id)
+
+    def plan(self, hooks: Sequence[Hook]) -> Sequence[Step]:
+        """Return a step for each hook."""
+        return [Step(hook, {"id": None}, before=mask_url(hook.url)) for hook in hooks]
+
+    def describe(self, steps: Sequence[Step]) -> Mapping[str, Any]:
+        """Return what the history says of it: how many requests there were for each event."""
+        counts: dict[str, int] = {}
+        for step in steps:
+            label = step.hook.event_type.slug
+            counts[label] = counts.get(label, 0) + 1
+        return {"events": counts}
+
+    def apply(self, steps: Sequence[Step]) -> Applied:
+        """Remove the hooks."""
+        hooks = sorted((step.hook for step in steps), key=lambda hook: (hook.pbx_id, hook.id))
+        rows = [HookRow.of(hook) for hook in hooks]
+        removals, waiting = [], 0
+        for pbx_id, some in groupby(hooks, key=lambda hook: hook.pbx_id):
+            removed = remove_hooks(pbx_id, [hook.id for hook in some], is_recorded=False)
+            removals.append([pbx_id, removed.id])
+            waiting += removed.waiting
+        return Applied(rows, {"removals": removals}, cancelled=waiting)

@@ -1,0 +1,185 @@
+"""Undoes changes of many hooks. Hooks that were changed since are left as they are.
+
+The content of a kept change has one of: `hooks` with their old values, `made` with hooks that were
+added, or `removals`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine as SqlEngine
+from sqlalchemy import delete, select
+from sqlalchemy.orm import joinedload
+
+from callevents.audit.actions import Action, label_of
+from callevents.db.json_rows import from_json
+from callevents.db.locks import allow_long_statements, lock_pbx
+from callevents.db.models import BulkChange, Hook, Pbx, to_id, utc_now
+from callevents.db.session import read_connection, write_transaction
+from callevents.delivery import removal
+from callevents.delivery.removal import remove_hooks
+from callevents.errors import ConflictError, NotFoundError
+from callevents.extensions import db
+from callevents.hooks.bulk.apply import record
+from callevents.hooks.bulk.steps import HookRow, Step
+from callevents.hooks.bulk.store import store
+from callevents.users.rights import Scope
+
+#: Changes can be undone for this time. A removal ends earlier, with its deliveries.
+CHANGE_UNDO_TIME = timedelta(minutes=30)
+#: Changes among which the latest that a user can undo is searched.
+MAX_SEARCHED = 20
+NOTHING_TO_UNDO = (
+    "There is nothing to undo: it has been undone already, or more than half an hour has passed."
+)
+ALL_CHANGED = "Nothing was undone: all of these requests have been changed or removed since."
+
+
+@dataclass(frozen=True)
+class Undone:
+    """How many hooks are as before, and how many are not, because they were changed since."""
+
+    hooks: int
+    left_out: int = 0
+    held: int = 0
+    released: int = 0
+    #: The action of the history that was undone.
+    action: str = ""
+
+
+def undo(change_id: str, scope: Scope) -> Undone:
+    """Undo a change; the caller commits. Raises NotFoundError and ConflictError.
+
+    `scope`: the hooks that the user may change.
+    """
+    allow_long_statements(db.session.connection())
+    change = _lock(change_id)
+    if not _covers(scope, change.places):
+        raise NotFoundError("There is no such change.")
+    undone = _undo(change, sorted({pbx_id for pbx_id, _extension in change.places}))
+    if not undone.hooks:
+        raise ConflictError(ALL_CHANGED)
+    db.session.delete(change)
+    db.session.flush()
+    return undone
+
+
+@dataclass(frozen=True)
+class Undoable:
+    """A change that can still be undone."""
+
+    id: str
+    made_at: datetime
+    #: What was done, in the words of the history.
+    label: str
+    hooks: int
+
+
+def find_latest(scope: Scope) -> Undoable | None:
+    """Return the latest change that a user with this scope can still undo, except removals."""
+    columns = (BulkChange.id, BulkChange.made_at, BulkChange.action, BulkChange.hooks)
+    query = select(*columns, BulkChange.places).where(
+        BulkChange.made_at > utc_now() - CHANGE_UNDO_TIME,
+        BulkChange.action != Action.HOOKS_CLEARED,
+    )
+    for row in db.session.execute(query.order_by(BulkChange.id.desc()).limit(MAX_SEARCHED)):
+        if _covers(scope, row.places):
+            return Undoable(row.id, row.made_at, label_of(row.action), row.hooks)
+    return None
+
+
+def end_changes(database: SqlEngine, before: datetime) -> int:
+    """Forget changes from before `before`, which can no longer be undone; return how many."""
+    is_old = BulkChange.made_at < before
+    with read_connection(database) as connection:
+        if connection.scalar(select(BulkChange.id).where(is_old).limit(1)) is None:
+            return 0
+    with write_transaction(database) as connection:
+        return connection.execute(delete(BulkChange).where(is_old)).rowcount
+
+
+def _lock(change_id: str) -> BulkChange:
+    found = to_id(change_id)
+    query = select(BulkChange).where(BulkChange.id == found).with_for_update()
+    change = db.session.scalar(query) if found else None
+    if change is None:
+        raise ConflictError(NOTHING_TO_UNDO)
+    return change
+
+
+def _covers(scope: Scope, places: Iterable[Sequence[Any]]) -> bool:
+    """Return True if all hooks of a change are in the scope."""
+    return all(
+        scope.has_pbx(pbx_id) or extension_id in scope.extension_ids
+        for pbx_id, extension_id in places
+    )
+
+
+def _undo(change: BulkChange, pbx_ids: Sequence[int]) -> Undone:
+    content = change.content
+    if "hooks" in content:
+        return _restore(change.action, content["hooks"])
+    for pbx_id in pbx_ids:
+        lock_pbx(db.session.connection(), pbx_id)
+    if "made" in content:
+        return _remove(change.action, content["made"])
+    return _bring_back(change.action, content["removals"])
+
+
+def _restore(action: str, entries: Sequence[Mapping[str, Any]]) -> Undone:
+    hooks = _lock_unchanged(entries)
+    before = {entry["id"]: from_json(Hook, entry["before"]) for entry in entries}
+    applied = store([Step(hook, before[hook.id]) for hook in hooks])
+    left_out = len(entries) - len(hooks)
+    _record(action, applied.hooks, left_out)
+    return Undone(len(hooks), left_out, applied.held, applied.released, action)
+
+
+def _remove(action: str, entries: Sequence[Mapping[str, Any]]) -> Undone:
+    hooks = _lock_unchanged(entries)
+    rows = [HookRow.of(hook) for hook in hooks]
+    for pbx_id in sorted({hook.pbx_id for hook in hooks}):
+        ids = [hook.id for hook in hooks if hook.pbx_id == pbx_id]
+        remove_hooks(pbx_id, ids, is_recorded=False)
+    left_out = len(entries) - len(rows)
+    _record(action, rows, left_out)
+    return Undone(len(rows), left_out, action=action)
+
+
+def _bring_back(action: str, removals: Sequence[Sequence[Any]]) -> Undone:
+    count = waiting = 0
+    for pbx_id, removal_id in removals:
+        pbx = db.session.get(Pbx, pbx_id)
+        if pbx is None:
+            raise ConflictError("This cannot be undone: the PBX has been removed since.")
+        hook_ids = removal.find_hook_ids(pbx_id, removal_id)
+        undone = removal.undo(pbx, removal_id, is_recorded=False)
+        count, waiting = count + undone.hooks, waiting + undone.waiting
+        _record(action, [HookRow.of(hook) for hook in _load(hook_ids)], 0)
+    return Undone(count, released=waiting, action=action)
+
+
+def _lock_unchanged(entries: Sequence[Mapping[str, Any]]) -> Sequence[Hook]:
+    """Lock the hooks that are still there, and as the change has left them."""
+    versions = {entry["id"]: datetime.fromisoformat(entry["modified_at"]) for entry in entries}
+    query = _select(list(versions)).with_for_update(of=Hook)
+    found = db.session.scalars(query.execution_options(populate_existing=True)).all()
+    return [hook for hook in found if hook.modified_at == versions[hook.id]]
+
+
+def _load(hook_ids: Sequence[int]) -> Sequence[Hook]:
+    return db.session.scalars(_select(hook_ids)).all()
+
+
+def _select(hook_ids: Sequence[int]) -> Any:
+    query = select(Hook).options(joinedload(Hook.extension), joinedload(Hook.pbx))
+    return query.where(Hook.id.in_(hook_ids)).order_by(Hook.id)
+
+
+def _record(action: str, rows: Sequence[HookRow], left_out: int) -> None:
+    values: dict[str, Any] = {"undone": label_of(action)}
+    if left_out:
+        values["changed since, and left out"] = left_out
+    record(Action.HOOKS_UNDONE, rows, values)

@@ -1,0 +1,207 @@
+"""Extensions from CSV: number, name, group. Says what is wrong with each wrong line."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from callevents.db.locks import lock_pbx
+from callevents.db.models import MAX_NUMBER_LENGTH, Extension, Pbx
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.pbxs.extension_batches import AddResult, AddStatus, add_batch
+from callevents.pbxs.extensions import check_extension_name, check_number
+
+MAX_LINES = 5_000
+MAX_BYTES = 500_000
+BATCH = 500
+#: Names of columns, as spreadsheets and PBXs have them.
+_COLUMNS = {
+    "number": "number",
+    "extension": "number",
+    "ext": "number",
+    "name": "name",
+    "display name": "name",
+    "group": "group",
+    "department": "group",
+}
+_DEFAULT = ("number", "name", "group")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A valid line."""
+
+    line: int
+    number: str
+    name: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A line that cannot be imported, and why."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a file has."""
+
+    lines: Sequence[Line]
+    problems: Sequence[Problem]
+    #: The numbers that the PBX has already; they keep their names.
+    existing: frozenset[str] = frozenset()
+
+    @property
+    def new(self) -> Sequence[Line]:
+        """The lines that add an extension."""
+        return [line for line in self.lines if line.number not in self.existing]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How many extensions were added, and what could not be."""
+
+    added: int
+    existing: int
+    problems: Sequence[Problem] = field(default_factory=tuple)
+
+
+def decode(data: bytes) -> str:
+    """Return the text of a file in UTF-8, or as older spreadsheets write it."""
+    if len(data) > MAX_BYTES:
+        raise InvalidError.of("file", f"The file may have at most {MAX_BYTES // 1000} kB.")
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise InvalidError.of("file", "The file is no text. Save it as CSV in UTF-8.")
+
+
+def parse(text: str, pbx: Pbx) -> Parsed:
+    """Return the lines of the file and their problems; raises InvalidError about `file`.
+
+    The first line may name the columns. Without that they are number, name and group.
+    """
+    rows = list(_read_rows(text))
+    if not rows:
+        raise InvalidError.of("file", "The file is empty. Each line needs a number.")
+    columns, rows = _find_columns(rows)
+    if len(rows) > MAX_LINES:
+        raise InvalidError.of(
+            "file", f"The file has {len(rows):,} lines. Import at most {MAX_LINES:,} at once."
+        )
+    lines, problems = _check_all(columns, rows)
+    return Parsed(lines, problems, _find_existing(pbx, lines))
+
+
+def add_lines(pbx: Pbx, parsed: Parsed) -> Imported:
+    """Add the extensions of the valid lines; the caller commits."""
+    lock_pbx(db.session.connection(), pbx.id)
+    results = add_batch(pbx, [(line.number, line.name) for line in parsed.lines])
+    counts = Counter(result.status for result in results)
+    refused = [
+        Problem(line.line, _first_message(result))
+        for line, result in zip(parsed.lines, results, strict=True)
+        if result.status is AddStatus.INVALID
+    ]
+    return Imported(
+        counts[AddStatus.CREATED], counts[AddStatus.EXISTS], [*parsed.problems, *refused]
+    )
+
+
+def _read_rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not empty, with the number of their first line."""
+    if "\0" in text:
+        raise InvalidError.of("file", "The file is no text. Save it as CSV in UTF-8.")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_find_delimiter(text))
+    before = 0
+    try:
+        for row in reader:
+            line, before = before + 1, reader.line_num
+            if any(cell.strip() for cell in row):
+                yield line, row
+    except csv.Error as error:
+        raise InvalidError.of("file", f"Line {reader.line_num} is no CSV: {error}.") from None
+
+
+def _find_delimiter(text: str) -> str:
+    """Return the delimiter that the first lines have most of; of spreadsheets it may be any."""
+    start = text[:2_000]
+    return max(",;\t", key=start.count)
+
+
+def _find_columns(
+    rows: list[tuple[int, list[str]]],
+) -> tuple[Mapping[str, int], list[tuple[int, list[str]]]]:
+    """Return the place of each column, and the rows without a header."""
+    names = [_COLUMNS.get(cell.strip().lower(), "") for cell in rows[0][1]]
+    if "number" not in names:
+        return {name: place for place, name in enumerate(_DEFAULT)}, rows
+    return {name: names.index(name) for name in _DEFAULT if name in names}, rows[1:]
+
+
+def _check_all(
+    columns: Mapping[str, int], rows: Sequence[tuple[int, list[str]]]
+) -> tuple[list[Line], list[Problem]]:
+    found: dict[str, Line] = {}
+    problems: list[Problem] = []
+    for number, row in rows:
+        try:
+            line = _check(columns, number, row)
+        except InvalidError as error:
+            problems.append(Problem(number, str(error)))
+            continue
+        if earlier := found.get(line.number):
+            text = f"The number {line.number} is in line {earlier.line} already."
+            problems.append(Problem(number, text))
+            continue
+        found[line.number] = line
+    return list(found.values()), problems
+
+
+def _check(columns: Mapping[str, int], number: int, row: Sequence[str]) -> Line:
+    cells = {
+        name: row[place].strip() if place < len(row) else "" for name, place in columns.items()
+    }
+    if len(cells["number"]) > MAX_NUMBER_LENGTH:
+        # The text of the check would be as long.
+        raise InvalidError.of(
+            "number", f"The number may have at most {MAX_NUMBER_LENGTH} characters."
+        )
+    errors = [*_problems_of(cells)]
+    if errors:
+        raise InvalidError({"number": errors})
+    return Line(number, cells["number"], cells.get("name", ""), cells.get("group", ""))
+
+
+def _problems_of(cells: Mapping[str, str]) -> Iterator[str]:
+    for label, check, text in (
+        ("Number", check_number, cells["number"]),
+        ("Name", check_extension_name, cells.get("name", "")),
+        ("Group", check_extension_name, cells.get("group", "")),
+    ):
+        try:
+            check(text)
+        except InvalidError as error:
+            yield f"{label}: {error}"
+
+
+def _find_existing(pbx: Pbx, lines: Sequence[Line]) -> frozenset[str]:
+    found: set[str] = set()
+    for start in range(0, len(lines), BATCH):
+        numbers = [line.number for line in lines[start : start + BATCH]]
+        known = Extension.pbx_id == pbx.id, Extension.number.in_(numbers)
+        found.update(db.session.scalars(select(Extension.number).where(*known)))
+    return frozenset(found)
+
+
+def _first_message(result: AddResult) -> str:
+    return next((message for group in result.errors.values() for message in group), "")

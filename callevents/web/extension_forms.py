@@ -1,0 +1,19 @@
+"""Forms that add many extensions."""
+
+from wtforms import FileField, StringField, TextAreaField
+
+from callevents.web.forms import BaseForm
+
+
+class ImportForm(BaseForm):
+    """A CSV file, or its lines."""
+
+    file = FileField("File")
+    text = TextAreaField("Or paste lines")
+
+
+class RangeForm(BaseForm):
+    """A range of numbers."""
+
+    first = StringField("First number")
+    last = StringField("Last number")

@@ -1,0 +1,195 @@
+"""Many extensions at once: import them, add a range, configure requests for the selected ones."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+
+from callevents.db.models import Extension, Pbx
+from callevents.db.session import begin_write
+from callevents.enums import TABLE_ORDER, EventType, Right
+from callevents.errors import InvalidError
+from callevents.extensions import db
+from callevents.hooks.bulk.add import MAX_EXTENSIONS, Added, add_for_many
+from callevents.jobs.waker import wake
+from callevents.pbxs import extensions, pbxs
+from callevents.pbxs.extension_import import Imported, Parsed, add_lines, decode, parse
+from callevents.pbxs.extension_numbers import read_range
+from callevents.web import dialogs, htmx
+from callevents.web.access import no_write_transaction, requires, requires_somewhere, scope_of
+from callevents.web.extension_forms import ImportForm, RangeForm
+from callevents.web.hook_fields import SigningChoice
+from callevents.web.hook_form import HookForm
+from callevents.web.hook_table import Target
+from callevents.web.request_preview import example_request
+from callevents.web.views.extensions import EXTENSIONS_CHANGED, MAX_SEARCH_LENGTH
+from callevents.web.views.hooks import HOOKS_CHANGED
+
+bp = Blueprint("extension_batches", __name__, url_prefix="/pbxs/<slug>/extensions")
+
+#: Lines and problems shown of a file.
+MAX_SHOWN = 50
+
+
+@bp.route("/import", methods=["GET", "POST"])
+@requires(Right.EDIT_EXTENSIONS)
+@no_write_transaction
+def import_file(slug: str) -> Any:
+    """Ask for a CSV file, preview what would be added, and add it."""
+    pbx = pbxs.get_pbx(slug)
+    form = ImportForm(request.form if request.method == "POST" else None)
+    if request.method == "GET":
+        return _show_import(pbx, form, None)
+    try:
+        form.text.data = _read_text()
+        if request.form.get("step") == "apply":
+            begin_write()
+        parsed = parse(form.text.data, pbx)
+        if request.form.get("step") != "apply":
+            return _show_import(pbx, form, parsed)
+        imported = add_lines(pbx, parsed)
+    except InvalidError as error:
+        db.session.rollback()
+        form.add_errors(error)
+        return _show_import(pbx, form, None)
+    db.session.commit()
+    return _finish(pbx, describe(imported))
+
+
+@bp.route("/range", methods=["GET", "POST"])
+@requires(Right.EDIT_EXTENSIONS)
+def add_range(slug: str) -> Any:
+    """Ask for the first and the last number; add all of them."""
+    pbx = pbxs.get_pbx(slug)
+    form = RangeForm(request.form if request.method == "POST" else None)
+    if request.method == "POST":
+        try:
+            numbers = read_range(form.first.data or "", form.last.data or "")
+            imported = add_lines(pbx, parse("\n".join(numbers), pbx))
+        except InvalidError as error:
+            db.session.rollback()
+            form.add_errors(error)
+        else:
+            db.session.commit()
+            return _finish(pbx, describe(imported))
+    status = 422 if form.errors else 200
+    return dialogs.show("extensions/range.html", status=status, pbx=pbx, form=form)
+
+
+@bp.get("/selected")
+@requires_somewhere(Right.EDIT)
+def selected(slug: str) -> Any:
+    """Ask which event to configure for the selected extensions, or from which one to copy."""
+    pbx = pbxs.get_pbx(slug)
+    is_copy = request.args.get("action") == "copy"
+    return _show_selected(pbx, "copy" if is_copy else "configure")
+
+
+def _show_selected(pbx: Pbx, name: str) -> Response:
+    chosen = _find_chosen(pbx)
+    return dialogs.show(
+        f"extensions/{name}.html",
+        pbx=pbx,
+        chosen=chosen,
+        is_all="all" in request.args,
+        search=request.args.get("q", "")[:MAX_SEARCH_LENGTH],
+        numbers=", ".join(one.number for one in chosen),
+        events=TABLE_ORDER,
+    )
+
+
+@bp.route("/configure/<event_type:event_type>", methods=["GET", "POST"])
+@requires_somewhere(Right.EDIT)
+def configure(slug: str, event_type: EventType) -> Any:
+    """Show the dialog of a request once; create the request for each selected extension."""
+    pbx = pbxs.get_pbx(slug)
+    chosen = _find_chosen(pbx)
+    if not chosen:
+        return _show_selected(pbx, "configure")
+    form = HookForm.of(request.form if request.method == "POST" else None)
+    if request.method == "POST" and form.validate() and "preview" not in request.form:
+        is_signed = form.signing.data == SigningChoice.NEW
+        try:
+            added = add_for_many(pbx, chosen, event_type, form.hook_data(), is_signed=is_signed)
+        except InvalidError as error:
+            db.session.rollback()
+            form.add_errors(error)
+        else:
+            db.session.commit()
+            wake()
+            return _finish_adding(Target(pbx, chosen[0], event_type, added.hooks[0]), added)
+    target = Target(pbx, chosen[0], event_type)
+    return dialogs.show(
+        "hooks/edit.html",
+        status=422 if form.errors else 200,
+        form=form,
+        target=target,
+        example=example_request(form, target),
+        result=None,
+        suspended=None,
+        disabled=None,
+        many=chosen,
+        many_action=url_for(".configure", slug=slug, event_type=event_type),
+    )
+
+
+def _find_chosen(pbx: Pbx) -> Sequence[Extension]:
+    """Return the selected extensions that the user may edit: by ID, or all that match."""
+    scope = scope_of(Right.EDIT)
+    if request.values.get("all") == "yes":
+        search = request.values.get("q", "")[:MAX_SEARCH_LENGTH].strip()
+        return extensions.list_matching(pbx, search, scope, MAX_EXTENSIONS)
+    ids = request.values.getlist("extension_id")
+    return extensions.list_chosen(pbx, ids, scope, MAX_EXTENSIONS)
+
+
+def _read_text() -> str:
+    """Return the text of the file, or what was pasted; raises InvalidError."""
+    uploaded = request.files.get("file")
+    if uploaded and uploaded.filename:
+        return decode(uploaded.read())
+    text = request.form.get("text", "")
+    if not text.strip():
+        raise InvalidError.of("file", "Choose a file, or paste lines.")
+    return decode(text.encode())
+
+
+def _show_import(pbx: Pbx, form: ImportForm, parsed: Parsed | None) -> Response:
+    return dialogs.show(
+        "extensions/import.html",
+        status=422 if form.errors else 200,
+        pbx=pbx,
+        form=form,
+        parsed=parsed,
+        MAX_SHOWN=MAX_SHOWN,
+    )
+
+
+def describe(imported: Imported) -> str:
+    """Return what was imported, as text."""
+    is_one = imported.added == 1
+    text = f"{imported.added:,} extension{' is' if is_one else 's are'} added."
+    if imported.existing:
+        text += f" {imported.existing:,} existed already."
+    if imported.problems:
+        text += f" {len(imported.problems):,} left out."
+    return text
+
+
+def _finish(pbx: Pbx, text: str) -> Any:
+    where = url_for("extensions.index", slug=pbx.slug)
+    return dialogs.finish(text, where, EXTENSIONS_CHANGED)
+
+
+def _finish_adding(target: Target, added: Added) -> Any:
+    count = len(added.hooks)
+    text = f"{target.event_type.label}: {count:,} request{'' if count == 1 else 's'} created."
+    if added.full:
+        text += f" Left out, because they have as many as they can: {len(added.full):,}."
+    actions = {"Undo": url_for("requests.undo_change", change_id=added.id)}
+    if added.secret:
+        htmx.toast(text, actions=actions)
+        htmx.trigger(HOOKS_CHANGED)
+        return dialogs.show("hooks/secret.html", target=target, secret=added.secret)
+    where = url_for("extensions.index", slug=target.pbx.slug)
+    return dialogs.finish(text, where, HOOKS_CHANGED, actions=actions)
