@@ -67,7 +67,7 @@ def test_missing_answers_are_named(run: Run) -> None:
     result = run(*ADD, "--set", "team=sales")
     assert (result.exit_code, result.stderr.splitlines()) == (
         1,
-        ["Error: values/url: Enter the address.", "values/token: Enter the token."],
+        ["Error: values/url: Required: the address.", "values/token: Required: the token."],
     )
     assert "token=abc" in run(*ADD, "--set", TOKEN).stderr
     assert TOKEN not in run(*ADD, "--set", TOKEN).stderr
