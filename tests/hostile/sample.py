@@ -101,6 +101,9 @@ class _Samples:
             "passkey_id": self._session,
             # There is no app, and no entry of the history has this ID.
             "app_id": "unknown",
+            # There is no receiver.
+            "name": "unknown",
+            "recipe_name": "unknown",
             "client_id": "unknown",
             "entry_id": self._session,
             "call_event_id": self._event,

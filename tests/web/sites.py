@@ -17,6 +17,9 @@ from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.pbxs import connectors, extensions, pbxs, tokens
 from callevents.pbxs.connectors import ConnectorConfig
+from callevents.receivers.making import make_receiver
+from callevents.receivers.receivers import create_receiver
+from callevents.receivers.recipe_files import get_recipe
 from callevents.users import users
 from callevents.users.grants import NewGrant, set_grants
 from tests.web.conftest import PASSWORD
@@ -64,6 +67,10 @@ def site(app: Flask) -> Site:
         if name in grants:
             set_grants(user, [grants[name]])
     values[ALL] |= _add_access()
+    for known in values.values():
+        known |= {"name": "alarms", "recipe_name": "zammad"}
+    answers = {"address": "https://help.example.com", "token": "cti-token"}
+    create_receiver(make_receiver(get_recipe("zammad"), answers, "Alarms"))
     db.session.commit()
     return Site(values)
 

@@ -20,7 +20,13 @@ from callevents.receivers.shown import shown_address
 from callevents.receivers.status import find_recent, find_status, find_statuses
 from callevents.receivers.test_request import ReceiverTest, send_receiver_test
 from callevents.web import dialogs, htmx
-from callevents.web.access import may, no_write_transaction, requires_somewhere, scope_of
+from callevents.web.access import (
+    may,
+    may_somewhere,
+    no_write_transaction,
+    requires_somewhere,
+    scope_of,
+)
 from callevents.web.dialogs import submitted_form
 from callevents.web.receiver_form import PlainForm, RecipeForm
 
@@ -190,7 +196,7 @@ def test(name: str) -> Any:
     """Show the form; send the recipe's test request and show the answer."""
     receiver = get_visible(name)
     recipe = get_recipe(receiver.recipe)
-    choices = [pbx for pbx in _usable_pbxs(receiver) if may(Right.EDIT, pbx)]
+    choices = [pbx for pbx in _usable_pbxs(receiver) if may_somewhere(Right.EDIT, pbx)]
     if not choices:
         abort(403)
     done: ReceiverTest | None = None
@@ -219,8 +225,9 @@ def _send_test(receiver: Receiver, choices: list[Pbx], slug: str, number: str) -
     pbx = pbxs.get_pbx(slug)
     if pbx not in choices:
         raise InvalidError.of("pbx", "Choose one of the PBXs.")
-    if number:
-        get_extension_by_number(pbx, number)
+    extension = get_extension_by_number(pbx, number) if number else None
+    if not may(Right.EDIT, pbx, extension):
+        raise InvalidError.of("extension", "Enter one of your extensions.")
     return send_receiver_test(receiver, pbx, current_user.id, extension=number)
 
 

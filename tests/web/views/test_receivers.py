@@ -1,0 +1,215 @@
+"""The pages of receivers."""
+
+from contextlib import closing
+from io import BytesIO
+
+import pytest
+
+from callevents.db.models import Hook, Pbx
+from callevents.db.models import Receiver as ReceiverRow
+from callevents.enums import ReceiverAuth
+from callevents.extensions import db
+from callevents.pbxs.extensions import list_extensions
+from callevents.receivers.recipe_files import get_recipe
+from callevents.receivers.shown import shown_credentials
+from callevents.receivers.users import list_users
+from tests.conftest import Configure
+from tests.recipes.simulated.base import listen
+from tests.recipes.simulated.zammad import TOKEN, Zammad
+from tests.web.conftest import Visitor
+
+ADDRESS = {"answer-address": "https://help.example.com", "answer-token": TOKEN}
+
+
+def add_zammad(admin: Visitor, **fields: str) -> str:
+    """Add a receiver by the form; return the page that follows."""
+    admin.get("/receivers/new/zammad")
+    answer = admin.post("/receivers/new/zammad", **{"name": "Zammad", **ADDRESS, **fields})
+    assert answer.status_code == 303, answer.text
+    return str(answer.location)
+
+
+def stored() -> ReceiverRow:
+    """Return the only receiver."""
+    db.session.rollback()
+    return db.session.query(ReceiverRow).one()
+
+
+def test_without_receivers_the_recipes_are_shown(admin: Visitor, viewer: Visitor) -> None:
+    """Whoever may add one sees what there is; others see that there is none."""
+    page = admin.get("/receivers").text
+    assert 'id="recipe-zammad"' in page
+    assert 'id="recipe-none"' in page
+    assert "recipe-zammad" not in viewer.get("/receivers").text
+
+
+def test_a_receiver_is_added_by_its_recipe(admin: Visitor, pbx: Pbx) -> None:
+    """The next page connects extensions; secrets are shown nowhere."""
+    assert add_zammad(admin).endswith("/receivers/zammad/connect")
+    for path in ("/receivers", "/receivers/zammad", "/receivers/zammad/edit", "/activity"):
+        page = admin.get(path).text
+        assert "Zammad" in page
+        assert TOKEN not in page
+
+
+def test_answers_that_are_missing_or_wrong(admin: Visitor) -> None:
+    """Each error is at its field, nothing is stored, and no secret is sent back."""
+    admin.get("/receivers/new/zammad")
+    fields = {"name": "", "answer-address": "ftp://help.example.com", "answer-token": TOKEN}
+    page = admin.post("/receivers/new/zammad", **fields)
+    assert page.status_code == 422
+    assert "begin with http" in page.text
+    assert TOKEN not in page.text
+    assert db.session.query(ReceiverRow).count() == 0
+    assert admin.get("/receivers/new/unknown").status_code == 404
+
+
+def test_extensions_are_connected_once(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """Ticked extensions get the ticked requests; a second time nothing is made twice."""
+    for number in ("101", "102", "103"):
+        configure.extension(number)
+    ids = [one.id for one in list_extensions(pbx)]
+    page = "/receivers/zammad/connect/head-office"
+    assert admin.get(add_zammad(admin)).location.endswith(page)
+    admin.get(page)
+    refused = admin.post(page, request=["new-call"])
+    assert (refused.status_code, "Tick the extensions" in refused.text) == (422, True)
+    for ticked, count in ((ids[:2], 2), (ids, 3)):
+        answer = admin.client.post(
+            page,
+            data={"csrf_token": admin.token, "request": first_request(), "extension": ticked},
+        )
+        assert answer.status_code == 303, answer.text
+        db.session.rollback()
+        assert db.session.query(Hook).filter(Hook.receiver_id.is_not(None)).count() == count
+    assert "101, 102, 103" in admin.get("/receivers/zammad").text
+
+
+def first_request() -> str:
+    """Return the name of a request of the recipe."""
+    return get_recipe("zammad").requests[0].name
+
+
+def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """A receiver with requests cannot be removed; without them it can."""
+    configure.extension("101")
+    add_zammad(admin)
+    page = "/receivers/zammad/connect/head-office"
+    admin.get(page)
+    admin.post(page, all="yes", request=first_request())
+    assert admin.get("/receivers/zammad/remove").text.count("Disconnect its extensions first") == 1
+    assert admin.post("/receivers/zammad/remove").status_code == 409
+    admin.get("/receivers/zammad")
+    answer = admin.post("/receivers/zammad/disconnect/head-office")
+    assert answer.status_code == 303
+    shown = admin.get("/receivers/zammad").text
+    assert "Cleared 1 request" in shown
+    assert "Undo" in shown
+    admin.get("/receivers/zammad/remove")
+    assert admin.post("/receivers/zammad/remove").status_code == 303
+    assert db.session.query(ReceiverRow).count() == 0
+
+
+def test_another_address_moves_the_requests(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """The secret has to be entered again, because it would go to another host."""
+    configure.extension("101")
+    add_zammad(admin)
+    page = "/receivers/zammad/connect/head-office"
+    admin.get(page)
+    admin.post(page, all="yes", request=first_request())
+    edit = "/receivers/zammad/edit"
+    admin.get(edit)
+    fields = {"name": "Help", "answer-address": "https://desk.example.com"}
+    assert admin.post(edit, **fields).status_code == 422
+    answer = admin.post(edit, **fields, **{"answer-token": TOKEN})
+    assert answer.status_code == 303, answer.text
+    db.session.rollback()
+    assert db.session.query(Hook).one().url.startswith("https://desk.example.com/")
+    assert "1 request uses the new address" in admin.get("/receivers/zammad").text
+
+
+def test_the_test_request_is_answered(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """The dialog shows the answer of the receiver, or why there is none."""
+    configure.extension("101")
+    simulated = Zammad()
+    with closing(listen(simulated)) as socket:
+        add_zammad(admin, **{"answer-address": socket.url})
+        admin.get("/receivers/zammad/test")
+        page = admin.post("/receivers/zammad/test", pbx="head-office", extension="101").text
+        assert "state-delivered" in page
+        assert simulated.refused == []
+        unknown = admin.post("/receivers/zammad/test", pbx="head-office", extension="999").text
+        assert "state-delivered" not in unknown
+
+
+def test_users_are_entered_imported_and_exported(
+    admin: Visitor, pbx: Pbx, configure: Configure
+) -> None:
+    """As a table, and as CSV with the errors of each line."""
+    for number in ("101", "102"):
+        configure.extension(number)
+    add_zammad(admin)
+    page = "/receivers/zammad/users/head-office"
+    admin.get(page)
+    assert admin.post(page, **{"user-101": " ana@example.com ", "user-102": ""}).status_code == 303
+    assert dict(list_users(stored(), pbx)) == {"101": "ana@example.com"}
+    assert admin.get(f"{page}/export").text.splitlines()[1] == "101,ana@example.com"
+    for content, status, text in (
+        ("extension,user\n101,ana\n102,dan\n", 303, ""),
+        ("101\n102,dan\n", 422, "Line 1: Needs two columns"),
+        ("\xff", 422, ""),
+    ):
+        file = (BytesIO(content.encode("latin-1")), "users.csv")
+        data = {"csrf_token": admin.token, "file": file}
+        answer = admin.client.post(f"{page}/import", data=data)
+        assert (answer.status_code, text in answer.text) == (status, True)
+    assert dict(list_users(stored(), pbx)) == {"101": "ana", "102": "dan"}
+    without = admin.client.post(f"{page}/import", data={"csrf_token": admin.token})
+    assert "Choose a CSV file." in without.text
+    fetched = admin.post(f"{page}/fetch")
+    assert (fetched.status_code, "cannot ask for its users" in fetched.text) == (422, True)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ReceiverAuth if kind is not ReceiverAuth.NONE])
+def test_a_receiver_without_a_recipe(admin: Visitor, kind: ReceiverAuth) -> None:
+    """Its credentials are asked for by kind, shown without the secrets, and kept."""
+    page = "/receivers/new-address"
+    admin.get(page)
+    fields = {
+        "name": "Own",
+        "address": "https://crm.example.com/api",
+        "auth": kind.value,
+        "member-username": "ana",
+        "member-password": "secret-4711",
+        "member-token": "secret-4711",
+        "member-scheme": "token",
+        "member-secret": "secret-4711",
+        "member-name": "X-Api-Key",
+        "member-value": "secret-4711",
+        "member-token_url": "https://crm.example.com/token",
+        "member-client_id": "ours",
+        "member-client_secret": "secret-4711",
+        "member-refresh_token": "secret-4711",
+    }
+    missing = admin.post(page, name="Own", address="https://crm.example.com", auth=kind.value)
+    assert missing.status_code == 422
+    assert admin.post(page, **fields).status_code == 303
+    assert stored().auth is kind
+    shown = admin.get("/receivers/own/edit").text
+    assert "secret-4711" not in shown
+    kept = {"name": "Own 2", "address": "https://crm.example.com/api", "auth": kind.value}
+    kept |= {
+        f"member-{name}": value for name, value in shown_credentials(stored()).items() if value
+    }
+    assert admin.post("/receivers/own/edit", **kept, max_per_second="2.5").status_code == 303
+    receiver = stored()
+    assert (receiver.name, receiver.max_per_second) == ("Own 2", 2.5)
+    assert None in shown_credentials(receiver).values()
+
+
+def test_limits_are_numbers(admin: Visitor) -> None:
+    """Anything else is an error at the field."""
+    admin.get("/receivers/new/zammad")
+    page = admin.post("/receivers/new/zammad", name="Z", max_in_flight="many", **ADDRESS)
+    assert page.status_code == 422
+    assert "Enter a number, or leave it empty." in page.text
