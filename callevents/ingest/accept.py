@@ -16,6 +16,7 @@ from callevents.db.models.event import REPORTED
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.delivery.lease import HANDOVER_LEASE
 from callevents.delivery.outbox import DEFER_BEHIND_RUNNING, defer_until, find_heads
+from callevents.delivery.request.numbers import NumberPlan
 from callevents.enums import DeliveryState, EventType, HookScope
 from callevents.extensions import app_state, db
 from callevents.ingest.dedup_key import DedupKey, StoredEvent
@@ -264,7 +265,9 @@ def _delivery_row(batch: Batch, row: Row, hook: Any, call_values: str = "") -> R
         "finished_at": now if is_suspended else None,
         "call_values": call_values,
     }
-    return skip_unmet(delivery, hook.conditions, row) if hook.conditions else delivery
+    if not hook.conditions:
+        return delivery
+    return skip_unmet(delivery, hook.conditions, row, NumberPlan.of(pbx))
 
 
 def _record_unknown_extensions(

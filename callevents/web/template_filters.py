@@ -19,6 +19,7 @@ from callevents.db.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.delivery.log.filters import phase_of
 from callevents.delivery.log.wait_reason import describe_hold, find_blocking_origin
 from callevents.delivery.request.masking import mask_address
+from callevents.delivery.request.option_texts import format_answers, format_maps
 from callevents.delivery.request.placeholders import PARAMETER_NAMES
 from callevents.delivery.request.url import display_url
 from callevents.enums import TABLE_ORDER, Right
@@ -42,8 +43,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     texts = (moment, short_id, url_parts, masked_url, duration, percent, short_scopes)
-    facts = (phase_of, find_blocking_origin, describe_hold, hooks_status, describe_conditions)
-    for text_filter in (*texts, *facts):
+    facts = (phase_of, find_blocking_origin, describe_hold, hooks_status)
+    options = (describe_conditions, format_maps, format_answers)
+    for text_filter in (*texts, *facts, *options):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
         app.jinja_env.globals[function.__name__] = function

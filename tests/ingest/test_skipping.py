@@ -12,7 +12,7 @@ from callevents.conditions import Conditions, Hours
 from callevents.config.settings import Settings
 from callevents.db.models import Delivery, Hook, Pbx, utc_now
 from callevents.db.session import begin_write
-from callevents.enums import DeliveryState, EventType
+from callevents.enums import DeliveryState, EventType, HookScope
 from callevents.extensions import db
 from callevents.hooks import hooks
 from callevents.hooks.options import HookOptions
@@ -94,6 +94,45 @@ def test_calls_of_an_office(pbx: Pbx, configure: Configure) -> None:
     assert call(OUTSIDE, 19, at=NOW) == [
         "Skipped: 12:00 on Sunday in Europe/Bucharest is outside Monday to Friday, 09:00 to 17:00."
     ]
+
+
+def test_number_plan(pbx: Pbx) -> None:
+    """With a country, national numbers are compared in international format; extensions are not."""
+    add_hook(pbx, Conditions(numbers=("+40*",)))
+    unmet = "Skipped: the other party's number is none of +40*."
+    peers = ("0721000001", "0040721000001", "+49301234567", "107")
+    numbers = [report(peer=peer) for peer in peers]
+    assert outcomes(pbx, *numbers) == [unmet] * 4
+    begin_write()
+    pbx.country, pbx.internal_lengths = "RO", "3"
+    db.session.commit()
+    again = [report(peer=peer) for peer in peers]
+    assert outcomes(pbx, *again) == ["pending", "pending", unmet, unmet]
+
+
+def test_end_of_a_call(pbx: Pbx, configure: Configure) -> None:
+    """Of a ring group that somebody answered, no missed call is reported; of another, one."""
+    for number in ("101", "102"):
+        configure.extension(number)
+    begin_write()
+    missed = Conditions(answered=False, party="external")
+    options = HookOptions(conditions=missed, scope=HookScope.CALL)
+    hooks.create_hook(pbx, None, HANGUP, hooks.HookData("http://a/", options=options))
+    db.session.commit()
+
+    def ring(call_id: str, *, answer: bool) -> list[str]:
+        both = [
+            report(
+                DIAL_IN, extension=number, call_id=call_id, peer=OUTSIDE, leg_id=call_id + number
+            )
+            for number in ("101", "102")
+        ]
+        answers = [both[0]._replace(event_type=EventType.ANSWER_IN)] if answer else []
+        hangups = [one._replace(event_type=HANGUP, cause=26) for one in reversed(both)]
+        return outcomes(pbx, *both, *answers, *hangups)
+
+    assert ring("c1", answer=True) == ["Skipped: the call was answered."]
+    assert ring("c2", answer=False) == ["pending"]
 
 
 def test_once_per_call(pbx: Pbx) -> None:

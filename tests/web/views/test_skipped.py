@@ -63,6 +63,23 @@ def test_table_says_the_conditions(admin: Visitor, hook: Hook) -> None:
     assert f'title="{said}, +40721000009"' in page
 
 
+def test_whoever_may_not_change_it(viewer: Visitor, pbx: Pbx) -> None:
+    """A viewer sees conditions, maps and values kept from answers as they are configured."""
+    begin_write()
+    maps = {"direction": {"IN": "in", "OUT": "out"}}
+    options = HookOptions(conditions=CONDITIONS, value_maps=maps)
+    hook = hooks.create_hook(
+        pbx, None, EventType.DIAL_IN, hooks.HookData("https://a/", options=options)
+    )
+    # As of a request of a receiver.
+    hook.answers = '{"CALL_ID": "/result/CALL_ID"}'
+    db.session.commit()
+    text = words(viewer.get(f"{PBX}/extensions/all/requests/{hook.event_id}").text)
+    assert "Only if incoming internal calls, every day (Europe/Bucharest), numbers 1*" in text
+    assert "Value maps direction: IN = in direction: OUT = out" in text
+    assert "Kept from the answer CALL_ID = /result/CALL_ID" in text
+
+
 def test_log(admin: Visitor, skipped: str) -> None:
     """The list shows state and reason, can be filtered by the state, and offers to send it."""
     for query in ("", "?state=skipped", "?state=skipped&pbx=head-office"):
