@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import quote, unquote, urlsplit
@@ -18,6 +18,7 @@ from callevents.delivery.request.placeholders import (
     RECEIVER_PREFIX,
     VOIPNOW_NAMES,
     Context,
+    Placeholder,
     Values,
     find_placeholders,
 )
@@ -130,10 +131,14 @@ class Request:
 
 def used_names(template: RequestTemplate) -> frozenset[str]:
     """Return the names of all placeholders of a template, such as answer.CALL_ID."""
+    return frozenset(one.name for one in _find_all(template))
+
+
+def _find_all(template: RequestTemplate) -> Iterator[Placeholder]:
     texts = [template.url, *(value for _name, value in template.custom_headers)]
     if template.body_format is BodyFormat.TEMPLATE:
         texts.append(template.body_template)
-    return frozenset(one.name for text in texts for one in find_placeholders(text))
+    return (one for text in texts for one in find_placeholders(text))
 
 
 def build_request(
@@ -279,6 +284,9 @@ def _find_secrets(
     plain |= {*in_url, *map(unquote, in_url), *authorization.secrets}
     if receiver:
         secret = {receiver.values.get(name, "") for name in receiver.secret_names}
+        # As their filters send them.
+        names = {f"{RECEIVER_PREFIX}{name}" for name in receiver.secret_names}
+        secret |= {one.fill(context) for one in _find_all(template) if one.name in names}
         plain |= {*secret, *(quote(value, safe="") for value in secret)}
     found = set()
     for value in plain:
