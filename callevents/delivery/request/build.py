@@ -1,27 +1,28 @@
 """Builds the HTTP request of a delivery: parameters or a template, as the hook selects."""
 
-import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from callevents.delivery.request.authorization import Authorization, authorize
 from callevents.delivery.request.call_values import Parameters
-from callevents.delivery.request.fill import append_query, fill_header, fill_query, fill_url
+from callevents.delivery.request.fill import append_query, fill_header, fill_url
 from callevents.delivery.request.filters import Lookups
 from callevents.delivery.request.form import encode_form
-from callevents.delivery.request.masking import MIN_SECRET_LENGTH, find_url_secrets, mask_url
+from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.numbers import NO_PLAN, NumberPlan
 from callevents.delivery.request.placeholders import (
     RECEIVER_PREFIX,
     VOIPNOW_NAMES,
     Context,
+    Placeholder,
     Values,
     find_placeholders,
 )
 from callevents.delivery.request.receiver import ReceiverTemplate, part_of
+from callevents.delivery.request.response_secrets import find_secrets
 from callevents.delivery.request.signing import Signing
 from callevents.delivery.request.templates import MAX_BODY_LENGTH, fill_body
 from callevents.enums import AuthKind, BodyFormat, Method, ParameterSet
@@ -33,8 +34,6 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 #: Parameters of these are appended to the query.
 _WITHOUT_BODY = frozenset({Method.GET, Method.DELETE})
-#: Custom headers without secrets, whose values are common in responses.
-_NOT_SECRET = frozenset({"accept", "accept-language", "cache-control", "pragma", "user-agent"})
 NO_CONTEXT = Context({})
 TOO_LONG = f"The body from the template would be longer than {MAX_BODY_LENGTH:,} characters."
 
@@ -130,10 +129,14 @@ class Request:
 
 def used_names(template: RequestTemplate) -> frozenset[str]:
     """Return the names of all placeholders of a template, such as answer.CALL_ID."""
+    return frozenset(one.name for one in _find_all(template))
+
+
+def _find_all(template: RequestTemplate) -> Iterator[Placeholder]:
     texts = [template.url, *(value for _name, value in template.custom_headers)]
     if template.body_format is BodyFormat.TEMPLATE:
         texts.append(template.body_template)
-    return frozenset(one.name for text in texts for one in find_placeholders(text))
+    return (one for text in texts for one in find_placeholders(text))
 
 
 def build_request(
@@ -170,7 +173,9 @@ def build_request(
         headers,
         body,
         {**dict.fromkeys(custom, MASK), **authorization.masks},
-        _find_secrets(template, custom, authorization, context),
+        find_secrets(
+            template.url, custom, authorization, template.receiver, context, _find_all(template)
+        ),
         signing,
         _masked_url(template.url, shown, query, authorization),
         masked_body=_masked_body(template, body, shown),
@@ -261,32 +266,6 @@ def _select(wanted: ParameterSet, values: Parameters) -> Parameters:
         return values
     names = VOIPNOW_NAMES if wanted is ParameterSet.VOIPNOW else ()
     return [(name, value) for name, value in values if name in names]
-
-
-def _find_secrets(
-    template: RequestTemplate,
-    custom: Mapping[str, str],
-    authorization: Authorization,
-    context: Context,
-) -> Sequence[str]:
-    """Return the texts to mask in responses, as they are and as JSON and HTML escape them."""
-    # As they are sent: receivers repeat them like that, or decoded.
-    in_url = [fill_query(secret, context) for secret in find_url_secrets(template.url)]
-    receiver = template.receiver
-    if not (custom or in_url or authorization.secrets or receiver):
-        return ()
-    plain = {value.strip() for name, value in custom.items() if name.lower() not in _NOT_SECRET}
-    plain |= {*in_url, *map(unquote, in_url), *authorization.secrets}
-    if receiver:
-        secret = {receiver.values.get(name, "") for name in receiver.secret_names}
-        plain |= {*secret, *(quote(value, safe="") for value in secret)}
-    found = set()
-    for value in plain:
-        if len(value) >= MIN_SECRET_LENGTH:
-            escaped = json.dumps(value)[1:-1]
-            found |= {value, escaped, escaped.replace("/", "\\/"), html.escape(value)}
-    # Longest first: one may be a part of another.
-    return sorted(found, key=len, reverse=True)
 
 
 def _replace(headers: dict[str, str], custom: Mapping[str, str]) -> None:

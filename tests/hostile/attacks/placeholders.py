@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -33,6 +34,11 @@ VALUES = (
     " a ", "\t", "\u202eabc", "\u00fc\u0416\u738b\U0001f600", "x" * 255, "' OR '1'='1", "a,b",
     "a: b",
 )  # fmt: skip
+TEMPLATE = """{
+  "name": "{CallerIDName}",
+  "names": ["\\"{CallerIDName}\\\\{CallerIDName}", {CallerIDName|json}],
+  "ext": "{Extension|lower}"
+}"""
 
 
 class _Receiver:
@@ -67,7 +73,7 @@ def breakouts(arena: Arena) -> Iterator[Case]:
             if call not in accepted:
                 yield Case(f"{value[:40]!r} is refused")
                 continue
-            wait_until(lambda call=call: len(receiver.arrived.get(call, ())) >= 3, f"{value!r}")  # type: ignore[misc]  # a default binds it
+            wait_until(lambda call=call: len(receiver.arrived.get(call, ())) >= 4, f"{value!r}")  # type: ignore[misc]  # a default binds it
             for arrival in receiver.arrived[call]:
                 for place, complaint in _judge(arrival, accepted[call]):
                     yield Case(f"{value[:40]!r} in the {place}", complaint)
@@ -85,6 +91,10 @@ def _add_hooks(arena: Arena, url: str) -> None:
     run(*hook, "--url", f"{url}/a/{{CallerIDName}}/b?x={{CallerIDName}}&y=z")
     run(*hook, "--url", f"{url}/form", "--method", "POST")
     run(*hook, "--url", f"{url}/json", "--method", "POST", "--body", "json")
+    with NamedTemporaryFile("w", suffix=".json") as template:
+        template.write(TEMPLATE)
+        template.flush()
+        run(*hook, "--url", f"{url}/template", "--method", "PUT", "--template", template.name)
 
 
 def _report(arena: Arena, values: tuple[str, ...], calls: list[str]) -> dict[str, str]:
@@ -121,7 +131,10 @@ def _judge(arrival: Arrival, name: str) -> Iterator[tuple[str, str]]:
         is_right = fields.pop("x", None) == name and fields.pop("y", None) == "z"
         yield "query", _judge_fields(fields, name) if is_right else query
         return
-    if path == "/json":
+    if path == "/template":
+        right = {"name": name, "names": [f'"{name}\\{name}', name or None], "ext": EXTENSION}
+        yield "template", "" if json.loads(arrival.body) == right else arrival.body
+    elif path == "/json":
         yield "JSON", _judge_fields(json.loads(arrival.body), name)
     else:
         pairs = parse_qsl(arrival.body, keep_blank_values=True, strict_parsing=True)
