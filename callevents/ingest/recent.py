@@ -5,7 +5,7 @@ separately, for one hour and with a limit for each PBX.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,12 +16,13 @@ from callevents.db.models import (
     Delivery,
     DiscardedReport,
     Extension,
+    Hook,
     Pbx,
     UnknownToken,
     in_state,
     utc_now,
 )
-from callevents.enums import DeliveryState
+from callevents.enums import DeliveryState, EventType, HookScope
 from callevents.extensions import db
 from callevents.ingest.discarded import MAX_STORED, RETENTION, first_id_of_duplicate
 
@@ -91,6 +92,7 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
             )
         )
     )
+    once_per_call = _find_once_per_call(pbx)
     return [
         RecentReport(
             event.received_at,
@@ -99,10 +101,18 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
             202,
             requests[event.id].sent,
             requests[event.id].skipped,
-            _explain(event, requests[event.id], is_known=event.extension in known),
+            _explain_once(event, requests[event.id])
+            if event.event_type in once_per_call
+            else _explain(event, requests[event.id], is_known=event.extension in known),
         )
         for event in events
     ]
+
+
+def _find_once_per_call(pbx: Pbx) -> Collection[EventType]:
+    """Return the event types with an active request that is sent once per call."""
+    is_once = (Hook.pbx_id == pbx.id, Hook.active, Hook.scope == HookScope.CALL)
+    return db.session.scalars(select(Hook.event_type).where(*is_once).distinct()).all()
 
 
 @dataclass
@@ -135,6 +145,14 @@ def _find_requests(events: Sequence[CallEvent]) -> Mapping[str, _Requests]:
         else:
             requests.sent += row.number
     return found
+
+
+def _explain_once(event: CallEvent, requests: _Requests) -> str:
+    if requests.sent or requests.reasons:
+        return _explain(event, requests, is_known=True)
+    if event.event_type is EventType.HANGUP:
+        return "No active request, or it is sent once, when the whole call is over."
+    return "No active request, or it was sent once for the call, for another extension."
 
 
 def _explain(event: CallEvent, requests: _Requests, *, is_known: bool) -> str:

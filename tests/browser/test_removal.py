@@ -36,7 +36,7 @@ def test_removal(admin: Page, pbx: Pbx, other_pbx: Pbx, configure: Configure) ->
     batches = removal.remove_rows(db.engine, pbx_id, threading.Event(), pause=0)
     next(batches)
     next(batches)
-    expect(row).to_contain_text("10 of 34 rows")
+    expect(row).to_contain_text("10 of 36 rows")
     list(batches)
     expect(row).to_have_count(0)
     assert count_rows().keys() == {"pbx", "ingest_token", "user_grant"}

@@ -34,7 +34,7 @@ def test_removal_asks_for_the_name(run: Run, pbx: Pbx, configure: Configure) -> 
         "15 call events, 1 token, 1 connector, 1 API token and 1 app.\n"
         "All of it is deleted. Type head-office to go on: "
     )
-    assert done.stdout.endswith("Removed Head office and 34 rows.\n")
+    assert done.stdout.endswith("Removed Head office and 36 rows.\n")
     assert count_rows() == {}
 
 
@@ -45,9 +45,9 @@ def test_progress(
     monkeypatch.setattr(pbx_removal, "PROGRESS_SECONDS", 0)
     fill(pbx, configure)
     done = run("pbx", "remove", "head-office", "--yes", "--json")
-    assert done.stderr.splitlines()[:2] == ["0 of 34 rows", "10 of 34 rows"]
-    assert done.stderr.splitlines()[-1] == "34 of 34 rows"
-    assert json.loads(done.stdout)["rows"] == 34
+    assert done.stderr.splitlines()[:2] == ["0 of 36 rows", "10 of 36 rows"]
+    assert done.stderr.splitlines()[-1] == "34 of 36 rows"
+    assert json.loads(done.stdout)["rows"] == 36
 
 
 def test_removal_without_questions(answer: Answer, pbx: Pbx, other_pbx: Pbx) -> None:

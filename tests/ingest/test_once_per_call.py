@@ -66,7 +66,7 @@ def test_hook_of_one_extension(pbx: Pbx, configure: Configure) -> None:
     for number in ("101", "103"):
         once_per_call(configure, DIAL_IN, number)
         once_per_call(configure, HANGUP, number)
-    store(pbx, told(DIAL_IN, "102"), told(DIAL_IN, "101"), told(ANSWER_IN, "102"))
+    store(pbx, told(DIAL_IN, "102", peer="103"), told(DIAL_IN, "101"), told(ANSWER_IN, "102"))
     store(pbx, told(HANGUP, "101", cause=26))
     assert [one.event_type for one in deliveries()] == [DIAL_IN]
     store(pbx, told(HANGUP, "102", cause=16))

@@ -28,7 +28,7 @@ def test_ring_group(pbx: Pbx, configure: Configure, receiver: Receiver, engine: 
     engine.start()
     for event in (DIAL_IN, ANSWER_IN, HANGUP):
         for phone in ("102",) if event is ANSWER_IN else ("101", "102", "103"):
-            store(pbx, Report(event_type=event, extension=phone, call_id="c1", cause=16))
+            store(pbx, Report(event_type=event, extension=phone, call_id="c1", queue="support"))
             engine.wake()
     arrived = receiver.wait_for(6)
     # Nothing waits behind the end, which is made with the last of three hangups.
@@ -36,3 +36,6 @@ def test_ring_group(pbx: Pbx, configure: Configure, receiver: Receiver, engine: 
     once = [one.parameters for one in arrived if one.path == "/"]
     assert [one["EventType"] for one in once] == ["dial-in", "answer-in", "hangup"]
     assert [one["Extension"] for one in once] == ["101", "102", "102"]
+    assert (once[-1]["Outcome"], once[-1]["AnsweredBy"], once[-1]["Queue"]) == (
+        *("answered", "102", "support"),
+    )

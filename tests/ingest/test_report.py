@@ -64,11 +64,11 @@ def test_every_alias_means_its_field(alias: str, name: str) -> None:
 
 
 def test_documented_names_exist() -> None:
-    """The sixteen documented fields and their short names exist."""
+    """The seventeen documented fields and their short names exist."""
     assert set(FIELDS) == {
         *("event", "extension", "call_id", "leg_id", "peer", "caller_number", "caller_name"),
         *("called_number", "called_did", "caller_extension", "called_extension", "status"),
-        *("cause", "duration", "at", "id"),
+        *("cause", "duration", "at", "id", "queue"),
     }
     assert FIELDS["extension"] == ("ext",)
     assert (FIELDS["call_id"], FIELDS["leg_id"]) == (("call",), ("leg",))

@@ -56,10 +56,10 @@ def test_nothing_of_it_stays(pbx: Pbx, configure: Configure) -> None:
     progress = remove(pbx_id)
     assert count_rows() == {}
     assert db.session.scalars(select(RemovedPbx.id)).all() == [pbx_id]
-    # 15 events and deliveries, and one row in each of four tables.
-    assert progress[0] == Progress(0, 34)
-    assert progress[-1] == Progress(34, 34)
-    assert progress[-1].text == "34 of 34 rows"
+    # 15 events and deliveries, and one row in each of six tables.
+    assert progress[0] == Progress(0, 36)
+    assert progress[-1] == Progress(36, 36)
+    assert progress[-1].text == "36 of 36 rows"
 
 
 def test_other_pbxs_keep_everything(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> None:

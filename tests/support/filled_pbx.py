@@ -9,15 +9,23 @@ from callevents.api_access.app_tokens import issue_for_grant
 from callevents.api_access.apps import add_app
 from callevents.api_access.scopes import ApiScope
 from callevents.db.models import (
+    CallAnswer,
     DiscardedReport,
+    Extension,
+    ExtensionGroup,
+    GroupMember,
     MinuteStatistics,
     Notification,
     OAuthGrant,
+    OncePerCall,
     Pbx,
+    Receiver,
+    ReceiverUser,
     Removal,
     SeenExtension,
     UnknownToken,
     User,
+    new_id,
     utc_now,
 )
 from callevents.db.session import begin_write, write_transaction
@@ -36,6 +44,8 @@ NOT_OF_A_PBX = {
     *("removed_pbx", "origin", "audit_entry", "worker_process"),
     *("user_account", "user_session", "password_link", "user_identity"),
     *("app_key", "recovery_code", "passkey", "spent_challenge", "idempotency_key"),
+    # Removed a while after the change.
+    "bulk_change",
 }
 
 
@@ -58,12 +68,15 @@ def fill(pbx: Pbx, configure: Configure, *, events: int = 5) -> None:
         DiscardedReport(pbx_id=pbx.id, status=422, reason="No.", sent="x"),
         Removal(pbx_id=pbx.id, rows={"extension": [], "hook": [], "user_grant": []}),
         UnknownToken(pbx_id=pbx.id, network="192.0.2.9", count=1, last_at=now),
+        OncePerCall(pbx_id=pbx.id, call_id="c1", hook_id=hook.id, delivery_id=new_id()),
+        CallAnswer(pbx_id=pbx.id, call_id="c1", receiver_id=1, name="ID", value="7"),
     ):
         db.session.add(row)
     user = User(username=f"viewer-of-{pbx.slug}", password_hash="")
     db.session.add(user)
     set_grants(user, [NewGrant(Role.VIEWER, pbx)])
     _add_access(pbx, user)
+    _add_receiver(pbx)
     states = {state.value: 0 for state in DeliveryState}
     latencies = [0] * (len(LATENCY_LIMITS_MS) + 1)
     db.session.execute(
@@ -95,6 +108,19 @@ def _add_access(pbx: Pbx, user: User) -> None:
     db.session.add(grant)
     db.session.flush()
     issue_for_grant(grant, frozenset({ApiScope.UAPI}))
+
+
+def _add_receiver(pbx: Pbx) -> None:
+    """Add a receiver of the PBX with a user, and a group with a member."""
+    receiver = Receiver(
+        slug=f"crm-of-{pbx.slug}", name="CRM", pbx_id=pbx.id, address="http://crm.example.com/"
+    )
+    group = ExtensionGroup(pbx_id=pbx.id, name="Sales")
+    db.session.add_all([receiver, group])
+    db.session.flush()
+    extension = db.session.scalars(select(Extension).where(Extension.pbx_id == pbx.id)).one()
+    db.session.add(ReceiverUser(receiver_id=receiver.id, pbx_id=pbx.id, number="101", user="7"))
+    db.session.add(GroupMember(group_id=group.id, extension_id=extension.id))
 
 
 def count_rows() -> dict[str, int]:

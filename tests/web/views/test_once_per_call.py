@@ -36,3 +36,16 @@ def test_pages_of_a_call(admin: Visitor, pbx: Pbx, configure: Configure) -> None
     call = admin.get("/pbxs/head-office/call?id=c1").text
     assert "or it was sent for another event of the call" in call
     assert "queue support" in call
+
+
+def test_recent_reports(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """They say why a phone of a group has no request of its own."""
+    once_per_call(configure, DIAL_IN)
+    once_per_call(configure, HANGUP)
+    for event in (DIAL_IN, HANGUP):
+        for extension in ("101", "102"):
+            store(pbx, Report(event_type=event, extension=extension, call_id="c1"))
+    page = admin.get("/pbxs/head-office/recent-reports").text
+    assert page.count("1 request") == 2
+    assert page.count("or it was sent once for the call, for another extension.") == 1
+    assert page.count("or it is sent once, when the whole call is over.") == 1

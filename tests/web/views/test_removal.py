@@ -53,7 +53,7 @@ def test_removal(admin: Visitor, pbx: Pbx, other_pbx: Pbx, configure: Configure)
     assert "0 rows" in page
     batches = removal.remove_rows(db.engine, pbx_id, threading.Event(), pause=0)
     next(batches)
-    assert "0 of 34 rows" in admin.get("/pbxs").text
+    assert "0 of 36 rows" in admin.get("/pbxs").text
     for path in ("/pbxs/head-office", PAGE, "/pbxs/head-office/extensions"):
         page = admin.get(path)
         assert page.status_code == 404

@@ -1,0 +1,77 @@
+"""Hooks that are sent once per call, with conditions."""
+
+from typing import Any
+
+from callevents.conditions import Conditions
+from callevents.db.models import Hook, OncePerCall, Pbx
+from callevents.db.session import begin_write
+from callevents.enums import DeliveryState, EventType
+from callevents.extensions import db
+from callevents.ingest.report import CallOver, Report
+from tests.conftest import Configure
+from tests.ingest.accepting import NOW, count
+from tests.ingest.calls import deliveries, once_per_call, store, values
+
+DIAL_IN, ANSWER_IN, HANGUP = EventType.DIAL_IN, EventType.ANSWER_IN, EventType.HANGUP
+PENDING, SKIPPED = DeliveryState.PENDING, DeliveryState.SKIPPED
+
+
+def told(event: EventType, extension: str = "101", **more: Any) -> Report:
+    """Return a report of the call c1."""
+    return Report(event_type=event, extension=extension, call_id="c1", **more)
+
+
+def conditional(configure: Configure, event: EventType, conditions: Conditions) -> Hook:
+    """Add a hook that is sent once per call, under conditions."""
+    hook = once_per_call(configure, event)
+    begin_write()
+    hook.conditions = conditions.write()
+    db.session.commit()
+    return hook
+
+
+def states() -> list[tuple[DeliveryState, str]]:
+    """Return state and extension of each delivery."""
+    return [(one.state, one.extension) for one in deliveries()]
+
+
+def test_first_that_meets_the_conditions(pbx: Pbx, configure: Configure) -> None:
+    """A skipped event is listed once, and the first one that meets the conditions is sent."""
+    conditional(configure, DIAL_IN, Conditions(queues=("support",)))
+    store(pbx, told(DIAL_IN, "101"))
+    store(pbx, told(DIAL_IN, "102"))
+    assert states() == [(SKIPPED, "101")]
+    store(pbx, told(DIAL_IN, "103", queue="support"))
+    store(pbx, told(DIAL_IN, "104", queue="support"), told(DIAL_IN, "105"))
+    assert states() == [(SKIPPED, "101"), (PENDING, "103")]
+    assert count(OncePerCall) == 1
+
+
+def test_end_sees_the_whole_call(pbx: Pbx, configure: Configure) -> None:
+    """A phone that stops ringing because a colleague answered is no missed call."""
+    conditional(configure, HANGUP, Conditions(answered=False))
+    store(pbx, told(DIAL_IN, "101"), told(DIAL_IN, "102"), told(ANSWER_IN, "102"))
+    store(pbx, told(HANGUP, "102", cause=16))
+    store(pbx, told(HANGUP, "101", cause=26))
+    [end] = deliveries()
+    assert (end.state, end.error) == (SKIPPED, "Skipped: the call was answered.")
+
+
+def test_skipped_end_of_a_call_that_goes_on(pbx: Pbx, configure: Configure) -> None:
+    """While the call goes on, its end may still meet the conditions."""
+    conditional(configure, HANGUP, Conditions(answered=True))
+    store(pbx, told(DIAL_IN, "101"), told(HANGUP, "101", cause=19))
+    assert states() == [(SKIPPED, "101")]
+    store(pbx, told(DIAL_IN, "102"))
+    assert states() == []
+    store(pbx, told(ANSWER_IN, "102"), told(HANGUP, "102", cause=16))
+    assert states() == [(PENDING, "102")]
+
+
+def test_queue_of_a_call_that_was_abandoned(pbx: Pbx, configure: Configure) -> None:
+    """The queue that the listener names counts, although no event has it."""
+    conditional(configure, HANGUP, Conditions(queues=("support",), answered=False))
+    reports = (told(DIAL_IN, is_followed=True), told(HANGUP, cause=0, is_followed=True))
+    store(pbx, *reports, overs=[CallOver("c1", NOW, "support", is_abandoned=True)])
+    [end] = deliveries()
+    assert (end.state, values(end)["Outcome"]) == (PENDING, "abandoned")
