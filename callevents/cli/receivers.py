@@ -129,6 +129,7 @@ def connect_extensions(
     values = {
         "created": [_hook_values(hook) for hook in connected.created],
         "kept": [_hook_values(hook) for hook in connected.kept],
+        "change": connected.change_id,
     }
     print_result(values, _describe(connected), as_json)
 
@@ -186,4 +187,7 @@ def _describe(connected: Connected) -> str:
     parts = ", ".join(f"{count} {name}" for name, count in events.items())
     text = f"Created {created:,} request{'s'[: created != 1]}"
     text += f" ({parts})." if parts else "."
-    return f"{text} {kept:,} existed already." if kept else text
+    text += f" {kept:,} existed already." if kept else ""
+    if connected.change_id:
+        text += f"\nTo undo this: flask hooks undo-change {connected.change_id}"
+    return text

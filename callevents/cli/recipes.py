@@ -55,7 +55,7 @@ def _to_lines(recipe: Recipe) -> list[str]:
     lines += _section("Enter", list(map(_describe_question, recipe.questions)))
     lines += _section("Requests", list(map(_describe_request, recipe.requests)))
     lines += _section("Test", [f"{recipe.test.request}: {recipe.test.shows}"])
-    lines += _section("It does not", recipe.limits)
+    lines += _section("Limits", recipe.limits)
     lines += _section("Sources", [f"{source} ({recipe.read_on})" for source in recipe.sources])
     if recipe.tried_on:
         lines.append(f"Tried on {recipe.tried_on}.")

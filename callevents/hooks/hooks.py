@@ -72,6 +72,8 @@ class HookBatch:
         # So that two requests added at the same moment are both counted.
         lock_pbx(db.session.connection(), pbx.id)
         self._pbx = pbx
+        #: The data that was checked last, for which event, and what is stored of it.
+        self._checked: tuple[HookData, EventType, HookData] | None = None
         #: IDs of origins by name.
         self._origins: dict[str, int] = {}
         #: IDs of the first hooks of those that are sent once per call together.
@@ -91,7 +93,7 @@ class HookBatch:
 
         `is_recorded`: with an entry of the history.
         """
-        data = _check(data, event_type, self._pbx.id)
+        data = self._check(data, event_type)
         _check_count(others)
         _check_quota(self._pbx)
         hook = Hook(
@@ -116,6 +118,14 @@ class HookBatch:
             values = {**hook_values(hook), "enabled": hook.active}
             audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
         return hook
+
+    def _check(self, data: HookData, event_type: EventType) -> HookData:
+        """Return the data as it is stored; the same data is checked once. Raises InvalidError."""
+        last = self._checked
+        if last is None or last[0] is not data or last[1] is not event_type:
+            last = data, event_type, _check(data, event_type, self._pbx.id)
+            self._checked = last
+        return last[2]
 
     def _find_first(self, data: HookData) -> int | None:
         """Return the ID of the first hook for the same request of the receiver, None without."""

@@ -18,7 +18,8 @@ from callevents.hooks.options import HookOptions
 from callevents.security.encryption import Cipher
 
 _ANSWER = re.compile(r"\{answer\.[A-Za-z0-9_]+")
-_NAME = re.compile(r"\{receiver\.([A-Za-z0-9_]+)")
+#: At the beginning of a placeholder, or as the argument of a filter.
+_NAME = re.compile(r"[{:]receiver\.([A-Za-z0-9_]+)")
 
 
 def find_receiver(hook: Hook) -> Receiver | None:

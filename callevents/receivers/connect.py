@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
+from callevents.audit.actions import Action
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Hook, Pbx, Receiver
-from callevents.delivery.removal import Removed
+from callevents.delivery.removal import Removed, remove_hooks
 from callevents.enums import EventType
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import db
-from callevents.hooks.hooks import HookBatch, HookData, clear_hooks
+from callevents.hooks.bulk.apply import keep, record
+from callevents.hooks.bulk.steps import Applied, HookRow
+from callevents.hooks.hooks import HookBatch, HookData
 from callevents.receivers.address import join_url
 from callevents.receivers.making import make_options
 from callevents.receivers.recipe_files import get_recipe
@@ -29,15 +32,14 @@ class Connected:
 
     created: Sequence[Hook] = ()
     kept: Sequence[Hook] = ()
+    #: To undo it; empty if nothing was created.
+    change_id: str = ""
 
 
 @dataclass
 class _Connecting:
     """What one call of `connect` has done so far."""
 
-    receiver: Receiver
-    pbx: Pbx
-    recipe: Recipe
     batch: HookBatch
     existing: Mapping[Place, Hook]
     #: The number of hooks by extension and event type.
@@ -45,7 +47,7 @@ class _Connecting:
     created: list[Hook] = field(default_factory=list)
     kept: dict[int, Hook] = field(default_factory=dict)
 
-    def connect(self, extension: Extension | None, request: RecipeRequest) -> None:
+    def connect(self, extension: Extension | None, request: RecipeRequest, data: HookData) -> None:
         """Create the hook of a request, unless there is one that serves the extension."""
         extension_id = extension.id if extension else None
         for place in ((None, request.name), (extension_id, request.name)):
@@ -53,17 +55,9 @@ class _Connecting:
                 self.kept[found.id] = found
                 return
         event_type = EventType.from_slug(request.event)
-        data = HookData(
-            join_url(self.receiver.address, request.path),
-            request.method,
-            note=f"{self.recipe.name}: {request.label}",
-            options=make_options(self.recipe, request),
-            receiver_id=self.receiver.id,
-            recipe_request=request.name,
-        )
         others = self.counts[extension_id, event_type]
         try:
-            hook = self.batch.add(extension, event_type, data, None, others=others)
+            hook = self.batch.add(extension, event_type, data, others=others, is_recorded=False)
         except InvalidError as error:
             raise _name_request(error, request, extension) from None
         self.counts[extension_id, event_type] += 1
@@ -78,6 +72,7 @@ def connect(
 ) -> Connected:
     """Make the requests of the receiver's recipe for these extensions, or for all (None).
 
+    The history has one entry, and it can be undone as other changes of many requests.
     `requests`: the names of the recipe's requests; None: those that are made by default. A request
     that exists already is kept as it is. Raises ConflictError without a recipe, and InvalidError.
     The caller commits.
@@ -90,15 +85,17 @@ def connect(
     batch = HookBatch(pbx)
     db.session.refresh(receiver)
     existing = _find_existing(receiver, pbx)
-    connecting = _Connecting(receiver, pbx, recipe, batch, existing, _count(pbx))
+    connecting = _Connecting(batch, existing, _count(pbx))
     for request in chosen:
+        data = _make_data(receiver, recipe, request)
         if extensions is None:
             _check_none_alone(existing, request)
-            connecting.connect(None, request)
+            connecting.connect(None, request, data)
         for extension in extensions or ():
-            connecting.connect(extension, request)
+            connecting.connect(extension, request, data)
     db.session.flush()
-    return Connected(connecting.created, list(connecting.kept.values()))
+    change_id = _record_added(receiver, connecting.created) if connecting.created else ""
+    return Connected(connecting.created, list(connecting.kept.values()), change_id)
 
 
 def disconnect(
@@ -112,7 +109,13 @@ def disconnect(
     query = select(Hook).where(Hook.receiver_id == receiver.id, Hook.pbx_id == pbx.id)
     if extensions is not None:
         query = query.where(Hook.extension_id.in_([one.id for one in extensions]))
-    return clear_hooks(db.session.scalars(query.order_by(Hook.id)).all())
+    hooks = db.session.scalars(query.order_by(Hook.id)).all()
+    if not hooks:
+        return Removed()
+    rows, values = [HookRow.of(hook) for hook in hooks], _describe(receiver, hooks)
+    removed = remove_hooks(pbx.id, [hook.id for hook in hooks], is_recorded=False)
+    record(Action.HOOKS_CLEARED, rows, values)
+    return removed
 
 
 def list_connected(receiver: Receiver) -> Sequence[Hook]:
@@ -136,6 +139,32 @@ def get_recipe_of(receiver: Receiver) -> Recipe:
             "requests one by one, with URLs that begin with its address."
         )
     return get_recipe(receiver.recipe)
+
+
+def _make_data(receiver: Receiver, recipe: Recipe, request: RecipeRequest) -> HookData:
+    return HookData(
+        join_url(receiver.address, request.path),
+        request.method,
+        note=f"{recipe.name}: {request.label}",
+        options=make_options(recipe, request),
+        receiver_id=receiver.id,
+        recipe_request=request.name,
+    )
+
+
+def _record_added(receiver: Receiver, hooks: Sequence[Hook]) -> str:
+    """Record what was created, and keep what undoing it needs; return the ID of that."""
+    rows = [HookRow.of(hook) for hook in hooks]
+    record(Action.HOOKS_ADDED, rows, _describe(receiver, hooks))
+    made = [{"id": hook.id, "modified_at": hook.modified_at.isoformat()} for hook in hooks]
+    return keep(Action.HOOKS_ADDED, Applied(rows, {"made": made}))
+
+
+def _describe(receiver: Receiver, hooks: Sequence[Hook]) -> Mapping[str, object]:
+    """Return what the history says of requests that are created or removed together."""
+    counts = Counter(hook.recipe_request or hook.event_type.slug for hook in hooks)
+    numbers = dict.fromkeys(hook.extension.number for hook in hooks if hook.extension)
+    return {"receiver": receiver.name, "requests": dict(counts), "extensions": list(numbers)}
 
 
 def _choose(recipe: Recipe, names: Collection[str] | None) -> Sequence[RecipeRequest]:

@@ -165,7 +165,7 @@ def _answer_problem(question: Question, answer: str | None) -> str:
     if answer is None:
         return ""
     if not answer:
-        return "" if question.is_optional else f"Required: {question.label}."
+        return "" if question.is_optional else f"Enter a value: {question.label}."
     if question.kind == "choice" and answer not in question.choices:
         return f"Must be one of: {', '.join(question.choices)}."
     if question.kind == "number" and not (answer.isascii() and answer.isdigit()):

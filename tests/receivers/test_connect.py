@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import event, select
 
-from callevents.db.models import Extension, Hook, Pbx, Receiver
+from callevents.db.models import AuditEntry, Extension, Hook, Pbx, Receiver
 from callevents.db.session import begin_write
 from callevents.enums import AuthKind, EventType, HookScope
 from callevents.errors import ConflictError, InvalidError
@@ -116,6 +116,28 @@ def test_300_extensions_take_few_statements(add_receiver: AddReceiver, pbx: Pbx)
     assert len(connect_all(receiver, pbx, *numbers).created) == 600
     event.remove(db.engine, "before_cursor_execute", note)
     assert sum(statement.startswith("SELECT") for statement in statements) < 20
+
+
+def test_the_history_has_one_entry(
+    add_receiver: AddReceiver, pbx: Pbx, configure: Configure
+) -> None:
+    """For all requests together, when they are made and when they are removed."""
+    receiver = add_receiver()
+    for number in ("101", "102"):
+        configure.extension(number)
+    before = len(db.session.scalars(select(AuditEntry)).all())
+    connect_all(receiver, pbx, "101", "102")
+    begin_write()
+    disconnect(receiver, pbx)
+    db.session.commit()
+    query = select(AuditEntry).order_by(AuditEntry.id).offset(before)
+    added, cleared = db.session.scalars(query).all()
+    assert (added.action, cleared.action) == ("hooks.bulk_added", "hooks.bulk_cleared")
+    for entry in (added, cleared):
+        assert entry.after is not None
+        assert entry.after["receiver"] == "Our CRM"
+        assert entry.after["requests"] == {"pop": 2, "log": 2}
+        assert entry.after["extensions"] == ["101", "102"]
 
 
 def test_receivers_without_a_recipe_cannot_be_connected(app: object, pbx: Pbx) -> None:

@@ -40,7 +40,7 @@ def test_each_answer_is_checked(app: Flask) -> None:
     assert invalid({"url": "ftp://x", "nothing": "?"}) == {
         "values/nothing": ["Example CRM has no question 'nothing'."],
         "values/url": ["The URL must begin with http:// or https://."],
-        "values/token": ["Required: the token."],
+        "values/token": ["Enter a value: the token."],
     }
     assert "values/url" in invalid({"url": "https://x/{CallerIDNum}", "token": "x"})
 
