@@ -191,7 +191,7 @@ def _make_context(
     if receiver is None:
         return Context(known, Lookups(template.value_maps, {}, plan))
     known |= {f"{RECEIVER_PREFIX}{name}": value for name, value in receiver.values.items()}
-    return Context(known, Lookups(template.value_maps, receiver.users, plan))
+    return Context(known, Lookups(template.value_maps, receiver.users, plan, receiver.values))
 
 
 def _mask_values(template: RequestTemplate, context: Context) -> Context:
@@ -285,6 +285,8 @@ def _find_secrets(
         if len(value) >= MIN_SECRET_LENGTH:
             escaped = json.dumps(value)[1:-1]
             found |= {value, escaped, escaped.replace("/", "\\/"), html.escape(value)}
+            # Values of the receiver may be in the URL.
+            found.add(quote(value, safe=""))
     # Longest first: one may be a part of another.
     return sorted(found, key=len, reverse=True)
 
