@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from callevents.delivery.request.receiver import CREDENTIALS
 from callevents.delivery.request.url import check_url
+from callevents.enums import EventType
 from callevents.errors import InvalidError
 from callevents.hooks.validation import check_options
 from callevents.receivers.address import join_url
@@ -90,7 +91,8 @@ def _request_problems(recipe: Recipe, request: RecipeRequest) -> Iterator[Proble
     try:
         url = check_url(join_url(_example_address(recipe), request.path), "path").url
         options = make_options(recipe, request)
-        check_options(options, url=url)
+        event_type = EventType.from_slug(request.event)
+        check_options(options, url=url, event_type=event_type, has_receiver=True)
     except InvalidError as error:
         for place, messages in error.errors.items():
             yield from ((place, message) for message in messages)
