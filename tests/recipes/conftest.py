@@ -20,11 +20,18 @@ from callevents.receivers.recipe_files import get_recipe
 from callevents.receivers.users import replace_users
 from tests.conftest import Configure
 from tests.recipes.simulated.base import Simulated, listen
+from tests.support.databases import SqliteDatabases
 from tests.support.receiver import Receiver
 
 #: Five phones that ring together.
 PHONES = ("101", "102", "103", "104", "105")
 CALLER = "+40721000001"
+
+
+@pytest.fixture(scope="session")
+def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
+    """SQLite only: what a recipe sends does not depend on the database."""
+    return sqlite
 
 
 @pytest.fixture
