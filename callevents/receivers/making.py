@@ -58,7 +58,7 @@ def make_receiver(
         pbx_id=pbx_id,
         values=complete,
         secret_names=_secret_names(recipe),
-        auth=recipe.auth.kind,
+        auth=_choose_auth(recipe, complete),
         credentials=_make_credentials(recipe, complete),
         max_in_flight=recipe.max_in_flight,
         max_per_second=recipe.max_per_second,
@@ -81,15 +81,13 @@ def change_answers(
     if any(name in changes for name in names_in(recipe.address)):
         filled = {name: value for name, value in complete.items() if value is not None}
         address = _make_address(recipe, filled)
-    members: dict[str, str | None] = dict.fromkeys(credentials)
-    for member, text in recipe.auth.values.items():
-        if any(name in changes for name in names_in(text)):
-            members[member] = _fill_member(text, complete)
+    auth, members = _change_auth(recipe, data, complete, changes, credentials)
     return replace(
         data,
         address=address,
         values=complete,
         secret_names=_secret_names(recipe),
+        auth=auth,
         credentials=members,
     )
 
@@ -201,7 +199,39 @@ def _make_address(recipe: Recipe, answers: Mapping[str, str]) -> str:
     return fill_in(recipe.address, filled)
 
 
+def _change_auth(
+    recipe: Recipe,
+    data: ReceiverData,
+    complete: Answered,
+    changes: Answered,
+    credentials: Mapping[str, str],
+) -> tuple[ReceiverAuth, dict[str, str | None]]:
+    """Return the authentication and its members after some answers have changed."""
+    changed = [
+        member
+        for member, text in recipe.auth.values.items()
+        if any(name in changes for name in names_in(text))
+    ]
+    auth = _choose_auth(recipe, complete) if changed else data.auth
+    if auth is not data.auth:
+        return auth, _make_credentials(recipe, complete)
+    kept: dict[str, str | None] = dict.fromkeys(credentials)
+    if auth is recipe.auth.kind:
+        kept |= {member: _fill_member(recipe.auth.values[member], complete) for member in changed}
+    return auth, kept
+
+
+def _choose_auth(recipe: Recipe, answers: Answered) -> ReceiverAuth:
+    """Return how requests authenticate: not, if all that it needs is optional and not answered."""
+    names = {name for text in recipe.auth.values.values() for name in names_in(text)}
+    needed = [question for question in recipe.questions if question.name in names]
+    is_left_out = all(one.is_optional and answers.get(one.name) == "" for one in needed)
+    return ReceiverAuth.NONE if needed and is_left_out else recipe.auth.kind
+
+
 def _make_credentials(recipe: Recipe, answers: Answered) -> dict[str, str | None]:
+    if _choose_auth(recipe, answers) is ReceiverAuth.NONE:
+        return {}
     made = {name: _fill_member(text, answers) for name, text in recipe.auth.values.items()}
     optional = CREDENTIALS[recipe.auth.kind].optional
     return {name: value for name, value in made.items() if value or name not in optional}

@@ -12,7 +12,8 @@ from callevents.receivers.address import join_url
 from callevents.receivers.making import fill_in, make_options, maps_in, names_in, texts_of
 from callevents.receivers.recipes import Recipe, RecipeRequest
 
-_RECEIVER_NAME = re.compile(r"\{receiver\.([A-Za-z0-9_]+)")
+#: At the beginning of a placeholder, or as the argument of a filter.
+_RECEIVER_NAME = re.compile(r"[{:]receiver\.([A-Za-z0-9_]+)")
 _ANSWER_NAME = re.compile(r"\{answer\.([A-Za-z0-9_]+)")
 #: Stands for answers while the rest of a recipe is checked.
 _EXAMPLES = {"address": "https://receiver.example.com", "number": "1"}

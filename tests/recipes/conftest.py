@@ -12,6 +12,7 @@ from callevents.db.models import Receiver as ReceiverRow
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.extensions import db
+from callevents.pbxs.extensions import get_extension_by_number
 from callevents.receivers.connect import connect
 from callevents.receivers.making import make_receiver
 from callevents.receivers.receivers import create_receiver
@@ -19,11 +20,18 @@ from callevents.receivers.recipe_files import get_recipe
 from callevents.receivers.users import replace_users
 from tests.conftest import Configure
 from tests.recipes.simulated.base import Simulated, listen
+from tests.support.databases import SqliteDatabases
 from tests.support.receiver import Receiver
 
 #: Five phones that ring together.
 PHONES = ("101", "102", "103", "104", "105")
 CALLER = "+40721000001"
+
+
+@pytest.fixture(scope="session")
+def databases(sqlite: SqliteDatabases) -> SqliteDatabases:
+    """SQLite only: what a recipe sends does not depend on the database."""
+    return sqlite
 
 
 @pytest.fixture
@@ -44,19 +52,20 @@ class Line:
     def connect(
         self, recipe: str, simulated: Simulated, users: Mapping[str, str] | None = None
     ) -> ReceiverRow:
-        """Connect all extensions to a simulated receiver."""
+        """Connect the phones to a simulated receiver."""
         self._sockets.append(listen(simulated))
         return self.add(recipe, simulated.answers_at(self._sockets[-1].url), users)
 
     def add(
         self, recipe: str, answers: Mapping[str, str], users: Mapping[str, str] | None = None
     ) -> ReceiverRow:
-        """Add a receiver by the recipe, as an admin does, and connect all extensions to it."""
+        """Add a receiver by the recipe, as an admin does, and connect the phones to it."""
         begin_write()
         receiver = create_receiver(make_receiver(get_recipe(recipe), answers, recipe))
         if users:
             replace_users(receiver, self._pbx, users)
-        connect(receiver, self._pbx, None)
+        phones = [get_extension_by_number(self._pbx, phone) for phone in PHONES]
+        connect(receiver, self._pbx, [phone for phone in phones if phone])
         db.session.commit()
         return receiver
 

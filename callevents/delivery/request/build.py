@@ -196,7 +196,7 @@ def _make_context(
     if receiver is None:
         return Context(known, Lookups(template.value_maps, {}, plan))
     known |= {f"{RECEIVER_PREFIX}{name}": value for name, value in receiver.values.items()}
-    return Context(known, Lookups(template.value_maps, receiver.users, plan))
+    return Context(known, Lookups(template.value_maps, receiver.users, plan, receiver.values))
 
 
 def _mask_values(template: RequestTemplate, context: Context) -> Context:

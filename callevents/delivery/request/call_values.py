@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from callevents.delivery.request.placeholders import HANGUP_NAMES, PARAMETER_NAMES
@@ -67,7 +67,7 @@ def derived_values(event: Any, call_values: str = "") -> dict[str, str]:
     started, answered = _find_start(event), _find_answer(event)
     ended = event.happened_at if event.event_type is EventType.HANGUP else None
     values = (
-        _rfc3339(started),
+        _rfc3339(_find_earliest(event)),
         _rfc3339(answered),
         _rfc3339(ended),
         _ring_seconds(event, started, answered),
@@ -124,6 +124,16 @@ def _find_start(event: Any) -> datetime | None:
         return begun
     started: datetime | None = event.started_at
     return started
+
+
+def _find_earliest(event: Any) -> datetime:
+    """Return when the call began, or the earliest moment of it that is known.
+
+    Receivers demand one: a PBX may report the end only, with the seconds since the answer.
+    """
+    found: datetime | None = _find_start(event) or event.answered_at
+    duration = 0 if event.is_late else event.duration_seconds or 0
+    return found or event.happened_at - timedelta(seconds=duration)
 
 
 def _find_answer(event: Any) -> datetime | None:

@@ -26,6 +26,9 @@ _NUMBER = re.compile(rf"(-?)0*([0-9]{{1,{_MAX_DIGITS}}})(\.[0-9]{{1,9}})?")
 _DURATION = re.compile(rf"[0-9]{{1,{_MAX_DIGITS}}}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Before the name of a value of the receiver, which is the argument.
+_RECEIVER = "receiver."
+_RECEIVER_VALUE = re.compile(r"receiver\.[A-Za-z][A-Za-z0-9_]{0,49}")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -36,6 +39,8 @@ class Lookups:
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     users: Mapping[str, str] = field(default_factory=dict)
     plan: NumberPlan = NO_PLAN
+    #: The values of the receiver, for arguments such as receiver.zone.
+    receiver: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,11 @@ def _date(value: Value, argument: str, _lookups: Lookups) -> Value:
     return format_moment(moment, argument) if moment else ""
 
 
-def _in_zone(value: Value, argument: str, _lookups: Lookups) -> Value:
+def _in_zone(value: Value, argument: str, lookups: Lookups) -> Value:
     moment = _read_moment(value)
+    zone = lookups.receiver.get(argument.removeprefix(_RECEIVER), argument)
     try:
-        return moment.astimezone(ZoneInfo(argument)) if moment else ""
+        return moment.astimezone(ZoneInfo(zone)) if moment else ""
     except (OverflowError, ValueError, LookupError):
         return ""
 
@@ -138,9 +144,9 @@ def _zones() -> frozenset[str]:
 
 
 def _check_zone(argument: str) -> str:
-    if argument in _zones():
+    if argument in _zones() or _RECEIVER_VALUE.fullmatch(argument):
         return ""
-    return "Write a time zone after the colon, for example Europe/Bucharest."
+    return "Write a time zone after the colon, for example Europe/Bucharest or receiver.zone."
 
 
 def _check_unit(argument: str) -> str:

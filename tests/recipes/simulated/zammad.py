@@ -54,6 +54,8 @@ class Zammad(Simulated):
     def __init__(self, blocked: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.log: dict[str, Entry] = {}
+        #: False: the integration is switched off.
+        self.is_enabled = True
         self._blocked = blocked
 
     def answer(self, arrival: Arrival) -> Reply:
@@ -61,6 +63,9 @@ class Zammad(Simulated):
         token = arrival.path.removeprefix("/api/v1/cti/")
         if arrival.method != "POST" or "/" in token:
             raise Refused(404, {"error": "No route matches."})
+        if not self.is_enabled:
+            message = "Feature is disabled, please contact your administrator!"
+            raise Refused(422, {"error": message})
         if token != TOKEN:
             raise Refused(401, {"error": "Invalid token, please contact your admin!"})
         parameters = _read(arrival)
