@@ -47,7 +47,7 @@ def crm(app: Flask, pbx: Pbx, configure: Configure, receiver: Application) -> Re
 def start_worker(run_python: RunPython, settings: Settings) -> Program:
     """Start a worker process that looks for due deliveries."""
     command = ("-m", "flask", "--app", str(ROOT / "app.py"), "worker")
-    changes = {"poll_seconds": "0.05", "lease_seconds": "1"}
+    changes = {"poll_seconds": "0.05", "lease_seconds": "2"}
     worker = run_python(*command, **worker_settings(settings, **changes))
     worker.wait_for_line("worker started")
     return worker
