@@ -64,6 +64,7 @@ def index(slug: str | None = None) -> Any:
         problems=problems,
         is_filtering=is_filtering,
         undoable=find_latest(scope_of(Right.EDIT)),
+        url_of_undo=url_of_undo,
         ACTIONS=ACTIONS,
         LABELS=FIELDS,
         SCOPES=SCOPES,
@@ -99,7 +100,7 @@ def undo_change(change_id: str) -> Any:
     wake()
     htmx.toast(describe_undone(undone))
     if not htmx.is_htmx():
-        return redirect(url_for(".index_of_all"), code=303)
+        return redirect(RequestView.from_request(request.args.get("slug")).unfiltered.url(), 303)
     htmx.trigger(HOOKS_CHANGED)
     return Response(status=204)
 
@@ -173,12 +174,14 @@ def _apply(view: RequestView, action: BulkAction, form: BulkForm) -> Any:
     db.session.commit()
     wake()
     back = view.at(None).url()
-    return dialogs.finish(describe(action, done), back, HOOKS_CHANGED, actions=undo_action(done))
+    actions = {"Undo": url_of_undo(view, done.id)} if done.id else {}
+    return dialogs.finish(describe(action, done), back, HOOKS_CHANGED, actions=actions)
 
 
-def undo_action(done: Done) -> dict[str, str]:
-    """Return the button that undoes the change, for a toast."""
-    return {"Undo": url_for("requests.undo_change", change_id=done.id)} if done.id else {}
+def url_of_undo(view: RequestView, change_id: str) -> str:
+    """Return the URL that undoes a change, and returns to the requests of the same PBX."""
+    slug = view.pbx.slug if view.pbx else None
+    return url_for("requests.undo_change", change_id=change_id, slug=slug)
 
 
 def describe(action: BulkAction, done: Done) -> str:
