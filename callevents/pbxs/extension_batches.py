@@ -19,6 +19,7 @@ from callevents.pbxs.extensions import (
     count_all,
     delete_seen,
 )
+from callevents.pbxs.groups import join_groups
 
 
 class AddStatus(StrEnum):
@@ -110,6 +111,7 @@ class _Batch:
         db.session.add_all(self._added)
         delete_seen(self._pbx, *(extension.number for extension in self._added))
         db.session.flush()
+        join_groups(self._pbx.id, self._added)
         for extension in self._added:
             values = {"number": extension.number, "name": extension.name}
             audit.record(audit.Action.EXTENSION_ADDED, of_extension(extension), after=values)

@@ -27,6 +27,7 @@ from callevents.delivery.removal import Removed, remove_extension
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
+from callevents.pbxs.groups import join_groups
 from callevents.users.rights import EVERYTHING, Scope
 from callevents.validation import MAX_NAME_LENGTH, check_text
 
@@ -170,6 +171,7 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
     db.session.add(extension)
     delete_seen(pbx, number)
     db.session.flush()
+    join_groups(pbx.id, [extension])
     values = {"number": number, "name": extension.name}
     audit.record(audit.Action.EXTENSION_ADDED, of_extension(extension), after=values)
     return extension
@@ -197,6 +199,7 @@ def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
     columns = (Extension.id, Extension.number)
     insert = insert_into(Extension).on_conflict_do_nothing().returning(*columns)
     added = db.session.execute(insert, rows).all()
+    join_groups(pbx.id, added)
     for row in added:
         target = Target(ObjectKind.EXTENSION, row.id, row.number, pbx.id, row.id)
         values = {"number": row.number, "name": names[row.number]}
