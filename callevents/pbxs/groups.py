@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from callevents import audit
 from callevents.audit.targets import of_group
@@ -49,6 +49,14 @@ def list_names(scope: Scope = EVERYTHING) -> Sequence[str]:
     """Return the names of groups of all PBXs in the scope, each once."""
     query = select(ExtensionGroup.name).join(ExtensionGroup.pbx).where(scope.of_pbxs()).distinct()
     return db.session.scalars(query.order_by(ExtensionGroup.name)).all()
+
+
+def is_member(name: str) -> ColumnElement[bool]:
+    """Return the condition for extensions in a group with this name."""
+    members = select(GroupMember.extension_id).join(
+        ExtensionGroup, ExtensionGroup.id == GroupMember.group_id
+    )
+    return Extension.id.in_(members.where(ExtensionGroup.name == name))
 
 
 def count_members(pbx: Pbx) -> Mapping[int, int]:

@@ -17,3 +17,11 @@ class RangeForm(BaseForm):
 
     first = StringField("First number")
     last = StringField("Last number")
+
+
+class GroupForm(BaseForm):
+    """A group of extensions."""
+
+    name = StringField("Name")
+    pattern = StringField("Pattern")
+    members = TextAreaField("Extensions")

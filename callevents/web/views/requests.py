@@ -22,6 +22,7 @@ from callevents.hooks.queries import list_origins
 from callevents.hooks.selection import HookState, HookWhere, Selection, find_receivers_of
 from callevents.hooks.where import FIELDS, SCOPES
 from callevents.jobs.waker import wake
+from callevents.pbxs.groups import list_names
 from callevents.web import dialogs, htmx
 from callevents.web.access import no_write_transaction, requires_somewhere, scope_of
 from callevents.web.bulk_forms import ACTIONS, BulkAction, BulkForm, MoveForm
@@ -70,6 +71,7 @@ def index(slug: str | None = None) -> Any:
         SCOPES=SCOPES,
         HookState=HookState,
         receivers=find_receivers_of(scope_of(Right.SEE)),
+        groups=list_names(scope_of(Right.SEE)),
         origins=() if htmx.is_htmx() else list_origins(view.pbx, scope_of(Right.SEE)),
     )
 
