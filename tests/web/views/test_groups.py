@@ -45,6 +45,7 @@ def test_add_change_remove(admin: Visitor, pbx: Pbx) -> None:
     assert members(pbx, "Service") == ["101", "102"]
     assert "stay" in admin.get(f"{path}/remove").text
     assert admin.post(f"{path}/remove").status_code == 303
+    db.session.rollback()
     assert list_groups(pbx) == []
     assert admin.get(path).status_code == 404
 
