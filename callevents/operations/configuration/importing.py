@@ -32,6 +32,7 @@ from callevents.operations.configuration.document import (
     Document,
 )
 from callevents.operations.configuration.export import describe_connector, describe_quotas
+from callevents.operations.configuration.group_import import set_groups
 from callevents.operations.configuration.hook_import import (
     NOT_IMPORTED,
     NewEventIds,
@@ -135,6 +136,8 @@ class _Importer:
         quotas = _lift_quotas(pbx)
         self._set_connector(pbx)
         self._set_extensions(pbx)
+        pointer = f"{self._pointer}/groups"
+        set_groups(pbx, wanted.groups, self._changes, pointer, prune=self._prune)
         _restore_quotas(pbx, quotas)
         with errors_at(f"{self._pointer}/quotas"):
             if describe_quotas(pbx) != wanted.quotas:
