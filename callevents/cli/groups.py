@@ -4,7 +4,7 @@ import click
 from flask.cli import AppGroup
 
 from callevents.cli.output import Values, handle_errors, json_option, print_list, print_result
-from callevents.db.models import ExtensionGroup
+from callevents.db.models import Extension, ExtensionGroup, Pbx
 from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.pbxs import groups, pbxs
@@ -20,20 +20,33 @@ members_option = click.option(
     "--members", help="Extensions that are members anyway, for example 101,103 or 100-139."
 )
 
+template_option = click.option(
+    "--template", help="The extension whose requests new members get; an empty text: none."
+)
+
 
 @group.command("add")
 @click.argument("pbx")
 @click.argument("name")
 @pattern_option
 @members_option
+@template_option
 @json_option
 @handle_errors
-def add_group(pbx: str, name: str, pattern: str | None, members: str | None, as_json: bool) -> None:
+def add_group(
+    pbx: str,
+    name: str,
+    pattern: str | None,
+    members: str | None,
+    template: str | None,
+    as_json: bool,
+) -> None:
     """Add the group NAME to a PBX, by list, by pattern, or both."""
     begin_write()
     found = pbxs.get_pbx(pbx)
     chosen = find_by_numbers(found, read_numbers(members or "", "members"), "members")
-    made = groups.add_group(found, GroupData(name, pattern or "", chosen))
+    data = GroupData(name, pattern or "", chosen, _find_template(found, template or ""))
+    made = groups.add_group(found, data)
     _finish(made, "Added", as_json=as_json)
 
 
@@ -43,6 +56,7 @@ def add_group(pbx: str, name: str, pattern: str | None, members: str | None, as_
 @click.option("--name", "new_name", help="Another name.")
 @pattern_option
 @members_option
+@template_option
 @json_option
 @handle_errors
 def set_group(
@@ -51,6 +65,7 @@ def set_group(
     new_name: str | None,
     pattern: str | None,
     members: str | None,
+    template: str | None,
     as_json: bool,
 ) -> None:
     """Change the group NAME. What you omit stays; an empty text removes pattern or members."""
@@ -61,7 +76,10 @@ def set_group(
     if members is not None:
         chosen = find_by_numbers(found, read_numbers(members, "members"), "members")
     new_pattern = changed.pattern if pattern is None else pattern
-    groups.change_group(changed, GroupData(new_name or name, new_pattern, chosen))
+    source = groups.find_template(changed)
+    if template is not None:
+        source = _find_template(found, template)
+    groups.change_group(changed, GroupData(new_name or name, new_pattern, chosen, source))
     _finish(changed, "Changed", as_json=as_json)
 
 
@@ -104,8 +122,13 @@ def show_group(pbx: str, name: str, as_json: bool) -> None:
     """Show the group NAME and the numbers of its members."""
     values = _to_values(groups.get_group(pbxs.get_pbx(pbx), name))
     members = ", ".join(values["members"]) or "none"
-    text = f"name: {values['name']}\npattern: {values['pattern']}\nmembers: {members}"
+    lines = (f"{name}: {values[name]}" for name in ("name", "pattern", "template"))
+    text = "\n".join((*lines, f"members: {members}"))
     print_result(values, text, as_json)
+
+
+def _find_template(pbx: Pbx, number: str) -> Extension | None:
+    return find_by_numbers(pbx, [number], "template")[0] if number else None
 
 
 def _finish(changed: ExtensionGroup, verb: str, *, as_json: bool) -> None:
@@ -117,9 +140,11 @@ def _finish(changed: ExtensionGroup, verb: str, *, as_json: bool) -> None:
 
 
 def _to_values(shown: ExtensionGroup) -> Values:
+    template = groups.find_template(shown)
     return {
         "name": shown.name,
         "pattern": shown.pattern,
+        "template": template.number if template else "",
         "members": [one.number for one in groups.list_members(shown)],
         "chosen": [one.number for one in groups.list_members(shown, only_chosen=True)],
     }

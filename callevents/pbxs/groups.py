@@ -4,7 +4,7 @@ Members are rows, so that queries need no patterns. Adding extensions adds them 
 patterns they match. The caller commits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,19 @@ class GroupData:
     name: str
     pattern: str = ""
     chosen: Sequence[Extension] = ()
+    #: The extension whose requests new members get.
+    template: Extension | None = None
+
+
+#: Called with a group that has a template, and extensions that have just joined it.
+OnJoin = Callable[[ExtensionGroup, Sequence[Extension]], None]
+_on_join: list[OnJoin] = []
+
+
+def call_on_join(listener: OnJoin) -> None:
+    """Call the function when extensions join a group: nothing here knows of hooks."""
+    if listener not in _on_join:
+        _on_join.append(listener)
 
 
 def list_groups(pbx: Pbx) -> Sequence[ExtensionGroup]:
@@ -97,7 +110,9 @@ def add_group(pbx: Pbx, data: GroupData) -> ExtensionGroup:
     data = _check(pbx, data)
     if len(list_groups(pbx)) >= MAX_GROUPS:
         raise InvalidError.of("name", f"A PBX can have at most {MAX_GROUPS} groups.")
-    group = ExtensionGroup(pbx_id=pbx.id, name=data.name, pattern=data.pattern)
+    group = ExtensionGroup(
+        pbx_id=pbx.id, name=data.name, pattern=data.pattern, template_id=_id_of(data.template)
+    )
     db.session.add(group)
     db.session.flush()
     _set_members(group, data.chosen)
@@ -112,6 +127,7 @@ def change_group(group: ExtensionGroup, data: GroupData) -> None:
     data = _check(group.pbx, data, group)
     before = _describe(group)
     group.name, group.pattern = data.name, data.pattern
+    group.template_id = _id_of(data.template)
     _set_members(group, data.chosen)
     audit.record_change(audit.Action.GROUP_CHANGED, of_group(group), before, _describe(group))
 
@@ -132,18 +148,49 @@ def add_to_groups(pbx: Pbx, wanted: Mapping[str, Iterable[Extension]]) -> None:
     for name, extensions in wanted.items():
         group = _find(pbx, name) or add_group(pbx, GroupData(name))
         before = _describe(group)
-        _insert(group.id, extensions, is_chosen=True)
+        _join(group, list(extensions), is_chosen=True)
         after = _describe(group)
         audit.record_change(audit.Action.GROUP_CHANGED, of_group(group), before, after)
 
 
-def join_groups(pbx_id: int, added: Sequence[Extension | Any]) -> None:
-    """Add new extensions, or rows with `id` and `number`, to groups whose patterns they match."""
+def join_groups(
+    pbx_id: int, added: Sequence[Extension | Any], *, gives_requests: bool = True
+) -> None:
+    """Add new extensions, or rows with `id` and `number`, to groups whose patterns they match.
+
+    `gives_requests`: they get the requests of the groups' templates.
+    """
     query = select(ExtensionGroup).where(
         ExtensionGroup.pbx_id == pbx_id, ExtensionGroup.pattern != ""
     )
-    for group in db.session.scalars(query) if added else ():
-        _insert(group.id, _matching(group.pattern, added), is_chosen=False)
+    for group in db.session.scalars(query).all() if added else ():
+        joining = _matching(group.pattern, added)
+        if gives_requests:
+            _join(group, joining, is_chosen=False)
+        else:
+            _insert(group.id, joining, is_chosen=False)
+
+
+def find_template(group: ExtensionGroup) -> Extension | None:
+    """Return the extension whose requests new members get, None without."""
+    return db.session.get(Extension, group.template_id) if group.template_id else None
+
+
+def _join(group: ExtensionGroup, joining: Sequence[Any], *, is_chosen: bool) -> None:
+    """Make extensions, or rows with their IDs, members, and tell so if the group has a template."""
+    wanted = {one.id for one in joining}
+    of_group = (GroupMember.group_id == group.id, GroupMember.extension_id.in_(wanted))
+    there = set(db.session.scalars(select(GroupMember.extension_id).where(*of_group)))
+    _insert(group.id, joining, is_chosen=is_chosen)
+    new = select(Extension).where(Extension.id.in_(wanted - there)).order_by(Extension.id)
+    if group.template_id and wanted - there and _on_join:
+        joined = db.session.scalars(new).all()
+        for listener in _on_join:
+            listener(group, joined)
+
+
+def _id_of(extension: Extension | None) -> str | None:
+    return extension.id if extension else None
 
 
 def _find(pbx: Pbx, name: str) -> ExtensionGroup | None:
@@ -154,7 +201,7 @@ def _find(pbx: Pbx, name: str) -> ExtensionGroup | None:
 def _check(pbx: Pbx, data: GroupData, group: ExtensionGroup | None = None) -> GroupData:
     name, pattern = data.name.strip(), data.pattern.strip()
     check_all(lambda: _check_name(pbx, name, group), lambda: _check_pattern(pattern))
-    return GroupData(name, pattern, data.chosen)
+    return GroupData(name, pattern, data.chosen, data.template)
 
 
 def _check_name(pbx: Pbx, name: str, group: ExtensionGroup | None) -> None:
@@ -199,4 +246,10 @@ def _insert(group_id: int, extensions: Iterable[Any], *, is_chosen: bool) -> Non
 
 def _describe(group: ExtensionGroup) -> dict[str, object]:
     chosen = [one.number for one in list_members(group, only_chosen=True)]
-    return {"name": group.name, "pattern": group.pattern, "chosen": chosen}
+    template = find_template(group)
+    return {
+        "name": group.name,
+        "pattern": group.pattern,
+        "chosen": chosen,
+        "template": template.number if template else "",
+    }

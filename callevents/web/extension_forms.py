@@ -25,3 +25,4 @@ class GroupForm(BaseForm):
     name = StringField("Name")
     pattern = StringField("Pattern")
     members = TextAreaField("Extensions")
+    template = StringField("New members get the requests of extension")

@@ -23,7 +23,9 @@ def test_groups(run: Run, answer: Callable[..., Any], pbx: Pbx, configure: Confi
     changed = answer("groups", "set", "head-office", "Sales", "--pattern", "", "--name", "All")
     assert (changed["name"], changed["members"]) == ("All", ["201"])
     answer("groups", "set", "head-office", "All", "--members", "101-102")
+    answer("groups", "set", "head-office", "All", "--template", "201")
     shown = answer("groups", "show", "head-office", "All")
+    assert shown["template"] == "201"
     assert (shown["members"], shown["chosen"]) == (["101", "102"], ["101", "102"])
     assert len(answer("hooks", "list", "--where", "group=All")) == 1
     assert "members: 101, 102" in run("groups", "show", "head-office", "All").output

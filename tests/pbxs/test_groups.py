@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from callevents.audit import Action
-from callevents.db.models import AuditEntry, Extension, ExtensionGroup, GroupMember, Pbx
+from callevents.db.models import AuditEntry, Extension, ExtensionGroup, GroupMember, Hook, Pbx
 from callevents.db.session import begin_write
 from callevents.delivery import removal
 from callevents.enums import EventType
@@ -132,3 +132,43 @@ def test_import_and_filter(pbx: Pbx, other_pbx: Pbx, configure: Configure) -> No
     assert Selection(HookWhere(group="sales", extension="101")).load() == []
     assert groups.list_names() == ["Sales"]
     assert db.session.scalar(select(func.count()).select_from(Extension)) == 3
+
+
+def test_new_members_get_requests(pbx: Pbx, configure: Configure) -> None:
+    """An extension that joins gets the template's requests, once, with one entry."""
+    configure.extension("100")
+    configure.hook("100", EventType.HANGUP, "https://crm.example.com/?token=geheim")
+    begin_write()
+    [template] = list_extensions(pbx)
+    groups.add_group(pbx, GroupData("Sales", "1..", template=template))
+    groups.add_group(pbx, GroupData("Plain", "1.."))
+    db.session.commit()
+    configure.extension("101")
+    begin_write()
+    add_batch(pbx, [("102", ""), ("201", "")])
+    extensions.add_extensions(pbx, {"103": "Ann"})
+    add_lines(pbx, parse("202,,Sales\n102,,Sales", pbx))
+    add_batch(pbx, [("104", "")], gives_requests=False)
+    db.session.commit()
+    found = db.session.scalars(select(Hook).where(Hook.extension_id.is_not(None)))
+    numbers = sorted(hook.extension.number for hook in found if hook.extension)
+    assert numbers == ["100", "101", "102", "103", "202"]
+    entries = db.session.scalars(
+        select(AuditEntry).where(AuditEntry.action == Action.HOOKS_COPIED).order_by(AuditEntry.id)
+    ).all()
+    assert [entry.after["to"] for entry in entries] == [["101"], ["102"], ["103"], ["202"]]
+    assert all(entry.after["group"] == "Sales" for entry in entries)
+
+
+def test_quota_of_requests_for_new_members(pbx: Pbx, configure: Configure) -> None:
+    """Without room for its requests, an extension is added without them."""
+    configure.extension("100")
+    configure.hook("100", EventType.HANGUP, "https://crm.example.com/")
+    begin_write()
+    [template] = list_extensions(pbx)
+    groups.add_group(pbx, GroupData("Sales", "1..", template=template))
+    pbx.max_hooks = 1
+    db.session.commit()
+    configure.extension("101")
+    assert db.session.scalar(select(func.count()).select_from(Hook)) == 1
+    assert members(pbx, "Sales") == ["100", "101"]

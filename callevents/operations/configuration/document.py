@@ -106,6 +106,11 @@ class ConfiguredGroup(Part):
         description="A regular expression: extensions whose whole number matches are members.",
     )
     members: list[str] = Field(default_factory=list, description="The numbers of other members.")
+    template: str = Field(
+        "",
+        max_length=MAX_NUMBER_LENGTH,
+        description="The number of the extension whose requests new members get.",
+    )
 
 
 class ConfiguredConnector(Part):

@@ -28,8 +28,16 @@ def describe_groups(pbx_ids: Sequence[int]) -> Mapping[int, list[ConfiguredGroup
     for row in db.session.execute(chosen):
         members[row.group_id].append(row.number)
     found: dict[int, list[ConfiguredGroup]] = defaultdict(list)
-    for group in db.session.scalars(select(ExtensionGroup).where(of_pbxs)):
-        one = ConfiguredGroup(name=group.name, pattern=group.pattern, members=members[group.id])
+    with_template = select(ExtensionGroup, Extension.number).outerjoin(
+        Extension, Extension.id == ExtensionGroup.template_id
+    )
+    for group, template in db.session.execute(with_template.where(of_pbxs)):
+        one = ConfiguredGroup(
+            name=group.name,
+            pattern=group.pattern,
+            members=members[group.id],
+            template=template or "",
+        )
         found[group.pbx_id].append(one)
     return {pbx_id: sorted(some, key=lambda one: one.name) for pbx_id, some in found.items()}
 
@@ -58,7 +66,8 @@ def _set(
     changes: Changes,
 ) -> None:
     chosen = find_by_numbers(pbx, wanted.members, "members")
-    data = GroupData(wanted.name, wanted.pattern, chosen)
+    template = find_by_numbers(pbx, [wanted.template], "template")[0] if wanted.template else None
+    data = GroupData(wanted.name, wanted.pattern, chosen, template)
     if found is None or current is None:
         added = groups.add_group(pbx, data)
         changes.add(Done.ADDED, Kind.GROUP, pbx.slug, added.name)
@@ -68,6 +77,7 @@ def _set(
         for name, differs in (
             ("pattern", current.pattern != wanted.pattern.strip()),
             ("members", set(current.members) != set(wanted.members)),
+            ("template", current.template != wanted.template),
         )
         if differs
     ]

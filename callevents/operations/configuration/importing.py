@@ -237,7 +237,9 @@ class _Importer:
         ]
         added: dict[int, Extension] = {}
         for some in batches_of(new):
-            results = add_batch(pbx, [(one.number, one.name) for _position, one in some])
+            numbers = [(one.number, one.name) for _position, one in some]
+            # The document has all of their requests.
+            results = add_batch(pbx, numbers, gives_requests=False)
             for (position, _one), result in zip(some, results, strict=True):
                 with errors_at(f"{self._pointer}/extensions/{position}"):
                     if result.extension is None:

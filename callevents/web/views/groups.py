@@ -60,7 +60,13 @@ def change(slug: str, group_id: int) -> Any:
     if request.method == "GET":
         chosen = groups.list_members(group, only_chosen=True)
         numbers = ", ".join(extension.number for extension in chosen)
-        values = {"name": group.name, "pattern": group.pattern, "members": numbers}
+        template = groups.find_template(group)
+        values = {
+            "name": group.name,
+            "pattern": group.pattern,
+            "members": numbers,
+            "template": template.number if template else "",
+        }
         return _show(pbx, GroupForm(data=values), group)
     form = GroupForm(request.form)
     try:
@@ -97,7 +103,9 @@ def _get(pbx: Pbx, group_id: int) -> ExtensionGroup:
 def _read(pbx: Pbx, form: GroupForm) -> GroupData:
     numbers = read_numbers(form.members.data or "", "members")
     chosen = find_by_numbers(pbx, numbers, "members")
-    return GroupData(form.name.data or "", form.pattern.data or "", chosen)
+    number = (form.template.data or "").strip()
+    template = find_by_numbers(pbx, [number], "template")[0] if number else None
+    return GroupData(form.name.data or "", form.pattern.data or "", chosen, template)
 
 
 def _show(pbx: Pbx, form: GroupForm, group: ExtensionGroup | None) -> Any:

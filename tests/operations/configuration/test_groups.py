@@ -21,7 +21,7 @@ def grouped(pbx: Pbx, configure: Configure) -> Pbx:
         configure.extension(number)
     begin_write()
     chosen = [one for one in list_extensions(pbx) if one.number == "201"]
-    groups.add_group(pbx, GroupData("Sales", "1..", chosen))
+    groups.add_group(pbx, GroupData("Sales", "1..", chosen, chosen[0]))
     groups.add_group(pbx, GroupData("Empty"))
     db.session.commit()
     return pbx

@@ -30,13 +30,16 @@ def members(pbx: Pbx, name: str) -> list[str]:
 def test_add_change_remove(admin: Visitor, pbx: Pbx) -> None:
     """A group is added, changed and removed in dialogs."""
     assert "No groups yet" in admin.get(BASE).text
-    values = {"name": "Sales", "pattern": "1..", "members": "201"}
+    values = {"name": "Sales", "pattern": "1..", "members": "201", "template": "101"}
     assert admin.post(f"{BASE}/new", **values).status_code == 303
     assert members(pbx, "Sales") == ["101", "102", "201"]
     assert "3 extensions" in admin.get(BASE).text
     [group] = list_groups(pbx)
     path = f"{BASE}/{group.id}"
-    assert 'value="1.."' in admin.get(path).text
+    dialog = admin.get(path).text
+    assert ('value="1.."' in dialog, 'value="101"' in dialog) == (True, True)
+    wrong = admin.post(path, name="Sales", template="999")
+    assert (wrong.status_code, "no extension 999" in wrong.text) == (422, True)
     wrong = admin.post(path, name="Sales", pattern="1(", members="999")
     assert (wrong.status_code, "no extension 999" in wrong.text) == (422, True)
     wrong = admin.post(path, name="", pattern="1(")
