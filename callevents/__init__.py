@@ -12,6 +12,8 @@ from callevents.config import load_settings
 from callevents.config.settings import Settings
 from callevents.db.session import close_session
 from callevents.extensions import csrf, db, init_state, migrate
+from callevents.hooks.bulk.membership import give_hooks
+from callevents.pbxs.groups import call_on_join
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.teardown_appcontext(close_session)
     migrate.init_app(app, db, directory=str(ROOT / "callevents" / "migrations"))
     csrf.init_app(app)
+    call_on_join(give_hooks)
     web.init_app(app)
     api.init_app(app)
     cli.init_app(app)

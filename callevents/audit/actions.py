@@ -23,6 +23,9 @@ class Action(StrEnum):
     EXTENSION_ADDED = "extension.added"
     EXTENSION_RENAMED = "extension.renamed"
     EXTENSION_REMOVED = "extension.removed"
+    GROUP_ADDED = "group.added"
+    GROUP_CHANGED = "group.changed"
+    GROUP_REMOVED = "group.removed"
     SUGGESTION_ACCEPTED = "suggestion.accepted"
     SUGGESTION_DISMISSED = "suggestion.dismissed"
     HOOK_CREATED = "hook.created"
@@ -104,6 +107,9 @@ _LABELS = {
     Action.EXTENSION_ADDED: "Extension added",
     Action.EXTENSION_RENAMED: "Extension renamed",
     Action.EXTENSION_REMOVED: "Extension removed",
+    Action.GROUP_ADDED: "Group added",
+    Action.GROUP_CHANGED: "Group changed",
+    Action.GROUP_REMOVED: "Group removed",
     Action.SUGGESTION_ACCEPTED: "Suggested extension added",
     Action.SUGGESTION_DISMISSED: "Suggestions dismissed",
     Action.HOOK_CREATED: "Request created",
@@ -175,6 +181,7 @@ class ObjectKind(StrEnum):
     TOKEN = "token"  # noqa: S105  # no secret
     CONNECTOR = "connector"
     EXTENSION = "extension"
+    GROUP = "group"
     HOOK = "hook"
     RECEIVER = "receiver"
     #: Hooks that were changed at once.

@@ -9,6 +9,7 @@ from callevents.db.models import (
     Connector,
     Delivery,
     Extension,
+    ExtensionGroup,
     Hook,
     IngestToken,
     OAuthApp,
@@ -55,6 +56,11 @@ def of_extension(extension: Extension) -> Target:
     return Target(
         ObjectKind.EXTENSION, extension.id, extension.number, extension.pbx_id, extension.id
     )
+
+
+def of_group(group: ExtensionGroup) -> Target:
+    """Return the group as a target."""
+    return Target(ObjectKind.GROUP, str(group.id), f"group {group.name}", group.pbx_id)
 
 
 def of_hook(hook: Hook, extension: Extension | None) -> Target:

@@ -12,6 +12,7 @@ from callevents.cli import (
     erase,
     extension_batches,
     extensions,
+    groups,
     hook_bulk,
     hook_resume,
     hook_show,
@@ -52,7 +53,16 @@ def init_app(app: Flask) -> None:
         extensions.group.add_command(command)
     accounts = (users, tokens, apps)
     of_requests = (hooks, deliveries, receivers, recipes)
-    for module in (pbxs, extensions, *of_requests, *accounts, secrets, audit, configuration):
+    for module in (
+        pbxs,
+        extensions,
+        groups,
+        *of_requests,
+        *accounts,
+        secrets,
+        audit,
+        configuration,
+    ):
         app.cli.add_command(module.group)
     for command in (
         processes.web,

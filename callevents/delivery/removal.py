@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy import Select, delete, func, insert, or_, select
+from sqlalchemy import Select, delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from callevents import audit
@@ -23,11 +23,11 @@ from callevents.db.locks import lock_pbx
 from callevents.db.models import (
     Extension,
     Grant,
+    GroupMember,
     Hook,
     Pbx,
     Removal,
     SeenExtension,
-    User,
     new_id,
     to_id,
     utc_now,
@@ -35,6 +35,7 @@ from callevents.db.models import (
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.hold import cancel_waiting, count_waiting, hold, release
 from callevents.delivery.hook_values import hook_values
+from callevents.delivery.removal_restore import other_grants, restore_grants, restore_members
 from callevents.delivery.request.receiver import has_its_receiver
 from callevents.errors import ConflictError
 from callevents.extensions import db
@@ -79,7 +80,11 @@ def remove_extension(extension: Extension) -> Removed:
     extensions = _lock_rows(select(Extension).where(Extension.id == extension.id))
     hooks = _lock_rows(select(Hook).where(Hook.extension_id == extension.id))
     grants = _lock_rows(select(Grant).where(Grant.extension_id == extension.id))
-    return _remove(pbx_id, hooks, extensions, grants) if extensions else Removed()
+    if not extensions:
+        return Removed()
+    members = select(GroupMember).where(GroupMember.extension_id == extension.id)
+    groups = [to_json(one) for one in db.session.scalars(members)]
+    return _remove(pbx_id, hooks, extensions, grants, groups=groups)
 
 
 def undo(pbx: Pbx, removal_id: str, *, is_recorded: bool = True) -> Removed:
@@ -100,7 +105,8 @@ def undo(pbx: Pbx, removal_id: str, *, is_recorded: bool = True) -> Removed:
     for model in (Extension, Hook):
         if rows := removal.rows[model.__tablename__]:
             db.session.execute(insert(model), [from_json(model, row) for row in rows])
-    _restore_grants(removal)
+    restore_grants(removal)
+    restore_members(removal)
     waiting = count_waiting(removal.hook_ids)
     release([row["id"] for row in removal.rows["hook"] if row["active"]])
     undone = _describe(removal, waiting)
@@ -168,12 +174,14 @@ def _remove(
     extensions: Sequence[Extension] = (),
     grants: Sequence[Grant] = (),
     *,
+    groups: Sequence[dict[str, Any]] = (),
     is_recorded: bool = True,
 ) -> Removed:
     removed = ((Extension, extensions), (Hook, hooks), (Grant, grants))
     rows = {model.__tablename__: [to_json(one) for one in found] for model, found in removed}
     for row in rows[Grant.__tablename__]:
-        row["others"] = _other_grants(row)
+        row["others"] = other_grants(row)
+    rows[GroupMember.__tablename__] = list(groups)
     removal = Removal(pbx_id=pbx_id, rows=rows)
     db.session.add(removal)
     waiting = hold(removal.hook_ids)
@@ -237,34 +245,6 @@ def _check_undo(pbx: Pbx, removal: Removal) -> None:
             "This cannot be undone: the receiver of these requests has been removed, or has "
             "another address since."
         )
-
-
-def _restore_grants(removal: Removal) -> None:
-    """Give the roles back to users who are still there, and whose roles nobody has changed."""
-    rows = removal.rows[Grant.__tablename__]
-    wanted = {row["user_id"] for row in rows}
-    # SQLite may have given the ID of a removed user to a new one, and that of a grant, too.
-    same = (User.id.in_(wanted), User.created_at <= removal.removed_at)
-    there = set(db.session.scalars(select(User.id).where(*same)))
-    for row in rows:
-        if row["user_id"] in there and _other_grants(row) == row["others"]:
-            values = from_json(Grant, row)
-            del values["id"]
-            db.session.execute(insert(Grant), values)
-
-
-def _other_grants(row: dict[str, Any]) -> list[list[Any]]:
-    """Return the user's grants, without those for the extension, as JSON has them."""
-    columns = (Grant.role, Grant.pbx_id, Grant.extension_id)
-    others = db.session.execute(
-        select(*columns)
-        .where(
-            Grant.user_id == row["user_id"],
-            or_(Grant.extension_id.is_(None), Grant.extension_id != row["extension_id"]),
-        )
-        .order_by(Grant.role, Grant.pbx_id, Grant.extension_id)
-    )
-    return [[grant.role.value, grant.pbx_id, grant.extension_id] for grant in others]
 
 
 def _check_quotas(pbx: Pbx, removal: Removal) -> None:

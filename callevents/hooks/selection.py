@@ -10,7 +10,15 @@ import idna
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
-from callevents.db.models import Extension, Hook, Origin, Pbx, Receiver
+from callevents.db.models import (
+    Extension,
+    ExtensionGroup,
+    GroupMember,
+    Hook,
+    Origin,
+    Pbx,
+    Receiver,
+)
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.enums import EventType, HookScope
 from callevents.errors import InvalidError
@@ -51,6 +59,8 @@ class HookWhere:
     pbx: Pbx | None = None
     #: The number of an extension; `*` stands for hooks of all extensions.
     extension: str = ""
+    #: The name of a group of extensions.
+    group: str = ""
     event_type: EventType | None = None
     state: HookState | None = None
     #: A host name, perhaps with a port, or a URL of which scheme, host and port count.
@@ -90,6 +100,11 @@ class HookWhere:
         elif self.extension:
             numbered = select(Extension.id).where(Extension.number == self.extension)
             yield Hook.extension_id.in_(numbered)
+        if self.group:
+            members = select(GroupMember.extension_id).join(
+                ExtensionGroup, ExtensionGroup.id == GroupMember.group_id
+            )
+            yield Hook.extension_id.in_(members.where(ExtensionGroup.name == self.group))
 
     def _of_target(self) -> Iterator[ColumnElement[bool]]:
         if self.receiver is not None:
@@ -104,6 +119,7 @@ class HookWhere:
         values = {
             "PBX": self.pbx.name if self.pbx else "",
             "extension": self.extension,
+            "group": self.group,
             "event": self.event_type.label if self.event_type else "",
             "state": self.state or "",
             "host": self.host,

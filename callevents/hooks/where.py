@@ -13,6 +13,7 @@ from callevents.users.rights import Scope
 FIELDS = {
     "pbx": "PBX",
     "extension": "Extension",
+    "group": "Group",
     "event": "Event",
     "state": "State",
     "host": "Host",

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, cast, or_, select
 
-from callevents.db.models import AuditEntry, Extension, Hook, Pbx, Removal
+from callevents.db.models import AuditEntry, BulkChange, Extension, Hook, Pbx, Removal
 from callevents.operations.number_search import Number, contains
 
 #: Texts with digits that are no phone numbers: times and UUIDs.
@@ -24,6 +24,7 @@ def find_kept(connection: Connection, number: Number, pbx_id: int | None) -> lis
         *_find_extensions(connection, number, pbx_id),
         *_find_hooks(connection, number, pbx_id),
         *_find_removals(connection, number, pbx_id),
+        *_find_changes(connection, number, pbx_id),
         *_find_history(connection, number, pbx_id),
     ]
 
@@ -60,6 +61,22 @@ def _find_removals(connection: Connection, number: Number, pbx_id: int | None) -
     found = sum(_has(row.rows, number) for row in rows)
     if found:
         yield f"{found:,} removal{'' if found == 1 else 's'} that can still be undone for a minute"
+
+
+def _find_changes(connection: Connection, number: Number, pbx_id: int | None) -> Iterator[str]:
+    rows = connection.execute(
+        select(BulkChange.places, BulkChange.content).where(
+            _may_contain(BulkChange.content, number)
+        )
+    )
+    found = sum(
+        _has(row.content, number)
+        for row in rows
+        if pbx_id is None or pbx_id in {place[0] for place in row.places}
+    )
+    if found:
+        noun = f"change{'' if found == 1 else 's'} of requests"
+        yield f"{found:,} {noun} that can still be undone for half an hour"
 
 
 def _find_history(connection: Connection, number: Number, pbx_id: int | None) -> Iterator[str]:

@@ -19,6 +19,7 @@ from callevents.pbxs.extensions import (
     count_all,
     delete_seen,
 )
+from callevents.pbxs.groups import join_groups
 
 
 class AddStatus(StrEnum):
@@ -41,8 +42,12 @@ class AddResult:
     errors: dict[str, list[str]] = field(default_factory=dict)
 
 
-def add_batch(pbx: Pbx, wanted: Iterable[tuple[str, str]]) -> list[AddResult]:
+def add_batch(
+    pbx: Pbx, wanted: Iterable[tuple[str, str]], *, gives_requests: bool = True
+) -> list[AddResult]:
     """Add extensions, given as number and name; return their results in the same order.
+
+    `gives_requests`: they get the requests of the templates of groups that they join.
 
     Valid ones are added even if others are invalid. An extension that exists keeps its name. Those
     that the quota has no room for are invalid.
@@ -53,7 +58,7 @@ def add_batch(pbx: Pbx, wanted: Iterable[tuple[str, str]]) -> list[AddResult]:
     checked = [_check(number, name) for number, name in wanted]
     batch = _Batch(pbx, {one.number for one in checked if not one.errors})
     results = [batch.add(one) for one in checked]
-    batch.store()
+    batch.store(gives_requests=gives_requests)
     return results
 
 
@@ -105,11 +110,12 @@ class _Batch:
         self._added.append(extension)
         return AddResult(AddStatus.CREATED, extension)
 
-    def store(self) -> None:
+    def store(self, *, gives_requests: bool) -> None:
         """Store the extensions, and the history of each."""
         db.session.add_all(self._added)
         delete_seen(self._pbx, *(extension.number for extension in self._added))
         db.session.flush()
+        join_groups(self._pbx.id, self._added, gives_requests=gives_requests)
         for extension in self._added:
             values = {"number": extension.number, "name": extension.name}
             audit.record(audit.Action.EXTENSION_ADDED, of_extension(extension), after=values)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +14,7 @@ from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs.extension_batches import AddResult, AddStatus, add_batch
 from callevents.pbxs.extensions import check_extension_name, check_number
+from callevents.pbxs.groups import add_to_groups
 
 MAX_LINES = 5_000
 MAX_BYTES = 500_000
@@ -63,6 +64,11 @@ class Parsed:
         """The lines that add an extension."""
         return [line for line in self.lines if line.number not in self.existing]
 
+    @property
+    def groups(self) -> Mapping[str, int]:
+        """The groups that extensions join, also existing ones, with their numbers of lines."""
+        return Counter(line.group for line in self.lines if line.group)
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -103,10 +109,15 @@ def parse(text: str, pbx: Pbx) -> Parsed:
 
 
 def add_lines(pbx: Pbx, parsed: Parsed) -> Imported:
-    """Add the extensions of the valid lines; the caller commits."""
+    """Add the extensions of the valid lines, and all to their groups; the caller commits."""
     lock_pbx(db.session.connection(), pbx.id)
     results = add_batch(pbx, [(line.number, line.name) for line in parsed.lines])
     counts = Counter(result.status for result in results)
+    joining: dict[str, list[Extension]] = defaultdict(list)
+    for line, result in zip(parsed.lines, results, strict=True):
+        if line.group and result.extension is not None:
+            joining[line.group].append(result.extension)
+    add_to_groups(pbx, joining)
     refused = [
         Problem(line.line, _first_message(result))
         for line, result in zip(parsed.lines, results, strict=True)

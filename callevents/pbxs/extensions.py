@@ -27,6 +27,7 @@ from callevents.delivery.removal import Removed, remove_extension
 from callevents.enums import EventType
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
+from callevents.pbxs.groups import is_member, join_groups
 from callevents.users.rights import EVERYTHING, Scope
 from callevents.validation import MAX_NAME_LENGTH, check_text
 
@@ -59,13 +60,14 @@ def find_extensions(
     descending: bool = False,
     page: int = 1,
     scope: Scope = EVERYTHING,
+    group: str = "",
 ) -> ExtensionPage:
     """Return a page of the extensions whose number or name contains the words of `search`.
 
     The page has the hooks of its extensions, and those for all extensions under None. The number
     of queries is constant.
     """
-    matching = _select_matching(pbx, search).where(scope.of_extensions())
+    matching = select_matching(pbx, search, group).where(scope.of_extensions())
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     page = min(max(1, page), pages)
@@ -88,23 +90,6 @@ def list_extensions(
         .where(Extension.pbx_id == pbx.id, scope.of_extensions())
         .order_by(func.length(Extension.number), Extension.number)
         .limit(limit)
-    ).all()
-
-
-def list_matching(pbx: Pbx, search: str, scope: Scope, limit: int) -> Sequence[Extension]:
-    """Return the extensions that `find_extensions` finds, on all pages, at most `limit`."""
-    matching = _select_matching(pbx, search).where(scope.of_extensions())
-    ordered = matching.order_by(func.length(Extension.number), Extension.number)
-    return db.session.scalars(ordered.limit(limit)).all()
-
-
-def list_chosen(pbx: Pbx, ids: Sequence[str], scope: Scope, limit: int) -> Sequence[Extension]:
-    """Return the extensions with these IDs, by number, at most `limit`; others are left out."""
-    wanted = [found for one in ids[:limit] if (found := to_id(one)) is not None]
-    chosen = (Extension.pbx_id == pbx.id, Extension.id.in_(wanted), scope.of_extensions())
-    ordered = select(Extension).where(*chosen)
-    return db.session.scalars(
-        ordered.order_by(func.length(Extension.number), Extension.number)
     ).all()
 
 
@@ -170,6 +155,7 @@ def add_extension(pbx: Pbx, number: str, name: str = "") -> Extension:
     db.session.add(extension)
     delete_seen(pbx, number)
     db.session.flush()
+    join_groups(pbx.id, [extension])
     values = {"number": number, "name": extension.name}
     audit.record(audit.Action.EXTENSION_ADDED, of_extension(extension), after=values)
     return extension
@@ -197,6 +183,7 @@ def add_extensions(pbx: Pbx, names: Mapping[str, str]) -> list[str]:
     columns = (Extension.id, Extension.number)
     insert = insert_into(Extension).on_conflict_do_nothing().returning(*columns)
     added = db.session.execute(insert, rows).all()
+    join_groups(pbx.id, added)
     for row in added:
         target = Target(ObjectKind.EXTENSION, row.id, row.number, pbx.id, row.id)
         values = {"number": row.number, "name": names[row.number]}
@@ -260,8 +247,11 @@ def delete_seen(pbx: Pbx, *numbers: str) -> None:
     db.session.execute(delete(SeenExtension).where(*seen))
 
 
-def _select_matching(pbx: Pbx, search: str) -> Select[Extension]:
+def select_matching(pbx: Pbx, search: str, group: str) -> Select[Extension]:
+    """Return the query for extensions whose number or name has the words, of a group if named."""
     query = select(Extension).where(Extension.pbx_id == pbx.id)
+    if group:
+        query = query.where(is_member(group))
     if not search.isprintable():
         # Names and numbers are printable, and PostgreSQL rejects NUL.
         query = query.where(false())

@@ -17,3 +17,12 @@ class RangeForm(BaseForm):
 
     first = StringField("First number")
     last = StringField("Last number")
+
+
+class GroupForm(BaseForm):
+    """A group of extensions."""
+
+    name = StringField("Name")
+    pattern = StringField("Pattern")
+    members = TextAreaField("Extensions")
+    template = StringField("New members get the requests of extension")

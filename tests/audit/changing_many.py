@@ -59,7 +59,11 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.HOOKS_CLEARED: lambda w: change(w, "clear"),
     Action.HOOKS_UNDONE: undo,
 }
+ADD_GROUP = "groups add head-office Sales --pattern 1.."
 COMMANDS: dict[Action, tuple[str, ...]] = {
+    Action.GROUP_ADDED: (ADD_GROUP,),
+    Action.GROUP_CHANGED: (ADD_GROUP, "groups set head-office Sales --members 101"),
+    Action.GROUP_REMOVED: (ADD_GROUP, "groups remove head-office Sales"),
     Action.HOOKS_DISABLED: (f"hooks disable {WHERE}",),
     Action.HOOKS_ENABLED: (f"hooks disable {WHERE}", f"hooks enable {WHERE}"),
     Action.HOOKS_POLICY_CHANGED: (f"hooks policy --any-order {WHERE}",),

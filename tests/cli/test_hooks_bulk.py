@@ -102,7 +102,7 @@ def test_copies_and_moves(run: Run, answer: Callable[..., Any], hooks: Sequence[
         (("disable", "x", *HOST), "Pass Event IDs, or --where"),
         (("disable", "--cancel", *HOST), "Pass --cancel with one Event ID"),
         (("enable", "--where", "host"), "Invalid --where 'host'. Write it like"),
-        (("enable", "--where", "hosts=x"), "Names: pbx, extension, event"),
+        (("enable", "--where", "hosts=x"), "Names: pbx, extension, group, event"),
         (("enable", "--where", "state=broken"), "state: Must be one of: enabled"),
         (("enable", "--where", "pbx=nowhere"), "There is no PBX"),
         (("enable", *HOST, *HOST), "only once"),

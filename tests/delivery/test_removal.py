@@ -36,7 +36,9 @@ from callevents.enums import (
     BodyFormat,
     DeliveryState,
     EventType,
+    HookScope,
     Method,
+    MissingAnswer,
     ParameterSet,
     Role,
 )
@@ -131,6 +133,17 @@ def test_every_column_comes_back(pbx: Pbx, own: Hook) -> None:
         "parameters": ParameterSet.VOIPNOW,
         "auth": AuthKind.BASIC,
         "suspended_reason": "The receiver returned 410 Gone.",
+        "receiver_id": 7,
+        "group_id": 8,
+        "once_id": 9,
+        "recipe_request": "ring",
+        "content_type": "application/json",
+        "body_template": "{}",
+        "value_maps": '{"direction": {"IN": "in"}}',
+        "scope": HookScope.CALL,
+        "conditions": '{"queues": ["a"]}',
+        "answers": '{"ID": "/id"}',
+        "missing_answer": MissingAnswer.OMIT,
     }
     names = ("auth_secret", "custom_headers", "signing_secret", "previous_signing_secret")
     values |= dict.fromkeys(names, "secret") | {"custom_headers": '[["X-Key", "secret"]]'}

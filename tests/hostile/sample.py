@@ -112,6 +112,8 @@ class _Samples:
             # Nothing was removed.
             "removal_id": self._session,
             "change_id": self._session,
+            # There is no group.
+            "group_id": "1",
             "provider": "none",
             "event_id": self._event if is_event else self._hook,
         }

@@ -32,6 +32,9 @@ from callevents.delivery.removal import remove_extension
 from callevents.enums import Channel, DeliveryState, EventType, Method
 from callevents.errors import InvalidError
 from callevents.extensions import Base, db
+from callevents.hooks.bulk.apply import apply
+from callevents.hooks.bulk.changes import ReplaceUrl
+from callevents.hooks.selection import Selection
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.operations import erasure
@@ -245,6 +248,19 @@ def test_what_stays_is_named(configure: Configure, pbx: Pbx, other_pbx: Pbx) -> 
         "1 removal that can still be undone for a minute",
         "3 entries of the history",
     ]
+
+
+def test_changes_that_can_be_undone_are_named(
+    configure: Configure, pbx: Pbx, other_pbx: Pbx
+) -> None:
+    """The old URLs of a change of many requests are there for half an hour."""
+    configure.hook("*", EventType.DIAL_IN, "https://crm.example.com/?n=0612345678")
+    begin_write()
+    apply(Selection(), ReplaceUrl("0612345678", "1"))
+    db.session.commit()
+    change = "1 change of requests that can still be undone for half an hour"
+    assert change in kept("+31612345678", pbx)
+    assert change not in kept("+31612345678", other_pbx)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from callevents.hooks import hooks
 from callevents.hooks.hooks import HookData
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
-from callevents.pbxs import connectors, extensions, pbxs, tokens
+from callevents.pbxs import connectors, extensions, groups, pbxs, tokens
 from callevents.pbxs.connectors import ConnectorConfig
+from callevents.pbxs.groups import GroupData
 from callevents.receivers.making import make_receiver
 from callevents.receivers.receivers import create_receiver
 from callevents.receivers.recipe_files import get_recipe
@@ -51,8 +52,10 @@ def site(app: Flask) -> Site:
         ALL: _fill(here, None),
         FOREIGN: _fill(elsewhere, foreign),
     }
-    for pbx in (here, elsewhere):
+    for pbx, place in ((here, ALL), (elsewhere, FOREIGN)):
         connectors.set_connector(pbx, CONNECTOR)
+        group = groups.add_group(pbx, GroupData("Sales"))
+        values[place]["group_id"] = str(group.id)
     grants = {
         "admin": NewGrant(Role.ADMIN),
         "viewer": NewGrant(Role.VIEWER),

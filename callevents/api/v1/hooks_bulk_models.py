@@ -10,6 +10,7 @@ from callevents.api.v1.models import Answer, Body, EventName, optional
 from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
 from callevents.enums import HookScope
 from callevents.hooks.selection import HookState
+from callevents.validation import MAX_NAME_LENGTH
 
 MAX_EVENT_IDS = 1_000
 MAX_EXTENSIONS = 1_000
@@ -35,6 +36,7 @@ class HookChoice(Body):
         "The number of an extension, or `*` for hooks of all extensions.",
         max_length=MAX_NUMBER_LENGTH,
     )
+    group: str = optional("The name of a group of extensions.", max_length=MAX_NAME_LENGTH)
     event: EventName = optional("The event type.")
     state: HookState = optional("`failing` is enabled, and the last attempt failed.")
     host: str = optional(

@@ -138,6 +138,8 @@ class ExtensionGroup(Model):
     name: Mapped[str] = mapped_column(String(MAX_NAME_LENGTH))
     #: A regular expression for whole numbers; empty: only chosen extensions are members.
     pattern: Mapped[str] = mapped_column(String(MAX_PATTERN_LENGTH), default="")
+    #: The extension whose requests new members get. No foreign key: it may come back with Undo.
+    template_id: Mapped[str | None] = mapped_column(PublicId)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     pbx: Mapped[Pbx] = relationship()

@@ -72,7 +72,7 @@ def _set_columns(steps: Sequence[Step], now: datetime) -> None:
     if rows:
         _UPDATE.run(db.session.connection(), rows)
     for step, row in zip(steps, rows, strict=True):
-        for name in (*COLUMNS, "modified_at"):
+        for name in {*step.values, "origin_id", "modified_at"}:
             # The row has it already.
             set_committed_value(step.hook, name, row[name])
 

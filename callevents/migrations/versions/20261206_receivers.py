@@ -136,6 +136,7 @@ def upgrade():
         *reference('extension_group', 'pbx_id', 'pbx'),
         sa.Column('name', sa.String(length=100), nullable=False),
         sa.Column('pattern', sa.String(length=200), nullable=False),
+        sa.Column('template_id', sa.Uuid(as_uuid=False), nullable=True),
         moment('created_at', nullable=False),
         sa.PrimaryKeyConstraint('id', name=op.f('pk_extension_group')),
         sa.UniqueConstraint('pbx_id', 'name', name=op.f('uq_extension_group_pbx_id_name')),

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PBX = "pbx"
     CONNECTOR = "connector"
     EXTENSION = "extension"
+    GROUP = "group"
     HOOK = "hook"
     RECEIVER = "receiver"
 

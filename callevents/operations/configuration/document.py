@@ -4,7 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from callevents.db.models import EVENT_ID_LENGTH, MAX_NAME_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
+from callevents.db.models import (
+    EVENT_ID_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_NUMBER_LENGTH,
+    MAX_PATTERN_LENGTH,
+    MAX_URL_LENGTH,
+)
 from callevents.enums import (
     AuthKind,
     BodyFormat,
@@ -90,6 +96,23 @@ class ConfiguredExtension(Part):
     hooks: list[ConfiguredHook] = Field(default_factory=list)
 
 
+class ConfiguredGroup(Part):
+    """A group of extensions."""
+
+    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
+    pattern: str = Field(
+        "",
+        max_length=MAX_PATTERN_LENGTH,
+        description="A regular expression: extensions whose whole number matches are members.",
+    )
+    members: list[str] = Field(default_factory=list, description="The numbers of other members.")
+    template: str = Field(
+        "",
+        max_length=MAX_NUMBER_LENGTH,
+        description="The number of the extension whose requests new members get.",
+    )
+
+
 class ConfiguredConnector(Part):
     """How Call Events connects to the PBX."""
 
@@ -135,6 +158,7 @@ class ConfiguredPbx(Part):
         default_factory=list, description="The requests for all extensions."
     )
     extensions: list[ConfiguredExtension] = Field(default_factory=list)
+    groups: list[ConfiguredGroup] = Field(default_factory=list)
 
 
 class Document(Part):

@@ -19,6 +19,7 @@ from callevents.operations.configuration.document import (
     ConfiguredQuotas,
     Document,
 )
+from callevents.operations.configuration.group_import import describe_groups
 from callevents.operations.configuration.hook_conditions import describe_conditions
 from callevents.operations.configuration.receiver_export import describe_receivers
 from callevents.pbxs.number_plan import internal_lengths
@@ -37,10 +38,13 @@ def export_configuration(pbxs: Sequence[Pbx]) -> Document:
         extensions[extension.pbx_id].append(extension)
     found = db.session.scalars(select(Connector).where(Connector.pbx_id.in_(ids)))
     connectors = {connector.pbx_id: connector for connector in found}
+    groups = describe_groups(ids)
     return Document(
         receivers=describe_receivers(pbxs),
         pbxs=[
-            _describe_pbx(pbx, connectors.get(pbx.id), extensions[pbx.id], hooks)
+            _describe_pbx(pbx, connectors.get(pbx.id), extensions[pbx.id], hooks).model_copy(
+                update={"groups": groups.get(pbx.id, [])}
+            )
             for pbx in sorted(pbxs, key=lambda one: one.slug)
         ],
     )

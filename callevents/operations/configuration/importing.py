@@ -32,6 +32,7 @@ from callevents.operations.configuration.document import (
     Document,
 )
 from callevents.operations.configuration.export import describe_connector, describe_quotas
+from callevents.operations.configuration.group_import import set_groups
 from callevents.operations.configuration.hook_import import (
     NOT_IMPORTED,
     NewEventIds,
@@ -135,6 +136,8 @@ class _Importer:
         quotas = _lift_quotas(pbx)
         self._set_connector(pbx)
         self._set_extensions(pbx)
+        pointer = f"{self._pointer}/groups"
+        set_groups(pbx, wanted.groups, self._changes, pointer, prune=self._prune)
         _restore_quotas(pbx, quotas)
         with errors_at(f"{self._pointer}/quotas"):
             if describe_quotas(pbx) != wanted.quotas:
@@ -234,7 +237,9 @@ class _Importer:
         ]
         added: dict[int, Extension] = {}
         for some in batches_of(new):
-            results = add_batch(pbx, [(one.number, one.name) for _position, one in some])
+            numbers = [(one.number, one.name) for _position, one in some]
+            # The document has all of their requests.
+            results = add_batch(pbx, numbers, gives_requests=False)
             for (position, _one), result in zip(some, results, strict=True):
                 with errors_at(f"{self._pointer}/extensions/{position}"):
                     if result.extension is None:

@@ -12,7 +12,8 @@ from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.hooks.bulk.add import MAX_EXTENSIONS, Added, add_for_many
 from callevents.jobs.waker import wake
-from callevents.pbxs import extensions, pbxs
+from callevents.pbxs import pbxs
+from callevents.pbxs.extension_choice import list_chosen, list_matching
 from callevents.pbxs.extension_import import Imported, Parsed, add_lines, decode, parse
 from callevents.pbxs.extension_numbers import read_range
 from callevents.web import dialogs, htmx
@@ -86,13 +87,14 @@ def selected(slug: str) -> Any:
 
 
 def _show_selected(pbx: Pbx, name: str) -> Response:
-    chosen = _find_chosen(pbx)
+    chosen, (search, group) = _find_chosen(pbx), _read_search()
     return dialogs.show(
         f"extensions/{name}.html",
         pbx=pbx,
         chosen=chosen,
         is_all="all" in request.args,
-        search=request.args.get("q", "")[:MAX_SEARCH_LENGTH],
+        search=search,
+        group=group,
         numbers=", ".join(one.number for one in chosen),
         events=TABLE_ORDER,
     )
@@ -137,10 +139,15 @@ def _find_chosen(pbx: Pbx) -> Sequence[Extension]:
     """Return the selected extensions that the user may edit: by ID, or all that match."""
     scope = scope_of(Right.EDIT)
     if request.values.get("all") == "yes":
-        search = request.values.get("q", "")[:MAX_SEARCH_LENGTH].strip()
-        return extensions.list_matching(pbx, search, scope, MAX_EXTENSIONS)
+        return list_matching(pbx, *_read_search(), scope, MAX_EXTENSIONS)
     ids = request.values.getlist("extension_id")
-    return extensions.list_chosen(pbx, ids, scope, MAX_EXTENSIONS)
+    return list_chosen(pbx, ids, scope, MAX_EXTENSIONS)
+
+
+def _read_search() -> tuple[str, str]:
+    """Return the text that is searched for, and the name of the group."""
+    search, group = (request.values.get(name, "")[:MAX_SEARCH_LENGTH] for name in ("q", "group"))
+    return search.strip(), group.strip()
 
 
 def _read_text() -> str:

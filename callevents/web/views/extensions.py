@@ -34,6 +34,8 @@ class ListView:
     sort: Sort
     descending: bool
     page: int
+    #: The name of a group, whose members are listed.
+    group: str = ""
 
     @classmethod
     def from_request(cls) -> "ListView":
@@ -44,6 +46,7 @@ class ListView:
             sort=Sort(sort) if sort in list(Sort) else Sort.NUMBER,
             descending=request.args.get("order") == "desc",
             page=max(1, request.args.get("page", 1, type=int)),
+            group=request.args.get("group", "")[:MAX_SEARCH_LENGTH].strip(),
         )
 
     def query(self, **changes: object) -> dict[str, Any]:
@@ -54,6 +57,7 @@ class ListView:
             "sort": None if sort is Sort.NUMBER else sort,
             "order": "desc" if changes.get("descending", self.descending) else None,
             "page": changes.get("page", self.page),
+            "group": changes.get("group", self.group) or None,
         }
         if values["page"] == 1:
             del values["page"]
@@ -66,7 +70,7 @@ def index(slug: str) -> str:
     """List a page of the extensions, with the status of their requests."""
     pbx = pbxs.get_pbx(slug)
     view, scope = ListView.from_request(), scope_of(Right.SEE)
-    sees_suggestions = not view.search and scope.has_pbx(pbx.id)
+    sees_suggestions = not view.search and not view.group and scope.has_pbx(pbx.id)
     return render_template(
         "extensions/_list.html" if htmx.is_htmx() else "extensions/index.html",
         pbx=pbx,
@@ -79,6 +83,7 @@ def index(slug: str) -> str:
             descending=view.descending,
             page=view.page,
             scope=scope,
+            group=view.group,
         ),
         suspended=suspension.count_suspended(pbx, scope),
         suggestions=suggestions.list_suggestions(pbx) if sees_suggestions else (),

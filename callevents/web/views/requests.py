@@ -22,6 +22,7 @@ from callevents.hooks.queries import list_origins
 from callevents.hooks.selection import HookState, HookWhere, Selection, find_receivers_of
 from callevents.hooks.where import FIELDS, SCOPES
 from callevents.jobs.waker import wake
+from callevents.pbxs.groups import list_names
 from callevents.web import dialogs, htmx
 from callevents.web.access import no_write_transaction, requires_somewhere, scope_of
 from callevents.web.bulk_forms import ACTIONS, BulkAction, BulkForm, MoveForm
@@ -64,11 +65,13 @@ def index(slug: str | None = None) -> Any:
         problems=problems,
         is_filtering=is_filtering,
         undoable=find_latest(scope_of(Right.EDIT)),
+        url_of_undo=url_of_undo,
         ACTIONS=ACTIONS,
         LABELS=FIELDS,
         SCOPES=SCOPES,
         HookState=HookState,
         receivers=find_receivers_of(scope_of(Right.SEE)),
+        groups=list_names(scope_of(Right.SEE)),
         origins=() if htmx.is_htmx() else list_origins(view.pbx, scope_of(Right.SEE)),
     )
 
@@ -99,7 +102,7 @@ def undo_change(change_id: str) -> Any:
     wake()
     htmx.toast(describe_undone(undone))
     if not htmx.is_htmx():
-        return redirect(url_for(".index_of_all"), code=303)
+        return redirect(RequestView.from_request(request.args.get("slug")).unfiltered.url(), 303)
     htmx.trigger(HOOKS_CHANGED)
     return Response(status=204)
 
@@ -173,12 +176,14 @@ def _apply(view: RequestView, action: BulkAction, form: BulkForm) -> Any:
     db.session.commit()
     wake()
     back = view.at(None).url()
-    return dialogs.finish(describe(action, done), back, HOOKS_CHANGED, actions=undo_action(done))
+    actions = {"Undo": url_of_undo(view, done.id)} if done.id else {}
+    return dialogs.finish(describe(action, done), back, HOOKS_CHANGED, actions=actions)
 
 
-def undo_action(done: Done) -> dict[str, str]:
-    """Return the button that undoes the change, for a toast."""
-    return {"Undo": url_for("requests.undo_change", change_id=done.id)} if done.id else {}
+def url_of_undo(view: RequestView, change_id: str) -> str:
+    """Return the URL that undoes a change, and returns to the requests of the same PBX."""
+    slug = view.pbx.slug if view.pbx else None
+    return url_for("requests.undo_change", change_id=change_id, slug=slug)
 
 
 def describe(action: BulkAction, done: Done) -> str:

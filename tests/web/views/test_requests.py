@@ -13,6 +13,7 @@ from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.hooks.hooks import set_active
 from tests.conftest import Configure
+from tests.support.statement_count import counting
 from tests.web.conftest import Visitor
 
 CHANGE = "/pbxs/head-office/requests/change"
@@ -170,3 +171,18 @@ def test_viewers_change_nothing(viewer: Visitor, hooks: Sequence[Hook]) -> None:
     assert "0 requests match" in viewer.get("/requests?url=geheim").text
     assert viewer.get(f"{CHANGE}?action=disable&all=yes").status_code == 403
     assert viewer.post(CHANGE, action="disable", all="yes", step="apply").status_code == 403
+
+
+def test_statements_do_not_grow_with_the_list(
+    admin: Visitor, configure: Configure, pbx: Pbx
+) -> None:
+    """The page takes the same number of statements for one request and for many."""
+    counts = []
+    for number in ("1", "2", "3", "4", "5", "6"):
+        configure.extension(number)
+        configure.hook(number, EventType.HANGUP, f"https://crm.example.com/{number}")
+        statements: list[str] = []
+        with counting(statements):
+            assert admin.get("/requests").status_code == 200
+        counts.append(len(statements))
+    assert len(set(counts)) == 1, counts
