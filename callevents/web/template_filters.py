@@ -19,7 +19,8 @@ from callevents.db.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.delivery.log.filters import phase_of
 from callevents.delivery.log.wait_reason import describe_hold, find_blocking_origin
 from callevents.delivery.request.masking import mask_address
-from callevents.delivery.request.placeholders import PARAMETER_NAMES
+from callevents.delivery.request.option_texts import format_answers, format_maps
+from callevents.delivery.request.placeholders import VALUE_NAMES
 from callevents.delivery.request.url import display_url
 from callevents.enums import TABLE_ORDER, Right
 from callevents.extensions import app_state
@@ -43,13 +44,14 @@ def init_app(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     texts = (moment, short_id, url_parts, masked_url, duration, percent, short_scopes)
     facts = (phase_of, find_blocking_origin, describe_hold, hooks_status, describe_conditions)
-    for text_filter in (*texts, *facts):
+    lines = (format_maps, format_answers)
+    for text_filter in (*texts, *facts, *lines):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
         app.jinja_env.globals[function.__name__] = function
     app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
     app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
-    app.jinja_env.globals["PARAMETER_NAMES"] = PARAMETER_NAMES
+    app.jinja_env.globals["VALUE_NAMES"] = VALUE_NAMES
     shown_numbers.init_app(app)
     app.context_processor(_layout_context)
     app.after_request(_remember_pbx)
