@@ -79,7 +79,7 @@ class ConditionFields(BaseForm):
         "Send",
         choices=[
             SelectChoice("within", "Within these hours"),
-            SelectChoice("outside", "Outside these hours"),
+            SelectChoice("outside", "Outside them"),
         ],
         default="within",
     )

@@ -51,7 +51,7 @@ def test_conditions_are_chosen_and_kept(admin: Page, extension: str, pbx: Pbx) -
     dialog.get_by_label("Once per call").check()
     expect(dialog.get_by_text("A call is reported once")).to_be_visible()
     dialog.get_by_text("Only if …", exact=True).click()
-    for label in ("Incoming", "External", "Not answered", "Mon", "Fri", "Outside these hours"):
+    for label in ("Incoming", "External", "Not answered", "Mon", "Fri", "Outside them"):
         dialog.get_by_label(label, exact=True).check()
     dialog.get_by_label("From", exact=True).fill("09:00")
     dialog.get_by_label("Until", exact=True).fill("17:30")
