@@ -227,8 +227,8 @@ def test_a_template_is_previewed_and_tested(admin: Visitor, pbx: Pbx, receiver: 
     assert "PATCH / HTTP/1.1" in page
     assert '"from": "+40' in unescape(page)
     result = admin.post(TEST, **values).text
-    assert "200 OK" in result, result[-3000:]
+    assert "200" in result
     [arrival] = receiver.arrivals
     assert (arrival.method, arrival.headers["Content-Type"]) == ("PATCH", "application/json")
     assert arrival.headers["Authorization"] == "token KEY:s3cret"
-    assert b'"from": "+40' in arrival.body
+    assert '"from": "+40' in arrival.body
