@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 
 from callevents.cli.hook_bulk_run import dry_run_option, run_bulk
 from callevents.cli.hook_options import hook_options, option_values, parse_options
+from callevents.cli.only_if import describe_rules
 from callevents.cli.output import (
     Values,
     get_event_type,
@@ -17,14 +18,13 @@ from callevents.cli.output import (
     print_result,
 )
 from callevents.cli.where import parse_where, read_selection, where_option
-from callevents.conditions import Conditions, describe
 from callevents.db.models import Hook
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
 from callevents.delivery import removal
 from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.delivery.request.masking import mask_address
-from callevents.enums import EventType, HookScope, Method
+from callevents.enums import EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.bulk.changes import SetActive
@@ -93,11 +93,8 @@ def _describe(hook: Hook) -> str:
     values = to_values(hook)
     state = "enabled" if hook.active else "disabled"
     extension = "all extensions" if hook.extension is None else values["extension"]
-    rules = ", once per call" if hook.scope is HookScope.CALL else ""
-    if conditions := describe(Conditions.read(hook.conditions)):
-        rules += f", only {conditions}"
-    request = f"{values['method']} {values['url']}"
-    return f"{values['event']} of {extension}: {request}{rules}, {state}. Event ID:"
+    request = f"{values['method']} {values['url']}{describe_rules(hook)}"
+    return f"{values['event']} of {extension}: {request}, {state}. Event ID:"
 
 
 def _set_signing(hook: Hook, *, is_signed: bool) -> str | None:
