@@ -12,7 +12,7 @@ from callevents.enums import Method
 from callevents.errors import InvalidError
 from callevents.extensions import cipher
 from callevents.hooks.preview import ExampleCall, example_call, typed_template
-from callevents.hooks.receiver import check_use, find_receiver, read_receiver_template
+from callevents.hooks.receiver import check_use, read_receiver_template
 from callevents.hooks.validation import check_options
 from callevents.security.encryption import UnreadableError
 from callevents.web.hook_fields import SigningChoice
@@ -71,8 +71,7 @@ def read_form(
 
 def _find_receiver_template(target: Target) -> ReceiverTemplate | None:
     """Return what the request takes from its receiver; None without one that can be decrypted."""
-    receiver = find_receiver(target.hook) if target.hook else None
-    if receiver is None:
+    if (receiver := target.receiver) is None:
         return None
     try:
         return read_receiver_template(receiver, target.pbx.id, cipher.bound)

@@ -21,6 +21,7 @@ from callevents.delivery.log.wait_reason import describe_hold, find_blocking_ori
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.option_texts import format_answers, format_maps
 from callevents.delivery.request.placeholders import VALUE_NAMES
+from callevents.delivery.request.receiver import read_values
 from callevents.delivery.request.url import display_url
 from callevents.enums import TABLE_ORDER, Right
 from callevents.extensions import app_state
@@ -49,6 +50,7 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
         app.jinja_env.globals[function.__name__] = function
+    app.jinja_env.filters["receiver_values"] = read_values
     app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
     app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
     app.jinja_env.globals["VALUE_NAMES"] = VALUE_NAMES
