@@ -24,9 +24,11 @@ def show_hook(event_id: str, as_json: bool) -> None:
 
 def _as_text(values: Values) -> str:
     width = max(map(len, values))
-    return "\n".join(
-        f"{name.ljust(width)}  {_show(value)}".rstrip() for name, value in values.items()
-    )
+    return "\n".join(_line(name.ljust(width), _show(value)) for name, value in values.items())
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name.rstrip()}{text}" if text.startswith("\n") else f"{name}  {text}".rstrip()
 
 
 def _show(value: Any) -> str:

@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 
 from callevents.cli.hook_bulk_run import dry_run_option, run_bulk
 from callevents.cli.hook_options import hook_options, option_values, parse_options
+from callevents.cli.only_if import describe_rules
 from callevents.cli.output import (
     Values,
     get_event_type,
@@ -92,9 +93,8 @@ def _describe(hook: Hook) -> str:
     values = to_values(hook)
     state = "enabled" if hook.active else "disabled"
     extension = "all extensions" if hook.extension is None else values["extension"]
-    return (
-        f"{values['event']} of {extension}: {values['method']} {values['url']}, {state}. Event ID:"
-    )
+    request = f"{values['method']} {values['url']}{describe_rules(hook)}"
+    return f"{values['event']} of {extension}: {request}, {state}. Event ID:"
 
 
 def _set_signing(hook: Hook, *, is_signed: bool) -> str | None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from callevents.conditions import Conditions, Hours
+from callevents.conditions import Conditions, Hours, describe
+from callevents.db.models import Hook
+from callevents.enums import HookScope
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ONLY_IF_HELP = (
@@ -41,6 +43,14 @@ def parse_conditions(given: Iterable[str]) -> Conditions:
 def format_conditions(conditions: Conditions) -> list[str]:
     """Return the conditions as options of the command have them."""
     return list(_format(conditions))
+
+
+def describe_rules(hook: Hook) -> str:
+    """Return in words when a hook is sent, to append to a sentence; empty for each event."""
+    rules = ", once per call" if hook.scope is HookScope.CALL else ""
+    if conditions := describe(Conditions.read(hook.conditions)):
+        rules += f", only {conditions}"
+    return rules
 
 
 def _add(conditions: Conditions, name: str, value: str) -> Conditions:

@@ -5,9 +5,10 @@ from typing import Any
 
 from callevents.audit import Hidden, Masked
 from callevents.conditions import Conditions, describe
-from callevents.db.models import Hook
+from callevents.db.models import Hook, Receiver
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.option_texts import format_answers, format_maps
+from callevents.extensions import db
 
 
 def hook_values(hook: Hook) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def hook_values(hook: Hook) -> dict[str, Any]:
         "conditions": describe(Conditions.read(hook.conditions)),
         "answers": format_answers(_read(hook.answers)),
         "missing_answer": hook.missing_answer,
-        "receiver": hook.receiver_id,
+        "receiver": _name_receiver(hook),
         "group": hook.group_id,
         **{f"header {name}": Hidden(token) for name, token in headers},
     }
@@ -39,6 +40,11 @@ def hook_values(hook: Hook) -> dict[str, Any]:
 
 def _read(stored: str) -> Any:
     return json.loads(stored) if stored else {}
+
+
+def _name_receiver(hook: Hook) -> str:
+    receiver = None if hook.receiver_id is None else db.session.get(Receiver, hook.receiver_id)
+    return receiver.name if receiver else ""
 
 
 def signing_values(hook: Hook) -> dict[str, Any]:

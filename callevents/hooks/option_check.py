@@ -57,7 +57,7 @@ def _answer_problems(pointers: Mapping[str, str]) -> Iterator[str]:
             yield _name_problem(name, "letters, digits and _")
         if len(pointer) > MAX_POINTER_LENGTH:
             yield f"The pointer of {name} must be at most {MAX_POINTER_LENGTH} characters."
-        if not pointer.isprintable() or not _POINTER.fullmatch(pointer):
+        if _is_unfit(pointer) or not _POINTER.fullmatch(pointer):
             yield f"The pointer of {name} must be a JSON pointer, such as /result/id."
 
 

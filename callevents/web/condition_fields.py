@@ -66,7 +66,7 @@ class ConditionFields(BaseForm):
         ],
         default="",
     )
-    min_seconds = StringField("Seconds of conversation at least")
+    min_seconds = StringField("Minimum seconds of conversation")
     days = SelectMultipleField(
         "Days",
         choices=[SelectChoice(number, name) for number, name in enumerate(DAYS, start=1)],
@@ -76,8 +76,11 @@ class ConditionFields(BaseForm):
     hours_end = StringField("Until")
     zone = StringField("Time zone")
     hours_meaning = RadioField(
-        "These hours",
-        choices=[SelectChoice("within", "Within them"), SelectChoice("outside", "Outside them")],
+        "Send",
+        choices=[
+            SelectChoice("within", "Within these hours"),
+            SelectChoice("outside", "Outside them"),
+        ],
         default="within",
     )
     numbers = TextAreaField("Numbers of the other party")

@@ -26,6 +26,20 @@ CONTENT_TYPES = (
     "application/xml",
     "application/x-www-form-urlencoded",
 )
+#: Placeholders with filters, and what they send.
+FILTER_EXAMPLES = (
+    ("{CallerIDNum|e164}", "the number as +40721000001"),
+    ("{EventTime|in:Europe/Bucharest|date:%d.%m.%Y %H:%M}", "the time on the clocks there"),
+    ("{EventTime|unix}", "seconds since 1970; unix_ms: milliseconds"),
+    ("{Duration|minutes}", "minutes; also hours and ms"),
+    ("{Duration|number}", "a number without quotes, in JSON"),
+    ("{CallerIDName|json}", "a text with its quotes, in JSON"),
+    ("{CallerIDName|or:unknown}", "another text if it is empty"),
+    ("{CallFlow|map:direction}", "what the value map says"),
+    ("{Extension|user}", "the user of the extension in the receiver"),
+    ("{EventType|upper}", "capitals; lower: small letters"),
+    ("{CallerIDName|html}", "escaped for HTML"),
+)
 #: All options: the section of the dialog is open if one of them has an error.
 OPTION_FIELDS = (
     *("give_up_seconds", "in_order", "body_format", "parameters", "headers"),
@@ -54,6 +68,7 @@ class OptionFields(ConditionFields):
     """The options of a hook: when it is sent, body, authentication, delivery."""
 
     content_types = CONTENT_TYPES
+    filter_examples = FILTER_EXAMPLES
 
     scope = RadioField(
         "Send",

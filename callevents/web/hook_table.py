@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from callevents.db.models import Delivery, Extension, Hook, Pbx
+from callevents.db.models import Delivery, Extension, Hook, Pbx, Receiver
 from callevents.delivery.log import queries
 from callevents.enums import TABLE_ORDER, EventType
 from callevents.hooks import queries as hooks_queries
 from callevents.hooks.preview import EXAMPLE_EXTENSION
+from callevents.hooks.receiver import find_receiver
 from callevents.web.url_converters import place_of
 
 
@@ -53,6 +54,11 @@ class Target:
     def place(self) -> str:
         """The extension's part of URLs: its ID, or `all`."""
         return place_of(self.extension)
+
+    @property
+    def receiver(self) -> Receiver | None:
+        """The receiver of the hook, if it has one."""
+        return find_receiver(self.hook) if self.hook else None
 
     @property
     def number(self) -> str:

@@ -1,17 +1,20 @@
 """A preview of the request for an example call, from the values in the dialog."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callevents.db.models import utc_now
 from callevents.delivery.request.build import Request, RequestTemplate
 from callevents.delivery.request.numbers import NumberPlan
+from callevents.delivery.request.receiver import ReceiverTemplate
 from callevents.delivery.request.signing import Signing
 from callevents.delivery.request.url import ReceiverUrl, check_url
 from callevents.enums import Method
 from callevents.errors import InvalidError
+from callevents.extensions import cipher
 from callevents.hooks.preview import ExampleCall, example_call, typed_template
-from callevents.hooks.receiver import check_use
+from callevents.hooks.receiver import check_use, read_receiver_template
 from callevents.hooks.validation import check_options
+from callevents.security.encryption import UnreadableError
 from callevents.web.hook_fields import SigningChoice
 from callevents.web.hook_form import HookForm
 from callevents.web.hook_table import Target
@@ -39,7 +42,8 @@ def example_request(form: HookForm, target: Target) -> Example:
         url, template = read_form(form, target)
     except InvalidError as error:
         return Example(problem=str(error))
-    request = _build_signed(form, target, template)
+    receiver = _find_receiver_template(target)
+    request = _build_signed(form, target, replace(template, receiver=receiver))
     text = request.as_text(utc_now())
     if url.display_host == url.host:
         return Example(text)
@@ -63,6 +67,16 @@ def read_form(
     receiver_id = target.hook.receiver_id if target.hook else None
     check_use(target.pbx.id, receiver_id, url.url, options)
     return url, typed_template(method, url.url, options, kept)
+
+
+def _find_receiver_template(target: Target) -> ReceiverTemplate | None:
+    """Return what the request takes from its receiver; None without one that can be decrypted."""
+    if (receiver := target.receiver) is None:
+        return None
+    try:
+        return read_receiver_template(receiver, target.pbx.id, cipher.bound)
+    except UnreadableError:
+        return None
 
 
 def _build_signed(form: HookForm, target: Target, template: RequestTemplate) -> Request:

@@ -18,10 +18,10 @@ from callevents.conditions import Conditions, describe
 from callevents.db.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.delivery.log.filters import phase_of
 from callevents.delivery.log.wait_reason import describe_hold, find_blocking_origin
-from callevents.delivery.request.filters import FILTERS
 from callevents.delivery.request.masking import mask_address
 from callevents.delivery.request.option_texts import format_answers, format_maps
 from callevents.delivery.request.placeholders import VALUE_NAMES
+from callevents.delivery.request.receiver import read_values
 from callevents.delivery.request.url import display_url
 from callevents.enums import TABLE_ORDER, Right
 from callevents.extensions import app_state
@@ -50,10 +50,10 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
         app.jinja_env.globals[function.__name__] = function
+    app.jinja_env.filters["receiver_values"] = read_values
     app.jinja_env.globals["TABLE_ORDER"] = TABLE_ORDER
     app.jinja_env.globals["MAX_NOTE_LENGTH"] = MAX_NOTE_LENGTH
     app.jinja_env.globals["VALUE_NAMES"] = VALUE_NAMES
-    app.jinja_env.globals["FILTER_NAMES"] = tuple(FILTERS)
     shown_numbers.init_app(app)
     app.context_processor(_layout_context)
     app.after_request(_remember_pbx)

@@ -84,6 +84,16 @@ def test_everything_is_set_and_listed(run: Run, answer: Response, pbx: Pbx, tmp_
         assert line in shown.splitlines()
 
 
+def test_the_command_says_what_it_has_set(run: Run, pbx: Pbx) -> None:
+    """On standard error, because scripts read the Event ID from standard output."""
+    result = run(*SET, "--once-per-call", "--only-if", "party=external")
+    assert result.stderr == (
+        "hangup of all extensions: GET http://a/, once per call, only external calls, enabled. "
+        "Event ID:\n"
+    )
+    assert len(result.stdout.splitlines()) == 1
+
+
 def test_what_is_left_out_has_its_default(answer: Response, pbx: Pbx) -> None:
     """As for the other options."""
     made = answer(*SET, "--only-if", "queue=a", "--map", "a: b = c", "--once-per-call")

@@ -30,7 +30,7 @@ class Arrival:
     @property
     def parameters(self) -> dict[str, str]:
         """The fields of the form of a POST, else those of the query."""
-        text = self.body if self.method == "POST" else urlsplit(self.target).query
+        text = self.body if self.method in ("POST", "PUT", "PATCH") else urlsplit(self.target).query
         pairs = parse_qs(text, keep_blank_values=True, strict_parsing=True, errors="strict")
         assert all(len(values) == 1 for values in pairs.values()), "a parameter came twice"
         return {name: values[0] for name, values in pairs.items()}

@@ -8,7 +8,9 @@ import pytest
 from callevents.conditions import Conditions, Hours
 from callevents.db.models import Hook, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.request.filters import FILTERS
 from callevents.delivery.request.load import read_template
+from callevents.delivery.request.placeholders import find_problem
 from callevents.enums import AuthKind, BodyFormat, EventType, HookScope, Method, MissingAnswer
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks
@@ -19,8 +21,9 @@ from callevents.hooks.options import (
     HookOptions,
     read_options,
 )
+from callevents.web.hook_fields import FILTER_EXAMPLES
 from tests.support.receiver import Receiver
-from tests.support.stored_receiver import give_receiver
+from tests.support.stored_receiver import SECRET, give_receiver
 from tests.web.conftest import Visitor
 from tests.web.test_hook_form import ALL, NEW, TEST, fields, only_count, only_hook
 
@@ -82,7 +85,8 @@ def typed(page: str) -> dict[str, object]:
         found[name] = unescape(text)
     for tag in re.findall(r"<input[^>]*>", page):
         kind, name, value = (attribute(tag, one) for one in ("type", "name", "value"))
-        if name in ("csrf_token", "") or (kind in ("radio", "checkbox") and " checked" not in tag):
+        is_left_out = kind in ("radio", "checkbox") and not re.search(r"\schecked\b", tag)
+        if name in ("csrf_token", "") or is_left_out:
             continue
         if name == "days":
             found.setdefault(name, []).append(value)  # type: ignore[attr-defined]
@@ -113,7 +117,7 @@ def test_everything_is_saved(admin: Visitor, pbx: Pbx) -> None:
     )
     page = admin.get(f"{ALL}/requests/{hook.event_id}").text
     assert "s3cret" not in page
-    assert "Authorization: token ••••" in page
+    assert "Authorization: ••••" in page
 
 
 def test_an_unchanged_dialog_changes_nothing(admin: Visitor, pbx: Pbx) -> None:
@@ -151,6 +155,22 @@ def test_options_of_a_receiver(admin: Visitor, pbx: Pbx) -> None:
     assert options.credentials.kind is AuthKind.RECEIVER
     assert admin.post(path, **typed(admin.get(path).text)).status_code == 303
     assert read_options(only_hook(pbx)) == options
+
+
+def test_a_receiver_is_shown_without_its_secrets(admin: Visitor, pbx: Pbx) -> None:
+    """The dialog names it and its values; the preview has these, and masks secret ones."""
+    hook = create(pbx, HookOptions())
+    event_id = hook.event_id
+    give_receiver(only_hook(pbx), "http://a")
+    page = unescape(admin.get(f"{ALL}/requests/{event_id}").text)
+    assert 'href="/receivers/crm"' in page
+    assert "{receiver.portal}" in page
+    text = {"body_template": '{"at": "{receiver.portal}", "key": "{receiver.key}"}'}
+    values = fields("http://a/{receiver.key}/x") | TYPED | text | {"event_id": event_id}
+    preview = unescape(admin.post(f"{ALL}/preview/hangup", **values).text)
+    assert '{"at": "acme", "key": "••••"}' in preview
+    assert "PATCH /••••/x HTTP/1.1" in preview
+    assert SECRET not in page + preview
 
 
 @pytest.mark.parametrize(
@@ -225,8 +245,16 @@ def test_a_template_is_previewed_and_tested(admin: Visitor, pbx: Pbx, receiver: 
     page = admin.post(f"{ALL}/preview/hangup", **values).text
     assert "PATCH / HTTP/1.1" in page
     assert '"from": "+40' in unescape(page)
-    admin.post(TEST, **values)
-    [arrival] = receiver.wait_for(1)
+    result = admin.post(TEST, **values).text
+    assert "200" in result
+    [arrival] = receiver.arrivals
     assert (arrival.method, arrival.headers["Content-Type"]) == ("PATCH", "application/json")
     assert arrival.headers["Authorization"] == "token KEY:s3cret"
-    assert b'"from": "+40' in arrival.body
+    assert '"from": "+40' in arrival.body
+
+
+def test_the_dialog_lists_all_filters() -> None:
+    """Each example is valid, and no filter is missing."""
+    text = " ".join(f"{example} {meaning}" for example, meaning in FILTER_EXAMPLES)
+    assert [name for name in FILTERS if not re.search(rf"\b{name}\b", text)] == []
+    assert [one for one, _ in FILTER_EXAMPLES if find_problem(one)] == []

@@ -71,5 +71,6 @@ def _scheme(scheme: str, secret: str) -> Authorization:
 
 def _with_scheme(scheme: str, value: str, secrets: Iterable[str]) -> Authorization:
     sent = f"{scheme} {value}"
-    masks = {"Authorization": f"{scheme} {MASK}"}
+    # A preview does not know a scheme that is kept.
+    masks = {"Authorization": f"{scheme} {MASK}".strip()}
     return Authorization({"Authorization": sent}, {}, masks, (sent, *secrets))

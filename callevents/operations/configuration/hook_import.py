@@ -15,6 +15,7 @@ from callevents.delivery.request.url import check_url
 from callevents.enums import AuthKind
 from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
+from callevents.hooks.condition_check import check_conditions
 from callevents.hooks.options import (
     Answers,
     BodyTemplate,
@@ -164,7 +165,7 @@ def _normalize(request: ConfiguredHook, pointer: str) -> ConfiguredHook:
         values = {
             "url": check_url(request.url).url,
             "note": check_note(request.note),
-            "conditions": describe_conditions(conditions),
+            "conditions": describe_conditions(check_conditions(conditions, request.event_type)),
         }
     return request.model_copy(update=values)
 
