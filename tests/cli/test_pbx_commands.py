@@ -46,7 +46,7 @@ def test_progress(
     fill(pbx, configure)
     done = run("pbx", "remove", "head-office", "--yes", "--json")
     assert done.stderr.splitlines()[:2] == ["0 of 36 rows", "10 of 36 rows"]
-    assert done.stderr.splitlines()[-1] == "34 of 36 rows"
+    assert done.stderr.splitlines()[-1] == "36 of 36 rows"
     assert json.loads(done.stdout)["rows"] == 36
 
 

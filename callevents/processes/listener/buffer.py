@@ -28,6 +28,11 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._events)
 
+    def count_events(self) -> int:
+        """Return the number of call events, without the ends of calls."""
+        with self._changed:
+            return sum(isinstance(one, TrackedEvent) for one in self._events)
+
     def put(self, events: Sequence[Item]) -> None:
         """Append the events; block while the buffer is full."""
         if not events:

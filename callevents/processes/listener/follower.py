@@ -127,7 +127,7 @@ class Follower:
     @property
     def waiting(self) -> int:
         """Number of events that are not stored yet."""
-        return len(self._buffer)
+        return self._buffer.count_events()
 
     def set_extensions(self, extensions: ExtensionSet) -> None:
         """Replace the set of numbers that count as extensions."""

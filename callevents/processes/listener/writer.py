@@ -83,7 +83,7 @@ class EventWriter:
         self.rejected += 1
 
     def _give_up(self, error: str) -> None:
-        lost = len(self._buffer)
+        lost = self._buffer.count_events()
         log.error("events lost at shutdown", pbx=self._pbx.slug, n=lost, error=error)
 
     def _is_past_deadline(self) -> bool:
