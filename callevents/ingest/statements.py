@@ -7,7 +7,15 @@ Together that halves the cost of storing a single event.
 
 from typing import Any
 
-from sqlalchemy import BindParameter, CursorResult, bindparam, literal_column, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    CursorResult,
+    bindparam,
+    literal_column,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 
 from callevents.db.bulk import bulk_insert, is_one_of
@@ -70,22 +78,23 @@ _HOOK_COLUMNS = (
 _IS_ONCE_PER_CALL = Hook.scope == literal_column(f"'{HookScope.CALL}'")
 
 
-def _hooks(hook: Any) -> Any:
-    columns = (getattr(hook, name) for name in _HOOK_COLUMNS)
-    return select(*columns, Origin.probe_at).join(Origin, hook.origin_id == Origin.id)
+def _columns_of(hook: Any) -> list[Any]:
+    return [getattr(hook, name) for name in _HOOK_COLUMNS]
 
 
 _MARKER = aliased(Hook)
 #: Active hooks that apply to events of these types and extensions. Also, if the PBX has any, one
 #: that is sent once at the end of a call: it tells that the ends of calls have to be found.
 HOOKS = union_all(
-    _hooks(Hook).where(
+    select(*_columns_of(Hook), Origin.probe_at)
+    .join(Origin, Hook.origin_id == Origin.id)
+    .where(
         Hook.pbx_id == _OF_PBX,
         is_one_of(Hook.event_type, "event_types"),
         Hook.active,
         Hook.extension_id.is_(None) | is_one_of(Hook.extension_id, "extension_ids"),
     ),
-    _hooks(_MARKER).where(
+    select(*_columns_of(_MARKER), null()).where(
         _MARKER.id
         == select(Hook.id)
         .where(
