@@ -20,6 +20,7 @@ from callevents.db.models import (
     User,
     utc_now,
 )
+from callevents.db.models import Receiver as StoredReceiver
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery import removal
 from callevents.delivery.lease import UNLIMITED
@@ -123,6 +124,10 @@ def test_cleared_and_undone(
 
 def test_every_column_comes_back(pbx: Pbx, own: Hook) -> None:
     """No value of a hook or an extension is lost, also where it is not the default."""
+    begin_write()
+    crm = StoredReceiver(slug="crm", name="CRM", address=own.url)
+    db.session.add(crm)
+    db.session.commit()
     values: dict[str, Any] = {
         "method": Method.POST,
         "note": "Zoë \U0001f600\n'\"",
@@ -133,7 +138,7 @@ def test_every_column_comes_back(pbx: Pbx, own: Hook) -> None:
         "parameters": ParameterSet.VOIPNOW,
         "auth": AuthKind.BASIC,
         "suspended_reason": "The receiver returned 410 Gone.",
-        "receiver_id": 7,
+        "receiver_id": crm.id,
         "group_id": 8,
         "once_id": 9,
         "recipe_request": "ring",

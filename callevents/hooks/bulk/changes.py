@@ -19,11 +19,11 @@ from callevents.hooks.receiver import check_use
 from callevents.hooks.suspension import ENTER_SECRETS
 from callevents.security.masking import MASK
 
-NO_VALID_URL = "would have no valid URL"
-LEAVES_RECEIVER = "would leave the address of the receiver"
-HAS_SECRETS = "have credentials or headers for another host"
-DOES_NOT_FIT = "use values that the receiver does not have"
-OF_ANOTHER_PBX = "belong to another PBX than the receiver"
+NO_VALID_URL = "the URL would not be valid"
+LEAVES_RECEIVER = "the URL would leave the address of the receiver"
+HAS_SECRETS = "credentials or headers belong to the present host"
+DOES_NOT_FIT = "the receiver lacks a value that is used"
+OF_ANOTHER_PBX = "the receiver belongs to another PBX"
 RESUMED: Mapping[str, Any] = {"suspended_at": None, "suspended_reason": "", "failing_since": None}
 
 

@@ -17,10 +17,10 @@ from callevents.extensions import db
 from callevents.hooks.bulk.steps import Applied, HookRow, Step
 from callevents.hooks.hooks import MAX_HOOKS_PER_TYPE
 
-ALREADY_THERE = "are there already, with the same event, method and URL"
-OF_ANOTHER_PBX = "belong to another PBX than the extensions"
-TOO_MANY = f"would be more than {MAX_HOOKS_PER_TYPE} for one event"
-OVER_QUOTA = "are more than the quota of the PBX allows"
+ALREADY_THERE = "the extension has one with the same event, method and URL"
+OF_ANOTHER_PBX = "the extension belongs to another PBX"
+TOO_MANY = f"the extension has {MAX_HOOKS_PER_TYPE} for this event, and cannot have more"
+OVER_QUOTA = "the quota of the PBX has no room"
 MAX_COPIES = 5_000
 
 #: What a copy does not take from its original.
