@@ -204,12 +204,7 @@ def _erase_calls(connection: Connection, found: Sequence[Any], *, dry_run: bool)
     if not found:
         return Erased()
     ids = {row.id for row in found}
-    calls = {(row.pbx_id, row.call) for row in found if row.call}
-    if not dry_run:
-        key = tuple_(CallAnswer.pbx_id, CallAnswer.call_id)
-        # What receivers have answered about the calls.
-        connection.execute(delete(CallAnswer).where(key.in_(calls)))
-    for call in calls:
+    for call in {(row.pbx_id, row.call) for row in found if row.call}:
         others = connection.scalars(
             select(CallEvent.id)
             .where(tuple_(CallEvent.pbx_id, CallEvent.call_id) == call)

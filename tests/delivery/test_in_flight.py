@@ -174,3 +174,19 @@ def test_queue_that_does_not_move_takes_no_room() -> None:
     assert in_flight.count_queued() == 2
     now[0] += AHEAD_SECONDS * 2
     assert in_flight.count_queued() == 0
+
+
+def test_limit_of_an_origin() -> None:
+    """An origin with its own limit gets no more slots, also if the limit becomes lower."""
+    caps = {1: 2}
+    in_flight = InFlight(slots_per_origin=4, find_cap=caps.get)
+    assert in_flight.register(1, [make_claim(one) for one in range(6)], 6) == 2
+    assert in_flight.register(2, [make_claim(one, 2) for one in range(10, 16)], 6) == 4
+    for _ in range(2):
+        assert in_flight.next(1) is not None
+    caps[1] = 1
+    assert in_flight.next(1) is None, "one of the two ends"
+    assert in_flight.count_busy()[1] == 1
+    left = [in_flight.next(1) for _ in range(5)]
+    assert [claim is not None for claim in left] == [True, True, True, True, False]
+    assert 1 not in in_flight.count_busy()

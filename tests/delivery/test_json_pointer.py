@@ -6,7 +6,7 @@ import pytest
 
 from callevents.delivery.json_pointer import is_pointer, read_values
 
-#: The document of RFC 6901, section 5, with texts instead of its numbers.
+#: The document of RFC 6901, section 5, with texts instead of its numbers, and one of section 4.
 RFC_DOCUMENT = {
     "foo": ["bar", "baz"],
     "": "0",
@@ -18,6 +18,8 @@ RFC_DOCUMENT = {
     'k"l': "6",
     " ": "7",
     "m~n": "8",
+    # Of section 4: the slash is replaced first, so that ~01 is a tilde and a one.
+    "~1": "9",
 }
 
 
@@ -40,6 +42,7 @@ def find(body: str, pointer: str) -> str | None:
         ('/k"l', "6"),
         ("/ ", "7"),
         ("/m~0n", "8"),
+        ("/~01", "9"),
     ],
 )
 def test_examples_of_the_standard(pointer: str, value: str) -> None:

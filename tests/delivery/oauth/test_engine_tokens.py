@@ -5,10 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from callevents.db.models import Delivery, Hook, Receiver, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.oauth import waiting
+from callevents.delivery.oauth.stored_token import DISCARD_INTERVAL
 from callevents.delivery.request.receiver import ELSEWHERE
 from callevents.enums import DeliveryState, EventType, Method
 from callevents.extensions import db
@@ -108,6 +110,35 @@ def test_receiver_that_refuses_all_tokens(
     assert max(delivery.attempts for delivery in found) == 2
     assert all("401 Unauthorized" in delivery.error for delivery in found)
     assert token_server.issued == ["token-1", "token-2"]
+
+
+def test_refused_twice(
+    crm_hook: Hook,
+    crm: Receiver,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    token_server: TokenServer,
+) -> None:
+    """After another 401 the delivery waits, also if the token may be discarded by then."""
+    token_server.api.reply = lambda _arrival: Reply(401)
+    [delivery_id] = report_events()
+    engine = make_engine(poll_seconds=0.05)
+    engine.wake()
+    wait_for_delivery(delivery_id, waits_after(2))
+    long_ago = utc_now() - DISCARD_INTERVAL
+    begin_write()
+    db.session.execute(update(Receiver).values(access_token_refused_at=long_ago))
+    db.session.execute(update(Delivery).values(due_at=utc_now()))
+    db.session.commit()
+    engine.wake()
+    wait_for_delivery(delivery_id, waits_after(3))
+    assert token_of(crm) == "", "the next attempt fetches another one"
+
+
+def waits_after(attempts: int) -> Callable[[Delivery], bool]:
+    """Return the condition that a delivery waits for a while after so many attempts."""
+    waits = timedelta(minutes=1)
+    return lambda found: found.attempts == attempts and found.due_at > utc_now() + waits
 
 
 def test_without_a_token_nothing_is_sent(

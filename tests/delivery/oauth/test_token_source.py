@@ -106,6 +106,17 @@ def test_nothing_is_fetched_behind_a_lease(
         assert begin_renewal(connection, crm.id, cipher.bound, later, lease) is not None
 
 
+def test_nothing_is_fetched_behind_a_new_token(crm: Receiver, source: TokenSource) -> None:
+    """Who has found no token, and then comes second, does not fetch another one."""
+    source.get(crm.id)
+    with write_transaction(db.engine) as connection:
+        now, lease = utc_now(), timedelta(seconds=5)
+        for ahead in (False, True):
+            begun = begin_renewal(connection, crm.id, cipher.bound, now, lease, ahead=ahead)
+            assert begun is None
+    assert stored(crm).renewing_until is None
+
+
 def test_rotated_refresh_tokens_are_kept(
     make_receiver: MakeReceiver, source: TokenSource, token_server: TokenServer
 ) -> None:
