@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from callevents.conditions import Conditions
+from callevents.conditions.hours import list_zones
 from callevents.delivery.request.receiver import CREDENTIALS
 from callevents.delivery.request.url import check_url
 from callevents.enums import AuthKind, BodyFormat, ReceiverAuth
@@ -168,9 +169,9 @@ def _answer_problem(question: Question, answer: str | None) -> str:
         return f"Must be one of: {', '.join(question.choices)}."
     if question.kind == "number" and not (answer.isascii() and answer.isdigit()):
         return "Must be a whole number."
-    if question.kind == "address":
-        return _address_problem(answer)
-    return ""
+    if question.kind == "zone" and answer not in list_zones():
+        return "Must be a time zone such as Europe/Bucharest."
+    return _address_problem(answer) if question.kind == "address" else ""
 
 
 def _address_problem(answer: str) -> str:

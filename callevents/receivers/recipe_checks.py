@@ -16,7 +16,7 @@ from callevents.receivers.recipes import Recipe, RecipeRequest
 _RECEIVER_NAME = re.compile(r"[{:]receiver\.([A-Za-z0-9_]+)")
 _ANSWER_NAME = re.compile(r"\{answer\.([A-Za-z0-9_]+)")
 #: Stands for answers while the rest of a recipe is checked.
-_EXAMPLES = {"address": "https://receiver.example.com", "number": "1"}
+_EXAMPLES = {"address": "https://receiver.example.com", "number": "1", "zone": "UTC"}
 
 Problem = tuple[str, str]
 

@@ -29,8 +29,8 @@ class Question(Part):
 
     name: Name
     label: str
-    #: `address`: a URL with its host; `secret`: encrypted, and masked everywhere.
-    kind: Literal["text", "address", "secret", "choice", "number"] = "text"
+    #: `address`: a URL with its host; `secret`: encrypted, and masked everywhere; `zone`: of times.
+    kind: Literal["text", "address", "secret", "choice", "number", "zone"] = "text"
     help: str = ""
     example: str = ""
     choices: dict[str, str] = Field(default_factory=dict)

@@ -59,7 +59,9 @@ class RecipeQuestion(Answer):
 
     name: str
     label: str
-    kind: str = Field(description="`text`, `address`, `secret`, `choice` or `number`.")
+    kind: str = Field(
+        description="`text`, `address`, `secret`, `choice`, `number` or `zone` (a time zone)."
+    )
     help: str
     example: str
     choices: Sequence[str] = Field(description="Of a choice: the values that are possible.")
