@@ -22,9 +22,9 @@ from callevents.hooks.hooks import HookData
 from callevents.hooks.selection import Selection
 from callevents.pbxs import connectors, extensions, pbxs, tokens
 from callevents.pbxs.connectors import ConnectorConfig
-from callevents.receivers.data import ReceiverData
+from callevents.receivers.making import make_receiver
 from callevents.receivers.receivers import create_receiver
-from callevents.receivers.recipe_files import load_recipes
+from callevents.receivers.recipe_files import get_recipe
 from callevents.users import invitations, users
 from callevents.users.grants import NewGrant
 from tests.support.aged_events import AddEvents
@@ -76,7 +76,8 @@ def seed(receiver_url: str) -> Seeded:
     data = HookData(url=f"{receiver_url}/calls", method=Method.POST, active=True, note="")
     hook = hooks.create_hook(pbx, extension, EventType.DIAL_IN, data)
     suspended = hooks.create_hook(pbx, extension, EventType.HANGUP, data)
-    crm = create_receiver(ReceiverData("CRM", f"{receiver_url}/crm", pbx_id=pbx.id))
+    answers = {"url": f"{receiver_url}/crm"}
+    crm = create_receiver(make_receiver(get_recipe("call-log"), answers, "CRM", pbx.id))
     users.add_user("ben", PASSWORD, NewGrant(Role.OPERATOR, pbx), email="ben@example.com")
     invitations.invite_user("olga", "olga@example.com", [NewGrant(Role.VIEWER)])
     owner = users.get_user("ben")
@@ -88,7 +89,7 @@ def seed(receiver_url: str) -> Seeded:
         "ingest_token_id": token.public_id,
         "event_id": hook.event_id,
         "receiver": crm.slug,
-        "recipe": next(iter(load_recipes().found)),
+        "recipe": "call-log",
         "username": "ben",
         "token_id": api_token.id,
         "client_id": app.id,

@@ -183,10 +183,10 @@ def test_hostile_paths(admin: Api, app: Flask, seeded: Seeded) -> None:
 
 
 def test_tokens_for_another_pbx(api: MakeApi, seeded: Seeded) -> None:
-    """A token for another PBX sees nothing of this one."""
+    """A token for another PBX sees nothing of this one. Recipes are those of all."""
     scopes = [scope for scope in V1_SCOPES if scope not in INSTALLATION_SCOPES]
     stranger = api(Role.ADMIN, scopes, limited_to=pbxs.get_pbx("branch"))
     for one in OPERATIONS:
-        if "{" in one.path:
+        if "{" in one.path and one.tag != "Recipes":
             answer = send(stranger, seeded, one)
             assert answer.status_code in {403, 404}, one.id
