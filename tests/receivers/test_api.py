@@ -7,8 +7,9 @@ from sqlalchemy import select
 
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Hook, Pbx
+from callevents.delivery.request.receiver import read_receiver
 from callevents.enums import Role
-from callevents.extensions import db
+from callevents.extensions import cipher, db
 from callevents.pbxs.extensions import get_extension_by_number
 from callevents.receivers.receivers import get_receiver
 from tests.api.v1.conftest import Api, MakeApi, api, check_problem
@@ -87,6 +88,11 @@ def test_without_a_recipe(admin: Api) -> None:
         ({"address": "https://{receiver.team}/"}, "#/address"),
         ({"values": [{"name": "team"}, {"name": "team"}]}, "#/values"),
         ({"values": [{"name": "Bad Name", "value": "x"}]}, "#/values"),
+        ({"values": [{"name": "unknown"}]}, "#/values"),
+        (
+            {"values": [{"name": "team", "value": "https://x/?token=\u2022\u2022\u2022\u2022"}]},
+            "#/values",
+        ),
         ({"authentication": {"kind": "bearer"}}, "#/authentication/token"),
         ({"authentication": {"kind": "none", "token": "x"}}, "#/authentication/token"),
         ({"client_certificate": "x"}, "#/client_key"),
@@ -185,6 +191,20 @@ def test_the_user_map(admin: Api, add_receiver: AddReceiver, pbx: Pbx) -> None:
     twice = [users[0], users[0]]
     check_problem(admin.put(path, {"users": twice}), ProblemType.INVALID_REQUEST, "#/users")
     assert admin.put(path, {"users": []}).get_json() == {"users": []}
+
+
+def test_masked_values_stand_for_the_stored_ones(admin: Api) -> None:
+    """What a program reads, it may send back."""
+    url = "https://crm.example.com/?token=geheim-token"
+    admin.post("/receivers", PLAIN | {"values": [{"name": "hook", "value": url}]})
+    [shown] = admin.get("/receivers/plain").get_json()["values"]
+    assert shown["value"] == "https://crm.example.com/?token=\u2022\u2022\u2022\u2022"
+    answer = admin.patch(
+        "/receivers/plain", {"values": [{"name": "hook", "value": shown["value"]}]}
+    )
+    assert answer.status_code == 200, answer.text
+    stored = read_receiver(get_receiver("plain"), cipher.bound).values
+    assert stored == {"hook": url}
 
 
 def test_recipes(admin: Api) -> None:

@@ -158,12 +158,19 @@ def _read_values(body: ReceiverSettings, receiver: models.Receiver | None) -> di
     names = [one.name for one in given]
     if len(set(names)) < len(names):
         raise invalid_value("#/values", "Each name may be there once.")
-    found: dict[str, Any] = {
-        "values": {one.name: one.value for one in given if one.value is not None},
-    }
+    known = shown_values(receiver) if receiver else {}
+    values = {one.name: one.value for one in given if one.value is not None}
+    for name, value in list(values.items()):
+        if MASK in value and known.get(name) == value:
+            # The masked value that the client got stands for the stored one.
+            del values[name]
+        elif MASK in value:
+            raise invalid_value("#/values", f"A secret in a value is masked as {MASK}. Send it.")
+    if any(one.value is None and one.name not in known for one in given):
+        raise invalid_value("#/values", "Send a value for each new name.")
+    found: dict[str, Any] = {"values": values}
     if receiver is None or not receiver.recipe:
         found["secret_names"] = frozenset(one.name for one in given if one.is_secret)
-        known = shown_values(receiver) if receiver else {}
         found["removed"] = frozenset(known.keys() - set(names))
     return found
 
