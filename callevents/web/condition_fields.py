@@ -39,6 +39,9 @@ CONDITION_FIELDS = (
 class ConditionFields(BaseForm):
     """What must be true of a call. Empty fields are no conditions."""
 
+    #: Both directions, if these are stored: the field shows them as any.
+    kept_directions: tuple[str, ...] = ()
+
     directions = RadioField(
         "Direction",
         choices=[
@@ -94,7 +97,7 @@ class ConditionFields(BaseForm):
         """
         if (self.answered.data or "") not in _ANSWERED:
             raise ValueError(self.answered.data)
-        directions = (self.directions.data,) if self.directions.data else ()
+        directions = (self.directions.data,) if self.directions.data else self.kept_directions
         return Conditions(
             directions=directions,
             party=self.party.data or "",

@@ -128,6 +128,8 @@ class HookForm(OptionFields):
     def _read_stored(self, hook: Hook, *, is_submitted: bool) -> None:
         """Take what the fields do not show from the hook, and its names of headers."""
         self.stored = read_options(hook)
+        directions = self.stored.conditions.directions
+        self.kept_directions = directions if len(directions) > 1 else ()
         if not is_submitted or is_same_origin(self.url.data or "", hook.url):
             self.kept_headers = {header.name.lower() for header in self.stored.headers}
             self.kept_auth = hook.auth

@@ -130,6 +130,17 @@ def test_an_unchanged_dialog_changes_nothing(admin: Visitor, pbx: Pbx) -> None:
     assert columns_of(hook) == before
 
 
+def test_both_directions_are_kept(admin: Visitor, pbx: Pbx) -> None:
+    """They differ from any direction: of some calls it is unknown."""
+    hook = create(pbx, HookOptions(conditions=Conditions(directions=("in", "out"))))
+    path, before = f"{ALL}/requests/{hook.event_id}", columns_of(hook)
+    page = admin.get(path).text
+    assert admin.post(path, **typed(page)).status_code == 303
+    assert columns_of(only_hook(pbx)) == before
+    assert admin.post(path, **typed(page) | {"directions": "in"}).status_code == 303
+    assert read_options(only_hook(pbx)).conditions.directions == ("in",)
+
+
 def columns_of(hook: Hook) -> dict[str, object]:
     """Return what is stored of the hook."""
     return {column.name: getattr(hook, column.name) for column in Hook.__table__.columns}

@@ -173,7 +173,7 @@ class _Zoho(Shape):
     content_type: ClassVar[str] = FORM
     headers: ClassVar = {"Authorization": "Zoho-oauthtoken access-token"}
     id: Text
-    zohouser: Text
+    zohouser: Text | None = None
 
 
 class _Incoming(_Zoho):
