@@ -89,7 +89,9 @@ def follow_all_links(page: Page) -> None:
 def test_admin(open_page: Open) -> None:
     """An admin of all PBXs sees and changes everything."""
     page = open_page("admin")
-    assert sections(page) == ["Extensions", "Deliveries", "Overview", "PBXs", "Activity", "Users"]
+    of_pbx = ["Extensions", "Requests", "Deliveries"]
+    of_all = ["Receivers", "Overview", "PBXs", "Activity", "Users"]
+    assert sections(page) == of_pbx + of_all
     for path in (
         "/pbxs",
         "/pbxs/head-office",
@@ -106,7 +108,8 @@ def test_admin(open_page: Open) -> None:
 def test_operator_of_one_pbx(open_page: Open) -> None:
     """An operator changes requests and extensions of that PBX, but not the PBX."""
     page = open_page("operator")
-    assert sections(page) == ["Extensions", "Deliveries", "Overview", "PBXs"]
+    of_pbx = ["Extensions", "Requests", "Deliveries"]
+    assert sections(page) == [*of_pbx, "Receivers", "Overview", "PBXs"]
     assert numbers(page) == ["All extensions", "101", "102"]
     follow_all_links(page)
     page.get_by_role("link", name="101", exact=True).click()
@@ -150,7 +153,7 @@ def test_viewer_of_one_pbx(open_page: Open) -> None:
 def test_owner_of_one_extension(open_page: Open) -> None:
     """The owner of an extension changes its requests and sees its deliveries, and no others."""
     page = open_page("owner")
-    assert sections(page) == ["Extensions", "Deliveries"]
+    assert sections(page) == ["Extensions", "Requests", "Deliveries", "Receivers"]
     assert numbers(page) == ["101"]
     expect(page.get_by_role("link", name="Add extension")).to_have_count(0)
     follow_all_links(page)
