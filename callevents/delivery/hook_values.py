@@ -33,7 +33,6 @@ def hook_values(hook: Hook) -> dict[str, Any]:
         "answers": format_answers(_read(hook.answers)),
         "missing_answer": hook.missing_answer,
         "receiver": _name_receiver(hook),
-        "group": hook.group_id,
         **{f"header {name}": Hidden(token) for name, token in headers},
     }
 

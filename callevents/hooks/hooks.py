@@ -41,8 +41,6 @@ class HookData:
     receiver_id: int | None = None
     #: The name of the recipe's request from which it is made.
     recipe_request: str = ""
-    #: The group to whose extensions it applies.
-    group_id: int | None = None
     #: A change keeps the receiver of the hook, whatever `receiver_id` is.
     keeps_receiver: bool = True
 
@@ -108,7 +106,6 @@ class HookBatch:
             origin_id=self._find_origin(data.url),
             receiver_id=data.receiver_id,
             recipe_request=data.recipe_request,
-            group_id=data.group_id,
         )
         store_options(hook, data.options)
         hook.once_id = self._find_first(data)

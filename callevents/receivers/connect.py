@@ -183,9 +183,7 @@ def _choose(recipe: Recipe, names: Collection[str] | None) -> Sequence[RecipeReq
 
 
 def _find_existing(receiver: Receiver, pbx: Pbx) -> Mapping[Place, Hook]:
-    query = select(Hook).where(
-        Hook.receiver_id == receiver.id, Hook.pbx_id == pbx.id, Hook.group_id.is_(None)
-    )
+    query = select(Hook).where(Hook.receiver_id == receiver.id, Hook.pbx_id == pbx.id)
     return {(hook.extension_id, hook.recipe_request): hook for hook in db.session.scalars(query)}
 
 

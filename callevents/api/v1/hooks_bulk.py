@@ -21,11 +21,11 @@ from callevents.api.v1.hooks_bulk_models import (
 from callevents.api.v1.models import NoQuery
 from callevents.api.v1.operations import operation
 from callevents.api.v1.pbx_lookup import find_named_pbx
-from callevents.api.v1.problems import ApiError, ProblemType
+from callevents.api.v1.problems import ApiError, ProblemType, not_found
 from callevents.api.v1.reading import invalid, invalid_value, invalid_values
 from callevents.api.v1.sent import texts_of
 from callevents.api_access.scopes import ApiScope
-from callevents.db.models import Pbx
+from callevents.db.models import Pbx, to_id
 from callevents.enums import Right
 from callevents.errors import InvalidError
 from callevents.hooks.bulk import apply as bulk
@@ -119,6 +119,8 @@ def undo_hook_changes(call: Call[NoQuery, None], change_id: str) -> UndoneChange
     Hooks that were changed since stay as they are. 409 if that are all of them, if it was undone
     already, or if the time for it is over.
     """
+    if to_id(change_id) is None:
+        raise not_found("change")
     undone = undo(change_id, call.principal.scope_of(Right.EDIT))
     call.after_commit(wake)
     return UndoneChange(undone=undone.hooks, left_out=undone.left_out)

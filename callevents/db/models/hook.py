@@ -74,7 +74,6 @@ class Hook(Model):
         Index("ix_hook_extension_id", "extension_id"),
         Index("ix_hook_origin_id", "origin_id"),
         Index("ix_hook_receiver_id", "receiver_id"),
-        Index("ix_hook_group_id", "group_id"),
         Index("ix_hook_failing", "failing_since", sqlite_where=_FAILING, postgresql_where=_FAILING),
         Index(
             "ix_hook_suspended",
@@ -98,11 +97,10 @@ class Hook(Model):
         String(EVENT_ID_LENGTH), unique=True, default=new_event_id
     )
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
-    #: Without an extension and a group, the hook applies to all extensions of the PBX.
+    #: None: the hook applies to all extensions of the PBX.
     extension_id: Mapped[str | None] = mapped_column(ForeignKey(Extension.id, ondelete="CASCADE"))
-    #: No foreign key: SQLite cannot drop such a column. Removing a group removes its hooks before.
-    group_id: Mapped[int | None] = mapped_column(Integer)
-    #: Its URL begins with the receiver's address. A receiver with hooks cannot be removed.
+    #: Its URL begins with the receiver's address. A receiver with hooks cannot be removed. No foreign
+    #: key: SQLite cannot drop such a column.
     receiver_id: Mapped[int | None] = mapped_column(Integer)
     #: The name of the recipe's request from which it was made; empty without one.
     recipe_request: Mapped[str] = mapped_column(String(64), default="", server_default="")

@@ -24,9 +24,7 @@ OVER_QUOTA = "the quota of the PBX has no room"
 MAX_COPIES = 5_000
 
 #: What a copy does not take from its original.
-_OWN = frozenset(
-    {"id", "event_id", "extension_id", "group_id", "failing_since", "created_at", "modified_at"}
-)
+_OWN = frozenset({"id", "event_id", "extension_id", "failing_since", "created_at", "modified_at"})
 
 
 @dataclass(frozen=True)

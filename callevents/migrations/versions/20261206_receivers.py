@@ -38,7 +38,6 @@ def reference(table, column, target, kind=sa.Integer):
 def new_columns():
     return {
         'hook': (
-            sa.Column('group_id', sa.Integer(), nullable=True),
             sa.Column('receiver_id', sa.Integer(), nullable=True),
             text('recipe_request', 64),
             text('content_type', 100),
@@ -74,7 +73,6 @@ def upgrade():
         for column in columns:
             op.add_column(table, column)
     op.create_index('ix_hook_receiver_id', 'hook', ['receiver_id'])
-    op.create_index('ix_hook_group_id', 'hook', ['group_id'])
     is_skipped = sa.text("state = 'skipped'")
     op.create_index(
         'ix_delivery_pbx_skipped',
@@ -192,7 +190,6 @@ def downgrade():
         hook.update()
         .where(
             hook.c.receiver_id.is_not(None)
-            | hook.c.group_id.is_not(None)
             | (hook.c.body_format == 'template')
             | (hook.c.auth == 'scheme')
             | (hook.c.scope == 'call')
@@ -216,7 +213,7 @@ def downgrade():
     for name in ('call_answer', 'once_per_call', 'bulk_change', 'group_member', 'extension_group', 'receiver_user', 'receiver'):
         op.drop_table(name)
     op.drop_index('ix_delivery_pbx_skipped', table_name='delivery')
-    for index in ('ix_hook_receiver_id', 'ix_hook_group_id', 'ix_hook_once_per_call'):
+    for index in ('ix_hook_receiver_id', 'ix_hook_once_per_call'):
         op.drop_index(index, table_name='hook')
     for table, columns in new_columns().items():
         for column in columns:
@@ -224,6 +221,6 @@ def downgrade():
 
 
 COLUMNS_OF_HOOK = (
-    *('receiver_id', 'group_id', 'body_format', 'auth', 'auth_secret', 'scope', 'conditions'),
+    *('receiver_id', 'body_format', 'auth', 'auth_secret', 'scope', 'conditions'),
     *('method', 'active', 'note'),
 )
