@@ -99,8 +99,8 @@ class Hook(Model):
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
     #: None: the hook applies to all extensions of the PBX.
     extension_id: Mapped[str | None] = mapped_column(ForeignKey(Extension.id, ondelete="CASCADE"))
-    #: Its URL begins with the receiver's address. A receiver with hooks cannot be removed. No foreign
-    #: key: SQLite cannot drop such a column.
+    #: Its URL begins with the address of the receiver, which cannot be removed while it has hooks. No
+    #: foreign key: SQLite cannot drop such a column.
     receiver_id: Mapped[int | None] = mapped_column(Integer)
     #: The name of the recipe's request from which it was made; empty without one.
     recipe_request: Mapped[str] = mapped_column(String(64), default="", server_default="")
