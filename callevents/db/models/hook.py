@@ -99,7 +99,7 @@ class Hook(Model):
     pbx_id: Mapped[int] = mapped_column(ForeignKey(Pbx.id, ondelete="CASCADE"))
     #: None: the hook applies to all extensions of the PBX.
     extension_id: Mapped[str | None] = mapped_column(ForeignKey(Extension.id, ondelete="CASCADE"))
-    #: Its URL begins with the address of the receiver, which cannot be removed while it has hooks. No
+    #: Its URL begins with the address of the receiver, which stays as long as it has hooks. No
     #: foreign key: SQLite cannot drop such a column.
     receiver_id: Mapped[int | None] = mapped_column(Integer)
     #: The name of the recipe's request from which it was made; empty without one.
