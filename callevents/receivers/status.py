@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from callevents.db.models import Delivery, Hook, Origin, Receiver, first_id, utc_now
 from callevents.delivery.hold import count_waiting
@@ -97,6 +97,20 @@ def find_statuses(receivers: Sequence[Receiver]) -> Mapping[int, ReceiverStatus]
 def find_status(receiver: Receiver) -> ReceiverStatus:
     """Return the state of a receiver."""
     return find_statuses([receiver])[receiver.id]
+
+
+def try_now(receiver: Receiver) -> bool:
+    """Let a delivery to a paused receiver be sent as a probe now; return False if it is not paused.
+
+    The caller commits and wakes the workers.
+    """
+    now = utc_now()
+    moved: Any = db.session.execute(
+        update(Origin)
+        .where(Origin.name == origin_of(receiver.address), Origin.probe_at > now)
+        .values(probe_at=now)
+    )
+    return bool(moved.rowcount)
 
 
 def find_recent(receiver: Receiver) -> Recent:

@@ -30,7 +30,7 @@ def test_zammad_from_the_empty_state(admin: Page, pbx: Pbx, configure: Configure
         check_accessibility(admin)
         admin.get_by_role("button", name="Connect").click()
         expect(admin.get_by_role("heading", name="Zammad", exact=True)).to_be_visible()
-        expect(admin.get_by_text("200 requests")).to_be_visible()
+        expect(admin.get_by_role("link", name="200 requests")).to_be_visible()
         admin.get_by_role("link", name="Send test").click()
         dialog = admin.get_by_role("dialog")
         dialog.get_by_role("button", name="Send test").click()

@@ -92,6 +92,7 @@ ROUTES = {
     "receivers.remove": "administer",
     "receivers.show": "anything",
     "receivers.test": "edit-anything",
+    "receivers.try_again": "edit-anything",
     "recent_reports.show": "pbx",
     "redirects.redirect_moved": "part",
     "removal.confirm": "administer-pbx",

@@ -6,6 +6,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 
 from callevents.db.models import Pbx, Receiver
+from callevents.delivery.request.url import origin_of
 from callevents.enums import Right
 from callevents.errors import CallEventsError, ConflictError, InvalidError
 from callevents.extensions import db
@@ -17,7 +18,7 @@ from callevents.receivers.changing import make_changed
 from callevents.receivers.connect import list_connected
 from callevents.receivers.recipe_files import find_recipe, get_recipe, load_recipes
 from callevents.receivers.shown import shown_address
-from callevents.receivers.status import find_recent, find_status, find_statuses
+from callevents.receivers.status import find_recent, find_status, find_statuses, try_now
 from callevents.receivers.test_request import ReceiverTest, send_receiver_test
 from callevents.web import dialogs, htmx
 from callevents.web.access import (
@@ -126,6 +127,7 @@ def show(name: str) -> str:
         "receivers/show.html",
         receiver=receiver,
         address=shown_address(receiver),
+        origin=origin_of(receiver.address),
         recipe=find_recipe(receiver.recipe) if receiver.recipe else None,
         status=find_status(receiver),
         recent=find_recent(receiver) if scope.is_all else None,
@@ -218,6 +220,20 @@ def test(name: str) -> Any:
         done=done,
         problem=problem,
     )
+
+
+@bp.post("/<name>/try-now")
+@requires_somewhere(Right.EDIT)
+def try_again(name: str) -> Any:
+    """Send a delivery to a paused receiver as a probe, without waiting for the end of the pause."""
+    receiver = get_visible(name)
+    if try_now(receiver):
+        db.session.commit()
+        wake()
+        htmx.toast("A delivery is sent as a probe now. If there is a response, the others follow.")
+    else:
+        htmx.toast(f"{receiver.name} is not paused.")
+    return redirect(url_for(".show", name=name), code=303)
 
 
 def _send_test(receiver: Receiver, choices: list[Pbx], slug: str, number: str) -> ReceiverTest:

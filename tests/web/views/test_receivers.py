@@ -1,12 +1,16 @@
 """The pages of receivers."""
 
+import html
+import re
 from contextlib import closing
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
 
-from callevents.db.models import Hook, Pbx
+from callevents.db.models import Hook, Origin, Pbx, utc_now
 from callevents.db.models import Receiver as ReceiverRow
+from callevents.db.session import begin_write
 from callevents.enums import ReceiverAuth
 from callevents.extensions import db
 from callevents.pbxs.extensions import list_extensions
@@ -213,3 +217,42 @@ def test_limits_are_numbers(admin: Visitor) -> None:
     page = admin.post("/receivers/new/zammad", name="Z", max_in_flight="many", **ADDRESS)
     assert page.status_code == 422
     assert "Enter a number, or leave it empty." in page.text
+
+
+def test_a_paused_receiver_is_tried_at_once(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
+    """The page says until when it is paused and why; the button makes the probe due."""
+    configure.extension("101")
+    add_zammad(admin)
+    page = "/receivers/zammad/connect/head-office"
+    admin.get(page)
+    admin.post(page, all="yes", request=first_request())
+    begin_write()
+    origin = db.session.query(Origin).one()
+    now = utc_now()
+    origin.opened_at, origin.probe_at = now, now + timedelta(hours=1)
+    origin.error = "The connection was refused."
+    db.session.commit()
+    shown = admin.get("/receivers/zammad").text
+    assert "paused" in shown
+    assert "The connection was refused." in shown
+    assert admin.post("/receivers/zammad/try-now").status_code == 303
+    db.session.rollback()
+    assert db.session.query(Origin).one().probe_at < now + timedelta(minutes=1)
+    admin.post("/receivers/zammad/try-now")
+    assert "is not paused" in admin.get("/receivers/zammad").text
+
+
+def test_failed_deliveries_and_requests_are_linked(
+    admin: Visitor, viewer: Visitor, pbx: Pbx, configure: Configure
+) -> None:
+    """Whoever may, sends failed ones again from there; others only see them."""
+    configure.extension("101")
+    add_zammad(admin)
+    page = "/receivers/zammad/connect/head-office"
+    admin.get(page)
+    admin.post(page, all="yes", request=first_request())
+    shown = admin.get("/receivers/zammad").text
+    for name in ("show-deliveries", "recover", "requests-of-head-office"):
+        [link] = re.findall(rf'id="{name}"\s+href="([^"]+)"', shown)
+        assert admin.get(html.unescape(link)).status_code == 200
+    assert 'id="recover"' not in viewer.get("/receivers/zammad").text
