@@ -209,7 +209,7 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    #: Not sent, because of the hook's conditions or because the call went on.
+    #: Not sent, because of the hook's conditions.
     SKIPPED = "skipped"
 
     @property

@@ -41,8 +41,8 @@ def export_config(
 ) -> None:
     """Print the configuration as YAML.
 
-    It has PBXs, extensions, requests and connectors, in a fixed order. Secrets are left out:
-    tokens, credentials, values of headers and masked parts of URLs. With --secrets they are added,
+    It has receivers, PBXs, groups, extensions, requests and connectors, in a fixed order. Secrets
+    are left out: tokens, credentials, values of headers and masked parts of URLs. With --secrets they are added,
     encrypted; ingest tokens are not, because only their digests are stored.
     """
     found = [pbxs.get_pbx(slug) for slug in slugs] or pbxs.list_pbxs()
@@ -65,8 +65,9 @@ def diff_config(file: str, slugs: tuple[str, ...]) -> None:
     Lines with - are only in the configuration, lines with + only in FILE. Secrets are not compared.
     The exit code is 1 if anything differs.
     """
-    given = parse(_read(file)).pbxs
-    wanted = Document(pbxs=[one for one in given if not slugs or one.slug in slugs])
+    given = parse(_read(file))
+    chosen = [one for one in given.pbxs if not slugs or one.slug in slugs]
+    wanted = Document(receivers=given.receivers, pbxs=chosen)
     found = [pbxs.get_pbx(slug) for slug in slugs] or pbxs.list_pbxs()
     before, after = (to_yaml(one).splitlines() for one in (export_configuration(found), wanted))
     lines = list(difflib.unified_diff(before, after, "configuration", file, lineterm=""))

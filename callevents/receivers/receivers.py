@@ -20,7 +20,7 @@ from callevents.users.rights import EVERYTHING, Scope
 from callevents.validation import make_slug
 
 #: Paths of pages that are not a receiver's.
-RESERVED_SLUGS = frozenset({"new"})
+RESERVED_SLUGS = frozenset({"new", "new-address"})
 
 
 def list_receivers(

@@ -15,6 +15,7 @@ from callevents.hooks.bulk.copy import CopyTo
 from callevents.hooks.bulk.steps import Change
 from callevents.hooks.options import GIVE_UP_CHOICES
 from callevents.pbxs.extension_numbers import find_by_numbers, read_numbers
+from callevents.receivers.shown import shown_address
 from callevents.web.access import scope_of
 from callevents.web.forms import BaseForm
 
@@ -126,7 +127,7 @@ class MoveForm(SecretsForm):
     def fill(self, _hooks: Sequence[Hook]) -> None:
         """Offer the receivers."""
         self.destination.choices = [
-            SelectChoice(one.slug, f"{one.name} ({one.address})") for one in self.receivers
+            SelectChoice(one.slug, f"{one.name} ({shown_address(one)})") for one in self.receivers
         ]
 
     def change(self, _hooks: Sequence[Hook]) -> Change:

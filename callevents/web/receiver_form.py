@@ -17,6 +17,7 @@ from callevents.receivers.data import ReceiverData
 from callevents.receivers.making import ANSWER_FIELD, make_receiver
 from callevents.receivers.recipes import Question, Recipe
 from callevents.receivers.shown import shown_address, shown_credentials, shown_values
+from callevents.security.masking import MASK
 from callevents.web.access import may, scope_of
 from callevents.web.forms import BaseForm
 
@@ -147,11 +148,16 @@ class RecipeForm(ReceiverForm):
         data = make_receiver(recipe, self.answers(), name, pbx.id if pbx else None)
         return _with_limits(data, self.find_limits())
 
-    def to_changes(self) -> ReceiverChanges:
+    def to_changes(self, receiver: Receiver) -> ReceiverChanges:
         """Return the changes of a receiver; secrets that are left empty stay."""
-        return ReceiverChanges(
-            name=self.name.data or "", values=self.answers(), **self.find_limits()
-        )
+        shown = shown_values(receiver)
+        entered = {
+            name.removeprefix(ANSWER): (self[name].data or "").strip() for name in self.own_names
+        }
+        # What is shown may be masked. Only what differs from it was entered.
+        changed = {name: text for name, text in entered.items() if text != (shown.get(name) or "")}
+        values = {name: _without_mask(name, text) for name, text in changed.items()}
+        return ReceiverChanges(name=self.name.data or "", values=values, **self.find_limits())
 
 
 class PlainForm(ReceiverForm):
@@ -215,13 +221,21 @@ class PlainForm(ReceiverForm):
         return ReceiverChanges(
             name=self.name.data or "",
             # It is shown with its secrets masked.
-            address=None if address == shown_address(receiver) else address,
+            address=None if address == shown_address(receiver) else _without_mask_in(address),
             auth=auth,
-            credentials=self._members(auth),
+            credentials=self._changed_members(receiver, auth),
             client_certificate=certificate,
             client_key=key or (None if certificate else ""),
             **self.find_limits(),
         )
+
+    def _changed_members(self, receiver: Receiver, auth: ReceiverAuth) -> dict[str, str]:
+        """Return what was entered; empty texts only for what was shown and is not secret."""
+        members = self._members(auth)
+        if auth is receiver.auth:
+            shown = shown_credentials(receiver)
+            members |= {name: "" for name, text in shown.items() if text and name not in members}
+        return members
 
     def _find_auth(self) -> ReceiverAuth:
         try:
@@ -236,6 +250,22 @@ class PlainForm(ReceiverForm):
             for name in (*names.required, *names.optional)
             if (text := (self[f"{MEMBER}{name}"].data or "").strip())
         }
+
+
+def _without_mask_in(address: str) -> str:
+    """Return the address; raises InvalidError if a part of it is masked."""
+    if MASK in address:
+        message = f"A secret in it is shown as {MASK}. Enter the whole address."
+        raise InvalidError.of("address", message)
+    return address
+
+
+def _without_mask(name: str, text: str) -> str:
+    """Return the answer; raises InvalidError if a part of it is masked."""
+    if MASK in text:
+        message = f"A secret in it is shown as {MASK}. Enter the whole value."
+        raise InvalidError.of(f"{ANSWER_FIELD}{name}", message)
+    return text
 
 
 def _with_limits(data: ReceiverData, limits: Mapping[str, Any]) -> ReceiverData:

@@ -131,3 +131,16 @@ def test_diff_shows_the_values(pbx: Pbx, run: Run, file: Path) -> None:
     changed = [line.strip() for line in other.stdout.splitlines() if "method" in line]
     assert [" ".join(line.split()) for line in changed] == ["- method: GET", "+ method: POST"]
     assert run("config", "diff", str(file), "--pbx", "head-office").stdout == other.stdout
+
+
+def test_diff_with_a_receiver(pbx: Pbx, run: Run, file: Path) -> None:
+    """Receivers are compared too."""
+    answers = ("--set", "address=https://help.example.com", "--set", "token=-")
+    assert (
+        run("receivers", "add", "Help", "--recipe", "zammad", *answers, input="t\n").exit_code == 0
+    )
+    file.write_text(run("config", "export").stdout)
+    assert run("config", "diff", str(file)).stdout == "Nothing differs.\n"
+    file.write_text(file.read_text().replace("name: Help", "name: Desk"))
+    changed = run("config", "diff", str(file)).stdout
+    assert "+  name: Desk" in changed.splitlines()

@@ -128,7 +128,7 @@ class Extension(Model):
 
 
 class ExtensionGroup(Model):
-    """Extensions of a PBX to which the same hooks apply: chosen ones, and those of a pattern."""
+    """Extensions of a PBX that are treated alike: chosen ones, and those of a pattern."""
 
     __tablename__ = "extension_group"
     __table_args__ = (UniqueConstraint("pbx_id", "name"), {"sqlite_autoincrement": True})

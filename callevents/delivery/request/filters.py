@@ -84,9 +84,12 @@ def _date(value: Value, argument: str, _lookups: Lookups) -> Value:
 def _in_zone(value: Value, argument: str, lookups: Lookups) -> Value:
     moment = _read_moment(value)
     zone = lookups.receiver.get(argument.removeprefix(_RECEIVER), argument)
+    # A value of a receiver may be anything, and ZoneInfo opens a file with that name.
+    if moment is None or zone not in _zones():
+        return ""
     try:
-        return moment.astimezone(ZoneInfo(zone)) if moment else ""
-    except (OverflowError, ValueError, LookupError):
+        return moment.astimezone(ZoneInfo(zone))
+    except (OverflowError, ValueError):
         return ""
 
 

@@ -118,7 +118,7 @@ def part_of(receiver: ReceiverTemplate | None, kind: AuthKind, url: str) -> Part
     uses_auth = kind is AuthKind.RECEIVER
     # Whatever has changed since the request was saved: its secrets stay with their origin.
     if origin_of(url) != origin_of(receiver.address):
-        return PartOfReceiver(ELSEWHERE) if uses_auth else NO_PART
+        return PartOfReceiver(ELSEWHERE)
     lacking = receiver.id if uses_auth and receiver.lacks_token else None
     return PartOfReceiver("", receiver.certificate, lacking)
 

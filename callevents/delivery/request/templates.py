@@ -29,7 +29,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)("?)', re.DOTALL)
-_LINE_BREAK = re.compile(r"[ \t]*[\r\n]+[ \t]*")
+_LINE_BREAK = re.compile(r"[\r\n]+")
+_WORD = re.compile(r"[a-z0-9]+")
 
 
 class Place(StrEnum):
@@ -44,7 +45,8 @@ class Place(StrEnum):
 def place_of(content_type: str) -> Place:
     """Return the kind of a body with the content type."""
     name = content_type.partition(";")[0].strip().lower()
-    if name == "application/json" or name.endswith("+json"):
+    # Receivers also read `text/json` and others as JSON.
+    if "json" in _WORD.findall(name):
         return Place.JSON
     if name == "application/x-www-form-urlencoded":
         return Place.FORM
@@ -65,13 +67,20 @@ def fill_body(text: str, content_type: str, context: Context) -> str:
         )
     escape = _ESCAPES[place]
     if place is Place.FORM:
-        text = _LINE_BREAK.sub("", text.strip())
+        text = _join_lines(text)
     return "".join(
         [
             part if isinstance(part, str) else escape(part.fill(context))
             for part in compile_text(text)
         ]
     )
+
+
+@lru_cache(maxsize=256)
+def _join_lines(text: str) -> str:
+    """Return a form that is written on several lines as one."""
+    # A regular expression for the blanks around line breaks takes seconds for many blanks.
+    return "".join(line.strip(" \t") for line in _LINE_BREAK.split(text.strip()))
 
 
 def find_json_problem(text: str) -> str:

@@ -17,6 +17,9 @@ from callevents.delivery.request.placeholders import (
 from callevents.errors import InvalidError
 
 SCHEMES = ("http", "https")
+#: Also as servers decode them.
+_SEPARATOR = re.compile(r"/|\\|%2f|%5c", re.IGNORECASE)
+_DOT_SEGMENT = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,16 @@ def begins_with(url: str, address: str) -> bool:
     """Return True if the URL begins with a receiver's address, and so goes to its origin.
 
     Letters may follow only a sign that separates: http://crm.example.com.evil.example does not
-    begin with http://crm.example.com.
+    begin with http://crm.example.com. Dot segments may not follow: servers leave the folder of the
+    address by them.
     """
     if not url.startswith(address):
         return False
     rest = url[len(address) :]
     is_separate = not rest or rest[0] in "/?&" or address[-1] in "/?&="
-    return is_separate and origin_of(url) == origin_of(address)
+    path = re.split(r"[?#]", rest, maxsplit=1)[0]
+    has_dots = any(_DOT_SEGMENT.fullmatch(one) for one in _SEPARATOR.split(path))
+    return is_separate and not has_dots and origin_of(url) == origin_of(address)
 
 
 class _RuleError(Exception):

@@ -45,7 +45,10 @@ def receiver_secrets(receiver: Receiver) -> Values:
 def restore_receiver(receiver: Receiver, values: Values) -> None:
     """Set the secrets, of those that the receiver has; raises InvalidError."""
     data, kept = read_data(receiver), Kept.of(receiver)
-    given = values.get("values", {})
+    # A document could have made a secret value a plain one, which everybody sees.
+    given = {
+        name: value for name, value in values.get("values", {}).items() if name in kept.secret_names
+    }
     credentials = {
         name: values.get("credentials", {}).get(name, value)
         for name, value in kept.credentials.items()

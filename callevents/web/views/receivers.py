@@ -150,10 +150,8 @@ def edit(name: str) -> Any:
         form = PlainForm.of(submitted_form(), receiver)
     if request.method == "POST":
         try:
-            changes = (
-                form.to_changes() if isinstance(form, RecipeForm) else form.to_changes(receiver)
-            )
-            moved = receivers.update_receiver(receiver, make_changed(receiver, changes))
+            changed = make_changed(receiver, form.to_changes(receiver))
+            moved = receivers.update_receiver(receiver, changed)
         except InvalidError as error:
             db.session.rollback()
             form.add_errors(error)

@@ -121,3 +121,13 @@ def test_long_values_are_cut() -> None:
     assert fill("", "x" * 20_000) == "x" * MAX_VALUE_LENGTH
     assert json.loads(fill("|json", '"' * 20_000)) == '"' * MAX_VALUE_LENGTH
     assert len(fill("|html", "<" * 20_000)) == MAX_VALUE_LENGTH
+
+
+@pytest.mark.parametrize("zone", ["x" * 5000, "Europe", "../UTC", "", "No/Zone"])
+def test_a_value_of_the_receiver_that_is_no_zone(zone: str) -> None:
+    """It is looked up in the list of zones, and never as the name of a file."""
+    known = {"EventTime": "2026-11-29T10:00:00.000Z"}
+    context = Context(known, Lookups({}, {}, receiver={"zone": zone}))
+    [part] = compile_text("{EventTime|in:receiver.zone|date:%H}")
+    assert not isinstance(part, str)
+    assert part.fill(context) == ""

@@ -125,6 +125,8 @@ def test_text(value: str) -> None:
 @pytest.mark.parametrize(
     ("content_type", "place"),
     [
+        ("text/json", "json"),
+        ("application/x-json; charset=utf-8", "json"),
         ("application/json", "json"),
         ("Application/vnd.api+JSON; charset=utf-8", "json"),
         (FORM, "form"),
@@ -151,3 +153,9 @@ def test_filters_in_json() -> None:
     )
     body: dict[str, Any] = json.loads(fill_body(text, JSON, context))
     assert body == {"d": "in", "u": 7, "t": "s3cret", "i": '5"', "n": None}
+
+
+def test_a_form_on_several_lines() -> None:
+    """Line breaks and the blanks around them are not sent; blanks within a line are."""
+    text = "\n  a={CallerIDName}&  \r\n\t&b=x y\n" + " " * 1000 + "z"
+    assert fill(text, FORM, CallerIDName="é&") == "a=%C3%A9%26&&b=x yz"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callevents.delivery.request.url import check_url, display_url
+from callevents.delivery.request.url import begins_with, check_url, display_url
 from callevents.errors import InvalidError
 
 NO_HOST = "The URL needs a host, as in https://crm.example.com/calls."
@@ -166,3 +166,22 @@ def test_any_text_is_a_url_or_a_sentence(text: str) -> None:
     assert found.url.isprintable()
     assert check_url(found.url) == found, "the wire form stays as it is"
     display_url(found.url)
+
+
+@pytest.mark.parametrize(
+    ("url", "begins"),
+    [
+        ("https://h.example/hooks/1", True),
+        ("https://h.example/hooks/1/x?y=..", True),
+        ("https://h.example/hooks/1?x=/../2", True),
+        ("https://h.example/hooks/1/{CallID}", True),
+        ("https://h.example/hooks/12", False),
+        ("https://h.example/hooks/1/../2", False),
+        ("https://h.example/hooks/1/%2E%2e/2", False),
+        ("https://h.example/hooks/1/x%2f..%5c2", False),
+        ("https://h.example/hooks/1/./2", False),
+    ],
+)
+def test_what_begins_with_an_address(url: str, begins: bool) -> None:
+    """Nothing that servers resolve to another folder does."""
+    assert begins_with(url, "https://h.example/hooks/1") is begins

@@ -256,3 +256,49 @@ def test_failed_deliveries_and_requests_are_linked(
         [link] = re.findall(rf'id="{name}"\s+href="([^"]+)"', shown)
         assert admin.get(html.unescape(link)).status_code == 200
     assert 'id="recover"' not in viewer.get("/receivers/zammad").text
+
+
+def test_editing_keeps_what_is_shown_masked(admin: Visitor) -> None:
+    """The address of a chat is its secret. Saving the form as it is shown does not lose it."""
+    address = "https://hooks.slack.com/services/T00000001/B00000001/abcDEF123ghiJKL456mnoPQR"
+    admin.get("/receivers/new/slack")
+    fields = {"answer-url": address, "answer-zone": "UTC"}
+    assert admin.post("/receivers/new/slack", name="Chat", **fields).status_code == 303
+    page = admin.get("/receivers/chat/edit").text
+    [shown] = re.findall(r'id="answer-url"[^>]* value="([^"]+)"', page)
+    assert shown != address
+    fields["answer-url"] = html.unescape(shown)
+    saved = admin.post("/receivers/chat/edit", name="Chats", max_per_second="1", **fields)
+    assert saved.status_code == 303
+    receiver = stored()
+    assert (receiver.name, receiver.address) == ("Chats", address)
+    fields["answer-url"] += "2"
+    refused = admin.post("/receivers/chat/edit", name="Chats", **fields)
+    assert (refused.status_code, "Enter the whole value." in refused.text) == (422, True)
+    assert stored().address == address
+
+
+def test_an_address_that_is_shown_masked(admin: Visitor) -> None:
+    """The same without a recipe; optional values can be removed."""
+    address = "https://hooks.zapier.com/hooks/catch/123456/abcdef"
+    page = "/receivers/new-address"
+    admin.get(page)
+    fields = {
+        "address": address,
+        "auth": "client-credentials",
+        "member-token_url": "https://hooks.zapier.com/token",
+        "member-client_id": "ours",
+        "member-scope": "calls",
+    }
+    assert (
+        admin.post(page, name="Own", **fields, **{"member-client_secret": "s"}).status_code == 303
+    )
+    shown = admin.get("/receivers/own/edit").text
+    [masked] = re.findall(r'id="address"[^>]* value="([^"]+)"', shown)
+    fields |= {"address": html.unescape(masked), "member-scope": ""}
+    assert admin.post("/receivers/own/edit", name="Own", **fields).status_code == 303
+    receiver = stored()
+    assert receiver.address == address
+    assert shown_credentials(receiver).get("scope") in {None, ""}
+    fields["address"] += "x"
+    assert admin.post("/receivers/own/edit", name="Own", **fields).status_code == 422
