@@ -42,8 +42,8 @@ def export_config(
     """Print the configuration as YAML.
 
     It has receivers, PBXs, groups, extensions, requests and connectors, in a fixed order. Secrets
-    are left out: tokens, credentials, values of headers and masked parts of URLs. With --secrets they are added,
-    encrypted; ingest tokens are not, because only their digests are stored.
+    are left out: tokens, credentials, values of headers and masked parts of URLs. With --secrets
+    they are added, encrypted; ingest tokens are not, because only their digests are stored.
     """
     found = [pbxs.get_pbx(slug) for slug in slugs] or pbxs.list_pbxs()
     document = export_configuration(found)

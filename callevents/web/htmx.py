@@ -46,13 +46,17 @@ def toast(
     if is_htmx():
         trigger("toast", text=text, kind=kind, actions=dict(actions), **detail)
     else:
-        flash({"text": text, "actions": dict(actions)} if actions else text, kind)  # type: ignore[arg-type]  # the template reads both
+        _flash(text, kind, actions)
 
 
-def redirect_to(url: str, text: str = "") -> Any:
-    """Redirect the whole page to one of our URLs, which shows the text."""
+def _flash(text: str, kind: str, actions: Mapping[str, str]) -> None:
+    flash({"text": text, "actions": dict(actions)} if actions else text, kind)  # type: ignore[arg-type]  # the template reads both
+
+
+def redirect_to(url: str, text: str = "", actions: Mapping[str, str] = NO_ACTIONS) -> Any:
+    """Redirect the whole page to one of our URLs, which shows the text, as `toast` does."""
     if text:
-        flash(text, "done")
+        _flash(text, "done", actions)
     if not is_htmx():
         return redirect(url, code=303)
     response = Response(status=204)

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
 from callevents.db.models import Extension, Pbx, Receiver
+from callevents.delivery.hold import count_waiting
 from callevents.enums import Right
 from callevents.errors import CallEventsError, ConflictError, InvalidError
 from callevents.extensions import db
@@ -13,7 +14,7 @@ from callevents.pbxs import extensions, pbxs
 from callevents.receivers.connect import connect, disconnect, get_recipe_of, list_connected
 from callevents.receivers.fetching import fetch_users
 from callevents.receivers.users import list_users, parse_users, replace_users, write_users
-from callevents.web import htmx
+from callevents.web import dialogs, htmx
 from callevents.web.access import (
     may,
     no_write_transaction,
@@ -60,6 +61,7 @@ def connect_pbx(name: str, slug: str) -> Any:
             problem = str(error)
         else:
             db.session.commit()
+            wake()
             htmx.toast(_describe(len(done.created), len(done.kept)))
             return redirect(url_for("receivers.show", name=name), code=303)
     connected = {hook.extension_id for hook in list_connected(receiver) if hook.pbx_id == pbx.id}
@@ -77,18 +79,27 @@ def connect_pbx(name: str, slug: str) -> Any:
     return page, 422 if problem else 200
 
 
-@bp.post("/disconnect/<slug>")
+@bp.route("/disconnect/<slug>", methods=["GET", "POST"])
 @requires(Right.EDIT)
 def disconnect_pbx(name: str, slug: str) -> Any:
-    """Remove the receiver's requests of the PBX, which can be undone."""
+    """Confirm; clear the receiver's requests of the PBX, which can be undone."""
     receiver, pbx = get_visible(name), pbxs.get_pbx(slug)
+    if request.method == "GET":
+        ids = [hook.id for hook in list_connected(receiver) if hook.pbx_id == pbx.id]
+        return dialogs.show(
+            "receivers/disconnect.html",
+            receiver=receiver,
+            pbx=pbx,
+            count=len(ids),
+            waiting=count_waiting(ids) if ids else 0,
+        )
     removed = disconnect(receiver, pbx)
     db.session.commit()
     wake()
     count = removed.hooks
     text = f"Cleared {count:,} request{'s' if count != 1 else ''}.{describe_end(removed)}"
-    htmx.toast(text, actions=undo_action(pbx, removed))
-    return redirect(url_for("receivers.show", name=name), code=303)
+    # The whole page, because the state and the requests have changed.
+    return htmx.redirect_to(url_for("receivers.show", name=name), text, undo_action(pbx, removed))
 
 
 @bp.route("/users/<slug>", methods=["GET", "POST"])

@@ -103,7 +103,8 @@ def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Config
     admin.post(page, all="yes", request=first_request())
     assert admin.get("/receivers/zammad/remove").text.count("Disconnect its extensions first") == 1
     assert admin.post("/receivers/zammad/remove").status_code == 409
-    admin.get("/receivers/zammad")
+    asked = admin.get("/receivers/zammad/disconnect/head-office").text
+    assert "Clears 1 request of" in asked
     answer = admin.post("/receivers/zammad/disconnect/head-office")
     assert answer.status_code == 303
     shown = admin.get("/receivers/zammad").text
