@@ -38,8 +38,6 @@ MEMBER_LABELS = {
     "username": "Username",
     "password": "Password",
     "token": "Token",
-    "scheme": "Scheme",
-    "secret": "What follows the scheme",
     "name": "Name of the header or parameter",
     "value": "API key",
     "token_url": "URL that issues access tokens",
@@ -48,6 +46,8 @@ MEMBER_LABELS = {
     "refresh_token": "Refresh token",
     "scope": "Scope (optional)",
     "client_auth": "How the client authenticates: body or basic (optional)",
+    "scheme": "Scheme (optional with OAuth 2.0: Bearer)",
+    "secret": "What follows the scheme",
 }
 _SECRET_MEMBERS = frozenset().union(*(names.secret for names in CREDENTIALS.values()))
 _MEMBERS = tuple(MEMBER_LABELS)
