@@ -97,6 +97,13 @@ _OPTIONS = (
         help="Another scheme, such as 'token KEY:SECRET'; 'token -' prompts, as above.",
     ),
     click.option(
+        "--auth-of-receiver/--no-auth-of-receiver",
+        "of_receiver",
+        default=None,
+        help="Authentication of the receiver. A request that has it keeps it, unless you pass "
+        "another or --no-auth-of-receiver.",
+    ),
+    click.option(
         "--keep",
         multiple=True,
         metavar="'NAME = POINTER'",
@@ -130,7 +137,7 @@ def parse_options(**given: Any) -> HookOptions:
         BodyFormat.TEMPLATE if template.text else BodyFormat(given["body"] or BodyFormat.FORM),
         ParameterSet(given["parameters"]),
         tuple(map(_parse_header, given["headers"])),
-        _parse_credentials(given["basic"], given["bearer"], given["scheme"]),
+        _parse_credentials(given),
         template,
         parse_maps("\n".join(given["maps"])),
         HookScope.CALL if given["once_per_call"] else HookScope.EXTENSION,
@@ -185,9 +192,15 @@ def _parse_header(text: str) -> CustomHeader:
     return CustomHeader(name, read_hidden(value.strip(), f"Value of {name}"))
 
 
-def _parse_credentials(basic: str | None, bearer: str | None, scheme: str | None) -> Credentials:
-    if sum(given is not None for given in (basic, bearer, scheme)) > 1:
-        raise click.UsageError("--basic, --bearer and --scheme cannot be used together.")
+def _parse_credentials(options: Values) -> Credentials:
+    basic, bearer, scheme = options["basic"], options["bearer"], options["scheme"]
+    of_receiver = options["of_receiver"] or None
+    if sum(given is not None for given in (basic, bearer, scheme, of_receiver)) > 1:
+        raise click.UsageError(
+            "--basic, --bearer, --scheme and --auth-of-receiver cannot be used together."
+        )
+    if of_receiver:
+        return Credentials(AuthKind.RECEIVER)
     if scheme is not None:
         name, _space, token = scheme.strip().partition(" ")
         return Credentials(AuthKind.SCHEME, name, read_hidden(token.strip(), "Token"))

@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 
 from callevents.cli.hook_bulk_run import dry_run_option, run_bulk
 from callevents.cli.hook_options import hook_options, option_values, parse_options
+from callevents.cli.hook_receiver import choose_receiver, receiver_choice
 from callevents.cli.only_if import describe_rules
 from callevents.cli.output import (
     Values,
@@ -24,13 +25,14 @@ from callevents.db.session import begin_write
 from callevents.delivery import removal
 from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.delivery.request.masking import mask_address
-from callevents.enums import EventType, Method
+from callevents.enums import AuthKind, EventType, Method
 from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.bulk.changes import SetActive
 from callevents.hooks.bulk.clear import Clear
 from callevents.hooks.history import record_shown_url
 from callevents.hooks.options import read_options
+from callevents.hooks.receiver import find_receiver, keeping_receivers
 from callevents.jobs.waker import wake
 from callevents.pbxs import extensions, pbxs
 
@@ -51,6 +53,7 @@ group = AppGroup("hooks", help="Configure the requests that call events trigger.
 @click.option("--note", default="", help="Free-text note.")
 @click.option("--inactive", is_flag=True, help="Disable the request.")
 @click.option("--add", is_flag=True, help="Add a request even if the event has one already.")
+@receiver_choice
 @hook_options
 @click.option("--sign", is_flag=True, help="Sign the requests; a new secret is printed only once.")
 @json_option
@@ -64,6 +67,8 @@ def set_hook(
     note: str,
     inactive: bool,
     add: bool,
+    receiver: str | None,
+    no_receiver: bool,
     sign: bool,
     as_json: bool,
     **options: Any,
@@ -72,15 +77,23 @@ def set_hook(
 
     The request is for an EVENT of an EXTENSION (* for all). If the event has one request already,
     it is replaced, unless you pass --add. Options that you omit get their defaults (GET, active,
-    not signed ...). With --sign, a signed request keeps its secret.
+    not signed ...), but a request of a receiver stays with it. With --sign, a signed request keeps
+    its secret.
     """
     data = hooks.HookData(url, Method(method), not inactive, note, parse_options(**options))
     begin_write()
     found = pbxs.get_pbx(pbx)
-    configure = hooks.create_hook if add else hooks.set_hook
-    hook = configure(
-        found, extensions.get_extension_by_number(found, extension), get_event_type(event), data
+    place, event_type = extensions.get_extension_by_number(found, extension), get_event_type(event)
+    data = choose_receiver(
+        data,
+        None if add else queries.find_only_hook(found, place, event_type),
+        name=receiver,
+        has_none=no_receiver,
+        keeps_auth=options["of_receiver"] is None
+        and data.options.credentials.kind is AuthKind.NONE,
     )
+    configure = hooks.create_hook if add else hooks.set_hook
+    hook = configure(found, place, event_type, data)
     secret = _set_signing(hook, is_signed=sign)
     db.session.commit()
     if not as_json:
@@ -136,11 +149,12 @@ def list_hooks(pbx: str | None, show_secrets: bool, where: tuple[str, ...], as_j
     if show_secrets:
         _record_revealed(found)
     describe = to_values_with_options if as_json else to_values
-    print_list(
-        found,
-        lambda hook: {**describe(hook), **({"url": hook.url} if show_secrets else {})},
-        as_json,
-    )
+    with keeping_receivers(found):
+        print_list(
+            found,
+            lambda hook: {**describe(hook), **({"url": hook.url} if show_secrets else {})},
+            as_json,
+        )
 
 
 def _record_revealed(found: Iterable[Hook]) -> None:
@@ -285,8 +299,13 @@ def to_values(hook: Hook) -> Values:
 
 def to_values_with_options(hook: Hook) -> Values:
     """Return the hook as printed, with its options, without secrets."""
-    options = option_values(read_options(hook))
-    return {**to_values(hook), **options, "signed": bool(hook.signing_secret)}
+    receiver = find_receiver(hook)
+    return {
+        **to_values(hook),
+        "receiver": receiver.slug if receiver else "",
+        **option_values(read_options(hook)),
+        "signed": bool(hook.signing_secret),
+    }
 
 
 def _print_hook(hook: Hook, text: str, secret: str | None, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from callevents import audit
 from callevents.audit.targets import of_hook
 from callevents.db.locks import lock_pbx
-from callevents.db.models import Extension, Hook, Origin, Pbx, new_event_id
+from callevents.db.models import Extension, Hook, Origin, Pbx, Receiver, new_event_id
 from callevents.db.session import insert_into
 from callevents.delivery import reroute
 from callevents.delivery.hold import cancel_waiting_of, count_waiting, hold, release
@@ -43,6 +43,15 @@ class HookData:
     recipe_request: str = ""
     #: A change keeps the receiver of the hook, whatever `receiver_id` is.
     keeps_receiver: bool = True
+
+    def of(self, receiver: Receiver | None, hook: Hook | None = None) -> "HookData":
+        """Return the data for a request of the receiver, or of none.
+
+        `hook`: what is changed. If it has this receiver already, what the recipe says of it stays.
+        """
+        receiver_id = receiver.id if receiver else None
+        is_same = hook is not None and hook.receiver_id == receiver_id
+        return replace(self, receiver_id=receiver_id, recipe_request="", keeps_receiver=is_same)
 
 
 def create_hook(
@@ -172,6 +181,9 @@ def update_hook(hook: Hook, data: HookData) -> int:
 
     Secrets that `data` leaves out are kept. Returns the same as `set_active`.
     """
+    if not data.keeps_receiver:
+        # First, as all do that lock both: the receiver's address stays until the transaction ends.
+        lock_pbx(db.session.connection(), hook.pbx_id)
     _lock(hook)
     if data.keeps_receiver:
         kept = {"receiver_id": hook.receiver_id, "recipe_request": hook.recipe_request}

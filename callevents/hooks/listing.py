@@ -1,12 +1,12 @@
 """Lists hooks page by page, newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
-from callevents.db.models import Extension, Hook, Origin, Pbx
+from callevents.db.models import Extension, Hook, Origin, Pbx, Receiver
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.users.rights import EVERYTHING, Scope
@@ -25,16 +25,11 @@ class HookFilter:
     is_suspended: bool | None = None
     #: The name of an origin.
     origin: str | None = None
+    receiver: Receiver | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions in SQL."""
-        found: list[ColumnElement[bool]] = []
-        if self.pbx is not None:
-            found.append(Hook.pbx_id == self.pbx.id)
-        if self.extension is not None:
-            found.append(Hook.extension_id == self.extension.id)
-        elif self.for_all_extensions:
-            found.append(Hook.extension_id.is_(None))
+        found = [*self._of_place(), *self._of_target()]
         if self.event_type is not None:
             found.append(Hook.event_type == self.event_type)
         if self.is_active is not None:
@@ -42,10 +37,22 @@ class HookFilter:
         if self.is_suspended is not None:
             has_time = Hook.suspended_at.is_not(None)
             found.append(has_time if self.is_suspended else ~has_time)
+        return found
+
+    def _of_place(self) -> Iterator[ColumnElement[bool]]:
+        if self.pbx is not None:
+            yield Hook.pbx_id == self.pbx.id
+        if self.extension is not None:
+            yield Hook.extension_id == self.extension.id
+        elif self.for_all_extensions:
+            yield Hook.extension_id.is_(None)
+
+    def _of_target(self) -> Iterator[ColumnElement[bool]]:
         if self.origin is not None:
             origin = select(Origin.id).where(Origin.name == self.origin).scalar_subquery()
-            found.append(Hook.origin_id == origin)
-        return found
+            yield Hook.origin_id == origin
+        if self.receiver is not None:
+            yield Hook.receiver_id == self.receiver.id
 
 
 def find_page(

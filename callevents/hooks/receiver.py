@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import select
 
@@ -9,9 +10,10 @@ from callevents.db.models import Hook, Receiver, ReceiverUser
 from callevents.delivery.request.build import RequestTemplate
 from callevents.delivery.request.load import read_template
 from callevents.delivery.request.masking import mask_url
+from callevents.delivery.request.placeholders import find_placeholders
 from callevents.delivery.request.receiver import ReceiverTemplate, read_receiver, read_values
 from callevents.delivery.request.url import begins_with
-from callevents.enums import AuthKind
+from callevents.enums import AuthKind, BodyFormat
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.hooks.options import HookOptions
@@ -20,11 +22,23 @@ from callevents.security.encryption import Cipher
 _ANSWER = re.compile(r"\{answer\.[A-Za-z0-9_]+")
 #: At the beginning of a placeholder, or as the argument of a filter.
 _NAME = re.compile(r"[{:]receiver\.([A-Za-z0-9_]+)")
+#: Its values are in the user map of a receiver.
+USER_FILTER = "user"
 
 
 def find_receiver(hook: Hook) -> Receiver | None:
     """Return the receiver of the hook, None if it has a plain URL."""
     return None if hook.receiver_id is None else db.session.get(Receiver, hook.receiver_id)
+
+
+@contextmanager
+def keeping_receivers(hooks: Iterable[Hook]) -> Iterator[None]:
+    """Read the receivers of these hooks at once; within it, finding them needs no query."""
+    ids = {hook.receiver_id for hook in hooks if hook.receiver_id is not None}
+    # The session itself keeps only what something else refers to.
+    kept = db.session.scalars(select(Receiver).where(Receiver.id.in_(ids))).all() if ids else ()
+    yield
+    del kept
 
 
 def read_stored_template(hook: Hook, cipher: Cipher) -> RequestTemplate:
@@ -44,7 +58,10 @@ def read_receiver_template(receiver: Receiver, pbx_id: int, cipher: Cipher) -> R
 
 def check_use(pbx_id: int, receiver_id: int | None, url: str, options: HookOptions) -> None:
     """Raise InvalidError if a hook of the PBX cannot have this receiver, URL and options."""
-    receiver = None if receiver_id is None else db.session.get(Receiver, receiver_id)
+    receiver = None
+    if receiver_id is not None:
+        # As it is now: its address may have changed until the PBX was locked.
+        receiver = db.session.get(Receiver, receiver_id, populate_existing=True)
     if receiver is None:
         _check_without(receiver_id, url, options)
         return
@@ -99,12 +116,20 @@ def _check_without(receiver_id: int | None, url: str, options: HookOptions) -> N
             raise InvalidError.of(
                 field, f"{{receiver.{found[1]}}} stands for nothing: the request has no receiver."
             )
+        for placeholder in find_placeholders(text):
+            if any(name == USER_FILTER for name, _argument in placeholder.steps):
+                raise InvalidError.of(
+                    field,
+                    f"{placeholder.source} is always empty: the request has no receiver, whose "
+                    "user map would say who an extension is.",
+                )
 
 
 def _texts(url: str, options: HookOptions) -> Iterator[tuple[str, str]]:
-    """Yield the texts that may have placeholders, with the names of their fields."""
+    """Yield the texts that are sent and may have placeholders, with the names of their fields."""
     yield "url", url
-    yield "body_template", options.body_template.text
+    if options.body_format is BodyFormat.TEMPLATE:
+        yield "body_template", options.body_template.text
     for number, header in enumerate(options.headers, start=1):
         yield f"header {number}", header.value or ""
 

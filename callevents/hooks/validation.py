@@ -83,16 +83,17 @@ def check_options(
     url: str = "",
     *,
     event_type: EventType = EventType.HANGUP,
-    has_receiver: bool = False,
+    has_receiver: bool | None = None,
 ) -> HookOptions:
     """Return the options as they are stored; raises one InvalidError for all invalid fields.
 
     Secrets that the options keep must be stored in `hook`, and `url`, its new URL, must have the
-    same origin as its current one.
+    same origin as its current one. `has_receiver`: it will have one; None: if `hook` has one.
     """
     if hook is not None:
         event_type = hook.event_type
-        has_receiver = has_receiver or hook.receiver_id is not None
+    if has_receiver is None:
+        has_receiver = hook is not None and hook.receiver_id is not None
     errors = find_errors(
         lambda: _check_give_up(options.give_up_seconds),
         lambda: check_template(options, url),

@@ -136,7 +136,8 @@ def get_recipe_of(receiver: Receiver) -> Recipe:
     if not receiver.recipe:
         raise ConflictError(
             f"{receiver.name} has no recipe, so nobody knows which requests it takes. Add its "
-            "requests one by one, with URLs that begin with its address."
+            "requests one by one: choose the receiver in their options, and let their URLs begin "
+            "with its address."
         )
     return get_recipe(receiver.recipe)
 

@@ -36,14 +36,15 @@ FILTER_EXAMPLES = (
     ("{CallerIDName|json}", "a text with its quotes, in JSON"),
     ("{CallerIDName|or:unknown}", "another text if it is empty"),
     ("{CallFlow|map:direction}", "what the value map says"),
-    ("{Extension|user}", "the user of the extension in the receiver"),
     ("{EventType|upper}", "capitals; lower: small letters"),
     ("{CallerIDName|html}", "escaped for HTML"),
 )
+#: The filter of requests that have a receiver, whose user map it uses.
+USER_EXAMPLE = ("{Extension|user}", "the user of the extension in the receiver")
 #: All options: the section of the dialog is open if one of them has an error.
 OPTION_FIELDS = (
     *("give_up_seconds", "in_order", "body_format", "parameters", "headers"),
-    *("auth", "username", "password", "scheme", "token", "signing"),
+    *("receiver", "auth", "username", "password", "scheme", "token", "signing"),
     *("content_type", "body_template", "value_maps", "scope", "answers", "missing_answer"),
     *CONDITION_FIELDS,
 )
@@ -69,7 +70,9 @@ class OptionFields(ConditionFields):
 
     content_types = CONTENT_TYPES
     filter_examples = FILTER_EXAMPLES
+    user_example = USER_EXAMPLE
 
+    receiver = SelectField("Receiver", choices=[], default="")
     scope = RadioField(
         "Send",
         choices=[

@@ -1,13 +1,14 @@
 """The form of a hook."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
-from callevents.db.models import Hook
+from callevents.db.models import Hook, Receiver
 from callevents.delivery.request.option_texts import (
     format_answers,
     format_maps,
@@ -26,6 +27,7 @@ from callevents.hooks.options import (
     HookOptions,
     read_options,
 )
+from callevents.hooks.receiver import find_receiver
 from callevents.hooks.validation import HEADER_FIELD, MAX_CUSTOM_HEADERS
 from callevents.validation import check_all
 from callevents.web.condition_fields import condition_values
@@ -61,27 +63,43 @@ class HookForm(OptionFields):
     #: Headers (names in lower case) and kind of credentials whose stored secrets can be kept.
     kept_headers: Collection[str] = ()
     kept_auth = AuthKind.NONE
+    #: The receivers that can be chosen, by short name.
+    receivers: Mapping[str, Receiver] = MappingProxyType({})
+    #: The request that is changed.
+    hook: Hook | None = None
 
     @classmethod
-    def of(cls, submitted_form: Any, hook: Hook | None = None) -> "HookForm":
-        """Return the form with the submitted values, else with the hook's, else with defaults."""
+    def of(
+        cls, submitted_form: Any, hook: Hook | None = None, receivers: Iterable[Receiver] = ()
+    ) -> "HookForm":
+        """Return the form with the submitted values, else with the hook's, else with defaults.
+
+        `receivers`: those that can be chosen; the hook's own can be, too.
+        """
         form = cls(submitted_form, data=_stored_values(hook) if hook else {"headers": []})
         if hook is not None:
             form._read_stored(hook, is_submitted=submitted_form is not None)
         form._add_empty_headers()
-        form.auth.choices = auth_choices(has_receiver=bool(hook and hook.receiver_id))
+        form._offer_receivers(receivers, hook)
+        form.auth.choices = auth_choices(has_receiver=bool(form.receivers))
         form.signing.choices = signing_choices(is_signed=bool(hook and hook.signing_secret))
         return form
 
     def hook_data(self) -> HookData:
         """Return the entered values; raises ValueError if a choice is not one of the offered."""
-        return HookData(
+        data = HookData(
             url=self.url.data or "",
             method=Method(self.method.data),
             active=bool(self.active.data),
             note=self.note.data or "",
             options=self.options(),
         )
+        return data.of(self.chosen_receiver, self.hook)
+
+    @property
+    def chosen_receiver(self) -> Receiver | None:
+        """The receiver that is chosen; None without one, or if it is not one of the offered."""
+        return self.receivers.get(self.receiver.data or "")
 
     def options(self) -> HookOptions:
         """Return the options of the form; raises ValueError for an invalid choice.
@@ -116,7 +134,7 @@ class HookForm(OptionFields):
     @property
     def has_options(self) -> bool:
         """True if the options differ from the defaults, or have errors."""
-        if any(self[name].errors for name in OPTION_FIELDS):
+        if self.receiver.data or any(self[name].errors for name in OPTION_FIELDS):
             return True
         try:
             is_default = self.options() == HookOptions()
@@ -124,6 +142,13 @@ class HookForm(OptionFields):
             return True
         choices = list(self.signing.choices or ())
         return not is_default or len(choices) > 2 or self.signing.data != SigningChoice.KEEP
+
+    def _offer_receivers(self, receivers: Iterable[Receiver], hook: Hook | None) -> None:
+        own = find_receiver(hook) if hook else None
+        self.hook = hook
+        self.receivers = {one.slug: one for one in (*receivers, *filter(None, [own]))}
+        choices = [SelectChoice(slug, one.name) for slug, one in self.receivers.items()]
+        self.receiver.choices = [SelectChoice("", "None"), *choices]
 
     def _read_stored(self, hook: Hook, *, is_submitted: bool) -> None:
         """Take what the fields do not show from the hook, and its names of headers."""
@@ -187,11 +212,12 @@ class HookForm(OptionFields):
 
 def _stored_values(hook: Hook) -> Mapping[str, Any]:
     """Return the values of the fields for a stored hook."""
-    options = read_options(hook)
+    options, receiver = read_options(hook), find_receiver(hook)
     names = ("method", "active", "note", "give_up_seconds", "in_order", "body_format", "parameters")
     return {
         **{name: getattr(hook, name) for name in (*names, "auth", "scope", "missing_answer")},
         "url": display_url(hook.url),
+        "receiver": receiver.slug if receiver else "",
         "headers": [],
         "content_type": hook.content_type or CONTENT_TYPES[0],
         "body_template": hook.body_template,

@@ -42,7 +42,7 @@ def example_request(form: HookForm, target: Target) -> Example:
         url, template = read_form(form, target)
     except InvalidError as error:
         return Example(problem=str(error))
-    receiver = _find_receiver_template(target)
+    receiver = _find_receiver_template(form, target)
     request = _build_signed(form, target, replace(template, receiver=receiver))
     text = request.as_text(utc_now())
     if url.display_host == url.host:
@@ -60,18 +60,24 @@ def read_form(
     url = check_url(form.url.data or "")
     try:
         method = Method(form.method.data)
-        options = check_options(form.options(), target.hook, url.url, event_type=target.event_type)
+        options = check_options(
+            form.options(),
+            target.hook,
+            url.url,
+            event_type=target.event_type,
+            has_receiver=form.chosen_receiver is not None,
+        )
     except ValueError:
         raise InvalidError.of("form", "One of the choices is invalid.") from None
     # What is the receiver's goes to no other address.
-    receiver_id = target.hook.receiver_id if target.hook else None
-    check_use(target.pbx.id, receiver_id, url.url, options)
+    receiver = form.chosen_receiver
+    check_use(target.pbx.id, receiver.id if receiver else None, url.url, options)
     return url, typed_template(method, url.url, options, kept)
 
 
-def _find_receiver_template(target: Target) -> ReceiverTemplate | None:
+def _find_receiver_template(form: HookForm, target: Target) -> ReceiverTemplate | None:
     """Return what the request takes from its receiver; None without one that can be decrypted."""
-    if (receiver := target.receiver) is None:
+    if (receiver := form.chosen_receiver) is None:
         return None
     try:
         return read_receiver_template(receiver, target.pbx.id, cipher.bound)

@@ -1,5 +1,6 @@
 """'Send test': sends the dialog's example request at once, with the values of the form."""
 
+from dataclasses import replace
 from functools import partial
 
 from callevents.audit.targets import of_extension, of_hook, of_pbx
@@ -8,7 +9,7 @@ from callevents.delivery.request.load import read_signing
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import cipher
 from callevents.hooks import test_request
-from callevents.hooks.receiver import read_stored_template
+from callevents.hooks.receiver import read_receiver_template, read_stored_template
 from callevents.hooks.test_request import TEST_PARAMETER, TestResult
 from callevents.security.encryption import UnreadableError
 from callevents.web.hook_fields import SigningChoice
@@ -34,6 +35,13 @@ def _build_request(form: HookForm, target: Target) -> Request:
     hook = target.hook
     kept = read_stored_template(hook, cipher.bound) if hook else None
     _url, template = read_form(form, target, kept)
+    receiver = form.chosen_receiver
+    if receiver is not None:
+        of_receiver = read_receiver_template(receiver, target.pbx.id, cipher.bound)
+        template = replace(template, receiver=of_receiver)
+    elif template.receiver is not None:
+        # The request had one until now.
+        template = replace(template, receiver=None)
     call = example_of(target)
     signing = None
     if hook and form.signing.data != SigningChoice.REMOVE:

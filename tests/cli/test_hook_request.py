@@ -123,6 +123,38 @@ def test_values_of_answers_are_kept(run: Run, answer: Response, pbx: Pbx) -> Non
     assert (made["keep"], made["if_missing"]) == ({"CALL_ID": "/result/CALL_ID"}, "omit")
 
 
+CRM = (
+    *("receivers", "add", "CRM", "--address", "http://a", "--set", "team=sales"),
+    *("--auth", "bearer", "--credential", "token=t0ken"),
+)
+
+
+def test_a_request_is_added_to_a_receiver(run: Run, answer: Response, pbx: Pbx) -> None:
+    """With its authentication and values; it stays with it, and leaves it, and `show` says so."""
+    assert run(*CRM).exit_code == 0
+    of_crm = ("--receiver", "crm", "--auth-of-receiver")
+    refused = run(*SET[:-1], "http://b/", *of_crm)
+    check_failure(refused, "url: The URL must begin with the address of CRM: http://a.")
+    url = "http://a/{receiver.team}/{Extension|user}"
+    made = answer(*SET[:-1], url, *of_crm)
+    assert (made["receiver"], made["auth"]) == ("crm", "receiver")
+    lines = run("hooks", "show", made["event_id"]).stdout.splitlines()
+    assert "receiver crm" in [" ".join(line.split()) for line in lines]
+    assert answer("hooks", "list")[0]["receiver"] == "crm"
+    kept = answer(*SET[:-1], url, "--note", "Calls")
+    assert (kept["event_id"], kept["receiver"], kept["auth"]) == (
+        *(made["event_id"], "crm", "receiver"),
+    )
+    without = answer(*SET, "--no-auth-of-receiver")
+    assert (without["receiver"], without["auth"]) == ("crm", "none")
+    again = answer(*SET, "--receiver", "CRM", "--auth-of-receiver")
+    assert (again["receiver"], again["auth"]) == ("crm", "receiver")
+    other = answer(*SET[:-1], "http://b/", "--no-receiver")
+    assert (other["event_id"], other["receiver"], other["auth"]) == (made["event_id"], "", "none")
+    for wrong in (("--receiver", "crm", "--no-receiver"), ("--receiver", "nobody")):
+        assert run(*SET, *wrong).exit_code != 0
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -171,7 +203,7 @@ def test_days(days: str, numbers: tuple[int, ...]) -> None:
         (("--body", "json", "--template", "-"), "--template and --body json cannot be used"),
         (("--template", "/nowhere/at/all"), "No such file or directory"),
         (("--template", "-"), "--template is empty."),
-        (("--basic", "a:b", "--scheme", "c d"), "--basic, --bearer and --scheme cannot be used"),
+        (("--basic", "a:b", "--scheme", "c d"), "--scheme and --auth-of-receiver cannot be used"),
     ],
 )
 def test_wrong_options(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: str) -> None:

@@ -1,17 +1,18 @@
 """Hooks of a receiver: their URL, placeholders and authentication."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from callevents.db.models import Hook, Pbx, Receiver
 from callevents.db.session import begin_write
 from callevents.delivery import removal
-from callevents.enums import AuthKind, EventType, Method
+from callevents.enums import AuthKind, BodyFormat, EventType, Method
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import db
 from callevents.hooks import hooks
-from callevents.hooks.options import Credentials, HookOptions
+from callevents.hooks.options import Answers, BodyTemplate, Credentials, HookOptions
 from callevents.receivers.data import ReceiverData
 from callevents.receivers.receivers import create_receiver, remove_receiver
 from tests.receivers.test_receivers import change
@@ -90,6 +91,55 @@ def test_without_a_receiver_there_is_nothing_of_it(pbx: Pbx) -> None:
     with pytest.raises(InvalidError) as caught:
         hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
     assert set(caught.value.errors) == {"authentication"}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/{Extension|user}", "https://a.example/{CallID|or:x|user}"]
+)
+def test_without_a_receiver_there_is_no_user(pbx: Pbx, add_hook: AddHook, url: str) -> None:
+    """The filter would always be empty; with a receiver it is not."""
+    begin_write()
+    with pytest.raises(InvalidError, match="always empty") as caught:
+        hooks.create_hook(pbx, None, EventType.DIAL_IN, hooks.HookData(url))
+    assert set(caught.value.errors) == {"url"}
+    db.session.rollback()
+    add_hook(f"{ADDRESS}/{{Extension|user}}")
+
+
+@pytest.mark.parametrize("text", ["{receiver.team}", "{answer.ID}", "{Extension|user}"])
+def test_only_what_is_sent_is_checked(pbx: Pbx, text: str) -> None:
+    """A template that the body does not use may say anything; one that it uses is checked."""
+    template = BodyTemplate("text/plain", text)
+    for body_format in BodyFormat:
+        options = HookOptions(body_format=body_format, body_template=template)
+        data = hooks.HookData("https://a.example/", Method.POST, options=options)
+        begin_write()
+        if body_format is BodyFormat.TEMPLATE:
+            with pytest.raises(InvalidError) as caught:
+                hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
+            assert set(caught.value.errors) == {"body_template"}
+        else:
+            hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
+        db.session.rollback()
+
+
+def test_a_request_leaves_its_receiver(add_hook: AddHook) -> None:
+    """Only if it takes nothing of it; then its URL is free."""
+    hook = add_hook()
+    data = hooks.HookData("https://b.example/", Method.POST)
+    begin_write()
+    with pytest.raises(InvalidError) as caught:
+        hooks.update_hook(hook, replace(data, options=OWN).of(None, hook))
+    assert set(caught.value.errors) == {"authentication"}
+    begin_write()
+    kept = replace(data, options=HookOptions(answers=Answers({"ID": "/id"})))
+    with pytest.raises(InvalidError) as caught:
+        hooks.update_hook(hook, kept.of(None, hook))
+    assert set(caught.value.errors) == {"answers"}
+    begin_write()
+    hooks.update_hook(hook, data.of(None, hook))
+    db.session.commit()
+    assert (hook.receiver_id, hook.url) == (None, "https://b.example/")
 
 
 def test_changes_keep_the_receiver(add_hook: AddHook, crm: Receiver) -> None:

@@ -1,17 +1,27 @@
 """Templates, value maps, conditions and other options in a request's dialog, without JavaScript."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
 from callevents.conditions import Conditions, Hours
 from callevents.db.models import Hook, Pbx
+from callevents.db.models import Receiver as Row
 from callevents.db.session import begin_write
 from callevents.delivery.request.filters import FILTERS
 from callevents.delivery.request.load import read_template
 from callevents.delivery.request.placeholders import find_problem
-from callevents.enums import AuthKind, BodyFormat, EventType, HookScope, Method, MissingAnswer
+from callevents.enums import (
+    AuthKind,
+    BodyFormat,
+    EventType,
+    HookScope,
+    Method,
+    MissingAnswer,
+    ReceiverAuth,
+)
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks
 from callevents.hooks.options import (
@@ -21,7 +31,10 @@ from callevents.hooks.options import (
     HookOptions,
     read_options,
 )
-from callevents.web.hook_fields import FILTER_EXAMPLES
+from callevents.hooks.receiver import find_receiver
+from callevents.receivers.data import ReceiverData
+from callevents.receivers.receivers import create_receiver
+from callevents.web.hook_fields import FILTER_EXAMPLES, USER_EXAMPLE
 from tests.support.receiver import Receiver
 from tests.support.stored_receiver import SECRET, give_receiver
 from tests.web.conftest import Visitor
@@ -168,6 +181,57 @@ def test_options_of_a_receiver(admin: Visitor, pbx: Pbx) -> None:
     assert read_options(only_hook(pbx)) == options
 
 
+def test_a_receiver_is_chosen(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
+    """A new request uses its authentication and values, in the preview and the test, too."""
+    page = admin.get(NEW).text
+    assert 'name="receiver"' not in page
+    assert "|user" not in page
+    begin_write()
+    data = ReceiverData("CRM", receiver.url, values={"portal": "acme"})
+    auth = {"auth": ReceiverAuth.BEARER, "credentials": {"token": SECRET}}
+    create_receiver(replace(data, **auth))
+    db.session.commit()
+    page = admin.get(NEW).text
+    assert '<option value="crm">CRM</option>' in page
+    assert 'class="with-receiver"><code>{Extension|user}' in page
+    chosen = {"receiver": "crm", "auth": "receiver"}
+    values = fields(f"{receiver.url}/{{receiver.portal}}") | chosen
+    preview = admin.post(f"{ALL}/preview/hangup", **values).text
+    assert "POST /acme HTTP/1.1" in preview
+    assert "{receiver.portal}" in preview
+    assert SECRET not in preview
+    for path in (f"{ALL}/preview/hangup", NEW):
+        refused = admin.post(path, **values | {"url": "http://b.example/"}).text
+        assert "The URL must begin with the address of CRM" in unescape(refused)
+    assert "200" in admin.post(TEST, **values).text
+    assert receiver.arrivals[0].path == "/acme"
+    assert receiver.arrivals[0].headers["Authorization"] == f"Bearer {SECRET}"
+    assert admin.post(NEW, **values | {"receiver": "other"}).status_code == 422
+    assert admin.post(NEW, **values).status_code == 303
+    hook = only_hook(pbx)
+    assert (hook.auth, find_receiver(hook)) == (AuthKind.RECEIVER, db.session.query(Row).one())
+    path = f"{ALL}/requests/{hook.event_id}"
+    assert '<option selected value="crm">' in admin.get(path).text
+    none = {"receiver": "", "event_id": hook.event_id}
+    refused = admin.post(path, **values | none)
+    assert refused.status_code == 422
+    receiver.arrivals.clear()
+    plain = values | none | {"url": f"{receiver.url}/x", "auth": "none"}
+    assert "200" in admin.post(TEST, **plain).text
+    assert "Authorization" not in receiver.arrivals[0].headers
+    assert admin.post(path, **plain).status_code == 303
+    assert find_receiver(only_hook(pbx)) is None
+
+
+def test_viewers_see_the_receiver(admin: Visitor, viewer: Visitor, pbx: Pbx) -> None:
+    """By its name; it leads to its page."""
+    hook = create(pbx, HookOptions())
+    event_id = hook.event_id
+    give_receiver(only_hook(pbx), "http://a")
+    page = viewer.get(f"{ALL}/requests/{event_id}").text
+    assert '<a href="/receivers/crm">CRM</a>' in page
+
+
 def test_a_receiver_is_shown_without_its_secrets(admin: Visitor, pbx: Pbx) -> None:
     """The dialog names it and its values; the preview has these, and masks secret ones."""
     hook = create(pbx, HookOptions())
@@ -266,6 +330,7 @@ def test_a_template_is_previewed_and_tested(admin: Visitor, pbx: Pbx, receiver: 
 
 def test_the_dialog_lists_all_filters() -> None:
     """Each example is valid, and no filter is missing."""
-    text = " ".join(f"{example} {meaning}" for example, meaning in FILTER_EXAMPLES)
+    shown = (*FILTER_EXAMPLES, USER_EXAMPLE)
+    text = " ".join(f"{example} {meaning}" for example, meaning in shown)
     assert [name for name in FILTERS if not re.search(rf"\b{name}\b", text)] == []
-    assert [one for one, _ in FILTER_EXAMPLES if find_problem(one)] == []
+    assert [one for one, _ in shown if find_problem(one)] == []

@@ -19,7 +19,7 @@ from callevents.api.v1.problems import ApiError, ProblemType, not_found
 from callevents.api.v1.reading import invalid_value
 from callevents.api_access.scopes import ApiScope
 from callevents.db.locks import lock_pbx
-from callevents.db.models import Extension, Pbx
+from callevents.db.models import Extension, Pbx, Receiver
 from callevents.db.models import Hook as StoredHook
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
@@ -29,8 +29,10 @@ from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks import hooks, listing
 from callevents.hooks.history import find_newly_shown, record_shown_urls
+from callevents.hooks.receiver import keeping_receivers
 from callevents.jobs.waker import wake
 from callevents.pbxs import extensions
+from callevents.receivers.receivers import get_receiver, list_receivers
 
 TAG = "Hooks"
 LIST_NAME = "hooks"
@@ -61,7 +63,8 @@ def list_hooks(call: Call[HookQuery, None]) -> Page[Hook]:
         before=int(start) if start else None,
         limit=query.limit + 1,
     )
-    return make_page(query, LIST_NAME, rows, lambda hook: hook.id, to_answer)
+    with keeping_receivers(rows):
+        return make_page(query, LIST_NAME, rows, lambda hook: hook.id, to_answer)
 
 
 @operation(
@@ -89,7 +92,7 @@ def create_hook(call: Call[NoQuery, NewHook]) -> Created:
     extension = _find_extension(call, pbx, body.extension or ALL_EXTENSIONS, "#/extension")
     if not call.principal.may(Right.EDIT, pbx.id, extension.id if extension else None):
         raise ApiError(ProblemType.FORBIDDEN, "This needs another role for the PBX or extension.")
-    data = to_data(body, choose_url(body.url))
+    data = _choose_receiver(call, to_data(body, choose_url(body.url)), pbx)
     with pointing_at_fields():
         hook = hooks.create_hook(pbx, extension, EventType.from_slug(body.event), data)
     call.after_commit(wake)
@@ -159,12 +162,16 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
     - Header values and credentials are never returned. A header without a value, and an
       authentication with only its kind, keep what is stored. If the URL points to another origin,
       send them again.
+    - A hook of a receiver stays with it, unless you send another `receiver`, or null.
     """
+    body = call.body
+    if "receiver" in body.model_fields_set:
+        # In the order of those who change receivers.
+        lock_pbx(db.session.connection(), find_hook(call, event_id, Right.EDIT).pbx_id)
     hook = find_hook(call, event_id, Right.EDIT, lock=True)
     call.check_match(to_answer(hook))
-    body = call.body
     given = body.url if "url" in body.model_fields_set else None
-    data = to_data(body, choose_url(given, hook), hook)
+    data = _choose_receiver(call, to_data(body, choose_url(given, hook), hook), hook.pbx, hook)
     with pointing_at_fields():
         hooks.update_hook(hook, data)
     # Deliveries that waited for an earlier one of their call may be due now.
@@ -233,7 +240,30 @@ def _read_filter(call: Call[HookQuery, None]) -> listing.HookFilter:
         query.active,
         query.suspended,
         None if query.origin is None else _read_origin(query.origin),
+        None if query.receiver is None else _find_receiver(call, query.receiver),
     )
+
+
+def _choose_receiver(
+    call: Call[NoQuery, Any], data: hooks.HookData, pbx: Pbx, hook: StoredHook | None = None
+) -> hooks.HookData:
+    """Return the data with the receiver of the body; raises ApiError if the PBX cannot use it."""
+    body = call.body
+    if "receiver" not in body.model_fields_set:
+        return data
+    if body.receiver is None:
+        return data.of(None, hook)
+    for receiver in list_receivers(call.principal.scope_of(Right.EDIT), pbx):
+        if receiver.slug == body.receiver:
+            return data.of(receiver, hook)
+    raise invalid_value("#/receiver", "There is no such receiver that the PBX could use.")
+
+
+def _find_receiver(call: Call[HookQuery, None], slug: str) -> Receiver:
+    try:
+        return get_receiver(slug, call.principal.scope_of(Right.SEE))
+    except NotFoundError:
+        raise invalid_value("?receiver", "There is no such receiver.") from None
 
 
 def _read_origin(url: str) -> str:

@@ -8,6 +8,7 @@ EXAMPLE = {
     "event": "dial-in",
     "url": "https://crm.example.com/pop/{CallerIDNum}",
     "origin": "https://crm.example.com:443",
+    "receiver": None,
     "method": "POST",
     "active": True,
     "note": "Opens the contact",

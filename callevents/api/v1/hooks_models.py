@@ -30,6 +30,7 @@ from callevents.hooks.validation import (
     MAX_HEADER_NAME_LENGTH,
 )
 from callevents.security.masking import MASK
+from callevents.validation import MAX_SLUG_LENGTH
 
 MAX_CONTENT_TYPE_LENGTH = 100
 MAX_TEMPLATE_LENGTH = 20_000
@@ -88,6 +89,9 @@ class Hook(Answer):
         "URL from `/hooks/{event_id}/url`."
     )
     origin: str = Field(description="Scheme, host and port of the URL.")
+    receiver: str | None = Field(
+        description="The short name of the receiver that the hook belongs to; null: none."
+    )
     method: Method
     active: bool
     note: str
@@ -191,6 +195,11 @@ class HookSettings(Body):
         max_length=MAX_CUSTOM_HEADERS,
     )
     authentication: NewHookAuthentication | None = optional("Default: none.")
+    receiver: str | None = optional(
+        "The short name of the receiver that the hook belongs to: its URL begins with the "
+        "receiver's address. Default: none.",
+        max_length=MAX_SLUG_LENGTH,
+    )
 
 
 class NewHook(HookSettings):
@@ -232,6 +241,7 @@ class HookQuery(ListQuery):
     origin: str = optional(
         "A URL such as `https://crm.example.com`: hooks with its scheme, host and port."
     )
+    receiver: str = optional("The short name of a receiver: hooks that belong to it.")
 
 
 class HookTest(Answer):

@@ -32,6 +32,7 @@ from callevents.hooks.options import (
     HookOptions,
     read_options,
 )
+from callevents.hooks.receiver import find_receiver
 from callevents.hooks.validation import path_of
 from callevents.security.masking import MASK
 
@@ -65,7 +66,7 @@ _CONFLICTS = {"event", "requests"}
 def to_answer(hook: StoredHook) -> Hook:
     """Return the hook as the API shows it: without secrets, the same to all who may see it."""
     options = read_options(hook)
-    extension = hook.extension
+    extension, receiver = hook.extension, find_receiver(hook)
     return Hook(
         event_id=hook.event_id,
         pbx=hook.pbx.slug,
@@ -74,6 +75,7 @@ def to_answer(hook: StoredHook) -> Hook:
         event=hook.event_type.slug,
         url=mask_url(hook.url),
         origin=origin_of(hook.url),
+        receiver=receiver.slug if receiver else None,
         method=hook.method,
         active=hook.active,
         note=hook.note,

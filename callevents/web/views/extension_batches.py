@@ -16,6 +16,7 @@ from callevents.pbxs import pbxs
 from callevents.pbxs.extension_choice import list_chosen, list_matching
 from callevents.pbxs.extension_import import Imported, Parsed, add_lines, decode, parse
 from callevents.pbxs.extension_numbers import read_range
+from callevents.receivers.receivers import list_receivers
 from callevents.web import dialogs, htmx
 from callevents.web.access import no_write_transaction, requires, requires_somewhere, scope_of
 from callevents.web.extension_forms import ImportForm, RangeForm
@@ -108,7 +109,10 @@ def configure(slug: str, event_type: EventType) -> Any:
     chosen = _find_chosen(pbx)
     if not chosen:
         return _show_selected(pbx, "configure")
-    form = HookForm.of(request.form if request.method == "POST" else None)
+    form = HookForm.of(
+        request.form if request.method == "POST" else None,
+        receivers=list_receivers(scope_of(Right.EDIT), pbx),
+    )
     if request.method == "POST" and form.validate() and "preview" not in request.form:
         is_signed = form.signing.data == SigningChoice.NEW
         try:

@@ -19,8 +19,9 @@ from callevents.hooks.options import GIVE_UP_CHOICES, read_options
 from callevents.hooks.test_request import TestResult
 from callevents.jobs.waker import wake
 from callevents.pbxs.extensions import find_extension_hooks
+from callevents.receivers.receivers import list_receivers
 from callevents.web import dialogs, htmx
-from callevents.web.access import may, no_write_transaction, requires
+from callevents.web.access import may, no_write_transaction, requires, scope_of
 from callevents.web.dialogs import submitted_form
 from callevents.web.hook_fields import SigningChoice
 from callevents.web.hook_form import HookForm
@@ -52,7 +53,7 @@ def index(slug: str, place: str) -> str:
 def add(slug: str, place: str, event_type: EventType) -> Any:
     """Show the dialog; create the request."""
     pbx, extension = find_place(slug, place)
-    form = HookForm.of(submitted_form())
+    form = _make_form(submitted_form(), pbx)
     if _is_saving(form):
         try:
             hook = hooks.create_hook(pbx, extension, event_type, form.hook_data())
@@ -74,7 +75,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
         if request.method == "POST":
             abort(403)
         return _show(target, hook)
-    form = HookForm.of(submitted_form(), hook)
+    form = _make_form(submitted_form(), pbx, hook)
     if _is_saving(form):
         try:
             waiting = hooks.update_hook(hook, form.hook_data())
@@ -95,8 +96,15 @@ def change(slug: str, place: str, event_id: str) -> Any:
 def preview(slug: str, place: str, event_type: EventType) -> str:
     """Show the request for an example call, with the values in the form."""
     target = _get_target(slug, place, event_type)
-    example = example_request(HookForm.of(request.form, target.hook), target)
-    return render_template("hooks/_preview.html", example=example, is_live=True)
+    form = _make_form(request.form, target.pbx, target.hook)
+    return render_template(
+        "hooks/_preview.html",
+        example=example_request(form, target),
+        is_live=True,
+        form=form,
+        pbx=target.pbx,
+        receiver=form.chosen_receiver,
+    )
 
 
 @bp.post("/test/<event_type:event_type>")
@@ -105,7 +113,7 @@ def preview(slug: str, place: str, event_type: EventType) -> str:
 def test(slug: str, place: str, event_type: EventType) -> Any:
     """Send that request at once, marked as a test, and show the response."""
     target = _get_target(slug, place, event_type)
-    form = HookForm.of(request.form, target.hook)
+    form = _make_form(request.form, target.pbx, target.hook)
     result = send_test(form, target, current_user.id)
     if htmx.is_htmx():
         return render_template("hooks/_test_result.html", result=result)
@@ -190,6 +198,10 @@ def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
         # As if it did not exist: the user may not see those of every extension.
         raise queries.no_such_hook(event_id)
     return hook
+
+
+def _make_form(submitted: Any, pbx: Pbx, hook: Hook | None = None) -> HookForm:
+    return HookForm.of(submitted, hook, list_receivers(scope_of(Right.EDIT), pbx))
 
 
 def _is_saving(form: HookForm) -> bool:

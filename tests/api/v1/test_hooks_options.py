@@ -7,10 +7,13 @@ from sqlalchemy import select
 
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Hook, Pbx
+from callevents.db.session import begin_write
 from callevents.delivery.request.load import read_template
 from callevents.enums import AuthKind, BodyFormat, MissingAnswer
 from callevents.extensions import cipher, db
 from callevents.hooks.options import Answers, read_options
+from callevents.receivers.data import ReceiverData
+from callevents.receivers.receivers import create_receiver
 from tests.api.v1.conftest import Api, check_problem, last_entry
 from tests.support.stored_receiver import give_receiver
 
@@ -84,6 +87,58 @@ def test_answers_and_authentication_of_a_receiver(admin: Api, pbx: Pbx) -> None:
     assert options.answers == Answers({"CALL_ID": "/result/CALL_ID"}, MissingAnswer.OMIT)
     assert options.credentials.kind is AuthKind.RECEIVER
     assert stored(event_id).auth_secret == ""
+
+
+def add_receiver(slug: str, address: str, pbx: Pbx | None = None) -> None:
+    """Add a receiver with the value `team`."""
+    begin_write()
+    pbx_id = pbx.id if pbx else None
+    create_receiver(ReceiverData(slug, address, pbx_id=pbx_id, values={"team": "sales"}), slug)
+    db.session.commit()
+
+
+def test_a_hook_is_added_to_a_receiver(admin: Api, pbx: Pbx, other_pbx: Pbx) -> None:
+    """It stays with it until another is sent, or null; the list is filtered by it."""
+    add_receiver("crm", "https://a.example")
+    add_receiver("desk", "https://desk.example")
+    add_receiver("foreign", "https://a.example", other_pbx)
+    plain = add(admin)
+    url = "https://a.example/{receiver.team}/{Extension|user}"
+    of_crm = {"receiver": "crm", "url": url, "authentication": {"kind": "receiver"}}
+    event_id = add(admin, **of_crm)
+    assert admin.get(f"/hooks/{event_id}").get_json()["receiver"] == "crm"
+    assert admin.get(f"/hooks/{plain}").get_json()["receiver"] is None
+    found = admin.get("/hooks?receiver=crm").get_json()["data"]
+    assert [one["event_id"] for one in found] == [event_id]
+    assert admin.patch(f"/hooks/{event_id}", {"note": "Calls"}).get_json()["receiver"] == "crm"
+    for pointer, body in (
+        ("#/receiver", {"receiver": "foreign"}),
+        ("#/receiver", {"receiver": "nobody"}),
+        ("#/url", {"receiver": "desk"}),
+        ("#/url", {"url": "https://b.example/"}),
+        ("#/authentication", {"receiver": None, "url": "https://a.example/x"}),
+    ):
+        refused = admin.patch(f"/hooks/{event_id}", body)
+        check_problem(refused, ProblemType.INVALID_REQUEST, pointer)
+    check_problem(admin.get("/hooks?receiver=nobody"), ProblemType.INVALID_REQUEST, "?receiver")
+    moved = {"receiver": "desk", "url": "https://desk.example/"}
+    assert admin.patch(f"/hooks/{event_id}", moved).get_json()["receiver"] == "desk"
+    left = {"receiver": None, "authentication": None}
+    assert admin.patch(f"/hooks/{event_id}", left).get_json()["receiver"] is None
+    assert last_entry().before["receiver"] == "desk"
+
+
+def test_a_hook_stays_what_the_recipe_says(admin: Api, pbx: Pbx) -> None:
+    """Sending the receiver that it has already changes nothing of it."""
+    event_id = add(admin)
+    give_receiver(stored(event_id))
+    begin_write()
+    stored(event_id).recipe_request = "new-call"
+    db.session.commit()
+    assert admin.patch(f"/hooks/{event_id}", {"receiver": "crm"}).status_code == 200
+    assert stored(event_id).recipe_request == "new-call"
+    assert admin.patch(f"/hooks/{event_id}", {"receiver": None}).status_code == 200
+    assert stored(event_id).recipe_request == ""
 
 
 @pytest.mark.parametrize(
