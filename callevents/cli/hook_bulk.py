@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from callevents.cli.hook_bulk_run import count_requests, dry_run_option, run_bulk
 from callevents.cli.output import Command, handle_errors, json_option, print_result
-from callevents.cli.where import read_selection, where_option
+from callevents.cli.where import event_ids_argument, read_selection, where_option
 from callevents.db.session import begin_write
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
@@ -20,7 +20,6 @@ from callevents.jobs.waker import wake
 from callevents.pbxs.extension_numbers import find_by_numbers, read_numbers
 from callevents.users.rights import EVERYTHING
 
-event_ids_argument = click.argument("event_ids", nargs=-1, metavar="[EVENT_ID]...")
 drop_option = click.option(
     "--drop-secrets",
     is_flag=True,
@@ -134,7 +133,8 @@ def undo_change(change_id: str, as_json: bool) -> None:
     wake()
     text = f"{count_requests(undone.hooks)} as before."
     if undone.left_out:
-        text += f" {undone.left_out:,} left out: changed or removed since."
+        reason = "the request or its receiver has been changed or removed since"
+        text += f" {undone.left_out:,} left out: {reason}."
     print_result({"requests": undone.hooks, "left_out": undone.left_out}, text, as_json)
 
 

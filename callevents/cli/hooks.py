@@ -18,7 +18,7 @@ from callevents.cli.output import (
     print_list,
     print_result,
 )
-from callevents.cli.where import parse_where, read_selection, where_option
+from callevents.cli.where import event_ids_argument, parse_where, read_selection, where_option
 from callevents.db.models import Hook
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
@@ -165,50 +165,56 @@ def _record_revealed(found: Iterable[Hook]) -> None:
 
 
 @group.command("enable")
-@click.argument("event_id", required=False)
+@event_ids_argument
 @where_option
 @dry_run_option
 @json_option
 @handle_errors
-def enable_hook(event_id: str | None, where: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Enable a request, or all that --where chooses. Held deliveries go on."""
-    if where or dry_run or event_id is None:
-        chosen = read_selection(event_id, where)
+def enable_hooks(
+    event_ids: tuple[str, ...], where: tuple[str, ...], dry_run: bool, as_json: bool
+) -> None:
+    """Enable requests, or all that --where chooses. Held deliveries go on."""
+    if where or dry_run or len(event_ids) != 1:
+        chosen = read_selection(event_ids, where)
         run_bulk(chosen, SetActive(active=True), "Enabled", dry_run=dry_run, as_json=as_json)
         return
     begin_write()
-    hook = queries.get_hook(event_id)
+    hook = queries.get_hook(event_ids[0])
     released = hooks.set_active(hook, active=True)
     _commit()
-    text = f"Enabled {event_id}."
+    text = f"Enabled {hook.event_id}."
     if released:
         text += f" {describe_waiting(released)} {'goes' if released == 1 else 'go'} on."
     print_result({**to_values_with_options(hook), "released": released}, text, as_json)
 
 
 @group.command("disable")
-@click.argument("event_id", required=False)
+@event_ids_argument
 @click.option("--cancel", is_flag=True, help="Cancel the waiting deliveries of one instead.")
 @where_option
 @dry_run_option
 @json_option
 @handle_errors
-def disable_hook(
-    event_id: str | None, cancel: bool, where: tuple[str, ...], dry_run: bool, as_json: bool
+def disable_hooks(
+    event_ids: tuple[str, ...],
+    cancel: bool,
+    where: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Disable a request, or all that --where chooses; hold what waits until you enable them."""
-    if where or dry_run or event_id is None:
+    """Disable requests, or all that --where chooses; hold what waits until you enable them."""
+    if where or dry_run or len(event_ids) != 1:
         if cancel:
             raise click.UsageError("Pass --cancel with one Event ID and nothing else.")
-        chosen = read_selection(event_id, where)
+        chosen = read_selection(event_ids, where)
         run_bulk(chosen, SetActive(active=False), "Disabled", dry_run=dry_run, as_json=as_json)
         return
     begin_write()
-    hook = queries.get_hook(event_id)
+    hook = queries.get_hook(event_ids[0])
     held = hooks.set_active(hook, active=False)
     cancelled = hooks.cancel_held(hook) if cancel else 0
     _commit()
-    text = f"Disabled {event_id}."
+    text = f"Disabled {hook.event_id}."
     if held:
         text += f" {describe_waiting(held)} {'cancelled' if cancel else 'held'}."
     counts = {"held": 0 if cancel else held, "cancelled": cancelled}
@@ -244,7 +250,7 @@ def clear_hooks(
     if where:
         if pbx:
             raise click.UsageError("Pass PBX and EXTENSION, or --where.")
-        run_bulk(read_selection(None, where), Clear(), "Removed", dry_run=dry_run, as_json=as_json)
+        run_bulk(read_selection((), where), Clear(), "Removed", dry_run=dry_run, as_json=as_json)
         return
     if pbx is None or extension is None or dry_run:
         raise click.UsageError("Pass PBX and EXTENSION, or --where, perhaps with --dry-run.")

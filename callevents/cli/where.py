@@ -16,6 +16,9 @@ where_option = click.option(
 )
 
 
+event_ids_argument = click.argument("event_ids", nargs=-1, metavar="[EVENT_ID]...")
+
+
 def parse_where(given: tuple[str, ...]) -> HookWhere:
     """Return the filter; raises click.UsageError, and InvalidError about a value."""
     texts: dict[str, str] = {}
@@ -32,9 +35,8 @@ def parse_where(given: tuple[str, ...]) -> HookWhere:
     return read_where(texts, EVERYTHING, pbxs.get_pbx)
 
 
-def read_selection(given_id: str | tuple[str, ...] | None, given: tuple[str, ...]) -> Selection:
+def read_selection(event_ids: tuple[str, ...], given: tuple[str, ...]) -> Selection:
     """Return the requests that Event IDs or --where choose; raises click.UsageError."""
-    event_ids = given_id if isinstance(given_id, tuple) else tuple(filter(None, [given_id]))
     if bool(event_ids) == bool(given):
         raise click.UsageError(
             "Pass Event IDs, or --where, for example --where host=crm.example.com."

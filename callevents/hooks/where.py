@@ -18,11 +18,11 @@ FIELDS = {
     "state": "State",
     "host": "Host",
     "receiver": "Receiver",
-    "scope": "Sent for",
+    "scope": "Scope",
     "note": "Note contains",
     "url": "URL contains",
 }
-SCOPES = {HookScope.EXTENSION: "each extension", HookScope.CALL: "each call once"}
+SCOPES = {HookScope.EXTENSION: "each extension", HookScope.CALL: "once per call"}
 
 
 def read_where(texts: Mapping[str, str], scope: Scope, find_pbx: Callable[[str], Pbx]) -> HookWhere:

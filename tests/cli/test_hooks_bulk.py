@@ -65,8 +65,11 @@ def test_states_policy_and_clear(
     assert len(answer("hooks", "list", "--where", "state=disabled")) == 2
     enabled = run("hooks", "enable", "--where", "state=disabled")
     assert "To undo this within half an hour: flask hooks undo-change" in enabled.output
+    ids = [hook.event_id for hook in hooks]
+    assert "Disabled 2 requests." in run("hooks", "disable", *ids[:2]).output
+    assert "Enabled 2 requests." in run("hooks", "enable", *ids[:2]).output
     policy = ("hooks", "policy", "--give-up-after", "1h", "--any-order")
-    assert answer(*policy, *(hook.event_id for hook in hooks))["changed"] == 3
+    assert answer(*policy, *ids)["changed"] == 3
     assert answer(*policy, *HOST)["unchanged"] == 2
     assert "Would change 2 of 2" in run("hooks", "clear", *HOST, "--dry-run").output
     removed = run("hooks", "clear", *HOST)

@@ -113,4 +113,6 @@ class UndoneChange(Answer):
     """What was undone."""
 
     undone: int = Field(description="Hooks that are as before.")
-    left_out: int = Field(description="They were changed or removed since, and stay as they are.")
+    left_out: int = Field(
+        description="They or their receivers were changed or removed since; they stay as they are."
+    )

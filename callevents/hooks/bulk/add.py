@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from callevents.audit.actions import Action
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.delivery.request.masking import mask_url
-from callevents.enums import EventType
+from callevents.enums import EventType, HookScope
 from callevents.errors import InvalidError
 from callevents.extensions import cipher, db
 from callevents.hooks.bulk.apply import keep, record
@@ -63,6 +63,7 @@ def add_for_many(
     for hook in hooks if secret else ():
         hook.signing_secret = cipher.encrypt(secret)
     db.session.flush()
+    _send_once_together(hooks)
     numbers = [one.number for one in extensions if one.id not in left_out]
     values = {"event": event_type.slug, "url": mask_url(hooks[0].url), "extensions": numbers}
     rows = [HookRow.of(hook) for hook in hooks]
@@ -70,6 +71,15 @@ def add_for_many(
     made = [{"id": hook.id, "modified_at": hook.modified_at.isoformat()} for hook in hooks]
     change_id = keep(Action.HOOKS_ADDED, Applied(rows, {"made": made}))
     return Added(hooks, full, change_id, secret)
+
+
+def _send_once_together(hooks: Sequence[Hook]) -> None:
+    """Let those that are sent once per call be sent once for all of these extensions."""
+    first = hooks[0]
+    if first.scope is HookScope.CALL and first.once_id is None:
+        for hook in hooks[1:]:
+            hook.once_id = first.id
+        db.session.flush()
 
 
 def _count_hooks(extensions: Sequence[Extension], event_type: EventType) -> Counter[str]:

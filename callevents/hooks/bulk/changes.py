@@ -1,7 +1,7 @@
 """Changes of hooks that keep them: enable, disable, replace a part of the URL, policy, receiver."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import begins_with, check_url, display_url, origin_of
 from callevents.enums import AuthKind
 from callevents.errors import InvalidError
+from callevents.hooks.bulk.once import find_once_ids
 from callevents.hooks.bulk.secrets import WITHOUT_SECRETS, find_addresses, has_secrets, without
 from callevents.hooks.bulk.steps import Applied, Step
 from callevents.hooks.bulk.store import store
@@ -177,7 +178,14 @@ class MoveToReceiver(Update):
     def plan(self, hooks: Sequence[Hook]) -> Sequence[Step]:
         """Return a step for each hook."""
         addresses = find_addresses(hooks)
-        return [self._plan(hook, addresses) for hook in hooks]
+        steps = [self._plan(hook, addresses) for hook in hooks]
+        once_ids = find_once_ids([step.hook for step in steps if step.values])
+        return [
+            replace(step, values={**step.values, "once_id": once_ids.get(step.hook.id)})
+            if step.values
+            else step
+            for step in steps
+        ]
 
     def describe(self, _steps: Sequence[Step]) -> Mapping[str, Any]:
         """Return what the history says of it."""
@@ -199,7 +207,6 @@ class MoveToReceiver(Update):
         values = {
             "receiver_id": self.receiver.id,
             "recipe_request": "",
-            "once_id": None,
             "auth": AuthKind.RECEIVER,
             "auth_secret": "",
         }

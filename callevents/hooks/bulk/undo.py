@@ -1,5 +1,7 @@
 """Undoes changes of many hooks. Hooks that were changed since are left as they are.
 
+So are those whose receiver of then has been removed, or has another address.
+
 The content of a kept change has one of: `hooks` with their old values, `made` with hooks that were
 added, or `removals`.
 """
@@ -20,6 +22,7 @@ from callevents.db.models import BulkChange, Hook, Pbx, to_id, utc_now
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery import removal
 from callevents.delivery.removal import remove_hooks
+from callevents.delivery.request.receiver import has_its_receiver
 from callevents.errors import ConflictError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks.bulk.apply import record
@@ -34,12 +37,15 @@ MAX_SEARCHED = 20
 NOTHING_TO_UNDO = (
     "There is nothing to undo: it has been undone already, or more than half an hour has passed."
 )
-ALL_CHANGED = "Nothing was undone: all of these requests have been changed or removed since."
+ALL_CHANGED = (
+    "Nothing was undone: all of these requests have been changed or removed since, or their "
+    "receivers have."
+)
 
 
 @dataclass(frozen=True)
 class Undone:
-    """How many hooks are as before, and how many are not, because they were changed since."""
+    """How many hooks are as before, and how many are not: they or their receivers changed since."""
 
     hooks: int
     left_out: int = 0
@@ -129,12 +135,18 @@ def _undo(change: BulkChange, pbx_ids: Sequence[int]) -> Undone:
 
 
 def _restore(action: str, entries: Sequence[Mapping[str, Any]]) -> Undone:
-    hooks = _lock_unchanged(entries)
     before = {entry["id"]: from_json(Hook, entry["before"]) for entry in entries}
+    hooks = [hook for hook in _lock_unchanged(entries) if _can_restore(hook, before[hook.id])]
     applied = store([Step(hook, before[hook.id]) for hook in hooks])
     left_out = len(entries) - len(hooks)
     _record(action, applied.hooks, left_out)
     return Undone(len(hooks), left_out, applied.held, applied.released, action)
+
+
+def _can_restore(hook: Hook, before: Mapping[str, Any]) -> bool:
+    """Return False if the hook's receiver of then is gone, or has another address."""
+    row = {name: before.get(name, getattr(hook, name)) for name in ("receiver_id", "url")}
+    return has_its_receiver(row)
 
 
 def _remove(action: str, entries: Sequence[Mapping[str, Any]]) -> Undone:

@@ -61,6 +61,11 @@ class ConfiguredHook(Part):
         default_factory=dict, description="What is sent instead of values, by the name of the map."
     )
     scope: HookScope = DEFAULTS.scope
+    once_with: EventId | None = Field(
+        None,
+        description="The Event ID of a request of the same PBX with which it is sent once per call "
+        "together; null: as it is.",
+    )
     conditions: ConfiguredConditions | None = Field(
         None, description="What must be true of an event; null: nothing."
     )

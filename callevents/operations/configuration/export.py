@@ -1,13 +1,15 @@
 """Exports the configuration."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select
 
 from callevents.db.models import Connector, Extension, Hook, Pbx
 from callevents.delivery.request.masking import mask_url
+from callevents.enums import HookScope
 from callevents.extensions import db
 from callevents.hooks.options import read_options, stored_headers
 from callevents.hooks.receiver import find_receiver
@@ -24,6 +26,8 @@ from callevents.operations.configuration.hook_conditions import describe_conditi
 from callevents.operations.configuration.receiver_export import describe_receivers
 from callevents.pbxs.number_plan import internal_lengths
 
+#: By their Event IDs, those of the first ones with which hooks are sent once per call together.
+OnceWith = Mapping[str, str]
 HooksByPlace = dict[tuple[int, str | None], list[Hook]]
 
 
@@ -39,19 +43,24 @@ def export_configuration(pbxs: Sequence[Pbx]) -> Document:
     found = db.session.scalars(select(Connector).where(Connector.pbx_id.in_(ids)))
     connectors = {connector.pbx_id: connector for connector in found}
     groups = describe_groups(ids)
+    once_with = find_once_with(list(chain.from_iterable(hooks.values())))
     return Document(
         receivers=describe_receivers(pbxs),
         pbxs=[
-            _describe_pbx(pbx, connectors.get(pbx.id), extensions[pbx.id], hooks).model_copy(
-                update={"groups": groups.get(pbx.id, [])}
-            )
+            _describe_pbx(
+                pbx, connectors.get(pbx.id), extensions[pbx.id], hooks, once_with
+            ).model_copy(update={"groups": groups.get(pbx.id, [])})
             for pbx in sorted(pbxs, key=lambda one: one.slug)
         ],
     )
 
 
 def _describe_pbx(
-    pbx: Pbx, connector: Connector | None, extensions: Iterable[Extension], hooks: HooksByPlace
+    pbx: Pbx,
+    connector: Connector | None,
+    extensions: Iterable[Extension],
+    hooks: HooksByPlace,
+    once_with: OnceWith,
 ) -> ConfiguredPbx:
     return ConfiguredPbx(
         slug=pbx.slug,
@@ -66,12 +75,12 @@ def _describe_pbx(
         internal_lengths=internal_lengths(pbx),
         quotas=describe_quotas(pbx),
         connector=describe_connector(connector) if connector else None,
-        hooks=describe_hooks(hooks.get((pbx.id, None), ())),
+        hooks=describe_hooks(hooks.get((pbx.id, None), ()), once_with),
         extensions=[
             ConfiguredExtension(
                 number=one.number,
                 name=one.name,
-                hooks=describe_hooks(hooks.get((pbx.id, one.id), ())),
+                hooks=describe_hooks(hooks.get((pbx.id, one.id), ()), once_with),
             )
             for one in sorted(extensions, key=lambda one: (len(one.number), one.number))
         ],
@@ -90,13 +99,25 @@ def describe_connector(connector: Connector) -> ConfiguredConnector:
     return ConfiguredConnector(**{name: getattr(connector, name) for name in names})
 
 
-def describe_hooks(hooks: Iterable[Hook]) -> list[ConfiguredHook]:
+def find_once_with(hooks: Sequence[Hook]) -> OnceWith:
+    """Return with which hook each of these is sent once per call together, without the first."""
+    first: dict[int, Hook] = {}
+    found = {}
+    for hook in sorted(hooks, key=lambda one: one.id):
+        if hook.scope is HookScope.CALL:
+            one = first.setdefault(hook.once_id or hook.id, hook)
+            if one is not hook:
+                found[hook.event_id] = one.event_id
+    return found
+
+
+def describe_hooks(hooks: Iterable[Hook], once_with: OnceWith) -> list[ConfiguredHook]:
     """Return the hooks, by event and Event ID, so that equal configurations are equal texts."""
-    found = map(describe_hook, hooks)
+    found = [describe_hook(hook, once_with.get(hook.event_id)) for hook in hooks]
     return sorted(found, key=lambda one: (one.event_type, one.event_id or ""))
 
 
-def describe_hook(hook: Hook) -> ConfiguredHook:
+def describe_hook(hook: Hook, once_with: str | None = None) -> ConfiguredHook:
     """Return the hook without its secrets."""
     options = read_options(hook)
     # Not checked: what is stored stays exportable when a rule changes.
@@ -115,6 +136,7 @@ def describe_hook(hook: Hook) -> ConfiguredHook:
         "body_template": options.body_template.text,
         "value_maps": options.value_maps,
         "scope": options.scope,
+        "once_with": once_with,
         "conditions": describe_conditions(options.conditions),
         "answers": options.answers.pointers,
         "missing_answer": options.answers.missing,

@@ -211,7 +211,8 @@ def _placeholder(kind: AuthKind) -> Credentials:
 def _change(
     place: Place, pointer: str, request: ConfiguredHook, hook: Hook, changes: Changes
 ) -> None:
-    current = describe_hook(hook)
+    # Whether it is sent with another one is compared when all are there.
+    current = describe_hook(hook, request.once_with)
     wanted = request.model_copy(update={"event_id": hook.event_id, "url": mask_url(request.url)})
     url = hook.url if wanted.url == current.url and MASK in request.url else request.url
     fields = [name for name in type(wanted).model_fields if _differs(name, wanted, current)]

@@ -39,6 +39,7 @@ from callevents.operations.configuration.hook_import import (
     Place,
     set_hooks,
 )
+from callevents.operations.configuration.once_with import set_once_with
 from callevents.operations.configuration.receiver_import import ImportedReceivers
 from callevents.pbxs import connectors, extensions, pbxs
 from callevents.pbxs.data_protection import set_data_protection
@@ -227,6 +228,7 @@ class _Importer:
                 self._changes.add(Done.ADDED, Kind.EXTENSION, pbx.slug, extension.number)
             place = Place(pbx, extension, f"{pointer}/hooks", *of_pbx)
             set_hooks(place, one.hooks, hooks.get(extension.id, []), **more)
+        set_once_with(pbx, self._wanted, self._pointer, self._changes)
 
     def _add_extensions(self, pbx: Pbx, existing: Container[str]) -> dict[int, Extension]:
         """Add the extensions that are missing, and return them by position."""

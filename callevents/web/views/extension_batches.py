@@ -89,8 +89,12 @@ def selected(slug: str) -> Any:
 
 def _show_selected(pbx: Pbx, name: str) -> Response:
     chosen, (search, group) = _find_chosen(pbx), _read_search()
+    is_too_many = len(chosen) > MAX_EXTENSIONS
     return dialogs.show(
         f"extensions/{name}.html",
+        status=422 if is_too_many else 200,
+        is_too_many=is_too_many,
+        limit=MAX_EXTENSIONS,
         pbx=pbx,
         chosen=chosen,
         is_all="all" in request.args,
@@ -107,7 +111,7 @@ def configure(slug: str, event_type: EventType) -> Any:
     """Show the dialog of a request once; create the request for each selected extension."""
     pbx = pbxs.get_pbx(slug)
     chosen = _find_chosen(pbx)
-    if not chosen:
+    if not 1 <= len(chosen) <= MAX_EXTENSIONS:
         return _show_selected(pbx, "configure")
     form = HookForm.of(
         request.form if request.method == "POST" else None,
@@ -140,12 +144,15 @@ def configure(slug: str, event_type: EventType) -> Any:
 
 
 def _find_chosen(pbx: Pbx) -> Sequence[Extension]:
-    """Return the selected extensions that the user may edit: by ID, or all that match."""
+    """Return the selected extensions that the user may edit: by ID, or all that match.
+
+    If there are more than MAX_EXTENSIONS, one more than that.
+    """
     scope = scope_of(Right.EDIT)
     if request.values.get("all") == "yes":
-        return list_matching(pbx, *_read_search(), scope, MAX_EXTENSIONS)
+        return list_matching(pbx, *_read_search(), scope, MAX_EXTENSIONS + 1)
     ids = request.values.getlist("extension_id")
-    return list_chosen(pbx, ids, scope, MAX_EXTENSIONS)
+    return list_chosen(pbx, ids, scope, MAX_EXTENSIONS + 1)
 
 
 def _read_search() -> tuple[str, str]:

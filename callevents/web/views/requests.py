@@ -207,7 +207,10 @@ def describe_undone(undone: Undone) -> str:
     text = f"{count_requests(undone.hooks)} {'is' if is_one else 'are'} as before."
     if undone.left_out:
         verb = "was" if undone.left_out == 1 else "were"
-        text += f" {undone.left_out:,} {verb} changed or removed since, and left as they are."
+        text += (
+            f" {undone.left_out:,} {verb} left alone: the request or its receiver has been changed "
+            "or removed since."
+        )
     if undone.released:
         text += f" {describe_waiting(undone.released)} go on."
     return text

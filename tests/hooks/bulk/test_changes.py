@@ -147,12 +147,11 @@ def test_undo_needs_the_right_for_all(many: Many, hooks: Sequence[Hook]) -> None
     assert many.undo(done).hooks == 6
 
 
-def add_receiver(pbx_id: int | None = None) -> Receiver:
+def add_receiver(pbx_id: int | None = None, slug: str = "crm") -> Receiver:
     """Add a receiver."""
     begin_write()
-    receiver = Receiver(
-        slug="crm", name="CRM", address="https://crm.example.com/v2/", pbx_id=pbx_id
-    )
+    address = f"https://{slug}.example.com/v2/"
+    receiver = Receiver(slug=slug, name="CRM", address=address, pbx_id=pbx_id)
     db.session.add(receiver)
     db.session.commit()
     return receiver
@@ -175,3 +174,26 @@ def test_moves_to_a_receiver(many: Many, hooks: Sequence[Hook], other_pbx: Pbx) 
     assert (hook.receiver_id, hook.auth) == (None, AuthKind.BEARER)
     assert "geheim" in cipher.bound.decrypt(hook.auth_secret)
     assert other.url in urls()
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_undo_leaves_those_whose_receiver_is_gone(
+    many: Many, hooks: Sequence[Hook], *, is_removed: bool
+) -> None:
+    """No hook gets back a receiver that was removed, or has another address, since."""
+    old, new = add_receiver(), add_receiver(slug="new")
+    many.apply(MoveToReceiver(old), extension="101")
+    done = many.apply(MoveToReceiver(new), extension="101")
+    also = many.apply(MoveToReceiver(new))
+    begin_write()
+    if is_removed:
+        db.session.delete(db.session.get_one(Receiver, old.id))
+    else:
+        db.session.get_one(Receiver, old.id).address = "https://other.example.com/"
+    db.session.commit()
+    with pytest.raises(ConflictError, match="or their receivers have"):
+        many.undo(done)
+    db.session.rollback()
+    assert many.undo(also).hooks == 4
+    query = select(Hook.receiver_id).order_by(Hook.id)
+    assert list(db.session.scalars(query)) == [new.id] * 2 + [None] * 4

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from callevents.audit import Action
 from callevents.db.models import AuditEntry, BulkChange, Extension, Hook, Pbx
@@ -166,3 +166,19 @@ def test_nothing_selected(admin: Visitor, viewer: Visitor, chosen: Sequence[Exte
     assert "extensions-form" not in viewer.get(BASE).text
     assert viewer.get(f"{BASE}/selected?action=copy&all=yes").status_code == 403
     assert viewer.get(f"{BASE}/import").status_code == 403
+
+
+def test_too_many_selected(admin: Visitor, pbx: Pbx) -> None:
+    """If more than 1,000 are selected, nothing is done for only some of them."""
+    begin_write()
+    rows = [{"pbx_id": pbx.id, "number": str(10_000 + one)} for one in range(1_001)]
+    db.session.execute(insert(Extension), rows)
+    db.session.commit()
+    for where in ("selected?action=configure&", "selected?action=copy&", "configure/hangup?"):
+        answer = admin.get(f"{BASE}/{where}all=yes")
+        assert answer.status_code == 422
+        assert "More than 1,000 extensions are selected" in answer.text
+    answer = admin.post(f"{BASE}/configure/hangup", **fields("https://a.example/"), all="yes")
+    assert (answer.status_code, hooks()) == (422, [])
+    few = admin.get(f"{BASE}/selected?action=configure&all=yes&q=1000")
+    assert (few.status_code, "More than" in few.text) == (200, False)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from callevents.db.models import BulkChange, Hook, Pbx
 from callevents.db.session import begin_write
-from callevents.enums import EventType
+from callevents.enums import EventType, HookScope
 from callevents.extensions import db
 from callevents.hooks.hooks import set_active
 from tests.conftest import Configure
@@ -186,3 +186,16 @@ def test_statements_do_not_grow_with_the_list(
             assert admin.get("/requests").status_code == 200
         counts.append(len(statements))
     assert len(set(counts)) == 1, counts
+
+
+def test_shows_for_which_calls(admin: Visitor, hooks: Sequence[Hook]) -> None:
+    """The list says which requests are sent once per call, and under which conditions."""
+    begin_write()
+    hooks[0].scope = HookScope.CALL
+    hooks[1].conditions = '{"directions": ["in"]}'
+    db.session.commit()
+    page = admin.get("/pbxs/head-office/requests").text
+    assert page.count('<span class="only-if">Once per call</span>') == 1
+    assert page.count('title="Only incoming calls"') == 1
+    assert re.search(r"<label[^>]*>\s*Scope", page)
+    assert re.search(r'<option value="call"[^>]*>Once per call</option>', page)
