@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from callevents.conditions import Conditions, Hours
 from callevents.config.settings import Settings
 from callevents.errors import NotFoundError
 from callevents.receivers import recipe_files
+from callevents.receivers.making import make_options
 from callevents.receivers.recipe_files import get_recipe, load_recipes, read_recipe
 from tests.receivers.conftest import RECIPE
 
@@ -74,6 +76,53 @@ def test_errors_say_where_and_what(
     found = problems_of(recipes, RECIPE.replace(old, new, 1))
     assert any(one.startswith(message) for one in found), found
     assert "example-crm" in load_recipes().found
+
+
+@pytest.mark.parametrize(
+    ("conditions", "place"),
+    [
+        ('{ min_seconds = "10" }', "min_seconds"),
+        ('{ answered = "yes" }', "answered"),
+        ("{ numbers = 5 }", "numbers"),
+        ("{ numbers = [5] }", "numbers[1]"),
+        ("{ party = 3 }", "party"),
+        ('{ party = "both" }', "party"),
+        ('{ directions = ["up"] }', "directions[1]"),
+        ('{ hours = { days = [1], start = 9, end = "17:00", zone = "UTC" } }', "hours.start"),
+        ('{ hours = { days = [8], start = "9", end = "17:00", zone = "UTC" } }', "hours.days[1]"),
+        ('{ hours = { start = "09:00", end = "17:00", zone = "UTC" } }', "hours.days"),
+        ("{ colour = 1 }", "colour"),
+        ('{ numbers = ["abc"] }', "conditions/numbers"),
+        ("{ answered = false, min_seconds = 5 }", "conditions/min_seconds"),
+    ],
+)
+def test_wrong_conditions_are_problems_of_their_file(
+    app: Flask, recipes: Path, conditions: str, place: str
+) -> None:
+    """Values of another type do not stop the product, and are not ignored."""
+    text = RECIPE.replace('path = "/calls"', f'path = "/calls"\nconditions = {conditions}')
+    [problem] = problems_of(recipes, text)
+    where = place if place.startswith("conditions/") else f"conditions.{place}"
+    assert problem.startswith(f"requests[2].{where}: "), problem
+    assert "example-crm" in load_recipes().found
+
+
+def test_conditions_of_recipes_are_read(app: Flask, recipes: Path) -> None:
+    """All kinds of them."""
+    hours = '{ days = [1, 5], start = "09:00", end = "17:00", zone = "UTC", is_outside = true }'
+    given = f'directions = ["in"], party = "external", answered = true, hours = {hours}'
+    text = RECIPE.replace('path = "/calls"', f'path = "/calls"\nconditions = {{ {given} }}')
+    (recipes / "example-crm.toml").write_text(text)
+    recipe = get_recipe("example-crm")
+    assert make_options(recipe, recipe.requests[1]).conditions == Conditions(
+        ("in",), "external", True, hours=Hours((1, 5), "09:00", "17:00", "UTC", True)
+    )
+    assert make_options(recipe, recipe.requests[0]).conditions == Conditions()
+
+
+def test_numbers_that_are_too_long(app: Flask, recipes: Path) -> None:
+    """Python refuses to read them."""
+    assert problems_of(recipes, f"max_in_flight = {'9' * 5000}")[0].startswith("This is no valid")
 
 
 def test_files_that_are_no_text(app: Flask, recipes: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from callevents.conditions.document import GivenConditions
 from callevents.db.models import (
     EVENT_ID_LENGTH,
     MAX_NAME_LENGTH,
@@ -25,7 +26,6 @@ from callevents.enums import (
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import HookOptions
 from callevents.hooks.validation import MAX_CUSTOM_HEADERS
-from callevents.operations.configuration.hook_conditions import ConfiguredConditions
 from callevents.operations.configuration.part import Part
 from callevents.operations.configuration.receiver_document import ConfiguredReceiver
 from callevents.security.masking import MASK
@@ -61,7 +61,7 @@ class ConfiguredHook(Part):
         default_factory=dict, description="What is sent instead of values, by the name of the map."
     )
     scope: HookScope = DEFAULTS.scope
-    conditions: ConfiguredConditions | None = Field(
+    conditions: GivenConditions | None = Field(
         None, description="What must be true of an event; null: nothing."
     )
     answers: dict[str, str] = Field(
