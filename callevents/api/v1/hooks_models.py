@@ -44,7 +44,10 @@ URL_DESCRIPTION = (
 )
 
 
-BODY_DESCRIPTION = "The body of a request that is no GET: parameters, or a template."
+BODY_DESCRIPTION = (
+    "The body of a request: parameters as a form or JSON, or a template. A `GET` has no body, and "
+    "a `DELETE` only one from a template: their parameters are in the query."
+)
 MAPS_DESCRIPTION = (
     "What is sent instead of values, by the name of the map: `{CallFlow|map:direction}`. The value "
     "`*` stands for all others."
