@@ -58,7 +58,8 @@ def test_an_own_recipe_replaces_ours(
         ('request = "pop"', 'request = "nothing"', "test.request: There is no request 'nothing'."),
         ('name = "log"', 'name = "pop"', "requests: Two requests have the name pop."),
         ("{receiver.team}", "{receiver.tenant}", "address: There is no question 'tenant'."),
-        ('path = "/pop"', 'path = "pop"', "requests[1].path: Must begin with / or ?"),
+        ('path = "/pop"', 'path = "pop"', "requests[1].path: Must begin with /, ? or &"),
+        ('path = "/pop"', 'path = ".evil.example"', "requests[1].path: Must begin with /, ? or &"),
         ('path = "/pop"', 'path = "/{Nothing}"', "requests[1].path: "),
         ("{CallerIDNum}", "{receiver.nothing}", "requests[1].body: There is no question"),
         ("{CallerIDNum}", "{CallFlow|map:flow}", "requests[1].body: There is no map 'flow'."),
@@ -105,6 +106,46 @@ def test_wrong_conditions_are_problems_of_their_file(
     where = place if place.startswith("conditions/") else f"conditions.{place}"
     assert problem.startswith(f"requests[2].{where}: "), problem
     assert "example-crm" in load_recipes().found
+
+
+FETCH = {"path": "/users", "items": "/result", "number": "/phone~1inner", "user": "/ID"}
+
+
+def with_fetch(**changes: str) -> str:
+    """Return the recipe that fetches its users like this."""
+    fetch = "".join(f'fetch_{name} = "{value}"\n' for name, value in (FETCH | changes).items())
+    return RECIPE.replace('label = "User ID"\n', f'label = "User ID"\n{fetch}')
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": ".evil.example/users"}, "users.fetch_path: Must begin with /."),
+        ({"path": "users"}, "users.fetch_path: Must begin with /."),
+        ({"path": "?users"}, "users.fetch_path: Must begin with /."),
+        ({"path": "/{receiver.nobody}"}, "users.fetch_path: There is no question 'nobody'."),
+        ({"path": "/{Nothing}"}, "users.fetch_path: "),
+        ({"items": "result"}, "users.fetch_items: Must be a JSON pointer, such as /result/id"),
+        ({"number": "/a~2"}, "users.fetch_number: Must be a JSON pointer"),
+        ({"user": "/" + "a" * 200}, "users.fetch_user: Must be a JSON pointer"),
+        ({"user": ""}, "users.fetch_user: Is needed with fetch_path."),
+        ({"path": ""}, "users.fetch_items: Needs a fetch_path."),
+    ],
+)
+def test_where_users_are_fetched_is_checked(
+    app: Flask, recipes: Path, changes: dict[str, str], message: str
+) -> None:
+    """The request has the receiver's credentials, so it must go to its address."""
+    found = problems_of(recipes, with_fetch(**changes))
+    assert any(one.startswith(message) for one in found), found
+
+
+def test_users_can_be_fetched(app: Flask, recipes: Path) -> None:
+    """From a path with a value of the receiver; the whole answer may be the list."""
+    (recipes / "example-crm.toml").write_text(with_fetch(path="/{receiver.team}", items=""))
+    users = get_recipe("example-crm").users
+    assert users
+    assert users.fetch_path == "/{receiver.team}"
 
 
 def test_conditions_of_recipes_are_read(app: Flask, recipes: Path) -> None:
