@@ -81,7 +81,10 @@ class Method(StrEnum):
 
 
 class BodyFormat(StrEnum):
-    """Body of a request that is not a GET: parameters as a form or JSON, or a template."""
+    """Body of a request: parameters as a form or JSON, or a template.
+
+    A GET has no body, and a DELETE only one from a template: their parameters are in the query.
+    """
 
     FORM = "form"
     JSON = "json"

@@ -1,6 +1,6 @@
 """Entries about many hooks at once: which hooks they name, and how a hook's history finds them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, String, and_, cast
 
@@ -32,12 +32,6 @@ def list_event_ids(event_ids: Sequence[str]) -> list[str]:
     """Return the Event IDs as an entry has them: several in each text."""
     starts = range(0, len(event_ids), IDS_IN_A_TEXT)
     return [" ".join(event_ids[start : start + IDS_IN_A_TEXT]) for start in starts]
-
-
-def read_event_ids(entry: AuditEntry) -> Iterator[str]:
-    """Yield the Event IDs of the hooks that the entry is about."""
-    for text in entry.after.get(EVENT_IDS, ()):
-        yield from text.split()
 
 
 def names_hook(event_id: str) -> ColumnElement[bool]:

@@ -48,7 +48,7 @@ _OPTIONS = (
     click.option(
         "--body",
         type=click.Choice(list(map(str, BodyFormat))),
-        help="Body: form (the default), json or template. Methods other than GET have one.",
+        help="Body: form (the default), json or template. GET has none; DELETE only a template.",
     ),
     click.option(
         "--template",

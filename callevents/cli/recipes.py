@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from callevents.cli.output import Values, handle_errors, json_option, print_list, print_result
 from callevents.receivers.recipe_files import get_recipe, load_recipes
-from callevents.receivers.recipes import Question, Recipe
+from callevents.receivers.recipes import Question, Recipe, RecipeUsers
 
 group = AppGroup("recipes", help="Look up how receivers take call events.")
 
@@ -54,6 +54,7 @@ def _to_lines(recipe: Recipe) -> list[str]:
     lines += _section("Prepare it", [f"{n}. {step}" for n, step in enumerate(recipe.steps, 1)])
     lines += _section("Enter", list(map(_describe_question, recipe.questions)))
     lines += _section("Requests", list(map(_describe_request, recipe.requests)))
+    lines += _section("Users", _describe_users(recipe.name, recipe.users) if recipe.users else [])
     lines += _section("Test", [f"{recipe.test.request}: {recipe.test.shows}"])
     lines += _section("Limits", recipe.limits)
     lines += _section("Sources", [f"{source} ({recipe.read_on})" for source in recipe.sources])
@@ -81,6 +82,11 @@ def _describe_request(request: Any) -> str:
     scope = "once per call" if request.scope == "call" else "each extension"
     chosen = "" if request.is_default else ", if you choose it"
     return f"{request.name}: {request.event}, {scope}{chosen}. {request.label}"
+
+
+def _describe_users(name: str, users: RecipeUsers) -> list[str]:
+    refused = f"Without it, {name} refuses the calls of an extension." if users.is_required else ""
+    return [" ".join(filter(None, (f"{users.label}.", refused, users.help)))]
 
 
 def _set_options(recipe: Recipe) -> str:

@@ -30,15 +30,23 @@ def read_values(body: str, pointers: Mapping[str, str]) -> dict[str, str]:
     that are too long or that a database cannot store, count as missing.
     """
     try:
-        # As texts, so that no digit of a long ID is lost.
-        document = json.loads(body.removeprefix("\ufeff"), parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
+        document = read_document(body)
+    except ValueError:
         return {}
-    found = {name: _as_text(_find(document, pointer)) for name, pointer in pointers.items()}
+    found = {name: _as_text(find(document, pointer)) for name, pointer in pointers.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _find(document: Any, pointer: str) -> Any:
+def read_document(body: str) -> Any:
+    """Return the JSON document, its numbers as texts; raises ValueError."""
+    try:
+        # As texts, so that no digit of a long ID is lost.
+        return json.loads(body.removeprefix("\ufeff"), parse_int=str, parse_float=str)
+    except RecursionError:
+        raise ValueError("It is nested too deeply.") from None
+
+
+def find(document: Any, pointer: str) -> Any:
     """Return what the pointer finds, None without it."""
     value = document
     for part in pointer.split("/")[1:]:

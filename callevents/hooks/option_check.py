@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from callevents.db.models import MAX_ANSWER_NAME_LENGTH
+from callevents.delivery.json_pointer import MAX_POINTER_LENGTH, is_pointer
 from callevents.delivery.request.option_texts import Maps
 from callevents.errors import InvalidError
 from callevents.hooks.options import Answers
@@ -11,13 +13,10 @@ MAX_MAPS = 20
 MAX_MAP_VALUES = 200
 MAX_MAP_VALUE_LENGTH = 500
 MAX_ANSWERS = 10
-MAX_POINTER_LENGTH = 200
-MAX_OPTION_NAME_LENGTH = 40
+MAX_MAP_NAME_LENGTH = 40
 
-_MAP_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{MAX_OPTION_NAME_LENGTH - 1}}}", re.ASCII)
-_ANSWER_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{MAX_OPTION_NAME_LENGTH - 1}}}", re.ASCII)
-#: RFC 6901, section 3; the whole answer is no value.
-_POINTER = re.compile(r"(/([^~/]|~[01])*)+")
+_MAP_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{MAX_MAP_NAME_LENGTH - 1}}}", re.ASCII)
+_ANSWER_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{MAX_ANSWER_NAME_LENGTH - 1}}}", re.ASCII)
 
 
 def check_value_maps(maps: Maps) -> None:
@@ -41,7 +40,7 @@ def _map_problems(maps: Maps) -> Iterator[str]:
         yield f"At most {MAX_MAP_VALUES} values in all maps together (got {count})."
     for name, values in maps.items():
         if not _MAP_NAME.fullmatch(name):
-            yield _name_problem(name, "letters, digits, _ and -")
+            yield _name_problem(name, "letters, digits, _ and -", MAX_MAP_NAME_LENGTH)
         for value, replacement in values.items():
             if not value or "=" in value or _is_unfit(value):
                 yield f"The map {name} has a value that cannot be used: {value[:40]!r}."
@@ -54,17 +53,18 @@ def _answer_problems(pointers: Mapping[str, str]) -> Iterator[str]:
         yield f"Keep at most {MAX_ANSWERS} values (got {len(pointers)})."
     for name, pointer in pointers.items():
         if not _ANSWER_NAME.fullmatch(name):
-            yield _name_problem(name, "letters, digits and _")
+            yield _name_problem(name, "letters, digits and _", MAX_ANSWER_NAME_LENGTH)
         if len(pointer) > MAX_POINTER_LENGTH:
             yield f"The pointer of {name} must be at most {MAX_POINTER_LENGTH} characters."
-        if _is_unfit(pointer) or not _POINTER.fullmatch(pointer):
+        # The whole answer is no value.
+        if _is_unfit(pointer) or not pointer or not is_pointer(pointer):
             yield f"The pointer of {name} must be a JSON pointer, such as /result/id."
 
 
-def _name_problem(name: str, characters: str) -> str:
+def _name_problem(name: str, characters: str, max_length: int) -> str:
     return (
         f"The name {name[:60]!r} cannot be used: begin with a letter, and use {characters} only, "
-        f"at most {MAX_OPTION_NAME_LENGTH} characters."
+        f"at most {max_length} characters."
     )
 
 

@@ -49,8 +49,8 @@ def join_url(address: str, path: str) -> str:
             message = "The address must not have a query (?...): requests add their paths to it."
             raise InvalidError.of("address", message)
         return address.removesuffix("/") + path
-    if path.startswith("?") and "?" in address:
-        return f"{address}&{path[1:]}"
+    if path.startswith(("?", "&")):
+        return f"{address}{'&' if '?' in address else '?'}{path[1:]}"
     return address + path
 
 
@@ -62,8 +62,6 @@ def move_url(url: str, old: str, new: str) -> str:
     rest = url[len(old) :]
     if rest and rest[0] not in "/?&" and old.endswith("/"):
         rest = f"/{rest}"
-    if rest.startswith("&") and "?" not in new:
-        rest = f"?{rest[1:]}"
     return join_url(new, rest)
 
 

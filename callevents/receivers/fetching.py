@@ -1,6 +1,5 @@
 """Fetches the user map from a receiver that can say who has which extension."""
 
-import json
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
@@ -8,7 +7,9 @@ from typing import Any
 from callevents.db.models import Pbx, Receiver
 from callevents.db.session import end_transaction
 from callevents.delivery.http.client import HttpClient, Response
+from callevents.delivery.json_pointer import find, read_document
 from callevents.delivery.request.build import RequestTemplate
+from callevents.delivery.request.url import begins_with
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet, ReceiverAuth
 from callevents.errors import ConflictError
 from callevents.extensions import app_state, cipher
@@ -30,9 +31,13 @@ def fetch_users(receiver: Receiver, pbx: Pbx) -> Mapping[str, str]:
     users = get_recipe_of(receiver).users
     if users is None or not users.fetch_path:
         raise ConflictError(f"The recipe of {receiver.name} cannot ask for its users.")
+    url = join_url(receiver.address, users.fetch_path)
+    if not begins_with(url, receiver.address):
+        # The credentials are for this address only.
+        raise ConflictError(f"The users of {receiver.name} are not below its address.")
     template = RequestTemplate(
         Method.GET,
-        join_url(receiver.address, users.fetch_path),
+        url,
         BodyFormat.FORM,
         ParameterSet.NONE,
         auth=AuthKind.NONE if receiver.auth is ReceiverAuth.NONE else AuthKind.RECEIVER,
@@ -53,35 +58,20 @@ def read_response(response: Response, users: RecipeUsers) -> Mapping[str, str]:
     if response.truncated:
         raise ConflictError("The response of the receiver is too long. Import the users by CSV.")
     try:
-        items = find_value(json.loads(response.body), users.fetch_items)
-    except (ValueError, RecursionError):
+        items = find(read_document(response.body), users.fetch_items)
+    except ValueError:
         raise ConflictError("The receiver did not return JSON.") from None
     if not isinstance(items, list):
         raise ConflictError(f"The response has no list at {users.fetch_items or '/'}.")
     found = {}
     for item in items[:MAX_FETCHED]:
-        number = _to_text(find_value(item, users.fetch_number))
-        user = _to_text(find_value(item, users.fetch_user))
+        number = _to_text(find(item, users.fetch_number))
+        user = _to_text(find(item, users.fetch_user))
         if number and user:
             found[number] = user
     return found
 
 
-def find_value(document: Any, pointer: str) -> Any:
-    """Return the value to which a JSON pointer (RFC 6901) leads, None if there is none."""
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(document, dict) and name in document:
-            document = document[name]
-        elif isinstance(document, list) and name.isascii() and name.isdigit():
-            position = int(name) if len(name) < 7 else len(document)
-            document = document[position] if position < len(document) else None
-        else:
-            return None
-    return document
-
-
 def _to_text(value: Any) -> str:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    text = str(value) if is_number or isinstance(value, str) else ""
-    return text.strip() if text.isprintable() else ""
+    """Return a text or a number, which is a text already; empty for all else."""
+    return value.strip() if isinstance(value, str) and value.isprintable() else ""

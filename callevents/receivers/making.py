@@ -1,11 +1,10 @@
 """Makes the values of a receiver, and the options of its requests, from a recipe."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from callevents.conditions import Conditions
+from callevents.conditions.document import read_conditions
 from callevents.conditions.hours import list_zones
 from callevents.delivery.request.receiver import CREDENTIALS
 from callevents.delivery.request.url import check_url
@@ -116,7 +115,7 @@ def check_answers(recipe: Recipe, answers: Answered) -> dict[str, str | None]:
 
 
 def make_options(recipe: Recipe, request: RecipeRequest) -> HookOptions:
-    """Return the options of the hooks for a request; raises InvalidError about `conditions`."""
+    """Return the options of the hooks for a request, unchecked."""
     has_template = request.body_format is BodyFormat.TEMPLATE and bool(request.body)
     auth = AuthKind.NONE if recipe.auth.kind is ReceiverAuth.NONE else AuthKind.RECEIVER
     return HookOptions(
@@ -150,14 +149,6 @@ def maps_in(request: RecipeRequest) -> list[str]:
 
 def _without_template(body_format: BodyFormat) -> BodyFormat:
     return BodyFormat.FORM if body_format is BodyFormat.TEMPLATE else body_format
-
-
-def read_conditions(values: Mapping[str, object]) -> Conditions:
-    """Return the conditions of a recipe's request; raises InvalidError about `conditions`."""
-    try:
-        return Conditions.read(json.dumps(values) if values else "")
-    except (TypeError, KeyError, ValueError) as error:
-        raise InvalidError.of("conditions", f"They cannot be read: {error}.") from None
 
 
 def _answer_problem(question: Question, answer: str | None) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 from callevents import audit
 from callevents.audit.targets import of_receiver
 from callevents.db.locks import lock_pbx
-from callevents.db.models import Hook, Pbx, Receiver
+from callevents.db.models import Hook, Receiver
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.receivers.data import ReceiverData
@@ -23,15 +23,9 @@ from callevents.validation import make_slug
 RESERVED_SLUGS = frozenset({"new", "new-address"})
 
 
-def list_receivers(
-    scope: Scope = EVERYTHING, pbx: Pbx | None = None, *, recipe: str = ""
-) -> Sequence[Receiver]:
-    """Return the receivers in the scope by name; with `pbx`, those that its requests can use."""
+def list_receivers(scope: Scope = EVERYTHING) -> Sequence[Receiver]:
+    """Return the receivers in the scope by name."""
     query = select(Receiver).options(joinedload(Receiver.pbx)).where(scope.of_receivers())
-    if pbx is not None:
-        query = query.where(Receiver.pbx_id.is_(None) | (Receiver.pbx_id == pbx.id))
-    if recipe:
-        query = query.where(Receiver.recipe == recipe)
     return db.session.scalars(query.order_by(func.lower(Receiver.name), Receiver.id)).all()
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from callevents.delivery.json_pointer import MAX_POINTER_LENGTH, is_pointer
 from callevents.delivery.request.receiver import CREDENTIALS
 from callevents.delivery.request.url import check_url
 from callevents.enums import EventType
@@ -10,7 +11,7 @@ from callevents.errors import InvalidError
 from callevents.hooks.validation import check_options
 from callevents.receivers.address import join_url
 from callevents.receivers.making import fill_in, make_options, maps_in, names_in, texts_of
-from callevents.receivers.recipes import Recipe, RecipeRequest
+from callevents.receivers.recipes import Recipe, RecipeRequest, RecipeUsers
 
 #: At the beginning of a placeholder, or as the argument of a filter.
 _RECEIVER_NAME = re.compile(r"[{:]receiver\.([A-Za-z0-9_]+)")
@@ -34,6 +35,8 @@ def _find_problems(recipe: Recipe) -> Iterator[Problem]:
     yield from _question_problems(recipe)
     yield from _auth_problems(recipe)
     yield from _address_problems(recipe)
+    if recipe.users:
+        yield from _users_problems(recipe, recipe.users)
     names = [request.name for request in recipe.requests]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield "requests", f"Two requests have the name {name}."
@@ -81,13 +84,40 @@ def _address_problems(recipe: Recipe) -> Iterator[Problem]:
             yield "address", f"{name} is secret. Write {{receiver.{name}}}, so that it is masked."
 
 
+def _users_problems(recipe: Recipe, users: RecipeUsers) -> Iterator[Problem]:
+    pointers = {
+        "fetch_items": users.fetch_items,
+        "fetch_number": users.fetch_number,
+        "fetch_user": users.fetch_user,
+    }
+    for name, pointer in pointers.items():
+        if not is_pointer(pointer) or len(pointer) > MAX_POINTER_LENGTH:
+            message = "Must be a JSON pointer, such as /result/id, of at most"
+            yield f"users.{name}", f"{message} {MAX_POINTER_LENGTH} characters."
+        elif not users.fetch_path and pointer:
+            yield f"users.{name}", "Needs a fetch_path."
+        elif users.fetch_path and not pointer and name != "fetch_items":
+            yield f"users.{name}", "Is needed with fetch_path."
+    if not users.fetch_path:
+        return
+    place = "users.fetch_path"
+    yield from _unknown(place, _RECEIVER_NAME.findall(users.fetch_path), _questions(recipe))
+    if not users.fetch_path.startswith("/"):
+        yield place, "Must begin with /."
+        return
+    try:
+        check_url(join_url(_example_address(recipe), users.fetch_path))
+    except InvalidError as error:
+        yield place, str(error)
+
+
 def _request_problems(recipe: Recipe, request: RecipeRequest) -> Iterator[Problem]:
     yield from _unknown("body", maps_in(request), recipe.maps, "map")
     for place, text in texts_of(request):
         yield from _unknown(place, _RECEIVER_NAME.findall(text), _questions(recipe))
         yield from _unknown(place, _ANSWER_NAME.findall(text), _answers(recipe), "kept answer")
-    if request.path and request.path[0] not in "/?":
-        yield "path", "Must begin with / or ?, or be empty."
+    if request.path and request.path[0] not in "/?&":
+        yield "path", "Must begin with /, ? or &, or be empty."
     try:
         url = check_url(join_url(_example_address(recipe), request.path), "path").url
         options = make_options(recipe, request)

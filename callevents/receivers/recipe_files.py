@@ -136,7 +136,7 @@ def _read(path: Path) -> Recipe:
         raise _FileError(f"Cannot read it: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise _FileError("Must be text in UTF-8.") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib raises both for huge values
         raise _FileError(f"This is no valid TOML: {error}.") from None
     if values.setdefault("slug", path.stem) != path.stem:
         raise _FileError(f"slug: Must be the name of the file: {path.stem}.")

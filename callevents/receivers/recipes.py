@@ -1,10 +1,11 @@
 """Recipes: data files that say how to send call events to a kind of receiver."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from callevents.conditions.document import GivenConditions
 from callevents.enums import (
     BodyFormat,
     HookScope,
@@ -53,8 +54,7 @@ class RecipeRequest(Part):
     body: str = ""
     headers: dict[str, str] = Field(default_factory=dict)
     scope: HookScope = HookScope.EXTENSION
-    #: As Conditions are stored: see conditions/conditions.py.
-    conditions: dict[str, Any] = Field(default_factory=dict)
+    conditions: GivenConditions | None = None
     answers: dict[str, str] = Field(default_factory=dict)
     missing_answer: MissingAnswer = MissingAnswer.FAIL
     give_up_seconds: int = 24 * 3600

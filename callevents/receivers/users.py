@@ -31,12 +31,6 @@ def list_users(receiver: Receiver, pbx: Pbx) -> Mapping[str, str]:
     return {row.number: row.user for row in found}
 
 
-def set_user(receiver: Receiver, pbx: Pbx, number: str, user: str) -> None:
-    """Set the user of an extension; an empty one removes it. Raises InvalidError."""
-    users = {**list_users(receiver, pbx), number.strip(): user.strip()}
-    replace_users(receiver, pbx, {name: one for name, one in users.items() if one})
-
-
 def replace_users(receiver: Receiver, pbx: Pbx, users: Mapping[str, str]) -> int:
     """Replace the whole user map of the PBX; return how many entries differ.
 

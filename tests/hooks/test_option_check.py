@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callevents.db.models import CallAnswer
 from callevents.delivery.request.option_texts import (
     format_answers,
     format_list,
@@ -112,6 +113,7 @@ def test_rules_of_maps(maps: dict[str, dict[str, str]], message: str) -> None:
         ({f"a{number}": "/a" for number in range(11)}, "Keep at most 10 values (got 11)."),
         ({"a b": "/a"}, "The name 'a b' cannot be used: begin with a letter"),
         ({"a-b": "/a"}, "The name 'a-b' cannot be used: begin with a letter, and use letters, d"),
+        ({"a" * 51: "/a"}, f"The name {'a' * 51!r} cannot be used: begin with a letter"),
         ({"a": ""}, "The pointer of a must be a JSON pointer, such as /result/id."),
         ({"a": "result/id"}, "The pointer of a must be a JSON pointer, such as /result/id."),
         ({"a": "/~2"}, "The pointer of a must be a JSON pointer, such as /result/id."),
@@ -125,6 +127,11 @@ def test_rules_of_answers(pointers: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidError) as caught:
         check_answers(Answers(pointers), has_receiver=True)
     assert caught.value.errors["answers"][0].startswith(message)
+
+
+def test_longest_name_of_an_answer() -> None:
+    """It fits into its column, whatever the database."""
+    check_answers(Answers({"a" * CallAnswer.__table__.c.name.type.length: "/a"}), has_receiver=True)
 
 
 def test_only_requests_of_a_receiver() -> None:

@@ -38,6 +38,9 @@ def test_recipes_are_listed_and_shown(run: Run, answer: Answer, recipes: Path) -
     shown = run("recipes", "show", "example-crm").stdout
     assert "--set url=https://crm.example.com --set token=-" in shown
     assert "log: hangup, once per call. Log the call" in shown
+    assert "Users:\n  User ID.\n" in shown
+    needed = "Without it, Zendesk refuses the calls of an extension."
+    assert needed in run("recipes", "show", "zendesk").stdout
     assert answer("recipes", "show", "example-crm")["questions"][2]["kind"] == "secret"
     check_failure(
         run("recipes", "show", "exampel"),

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from callevents.conditions import Conditions, Hours
 from callevents.config.settings import Settings
 from callevents.errors import NotFoundError
 from callevents.receivers import recipe_files
+from callevents.receivers.making import make_options
 from callevents.receivers.recipe_files import get_recipe, load_recipes, read_recipe
 from tests.receivers.conftest import RECIPE
 
@@ -56,7 +58,8 @@ def test_an_own_recipe_replaces_ours(
         ('request = "pop"', 'request = "nothing"', "test.request: There is no request 'nothing'."),
         ('name = "log"', 'name = "pop"', "requests: Two requests have the name pop."),
         ("{receiver.team}", "{receiver.tenant}", "address: There is no question 'tenant'."),
-        ('path = "/pop"', 'path = "pop"', "requests[1].path: Must begin with / or ?"),
+        ('path = "/pop"', 'path = "pop"', "requests[1].path: Must begin with /, ? or &"),
+        ('path = "/pop"', 'path = ".evil.example"', "requests[1].path: Must begin with /, ? or &"),
         ('path = "/pop"', 'path = "/{Nothing}"', "requests[1].path: "),
         ("{CallerIDNum}", "{receiver.nothing}", "requests[1].body: There is no question"),
         ("{CallerIDNum}", "{CallFlow|map:flow}", "requests[1].body: There is no map 'flow'."),
@@ -74,6 +77,93 @@ def test_errors_say_where_and_what(
     found = problems_of(recipes, RECIPE.replace(old, new, 1))
     assert any(one.startswith(message) for one in found), found
     assert "example-crm" in load_recipes().found
+
+
+@pytest.mark.parametrize(
+    ("conditions", "place"),
+    [
+        ('{ min_seconds = "10" }', "min_seconds"),
+        ('{ answered = "yes" }', "answered"),
+        ("{ numbers = 5 }", "numbers"),
+        ("{ numbers = [5] }", "numbers[1]"),
+        ("{ party = 3 }", "party"),
+        ('{ party = "both" }', "party"),
+        ('{ directions = ["up"] }', "directions[1]"),
+        ('{ hours = { days = [1], start = 9, end = "17:00", zone = "UTC" } }', "hours.start"),
+        ('{ hours = { days = [8], start = "9", end = "17:00", zone = "UTC" } }', "hours.days[1]"),
+        ('{ hours = { start = "09:00", end = "17:00", zone = "UTC" } }', "hours.days"),
+        ("{ colour = 1 }", "colour"),
+        ('{ numbers = ["abc"] }', "conditions/numbers"),
+        ("{ answered = false, min_seconds = 5 }", "conditions/min_seconds"),
+    ],
+)
+def test_wrong_conditions_are_problems_of_their_file(
+    app: Flask, recipes: Path, conditions: str, place: str
+) -> None:
+    """Values of another type do not stop the product, and are not ignored."""
+    text = RECIPE.replace('path = "/calls"', f'path = "/calls"\nconditions = {conditions}')
+    [problem] = problems_of(recipes, text)
+    where = place if place.startswith("conditions/") else f"conditions.{place}"
+    assert problem.startswith(f"requests[2].{where}: "), problem
+    assert "example-crm" in load_recipes().found
+
+
+FETCH = {"path": "/users", "items": "/result", "number": "/phone~1inner", "user": "/ID"}
+
+
+def with_fetch(**changes: str) -> str:
+    """Return the recipe that fetches its users like this."""
+    fetch = "".join(f'fetch_{name} = "{value}"\n' for name, value in (FETCH | changes).items())
+    return RECIPE.replace('label = "User ID"\n', f'label = "User ID"\n{fetch}')
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": ".evil.example/users"}, "users.fetch_path: Must begin with /."),
+        ({"path": "users"}, "users.fetch_path: Must begin with /."),
+        ({"path": "?users"}, "users.fetch_path: Must begin with /."),
+        ({"path": "/{receiver.nobody}"}, "users.fetch_path: There is no question 'nobody'."),
+        ({"path": "/{Nothing}"}, "users.fetch_path: "),
+        ({"items": "result"}, "users.fetch_items: Must be a JSON pointer, such as /result/id"),
+        ({"number": "/a~2"}, "users.fetch_number: Must be a JSON pointer"),
+        ({"user": "/" + "a" * 200}, "users.fetch_user: Must be a JSON pointer"),
+        ({"user": ""}, "users.fetch_user: Is needed with fetch_path."),
+        ({"path": ""}, "users.fetch_items: Needs a fetch_path."),
+    ],
+)
+def test_where_users_are_fetched_is_checked(
+    app: Flask, recipes: Path, changes: dict[str, str], message: str
+) -> None:
+    """The request has the receiver's credentials, so it must go to its address."""
+    found = problems_of(recipes, with_fetch(**changes))
+    assert any(one.startswith(message) for one in found), found
+
+
+def test_users_can_be_fetched(app: Flask, recipes: Path) -> None:
+    """From a path with a value of the receiver; the whole answer may be the list."""
+    (recipes / "example-crm.toml").write_text(with_fetch(path="/{receiver.team}", items=""))
+    users = get_recipe("example-crm").users
+    assert users
+    assert users.fetch_path == "/{receiver.team}"
+
+
+def test_conditions_of_recipes_are_read(app: Flask, recipes: Path) -> None:
+    """All kinds of them."""
+    hours = '{ days = [1, 5], start = "09:00", end = "17:00", zone = "UTC", is_outside = true }'
+    given = f'directions = ["in"], party = "external", answered = true, hours = {hours}'
+    text = RECIPE.replace('path = "/calls"', f'path = "/calls"\nconditions = {{ {given} }}')
+    (recipes / "example-crm.toml").write_text(text)
+    recipe = get_recipe("example-crm")
+    assert make_options(recipe, recipe.requests[1]).conditions == Conditions(
+        ("in",), "external", True, hours=Hours((1, 5), "09:00", "17:00", "UTC", True)
+    )
+    assert make_options(recipe, recipe.requests[0]).conditions == Conditions()
+
+
+def test_numbers_that_are_too_long(app: Flask, recipes: Path) -> None:
+    """Python refuses to read them."""
+    assert problems_of(recipes, f"max_in_flight = {'9' * 5000}")[0].startswith("This is no valid")
 
 
 def test_files_that_are_no_text(app: Flask, recipes: Path) -> None:

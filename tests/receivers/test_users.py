@@ -1,5 +1,7 @@
 """The user map: CSV with errors by line, and what differs is recorded."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 
@@ -9,10 +11,10 @@ from callevents.db.session import begin_write
 from callevents.delivery.http.client import Response
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import db
-from callevents.receivers import users
-from callevents.receivers.fetching import read_response
+from callevents.receivers import recipe_files, users
+from callevents.receivers.fetching import fetch_users, read_response
 from callevents.receivers.recipes import RecipeUsers
-from tests.receivers.conftest import AddReceiver
+from tests.receivers.conftest import RECIPE, AddReceiver
 
 FETCH = RecipeUsers(
     label="User ID",
@@ -33,8 +35,8 @@ def test_maps_are_replaced_for_one_pbx(add_receiver: AddReceiver, pbx: Pbx, othe
     begin_write()
     assert users.replace_users(receiver, pbx, {"101": "anna", "103": "eva"}) == 2
     assert users.replace_users(receiver, pbx, {"101": "anna", "103": "eva"}) == 0
-    users.set_user(receiver, pbx, "104", "jo")
-    users.set_user(receiver, pbx, "103", "")
+    users.replace_users(receiver, pbx, {"101": "anna", "103": "eva", "104": "jo"})
+    users.replace_users(receiver, pbx, {"101": "anna", "104": "jo"})
     db.session.commit()
     assert users.list_users(receiver, pbx) == {"101": "anna", "104": "jo"}
     assert users.list_users(receiver, other_pbx) == {"101": "other"}
@@ -96,14 +98,38 @@ def test_broken_csv_is_an_error(text: str) -> None:
         users.parse_users(text)
 
 
+def test_users_are_fetched_from_the_address_only(
+    add_receiver: AddReceiver, pbx: Pbx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a recipe that nobody has checked: its path would end the name of another host."""
+    receiver = add_receiver()
+    fetch = 'fetch_path = ".evil.example"\nfetch_number = "/n"\nfetch_user = "/u"\n'
+    unchecked = RECIPE.replace('label = "User ID"\n', f'label = "User ID"\n{fetch}')
+    (tmp_path / "unchecked.toml").write_text(unchecked)
+    monkeypatch.setattr(recipe_files, "FOLDER", tmp_path)
+    recipe_files._load_ours.cache_clear()
+    receiver.recipe = "unchecked"
+    try:
+        with pytest.raises(ConflictError, match="The users of Our CRM are not below its address"):
+            fetch_users(receiver, pbx)
+    finally:
+        recipe_files._load_ours.cache_clear()
+
+
 def test_users_are_taken_from_a_response() -> None:
     """By JSON pointers (RFC 6901); entries without a number or a user are left out."""
     body = (
         '{"result": [[{"ID": 7, "phone/inner": "101"}, {"ID": "8", "phone/inner": 102}, '
-        '{"ID": 9, "phone/inner": null}, {"ID": true, "phone/inner": "103"}, 5]]}'
+        '{"ID": 9, "phone/inner": null}, '
+        '{"ID": 12345678901234567890123, "phone/inner": "104"}, '
+        '{"ID": true, "phone/inner": "103"}, 5]]}'
     )
     response = Response(None, 1, status_code=200, body=body)  # type: ignore[arg-type]
-    assert read_response(response, FETCH) == {"101": "7", "102": "8"}
+    assert read_response(response, FETCH) == {
+        "101": "7",
+        "102": "8",
+        "104": "12345678901234567890123",
+    }
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
+from callevents.conditions.document import read_conditions
 from callevents.conditions.facts import CallFacts
 from callevents.conditions.unmet import find_unmet
 from callevents.db.models import CallEvent
@@ -12,7 +13,7 @@ from callevents.delivery.request.numbers import NumberPlan
 from callevents.delivery.request.receiver import ReceiverTemplate
 from callevents.enums import EventType
 from callevents.receivers.address import join_url
-from callevents.receivers.making import make_options, make_receiver, read_conditions
+from callevents.receivers.making import make_options, make_receiver
 from callevents.receivers.recipes import Recipe, RecipeRequest
 
 PLAN = NumberPlan("RO")

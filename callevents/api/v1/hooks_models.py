@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from callevents.api.v1.deliveries_models import HeaderField
-from callevents.api.v1.hooks_conditions import HookConditions, NewHookConditions
+from callevents.api.v1.hooks_conditions import HookConditions
 from callevents.api.v1.models import (
     Answer,
     Body,
@@ -17,6 +17,7 @@ from callevents.api.v1.models import (
     QueryBoolean,
     optional,
 )
+from callevents.conditions.document import GivenConditions
 from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
 from callevents.enums import AuthKind, BodyFormat, HookScope, Method, MissingAnswer, ParameterSet
 from callevents.hooks.credentials_check import (
@@ -44,7 +45,10 @@ URL_DESCRIPTION = (
 )
 
 
-BODY_DESCRIPTION = "The body of a request that is no GET: parameters, or a template."
+BODY_DESCRIPTION = (
+    "The body of a request: parameters as a form or JSON, or a template. A `GET` has no body, and "
+    "a `DELETE` only one from a template: their parameters are in the query."
+)
 MAPS_DESCRIPTION = (
     "What is sent instead of values, by the name of the map: `{CallFlow|map:direction}`. The value "
     "`*` stands for all others."
@@ -183,7 +187,7 @@ class HookSettings(Body):
         f"{MAPS_DESCRIPTION} All maps: one that is left out is removed. Default: none."
     )
     scope: HookScope | None = optional(f"{SCOPE_DESCRIPTION} Default: `extension`.")
-    conditions: NewHookConditions | None = optional(
+    conditions: GivenConditions | None = optional(
         "All conditions: one that is left out is removed. Default: none."
     )
     answers: dict[str, str] | None = optional(

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from callevents.api.v1.hooks_conditions import read_conditions, show_conditions
+from callevents.api.v1.hooks_conditions import show_conditions
 from callevents.api.v1.hooks_models import (
     Hook,
     HookAuthentication,
@@ -18,6 +18,7 @@ from callevents.api.v1.hooks_models import (
 from callevents.api.v1.problems import FieldError
 from callevents.api.v1.reading import DETAIL, invalid, invalid_value, invalid_values
 from callevents.api.v1.sent import texts_of
+from callevents.conditions.document import read_conditions
 from callevents.db.models import Hook as StoredHook
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import origin_of

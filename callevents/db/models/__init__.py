@@ -30,7 +30,7 @@ from callevents.db.models.delivery import (
 from callevents.db.models.discarded_report import DiscardedReport
 from callevents.db.models.event import CallEvent
 from callevents.db.models.hook import GIVE_UP_SECONDS, MAX_ORIGIN_LENGTH, Hook, Origin
-from callevents.db.models.once_per_call import CallAnswer, OncePerCall
+from callevents.db.models.once_per_call import MAX_ANSWER_NAME_LENGTH, CallAnswer, OncePerCall
 from callevents.db.models.operations import MinuteStatistics, Notification, WorkerProcess
 from callevents.db.models.pbx import (
     MAX_ADDRESS_LENGTH,
@@ -80,6 +80,7 @@ __all__ = [
     "IS_HELD",
     "IS_OPEN",
     "MAX_ADDRESS_LENGTH",
+    "MAX_ANSWER_NAME_LENGTH",
     "MAX_AUDIT_NAME_LENGTH",
     "MAX_CLIENT_ID_LENGTH",
     "MAX_CLIENT_LENGTH",

@@ -2,13 +2,10 @@
 
 import base64
 from collections.abc import Mapping
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from callevents.delivery.request.build import FORM, JSON, USER_AGENT, Request
-from callevents.delivery.request.placeholders import has_placeholder
-from callevents.delivery.request.url import check_url
 from callevents.enums import Method, ReceiverAuth
-from callevents.errors import InvalidError
 
 #: How the client authenticates at the token server.
 CLIENT_AUTH_IN_BODY, CLIENT_AUTH_BASIC = "body", "basic"
@@ -37,11 +34,3 @@ def build_token_request(auth: ReceiverAuth, credentials: Mapping[str, str]) -> R
     headers["Content-Length"] = str(len(body))
     # No secrets to mask: the answer is neither stored nor shown, and a mask would spoil a token.
     return Request(Method.POST, credentials["token_url"], headers, body)
-
-
-def check_token_url(text: str, field: str = "token_url") -> str:
-    """Return the URL of a token server as it is requested; raises InvalidError."""
-    url = check_url(text, field).url
-    if has_placeholder(url):
-        raise InvalidError.of(field, "The token URL must have no placeholders.")
-    return url if urlsplit(url).path else f"{url}/"

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from callevents.conditions.document import GivenConditions
 from callevents.db.models import (
     EVENT_ID_LENGTH,
     MAX_NAME_LENGTH,
@@ -25,7 +26,6 @@ from callevents.enums import (
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import HookOptions
 from callevents.hooks.validation import MAX_CUSTOM_HEADERS
-from callevents.operations.configuration.hook_conditions import ConfiguredConditions
 from callevents.operations.configuration.part import Part
 from callevents.operations.configuration.receiver_document import ConfiguredReceiver
 from callevents.security.masking import MASK
@@ -66,7 +66,7 @@ class ConfiguredHook(Part):
         description="The Event ID of a request of the same PBX with which it is sent once per call "
         "together; null: as it is.",
     )
-    conditions: ConfiguredConditions | None = Field(
+    conditions: GivenConditions | None = Field(
         None, description="What must be true of an event; null: nothing."
     )
     answers: dict[str, str] = Field(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from callevents.conditions.document import describe_conditions
 from callevents.db.models import Connector, Extension, Hook, Pbx
 from callevents.delivery.request.masking import mask_url
 from callevents.enums import HookScope
@@ -22,7 +23,6 @@ from callevents.operations.configuration.document import (
     Document,
 )
 from callevents.operations.configuration.group_import import describe_groups
-from callevents.operations.configuration.hook_conditions import describe_conditions
 from callevents.operations.configuration.receiver_export import describe_receivers
 from callevents.pbxs.number_plan import internal_lengths
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from callevents import audit
 from callevents.audit.targets import of_hook
-from callevents.conditions import Conditions
+from callevents.conditions.document import describe_conditions, read_conditions
 from callevents.db.models import Extension, Hook, Pbx, Receiver, utc_now
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import check_url
@@ -35,7 +35,6 @@ from callevents.operations.configuration.changes import (
 )
 from callevents.operations.configuration.document import ConfiguredHook, new_data
 from callevents.operations.configuration.export import describe_hook
-from callevents.operations.configuration.hook_conditions import describe_conditions
 from callevents.operations.configuration.receiver_import import (
     ImportedReceivers,
 )
@@ -160,7 +159,7 @@ def _is_same(hook: Hook, request: ConfiguredHook) -> bool:
 
 def _normalize(request: ConfiguredHook, pointer: str) -> ConfiguredHook:
     """Return the request with URL, note and conditions as they are stored."""
-    conditions = request.conditions.to_domain() if request.conditions else Conditions()
+    conditions = read_conditions(request.conditions)
     with errors_at(pointer):
         values = {
             "url": check_url(request.url).url,
@@ -279,6 +278,6 @@ def _options(
         BodyTemplate(request.content_type, request.body_template),
         request.value_maps,
         request.scope,
-        request.conditions.to_domain() if request.conditions else Conditions(),
+        read_conditions(request.conditions),
         Answers(request.answers, request.missing_answer),
     )

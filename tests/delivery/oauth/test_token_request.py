@@ -5,10 +5,8 @@ import pytest
 from callevents.config.settings import Settings
 from callevents.db.models import Receiver
 from callevents.delivery.oauth.token_answer import TokenError
-from callevents.delivery.oauth.token_request import check_token_url
 from callevents.delivery.oauth.token_source import TokenSource
 from callevents.enums import ReceiverAuth
-from callevents.errors import InvalidError
 from tests.delivery.oauth.conftest import MakeReceiver, MakeSource, token_of
 from tests.support.token_server import CLIENT_ID, CLIENT_SECRET, TokenServer
 
@@ -64,12 +62,3 @@ def test_addresses_are_checked(
     ):
         blocked.get(crm.id)
     assert token_server.tokens.arrivals == []
-
-
-@pytest.mark.parametrize(
-    "text", ["", "ftp://login.example.com/", "https://login.example.com/{CallID}", "https://x y/"]
-)
-def test_invalid_token_urls(text: str) -> None:
-    """The URL of a token server is checked like that of a receiver, and has no placeholders."""
-    with pytest.raises(InvalidError):
-        check_token_url(text)

@@ -310,8 +310,8 @@ def test_options_of_a_request(pbx: Pbx) -> None:
         ({"authentication": "receiver"}, "authentication"),
         ({"conditions": {"numbers": ["abc"]}}, "conditions/numbers"),
         (
-            {"conditions": {"hours": {"days": [], "start": "1", "end": "2", "zone": "UTC"}}},
-            "conditions/hours/days",
+            {"conditions": {"hours": {"days": [1], "start": "1", "end": "2", "zone": "UTC"}}},
+            "conditions/hours/start",
         ),
     ],
 )

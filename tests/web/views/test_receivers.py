@@ -14,6 +14,8 @@ from callevents.db.session import begin_write
 from callevents.enums import ReceiverAuth
 from callevents.extensions import db
 from callevents.pbxs.extensions import list_extensions
+from callevents.receivers.making import make_receiver
+from callevents.receivers.receivers import create_receiver
 from callevents.receivers.recipe_files import get_recipe
 from callevents.receivers.shown import shown_credentials
 from callevents.receivers.users import list_users
@@ -66,6 +68,29 @@ def test_answers_that_are_missing_or_wrong(admin: Visitor) -> None:
     assert TOKEN not in page.text
     assert db.session.query(ReceiverRow).count() == 0
     assert admin.get("/receivers/new/unknown").status_code == 404
+
+
+def test_connecting_leads_to_the_users(admin: Visitor, pbx: Pbx) -> None:
+    """If the recipe has them; it says whether the receiver refuses calls without."""
+    for recipe, values in (
+        ("espocrm", {"address": "https://espo.example.com", "key": "k"}),
+        ("hubspot", {"token": "t"}),
+        ("slack", {"url": "https://hooks.slack.com/services/T0"}),
+    ):
+        begin_write()
+        create_receiver(make_receiver(get_recipe(recipe), values, recipe))
+        db.session.commit()
+    espocrm, hubspot, slack = (
+        " ".join(admin.get(f"/receivers/{name}/connect/{pbx.slug}").text.split())
+        for name in ("espocrm", "hubspot", "slack")
+    )
+    refused = "refuses the calls of an extension"
+    assert f'<a href="/receivers/espocrm/users/{pbx.slug}">Users</a>' in espocrm
+    assert "User ID in EspoCRM: enter it for each extension" in espocrm
+    assert refused in espocrm
+    assert f'<a href="/receivers/hubspot/users/{pbx.slug}">Users</a>' in hubspot
+    assert refused not in hubspot
+    assert "connect-users" not in slack
 
 
 def test_extensions_are_connected_once(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
