@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Integer, Row, bindparam, or_, select
+from sqlalchemy import Connection, Engine, Integer, bindparam, or_, select
 
 from callevents.db.models import Hook, Receiver
 from callevents.db.session import read_connection
@@ -105,18 +105,20 @@ def _read(connection: Connection) -> Limits:
     A receiver of one PBX limits the requests in flight only where no other PBX sends any. An origin
     is paced only if all its requests are; else `admit` paces each claim.
     """
-    limited: dict[int | None, Row[Any]] = {row.id: row for row in connection.execute(_LIMITED)}
+    rows: Iterable[Any] = connection.execute(_LIMITED)
+    limited: dict[int | None, Any] = {row.id: row for row in rows}
     if not limited:
         return Limits()
     caps: dict[int, int] = {}
     paced: dict[int, set[int]] = {}
     bursts: dict[int, int] = {}
-    users: dict[int, list[Row[Any]]] = {}
-    for row in connection.execute(_USERS, {"ids": list(limited)}):
+    users: dict[int, list[Any]] = {}
+    rows = connection.execute(_USERS, {"ids": list(limited)})
+    for row in rows:
         users.setdefault(row.origin_id, []).append(row)
-    for origin_id, rows in users.items():
-        pbx_ids = {row.pbx_id for row in rows}
-        receiver_ids = {row.receiver_id for row in rows}
+    for origin_id, of_origin in users.items():
+        pbx_ids = {row.pbx_id for row in of_origin}
+        receiver_ids = {row.receiver_id for row in of_origin}
         receivers = [limited[one] for one in receiver_ids & limited.keys()]
         own_caps = [
             one.max_in_flight
