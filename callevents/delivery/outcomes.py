@@ -13,9 +13,9 @@ from callevents.db.models import Attempt, Delivery, Hook, Origin
 from callevents.delivery.answers import keep_answers
 from callevents.delivery.attempts import REPEATED, SentRequest, find_first_requests
 from callevents.delivery.circuit_breaker import note_responses
-from callevents.delivery.claim import Claim, Fences, claim_next
+from callevents.delivery.claim import Claim, Fences, OfReceiver, claim_next
 from callevents.delivery.http.client import Response
-from callevents.delivery.oauth.refused_tokens import UNAUTHORIZED, discard_refused_tokens
+from callevents.delivery.oauth.refused_tokens import UNAUTHORIZED
 from callevents.delivery.outbox import release_ordering_keys
 from callevents.delivery.retry import GONE, describe_age, find_next_attempt
 from callevents.enums import DeliveryState
@@ -63,18 +63,29 @@ def responses_by(
     return responses
 
 
+def responses_of_receivers(outcomes: Iterable[Outcome]) -> list[tuple[OfReceiver, Response]]:
+    """Return the responses to requests of receivers."""
+    return [
+        (outcome.claim.receiver, outcome.response)
+        for outcome in outcomes
+        if outcome.claim.receiver is not None
+    ]
+
+
 def record(
     connection: Connection,
     outcomes: Iterable[Outcome],
     now: datetime,
     settings: Settings,
     *,
+    replaced: Set[tuple[int, str]] = frozenset(),
     claims_next: bool = False,
 ) -> Recorded:
     """Record the outcomes in the connection's transaction.
 
-    The next delivery of an ordering key whose first one is finished is due at once. With
-    `claims_next` it is claimed instead.
+    `replaced`: refused access tokens that others replace, see `discard_refused_tokens`. The next
+    delivery of an ordering key whose first one is finished is due at once. With `claims_next` it is
+    claimed instead.
     """
     outcomes = list(outcomes)
     finished: set[int] = set()
@@ -86,7 +97,7 @@ def record(
         # a lease may have two, and the second builds on the state that the first one leaves.
         firsts = {outcome.claim.delivery_id: outcome for outcome in reversed(waiting)}
         rows = _lock(connection, firsts.values())
-        finished |= _record(connection, rows, list(firsts.values()), now, settings)
+        finished |= _record(connection, rows, list(firsts.values()), now, settings, replaced)
         # An attempt may have gone to an origin that the hook has left meanwhile.
         failing |= {
             one.claim.origin_id
@@ -119,17 +130,12 @@ def _record(
     outcomes: Sequence[Outcome],
     now: datetime,
     settings: Settings,
+    replaced: Set[tuple[int, str]],
 ) -> set[int]:
     """Record outcomes of different deliveries; return the ordering keys of finished ones."""
     firsts = find_first_requests(connection, [row.id for row in rows.values() if row.attempts])
     # Those of deliveries that were deleted with their PBX are dropped.
     outcomes = [outcome for outcome in outcomes if outcome.claim.delivery_id in rows]
-    of_receivers = [
-        (outcome.claim.receiver, outcome.response)
-        for outcome in outcomes
-        if outcome.claim.receiver is not None
-    ]
-    replaced = discard_refused_tokens(connection, of_receivers, now)
     attempts: list[Values] = []
     updates: list[Values] = []
     for outcome in outcomes:
@@ -139,7 +145,7 @@ def _record(
     if attempts:
         _INSERT.run(connection, attempts)
         _UPDATE.run(connection, updates)
-        keep_answers(connection, of_receivers, now)
+        keep_answers(connection, responses_of_receivers(outcomes), now)
     finished = (one["id"] for one in updates if one["finished_at"] is not None)
     keys = {rows[delivery_id].ordering_key for delivery_id in finished}
     return {key for key in keys if key is not None}

@@ -1,6 +1,7 @@
 """The limits of receivers, by the origins that their requests go to.
 
 Requests of other hooks to the same origin share its slots, so the smallest limit applies to all.
+What an admin of one PBX sets must not slow others: see `_read`.
 """
 
 import threading
@@ -27,7 +28,8 @@ class Limits:
 
     #: Requests in flight, by origin ID.
     caps: Mapping[int, int] = field(default_factory=dict)
-    #: The IDs of receivers with a number of requests a second, by origin ID.
+    #: The IDs of receivers with a number of requests a second, by the ID of an origin that gets
+    #: requests of no others.
     paced: Mapping[int, set[int]] = field(default_factory=dict)
     #: How many requests these take at once, by origin ID.
     bursts: Mapping[int, int] = field(default_factory=dict)
@@ -84,28 +86,49 @@ def limit_paced(shares: Iterable[Share], limits: Limits) -> list[Share]:
     ]
 
 
-_LIMITED = select(Receiver.id, Receiver.max_in_flight, Receiver.max_per_second).where(
-    or_(Receiver.max_in_flight.is_not(None), Receiver.max_per_second.is_not(None))
-)
+_LIMITED = select(
+    Receiver.id, Receiver.pbx_id, Receiver.max_in_flight, Receiver.max_per_second
+).where(or_(Receiver.max_in_flight.is_not(None), Receiver.max_per_second.is_not(None)))
 _IDS = bindparam("ids", type_=Integer, expanding=True)
-_ORIGINS = select(Hook.receiver_id, Hook.origin_id).distinct().where(Hook.receiver_id.in_(_IDS))
+_ORIGINS = select(Hook.origin_id).where(Hook.receiver_id.in_(_IDS))
+_USERS = (
+    select(Hook.origin_id, Hook.receiver_id, Hook.pbx_id)
+    .distinct()
+    .where(Hook.active, Hook.origin_id.in_(_ORIGINS))
+)
 _PACED_UNTIL = select(Receiver.id, Receiver.paced_until).where(Receiver.id.in_(_IDS))
 
 
 def _read(connection: Connection) -> Limits:
-    limited = {row.id: row for row in connection.execute(_LIMITED)}
+    """Return the limits of the origins to which enabled requests of limited receivers go.
+
+    A receiver of one PBX limits the requests in flight only where no other PBX sends any. An origin
+    is paced only if all its requests are; else `admit` paces each claim.
+    """
+    rows: Iterable[Any] = connection.execute(_LIMITED)
+    limited: dict[int | None, Any] = {row.id: row for row in rows}
     if not limited:
         return Limits()
     caps: dict[int, int] = {}
     paced: dict[int, set[int]] = {}
     bursts: dict[int, int] = {}
-    origins: Iterable[Any] = connection.execute(_ORIGINS, {"ids": list(limited)})
-    for receiver_id, origin_id in origins:
-        row = limited[receiver_id]
-        if row.max_in_flight is not None:
-            caps[origin_id] = min(row.max_in_flight, caps.get(origin_id, row.max_in_flight))
-        if row.max_per_second is not None:
-            paced.setdefault(origin_id, set()).add(receiver_id)
-            burst = burst_of(row.max_per_second)
-            bursts[origin_id] = max(burst, bursts.get(origin_id, burst))
+    users: dict[int, list[Any]] = {}
+    rows = connection.execute(_USERS, {"ids": list(limited)})
+    for row in rows:
+        users.setdefault(row.origin_id, []).append(row)
+    for origin_id, of_origin in users.items():
+        pbx_ids = {row.pbx_id for row in of_origin}
+        receiver_ids = {row.receiver_id for row in of_origin}
+        receivers = [limited[one] for one in receiver_ids & limited.keys()]
+        own_caps = [
+            one.max_in_flight
+            for one in receivers
+            if one.max_in_flight is not None and (one.pbx_id is None or pbx_ids == {one.pbx_id})
+        ]
+        if own_caps:
+            caps[origin_id] = min(own_caps)
+        rates = [one.max_per_second for one in receivers if one.max_per_second is not None]
+        if len(rates) == len(receiver_ids):
+            paced[origin_id] = receiver_ids
+            bursts[origin_id] = max(burst_of(rate) for rate in rates)
     return Limits(caps, paced, bursts)

@@ -17,7 +17,14 @@ from callevents.db.session import write_transaction
 from callevents.delivery.claim import Fences
 from callevents.delivery.in_flight import InFlight
 from callevents.delivery.lease import Lease, start_lease
-from callevents.delivery.outcomes import Outcome, Recorded, record, responses_by
+from callevents.delivery.oauth.refused_tokens import discard_refused_tokens
+from callevents.delivery.outcomes import (
+    Outcome,
+    Recorded,
+    record,
+    responses_by,
+    responses_of_receivers,
+)
 from callevents.delivery.suspend import find_changed, note_health
 
 MAX_BATCH = 500
@@ -92,8 +99,18 @@ class Recorder:
         """Record the batch; return False if the database is unavailable and it must be retried."""
         lease = start_lease(timedelta(seconds=self._settings.lease_seconds))
         try:
+            replaced = discard_refused_tokens(
+                self._database, responses_of_receivers(batch), utc_now()
+            )
             with write_transaction(self._database) as connection:
-                recorded = record(connection, batch, utc_now(), self._settings, claims_next=True)
+                recorded = record(
+                    connection,
+                    batch,
+                    utc_now(),
+                    self._settings,
+                    replaced=replaced,
+                    claims_next=True,
+                )
         except Exception as error:  # one bad outcome must not block the others
             if _is_transient(error):
                 log.error("could not record outcomes; retrying", count=len(batch), error=str(error))

@@ -21,7 +21,7 @@ from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks.options import HookOptions, store_options
 from callevents.hooks.queries import find_only_hook, list_hooks
-from callevents.hooks.receiver import check_use
+from callevents.hooks.receiver import check_use, read_again
 from callevents.hooks.suspension import resume
 from callevents.hooks.validation import check_note, check_options
 
@@ -81,6 +81,8 @@ class HookBatch:
         self._pbx = pbx
         #: The data that was checked last, for which event, and what is stored of it.
         self._checked: tuple[HookData, EventType, HookData] | None = None
+        #: IDs of the receivers that were read since the PBX is locked.
+        self._read_again: set[int | None] = set()
         #: IDs of origins by name.
         self._origins: dict[str, int] = {}
         #: IDs of the first hooks of those that are sent once per call together.
@@ -129,6 +131,9 @@ class HookBatch:
         """Return the data as it is stored; the same data is checked once. Raises InvalidError."""
         last = self._checked
         if last is None or last[0] is not data or last[1] is not event_type:
+            if data.receiver_id not in self._read_again:
+                read_again(data.receiver_id)
+                self._read_again.add(data.receiver_id)
             last = data, event_type, _check(data, event_type, self._pbx.id)
             self._checked = last
         return last[2]
@@ -188,6 +193,7 @@ def update_hook(hook: Hook, data: HookData) -> int:
     if data.keeps_receiver:
         kept = {"receiver_id": hook.receiver_id, "recipe_request": hook.recipe_request}
         data = replace(data, **kept)  # type: ignore[arg-type]  # as the columns are
+    read_again(data.receiver_id)
     data = _check(data, hook.event_type, hook.pbx_id, hook)
     values = hook_values(hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url

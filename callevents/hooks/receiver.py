@@ -56,6 +56,18 @@ def read_receiver_template(receiver: Receiver, pbx_id: int, cipher: Cipher) -> R
     return read_receiver(receiver, cipher, {row.number: row.user for row in rows})
 
 
+def read_again(receiver_id: int | None) -> None:
+    """Read a receiver again after its PBX was locked: its address may have changed since.
+
+    With the PBX locked, it stays as it is, and there. Raises InvalidError if it has been removed.
+    """
+    if receiver_id is None:
+        return
+    query = select(Receiver).where(Receiver.id == receiver_id)
+    if db.session.scalar(query.execution_options(populate_existing=True)) is None:
+        raise InvalidError.of("receiver", "There is no such receiver.")
+
+
 def check_use(pbx_id: int, receiver_id: int | None, url: str, options: HookOptions) -> None:
     """Raise InvalidError if a hook of the PBX cannot have this receiver, URL and options."""
     receiver = None

@@ -26,6 +26,8 @@ from callevents.ingest.whole_call import WholeCall
 FOLLOWED_GRACE = timedelta(minutes=10)
 #: Calls whose events are read together: the statement returns a limited number of events.
 CALLS_AT_ONCE = 50
+#: Of the ends that copies of a hook would have, the one that is kept.
+_BEST_FIRST = (DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.SKIPPED)
 
 Row = dict[str, Any]
 #: An event's row, a hook, and the values of the whole call as JSON.
@@ -117,38 +119,55 @@ class OncePerCall:
         return deliveries.values()
 
     def _make_ends(self, calls: Collection[str]) -> Iterable[Row]:
-        """Withdraw the ends that wait, and return those of the calls that are over."""
-        self._withdrawn = withdraw(self._sent)
+        """Withdraw the ends that wait, and return those of the calls that are over.
+
+        An end that no enabled hook would make again is kept while it is held or can be resent.
+        """
+        stopped = {call_id for (call_id, _), one in self._sent.items() if one.is_stopped}
+        found = {one.events[0].call_id: one for one in self._read_calls(calls)}
+        wanted = {key: one for key, one in found.items() if one.is_over or key in stopped}
+        numbers: Mapping[str | None, str] = {}
+        groups: Mapping[Key, Sequence[Any]] = {}
+        if wanted:
+            extension_ids = self._find_extension_ids(wanted.values())
+            numbers = {extension_id: number for number, extension_id in extension_ids.items()}
+            groups = _group(wanted, self._find_end_hooks(extension_ids.values()), numbers)
+        self._withdrawn = withdraw(
+            {key: one for key, one in self._sent.items() if key in groups or not one.is_stopped}
+        )
         for key in self._withdrawn:
             del self._sent[key]
-        over = {one.events[0].call_id: one for one in self._read_calls(calls) if one.is_over}
-        if not over:
-            return
-        extension_ids = self._find_extension_ids(over.values())
-        numbers = {extension_id: number for number, extension_id in extension_ids.items()}
-        hooks = self._find_end_hooks(extension_ids.values())
-        for call_id, call in sorted(over.items()):
-            # Of hooks that are sent once together, that of the extension which answered is sent.
-            own = [hook for hook in hooks if numbers.get(hook.extension_id) == call.extension]
-            for hook in dict.fromkeys([*own, *hooks]):
-                is_of_call = hook.extension_id is None or (
-                    numbers.get(hook.extension_id) in call.extensions
-                )
-                key = (call_id, _find_once_id(hook))
-                if is_of_call and key not in self._sent and key not in self._new:
-                    number = numbers.get(hook.extension_id, call.extension)
-                    yield self._make_end(call_id, call, hook, number)
+        for key, hooks in groups.items():
+            call = wanted[key[0]]
+            if call.is_over and key not in self._sent and key not in self._new:
+                delivery = self._make_best_end(call, hooks, numbers)
+                self._new[key] = delivery["id"]
+                yield delivery
 
-    def _make_end(self, call_id: str, call: WholeCall, hook: Any, number: str) -> Row:
+    def _make_best_end(
+        self, call: WholeCall, hooks: Iterable[Any], numbers: Mapping[str | None, str]
+    ) -> Row:
+        """Return the end of the first of these hooks that sends it.
+
+        If none does, one of a suspended hook, which can be resent, or one that was skipped.
+        """
+        ends: dict[DeliveryState, Row] = {}
+        for hook in hooks:
+            end = self._make_end(call, hook, numbers.get(hook.extension_id, call.extension))
+            ends.setdefault(end["state"], end)
+            if DeliveryState.PENDING in ends:
+                break
+        return min(ends.values(), key=lambda end: _BEST_FIRST.index(end["state"]))
+
+    def _make_end(self, call: WholeCall, hook: Any, number: str) -> Row:
         event = call.find_event(number)
         row = {name: getattr(event, name) for name in REPORTED}
         row |= {"id": event.id, "happened_at": call.ended_at, "event_type": EventType.HANGUP}
         delivery = self._make_delivery(row, hook, _write(call))
-        if call_id not in self._batch.overs and delivery["state"] is DeliveryState.PENDING:
-            grace = FOLLOWED_GRACE if call_id in self._batch.followed else self._grace
+        if event.call_id not in self._batch.overs and delivery["state"] is DeliveryState.PENDING:
+            grace = FOLLOWED_GRACE if event.call_id in self._batch.followed else self._grace
             delivery["due_at"] += grace
             delivery["expires_at"] += grace
-        self._new[call_id, _find_once_id(hook)] = delivery["id"]
         return delivery
 
     def _read_calls(self, calls: Collection[str]) -> Iterable[WholeCall]:
@@ -189,6 +208,22 @@ def _find_once_id(hook: Any) -> int:
     """Return the ID that hooks share which are sent once per call together."""
     found: int = hook.once_id or hook.id
     return found
+
+
+def _group(
+    calls: Mapping[str, WholeCall], hooks: Sequence[Any], numbers: Mapping[str | None, str]
+) -> Mapping[Key, Sequence[Any]]:
+    """Return the hooks for the end of each call; those that are sent once together are a group.
+
+    That of the extension which answered is the first of its group.
+    """
+    groups: dict[Key, list[Any]] = {}
+    for call_id, call in sorted(calls.items()):
+        own = [hook for hook in hooks if numbers.get(hook.extension_id) == call.extension]
+        for hook in dict.fromkeys([*own, *hooks]):
+            if hook.extension_id is None or numbers.get(hook.extension_id) in call.extensions:
+                groups.setdefault((call_id, _find_once_id(hook)), []).append(hook)
+    return groups
 
 
 def _write(call: WholeCall) -> str:

@@ -83,6 +83,8 @@ class Sent:
     delivery_id: str
     is_skipped: bool = False
     is_end: bool = False
+    #: It is held, or failed: its hook was disabled, removed or suspended.
+    is_stopped: bool = False
 
 
 def lock_calls(pbx_id: int, call_ids: Iterable[str]) -> None:
@@ -105,13 +107,14 @@ def read_sent(pbx_id: int, call_ids: Collection[str], since: datetime) -> dict[K
             row.delivery_id,
             is_skipped=row.state is DeliveryState.SKIPPED,
             is_end=row.event_type is EventType.HANGUP,
+            is_stopped=row.state in (DeliveryState.HELD, DeliveryState.FAILED),
         )
         for row in rows
     }
 
 
 def withdraw(sent: Mapping[Key, Sent]) -> set[Key]:
-    """Remove the ends of calls that nobody has begun to send; return their keys."""
+    """Remove those of these ends of calls that nobody has begun to send; return their keys."""
     ends = {one.delivery_id: key for key, one in sent.items() if one.is_end}
     if not ends:
         return set()

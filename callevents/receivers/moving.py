@@ -28,7 +28,7 @@ def lock_hooks(receiver: Receiver) -> Sequence[Hook]:
     """Lock the PBXs that can use the receiver, and its requests; return these.
 
     In the order of all changes, so that two transactions do not wait for each other: PBXs first.
-    With the PBXs locked, nobody can add a request to it.
+    With the PBXs locked, nobody can add a request to it, or give it to one: who does locks its PBX.
     """
     query = select(Pbx.id).where(Pbx.removing_at.is_(None)).order_by(Pbx.id)
     if receiver.pbx_id is not None:

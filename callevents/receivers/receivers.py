@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 from callevents import audit
 from callevents.audit.targets import of_receiver
 from callevents.db.locks import lock_pbx
-from callevents.db.models import Hook, Receiver
+from callevents.db.models import Hook, Pbx, Receiver
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.receivers.data import ReceiverData
@@ -23,9 +23,11 @@ from callevents.validation import make_slug
 RESERVED_SLUGS = frozenset({"new", "new-address"})
 
 
-def list_receivers(scope: Scope = EVERYTHING) -> Sequence[Receiver]:
-    """Return the receivers in the scope by name."""
+def list_receivers(scope: Scope = EVERYTHING, pbx: Pbx | None = None) -> Sequence[Receiver]:
+    """Return the receivers in the scope by name; with `pbx`, those that its requests can use."""
     query = select(Receiver).options(joinedload(Receiver.pbx)).where(scope.of_receivers())
+    if pbx is not None:
+        query = query.where(Receiver.pbx_id.is_(None) | (Receiver.pbx_id == pbx.id))
     return db.session.scalars(query.order_by(func.lower(Receiver.name), Receiver.id)).all()
 
 

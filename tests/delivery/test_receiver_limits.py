@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from callevents.db.models import Hook, Receiver, utc_now
+from callevents.db.models import Hook, Pbx, Receiver, utc_now
 from callevents.db.session import begin_write, read_connection
 from callevents.delivery.pacing import admit, burst_of
-from callevents.delivery.receiver_limits import ReceiverLimits
+from callevents.delivery.receiver_limits import Limits, ReceiverLimits
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from tests.conftest import Configure
@@ -39,10 +39,10 @@ def elsewhere() -> Iterator[Application]:
     application.close()
 
 
-def add_receiver(slug: str, address: str) -> Receiver:
-    """Add a receiver."""
+def add_receiver(slug: str, address: str, pbx: Pbx | None = None) -> Receiver:
+    """Add a receiver, for all PBXs or for one."""
     begin_write()
-    found = Receiver(slug=slug, name=slug, address=address)
+    found = Receiver(slug=slug, name=slug, address=address, pbx_id=pbx.id if pbx else None)
     db.session.add(found)
     db.session.commit()
     return found
@@ -131,6 +131,53 @@ def test_smallest_limit_of_the_origin(
         limits = ReceiverLimits(db.engine)
         limits.refresh()
         assert limits.find_cap(hook.origin_id) == expected
+
+
+def read_limits() -> Limits:
+    """Return the limits as a worker reads them."""
+    limits = ReceiverLimits(db.engine)
+    limits.refresh()
+    return limits.current
+
+
+def test_limits_of_one_pbx_do_not_reach_others(
+    pbx: Pbx, other_pbx: Pbx, configure: Configure, receiver: Application
+) -> None:
+    """Where another PBX sends requests too, a receiver of one PBX limits only its own."""
+    own = add_receiver("own", receiver.url, pbx)
+    limit(own, max_in_flight=1, max_per_second=0.01)
+    hook = use(own, configure)
+    alone = Limits({hook.origin_id: 1}, {hook.origin_id: {own.id}}, {hook.origin_id: 1})
+    assert read_limits() == alone
+    theirs = configure.hook("*", EventType.HANGUP, f"{receiver.url}/theirs")
+    begin_write()
+    theirs.pbx_id = other_pbx.id
+    db.session.commit()
+    assert read_limits() == Limits()
+    begin_write()
+    theirs.active = False
+    db.session.commit()
+    assert read_limits() == alone
+
+
+def test_other_requests_do_not_wait_for_the_rate(
+    crm: Receiver,
+    configure: Configure,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    receiver: Application,
+) -> None:
+    """A request without a receiver is sent while a slow receiver at the same host has to wait."""
+    use(crm, configure)
+    limit(crm, max_per_second=0.01)
+    begin_write()
+    crm.paced_until = utc_now() + timedelta(minutes=5)
+    db.session.commit()
+    configure.hook("*", EventType.HANGUP, f"{receiver.url}/plain")
+    report_events(1)
+    report_events(1, EventType.HANGUP)
+    make_engine(poll_seconds=0.05).wake()
+    assert [one.path for one in receiver.wait_for(1)] == ["/plain"]
 
 
 def test_two_workers_keep_to_the_rate(

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from callevents.conditions import Conditions
 from callevents.db.models import Hook, OncePerCall, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.removal import undo
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
+from callevents.hooks.hooks import clear_hooks, set_active
 from callevents.ingest.report import CallOver, Report
 from tests.conftest import Configure
 from tests.ingest.accepting import NOW, count
@@ -14,6 +18,7 @@ from tests.ingest.calls import deliveries, once_per_call, store, values
 
 DIAL_IN, ANSWER_IN, HANGUP = EventType.DIAL_IN, EventType.ANSWER_IN, EventType.HANGUP
 PENDING, SKIPPED = DeliveryState.PENDING, DeliveryState.SKIPPED
+HELD, FAILED = DeliveryState.HELD, DeliveryState.FAILED
 
 
 def told(event: EventType, extension: str = "101", **more: Any) -> Report:
@@ -66,6 +71,87 @@ def test_skipped_end_of_a_call_that_goes_on(pbx: Pbx, configure: Configure) -> N
     assert states() == []
     store(pbx, told(ANSWER_IN, "102"), told(HANGUP, "102", cause=16))
     assert states() == [(PENDING, "102")]
+
+
+@pytest.mark.parametrize("is_cleared", [False, True])
+def test_held_end_stays(pbx: Pbx, configure: Configure, *, is_cleared: bool) -> None:
+    """The end of a hook that is disabled or cleared is not lost when the call goes on."""
+    stopped = once_per_call(configure, HANGUP)
+    once_per_call(configure, HANGUP, url="http://other.example.com/")
+    store(pbx, told(DIAL_IN, "101"), told(HANGUP, "101", cause=19))
+    begin_write()
+    removed = None
+    if is_cleared:
+        removed = clear_hooks([stopped])
+    else:
+        set_active(stopped, active=False)
+    db.session.commit()
+    store(pbx, told(DIAL_IN, "102"))
+    assert [one.state for one in deliveries()] == [HELD]
+    store(pbx, told(HANGUP, "102", cause=19))
+    begin_write()
+    if removed is not None:
+        undo(pbx, removed.id)
+    else:
+        set_active(stopped, active=True)
+    db.session.commit()
+    assert [(one.state, one.url) for one in deliveries()] == [
+        (PENDING, "http://crm.example.com/"),
+        (PENDING, "http://other.example.com/"),
+    ]
+
+
+def ring_both(call_id: str) -> list[Report]:
+    """Return the reports of a call that rings 101 and 102, and is not answered."""
+    return [
+        Report(event_type=event, extension=number, call_id=call_id)
+        for event in (DIAL_IN, HANGUP)
+        for number in ("101", "102")
+    ]
+
+
+def copies(configure: Configure) -> list[Hook]:
+    """Return hooks of 101 and 102 for the end of a call, which are sent once together."""
+    for number in ("101", "102"):
+        configure.extension(number)
+    made = [once_per_call(configure, HANGUP, number) for number in ("101", "102")]
+    begin_write()
+    for hook in made:
+        hook.once_id = made[0].id
+    db.session.commit()
+    return made
+
+
+def test_held_end_of_a_copy_is_made_by_another(pbx: Pbx, configure: Configure) -> None:
+    """The end of a disabled copy is withdrawn if another copy can make it again."""
+    first, _second = copies(configure)
+    store(pbx, told(DIAL_IN, "101"), told(HANGUP, "101", cause=19))
+    begin_write()
+    set_active(first, active=False)
+    db.session.commit()
+    store(pbx, told(DIAL_IN, "102"), told(HANGUP, "102", cause=19))
+    assert states() == [(PENDING, "102")]
+
+
+@pytest.mark.parametrize("is_suspended", [False, True])
+def test_end_of_copies(pbx: Pbx, configure: Configure, *, is_suspended: bool) -> None:
+    """A copy that is skipped or suspended leaves the end to the next one."""
+    first, second = copies(configure)
+    begin_write()
+    if is_suspended:
+        first.suspended_at = NOW
+    else:
+        first.conditions = Conditions(queues=("support",)).write()
+    db.session.commit()
+    store(pbx, *ring_both("c1"))
+    assert states() == [(PENDING, "102")]
+    begin_write()
+    second.conditions = Conditions(queues=("support",)).write()
+    db.session.commit()
+    # The one that can be resent, if any, is listed.
+    store(pbx, *ring_both("c2"))
+    expected = (FAILED, "101") if is_suspended else (SKIPPED, "101")
+    assert states()[1:] == [expected]
 
 
 def test_queue_of_a_call_that_was_abandoned(pbx: Pbx, configure: Configure) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import delete, update
 
 from callevents.db.models import Hook, Pbx, Receiver
 from callevents.db.session import begin_write
@@ -12,10 +13,14 @@ from callevents.enums import AuthKind, BodyFormat, EventType, Method
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import db
 from callevents.hooks import hooks
+from callevents.hooks.bulk.apply import apply
+from callevents.hooks.bulk.changes import MoveToReceiver
 from callevents.hooks.options import Answers, BodyTemplate, Credentials, HookOptions
+from callevents.hooks.selection import HookWhere, Selection
 from callevents.receivers.data import ReceiverData
 from callevents.receivers.receivers import create_receiver, remove_receiver
 from tests.receivers.test_receivers import change
+from tests.support.statement_count import counting
 
 ADDRESS = "https://crm.example.com/api"
 OWN = HookOptions(credentials=Credentials(AuthKind.RECEIVER))
@@ -172,3 +177,57 @@ def test_removed_requests_do_not_come_back_to_another_address(
     begin_write()
     with pytest.raises(ConflictError, match="receiver"):
         removal.undo(pbx, removed.id)
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_the_receiver_is_read_again(
+    add_hook: AddHook, pbx: Pbx, crm: Receiver, *, is_gone: bool
+) -> None:
+    """What others have changed before the PBX was locked counts, and not what was read before."""
+    hook = add_hook()
+    plain = hooks.HookData("https://plain.example/")
+    begin_write()
+    other = hooks.create_hook(pbx, None, EventType.HANGUP, plain)
+    db.session.commit()
+    begin_write()
+    assert crm.address == ADDRESS
+    moved = update(Receiver).values(address="https://moved.example/")
+    of_others = delete(Receiver) if is_gone else moved
+    db.session.execute(of_others.execution_options(synchronize_session=False))
+    data = hooks.HookData(ADDRESS, options=OWN, receiver_id=crm.id, keeps_receiver=False)
+    expected = {"receiver" if is_gone else "url"}
+    for work in (
+        lambda: hooks.create_hook(pbx, None, EventType.DIAL_IN, data),
+        lambda: hooks.update_hook(hook, replace(data, keeps_receiver=True)),
+        lambda: hooks.update_hook(other, data),
+    ):
+        with pytest.raises(InvalidError) as caught:
+            work()
+        assert set(caught.value.errors) == expected
+
+
+def test_who_gives_a_request_to_a_receiver_locks_its_pbx(
+    add_hook: AddHook, pbx: Pbx, crm: Receiver
+) -> None:
+    """Before the hook, as who changes or removes the receiver does."""
+    begin_write()
+    other = hooks.create_hook(pbx, None, EventType.HANGUP, hooks.HookData("https://plain.example/"))
+    db.session.commit()
+    data = hooks.HookData(ADDRESS, options=OWN, receiver_id=crm.id, keeps_receiver=False)
+    chosen = Selection(HookWhere(pbx=pbx))
+    for work in (
+        lambda: hooks.update_hook(other, data),
+        lambda: apply(chosen, MoveToReceiver(crm)),
+    ):
+        begin_write()
+        assert (other.pbx_id, crm.id) == (pbx.id, crm.id)
+        statements: list[str] = []
+        with counting(statements):
+            work()
+        kinds = [
+            "PBX" if text.startswith("SELECT pbx.removing_at") else "hook"
+            for text in statements
+            if text.startswith("SELECT pbx.removing_at") or "hook.url" in text
+        ]
+        assert kinds[:2] == ["PBX", "hook"]
+        db.session.rollback()

@@ -6,17 +6,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from callevents.audit.actions import Action
+from callevents.db.locks import lock_pbx
 from callevents.db.models import Hook, Receiver
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.url import begins_with, check_url, display_url, origin_of
 from callevents.enums import AuthKind
 from callevents.errors import InvalidError
+from callevents.extensions import db
 from callevents.hooks.bulk.once import find_once_ids
 from callevents.hooks.bulk.secrets import WITHOUT_SECRETS, find_addresses, has_secrets, without
 from callevents.hooks.bulk.steps import Applied, Step
 from callevents.hooks.bulk.store import store
 from callevents.hooks.options import GIVE_UP_CHOICES, read_options
-from callevents.hooks.receiver import check_use
+from callevents.hooks.receiver import check_use, read_again
 from callevents.hooks.suspension import ENTER_SECRETS
 from callevents.security.masking import MASK
 
@@ -169,6 +171,12 @@ class MoveToReceiver(Update):
 
     receiver: Receiver
     drops_secrets: bool = False
+
+    def lock(self, pbx_ids: Sequence[int]) -> None:
+        """Lock the PBXs, so that the receiver is not changed or removed meanwhile."""
+        for pbx_id in sorted(pbx_ids):
+            lock_pbx(db.session.connection(), pbx_id)
+        read_again(self.receiver.id)
 
     @property
     def action(self) -> Action:
