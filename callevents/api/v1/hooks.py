@@ -91,7 +91,13 @@ def create_hook(call: Call[NoQuery, NewHook]) -> Created:
         raise ApiError(ProblemType.FORBIDDEN, "This needs another role for the PBX or extension.")
     data = to_data(body, choose_url(body.url))
     with pointing_at_fields():
-        hook = hooks.create_hook(pbx, extension, EventType.from_slug(body.event), data)
+        hook = hooks.create_hook(
+            pbx,
+            extension,
+            EventType.from_slug(body.event),
+            data,
+            scope=call.principal.scope_of(Right.EDIT),
+        )
     call.after_commit(wake)
     return Created(to_answer(hook), f"/hooks/{hook.event_id}")
 
@@ -159,6 +165,8 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
     - Header values and credentials are never returned. A header without a value, and an
       authentication with only its kind, keep what is stored. If the URL points to another origin,
       send them again.
+    - The owner of a single extension cannot change what a hook sends to its receiver: only whether
+      it is active, its note, `give_up_seconds`, `in_order` and `conditions`.
     """
     hook = find_hook(call, event_id, Right.EDIT, lock=True)
     call.check_match(to_answer(hook))
@@ -166,7 +174,7 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
     given = body.url if "url" in body.model_fields_set else None
     data = to_data(body, choose_url(given, hook), hook)
     with pointing_at_fields():
-        hooks.update_hook(hook, data)
+        hooks.update_hook(hook, data, scope=call.principal.scope_of(Right.EDIT))
     # Deliveries that waited for an earlier one of their call may be due now.
     call.after_commit(wake)
     return to_answer(hook)

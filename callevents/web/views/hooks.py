@@ -20,7 +20,7 @@ from callevents.hooks.test_request import TestResult
 from callevents.jobs.waker import wake
 from callevents.pbxs.extensions import find_extension_hooks
 from callevents.web import dialogs, htmx
-from callevents.web.access import may, no_write_transaction, requires
+from callevents.web.access import may, no_write_transaction, requires, scope_of
 from callevents.web.dialogs import submitted_form
 from callevents.web.hook_fields import SigningChoice
 from callevents.web.hook_form import HookForm
@@ -55,7 +55,9 @@ def add(slug: str, place: str, event_type: EventType) -> Any:
     form = HookForm.of(submitted_form())
     if _is_saving(form):
         try:
-            hook = hooks.create_hook(pbx, extension, event_type, form.hook_data())
+            hook = hooks.create_hook(
+                pbx, extension, event_type, form.hook_data(), scope=scope_of(Right.EDIT)
+            )
         except InvalidError as error:
             form.add_errors(error)
         else:
@@ -77,7 +79,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
     form = HookForm.of(submitted_form(), hook)
     if _is_saving(form):
         try:
-            waiting = hooks.update_hook(hook, form.hook_data())
+            waiting = hooks.update_hook(hook, form.hook_data(), scope=scope_of(Right.EDIT))
         except InvalidError as error:
             form.add_errors(error)
         else:
