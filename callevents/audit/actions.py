@@ -57,6 +57,7 @@ class Action(StrEnum):
     RECEIVER_CHANGED = "receiver.changed"
     RECEIVER_REMOVED = "receiver.removed"
     RECEIVER_USERS_CHANGED = "receiver.users_changed"
+    RECEIVER_USERS_FETCHED = "receiver.users_fetched"
     USER_ADDED = "user.added"
     USER_INVITED = "user.invited"
     USER_CHANGED = "user.changed"
@@ -141,6 +142,7 @@ _LABELS = {
     Action.RECEIVER_CHANGED: "Receiver changed",
     Action.RECEIVER_REMOVED: "Receiver removed",
     Action.RECEIVER_USERS_CHANGED: "Receiver's users changed",
+    Action.RECEIVER_USERS_FETCHED: "Receiver's users fetched",
     Action.USER_ADDED: "User added",
     Action.USER_INVITED: "User invited",
     Action.USER_CHANGED: "User changed",

@@ -79,7 +79,7 @@ def edit_users(
     It is printed as CSV, which --import reads.
     """
     found, of_pbx = find_named(receiver), pbxs.get_pbx(pbx)
-    fetched = fetch_users(found, of_pbx) if fetch else {}
+    fetched = fetch_users(found, of_pbx, NO_USER) if fetch else {}
     imported = users.parse_users(_read(file)) if file else None
     given = dict(map(_parse_pair, pairs))
     if not (fetch or file or pairs):

@@ -21,9 +21,10 @@ from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks.options import HookOptions, store_options
 from callevents.hooks.queries import find_only_hook, list_hooks
-from callevents.hooks.receiver import check_use, read_again
+from callevents.hooks.receiver import check_choice, check_kept, check_use, read_again
 from callevents.hooks.suspension import resume
 from callevents.hooks.validation import check_note, check_options
+from callevents.users.rights import EVERYTHING, Scope
 
 MAX_HOOKS_PER_TYPE = 20
 
@@ -60,12 +61,14 @@ def create_hook(
     event_type: EventType,
     data: HookData,
     event_id: str | None = None,
+    *,
+    scope: Scope = EVERYTHING,
 ) -> Hook:
     """Create a hook, for all extensions if `extension` is None. Raises InvalidError.
 
-    `event_id`: of a hook that is imported; it must be free.
+    `event_id`: of a hook that is imported; it must be free. `scope`: what the user may edit.
     """
-    batch = HookBatch(pbx)
+    batch = HookBatch(pbx, scope)
     same = [hook for hook in list_hooks(pbx, extension) if hook.event_type is event_type]
     hook = batch.add(extension, event_type, data, event_id, others=len(same))
     db.session.flush()
@@ -73,12 +76,18 @@ def create_hook(
 
 
 class HookBatch:
-    """Creates hooks of one PBX without a query for each. The caller flushes the session."""
+    """Creates hooks of one PBX without a query for each. The caller flushes the session.
 
-    def __init__(self, pbx: Pbx) -> None:
+    `scope`: what the user may edit.
+    """
+
+    def __init__(self, pbx: Pbx, scope: Scope = EVERYTHING) -> None:
         # So that two requests added at the same moment are both counted.
         lock_pbx(db.session.connection(), pbx.id)
         self._pbx = pbx
+        self._scope = scope
+        #: How many hooks the PBX has; None: not counted yet.
+        self._count: int | None = None
         #: The data that was checked last, for which event, and what is stored of it.
         self._checked: tuple[HookData, EventType, HookData] | None = None
         #: IDs of the receivers that were read since the PBX is locked.
@@ -102,9 +111,10 @@ class HookBatch:
 
         `is_recorded`: with an entry of the history.
         """
+        check_choice(self._scope, self._pbx.id, data.receiver_id)
         data = self._check(data, event_type)
         _check_count(others)
-        _check_quota(self._pbx)
+        self._check_quota()
         hook = Hook(
             event_id=event_id or new_event_id(),
             pbx_id=self._pbx.id,
@@ -121,11 +131,25 @@ class HookBatch:
         store_options(hook, data.options)
         hook.once_id = self._find_first(data)
         db.session.add(hook)
+        if self._count is not None:
+            self._count += 1
         self._keep_first(hook)
         if is_recorded:
             values = {**hook_values(hook), "enabled": hook.active}
             audit.record(audit.Action.HOOK_CREATED, of_hook(hook, extension), after=values)
         return hook
+
+    def count_again(self) -> None:
+        """Count the hooks again before the next one, because some were removed."""
+        self._count = None
+
+    def _check_quota(self) -> None:
+        if self._pbx.max_hooks is None:
+            return
+        if self._count is None:
+            query = select(func.count()).where(Hook.pbx_id == self._pbx.id)
+            self._count = db.session.scalar(query) or 0
+        _check_quota(self._pbx, self._pbx.max_hooks, self._count)
 
     def _check(self, data: HookData, event_type: EventType) -> HookData:
         """Return the data as it is stored; the same data is checked once. Raises InvalidError."""
@@ -181,10 +205,11 @@ def set_hook(pbx: Pbx, extension: Extension | None, event_type: EventType, data:
     return hook
 
 
-def update_hook(hook: Hook, data: HookData) -> int:
+def update_hook(hook: Hook, data: HookData, *, scope: Scope = EVERYTHING) -> int:
     """Replace the values of a hook; its waiting deliveries use the new ones. Raises InvalidError.
 
-    Secrets that `data` leaves out are kept. Returns the same as `set_active`.
+    Secrets that `data` leaves out are kept. `scope`: what the user may edit. Returns the same as
+    `set_active`.
     """
     if not data.keeps_receiver:
         # First, as all do that lock both: the receiver's address stays until the transaction ends.
@@ -195,6 +220,7 @@ def update_hook(hook: Hook, data: HookData) -> int:
         data = replace(data, **kept)  # type: ignore[arg-type]  # as the columns are
     read_again(data.receiver_id)
     data = _check(data, hook.event_type, hook.pbx_id, hook)
+    check_kept(scope, hook, data.receiver_id, data.method, data.url, data.options)
     values = hook_values(hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = data.method
@@ -323,13 +349,10 @@ def _check_count(others: int) -> None:
         )
 
 
-def _check_quota(pbx: Pbx) -> None:
-    if pbx.max_hooks is None:
-        return
-    count = db.session.scalar(select(func.count()).where(Hook.pbx_id == pbx.id)) or 0
-    if count >= pbx.max_hooks:
+def _check_quota(pbx: Pbx, limit: int, count: int) -> None:
+    if count >= limit:
         raise InvalidError.of(
             "requests",
-            f"The quota of {pbx.name} is {pbx.max_hooks:,} request{'s'[: pbx.max_hooks != 1]}, and "
+            f"The quota of {pbx.name} is {limit:,} request{'s'[: limit != 1]}, and "
             f"it has {count:,}. Remove others, or ask an admin for a higher quota.",
         )

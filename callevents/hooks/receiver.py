@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 
 from sqlalchemy import select
 
@@ -13,17 +14,24 @@ from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.placeholders import find_placeholders
 from callevents.delivery.request.receiver import ReceiverTemplate, read_receiver, read_values
 from callevents.delivery.request.url import begins_with
-from callevents.enums import AuthKind, BodyFormat
+from callevents.enums import AuthKind, BodyFormat, Method
 from callevents.errors import InvalidError
 from callevents.extensions import db
-from callevents.hooks.options import HookOptions
+from callevents.hooks.options import HookOptions, read_options
 from callevents.security.encryption import Cipher
+from callevents.users.rights import Scope
 
 _ANSWER = re.compile(r"\{answer\.[A-Za-z0-9_]+")
 #: At the beginning of a placeholder, or as the argument of a filter.
 _NAME = re.compile(r"[{:]receiver\.([A-Za-z0-9_]+)")
 #: Its values are in the user map of a receiver.
 USER_FILTER = "user"
+NEEDS_PBX = (
+    "This needs the right to change all requests of the PBX, because the request uses the "
+    "credentials of a receiver."
+)
+#: Options that say when a request is sent, and not what.
+_WHEN = ("give_up_seconds", "in_order", "conditions")
 
 
 def find_receiver(hook: Hook) -> Receiver | None:
@@ -91,6 +99,47 @@ def check_use(pbx_id: int, receiver_id: int | None, url: str, options: HookOptio
         for name in _NAME.findall(text):
             if name not in known:
                 raise InvalidError.of(field, _unknown(receiver, name, known))
+
+
+def may_choose(scope: Scope, pbx_id: int, receiver_id: int | None) -> bool:
+    """Return True if a user with this scope may choose what requests of the PBX send there.
+
+    The owner of one extension may not: that would be free use of the receiver's credentials.
+    """
+    return receiver_id is None or scope.has_pbx(pbx_id)
+
+
+def check_choice(scope: Scope, pbx_id: int, receiver_id: int | None) -> None:
+    """Raise InvalidError unless `may_choose`."""
+    if not may_choose(scope, pbx_id, receiver_id):
+        raise InvalidError.of("receiver", NEEDS_PBX)
+
+
+def check_kept(
+    scope: Scope,
+    hook: Hook,
+    receiver_id: int | None,
+    method: Method,
+    url: str,
+    options: HookOptions,
+) -> None:
+    """Raise InvalidError if these values change what the hook sends, unless `may_choose`.
+
+    Such users may still change its note, and when it is sent.
+    """
+    for one in (hook.receiver_id, receiver_id):
+        if not may_choose(scope, hook.pbx_id, one):
+            break
+    else:
+        return
+    stored = read_options(hook)
+    options = replace(options, **{name: getattr(stored, name) for name in _WHEN})
+    is_same = all(
+        getattr(options, one.name) == getattr(stored, one.name) for one in fields(HookOptions)
+    )
+    target = (hook.receiver_id, hook.method, hook.url)
+    if not is_same or target != (receiver_id, method, url):
+        raise InvalidError.of("receiver", NEEDS_PBX)
 
 
 def _check_order(url: str, options: HookOptions) -> None:

@@ -242,8 +242,14 @@ def find_receivers_of(scope: Scope = EVERYTHING) -> Sequence[Receiver]:
 
 
 def find_receivers_for(hooks: Sequence[Hook], scope: Scope = EVERYTHING) -> Sequence[Receiver]:
-    """Return the receivers in the scope that all these hooks may be moved to, by name."""
+    """Return the receivers in the scope that all these hooks may be moved to, by name.
+
+    None for a user who may not edit the whole PBX of each.
+    """
     pbx_ids = {hook.pbx_id for hook in hooks}
+    if not all(map(scope.has_pbx, pbx_ids)):
+        # See `may_choose` in hooks/receiver.py.
+        return ()
     of_pbxs = Receiver.pbx_id.in_(pbx_ids) if len(pbx_ids) == 1 else false()
     query = select(Receiver).where(or_(Receiver.pbx_id.is_(None), of_pbxs), scope.of_receivers())
     return db.session.scalars(query.order_by(func.lower(Receiver.name), Receiver.id)).all()

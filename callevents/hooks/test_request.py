@@ -58,14 +58,36 @@ def send_test(
 ) -> Response:
     """Send the request that `build` returns; wait for the response.
 
-    The test is recorded and committed before. Raises ConflictError if the user, or the server, has
-    too many tests running, and all that `build` raises.
+    The test is recorded and committed before. Raises the same as `send_now`.
+    """
+
+    def record(request: Request) -> None:
+        values = {"event": event_type, "url": shown_url(request)}
+        audit.record(audit.Action.TEST_REQUEST_SENT, about, after=values)
+
+    return send_now(build, user_id, record)
+
+
+def send_now(
+    build: Callable[[], Request], user_id: int, record: Callable[[Request], None]
+) -> Response:
+    """Send the request that `build` returns, after `record` and a commit; wait for the response.
+
+    Raises ConflictError if the user, or the server, has too many such requests running, and all
+    that `build` raises.
     """
     with _acquire_slot(user_id), closing(HttpClient(app_state().settings)) as http_client:
         request = _build_with_token(build, http_client)
         # A slow receiver must not keep the transaction open.
-        _record(about, event_type, request)
+        begin_write()
+        record(request)
+        db.session.commit()
         return http_client.send(request)
+
+
+def shown_url(request: Request) -> str:
+    """Return the URL for the history: without query and secrets."""
+    return mask_address(request.url.partition("?")[0])
 
 
 def build_stored(hook: Hook) -> Request:
@@ -98,14 +120,6 @@ def _build_with_token(build: Callable[[], Request], http_client: HttpClient) -> 
     except TokenError as error:
         return replace(request, problem=str(error))
     return build()
-
-
-def _record(about: Target, event_type: EventType, request: Request) -> None:
-    """Record the test and commit."""
-    values = {"event": event_type, "url": mask_address(request.url.partition("?")[0])}
-    begin_write()
-    audit.record(audit.Action.TEST_REQUEST_SENT, about, after=values)
-    db.session.commit()
 
 
 @contextmanager

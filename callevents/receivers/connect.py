@@ -24,6 +24,8 @@ from callevents.receivers.recipes import Recipe, RecipeRequest
 
 #: The place of a hook: its extension, or None for all extensions, and the recipe's request.
 Place = tuple[str | None, str]
+#: Requests that are made at once. All are in one transaction, which must not keep others waiting.
+MAX_CONNECTED = 5_000
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,10 @@ def connect(
     that exists already is kept as it is. Raises ConflictError without a recipe, and InvalidError.
     The caller commits.
     """
-    if receiver.pbx_id not in (None, pbx.id):
-        raise InvalidError.of("pbx", f"{receiver.name} is a receiver of another PBX.")
+    check_pbx(receiver, pbx)
     recipe = get_recipe_of(receiver)
     chosen = _choose(recipe, requests)
+    _check_count(len(extensions or ()), len(chosen))
     # It locks the PBX: the address stays as it is until the transaction ends.
     batch = HookBatch(pbx)
     db.session.refresh(receiver)
@@ -126,6 +128,12 @@ def list_connected(receiver: Receiver) -> Sequence[Hook]:
         .where(Hook.receiver_id == receiver.id)
         .order_by(Hook.pbx_id, Hook.extension_id, Hook.event_type, Hook.id)
     ).all()
+
+
+def check_pbx(receiver: Receiver, pbx: Pbx) -> None:
+    """Raise InvalidError if the receiver is that of another PBX."""
+    if receiver.pbx_id not in (None, pbx.id):
+        raise InvalidError.of("pbx", f"{receiver.name} is a receiver of another PBX.")
 
 
 def get_recipe_of(receiver: Receiver) -> Recipe:
@@ -181,6 +189,16 @@ def _choose(recipe: Recipe, names: Collection[str] | None) -> Sequence[RecipeReq
     if not names:
         raise InvalidError.of("requests", "Choose at least one request.")
     return [known[name] for name in dict.fromkeys(names)]
+
+
+def _check_count(extensions: int, requests: int) -> None:
+    if extensions * requests > MAX_CONNECTED:
+        raise InvalidError.of(
+            "extensions",
+            f"{extensions:,} extensions with {requests:,} requests each are "
+            f"{extensions * requests:,} requests, and at most {MAX_CONNECTED:,} can be made at "
+            "once. Connect in parts.",
+        )
 
 
 def _find_existing(receiver: Receiver, pbx: Pbx) -> Mapping[Place, Hook]:

@@ -1,36 +1,52 @@
 """Fetches the user map from a receiver that can say who has which extension."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any
 
+from callevents import audit
+from callevents.audit.targets import of_receiver
 from callevents.db.models import Pbx, Receiver
-from callevents.db.session import end_transaction
-from callevents.delivery.http.client import HttpClient, Response
+from callevents.delivery.http.client import Response
 from callevents.delivery.json_pointer import find, read_document
-from callevents.delivery.request.build import RequestTemplate
+from callevents.delivery.request.build import Request, RequestTemplate
 from callevents.delivery.request.url import begins_with
 from callevents.enums import AuthKind, BodyFormat, EventType, Method, ParameterSet, ReceiverAuth
 from callevents.errors import ConflictError
-from callevents.extensions import app_state, cipher
+from callevents.extensions import cipher
 from callevents.hooks.preview import EXAMPLE_EXTENSION, example_call
 from callevents.hooks.receiver import read_receiver_template
+from callevents.hooks.test_request import send_now, shown_url
 from callevents.receivers.address import join_url
-from callevents.receivers.connect import get_recipe_of
+from callevents.receivers.connect import check_pbx, get_recipe_of
 from callevents.receivers.recipes import RecipeUsers
 
 MAX_FETCHED = 20_000
 
 
-def fetch_users(receiver: Receiver, pbx: Pbx) -> Mapping[str, str]:
-    """Return the users of extensions as the receiver tells them; stores nothing.
+def fetch_users(receiver: Receiver, pbx: Pbx, user_id: int) -> Mapping[str, str]:
+    """Return the users of extensions as the receiver tells them; stores none of them.
 
-    Waits for the response outside of any transaction. Raises ConflictError if the recipe cannot
-    ask, or if the response has none.
+    That they are asked for is recorded and committed before; waits for the response outside of any
+    transaction. Raises ConflictError if the recipe cannot ask, if the response has none, or if too
+    many tests run; InvalidError for a receiver of another PBX, and UnreadableError.
     """
+    check_pbx(receiver, pbx)
     users = get_recipe_of(receiver).users
     if users is None or not users.fetch_path:
         raise ConflictError(f"The recipe of {receiver.name} cannot ask for its users.")
+    about, slug = of_receiver(receiver), pbx.slug
+
+    def build() -> Request:
+        return _build(receiver, pbx, users)
+
+    def record(request: Request) -> None:
+        values = {"pbx": slug, "url": shown_url(request)}
+        audit.record(audit.Action.RECEIVER_USERS_FETCHED, about, after=values)
+
+    return read_response(send_now(build, user_id, record), users)
+
+
+def _build(receiver: Receiver, pbx: Pbx, users: RecipeUsers) -> Request:
     url = join_url(receiver.address, users.fetch_path)
     if not begins_with(url, receiver.address):
         # The credentials are for this address only.
@@ -44,11 +60,7 @@ def fetch_users(receiver: Receiver, pbx: Pbx) -> Mapping[str, str]:
         receiver=read_receiver_template(receiver, pbx.id, cipher.bound),
     )
     call = example_call(EventType.DIAL_IN, pbx_slug=pbx.slug, extension=EXAMPLE_EXTENSION)
-    request = call.build(template)
-    end_transaction()
-    with closing(HttpClient(app_state().settings)) as http_client:
-        response = http_client.send(request)
-    return read_response(response, users)
+    return call.build(template)
 
 
 def read_response(response: Response, users: RecipeUsers) -> Mapping[str, str]:

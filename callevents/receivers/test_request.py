@@ -14,7 +14,7 @@ from callevents.hooks.preview import EXAMPLE_EXTENSION, example_call, typed_temp
 from callevents.hooks.receiver import read_receiver_template
 from callevents.hooks.test_request import TEST_PARAMETER, send_test
 from callevents.receivers.address import join_url
-from callevents.receivers.connect import get_recipe_of
+from callevents.receivers.connect import check_pbx, get_recipe_of
 from callevents.receivers.making import make_options
 from callevents.receivers.recipes import Recipe, RecipeRequest
 
@@ -37,6 +37,7 @@ def send_receiver_test(
     recipe's test. The test is recorded and committed before. Raises ConflictError without a recipe
     or if too many tests run, InvalidError, and UnreadableError.
     """
+    check_pbx(receiver, pbx)
     recipe = get_recipe_of(receiver)
     chosen = _choose(recipe, request or recipe.test.request)
     event_type = EventType.from_slug(chosen.event)

@@ -81,7 +81,8 @@ class ReplaceForm(SecretsForm):
     def change(self, _hooks: Sequence[Hook]) -> Change:
         """Return the change."""
         find, replacement = self.find.data or "", self.replacement.data or ""
-        return ReplaceUrl(find, replacement, drops_secrets=bool(self.drops_secrets.data))
+        drops_secrets = bool(self.drops_secrets.data)
+        return ReplaceUrl(find, replacement, drops_secrets, scope_of(Right.EDIT))
 
 
 class PolicyForm(BulkForm):

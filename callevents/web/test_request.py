@@ -6,12 +6,14 @@ from functools import partial
 from callevents.audit.targets import of_extension, of_hook, of_pbx
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.load import read_signing
+from callevents.enums import Right
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import cipher
 from callevents.hooks import test_request
-from callevents.hooks.receiver import read_receiver_template, read_stored_template
+from callevents.hooks.receiver import NEEDS_PBX, read_receiver_template, read_stored_template
 from callevents.hooks.test_request import TEST_PARAMETER, TestResult
 from callevents.security.encryption import UnreadableError
+from callevents.web.access import may
 from callevents.web.hook_fields import SigningChoice
 from callevents.web.hook_form import HookForm
 from callevents.web.hook_table import Target
@@ -42,6 +44,8 @@ def _build_request(form: HookForm, target: Target) -> Request:
     elif template.receiver is not None:
         # The request had one until now.
         template = replace(template, receiver=None)
+    if template.receiver is not None and not may(Right.EDIT, target.pbx):
+        raise InvalidError.of("receiver", NEEDS_PBX)
     call = example_of(target)
     signing = None
     if hook and form.signing.data != SigningChoice.REMOVE:

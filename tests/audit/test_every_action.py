@@ -94,6 +94,12 @@ def undo(world: World) -> None:
     world.post(f"{BASE}/removals/{db.session.scalars(select(Removal.id)).one()}/undo")
 
 
+def fetch_users(world: World) -> None:
+    """Ask a receiver for its users; nothing listens there."""
+    world.command("receivers add B24 --recipe bitrix24 --set url=http://127.0.0.1:9/rest/1/abc")
+    world.post("/receivers/b24/users/head-office/fetch", status=422)
+
+
 def turn_off_app(world: World) -> None:
     """Turn off the second factor."""
     world.post("/account/second-factor/turn-off", current=PASSWORD)
@@ -190,6 +196,7 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.TEST_REQUEST_SENT: lambda w: w.post(
         f"{ALL}/test/hangup", status=200, **fields("http://127.0.0.1:9/")
     ),
+    Action.RECEIVER_USERS_FETCHED: fetch_users,
     Action.SECRET_REVEALED: lambda w: w.get(w.dialog),
     Action.USER_INVITED: lambda w: w.post("/invitations/new", status=200, **OLGA),
     Action.USER_CHANGED: lambda w: w.post(f"{VIEWER}/edit", **OPERATOR),

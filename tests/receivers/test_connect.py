@@ -10,9 +10,12 @@ from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import db
 from callevents.receivers.connect import Connected, connect, disconnect
 from callevents.receivers.data import ReceiverData
+from callevents.receivers.fetching import fetch_users
 from callevents.receivers.receivers import create_receiver
+from callevents.receivers.test_request import send_receiver_test
 from tests.conftest import Configure
 from tests.receivers.conftest import AddReceiver
+from tests.support.receiver import Receiver as HttpReceiver
 
 
 def find_extensions(pbx: Pbx, *numbers: str) -> list[Extension]:
@@ -155,3 +158,55 @@ def test_receivers_of_another_pbx_are_refused(
     receiver = add_receiver(pbx_id=other_pbx.id)
     with pytest.raises(InvalidError, match="another PBX"):
         connect_all(receiver, pbx)
+
+
+def test_too_many_requests_at_once(
+    add_receiver: AddReceiver, pbx: Pbx, configure: Configure
+) -> None:
+    """They would keep the database locked for long; nothing is made of them."""
+    receiver = add_receiver()
+    extensions = [Extension(pbx_id=pbx.id, number=str(n), name="") for n in range(1000, 3501)]
+    begin_write()
+    with pytest.raises(InvalidError, match=r"5,002 requests, and at most 5,000 can be made"):
+        connect(receiver, pbx, extensions)
+    db.session.rollback()
+    assert db.session.scalars(select(Hook)).all() == []
+
+
+def test_the_quota_is_counted_once(
+    add_receiver: AddReceiver, pbx: Pbx, configure: Configure
+) -> None:
+    """Not once for each request, and it still counts those that are made together."""
+    receiver = add_receiver()
+    for number in ("101", "102", "103"):
+        configure.extension(number)
+    begin_write()
+    pbx.max_hooks = 5
+    db.session.commit()
+    with pytest.raises(InvalidError, match=r"The quota of Head office is 5 requests, and it has 5"):
+        connect_all(receiver, pbx, "101", "102", "103")
+    db.session.rollback()
+    pbx.max_hooks = 6
+    db.session.commit()
+    counted: list[str] = []
+
+    def note(_conn: object, _cursor: object, statement: str, *_more: object) -> None:
+        if statement.startswith("SELECT count(*)") and "GROUP BY" not in statement:
+            counted.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    assert len(connect_all(receiver, pbx, "101", "102", "103").created) == 6
+    event.remove(db.engine, "before_cursor_execute", note)
+    assert len(counted) == 1
+
+
+def test_a_receiver_of_another_pbx(
+    add_receiver: AddReceiver, pbx: Pbx, other_pbx: Pbx, receiver: HttpReceiver
+) -> None:
+    """It gets neither tests nor questions for users of this one."""
+    stored = add_receiver(pbx_id=other_pbx.id, url=receiver.url)
+    for send in (send_receiver_test, fetch_users):
+        with pytest.raises(InvalidError) as caught:
+            send(stored, pbx, 1)
+        assert set(caught.value.errors) == {"pbx"}
+    assert receiver.arrivals == []

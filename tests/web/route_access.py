@@ -91,7 +91,7 @@ ROUTES = {
     "receivers.index": "anything",
     "receivers.remove": "administer",
     "receivers.show": "anything",
-    "receivers.test": "edit-anything",
+    "receivers.test": "edit-any-pbx",
     "receivers.try_again": "edit-anything",
     "recent_reports.show": "pbx",
     "redirects.redirect_moved": "part",
@@ -186,6 +186,7 @@ NEEDS = (
     "edit",
     "edit-part",
     "edit-anything",
+    "edit-any-pbx",
     "edit-extension",
     "edit-extensions",
     "manage",
@@ -202,6 +203,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         **dict.fromkeys(NEEDS[6:], SEEN_EVERYWHERE),
     },
     "admin-here": {
+        "edit-any-pbx": EVERYWHERE,
         **dict.fromkeys(("account", "anything", "any-pbx", "edit-anything"), EVERYWHERE),
         "manage-anything": EVERYWHERE,
         **dict.fromkeys(("part", "pbx", "extension", "edit", "edit-part", "edit-extension"), HERE),
@@ -210,6 +212,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         "administer-pbx": SEEN,
     },
     "operator-here": {
+        "edit-any-pbx": EVERYWHERE,
         **dict.fromkeys(("account", "anything", "any-pbx", "edit-anything"), EVERYWHERE),
         **dict.fromkeys(("part", "pbx", "extension", "edit", "edit-part", "edit-extension"), HERE),
         **dict.fromkeys(("edit-extensions",), HERE),
@@ -217,6 +220,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         **dict.fromkeys(("administer", "manage-anything"), SEEN_EVERYWHERE),
     },
     "viewer-here": {
+        "edit-any-pbx": SEEN_EVERYWHERE,
         **dict.fromkeys(("account", "anything", "any-pbx"), EVERYWHERE),
         **dict.fromkeys(("part", "pbx", "extension"), HERE),
         **dict.fromkeys(("edit", "edit-part", "edit-extension", "edit-extensions"), SEEN),
@@ -224,6 +228,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         **dict.fromkeys(("edit-anything", "administer", "manage-anything"), SEEN_EVERYWHERE),
     },
     "owner": {
+        "edit-any-pbx": SEEN_EVERYWHERE,
         **dict.fromkeys(("account", "anything", "edit-anything"), EVERYWHERE),
         **dict.fromkeys(("any-pbx", "manage-anything"), SEEN_EVERYWHERE),
         "part": HERE,
@@ -235,6 +240,7 @@ MAY: dict[str, dict[str, dict[str, str]]] = {
         "administer": SEEN_EVERYWHERE,
     },
     "nobody": {
+        "edit-any-pbx": SEEN_EVERYWHERE,
         "account": EVERYWHERE,
         **dict.fromkeys(("anything", "any-pbx", "edit-anything", "administer"), SEEN_EVERYWHERE),
         "manage-anything": SEEN_EVERYWHERE,

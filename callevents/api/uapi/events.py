@@ -72,7 +72,7 @@ def update_event(place: Place, type_text: str, event_id: str, given: GivenFields
     if locked is None:
         raise _no_event()
     if not given.is_empty:
-        _update(locked, given)
+        _update(locked, given, place)
     if given.url is None:
         record_shown_urls([locked])
     return to_event(locked, place)
@@ -87,7 +87,7 @@ def remove_events(place: Place, type_text: str | None, event_id: str | None) -> 
     return removed
 
 
-def _update(hook: Hook, given: GivenFields) -> None:
+def _update(hook: Hook, given: GivenFields, place: Place) -> None:
     data = HookData(
         url=hook.url if given.url is None else given.url,
         method=_choose_method(hook, given),
@@ -96,7 +96,7 @@ def _update(hook: Hook, given: GivenFields) -> None:
         options=read_options(hook),
     )
     try:
-        hooks.update_hook(hook, data)
+        hooks.update_hook(hook, data, scope=place.scope)
     except InvalidError as error:
         raise of_domain(error) from None
     except NotFoundError:

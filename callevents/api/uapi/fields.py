@@ -23,6 +23,7 @@ STATUSES = {"0": False, "1": True}
 #: Codes of errors by the name of the field in the domain.
 _CODES = {
     "url": "pce_url_invalid",
+    "receiver": "pce_url_invalid",
     "note": "pce_note_invalid",
     "event": "pce_limit_reached",
     "requests": "pce_limit_reached",

@@ -14,6 +14,7 @@ from callevents.db.models import MAX_NUMBER_LENGTH, Extension, Pbx, User
 from callevents.enums import Right
 from callevents.errors import NotFoundError
 from callevents.extensions import db
+from callevents.users.rights import Scope
 
 #: VoipNow's own client writes them without @ too.
 SELF = frozenset({"me", "viewer", "owner"})
@@ -29,6 +30,8 @@ class Place:
     may_edit: bool
     #: The absolute URL of its events.
     url: str
+    #: Everything that the caller may edit.
+    scope: Scope
 
 
 def find_place(principal: Principal, user: str, number: str) -> Place:
@@ -41,7 +44,7 @@ def find_place(principal: Principal, user: str, number: str) -> Place:
     parts = "uapi", "extensions", user, extension.number, "phoneCallEvents"
     url = "/".join([outer_origin(), *(quote(part, safe="@*") for part in parts)])
     may_edit = principal.may(Right.EDIT, extension.pbx_id, extension.id)
-    return Place(extension, may_edit, url)
+    return Place(extension, may_edit, url, principal.scope_of(Right.EDIT))
 
 
 def lock_place(principal: Principal, user: str, number: str) -> Place:

@@ -94,7 +94,13 @@ def create_hook(call: Call[NoQuery, NewHook]) -> Created:
         raise ApiError(ProblemType.FORBIDDEN, "This needs another role for the PBX or extension.")
     data = _choose_receiver(call, to_data(body, choose_url(body.url)), pbx)
     with pointing_at_fields():
-        hook = hooks.create_hook(pbx, extension, EventType.from_slug(body.event), data)
+        hook = hooks.create_hook(
+            pbx,
+            extension,
+            EventType.from_slug(body.event),
+            data,
+            scope=call.principal.scope_of(Right.EDIT),
+        )
     call.after_commit(wake)
     return Created(to_answer(hook), f"/hooks/{hook.event_id}")
 
@@ -163,6 +169,8 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
       authentication with only its kind, keep what is stored. If the URL points to another origin,
       send them again.
     - A hook of a receiver stays with it, unless you send another `receiver`, or null.
+    - The owner of a single extension cannot change what a hook sends to its receiver: only whether
+      it is active, its note, `give_up_seconds`, `in_order` and `conditions`.
     """
     body = call.body
     if "receiver" in body.model_fields_set:
@@ -173,7 +181,7 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
     given = body.url if "url" in body.model_fields_set else None
     data = _choose_receiver(call, to_data(body, choose_url(given, hook), hook), hook.pbx, hook)
     with pointing_at_fields():
-        hooks.update_hook(hook, data)
+        hooks.update_hook(hook, data, scope=call.principal.scope_of(Right.EDIT))
     # Deliveries that waited for an earlier one of their call may be due now.
     call.after_commit(wake)
     return to_answer(hook)

@@ -17,13 +17,14 @@ from callevents.api.v1.hooks_models import (
 from callevents.api.v1.hooks_values import to_answer
 from callevents.api.v1.models import NoQuery
 from callevents.api.v1.operations import operation
-from callevents.api.v1.problems import ProblemType
+from callevents.api.v1.problems import ApiError, ProblemType
 from callevents.api_access.scopes import ApiScope
 from callevents.audit.targets import of_hook
 from callevents.delivery.http.client import Response
 from callevents.delivery.log.filters import Filter
 from callevents.enums import ListedState, Right
 from callevents.hooks import signing_secret, suspension
+from callevents.hooks.receiver import NEEDS_PBX, may_choose
 from callevents.hooks.test_request import TestResult, build_stored, send_test
 
 
@@ -73,9 +74,12 @@ def send_hook_test(call: Call[NoQuery, None], event_id: str) -> HookTest:
     The request has one more parameter, `Test` with the value `1`. It is also sent if the hook is
     inactive or suspended, and it makes no delivery. A user can run one test at a time, on the pages
     and with all tokens together, and a process of the server four: one more is a conflict (409),
-    and so is a hook whose secrets cannot be decrypted.
+    and so is a hook whose secrets cannot be decrypted. The owner of a single extension cannot test
+    a hook of a receiver.
     """
     hook = find_hook(call, event_id, Right.EDIT)
+    if not may_choose(call.principal.scope_of(Right.EDIT), hook.pbx_id, hook.receiver_id):
+        raise ApiError(ProblemType.FORBIDDEN, NEEDS_PBX)
     about = of_hook(hook, hook.extension)
     user_id = call.principal.user.id
     response = send_test(partial(build_stored, hook), about, hook.event_type, user_id)

@@ -84,6 +84,8 @@ def change_hooks(call: Call[NoQuery, HookBulkChange]) -> HookBulkResult:
     than what it returned.
 
     - Hooks whose URL would be invalid are left out.
+    - The owner of a single extension can neither move hooks to a receiver nor change the URLs of
+      those that have one.
     - `clear` can be undone for half a minute, everything else for half an hour.
     """
     selection = _read_selection(call)
@@ -157,7 +159,10 @@ def _read_change(call: Call[NoQuery, HookBulkChange], hooks: Any) -> Change:
         BulkActionName.ENABLE: lambda: SetActive(active=True),
         BulkActionName.DISABLE: lambda: SetActive(active=False),
         BulkActionName.REPLACE_URL: lambda: ReplaceUrl(
-            body.find or "", body.replacement or "", drops_secrets=body.drop_secrets
+            body.find or "",
+            body.replacement or "",
+            body.drop_secrets,
+            call.principal.scope_of(Right.EDIT),
         ),
         BulkActionName.SET_POLICY: lambda: SetPolicy(body.give_up_seconds, body.in_order),
         BulkActionName.MOVE: lambda: _read_move(call, hooks),

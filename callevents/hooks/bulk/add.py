@@ -16,6 +16,7 @@ from callevents.hooks.bulk.apply import keep, record
 from callevents.hooks.bulk.steps import Applied, HookRow
 from callevents.hooks.hooks import MAX_HOOKS_PER_TYPE, HookBatch, HookData
 from callevents.hooks.signing_secret import make_secret
+from callevents.users.rights import EVERYTHING, Scope
 
 MAX_EXTENSIONS = 1_000
 
@@ -39,15 +40,16 @@ def add_for_many(
     data: HookData,
     *,
     is_signed: bool = False,
+    scope: Scope = EVERYTHING,
 ) -> Added:
     """Create a hook for each extension, with one entry of the history; the caller commits.
 
-    `is_signed`: all get the same new signing secret, as they have the same receiver. Raises
-    InvalidError about a value, or if the quota has no room for all of them.
+    `is_signed`: all get the same new signing secret, as they have the same receiver. `scope`: what
+    the user may edit. Raises InvalidError about a value, or if the quota has no room for all.
     """
     if not 1 <= len(extensions) <= MAX_EXTENSIONS:
         raise InvalidError.of("event", f"Choose 1 to {MAX_EXTENSIONS:,} extensions.")
-    batch = HookBatch(pbx)
+    batch = HookBatch(pbx, scope)
     counts = _count_hooks(extensions, event_type)
     full = [one for one in extensions if counts[one.id] >= MAX_HOOKS_PER_TYPE]
     left_out = {one.id for one in full}

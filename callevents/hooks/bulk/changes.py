@@ -18,12 +18,14 @@ from callevents.hooks.bulk.secrets import WITHOUT_SECRETS, find_addresses, has_s
 from callevents.hooks.bulk.steps import Applied, Step
 from callevents.hooks.bulk.store import store
 from callevents.hooks.options import GIVE_UP_CHOICES, read_options
-from callevents.hooks.receiver import check_use, read_again
+from callevents.hooks.receiver import check_use, may_choose, read_again
 from callevents.hooks.suspension import ENTER_SECRETS
 from callevents.security.masking import MASK
+from callevents.users.rights import EVERYTHING, Scope
 
 NO_VALID_URL = "the URL would not be valid"
 LEAVES_RECEIVER = "the URL would leave the address of the receiver"
+OF_RECEIVER = "what it sends to its receiver is not yours to change"
 HAS_SECRETS = "credentials or headers belong to the present host"
 DOES_NOT_FIT = "the receiver lacks a value that is used"
 OF_ANOTHER_PBX = "the receiver belongs to another PBX"
@@ -129,6 +131,8 @@ class ReplaceUrl(Update):
     replacement: str
     #: Suspend hooks whose secrets were for another host, without these, instead of leaving them.
     drops_secrets: bool = False
+    #: What the user may edit.
+    scope: Scope = EVERYTHING
 
     @property
     def action(self) -> Action:
@@ -156,6 +160,8 @@ class ReplaceUrl(Update):
         text = next((one for one in (display_url(hook.url), hook.url) if find in one), None)
         if text is None:
             return Step(hook)
+        if not may_choose(self.scope, hook.pbx_id, hook.receiver_id):
+            return Step(hook, reason=OF_RECEIVER, before=mask_url(hook.url))
         try:
             url = check_url(text.replace(find, replacement)).url
         except InvalidError as error:

@@ -112,6 +112,7 @@ def set_hooks(
         for hook in left:
             changes.add(Done.REMOVED, Kind.HOOK, place.name, hook.event_type.slug)
         hooks.clear_hooks(left)
+        place.batch.count_again()
     others = Counter(hook.event_type for hook in existing if not prune or hook.id in kept)
     for pointer, request, found in pairs:
         with errors_at(pointer):

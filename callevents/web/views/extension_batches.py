@@ -120,7 +120,8 @@ def configure(slug: str, event_type: EventType) -> Any:
     if request.method == "POST" and form.validate() and "preview" not in request.form:
         is_signed = form.signing.data == SigningChoice.NEW
         try:
-            added = add_for_many(pbx, chosen, event_type, form.hook_data(), is_signed=is_signed)
+            data, scope = form.hook_data(), scope_of(Right.EDIT)
+            added = add_for_many(pbx, chosen, event_type, data, is_signed=is_signed, scope=scope)
         except InvalidError as error:
             db.session.rollback()
             form.add_errors(error)

@@ -56,7 +56,9 @@ def add(slug: str, place: str, event_type: EventType) -> Any:
     form = _make_form(submitted_form(), pbx)
     if _is_saving(form):
         try:
-            hook = hooks.create_hook(pbx, extension, event_type, form.hook_data())
+            hook = hooks.create_hook(
+                pbx, extension, event_type, form.hook_data(), scope=scope_of(Right.EDIT)
+            )
         except InvalidError as error:
             form.add_errors(error)
         else:
@@ -78,7 +80,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
     form = _make_form(submitted_form(), pbx, hook)
     if _is_saving(form):
         try:
-            waiting = hooks.update_hook(hook, form.hook_data())
+            waiting = hooks.update_hook(hook, form.hook_data(), scope=scope_of(Right.EDIT))
         except InvalidError as error:
             form.add_errors(error)
         else:

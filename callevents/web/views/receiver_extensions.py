@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask_login import current_user
 
 from callevents.db.models import Extension, Pbx, Receiver
 from callevents.delivery.hold import count_waiting
@@ -156,7 +157,7 @@ def fetch(name: str, slug: str) -> Any:
     receiver, pbx = get_visible(name), pbxs.get_pbx(slug)
     stored = list_users(receiver, pbx)
     try:
-        found = fetch_users(receiver, pbx)
+        found = fetch_users(receiver, pbx, current_user.id)
     except CallEventsError as error:
         db.session.rollback()
         return _show_users(get_visible(name), pbxs.get_pbx(slug), stored, [str(error)])

@@ -10,6 +10,9 @@ from callevents.db.models import Pbx, User
 from callevents.db.session import begin_write
 from callevents.enums import EventType, Role
 from callevents.extensions import db
+from callevents.hooks import queries
+from callevents.receivers.data import ReceiverData
+from callevents.receivers.receivers import create_receiver
 from callevents.users.grants import NewGrant, remove_grants, set_grants
 from tests.api.uapi.conftest import (
     EVENTS,
@@ -220,3 +223,21 @@ def test_hidden_extensions(world: World) -> None:
         world.api(ben, number).send("GET").text for number in (OTHER_NUMBER, FOREIGN_NUMBER, "999")
     }
     assert len(answers) == 1
+
+
+def test_owners_do_not_choose_what_a_receiver_gets(world: World) -> None:
+    """They switch its request on and off and change its note, and nothing that it sends."""
+    user = add_user("ben", NewGrant(Role.SELF_SERVICE, world.here, extension_of(world.here)))
+    api = world.api(user)
+    [event] = api.entries()
+    begin_write()
+    hook = next(hook for hook in queries.list_all_hooks() if hook.event_id == event["id"])
+    hook.receiver_id = create_receiver(ReceiverData("CRM", URL)).id
+    db.session.commit()
+    path = f"/0/{event['id']}"
+    for values in ({"url": f"{URL}/users"}, {"method": "1"}):
+        check_error(api.send("PUT", path, json=values), 400, "pce_url_invalid")
+    changed = api.update(event, note="mine", status="0", url=URL)
+    assert (changed["note"], changed["status"]) == ("mine", "0")
+    operator = world.api(add_user("eva", NewGrant(Role.OPERATOR)))
+    assert operator.update(event, url=f"{URL}/users")["url"] == f"{URL}/users"
