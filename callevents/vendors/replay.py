@@ -9,6 +9,8 @@ from callevents.vendors.tracking.extension_set import ExtensionSet
 from callevents.vendors.tracking.fields import Message
 
 #: The fields of a line that come first; the other fields of a report follow.
+#: What is known only when an event is stored, or is of no interest outside.
+_NOT_SHOWN = frozenset({"key", "started_at", "answered_at", "answered_by", "is_followed"})
 FIRST_FIELDS = (
     *("event", "extension", "peer", "call_id", "leg_id", "at", "cause", "cause_name"),
     *("status", "answered", "duration", "flow"),
@@ -105,4 +107,5 @@ def as_line(event: TrackedEvent) -> dict[str, object]:
         report["at"] = event.report.at.isoformat(timespec="milliseconds")
     line = report | {"cause_name": event.cause_name, "answered": event.answered}
     names = [*FIRST_FIELDS, *(name for name in line if name not in FIRST_FIELDS)]
-    return {name: None if line[name] == "" else line[name] for name in names if name != "key"}
+    shown = [name for name in names if name not in _NOT_SHOWN]
+    return {name: None if line[name] == "" else line[name] for name in shown}

@@ -165,8 +165,8 @@ def test_every_value_of_a_hook_is_in_its_history(pbx: Pbx) -> None:
     hook, _ = configure_all(pbx, FIRST, None)
     names = {one.name for kind in (HookOptions, hooks.HookData) for one in dataclasses.fields(kind)}
     recorded = set(hook_values(hook))
-    ids = {"receiver_id", "group_id"}
+    ids = {"receiver_id"}
     not_changed = {"recipe_request", "keeps_receiver"}
     assert names - recorded == {"active", "headers", "options"} | ids | not_changed
-    assert {"receiver", "group", "credentials"} <= recorded
+    assert {"receiver", "credentials"} <= recorded
     assert "header X-Key" in recorded

@@ -121,6 +121,14 @@ def test_setting_hooks(
         "parameters": "all",
         "headers": [],
         "auth": "none",
+        "content_type": "",
+        "template": "",
+        "maps": [],
+        "once_per_call": False,
+        "only_if": [],
+        "keep": {},
+        "if_missing": "fail",
+        "receiver": "",
         "signed": False,
     }
     changed = run(
@@ -376,7 +384,7 @@ def test_errors_are_messages(run: Run, configure: Configure, arguments: str, sen
     "arguments",
     [
         "hooks set head-office * hangup",
-        "hooks set head-office * hangup --url http://a/ --method PUT",
+        "hooks set head-office * hangup --url http://a/ --method HEAD",
         "deliveries list --state lost",
         "deliveries list --limit 0",
         "deliveries list --limit 10001",

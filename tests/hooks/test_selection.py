@@ -98,7 +98,7 @@ def test_limits(hooks: Sequence[Hook], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_words(hooks: Sequence[Hook], pbx: Pbx) -> None:
     """The filter in words is for pages, commands and the history."""
-    where = HookWhere(pbx, "101", EventType.HANGUP, host="crm.example.com")
+    where = HookWhere(pbx, "101", event_type=EventType.HANGUP, host="crm.example.com")
     assert Selection(where).describe() == (
         "PBX Head office, extension 101, event Hangup, host crm.example.com"
     )
