@@ -32,7 +32,7 @@ from callevents.enums import EventType, ListedState
 from callevents.extensions import db
 from callevents.hooks import hooks
 from callevents.hooks.hooks import HookData
-from callevents.ingest.accept import find_call_events
+from callevents.ingest.history import find_call_events
 from callevents.ingest.recent import list_recent_reports
 from callevents.operations.overview import count_open
 from callevents.operations.retention import purge_batch

@@ -108,7 +108,7 @@ def test_wrong_values(run: Run, pbx: Pbx, options: tuple[str, ...], sentence: st
         (("--header", "s3cret"), "--header needs a name and a value: 'X-Api-Key: abc'."),
         (
             ("--basic", "a:b", "--bearer", "c"),
-            "--basic, --bearer and --scheme cannot be used together.",
+            "--basic, --bearer, --scheme and --auth-of-receiver cannot be used together.",
         ),
     ],
 )

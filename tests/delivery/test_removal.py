@@ -139,7 +139,6 @@ def test_every_column_comes_back(pbx: Pbx, own: Hook) -> None:
         "auth": AuthKind.BASIC,
         "suspended_reason": "The receiver returned 410 Gone.",
         "receiver_id": crm.id,
-        "group_id": 8,
         "once_id": 9,
         "recipe_request": "ring",
         "content_type": "application/json",

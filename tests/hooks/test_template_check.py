@@ -65,7 +65,7 @@ def test_a_good_template_makes_valid_json(event_type: EventType) -> None:
         ('{\n"a": {CallID}}', "application/vnd.api+json", "body_template",
          "Line 2: {CallID} stands without quotes."),
         ("{", "", "body_template", "Not valid JSON in line 1: "),
-        ("x", "json", "content_type", "Enter a content type of at most 100 characters"),
+        ("x", "text", "content_type", "Enter a content type of at most 100 characters"),
         ("x", "text/plain\r\nX: y", "content_type", "Enter a content type of at most 100 "),
         ("x", "multipart/form-data; boundary=x", "content_type", "Bodies have one part."),
         ("{CallFlow|map:way}", "text/plain", "body_template",

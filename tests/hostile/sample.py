@@ -103,6 +103,8 @@ class _Samples:
             "app_id": "unknown",
             # There is no receiver.
             "name": "unknown",
+            "receiver": "unknown",
+            "recipe": "unknown",
             "recipe_name": "unknown",
             "client_id": "unknown",
             "entry_id": self._session,

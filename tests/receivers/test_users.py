@@ -111,7 +111,7 @@ def test_users_are_fetched_from_the_address_only(
     receiver.recipe = "unchecked"
     try:
         with pytest.raises(ConflictError, match="The users of Our CRM are not below its address"):
-            fetch_users(receiver, pbx)
+            fetch_users(receiver, pbx, 1)
     finally:
         recipe_files._load_ours.cache_clear()
 

@@ -31,7 +31,8 @@ def add_headers(response: Response) -> Response:
 
 def removal_answer(removed: Removed) -> Response:
     """Return the answer to a removal, with its ID."""
-    return Response(status=204, content_type="", headers={REMOVAL_HEADER: removed.id})
+    headers = {REMOVAL_HEADER: removed.id} if removed.id else {}
+    return Response(status=204, content_type="", headers=headers)
 
 
 def read_condition(request: Request, name: str) -> ETags:

@@ -179,10 +179,15 @@ def build_request(
         signing,
         _masked_url(template.url, shown, query, authorization),
         masked_body=_masked_body(template, body, shown),
-        problem=part.problem or (TOO_LONG if len(body) > MAX_BODY_LENGTH else ""),
+        problem=part.problem or _find_length_problem(template, body),
         client_certificate=part.certificate,
         lacks_token_of=part.lacks_token_of,
     )
+
+
+def _find_length_problem(template: RequestTemplate, body: str) -> str:
+    is_template = template.body_format is BodyFormat.TEMPLATE
+    return TOO_LONG if is_template and len(body) > MAX_BODY_LENGTH else ""
 
 
 def _make_context(

@@ -106,6 +106,7 @@ def test_add_with_all_fields(admin: Api, pbx: Pbx, extension: Extension) -> None
         "headers": [{"name": "X-Key"}, {"name": "X-Tenant"}],
         "authentication": {"kind": "basic"},
         "is_signed": False,
+        "receiver": None,
         "previous_secret_until": None,
         "suspended_at": None,
         "suspended_reason": "",

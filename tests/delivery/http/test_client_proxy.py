@@ -76,7 +76,7 @@ def test_requests_without_tls_are_forwarded(make_transport: MakeTransport, serve
     http_client = make_transport(
         allowed_networks="", proxy_url=proxy.url.replace("//", "//ana:p%40ss@")
     )
-    for method in Method:
+    for method in (Method.GET, Method.POST):
         assert send(http_client, f"http://{ELSEWHERE}:81/a%2fb?x=%7e", method).error == ""
     get, post = (request.decode().split("\r\n") for request in proxy.requests)
     assert get[0] == f"GET http://{ELSEWHERE}:81/a%2fb?x=%7e&CallerIDName=%C3%A9%2F HTTP/1.1"

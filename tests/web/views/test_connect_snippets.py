@@ -113,7 +113,7 @@ def check_manager(general: dict[str, str], accounts: dict[str, dict[str, str]]) 
     assert list(accounts) == ["callevents"]
     account = accounts["callevents"]
     assert account["secret"]
-    assert (account["read"], account["write"]) == ("call", "reporting")
+    assert (account["read"], account["write"]) == ("call,agent", "reporting")
     assert (account["deny"], account["permit"]) == (
         "0.0.0.0/0.0.0.0",
         f"{OWN_ADDRESS}/255.255.255.255",
