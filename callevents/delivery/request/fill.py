@@ -37,7 +37,9 @@ def append_query(url: str, query: str) -> str:
         url = before + "/" + mark + own
     if not query:
         return url
-    separator = "" if url.endswith(("?", "&")) else "&"
+    # The query may itself begin with a question mark.
+    own = url.partition("?")[2]
+    separator = "&" if own and not own.endswith("&") else ""
     return url + (separator if "?" in url else "?") + query
 
 
