@@ -99,7 +99,9 @@ def seed(receiver_url: str) -> Seeded:
     _suspend(suspended)
     values |= _add_deliveries(pbx, hook)
     values["change_id"] = _change_policy(hook)
-    values["entry_id"] = db.session.scalars(select(AuditEntry.id).limit(1)).one()
+    # Some entries are of the whole installation.
+    of_pbx = select(AuditEntry.id).where(AuditEntry.pbx_id == pbx.id).order_by(AuditEntry.id)
+    values["entry_id"] = db.session.scalars(of_pbx.limit(1)).one()
     of = {
         "resumeHook": {"event_id": suspended.event_id},
         "createInvitation": {"username": "olga"},
