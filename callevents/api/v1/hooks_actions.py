@@ -7,7 +7,7 @@ from callevents.api.v1.deliveries_examples import COUNTS
 from callevents.api.v1.deliveries_models import DeliveryCounts, DeliveryQuery, HeaderField
 from callevents.api.v1.delivery_actions import RESEND, act_on_matching
 from callevents.api.v1.hooks import TAG, find_hook
-from callevents.api.v1.hooks_examples import EXAMPLE
+from callevents.api.v1.hooks_examples import EXAMPLE, TEST_EXAMPLE
 from callevents.api.v1.hooks_models import (
     Hook,
     HookTest,
@@ -56,16 +56,7 @@ def resume_hook(call: Call[NoQuery, None], event_id: str) -> Hook:
     tag=TAG,
     answer=HookTest,
     is_external=True,
-    answer_example={
-        "started_at": "2026-03-01T09:30:00.000Z",
-        "duration_ms": 84,
-        "is_successful": True,
-        "status_code": 200,
-        "error": "",
-        "headers": [{"name": "Content-Type", "value": "text/plain"}],
-        "body": "ok",
-        "is_truncated": False,
-    },
+    answer_example=TEST_EXAMPLE,
     problems=frozenset({ProblemType.CONFLICT}),
 )
 def send_hook_test(call: Call[NoQuery, None], event_id: str) -> HookTest:

@@ -54,3 +54,14 @@ NEW_EXAMPLE = {
     "headers": [{"name": "X-Tenant", "value": "7"}],
     "authentication": {"kind": "bearer", "token": "s3cret"},
 }
+
+TEST_EXAMPLE = {
+    "started_at": "2026-03-01T09:30:00.000Z",
+    "duration_ms": 84,
+    "is_successful": True,
+    "status_code": 200,
+    "error": "",
+    "headers": [{"name": "Content-Type", "value": "text/plain"}],
+    "body": "ok",
+    "is_truncated": False,
+}

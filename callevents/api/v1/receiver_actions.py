@@ -10,6 +10,7 @@ from callevents.api.v1.deliveries_models import DeliveryCounts, DeliveryQuery
 from callevents.api.v1.delivery_actions import RESEND, act_on_matching
 from callevents.api.v1.headers import removal_answer
 from callevents.api.v1.hooks_actions import to_test_answer
+from callevents.api.v1.hooks_examples import TEST_EXAMPLE
 from callevents.api.v1.hooks_models import HookTest, Recovery
 from callevents.api.v1.models import NoQuery
 from callevents.api.v1.operations import REMOVAL_HEADER, operation
@@ -113,16 +114,7 @@ def disconnect_extensions(call: Call[NoQuery, DisconnectionChoice], receiver: st
     answer=HookTest,
     is_external=True,
     body_example={"pbx": "head-office"},
-    answer_example={
-        "started_at": "2026-03-01T09:30:00.000Z",
-        "duration_ms": 84,
-        "is_successful": True,
-        "status_code": 200,
-        "error": "",
-        "headers": [{"name": "Content-Type", "value": "text/plain"}],
-        "body": "ok",
-        "is_truncated": False,
-    },
+    answer_example=TEST_EXAMPLE,
     problems=frozenset({ProblemType.CONFLICT}),
 )
 def send_receiver_test_request(call: Call[NoQuery, ReceiverTestChoice], receiver: str) -> HookTest:
