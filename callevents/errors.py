@@ -1,5 +1,7 @@
 """The errors of the domains. They have a message for users and know nothing of HTTP."""
 
+from callevents.counted import counted
+
 
 class CallEventsError(Exception):
     """An expected error; its text is a message for users."""
@@ -47,9 +49,7 @@ class RetryLaterError(CallEventsError):
     def __init__(self, sentence: str, wait_seconds: int) -> None:
         self.sentence = sentence
         self.wait_seconds = wait_seconds
-        super().__init__(
-            f"{sentence} Try again in {wait_seconds} second{'' if wait_seconds == 1 else 's'}."
-        )
+        super().__init__(f"{sentence} Try again in {counted(wait_seconds, 'second')}.")
 
 
 class QuotaError(RetryLaterError):

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, String, and_, cast
 
 from callevents.audit.actions import Action, ObjectKind
 from callevents.audit.targets import Target
+from callevents.counted import counted
 from callevents.db.models import EVENT_ID_ALPHABET, AuditEntry
 
 #: The name of the value that has the Event IDs. Pages and exports do not show it as a change.
@@ -24,8 +25,7 @@ BULK_ACTIONS: Mapping[Action, Action] = {
 
 def of_hooks(count: int, pbx_id: int, extension_id: str | None = None) -> Target:
     """Return so many hooks of a PBX as a target; the extension, if all are of one."""
-    name = f"{count:,} request{'' if count == 1 else 's'}"
-    return Target(ObjectKind.HOOKS, "", name, pbx_id, extension_id)
+    return Target(ObjectKind.HOOKS, "", counted(count, "request"), pbx_id, extension_id)
 
 
 def list_event_ids(event_ids: Sequence[str]) -> list[str]:

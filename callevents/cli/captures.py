@@ -17,6 +17,7 @@ from flask.cli import with_appcontext
 from callevents import audit
 from callevents.audit.targets import of_pbx
 from callevents.cli.output import get_settings, handle_errors
+from callevents.counted import counted
 from callevents.db.session import begin_write
 from callevents.errors import CallEventsError
 from callevents.extensions import db
@@ -118,8 +119,7 @@ def capture(pbx: str, path: Path, seconds: float | None) -> None:
     click.echo("Capturing. Press Ctrl-C to stop.", err=True)
     with _CaptureFile(path) as file:
         messages = record(target, get_settings(), file.write, stopping)
-    noun = "message" if messages == 1 else "messages"
-    click.echo(f"Captured {messages} {noun} in {path}.", err=True)
+    click.echo(f"Captured {counted(messages, 'message')} in {path}.", err=True)
 
 
 class _CaptureFile(ExitStack):

@@ -8,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from callevents.cli.output import Values, get_settings, handle_errors, json_option, print_list
+from callevents.counted import counted
 from callevents.db.session import begin_write, end_transaction
 from callevents.errors import NotFoundError
 from callevents.extensions import db
@@ -115,7 +116,7 @@ def import_config(
     print_list(changes, to_values, as_json, empty="Nothing differs.")
     if not as_json and changes:
         did = "would be made" if dry_run else "made"
-        click.echo(f"{len(changes)} change{'s'[: len(changes) != 1]} {did}.", err=True)
+        click.echo(f"{counted(len(changes), 'change')} {did}.", err=True)
 
 
 def to_values(change: Change) -> Values:

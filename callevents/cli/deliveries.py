@@ -22,6 +22,7 @@ from callevents.cli.output import (
     print_result,
     to_text,
 )
+from callevents.counted import counted
 from callevents.db.models import Attempt, Delivery
 from callevents.db.session import begin_write
 from callevents.delivery.attempts import list_attempts
@@ -174,8 +175,7 @@ def print_counts(
 ) -> None:
     """Print what was done, or would be."""
     changed, refused = counts
-    noun = "delivery" if changed == 1 else "deliveries"
-    text = f"{would_do if dry_run else done} {changed:,} {noun}."
+    text = f"{would_do if dry_run else done} {counted(changed, 'delivery')}."
     for refusal, count in refused.items():
         text += f"\nSkipped {count:,}: {refusal}."
     left_out = {str(refusal): count for refusal, count in refused.items()}

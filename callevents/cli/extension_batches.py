@@ -6,6 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from callevents.cli.output import handle_errors, json_option, print_result
+from callevents.counted import counted
 from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.pbxs import pbxs
@@ -69,8 +70,8 @@ def _add(slug: str, parsed: Parsed, *, dry_run: bool, as_json: bool) -> None:
 
 def _print(imported: Imported, *, dry_run: bool, as_json: bool) -> None:
     verb = "Would add" if dry_run else "Added"
-    noun = "extension" if imported.added == 1 else "extensions"
-    lines = [f"{verb} {imported.added:,} {noun}. {imported.existing:,} existed already."]
+    added = counted(imported.added, "extension")
+    lines = [f"{verb} {added}. {imported.existing:,} existed already."]
     lines += [f"Line {problem.line}: {problem.text}" for problem in imported.problems]
     values = {
         "dry_run": dry_run,

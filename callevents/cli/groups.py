@@ -4,6 +4,7 @@ import click
 from flask.cli import AppGroup
 
 from callevents.cli.output import Values, handle_errors, json_option, print_list, print_result
+from callevents.counted import counted
 from callevents.db.models import Extension, ExtensionGroup, Pbx
 from callevents.db.session import begin_write
 from callevents.extensions import db
@@ -134,9 +135,8 @@ def _find_template(pbx: Pbx, number: str) -> Extension | None:
 def _finish(changed: ExtensionGroup, verb: str, *, as_json: bool) -> None:
     values = _to_values(changed)
     db.session.commit()
-    count = len(values["members"])
-    noun = "member" if count == 1 else "members"
-    print_result(values, f"{verb} group {values['name']}: {count:,} {noun}.", as_json)
+    members = counted(len(values["members"]), "member")
+    print_result(values, f"{verb} group {values['name']}: {members}.", as_json)
 
 
 def _to_values(shown: ExtensionGroup) -> Values:

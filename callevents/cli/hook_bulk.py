@@ -5,9 +5,10 @@ from collections.abc import Callable
 import click
 from flask.cli import with_appcontext
 
-from callevents.cli.hook_bulk_run import count_requests, dry_run_option, run_bulk
+from callevents.cli.hook_bulk_run import dry_run_option, run_bulk
 from callevents.cli.output import Command, handle_errors, json_option, print_result
 from callevents.cli.where import event_ids_argument, read_selection, where_option
+from callevents.counted import counted
 from callevents.db.session import begin_write
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
@@ -131,7 +132,7 @@ def undo_change(change_id: str, as_json: bool) -> None:
     undone = undo(change_id, EVERYTHING)
     db.session.commit()
     wake()
-    text = f"{count_requests(undone.hooks)} as before."
+    text = f"{counted(undone.hooks, 'request')} as before."
     if undone.left_out:
         reason = "the request or its receiver has been changed or removed since"
         text += f" {undone.left_out:,} left out: {reason}."

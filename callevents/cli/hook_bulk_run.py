@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from callevents.cli.output import Values, print_result
+from callevents.counted import counted
 from callevents.db.session import begin_write
 from callevents.delivery.hold import describe_waiting
 from callevents.extensions import db
@@ -33,14 +34,9 @@ def run_bulk(
     _print_done(done, verb, as_json=as_json)
 
 
-def count_requests(count: int) -> str:
-    """Return the number of requests with its noun."""
-    return f"{count:,} request{'' if count == 1 else 's'}"
-
-
 def _print_preview(plan: Plan, *, as_json: bool) -> None:
     changing = plan.changing
-    lines = [f"Would change {len(changing):,} of {count_requests(len(plan.steps))}."]
+    lines = [f"Would change {len(changing):,} of {counted(len(plan.steps), 'request')}."]
     for step in changing[:MAX_EXAMPLES]:
         arrow = f" -> {step.after}" if step.after else ""
         lines.append(f"  {step.hook.event_id}  {step.before}{arrow}")
@@ -56,7 +52,7 @@ def _print_preview(plan: Plan, *, as_json: bool) -> None:
 
 
 def _print_done(done: Done, verb: str, *, as_json: bool) -> None:
-    lines = [f"{verb} {count_requests(done.changed)}."]
+    lines = [f"{verb} {counted(done.changed, 'request')}."]
     for count, what in ((done.held, "held"), (done.released, "go on"), (done.cancelled, "end")):
         if count:
             lines.append(f"{describe_waiting(count)} {what}.")

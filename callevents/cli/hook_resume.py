@@ -5,6 +5,7 @@ from flask.cli import with_appcontext
 
 from callevents.cli.hooks import to_values
 from callevents.cli.output import handle_errors, json_option, print_result
+from callevents.counted import counted
 from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.hooks import queries, suspension
@@ -29,4 +30,4 @@ def resume_hooks(event_ids: tuple[str, ...], resume_all: bool, as_json: bool) ->
     count = suspension.resume_all([hook for hook in chosen if hook.suspended_at])
     db.session.commit()
     resumed = [to_values(hook) for hook in chosen]
-    print_result(resumed, f"Resumed {count} request{'' if count == 1 else 's'}.", as_json)
+    print_result(resumed, f"Resumed {counted(count, 'request')}.", as_json)

@@ -19,6 +19,7 @@ from callevents.cli.output import (
     print_result,
 )
 from callevents.cli.where import event_ids_argument, parse_where, read_selection, where_option
+from callevents.counted import counted
 from callevents.db.models import Hook
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
@@ -264,7 +265,7 @@ def clear_hooks(
     ]
     removed = hooks.clear_hooks(chosen)
     _commit()
-    text = f"Removed {removed.hooks} request{'' if removed.hooks == 1 else 's'}."
+    text = f"Removed {counted(removed.hooks, 'request')}."
     if removed.waiting:
         text += f" {describe_waiting(removed.waiting)} cancelled."
     if removed.id:
@@ -282,7 +283,7 @@ def undo_removal(pbx: str, removal_id: str, as_json: bool) -> None:
     begin_write()
     undone = removal.undo(pbxs.get_pbx(pbx), removal_id)
     _commit()
-    text = f"{undone.hooks} request{' is' if undone.hooks == 1 else 's are'} back."
+    text = f"{counted(undone.hooks, 'request')} {'is' if undone.hooks == 1 else 'are'} back."
     if undone.waiting:
         text += f" {describe_waiting(undone.waiting)}."
     print_result({"requests": undone.hooks, "waiting": undone.waiting}, text, as_json)

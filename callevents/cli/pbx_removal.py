@@ -7,6 +7,7 @@ import click
 from flask.cli import with_appcontext
 
 from callevents.cli.output import handle_errors, json_option, print_result
+from callevents.counted import counted
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.extensions import db
@@ -74,10 +75,7 @@ def describe(contents: Contents) -> str:
     ]
     limited = ((contents.api_tokens, "API token"), (contents.apps, "app"))
     parts += [part for part in limited if part[0]]
-    plurals = {"waiting delivery": "waiting deliveries", "delivery": "deliveries"}
-    texts = [
-        f"{count:,} {one if count == 1 else plurals.get(one, f'{one}s')}" for count, one in parts
-    ]
+    texts = [counted(count, one) for count, one in parts]
     return f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 

@@ -10,6 +10,7 @@ from callevents.cli.deliveries import print_counts, resend_matching
 from callevents.cli.delivery_filters import parse_time
 from callevents.cli.output import handle_errors, json_option, print_result
 from callevents.cli.receiver_values import find_named
+from callevents.counted import counted
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.errors import InvalidError
@@ -96,7 +97,7 @@ def edit_users(
     _print(wanted, as_json)
     if not as_json:
         verb = "would differ" if dry_run else "changed"
-        click.echo(f"{changed:,} {'entry' if changed == 1 else 'entries'} {verb}.", err=True)
+        click.echo(f"{counted(changed, 'entry')} {verb}.", err=True)
 
 
 @click.command("recover")

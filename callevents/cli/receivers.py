@@ -9,6 +9,7 @@ from flask.cli import AppGroup
 from callevents.cli.output import Values, handle_errors, json_option, print_list, print_result
 from callevents.cli.receiver_options import parse_changes, receiver_options
 from callevents.cli.receiver_values import find_named, print_receiver, to_row, to_values
+from callevents.counted import counted
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
@@ -88,7 +89,7 @@ def set_receiver(
     db.session.commit()
     wake()
     if moved and not as_json:
-        click.echo(f"Changed the URLs of {moved:,} request{'s'[: moved != 1]}.", err=True)
+        click.echo(f"Changed the URLs of {counted(moved, 'request')}.", err=True)
     print_receiver(found, as_json)
 
 
@@ -149,7 +150,7 @@ def disconnect_extensions(receiver: str, pbx: str, numbers: tuple[str, ...], as_
     removed = disconnect(found, of_pbx, chosen)
     db.session.commit()
     wake()
-    text = f"Removed {removed.hooks} request{'s'[: removed.hooks != 1]}."
+    text = f"Removed {counted(removed.hooks, 'request')}."
     if removed.waiting:
         text += f" {describe_waiting(removed.waiting)} cancelled."
     if removed.id:
@@ -185,7 +186,7 @@ def _describe(connected: Connected) -> str:
     created, kept = len(connected.created), len(connected.kept)
     events = Counter(hook.recipe_request for hook in connected.created)
     parts = ", ".join(f"{count} {name}" for name, count in events.items())
-    text = f"Created {created:,} request{'s'[: created != 1]}"
+    text = f"Created {counted(created, 'request')}"
     text += f" ({parts})." if parts else "."
     text += f" {kept:,} existed already." if kept else ""
     if connected.change_id:

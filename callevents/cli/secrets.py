@@ -6,6 +6,7 @@ from flask.cli import AppGroup
 from callevents import audit
 from callevents.audit.targets import INSTALLATION
 from callevents.cli.output import get_settings, handle_errors, json_option, print_result
+from callevents.counted import counted
 from callevents.db.models import utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.removal import end_removals
@@ -39,7 +40,7 @@ def rotate_secrets(as_json: bool) -> None:
     count, unreadable = _reencrypt_all()
     if is_in_data_folder and not unreadable:
         settings.drop_old_encryption_keys()
-    text = f"Re-encrypted the secrets of {count} request{'' if count == 1 else 's'}."
+    text = f"Re-encrypted the secrets of {counted(count, 'request')}."
     if unreadable:
         text += f"\nCould not decrypt the secrets of: {', '.join(unreadable)}. Enter them again."
     print_result({"renewed": count, "unreadable": unreadable}, text, as_json)

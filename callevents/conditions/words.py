@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from callevents.conditions.conditions import Conditions, Hours
+from callevents.counted import counted
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 DIRECTIONS = {"in": "incoming", "out": "outgoing"}
@@ -34,7 +35,7 @@ def join(values: Sequence[str], max_items: int | None = None) -> str:
 
 def describe_seconds(seconds: int) -> str:
     """Return a number of seconds in words."""
-    return f"{seconds:,} second{'s'[: seconds != 1]}"
+    return counted(seconds, "second")
 
 
 def describe_times(hours: Hours) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from callevents.counted import counted
 from callevents.db.bulk import is_found_once
 from callevents.db.locks import allow_long_statements
 from callevents.db.models import (
@@ -131,7 +132,7 @@ def find_hooks_with_waiting(hook_ids: Sequence[int]) -> frozenset[int]:
 
 def describe_waiting(count: int) -> str:
     """Return the number of deliveries that wait as text."""
-    return f"{count:,} waiting deliver{'y' if count == 1 else 'ies'}"
+    return counted(count, "waiting delivery")
 
 
 def is_waiting_of(hook_ids: Sequence[int]) -> ColumnElement[bool]:

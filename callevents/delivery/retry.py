@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from callevents.config.settings import Settings
+from callevents.counted import counted
 from callevents.delivery.http.client import Response
 
 #: Each wait is changed by up to this share, so that deliveries are not retried all at once.
@@ -67,8 +68,8 @@ def describe_age(age: timedelta) -> str:
             count = seconds // length
             if unit == "day" and count == 1:
                 return "24 hours"
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+            return counted(count, unit)
+    return counted(seconds, "second")
 
 
 def _scheduled_wait(settings: Settings, failures: int, response: Response) -> float:

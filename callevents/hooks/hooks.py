@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from callevents import audit
 from callevents.audit.targets import of_hook
+from callevents.counted import counted
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Hook, Origin, Pbx, Receiver, new_event_id
 from callevents.db.session import insert_into
@@ -353,6 +354,6 @@ def _check_quota(pbx: Pbx, limit: int, count: int) -> None:
     if count >= limit:
         raise InvalidError.of(
             "requests",
-            f"The quota of {pbx.name} is {limit:,} request{'s'[: limit != 1]}, and "
+            f"The quota of {pbx.name} is {counted(limit, 'request')}, and "
             f"it has {count:,}. Remove others, or ask an admin for a higher quota.",
         )

@@ -25,6 +25,7 @@ from callevents import audit
 from callevents.audit import mirror
 from callevents.audit.actor import current_actor
 from callevents.audit.targets import INSTALLATION, Target
+from callevents.counted import counted
 from callevents.db.models import (
     AuditEntry,
     CallAnswer,
@@ -93,13 +94,13 @@ class Erased:
         """Return the counts in words."""
         parts = (
             (self.events, "call event"),
-            (self.deliveries, "deliver"),
+            (self.deliveries, "delivery"),
             (self.attempts, "attempt"),
             (self.reports, "rejected report"),
             (self.suggestions, "suggested extension"),
             (self.notifications, "notification"),
         )
-        texts = [f"{count:,} {_plural(noun, count)}" for count, noun in parts]
+        texts = [counted(count, noun) for count, noun in parts]
         text = ", ".join(texts[:-1]) + f" and {texts[-1]}"
         if self.waiting:
             text += f"; {self.waiting:,} of the deliveries had not been sent"
@@ -109,12 +110,6 @@ class Erased:
         """Return the sums."""
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Erased(*(mine + its for mine, its in pairs))
-
-
-def _plural(noun: str, count: int) -> str:
-    if noun == "deliver":
-        return "delivery" if count == 1 else "deliveries"
-    return noun if count == 1 else f"{noun}s"
 
 
 def erase(

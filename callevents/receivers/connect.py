@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from callevents.audit.actions import Action
+from callevents.counted import counted
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Hook, Pbx, Receiver
 from callevents.delivery.removal import Removed, remove_hooks
@@ -213,7 +214,7 @@ def _check_none_alone(existing: Mapping[Place, Hook], request: RecipeRequest) ->
     )
     if count:
         raise ConflictError(
-            f"{count:,} extension{'s'[: count != 1]} {'is' if count == 1 else 'are'} connected "
+            f"{counted(count, 'extension')} {'is' if count == 1 else 'are'} connected "
             "already, and would send each request twice. Disconnect "
             f"{'it' if count == 1 else 'them'} first."
         )

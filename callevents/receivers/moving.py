@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import select
 
+from callevents.counted import counted
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Delivery, Hook, Pbx, Receiver
 from callevents.delivery import reroute
@@ -54,7 +55,7 @@ def move_hooks(receiver: Receiver, hooks: Sequence[Hook], old: str) -> None:
     if is_elsewhere and (count := sum(_has_own_secrets(hook, recipe) for hook in hooks)):
         raise InvalidError.of(
             "address",
-            f"{count:,} request{'s'[: count != 1]} of this receiver "
+            f"{counted(count, 'request')} of this receiver "
             f"{'has' if count == 1 else 'have'} headers or credentials of "
             f"{'its' if count == 1 else 'their'} own, which were entered for another address. "
             "Remove these from the requests first.",

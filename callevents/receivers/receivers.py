@@ -7,6 +7,7 @@ from sqlalchemy.orm import joinedload
 
 from callevents import audit
 from callevents.audit.targets import of_receiver
+from callevents.counted import counted
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Hook, Pbx, Receiver
 from callevents.errors import ConflictError, InvalidError, NotFoundError
@@ -90,7 +91,7 @@ def remove_receiver(receiver: Receiver) -> None:
     lock_receiver(receiver)
     if count := count_hooks(receiver):
         raise ConflictError(
-            f"{receiver.name} has {count:,} request{'s'[: count != 1]}. Remove "
+            f"{receiver.name} has {counted(count, 'request')}. Remove "
             f"{'them' if count != 1 else 'it'} first, or disconnect its extensions."
         )
     target = of_receiver(receiver)

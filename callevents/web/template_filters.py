@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from callevents.api_access.scopes import RESERVED_SCOPES, V1_SCOPES
 from callevents.conditions import Conditions, describe
+from callevents.counted import counted
 from callevents.db.models import MAX_NOTE_LENGTH, Hook, Pbx
 from callevents.delivery.log.filters import phase_of
 from callevents.delivery.log.wait_reason import describe_hold, find_blocking_origin
@@ -43,10 +44,11 @@ def init_app(app: Flask) -> None:
     """Register filters, globals and the context of the layout."""
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    texts = (moment, short_id, url_parts, masked_url, duration, percent, short_scopes)
+    numbers = (counted, duration, percent)
+    texts = (moment, short_id, url_parts, masked_url, short_scopes)
     facts = (phase_of, find_blocking_origin, describe_hold, hooks_status)
     options = (describe_conditions, format_maps, format_answers)
-    for text_filter in (*texts, *facts, *options):
+    for text_filter in (*numbers, *texts, *facts, *options):
         app.jinja_env.filters[text_filter.__name__] = text_filter
     for function in (asset, icon, csrf_field):
         app.jinja_env.globals[function.__name__] = function

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from callevents import audit
 from callevents.audit.actions import ObjectKind
 from callevents.audit.targets import Target, of_delivery
+from callevents.counted import counted
 from callevents.db.models import Delivery, Extension, Hook, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.log.filters import Filter
@@ -173,7 +174,6 @@ def _record_all(act: Act, wanted: Filter, result: ActionResult, now: datetime) -
         .order_by(Delivery.pbx_id)
     )
     for pbx_id, count in db.session.execute(per_pbx):
-        noun = "delivery" if count == 1 else "deliveries"
-        target = Target(ObjectKind.DELIVERIES, "", f"{count:,} {noun}", pbx_id)
+        target = Target(ObjectKind.DELIVERIES, "", counted(count, "delivery"), pbx_id)
         values = {"count": count, "filter": wanted.describe()}
         audit.record(_ACTIONS[act], target, after=values, at=now)

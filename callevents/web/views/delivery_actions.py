@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 
+from callevents.counted import counted
 from callevents.delivery.log import queries
 from callevents.delivery.log.bulk import (
     Act,
@@ -154,4 +155,4 @@ def describe(action: Action, done: ActionResult | Progress) -> str:
 
 def format_count(count: int) -> str:
     """Return the number of deliveries with its noun and verb."""
-    return f"{count:,} {'delivery is' if count == 1 else 'deliveries are'}"
+    return f"{counted(count, 'delivery')} {'is' if count == 1 else 'are'}"

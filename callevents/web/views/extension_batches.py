@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
+from callevents.counted import counted
 from callevents.db.models import Extension, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import TABLE_ORDER, EventType, Right
@@ -186,8 +187,8 @@ def _show_import(pbx: Pbx, form: ImportForm, parsed: Parsed | None) -> Response:
 
 def describe(imported: Imported) -> str:
     """Return what was imported, as text."""
-    is_one = imported.added == 1
-    text = f"{imported.added:,} extension{' is' if is_one else 's are'} added."
+    verb = "is" if imported.added == 1 else "are"
+    text = f"{counted(imported.added, 'extension')} {verb} added."
     if imported.existing:
         text += f" {imported.existing:,} existed already."
     if imported.problems:
@@ -201,8 +202,7 @@ def _finish(pbx: Pbx, text: str) -> Any:
 
 
 def _finish_adding(target: Target, added: Added) -> Any:
-    count = len(added.hooks)
-    text = f"{target.event_type.label}: {count:,} request{'' if count == 1 else 's'} created."
+    text = f"{target.event_type.label}: {counted(len(added.hooks), 'request')} created."
     if added.full:
         text += f" Left out, because they have as many as they can: {len(added.full):,}."
     actions = {"Undo": url_for("requests.undo_change", change_id=added.id)}

@@ -7,6 +7,7 @@ from flask_login import current_user
 
 from callevents import audit
 from callevents.audit.queries import find_last
+from callevents.counted import counted
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.db.session import begin_write
 from callevents.delivery.hold import count_waiting, describe_waiting
@@ -188,7 +189,7 @@ def clear(slug: str, place: str) -> Any:
     removed = hooks.clear_hooks(chosen)
     db.session.commit()
     wake()
-    text = f"{removed.hooks} request{'' if removed.hooks == 1 else 's'} removed."
+    text = f"{counted(removed.hooks, 'request')} removed."
     return _finish(
         slug, place, text + describe_end(removed), actions=undo_action(pbx, removed, place)
     )

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 
+from callevents.counted import counted
 from callevents.db.models import Extension, Pbx, Receiver
 from callevents.delivery.hold import count_waiting
 from callevents.enums import Right
@@ -98,7 +99,7 @@ def disconnect_pbx(name: str, slug: str) -> Any:
     db.session.commit()
     wake()
     count = removed.hooks
-    text = f"Cleared {count:,} request{'s' if count != 1 else ''}.{describe_end(removed)}"
+    text = f"Cleared {counted(count, 'request')}.{describe_end(removed)}"
     # The whole page, because the state and the requests have changed.
     return htmx.redirect_to(url_for("receivers.show", name=name), text, undo_action(pbx, removed))
 
@@ -127,7 +128,7 @@ def users(name: str, slug: str) -> Any:
             problem = error.errors.get("users", [str(error)])
         else:
             db.session.commit()
-            htmx.toast(f"Saved. {count:,} user{'s' if count != 1 else ''} changed.")
+            htmx.toast(f"Saved. {counted(count, 'user')} changed.")
             return redirect(url_for(".users", name=name, slug=slug), code=303)
     return _show_users(receiver, pbx, shown, problem)
 
@@ -145,7 +146,7 @@ def import_users(name: str, slug: str) -> Any:
         stored = list_users(receiver, pbx)
         return _show_users(receiver, pbx, stored, error.errors.get("users", [str(error)]))
     db.session.commit()
-    htmx.toast(f"Imported. {count:,} user{'s' if count != 1 else ''} changed.")
+    htmx.toast(f"Imported. {counted(count, 'user')} changed.")
     return redirect(url_for(".users", name=name, slug=slug), code=303)
 
 
@@ -235,7 +236,7 @@ def _read_upload() -> str:
 
 
 def _describe(created: int, kept: int) -> str:
-    text = f"Made {created:,} request{'s' if created != 1 else ''}."
+    text = f"Made {counted(created, 'request')}."
     if kept == 1:
         text += " One existed already and stays as it is."
     elif kept:

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 
+from callevents.counted import counted
 from callevents.delivery import removal
 from callevents.delivery.removal import Removed
 from callevents.enums import Right
@@ -45,7 +46,7 @@ def undo(slug: str, removal_id: str) -> Any:
 
 def describe(undone: Removed) -> str:
     """Return what is back, as text."""
-    requests = f"{undone.hooks} request{'' if undone.hooks == 1 else 's'}"
+    requests = counted(undone.hooks, "request")
     if undone.extension:
         text = f"{undone.extension} is back"
         text += f", with {requests}." if undone.hooks else "."

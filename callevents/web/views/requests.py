@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
+from callevents.counted import counted
 from callevents.db.models import Hook
 from callevents.db.session import begin_write
 from callevents.delivery.hold import count_waiting, describe_waiting
@@ -188,7 +189,7 @@ def url_of_undo(view: RequestView, change_id: str) -> str:
 
 def describe(action: BulkAction, done: Done) -> str:
     """Return what was done, as text."""
-    parts = [f"{count_requests(done.changed)} {action.done}."]
+    parts = [f"{counted(done.changed, 'request')} {action.done}."]
     if done.held:
         parts.append(f"{describe_waiting(done.held)} held.")
     if done.released:
@@ -204,7 +205,7 @@ def describe(action: BulkAction, done: Done) -> str:
 def describe_undone(undone: Undone) -> str:
     """Return what was undone, as text."""
     is_one = undone.hooks == 1
-    text = f"{count_requests(undone.hooks)} {'is' if is_one else 'are'} as before."
+    text = f"{counted(undone.hooks, 'request')} {'is' if is_one else 'are'} as before."
     if undone.left_out:
         verb = "was" if undone.left_out == 1 else "were"
         text += (
@@ -214,8 +215,3 @@ def describe_undone(undone: Undone) -> str:
     if undone.released:
         text += f" {describe_waiting(undone.released)} go on."
     return text
-
-
-def count_requests(count: int) -> str:
-    """Return the number of requests with its noun."""
-    return f"{count:,} request{'' if count == 1 else 's'}"

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, request, url_for
 
+from callevents.counted import counted
 from callevents.db.models import Hook
 from callevents.enums import Right
 from callevents.extensions import db
@@ -46,7 +47,7 @@ def resume(slug: str | None = None, place: str | None = None) -> Any:
     count = suspension.resume_all(suspended)
     db.session.commit()
     if not htmx.is_htmx():
-        return dialogs.finish(f"{count} request{'' if count == 1 else 's'} resumed.", back)
+        return dialogs.finish(f"{counted(count, 'request')} resumed.", back)
     htmx.trigger(HOOKS_CHANGED)
     return dialogs.show("suspension/resumed.html", hooks=suspended, back=back)
 

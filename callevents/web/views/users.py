@@ -7,6 +7,7 @@ from flask_login import current_user
 
 from callevents.api_access.api_tokens import count_valid_tokens
 from callevents.api_access.apps import list_apps
+from callevents.counted import counted
 from callevents.db.models import User
 from callevents.enums import Right
 from callevents.errors import ConflictError, InvalidError
@@ -142,7 +143,7 @@ def _get_other(username: str) -> User:
 def _stopping(user: User) -> str:
     """Return the sentence about the API tokens and apps of a user who is disabled, if any."""
     counts = {"API token": count_valid_tokens(user), "app": len(list_apps(user))}
-    texts = [f"{count} {one}{'' if count == 1 else 's'}" for one, count in counts.items() if count]
+    texts = [counted(count, one) for one, count in counts.items() if count]
     verb = "stops" if sum(counts.values()) == 1 else "stop"
     return f" {' and '.join(texts)} {verb} working." if texts else ""
 
