@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -11,6 +11,7 @@ from callevents.cli.delivery_filters import parse_time
 from callevents.cli.output import handle_errors, json_option, print_result
 from callevents.cli.receiver_values import find_named
 from callevents.counted import counted
+from callevents.csv_rows import decode
 from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.errors import InvalidError
@@ -61,7 +62,9 @@ def test_receiver(
 @click.argument("receiver")
 @click.argument("pbx")
 @click.option("--set", "pairs", multiple=True, metavar="EXTENSION=USER", help="Empty removes it.")
-@click.option("--import", "file", metavar="FILE", help="Replace all by a CSV file; - reads stdin.")
+@click.option(
+    "--import", "file", type=click.File("rb"), help="Replace all by a CSV file; - reads stdin."
+)
 @click.option("--fetch", is_flag=True, help="Add what the receiver says, if its recipe can ask.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print the map as it would be.")
 @json_option
@@ -70,7 +73,7 @@ def edit_users(
     receiver: str,
     pbx: str,
     pairs: tuple[str, ...],
-    file: str | None,
+    file: BinaryIO | None,
     fetch: bool,
     dry_run: bool,
     as_json: bool,
@@ -81,7 +84,7 @@ def edit_users(
     """
     found, of_pbx = find_named(receiver), pbxs.get_pbx(pbx)
     fetched = fetch_users(found, of_pbx, NO_USER) if fetch else {}
-    imported = users.parse_users(_read(file)) if file else None
+    imported = users.parse_users(decode(file.read(), field="users")) if file else None
     given = dict(map(_parse_pair, pairs))
     if not (fetch or file or pairs):
         _print(users.list_users(found, of_pbx), as_json)
@@ -125,15 +128,6 @@ def _parse_pair(text: str) -> tuple[str, str]:
     if not equals or not number.strip():
         raise click.UsageError("--set needs an extension and a user: 101=anna@example.com.")
     return number.strip(), user.strip()
-
-
-def _read(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text()
-    except OSError as error:
-        raise InvalidError.of("users", f"Cannot read {file}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InvalidError.of("users", f"Cannot read {file}: it is not UTF-8.") from None
 
 
 def _print(found: Mapping[str, str], as_json: bool) -> None:

@@ -1,13 +1,12 @@
 """Extensions from CSV: number, name, group. Says what is wrong with each wrong line."""
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
+from callevents import csv_rows
 from callevents.db.locks import lock_pbx
 from callevents.db.models import MAX_NUMBER_LENGTH, Extension, Pbx
 from callevents.errors import InvalidError
@@ -80,15 +79,10 @@ class Imported:
 
 
 def decode(data: bytes) -> str:
-    """Return the text of a file in UTF-8, or as older spreadsheets write it."""
+    """Return the text of a file, see `csv_rows.decode`; raises InvalidError about `file`."""
     if len(data) > MAX_BYTES:
         raise InvalidError.of("file", f"The file may have at most {MAX_BYTES // 1000} kB.")
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InvalidError.of("file", "The file is no text. Save it as CSV in UTF-8.")
+    return csv_rows.decode(data, field="file")
 
 
 def parse(text: str, pbx: Pbx) -> Parsed:
@@ -96,7 +90,7 @@ def parse(text: str, pbx: Pbx) -> Parsed:
 
     The first line may name the columns. Without that they are number, name and group.
     """
-    rows = list(_read_rows(text))
+    rows = csv_rows.read_rows(text, field="file")
     if not rows:
         raise InvalidError.of("file", "The file is empty. Each line needs a number.")
     columns, rows = _find_columns(rows)
@@ -128,32 +122,11 @@ def add_lines(pbx: Pbx, parsed: Parsed) -> Imported:
     )
 
 
-def _read_rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not empty, with the number of their first line."""
-    if "\0" in text:
-        raise InvalidError.of("file", "The file is no text. Save it as CSV in UTF-8.")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_find_delimiter(text))
-    before = 0
-    try:
-        for row in reader:
-            line, before = before + 1, reader.line_num
-            if any(cell.strip() for cell in row):
-                yield line, row
-    except csv.Error as error:
-        raise InvalidError.of("file", f"Line {reader.line_num} is no CSV: {error}.") from None
-
-
-def _find_delimiter(text: str) -> str:
-    """Return the delimiter that the first lines have most of; of spreadsheets it may be any."""
-    start = text[:2_000]
-    return max(",;\t", key=start.count)
-
-
 def _find_columns(
-    rows: list[tuple[int, list[str]]],
-) -> tuple[Mapping[str, int], list[tuple[int, list[str]]]]:
+    rows: Sequence[tuple[int, list[str]]],
+) -> tuple[Mapping[str, int], Sequence[tuple[int, list[str]]]]:
     """Return the place of each column, and the rows without a header."""
-    names = [_COLUMNS.get(cell.strip().lower(), "") for cell in rows[0][1]]
+    names = [_COLUMNS.get(cell.lower(), "") for cell in rows[0][1]]
     if "number" not in names:
         return {name: place for place, name in enumerate(_DEFAULT)}, rows
     return {name: names.index(name) for name in _DEFAULT if name in names}, rows[1:]
@@ -179,9 +152,7 @@ def _check_all(
 
 
 def _check(columns: Mapping[str, int], number: int, row: Sequence[str]) -> Line:
-    cells = {
-        name: row[place].strip() if place < len(row) else "" for name, place in columns.items()
-    }
+    cells = {name: row[place] if place < len(row) else "" for name, place in columns.items()}
     if len(cells["number"]) > MAX_NUMBER_LENGTH:
         # The text of the check would be as long.
         raise InvalidError.of(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, delete, func, insert, select
 
-from callevents import audit
+from callevents import audit, csv_rows
 from callevents.audit.targets import of_receiver
 from callevents.db.locks import lock_pbx
 from callevents.db.models import MAX_NUMBER_LENGTH, Pbx, Receiver, ReceiverUser
@@ -19,7 +19,6 @@ MAX_USERS = 20_000
 MAX_ERRORS = 20
 #: The columns of the CSV text. A first line with these names is no entry.
 COLUMNS = ("extension", "user")
-_SEPARATORS = ",;\t"
 
 
 def list_users(receiver: Receiver, pbx: Pbx) -> Mapping[str, str]:
@@ -64,7 +63,9 @@ def parse_users(text: str) -> Mapping[str, str]:
     users: dict[str, str] = {}
     lines: dict[str, int] = {}
     errors: list[str] = []
-    for line, row in _read_rows(text):
+    rows = csv_rows.read_rows(text, field="users")
+    has_header = bool(rows) and tuple(cell.lower() for cell in rows[0][1][:2]) == COLUMNS
+    for line, row in rows[has_header:]:
         message = _row_problem(row, lines)
         if message:
             errors.append(f"Line {line}: {message}")
@@ -82,29 +83,6 @@ def write_users(users: Mapping[str, str]) -> str:
     writer.writerow(COLUMNS)
     writer.writerows(users.items())
     return text.getvalue()
-
-
-def _read_rows(text: str) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not empty, with the numbers of their lines."""
-    text = text.removeprefix("\ufeff")
-    if "\0" in text:
-        raise InvalidError.of("users", "This is no text: it contains a NUL character.")
-    first = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    try:
-        rows.extend(
-            (reader.line_num, [cell.strip() for cell in row])
-            for row in reader
-            if any(cell.strip() for cell in row)
-        )
-    except csv.Error as error:
-        message = f"Line {reader.line_num}: this is no valid CSV ({error})."
-        raise InvalidError.of("users", message) from None
-    if rows and tuple(cell.lower() for cell in rows[0][1][:2]) == COLUMNS:
-        del rows[0]
-    return rows
 
 
 def _row_problem(row: Sequence[str], lines: Mapping[str, int]) -> str:

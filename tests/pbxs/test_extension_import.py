@@ -62,6 +62,7 @@ def test_300_with_three_bad_lines(pbx: Pbx, configure: Configure) -> None:
         ('101,"two\nlines"\n102,Bo', [(3, "102", "Bo", "")]),
         ("\ufeffextension,department\n101,Sales", [(2, "101", "", "Sales")]),
         (" 101 , Ann ", [(1, "101", "Ann", "")]),
+        ("number;name\n101;Müller, Ann, MD", [(2, "101", "Müller, Ann, MD", "")]),
     ],
 )
 def test_formats(pbx: Pbx, text: str, wanted: list[tuple[int, str, str, str]]) -> None:
@@ -72,7 +73,7 @@ def test_formats(pbx: Pbx, text: str, wanted: list[tuple[int, str, str, str]]) -
 def test_encodings(pbx: Pbx) -> None:
     """Files of older spreadsheets are read too; what is no text is refused."""
     assert lines(parse(decode("101,Müller".encode("cp1252")), pbx)) == [(1, "101", "Müller", "")]
-    for data in (b"\x81\x8d\x8f\x90", b"x" * 500_001, b"101\0,Ann", b"", b"\n\n"):
+    for data in (b"\x81\x8d\x8f\x90", b"x" * 500_001, b"101\0,Ann", b'101,"Ann', b"", b"\n\n"):
         with pytest.raises(InvalidError) as raised:
             parse(decode(data), pbx)
         assert list(raised.value.errors) == ["file"]

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from callevents.audit import Action
+from callevents.csv_rows import decode
 from callevents.db.models import AuditEntry, Pbx
 from callevents.db.session import begin_write
 from callevents.delivery.http.client import Response
@@ -70,6 +71,13 @@ def test_a_large_map_is_replaced(add_receiver: AddReceiver, pbx: Pbx) -> None:
 def test_csv_is_read_as_people_write_it(text: str) -> None:
     """With or without a header, with any usual separator and line end."""
     assert users.parse_users(text) == {"101": "anna@example.com", "102": "7"}
+
+
+def test_encodings() -> None:
+    """Files of older spreadsheets are read too."""
+    for encoding in ("utf-8", "utf-8-sig", "cp1252"):
+        text = decode("extension,user\n101,Müller".encode(encoding), field="users")
+        assert users.parse_users(text) == {"101": "Müller"}
 
 
 def test_what_is_written_is_read(app: object) -> None:

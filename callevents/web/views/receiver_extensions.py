@@ -6,6 +6,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask_login import current_user
 
 from callevents.counted import counted
+from callevents.csv_rows import decode
 from callevents.db.models import Extension, Pbx, Receiver
 from callevents.delivery.hold import count_waiting
 from callevents.enums import Right
@@ -229,10 +230,7 @@ def _read_upload() -> str:
     content: bytes = file.read(MAX_CSV_BYTES + 1)
     if len(content) > MAX_CSV_BYTES:
         raise InvalidError.of("users", "The file must be at most 1 MB.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidError.of("users", "The file is no text in UTF-8.") from None
+    return decode(content, field="users")
 
 
 def _describe(created: int, kept: int) -> str:
