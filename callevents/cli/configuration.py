@@ -2,15 +2,20 @@
 
 import difflib
 import sys
-from pathlib import Path
 
 import click
 from flask.cli import AppGroup
 
-from callevents.cli.output import Values, get_settings, handle_errors, json_option, print_list
+from callevents.cli.output import (
+    Values,
+    get_settings,
+    handle_errors,
+    json_option,
+    print_list,
+    read_file,
+)
 from callevents.counted import counted
 from callevents.db.session import begin_write, end_transaction
-from callevents.errors import NotFoundError
 from callevents.extensions import db
 from callevents.jobs.waker import wake
 from callevents.operations.configuration.changes import Change
@@ -66,7 +71,7 @@ def diff_config(file: str, slugs: tuple[str, ...]) -> None:
     Lines with - are only in the configuration, lines with + only in FILE. Secrets are not compared.
     The exit code is 1 if anything differs.
     """
-    given = parse(_read(file))
+    given = parse(read_file(file))
     chosen = [one for one in given.pbxs if not slugs or one.slug in slugs]
     wanted = Document(receivers=given.receivers, pbxs=chosen)
     found = [pbxs.get_pbx(slug) for slug in slugs] or pbxs.list_pbxs()
@@ -100,7 +105,7 @@ def import_config(
     FILE is YAML or JSON; - reads standard input. All or nothing: if one value is invalid, nothing
     changes. The same file twice changes nothing.
     """
-    document = parse(_read(file))
+    document = parse(read_file(file))
     passphrase = _read_passphrase(passphrase_file) if secrets else ""
     begin_write()
     changes = import_configuration(document, prune=prune)
@@ -132,15 +137,6 @@ def to_values(change: Change) -> Values:
 
 def _read_passphrase(file: str | None, *, confirm: bool = False) -> str:
     if file is not None:
-        return next(iter(_read(file).splitlines()), "")
+        return next(iter(read_file(file).splitlines()), "")
     label = "Passphrase of the secrets"
     return str(click.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True))
-
-
-def _read(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text()
-    except OSError as error:
-        raise NotFoundError(f"Cannot read {file}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise NotFoundError(f"Cannot read {file}: it is not text in UTF-8.") from None

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -79,6 +80,16 @@ def parse_duration(text: str) -> timedelta:
 def read_secret(given: str | None) -> str | None:
     """Return the secret that an option gives; `-` reads it from standard input."""
     return sys.stdin.readline().strip() if given == "-" else given
+
+
+def read_file(name: str) -> str:
+    """Return the text of a file; `-` is standard input. Raises NotFoundError."""
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise NotFoundError(f"Cannot read {name}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise NotFoundError(f"Cannot read {name}: it is not text in UTF-8.") from None
 
 
 def get_settings() -> Settings:

@@ -1,13 +1,12 @@
 """Options of `flask receivers add` and `flask receivers set`."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from callevents.cli.hook_options import read_hidden
-from callevents.cli.output import Command
+from callevents.cli.output import Command, read_file
 from callevents.enums import ReceiverAuth
 from callevents.receivers.changing import ReceiverChanges
 
@@ -59,14 +58,15 @@ def receiver_options(command: Command) -> Command:
 def parse_changes(given: Mapping[str, Any], **more: Any) -> ReceiverChanges:
     """Return what the command line gives; `more`: other fields of the changes."""
     secrets = _parse_pairs(given["secrets"], "--set-secret")
+    certificate, key = given["certificate"], given["key"]
     return ReceiverChanges(
         address=given["address"],
         values={**_parse_pairs(given["values"], "--set"), **secrets},
         secret_names=frozenset(secrets),
         auth=ReceiverAuth(given["auth"]) if given["auth"] else None,
         credentials=_parse_pairs(given["credentials"], "--credential"),
-        client_certificate=_read_file(given["certificate"]),
-        client_key=_read_file(given["key"]),
+        client_certificate=None if certificate is None else read_file(certificate),
+        client_key=None if key is None else read_file(key),
         max_in_flight=given["max_in_flight"],
         max_per_second=given["max_per_second"],
         **more,
@@ -84,14 +84,3 @@ def _parse_pairs(texts: Iterable[str], option: str) -> dict[str, str]:
             raise click.UsageError(f"{option} {name} is given twice.")
         pairs[name] = read_hidden(value, name)
     return pairs
-
-
-def _read_file(name: str | None) -> str | None:
-    if name is None:
-        return None
-    try:
-        return Path(name).read_text()
-    except OSError as error:
-        raise click.UsageError(f"Cannot read {name}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise click.UsageError(f"Cannot read {name}: it is not PEM.") from None
