@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 
 from callevents.cli.output import (
     Values,
+    dry_run_option,
     get_settings,
     handle_errors,
     json_option,
@@ -86,7 +87,7 @@ def diff_config(file: str, slugs: tuple[str, ...]) -> None:
 
 @group.command("import")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
-@click.option("--dry-run", is_flag=True, help="Only list what would change.")
+@dry_run_option
 @click.option("--prune", is_flag=True, help="Remove what the file does not have.")
 @click.option("--secrets", is_flag=True, help="Set the secrets of the file, which it must have.")
 @_passphrase_file

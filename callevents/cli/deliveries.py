@@ -16,6 +16,7 @@ from callevents.cli.delivery_filters import (
 )
 from callevents.cli.output import (
     Values,
+    dry_run_option,
     handle_errors,
     json_option,
     print_list,
@@ -41,8 +42,6 @@ from callevents.jobs.waker import wake
 group = AppGroup("deliveries", help="List, resend and cancel deliveries.")
 
 NO_SELECTION = "Pass delivery IDs or a filter, for example --failed --since 2h."
-
-dry_run_option = click.option("--dry-run", is_flag=True, help="Change nothing; print the counts.")
 
 
 @group.command("list")

@@ -5,7 +5,7 @@ from typing import BinaryIO
 import click
 from flask.cli import with_appcontext
 
-from callevents.cli.output import handle_errors, json_option, print_result
+from callevents.cli.output import dry_run_option, handle_errors, json_option, print_result
 from callevents.counted import counted
 from callevents.db.session import begin_write
 from callevents.extensions import db
@@ -19,8 +19,6 @@ from callevents.pbxs.extension_import import (
     parse,
 )
 from callevents.pbxs.extension_numbers import read_range
-
-dry_run_option = click.option("--dry-run", is_flag=True, help="Add nothing; print what would be.")
 
 
 @click.command("import")

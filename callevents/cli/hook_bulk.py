@@ -5,8 +5,14 @@ from collections.abc import Callable
 import click
 from flask.cli import with_appcontext
 
-from callevents.cli.hook_bulk_run import dry_run_option, run_bulk
-from callevents.cli.output import Command, handle_errors, json_option, print_result
+from callevents.cli.hook_bulk_run import run_bulk
+from callevents.cli.output import (
+    Command,
+    dry_run_option,
+    handle_errors,
+    json_option,
+    print_result,
+)
 from callevents.cli.where import event_ids_argument, read_selection, where_option
 from callevents.counted import counted
 from callevents.db.session import begin_write

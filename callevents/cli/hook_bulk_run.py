@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import click
-
 from callevents.cli.output import Values, print_result
 from callevents.counted import counted
 from callevents.db.session import begin_write
@@ -14,10 +12,6 @@ from callevents.hooks.bulk.apply import Done
 from callevents.hooks.bulk.steps import MAX_EXAMPLES, Change, Plan
 from callevents.hooks.selection import Selection
 from callevents.jobs.waker import wake
-
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Change nothing; print what would change."
-)
 
 
 def run_bulk(

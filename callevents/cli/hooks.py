@@ -6,12 +6,13 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from callevents.cli.hook_bulk_run import dry_run_option, run_bulk
+from callevents.cli.hook_bulk_run import run_bulk
 from callevents.cli.hook_options import hook_options, option_values, parse_options
 from callevents.cli.hook_receiver import choose_receiver, receiver_choice
 from callevents.cli.only_if import describe_rules
 from callevents.cli.output import (
     Values,
+    dry_run_option,
     get_event_type,
     handle_errors,
     json_option,

@@ -25,6 +25,9 @@ Values = dict[str, Any]
 Command = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Change nothing; print what would change."
+)
 
 
 def handle_errors(command: Command) -> Command:

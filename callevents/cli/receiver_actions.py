@@ -8,7 +8,7 @@ import click
 
 from callevents.cli.deliveries import print_counts, resend_matching
 from callevents.cli.delivery_filters import parse_time
-from callevents.cli.output import handle_errors, json_option, print_result
+from callevents.cli.output import dry_run_option, handle_errors, json_option, print_result
 from callevents.cli.receiver_values import find_named
 from callevents.counted import counted
 from callevents.csv_rows import decode
@@ -66,7 +66,7 @@ def test_receiver(
     "--import", "file", type=click.File("rb"), help="Replace all by a CSV file; - reads stdin."
 )
 @click.option("--fetch", is_flag=True, help="Add what the receiver says, if its recipe can ask.")
-@click.option("--dry-run", is_flag=True, help="Change nothing; print the map as it would be.")
+@dry_run_option
 @json_option
 @handle_errors
 def edit_users(
@@ -106,7 +106,7 @@ def edit_users(
 @click.command("recover")
 @click.argument("receiver")
 @click.option("--since", metavar="TIME", required=True, help="Created since: 2h, or an ISO time.")
-@click.option("--dry-run", is_flag=True, help="Change nothing; print the counts.")
+@dry_run_option
 @json_option
 @handle_errors
 def recover(receiver: str, since: str, dry_run: bool, as_json: bool) -> None:
