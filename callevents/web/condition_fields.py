@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from wtforms import RadioField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from callevents.conditions import Conditions, Hours
+from callevents.conditions.hours import list_zones
 from callevents.delivery.request.option_texts import format_list, parse_list
 from callevents.errors import InvalidError
 from callevents.web.forms import BaseForm
@@ -120,7 +120,7 @@ class ConditionFields(BaseForm):
     @property
     def zones(self) -> Sequence[str]:
         """The time zones to suggest."""
-        return list_zones()
+        return _suggest_zones()
 
     def add_errors(self, error: InvalidError) -> None:
         """Show each message next to its field; those of conditions are about paths."""
@@ -174,6 +174,5 @@ def condition_values(conditions: Conditions) -> Mapping[str, Any]:
 
 
 @cache
-def list_zones() -> Sequence[str]:
-    """Return the names of time zones to suggest."""
-    return sorted(name for name in available_timezones() if name.startswith(_REGIONS))
+def _suggest_zones() -> Sequence[str]:
+    return sorted(name for name in list_zones() if name.startswith(_REGIONS))
