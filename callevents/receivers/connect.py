@@ -15,8 +15,8 @@ from callevents.delivery.removal import Removed, remove_hooks
 from callevents.enums import EventType
 from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import db
-from callevents.hooks.bulk.apply import keep, record
-from callevents.hooks.bulk.steps import Applied, HookRow
+from callevents.hooks.bulk.apply import record, record_added
+from callevents.hooks.bulk.steps import HookRow
 from callevents.hooks.hooks import HookBatch, HookData
 from callevents.receivers.address import join_url
 from callevents.receivers.making import make_options
@@ -97,8 +97,9 @@ def connect(
         for extension in extensions or ():
             connecting.connect(extension, request, data)
     db.session.flush()
-    change_id = _record_added(receiver, connecting.created) if connecting.created else ""
-    return Connected(connecting.created, list(connecting.kept.values()), change_id)
+    created = connecting.created
+    change_id = record_added(created, _describe(receiver, created)) if created else ""
+    return Connected(created, list(connecting.kept.values()), change_id)
 
 
 def disconnect(
@@ -160,14 +161,6 @@ def _make_data(receiver: Receiver, recipe: Recipe, request: RecipeRequest) -> Ho
         receiver_id=receiver.id,
         recipe_request=request.name,
     )
-
-
-def _record_added(receiver: Receiver, hooks: Sequence[Hook]) -> str:
-    """Record what was created, and keep what undoing it needs; return the ID of that."""
-    rows = [HookRow.of(hook) for hook in hooks]
-    record(Action.HOOKS_ADDED, rows, _describe(receiver, hooks))
-    made = [{"id": hook.id, "modified_at": hook.modified_at.isoformat()} for hook in hooks]
-    return keep(Action.HOOKS_ADDED, Applied(rows, {"made": made}))
 
 
 def _describe(receiver: Receiver, hooks: Sequence[Hook]) -> Mapping[str, object]:

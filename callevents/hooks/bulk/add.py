@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
-from callevents.audit.actions import Action
 from callevents.db.models import Extension, Hook, Pbx
 from callevents.delivery.request.masking import mask_url
 from callevents.enums import EventType, HookScope
 from callevents.errors import InvalidError
 from callevents.extensions import cipher, db
-from callevents.hooks.bulk.apply import keep, record
-from callevents.hooks.bulk.steps import Applied, HookRow
+from callevents.hooks.bulk.apply import record_added
 from callevents.hooks.hooks import MAX_HOOKS_PER_TYPE, HookBatch, HookData
 from callevents.hooks.signing_secret import make_secret
 from callevents.users.rights import EVERYTHING, Scope
@@ -68,11 +66,7 @@ def add_for_many(
     _send_once_together(hooks)
     numbers = [one.number for one in extensions if one.id not in left_out]
     values = {"event": event_type.slug, "url": mask_url(hooks[0].url), "extensions": numbers}
-    rows = [HookRow.of(hook) for hook in hooks]
-    record(Action.HOOKS_ADDED, rows, values)
-    made = [{"id": hook.id, "modified_at": hook.modified_at.isoformat()} for hook in hooks]
-    change_id = keep(Action.HOOKS_ADDED, Applied(rows, {"made": made}))
-    return Added(hooks, full, change_id, secret)
+    return Added(hooks, full, record_added(hooks, values), secret)
 
 
 def _send_once_together(hooks: Sequence[Hook]) -> None:

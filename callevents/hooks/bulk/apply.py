@@ -92,7 +92,7 @@ def apply(selection: Selection, change: Change, previewed: Previewed | None = No
     where = _describe_filter(selection, plan)
     applied = change.apply(steps)
     record(change.action, applied.hooks, {**what, "filter": where})
-    change_id = keep(change.action, applied)
+    change_id = _keep(change.action, applied)
     return Done(
         len(steps),
         plan.unchanged,
@@ -115,7 +115,15 @@ def record(action: Action, rows: Sequence[HookRow], values: Mapping[str, Any]) -
         audit.record(action, target, after={**values, EVENT_IDS: ids})
 
 
-def keep(action: Action, applied: Applied) -> str:
+def record_added(hooks: Sequence[Hook], values: Mapping[str, Any]) -> str:
+    """Record that hooks were added, and keep what undoing it needs; return the ID of that."""
+    rows = [HookRow.of(hook) for hook in hooks]
+    record(Action.HOOKS_ADDED, rows, values)
+    made = [{"id": hook.id, "modified_at": hook.modified_at.isoformat()} for hook in hooks]
+    return _keep(Action.HOOKS_ADDED, Applied(rows, {"made": made}))
+
+
+def _keep(action: Action, applied: Applied) -> str:
     """Keep what undoing the change needs; return its ID."""
     places = dict.fromkeys((row.pbx_id, row.extension_id) for row in applied.hooks)
     change = BulkChange(
