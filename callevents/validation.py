@@ -3,9 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
+from typing import Annotated
 
+from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import ErrorDetails
 
+from callevents.enums import TABLE_ORDER
 from callevents.errors import InvalidError
 
 MAX_NAME_LENGTH = 100
@@ -18,6 +21,7 @@ _SENTENCES: Mapping[str, str] = {
     "union_tag_invalid": "Must be one of the documented kinds.",
     "json_invalid": "Must be valid JSON.",
 }
+_EVENTS = [event.slug for event in TABLE_ORDER]
 _SUBJECT = re.compile(r"^\w+ should (?=be|have|match|contain)")
 
 
@@ -43,6 +47,18 @@ def check_text(text: str, *, field: str, max_length: int) -> str:
     if not text.isprintable():
         raise InvalidError.of(field, "Must not contain control characters.")
     return text
+
+
+def _check_event(value: str) -> str:
+    if value not in _EVENTS:
+        raise ValueError(f"There is no such event. Use one of: {', '.join(_EVENTS)}.")
+    return value
+
+
+#: The name of an event type, in models.
+EventName = Annotated[
+    str, AfterValidator(_check_event), WithJsonSchema({"type": "string", "enum": _EVENTS})
+]
 
 
 def check_all(*checks: Callable[[], object]) -> None:

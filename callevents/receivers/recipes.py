@@ -14,8 +14,8 @@ from callevents.enums import (
     ParameterSet,
     ReceiverAuth,
 )
+from callevents.validation import EventName
 
-EventName = Literal["dial-out", "dial-in", "hangup", "answer-in", "answer-out"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 

@@ -9,7 +9,6 @@ from callevents.api.v1.call import Call
 from callevents.api.v1.models import (
     Answer,
     Body,
-    EventName,
     GivenMoment,
     ListQuery,
     Moment,
@@ -24,6 +23,7 @@ from callevents.delivery.request.masking import mask_address
 from callevents.enums import ListedState, Method
 from callevents.ingest.events import list_events
 from callevents.pbxs.shown_numbers import ShownNumbers
+from callevents.validation import EventName
 
 MAX_ID_LENGTH = 255
 

@@ -5,11 +5,12 @@ from pydantic import Field
 from callevents import enums
 from callevents.api.v1.call import Call
 from callevents.api.v1.cursors import find_start, make_page
-from callevents.api.v1.models import Answer, EventName, ListQuery, Page
+from callevents.api.v1.models import Answer, ListQuery, Page
 from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ProblemType
 from callevents.delivery.request.placeholders import VOIPNOW_NAMES
 from callevents.hooks.preview import EXAMPLE_EXTENSION, example_parameters
+from callevents.validation import EventName
 
 TAG = "Event types"
 LIST_NAME = "event-types"

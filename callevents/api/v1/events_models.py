@@ -9,7 +9,6 @@ from callevents.api.v1.call import Call as ApiCall
 from callevents.api.v1.models import (
     Answer,
     Body,
-    EventName,
     GivenMoment,
     ListQuery,
     Moment,
@@ -20,6 +19,7 @@ from callevents.db.models import MAX_NUMBER_LENGTH
 from callevents.enums import CallFlow, CallStatus
 from callevents.operations import call_log, number_search
 from callevents.pbxs.shown_numbers import ShownNumbers
+from callevents.validation import EventName
 
 MAX_CALL_ID_LENGTH = 255
 

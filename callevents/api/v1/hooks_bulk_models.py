@@ -6,11 +6,11 @@ from enum import StrEnum
 from pydantic import Field
 
 from callevents.api.v1.hooks_models import GiveUpSeconds
-from callevents.api.v1.models import Answer, Body, EventName, optional
+from callevents.api.v1.models import Answer, Body, optional
 from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
 from callevents.enums import HookScope
 from callevents.hooks.selection import HookState
-from callevents.validation import MAX_NAME_LENGTH
+from callevents.validation import MAX_NAME_LENGTH, EventName
 
 MAX_EVENT_IDS = 1_000
 MAX_EXTENSIONS = 1_000

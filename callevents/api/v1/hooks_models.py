@@ -10,7 +10,6 @@ from callevents.api.v1.hooks_conditions import HookConditions
 from callevents.api.v1.models import (
     Answer,
     Body,
-    EventName,
     GivenMoment,
     ListQuery,
     Moment,
@@ -31,7 +30,7 @@ from callevents.hooks.validation import (
     MAX_HEADER_NAME_LENGTH,
 )
 from callevents.security.masking import MASK
-from callevents.validation import MAX_SLUG_LENGTH
+from callevents.validation import MAX_SLUG_LENGTH, EventName
 
 MAX_CONTENT_TYPE_LENGTH = 100
 MAX_TEMPLATE_LENGTH = 20_000

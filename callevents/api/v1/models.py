@@ -17,15 +17,12 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from callevents.enums import TABLE_ORDER
-
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
-_EVENTS = [event.slug for event in TABLE_ORDER]
 
 T = TypeVar("T", bound="Answer")
 
@@ -98,12 +95,6 @@ def _refuse(value: Any) -> Any:
     return [] if isinstance(value, str) else value
 
 
-def _check_event(value: str) -> str:
-    if value not in _EVENTS:
-        raise ValueError(f"There is no such event. Use one of: {', '.join(_EVENTS)}.")
-    return value
-
-
 def _check_moment(value: Any) -> Any:
     is_moment = isinstance(value, str) and _MOMENT.fullmatch(value)
     if not is_moment and not isinstance(value, datetime):
@@ -135,10 +126,6 @@ def optional(description: str, *, max_length: int | None = None) -> Any:
 QueryInteger = Annotated[int, BeforeValidator(_read_integer)]
 #: `true` or `false` in a query.
 QueryBoolean = Annotated[bool, BeforeValidator(_read_boolean)]
-#: The name of an event type.
-EventName = Annotated[
-    str, AfterValidator(_check_event), WithJsonSchema({"type": "string", "enum": _EVENTS})
-]
 #: A moment in an answer.
 Moment = Annotated[
     datetime,

@@ -6,13 +6,14 @@ from pydantic import Field
 
 from callevents.api.v1.call import Call
 from callevents.api.v1.cursors import find_start, make_page
-from callevents.api.v1.models import Answer, EventName, ListQuery, NoQuery, Page
+from callevents.api.v1.models import Answer, ListQuery, NoQuery, Page
 from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ProblemType, not_found
 from callevents.api_access.scopes import ApiScope
 from callevents.enums import HookScope, Method, ReceiverAuth
 from callevents.receivers import recipes
 from callevents.receivers.recipe_files import find_recipe, load_recipes
+from callevents.validation import EventName
 
 TAG = "Recipes"
 LIST_NAME = "recipes"

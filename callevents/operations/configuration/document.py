@@ -29,10 +29,10 @@ from callevents.hooks.validation import MAX_CUSTOM_HEADERS
 from callevents.operations.configuration.part import Part
 from callevents.operations.configuration.receiver_document import ConfiguredReceiver
 from callevents.security.masking import MASK
+from callevents.validation import EventName
 
 DEFAULTS = HookOptions()
 
-EventName = Literal["dial-out", "dial-in", "hangup", "answer-in", "answer-out"]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 EventId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9]{{{EVENT_ID_LENGTH}}}$")]
 
