@@ -4,14 +4,12 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pyotp
 import pytest
 from alembic import command
 from alembic.config import Config
 from flask import Flask
 from sqlalchemy import insert, inspect, select, text
 
-from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db import schema
 from callevents.db.models import (
@@ -22,34 +20,23 @@ from callevents.db.models import (
     MinuteStatistics,
     Pbx,
     Removal,
-    User,
-    UserIdentity,
     utc_now,
 )
-from callevents.db.schema import DatabaseError
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.attempts import list_attempts
 from callevents.delivery.http.client import Response
 from callevents.delivery.log.queries import get_delivery
 from callevents.delivery.outcomes import Outcome, record
-from callevents.enums import ConnectorKind, EventType, Method, Role, SignInMethod
+from callevents.enums import ConnectorKind, EventType, Method
 from callevents.extensions import Base, db
 from callevents.hooks import hooks
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.pbxs import connectors, pbxs, quotas, removal, tokens
 from callevents.pbxs.connectors import ConnectorConfig
-from callevents.users import sessions, users
-from callevents.users.delays import Client
-from callevents.users.grants import NewGrant, set_grants
-from callevents.users.second_factor import app_codes, recovery_codes, second_factor
-from callevents.users.sign_in import finish, verify_password
 from tests.conftest import Configure
 from tests.support import claims
-from tests.support.log_capture import capture_log
 
-#: The key of an app.
-SECRET = pyotp.random_base32()
 #: More than the migration reads at once.
 MANY_ATTEMPTS = 1200
 
@@ -98,110 +85,6 @@ def test_down_and_up_with_data(app: Flask, config: Config, pbx: Pbx, configure: 
     db.session.flush()
     assert accept(fresh, [Report(event_type=EventType.DIAL_IN, extension="1")])
     db.session.commit()
-
-
-def test_sessions_with_data(config: Config, app: Flask) -> None:
-    """Users outlive both ways of the migration that adds sessions, and can sign in afterwards."""
-    begin_write()
-    user = users.add_user("ana", "correct horse", Role.ADMIN)
-    sessions.start_session(user, "Firefox", "192.0.2.1")
-    db.session.commit()
-    db.session.remove()
-    try:
-        command.downgrade(config, "0010")
-        assert "user_session" not in tables()
-        begin_write()
-        columns = "username, password_hash, role, session_version, created_at"
-        db.session.execute(
-            text(
-                f"INSERT INTO user_account ({columns}) "
-                "SELECT 'bob', password_hash, 'viewer', session_version + 6, created_at "
-                "FROM user_account"
-            )
-        )
-        db.session.commit()
-        versions = text("SELECT username, session_version FROM user_account ORDER BY username")
-        assert db.session.execute(versions).all() == [("ana", 1), ("bob", 7)]
-        db.session.remove()
-    finally:
-        command.upgrade(config, "head")
-    command.check(config)
-    begin_write()
-    for name, role in (("ana", Role.ADMIN), ("bob", Role.VIEWER)):
-        found = finish(verify_password(name, "correct horse", Client("192.0.2.1")))
-        assert [grant.role for grant in found.grants] == [role]
-        assert sessions.list_sessions(found) == []
-        assert sessions.find_session(sessions.start_session(found, "Firefox", "192.0.2.1"))
-    db.session.rollback()
-
-
-def test_grants_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
-    """Users keep their roles; going back removes those who would see more than they may."""
-    begin_write()
-    for name, role in (("ana", Role.ADMIN), ("bob", Role.VIEWER), ("cyd", Role.VIEWER)):
-        users.add_user(name, "correct horse", role)
-    found = users.find_user("cyd")
-    assert found
-    set_grants(found, [NewGrant(Role.ADMIN, pbx)])
-    db.session.commit()
-    db.session.remove()
-    try:
-        command.downgrade(config, "0014")
-        stored = text("SELECT username, role FROM user_account ORDER BY username")
-        assert db.session.execute(stored).all() == [("ana", "admin"), ("bob", "viewer")]
-        db.session.remove()
-    finally:
-        command.upgrade(config, "head")
-    command.check(config)
-    for name, role in (("ana", Role.ADMIN), ("bob", Role.VIEWER)):
-        kept = users.find_user(name)
-        assert kept
-        assert [(grant.role, grant.pbx_id) for grant in kept.grants] == [(role, None)]
-
-
-def test_second_factor_with_data(config: Config, app: Flask) -> None:
-    """Sessions outlive both ways; down again the password alone is enough."""
-    begin_write()
-    user = users.add_user("ana", "correct horse", Role.ADMIN)
-    app_codes.set_up(user, SECRET, pyotp.TOTP(SECRET).now())
-    recovery_codes.renew(user)
-    token = sessions.start_session(user, "Firefox", "192.0.2.1", SignInMethod.PASSKEY)
-    db.session.commit()
-    db.session.remove()
-    try:
-        command.downgrade(config, "0014")
-        assert not {"app_key", "recovery_code", "passkey", "spent_challenge"} & tables()
-        db.session.remove()
-    finally:
-        command.upgrade(config, "head")
-    command.check(config)
-    found = sessions.find_session(token)
-    assert found
-    assert (found.method, found.provider) == (SignInMethod.PASSWORD, "")
-    assert not second_factor.has_any(found.user)
-
-
-def test_single_sign_on_with_data(config: Config, app: Flask) -> None:
-    """Users of single sign-on stay, and in neither version does a password sign them in."""
-    begin_write()
-    user = User(username="olga", password_hash="")
-    db.session.add(user)
-    set_grants(user, [NewGrant(Role.ADMIN)])
-    db.session.add(UserIdentity(user_id=user.id, issuer="https://login.example", subject="42"))
-    db.session.commit()
-    db.session.remove()
-    hashes = text("SELECT password_hash FROM user_account")
-    try:
-        command.downgrade(config, "0021")
-        assert "user_identity" not in tables()
-        # Former versions compared an empty hash with the one for unknown users.
-        assert db.session.scalars(hashes).all() == ["!"]
-        db.session.remove()
-    finally:
-        command.upgrade(config, "head")
-    command.check(config)
-    assert db.session.scalars(hashes).all() == [""]
-    assert db.session.scalars(select(UserIdentity)).all() == []
 
 
 def test_late_events_with_data(config: Config, app: Flask, pbx: Pbx) -> None:
@@ -395,64 +278,3 @@ def test_upgrading_twice_changes_nothing(app: Flask, pbx: Pbx) -> None:
     db.session.rollback()
     schema.upgrade(app)
     assert [one.slug for one in db.session.scalars(select(Pbx))] == ["head-office"]
-
-
-@pytest.mark.parametrize(
-    ("revision", "sentence"),
-    [
-        ("later", "was created by another version of Call Events"),
-        ("0001", "was created by an unreleased development version of Call Events"),
-        ("0007", "was created by an unreleased development version of Call Events"),
-    ],
-)
-def test_database_of_another_version(
-    app: Flask, settings: Settings, revision: str, sentence: str
-) -> None:
-    """A database created by another version is not changed, with an error."""
-    begin_write()
-    known = db.session.scalar(text("SELECT version_num FROM alembic_version"))
-    db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": revision})
-    db.session.commit()
-    try:
-        assert not schema.is_current(app)
-        with pytest.raises(DatabaseError, match=sentence):
-            schema.upgrade(app)
-    finally:
-        begin_write()
-        db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": known})
-        db.session.commit()
-
-
-def test_database_command_and_a_development_version(app: Flask) -> None:
-    """`flask db upgrade` gives the same explanation, and changes nothing."""
-    begin_write()
-    known = db.session.scalar(text("SELECT version_num FROM alembic_version"))
-    db.session.execute(text("UPDATE alembic_version SET version_num = '0007'"))
-    db.session.commit()
-    try:
-        with capture_log() as logged:
-            result = app.test_cli_runner().invoke(args=["db", "upgrade"])
-        assert result.exit_code == 1
-        assert "was created by an unreleased development version" in logged.text
-        assert db.session.scalar(text("SELECT version_num FROM alembic_version")) == "0007"
-        assert "call_event" in tables()
-    finally:
-        begin_write()
-        db.session.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": known})
-        db.session.commit()
-
-
-def test_file_that_is_no_database(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The error for an invalid file names it."""
-    folder = tmp_path_factory.mktemp("broken")
-    (folder / "calls.sqlite3").write_text("This is a letter and no database. " * 100)
-    app = create_app(
-        Settings(data_dir=folder, database_url=f"sqlite:///{folder / 'calls.sqlite3'}")
-    )
-    with pytest.raises(DatabaseError) as caught:
-        schema.upgrade(app)
-    assert str(caught.value) == (
-        f"The database {folder / 'calls.sqlite3'} cannot be used: file is not a database."
-    )
-    with app.app_context():
-        db.engine.dispose()
