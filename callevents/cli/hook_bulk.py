@@ -65,7 +65,12 @@ def replace_url(
     type=click.Choice([name for name, _label in GIVE_UP_CHOICES.values()]),
     help="No attempt starts when a delivery is older than this.",
 )
-@click.option("--in-order/--any-order", default=None, help="Order of requests of the same call.")
+@click.option(
+    "--order/--no-order",
+    "in_order",
+    default=None,
+    help="Send requests of the same call in order.",
+)
 def set_policy(
     event_ids: tuple[str, ...],
     give_up_after: str | None,
