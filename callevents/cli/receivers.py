@@ -141,7 +141,7 @@ def connect_extensions(
 @json_option
 @handle_errors
 def disconnect_extensions(receiver: str, pbx: str, numbers: tuple[str, ...], as_json: bool) -> None:
-    """Remove the receiver's requests of these extensions, or all of the PBX."""
+    """Clear the receiver's requests of these extensions, or all of the PBX."""
     begin_write()
     found = find_named(receiver)
     of_pbx = pbxs.get_pbx(pbx)
@@ -149,7 +149,7 @@ def disconnect_extensions(receiver: str, pbx: str, numbers: tuple[str, ...], as_
     removed = disconnect(found, of_pbx, chosen)
     db.session.commit()
     wake()
-    text = f"Removed {removed.hooks} request{'s'[: removed.hooks != 1]}."
+    text = f"Cleared {removed.hooks} request{'s'[: removed.hooks != 1]}."
     if removed.waiting:
         text += f" {describe_waiting(removed.waiting)} cancelled."
     if removed.id:

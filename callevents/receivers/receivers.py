@@ -90,7 +90,7 @@ def remove_receiver(receiver: Receiver) -> None:
     lock_receiver(receiver)
     if count := count_hooks(receiver):
         raise ConflictError(
-            f"{receiver.name} has {count:,} request{'s'[: count != 1]}. Remove "
+            f"{receiver.name} has {count:,} request{'s'[: count != 1]}. Clear "
             f"{'them' if count != 1 else 'it'} first, or disconnect its extensions."
         )
     target = of_receiver(receiver)

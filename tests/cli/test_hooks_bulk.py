@@ -73,7 +73,7 @@ def test_states_policy_and_clear(
     assert answer(*policy, *HOST)["unchanged"] == 2
     assert "Would change 2 of 2" in run("hooks", "clear", *HOST, "--dry-run").output
     removed = run("hooks", "clear", *HOST)
-    assert "Removed 2 requests." in removed.output
+    assert "Cleared 2 requests." in removed.output
     found = re.search(r"undo-change (\S+)", removed.output)
     assert found
     assert run("hooks", "undo-change", found[1]).exit_code == 0

@@ -118,7 +118,7 @@ def test_extensions_are_connected(
     assert run(*connect, "*").exit_code == 1
     check_failure(
         run("receivers", "remove", "our-crm"),
-        "Our CRM has 5 requests. Remove them first, or disconnect its extensions.",
+        "Our CRM has 5 requests. Clear them first, or disconnect its extensions.",
     )
     removed = answer("receivers", "disconnect", "our-crm", "head-office", "101")
     assert removed["requests"] == 3

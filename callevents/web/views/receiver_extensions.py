@@ -98,7 +98,7 @@ def disconnect_pbx(name: str, slug: str) -> Any:
     db.session.commit()
     wake()
     count = removed.hooks
-    text = f"Cleared {count:,} request{'s' if count != 1 else ''}.{describe_end(removed)}"
+    text = f"{count:,} request{'s' if count != 1 else ''} cleared.{describe_end(removed)}"
     # The whole page, because the state and the requests have changed.
     return htmx.redirect_to(url_for("receivers.show", name=name), text, undo_action(pbx, removed))
 

@@ -133,7 +133,7 @@ def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Config
     answer = admin.post("/receivers/zammad/disconnect/head-office")
     assert answer.status_code == 303
     shown = admin.get("/receivers/zammad").text
-    assert "Cleared 1 request" in shown
+    assert "1 request cleared." in shown
     assert "Undo" in shown
     admin.get("/receivers/zammad/remove")
     assert admin.post("/receivers/zammad/remove").status_code == 303

@@ -157,7 +157,7 @@ def test_htmx(admin: Visitor, hooks: Sequence[Hook]) -> None:
     answer = admin.client.post(CHANGE, data={"csrf_token": admin.token, **fields}, headers=HTMX)
     assert answer.status_code == 204
     events = answer.headers["HX-Trigger"]
-    assert "3 requests removed." in events
+    assert "3 requests cleared." in events
     assert "/undo" in events
     assert "hooks-changed" in events
     assert urls() == []
