@@ -23,7 +23,7 @@ from callevents.users.rights import EVERYTHING
 drop_option = click.option(
     "--drop-secrets",
     is_flag=True,
-    help="Change requests with credentials or headers for another host too: remove these, and "
+    help="Also change requests with credentials or headers for another host: remove these, and "
     "suspend the requests until you enter them again.",
 )
 
@@ -42,7 +42,7 @@ def bulk_command(name: str) -> Callable[[Command], click.Command]:
 @bulk_command("replace-url")
 @event_ids_argument
 @click.option("--find", required=True, help="Text to find in URLs.")
-@click.option("--replace-with", "replacement", required=True, help="Text to put instead.")
+@click.option("--replace-with", "replacement", required=True, help="Text that replaces it.")
 @drop_option
 def replace_url(
     event_ids: tuple[str, ...],
@@ -97,7 +97,7 @@ def move(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Move requests to the RECEIVER: their URLs begin with its address then."""
+    """Move requests to RECEIVER: their URLs then begin with its address."""
     selection = read_selection(event_ids, where)
     possible = {one.slug: one for one in find_receivers_for(selection.load())}
     if receiver not in possible:
@@ -136,7 +136,7 @@ def undo_change(change_id: str, as_json: bool) -> None:
     undone = undo(change_id, EVERYTHING)
     db.session.commit()
     wake()
-    text = f"{count_requests(undone.hooks)} as before."
+    text = f"Restored {count_requests(undone.hooks)}."
     if undone.left_out:
         reason = "the request or its receiver has been changed or removed since"
         text += f" {undone.left_out:,} left out: {reason}."

@@ -60,8 +60,14 @@ def test_receiver(
 @click.argument("receiver")
 @click.argument("pbx")
 @click.option("--set", "pairs", multiple=True, metavar="EXTENSION=USER", help="Empty removes it.")
-@click.option("--import", "file", metavar="FILE", help="Replace all by a CSV file; - reads stdin.")
-@click.option("--fetch", is_flag=True, help="Add what the receiver says, if its recipe can ask.")
+@click.option(
+    "--import", "file", metavar="FILE", help="Replace the whole map with a CSV file; - reads stdin."
+)
+@click.option(
+    "--fetch",
+    is_flag=True,
+    help="Add the users that the receiver lists, if its recipe can fetch them.",
+)
 @click.option("--dry-run", is_flag=True, help="Change nothing; print the map as it would be.")
 @json_option
 @handle_errors

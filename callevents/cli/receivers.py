@@ -110,7 +110,12 @@ def remove_receiver(receiver: str, as_json: bool) -> None:
 @click.argument("receiver")
 @click.argument("pbx")
 @click.argument("numbers", nargs=-1, required=True, metavar="EXTENSION...")
-@click.option("--request", "requests", multiple=True, help="Only this request of the recipe.")
+@click.option(
+    "--request",
+    "requests",
+    multiple=True,
+    help="A request of the recipe, instead of the default ones; can be repeated.",
+)
 @json_option
 @handle_errors
 def connect_extensions(

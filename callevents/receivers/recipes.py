@@ -76,7 +76,7 @@ class RecipeUsers(Part):
     label: str
     help: str = ""
     is_required: bool = False
-    #: Where the receiver tells it: a path, and JSON pointers.
+    #: Where the receiver lists it: a path, and JSON pointers.
     fetch_path: str = ""
     fetch_items: str = ""
     fetch_number: str = ""

@@ -61,8 +61,8 @@ class SecretsForm(BulkForm):
     """A change that may point requests at another host."""
 
     drops_secrets = BooleanField(
-        "Change those with credentials or headers for another host too: these are removed, and the "
-        "requests are suspended until you enter them again"
+        "Also change those with credentials or headers for another host: these are removed, and "
+        "the requests are suspended until you enter them again"
     )
 
 

@@ -51,7 +51,7 @@ def test_replaces_and_undoes(run: Run, answer: Callable[..., Any], hooks: Sequen
     assert (done["changed"], done["left_out"]) == (2, {})
     assert urls()[0] == "https://new.example.com/in?key=geheim"
     undone = run("hooks", "undo-change", done["change"])
-    assert "2 requests as before." in undone.output
+    assert "Restored 2 requests." in undone.output
     assert urls() == before
     again = run("hooks", "undo-change", done["change"])
     assert (again.exit_code, "nothing to undo" in again.output) == (1, True)

@@ -155,7 +155,7 @@ def test_the_user_map_is_edited(
         run(*edit, "--import", "-", input="1\n"),
         "users: Line 1: Needs two columns, extension and user (got 1).",
     )
-    check_failure(run(*edit, "--fetch"), "The recipe of Our CRM cannot ask for its users.")
+    check_failure(run(*edit, "--fetch"), "The recipe of Our CRM cannot fetch its users.")
 
 
 def test_a_test_is_sent(add_receiver: AddReceiver, pbx: Pbx, receiver: Server, run: Run) -> None:

@@ -204,7 +204,7 @@ def _finish_adding(target: Target, added: Added) -> Any:
     count = len(added.hooks)
     text = f"{target.event_type.label}: {count:,} request{'' if count == 1 else 's'} created."
     if added.full:
-        text += f" Left out, because they have as many as they can: {len(added.full):,}."
+        text += f" Left out, because they have the maximum already: {len(added.full):,}."
     actions = {"Undo": url_for("requests.undo_change", change_id=added.id)}
     if added.secret:
         htmx.toast(text, actions=actions)

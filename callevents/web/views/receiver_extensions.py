@@ -164,7 +164,7 @@ def fetch(name: str, slug: str) -> Any:
     receiver, pbx = get_visible(name), pbxs.get_pbx(slug)
     numbers = [one.number for one in extensions.list_extensions(pbx)]
     shown = {number: found.get(number, stored.get(number, "")) for number in numbers}
-    notice = f"The receiver named {len(found):,} users. Check them, then save."
+    notice = f"The receiver returned {len(found):,} users. Check them, then save."
     return _show_users(receiver, pbx, shown, [], notice)
 
 

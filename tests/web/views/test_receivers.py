@@ -197,7 +197,7 @@ def test_users_are_entered_imported_and_exported(
     without = admin.client.post(f"{page}/import", data={"csrf_token": admin.token})
     assert "Choose a CSV file." in without.text
     fetched = admin.post(f"{page}/fetch")
-    assert (fetched.status_code, "cannot ask for its users" in fetched.text) == (422, True)
+    assert (fetched.status_code, "cannot fetch its users" in fetched.text) == (422, True)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ReceiverAuth if kind is not ReceiverAuth.NONE])
