@@ -24,7 +24,7 @@ BULK_ACTIONS: Mapping[Action, Action] = {
 
 
 def of_hooks(count: int, pbx_id: int, extension_id: str | None = None) -> Target:
-    """Return so many hooks of a PBX as a target; the extension, if all are of one."""
+    """Return this number of hooks of a PBX as a target; the extension, if all are of one."""
     return Target(ObjectKind.HOOKS, "", counted(count, "request"), pbx_id, extension_id)
 
 

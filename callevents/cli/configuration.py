@@ -38,9 +38,9 @@ _passphrase_file = click.option(
 
 
 @group.command("export")
-@click.option("--pbx", "slugs", multiple=True, help="Only this PBX; again for more.")
+@click.option("--pbx", "slugs", multiple=True, help="Only this PBX; can be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
-@click.option("--secrets", is_flag=True, help="With secrets, encrypted with a passphrase.")
+@click.option("--secrets", is_flag=True, help="Include secrets, encrypted with a passphrase.")
 @_passphrase_file
 @handle_errors
 def export_config(
@@ -64,7 +64,7 @@ def export_config(
 
 @group.command("diff")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
-@click.option("--pbx", "slugs", multiple=True, help="Only this PBX; again for more.")
+@click.option("--pbx", "slugs", multiple=True, help="Only this PBX; can be repeated.")
 @handle_errors
 def diff_config(file: str, slugs: tuple[str, ...]) -> None:
     """Show how FILE differs from the configuration, line by line.
@@ -89,7 +89,7 @@ def diff_config(file: str, slugs: tuple[str, ...]) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @dry_run_option
 @click.option("--prune", is_flag=True, help="Remove what the file does not have.")
-@click.option("--secrets", is_flag=True, help="Set the secrets of the file, which it must have.")
+@click.option("--secrets", is_flag=True, help="Set the secrets too, which the file must have.")
 @_passphrase_file
 @json_option
 @handle_errors

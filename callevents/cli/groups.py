@@ -18,7 +18,7 @@ pattern_option = click.option(
     "--pattern", help="A regular expression; extensions whose whole number matches are members."
 )
 members_option = click.option(
-    "--members", help="Extensions that are members anyway, for example 101,103 or 100-139."
+    "--members", help="Extensions that are always members, for example 101,103 or 100-139."
 )
 
 template_option = click.option(

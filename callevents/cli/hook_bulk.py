@@ -30,7 +30,7 @@ from callevents.users.rights import EVERYTHING
 drop_option = click.option(
     "--drop-secrets",
     is_flag=True,
-    help="Change requests with credentials or headers for another host too: remove these, and "
+    help="Also change requests with credentials or headers for another host: remove these, and "
     "suspend the requests until you enter them again.",
 )
 
@@ -49,7 +49,7 @@ def bulk_command(name: str) -> Callable[[Command], click.Command]:
 @bulk_command("replace-url")
 @event_ids_argument
 @click.option("--find", required=True, help="Text to find in URLs.")
-@click.option("--replace-with", "replacement", required=True, help="Text to put instead.")
+@click.option("--replace-with", "replacement", required=True, help="Text that replaces it.")
 @drop_option
 def replace_url(
     event_ids: tuple[str, ...],
@@ -72,7 +72,12 @@ def replace_url(
     type=click.Choice([name for name, _label in GIVE_UP_CHOICES.values()]),
     help="No attempt starts when a delivery is older than this.",
 )
-@click.option("--in-order/--any-order", default=None, help="Order of requests of the same call.")
+@click.option(
+    "--order/--no-order",
+    "in_order",
+    default=None,
+    help="Send requests of the same call in order.",
+)
 def set_policy(
     event_ids: tuple[str, ...],
     give_up_after: str | None,
@@ -99,7 +104,7 @@ def move(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Move requests to the RECEIVER: their URLs begin with its address then."""
+    """Move requests to RECEIVER: their URLs then begin with its address."""
     selection = read_selection(event_ids, where)
     possible = {one.slug: one for one in find_receivers_for(selection.load())}
     if receiver not in possible:
@@ -138,7 +143,7 @@ def undo_change(change_id: str, as_json: bool) -> None:
     undone = undo(change_id, EVERYTHING)
     db.session.commit()
     wake()
-    text = f"{counted(undone.hooks, 'request')} as before."
+    text = f"Restored {counted(undone.hooks, 'request')}."
     if undone.left_out:
         reason = "the request or its receiver has been changed or removed since"
         text += f" {undone.left_out:,} left out: {reason}."

@@ -52,7 +52,7 @@ def _print_done(done: Done, verb: str, *, as_json: bool) -> None:
             lines.append(f"{describe_waiting(count)} {what}.")
     lines += _reasons(done.left_out, done.unchanged)
     if done.id:
-        limit = "30 seconds" if done.cancelled or verb == "Removed" else "half an hour"
+        limit = "30 seconds" if done.cancelled or verb == "Cleared" else "half an hour"
         lines.append(f"To undo this within {limit}: flask hooks undo-change {done.id}")
     counts = _to_values(done.changed, done.unchanged, done.left_out)
     waiting = {"held": done.held, "released": done.released, "cancelled": done.cancelled}

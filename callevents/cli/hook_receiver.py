@@ -19,7 +19,9 @@ _OPTIONS = (
         help="The receiver that it belongs to: the URL begins with its address.",
     ),
     click.option(
-        "--no-receiver", is_flag=True, help="It belongs to none. Without both, it keeps its own."
+        "--no-receiver",
+        is_flag=True,
+        help="It belongs to no receiver. Without either option, it keeps the one it has.",
     ),
 )
 

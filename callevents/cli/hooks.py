@@ -244,15 +244,15 @@ def clear_hooks(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Remove requests. Their waiting deliveries are cancelled.
+    """Clear requests. Their waiting deliveries are cancelled.
 
-    Removes those of EXTENSION (* for all) for the given EVENTs, or for all events; or those that
+    Clears those of EXTENSION (* for all) for the given EVENTs, or for all events; or those that
     --where chooses. For 30 seconds, `undo` brings them back.
     """
     if where:
         if pbx:
             raise click.UsageError("Pass PBX and EXTENSION, or --where.")
-        run_bulk(read_selection((), where), Clear(), "Removed", dry_run=dry_run, as_json=as_json)
+        run_bulk(read_selection((), where), Clear(), "Cleared", dry_run=dry_run, as_json=as_json)
         return
     if pbx is None or extension is None or dry_run:
         raise click.UsageError("Pass PBX and EXTENSION, or --where, perhaps with --dry-run.")
@@ -266,7 +266,7 @@ def clear_hooks(
     ]
     removed = hooks.clear_hooks(chosen)
     _commit()
-    text = f"Removed {counted(removed.hooks, 'request')}."
+    text = f"Cleared {counted(removed.hooks, 'request')}."
     if removed.waiting:
         text += f" {describe_waiting(removed.waiting)} cancelled."
     if removed.id:
@@ -280,7 +280,7 @@ def clear_hooks(
 @json_option
 @handle_errors
 def undo_removal(pbx: str, removal_id: str, as_json: bool) -> None:
-    """Undo a removal: the requests are back, and their deliveries wait again."""
+    """Bring back what was cleared, or removed with its extension; its deliveries wait again."""
     begin_write()
     undone = removal.undo(pbxs.get_pbx(pbx), removal_id)
     _commit()

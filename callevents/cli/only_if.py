@@ -12,7 +12,7 @@ from callevents.enums import HookScope
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ONLY_IF_HELP = (
-    "Send only if this is so; can be repeated: direction=in, party=external, answered=no, "
+    "Send only if this is true; can be repeated: direction=in, party=external, answered=no, "
     "min-seconds=10, 'hours=mon-fri 09:00-17:00 Europe/Bucharest', 'outside=...', number=+40*, "
     "did=+40210000100, queue=support."
 )

@@ -13,10 +13,10 @@ def number_plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the number plan."""
     for name, help_text in reversed(
         (
-            ("country", "Country of its numbers in two letters, for example RO; empty: none."),
-            ("outside-prefix", "Digits dialed before numbers outside; they are removed."),
+            ("country", "Country of its numbers, in two letters, for example RO; empty: none."),
+            ("outside-prefix", "Digits dialed before outside numbers; they are removed."),
             ("trunk-prefix", "Digits that trunks put before numbers; they are removed."),
-            ("internal-lengths", "Numbers of digits of internal numbers, for example 3,4."),
+            ("internal-lengths", "Lengths of internal numbers in digits, for example 3,4."),
         )
     ):
         command = click.option(f"--{name}", help=help_text)(command)

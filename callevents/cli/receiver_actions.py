@@ -63,9 +63,17 @@ def test_receiver(
 @click.argument("pbx")
 @click.option("--set", "pairs", multiple=True, metavar="EXTENSION=USER", help="Empty removes it.")
 @click.option(
-    "--import", "file", type=click.File("rb"), help="Replace all by a CSV file; - reads stdin."
+    "--import",
+    "file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Replace the whole map with a CSV file; - reads stdin.",
 )
-@click.option("--fetch", is_flag=True, help="Add what the receiver says, if its recipe can ask.")
+@click.option(
+    "--fetch",
+    is_flag=True,
+    help="Add the users that the receiver lists, if its recipe can fetch them.",
+)
 @dry_run_option
 @json_option
 @handle_errors

@@ -25,7 +25,7 @@ _OPTIONS = (
         "secrets",
         multiple=True,
         metavar="KEY=VALUE",
-        help="The same, for a value that is never shown. A recipe knows which these are.",
+        help="The same, for a value that is never shown. A recipe says which these are.",
     ),
     click.option(
         "--auth", type=click.Choice(list(map(str, ReceiverAuth))), help="How requests authenticate."
@@ -40,10 +40,14 @@ _OPTIONS = (
     click.option("--certificate", metavar="FILE", help="Client certificate in PEM."),
     click.option("--key", metavar="FILE", help="Private key of the client certificate in PEM."),
     click.option(
-        "--max-in-flight", type=click.IntRange(min=0), help="Requests at once; 0: no limit."
+        "--max-in-flight",
+        type=click.IntRange(min=0),
+        help="Maximum number of requests at once, for each worker; 0: no limit.",
     ),
     click.option(
-        "--max-per-second", type=click.FloatRange(min=0), help="Requests a second; 0: no limit."
+        "--max-per-second",
+        type=click.FloatRange(min=0),
+        help="Maximum number of requests a second, all workers together; 0: no limit.",
     ),
 )
 

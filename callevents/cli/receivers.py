@@ -111,7 +111,12 @@ def remove_receiver(receiver: str, as_json: bool) -> None:
 @click.argument("receiver")
 @click.argument("pbx")
 @click.argument("numbers", nargs=-1, required=True, metavar="EXTENSION...")
-@click.option("--request", "requests", multiple=True, help="Only this request of the recipe.")
+@click.option(
+    "--request",
+    "requests",
+    multiple=True,
+    help="A request of the recipe, instead of the default ones; can be repeated.",
+)
 @json_option
 @handle_errors
 def connect_extensions(
@@ -142,7 +147,7 @@ def connect_extensions(
 @json_option
 @handle_errors
 def disconnect_extensions(receiver: str, pbx: str, numbers: tuple[str, ...], as_json: bool) -> None:
-    """Remove the receiver's requests of these extensions, or all of the PBX."""
+    """Clear the receiver's requests of these extensions, or all of the PBX."""
     begin_write()
     found = find_named(receiver)
     of_pbx = pbxs.get_pbx(pbx)
@@ -150,7 +155,7 @@ def disconnect_extensions(receiver: str, pbx: str, numbers: tuple[str, ...], as_
     removed = disconnect(found, of_pbx, chosen)
     db.session.commit()
     wake()
-    text = f"Removed {counted(removed.hooks, 'request')}."
+    text = f"Cleared {counted(removed.hooks, 'request')}."
     if removed.waiting:
         text += f" {describe_waiting(removed.waiting)} cancelled."
     if removed.id:

@@ -24,7 +24,7 @@ class Hours:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What must be true of a call event, all of it; without values, every event is meant."""
+    """Conditions that a call event must meet, all of them; without values, every event does."""
 
     #: Of 'in' and 'out'.
     directions: tuple[str, ...] = ()

@@ -19,13 +19,13 @@ END_TEXT = (
 )
 ZONE_TEXT = "The time zone, such as `Europe/Bucharest`."
 OUTSIDE_TEXT = "True: events outside these hours are meant."
-DIRECTIONS_TEXT = "Of `in` and `out`; empty: both."
+DIRECTIONS_TEXT = "`in`, `out` or both; empty: both."
 PARTY_TEXT = (
     "`internal`: both parties are extensions of the PBX; `external`: one is not. null: both."
 )
 ANSWERED_TEXT = "Hangups only: calls that were answered, or those that were not. null: both."
-SECONDS_TEXT = "Hangups only: the seconds of conversation that the call had at least."
-NUMBERS_TEXT = "Numbers of the other party; with a `*` at the end all that begin like that."
+SECONDS_TEXT = "Hangups only: the minimum duration of the conversation, in seconds."
+NUMBERS_TEXT = "Numbers of the other party; a `*` at the end stands for any further digits."
 DIDS_TEXT = "The same for the number that was called from outside."
 QUEUES_TEXT = "Names of queues."
 
@@ -52,7 +52,7 @@ class GivenHours(_Part):
 
 
 class GivenConditions(_Part):
-    """What must be true of an event, all of it. null is no condition."""
+    """Conditions; an event must meet all of them. null is no condition."""
 
     directions: list[Direction] | None = _optional(DIRECTIONS_TEXT)
     party: Party | None = _optional(PARTY_TEXT)

@@ -51,8 +51,8 @@ class DeliverySettings(SettingsGroup):
         3,
         ge=0,
         le=600,
-        description="How long a call is silent after its last hangup before its end is sent by "
-        "requests that are sent once per call. For a PBX with a connector, the PBX itself says "
+        description="How long requests that are sent once per call wait after the last hangup "
+        "before they send the end of the call. For a PBX with a connector, the PBX itself says "
         "when a call is over.",
     )
     lease_seconds: float = Field(

@@ -32,7 +32,7 @@ class StorageSettings(SettingsGroup):
     recipes_dir: str = Field(
         "",
         description="Folder with recipes of your own, as .toml files. One with the name of a "
-        "recipe of Call Events replaces it. Empty: none.",
+        "built-in recipe replaces it. Empty: none.",
     )
     database_url: str = Field(
         "",

@@ -1,4 +1,4 @@
-"""When something is due again that nobody wakes the dispatcher for."""
+"""Remembers when something is due that does not wake the dispatcher."""
 
 import math
 import threading

@@ -24,8 +24,8 @@ PARTIES = ("internal", "external")
 _FIELD = "conditions"
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 _ONLY_AFTER_HANGUP = (
-    "Only hangups can have this condition: before, it is not known whether and how long the "
-    "parties talk."
+    "Only hangups can have this condition: until the call ends, it is not known whether the "
+    "parties talk, and for how long."
 )
 
 #: Pairs of a field and its error message.

@@ -355,5 +355,5 @@ def _check_quota(pbx: Pbx, limit: int, count: int) -> None:
         raise InvalidError.of(
             "requests",
             f"The quota of {pbx.name} is {counted(limit, 'request')}, and "
-            f"it has {count:,}. Remove others, or ask an admin for a higher quota.",
+            f"it has {count:,}. Clear others, or ask an admin for a higher quota.",
         )

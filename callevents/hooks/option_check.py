@@ -45,7 +45,7 @@ def _map_problems(maps: Maps) -> Iterator[str]:
             if not value or "=" in value or _is_unfit(value):
                 yield f"The map {name} has a value that cannot be used: {value[:40]!r}."
             if _is_unfit(replacement):
-                yield f"The map {name} replaces {value[:40]} by a text that cannot be used."
+                yield f"The map {name} replaces {value[:40]} with a text that cannot be used."
 
 
 def _answer_problems(pointers: Mapping[str, str]) -> Iterator[str]:

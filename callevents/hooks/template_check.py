@@ -48,7 +48,8 @@ def _check_content_type(content_type: str) -> None:
         )
     if content_type.lower().startswith("multipart/"):
         raise InvalidError.of(
-            "content_type", "Bodies have one part. Use application/json or another type."
+            "content_type",
+            "A body cannot have several parts. Use application/json or another type.",
         )
 
 

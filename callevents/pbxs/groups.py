@@ -210,7 +210,7 @@ def _check_name(pbx: Pbx, name: str, group: ExtensionGroup | None) -> None:
     check_text(name, field="name", max_length=MAX_NAME_LENGTH)
     other = _find(pbx, name)
     if other is not None and other is not group:
-        raise InvalidError.of("name", f"{pbx.name} has a group {name!r} already.")
+        raise InvalidError.of("name", f"{pbx.name} already has a group {name!r}.")
 
 
 def _check_pattern(pattern: str) -> None:

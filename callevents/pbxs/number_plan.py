@@ -65,7 +65,7 @@ def describe(pbx: Pbx) -> str:
         return "Numbers are sent as the PBX reports them. Without a country, E.164 needs a +."
     sentences = [f"Numbers without a country are from {pbx.country}."]
     if pbx.outside_prefix:
-        sentences.append(f"Numbers outside are dialed with {pbx.outside_prefix} before them.")
+        sentences.append(f"Outside numbers are dialed with {pbx.outside_prefix} before them.")
     if pbx.trunk_prefix:
         sentences.append(f"Trunks put {pbx.trunk_prefix} before numbers.")
     if lengths := internal_lengths(pbx):
@@ -85,7 +85,7 @@ def _check_country(country: str, *, is_needed: bool) -> None:
             "country", "Enter the two letters of a country (ISO 3166), for example RO or GB."
         )
     if is_needed and not country:
-        raise InvalidError.of("country", "Enter the country to which the other rules belong.")
+        raise InvalidError.of("country", "Enter the country too: the other rules need it.")
 
 
 def _check_prefix(field: str, prefix: str) -> None:
@@ -98,6 +98,6 @@ def _read_lengths(text: str) -> list[int]:
     if not set(parts) <= _LENGTHS:
         raise InvalidError.of(
             "internal_lengths",
-            "Enter numbers of digits from 1 to 9, separated by commas, for example 3, 4.",
+            "Enter lengths from 1 to 9, separated by commas, for example 3, 4.",
         )
     return [int(part) for part in parts]

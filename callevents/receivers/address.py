@@ -29,7 +29,7 @@ def check_address(text: str, known: Collection[str]) -> str:
         raise InvalidError.of(
             "address",
             "The address can only have values of the receiver, such as {receiver.token}. Values of "
-            "calls belong into the requests.",
+            "calls belong in the requests.",
         )
     url = check_url(plain, "address").url
     _check_host(url, found)

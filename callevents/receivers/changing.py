@@ -115,7 +115,9 @@ def make_changed(receiver: Receiver, changes: ReceiverChanges) -> ReceiverData:
 def _check_for_recipe(receiver: Receiver, changes: ReceiverChanges) -> None:
     """Raise InvalidError about what only a receiver without a recipe can have."""
     if changes.secret_names or changes.removed:
-        raise InvalidError.of("values", "The recipe says which values there are, and are secret.")
+        raise InvalidError.of(
+            "values", "The recipe says which values there are, and which of them are secret."
+        )
     recipe = get_recipe_of(receiver)
     names = names_in(recipe.address)
     if changes.address is not None and names:

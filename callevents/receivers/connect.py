@@ -141,7 +141,7 @@ def check_pbx(receiver: Receiver, pbx: Pbx) -> None:
 def get_recipe_of(receiver: Receiver) -> Recipe:
     """Return the receiver's recipe; raises ConflictError without one, NotFoundError if it is gone.
 
-    A recipe may be gone with a file of the own folder.
+    A recipe is gone if its file was removed from the folder in the settings.
     """
     if not receiver.recipe:
         raise ConflictError(

@@ -1,4 +1,4 @@
-"""Fetches the user map from a receiver that can say who has which extension."""
+"""Fetches the user map from a receiver that lists its users with their extensions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ MAX_FETCHED = 20_000
 
 
 def fetch_users(receiver: Receiver, pbx: Pbx, user_id: int) -> Mapping[str, str]:
-    """Return the users of extensions as the receiver tells them; stores none of them.
+    """Return the users of extensions as the receiver lists them; stores none of them.
 
     That they are asked for is recorded and committed before; waits for the response outside of any
     transaction. Raises ConflictError if the recipe cannot ask, if the response has none, or if too
@@ -33,7 +33,7 @@ def fetch_users(receiver: Receiver, pbx: Pbx, user_id: int) -> Mapping[str, str]
     check_pbx(receiver, pbx)
     users = get_recipe_of(receiver).users
     if users is None or not users.fetch_path:
-        raise ConflictError(f"The recipe of {receiver.name} cannot ask for its users.")
+        raise ConflictError(f"The recipe of {receiver.name} cannot fetch its users.")
     about, slug = of_receiver(receiver), pbx.slug
 
     def build() -> Request:
@@ -66,7 +66,7 @@ def _build(receiver: Receiver, pbx: Pbx, users: RecipeUsers) -> Request:
 def read_response(response: Response, users: RecipeUsers) -> Mapping[str, str]:
     """Return the users in a response, by number; raises ConflictError."""
     if not response.is_success:
-        raise ConflictError(f"The receiver did not tell its users. {response.error}")
+        raise ConflictError(f"The receiver did not return its users. {response.error}")
     if response.truncated:
         raise ConflictError("The response of the receiver is too long. Import the users by CSV.")
     try:

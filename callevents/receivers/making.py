@@ -167,7 +167,7 @@ def _answer_problem(question: Question, answer: str | None) -> str:
 
 def _address_problem(answer: str) -> str:
     if "{" in answer or "}" in answer:
-        return "An address has no braces."
+        return "An address must not have braces."
     try:
         check_url(answer)
     except InvalidError as error:

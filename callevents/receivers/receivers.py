@@ -91,7 +91,7 @@ def remove_receiver(receiver: Receiver) -> None:
     lock_receiver(receiver)
     if count := count_hooks(receiver):
         raise ConflictError(
-            f"{receiver.name} has {counted(count, 'request')}. Remove "
+            f"{receiver.name} has {counted(count, 'request')}. Clear "
             f"{'them' if count != 1 else 'it'} first, or disconnect its extensions."
         )
     target = of_receiver(receiver)

@@ -50,7 +50,7 @@ class _FileError(Exception):
 
 
 def load_recipes() -> Recipes:
-    """Return all recipes by name. One of the own folder replaces one with the same name.
+    """Return all recipes by name. Those of the folder in the settings replace built-in ones.
 
     Raises nothing: files with errors are in `problems`.
     """

@@ -76,7 +76,7 @@ class RecipeUsers(Part):
     label: str
     help: str = ""
     is_required: bool = False
-    #: Where the receiver tells it: a path, and JSON pointers.
+    #: Where the receiver lists it: a path, and JSON pointers.
     fetch_path: str = ""
     fetch_items: str = ""
     fetch_number: str = ""
@@ -102,7 +102,7 @@ class Recipe(Part):
     steps: list[str] = Field(default_factory=list)
     sources: list[str]
     read_on: date
-    #: On which version it was tried; empty: only read in the documentation of its maker.
+    #: On which version it was tried; empty: only read in the vendor's documentation.
     tried_on: str = ""
     limits: list[str] = Field(default_factory=list)
     #: What URLs begin with; `{NAME}` of a question of the kind `address` only at the beginning.

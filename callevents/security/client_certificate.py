@@ -30,7 +30,7 @@ class ClientCertificate:
 
 @dataclass(frozen=True)
 class CertificateFacts:
-    """What a certificate says of itself."""
+    """The subject of a certificate, and when it is valid."""
 
     subject: str
     valid_from: datetime
@@ -83,7 +83,7 @@ def _load(pem: str, field: str) -> x509.Certificate:
     except (ValueError, UnsupportedAlgorithm):
         raise InvalidError.of(
             field,
-            "This is no certificate in PEM. It begins with -----BEGIN CERTIFICATE-----.",
+            "This is not a certificate in PEM, which begins with -----BEGIN CERTIFICATE-----.",
         ) from None
 
 
@@ -100,7 +100,7 @@ def _load_key(pem: str) -> PrivateKeyTypes:
     except (ValueError, UnsupportedAlgorithm):
         raise InvalidError.of(
             "client_key",
-            "This is no private key in PEM. It begins with -----BEGIN PRIVATE KEY-----.",
+            "This is not a private key in PEM, which begins with -----BEGIN PRIVATE KEY-----.",
         ) from None
 
 

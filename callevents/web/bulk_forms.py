@@ -50,7 +50,7 @@ class DisableForm(BulkForm):
 
 
 class ClearForm(BulkForm):
-    """Remove requests."""
+    """Clear requests."""
 
     def change(self, _hooks: Sequence[Hook]) -> Change:
         """Return the change."""
@@ -61,8 +61,8 @@ class SecretsForm(BulkForm):
     """A change that may point requests at another host."""
 
     drops_secrets = BooleanField(
-        "Change those with credentials or headers for another host too: these are removed, and the "
-        "requests are suspended until you enter them again"
+        "Also change those with credentials or headers for another host: these are removed, and "
+        "the requests are suspended until you enter them again"
     )
 
 
@@ -193,7 +193,7 @@ _ALL = (
     ),
     BulkAction("copy", "Copy…", "Copy to extensions", CopyForm, "Make {}", "made", asks=True),
     BulkAction(
-        "clear", "Clear…", "Clear requests", ClearForm, "Remove {}", "removed", is_dangerous=True
+        "clear", "Clear…", "Clear requests", ClearForm, "Clear {}", "cleared", is_dangerous=True
     ),
 )
 ACTIONS: Mapping[str, BulkAction] = {action.name: action for action in _ALL}

@@ -37,7 +37,7 @@ CONDITION_FIELDS = (
 
 
 class ConditionFields(BaseForm):
-    """What must be true of a call. Empty fields are no conditions."""
+    """Conditions that a call must meet. Empty fields are no conditions."""
 
     #: Both directions, if these are stored: the field shows them as any.
     kept_directions: tuple[str, ...] = ()

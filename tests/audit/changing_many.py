@@ -66,6 +66,6 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.GROUP_REMOVED: (ADD_GROUP, "groups remove head-office Sales"),
     Action.HOOKS_DISABLED: (f"hooks disable {WHERE}",),
     Action.HOOKS_ENABLED: (f"hooks disable {WHERE}", f"hooks enable {WHERE}"),
-    Action.HOOKS_POLICY_CHANGED: (f"hooks policy --any-order {WHERE}",),
+    Action.HOOKS_POLICY_CHANGED: (f"hooks policy --no-order {WHERE}",),
     Action.HOOKS_CLEARED: (f"hooks clear {WHERE}",),
 }

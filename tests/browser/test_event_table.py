@@ -156,7 +156,7 @@ def test_clear_selected_asks_first(admin: Page, extension: str, pbx: Pbx) -> Non
     assert len(stored_hooks(pbx)) == 2
     clear.click()
     dialog.get_by_role("button", name="OK").click()
-    expect(toast(admin)).to_contain_text("1 request removed")
+    expect(toast(admin)).to_contain_text("1 request cleared")
     expect(row(admin, "Hangup")).to_contain_text("Not configured")
     assert [hook.event_type for hook in stored_hooks(pbx)] == [EventType.DIAL_OUT]
     expect(clear).to_be_disabled()

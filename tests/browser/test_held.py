@@ -65,7 +65,7 @@ def clear(page: Page) -> None:
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("6 waiting deliveries are cancelled with it.")
     dialog.get_by_role("button", name="OK").click()
-    expect(toast(page)).to_contain_text("1 request removed. 6 waiting deliveries end with it.")
+    expect(toast(page)).to_contain_text("1 request cleared. 6 waiting deliveries end with it.")
     expect(row(page, "Dial-In")).to_contain_text("Not configured")
 
 

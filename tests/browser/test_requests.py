@@ -74,7 +74,7 @@ def test_60_to_another_host_and_back(admin: Page, sixty: None) -> None:
     assert click.count == 4
     assert hosts().count("crm.example.com") == HOOKS
     admin.locator("#toasts").get_by_role("button", name="Undo").click()
-    expect(admin.locator("#toasts")).to_contain_text("60 requests are as before.")
+    expect(admin.locator("#toasts")).to_contain_text("60 requests restored.")
     assert hosts().count("crm-old.example.com") == HOOKS
     check_accessibility(admin)
 
@@ -139,5 +139,5 @@ def test_narrow_and_without_javascript(plain: Page, sign_in: People, sixty: None
     expect(plain.get_by_text("2 requests changed.")).to_be_visible()
     assert hosts().count("crm.example.com") == 2
     plain.get_by_role("button", name="Undo").first.click()
-    expect(plain.get_by_text("2 requests are as before.")).to_be_visible()
+    expect(plain.get_by_text("2 requests restored.")).to_be_visible()
     assert hosts().count("crm-old.example.com") == HOOKS

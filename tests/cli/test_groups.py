@@ -16,7 +16,7 @@ def test_groups(run: Run, answer: Callable[..., Any], pbx: Pbx, configure: Confi
     configure.hook("101", EventType.HANGUP, "https://crm.example.com/")
     add = ("groups", "add", "head-office", "Sales", "--pattern", "1..", "--members", "201")
     assert "Added group Sales: 3 members." in run(*add).output
-    assert "has a group 'Sales' already" in run(*add).output
+    assert "already has a group 'Sales'" in run(*add).output
     assert answer("groups", "list", "head-office") == [
         {"name": "Sales", "pattern": "1..", "members": 3}
     ]

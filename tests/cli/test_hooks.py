@@ -139,10 +139,10 @@ def test_clearing_hooks(
     removed = answer("hooks", "clear", "head-office", "101", "dial-in", "4")
     assert {one["url"] for one in removed} == {"http://a/0", "http://a/4"}
     lines = run("hooks", "clear", "head-office", "101", "hangup").stdout.splitlines()
-    assert lines[0] == "Removed 1 request."
-    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "Removed 0 requests.\n"
+    assert lines[0] == "Cleared 1 request."
+    assert run("hooks", "clear", "head-office", "101", "hangup").stdout == "Cleared 0 requests.\n"
     lines = run("hooks", "clear", "head-office", "101").stdout.splitlines()
-    assert lines[0] == "Removed 2 requests."
+    assert lines[0] == "Cleared 2 requests."
     assert [one["event_id"] for one in answer("hooks", "list")] == [for_all]
 
 
@@ -158,7 +158,7 @@ def test_undoing_a_removal(
     [delivery] = answer("deliveries", "list")
     before = answer("hooks", "list")
     first, second = run("hooks", "clear", "head-office", "*").stdout.splitlines()
-    assert first == "Removed 2 requests. 1 waiting delivery cancelled."
+    assert first == "Cleared 2 requests. 1 waiting delivery cancelled."
     command = second.removeprefix("To undo this within 30 seconds: flask ").split()
     shown = answer("deliveries", "show", delivery["id"])
     assert (shown["state"], shown["held_because"]) == ("held", "the request has just been removed")

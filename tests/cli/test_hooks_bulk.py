@@ -51,7 +51,7 @@ def test_replaces_and_undoes(run: Run, answer: Callable[..., Any], hooks: Sequen
     assert (done["changed"], done["left_out"]) == (2, {})
     assert urls()[0] == "https://new.example.com/in?key=geheim"
     undone = run("hooks", "undo-change", done["change"])
-    assert "2 requests as before." in undone.output
+    assert "Restored 2 requests." in undone.output
     assert urls() == before
     again = run("hooks", "undo-change", done["change"])
     assert (again.exit_code, "nothing to undo" in again.output) == (1, True)
@@ -68,12 +68,12 @@ def test_states_policy_and_clear(
     ids = [hook.event_id for hook in hooks]
     assert "Disabled 2 requests." in run("hooks", "disable", *ids[:2]).output
     assert "Enabled 2 requests." in run("hooks", "enable", *ids[:2]).output
-    policy = ("hooks", "policy", "--give-up-after", "1h", "--any-order")
+    policy = ("hooks", "policy", "--give-up-after", "1h", "--no-order")
     assert answer(*policy, *ids)["changed"] == 3
     assert answer(*policy, *HOST)["unchanged"] == 2
     assert "Would change 2 of 2" in run("hooks", "clear", *HOST, "--dry-run").output
     removed = run("hooks", "clear", *HOST)
-    assert "Removed 2 requests." in removed.output
+    assert "Cleared 2 requests." in removed.output
     found = re.search(r"undo-change (\S+)", removed.output)
     assert found
     assert run("hooks", "undo-change", found[1]).exit_code == 0
@@ -110,7 +110,7 @@ def test_copies_and_moves(run: Run, answer: Callable[..., Any], hooks: Sequence[
         (("enable", "--where", "pbx=nowhere"), "There is no PBX"),
         (("enable", *HOST, *HOST), "only once"),
         (("policy", *HOST), "Choose what to change."),
-        (("policy", "unknown", "--any-order"), "There is no request with the Event ID 'unknown'."),
+        (("policy", "unknown", "--no-order"), "There is no request with the Event ID 'unknown'."),
         (("clear",), "Pass PBX and EXTENSION, or --where"),
         (("clear", "head-office", *HOST), "Pass PBX and EXTENSION, or --where"),
         (("undo-change", "x"), "nothing to undo"),

@@ -183,7 +183,7 @@ def test_number_plan(run: Run, answer: Answer, pbx: Pbx) -> None:
     rules = ("--country", "ro", "--outside-prefix", "9", "--internal-lengths", "3, 4")
     done = run("pbx", "set", "head-office", *rules)
     assert done.stdout == (
-        "Numbers without a country are from RO. Numbers outside are dialed with 9 before them. "
+        "Numbers without a country are from RO. Outside numbers are dialed with 9 before them. "
         "Numbers of 3 or 4 digits are internal.\n"
     )
     values = answer("pbx", "set", "head-office", "--outside-prefix", "", "--trunk-prefix", "88")
@@ -191,9 +191,9 @@ def test_number_plan(run: Run, answer: Answer, pbx: Pbx) -> None:
     assert (values["trunk_prefix"], values["internal_lengths"]) == ("88", "3,4")
     for option, wrong, message in (
         ("--country", "Romania", "Enter the two letters of a country"),
-        ("--country", "", "Enter the country to which the other rules belong."),
+        ("--country", "", "Enter the country too: the other rules need it."),
         ("--trunk-prefix", "+40", "Enter at most 8 digits, or nothing."),
-        ("--internal-lengths", "3-5", "Enter numbers of digits from 1 to 9"),
+        ("--internal-lengths", "3-5", "Enter lengths from 1 to 9"),
     ):
         refused = run("pbx", "set", "head-office", option, wrong)
         assert refused.exit_code == 1, (option, wrong)

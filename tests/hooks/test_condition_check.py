@@ -15,8 +15,8 @@ from callevents.hooks.condition_check import check_conditions
 DIAL_IN, HANGUP = EventType.DIAL_IN, EventType.HANGUP
 OFFICE = Hours((1, 2, 3, 4, 5), "09:00", "17:00", "Europe/Bucharest")
 ONLY_HANGUPS = (
-    "Only hangups can have this condition: before, it is not known whether and how long the "
-    "parties talk."
+    "Only hangups can have this condition: until the call ends, it is not known whether the "
+    "parties talk, and for how long."
 )
 
 

@@ -98,8 +98,8 @@ def test_lines_that_keep_nothing(text: str, message: str) -> None:
         ({"m": {"": "b"}}, "The map m has a value that cannot be used: ''."),
         ({"m": {" a": "b"}}, "The map m has a value that cannot be used: ' a'."),
         ({"m": {"a=b": "b"}}, "The map m has a value that cannot be used: 'a=b'."),
-        ({"m": {"a": "b\nc"}}, "The map m replaces a by a text that cannot be used."),
-        ({"m": {"a": "b" * 501}}, "The map m replaces a by a text that cannot be used."),
+        ({"m": {"a": "b\nc"}}, "The map m replaces a with a text that cannot be used."),
+        ({"m": {"a": "b" * 501}}, "The map m replaces a with a text that cannot be used."),
     ],
 )
 def test_rules_of_maps(maps: dict[str, dict[str, str]], message: str) -> None:

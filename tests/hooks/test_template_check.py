@@ -67,7 +67,7 @@ def test_a_good_template_makes_valid_json(event_type: EventType) -> None:
         ("{", "", "body_template", "Not valid JSON in line 1: "),
         ("x", "text", "content_type", "Enter a content type of at most 100 characters"),
         ("x", "text/plain\r\nX: y", "content_type", "Enter a content type of at most 100 "),
-        ("x", "multipart/form-data; boundary=x", "content_type", "Bodies have one part."),
+        ("x", "multipart/form-data; boundary=x", "content_type", "A body cannot have several"),
         ("{CallFlow|map:way}", "text/plain", "body_template",
          "{CallFlow|map:way} has an unknown value map. Add it to the value maps."),
     ],

@@ -118,7 +118,7 @@ def test_extensions_are_connected(
     assert run(*connect, "*").exit_code == 1
     check_failure(
         run("receivers", "remove", "our-crm"),
-        "Our CRM has 5 requests. Remove them first, or disconnect its extensions.",
+        "Our CRM has 5 requests. Clear them first, or disconnect its extensions.",
     )
     removed = answer("receivers", "disconnect", "our-crm", "head-office", "101")
     assert removed["requests"] == 3
@@ -155,7 +155,7 @@ def test_the_user_map_is_edited(
         run(*edit, "--import", "-", input="1\n"),
         "users: Line 1: Needs two columns, extension and user (got 1).",
     )
-    check_failure(run(*edit, "--fetch"), "The recipe of Our CRM cannot ask for its users.")
+    check_failure(run(*edit, "--fetch"), "The recipe of Our CRM cannot fetch its users.")
 
 
 def test_a_test_is_sent(add_receiver: AddReceiver, pbx: Pbx, receiver: Server, run: Run) -> None:

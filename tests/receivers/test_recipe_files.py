@@ -1,4 +1,4 @@
-"""Recipes of an own folder: found, replaced, and never the end of the product."""
+"""Recipes of the folder in the settings: found and replaced; bad files stop nothing else."""
 
 from pathlib import Path
 

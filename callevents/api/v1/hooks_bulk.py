@@ -79,9 +79,9 @@ CHANGED = "The hooks are not those of the dry run any more. Nothing was changed.
 def change_hooks(call: Call[NoQuery, HookBulkChange]) -> HookBulkResult:
     """Change all hooks that match, or those with the given Event IDs, in one transaction.
 
-    Only hooks are chosen for which the token's owner has the role, at most 5,000. The history has
-    one entry for each PBX. Do a dry run first, and pass its `digest`: then nothing else is changed
-    than what it returned.
+    Only hooks for which the token's owner has the role are chosen, at most 5,000. The history has
+    one entry for each PBX. Do a dry run first, and pass its `digest`: then exactly what
+    it returned is changed, or nothing.
 
     - Hooks whose URL would be invalid are left out.
     - The owner of a single extension can neither move hooks to a receiver nor change the URLs of
@@ -116,10 +116,10 @@ def change_hooks(call: Call[NoQuery, HookBulkChange]) -> HookBulkResult:
     problems=frozenset({ProblemType.CONFLICT}),
 )
 def undo_hook_changes(call: Call[NoQuery, None], change_id: str) -> UndoneChange:
-    """Give the hooks their values before the change again.
+    """Restore the values that the hooks had before the change.
 
-    Hooks that were changed since stay as they are. 409 if that are all of them, if it was undone
-    already, or if the time for it is over.
+    Hooks that were changed since stay as they are. 409 if all of them were, if the change was
+    undone already, or if the time to undo it is over.
     """
     if to_id(change_id) is None:
         raise not_found("change")
@@ -194,7 +194,7 @@ def _read_copy(call: Call[NoQuery, HookBulkChange], hooks: Any) -> Change:
             for one in find_by_numbers(pbx, numbers, "extensions", scope)
         ]
     except InvalidError:
-        sentence = "The PBX has not all of these extensions."
+        sentence = "The PBX does not have all of these extensions."
         raise invalid_value("#/extensions", sentence) from None
     return CopyTo(found)
 

@@ -1,4 +1,4 @@
-"""What clients send to change many hooks at once, and what the API says of it."""
+"""What clients send to change many hooks at once, and what the API returns."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -29,7 +29,7 @@ class BulkActionName(StrEnum):
 
 
 class HookChoice(Body):
-    """Values that hooks must have; all of those that are given. At least one is required."""
+    """Values that the hooks must have: all that are given. At least one is required."""
 
     pbx: str = optional("The short name of the PBX.")
     extension: str = optional(
@@ -63,7 +63,7 @@ class HookBulkChange(Body):
     )
     find: str = optional("For `replace_url`: plain text to find.", max_length=MAX_URL_LENGTH)
     replacement: str = optional(
-        "For `replace_url`: the text to put instead. Default: none.", max_length=MAX_URL_LENGTH
+        "For `replace_url`: the text that replaces it. Default: none.", max_length=MAX_URL_LENGTH
     )
     drop_secrets: bool = Field(
         default=False,
@@ -96,14 +96,14 @@ class LeftOutHooks(Answer):
 
 
 class HookBulkResult(Answer):
-    """What has changed, or would."""
+    """What has changed, or would change."""
 
     dry_run: bool
     changed: int = Field(description="For `copy`: the number of hooks added.")
-    unchanged: int = Field(description="They are already as wanted.")
+    unchanged: int = Field(description="Hooks that have these values already.")
     left_out: Sequence[LeftOutHooks]
     examples: Sequence[ChangedHook] = Field(description="At most ten of the changes.")
-    digest: str = Field(description="Stands for the hooks as they were chosen.")
+    digest: str = Field(description="Identifies the chosen hooks as they were.")
     change_id: str | None = Field(
         description="To undo it with `/hooks/bulk/{change_id}/undo`; null: nothing has changed."
     )
@@ -112,7 +112,7 @@ class HookBulkResult(Answer):
 class UndoneChange(Answer):
     """What was undone."""
 
-    undone: int = Field(description="Hooks that are as before.")
+    undone: int = Field(description="Hooks that have their former values again.")
     left_out: int = Field(
-        description="They or their receivers were changed or removed since; they stay as they are."
+        description="Hooks left as they are: they or their receivers were changed or removed since."
     )

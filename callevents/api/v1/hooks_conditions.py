@@ -20,7 +20,7 @@ class HookHours(Answer):
 
 
 class HookConditions(Answer):
-    """What must be true of an event, all of it."""
+    """Conditions; an event must meet all of them."""
 
     directions: list[Direction] = Field(description=document.DIRECTIONS_TEXT)
     party: Party | None = Field(description=document.PARTY_TEXT)

@@ -107,7 +107,7 @@ class Hook(Answer):
     value_maps: Mapping[str, Mapping[str, str]] = Field(description=MAPS_DESCRIPTION)
     scope: HookScope = Field(description=SCOPE_DESCRIPTION)
     conditions: HookConditions | None = Field(
-        description="What must be true of an event for a request; null: nothing."
+        description="Conditions that an event must meet; null: none."
     )
     answers: Mapping[str, str] = Field(description=ANSWERS_DESCRIPTION)
     missing_answer: MissingAnswer = Field(description=MISSING_DESCRIPTION)

@@ -50,11 +50,11 @@ HIDES_NUMBERS = (
     "True: only admins see whole phone numbers in calls and deliveries, others the last digits."
 )
 COUNTRY = (
-    "The country of its numbers in two letters (ISO 3166); empty: none. Needed by the other rules."
+    "The country of its numbers, in two letters (ISO 3166); empty: none. Needed by the other rules."
 )
-OUTSIDE_PREFIX = "Digits that are dialed before numbers outside. They are removed."
+OUTSIDE_PREFIX = "Digits that are dialed before outside numbers. They are removed."
 TRUNK_PREFIX = "Digits that trunks put before numbers. They are removed."
-INTERNAL_LENGTHS = "Numbers of so many digits are internal and stay as they are."
+INTERNAL_LENGTHS = "Numbers with this many digits are internal and stay as they are."
 
 
 class Pbx(Answer):

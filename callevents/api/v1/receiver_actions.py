@@ -94,7 +94,7 @@ def connect_extensions(call: Call[NoQuery, ConnectionChoice], receiver: str) -> 
 def disconnect_extensions(call: Call[NoQuery, DisconnectionChoice], receiver: str) -> Response:
     """Remove the receiver's hooks of extensions, or all that it has in a PBX.
 
-    It can be undone for half a minute, as the removal of a hook.
+    This can be undone for half a minute, like the removal of a hook.
     """
     found = find_receiver(call, receiver)
     pbx = find_named_pbx(call, call.body.pbx, "#/pbx")
@@ -199,7 +199,7 @@ def set_receiver_users(call: Call[NoQuery, NewUserMap], receiver: str, slug: str
     call.check_match(_to_map(found, pbx))
     wanted = {one.extension.strip(): one.user.strip() for one in call.body.users}
     if len(wanted) < len(call.body.users):
-        raise invalid_value("#/users", "Each extension may be there once.")
+        raise invalid_value("#/users", "Each extension may appear only once.")
     with pointing_at_fields():
         users.replace_users(found, pbx, wanted)
     return _to_map(found, pbx)
@@ -225,7 +225,7 @@ def _choose_extensions(
     visible = call.principal.scope_of(Right.SEE)
     there = {one.number: one for one in extensions.list_extensions(pbx, scope=visible)}
     if any(number not in there for number in numbers):
-        raise invalid_value("#/extensions", "The PBX has not all of these extensions.")
+        raise invalid_value("#/extensions", "The PBX does not have all of these extensions.")
     chosen = [there[number] for number in dict.fromkeys(numbers)]
     if not all(call.principal.may(Right.EDIT, pbx.id, one.id) for one in chosen):
         raise ApiError(ProblemType.FORBIDDEN, "This needs another role for the extensions.")

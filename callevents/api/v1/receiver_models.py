@@ -1,4 +1,4 @@
-"""What the API says of receivers, and what clients send to change them."""
+"""What the API returns of receivers, and what clients send to change them."""
 
 from collections.abc import Sequence
 
@@ -25,8 +25,8 @@ ADDRESS = (
     "What the URLs of its hooks begin with. Its path and query may have values of the receiver, "
     "such as `{receiver.team}`."
 )
-IN_FLIGHT = "Requests that each worker sends to it at once, at most; null: no limit."
-PER_SECOND = "Requests a second, of all workers; null: no limit."
+IN_FLIGHT = "The maximum number of requests that each worker sends to it at once; null: no limit."
+PER_SECOND = "The maximum number of requests a second, all workers together; null: no limit."
 
 
 class ReceiverValue(Answer):
@@ -84,7 +84,7 @@ class ReceiverState(Answer):
     pause_reason: str
     renewal_error: str = Field(description="Why its access token could not be renewed.")
     certificate_warning: str = Field(
-        description="If its client certificate is not valid, or not for 30 more days; else empty."
+        description="Set if its client certificate is invalid, or ends within 30 days; else empty."
     )
     waiting_deliveries: int
     delivered_last_hour: int
@@ -187,7 +187,7 @@ class ConnectionChoice(Body):
         max_length=MAX_USERS_SENT,
     )
     requests: list[str] | None = optional(
-        "The names of the recipe's requests. Default: those that the recipe has as default.",
+        "The names of the recipe's requests. Default: the default requests of the recipe.",
         max_length=100,
     )
 

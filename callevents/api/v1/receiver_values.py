@@ -157,7 +157,7 @@ def _read_values(body: ReceiverSettings, receiver: models.Receiver | None) -> di
     given = body.values or []
     names = [one.name for one in given]
     if len(set(names)) < len(names):
-        raise invalid_value("#/values", "Each name may be there once.")
+        raise invalid_value("#/values", "Each name may appear only once.")
     known = shown_values(receiver) if receiver else {}
     values = {one.name: one.value for one in given if one.value is not None}
     for name, value in list(values.items()):

@@ -65,7 +65,7 @@ class RecipeQuestion(Answer):
     )
     help: str
     example: str
-    choices: Sequence[str] = Field(description="Of a choice: the values that are possible.")
+    choices: Sequence[str] = Field(description="For a choice: the possible values.")
     default: str
     is_optional: bool
 
@@ -104,7 +104,7 @@ class Recipe(Answer):
     limits: Sequence[str] = Field(description="What it does not do.")
     sources: Sequence[str]
     read_on: str
-    tried_on: str = Field(description="The version that it was tried on; empty: on none.")
+    tried_on: str = Field(description="The version on which it was tried; empty: none.")
 
 
 @operation(

@@ -43,11 +43,11 @@ class Pbx(Model):
 
     #: The country of its numbers, as in ISO 3166, and how they are dialed; see pbxs/number_plan.py.
     country: Mapped[str] = mapped_column(String(2), default="", server_default="")
-    #: Dialed before numbers outside, and removed.
+    #: Dialed before outside numbers, and removed.
     outside_prefix: Mapped[str] = mapped_column(String(8), default="", server_default="")
     #: Put before national numbers by a trunk, and removed.
     trunk_prefix: Mapped[str] = mapped_column(String(8), default="", server_default="")
-    #: Numbers of so many digits are extensions, for example "3,4".
+    #: Numbers with this many digits are extensions, for example "3,4".
     internal_lengths: Mapped[str] = mapped_column(String(50), default="", server_default="")
 
     #: Quotas; None: no limit. See pbxs/quotas.py.

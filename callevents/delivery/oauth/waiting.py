@@ -14,7 +14,7 @@ from callevents.delivery.oauth.token_source import StoppedError
 #: Claims of a receiver that wait. More are left to the database.
 MAX_WAITING = 64
 
-FAILED = "There is no access token because of an error of Call Events; the worker's log has it."
+FAILED = "There is no access token because of an internal error, which is in the log of the worker."
 
 log = structlog.get_logger("callevents.delivery")
 

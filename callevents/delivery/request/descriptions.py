@@ -26,7 +26,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "DeliveryID": "ID of this delivery: the same in each attempt. Drop those that you have seen.",
     "PBX": "Short name of the PBX.",
     "Late": "`1` if the event happened while the connector was disconnected, else empty.",
-    "StartTime": "When the call began to ring or was dialled; hangup only, as all that follow.",
+    "StartTime": "When the call began to ring or was dialled; hangup only, like all that follow.",
     "AnswerTime": "When it was answered; empty if it was not.",
     "EndTime": "When it ended.",
     "RingSeconds": "Whole seconds from start to answer, or to the end if nobody answered.",

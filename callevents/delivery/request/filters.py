@@ -94,7 +94,7 @@ def _in_zone(value: Value, argument: str, lookups: Lookups) -> Value:
 
 
 def _duration(seconds: int) -> Callable[[Value, str, Lookups], Value]:
-    """Return the filter that divides seconds by so many."""
+    """Return the filter that divides seconds by a number."""
 
     def apply(value: Value, argument: str, _lookups: Lookups) -> Value:
         text = to_text(value)

@@ -19,11 +19,11 @@ class NumberPlan:
 
     #: As in ISO 3166, for example RO; numbers without a country belong to it.
     country: str = ""
-    #: Dialed before numbers outside, for example 9.
+    #: Dialed before outside numbers, for example 9.
     outside_prefix: str = ""
     #: Put before numbers by a trunk, for example 99.
     trunk_prefix: str = ""
-    #: Numbers of so many digits are internal.
+    #: Numbers with this many digits are internal.
     internal_lengths: frozenset[int] = frozenset()
 
     @classmethod

@@ -21,7 +21,7 @@ MAX_EXTENSIONS = 1_000
 
 @dataclass(frozen=True)
 class Added:
-    """The hooks that were created. `full`: extensions that have as many already as they can."""
+    """The hooks that were created. `full`: extensions that have the maximum already."""
 
     hooks: Sequence[Hook]
     full: Sequence[Extension]

@@ -25,8 +25,8 @@ from callevents.users.rights import EVERYTHING, Scope
 
 NO_VALID_URL = "the URL would not be valid"
 LEAVES_RECEIVER = "the URL would leave the address of the receiver"
-OF_RECEIVER = "what it sends to its receiver is not yours to change"
-HAS_SECRETS = "credentials or headers belong to the present host"
+OF_RECEIVER = "you may not change what it sends to its receiver"
+HAS_SECRETS = "credentials or headers belong to the current host"
 DOES_NOT_FIT = "the receiver lacks a value that is used"
 OF_ANOTHER_PBX = "the receiver belongs to another PBX"
 RESUMED: Mapping[str, Any] = {"suspended_at": None, "suspended_reason": "", "failing_since": None}
@@ -179,7 +179,7 @@ class MoveToReceiver(Update):
     drops_secrets: bool = False
 
     def lock(self, pbx_ids: Sequence[int]) -> None:
-        """Lock the PBXs, so that the receiver is not changed or removed meanwhile."""
+        """Lock the PBXs: the receiver is not changed or removed until the transaction ends."""
         for pbx_id in sorted(pbx_ids):
             lock_pbx(db.session.connection(), pbx_id)
         read_again(self.receiver.id)

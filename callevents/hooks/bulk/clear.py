@@ -1,4 +1,4 @@
-"""Removes many hooks at once, which can be undone for a short while."""
+"""Clears many hooks at once, which can be undone for a short while."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -14,7 +14,7 @@ from callevents.hooks.bulk.steps import Applied, HookRow, Step
 
 
 class Clear:
-    """Remove the hooks. What waits for them is held, and cancelled once the removal is final."""
+    """Clear the hooks. What waits for them is held, and cancelled once the removal is final."""
 
     @property
     def action(self) -> Action:
@@ -39,7 +39,7 @@ class Clear:
         return {"events": counts}
 
     def apply(self, steps: Sequence[Step]) -> Applied:
-        """Remove the hooks."""
+        """Clear the hooks."""
         hooks = sorted((step.hook for step in steps), key=lambda hook: (hook.pbx_id, hook.id))
         rows = [HookRow.of(hook) for hook in hooks]
         removals, waiting = [], 0

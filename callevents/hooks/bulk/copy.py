@@ -35,7 +35,7 @@ class CopyTo:
     action: Action = Action.HOOKS_COPIED
 
     def lock(self, pbx_ids: Sequence[int]) -> None:
-        """Lock the PBXs, so that nobody else adds hooks meanwhile."""
+        """Lock the PBXs: no other transaction adds hooks to them until this one ends."""
         for pbx_id in sorted({*pbx_ids, *(one.pbx_id for one in self.extensions)}):
             lock_pbx(db.session.connection(), pbx_id)
 

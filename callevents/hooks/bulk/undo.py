@@ -1,6 +1,6 @@
 """Undoes changes of many hooks. Hooks that were changed since are left as they are.
 
-So are those whose receiver of then has been removed, or has another address.
+So are those whose former receiver has been removed, or has another address.
 
 The content of a kept change has one of: `hooks` with their old values, `made` with hooks that were
 added, or `removals`.
@@ -144,7 +144,7 @@ def _restore(action: str, entries: Sequence[Mapping[str, Any]]) -> Undone:
 
 
 def _can_restore(hook: Hook, before: Mapping[str, Any]) -> bool:
-    """Return False if the hook's receiver of then is gone, or has another address."""
+    """Return False if the hook's former receiver is gone, or has another address."""
     row = {name: before.get(name, getattr(hook, name)) for name in ("receiver_id", "url")}
     return has_its_receiver(row)
 

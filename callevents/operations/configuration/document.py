@@ -67,7 +67,7 @@ class ConfiguredHook(Part):
         "together; null: as it is.",
     )
     conditions: GivenConditions | None = Field(
-        None, description="What must be true of an event; null: nothing."
+        None, description="Conditions that an event must meet; null: none."
     )
     answers: dict[str, str] = Field(
         default_factory=dict, description="JSON pointers to values of the answer that are kept."
@@ -152,10 +152,10 @@ class ConfiguredPbx(Part):
     retention_days: int | None = None
     hides_numbers: bool = False
     country: str = Field("", description="The country of its numbers, in two letters.")
-    outside_prefix: str = Field("", description="Digits dialed before numbers outside.")
+    outside_prefix: str = Field("", description="Digits dialed before outside numbers.")
     trunk_prefix: str = Field("", description="Digits that trunks put before numbers.")
     internal_lengths: list[int] = Field(
-        default_factory=list, description="The numbers of digits of internal numbers."
+        default_factory=list, description="The lengths of internal numbers, in digits."
     )
     quotas: ConfiguredQuotas = ConfiguredQuotas()
     connector: ConfiguredConnector | None = None

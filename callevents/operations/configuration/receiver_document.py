@@ -25,7 +25,7 @@ class ConfiguredUser(Part):
 
 
 class ConfiguredReceiver(Part):
-    """A third-party application, whose address and authentication hooks share."""
+    """A third-party application whose address and authentication hooks share."""
 
     slug: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)
     name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)

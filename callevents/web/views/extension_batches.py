@@ -204,7 +204,7 @@ def _finish(pbx: Pbx, text: str) -> Any:
 def _finish_adding(target: Target, added: Added) -> Any:
     text = f"{target.event_type.label}: {counted(len(added.hooks), 'request')} created."
     if added.full:
-        text += f" Left out, because they have as many as they can: {len(added.full):,}."
+        text += f" Left out, because they have the maximum already: {len(added.full):,}."
     actions = {"Undo": url_for("requests.undo_change", change_id=added.id)}
     if added.secret:
         htmx.toast(text, actions=actions)

@@ -173,7 +173,7 @@ def cancel_held(slug: str, place: str, event_id: str) -> Any:
 @bp.route("/clear", methods=["GET", "POST"])
 @requires(Right.EDIT)
 def clear(slug: str, place: str) -> Any:
-    """Confirm with a list of the selected requests; remove them."""
+    """Confirm with a list of the selected requests; clear them."""
     pbx, extension = find_place(slug, place)
     selected = set(request.values.getlist("event_id"))
     chosen = [hook for hook in queries.list_hooks(pbx, extension) if hook.event_id in selected]
@@ -189,7 +189,7 @@ def clear(slug: str, place: str) -> Any:
     removed = hooks.clear_hooks(chosen)
     db.session.commit()
     wake()
-    text = f"{counted(removed.hooks, 'request')} removed."
+    text = f"{counted(removed.hooks, 'request')} cleared."
     return _finish(
         slug, place, text + describe_end(removed), actions=undo_action(pbx, removed, place)
     )

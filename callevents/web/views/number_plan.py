@@ -22,9 +22,9 @@ class NumberPlanForm(BaseForm):
     """All fields may be empty."""
 
     country = StringField("Country")
-    outside_prefix = StringField("Prefix for numbers outside")
+    outside_prefix = StringField("Prefix for outside numbers")
     trunk_prefix = StringField("Prefix that trunks add")
-    internal_lengths = StringField("Digits of internal numbers")
+    internal_lengths = StringField("Lengths of internal numbers")
 
 
 @bp.get("")

@@ -100,7 +100,7 @@ def disconnect_pbx(name: str, slug: str) -> Any:
     db.session.commit()
     wake()
     count = removed.hooks
-    text = f"Cleared {counted(count, 'request')}.{describe_end(removed)}"
+    text = f"{counted(count, 'request')} cleared.{describe_end(removed)}"
     # The whole page, because the state and the requests have changed.
     return htmx.redirect_to(url_for("receivers.show", name=name), text, undo_action(pbx, removed))
 
@@ -166,7 +166,7 @@ def fetch(name: str, slug: str) -> Any:
     receiver, pbx = get_visible(name), pbxs.get_pbx(slug)
     numbers = [one.number for one in extensions.list_extensions(pbx)]
     shown = {number: found.get(number, stored.get(number, "")) for number in numbers}
-    notice = f"The receiver named {len(found):,} users. Check them, then save."
+    notice = f"The receiver returned {len(found):,} users. Check them, then save."
     return _show_users(receiver, pbx, shown, [], notice)
 
 

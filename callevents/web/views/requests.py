@@ -204,14 +204,10 @@ def describe(action: BulkAction, done: Done) -> str:
 
 def describe_undone(undone: Undone) -> str:
     """Return what was undone, as text."""
-    is_one = undone.hooks == 1
-    text = f"{counted(undone.hooks, 'request')} {'is' if is_one else 'are'} as before."
+    text = f"{counted(undone.hooks, 'request')} restored."
     if undone.left_out:
-        verb = "was" if undone.left_out == 1 else "were"
-        text += (
-            f" {undone.left_out:,} {verb} left alone: the request or its receiver has been changed "
-            "or removed since."
-        )
+        reason = "the request or its receiver has been changed or removed since"
+        text += f" {undone.left_out:,} left out: {reason}."
     if undone.released:
         text += f" {describe_waiting(undone.released)} go on."
     return text

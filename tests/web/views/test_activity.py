@@ -233,5 +233,5 @@ def test_a_cancelled_delivery_says_who_and_when(
     admin.post(f"{base}/clear", event_id=hook.event_id)
     db.session.rollback()
     end_removals(db.engine, utc_now() + timedelta(seconds=1))
-    assert text(removed) == "Request removed TIME by admin"
+    assert text(removed) == "Request cleared TIME by admin"
     assert text(disabled).startswith("Held deliveries cancelled TIME by olga")

@@ -152,7 +152,7 @@ def test_clearing_says_what_ends_and_offers_undo(admin: Visitor, hook: Hook, pla
     assert states() == {PENDING}, "asking changes nothing"
     status, toast = post(admin, f"{place}/clear", event_id=hook.event_id)
     assert status == 204
-    assert toast["text"] == "1 request removed. 6 waiting deliveries end with it."
+    assert toast["text"] == "1 request cleared. 6 waiting deliveries end with it."
     delivery_id = db.session.scalars(select(Delivery.id)).first()
     shown = admin.get(f"{BASE}/deliveries/{delivery_id}").text
     assert "the request has just been removed" in shown
@@ -192,7 +192,7 @@ def test_nothing_waits(admin: Visitor, configure: Configure, pbx: Pbx) -> None:
     answer = admin.client.post(f"{place}/clear?{chosen}", data={"csrf_token": admin.token})
     assert answer.location == place
     page = admin.get(place).text
-    assert "2 requests removed.</p>" in page
+    assert "2 requests cleared.</p>" in page
     assert admin.post(buttons(page)["Undo"]).location == place
     assert "2 requests are back.</p>" in admin.get(place).text
 

@@ -29,12 +29,12 @@ def test_form(admin: Visitor, pbx: Pbx) -> None:
     [
         ({"country": "XX"}, "Enter the two letters of a country"),
         ({"country": "XX", "internal_lengths": "x"}, "Enter the two letters of a country"),
-        ({"country": "XX", "internal_lengths": "x"}, "Enter numbers of digits from 1 to 9"),
-        ({"country": ""}, "Enter the country to which the other rules belong."),
+        ({"country": "XX", "internal_lengths": "x"}, "Enter lengths from 1 to 9"),
+        ({"country": ""}, "Enter the country too: the other rules need it."),
         ({"outside_prefix": "0a"}, "Enter at most 8 digits, or nothing."),
         ({"trunk_prefix": "123456789"}, "Enter at most 8 digits, or nothing."),
-        ({"internal_lengths": "3;4"}, "Enter numbers of digits from 1 to 9"),
-        ({"internal_lengths": "0"}, "Enter numbers of digits from 1 to 9"),
+        ({"internal_lengths": "3;4"}, "Enter lengths from 1 to 9"),
+        ({"internal_lengths": "0"}, "Enter lengths from 1 to 9"),
     ],
 )
 def test_wrong_rules(wrong: dict[str, str], message: str, admin: Visitor, pbx: Pbx) -> None:

@@ -133,7 +133,7 @@ def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Config
     answer = admin.post("/receivers/zammad/disconnect/head-office")
     assert answer.status_code == 303
     shown = admin.get("/receivers/zammad").text
-    assert "Cleared 1 request" in shown
+    assert "1 request cleared." in shown
     assert "Undo" in shown
     admin.get("/receivers/zammad/remove")
     assert admin.post("/receivers/zammad/remove").status_code == 303
@@ -197,7 +197,7 @@ def test_users_are_entered_imported_and_exported(
     without = admin.client.post(f"{page}/import", data={"csrf_token": admin.token})
     assert "Choose a CSV file." in without.text
     fetched = admin.post(f"{page}/fetch")
-    assert (fetched.status_code, "cannot ask for its users" in fetched.text) == (422, True)
+    assert (fetched.status_code, "cannot fetch its users" in fetched.text) == (422, True)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ReceiverAuth if kind is not ReceiverAuth.NONE])

@@ -96,7 +96,7 @@ def test_replaces_with_preview_and_undo(admin: Visitor, hooks: Sequence[Hook]) -
     undone = admin.post(f"/requests/changes/{change_id}/undo")
     assert undone.status_code == 303
     assert urls() == before
-    assert "2 requests are as before." in admin.get("/requests").text
+    assert "2 requests restored." in admin.get("/requests").text
     assert "nothing to undo" in admin.post(f"/requests/changes/{change_id}/undo").text
 
 
@@ -157,7 +157,7 @@ def test_htmx(admin: Visitor, hooks: Sequence[Hook]) -> None:
     answer = admin.client.post(CHANGE, data={"csrf_token": admin.token, **fields}, headers=HTMX)
     assert answer.status_code == 204
     events = answer.headers["HX-Trigger"]
-    assert "3 requests removed." in events
+    assert "3 requests cleared." in events
     assert "/undo" in events
     assert "hooks-changed" in events
     assert urls() == []

@@ -31,7 +31,7 @@ TAGS: Mapping[str, str] = {
     "Connectors": "Connections to PBXs whose event stream we read.",
     "Extensions": "Numbers of a PBX.",
     "Hooks": "A hook is the request for one event of an extension. Pages call it a request.",
-    "Receivers": "Third-party applications, whose address and authentication hooks share.",
+    "Receivers": "Third-party applications whose address and authentication hooks share.",
     "Recipes": "How receivers take call events: what to enter, and the requests for them.",
     "Deliveries": "Call events on their way to receivers, and the attempts made for each.",
     "Calls and call events": "What PBXs have reported.",
