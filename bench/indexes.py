@@ -136,6 +136,7 @@ QUERIES = (
     Query("ix_delivery_pbx_held", "log: held", _page(state=ListedState.HELD)),
     Query("ix_delivery_pbx_failed", "log: failed", _page(state=ListedState.FAILED)),
     Query("ix_delivery_pbx_cancelled", "log: cancelled", _page(state=ListedState.CANCELLED)),
+    Query("ix_delivery_pbx_skipped", "log: skipped", _page(state=ListedState.SKIPPED)),
     Query(
         "ix_delivery_hook_id_id",
         "table of requests: last delivery of each",

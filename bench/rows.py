@@ -22,6 +22,7 @@ from callevents.delivery.dispatcher import Dispatcher
 from callevents.delivery.http.client import Response
 from callevents.delivery.in_flight import InFlight
 from callevents.delivery.outcomes import Outcome, record
+from callevents.delivery.receiver_limits import ReceiverLimits
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.hooks import hooks
@@ -132,7 +133,7 @@ def _measure(pbx_id: int, settings: Settings) -> float:
     def keep(_origin_id: int, found: list[Claim], _threads: int) -> None:
         claims.extend(found)
 
-    dispatcher = Dispatcher(db.engine, settings, InFlight(), keep)
+    dispatcher = Dispatcher(db.engine, settings, InFlight(), keep, ReceiverLimits(db.engine))
     seconds = []
     for _ in range(BATCHES):
         claims.clear()

@@ -19,8 +19,9 @@ from callevents import create_app
 from callevents.config.settings import Settings
 from callevents.db.models import Pbx, utc_now
 from callevents.db.session import begin_write, write_transaction
-from callevents.delivery.claim import Claim, Lease
+from callevents.delivery.claim import Claim
 from callevents.delivery.http.client import Response
+from callevents.delivery.lease import UNLIMITED
 from callevents.delivery.load_claims import load_sendable
 from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import EventType, Method
@@ -131,8 +132,8 @@ def _run_steps(pbx_id: int, settings: Settings, response: Response, server: Proc
     return steps | {"together": sum(steps.values())}
 
 
-def _load(ids: Sequence[str]) -> list[Claim]:
-    return load_sendable(db.engine, dict.fromkeys(ids, 1), Lease(), cipher.bound)
+def _load(ids: Sequence[str]) -> Sequence[Claim]:
+    return load_sendable(db.engine, dict.fromkeys(ids, 1), UNLIMITED, cipher.bound).claims
 
 
 def _record(claims: Sequence[Claim], response: Response, settings: Settings) -> None:

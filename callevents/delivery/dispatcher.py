@@ -193,26 +193,31 @@ class Dispatcher:
             self._interval_seconds = (
                 LARGE_BATCH_INTERVAL_SECONDS if is_large else BUSY_INTERVAL_SECONDS
             )
-            self._load_and_submit(result.fences, lease, result.probed, shares)
-            # After the others: it may have to wait for a lock.
-            passed = claim_passed_over(self._database, result.deferred, utc_now(), self._lease)
-            self._load_and_submit(passed, start_lease(self._lease), result.probed, shares)
+            deferred = self._load_and_submit(result.fences, lease, result.probed, shares)
+            deferred |= result.deferred
+            while deferred:
+                # After the others: it may have to wait for a lock.
+                lease = start_lease(self._lease)
+                passed = claim_passed_over(self._database, deferred, utc_now(), self._lease)
+                deferred = self._load_and_submit(passed, lease, result.probed, shares)
             return result
 
     def _load_and_submit(
         self, fences: Fences, lease: Lease, probed: Set[int], shares: Iterable[Share]
-    ) -> None:
-        if fences:
-            claims = load_sendable(self._database, fences, lease, self._cipher)
-            if probed:
-                claims = [
-                    replace(one, is_probe=True) if one.origin_id in probed else one
-                    for one in claims
-                ]
-            admitted = admit(self._database, claims)
-            if admitted.again_at is not None:
-                self._alarm.set(admitted.again_at)
-            self._submit_all(admitted.claims, shares)
+    ) -> Set[int]:
+        """Submit claims; return the ordering keys of those that were deferred."""
+        if not fences:
+            return frozenset()
+        claims, deferred = load_sendable(self._database, fences, lease, self._cipher)
+        if probed:
+            claims = [
+                replace(one, is_probe=True) if one.origin_id in probed else one for one in claims
+            ]
+        admitted = admit(self._database, claims)
+        if admitted.again_at is not None:
+            self._alarm.set(admitted.again_at)
+        self._submit_all(admitted.claims, shares)
+        return deferred
 
     def _submit_all(self, claims: Iterable[Claim], shares: Iterable[Share]) -> None:
         """Submit the claims of each origin together."""

@@ -1,9 +1,9 @@
 """Loads the requests of claimed deliveries, and finishes those that cannot be sent."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Row, select, update
@@ -14,11 +14,11 @@ from callevents.db.models import IS_OPEN, CallEvent, Delivery, Hook, Origin, Pbx
 from callevents.db.models.event import REPORTED
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery.answers import CallOfReceiver, load_answers, may_use_answers
-from callevents.delivery.claim import Claim, Fences, OfReceiver
+from callevents.delivery.claim import Claim, Fences, OfReceiver, defer_claims
 from callevents.delivery.expiry import EXPIRED_ERROR
 from callevents.delivery.lease import Lease
 from callevents.delivery.orphans import settle_orphans
-from callevents.delivery.outbox import first_of_key, release_ordering_keys
+from callevents.delivery.outbox import find_heads, first_of_key, release_ordering_keys
 from callevents.delivery.request.build import Request
 from callevents.delivery.request.load import PLAN_COLUMNS, REQUEST_COLUMNS, make_request
 from callevents.delivery.request.receiver import LoadedReceiver, load_receivers
@@ -64,12 +64,18 @@ _LOAD = (
 )
 
 
-def load_sendable(
-    database: SqlEngine, claimed: Fences, lease: Lease, cipher: Cipher
-) -> list[Claim]:
-    """Return the claims to send; finish those that have expired, hold those of disabled hooks.
+class Sendable(NamedTuple):
+    """The claims to send, and the ordering keys of those that were deferred."""
 
-    `claimed`: fences by delivery id.
+    claims: Sequence[Claim]
+    deferred: Set[int]
+
+
+def load_sendable(database: SqlEngine, claimed: Fences, lease: Lease, cipher: Cipher) -> Sendable:
+    """Load the claims; finish those that have expired, hold those of disabled hooks.
+
+    Those that are not the first of their ordering keys are deferred. `claimed`: fences by delivery
+    id.
     """
     with read_connection(database) as connection:
         claims, unreadable = load_claims(connection, claimed, lease, cipher)
@@ -87,7 +93,29 @@ def load_sendable(
         fences = {delivery_id: claimed[delivery_id] for delivery_id in orphans}
         with write_transaction(database) as connection:
             settle_orphans(connection, fences, utc_now())
-    return [claim for claim in claims if claim.delivery_id not in expired]
+    return _defer(database, [claim for claim in claims if claim.delivery_id not in expired])
+
+
+def _defer(database: SqlEngine, claims: Sequence[Claim]) -> Sendable:
+    """Defer the claims that have to wait for an earlier delivery.
+
+    They were the first when they were claimed: two processes that store events of a call at the
+    same moment do not see each other's, and an earlier delivery may have been held, and go on now.
+    """
+    keys = {claim.delivery_id: claim.behind for claim in claims if claim.behind is not None}
+    if not keys:
+        return Sendable(claims, frozenset())
+    with write_transaction(database) as connection:
+        heads = find_heads(connection, set(keys.values()))
+        # A key has no first one if all its deliveries have ended meanwhile, this one too.
+        behind = {
+            one.delivery_id: one.fence
+            for one in claims
+            if (head := heads.get(keys.get(one.delivery_id, 0))) and head.id != one.delivery_id
+        }
+        defer_claims(connection, behind, utc_now())
+    firsts = [claim for claim in claims if claim.delivery_id not in behind]
+    return Sendable(firsts, {keys[delivery_id] for delivery_id in behind})
 
 
 def load_claims(

@@ -5,7 +5,7 @@ are released, and the dispatcher finds them.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import timedelta
 
 import structlog
@@ -18,7 +18,6 @@ from callevents.delivery.claim import (
     Claim,
     Fences,
     claim_passed_over,
-    defer_claims,
     fences_of,
     release_claims,
 )
@@ -27,7 +26,6 @@ from callevents.delivery.fair_share import Ready, allocate_slots
 from callevents.delivery.in_flight import InFlight
 from callevents.delivery.lease import Lease, start_lease
 from callevents.delivery.load_claims import load_sendable
-from callevents.delivery.outbox import find_heads
 from callevents.delivery.pacing import admit
 from callevents.delivery.receiver_limits import ReceiverLimits
 from callevents.security.encryption import Cipher
@@ -79,11 +77,9 @@ class PickUp:
 
     def _take(self, fences: Fences, lease: Lease) -> None:
         self._limits.refresh()
-        claims = load_sendable(self._database, fences, lease, self._cipher)
-        deferred = self._defer([claim for claim in claims if claim.behind is not None])
-        firsts = [claim for claim in claims if claim.delivery_id not in deferred]
-        surplus = [claim for claim in firsts if claim.is_breaker_open]
-        sendable = [claim for claim in firsts if not claim.is_breaker_open]
+        loaded = load_sendable(self._database, fences, lease, self._cipher)
+        surplus = [claim for claim in loaded.claims if claim.is_breaker_open]
+        sendable = [claim for claim in loaded.claims if not claim.is_breaker_open]
         admitted = admit(self._database, sendable)
         by_origin: dict[int, list[Claim]] = {}
         for claim in admitted.claims:
@@ -92,33 +88,13 @@ class PickUp:
         if admitted.again_at is not None:
             self._dispatcher.wake_at(admitted.again_at)
         self._release(fences_of(surplus))
-        if deferred:
-            self._take_passed_over(deferred)
+        if loaded.deferred:
+            self._take_passed_over(loaded.deferred)
 
-    def _defer(self, claims: list[Claim]) -> dict[str, int]:
-        """Defer the claims that are not the first of their ordering keys; return these by id.
-
-        Two processes that store events of a call at the same moment do not see each other's.
-        """
-        if not claims:
-            return {}
-        keys = {claim.delivery_id: claim.behind for claim in claims if claim.behind is not None}
-        with write_transaction(self._database) as connection:
-            heads = find_heads(connection, set(keys.values()))
-            # A key has no first one if all its deliveries have ended meanwhile, this one too.
-            behind = [
-                one
-                for one in claims
-                if (head := heads.get(keys[one.delivery_id])) and head.id != one.delivery_id
-            ]
-            defer_claims(connection, fences_of(behind), utc_now())
-        return {claim.delivery_id: keys[claim.delivery_id] for claim in behind}
-
-    def _take_passed_over(self, deferred: dict[str, int]) -> None:
+    def _take_passed_over(self, deferred: Set[int]) -> None:
         duration = timedelta(seconds=self._settings.lease_seconds)
         lease = start_lease(duration)
-        keys = set(deferred.values())
-        if fences := claim_passed_over(self._database, keys, utc_now(), duration):
+        if fences := claim_passed_over(self._database, deferred, utc_now(), duration):
             self._take(fences, lease)
 
     def _submit_all(self, by_origin: dict[int, list[Claim]]) -> list[Claim]:

@@ -172,7 +172,7 @@ def test_what_is_off_since_the_claim_is_left_out(
         hook.active = False
     db.session.commit()
     assert load(claimed) == []
-    assert load_sendable(db.engine, claimed, UNLIMITED, cipher.bound) == []
+    assert load_sendable(db.engine, claimed, UNLIMITED, cipher.bound).claims == []
     delivery = get_delivery(delivery_id)
     assert (delivery.state, delivery.finished_at) == (DeliveryState.HELD, None)
     assert (delivery.claimed_at, delivery.fence) == (None, 2), "the worker has let it go"

@@ -67,7 +67,7 @@ def test_deliveries_that_a_worker_finds(pbx: Pbx, own: Hook, report_call: Report
     removed = clear(own)
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=PENDING))
-    assert load_sendable(db.engine, claim(), UNLIMITED, cipher.bound) == []
+    assert load_sendable(db.engine, claim(), UNLIMITED, cipher.bound).claims == []
     assert states(ids) == [HELD, HELD]
     undo(pbx, removed.id)
     assert states(ids) == [PENDING, PENDING]
@@ -75,7 +75,7 @@ def test_deliveries_that_a_worker_finds(pbx: Pbx, own: Hook, report_call: Report
     assert end_removals(db.engine, utc_now() + DAY) == 1
     with write_transaction(db.engine) as connection:
         connection.execute(update(Delivery).values(state=PENDING))
-    assert load_sendable(db.engine, claim(), UNLIMITED, cipher.bound) == []
+    assert load_sendable(db.engine, claim(), UNLIMITED, cipher.bound).claims == []
     assert states(ids) == [CANCELLED, CANCELLED]
 
 
