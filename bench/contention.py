@@ -33,7 +33,7 @@ class Run(NamedTuple):
 
 def run(options: Options) -> None:
     """Measure all combinations alternately, several times, and print the medians."""
-    kinds = list(product(options.processes, repeat=2))
+    kinds = list(product(options.processes, options.processes))
     runs: dict[tuple[int, int], list[Run]] = {kind: [] for kind in kinds}
     for _ in range(options.runs):
         for kind in kinds:

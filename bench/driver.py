@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, cast
 
 import psutil
 
@@ -24,6 +24,9 @@ class Load:
             stdout=subprocess.PIPE,
             text=True,
         )
+        # Popen's types allow for no pipes.
+        self._commands = cast(IO[str], self._process.stdin)
+        self._results = cast(IO[str], self._process.stdout)
         ports = self._read()
         self.receiver_url = f"http://127.0.0.1:{ports['receiver']}/"
         self.hanging_url = f"http://127.0.0.1:{ports['hanging']}/"
@@ -34,9 +37,9 @@ class Load:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
     ) -> None:
-        self._process.stdin.close()
+        self._commands.close()
         self._process.wait()
-        self._process.stdout.close()
+        self._results.close()
 
     def connect(self, port: int, target: str, connections: int) -> None:
         """Open connections to a system's ingest."""
@@ -64,12 +67,12 @@ class Load:
         return [child for child in children if child.pid != self._process.pid]
 
     def _do(self, command: str, **values: object) -> Values:
-        self._process.stdin.write(json.dumps({"do": command, **values}) + "\n")
-        self._process.stdin.flush()
+        self._commands.write(json.dumps({"do": command, **values}) + "\n")
+        self._commands.flush()
         return self._read()
 
     def _read(self) -> Values:
-        line = self._process.stdout.readline()
+        line = self._results.readline()
         if not line:
             raise RuntimeError(f"the load generator ended with {self._process.wait()}")
         values: Values = json.loads(line)

@@ -1,15 +1,16 @@
 """Fills a database with finished deliveries, copied from an existing one."""
 
-from sqlalchemy import Engine, Table, text
+from sqlalchemy import Engine, text
 
 from callevents.db.models import Attempt, CallEvent, Delivery
 from callevents.db.session import write_transaction
+from callevents.extensions import Base
 
 #: Rows in one transaction, to limit the size of the write-ahead log.
 PART = 100_000
 #: The first digits of their ids: older than all new ones.
 ID_PREFIX = "0190"
-TABLES = (CallEvent, Delivery, Attempt)
+MODELS: tuple[type[Base], ...] = (CallEvent, Delivery, Attempt)
 
 
 def fill(engine: Engine, count: int) -> None:
@@ -21,8 +22,8 @@ def fill(engine: Engine, count: int) -> None:
                 # The rows are copies, so foreign keys need no check.
                 for setting in ("statement_timeout = 0", "session_replication_role = replica"):
                     connection.exec_driver_sql(f"SET LOCAL {setting}")
-            for model in TABLES:
-                statement = _statement(model.__table__, engine.dialect.name)
+            for model in MODELS:
+                statement = _statement(model, engine.dialect.name)
                 connection.execute(text(statement), {"first": first, "last": last})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "postgresql":
@@ -33,15 +34,16 @@ def fill(engine: Engine, count: int) -> None:
             connection.exec_driver_sql("RESET statement_timeout")
 
 
-def _statement(table: Table, dialect: str) -> str:
+def _statement(model: type[Base], dialect: str) -> str:
     """Return the statement that copies the table's latest row for each number."""
-    changed = _changed(table.name, dialect)
-    names = [column.name for column in table.columns]
+    table = model.__tablename__
+    changed = _changed(table, dialect)
+    names = [column.name for column in model.__table__.columns]
     values = ", ".join(changed.get(name, f"latest.{name}") for name in names)
     # Names come from the models, so they need no quoting.
     return (
-        f"{_numbers(dialect)} INSERT INTO {table.name} ({', '.join(names)}) "
-        f"SELECT {values} FROM numbers, (SELECT * FROM {table.name} "
+        f"{_numbers(dialect)} INSERT INTO {table} ({', '.join(names)}) "
+        f"SELECT {values} FROM numbers, (SELECT * FROM {table} "
         f"ORDER BY {names[0]} DESC LIMIT 1) AS latest"
     )
 

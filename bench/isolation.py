@@ -58,7 +58,7 @@ def _measure(kind: type[OnSqlite], options: Options, hanging_rate: float) -> dic
 
 
 def _p99(found: list[dict[str, Any]]) -> float:
-    return median(one["arrival_ms"][1] for one in found)
+    return float(median(one["arrival_ms"][1] for one in found))
 
 
 def _cells(found: list[dict[str, Any]]) -> list[str]:

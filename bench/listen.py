@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from bench.options import Options
 from bench.table import print_table
 from callevents import create_app
-from callevents.config.settings import Settings
+from callevents.config.settings import load_settings
 from callevents.db import schema
 from callevents.db.models import CallEvent, utc_now
 from callevents.db.session import begin_write
@@ -45,7 +45,7 @@ def run(options: Options) -> None:
     """Send MESSAGES_PER_SECOND to a listener, and print its lag, memory and CPU time."""
     with tempfile.TemporaryDirectory(prefix="callevents-bench-") as folder:
         values = {"data_dir": folder, "log_level": "WARNING", "secret_key": "b" * 32}
-        app = create_app(Settings(**values))  # type: ignore[arg-type]  # settings are text
+        app = create_app(load_settings(**values))
         schema.upgrade(app)
         server = AmiServer()
         with app.app_context():

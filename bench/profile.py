@@ -3,11 +3,11 @@
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import psutil
@@ -33,7 +33,8 @@ NAMES = {
 Times = dict[str, tuple[float, float]]
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True)
+class Sample:
     """A stack that held the GIL, outermost function first, and how often it was found."""
 
     process: str
@@ -78,7 +79,7 @@ def _loaded(kind: type[OnSqlite], connections: int) -> Iterator[tuple[Load, OnSq
 
 def _times(load: Load, system: OnSqlite) -> Times:
     """Return user and system time in seconds by name of process, with that of ended children."""
-    found: Counter[tuple[str, int]] = Counter()
+    found: dict[tuple[str, int], float] = defaultdict(float)
     for process in [*load.others(), *system.more_processes()]:
         with suppress(psutil.NoSuchProcess):
             name, times = process.name(), process.cpu_times()

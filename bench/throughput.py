@@ -10,7 +10,8 @@ import click
 from bench.driver import Load
 from bench.options import Options
 from bench.ratios import print_ratios
-from bench.systems import SYSTEMS, System
+from bench.systems import SYSTEMS
+from bench.systems.base import System
 from bench.table import middle, milliseconds, print_table
 from bench.watch import Watch
 

@@ -259,13 +259,18 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def pbx(app: Flask) -> Pbx:
-    """A PBX named 'Head office'; its token is in `token`."""
+def pbx_and_token(app: Flask) -> tuple[Pbx, str]:
+    """A PBX named 'Head office', and its ingest token."""
     begin_write()
-    pbx, token = pbxs.add_pbx("Head office")
-    pbx.token = token
+    added = pbxs.add_pbx("Head office")
     db.session.commit()
-    return pbx
+    return added
+
+
+@pytest.fixture
+def pbx(pbx_and_token: tuple[Pbx, str]) -> Pbx:
+    """The PBX 'Head office'; its token is in `token`."""
+    return pbx_and_token[0]
 
 
 @pytest.fixture
@@ -278,9 +283,9 @@ def other_pbx(app: Flask) -> Pbx:
 
 
 @pytest.fixture
-def token(pbx: Pbx) -> str:
-    """The PBX's ingest token."""
-    return str(pbx.token)
+def token(pbx_and_token: tuple[Pbx, str]) -> str:
+    """The ingest token of the PBX 'Head office'."""
+    return pbx_and_token[1]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import psutil
 import requests
@@ -39,7 +39,7 @@ class System:
         self._valkey: ValkeyServer | None = None
         self._postgres: PostgresDatabases | None = None
 
-    def __enter__(self) -> "System":
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:

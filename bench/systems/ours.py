@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.events import ASIDE, EVENTS, EXTENSIONS
 from bench.systems.base import REPORT, System
 from callevents import create_app
-from callevents.config.settings import Settings
+from callevents.config.settings import Settings, load_settings
 from callevents.db.session import begin_write
 from callevents.enums import EventType
 from callevents.extensions import db
@@ -41,7 +41,7 @@ class OnSqlite(System):
         )
         self.run(sys.executable, str(ROOT / "app.py"), **environment)
         self.wait_until_ready("/readyz")
-        token = self._configure(Settings(**settings, data_dir=self.folder))
+        token = self._configure(load_settings(**settings, data_dir=self.folder))
         self.target = f"/ingest/bench?token={token}&{REPORT}"
 
     def databases(self) -> dict[str, str]:

@@ -66,7 +66,7 @@ def _run_load(
     system.commands.run("extensions", "add", "faults", extension)
     traces = system.count_traces()
     with listening(*scenario.bad) as bad:
-        urls = [f"{one.url}/{extension}" for one in (healthy, *bad)]
+        urls = [f"{url}/{extension}" for url in (healthy.url, *(one.url for one in bad))]
         event_ids = _add_hooks(system, extension, urls)
         pbx = Pbx(system.addresses, system.token, extension, rate=load.rate, seed=load.seed)
         pbx.start()

@@ -41,7 +41,9 @@ class OneMachine(Breakable):
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
-        self._program = CallEvents(self._folder, launcher=self._launcher, **self._settings)
+        self._program = CallEvents(
+            self._folder, cwd=self._folder, launcher=self._launcher, **self._settings
+        )
         self._earlier.append(self._program)
         self._program.wait_until_ready()
         if len(self._earlier) == 1:

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TypeVarTuple
 
-from sqlalchemy import NullPool, Row, create_engine, func, select
+from sqlalchemy import NullPool, Row, Select, create_engine, func, select
 from sqlalchemy.exc import OperationalError
 
 from callevents.db.models import (
@@ -19,6 +19,8 @@ from callevents.db.models import (
 )
 from callevents.db.session import WRITES, write_transaction
 from callevents.delivery.suspend import suspend
+
+Columns = TypeVarTuple("Columns")
 
 RETRY_SECONDS = 0.02
 LONGEST_SECONDS = 60.0
@@ -88,7 +90,7 @@ class Outbox:
             assert hook_id
             suspend(connection, hook_id, "The receiver returned 410 Gone.", utc_now())
 
-    def _ask(self, query: Any) -> Sequence[Row[Any]]:
+    def _ask(self, query: Select[*Columns]) -> Sequence[Row[*Columns]]:
         """Retry until the database responds: it may be starting."""
         give_up_at = time.monotonic() + LONGEST_SECONDS
         while True:

@@ -12,7 +12,7 @@ from tests.faults.systems import System
 from tests.faults.table import table
 
 LOAD = Load(seconds=4, rate=40, seed=1)
-KILLS = {
+KILLS: dict[type[System], tuple[str, ...]] = {
     OneMachine: ("kill a worker", "kill Valkey", "kill the web server"),
     Apart: (
         "kill a worker",
@@ -22,7 +22,7 @@ KILLS = {
     ),
 }
 #: Each fault of the hand-over, on one of the systems. A clock that is behind is tested with Drain.
-HAND_OVER = {
+HAND_OVER: dict[type[System], tuple[str, ...]] = {
     OneMachine: (
         "flush Valkey at a hand-over",
         "forge and replay hand-overs",

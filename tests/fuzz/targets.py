@@ -4,11 +4,13 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from random import Random
+from typing import cast
 from urllib.parse import quote, urlencode
 
 from werkzeug.exceptions import HTTPException
@@ -21,6 +23,7 @@ from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.ingest.report import Report, read_report
 from callevents.vendors.freeswitch.esl import BODY
+from callevents.vendors.message import FindEarlier
 from callevents.vendors.message import Message as VendorMessage
 from callevents.vendors.registry import SOURCES
 from callevents.vendors.tracking.fields import Message
@@ -240,14 +243,16 @@ class Read(Target):
             else:
                 self.tally.skipped += 1
 
-    def _read(self, values: Values) -> None:
+    def _read(self, values: Mapping[str, object]) -> None:
         if self._format is Format.GENERIC:
             report, _ = read_report(values)
             check_report(report)
             self._note([report])
             return
         message = VendorMessage.of(values)
-        reports, ignored = read_message(self._format, message, self._earlier)
+        # Earlier events have attributes that could be set; those of reports are read-only.
+        find_earlier = cast(FindEarlier, self._earlier)
+        reports, ignored = read_message(self._format, message, find_earlier)
         self.tally.skipped += bool(ignored)
         self._note(reports)
 
@@ -294,7 +299,7 @@ def make_request(document: Values, random: Random) -> Request:
 
 Make = Callable[[int], Target]
 TARGETS: dict[str, Make] = {
-    **{f"tracker {name}": lambda seed, name=name: Tracked(name, seed) for name in SOURCES},
-    **{f"wire {name}": lambda seed, name=name: Wire(name, seed) for name in SOURCES},
-    **{f"format {one.value}": lambda seed, one=one: Read(one, seed) for one in TEXTS},
+    **{f"tracker {name}": partial(Tracked, name) for name in SOURCES},
+    **{f"wire {name}": partial(Wire, name) for name in SOURCES},
+    **{f"format {one.value}": partial(Read, one) for one in TEXTS},
 }

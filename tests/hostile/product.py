@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # it has no types
+import psutil
 from sqlalchemy import NullPool, create_engine
 
 from tests.hostile.wire import Client

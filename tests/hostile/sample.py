@@ -1,7 +1,7 @@
 """Real values for the addresses of all pages, and a picture of what strangers must not change."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +127,7 @@ def _first(arena: Arena, statement: Any) -> Any:
     return arena.product.query(statement)[0][0]
 
 
-def picture(arena: Arena) -> list[Any]:
+def picture(arena: Arena) -> list[Sequence[Any]]:
     """Return everything that a change by a stranger would change."""
     return [arena.product.query(statement) for statement in _statements()]
 

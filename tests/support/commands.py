@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from callevents import create_app
-from callevents.config.settings import Settings
+from callevents.config.settings import load_settings
 from callevents.extensions import db
 
 
@@ -13,7 +13,7 @@ class Commands:
     """Runs the product's commands. Close it at the end."""
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
-        self.settings = Settings(**settings, data_dir=data_dir)  # type: ignore[arg-type]  # settings are text
+        self.settings = load_settings(**settings, data_dir=data_dir)
         self.app = create_app(self.settings)
         self._runner = self.app.test_cli_runner()
 

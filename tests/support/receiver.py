@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.waiting import wait_until
@@ -51,10 +52,10 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
 
-    def handle_error(self, *_request: object) -> None:
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         """Ignore clients that were killed."""
         if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(*_request)
+            super().handle_error(request, client_address)
 
 
 class Receiver:

@@ -1,7 +1,7 @@
 """People without the right to do it, at every address of the application."""
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import requests
 
@@ -166,7 +166,7 @@ def _judge_anonymous(route: Route, method: str, answer: requests.Response) -> st
     return f"answered {status} {location}"
 
 
-def _unchanged(arena: Arena, before: list[object]) -> Case:
+def _unchanged(arena: Arena, before: list[Sequence[Any]]) -> Case:
     pairs = zip(before, picture(arena), strict=True)
     changed = [str({*old} ^ {*new}) for old, new in pairs if old != new]
     return Case("what is stored", " ".join(changed))
