@@ -7,6 +7,7 @@ from flask import Response, make_response, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
 
 from callevents.web import htmx
+from callevents.web.forms import BaseForm
 
 #: The ID of the element that contains the dialog.
 SLOT = "dialog"
@@ -22,6 +23,11 @@ def show(template: str, *, status: int = 200, **context: object) -> Response:
     layout = "layouts/dialog.html" if htmx.is_htmx() else "layouts/dialog_page.html"
     page = render_template(template, layout=layout, in_dialog=htmx.is_htmx(), **context)
     return make_response(page, status)
+
+
+def show_form(template: str, form: BaseForm, **context: object) -> Response:
+    """Return the dialog of a form, as `form` in the template: with status 422 if it has errors."""
+    return show(template, status=422 if form.errors else 200, form=form, **context)
 
 
 def finish(text: str, url: str, *events: str, actions: Mapping[str, str] = htmx.NO_ACTIONS) -> Any:

@@ -126,10 +126,7 @@ def edit(slug: str) -> Any:
             db.session.commit()
             text = f"The connector of {pbx.name} is saved."
             return dialogs.finish(text, url_for("pbxs.show", slug=slug), CONNECTOR_CHANGED)
-    status = 422 if form.errors else 200
-    return dialogs.show(
-        "connectors/edit.html", status=status, pbx=pbx, form=form, has_secret=bool(connector)
-    )
+    return dialogs.show_form("connectors/edit.html", form, pbx=pbx, has_secret=bool(connector))
 
 
 @bp.route("/remove", methods=["GET", "POST"])

@@ -62,10 +62,9 @@ def edit(slug: str) -> Any:
             text = f"The data protection of {pbx.name} is saved."
             where = url_for("pbxs.show", slug=slug)
             return dialogs.finish(text, where, "data-protection-changed")
-    return dialogs.show(
+    return dialogs.show_form(
         "data_protection/edit.html",
-        status=422 if form.errors else 200,
+        form,
         pbx=pbx,
-        form=form,
         general_retention=general_retention(),
     )

@@ -75,8 +75,7 @@ def add_range(slug: str) -> Any:
         else:
             db.session.commit()
             return _finish(pbx, describe(imported))
-    status = 422 if form.errors else 200
-    return dialogs.show("extensions/range.html", status=status, pbx=pbx, form=form)
+    return dialogs.show_form("extensions/range.html", form, pbx=pbx)
 
 
 @bp.get("/selected")
@@ -131,10 +130,9 @@ def configure(slug: str, event_type: EventType) -> Any:
             wake()
             return _finish_adding(Target(pbx, chosen[0], event_type, added.hooks[0]), added)
     target = Target(pbx, chosen[0], event_type)
-    return dialogs.show(
+    return dialogs.show_form(
         "hooks/edit.html",
-        status=422 if form.errors else 200,
-        form=form,
+        form,
         target=target,
         example=example_request(form, target),
         result=None,
@@ -175,11 +173,10 @@ def _read_text() -> str:
 
 
 def _show_import(pbx: Pbx, form: ImportForm, parsed: Parsed | None) -> Response:
-    return dialogs.show(
+    return dialogs.show_form(
         "extensions/import.html",
-        status=422 if form.errors else 200,
+        form,
         pbx=pbx,
-        form=form,
         parsed=parsed,
         MAX_SHOWN=MAX_SHOWN,
     )

@@ -107,8 +107,7 @@ def add(slug: str) -> Any:
             return dialogs.finish(
                 f"{added.number} is added.", url_for(".index", slug=slug), EXTENSIONS_CHANGED
             )
-    status = 422 if form.errors else 200
-    return dialogs.show("extensions/add.html", status=status, pbx=pbx, form=form)
+    return dialogs.show_form("extensions/add.html", form, pbx=pbx)
 
 
 @bp.route("/<id:extension_id>/rename", methods=["GET", "POST"])
@@ -126,10 +125,7 @@ def rename(slug: str, extension_id: str) -> Any:
         else:
             db.session.commit()
             return _finish(pbx, f"{extension.number} is renamed.")
-    status = 422 if form.errors else 200
-    return dialogs.show(
-        "extensions/rename.html", status=status, pbx=pbx, extension=extension, form=form
-    )
+    return dialogs.show_form("extensions/rename.html", form, pbx=pbx, extension=extension)
 
 
 @bp.route("/<id:extension_id>/delete", methods=["GET", "POST"])

@@ -109,8 +109,7 @@ def _read(pbx: Pbx, form: GroupForm) -> GroupData:
 
 
 def _show(pbx: Pbx, form: GroupForm, group: ExtensionGroup | None) -> Any:
-    status = 422 if form.errors else 200
-    return dialogs.show("groups/edit.html", status=status, pbx=pbx, form=form, group=group)
+    return dialogs.show_form("groups/edit.html", form, pbx=pbx, group=group)
 
 
 def _finish(pbx: Pbx, text: str) -> Any:

@@ -223,10 +223,9 @@ def _get_target(slug: str, place: str, event_type: EventType) -> Target:
 
 
 def _dialog(form: HookForm, target: Target, result: TestResult | None = None) -> Any:
-    return dialogs.show(
+    return dialogs.show_form(
         "hooks/edit.html",
-        status=422 if form.errors else 200,
-        form=form,
+        form,
         target=target,
         example=example_request(form, target),
         result=result,

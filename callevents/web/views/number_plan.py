@@ -59,6 +59,4 @@ def edit(slug: str) -> Any:
             text = f"The number plan of {pbx.name} is saved."
             where = url_for("pbxs.show", slug=slug)
             return dialogs.finish(text, where, "number-plan-changed")
-    return dialogs.show(
-        "number_plan/edit.html", status=422 if form.errors else 200, pbx=pbx, form=form
-    )
+    return dialogs.show_form("number_plan/edit.html", form, pbx=pbx)

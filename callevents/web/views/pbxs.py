@@ -50,7 +50,7 @@ def add() -> Any:
             db.session.commit()
             htmx.trigger("pbxs-changed")
             return dialogs.show("pbxs/token_made.html", pbx=pbx, token=token, is_new_pbx=True)
-    return dialogs.show("pbxs/add.html", status=422 if form.errors else 200, form=form)
+    return dialogs.show_form("pbxs/add.html", form)
 
 
 @bp.get("/<slug>")
@@ -92,5 +92,4 @@ def rename(slug: str) -> Any:
             return htmx.redirect_to(
                 url_for(".show", slug=slug), f"The PBX is now named {pbx.name}."
             )
-    status = 422 if form.errors else 200
-    return dialogs.show("pbxs/rename.html", status=status, pbx=pbx, form=form)
+    return dialogs.show_form("pbxs/rename.html", form, pbx=pbx)

@@ -43,4 +43,4 @@ def edit(slug: str) -> Any:
             return dialogs.finish(
                 text, url_for("pbxs.show", slug=slug), "quotas-changed", "tokens-changed"
             )
-    return dialogs.show("quotas/edit.html", status=422 if form.errors else 200, pbx=pbx, form=form)
+    return dialogs.show_form("quotas/edit.html", form, pbx=pbx)

@@ -31,11 +31,10 @@ def confirm(slug: str) -> Any:
         else:
             db.session.commit()
             return htmx.redirect_to(url_for("pbxs.index"), f"{name} is being removed.")
-    return dialogs.show(
+    return dialogs.show_form(
         "removal/confirm.html",
-        status=422 if form.errors else 200,
+        form,
         pbx=pbx,
-        form=form,
         contents=removal.count_contents(pbx),
         max_count=removal.MAX_COUNT,
     )

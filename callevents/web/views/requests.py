@@ -126,12 +126,11 @@ def _dialog(
             form.add_errors(error)
     changing = plan.changing if plan else []
     is_clearing = action.is_dangerous and bool(plan)
-    return dialogs.show(
+    return dialogs.show_form(
         "requests/change.html",
-        status=422 if form.errors else 200,
+        form,
         view=view,
         action=action,
-        form=form,
         chosen=chosen,
         hooks=hooks,
         plan=plan,

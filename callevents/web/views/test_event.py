@@ -44,10 +44,7 @@ def send(slug: str) -> Any:
     extensions = pbxs_extensions.list_extensions(
         pbx, limit=MAX_OFFERED_EXTENSIONS, scope=scope_of(Right.EDIT)
     )
-    status = 422 if form.errors else 200
-    return dialogs.show(
-        "test_event/send.html", status=status, pbx=pbx, form=form, extensions=extensions
-    )
+    return dialogs.show_form("test_event/send.html", form, pbx=pbx, extensions=extensions)
 
 
 @bp.get("/<id:event_id>")
