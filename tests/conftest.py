@@ -168,13 +168,10 @@ def redis_url(valkey: str, redis: Redis) -> str:
     return valkey
 
 
-@pytest.fixture
-def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    """Settings for tests: quick to give up, and loopback allowed."""
+@pytest.fixture(scope="session")
+def quick_settings() -> Settings:
+    """Settings for tests: quick to give up, and loopback allowed. Read once: it takes a while."""
     return Settings(
-        database_url=database_url,
-        redis_url=redis_url,
-        data_dir=tmp_path,
         secret_key=SECRET_KEY,
         allowed_networks="127.0.0.0/8",
         connect_timeout_seconds=2,
@@ -185,6 +182,15 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
         shutdown_seconds=1,
         worker_threads=8,
     )
+
+
+@pytest.fixture
+def settings(
+    quick_settings: Settings, database_url: str, redis_url: str, tmp_path: Path
+) -> Settings:
+    """The settings, with a database, a Valkey and a folder of the test's own."""
+    own = {"database_url": database_url, "redis_url": redis_url, "data_dir": tmp_path}
+    return quick_settings.model_copy(update=own)
 
 
 class Client(FlaskClient):

@@ -109,6 +109,14 @@ def may_choose(scope: Scope, pbx_id: int, receiver_id: int | None) -> bool:
     return receiver_id is None or scope.has_pbx(pbx_id)
 
 
+def may_see_url(scope: Scope, hook: Hook) -> bool:
+    """Return True if a user with this scope may see the secrets in the hook's URL.
+
+    In requests of many receivers, the URL is the credential.
+    """
+    return may_choose(scope, hook.pbx_id, hook.receiver_id)
+
+
 def check_choice(scope: Scope, pbx_id: int, receiver_id: int | None) -> None:
     """Raise InvalidError unless `may_choose`."""
     if not may_choose(scope, pbx_id, receiver_id):

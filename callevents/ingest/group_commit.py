@@ -9,7 +9,7 @@ lost in a fork, and a single request does not even switch threads.
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from functools import partial
@@ -31,6 +31,7 @@ from callevents.ingest.discarded import DiscardedReports, explain_duplicate, for
 from callevents.ingest.quota import check_quotas, has_quotas
 from callevents.ingest.report import CallOver, Report
 from callevents.ingest.statements import VALID_TOKENS, run
+from callevents.ingest.submission import Done, LaterSubmission, Submission
 from callevents.jobs.handover import Entry
 from callevents.jobs.waker import get_waker
 
@@ -40,67 +41,7 @@ MAX_REPORTS = 1000
 #: Errors of the database itself, not of the reports to store.
 UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, PoolTimeoutError)
 
-#: Called with a result for each report, or with an error as `GroupCommit.submit` raises it.
-Done = Callable[[list[Accepted] | Exception], object]
-
 log = structlog.get_logger("callevents.group_commit")
-
-
-class _Submission:
-    """The reports of one request, and their result."""
-
-    def __init__(
-        self,
-        pbx: Pbx,
-        token_id: str | None,
-        reports: Sequence[Report],
-        overs: Sequence[CallOver] = (),
-    ) -> None:
-        self.pbx = pbx
-        self.token_id = token_id
-        self.reports = reports
-        self.overs = overs
-        self.accepted: list[Accepted] | None = None
-        self.error: Exception | None = None
-        #: A bare lock, held until the request is done or leads: an Event takes four times as long.
-        self._ready = threading.Lock()
-        self._ready.acquire()
-
-    @property
-    def is_done(self) -> bool:
-        """True if there is a result or an error."""
-        return self.accepted is not None or self.error is not None
-
-    def wait(self) -> None:
-        """Wait until it is done or has to lead."""
-        self._ready.acquire()
-
-    def notify(self) -> None:
-        """Resume the waiting thread."""
-        self._ready.release()
-
-
-class _LaterSubmission(_Submission):
-    """A request for which no thread waits: it calls a function with its result, or to lead."""
-
-    def __init__(
-        self,
-        pbx: Pbx,
-        token_id: str,
-        reports: Sequence[Report],
-        lead: Callable[[], object],
-        done: Done,
-    ) -> None:
-        super().__init__(pbx, token_id, reports)
-        self._lead = lead
-        self._done = done
-
-    def notify(self) -> None:
-        """Pass the result on if there is one, or else start to lead."""
-        if self.is_done:
-            self._done(self.error or self.accepted or [])
-        else:
-            self._lead()
 
 
 class GroupCommit:
@@ -116,7 +57,7 @@ class GroupCommit:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._queue: list[_Submission] = []
+        self._queue: list[Submission] = []
         self._has_leader = False
         #: New deliveries that were committed, and of which the workers do not know yet.
         self._new: list[NewDeliveries] = []
@@ -136,7 +77,7 @@ class GroupCommit:
         quota, UnavailableError if the database is unavailable, and the database's error if it
         rejects these reports.
         """
-        request = _Submission(pbx, token_id, reports, overs)
+        request = Submission(pbx, token_id, reports, overs)
         if not self._enqueue(request):
             request.wait()
         if not request.is_done:
@@ -154,10 +95,10 @@ class GroupCommit:
         def lead() -> None:
             threads.submit(self._store_next)
 
-        if self._enqueue(_LaterSubmission(pbx, token_id, reports, lead, done)):
+        if self._enqueue(LaterSubmission(pbx, token_id, reports, lead, done)):
             lead()
 
-    def _enqueue(self, request: _Submission) -> bool:
+    def _enqueue(self, request: Submission) -> bool:
         """Add the request to the queue; return True if it leads."""
         with self._lock:
             self._queue.append(request)
@@ -221,7 +162,7 @@ class GroupCommit:
                 request.notify()
         self._record_duplicates(batch)
 
-    def _store(self, batch: list[_Submission]) -> list[NewDeliveries]:
+    def _store(self, batch: list[Submission]) -> list[NewDeliveries]:
         """Store the requests together; if that fails because of one of them, store each alone.
 
         Returns their deliveries, of each transaction.
@@ -244,7 +185,7 @@ class GroupCommit:
                 return [new]
         return []
 
-    def _record_duplicates(self, batch: list[_Submission]) -> None:
+    def _record_duplicates(self, batch: list[Submission]) -> None:
         """Store the batch's duplicates as discarded reports, in the background."""
         duplicates: dict[int, list[tuple[Report, str]]] = {}
         for request in batch:
@@ -257,7 +198,7 @@ class GroupCommit:
             texts = [report for report, _ in found]
             discarded_reports.store_async(pbx_id, 200, reason, partial(format_reports, texts))
 
-    def _next_batch(self) -> list[_Submission]:
+    def _next_batch(self) -> list[Submission]:
         """Remove the requests of the next transaction from the queue and return them, in order."""
         count = reports = 0
         for request in self._queue:
@@ -270,19 +211,19 @@ class GroupCommit:
         return batch
 
 
-def _result(request: _Submission) -> list[Accepted]:
+def _result(request: Submission) -> list[Accepted]:
     if request.error is not None:
         raise request.error
     return request.accepted or []
 
 
-def _commit(batch: list[_Submission], new: NewDeliveries) -> None:
+def _commit(batch: list[Submission], new: NewDeliveries) -> None:
     """Store the requests in one transaction, and set their results after its commit."""
     begin_write()
     # Not before: it may have waited for another writer, and the lease begins now.
     new.claimed_at = utc_now()
     refused = _find_refused(batch, new.claimed_at)
-    by_pbx: dict[int, list[_Submission]] = {}
+    by_pbx: dict[int, list[Submission]] = {}
     for request in batch:
         if request not in refused:
             by_pbx.setdefault(request.pbx.id, []).append(request)
@@ -297,15 +238,15 @@ def _commit(batch: list[_Submission], new: NewDeliveries) -> None:
         request.error = error
 
 
-def _find_refused(batch: list[_Submission], now: datetime) -> dict[_Submission, Exception]:
+def _find_refused(batch: list[Submission], now: datetime) -> dict[Submission, Exception]:
     """Return the errors of requests whose token is revoked or whose PBX has reached a quota."""
     valid = _find_valid_tokens(batch)
-    refused: dict[_Submission, Exception] = {
+    refused: dict[Submission, Exception] = {
         request: RevokedError("The token has been revoked.")
         for request in batch
         if request.token_id not in valid
     }
-    limited: dict[int, list[_Submission]] = {}
+    limited: dict[int, list[Submission]] = {}
     for request in batch:
         # A listener's PBX cannot be told to wait.
         is_limited = request.token_id is not None and has_quotas(request.pbx)
@@ -320,14 +261,14 @@ def _find_refused(batch: list[_Submission], now: datetime) -> dict[_Submission, 
     return refused
 
 
-def _find_valid_tokens(batch: list[_Submission]) -> set[str | None]:
+def _find_valid_tokens(batch: list[Submission]) -> set[str | None]:
     """Return the IDs of the requests' valid tokens, and None for the listener."""
     token_ids = {request.token_id for request in batch if request.token_id is not None}
     found = run(VALID_TOKENS, {"token_ids": list(token_ids)}).scalars() if token_ids else ()
     return {None, *found}
 
 
-def _accept_reports(requests: list[_Submission], new: NewDeliveries) -> list[Accepted]:
+def _accept_reports(requests: list[Submission], new: NewDeliveries) -> list[Accepted]:
     reports = [report for request in requests for report in request.reports]
     overs = [over for request in requests for over in request.overs]
     return accept(requests[0].pbx, reports, new, overs) if reports or overs else []

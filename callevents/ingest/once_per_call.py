@@ -17,7 +17,16 @@ from callevents.db.models import Pbx
 from callevents.db.models.event import REPORTED
 from callevents.enums import DeliveryState, EventType, HookScope
 from callevents.ingest.history import CALL_ID_REUSE_AFTER
-from callevents.ingest.once_per_call_rows import Key, Sent, lock_calls, read_sent, store, withdraw
+from callevents.ingest.once_per_call_rows import (
+    UNSENT,
+    Key,
+    Sent,
+    lock_calls,
+    read_sent,
+    remove_untouched,
+    store,
+    withdraw,
+)
 from callevents.ingest.report import CallOver
 from callevents.ingest.statements import EXTENSIONS, HISTORY, HOOKS, run
 from callevents.ingest.whole_call import WholeCall
@@ -102,20 +111,27 @@ class OncePerCall:
     def _make_firsts(self, matches: Iterable[tuple[Row, Any]]) -> Iterable[Row]:
         """Return the deliveries of each call's first dial and first answer.
 
-        One that was skipped because of the hook's conditions is replaced by one that meets them.
+        One that was not sent, because the hook is suspended or its conditions are not met, is
+        replaced by the next one that is sent.
         """
         deliveries: dict[Key, Row] = {}
+        replaced = set()
         for row, hook in sorted(matches, key=lambda one: (one[0]["happened_at"], one[0]["id"])):
             key = (row["call_id"], _find_once_id(hook))
             sent = self._sent.get(key)
-            if sent is not None and not sent.is_skipped:
+            if sent is not None and sent.unsent is None:
                 continue
             delivery = self._make_delivery(row, hook, "")
-            is_skipped = delivery["state"] is DeliveryState.SKIPPED
-            if sent is None or not is_skipped:
-                self._sent[key] = Sent(delivery["id"], is_skipped=is_skipped)
+            state = delivery["state"]
+            if sent is None or _BEST_FIRST.index(state) < _BEST_FIRST.index(sent.unsent):
+                if sent is not None and sent.unsent is DeliveryState.FAILED:
+                    # It could be sent again, which would be a second one of its call.
+                    replaced.add(sent.delivery_id)
+                unsent = state if state in UNSENT else None
+                self._sent[key] = Sent(delivery["id"], unsent)
                 self._new[key] = delivery["id"]
                 deliveries[key] = delivery
+        remove_untouched(replaced)
         return deliveries.values()
 
     def _make_ends(self, calls: Collection[str]) -> Iterable[Row]:

@@ -1,6 +1,6 @@
 """What was sent once per call, in the database."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -14,6 +14,10 @@ from callevents.db.models.delivery import SUSPENDED_ERROR
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.ingest.statements import run
+
+#: States of deliveries that were made without being sent: the hook was suspended, or conditions
+#: were not met.
+UNSENT = (DeliveryState.FAILED, DeliveryState.SKIPPED)
 
 #: Call ID and hook ID.
 Key = tuple[str, int]
@@ -35,6 +39,7 @@ _SENT = (
         OncePerCall.delivery_id,
         Delivery.event_type,
         Delivery.state,
+        _IS_UNTOUCHED.label("is_untouched"),
     )
     .outerjoin(Delivery, OncePerCall.delivery_id == Delivery.id)
     .where(
@@ -81,7 +86,8 @@ class Sent:
     """The delivery of a call to a hook that is sent once per call."""
 
     delivery_id: str
-    is_skipped: bool = False
+    #: Set if it was not sent, and another copy of the hook may replace it.
+    unsent: DeliveryState | None = None
     is_end: bool = False
     #: It is held, or failed: its hook was disabled, removed or suspended.
     is_stopped: bool = False
@@ -105,7 +111,7 @@ def read_sent(pbx_id: int, call_ids: Collection[str], since: datetime) -> dict[K
     return {
         (row.call_id, row.hook_id): Sent(
             row.delivery_id,
-            is_skipped=row.state is DeliveryState.SKIPPED,
+            unsent=row.state if row.is_untouched and row.state in UNSENT else None,
             is_end=row.event_type is EventType.HANGUP,
             is_stopped=row.state in (DeliveryState.HELD, DeliveryState.FAILED),
         )
@@ -116,12 +122,17 @@ def read_sent(pbx_id: int, call_ids: Collection[str], since: datetime) -> dict[K
 def withdraw(sent: Mapping[Key, Sent]) -> set[Key]:
     """Remove those of these ends of calls that nobody has begun to send; return their keys."""
     ends = {one.delivery_id: key for key, one in sent.items() if one.is_end}
-    if not ends:
-        return set()
-    ids = run(_LOCK_UNTOUCHED, {"ids": list(ends)}).scalars().all()
-    if ids:
-        run(_DELETE, {"ids": ids})
-    return {ends[delivery_id] for delivery_id in ids}
+    return {ends[delivery_id] for delivery_id in remove_untouched(ends)}
+
+
+def remove_untouched(ids: Collection[str]) -> Sequence[str]:
+    """Remove those of these deliveries that nobody has begun to send; return their IDs."""
+    if not ids:
+        return ()
+    removed = run(_LOCK_UNTOUCHED, {"ids": list(ids)}).scalars().all()
+    if removed:
+        run(_DELETE, {"ids": removed})
+    return removed
 
 
 def store(pbx_id: int, new: Mapping[Key, str], withdrawn: Iterable[Key], now: datetime) -> None:

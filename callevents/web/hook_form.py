@@ -9,6 +9,7 @@ from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from callevents.db.models import Hook, Receiver
+from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.option_texts import (
     format_answers,
     format_maps,
@@ -67,16 +68,27 @@ class HookForm(OptionFields):
     receivers: Mapping[str, Receiver] = MappingProxyType({})
     #: The request that is changed.
     hook: Hook | None = None
+    #: Its URL, if the user may not see the secrets in it: the field has it masked.
+    hidden_url = ""
 
     @classmethod
     def of(
-        cls, submitted_form: Any, hook: Hook | None = None, receivers: Iterable[Receiver] = ()
+        cls,
+        submitted_form: Any,
+        hook: Hook | None = None,
+        receivers: Iterable[Receiver] = (),
+        *,
+        hides_url: bool = False,
     ) -> "HookForm":
         """Return the form with the submitted values, else with the hook's, else with defaults.
 
         `receivers`: those that can be chosen; the hook's own can be, too.
         """
         form = cls(submitted_form, data=_stored_values(hook) if hook else {"headers": []})
+        if hook is not None and hides_url:
+            form.hidden_url = hook.url
+            if submitted_form is None:
+                form.url.data = mask_url(hook.url)
         if hook is not None:
             form._read_stored(hook, is_submitted=submitted_form is not None)
         form._add_empty_headers()
@@ -88,13 +100,19 @@ class HookForm(OptionFields):
     def hook_data(self) -> HookData:
         """Return the entered values; raises ValueError if a choice is not one of the offered."""
         data = HookData(
-            url=self.url.data or "",
+            url=self.entered_url,
             method=Method(self.method.data),
             active=bool(self.active.data),
             note=self.note.data or "",
             options=self.options(),
         )
         return data.of(self.chosen_receiver, self.hook)
+
+    @property
+    def entered_url(self) -> str:
+        """The URL in the field; the stored one if the field has it masked."""
+        entered = (self.url.data or "").strip()
+        return self.hidden_url if entered == mask_url(self.hidden_url) else entered
 
     @property
     def chosen_receiver(self) -> Receiver | None:
@@ -155,7 +173,7 @@ class HookForm(OptionFields):
         self.stored = read_options(hook)
         directions = self.stored.conditions.directions
         self.kept_directions = directions if len(directions) > 1 else ()
-        if not is_submitted or is_same_origin(self.url.data or "", hook.url):
+        if not is_submitted or is_same_origin(self.entered_url, hook.url):
             self.kept_headers = {header.name.lower() for header in self.stored.headers}
             self.kept_auth = hook.auth
         if not is_submitted:

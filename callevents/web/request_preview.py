@@ -36,7 +36,7 @@ class Example:
 
 def example_request(form: HookForm, target: Target) -> Example:
     """Return the request that the form's values would make for an example call."""
-    if not (form.url.data or "").strip():
+    if not form.entered_url:
         return Example()
     try:
         url, template = read_form(form, target)
@@ -57,7 +57,7 @@ def read_form(
 
     Stored secrets that are kept come from `kept`; without it they are empty.
     """
-    url = check_url(form.url.data or "")
+    url = check_url(form.entered_url)
     try:
         method = Method(form.method.data)
         options = check_options(

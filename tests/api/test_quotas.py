@@ -15,10 +15,11 @@ from callevents.enums import EventType
 from callevents.errors import InvalidError, QuotaError
 from callevents.extensions import app_state, db
 from callevents.ingest.accept import accept
-from callevents.ingest.group_commit import GroupCommit, _LaterSubmission
+from callevents.ingest.group_commit import GroupCommit
 from callevents.ingest.quota import BACKLOG_WAIT_SECONDS
 from callevents.ingest.recent import list_recent_reports
 from callevents.ingest.report import Report
+from callevents.ingest.submission import LaterSubmission
 from callevents.pbxs import pbxs, quotas, tokens
 from tests.api.conftest import EVENT, Send, check_problem, stored
 from tests.conftest import Configure
@@ -172,7 +173,7 @@ def test_requests_of_one_transaction(app: Flask, pbx: Pbx) -> None:
             Report(event_type=EventType.DIAL_IN, extension="1", key=f"{number}-{index}")
             for index in range(2 if number < 2 else 1)
         ]
-        group_commit._enqueue(_LaterSubmission(pbx, token_id, reports, nothing, results.append))
+        group_commit._enqueue(LaterSubmission(pbx, token_id, reports, nothing, results.append))
     group_commit._store_next()
     assert [type(one) for one in results] == [list, QuotaError, list]
     assert len(stored()) == 3

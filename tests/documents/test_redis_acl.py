@@ -11,10 +11,11 @@ from redis.exceptions import NoPermissionError
 from callevents.config.settings import Settings
 from callevents.enums import DeliveryState, EventType
 from tests.conftest import Configure, RunPython
-from tests.jobs.test_waker import application, report, worker_settings
+from tests.jobs.test_waker import application, report
 from tests.support.programs import ROOT
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for_state
+from tests.support.worker_process import start_worker
 
 TEXT = (ROOT / "docs" / "configuration.md").read_text()
 LINE = re.search(r"^user callevents (on >password .*)$", TEXT, re.MULTILINE)[1]  # type: ignore[index]
@@ -49,11 +50,7 @@ def test_product_works_with_the_user(
 ) -> None:
     """Web server and worker run under it without a denied command, and use each allowed one."""
     configure.hook("*", EventType.DIAL_IN, receiver.url)
-    worker = run_python(
-        *("-m", "flask", "--app", str(ROOT / "app.py"), "worker"),
-        **worker_settings(settings, redis_url=limited_url),
-    )
-    worker.wait_for_line("worker started")
+    worker = start_worker(run_python, settings, redis_url=limited_url)
     with application(settings, limited_url) as (limited, logged):
         assert limited.test_client().get("/readyz").status_code == 200
         assert report(limited, token) == 202

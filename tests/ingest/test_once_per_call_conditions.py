@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from callevents.conditions import Conditions
-from callevents.db.models import Hook, OncePerCall, Pbx
+from callevents.db.models import Hook, OncePerCall, Pbx, utc_now
 from callevents.db.session import begin_write
+from callevents.delivery.log.resend import resend
 from callevents.delivery.removal import undo
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.hooks.hooks import clear_hooks, set_active
+from callevents.hooks.suspension import resume
 from callevents.ingest.report import CallOver, Report
 from tests.conftest import Configure
 from tests.ingest.accepting import NOW, count
@@ -110,11 +112,11 @@ def ring_both(call_id: str) -> list[Report]:
     ]
 
 
-def copies(configure: Configure) -> list[Hook]:
-    """Return hooks of 101 and 102 for the end of a call, which are sent once together."""
+def copies(configure: Configure, event: EventType = HANGUP) -> list[Hook]:
+    """Return hooks of 101 and 102 for such an event, which are sent once together."""
     for number in ("101", "102"):
         configure.extension(number)
-    made = [once_per_call(configure, HANGUP, number) for number in ("101", "102")]
+    made = [once_per_call(configure, event, number) for number in ("101", "102")]
     begin_write()
     for hook in made:
         hook.once_id = made[0].id
@@ -152,6 +154,44 @@ def test_end_of_copies(pbx: Pbx, configure: Configure, *, is_suspended: bool) ->
     store(pbx, *ring_both("c2"))
     expected = (FAILED, "101") if is_suspended else (SKIPPED, "101")
     assert states()[1:] == [expected]
+
+
+@pytest.mark.parametrize("is_together", [False, True])
+@pytest.mark.parametrize("event", [DIAL_IN, ANSWER_IN])
+def test_first_of_copies(
+    pbx: Pbx, configure: Configure, event: EventType, *, is_together: bool
+) -> None:
+    """A suspended copy leaves the first dial, or the first answer, to the next one."""
+    suspended, _ = copies(configure, event)
+    begin_write()
+    suspended.suspended_at = NOW
+    db.session.commit()
+    first, second = told(event, "101"), told(event, "102")
+    if is_together:
+        store(pbx, first, second)
+    else:
+        store(pbx, first)
+        assert states() == [(FAILED, "101")], "it can be resent if no other copy is sent"
+        store(pbx, second)
+    assert states() == [(PENDING, "102")]
+    store(pbx, told(event, "101", at=NOW))
+    assert states() == [(PENDING, "102")]
+
+
+def test_first_of_a_copy_that_was_resent(pbx: Pbx, configure: Configure) -> None:
+    """It is the one of its call."""
+    suspended, _ = copies(configure, DIAL_IN)
+    begin_write()
+    suspended.suspended_at = NOW
+    db.session.commit()
+    store(pbx, told(DIAL_IN, "101"))
+    [failed] = deliveries()
+    begin_write()
+    resume(suspended)
+    assert resend([failed.id], utc_now()).changed == 1
+    db.session.commit()
+    store(pbx, told(DIAL_IN, "102"))
+    assert states() == [(PENDING, "101")]
 
 
 def test_queue_of_a_call_that_was_abandoned(pbx: Pbx, configure: Configure) -> None:

@@ -31,6 +31,7 @@ from tests.support.log_capture import Logged, capture_log
 from tests.support.programs import ROOT, Program, find_free_port
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for_state, wait_until
+from tests.support.worker_process import COMMAND, start_worker, worker_settings
 
 QUEUE = "rq:queue:callevents"
 URL = "/ingest/head-office"
@@ -214,20 +215,6 @@ def test_stop_before_the_queue_is_served(app: Flask, engine: Engine, settings: S
         assert redis.llen(QUEUE) == 1
 
 
-def worker_settings(settings: Settings, **changes: str) -> dict[str, str]:
-    """Return settings of a worker on the same database and Redis that hardly ever polls."""
-    return {
-        "database_url": settings.database_url,
-        "redis_url": settings.redis_url,
-        "data_dir": str(settings.data_dir),
-        "secret_key": settings.secret_key,
-        "allowed_networks": "127.0.0.0/8",
-        "poll_seconds": "60",
-        "log_format": "json",
-        **changes,
-    }
-
-
 def test_worker_process_delivers_when_it_is_woken(
     app: Flask,
     settings: Settings,
@@ -238,10 +225,7 @@ def test_worker_process_delivers_when_it_is_woken(
 ) -> None:
     """`flask worker` processes the enqueued job, delivers, and stops on SIGTERM."""
     configure.hook("*", EventType.DIAL_IN, receiver.url)
-    worker = run_python(
-        *("-m", "flask", "--app", str(ROOT / "app.py"), "worker"), **worker_settings(settings)
-    )
-    worker.wait_for_line("worker started")
+    worker = start_worker(run_python, settings)
     for number in range(1, 4):
         assert report(app, token) == 202
         arrivals = receiver.wait_for(number)
@@ -269,7 +253,7 @@ def test_worker_process_without_redis(
     configure.hook("*", EventType.DIAL_IN, receiver.url)
     assert report(app, token) == 202
     worker = run_python(
-        *("-m", "flask", "--app", str(ROOT / "app.py"), "worker"),
+        *COMMAND,
         **worker_settings(
             settings, redis_url=f"redis://127.0.0.1:{find_free_port()}/0", poll_seconds="0.05"
         ),

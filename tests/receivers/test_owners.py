@@ -11,6 +11,7 @@ from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Hook, Pbx
 from callevents.db.models import Receiver as ReceiverRow
 from callevents.db.session import begin_write
+from callevents.delivery.request.masking import mask_url
 from callevents.enums import AuthKind, EventType, Role
 from callevents.errors import InvalidError
 from callevents.extensions import db
@@ -135,6 +136,39 @@ def test_the_operator_changes_all(app: Flask, world: World) -> None:
     assert operator.post(world.dialog, **fields(world.hook, method="PUT")).status_code == 303
     db.session.rollback()
     assert world.hook.method.value == "PUT"
+
+
+SECRET = "k3y-Of-Th3-Crm-9s8d7f"
+
+
+@pytest.mark.parametrize("role", [Role.SELF_SERVICE, Role.OPERATOR], ids=["owner", "operator"])
+def test_secrets_in_urls(app: Flask, api: MakeApi, world: World, role: Role) -> None:
+    """Where the URL is the credential of the receiver, its owner sees the rest of it."""
+    is_owner = role is Role.SELF_SERVICE
+    begin_write()
+    url = world.hook.url = f"{world.crm.address}/pop?token={SECRET}"
+    db.session.commit()
+    visitor = sign_in(app, world, role)
+    dialog = visitor.get(world.dialog).text
+    assert f"{world.crm.address}/pop?token=" in dialog
+    assert (SECRET in dialog) is not is_owner
+    if is_owner:
+        assert "Secrets in the URL are hidden." in dialog
+    values = fields(world.hook, note="mine", event_id=world.hook.event_id)
+    if is_owner:
+        values["url"] = mask_url(url)
+    preview = visitor.post(f"{world.page}/preview/dial-in", **values)
+    assert "/pop?token=••••" in preview.text
+    assert SECRET not in preview.text
+    wrong = visitor.post(world.dialog, **{**values, "note": 5_000 * "x"})
+    assert (wrong.status_code, SECRET in wrong.text) == (422, not is_owner)
+    assert visitor.post(world.dialog, **values).status_code == 303
+    db.session.rollback()
+    assert (world.hook.note, world.hook.url) == ("mine", url)
+    program = api(role, pbx=world.pbx, extension=world.hook.extension if is_owner else None)
+    assert SECRET not in program.get(f"/hooks/{world.hook.event_id}").text
+    shown = program.get(f"/hooks/{world.hook.event_id}/url")
+    assert (shown.status_code, SECRET in shown.text) == ((403, False) if is_owner else (200, True))
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class Line:
         self._pbx = pbx
         self._token = token
         self._sockets: list[Receiver] = []
+        self._rang_at = utc_now() - timedelta(minutes=2)
 
     def connect(
         self, recipe: str, simulated: Simulated, users: Mapping[str, str] | None = None
@@ -83,10 +84,18 @@ class Line:
 
     def ring_group(self, answers: str = "") -> None:
         """Ring all phones; one of them answers and talks for 42 seconds, or nobody does."""
-        start = utc_now() - timedelta(minutes=2)
-        answer, end = start + timedelta(seconds=8), start + timedelta(seconds=50)
+        self.ring()
+        self.end(answers)
+
+    def ring(self) -> None:
+        """Ring all phones."""
         for phone in PHONES:
-            self.report("dialin", phone, at=start.timestamp())
+            self.report("dialin", phone, at=self._rang_at.timestamp())
+
+    def end(self, answers: str = "") -> None:
+        """End the call: one of the phones answers and talks for 42 seconds, or nobody does."""
+        answer = self._rang_at + timedelta(seconds=8)
+        end = self._rang_at + timedelta(seconds=50)
         if answers:
             self.report("answerin", answers, at=answer.timestamp())
         for phone in PHONES:

@@ -30,18 +30,23 @@ class Templates(BytecodeCache):
 
 @contextmanager
 def routes_compiled_once() -> Iterator[None]:
-    """Let equal routes of all applications share the function that builds their addresses."""
-    kept: dict[Any, Any] = {}
-    compile_builder = Rule._compile_builder
+    """Let equal routes of all applications share what is made of their addresses."""
+    kept: dict[str, dict[str, Any]] = {}
+    compile_rule = Rule.compile
 
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (rule.rule, rule.subdomain, rule.host, repr(rule.defaults), append_unknown)
+    def values(rule: Rule) -> dict[str, Any]:
+        # Without the application's map of routes.
+        return {name: value for name, value in vars(rule).items() if name != "map"}
+
+    def compile_once(rule: Rule) -> None:
+        key = repr(values(rule))
         if key not in kept:
-            kept[key] = compile_builder(rule, append_unknown)
-        return kept[key]
+            compile_rule(rule)
+            kept[key] = values(rule)
+        vars(rule).update(kept[key])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", compile_once)
+        patch.setattr(Rule, "compile", compile_once)
         yield
 
 

@@ -29,7 +29,7 @@ from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks import hooks, listing
 from callevents.hooks.history import find_newly_shown, record_shown_urls
-from callevents.hooks.receiver import keeping_receivers
+from callevents.hooks.receiver import NEEDS_PBX, keeping_receivers, may_see_url
 from callevents.jobs.waker import wake
 from callevents.pbxs import extensions
 from callevents.receivers.receivers import get_receiver, list_receivers
@@ -132,9 +132,12 @@ def get_hook(call: Call[NoQuery, None], event_id: str) -> Hook:
 def get_hook_url(call: Call[NoQuery, None], event_id: str) -> HookUrl:
     """Return the URL with the secrets in it, to those who may change the hook.
 
-    If there are any, the history records that they were shown, once a day for each token.
+    If there are any, the history records that they were shown, once a day for each token. The
+    owner of a single extension cannot see those of a hook of a receiver.
     """
     hook = find_hook(call, event_id, Right.EDIT)
+    if not may_see_url(call.principal.scope_of(Right.EDIT), hook):
+        raise ApiError(ProblemType.FORBIDDEN, NEEDS_PBX)
     shown = HookUrl(url=hook.url)
     with audit.acting_as(call.principal.as_actor(call.address)):
         if find_newly_shown([hook]):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select, update
+from sqlalchemy import Connection, Row, exists, or_, select, true, update
 
 from callevents.db.models import Hook, Receiver
 from callevents.delivery.oauth.token_answer import Token
@@ -73,12 +73,18 @@ def begin_renewal(
     now: datetime,
     lease: timedelta,
     *,
+    failed_after: datetime | None = None,
     ahead: bool = False,
 ) -> Renewal | None:
     """Acquire the lease, unless another process has it or has just renewed the token.
 
-    `ahead`: renew a token that is valid for a while too. Raises UnreadableError.
+    `failed_after`: not if a renewal has failed since. `ahead`: renew a token that is valid for a
+    while too. Raises UnreadableError.
     """
+    failed_at = Receiver.renewal_failed_at
+    may_fail_again = (
+        true() if failed_after is None else failed_at.is_(None) | (failed_at <= failed_after)
+    )
     ends = Receiver.access_token_renew_at if ahead else Receiver.access_token_expires_at
     acquired = connection.execute(
         update(Receiver)
@@ -87,6 +93,7 @@ def begin_renewal(
             Receiver.auth.in_(_OAUTH),
             or_(Receiver.renewing_until.is_(None), Receiver.renewing_until <= now),
             or_(Receiver.access_token == "", ends.is_(None), ends <= now),
+            may_fail_again,
         )
         .values(renewing_until=now + lease, **_UNMODIFIED)
         .returning(Receiver.auth, Receiver.auth_secret)

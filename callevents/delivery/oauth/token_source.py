@@ -69,7 +69,7 @@ class TokenSource:
         # Of a process that has died, the lease ends meanwhile.
         give_up_at = time.monotonic() + 2 * self._lease_seconds
         while not self._has_token(receiver_id, failed_after):
-            if renewal := self._begin(receiver_id):
+            if renewal := self._begin(receiver_id, failed_after=failed_after):
                 self._renew(renewal)
             elif time.monotonic() > give_up_at:
                 raise TokenError("There is no access token: no other process has fetched it.")
@@ -104,12 +104,20 @@ class TokenSource:
             raise TokenError(state.error)
         return False
 
-    def _begin(self, receiver_id: int, *, ahead: bool = False) -> Renewal | None:
+    def _begin(
+        self, receiver_id: int, *, failed_after: datetime | None = None, ahead: bool = False
+    ) -> Renewal | None:
         lease = timedelta(seconds=self._lease_seconds)
         try:
             with write_transaction(self._database) as connection:
                 return begin_renewal(
-                    connection, receiver_id, self._cipher, utc_now(), lease, ahead=ahead
+                    connection,
+                    receiver_id,
+                    self._cipher,
+                    utc_now(),
+                    lease,
+                    failed_after=failed_after,
+                    ahead=ahead,
                 )
         except UnreadableError as error:
             raise TokenError(str(error)) from None

@@ -17,6 +17,7 @@ from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.history import has_secret_url, record_shown_url
 from callevents.hooks.options import GIVE_UP_CHOICES, read_options
+from callevents.hooks.receiver import may_see_url
 from callevents.hooks.test_request import TestResult
 from callevents.jobs.waker import wake
 from callevents.pbxs.extensions import find_extension_hooks
@@ -86,7 +87,7 @@ def change(slug: str, place: str, event_id: str) -> Any:
             form.add_errors(error)
         else:
             return _finish_saving(form, target, hook, waiting)
-    if request.method == "GET" and has_secret_url(hook):
+    if request.method == "GET" and not form.hidden_url and has_secret_url(hook):
         begin_write()
         record_shown_url(hook)
         db.session.commit()
@@ -204,7 +205,9 @@ def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
 
 
 def _make_form(submitted: Any, pbx: Pbx, hook: Hook | None = None) -> HookForm:
-    return HookForm.of(submitted, hook, list_receivers(scope_of(Right.EDIT), pbx))
+    scope = scope_of(Right.EDIT)
+    hides_url = hook is not None and not may_see_url(scope, hook)
+    return HookForm.of(submitted, hook, list_receivers(scope, pbx), hides_url=hides_url)
 
 
 def _is_saving(form: HookForm) -> bool:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, update
@@ -15,9 +15,11 @@ from callevents.db.models import Receiver, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.oauth.stored_token import (
     DISCARD_INTERVAL,
+    Renewal,
     begin_renewal,
     discard_token,
     forget_token,
+    store_failure,
 )
 from callevents.delivery.oauth.token_answer import TokenError
 from callevents.delivery.oauth.token_source import RETRY_TIME, TokenSource
@@ -264,6 +266,22 @@ def test_those_that_wait_fail_together(
         messages = {one.result() for one in waiting}
     assert len(messages) == 1
     assert len(token_server.tokens.arrivals) == 1
+
+
+def test_who_waited_does_not_ask_after_a_failure(crm: Receiver) -> None:
+    """Whoever saw no failure a moment ago learns of it, instead of acquiring the lease."""
+    looked_at, now, lease = utc_now() - RETRY_TIME, utc_now(), timedelta(seconds=30)
+
+    def begin(failed_after: datetime) -> Renewal | None:
+        begun = (connection, crm.id, cipher.bound, now, lease)
+        return begin_renewal(*begun, failed_after=failed_after)
+
+    with write_transaction(db.engine) as connection:
+        renewal = begin(looked_at)
+        assert renewal is not None
+        store_failure(connection, renewal, "Refused.", now)
+        assert begin(looked_at) is None
+        assert begin(now) is not None, "it may be tried again"
 
 
 def hangs_forever(reply: threading.Event) -> Callable[[Arrival], Reply]:

@@ -1,7 +1,5 @@
 """A worker that is killed in the middle of removing a PBX: another one goes on, to the end."""
 
-import os
-
 from flask import Flask
 from sqlalchemy import insert, select
 
@@ -13,10 +11,9 @@ from callevents.extensions import db
 from callevents.pbxs import pbxs, removal
 from callevents.pbxs.removal import BATCH_ROWS, Progress
 from tests.conftest import Configure, RunPython
-from tests.jobs.test_waker import worker_settings
 from tests.support.filled_pbx import count_rows, fill
-from tests.support.programs import ROOT, Program
 from tests.support.waiting import wait_until
+from tests.support.worker_process import kill, start_worker
 
 #: Enough for dozens of batches, with a pause after each.
 EVENTS = 60 * BATCH_ROWS
@@ -71,8 +68,7 @@ def test_killed_in_the_middle(
     db.session.commit()
     killed = start_worker(run_python, settings)
     wait_until(lambda: is_under_way(pbx_id), "the first batches")
-    os.killpg(killed.process.pid, 9)
-    killed.process.wait()
+    kill(killed)
     middle = find_progress(pbx_id)
     assert middle is not None
     assert middle.total is not None
@@ -81,11 +77,3 @@ def test_killed_in_the_middle(
     start_worker(run_python, settings)
     wait_until(lambda: find_progress(pbx_id) is None, "the end of the removal")
     assert count_rows() == {}
-
-
-def start_worker(run_python: RunPython, settings: Settings) -> Program:
-    """Start a worker process."""
-    command = ("-m", "flask", "--app", str(ROOT / "app.py"), "worker")
-    worker = run_python(*command, **worker_settings(settings))
-    worker.wait_for_line("worker started")
-    return worker

@@ -19,14 +19,14 @@ from callevents.jobs.waker import wake
 from callevents.processes.worker.foreign_jobs import ForeignJobs
 from callevents.processes.worker.rq_worker import DrainWorker
 from tests.conftest import Configure, RunPython
-from tests.jobs.test_waker import report, worker_settings
+from tests.jobs.test_waker import report
 from tests.support import hostile_jobs
 from tests.support.database_faults import missing_table
 from tests.support.hostile_jobs import DROPPED, MARK, QUEUE_KEY, Attack
 from tests.support.log_capture import Logged
-from tests.support.programs import ROOT
 from tests.support.receiver import Receiver
 from tests.support.waiting import wait_for_state, wait_until
+from tests.support.worker_process import start_worker
 
 ATTACKS = pytest.mark.parametrize("attack", DROPPED, ids=lambda attack: attack.__name__)
 
@@ -163,10 +163,7 @@ def test_worker_process_under_attack(
     configure.hook("*", EventType.DIAL_IN, receiver.url)
     for attack in DROPPED:
         attack(redis, receiver.url)
-    worker = run_python(
-        *("-m", "flask", "--app", str(ROOT / "app.py"), "worker"), **worker_settings(settings)
-    )
-    worker.wait_for_line("worker started")
+    worker = start_worker(run_python, settings)
     worker.wait_for_line("dropped a job that is not ours")
     wait_until(lambda: redis.llen(QUEUE_KEY) == 0, "an empty queue")
     assert redis.pubsub_channels() == []

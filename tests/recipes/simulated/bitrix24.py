@@ -46,6 +46,10 @@ class Bitrix24(Simulated):
         self.calls: dict[str, Call] = {}
         self._registered: dict[tuple[Any, ...], str] = {}
 
+    def forget(self) -> None:
+        """Let half an hour pass: a call that is registered again gets another ID."""
+        self._registered.clear()
+
     def answer(self, arrival: Arrival) -> Reply:
         """Return the result of a method."""
         prefix, method = f"/rest/1/{SECRET}/", arrival.path.rpartition("/")[2]
