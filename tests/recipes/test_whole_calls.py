@@ -12,7 +12,6 @@ from tests.recipes.simulated.kommo import Kommo
 from tests.recipes.simulated.pipedrive import Pipedrive
 from tests.recipes.simulated.slack import Slack
 from tests.recipes.simulated.zammad import Zammad
-from tests.recipes.simulated.zoho import USERS as ZOHO_USERS
 from tests.recipes.simulated.zoho import Zoho
 from tests.support.waiting import wait_until
 
@@ -56,8 +55,7 @@ def test_zammad_marks_a_missed_call(line: Line) -> None:
 def test_bitrix24_gets_its_call_id_back_with_the_user(line: Line) -> None:
     """`finish` has the CALL_ID of `register`, and the user who answered."""
     bitrix = Bitrix24()
-    users = {number: str(user) for number, user in USERS.items()}
-    line.connect("bitrix24", bitrix, users)
+    line.connect("bitrix24", bitrix, bitrix.users)
     line.ring_group(answers="104")
     wait_until(lambda: any(call.duration is not None for call in bitrix.calls.values()), "the end")
     [call] = bitrix.calls.values()
@@ -104,7 +102,7 @@ def test_crms_log_a_call_once(line: Line) -> None:
 def test_zoho_gets_each_state_with_a_fetched_token(line: Line) -> None:
     """The access token comes from the refresh token; each state of the call arrives, in order."""
     zoho = Zoho()
-    line.connect("zoho-phonebridge", zoho, ZOHO_USERS)
+    line.connect("zoho-phonebridge", zoho, zoho.users)
     line.ring_group(answers="102")
     wait_until(lambda: "ended" in zoho.calls.get("c1", []), "the end of the call")
     assert zoho.calls == {"c1": ["ringing", "answered", "ended"]}
