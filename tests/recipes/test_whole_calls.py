@@ -9,8 +9,12 @@ from tests.recipes.conftest import CALLER, Line
 from tests.recipes.simulated.bitrix24 import USERS, Bitrix24
 from tests.recipes.simulated.hubspot import HubSpot
 from tests.recipes.simulated.kommo import Kommo
+from tests.recipes.simulated.mattermost import Mattermost
+from tests.recipes.simulated.ntfy import Ntfy
 from tests.recipes.simulated.pipedrive import Pipedrive
 from tests.recipes.simulated.slack import Slack
+from tests.recipes.simulated.teams import Teams
+from tests.recipes.simulated.telegram import Telegram
 from tests.recipes.simulated.zammad import Zammad
 from tests.recipes.simulated.zoho import Zoho
 from tests.support.waiting import wait_until
@@ -107,3 +111,29 @@ def test_zoho_gets_each_state_with_a_fetched_token(line: Line) -> None:
     wait_until(lambda: "ended" in zoho.calls.get("c1", []), "the end of the call")
     assert zoho.calls == {"c1": ["ringing", "answered", "ended"]}
     assert (zoho.issued, zoho.refused) == (1, [])
+
+
+def test_chats_show_the_caller_and_mention_nobody(line: Line) -> None:
+    """Mattermost, Teams, Telegram and ntfy show a missed call, with a hostile name as text."""
+    mattermost, teams, telegram, ntfy = Mattermost(), Teams(), Telegram(), Ntfy()
+    line.connect("mattermost", mattermost)
+    line.connect("teams", teams)
+    line.connect("telegram", telegram)
+    line.connect("ntfy", ntfy)
+    missed = {"call": "c1", "caller_name": "@all [a](http://b)"}
+    line.report("dialin", "101", at="2026-03-01T22:29:25Z", **missed)
+    line.report("hangup", "101", at="2026-03-01T22:30:15Z", cause=19, **missed)
+    wait_until(
+        lambda: bool(mattermost.posts and teams.cards and telegram.texts and ntfy.messages),
+        "four messages",
+    )
+    [post], [card] = mattermost.posts, teams.cards
+    [text], [message] = telegram.texts, ntfy.messages
+    caller = f"{CALLER} @all [a](http://b)"
+    [attachment] = post["attachments"]
+    assert (attachment["author_name"], mattermost.mentions) == (caller, [])
+    assert attachment["text"] == "to 101, 2026-03-02 00:30"
+    assert card == ["Missed call", f"{caller} to 101, 2026-03-02 00:30"]
+    assert text == f"Missed call from {caller} to 101"
+    assert (message["title"], message["message"]) == ("Missed call", f"{caller} to 101")
+    assert mattermost.refused + teams.refused + telegram.refused + ntfy.refused == []

@@ -59,6 +59,18 @@ def listen(simulated: Simulated, port: int = 0) -> Receiver:
     return receiver
 
 
+def post(simulated: Simulated, path: str, body: Any, **headers: str) -> Reply:
+    """Return the response to a POST of a JSON body, or of a form if the body is a text.
+
+    Underscores in the names of headers stand for hyphens.
+    """
+    is_form = isinstance(body, str)
+    kind = "application/x-www-form-urlencoded" if is_form else JSON
+    text = body if is_form else json.dumps(body)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return simulated(Arrival("POST", path, {"Content-Type": kind, **named}, text))
+
+
 def as_json(body: Any, status: int = 200) -> Reply:
     """Return a response with a JSON body."""
     return Reply(status, {"Content-Type": JSON}, json.dumps(body).encode())
