@@ -7,15 +7,18 @@ from callevents.enums import DeliveryState
 from callevents.extensions import db
 from tests.recipes.conftest import CALLER, Line
 from tests.recipes.simulated.bitrix24 import USERS, Bitrix24
+from tests.recipes.simulated.frappe import Frappe
 from tests.recipes.simulated.hubspot import HubSpot
 from tests.recipes.simulated.kommo import Kommo
 from tests.recipes.simulated.mattermost import Mattermost
 from tests.recipes.simulated.ntfy import Ntfy
+from tests.recipes.simulated.odoo import Odoo
 from tests.recipes.simulated.pipedrive import Pipedrive
 from tests.recipes.simulated.slack import Slack
 from tests.recipes.simulated.teams import Teams
 from tests.recipes.simulated.telegram import Telegram
 from tests.recipes.simulated.zammad import Zammad
+from tests.recipes.simulated.zendesk import Zendesk
 from tests.recipes.simulated.zoho import Zoho
 from tests.support.waiting import wait_until
 
@@ -137,3 +140,24 @@ def test_chats_show_the_caller_and_mention_nobody(line: Line) -> None:
     assert text == f"Missed call from {caller} to 101"
     assert (message["title"], message["message"]) == ("Missed call", f"{caller} to 101")
     assert mattermost.refused + teams.refused + telegram.refused + ntfy.refused == []
+
+
+def test_records_of_a_call_are_made_once(line: Line) -> None:
+    """Zendesk, Frappe and Odoo accept what the call of a ring group becomes, with its user."""
+    zendesk, frappe, odoo = Zendesk(), Frappe(), Odoo()
+    for name, simulated in (("zendesk", zendesk), ("frappe", frappe), ("odoo", odoo)):
+        line.connect(name, simulated, simulated.users)
+    line.ring_group(answers="103")
+    line.report("dialin", "101", call="c2")
+    line.report("hangup", "101", call="c2", cause=19)
+    wait_until(lambda: len(zendesk.calls) == len(frappe.logs) == 2, "two calls each")
+    wait_until(lambda: bool(odoo.records["crm.lead"]), "the lead")
+    agents = {call["call_disposition"]: call["agent_id"] for call in zendesk.calls}
+    assert agents == {"answered": 1271, "missed": 1269}
+    log, missed = frappe.logs["c1"], frappe.logs["c2"]
+    assert (log["receiver"], log["status"], log["duration"]) == ("mia@example.com", "Completed", 42)
+    assert (missed["receiver"], missed["status"]) == ("emma@example.com", "No Answer")
+    assert odoo.records["crm.lead"] == [
+        {"name": f"Missed call from {CALLER}", "phone": CALLER, "contact_name": ""}
+    ]
+    assert zendesk.refused + frappe.refused + odoo.refused == []
