@@ -15,6 +15,7 @@ from callevents.enums import EventType
 from callevents.receivers.address import join_url
 from callevents.receivers.making import make_options, make_receiver
 from callevents.receivers.recipes import Recipe, RecipeRequest
+from tests.recipes.calls import Case
 
 PLAN = NumberPlan("RO")
 USER = "1269"
@@ -28,6 +29,11 @@ ANSWERS = {
     "secret": "s3cret-of{the}receiver&%",
     "text": "text of the admin",
 }
+#: In the limits of recipes whose receivers refuse calls without a number, or with a long one.
+WITHOUT_NUMBER = "hidden number"
+LONG_NUMBER = "number longer than"
+#: Requests that need a user, although others of their recipe do not. Its limits say so.
+NEED_USER = {("kommo", "notification")}
 
 
 def answer_questions(recipe: Recipe) -> dict[str, str]:
@@ -44,6 +50,15 @@ def is_meant(request: RecipeRequest, event: CallEvent) -> bool:
         return False
     columns = {column.key: getattr(event, column.key) for column in CallEvent.__table__.columns}
     return not find_unmet(read_conditions(request.conditions), CallFacts.of_event(columns))
+
+
+def is_refused(recipe: Recipe, request: RecipeRequest, case: Case) -> bool:
+    """Return True if the recipe says that its receiver refuses such calls."""
+    limits = " ".join(recipe.limits)
+    if case.is_anonymous and (WITHOUT_NUMBER in limits or LONG_NUMBER in limits):
+        return True
+    needs_user = recipe.users is not None and recipe.users.is_required
+    return not case.has_user and (needs_user or (recipe.slug, request.name) in NEED_USER)
 
 
 def render(

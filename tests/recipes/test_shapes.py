@@ -4,8 +4,8 @@ import pytest
 
 from callevents.receivers.recipe_files import FOLDER, read_recipe
 from callevents.receivers.recipes import Recipe, RecipeRequest
-from tests.recipes.calls import Case, make_cases
-from tests.recipes.rendering import is_meant, render
+from tests.recipes.calls import make_cases
+from tests.recipes.rendering import is_meant, is_refused, render
 from tests.recipes.shapes import SHAPES
 
 RECIPES = {path.stem: read_recipe(path) for path in sorted(FOLDER.glob("*.toml"))}
@@ -14,21 +14,7 @@ REQUESTS = [
     for name, recipe in RECIPES.items()
     for request in recipe.requests
 ]
-#: In the limits of recipes whose receivers refuse calls without a number, or with a long one.
-WITHOUT_NUMBER = "hidden number"
-LONG_NUMBER = "number longer than"
-#: Requests that need a user, although others of their recipe do not. Its limits say so.
-NEED_USER = {("kommo", "notification")}
 CASES = list(make_cases())
-
-
-def is_refused(recipe: Recipe, request: RecipeRequest, case: Case) -> bool:
-    """Return True if the recipe says that its receiver refuses such calls."""
-    limits = " ".join(recipe.limits)
-    if case.is_anonymous and (WITHOUT_NUMBER in limits or LONG_NUMBER in limits):
-        return True
-    needs_user = recipe.users is not None and recipe.users.is_required
-    return not case.has_user and (needs_user or (recipe.slug, request.name) in NEED_USER)
 
 
 def test_each_recipe_has_shapes() -> None:

@@ -1,14 +1,13 @@
 """The simulated receivers refuse what the real ones refuse."""
 
 import json
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from callevents.receivers.recipe_files import FOLDER, read_recipe
 from tests.recipes.simulated import SIMULATED, oauth, zoho
-from tests.recipes.simulated.base import Simulated
+from tests.recipes.simulated.base import post
 from tests.recipes.simulated.bitrix24 import SECRET, Bitrix24
 from tests.recipes.simulated.hubspot import HubSpot
 from tests.recipes.simulated.kommo import Kommo
@@ -17,7 +16,6 @@ from tests.recipes.simulated.pipedrive import Pipedrive
 from tests.recipes.simulated.slack import PATH, Slack
 from tests.recipes.simulated.zammad import TOKEN, Zammad
 from tests.recipes.simulated.zoho import Zoho
-from tests.support.receiver import Arrival, Reply
 
 #: OAuth 2.0 in general.
 WITHOUT_RECIPE = {"oauth"}
@@ -25,15 +23,6 @@ CTI = f"/api/v1/cti/{TOKEN}"
 NEW_CALL = {"event": "newCall", "from": "+40721000001", "to": "101", "direction": "in"}
 METHOD = f"/rest/1/{SECRET}/telephony.externalcall."
 REGISTER = {"USER_PHONE_INNER": "101", "PHONE_NUMBER": "+40721000001", "TYPE": 2}
-
-
-def post(simulated: Simulated, path: str, body: Any, **headers: str) -> Reply:
-    """Return the response to a JSON body, or to a form if the body is a text."""
-    is_form = isinstance(body, str)
-    kind = "application/x-www-form-urlencoded" if is_form else "application/json"
-    text = body if is_form else json.dumps(body)
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return simulated(Arrival("POST", path, {"Content-Type": kind, **named}, text))
 
 
 def test_zammad_keeps_one_entry_for_each_call() -> None:

@@ -7,24 +7,13 @@ from callevents.receivers.test_request import send_receiver_test
 from tests.recipes.conftest import Line
 from tests.recipes.simulated import SIMULATED
 from tests.recipes.simulated.zammad import Zammad
-from tests.recipes.simulated.zoho import USERS
-
-#: User IDs that the simulated receivers have, where they check them.
-KNOWN_USERS = {
-    "bitrix24": "1269",
-    "hubspot": "701",
-    "kommo": "8375357",
-    "pipedrive": "12",
-    "zoho-phonebridge": USERS["101"],
-}
 
 
 @pytest.mark.parametrize("name", sorted(SIMULATED.keys() - {"oauth"}))
 def test_example_call_is_accepted(line: Line, pbx: Pbx, name: str) -> None:
     """Also by receivers that need a token, or a user."""
     simulated = SIMULATED[name]()
-    users = {"101": KNOWN_USERS[name]} if name in KNOWN_USERS else {}
-    receiver = line.connect(name, simulated, users)
+    receiver = line.connect(name, simulated, simulated.users)
     result = send_receiver_test(receiver, pbx, user_id=1)
     assert simulated.refused == []
     assert result.response.is_success

@@ -165,8 +165,8 @@ class ZendeskCall(Shape):
 
     path: ClassVar[str] = "/api/v2/calls"
     app_id: int
-    from_line: str
-    to_line: str
+    from_line: Text
+    to_line: Text
     direction: Literal["inbound", "outbound"]
     call_started_at: IsoMoment
     call_ended_at: IsoMoment

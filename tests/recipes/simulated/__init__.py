@@ -7,22 +7,36 @@ from collections.abc import Mapping
 
 from tests.recipes.simulated.base import Simulated
 from tests.recipes.simulated.bitrix24 import Bitrix24
+from tests.recipes.simulated.frappe import Frappe
 from tests.recipes.simulated.hubspot import HubSpot
 from tests.recipes.simulated.kommo import Kommo
+from tests.recipes.simulated.mattermost import Mattermost
+from tests.recipes.simulated.ntfy import Ntfy
 from tests.recipes.simulated.oauth import ClientCredentials
+from tests.recipes.simulated.odoo import Odoo
 from tests.recipes.simulated.pipedrive import Pipedrive
 from tests.recipes.simulated.slack import Slack
+from tests.recipes.simulated.teams import Teams
+from tests.recipes.simulated.telegram import Telegram
 from tests.recipes.simulated.zammad import Zammad
+from tests.recipes.simulated.zendesk import Zendesk
 from tests.recipes.simulated.zoho import Zoho
 
 #: The simulated receivers by the name of their recipe; `oauth` has none.
 SIMULATED: Mapping[str, type[Simulated]] = {
     "bitrix24": Bitrix24,
+    "frappe": Frappe,
     "hubspot": HubSpot,
     "kommo": Kommo,
+    "mattermost": Mattermost,
+    "ntfy": Ntfy,
     "oauth": ClientCredentials,
+    "odoo": Odoo,
     "pipedrive": Pipedrive,
     "slack": Slack,
+    "teams": Teams,
+    "telegram": Telegram,
     "zammad": Zammad,
+    "zendesk": Zendesk,
     "zoho-phonebridge": Zoho,
 }

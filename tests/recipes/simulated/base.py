@@ -1,5 +1,6 @@
-"""What simulated receivers share: refusals, and responses in JSON."""
+"""What simulated receivers share: refusals, reading of requests, and responses in JSON."""
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -27,6 +28,8 @@ class Simulated:
 
     #: Answers to the questions of its recipe; `URL` stands for its address.
     answers: ClassVar[Mapping[str, str]] = {}
+    #: Its users by extension, for recipes with a user map.
+    users: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self) -> None:
         self.refused: list[Refused] = []
@@ -56,6 +59,18 @@ def listen(simulated: Simulated, port: int = 0) -> Receiver:
     return receiver
 
 
+def post(simulated: Simulated, path: str, body: Any, **headers: str) -> Reply:
+    """Return the response to a POST of a JSON body, or of a form if the body is a text.
+
+    Underscores in the names of headers stand for hyphens.
+    """
+    is_form = isinstance(body, str)
+    kind = "application/x-www-form-urlencoded" if is_form else JSON
+    text = body if is_form else json.dumps(body)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return simulated(Arrival("POST", path, {"Content-Type": kind, **named}, text))
+
+
 def as_json(body: Any, status: int = 200) -> Reply:
     """Return a response with a JSON body."""
     return Reply(status, {"Content-Type": JSON}, json.dumps(body).encode())
@@ -69,12 +84,60 @@ def read_header(arrival: Arrival, name: str) -> str:
 
 def read_json(arrival: Arrival, refuse: Callable[[str], Refused]) -> Any:
     """Return the JSON body; raises what `refuse` makes of the problem."""
-    if read_header(arrival, "Content-Type").partition(";")[0] != JSON:
+    if not is_json(arrival):
         raise refuse("The body is not JSON.")
+    return parse_json(arrival, refuse)
+
+
+def read_object(arrival: Arrival, refuse: Callable[[str], Refused]) -> dict[str, Any]:
+    """Return the JSON object in the body; raises what `refuse` makes of the problem."""
+    return _check_object(read_json(arrival, refuse), refuse)
+
+
+def parse_object(arrival: Arrival, refuse: Callable[[str], Refused]) -> dict[str, Any]:
+    """Return the JSON object in the body, whatever its content type is."""
+    return _check_object(parse_json(arrival, refuse), refuse)
+
+
+def parse_json(arrival: Arrival, refuse: Callable[[str], Refused]) -> Any:
+    """Return the JSON in the body, whatever its content type is."""
     try:
         return json.loads(arrival.body)
     except ValueError as error:
         raise refuse(str(error)) from None
+
+
+def _check_object(found: Any, refuse: Callable[[str], Refused]) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise refuse("The body is no object.")
+    return found
+
+
+def is_json(arrival: Arrival) -> bool:
+    """Return True if the content type is JSON."""
+    return read_header(arrival, "Content-Type").partition(";")[0] == JSON
+
+
+def check_types(
+    values: Mapping[str, Any],
+    types: Mapping[str, type | tuple[type, ...]],
+    refuse: Callable[[str], Refused],
+) -> None:
+    """Raise what `refuse` makes of a value that is of another type; null is of every type."""
+    for name, kind in types.items():
+        value = values.get(name)
+        is_boolean = isinstance(value, bool) and kind is not bool
+        if value is not None and (is_boolean or not isinstance(value, kind)):
+            raise refuse(f"{name} is of the wrong type.")
+
+
+def read_basic(arrival: Arrival) -> tuple[str, str] | None:
+    """Return username and password of HTTP Basic authentication."""
+    kind, _, value = read_header(arrival, "Authorization").partition(" ")
+    if kind != "Basic":
+        return None
+    user, _, password = base64.b64decode(value).decode().partition(":")
+    return user, password
 
 
 def read_form(arrival: Arrival) -> dict[str, str]:

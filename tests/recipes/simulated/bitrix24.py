@@ -40,6 +40,7 @@ class Bitrix24(Simulated):
     """Keeps calls by the IDs that it gives them."""
 
     answers: ClassVar = {"url": f"URL/rest/1/{SECRET}/"}
+    users: ClassVar = {number: str(user) for number, user in USERS.items()}
 
     def __init__(self) -> None:
         super().__init__()

@@ -30,6 +30,7 @@ class HubSpot(Simulated):
     """Keeps the properties of calls."""
 
     answers: ClassVar = {"address": "URL", "token": TOKEN}
+    users: ClassVar = {"101": "701"}
 
     def __init__(self) -> None:
         super().__init__()

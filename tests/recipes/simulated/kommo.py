@@ -30,6 +30,7 @@ class Kommo(Simulated):
     """Keeps calls, and the users that were notified."""
 
     answers: ClassVar = {"address": "URL", "token": TOKEN}
+    users: ClassVar = {"101": "8375357"}
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,11 +3,17 @@
 From RFC 6749, sections 4.4 (client credentials), 5 and 6 (refresh token), and RFC 6750.
 """
 
-import base64
 from typing import ClassVar
 from urllib.parse import unquote
 
-from tests.recipes.simulated.base import Refused, Simulated, as_json, read_form, read_header
+from tests.recipes.simulated.base import (
+    Refused,
+    Simulated,
+    as_json,
+    read_basic,
+    read_form,
+    read_header,
+)
 from tests.support.receiver import Arrival, Reply
 
 CLIENT_ID = "call-events"
@@ -81,8 +87,6 @@ class ClientCredentials(Simulated):
 
 def _read_client(arrival: Arrival, fields: dict[str, str]) -> tuple[str, str]:
     """Return ID and secret of the client: in the body, or as HTTP Basic authentication."""
-    kind, _, value = read_header(arrival, "Authorization").partition(" ")
-    if kind == "Basic":
-        user, _, password = base64.b64decode(value).decode().partition(":")
-        return unquote(user), unquote(password)
+    if basic := read_basic(arrival):
+        return unquote(basic[0]), unquote(basic[1])
     return fields.get("client_id", ""), fields.get("client_secret", "")

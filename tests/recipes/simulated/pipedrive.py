@@ -20,6 +20,7 @@ class Pipedrive(Simulated):
     """Keeps call logs."""
 
     answers: ClassVar = {"address": "URL", "token": TOKEN}
+    users: ClassVar = {"101": "12"}
 
     def __init__(self) -> None:
         super().__init__()

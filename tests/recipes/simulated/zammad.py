@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tests.recipes.simulated.base import (
-    JSON,
     Refused,
     Simulated,
     as_json,
+    is_json,
+    parse_object,
     read_form,
-    read_header,
-    read_json,
 )
 from tests.support.receiver import Arrival, Reply
 
@@ -125,12 +124,9 @@ class Zammad(Simulated):
 
 def _read(arrival: Arrival) -> dict[str, Any]:
     """Return what Rails has in `params`."""
-    if read_header(arrival, "Content-Type").partition(";")[0] != JSON:
+    if not is_json(arrival):
         return dict(read_form(arrival))
-    found = read_json(arrival, lambda problem: Refused(400, {"error": problem}))
-    if not isinstance(found, dict):
-        raise Refused(400, {"error": "The body is no object."})
-    return found
+    return parse_object(arrival, lambda problem: Refused(400, {"error": problem}))
 
 
 def _read_user(parameters: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ class Zoho(ClientCredentials):
         "client_secret": CLIENT_SECRET,
         "refresh_token": REFRESH_TOKEN,
     }
+    users: ClassVar = USERS
     token_path = "/oauth/v2/token"
     scheme = "Zoho-oauthtoken"
 
