@@ -220,7 +220,8 @@ def test_recipes(admin: Api) -> None:
 def test_secrets_do_not_leak(admin: Api, app: object) -> None:
     """Not in the list, not in the history."""
     admin.post("/receivers", PLAIN)
-    listed = admin.get("/receivers", query_string={"pbx": None})
+    listed = admin.get("/receivers")
     history = admin.get("/audit")
-    assert "geheim" not in listed.text + history.text
-    assert get_receiver("plain").name == "Plain"
+    for answer in (listed, history):
+        assert (answer.status_code, "Plain" in answer.text) == (200, True)
+        assert "geheim" not in answer.text

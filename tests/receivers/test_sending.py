@@ -23,7 +23,7 @@ from tests.conftest import Configure
 from tests.receivers.conftest import TOKEN, AddReceiver
 from tests.receivers.test_connect import connect_all
 from tests.support.receiver import Receiver, Reply
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_for_delivery, wait_until
 from tests.web.views.test_deliveries import report
 
 
@@ -88,8 +88,10 @@ def test_unreadable_secrets_fail_the_attempt(
     begin_write()
     stored.auth_secret = Cipher(lambda: [make_key()]).encrypt("{}")
     db.session.commit()
-    report(pbx, "101", "call-1", expires_at=stored.created_at)
+    delivery_id = report(pbx, "101", "call-1")
     engine.start()
+    delivery = wait_for_delivery(delivery_id, lambda one: one.attempts == 1)
+    assert delivery.error.startswith("The secrets of this request cannot be decrypted")
     assert receiver.arrivals == []
 
 

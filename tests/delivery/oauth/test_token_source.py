@@ -360,11 +360,14 @@ def test_forgetting(crm: Receiver, source: TokenSource, token_server: TokenServe
     assert token_server.issued == ["token-1", "token-2"]
 
 
-def test_receivers_without_tokens(crm: Receiver, source: TokenSource) -> None:
+def test_receivers_without_tokens(
+    crm: Receiver, source: TokenSource, token_server: TokenServer
+) -> None:
     """A receiver that is gone, or authenticates otherwise by now, needs no token."""
     source.get(99)
     set_columns(crm, auth=ReceiverAuth.NONE)
     source.get(crm.id)
+    assert token_server.tokens.arrivals == []
 
 
 def test_unreadable_credentials(crm: Receiver, source: TokenSource) -> None:
