@@ -280,11 +280,12 @@ def test_discarding(crm: Receiver, source: TokenSource) -> None:
     source.get(crm.id)
     second = stored(crm).access_token
     with write_transaction(db.engine) as connection:
-        assert discard_token(connection, crm.id, first, now), "there is a newer one"
+        later = now + DISCARD_INTERVAL
+        assert discard_token(connection, crm.id, first, later), "there is a newer one"
         assert not discard_token(connection, crm.id, second, now), "a moment after the first"
     assert stored(crm).access_token == second
     with write_transaction(db.engine) as connection:
-        assert discard_token(connection, crm.id, second, now + DISCARD_INTERVAL)
+        assert discard_token(connection, crm.id, second, later)
     assert stored(crm).access_token == ""
 
 
