@@ -1,17 +1,21 @@
 """Deliveries that are handed to an engine keep to the limits of their receiver."""
 
+import time
+
 import pytest
 
 from callevents.db.models import Receiver
+from callevents.delivery.load_claims import FRESH_SECONDS
 from callevents.enums import EventType
 from callevents.extensions import db
 from tests.conftest import Configure
 from tests.delivery.blocking_receiver import DELIVERED, PENDING, BlockingReceiver
-from tests.delivery.conftest import MakeEngine, get_delivery
+from tests.delivery.conftest import MakeEngine, ReportEvents, get_delivery
 from tests.delivery.test_pick_up import LEASE, Born, born, check_released
 from tests.delivery.test_receiver_limits import add_receiver, limit, use
+from tests.support.database_faults import before_statement
 from tests.support.receiver import Receiver as Application
-from tests.support.waiting import wait_for_state
+from tests.support.waiting import wait_for_state, wait_until
 
 __all__ = ["born"]
 
@@ -39,6 +43,40 @@ def test_requests_a_second(
     [later] = born(1)
     make_engine().take({later: 1}, LEASE)
     assert get_delivery(later).due_at == next_at
+    assert len(receiver.arrivals) == 1
+
+
+@pytest.mark.parametrize("is_handed_over", [True, False])
+def test_a_slow_database_keeps_nothing_back(
+    configure: Configure,
+    born: Born,
+    report_events: ReportEvents,
+    make_engine: MakeEngine,
+    receiver: Application,
+    *,
+    is_handed_over: bool,
+) -> None:
+    """If reserving takes so long that a request is read again, it is sent, and not reserved again.
+
+    Otherwise the same could happen each time.
+    """
+    crm = add_receiver("crm", receiver.url)
+    use(crm, configure)
+    limit(crm, max_per_second=0.01)
+    engine = make_engine()
+    fences = born(1) if is_handed_over else {}
+    [delivery_id] = fences or report_events(1)
+
+    def let_it_grow_old() -> None:
+        until = time.monotonic() + FRESH_SECONDS
+        wait_until(lambda: time.monotonic() > until, "the end of what is fresh")
+
+    with before_statement(db.engine, "UPDATE receiver", let_it_grow_old):
+        if is_handed_over:
+            engine.take(fences, LEASE)
+        else:
+            engine.wake()
+        wait_for_state(delivery_id, DELIVERED)
     assert len(receiver.arrivals) == 1
 
 
