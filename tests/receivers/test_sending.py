@@ -9,13 +9,11 @@ from callevents.db.models import AuditEntry, Delivery, Pbx
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.delivery.log.bulk import count_matching
-from callevents.enums import DeliveryState, EventType, Method
+from callevents.enums import DeliveryState, EventType
 from callevents.extensions import cipher, db
-from callevents.hooks import hooks
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.operations import key_rotation
-from callevents.receivers import users
 from callevents.receivers.status import Health, failed_since, find_recent, find_status
 from callevents.receivers.test_request import send_receiver_test
 from callevents.security.encryption import Cipher, make_key
@@ -60,23 +58,6 @@ def test_requests_have_what_is_the_receivers(
     recent = find_recent(stored)
     assert (recent.waiting, recent.counts) == (0, {DeliveryState.DELIVERED: 1})
     assert recent.last is not None
-
-
-def test_users_are_those_of_the_pbx(
-    add_receiver: AddReceiver, pbx: Pbx, other_pbx: Pbx, receiver: Receiver, engine: Engine
-) -> None:
-    """The same extension of another PBX may be somebody else."""
-    stored = add_receiver(url=receiver.url)
-    begin_write()
-    users.replace_users(stored, pbx, {"101": "anna"})
-    users.replace_users(stored, other_pbx, {"101": "bo"})
-    url = f"{receiver.url}/api/{{receiver.team}}/{{Extension|user}}"
-    data = hooks.HookData(url, Method.POST, receiver_id=stored.id)
-    hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
-    db.session.commit()
-    report(pbx, "101", "call-1")
-    finish(engine)
-    assert [arrival.path for arrival in receiver.arrivals] == ["/api/sales/anna"]
 
 
 def test_unreadable_secrets_fail_the_attempt(

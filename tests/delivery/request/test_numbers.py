@@ -48,6 +48,8 @@ ALIKE = NumberPlan("RO", outside_prefix="9", trunk_prefix="99")
         (AMERICA, "9175551234", "+19175551234"),
         (AMERICA, "772125551234", "+12125551234"),
         (AMERICA, "1-212-555-1234", "+12125551234"),
+        # Without its 9 it would be possible, but no number that is in use.
+        (NumberPlan("DE", outside_prefix="9"), "917066907", "+49917066907"),
         (ALIKE, "990721000001", "+40721000001"),
         (ALIKE, "9990721000001", "+40721000001"),
     ],
