@@ -1,8 +1,9 @@
 """Secrets of a receiver stay with the origin for which they were entered."""
 
 import pytest
+from sqlalchemy import select
 
-from callevents.db.models import Pbx
+from callevents.db.models import AuditEntry, Pbx
 from callevents.db.session import begin_write
 from callevents.enums import ReceiverAuth
 from callevents.errors import InvalidError
@@ -102,3 +103,16 @@ def test_headers_of_a_request_keep_it_at_its_origin(add_receiver: AddReceiver, p
     db.session.commit()
     with pytest.raises(InvalidError, match="1 request of this receiver has headers"):
         change(receiver, values={"url": "https://third.example.com", "token": TOKEN})
+
+
+def test_the_history_has_no_secret_of_a_receiver(app: object) -> None:
+    """Neither one within the address, nor a secret value, not even encrypted."""
+    address = "https://crm.example.com/api?token=geheim-1"
+    secret = frozenset({"key"})
+    receiver = add(address=address, values={"key": "geheim-2"}, secret_names=secret)
+    change(receiver, address=address.replace("1", "3"))
+    entries = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+    shown = "".join(f"{one.before} {one.after}" for one in entries)
+    assert shown.count("token=••••") >= 2
+    assert "geheim" not in shown
+    assert entries[0].after["value key"] == "set"
