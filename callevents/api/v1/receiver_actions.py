@@ -59,6 +59,7 @@ USERS = [{"extension": "101", "user": "anna@example.com"}]
             }
         ],
         "kept": [],
+        "change_id": "019caa1e-6a1c-7b52-8d0e-5b2f4a6c7d10",
     },
     problems=frozenset({ProblemType.CONFLICT}),
 )
@@ -67,6 +68,7 @@ def connect_extensions(call: Call[NoQuery, ConnectionChoice], receiver: str) -> 
 
     Hooks that exist already stay as they are, so the same request can be sent again. 409 if the
     receiver has no recipe, or if single extensions are connected already and you connect all.
+    With `change_id` it can be undone for half an hour.
     """
     body = call.body
     found = find_receiver(call, receiver)
@@ -76,7 +78,9 @@ def connect_extensions(call: Call[NoQuery, ConnectionChoice], receiver: str) -> 
         connected = connect(found, pbx, chosen, body.requests)
     call.after_commit(wake)
     return Connection(
-        created=list(map(to_hook, connected.created)), kept=list(map(to_hook, connected.kept))
+        created=list(map(to_hook, connected.created)),
+        kept=list(map(to_hook, connected.kept)),
+        change_id=connected.change_id or None,
     )
 
 
