@@ -79,6 +79,7 @@ ROUTES = {
     "sendReceiverTestRequest": "edit-extension",
     "getReceiverUsers": "see-pbx",
     "setReceiverUsers": "edit-extensions",
+    "fetchReceiverUsers": "edit-extensions",
     "changeHooks": "edit-named",
     "undoHookChanges": "edit-hidden",
     "getDelivery": "see",

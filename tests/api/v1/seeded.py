@@ -1,5 +1,6 @@
 """An installation with an object for each path of the API, and a request for each operation."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ from callevents.receivers.recipe_files import get_recipe
 from callevents.users import invitations, users
 from callevents.users.grants import NewGrant
 from tests.support.aged_events import AddEvents
+from tests.support.receiver import Arrival, Reply
 
 PASSWORD = "a password for tests"
 #: Bodies of operations whose example is about something that is there already, or is over.
@@ -40,6 +42,10 @@ BODIES: Mapping[str, Any] = {
     },
     "createApiToken": {"name": "CRM import", "scopes": ["hooks:read"], "pbx": "head-office"},
 }
+
+
+#: The receiver lists its users below this path.
+REST = "/rest/1/abc123"
 
 
 @dataclass
@@ -78,6 +84,10 @@ def seed(receiver_url: str) -> Seeded:
     suspended = hooks.create_hook(pbx, extension, EventType.HANGUP, data)
     answers = {"url": f"{receiver_url}/crm"}
     crm = create_receiver(make_receiver(get_recipe("call-log"), answers, "CRM", pbx.id))
+    bitrix24 = {"url": f"{receiver_url}{REST}"}
+    lists_users = create_receiver(
+        make_receiver(get_recipe("bitrix24"), bitrix24, "Bitrix24", pbx.id)
+    )
     users.add_user("ben", PASSWORD, NewGrant(Role.OPERATOR, pbx), email="ben@example.com")
     invitations.invite_user("olga", "olga@example.com", [NewGrant(Role.VIEWER)])
     owner = users.get_user("ben")
@@ -105,11 +115,19 @@ def seed(receiver_url: str) -> Seeded:
     of = {
         "resumeHook": {"event_id": suspended.event_id},
         "createInvitation": {"username": "olga"},
+        "fetchReceiverUsers": {"receiver": lists_users.slug},
         "cancelDelivery": {"delivery_id": values.pop("pending_id")},
         "resendDelivery": {"delivery_id": values.pop("failed_id")},
     }
     db.session.rollback()
     return Seeded(values, of)
+
+
+def list_users(arrival: Arrival) -> Reply:
+    """Answer as a receiver that lists its users."""
+    if arrival.path != f"{REST}/user.get.json":
+        return Reply()
+    return Reply(body=json.dumps({"result": [{"UF_PHONE_INNER": "101", "ID": "7"}]}).encode())
 
 
 def _suspend(hook: Hook) -> None:
