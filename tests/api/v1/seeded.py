@@ -21,8 +21,9 @@ from callevents.hooks.bulk.apply import apply
 from callevents.hooks.bulk.changes import SetPolicy
 from callevents.hooks.hooks import HookData
 from callevents.hooks.selection import Selection
-from callevents.pbxs import connectors, extensions, pbxs, tokens
+from callevents.pbxs import connectors, extensions, groups, pbxs, tokens
 from callevents.pbxs.connectors import ConnectorConfig
+from callevents.pbxs.groups import GroupData
 from callevents.receivers.making import make_receiver
 from callevents.receivers.receivers import create_receiver
 from callevents.receivers.recipe_files import get_recipe
@@ -72,6 +73,7 @@ def seed(receiver_url: str) -> Seeded:
     branch, _ = pbxs.add_pbx("Branch")
     extension = extensions.add_extension(pbx, "101", "Reception")
     extensions.add_extension(branch, "101", "")
+    group = groups.add_group(pbx, GroupData("Support", "1..", template=extension))
     (token,) = tokens.list_tokens(pbx)
     connectors.set_connector(
         pbx,
@@ -97,6 +99,7 @@ def seed(receiver_url: str) -> Seeded:
         "slug": pbx.slug,
         "extension_id": extension.id,
         "ingest_token_id": token.public_id,
+        "group_id": str(group.id),
         "event_id": hook.event_id,
         "receiver": crm.slug,
         "recipe": "call-log",
