@@ -29,10 +29,10 @@ ANSWERS = {
     "secret": "s3cret-of{the}receiver&%",
     "text": "text of the admin",
 }
-#: In the limits of recipes whose receivers refuse calls without a number, or with a long one.
+#: In the limits of recipes whose receivers refuse calls without a number, with a long one, or one
+#: that has characters which numbers do not have.
 WITHOUT_NUMBER = "hidden number"
 LONG_NUMBER = "number longer than"
-#: In the limits of recipes whose receivers refuse characters that numbers do not have.
 ODD_NUMBER = "whose number has"
 #: Requests that need a user, although others of their recipe do not. Its limits say so.
 NEED_USER = {
@@ -61,9 +61,9 @@ def is_meant(request: RecipeRequest, event: CallEvent) -> bool:
 def is_refused(recipe: Recipe, request: RecipeRequest, case: Case) -> bool:
     """Return True if the recipe says that its receiver refuses such calls."""
     limits = " ".join(recipe.limits)
-    if case.is_anonymous and (WITHOUT_NUMBER in limits or LONG_NUMBER in limits):
+    if case.is_anonymous and WITHOUT_NUMBER in limits:
         return True
-    if case.event.peer == HOSTILE and ODD_NUMBER in limits:
+    if case.event.peer == HOSTILE and (LONG_NUMBER in limits or ODD_NUMBER in limits):
         return True
     needs_user = recipe.users is not None and recipe.users.is_required
     return not case.has_user and (needs_user or (recipe.slug, request.name) in NEED_USER)

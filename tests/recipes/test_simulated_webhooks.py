@@ -98,7 +98,7 @@ BEARER = {"Authorization": f"Bearer {call_log.TOKEN}"}
     "change",
     [
         {"EventType": "ringing"},
-        {"CallStatus": "RINGING"},
+        {"CallStatus": "BUSY"},
         {"CallFlow": "in"},
         {"EventTime": "2026-03-01 22:30:15"},
         {"Duration": 42},
@@ -208,7 +208,8 @@ def test_voipnow_application_reads_forms_and_queries() -> None:
     assert receiver(Arrival("GET", query, {}, "")).status == 200
     assert receiver.events == [VOIPNOW_EVENT] * 2
     assert post(receiver, query, {}).status == 400
-    assert post(receiver, voipnow.PATH, VOIPNOW_EVENT).status == 400
+    text = post(receiver, voipnow.PATH, urlencode(VOIPNOW_EVENT), Content_Type="text/plain")
+    assert text.status == 400
     assert post(receiver, "/other", urlencode(VOIPNOW_EVENT)).status == 404
     assert receiver(Arrival("PUT", voipnow.PATH, {}, urlencode(VOIPNOW_EVENT))).status == 405
     twice = urlencode([*VOIPNOW_EVENT.items(), ("CallID", "2")])
