@@ -54,7 +54,7 @@ def test_an_own_recipe_replaces_ours(
         ('name = "Example CRM"', "", "name: This is required."),
         ('name = "Example CRM"', 'name = "x"\nslug = "y"', "slug: Must be the name of the file"),
         ('label = "the team"', 'label = "the team"\ncolor = 1', "questions[2].color: There is no"),
-        ('event = "hangup"', 'event = "ring"', "requests[2].event: Must be"),
+        ('event = "hangup"', 'event = "ring"', "requests[2].event: There is no"),
         ('request = "pop"', 'request = "nothing"', "test.request: There is no request 'nothing'."),
         ('name = "log"', 'name = "pop"', "requests: Two requests have the name pop."),
         ("{receiver.team}", "{receiver.tenant}", "address: There is no question 'tenant'."),

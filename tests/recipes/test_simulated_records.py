@@ -73,6 +73,7 @@ def test_zendesk_needs_the_token_of_the_admin() -> None:
     [
         *({name: None} for name in zendesk.MANDATORY),
         {"from_line": ""},
+        {"from_line": 101},
         {"app_id": str(zendesk.APP_ID)},
         {"app_id": 5},
         {"direction": "in"},
