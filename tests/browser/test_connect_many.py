@@ -34,7 +34,7 @@ def zammad(pbx: Pbx, configure: Configure) -> None:
 def connected_numbers() -> list[str]:
     """Return the extensions that have requests."""
     db.session.rollback()
-    return sorted({hook.extension.number for hook in db.session.query(Hook)})
+    return sorted({hook.extension.number for hook in db.session.query(Hook) if hook.extension})
 
 
 def test_a_group_is_ticked(admin: Page, zammad: None) -> None:

@@ -150,7 +150,7 @@ def test_the_token_of_a_new_pbx_is_filled_in(admin: Visitor) -> None:
     dialog = admin.post("/pbxs/new", name="Head office", format="generic").text
     token = re.search(r'<input type="hidden" name="token" value="(cet_[^"]+)"', dialog)
     assert token
-    assert re.search(rf'<form method="post" action="{PAGE}/filled">', dialog)
+    assert re.search(rf'<form method="post"\s+action="{PAGE}/filled">', dialog)
     page = admin.post(f"{PAGE}/filled", token=token[1]).text
     assert page.count("new-token") == 1
     assert re.search(rf'<form class="pick"\s+method="post"\s+action="{PAGE}/filled">', page)
