@@ -7,6 +7,7 @@ from callevents.db.models import Pbx
 from callevents.db.session import begin_write
 from callevents.extensions import db
 from callevents.pbxs.number_plan import set_number_plan
+from callevents.pbxs.pbxs import add_pbx
 from callevents.receivers.making import make_receiver
 from callevents.receivers.receivers import create_receiver
 from callevents.receivers.recipe_files import get_recipe, load_recipes
@@ -41,6 +42,18 @@ def test_a_missing_country_is_said(
     set_number_plan(pbx, country="RO", outside_prefix="", trunk_prefix="", internal_lengths="")
     db.session.commit()
     assert SENTENCE not in admin.get(page.format("zammad")).text
+
+
+def test_several_without_a_country_are_one_notice(admin: Visitor, receivers: None) -> None:
+    """With a link for each of the first five, and the number of the others."""
+    begin_write()
+    for number in range(1, 7):
+        add_pbx(f"Branch {number}")
+    db.session.commit()
+    text = " ".join(admin.get("/receivers/zammad/test").text.split())
+    assert text.count('class="notice"') == 1
+    assert "for Branch 1, Branch 2, Branch 3, Branch 4, Branch 5 and 2 other PBXs." in text
+    assert text.count("Set the country of Branch ") == 5
 
 
 def test_recipes_with_numbers_in_e164(app: Flask) -> None:
