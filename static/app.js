@@ -98,6 +98,8 @@ function button(text, className, act) {
 // The dialog. On close, focus returns to the element that opened it, or to its replacement.
 
 let opener = null;
+// How far the dialog's frame is scrolled when another one replaces it, as for a preview.
+let scrolled = 0;
 
 function openDialog(source) {
   if (dialog.open) return;
@@ -146,7 +148,9 @@ document.body.addEventListener("theme", (event) => {
 document.addEventListener("htmx:before:swap", (event) => {
   // Before the swap, so that the layout does not shift.
   for (const task of event.detail.tasks) if (task.fragment) prepare(task.fragment);
-  if (event.detail.ctx.target === dialog) document.body.append(toasts);
+  if (event.detail.ctx.target !== dialog) return;
+  document.body.append(toasts);
+  scrolled = dialog.firstElementChild?.scrollTop ?? 0;
 });
 
 document.addEventListener("htmx:after:swap", (event) => {
@@ -154,6 +158,7 @@ document.addEventListener("htmx:after:swap", (event) => {
   // After an error, nothing was swapped in.
   if (target === dialog && dialog.childElementCount) {
     openDialog(sourceElement);
+    dialog.firstElementChild.scrollTop = scrolled;
     dialog.querySelector("[aria-invalid=true]")?.focus();
   }
   if (target.id === "test-result") target.scrollIntoView({ block: "nearest" });
@@ -198,25 +203,6 @@ function prepare(root) {
     const before = document.getElementById(details.id);
     if (before) details.open = before.open || details.querySelector("[aria-invalid=true]") !== null;
   }
-}
-
-function updateTicks() {
-  for (const needing of document.querySelectorAll("[data-needs-tick]")) {
-    const boxes = boxesOf(needing.dataset.needsTick);
-    const ticked = boxes.filter((box) => box.checked).length;
-    // Forms may offer to choose all that match, on other pages too.
-    const takesAll = document.getElementById(needing.dataset.needsTick)?.elements.all?.checked;
-    needing.disabled = ticked === 0 && !takesAll;
-    const all = document.querySelector(`[data-tick-all="${needing.dataset.needsTick}"]`);
-    if (!all) continue;
-    all.disabled = boxes.length === 0;
-    all.checked = ticked > 0 && ticked === boxes.length;
-    all.indeterminate = ticked > 0 && ticked < boxes.length;
-  }
-}
-
-function boxesOf(formId) {
-  return [...document.querySelectorAll(`input[type=checkbox][form="${formId}"]`)];
 }
 
 function addRow(rows) {
@@ -273,10 +259,7 @@ document.addEventListener("focusout", (event) => {
 });
 
 document.addEventListener("change", (event) => {
-  const { tickAll, submits } = event.target.dataset;
-  if (submits !== undefined) event.target.form.submit();
-  if (tickAll) for (const box of boxesOf(tickAll)) box.checked = event.target.checked;
-  updateTicks();
+  if (event.target.dataset.submits !== undefined) event.target.form.submit();
 });
 
 document.addEventListener("input", (event) => {
@@ -293,4 +276,3 @@ document.addEventListener("input", (event) => {
 });
 
 prepare(document);
-updateTicks();

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from callevents.audit import acting_as
 from callevents.cli.actor import find_actor
+from callevents.config import PREFIX
 from callevents.config.settings import Settings
 from callevents.db import schema
 from callevents.enums import TABLE_ORDER, EventType
@@ -61,6 +62,13 @@ def _ensure_schema_is_current() -> None:
     if get_settings().database_url:
         raise click.ClickException(
             "The database is not set up for this version. Run: flask db upgrade"
+        )
+    if schema.is_empty(app):
+        # Perhaps a setting that the others have was forgotten.
+        click.echo(
+            f"This is a new installation, with its data in {get_settings().data_dir.resolve()}. "
+            f"To use another one, set {PREFIX}DATA_DIR to its data folder.",
+            err=True,
         )
     schema.upgrade(app)
 

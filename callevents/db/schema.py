@@ -80,6 +80,12 @@ def is_current(app: Flask) -> bool:
         return has_current_tables(db.engine)
 
 
+def is_empty(app: Flask) -> bool:
+    """Return True if no migration has been applied; raises DatabaseError."""
+    with app.app_context(), _database_errors(db.engine.url), db.engine.connect() as connection:
+        return not MigrationContext.configure(connection).get_current_heads()
+
+
 def has_current_tables(engine: Engine) -> bool:
     """Return True if all migrations have been applied; raises DBAPIError."""
     with engine.connect() as connection:

@@ -83,6 +83,19 @@ def count_members(pbx: Pbx) -> Mapping[int, int]:
     return {row[0]: row[1] for row in db.session.execute(query)}
 
 
+def list_memberships(pbx: Pbx) -> Mapping[str, Sequence[int]]:
+    """Return the IDs of an extension's groups by its own ID; those in no group are left out."""
+    query = (
+        select(GroupMember.extension_id, GroupMember.group_id)
+        .join(ExtensionGroup, ExtensionGroup.id == GroupMember.group_id)
+        .where(ExtensionGroup.pbx_id == pbx.id)
+    )
+    found: dict[str, list[int]] = {}
+    for extension_id, group_id in db.session.execute(query):
+        found.setdefault(extension_id, []).append(group_id)
+    return found
+
+
 def list_members(group: ExtensionGroup, *, only_chosen: bool = False) -> Sequence[Extension]:
     """Return the members by number."""
     query = (

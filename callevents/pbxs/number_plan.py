@@ -62,7 +62,7 @@ def join_lengths(lengths: Iterable[int]) -> str:
 def describe(pbx: Pbx) -> str:
     """Return the number plan in sentences."""
     if not pbx.country:
-        return "Numbers are sent as the PBX reports them. Without a country, E.164 needs a +."
+        return "No country is set: only numbers with a + can be sent in international format."
     sentences = [f"Numbers without a country are from {pbx.country}."]
     if pbx.outside_prefix:
         sentences.append(f"Outside numbers are dialed with {pbx.outside_prefix} before them.")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from callevents.conditions.document import GivenConditions
+from callevents.delivery.request.placeholders import find_placeholders
 from callevents.enums import (
     BodyFormat,
     HookScope,
@@ -115,3 +116,12 @@ class Recipe(Part):
     test: RecipeTest
     max_per_second: float | None = None
     max_in_flight: int | None = None
+
+    @property
+    def has_e164(self) -> bool:
+        """True if requests have numbers in E.164, for which the PBX needs a country."""
+        texts = [
+            text for one in self.requests for text in (one.path, one.body, *one.headers.values())
+        ]
+        steps = (step for text in texts for one in find_placeholders(text) for step in one.steps)
+        return any(name == "e164" for name, _argument in steps)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
@@ -64,3 +65,20 @@ def test_long_lines_scroll_in_their_box(sign_in: People, pbx: Pbx, slug: str) ->
     assert all(keeps_lines for _scrolls, keeps_lines in sizes)
     assert not scrolls_sideways(page)
     check_accessibility(page)
+
+
+def test_the_token_comes_along_from_its_dialog(admin: Page, app: Flask) -> None:
+    """The new PBX's dialog leads to snippets with its token, for each type that is chosen."""
+    admin.goto("/pbxs")
+    admin.locator('a[hx-get="/pbxs/new"]').first.click()
+    dialog = admin.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("Head office")
+    dialog.get_by_role("button", name="Add PBX").click()
+    token = dialog.locator("#new-token").inner_text()
+    check_accessibility(admin)
+    dialog.get_by_role("button", name="Connect the PBX").click()
+    expect(admin.locator("#new-token")).to_have_text(token)
+    admin.get_by_label("PBX type").select_option("snom")
+    expect(admin.locator("#snippet-1")).to_contain_text(f"token={token}")
+    assert token not in admin.url
+    check_accessibility(admin)

@@ -55,10 +55,15 @@ def alone(tmp_path: Path) -> Iterator[Flask]:
         db.engine.dispose()
 
 
-def test_own_database_is_set_up_by_the_first_command(alone: Flask) -> None:
-    """The first command creates the tables of SQLite in the data folder."""
+def test_own_database_is_set_up_by_the_first_command(alone: Flask, tmp_path: Path) -> None:
+    """The first command creates the tables of SQLite in the data folder, and says so, once."""
     result = alone.test_cli_runner().invoke(args=["pbx", "list", "--json"])
     assert (result.exit_code, result.stdout) == (0, "[]\n")
+    assert result.stderr == (
+        f"This is a new installation, with its data in {tmp_path}. To use another one, set "
+        "CALLEVENTS_DATA_DIR to its data folder.\n"
+    )
+    assert alone.test_cli_runner().invoke(args=["pbx", "list"]).stderr == ""
     with alone.app_context():
         assert db.session.query(Hook).all() == []
 

@@ -21,6 +21,7 @@ ROUTES = {
     "authorization.decide": "account",
     "calls.show": "extension",
     "connect.create_token": "manage",
+    "connect.fill_in": "manage",
     "connect.list_events": "pbx",
     "connect.set_format": "manage",
     "connect.show": "pbx",

@@ -65,6 +65,18 @@ def create_token(slug: str) -> Any:
     return _page(pbx, *_find_guide(slug), token)
 
 
+@bp.post("/filled")
+@requires(Right.MANAGE)
+def fill_in(slug: str) -> Any:
+    """Fill a valid token of the PBX into the snippets: one that was shown a moment ago.
+
+    It comes in the body, so it is in no URL and no log.
+    """
+    token = request.form.get("token", "")
+    is_valid = tokens.look_up(slug, token).token_id is not None
+    return _page(pbxs.get_pbx(slug), *_find_guide(slug), token if is_valid else "")
+
+
 @bp.post("/format")
 @requires(Right.MANAGE)
 def set_format(slug: str) -> Any:

@@ -13,7 +13,7 @@ from callevents.enums import Right
 from callevents.errors import CallEventsError, ConflictError, InvalidError
 from callevents.extensions import db
 from callevents.jobs.waker import wake
-from callevents.pbxs import extensions, pbxs
+from callevents.pbxs import extensions, groups, pbxs
 from callevents.receivers.connect import connect, disconnect, get_recipe_of, list_connected
 from callevents.receivers.fetching import fetch_users
 from callevents.receivers.users import list_users, parse_users, replace_users, write_users
@@ -74,6 +74,8 @@ def connect_pbx(name: str, slug: str) -> Any:
         recipe=recipe,
         pbx=pbx,
         extensions=offered,
+        groups=groups.list_groups(pbx),
+        memberships=groups.list_memberships(pbx),
         connected=connected,
         chosen=set(request.form.getlist("extension")),
         requests=_ticked_requests(recipe),

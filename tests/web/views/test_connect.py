@@ -142,3 +142,32 @@ def test_viewers_and_strangers(viewer: Visitor, stranger: Visitor, pbx: Pbx) -> 
 def test_unknown_pbx(admin: Visitor) -> None:
     """There is no page for a PBX that does not exist."""
     assert admin.get("/pbxs/nobody/connect").status_code == 404
+
+
+def test_the_token_of_a_new_pbx_is_filled_in(admin: Visitor) -> None:
+    """From the dialog that shows it, in the body of a request, also for another type."""
+    admin.get("/pbxs/new")
+    dialog = admin.post("/pbxs/new", name="Head office", format="generic").text
+    token = re.search(r'<input type="hidden" name="token" value="(cet_[^"]+)"', dialog)
+    assert token
+    assert re.search(rf'<form method="post"\s+action="{PAGE}/filled">', dialog)
+    page = admin.post(f"{PAGE}/filled", token=token[1]).text
+    assert page.count("new-token") == 1
+    assert re.search(rf'<form class="pick"\s+method="post"\s+action="{PAGE}/filled">', page)
+    other = admin.post(f"{PAGE}/filled", token=token[1], type="other").text
+    assert f"Bearer {token[1]}" in other
+    assert token[1] not in admin.get(PAGE).text
+    assert len(tokens.list_tokens(pbxs.get_pbx("head-office"))) == 1
+
+
+def test_only_valid_tokens_of_the_pbx_are_filled_in(
+    admin: Visitor, viewer: Visitor, pbx: Pbx, token: str
+) -> None:
+    """Anything else is not shown, and whoever may not manage the PBX gets no such page."""
+    admin.get(PAGE)
+    assert token in admin.post(f"{PAGE}/filled", token=token).text
+    wrong = admin.post(f"{PAGE}/filled", token="cet_wrong")  # no token
+    assert (wrong.status_code, "cet_wrong" in wrong.text) == (200, False)
+    assert 'id="fill-token"' in wrong.text
+    viewer.get(PAGE)
+    assert viewer.post(f"{PAGE}/filled", token=token).status_code == 403

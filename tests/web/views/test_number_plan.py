@@ -13,7 +13,10 @@ RULES = {"country": "ro", "outside_prefix": "9", "trunk_prefix": "", "internal_l
 
 def test_form(admin: Visitor, pbx: Pbx) -> None:
     """The rules are stored and shown in words; empty ones are none."""
-    assert "Numbers are sent as the PBX reports them." in admin.get(BASE).text
+    assert (
+        "No country is set: only numbers with a + can be sent in international format."
+        in admin.get(BASE).text
+    )
     assert admin.post(EDIT, **RULES).status_code == 303
     text = admin.get(BASE).text
     assert "Numbers without a country are from RO." in text
