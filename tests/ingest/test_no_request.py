@@ -139,6 +139,16 @@ def test_once_per_call(pbx: Pbx, configure: Configure) -> None:
         assert found.endswith(text)
 
 
+def test_each_reason_once(pbx: Pbx, configure: Configure) -> None:
+    """Two requests for the end of a call have one reason."""
+    configure.extension("101")
+    for path in ("a", "b"):
+        once_per_call(configure, HANGUP, url=f"{URL}{path}")
+    report(pbx, "102")
+    report(pbx, "101")
+    assert texts(pbx, report(pbx, "101", HANGUP)) == ["Sent once, when the whole call is over"]
+
+
 def test_once_together(pbx: Pbx, configure: Configure) -> None:
     """Requests of several extensions that are sent once together have one delivery.
 
@@ -146,27 +156,27 @@ def test_once_together(pbx: Pbx, configure: Configure) -> None:
     """
     configure.extension("101")
     configure.extension("102")
-    first, second = (once_per_call(configure, DIAL_IN, number) for number in ("101", "102"))
+    first, _ = (once_per_call(configure, DIAL_IN, number) for number in ("101", "102"))
     begin_write()
     db.session.execute(update(Hook).values(once_id=first.id))
     db.session.commit()
-    report(pbx, "101")
-    event = report(pbx, "102")
+    report(pbx, "102")
+    event = report(pbx, "101")
     [reason] = why(pbx, event)
     assert (reason.text, reason.delivery_id) == (
-        "Sent once for the call, for 101",
+        "Sent once for the call, for 102",
         deliveries()[0].id,
     )
-    own = get_extension_by_number(pbx, "102")
+    own = get_extension_by_number(pbx, "101")
     assert own is not None
     scope = Scope(extension_ids=frozenset([own.id]), partial_pbx_ids=frozenset([pbx.id]))
     [reason] = why(pbx, event, scope=scope)
     assert str(reason) == "Sent once for the call, for another extension."
     assert reason.delivery_id == ""
     begin_write()
-    hooks.clear_hooks([second])
+    hooks.clear_hooks([first])
     db.session.commit()
-    assert texts(pbx, event, scope=scope) == ["102 has no request for Dial-In of its own"]
+    assert texts(pbx, event, scope=scope) == ["101 has no request for Dial-In of its own"]
 
 
 def test_suspended(pbx: Pbx, configure: Configure) -> None:
