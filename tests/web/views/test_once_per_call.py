@@ -34,7 +34,7 @@ def test_pages_of_a_call(admin: Visitor, pbx: Pbx, configure: Configure) -> None
         db.session.commit()
         assert ("Waiting until the call is over." in admin.get(path).text) is waits
     call = admin.get("/pbxs/head-office/call?id=c1").text
-    assert "Sent once for the call, for 101." in call
+    assert "Sent once for the call, for 101 (" in call
     assert f"/pbxs/head-office/deliveries/{dial_in.id}" in call
     assert "queue support" in call
 
@@ -48,6 +48,6 @@ def test_recent_reports(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
             store(pbx, Report(event_type=event, extension=extension, call_id="c1"))
     page = admin.get("/pbxs/head-office/recent-reports").text
     assert page.count("1 request") == 2
-    assert page.count("Sent once for the call, for 101.") == 2
+    assert page.count("Sent once for the call, for 101 (") == 2
     for delivery in deliveries():
-        assert f'href="/pbxs/head-office/deliveries/{delivery.id}">Show delivery' in page
+        assert f'href="/pbxs/head-office/deliveries/{delivery.id}">show delivery' in page
