@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from callevents.audit.actions import Action, ObjectKind
 from callevents.audit.actor import current_actor
@@ -137,6 +137,24 @@ def find_last_times(
             AuditEntry.actor_id == actor.id,
         )
         .order_by(AuditEntry.id)
+    )
+    return {row.object_id: row.at for row in found}
+
+
+def find_times(
+    action: Action, kind: ObjectKind, object_ids: Collection[str]
+) -> dict[str, datetime]:
+    """Return when this was last done to each of these objects alone, by the ID of the object."""
+    if not object_ids:
+        return {}
+    found = db.session.execute(
+        select(AuditEntry.object_id, func.max(AuditEntry.at).label("at"))
+        .where(
+            AuditEntry.object_id.in_(object_ids),
+            AuditEntry.object_kind == kind,
+            AuditEntry.action == action,
+        )
+        .group_by(AuditEntry.object_id)
     )
     return {row.object_id: row.at for row in found}
 

@@ -1,5 +1,6 @@
 """Commands that add many extensions."""
 
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import click
@@ -32,7 +33,7 @@ def import_extensions(pbx: str, file: BinaryIO, dry_run: bool, as_json: bool) ->
     """Add the extensions of a CSV FILE to a PBX; - reads standard input.
 
     Each line has number, name and group; the first line may name the columns. Wrong lines are
-    printed and left out. Existing extensions keep their names.
+    printed and left out, and so are other columns. Existing extensions keep their names.
     """
     text = decode(file.read())
     begin_write()
@@ -63,18 +64,20 @@ def _add(slug: str, parsed: Parsed, *, dry_run: bool, as_json: bool) -> None:
     else:
         imported = add_lines(pbxs.get_pbx(slug), parsed)
         db.session.commit()
-    _print(imported, dry_run=dry_run, as_json=as_json)
+    _print(imported, parsed.ignored, dry_run=dry_run, as_json=as_json)
 
 
-def _print(imported: Imported, *, dry_run: bool, as_json: bool) -> None:
+def _print(imported: Imported, ignored: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
     verb = "Would add" if dry_run else "Added"
     added = counted(imported.added, "extension")
     lines = [f"{verb} {added}. {imported.existing:,} existed already."]
+    lines += [f"Ignored columns: {', '.join(ignored)}."] if ignored else []
     lines += [f"Line {problem.line}: {problem.text}" for problem in imported.problems]
     values = {
         "dry_run": dry_run,
         "added": imported.added,
         "existing": imported.existing,
+        "ignored_columns": list(ignored),
         "problems": [_to_values(problem) for problem in imported.problems],
     }
     print_result(values, "\n".join(lines), as_json)

@@ -5,26 +5,26 @@ separately, for one hour and with a limit for each PBX.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import case, func, literal_column, select
+from sqlalchemy import and_, case, func, literal_column, or_, select
 
 from callevents.db.models import (
     CallEvent,
     Delivery,
     DiscardedReport,
-    Extension,
-    Hook,
     Pbx,
     UnknownToken,
     in_state,
     utc_now,
 )
-from callevents.enums import DeliveryState, EventType, HookScope
+from callevents.db.models.delivery import SUSPENDED_ERROR
+from callevents.enums import DeliveryState
 from callevents.extensions import db
 from callevents.ingest.discarded import MAX_STORED, RETENTION, first_id_of_duplicate
+from callevents.ingest.no_request import Reason, explain
 
 MAX_EVENTS = 100
 
@@ -41,8 +41,12 @@ class RecentReport:
     requests: int = 0
     #: Requests that were skipped because of their conditions.
     skipped: int = 0
-    #: Why the report led to no request; empty if it led to one.
+    #: Deliveries that were made without being sent, because their request was suspended.
+    suspended: int = 0
+    #: Why the report was discarded; empty for an event.
     reason: str = ""
+    #: Why the event led to no request; empty if it led to one.
+    why: Sequence[Reason] = ()
 
     @property
     def first_id(self) -> str:
@@ -84,52 +88,48 @@ def _list_events(pbx: Pbx, since: datetime) -> list[RecentReport]:
         .limit(MAX_EVENTS)
     ).all()
     requests = _find_requests(events)
-    numbers = {event.extension for event in events}
-    known = set(
-        db.session.scalars(
-            select(Extension.number).where(
-                Extension.pbx_id == pbx.id, Extension.number.in_(numbers)
-            )
-        )
-    )
-    once_per_call = _find_once_per_call(pbx)
+    why = explain(pbx, [event for event in events if event.id not in requests])
     return [
         RecentReport(
             event.received_at,
             event,
             "",
             202,
-            requests[event.id].sent,
-            requests[event.id].skipped,
-            _explain_once(event, requests[event.id])
-            if event.event_type in once_per_call
-            else _explain(event, requests[event.id], is_known=event.extension in known),
+            requests=requests[event.id].sent,
+            skipped=requests[event.id].skipped,
+            suspended=requests[event.id].suspended,
+            why=why.get(event.id) or requests[event.id].explain(),
         )
         for event in events
     ]
 
 
-def _find_once_per_call(pbx: Pbx) -> Collection[EventType]:
-    """Return the event types with an active request that is sent once per call."""
-    is_once = (Hook.pbx_id == pbx.id, Hook.active, Hook.scope == HookScope.CALL)
-    return db.session.scalars(select(Hook.event_type).where(*is_once).distinct()).all()
-
-
 @dataclass
 class _Requests:
-    """The number of an event's requests, and why others were skipped."""
+    """The number of an event's requests, and why others were not sent."""
 
     sent: int = 0
     skipped: int = 0
+    suspended: int = 0
     reasons: list[str] = field(default_factory=list)
 
+    def explain(self) -> Sequence[Reason]:
+        """Return why none was sent."""
+        if self.sent:
+            return ()
+        return [Reason(reason.removesuffix(".")) for reason in self.reasons]
 
-def _find_requests(events: Sequence[CallEvent]) -> Mapping[str, _Requests]:
-    """Return the requests of each event, by event ID."""
+
+def _find_requests(events: Sequence[CallEvent]) -> defaultdict[str, _Requests]:
+    """Return the requests of each event that has any, by event ID."""
     # Literals and no parameters: PostgreSQL compares what is selected and grouped as texts.
-    reason = case(
-        (in_state(DeliveryState.SKIPPED), Delivery.error), else_=literal_column("''")
-    ).label("reason")
+    was_suspended = and_(
+        in_state(DeliveryState.FAILED),
+        Delivery.attempts == literal_column("0"),
+        Delivery.error == literal_column(f"'{SUSPENDED_ERROR}'"),
+    )
+    is_unsent = or_(in_state(DeliveryState.SKIPPED), was_suspended)
+    reason = case((is_unsent, Delivery.error), else_=literal_column("''")).label("reason")
     statement = (
         select(Delivery.call_event_id, reason, func.count().label("number"))
         .where(Delivery.call_event_id.in_([event.id for event in events]))
@@ -139,30 +139,15 @@ def _find_requests(events: Sequence[CallEvent]) -> Mapping[str, _Requests]:
     found: defaultdict[str, _Requests] = defaultdict(_Requests)
     for row in db.session.execute(statement):
         requests = found[row.call_event_id]
-        if row.reason:
-            requests.skipped += row.number
-            requests.reasons.append(row.reason)
-        else:
+        if not row.reason:
             requests.sent += row.number
+            continue
+        requests.reasons.append(row.reason)
+        if row.reason == SUSPENDED_ERROR:
+            requests.suspended += row.number
+        else:
+            requests.skipped += row.number
     return found
-
-
-def _explain_once(event: CallEvent, requests: _Requests) -> str:
-    if requests.sent or requests.reasons:
-        return _explain(event, requests, is_known=True)
-    if event.event_type is EventType.HANGUP:
-        return "No active request, or it is sent once, when the whole call is over."
-    return "No active request, or it was sent once for the call, for another extension."
-
-
-def _explain(event: CallEvent, requests: _Requests, *, is_known: bool) -> str:
-    if requests.sent:
-        return ""
-    if requests.reasons:
-        return " ".join(requests.reasons)
-    if not is_known:
-        return f"{event.extension} is not an extension, and no request applies to all extensions."
-    return f"No active request for {event.event_type.label} of {event.extension}."
 
 
 def list_events_since(pbx: Pbx, moment: datetime, limit: int) -> Sequence[CallEvent]:

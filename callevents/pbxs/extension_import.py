@@ -9,6 +9,7 @@ from sqlalchemy import select
 from callevents import csv_rows
 from callevents.db.locks import lock_pbx
 from callevents.db.models import MAX_NUMBER_LENGTH, Extension, Pbx
+from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.errors import InvalidError
 from callevents.extensions import db
 from callevents.pbxs.extension_batches import AddResult, AddStatus, add_batch
@@ -29,6 +30,18 @@ _COLUMNS = {
     "department": "group",
 }
 _DEFAULT = ("number", "name", "group")
+_NO_COLUMN_NAMES = (
+    "Looks like names of columns, but none is 'number'. The columns are taken as number, name and "
+    "group."
+)
+#: No phone has these in its number, unlike letters and signs (RFC 3261, 25.1). One that a PBX
+#: reports nevertheless can still be added alone, or from the suggestions.
+_IMPOSSIBLE = frozenset(' "<>')
+_NO_DIGIT = "Number: {!r} has no digit. If it is one, name the column in line 1: number."
+
+
+#: The number of a line, and its cells.
+Row = tuple[int, list[str]]
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,8 @@ class Parsed:
     problems: Sequence[Problem]
     #: The numbers that the PBX has already; they keep their names.
     existing: frozenset[str] = frozenset()
+    #: The columns that are not imported: their names, or 'column 4'.
+    ignored: Sequence[str] = ()
 
     @property
     def new(self) -> Sequence[Line]:
@@ -93,13 +108,14 @@ def parse(text: str, pbx: Pbx) -> Parsed:
     rows = csv_rows.read_rows(text, field="file")
     if not rows:
         raise InvalidError.of("file", "The file is empty. Each line needs a number.")
-    columns, rows = _find_columns(rows)
-    if len(rows) > MAX_LINES:
+    columns = _find_columns(rows)
+    if len(columns.rows) > MAX_LINES:
         raise InvalidError.of(
-            "file", f"The file has {len(rows):,} lines. Import at most {MAX_LINES:,} at once."
+            "file",
+            f"The file has {len(columns.rows):,} lines. Import at most {MAX_LINES:,} at once.",
         )
-    lines, problems = _check_all(columns, rows)
-    return Parsed(lines, problems, _find_existing(pbx, lines))
+    lines, problems = _check_all(columns)
+    return Parsed(lines, problems, _find_existing(pbx, lines), columns.ignored)
 
 
 def add_lines(pbx: Pbx, parsed: Parsed) -> Imported:
@@ -122,32 +138,75 @@ def add_lines(pbx: Pbx, parsed: Parsed) -> Imported:
     )
 
 
-def _find_columns(
-    rows: Sequence[tuple[int, list[str]]],
-) -> tuple[Mapping[str, int], Sequence[tuple[int, list[str]]]]:
-    """Return the place of each column, and the rows without a header."""
-    names = [_COLUMNS.get(cell.lower(), "") for cell in rows[0][1]]
-    if "number" not in names:
-        return {name: place for place, name in enumerate(_DEFAULT)}, rows
-    return {name: names.index(name) for name in _DEFAULT if name in names}, rows[1:]
+@dataclass(frozen=True)
+class _Columns:
+    """The place of each column, the rows without a header, and what is not imported."""
+
+    places: Mapping[str, int]
+    rows: Sequence[Row]
+    ignored: Sequence[str]
+    #: A first line that names no column that is known.
+    unknown_header: Row | None = None
 
 
-def _check_all(
-    columns: Mapping[str, int], rows: Sequence[tuple[int, list[str]]]
-) -> tuple[list[Line], list[Problem]]:
+def _find_columns(rows: Sequence[Row]) -> _Columns:
+    header = rows[0][1]
+    names = [_COLUMNS.get(cell.lower(), "") for cell in header]
+    width = max(len(cells) for _, cells in rows)
+    if "number" in names:
+        places = {name: names.index(name) for name in _DEFAULT if name in names}
+        return _Columns(places, rows[1:], _name_others(places, header, width))
+    places = {name: place for place, name in enumerate(_DEFAULT)}
+    if _is_header(rows):
+        return _Columns(places, rows[1:], _name_others(places, header, width), rows[0])
+    return _Columns(places, rows, _name_others(places, (), width))
+
+
+def _name_others(places: Mapping[str, int], header: Sequence[str], width: int) -> Sequence[str]:
+    """Return the names of the columns that have none of these places."""
+    others = [place for place in range(width) if place not in places.values()]
+    named = [header[place] if place < len(header) else "" for place in others]
+    return [name or f"column {place + 1}" for name, place in zip(named, others, strict=True)]
+
+
+def _is_header(rows: Sequence[Row]) -> bool:
+    """Return True if the first row has no digit in a column where most other rows have one.
+
+    Its number has none either. Where no row has any, the numbers are names, as in FreeSWITCH.
+    """
+    first, others = rows[0][1], [cells for _, cells in rows[1:]]
+    if first[0] in {"", ALL_EXTENSIONS} or _has_digit(first[0]):
+        return False
+    return any(
+        2 * sum(len(cells) > place and _has_digit(cells[place]) for cells in others) > len(others)
+        for place, cell in enumerate(first)
+        if not _has_digit(cell)
+    )
+
+
+def _has_digit(text: str) -> bool:
+    return any(one.isdigit() for one in text)
+
+
+def _check_all(columns: _Columns) -> tuple[list[Line], list[Problem]]:
     found: dict[str, Line] = {}
     problems: list[Problem] = []
-    for number, row in rows:
+    if header := columns.unknown_header:
+        problems.append(Problem(header[0], _NO_COLUMN_NAMES))
+    for number, row in columns.rows:
         try:
-            line = _check(columns, number, row)
+            line = _check(columns.places, number, row)
         except InvalidError as error:
             problems.append(Problem(number, str(error)))
             continue
-        if earlier := found.get(line.number):
+        if header and not _has_digit(line.number):
+            # The number may be in another column.
+            problems.append(Problem(number, _NO_DIGIT.format(line.number)))
+        elif earlier := found.get(line.number):
             text = f"The number {line.number} is in line {earlier.line} already."
             problems.append(Problem(number, text))
-            continue
-        found[line.number] = line
+        else:
+            found[line.number] = line
     return list(found.values()), problems
 
 
@@ -159,6 +218,8 @@ def _check(columns: Mapping[str, int], number: int, row: Sequence[str]) -> Line:
             "number", f"The number may have at most {MAX_NUMBER_LENGTH} characters."
         )
     errors = [*_problems_of(cells)]
+    if not _IMPOSSIBLE.isdisjoint(cells["number"]):
+        errors.append("Number: Must not contain spaces, double quotes, < or >.")
     if errors:
         raise InvalidError({"number": errors})
     return Line(number, cells["number"], cells.get("name", ""), cells.get("group", ""))

@@ -30,9 +30,15 @@ def show_form(template: str, form: BaseForm, **context: object) -> Response:
     return show(template, status=422 if form.errors else 200, form=form, **context)
 
 
-def finish(text: str, url: str, *events: str, actions: Mapping[str, str] = htmx.NO_ACTIONS) -> Any:
+def finish(
+    text: str,
+    url: str,
+    *events: str,
+    kind: str = "done",
+    actions: Mapping[str, str] = htmx.NO_ACTIONS,
+) -> Any:
     """Close the dialog, show a toast and trigger the events; without htmx, redirect to the URL."""
-    htmx.toast(text, actions=actions)
+    htmx.toast(text, kind, actions=actions)
     if not htmx.is_htmx():
         return redirect(url, code=303)
     for event in ("dialog-close", *events):

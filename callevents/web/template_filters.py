@@ -45,7 +45,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     numbers = (counted, duration, percent)
-    texts = (moment, short_id, url_parts, masked_url, short_scopes)
+    texts = (moment, short_id, url_parts, url_after, masked_url, short_scopes)
     facts = (phase_of, find_blocking_origin, describe_hold, hooks_status)
     options = (describe_conditions, format_maps, format_answers)
     for text_filter in (*numbers, *texts, *facts, *options):
@@ -141,6 +141,12 @@ def url_parts(url: str) -> tuple[str, str]:
     cut = last_part if len(shown) - last_part <= URL_END_LENGTH else len(shown) - URL_END_LENGTH
     cut = max(host_end, cut)
     return shown[:cut], shown[cut:]
+
+
+def url_after(url: str, address: str) -> str | None:
+    """Return what a URL for display has after the address; None if it begins with another one."""
+    shown, beginning = masked_url(url), masked_url(address)
+    return shown.removeprefix(beginning) if shown.startswith(beginning) else None
 
 
 def describe_conditions(hook: Hook, max_items: int | None = None) -> str:

@@ -27,6 +27,9 @@ def test_import(run: Run, answer: Callable[..., Any], pbx: Pbx, tmp_path: Path) 
         ("101", "Ann"),
         ("102", "Bo"),
     ]
+    file.write_text("number,password\n101,x\n")
+    assert "Ignored columns: password." in run(*command, "--dry-run").output
+    assert answer(*command, "--dry-run")["ignored_columns"] == ["password"]
     piped = run("extensions", "import", "head-office", "-", input="101\n103\n")
     assert "Added 1 extension. 1 existed already." in piped.output
 

@@ -93,6 +93,52 @@ def test_bad_lines(pbx: Pbx) -> None:
         read(pbx, "\n".join(str(number) for number in range(5001)))
 
 
+@pytest.mark.parametrize("number", ['5 50 "x', "1 01", "<101>", '"101"x'])
+def test_impossible_numbers(pbx: Pbx, number: str) -> None:
+    """What no phone can have in its number is refused, with its line."""
+    quoted = number.replace('"', '""')
+    parsed = read(pbx, f'101\n"{quoted}"')
+    assert [(one.line, one.text) for one in parsed.problems] == [
+        (2, "Number: Must not contain spaces, double quotes, < or >.")
+    ]
+    assert lines(parsed) == [(1, "101", "", "")]
+
+
+def test_possible_numbers(pbx: Pbx) -> None:
+    """Numbers with signs, domains and letters are of real PBXs."""
+    numbers = ["*43", "+4930123456", "0003*210", "anna", "o'brien", "101@a.example.com", "müller"]
+    assert [one.number for one in read(pbx, "\n".join(numbers)).lines] == numbers
+
+
+def test_header_without_known_names(pbx: Pbx) -> None:
+    """It is told and not imported, and neither are lines without a digit in their number."""
+    parsed = read(pbx, "Nr;Nume;Grup\n101;Ann;Sales\n102;Bo;Sales\nanna;Cy;Sales")
+    assert [(one.line, one.text.split(".")[0]) for one in parsed.problems] == [
+        (1, "Looks like names of columns, but none is 'number'"),
+        (4, "Number: 'anna' has no digit"),
+    ]
+    assert lines(parsed) == [(2, "101", "Ann", "Sales"), (3, "102", "Bo", "Sales")]
+    assert parsed.groups == {"Sales": 2}
+    swapped = read(pbx, "Nume,Nr\nAnn,101\nBo,102\nCy,")
+    assert [one.line for one in swapped.problems] == [1, 2, 3, 4]
+    names = read(pbx, "anna,Anna\nbob,Bob\nroom2,Room 2")
+    assert ([one.number for one in names.lines], names.problems) == (["anna", "bob", "room2"], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("extension,password,name,voicemail\n101,x,Ann,no", ["password", "voicemail"]),
+        ("Number;;Ext\n101;Ann;5;more", ["column 2", "Ext", "column 4"]),
+        ("101,Ann,Sales,more\n102", ["column 4"]),
+        ("101,Ann", []),
+    ],
+)
+def test_ignored_columns(pbx: Pbx, text: str, wanted: list[str]) -> None:
+    """They are named, by their name or their place."""
+    assert read(pbx, text).ignored == wanted
+
+
 def test_quota(pbx: Pbx) -> None:
     """What the quota has no room for is a problem of its line."""
     begin_write()

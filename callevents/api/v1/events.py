@@ -24,6 +24,7 @@ from callevents.delivery.log.queries import list_ids_of_event
 from callevents.enums import EventType, Right
 from callevents.errors import InvalidError, NotFoundError
 from callevents.ingest.example import send_example
+from callevents.ingest.no_request import explain
 from callevents.jobs.waker import wake
 from callevents.operations.event_log import Position, find_events
 from callevents.pbxs.extensions import check_number, get_extension_by_number
@@ -114,9 +115,11 @@ def _show(
     call: Call[NoQuery, None] | Call[NoQuery, NewCallEvent], event_id: str
 ) -> CallEventDetails:
     event = see_event(call, event_id, "call event")
-    of_deliveries = call.principal.scope_of(Right.SEE).of_deliveries()
-    ids = list_ids_of_event(event.id, of_deliveries)
-    return to_event_details(event, call.shown_numbers(event.pbx), ids)
+    scope = call.principal.scope_of(Right.SEE)
+    ids = list_ids_of_event(event.id, scope.of_deliveries())
+    why = () if ids else explain(event.pbx, [event], scope)[event.id]
+    reason = " ".join(str(one) for one in why)
+    return to_event_details(event, call.shown_numbers(event.pbx), ids, reason)
 
 
 def _choose_extension(call: Call[NoQuery, NewCallEvent], pbx: Pbx) -> str:

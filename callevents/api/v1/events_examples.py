@@ -28,7 +28,11 @@ EVENT: dict[str, Any] = {
     "happened_at": "2026-03-01T09:30:00.000Z",
     "received_at": "2026-03-01T09:30:00.012Z",
 }
-EVENT_DETAILS: dict[str, Any] = {**EVENT, "deliveries": ["019caa1e-6a1c-7b52-8d0e-5b2f4a6c7d10"]}
+EVENT_DETAILS: dict[str, Any] = {
+    **EVENT,
+    "deliveries": ["019caa1e-6a1c-7b52-8d0e-5b2f4a6c7d10"],
+    "no_delivery_reason": "",
+}
 NEW_EVENT: dict[str, Any] = {"pbx": "head-office", "extension": "101", "event": "dial-in"}
 CALL: dict[str, Any] = {
     "id": EVENT["id"],

@@ -96,6 +96,9 @@ class CallEventDetails(CallEvent):
     """A call event with its deliveries."""
 
     deliveries: Sequence[str] = Field(description="The IDs of its deliveries, at most 1,000.")
+    no_delivery_reason: str = Field(
+        description="Why there are no deliveries, as things are now. Empty if there are any."
+    )
 
 
 class Call(Answer):
@@ -121,10 +124,17 @@ def to_event(row: stored.CallEvent, numbers: ShownNumbers) -> CallEvent:
 
 
 def to_event_details(
-    row: stored.CallEvent, numbers: ShownNumbers, deliveries: Sequence[str]
+    row: stored.CallEvent, numbers: ShownNumbers, deliveries: Sequence[str], reason: str
 ) -> CallEventDetails:
-    """Return the event as the caller may see it, with the IDs of its deliveries."""
-    return CallEventDetails(**_event_values(row, numbers), deliveries=deliveries)
+    """Return the event as the caller may see it, with the IDs of its deliveries.
+
+    `reason`: why there are none, or empty.
+    """
+    return CallEventDetails(
+        **_event_values(row, numbers),
+        deliveries=deliveries,
+        no_delivery_reason=numbers.in_text(reason, row),
+    )
 
 
 def to_call(found: call_log.Call, call: ApiCall[Any, Any]) -> Call:

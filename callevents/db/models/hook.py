@@ -1,6 +1,7 @@
 """Hooks (configured requests) and the origins of their URLs."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Boolean, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -26,6 +27,9 @@ from callevents.enums import (
     ParameterSet,
 )
 from callevents.extensions import Model
+
+if TYPE_CHECKING:
+    from callevents.db.models.receiver import Receiver
 
 #: Stands for all extensions of a PBX.
 ALL_EXTENSIONS = "*"
@@ -160,6 +164,9 @@ class Hook(Model):
 
     pbx: Mapped[Pbx] = relationship()
     extension: Mapped[Extension | None] = relationship()
+    receiver: Mapped["Receiver | None"] = relationship(
+        primaryjoin="foreign(Hook.receiver_id) == Receiver.id", viewonly=True
+    )
     origin: Mapped[Origin] = relationship(
         primaryjoin="foreign(Hook.origin_id) == Origin.id", viewonly=True
     )

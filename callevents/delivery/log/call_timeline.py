@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import selectinload
 
-from callevents.db.models import CallEvent, Delivery, Pbx
+from callevents.db.models import CallEvent, Delivery, Hook, Pbx
 from callevents.errors import NotFoundError
 from callevents.extensions import db
 
@@ -46,7 +46,9 @@ def get_call(
         )
     found = db.session.scalars(
         select(Delivery)
-        .options(selectinload(Delivery.origin), selectinload(Delivery.hook))
+        .options(
+            selectinload(Delivery.origin), selectinload(Delivery.hook).selectinload(Hook.receiver)
+        )
         .where(
             Delivery.call_event_id.in_([event.id for event in events[:MAX_EVENTS]]), of_deliveries
         )

@@ -28,6 +28,7 @@ from sqlalchemy.orm import aliased, selectinload
 from callevents.db.models import (
     CallEvent,
     Delivery,
+    Hook,
     OpenIndex,
     Pbx,
     id_created_at,
@@ -225,7 +226,11 @@ class _IndexScan:
             ).all()
         return db.session.scalars(
             select(one)
-            .options(selectinload(one.pbx), selectinload(one.origin), selectinload(one.hook))
+            .options(
+                selectinload(one.pbx),
+                selectinload(one.origin),
+                selectinload(one.hook).selectinload(Hook.receiver),
+            )
             .where(*conditions)
             .order_by(ordered)
             .limit(self.limit + 1)

@@ -9,6 +9,7 @@ from callevents.delivery.log.call_timeline import get_call
 from callevents.delivery.log.wait_reason import find_wait_reasons
 from callevents.enums import DeliveryState, Right
 from callevents.ingest.events import find_event
+from callevents.ingest.no_request import explain
 from callevents.pbxs import pbxs
 from callevents.web import htmx
 from callevents.web.access import requires_somewhere, scope_of
@@ -36,7 +37,9 @@ def show(slug: str) -> Any:
     deliveries = list(chain(*call.deliveries.values()))
     reasons = find_wait_reasons(deliveries)
     behind = [one.behind for one in reasons.values()]
-    version = version_of(deliveries, [event.id for event in call.events], behind)
+    bare = [event for event in call.events if event.id not in call.deliveries]
+    why = explain(pbx, bare, scope)
+    version = version_of(deliveries, [event.id for event in call.events], behind, why)
     if htmx.has_version(version):
         return htmx.unchanged()
     page = render_template(
@@ -44,6 +47,7 @@ def show(slug: str) -> Any:
         pbx=pbx,
         call=call,
         reasons=reasons,
+        why=why,
         start=call.events[0].happened_at,
         is_open=any(one.state is DeliveryState.PENDING for one in deliveries),
         version=version,

@@ -32,6 +32,8 @@ bp = Blueprint("extension_batches", __name__, url_prefix="/pbxs/<slug>/extension
 
 #: Lines and problems shown of a file.
 MAX_SHOWN = 50
+#: Lines of which the result says why they were left out.
+MAX_EXPLAINED = 5
 
 
 @bp.route("/import", methods=["GET", "POST"])
@@ -56,7 +58,7 @@ def import_file(slug: str) -> Any:
         form.add_errors(error)
         return _show_import(pbx, form, None)
     db.session.commit()
-    return _finish(pbx, describe(imported))
+    return _finish(pbx, describe(imported), is_partial=bool(imported.problems))
 
 
 @bp.route("/range", methods=["GET", "POST"])
@@ -74,7 +76,8 @@ def add_range(slug: str) -> Any:
             form.add_errors(error)
         else:
             db.session.commit()
-            return _finish(pbx, describe(imported))
+            is_partial = bool(imported.problems)
+            return _finish(pbx, describe(imported, "Number"), is_partial=is_partial)
     return dialogs.show_form("extensions/range.html", form, pbx=pbx)
 
 
@@ -182,20 +185,27 @@ def _show_import(pbx: Pbx, form: ImportForm, parsed: Parsed | None) -> Response:
     )
 
 
-def describe(imported: Imported) -> str:
-    """Return what was imported, as text."""
+def describe(imported: Imported, place: str = "Line") -> str:
+    """Return what was imported, as text, and what was left out: by lines, or by other places."""
     verb = "is" if imported.added == 1 else "are"
     text = f"{counted(imported.added, 'extension')} {verb} added."
     if imported.existing:
         text += f" {imported.existing:,} existed already."
     if imported.problems:
         text += f" {len(imported.problems):,} left out."
+    for problem in imported.problems[:MAX_EXPLAINED]:
+        text += f" {place} {problem.line}: {problem.text}"
+    if more := imported.problems[MAX_EXPLAINED:]:
+        text += f" {place}s {', '.join(str(problem.line) for problem in more[:MAX_SHOWN])}"
+        text += f" and {len(more) - MAX_SHOWN:,} more." if len(more) > MAX_SHOWN else "."
     return text
 
 
-def _finish(pbx: Pbx, text: str) -> Any:
+def _finish(pbx: Pbx, text: str, *, is_partial: bool) -> Any:
+    """Close the dialog. What was left out stays until the user has dismissed it."""
     where = url_for("extensions.index", slug=pbx.slug)
-    return dialogs.finish(text, where, EXTENSIONS_CHANGED)
+    kind = "error" if is_partial else "done"
+    return dialogs.finish(text, where, EXTENSIONS_CHANGED, kind=kind)
 
 
 def _finish_adding(target: Target, added: Added) -> Any:

@@ -22,7 +22,9 @@ def show(slug: str) -> Any:
     reports = list_recent_reports(pbx)
     unknown = list_unknown_tokens(pbx)
     facts: list[object] = [(one.network, one.count, one.last_at) for one in unknown]
-    facts += [(one.at, one.event and one.event.id, one.requests, one.reason) for one in reports]
+    facts += [
+        (one.at, one.event and one.event.id, one.requests, one.reason, one.why) for one in reports
+    ]
     version = sha256(repr(facts).encode()).hexdigest()[:24]
     if htmx.has_version(version):
         return htmx.unchanged()

@@ -42,7 +42,7 @@ def test_an_event(admin: Api, pbx: Pbx, hook: Hook) -> None:
     event_id = db.session.get_one(Delivery, delivery_id).call_event_id
     answer = admin.get(f"/events/{event_id}")
     shown = answer.get_json()
-    assert shown.pop("deliveries") == [delivery_id]
+    assert (shown.pop("deliveries"), shown.pop("no_delivery_reason")) == ([delivery_id], "")
     assert (shown["id"], shown["pbx"], shown["event"]) == (event_id, "head-office", "dial-in")
     assert (shown["extension"], shown["call_id"], shown["leg_id"]) == ("101", "c1", "l1")
     assert (shown["peer"], shown["caller_name"], shown["cause"]) == (NUMBER, "Ana Pop", 16)
@@ -50,6 +50,14 @@ def test_an_event(admin: Api, pbx: Pbx, hook: Hook) -> None:
     assert admin.get("/events").get_json() == {"data": [shown], "next_cursor": None}
     again = {"If-None-Match": answer.headers["ETag"]}
     assert admin.get(f"/events/{event_id}", headers=again).status_code == 304
+
+
+def test_why_an_event_has_no_deliveries(admin: Api, pbx: Pbx, hook: Hook) -> None:
+    """It says what the pages say."""
+    [event_id] = add_events(make_event(pbx, utc_now(), event_type=EventType.HANGUP))
+    assert admin.get(f"/events/{event_id}").get_json()["no_delivery_reason"] == (
+        "101 has no request for Hangup, and none applies to all extensions."
+    )
 
 
 def test_filters(admin: Api, pbx: Pbx, other_pbx: Pbx) -> None:
@@ -182,8 +190,9 @@ def test_hidden_numbers(api: MakeApi, pbx: Pbx) -> None:
     begin_write()
     db.session.get_one(Pbx, pbx.id).hides_numbers = True
     db.session.commit()
-    for path in ("/events", f"/events/{event_id}"):
-        assert api(Role.ADMIN, pbx=pbx).get(path).text.count(NUMBER) == len(values)
+    # The reason why an event has no deliveries has the extension's number too.
+    for path, more in (("/events", 0), (f"/events/{event_id}", 1)):
+        assert api(Role.ADMIN, pbx=pbx).get(path).text.count(NUMBER) == len(values) + more
         answer = api(Role.OPERATOR).get(path)
         assert answer.status_code == 200
         assert "12345678" not in answer.text

@@ -62,8 +62,22 @@ def test_import_with_bad_lines(admin: Visitor, pbx: Pbx) -> None:
     done = admin.post(f"{BASE}/import", step="apply", text=html.unescape(found[1]))
     assert done.status_code == 303
     page = admin.get(done.location).text
-    assert "297 extensions are added. 3 left out." in page
+    assert "297 extensions are added. 3 left out. Line 51: Number: Enter the" in page
+    assert "Line 101: The number 101 is in line 2 already." in html.unescape(page)
     assert len(numbers(pbx)) == 297
+
+
+def test_import_names_all_lines_that_are_left_out(admin: Visitor, pbx: Pbx) -> None:
+    """The result says why the first five were left out, and which others were."""
+    admin.get(f"{BASE}/import")
+    bad = "\n".join(["1 01"] * 7)
+    done = admin.post(f"{BASE}/import", step="apply", text=f"101,A,B,dropped\n{bad}")
+    page = html.unescape(admin.get(done.location).text)
+    assert "1 extension is added. 7 left out. Line 2: Number: Must not contain spaces" in page
+    assert page.count("Must not contain spaces") == 5
+    assert "Lines 7, 8." in page
+    preview = admin.post(f"{BASE}/import", step="preview", text="101,A,B,x,y").text
+    assert "Ignored columns: column 4, column 5." in preview
 
 
 def test_import_errors(admin: Visitor, pbx: Pbx) -> None:

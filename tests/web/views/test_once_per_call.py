@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from callevents.db.models import Delivery, Pbx, utc_now
-from callevents.enums import EventType
+from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
 from callevents.ingest.report import Report
 from tests.conftest import Configure
@@ -27,14 +27,15 @@ def test_pages_of_a_call(admin: Visitor, pbx: Pbx, configure: Configure) -> None
         Report(event_type=HANGUP, extension="102", call_id="c1", cause=16),
     )
     dial_in, end = deliveries()
-    db.session.delete(dial_in)
+    dial_in.state = DeliveryState.DELIVERED
     path = f"/pbxs/head-office/deliveries/{end.id}"
     for hours, waits in ((1, True), (-1, False)):
         db.session.execute(update(Delivery).values(due_at=utc_now() + timedelta(hours=hours)))
         db.session.commit()
         assert ("Waiting until the call is over." in admin.get(path).text) is waits
     call = admin.get("/pbxs/head-office/call?id=c1").text
-    assert "or it was sent for another event of the call" in call
+    assert "Sent once for the call, for 101 (" in call
+    assert f"/pbxs/head-office/deliveries/{dial_in.id}" in call
     assert "queue support" in call
 
 
@@ -47,5 +48,6 @@ def test_recent_reports(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
             store(pbx, Report(event_type=event, extension=extension, call_id="c1"))
     page = admin.get("/pbxs/head-office/recent-reports").text
     assert page.count("1 request") == 2
-    assert page.count("or it was sent once for the call, for another extension.") == 1
-    assert page.count("or it is sent once, when the whole call is over.") == 1
+    assert page.count("Sent once for the call, for 101 (") == 2
+    for delivery in deliveries():
+        assert f'href="/pbxs/head-office/deliveries/{delivery.id}">show delivery' in page

@@ -127,6 +127,7 @@ def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Config
     admin.get(page)
     admin.post(page, all="yes", request=first_request())
     assert admin.get("/receivers/zammad/remove").text.count("Disconnect its extensions first") == 1
+    assert 'id="remove-receiver"' not in admin.get("/receivers/zammad").text
     assert admin.post("/receivers/zammad/remove").status_code == 409
     asked = admin.get("/receivers/zammad/disconnect/head-office").text
     assert "Clears 1 request of" in asked
@@ -134,6 +135,7 @@ def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Config
     assert answer.status_code == 303
     shown = admin.get("/receivers/zammad").text
     assert "1 request cleared." in shown
+    assert 'id="remove-receiver"' in shown
     assert "Undo" in shown
     admin.get("/receivers/zammad/remove")
     assert admin.post("/receivers/zammad/remove").status_code == 303
@@ -198,6 +200,8 @@ def test_users_are_entered_imported_and_exported(
     assert "Choose a CSV file." in without.text
     fetched = admin.post(f"{page}/fetch")
     assert (fetched.status_code, "cannot fetch its users" in fetched.text) == (422, True)
+    shown = admin.get(page).text
+    assert shown.index('id="import-users"') < shown.index('id="users-form"')
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ReceiverAuth if kind is not ReceiverAuth.NONE])

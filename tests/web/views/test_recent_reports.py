@@ -48,8 +48,8 @@ def test_result_of_each(
     page = admin.get(PAGE).text
     for text in (
         "1 request",
-        "No active request for Hangup of 101.",
-        "999 is not an extension, and no request applies to all extensions.",
+        "101 has no request for Hangup, and none applies to all extensions.",
+        "999 is not an extension, and no request for Dial-In applies to all extensions.",
         "Rejected with 422",
         "POST /ingest/head-office?token=••••",
         "ext=%3Cb%3E",

@@ -1,13 +1,17 @@
 """Suspended requests on the pages: seen everywhere, resumed by one click or all together."""
 
+import re
+
 import pytest
 
 from callevents.db.models import Hook, Pbx, utc_now
 from callevents.db.session import begin_write
 from callevents.enums import EventType
 from callevents.extensions import db
+from callevents.ingest.report import Report
 from callevents.pbxs import extensions
 from tests.conftest import Configure
+from tests.ingest.calls import store
 from tests.web.conftest import Visitor
 
 BASE = "/pbxs/head-office"
@@ -144,3 +148,13 @@ def test_icon_of_several_requests(admin: Visitor, hooks: list[Hook], configure: 
     """In the list, several requests of an event show that one of them is suspended."""
     configure.hook("101", EventType.HANGUP, "http://other.example.com/")
     assert "2 requests, 1 suspended" in admin.get(f"{BASE}/extensions").text
+
+
+def test_deliveries_say_it(admin: Visitor, pbx: Pbx, hooks: list[Hook]) -> None:
+    """A delivery that was never attempted says why, and not that there was no response."""
+    store(pbx, Report(hooks[0].event_type, "101", call_id="c1"))
+    for path in ("deliveries", "call?id=c1"):
+        shown = admin.get(f"/pbxs/head-office/{path}").text
+        text = re.sub("<.*?>", "", shown, flags=re.DOTALL)
+        assert "The request was suspended when this call event arrived" in text
+        assert ("not sent" in shown, "no response" in shown) == (True, False)
