@@ -90,6 +90,12 @@ class BodyFormat(StrEnum):
     JSON = "json"
     TEMPLATE = "template"
 
+    def is_sent_with(self, method: Method) -> bool:
+        """Return True if requests with this method have such a body."""
+        if method is Method.DELETE:
+            return self is BodyFormat.TEMPLATE
+        return method is not Method.GET
+
 
 class ParameterSet(StrEnum):
     """The parameters of a request: all, VoipNow's ten, or none."""

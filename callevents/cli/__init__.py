@@ -16,6 +16,7 @@ from callevents.cli import (
     hook_bulk,
     hook_resume,
     hook_show,
+    hook_undo,
     hooks,
     openapi,
     operations,
@@ -47,7 +48,12 @@ def init_app(app: Flask) -> None:
         receiver_actions.recover,
     ):
         receivers.group.add_command(command)
-    for command in (hook_show.show_hook, *hook_bulk.COMMANDS, hook_resume.resume_hooks):
+    for command in (
+        hook_show.show_hook,
+        *hook_bulk.COMMANDS,
+        hook_resume.resume_hooks,
+        hook_undo.undo_change,
+    ):
         hooks.group.add_command(command)
     for command in (extension_batches.import_extensions, extension_batches.add_range):
         extensions.group.add_command(command)

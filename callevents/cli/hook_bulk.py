@@ -11,21 +11,14 @@ from callevents.cli.output import (
     dry_run_option,
     handle_errors,
     json_option,
-    print_result,
 )
 from callevents.cli.where import event_ids_argument, read_selection, where_option
-from callevents.counted import counted
-from callevents.db.session import begin_write
 from callevents.errors import InvalidError, NotFoundError
-from callevents.extensions import db
 from callevents.hooks.bulk.changes import MoveToReceiver, ReplaceUrl, SetPolicy
 from callevents.hooks.bulk.copy import CopyTo
-from callevents.hooks.bulk.undo import undo
 from callevents.hooks.options import GIVE_UP_CHOICES
 from callevents.hooks.selection import find_receivers_for
-from callevents.jobs.waker import wake
 from callevents.pbxs.extension_numbers import find_by_numbers, read_numbers
-from callevents.users.rights import EVERYTHING
 
 drop_option = click.option(
     "--drop-secrets",
@@ -132,23 +125,5 @@ def copy(
     run_bulk(selection, change, "Made", dry_run=dry_run, as_json=as_json)
 
 
-@click.command("undo-change")
-@click.argument("change_id")
-@json_option
-@with_appcontext
-@handle_errors
-def undo_change(change_id: str, as_json: bool) -> None:
-    """Undo a change of many requests, for half an hour. Those changed since stay as they are."""
-    begin_write()
-    undone = undo(change_id, EVERYTHING)
-    db.session.commit()
-    wake()
-    text = f"Restored {counted(undone.hooks, 'request')}."
-    if undone.left_out:
-        reason = "the request or its receiver has been changed or removed since"
-        text += f" {undone.left_out:,} left out: {reason}."
-    print_result({"requests": undone.hooks, "left_out": undone.left_out}, text, as_json)
-
-
 #: Of the group `hooks`.
-COMMANDS = (replace_url, set_policy, move, copy, undo_change)
+COMMANDS = (replace_url, set_policy, move, copy)

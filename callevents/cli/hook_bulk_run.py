@@ -53,7 +53,7 @@ def _print_done(done: Done, verb: str, *, as_json: bool) -> None:
     lines += _reasons(done.left_out, done.unchanged)
     if done.id:
         limit = "30 seconds" if done.cancelled or verb == "Cleared" else "half an hour"
-        lines.append(f"To undo this within {limit}: flask hooks undo-change {done.id}")
+        lines.append(f"To undo this within {limit}: flask hooks undo {done.id}")
     counts = _to_values(done.changed, done.unchanged, done.left_out)
     waiting = {"held": done.held, "released": done.released, "cancelled": done.cancelled}
     values = {"dry_run": False, **counts, **waiting, "change": done.id or None}

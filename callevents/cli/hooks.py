@@ -1,4 +1,4 @@
-"""Commands for hooks: configure, list, enable, disable, resume, clear, undo."""
+"""Commands for hooks: configure, list, enable, disable, clear."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,6 @@ from callevents.counted import counted
 from callevents.db.models import Hook
 from callevents.db.models.hook import ALL_EXTENSIONS
 from callevents.db.session import begin_write
-from callevents.delivery import removal
 from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.delivery.request.masking import mask_address
 from callevents.enums import AuthKind, EventType, Method
@@ -270,24 +269,8 @@ def clear_hooks(
     if removed.waiting:
         text += f" {describe_waiting(removed.waiting)} cancelled."
     if removed.id:
-        text += f"\nTo undo this within 30 seconds: flask hooks undo {found.slug} {removed.id}"
+        text += f"\nTo undo this within 30 seconds: flask hooks undo {removed.id}"
     print_result([{**one, "removal": removed.id} for one in values], text, as_json)
-
-
-@group.command("undo")
-@click.argument("pbx")
-@click.argument("removal_id")
-@json_option
-@handle_errors
-def undo_removal(pbx: str, removal_id: str, as_json: bool) -> None:
-    """Bring back what was cleared, or removed with its extension; its deliveries wait again."""
-    begin_write()
-    undone = removal.undo(pbxs.get_pbx(pbx), removal_id)
-    _commit()
-    text = f"{counted(undone.hooks, 'request')} {'is' if undone.hooks == 1 else 'are'} back."
-    if undone.waiting:
-        text += f" {describe_waiting(undone.waiting)}."
-    print_result({"requests": undone.hooks, "waiting": undone.waiting}, text, as_json)
 
 
 def to_values(hook: Hook) -> Values:

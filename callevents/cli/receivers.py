@@ -161,7 +161,7 @@ def disconnect_extensions(receiver: str, pbx: str, numbers: tuple[str, ...], as_
     if removed.waiting:
         text += f" {describe_waiting(removed.waiting)} cancelled."
     if removed.id:
-        text += f"\nTo undo this within 30 seconds: flask hooks undo {of_pbx.slug} {removed.id}"
+        text += f"\nTo undo this within 30 seconds: flask hooks undo {removed.id}"
     values = {"requests": removed.hooks, "waiting": removed.waiting, "removal": removed.id}
     print_result(values, text, as_json)
 
@@ -197,5 +197,5 @@ def _describe(connected: Connected) -> str:
     text += f" ({parts})." if parts else "."
     text += f" {kept:,} existed already." if kept else ""
     if connected.change_id:
-        text += f"\nTo undo this: flask hooks undo-change {connected.change_id}"
+        text += f"\nTo undo this within half an hour: flask hooks undo {connected.change_id}"
     return text

@@ -6,7 +6,7 @@ and passes their outcomes to the recorder. Meanwhile a thread renews the leases 
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -163,16 +163,18 @@ class Engine:
         """Read again which of the origin's claims may be sent, and submit those.
 
         They have waited here, for a receiver that has become slow: meanwhile their request may have
-        been disabled, changed or cleared.
+        been disabled, changed or cleared. A slow database takes as long to reserve their moments:
+        these are kept, or nothing would ever be sent.
         """
         stale = [claim, *self._in_flight.remove_queued([claim.origin_id])]
-        self._without_attempt.submit(self._take_again, stale)
+        admitted = {one.delivery_id for one in stale if not one.lacks_token}
+        self._without_attempt.submit(self._take_again, stale, admitted)
 
-    def _take_again(self, claims: Sequence[Claim]) -> None:
+    def _take_again(self, claims: Sequence[Claim], admitted: Set[str] = frozenset()) -> None:
         """Load the claims again, and submit those that may be sent."""
         self._in_flight.release(claims)
         lease = min((one.lease for one in claims), key=lambda lease: lease.send_before)
-        self._pick_up.take(fences_of(claims), lease)
+        self._pick_up.take(fences_of(claims), lease, admitted)
 
     def _fail(self, claims: Sequence[Claim], error: str) -> None:
         """Record attempts that failed before anything was sent."""

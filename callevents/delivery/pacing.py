@@ -5,7 +5,7 @@ transaction. What may not be sent yet is due then, in the order in which it woul
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
@@ -28,12 +28,17 @@ class Admitted(NamedTuple):
     again_at: datetime | None = None
 
 
-def admit(database: Engine, claims: Sequence[Claim]) -> Admitted:
-    """Find the claims that may be sent now; release the others until they may."""
+def admit(database: Engine, claims: Sequence[Claim], reserved: Set[str] = frozenset()) -> Admitted:
+    """Find the claims that may be sent now; release the others until they may.
+
+    `reserved`: the IDs of deliveries that were admitted before, and read again since.
+    """
     waiting: dict[int, list[Claim]] = {}
     for claim in claims:
         receiver = claim.receiver
-        if receiver is not None and receiver.max_per_second is not None and not claim.lacks_token:
+        if receiver is None or receiver.max_per_second is None:
+            continue
+        if not claim.lacks_token and claim.delivery_id not in reserved:
             waiting.setdefault(receiver.id, []).append(claim)
     if not waiting:
         return Admitted(claims)

@@ -56,8 +56,11 @@ class PickUp:
         self._lock = threading.Lock()
         self._is_closed = False
 
-    def take(self, fences: Fences, lease: Lease) -> None:
-        """Submit those that are still claimed with these fences and may be sent."""
+    def take(self, fences: Fences, lease: Lease, admitted: Set[str] = frozenset()) -> None:
+        """Submit those that are still claimed with these fences and may be sent.
+
+        `admitted`: the IDs of those for which a moment was reserved at their receiver already.
+        """
         # The entry of one that is being attempted may come a second time.
         fences = self._in_flight.without_known(fences)
         with self._lock:
@@ -65,7 +68,7 @@ class PickUp:
                 if self._is_closed:
                     self._release(fences)
                 elif fences:
-                    self._take(fences, lease)
+                    self._take(fences, lease, admitted)
             except Exception as error:  # noqa: BLE001  # the caller's thread must go on
                 # Their leases end, and they are due again.
                 log.error("could not take claimed deliveries", n=len(fences), error=str(error))
@@ -75,12 +78,12 @@ class PickUp:
         with self._lock:
             self._is_closed = True
 
-    def _take(self, fences: Fences, lease: Lease) -> None:
+    def _take(self, fences: Fences, lease: Lease, reserved: Set[str] = frozenset()) -> None:
         self._limits.refresh()
         loaded = load_sendable(self._database, fences, lease, self._cipher)
         surplus = [claim for claim in loaded.claims if claim.is_breaker_open]
         sendable = [claim for claim in loaded.claims if not claim.is_breaker_open]
-        admitted = admit(self._database, sendable)
+        admitted = admit(self._database, sendable, reserved)
         by_origin: dict[int, list[Claim]] = {}
         for claim in admitted.claims:
             by_origin.setdefault(claim.origin_id, []).append(claim)

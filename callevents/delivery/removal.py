@@ -117,6 +117,13 @@ def undo(pbx: Pbx, removal_id: str, *, is_recorded: bool = True) -> Removed:
     return undone
 
 
+def find_pbx(removal_id: str) -> Pbx | None:
+    """Return the PBX of a removal; None if it has ended or been undone, or is none."""
+    # An invalid ID is None, which is that of no removal.
+    query = select(Pbx).join(Removal, Removal.pbx_id == Pbx.id)
+    return db.session.scalar(query.where(Removal.id == to_id(removal_id)))
+
+
 def is_only_of(pbx: Pbx, removal_id: str, extension_ids: Collection[str]) -> bool:
     """Return True if only hooks of these extensions were removed, or nothing is known of it."""
     removal = db.session.get(Removal, to_id(removal_id) or new_id())

@@ -96,6 +96,20 @@ def list_members(group: ExtensionGroup, *, only_chosen: bool = False) -> Sequenc
     return db.session.scalars(ordered).all()
 
 
+def list_chosen(group_ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
+    """Return the numbers of the chosen members, in order, by the ID of the group."""
+    query = (
+        select(GroupMember.group_id, Extension.number)
+        .join(Extension, Extension.id == GroupMember.extension_id)
+        .where(GroupMember.group_id.in_(group_ids), GroupMember.is_chosen)
+        .order_by(func.length(Extension.number), Extension.number)
+    )
+    found: dict[int, list[str]] = {}
+    for group_id, number in db.session.execute(query):
+        found.setdefault(group_id, []).append(number)
+    return found
+
+
 def get_group(pbx: Pbx, name: str) -> ExtensionGroup:
     """Return the PBX's group with this name; raises NotFoundError."""
     group = _find(pbx, name) if name.isprintable() else None

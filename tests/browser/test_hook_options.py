@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from callevents.db.models import Pbx
 from callevents.delivery.request.load import read_template
+from callevents.enums import BodyFormat, Method
 from callevents.extensions import cipher
 from tests.browser.conftest import NARROW, People, check_accessibility
 from tests.browser.test_event_table import extension, row, stored_hooks
@@ -29,9 +30,9 @@ def open_dialog(page: Page, path: str, event: str = "Hangup") -> Locator:
 def test_fields_show_where_they_matter(admin: Page, extension: str) -> None:
     """The body format is shown for POST only, credentials only for their authentication."""
     dialog = open_dialog(admin, extension)
-    expect(dialog.get_by_label("JSON", exact=True)).to_be_visible()
+    expect(dialog.get_by_role("radio", name="JSON")).to_be_visible()
     dialog.get_by_label("GET", exact=True).check()
-    expect(dialog.get_by_label("JSON", exact=True)).to_be_hidden()
+    expect(dialog.get_by_role("radio", name="JSON")).to_be_hidden()
     for kind, shown, hidden in (
         ("Basic", ("Username", "Password"), ("Token",)),
         ("Bearer", ("Token",), ("Username", "Password")),
@@ -43,11 +44,40 @@ def test_fields_show_where_they_matter(admin: Page, extension: str) -> None:
             expect(dialog.get_by_label(label, exact=True)).to_be_hidden()
 
 
+def test_bodies_of_a_delete(admin: Page, extension: str, pbx: Pbx) -> None:
+    """It has none, unless that is a template; another method has the chosen one again."""
+    dialog = open_dialog(admin, extension)
+    bodies, preview = dialog.locator("#choose-body_format"), dialog.locator("#preview-text")
+    names = ("Form", "JSON", "None", "Template")
+
+    def check_offered(*offered: str, checked: str) -> None:
+        for name in names:
+            expect(bodies.get_by_role("radio", name=name)).to_have_count(int(name in offered))
+        expect(bodies.get_by_role("radio", name=checked)).to_be_checked()
+
+    check_offered("Form", "JSON", "Template", checked="Form")
+    bodies.get_by_role("radio", name="JSON").check()
+    dialog.get_by_label("DELETE", exact=True).check()
+    check_offered("None", "Template", checked="None")
+    expect(preview).to_contain_text("EventType=hangup")
+    dialog.get_by_label("PUT", exact=True).check()
+    check_offered("Form", "JSON", "Template", checked="JSON")
+    dialog.get_by_label("DELETE", exact=True).check()
+    bodies.get_by_role("radio", name="Template").check()
+    check_offered("None", "Template", checked="Template")
+    bodies.get_by_role("radio", name="None").check()
+    check_accessibility(admin)
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden()
+    [hook] = [one for one in stored_hooks(pbx) if one.method is Method.DELETE]
+    assert hook.body_format is BodyFormat.FORM
+
+
 def test_preview_shows_the_options_and_no_secret(admin: Page, extension: str) -> None:
     """The preview shows body, headers, authentication and signature, with masked secrets."""
     dialog = open_dialog(admin, extension)
     preview = dialog.locator("#preview-text")
-    dialog.get_by_label("JSON", exact=True).check()
+    dialog.get_by_role("radio", name="JSON").check()
     expect(preview).to_contain_text('"EventType": "hangup"')
     dialog.get_by_label("Name of header 1").fill("X-Key")
     dialog.get_by_label("Value of header 1").fill("k3y")

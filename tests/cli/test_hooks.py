@@ -1,4 +1,4 @@
-"""`flask hooks`: set, list, enable, disable, clear, undo."""
+"""`flask hooks`: set, list, enable, disable, clear."""
 
 from collections.abc import Callable
 from typing import Any
@@ -144,35 +144,6 @@ def test_clearing_hooks(
     lines = run("hooks", "clear", "head-office", "101").stdout.splitlines()
     assert lines[0] == "Cleared 2 requests."
     assert [one["event_id"] for one in answer("hooks", "list")] == [for_all]
-
-
-def test_undoing_a_removal(
-    run: Run, pbx: Pbx, configure: Configure, answer: Callable[..., Any]
-) -> None:
-    """`clear` says how many deliveries end with the hooks, and `undo` brings both back."""
-    hook = configure.hook("*", EventType.DIAL_IN, "http://a/")
-    configure.hook("*", EventType.HANGUP, "http://b/")
-    begin_write()
-    accept(pbx, [Report(event_type=EventType.DIAL_IN, extension="1")])
-    db.session.commit()
-    [delivery] = answer("deliveries", "list")
-    before = answer("hooks", "list")
-    first, second = run("hooks", "clear", "head-office", "*").stdout.splitlines()
-    assert first == "Cleared 2 requests. 1 waiting delivery cancelled."
-    command = second.removeprefix("To undo this within 30 seconds: flask ").split()
-    shown = answer("deliveries", "show", delivery["id"])
-    assert (shown["state"], shown["held_because"]) == ("held", "the request has just been removed")
-    assert run(*command).stdout == "2 requests are back. 1 waiting delivery.\n"
-    assert answer("hooks", "list") == before
-    assert answer("deliveries", "list") == [delivery]
-    twice = run(*command)
-    assert twice.exit_code == 1
-    assert twice.stderr.startswith("Error: There is nothing to undo")
-    cleared = answer("hooks", "clear", "head-office", "*")
-    waiting = {one["event_id"]: one["waiting"] for one in cleared}
-    assert waiting[hook.event_id] == 1
-    [removal] = {one["removal"] for one in cleared}
-    assert answer("hooks", "undo", "head-office", removal) == {"requests": 2, "waiting": 1}
 
 
 def test_urls_are_printed_without_secrets(run: Run, pbx: Pbx, answer: Callable[..., Any]) -> None:

@@ -138,7 +138,7 @@ def test_quotas(answer: Answer, run: Run, pbx: Pbx, configure: Configure) -> Non
     )
     assert refused.exit_code == 1
     assert refused.stderr.startswith(
-        "Error: requests: The quota of Head office is 1 request, and it has 1. Remove others"
+        "Error: requests: The quota of Head office is 1 request, and it has 1. Clear others"
     )
 
 

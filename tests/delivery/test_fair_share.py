@@ -44,6 +44,14 @@ def test_limits_of_shares(
         assert taken <= max(0, cap - in_flight.get(origin_id, 0))
 
 
+def test_limit_of_a_receiver() -> None:
+    """An origin with a limit of its own gets no more slots than that leaves, others as many."""
+    ready = [Ready(1, is_retry=False), Ready(2, is_retry=False)]
+    shares = allocate_slots(ready, 40, {1: 1, 2: 1}, 8, caps={1: 3})
+    assert {share.ready.origin_id: share.limit for share in shares} == {1: 2, 2: 7}
+    assert allocate_slots(ready[:1], 40, {1: 3}, 8, caps={1: 3}) == []
+
+
 @given(readies, frees, flights, caps)
 def test_everybody_gets_something(
     ready: list[Ready], free: int, in_flight: dict[int, int], cap: int

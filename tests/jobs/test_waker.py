@@ -132,8 +132,11 @@ def test_no_wake_without_deliveries(settings: Settings, token: str, configure: C
     assert redis.accepted == 0
 
 
-def test_redis_is_down(settings: Settings, token: str, configure: Configure) -> None:
-    """Without Redis, events are accepted; after a backoff the next wake is sent."""
+def test_redis_is_down(
+    settings: Settings, token: str, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Redis, events are accepted, and nobody tries to reach it for a while."""
+    monkeypatch.setattr("callevents.jobs.waker.WAKE_BACKOFF_SECONDS", 3600)
     configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     port = find_free_port()
     with application(settings, f"redis://127.0.0.1:{port}/0") as (app, logged):
@@ -141,7 +144,17 @@ def test_redis_is_down(settings: Settings, token: str, configure: Configure) -> 
         assert logged.text.count(NOT_WOKEN) == 1
         with FakeRedis(lambda _connection: None, port) as redis:
             assert report(app, token) == 202
-            assert redis.accepted == 0, "it is backing off"
+            assert redis.accepted == 0
+
+
+def test_redis_is_back(settings: Settings, token: str, configure: Configure) -> None:
+    """After the backoff the next wake is sent."""
+    configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
+    port = find_free_port()
+    with application(settings, f"redis://127.0.0.1:{port}/0") as (app, logged):
+        assert report(app, token) == 202
+        assert logged.text.count(NOT_WOKEN) == 1
+        with FakeRedis(lambda _connection: None, port) as redis:
             wait_until(lambda: (report(app, token), redis.accepted)[1], "the next wake")
 
 

@@ -172,3 +172,23 @@ def test_quota_of_requests_for_new_members(pbx: Pbx, configure: Configure) -> No
     configure.extension("101")
     assert db.session.scalar(select(func.count()).select_from(Hook)) == 1
     assert members(pbx, "Sales") == ["100", "101"]
+
+
+def test_a_removed_group_keeps_requests(pbx: Pbx, configure: Configure) -> None:
+    """Neither the template's requests nor the copies that members have go with the group."""
+    configure.extension("100")
+    original = configure.hook("100", EventType.HANGUP, "https://crm.example.com/?token=geheim")
+    begin_write()
+    group = groups.add_group(pbx, GroupData("Sales", "1..", template=original.extension))
+    db.session.commit()
+    configure.extension("101")
+    before = {hook.event_id: hook.url for hook in db.session.scalars(select(Hook))}
+    assert len(before) == 2
+    begin_write()
+    groups.remove_group(group)
+    db.session.commit()
+    after = {hook.event_id: hook.url for hook in db.session.scalars(select(Hook))}
+    assert after == before == dict.fromkeys(before, original.url)
+    assert [one.number for one in list_extensions(pbx)] == ["100", "101"]
+    configure.extension("102")
+    assert db.session.scalar(select(func.count()).select_from(Hook)) == 2

@@ -271,3 +271,23 @@ def test_no_request_of_a_receiver_is_made_from_scratch(world: World) -> None:
     assert selection.find_receivers_for([plain], scope) == ()
     made = hooks.create_hook(world.pbx, extension, EventType.HANGUP, data)
     assert made.receiver_id == world.crm.id
+
+
+def test_owners_connect_only_their_extension(
+    app: Flask, world: World, configure: Configure
+) -> None:
+    """Neither another extension nor all of the PBX, whatever the form sends."""
+    configure.extension("102")
+    other = get_extension_by_number(world.pbx, "102")
+    assert other
+    owner = sign_in(app, world, Role.SELF_SERVICE)
+    page = f"/receivers/{world.crm.slug}/connect/{world.pbx.slug}"
+    assert other.id not in owner.get(page).text
+    before = db.session.query(Hook).count()
+    answer = owner.post(page, extension=other.id, request="busy")
+    assert (answer.status_code, "Tick the extensions" in answer.text) == (422, True)
+    assert owner.post(page, all="yes", request="busy").status_code == 403
+    db.session.rollback()
+    assert db.session.query(Hook).count() == before
+    own = world.hook.extension_id or ""
+    assert owner.post(page, extension=own, request="busy").status_code == 303

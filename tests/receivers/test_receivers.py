@@ -12,8 +12,6 @@ from callevents.delivery.request.receiver import read_receiver
 from callevents.enums import ReceiverAuth
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import cipher, db
-from callevents.hooks import hooks
-from callevents.hooks.options import CustomHeader, HookOptions, read_options
 from callevents.receivers.address import join_url
 from callevents.receivers.changing import ReceiverChanges, make_changed
 from callevents.receivers.connect import disconnect
@@ -187,51 +185,6 @@ def test_a_secret_value_is_not_shown_by_a_change(app: object) -> None:
     assert set(caught.value.errors) == {"values/key"}
 
 
-def test_another_origin_needs_the_secrets_again(app: object) -> None:
-    """They were entered for the old one; another path is no other origin."""
-    receiver = add(
-        values={"key": "geheim"},
-        secret_names=frozenset({"key"}),
-        auth=ReceiverAuth.BASIC,
-        credentials=BASIC,
-    )
-    change(receiver, address="https://crm.example.com/v2")
-    for address in ("http://crm.example.com/v2", "https://evil.example/v2"):
-        with pytest.raises(InvalidError) as caught:
-            change(receiver, address=address)
-        assert set(caught.value.errors) == {"values/key", "credentials/password"}
-        db.session.rollback()
-    again = {"values": {"key": "new"}, "secret_names": frozenset({"key"}), "credentials": BASIC}
-    change(receiver, address="https://other.example/v2", **again)
-    assert receiver.address == "https://other.example/v2"
-
-
-def test_another_issuer_of_tokens_needs_the_client_secret_again(app: object) -> None:
-    """Otherwise whoever may change the URL could read the secret."""
-    oauth = {
-        "token_url": "https://login.example.com/token",
-        "client_id": "us",
-        "client_secret": "geheim",
-    }
-    receiver = add(auth=ReceiverAuth.CLIENT_CREDENTIALS, credentials=oauth)
-    with pytest.raises(InvalidError) as caught:
-        change(receiver, credentials={"token_url": "https://evil.example/token"})
-    assert set(caught.value.errors) == {"credentials/client_secret"}
-    db.session.rollback()
-    change(receiver, credentials={"token_url": "https://login.example.com/v2/token"})
-
-
-def test_new_credentials_forget_the_access_token(app: object) -> None:
-    """It was issued for the old ones."""
-    receiver = add(auth=ReceiverAuth.BEARER, credentials={"token": "geheim"})
-    receiver.access_token = cipher.encrypt("old")
-    db.session.commit()
-    change(receiver, name="Other")
-    assert receiver.access_token
-    change(receiver, credentials={"token": "geheim-2"})
-    assert receiver.access_token == ""
-
-
 def test_the_address_moves_requests_and_what_waits(
     add_receiver: AddReceiver, pbx: Pbx, other_pbx: Pbx
 ) -> None:
@@ -257,24 +210,6 @@ def test_the_address_moves_requests_and_what_waits(
     [entry] = db.session.scalars(query).all()
     assert entry.before is not None
     assert "https://crm.example.com/api/{receiver.team}" in entry.before["address"]
-
-
-def test_headers_of_a_request_keep_it_at_its_origin(add_receiver: AddReceiver, pbx: Pbx) -> None:
-    """A header that an admin typed may be secret; those of the recipe are not."""
-    receiver = add_receiver()
-    [pop, _log] = connect_all(receiver, pbx).created
-    new = {"values": {"url": "https://new.example.com", "token": TOKEN}}
-    change(receiver, **new)
-    begin_write()
-    options = read_options(pop)
-    headers = (*options.headers, CustomHeader("X-Key", "geheim"))
-    data = hooks.HookData(
-        pop.url, pop.method, options=HookOptions(**{**options.__dict__, "headers": headers})
-    )
-    hooks.update_hook(pop, data)
-    db.session.commit()
-    with pytest.raises(InvalidError, match="1 request of this receiver has headers"):
-        change(receiver, values={"url": "https://third.example.com", "token": TOKEN})
 
 
 def test_new_secrets_resume_requests(add_receiver: AddReceiver, pbx: Pbx) -> None:

@@ -9,13 +9,11 @@ from callevents.db.models import AuditEntry, Delivery, Pbx
 from callevents.db.session import begin_write
 from callevents.delivery.engine import Engine
 from callevents.delivery.log.bulk import count_matching
-from callevents.enums import DeliveryState, EventType, Method
+from callevents.enums import DeliveryState, EventType
 from callevents.extensions import cipher, db
-from callevents.hooks import hooks
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
 from callevents.operations import key_rotation
-from callevents.receivers import users
 from callevents.receivers.status import Health, failed_since, find_recent, find_status
 from callevents.receivers.test_request import send_receiver_test
 from callevents.security.encryption import Cipher, make_key
@@ -23,7 +21,7 @@ from tests.conftest import Configure
 from tests.receivers.conftest import TOKEN, AddReceiver
 from tests.receivers.test_connect import connect_all
 from tests.support.receiver import Receiver, Reply
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_for_delivery, wait_until
 from tests.web.views.test_deliveries import report
 
 
@@ -62,23 +60,6 @@ def test_requests_have_what_is_the_receivers(
     assert recent.last is not None
 
 
-def test_users_are_those_of_the_pbx(
-    add_receiver: AddReceiver, pbx: Pbx, other_pbx: Pbx, receiver: Receiver, engine: Engine
-) -> None:
-    """The same extension of another PBX may be somebody else."""
-    stored = add_receiver(url=receiver.url)
-    begin_write()
-    users.replace_users(stored, pbx, {"101": "anna"})
-    users.replace_users(stored, other_pbx, {"101": "bo"})
-    url = f"{receiver.url}/api/{{receiver.team}}/{{Extension|user}}"
-    data = hooks.HookData(url, Method.POST, receiver_id=stored.id)
-    hooks.create_hook(pbx, None, EventType.DIAL_IN, data)
-    db.session.commit()
-    report(pbx, "101", "call-1")
-    finish(engine)
-    assert [arrival.path for arrival in receiver.arrivals] == ["/api/sales/anna"]
-
-
 def test_unreadable_secrets_fail_the_attempt(
     add_receiver: AddReceiver, pbx: Pbx, receiver: Receiver, engine: Engine
 ) -> None:
@@ -88,8 +69,10 @@ def test_unreadable_secrets_fail_the_attempt(
     begin_write()
     stored.auth_secret = Cipher(lambda: [make_key()]).encrypt("{}")
     db.session.commit()
-    report(pbx, "101", "call-1", expires_at=stored.created_at)
+    delivery_id = report(pbx, "101", "call-1")
     engine.start()
+    delivery = wait_for_delivery(delivery_id, lambda one: one.attempts == 1)
+    assert delivery.error.startswith("The secrets of this request cannot be decrypted")
     assert receiver.arrivals == []
 
 

@@ -15,7 +15,7 @@ from callevents.enums import EventType
 from callevents.receivers.address import join_url
 from callevents.receivers.making import make_options, make_receiver
 from callevents.receivers.recipes import Recipe, RecipeRequest
-from tests.recipes.calls import Case
+from tests.recipes.calls import HOSTILE, Case
 
 PLAN = NumberPlan("RO")
 USER = "1269"
@@ -29,11 +29,17 @@ ANSWERS = {
     "secret": "s3cret-of{the}receiver&%",
     "text": "text of the admin",
 }
-#: In the limits of recipes whose receivers refuse calls without a number, or with a long one.
+#: In the limits of recipes whose receivers refuse calls without a number, with a long one, or one
+#: that has characters which numbers do not have.
 WITHOUT_NUMBER = "hidden number"
 LONG_NUMBER = "number longer than"
+ODD_NUMBER = "whose number has"
 #: Requests that need a user, although others of their recipe do not. Its limits say so.
-NEED_USER = {("kommo", "notification")}
+NEED_USER = {
+    ("bitrix24", "incoming-call"),
+    ("bitrix24", "outgoing-call"),
+    ("kommo", "notification"),
+}
 
 
 def answer_questions(recipe: Recipe) -> dict[str, str]:
@@ -55,7 +61,9 @@ def is_meant(request: RecipeRequest, event: CallEvent) -> bool:
 def is_refused(recipe: Recipe, request: RecipeRequest, case: Case) -> bool:
     """Return True if the recipe says that its receiver refuses such calls."""
     limits = " ".join(recipe.limits)
-    if case.is_anonymous and (WITHOUT_NUMBER in limits or LONG_NUMBER in limits):
+    if case.is_anonymous and WITHOUT_NUMBER in limits:
+        return True
+    if case.event.peer == HOSTILE and (LONG_NUMBER in limits or ODD_NUMBER in limits):
         return True
     needs_user = recipe.users is not None and recipe.users.is_required
     return not case.has_user and (needs_user or (recipe.slug, request.name) in NEED_USER)
@@ -67,6 +75,7 @@ def render(
     event: CallEvent,
     users: Mapping[str, str] = USERS,
     answers: Mapping[str, str] | None = None,
+    access_token: str = "access-token",
 ) -> Request:
     """Return the request for the event, as a worker sends it."""
     data = make_receiver(recipe, answer_questions(recipe) if answers is None else answers, "Test")
@@ -77,7 +86,7 @@ def render(
         secret_names=data.secret_names,
         auth=data.auth,
         credentials={name: value or "" for name, value in (data.credentials or {}).items()},
-        access_token="access-token",
+        access_token=access_token,
         users=users,
     )
     template = RequestTemplate(

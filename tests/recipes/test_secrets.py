@@ -30,10 +30,12 @@ def test_secrets_are_masked_wherever_a_request_is_shown(recipe: Recipe) -> None:
     answers = {**answer_questions(recipe)}
     secrets = [question.name for question in recipe.questions if question.kind == "secret"]
     answers |= dict.fromkeys(secrets, SECRET)
-    hidden = {*SPELLINGS, *filter(None, [SECRET_URLS.get(recipe.slug)])}
+    in_url = SECRET_URLS.get(recipe.slug, "")
+    hidden = {*SPELLINGS, *filter(None, [in_url])}
     for request in recipe.requests:
         event = next(case.event for case in make_cases() if is_meant(request, case.event))
         sent = render(recipe, request, event, answers=answers)
+        assert in_url in sent.url
         headers = json.dumps(sent.shown_headers(AT))
         repeated = sent.mask(" ".join(SPELLINGS)) if secrets else ""
         for shown in (sent.shown_url, sent.shown_body, headers, repeated):

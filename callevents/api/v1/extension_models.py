@@ -22,6 +22,7 @@ class ExtensionQuery(ListQuery):
 
     pbx: str | None = Field(None, description="Only extensions of the PBX with this slug.")
     number: str | None = Field(None, description="Only extensions with exactly this number.")
+    group: str | None = Field(None, description="Only members of groups with this name.")
 
 
 class Extension(Answer):

@@ -29,7 +29,7 @@ from callevents.db.models import to_id
 from callevents.enums import Right
 from callevents.extensions import db
 from callevents.jobs.waker import wake
-from callevents.pbxs import extensions
+from callevents.pbxs import extensions, groups
 from callevents.pbxs.extension_batches import AddStatus, add_batch
 
 TAG = "Extensions"
@@ -65,6 +65,8 @@ def list_extensions(call: Call[ExtensionQuery, None]) -> Page[Extension]:
         found = found.where(models.Extension.pbx_id == pbx.id)
     if query.number is not None:
         found = found.where(models.Extension.number == query.number)
+    if query.group is not None:
+        found = found.where(groups.is_member(query.group))
     if start := find_start(query, LIST):
         found = found.where(models.Extension.id < start)
     newest = found.order_by(models.Extension.id.desc()).limit(query.limit + 1)

@@ -203,7 +203,7 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
 def delete_hook(call: Call[NoQuery, None], event_id: str) -> Response:
     """Remove a hook. Its deliveries that wait are held, and cancelled after half a minute.
 
-    Until then it can be undone, as on the pages: `flask hooks undo PBX ID`, with the ID from the
+    Until then it can be undone, as on the pages: `flask hooks undo ID`, with the ID from the
     header `Removal-ID`. The hook is back then, with the same Event ID, and its deliveries go on.
     """
     # In the order of those who remove hooks on the pages.

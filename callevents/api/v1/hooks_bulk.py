@@ -116,10 +116,10 @@ def change_hooks(call: Call[NoQuery, HookBulkChange]) -> HookBulkResult:
     problems=frozenset({ProblemType.CONFLICT}),
 )
 def undo_hook_changes(call: Call[NoQuery, None], change_id: str) -> UndoneChange:
-    """Restore the values that the hooks had before the change.
+    """Restore the values that the hooks had before the change, and remove hooks that it added.
 
-    Hooks that were changed since stay as they are. 409 if all of them were, if the change was
-    undone already, or if the time to undo it is over.
+    It also undoes `connect` of a receiver. Hooks that were changed since stay as they are. 409 if
+    all of them were, if the change was undone already, or if the time to undo it is over.
     """
     if to_id(change_id) is None:
         raise not_found("change")

@@ -112,7 +112,7 @@ class HookBulkResult(Answer):
 class UndoneChange(Answer):
     """What was undone."""
 
-    undone: int = Field(description="Hooks that have their former values again.")
+    undone: int = Field(description="Hooks that are as before the change.")
     left_out: int = Field(
         description="Hooks left as they are: they or their receivers were changed or removed since."
     )

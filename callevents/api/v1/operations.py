@@ -136,6 +136,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "slug": ("The short name of the PBX, a part of its addresses.", "head-office"),
     "ingest_token_id": ("The ID of the ingest token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "extension_id": ("The ID of the extension.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
+    "group_id": ("The ID of the group.", "7"),
     "username": ("The name of the user.", "ben"),
     "token_id": ("The ID of the API token.", "01932c07-209f-7c3e-8f0e-0f6d1c5b8a11"),
     "client_id": ("The client ID of the app.", "5d0c4f7b9a1e42c38b6f70d2e95a1c34"),

@@ -1,4 +1,4 @@
-"""Actions on receivers: connect, disconnect, test, recover; and their user maps."""
+"""Actions on receivers: connect, disconnect, test, recover."""
 
 from typing import Any
 
@@ -14,17 +14,14 @@ from callevents.api.v1.hooks_examples import TEST_EXAMPLE
 from callevents.api.v1.hooks_models import HookTest, Recovery
 from callevents.api.v1.models import NoQuery
 from callevents.api.v1.operations import REMOVAL_HEADER, operation
-from callevents.api.v1.pbx_lookup import find_named_pbx, lock_pbx_of, read_pbx
+from callevents.api.v1.pbx_lookup import find_named_pbx
 from callevents.api.v1.problems import ApiError, ProblemType
 from callevents.api.v1.reading import invalid_value
 from callevents.api.v1.receiver_models import (
     Connection,
     ConnectionChoice,
     DisconnectionChoice,
-    NewUserMap,
     ReceiverTestChoice,
-    ShownUser,
-    UserMap,
 )
 from callevents.api.v1.receiver_values import find_receiver, pointing_at_fields, to_hook
 from callevents.api.v1.receivers import TAG
@@ -33,12 +30,9 @@ from callevents.db import models
 from callevents.enums import ListedState, Right
 from callevents.jobs.waker import wake
 from callevents.pbxs import extensions
-from callevents.receivers import users
 from callevents.receivers.connect import connect, disconnect
 from callevents.receivers.status import failed_since
 from callevents.receivers.test_request import send_receiver_test
-
-USERS = [{"extension": "101", "user": "anna@example.com"}]
 
 
 @operation(
@@ -59,6 +53,7 @@ USERS = [{"extension": "101", "user": "anna@example.com"}]
             }
         ],
         "kept": [],
+        "change_id": "019caa1e-6a1c-7b52-8d0e-5b2f4a6c7d10",
     },
     problems=frozenset({ProblemType.CONFLICT}),
 )
@@ -67,6 +62,7 @@ def connect_extensions(call: Call[NoQuery, ConnectionChoice], receiver: str) -> 
 
     Hooks that exist already stay as they are, so the same request can be sent again. 409 if the
     receiver has no recipe, or if single extensions are connected already and you connect all.
+    With `change_id` it can be undone for half an hour.
     """
     body = call.body
     found = find_receiver(call, receiver)
@@ -76,7 +72,9 @@ def connect_extensions(call: Call[NoQuery, ConnectionChoice], receiver: str) -> 
         connected = connect(found, pbx, chosen, body.requests)
     call.after_commit(wake)
     return Connection(
-        created=list(map(to_hook, connected.created)), kept=list(map(to_hook, connected.kept))
+        created=list(map(to_hook, connected.created)),
+        kept=list(map(to_hook, connected.kept)),
+        change_id=connected.change_id or None,
     )
 
 
@@ -162,52 +160,6 @@ def recover_receiver(call: Call[NoQuery, Recovery], receiver: str) -> DeliveryCo
         state=ListedState.FAILED, origin=wanted.origin, since=body.since, cursor=body.cursor or ""
     )
     return act_on_matching(call, RESEND, wanted, page, dry_run=body.dry_run)
-
-
-@operation(
-    "GET",
-    "/receivers/{receiver}/users/{slug}",
-    scope=ApiScope.RECEIVERS_READ,
-    summary="Get the user map of a receiver",
-    tag=TAG,
-    answer=UserMap,
-    answer_example={"users": USERS},
-    has_etag=True,
-)
-def get_receiver_users(call: Call[NoQuery, None], receiver: str, slug: str) -> UserMap:
-    """Return who the extensions of a PBX are in the receiver."""
-    return _to_map(find_receiver(call, receiver), read_pbx(call, slug))
-
-
-@operation(
-    "PUT",
-    "/receivers/{receiver}/users/{slug}",
-    scope=ApiScope.RECEIVERS_WRITE,
-    summary="Replace the user map of a receiver",
-    tag=TAG,
-    body=NewUserMap,
-    answer=UserMap,
-    body_example={"users": USERS},
-    answer_example={"users": USERS},
-    has_etag=True,
-    problems=frozenset({ProblemType.PRECONDITION_FAILED}),
-)
-def set_receiver_users(call: Call[NoQuery, NewUserMap], receiver: str, slug: str) -> UserMap:
-    """Replace who the extensions of a PBX are in the receiver; an empty list removes all."""
-    found = find_receiver(call, receiver)
-    pbx = lock_pbx_of(call, slug, Right.EDIT_EXTENSIONS)
-    call.check_match(_to_map(found, pbx))
-    wanted = {one.extension.strip(): one.user.strip() for one in call.body.users}
-    if len(wanted) < len(call.body.users):
-        raise invalid_value("#/users", "Each extension may appear only once.")
-    with pointing_at_fields():
-        users.replace_users(found, pbx, wanted)
-    return _to_map(found, pbx)
-
-
-def _to_map(receiver: models.Receiver, pbx: models.Pbx) -> UserMap:
-    found = users.list_users(receiver, pbx)
-    return UserMap(users=[ShownUser(extension=number, user=user) for number, user in found.items()])
 
 
 def _require(call: Call[Any, Any], right: Right, pbx: models.Pbx) -> None:

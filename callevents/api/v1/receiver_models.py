@@ -222,6 +222,9 @@ class Connection(Answer):
 
     created: Sequence[ConnectedHook]
     kept: Sequence[ConnectedHook]
+    change_id: str | None = Field(
+        description="To undo it with `/hooks/bulk/{change_id}/undo`; null: nothing was created."
+    )
 
 
 class ReceiverTestChoice(Body):

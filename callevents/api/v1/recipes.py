@@ -48,6 +48,7 @@ EXAMPLE = {
         }
     ],
     "test": {"request": "new-call", "shows": "The caller log has a new entry."},
+    "can_fetch_users": False,
     "limits": [],
     "sources": ["https://docs.zammad.org/en/latest/api/generic-cti/index.html"],
     "read_on": "2026-11-29",
@@ -101,6 +102,7 @@ class Recipe(Answer):
     questions: Sequence[RecipeQuestion]
     requests: Sequence[RecipeRequest]
     test: RecipeTest
+    can_fetch_users: bool = Field(description="It can ask the receiver for the user map.")
     limits: Sequence[str] = Field(description="What it does not do.")
     sources: Sequence[str]
     read_on: str
@@ -156,6 +158,7 @@ def to_answer(recipe: recipes.Recipe) -> Recipe:
         questions=list(map(_to_question, recipe.questions)),
         requests=list(map(_to_request, recipe.requests)),
         test=RecipeTest(request=recipe.test.request, shows=recipe.test.shows),
+        can_fetch_users=bool(recipe.users and recipe.users.fetch_path),
         limits=recipe.limits,
         sources=recipe.sources,
         read_on=recipe.read_on.isoformat(),

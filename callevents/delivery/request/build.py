@@ -33,8 +33,6 @@ from callevents.security.masking import MASK, mask_all
 USER_AGENT = "CallEvents/1.0"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
-#: Parameters of these are appended to the query.
-_WITHOUT_BODY = frozenset({Method.GET, Method.DELETE})
 NO_CONTEXT = Context({})
 TOO_LONG = f"The body from the template would be longer than {MAX_BODY_LENGTH:,} characters."
 
@@ -224,13 +222,13 @@ def _make_content(
     template: RequestTemplate, values: Parameters, marks: Parameters, context: Context
 ) -> tuple[str, str, str]:
     """Return what is appended to the query, the body, and its content type, empty without one."""
-    is_template = template.body_format is BodyFormat.TEMPLATE
-    if is_template and template.method is not Method.GET:
+    has_body = template.body_format.is_sent_with(template.method)
+    if has_body and template.body_format is BodyFormat.TEMPLATE:
         content_type = template.content_type or JSON
         body = fill_body(template.body_template, content_type, context)
         return "", body, _with_charset(content_type)
     sent = [*_select(template.parameters, values), *marks]
-    if template.method in _WITHOUT_BODY:
+    if not has_body:
         return encode_form(sent), "", ""
     if template.body_format is BodyFormat.JSON:
         return "", json.dumps(dict(sent), ensure_ascii=False), JSON

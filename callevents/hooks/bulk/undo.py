@@ -35,7 +35,8 @@ CHANGE_UNDO_TIME = timedelta(minutes=30)
 #: Changes among which the latest that a user can undo is searched.
 MAX_SEARCHED = 20
 NOTHING_TO_UNDO = (
-    "There is nothing to undo: it has been undone already, or more than half an hour has passed."
+    "There is nothing to undo: it has been undone already, or it is too late. Clearing and "
+    "deleting can be undone for 30 seconds, other changes for half an hour."
 )
 ALL_CHANGED = (
     "Nothing was undone: all of these requests have been changed or removed since, or their "

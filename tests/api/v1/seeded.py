@@ -1,5 +1,6 @@
 """An installation with an object for each path of the API, and a request for each operation."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,14 +21,16 @@ from callevents.hooks.bulk.apply import apply
 from callevents.hooks.bulk.changes import SetPolicy
 from callevents.hooks.hooks import HookData
 from callevents.hooks.selection import Selection
-from callevents.pbxs import connectors, extensions, pbxs, tokens
+from callevents.pbxs import connectors, extensions, groups, pbxs, tokens
 from callevents.pbxs.connectors import ConnectorConfig
+from callevents.pbxs.groups import GroupData
 from callevents.receivers.making import make_receiver
 from callevents.receivers.receivers import create_receiver
 from callevents.receivers.recipe_files import get_recipe
 from callevents.users import invitations, users
 from callevents.users.grants import NewGrant
 from tests.support.aged_events import AddEvents
+from tests.support.receiver import Arrival, Reply
 
 PASSWORD = "a password for tests"
 #: Bodies of operations whose example is about something that is there already, or is over.
@@ -40,6 +43,10 @@ BODIES: Mapping[str, Any] = {
     },
     "createApiToken": {"name": "CRM import", "scopes": ["hooks:read"], "pbx": "head-office"},
 }
+
+
+#: The receiver lists its users below this path.
+REST = "/rest/1/abc123"
 
 
 @dataclass
@@ -66,6 +73,7 @@ def seed(receiver_url: str) -> Seeded:
     branch, _ = pbxs.add_pbx("Branch")
     extension = extensions.add_extension(pbx, "101", "Reception")
     extensions.add_extension(branch, "101", "")
+    group = groups.add_group(pbx, GroupData("Support", "1..", template=extension))
     (token,) = tokens.list_tokens(pbx)
     connectors.set_connector(
         pbx,
@@ -78,6 +86,10 @@ def seed(receiver_url: str) -> Seeded:
     suspended = hooks.create_hook(pbx, extension, EventType.HANGUP, data)
     answers = {"url": f"{receiver_url}/crm"}
     crm = create_receiver(make_receiver(get_recipe("call-log"), answers, "CRM", pbx.id))
+    bitrix24 = {"url": f"{receiver_url}{REST}"}
+    lists_users = create_receiver(
+        make_receiver(get_recipe("bitrix24"), bitrix24, "Bitrix24", pbx.id)
+    )
     users.add_user("ben", PASSWORD, NewGrant(Role.OPERATOR, pbx), email="ben@example.com")
     invitations.invite_user("olga", "olga@example.com", [NewGrant(Role.VIEWER)])
     owner = users.get_user("ben")
@@ -87,6 +99,7 @@ def seed(receiver_url: str) -> Seeded:
         "slug": pbx.slug,
         "extension_id": extension.id,
         "ingest_token_id": token.public_id,
+        "group_id": str(group.id),
         "event_id": hook.event_id,
         "receiver": crm.slug,
         "recipe": "call-log",
@@ -105,11 +118,19 @@ def seed(receiver_url: str) -> Seeded:
     of = {
         "resumeHook": {"event_id": suspended.event_id},
         "createInvitation": {"username": "olga"},
+        "fetchReceiverUsers": {"receiver": lists_users.slug},
         "cancelDelivery": {"delivery_id": values.pop("pending_id")},
         "resendDelivery": {"delivery_id": values.pop("failed_id")},
     }
     db.session.rollback()
     return Seeded(values, of)
+
+
+def list_users(arrival: Arrival) -> Reply:
+    """Answer as a receiver that lists its users."""
+    if arrival.path != f"{REST}/user.get.json":
+        return Reply()
+    return Reply(body=json.dumps({"result": [{"UF_PHONE_INNER": "101", "ID": "7"}]}).encode())
 
 
 def _suspend(hook: Hook) -> None:

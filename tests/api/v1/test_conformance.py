@@ -16,7 +16,7 @@ from callevents.extensions import Base, db
 from callevents.pbxs import pbxs
 from tests.api.v1.conftest import Api, MakeApi, check_problem
 from tests.api.v1.document_check import check_documented
-from tests.api.v1.seeded import BODIES, Seeded, seed
+from tests.api.v1.seeded import BODIES, Seeded, list_users, seed
 from tests.support.receiver import Receiver
 
 pytestmark = pytest.mark.slow
@@ -39,6 +39,7 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture
 def seeded(app: Flask, receiver: Receiver) -> Seeded:
     """An installation with something in it."""
+    receiver.reply = list_users
     return seed(receiver.url)
 
 

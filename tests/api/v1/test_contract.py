@@ -19,7 +19,7 @@ from callevents.config.settings import Settings
 from callevents.enums import Role
 from callevents.extensions import db
 from tests.api.v1.conftest import MakeApi
-from tests.api.v1.seeded import Seeded, seed
+from tests.api.v1.seeded import Seeded, list_users, seed
 from tests.support.programs import ROOT
 from tests.support.receiver import Receiver
 from tests.support.served import Served
@@ -54,6 +54,7 @@ class Installation:
 def installation(app: Flask, receiver: Receiver, tmp_path: Path) -> Iterator[Installation]:
     """A filled installation."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
+    receiver.reply = list_users
     document = tmp_path / "openapi.json"
     document.write_text(json.dumps(with_examples(api_document(), seed(receiver.url))))
     db.session.remove()

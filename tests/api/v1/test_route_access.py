@@ -17,7 +17,7 @@ from callevents.pbxs import extensions, pbxs
 from tests.api.v1.conftest import Api, MakeApi, owner_of
 from tests.api.v1.document_check import check_documented
 from tests.api.v1.route_access import MAY, OK, REFUSED, ROUTES, UNKNOWN, WHO
-from tests.api.v1.seeded import Seeded, seed
+from tests.api.v1.seeded import Seeded, list_users, seed
 from tests.support.receiver import Receiver
 
 pytestmark = pytest.mark.slow
@@ -49,6 +49,7 @@ def own() -> Extension | None:
 @pytest.fixture
 def seeded(app: Flask, receiver: Receiver) -> Seeded:
     """An installation with two PBXs."""
+    receiver.reply = list_users
     return seed(receiver.url)
 
 

@@ -108,7 +108,6 @@ def test_two_admins_cannot_remove_each_other(api: MakeApi) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert statuses[0] == 200 or statuses[1] == 200
     assert set(statuses) <= {200, 401, 403, 409}
     assert statuses.count(200) == 1
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, update
@@ -15,11 +15,8 @@ from callevents.db.models import Receiver, utc_now
 from callevents.db.session import begin_write, write_transaction
 from callevents.delivery.oauth.stored_token import (
     DISCARD_INTERVAL,
-    Renewal,
-    begin_renewal,
     discard_token,
     forget_token,
-    store_failure,
 )
 from callevents.delivery.oauth.token_answer import TokenError
 from callevents.delivery.oauth.token_source import RETRY_TIME, TokenSource
@@ -84,39 +81,6 @@ def test_many_at_once_fetch_one(
             one.result()
     assert len(token_server.tokens.arrivals) == 1
     assert token_of(crm) == "token-1"
-
-
-def test_lease_of_a_dead_worker_ends(
-    crm: Receiver, source: TokenSource, token_server: TokenServer
-) -> None:
-    """If a worker dies while it renews, another one does it when the lease has ended."""
-    set_columns(crm, renewing_until=utc_now() + timedelta(seconds=0.3))
-    source.get(crm.id)
-    assert token_server.issued == ["token-1"]
-
-
-def test_nothing_is_fetched_behind_a_lease(
-    crm: Receiver, source: TokenSource, token_server: TokenServer
-) -> None:
-    """While another worker has the lease, nobody else begins."""
-    set_columns(crm, renewing_until=utc_now() + timedelta(seconds=60))
-    with write_transaction(db.engine) as connection:
-        now = utc_now()
-        lease = timedelta(seconds=5)
-        assert begin_renewal(connection, crm.id, cipher.bound, now, lease) is None
-        later = now + timedelta(seconds=61)
-        assert begin_renewal(connection, crm.id, cipher.bound, later, lease) is not None
-
-
-def test_nothing_is_fetched_behind_a_new_token(crm: Receiver, source: TokenSource) -> None:
-    """Who has found no token, and then comes second, does not fetch another one."""
-    source.get(crm.id)
-    with write_transaction(db.engine) as connection:
-        now, lease = utc_now(), timedelta(seconds=5)
-        for ahead in (False, True):
-            begun = begin_renewal(connection, crm.id, cipher.bound, now, lease, ahead=ahead)
-            assert begun is None
-    assert stored(crm).renewing_until is None
 
 
 def test_rotated_refresh_tokens_are_kept(
@@ -268,22 +232,6 @@ def test_those_that_wait_fail_together(
     assert len(token_server.tokens.arrivals) == 1
 
 
-def test_who_waited_does_not_ask_after_a_failure(crm: Receiver) -> None:
-    """Whoever saw no failure a moment ago learns of it, instead of acquiring the lease."""
-    looked_at, now, lease = utc_now() - RETRY_TIME, utc_now(), timedelta(seconds=30)
-
-    def begin(failed_after: datetime) -> Renewal | None:
-        begun = (connection, crm.id, cipher.bound, now, lease)
-        return begin_renewal(*begun, failed_after=failed_after)
-
-    with write_transaction(db.engine) as connection:
-        renewal = begin(looked_at)
-        assert renewal is not None
-        store_failure(connection, renewal, "Refused.", now)
-        assert begin(looked_at) is None
-        assert begin(now) is not None, "it may be tried again"
-
-
 def hangs_forever(reply: threading.Event) -> Callable[[Arrival], Reply]:
     """Return an answer that is not sent before the event."""
     return lambda _arrival: Reply(hold=reply.wait)
@@ -332,11 +280,12 @@ def test_discarding(crm: Receiver, source: TokenSource) -> None:
     source.get(crm.id)
     second = stored(crm).access_token
     with write_transaction(db.engine) as connection:
-        assert discard_token(connection, crm.id, first, now), "there is a newer one"
+        later = now + DISCARD_INTERVAL
+        assert discard_token(connection, crm.id, first, later), "there is a newer one"
         assert not discard_token(connection, crm.id, second, now), "a moment after the first"
     assert stored(crm).access_token == second
     with write_transaction(db.engine) as connection:
-        assert discard_token(connection, crm.id, second, now + DISCARD_INTERVAL)
+        assert discard_token(connection, crm.id, second, later)
     assert stored(crm).access_token == ""
 
 
@@ -360,11 +309,14 @@ def test_forgetting(crm: Receiver, source: TokenSource, token_server: TokenServe
     assert token_server.issued == ["token-1", "token-2"]
 
 
-def test_receivers_without_tokens(crm: Receiver, source: TokenSource) -> None:
+def test_receivers_without_tokens(
+    crm: Receiver, source: TokenSource, token_server: TokenServer
+) -> None:
     """A receiver that is gone, or authenticates otherwise by now, needs no token."""
     source.get(99)
     set_columns(crm, auth=ReceiverAuth.NONE)
     source.get(crm.id)
+    assert token_server.tokens.arrivals == []
 
 
 def test_unreadable_credentials(crm: Receiver, source: TokenSource) -> None:

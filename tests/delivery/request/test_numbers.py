@@ -10,6 +10,8 @@ from callevents.delivery.request.numbers import NumberPlan
 ROMANIA = NumberPlan("RO", outside_prefix="9", internal_lengths=frozenset({3, 4}))
 GERMANY = NumberPlan("DE", outside_prefix="0", internal_lengths=frozenset({2}))
 AMERICA = NumberPlan("US", outside_prefix="9", trunk_prefix="77")
+#: A trunk whose prefix begins with the digit that is dialed before outside numbers.
+ALIKE = NumberPlan("RO", outside_prefix="9", trunk_prefix="99")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,8 @@ AMERICA = NumberPlan("US", outside_prefix="9", trunk_prefix="77")
         (ROMANIA, "sip:ana@example.com", "sip:ana@example.com"),
         (ROMANIA, "٠٧٢١٠٠٠٠٠١", "٠٧٢١٠٠٠٠٠١"),
         (ROMANIA, "1" * 31, "1" * 31),
+        # An internal number that could be one of the country.
+        (NumberPlan("RO", internal_lengths=frozenset({9})), "721000001", "721000001"),
         (GERMANY, "00211123456", "+49211123456"),
         (GERMANY, "0211123456", "+49211123456"),
         (GERMANY, "00040210000100", "+40210000100"),
@@ -44,6 +48,10 @@ AMERICA = NumberPlan("US", outside_prefix="9", trunk_prefix="77")
         (AMERICA, "9175551234", "+19175551234"),
         (AMERICA, "772125551234", "+12125551234"),
         (AMERICA, "1-212-555-1234", "+12125551234"),
+        # Without its 9 it would be possible, but no number that is in use.
+        (NumberPlan("DE", outside_prefix="9"), "917066907", "+49917066907"),
+        (ALIKE, "990721000001", "+40721000001"),
+        (ALIKE, "9990721000001", "+40721000001"),
     ],
 )
 def test_numbers(plan: NumberPlan, number: str, expected: str) -> None:

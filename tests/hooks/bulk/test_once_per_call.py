@@ -69,10 +69,11 @@ def test_each_extension(pbx: Pbx, phones: Sequence[str]) -> None:
     assert ring(pbx) == [*PHONES]
 
 
-def test_copied(many: Many, phones: Sequence[str]) -> None:
-    """Copies of one of them are sent together with all others."""
-    add(many.pbx, count=3)
-    many.apply(CopyTo(list_extensions(many.pbx)), extension="102")
+@pytest.mark.parametrize(("count", "copied"), [(3, "102"), (3, "101"), (1, "101")])
+def test_copied(many: Many, phones: Sequence[str], count: int, copied: str) -> None:
+    """Copies of one of them, be it the first or the only one, are sent together with all others."""
+    add(many.pbx, count=count)
+    many.apply(CopyTo(list_extensions(many.pbx)), extension=copied)
     assert ring(many.pbx) == ["101"]
 
 

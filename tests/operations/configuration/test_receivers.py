@@ -117,6 +117,24 @@ def test_secrets_are_for_their_address(crm: Receiver, another: Another) -> None:
     assert set(caught.value.errors) == {"secrets/receivers/crm"}
 
 
+def test_secrets_are_for_their_issuer(pbx: Pbx, another: Another) -> None:
+    """Nor can a client secret be sent to another server that issues access tokens."""
+    begin_write()
+    credentials = {
+        "token_url": "https://login.example.com/token",
+        "client_id": "us",
+        "client_secret": SECRET,
+    }
+    kind = ReceiverAuth.CLIENT_CREDENTIALS
+    create_receiver(ReceiverData("CRM", ADDRESS, auth=kind, credentials=credentials))
+    db.session.commit()
+    text = to_yaml(export_all()).replace("login.example.com", "evil.example")
+    assert "evil.example/token" in text
+    with another(), pytest.raises(InvalidError) as caught:
+        load_all(parse(text))
+    assert set(caught.value.errors) == {"secrets/receivers/crm"}
+
+
 def test_changes(crm: Receiver, pbx: Pbx) -> None:
     """Another path moves the requests; secrets stay; users are replaced."""
     text = to_yaml(export()).replace(f"{ADDRESS}", f"{ADDRESS}/v2").replace("user: bo", "user: jo")

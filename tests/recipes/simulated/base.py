@@ -1,23 +1,40 @@
-"""What simulated receivers share: refusals, reading of requests, and responses in JSON."""
+"""What simulated receivers share: refusals, reading of requests, and checks of values."""
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.receiver import Arrival, Receiver, Reply
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+TEXT = "text/plain; charset=utf-8"
+
+#: Returns True if a receiver accepts the value of a field.
+Check = Callable[[Any], bool]
 
 
 class Refused(Exception):  # noqa: N818  # what the receiver does, and no error of the test
-    """The receiver does not accept a request: the status and the body of its response."""
+    """The receiver does not accept a request: the status and the body of its response.
 
-    def __init__(self, status: int, body: Any) -> None:
-        super().__init__(f"{status} {body}")
+    Some receivers refuse with a status of success. `reason` says why, where the body does not.
+    """
+
+    def __init__(self, status: int, body: Any, kind: str = JSON, reason: str = "") -> None:
+        super().__init__(f"{status} {reason or body}")
         self.status = status
         self.body = body
+        self.kind = kind
+
+    def as_reply(self) -> Reply:
+        """Return the response: in JSON, or the text as it is if the body is of another kind."""
+        if self.kind == JSON:
+            return as_json(self.body, self.status)
+        return Reply(self.status, {"Content-Type": self.kind}, self.body.encode())
 
 
 class Simulated:
@@ -40,7 +57,7 @@ class Simulated:
             return self.answer(arrival)
         except Refused as refused:
             self.refused.append(refused)
-            return as_json(refused.body, refused.status)
+            return refused.as_reply()
 
     def answer(self, arrival: Arrival) -> Reply:
         """Return the response to a request; raises Refused."""
@@ -65,15 +82,15 @@ def post(simulated: Simulated, path: str, body: Any, **headers: str) -> Reply:
     Underscores in the names of headers stand for hyphens.
     """
     is_form = isinstance(body, str)
-    kind = "application/x-www-form-urlencoded" if is_form else JSON
+    kind = FORM if is_form else JSON
     text = body if is_form else json.dumps(body)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return simulated(Arrival("POST", path, {"Content-Type": kind, **named}, text))
 
 
-def as_json(body: Any, status: int = 200) -> Reply:
+def as_json(body: Any, status: int = 200, kind: str = JSON) -> Reply:
     """Return a response with a JSON body."""
-    return Reply(status, {"Content-Type": JSON}, json.dumps(body).encode())
+    return Reply(status, {"Content-Type": kind}, json.dumps(body).encode())
 
 
 def read_header(arrival: Arrival, name: str) -> str:
@@ -113,9 +130,14 @@ def _check_object(found: Any, refuse: Callable[[str], Refused]) -> dict[str, Any
     return found
 
 
+def read_kind(arrival: Arrival) -> str:
+    """Return the media type of the body, without parameters; empty without it."""
+    return read_header(arrival, "Content-Type").partition(";")[0]
+
+
 def is_json(arrival: Arrival) -> bool:
     """Return True if the content type is JSON."""
-    return read_header(arrival, "Content-Type").partition(";")[0] == JSON
+    return read_kind(arrival) == JSON
 
 
 def check_types(
@@ -145,3 +167,41 @@ def read_form(arrival: Arrival) -> dict[str, str]:
     text = "&".join(part for part in (urlsplit(arrival.target).query, arrival.body) if part)
     pairs = parse_qs(text, keep_blank_values=True, strict_parsing=True, errors="strict")
     return {name: values[-1] for name, values in pairs.items()}
+
+
+def find_problem(values: Any, checks: Mapping[str, Check]) -> str:
+    """Return which of the fields is missing or invalid; empty if all are there and valid."""
+    if not isinstance(values, dict):
+        return "The body is no object."
+    for name, is_valid in checks.items():
+        if name not in values:
+            return f"{name} is missing."
+        if not is_valid(values[name]):
+            return f"{name} is {values[name]!r}."
+    return ""
+
+
+def one_of(*allowed: Any) -> Check:
+    """Return the check that a value is one of these."""
+    return lambda value: value in allowed
+
+
+def matches(pattern: str) -> Check:
+    """Return the check that a value is a text of which all matches."""
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def is_date_and_time(value: Any) -> bool:
+    """Return True for a text such as `2026-03-01 22:30:15`: receivers mean UTC."""
+    try:
+        return bool(datetime.strptime(value, "%Y-%m-%d %H:%M:%S"))  # noqa: DTZ007  # it has no zone
+    except (TypeError, ValueError):
+        return False
+
+
+def is_moment(value: Any) -> bool:
+    """Return True for a time as in RFC 3339, such as `2026-03-01T22:30:15.250Z`."""
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False

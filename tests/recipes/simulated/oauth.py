@@ -3,6 +3,7 @@
 From RFC 6749, sections 4.4 (client credentials), 5 and 6 (refresh token), and RFC 6750.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 from urllib.parse import unquote
 
@@ -32,6 +33,8 @@ class ClientCredentials(Simulated):
     token_path = "/token"
     scheme = "Bearer"
     expires_in = 3600
+    #: The answer to a request without a valid token.
+    denial: ClassVar[Mapping[str, str]] = {"error": "invalid_token"}
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,13 +47,19 @@ class ClientCredentials(Simulated):
         """Accept no token that was issued so far."""
         self._is_revoked = True
 
+    def issue(self) -> str:
+        """Return a new access token, the only one that is accepted from now on."""
+        self.issued += 1
+        self._is_revoked = False
+        return self._token
+
     def answer(self, arrival: Arrival) -> Reply:
         """Issue a token, or accept a request."""
         if arrival.path == self.token_path:
-            return self._issue(arrival)
+            return self._answer_grant(arrival)
         expected = f"{self.scheme} {self._token}"
         if self._is_revoked or read_header(arrival, "Authorization") != expected:
-            raise Refused(401, {"error": "invalid_token"})
+            raise Refused(401, self.denial)
         self.accepted.append(arrival)
         return self.accept(arrival)
 
@@ -67,18 +76,16 @@ class ClientCredentials(Simulated):
     def _token(self) -> str:
         return f"access-token-{self.issued}"
 
-    def _issue(self, arrival: Arrival) -> Reply:
+    def _answer_grant(self, arrival: Arrival) -> Reply:
         if arrival.method != "POST":
             raise Refused(405, {"error": "invalid_request"})
         fields = read_form(arrival)
         if _read_client(arrival, fields) != (CLIENT_ID, CLIENT_SECRET):
             raise Refused(401, {"error": "invalid_client"})
         self.check_grant(fields)
-        self.issued += 1
-        self._is_revoked = False
         return as_json(
             {
-                "access_token": self._token,
+                "access_token": self.issue(),
                 "token_type": self.scheme,
                 "expires_in": self.expires_in,
             }

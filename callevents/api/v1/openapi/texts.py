@@ -30,6 +30,7 @@ TAGS: Mapping[str, str] = {
     "Ingest tokens": "Tokens with which PBXs report.",
     "Connectors": "Connections to PBXs whose event stream we read.",
     "Extensions": "Numbers of a PBX.",
+    "Groups": "Extensions of a PBX that are treated alike, by list or pattern.",
     "Hooks": "A hook is the request for one event of an extension. Pages call it a request.",
     "Receivers": "Third-party applications whose address and authentication hooks share.",
     "Recipes": "How receivers take call events: what to enter, and the requests for them.",
