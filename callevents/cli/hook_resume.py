@@ -27,7 +27,10 @@ def resume_hooks(event_ids: tuple[str, ...], resume_all: bool, as_json: bool) ->
         if resume_all
         else [queries.get_hook(event_id) for event_id in event_ids]
     )
-    count = suspension.resume_all([hook for hook in chosen if hook.suspended_at])
+    found = suspension.resume_all([hook for hook in chosen if hook.suspended_at])
     db.session.commit()
     resumed = [to_values(hook) for hook in chosen]
-    print_result(resumed, f"Resumed {counted(count, 'request')}.", as_json)
+    lines = [f"Resumed {counted(len(found.ready), 'request')}."]
+    if found.left_out:
+        lines += [f"Left out {counted(len(found.left_out), 'request')}:", *found.sentences]
+    print_result(resumed, "\n".join(lines), as_json)

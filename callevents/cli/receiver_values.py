@@ -49,6 +49,7 @@ def to_values(receiver: Receiver) -> Values:
         "has_client_certificate": bool(receiver.client_certificate),
         "max_in_flight": receiver.max_in_flight,
         "max_per_second": receiver.max_per_second,
+        "needs": status.needs,
         "active_requests": status.active,
         "suspended_requests": status.suspended,
         "failing_since": _to_text(status.failing_since),

@@ -85,11 +85,13 @@ def set_receiver(
     changes = parse_changes(given, name=name, removed=frozenset(unset))
     begin_write()
     found = find_named(receiver)
-    moved = receivers.update_receiver(found, make_changed(found, changes))
+    done = receivers.update_receiver(found, make_changed(found, changes))
     db.session.commit()
     wake()
-    if moved and not as_json:
-        click.echo(f"Changed the URLs of {counted(moved, 'request')}.", err=True)
+    if done.moved and not as_json:
+        click.echo(f"Changed the URLs of {counted(done.moved, 'request')}.", err=True)
+    if done.resumed and not as_json:
+        click.echo(f"Resumed {counted(done.resumed, 'request')}.", err=True)
     print_receiver(found, as_json)
 
 

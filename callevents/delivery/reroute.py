@@ -1,5 +1,6 @@
 """Updates the open and held deliveries of a hook when the hook changes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, case, select, update
@@ -7,7 +8,7 @@ from sqlalchemy import bindparam, case, select, update
 from callevents.db.models import Delivery, Hook, find_ordering_key, utc_now
 from callevents.db.moments import later
 from callevents.delivery.hold import is_waiting_of
-from callevents.delivery.outbox import release_ordering_keys
+from callevents.delivery.outbox import is_open_of, release_ordering_keys
 from callevents.extensions import db
 
 _table = Delivery.__table__
@@ -26,6 +27,16 @@ def update_target(hook: Hook) -> None:
 def shift_expiry(hook: Hook, seconds: int) -> None:
     """Move the expiry of the hook's waiting deliveries by seconds, which may be negative."""
     _update(hook, expires_at=later(Delivery.expires_at, seconds))
+
+
+def retry_now(hook_ids: Sequence[int]) -> None:
+    """Let the open deliveries of these hooks that wait for a further attempt be attempted now."""
+    db.session.execute(
+        update(Delivery)
+        .where(is_open_of(hook_ids), Delivery.is_retry, Delivery.claimed_at.is_(None))
+        .values(due_at=utc_now(), deferred=False)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def update_ordering_keys(hook: Hook) -> None:

@@ -20,10 +20,11 @@ from callevents.delivery.request.url import check_url, origin_of
 from callevents.enums import EventType, HookScope, Method
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
+from callevents.hooks.left_out import lacks_own
 from callevents.hooks.options import HookOptions, store_options
 from callevents.hooks.queries import find_only_hook, list_hooks
 from callevents.hooks.receiver import check_choice, check_kept, check_use, read_again
-from callevents.hooks.suspension import resume
+from callevents.hooks.suspension import resume, resume_entered, resume_if_complete
 from callevents.hooks.validation import check_note, check_options
 from callevents.users.rights import EVERYTHING, Scope
 
@@ -223,6 +224,7 @@ def update_hook(hook: Hook, data: HookData, *, scope: Scope = EVERYTHING) -> int
     data = _check(data, hook.event_type, hook.pbx_id, hook)
     check_kept(scope, hook, data.receiver_id, data.method, data.url, data.options)
     values = hook_values(hook)
+    lacked = lacks_own(hook)
     age, ordering_key, url_before = hook.give_up_seconds, (hook.in_order, hook.origin_id), hook.url
     hook.method = data.method
     hook.url, hook.note = data.url, data.note
@@ -240,7 +242,9 @@ def update_hook(hook: Hook, data: HookData, *, scope: Scope = EVERYTHING) -> int
         reroute.update_ordering_keys(hook)
     if hook.url != url_before:
         # A suspended request with a corrected URL is meant to be used.
-        resume(hook)
+        resume_if_complete(hook)
+    if lacked:
+        resume_entered(hook)
     return _set_active(hook, data.active)
 
 
@@ -262,7 +266,7 @@ def set_active(hook: Hook, active: bool) -> int:
     """Enable or disable a hook. Enabling resumes one that is suspended.
 
     What waits for a disabled hook is held until it is enabled. Returns how many deliveries are held
-    now, or go on. The caller wakes the workers after the commit.
+    now, or go on. The caller wakes the workers after the commit. Raises ConflictError as `resume`.
     """
     _lock(hook)
     if active:

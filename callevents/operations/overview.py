@@ -6,11 +6,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import ColumnElement, Subquery, func, select
 
 from callevents.db.models import (
-    Attempt,
     Delivery,
     Hook,
     MinuteStatistics,
@@ -22,16 +20,21 @@ from callevents.db.models import (
     is_open_by,
     utc_now,
 )
-from callevents.delivery.log.queries import last_failures
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 from callevents.hooks.suspension import count_suspended
+from callevents.operations.failing import (
+    MAX_SHOWN,
+    FailingHook,
+    FailingReceiver,
+    list_failing,
+    list_failing_receivers,
+)
 from callevents.operations.heartbeat import is_alive, list_workers
 from callevents.operations.statistics import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
 
 #: Open deliveries are counted up to this number.
 MAX_COUNT = 100_000
-MAX_SHOWN = 50
 
 
 class TimeRange(Enum):
@@ -118,14 +121,6 @@ class Backlog:
 
 
 @dataclass(frozen=True)
-class FailingHook:
-    """A hook that is suspended or failing, and its last failed attempt."""
-
-    hook: Hook
-    last: Attempt | None
-
-
-@dataclass(frozen=True)
 class Overview:
     """Everything that the overview page shows, for one PBX or for all."""
 
@@ -133,7 +128,10 @@ class Overview:
     span: TimeRange
     slots: Sequence[Statistics]
     backlog: Backlog
+    #: Hooks that are suspended or failing; those without a receiver; and receivers of the others.
     failing: Sequence[FailingHook]
+    failing_plain: Sequence[FailingHook]
+    failing_receivers: Sequence[FailingReceiver]
     suspended: int
     origins: Sequence[Origin]
     workers: Sequence[WorkerProcess]
@@ -163,6 +161,8 @@ def load_overview(pbx: Pbx | None = None, span: TimeRange = TimeRange.HOUR) -> O
         slots=list_statistics(pbx, span, now),
         backlog=count_open(pbx, now),
         failing=list_failing(pbx),
+        failing_plain=list_failing(pbx, is_plain=True),
+        failing_receivers=list_failing_receivers(pbx),
         suspended=count_suspended(pbx),
         origins=list_open_origins(pbx),
         workers=list_workers(),
@@ -208,24 +208,6 @@ def _select_some(state: ColumnElement[bool], pbx: Pbx | None, limit: int) -> Sub
     if pbx:
         return some.where(Delivery.pbx_id == pbx.id).order_by(Delivery.id).subquery()
     return some.order_by(Delivery.expires_at).subquery()
-
-
-def list_failing(pbx: Pbx | None = None) -> list[FailingHook]:
-    """Return suspended and failing hooks: suspended first, then the longest failing."""
-    query = (
-        select(Hook)
-        .options(joinedload(Hook.pbx), joinedload(Hook.extension))
-        .where(
-            or_(Hook.suspended_at.is_not(None), and_(Hook.active, Hook.failing_since.is_not(None)))
-        )
-        .order_by(Hook.suspended_at.is_(None), Hook.failing_since, Hook.id)
-        .limit(MAX_SHOWN)
-    )
-    if pbx:
-        query = query.where(Hook.pbx_id == pbx.id)
-    hooks = db.session.scalars(query).all()
-    last = last_failures(hooks)
-    return [FailingHook(hook, last.get(hook.id)) for hook in hooks]
 
 
 def list_open_origins(pbx: Pbx | None = None) -> Sequence[Origin]:

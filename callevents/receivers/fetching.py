@@ -18,6 +18,7 @@ from callevents.hooks.receiver import read_receiver_template
 from callevents.hooks.test_request import send_now, shown_url
 from callevents.receivers.address import join_url
 from callevents.receivers.connect import check_pbx, get_recipe_of
+from callevents.receivers.left_out import check_complete
 from callevents.receivers.recipes import RecipeUsers
 
 MAX_FETCHED = 20_000
@@ -27,13 +28,15 @@ def fetch_users(receiver: Receiver, pbx: Pbx, user_id: int) -> Mapping[str, str]
     """Return the users of extensions as the receiver lists them; stores none of them.
 
     That they are asked for is recorded and committed before; waits for the response outside of any
-    transaction. Raises ConflictError if the recipe cannot ask, if the response has none, or if too
-    many tests run; InvalidError for a receiver of another PBX, and UnreadableError.
+    transaction. Raises ConflictError if the recipe cannot ask, if a secret is missing, if the
+    response has none, or if too many tests run; InvalidError for a receiver of another PBX, and
+    UnreadableError.
     """
     check_pbx(receiver, pbx)
     users = get_recipe_of(receiver).users
     if users is None or not users.fetch_path:
         raise ConflictError(f"The recipe of {receiver.name} cannot fetch its users.")
+    check_complete(receiver)
     about, slug = of_receiver(receiver), pbx.slug
 
     def build() -> Request:

@@ -15,7 +15,7 @@ from callevents.errors import InvalidError
 from callevents.extensions import cipher, db
 from callevents.hooks.hooks import get_or_create_origin
 from callevents.hooks.options import stored_headers
-from callevents.hooks.suspension import ENTER_SECRETS, resume
+from callevents.hooks.suspension import ENTER_SECRETS, resume_if_complete
 from callevents.receivers.address import move_url
 from callevents.receivers.recipe_files import find_recipe
 from callevents.receivers.recipes import Recipe
@@ -74,14 +74,16 @@ def move_hooks(receiver: Receiver, hooks: Sequence[Hook], old: str) -> None:
                 reroute.update_ordering_keys(hook)
 
 
-def resume_hooks(hooks: Sequence[Hook]) -> None:
-    """Resume those that are suspended: what was wrong has been corrected.
+def resume_hooks(hooks: Sequence[Hook]) -> int:
+    """Resume those that are suspended: what was wrong has been corrected. Return their number.
 
-    Not those that miss secrets of their own.
+    Not those that miss secrets of their own, and none while the receiver misses one.
     """
-    for hook in hooks:
-        if hook.suspended_at is not None and not hook.suspended_reason.endswith(ENTER_SECRETS):
-            resume(hook)
+    return sum(
+        resume_if_complete(hook)
+        for hook in hooks
+        if not hook.suspended_reason.endswith(ENTER_SECRETS)
+    )
 
 
 def _check_moved(url: str) -> str:

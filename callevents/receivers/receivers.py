@@ -1,6 +1,7 @@
 """Use cases on receivers: add, change, remove, list."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
@@ -10,10 +11,12 @@ from callevents.audit.targets import of_receiver
 from callevents.counted import counted
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Hook, Pbx, Receiver
+from callevents.delivery.reroute import retry_now
 from callevents.errors import ConflictError, InvalidError, NotFoundError
 from callevents.extensions import db
 from callevents.receivers.data import ReceiverData
 from callevents.receivers.history import receiver_values
+from callevents.receivers.left_out import find_left_out
 from callevents.receivers.moving import lock_hooks, move_hooks, resume_hooks
 from callevents.receivers.storing import store
 from callevents.receivers.validation import Kept, check_receiver
@@ -60,12 +63,20 @@ def create_receiver(data: ReceiverData, slug: str | None = None) -> Receiver:
     return receiver
 
 
-def update_receiver(receiver: Receiver, data: ReceiverData) -> int:
+class Updated(NamedTuple):
+    """What a change of a receiver did to its requests: how many have another URL, or go on."""
+
+    moved: int
+    resumed: int
+
+
+def update_receiver(receiver: Receiver, data: ReceiverData) -> Updated:
     """Replace the values of a receiver; secrets that `data` leaves out are kept.
 
     If the address changes, so do the URLs of its requests, and what waits for them uses these. New
-    secrets, or another address, resume requests that are suspended. Returns the number of requests
-    whose URL has changed. The caller commits and wakes the workers. Raises InvalidError.
+    secrets, or another address, resume requests that are suspended, unless a secret that was left
+    out of an import is still missing. The caller commits and wakes the workers. Raises
+    InvalidError.
     """
     hooks = lock_receiver(receiver)
     if data.pbx_id != receiver.pbx_id:
@@ -74,16 +85,18 @@ def update_receiver(receiver: Receiver, data: ReceiverData) -> int:
     checked = check_receiver(data, kept)
     _check_name_is_free(checked.data.name, other_than=receiver)
     before = receiver_values(receiver)
+    lacked = bool(find_left_out(receiver))
     has_new_secrets = store(receiver, checked, kept)
     is_moved = receiver.address != kept.address
     if is_moved:
         move_hooks(receiver, hooks, kept.address)
-    if is_moved or has_new_secrets:
-        resume_hooks(hooks)
+    resumed = resume_hooks(hooks) if is_moved or has_new_secrets else 0
+    if lacked and not find_left_out(receiver):
+        retry_now([hook.id for hook in hooks])
     db.session.flush()
     action, target = audit.Action.RECEIVER_CHANGED, of_receiver(receiver)
     audit.record_change(action, target, before, receiver_values(receiver))
-    return len(hooks) if is_moved else 0
+    return Updated(len(hooks) if is_moved else 0, resumed)
 
 
 def remove_receiver(receiver: Receiver) -> None:

@@ -1,6 +1,6 @@
-"""The state of receivers: healthy, failing, paused; and what was delivered lately."""
+"""The state of receivers, such as healthy or failing; and what was delivered lately."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from callevents.delivery.log.filters import Filter
 from callevents.delivery.request.url import origin_of
 from callevents.enums import DeliveryState, ListedState
 from callevents.extensions import db
+from callevents.receivers.left_out import explain, find_left_out
 from callevents.security.client_certificate import read_certificate
 
 #: Deliveries of this time are counted.
@@ -23,7 +24,9 @@ RECENT = timedelta(hours=1)
 class Health(StrEnum):
     """Whether a receiver takes its requests."""
 
-    #: It has no requests yet.
+    #: A secret was left out of an import: nothing is sent until it is entered.
+    NEEDS_SECRET = "needs-secret"  # noqa: S105  # a name
+    #: It has no requests yet, or nothing was sent to it.
     UNUSED = "unused"
     HEALTHY = "healthy"
     #: The last attempts of some requests failed, or requests are suspended.
@@ -47,15 +50,23 @@ class ReceiverStatus:
     renewal_error: str = ""
     #: A sentence if its client certificate is not valid, or not for long.
     certificate_warning: str = ""
+    #: Whether an attempt was made to send it something.
+    was_sent: bool = False
+    #: The fields whose secrets were left out of an import.
+    missing_secrets: Sequence[str] = ()
+    #: What to enter then, and where.
+    needs: str = ""
 
     @property
     def health(self) -> Health:
         """Whether the receiver takes its requests."""
+        if self.missing_secrets:
+            return Health.NEEDS_SECRET
         if self.paused_until is not None:
             return Health.PAUSED
         if self.failing_since is not None or self.suspended or self.renewal_error:
             return Health.FAILING
-        return Health.HEALTHY if self.requests else Health.UNUSED
+        return Health.HEALTHY if self.requests and self.was_sent else Health.UNUSED
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ class Recent:
 
 
 def find_statuses(receivers: Sequence[Receiver]) -> Mapping[int, ReceiverStatus]:
-    """Return the states of receivers, by ID, with two queries."""
+    """Return the states of receivers, by ID, with three queries."""
     is_suspended = func.count(Hook.suspended_at)
     counts = (
         select(
@@ -88,8 +99,14 @@ def find_statuses(receivers: Sequence[Receiver]) -> Mapping[int, ReceiverStatus]
     names = {receiver.id: origin_of(receiver.address) for receiver in receivers}
     found = select(Origin).where(Origin.name.in_(set(names.values())))
     origins = {origin.name: origin for origin in db.session.scalars(found)}
+    used = _find_used(receivers)
     return {
-        receiver.id: _make_status(receiver, by_id.get(receiver.id), origins.get(names[receiver.id]))
+        receiver.id: _make_status(
+            receiver,
+            by_id.get(receiver.id),
+            origins.get(names[receiver.id]),
+            was_sent=receiver.id in used,
+        )
         for receiver in receivers
     }
 
@@ -154,8 +171,23 @@ def failed_since(receiver: Receiver, since: datetime) -> Filter:
     )
 
 
+def _find_used(receivers: Sequence[Receiver]) -> Collection[int]:
+    """Return the IDs of the receivers to which something was sent."""
+    # One row is enough, and found by the index of deliveries by hook.
+    sent = (
+        select(Delivery.attempts)
+        .join(Hook, Hook.id == Delivery.hook_id)
+        .where(Hook.receiver_id == Receiver.id, Delivery.attempts > 0)
+        .limit(1)
+        .correlate(Receiver)
+        .scalar_subquery()
+    )
+    query = select(Receiver.id, sent).where(Receiver.id.in_([one.id for one in receivers]))
+    return {row[0] for row in db.session.execute(query) if row[1]}
+
+
 def _make_status(
-    receiver: Receiver, counts: Sequence[Any] | None, origin: Origin | None
+    receiver: Receiver, counts: Sequence[Any] | None, origin: Origin | None, *, was_sent: bool
 ) -> ReceiverStatus:
     requests, active, suspended, failing_since = counts or (0, 0, 0, None)
     breaker = origin if origin and origin.is_open else None
@@ -168,6 +200,9 @@ def _make_status(
         breaker.error if breaker else "",
         receiver.renewal_error,
         _find_certificate_warning(receiver),
+        was_sent,
+        find_left_out(receiver),
+        explain(receiver),
     )
 
 

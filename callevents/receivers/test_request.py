@@ -15,6 +15,7 @@ from callevents.hooks.receiver import read_receiver_template
 from callevents.hooks.test_request import TEST_PARAMETER, send_test
 from callevents.receivers.address import join_url
 from callevents.receivers.connect import check_pbx, get_recipe_of
+from callevents.receivers.left_out import check_complete
 from callevents.receivers.making import make_options
 from callevents.receivers.recipes import Recipe, RecipeRequest
 
@@ -34,10 +35,12 @@ def send_receiver_test(
     """Send a request of the recipe for an example call, without a delivery in the log.
 
     `extension`: that of the example; `request`: the name of the request, by default that of the
-    recipe's test. The test is recorded and committed before. Raises ConflictError without a recipe
-    or if too many tests run, InvalidError, and UnreadableError.
+    recipe's test. The test is recorded and committed before. Raises ConflictError without a recipe,
+    without a secret that was left out of an import, or if too many tests run, InvalidError, and
+    UnreadableError.
     """
     check_pbx(receiver, pbx)
+    check_complete(receiver)
     recipe = get_recipe_of(receiver)
     chosen = _choose(recipe, request or recipe.test.request)
     event_type = EventType.from_slug(chosen.event)

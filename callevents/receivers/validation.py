@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from callevents.db.models import Receiver, utc_now
+from callevents.delivery.request.left_out import is_left_out
 from callevents.delivery.request.receiver import CREDENTIALS, read_values
 from callevents.delivery.request.url import origin_of
 from callevents.enums import ReceiverAuth
@@ -110,7 +111,8 @@ def _fill_credentials(data: ReceiverData, kept: Kept) -> dict[str, str]:
 
 def _fill_key(data: ReceiverData, kept: Kept) -> str:
     if not data.client_certificate:
-        return ""
+        # One that was left out of an import stays missing until it is entered, or removed.
+        return kept.client_key if data.client_key is None and is_left_out(kept.client_key) else ""
     return kept.client_key if data.client_key is None else data.client_key.strip()
 
 
@@ -148,6 +150,8 @@ def _limit_problems(data: ReceiverData) -> Problems:
 
 
 def _certificate_problems(data: ReceiverData, client_key: str) -> Problems:
+    if not data.client_certificate and is_left_out(client_key):
+        return
     if bool(data.client_certificate) is not bool(client_key):
         yield "client_key", ["Enter both the certificate and its private key, or none."]
     elif client_key:

@@ -7,6 +7,7 @@ from callevents.db.models import Delivery, Extension, Hook, Pbx, Receiver
 from callevents.delivery.log import queries
 from callevents.enums import TABLE_ORDER, EventType
 from callevents.hooks import queries as hooks_queries
+from callevents.hooks.left_out import explain_left_out
 from callevents.hooks.preview import EXAMPLE_EXTENSION
 from callevents.hooks.receiver import find_receiver
 from callevents.web.url_converters import place_of
@@ -54,6 +55,11 @@ class Target:
     def place(self) -> str:
         """The extension's part of URLs: its ID, or `all`."""
         return place_of(self.extension)
+
+    @property
+    def needs(self) -> str:
+        """Which secret to enter, and where; empty if none was left out of an import."""
+        return explain_left_out(self.hook) if self.hook else ""
 
     @property
     def receiver(self) -> Receiver | None:

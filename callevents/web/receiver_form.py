@@ -225,7 +225,7 @@ class PlainForm(ReceiverForm):
             auth=auth,
             credentials=self._changed_members(receiver, auth),
             client_certificate=certificate,
-            client_key=key or (None if certificate else ""),
+            client_key=key or (None if certificate or not receiver.client_certificate else ""),
             **self.find_limits(),
         )
 

@@ -10,9 +10,13 @@ from callevents.db.models import Delivery, Hook, MinuteStatistics, Origin, Pbx, 
 from callevents.db.session import begin_write
 from callevents.enums import DeliveryState, EventType
 from callevents.extensions import db
+from callevents.hooks.hooks import HookData, create_hook
+from callevents.operations import failing as failing_hooks
 from callevents.operations import overview
 from callevents.operations.overview import Statistics, TimeRange
 from callevents.operations.statistics import ALL_PBXS, LATENCY_LIMITS_MS, MINUTE, to_minute
+from callevents.receivers.data import ReceiverData
+from callevents.receivers.receivers import create_receiver
 from tests.conftest import Configure
 from tests.support.aged_events import AddEvents
 
@@ -117,7 +121,7 @@ def test_failing_hooks(configure: Configure, pbx: Pbx, add_events: AddEvents) ->
     db.session.get_one(Hook, off.id).active = False
     db.session.get_one(Hook, suspended.id).suspended_at = now
     db.session.commit()
-    found = [one.hook.id for one in overview.list_failing(pbx)]
+    found = [one.hook.id for one in failing_hooks.list_failing(pbx)]
     assert found == [suspended.id, failing[1].id, failing[0].id]
     assert well.id not in found
     assert overview.count_suspended() == overview.count_suspended(pbx) == 1
@@ -139,3 +143,28 @@ def test_open_origins(configure: Configure, pbx: Pbx) -> None:
     names = [origin.name for origin in overview.list_open_origins()]
     assert names == ["http://a.example:80", "http://other.example:80"]
     assert [o.name for o in overview.list_open_origins(pbx)] == ["http://a.example:80"]
+
+
+def test_failing_hooks_of_a_receiver_are_one(
+    configure: Configure, pbx: Pbx, other_pbx: Pbx, add_events: AddEvents
+) -> None:
+    """With their number, the PBX if it is one, and the times; plain ones stay alone."""
+    alone = configure.hook("*", EventType.HANGUP, "http://alone.example/")
+    begin_write()
+    address = "http://crm.example"
+    receiver = create_receiver(ReceiverData("CRM", address))
+    data = HookData(f"{address}/calls", receiver_id=receiver.id)
+    made = [create_hook(one, None, EventType.HANGUP, data) for one in (pbx, pbx, other_pbx)]
+    now = utc_now()
+    made[0].suspended_at = db.session.get_one(Hook, alone.id).suspended_at = now
+    for hook, hours in zip(made, (1, 2, 3), strict=True):
+        hook.failing_since = now - timedelta(hours=hours)
+    db.session.commit()
+    [of_pbx] = failing_hooks.list_failing_receivers(pbx)
+    assert (of_pbx.receiver, of_pbx.pbx, of_pbx.extensions) == (receiver, pbx, 0)
+    assert (of_pbx.count, of_pbx.suspended, of_pbx.failing) == (2, 1, 1)
+    assert (of_pbx.suspended_at, of_pbx.failing_since) == (now, now - timedelta(hours=2))
+    [everywhere] = failing_hooks.list_failing_receivers()
+    assert (everywhere.count, everywhere.pbx) == (3, None)
+    plain = failing_hooks.list_failing(is_plain=True)
+    assert [one.hook.id for one in plain] == [alone.id]

@@ -7,14 +7,17 @@ from sqlalchemy import select
 
 from callevents.api.v1.problems import ProblemType
 from callevents.db.models import Hook, Pbx
+from callevents.delivery.request.left_out import NOT_IMPORTED
 from callevents.delivery.request.receiver import read_receiver
 from callevents.enums import Role
 from callevents.extensions import cipher, db
+from callevents.hooks.suspension import WAITS_FOR_RECEIVER
 from callevents.pbxs.extensions import get_extension_by_number
 from callevents.receivers.receivers import get_receiver
 from tests.api.v1.conftest import Api, MakeApi, api, check_problem
 from tests.conftest import Configure
 from tests.receivers.conftest import TOKEN, AddReceiver
+from tests.receivers.test_connect import connect_all
 
 __all__ = ["api"]
 
@@ -156,7 +159,7 @@ def test_extensions_are_connected(
             pointer,
         )
     state = admin.get("/receivers/our-crm/state").get_json()
-    assert (state["health"], state["hooks"], state["last_delivery_id"]) == ("healthy", 2, None)
+    assert (state["health"], state["hooks"], state["last_delivery_id"]) == ("unused", 2, None)
     check_problem(admin.delete("/receivers/our-crm"), ProblemType.CONFLICT)
     answer = admin.post("/receivers/our-crm/disconnect", choice | {"extensions": None})
     assert (answer.status_code, bool(answer.headers["Removal-ID"])) == (204, True)
@@ -242,3 +245,28 @@ def test_secrets_do_not_leak(admin: Api, app: object) -> None:
     for answer in (listed, history):
         assert (answer.status_code, "Plain" in answer.text) == (200, True)
         assert "geheim" not in answer.text
+
+
+def test_a_secret_that_was_left_out_of_an_import(
+    admin: Api, add_receiver: AddReceiver, pbx: Pbx
+) -> None:
+    """The state names it, resuming and testing are refused, and sending it resumes the hooks."""
+    hooks = connect_all(add_receiver(token=NOT_IMPORTED), pbx).created
+    event_id = hooks[0].event_id
+    for hook in hooks:
+        hook.suspended_at, hook.suspended_reason = hook.created_at, WAITS_FOR_RECEIVER
+    db.session.commit()
+    state = admin.get("/receivers/our-crm/state").get_json()
+    assert (state["health"], state["missing_secrets"]) == ("needs-secret", ["values/token"])
+    choice = {"pbx": "head-office"}
+    for answer in (
+        admin.post(f"/hooks/{event_id}/resume"),
+        admin.post("/receivers/our-crm/test", choice),
+    ):
+        problem = check_problem(answer, ProblemType.CONFLICT)
+        assert "Our CRM was imported without a secret" in problem["detail"]
+    values = {"values": [{"name": "token", "value": TOKEN}]}
+    assert admin.patch("/receivers/our-crm", values).status_code == 200
+    state = admin.get("/receivers/our-crm/state").get_json()
+    assert (state["health"], state["missing_secrets"]) == ("unused", [])
+    assert (state["suspended_hooks"], state["active_hooks"]) == (0, 2)

@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import select
 
 from callevents.db.models import Hook, Pbx, Receiver
+from callevents.delivery.request.left_out import NOT_IMPORTED
 from callevents.enums import AuthKind, DeliveryState
 from callevents.extensions import db
+from callevents.hooks.suspension import WAITS_FOR_RECEIVER
 from callevents.receivers import receivers
 from tests.cli.conftest import Run, answer, run
 from tests.cli.test_commands import check_failure
@@ -192,3 +194,23 @@ def test_a_receiver_of_one_pbx(answer: Answer, pbx: Pbx, other_pbx: Pbx, run: Ru
     )
     [stored] = db.session.scalars(select(Receiver)).all()
     assert stored.pbx_id == other_pbx.id
+
+
+def test_a_secret_that_was_left_out_of_an_import(
+    run: Run, answer: Answer, add_receiver: AddReceiver, pbx: Pbx
+) -> None:
+    """`show` and `list` say so, `hooks resume` leaves its requests out, and `set` resumes them."""
+    stored = add_receiver(token=NOT_IMPORTED)
+    hooks = connect_all(stored, pbx).created
+    for hook in hooks:
+        hook.suspended_at, hook.suspended_reason = hook.created_at, WAITS_FOR_RECEIVER
+    db.session.commit()
+    needs = "Our CRM was imported without a secret: the token."
+    assert needs in run("receivers", "show", "our-crm").stdout
+    assert [one["state"] for one in answer("receivers", "list")] == ["needs-secret"]
+    resumed = run("hooks", "resume", "--all").stdout
+    assert "Resumed 0 requests.\nLeft out 2 requests:" in resumed
+    assert needs in run("receivers", "test", "our-crm").stderr
+    told = run("receivers", "set", "our-crm", "--set", f"token={TOKEN}")
+    assert "Resumed 2 requests." in told.stderr
+    assert answer("receivers", "show", "our-crm")["needs"] == ""

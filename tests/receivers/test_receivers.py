@@ -44,9 +44,9 @@ def add(**values: object) -> Receiver:
 def change(receiver: Receiver, **values: object) -> int:
     """Change these values of a receiver, and commit."""
     begin_write()
-    moved = update_receiver(receiver, make_changed(receiver, ReceiverChanges(**values)))  # type: ignore[arg-type]
+    done = update_receiver(receiver, make_changed(receiver, ReceiverChanges(**values)))  # type: ignore[arg-type]
     db.session.commit()
-    return moved
+    return done.moved
 
 
 def invalid_fields(**values: object) -> set[str]:

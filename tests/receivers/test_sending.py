@@ -126,10 +126,15 @@ def test_failed_deliveries_of_a_receiver_are_found(
 
 @pytest.mark.usefixtures("pbx")
 def test_states(add_receiver: AddReceiver, pbx: Pbx) -> None:
-    """Unused without requests, failing with a suspended one, paused with an open breaker."""
+    """Unused until something is sent, failing if a request is suspended, paused if it is silent.
+
+    That it is healthy after a success: see the first test.
+    """
     stored = add_receiver()
     assert find_status(stored).health is Health.UNUSED
     [pop, _log] = connect_all(stored, pbx).created
+    assert find_status(stored).health is Health.UNUSED
+    report(pbx, "101", "call-1", attempts=1)
     assert find_status(stored).health is Health.HEALTHY
     pop.suspended_at = pop.created_at
     db.session.commit()

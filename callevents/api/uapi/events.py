@@ -21,6 +21,7 @@ from callevents.hooks.history import record_shown_urls
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import read_options
 from callevents.hooks.queries import list_hooks
+from callevents.hooks.suspension import resume_if_complete
 
 
 def find_hooks(place: Place, type_text: str | None, event_id: str | None) -> Sequence[Hook]:
@@ -103,7 +104,7 @@ def _update(hook: Hook, given: GivenFields, place: Place) -> None:
         raise _no_event() from None
     if given.active:
         # As with the status icon of the page, this resumes a suspended one.
-        hooks.set_active(hook, active=True)
+        resume_if_complete(hook)
 
 
 def _choose_method(hook: Hook, given: GivenFields) -> Method:

@@ -37,11 +37,13 @@ from callevents.hooks.test_request import TestResult, build_stored, send_test
     answer=Hook,
     has_etag=True,
     answer_example=EXAMPLE,
+    problems=frozenset({ProblemType.CONFLICT}),
 )
 def resume_hook(call: Call[NoQuery, None], event_id: str) -> Hook:
     """Let a suspended hook send again. One that is not suspended stays as it is.
 
-    Its failed deliveries stay failed: send them again with `/hooks/{event_id}/recover`.
+    409 if a secret of the hook, or of its receiver, was left out of an import: `detail` says what
+    to enter. Its failed deliveries stay failed: send them again with `/hooks/{event_id}/recover`.
     """
     hook = find_hook(call, event_id, Right.EDIT, lock=True)
     suspension.resume(hook)

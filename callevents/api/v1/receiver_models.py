@@ -73,11 +73,17 @@ class ReceiverState(Answer):
     """Whether a receiver takes its requests."""
 
     health: Health = Field(
-        description="`unused`: it has no hooks; `healthy`; `failing`: attempts of some hooks fail, "
-        "or some are suspended; `paused`: it was unreachable, and nothing is sent for a while."
+        description="`needs-secret`: a secret was left out of an import, and nothing is sent until "
+        "you send it; `unused`: it has no hooks, or nothing was sent yet; `healthy`; `failing`: "
+        "attempts of some hooks fail, or some are suspended; `paused`: it was unreachable, and "
+        "nothing is sent for a while."
+    )
+    missing_secrets: Sequence[str] = Field(
+        description="Which secrets were left out of an import, such as `values/token` or "
+        "`credentials/password`."
     )
     hooks: int
-    active_hooks: int
+    active_hooks: int = Field(description="Those that are active and not suspended.")
     suspended_hooks: int
     failing_since: Moment | None
     paused_until: Moment | None

@@ -71,6 +71,7 @@ def to_state(receiver: models.Receiver) -> ReceiverState:
     status, recent = find_status(receiver), find_recent(receiver)
     return ReceiverState(
         health=status.health,
+        missing_secrets=status.missing_secrets,
         hooks=status.requests,
         active_hooks=status.active,
         suspended_hooks=status.suspended,

@@ -152,6 +152,7 @@ def get_receiver(call: Call[NoQuery, None], receiver: str) -> Receiver:
     answer=ReceiverState,
     answer_example={
         "health": "paused",
+        "missing_secrets": [],
         "hooks": 80,
         "active_hooks": 78,
         "suspended_hooks": 0,
@@ -192,7 +193,8 @@ def update_receiver(call: Call[NoQuery, ReceiverChanges], receiver: str) -> Rece
 
     - If the address changes, so do the URLs of all hooks of the receiver.
     - If it changes to another origin, send all secrets again.
-    - Another address, or a new secret, resumes hooks that are suspended.
+    - Another address, or a new secret, resumes hooks that are suspended, unless a secret that was
+      left out of an import is still missing.
     """
     found = find_receiver(call, receiver, manage=True, lock=True)
     call.check_match(to_answer(found))

@@ -11,6 +11,7 @@ from callevents.delivery.request.call_values import Parameters
 from callevents.delivery.request.fill import append_query, fill_header, fill_url
 from callevents.delivery.request.filters import Lookups
 from callevents.delivery.request.form import encode_form
+from callevents.delivery.request.left_out import explain_of_request, find_own_left_out
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.numbers import NO_PLAN, NumberPlan
 from callevents.delivery.request.placeholders import (
@@ -63,6 +64,11 @@ class RequestTemplate:
             or self.body_format is BodyFormat.TEMPLATE
             or any("{" in value for _name, value in self.custom_headers)
         )
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Which of its secrets were left out of an import or a move, in words."""
+        return find_own_left_out(self.url, self.custom_headers, (self.username, self.secret))
 
 
 @dataclass(frozen=True)
@@ -177,13 +183,16 @@ def build_request(
         signing,
         _masked_url(template.url, shown, query, authorization),
         masked_body=_masked_body(template, body, shown),
-        problem=part.problem or _find_length_problem(template, body),
+        problem=part.problem or _find_problem(template, body),
         client_certificate=part.certificate,
         lacks_token_of=part.lacks_token_of,
     )
 
 
-def _find_length_problem(template: RequestTemplate, body: str) -> str:
+def _find_problem(template: RequestTemplate, body: str) -> str:
+    """Return why the request itself cannot be sent, as a sentence; empty if it can."""
+    if left_out := template.left_out:
+        return explain_of_request(left_out)
     is_template = template.body_format is BodyFormat.TEMPLATE
     return TOO_LONG if is_template and len(body) > MAX_BODY_LENGTH else ""
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 
 from callevents.db.models import Receiver, ReceiverUser, utc_now
+from callevents.delivery.request.left_out import explain_of_receiver, find_left_out, names_of
 from callevents.delivery.request.url import begins_with, origin_of
 from callevents.enums import AuthKind, ReceiverAuth
 from callevents.extensions import db
@@ -18,6 +19,7 @@ from callevents.security.encryption import Cipher
 #: The columns of a receiver that define its requests.
 RECEIVER_COLUMNS = (
     Receiver.id,
+    Receiver.name,
     Receiver.address,
     Receiver.values,
     Receiver.auth,
@@ -81,6 +83,12 @@ class ReceiverTemplate:
     client_key: str = field(default="", repr=False)
     #: The user map: who an extension is in the receiver, by number.
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    name: str = ""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The fields whose secrets were left out of an import, and not entered since."""
+        return find_left_out(self.address, self.values, self.credentials, self.client_key)
 
     @property
     def certificate(self) -> ClientCertificate | None:
@@ -116,6 +124,8 @@ def part_of(receiver: ReceiverTemplate | None, kind: AuthKind, url: str) -> Part
     if receiver is None:
         return NO_PART
     uses_auth = kind is AuthKind.RECEIVER
+    if fields := receiver.left_out:
+        return PartOfReceiver(explain_of_receiver(receiver.name, names_of(fields)))
     # Whatever has changed since the request was saved: its secrets stay with their origin.
     if origin_of(url) != origin_of(receiver.address):
         return PartOfReceiver(ELSEWHERE)
@@ -165,6 +175,7 @@ def read_receiver(
         row.client_certificate,
         cipher.decrypt(row.client_key) if row.client_key else "",
         users or {},
+        row.name,
     )
 
 

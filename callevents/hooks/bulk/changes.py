@@ -17,6 +17,7 @@ from callevents.hooks.bulk.once import find_once_ids
 from callevents.hooks.bulk.secrets import WITHOUT_SECRETS, find_addresses, has_secrets, without
 from callevents.hooks.bulk.steps import Applied, Step
 from callevents.hooks.bulk.store import store
+from callevents.hooks.left_out import explain_left_out
 from callevents.hooks.options import GIVE_UP_CHOICES, read_options
 from callevents.hooks.receiver import check_use, may_choose, read_again
 from callevents.hooks.suspension import ENTER_SECRETS
@@ -28,6 +29,7 @@ LEAVES_RECEIVER = "the URL would leave the address of the receiver"
 OF_RECEIVER = "you may not change what it sends to its receiver"
 HAS_SECRETS = "credentials or headers belong to the current host"
 DOES_NOT_FIT = "the receiver lacks a value that is used"
+LACKS_SECRET = "a secret that was left out of an import is missing"  # noqa: S105  # a sentence
 OF_ANOTHER_PBX = "the receiver belongs to another PBX"
 RESUMED: Mapping[str, Any] = {"suspended_at": None, "suspended_reason": "", "failing_since": None}
 
@@ -66,6 +68,8 @@ class SetActive(Update):
         is_resumed = self.active and hook.suspended_at is not None
         if hook.active is self.active and not is_resumed:
             return Step(hook)
+        if is_resumed and (sentence := explain_left_out(hook)):
+            return Step(hook, reason=LACKS_SECRET, detail=sentence)
         values = {"active": self.active, **(RESUMED if self.active else {})}
         before = "suspended" if hook.active and hook.suspended_at else _name(hook.active)
         return Step(hook, values, before=before, after=_name(self.active))
@@ -259,8 +263,9 @@ def point_at(hook: Hook, url: str, values: Mapping[str, Any], *, drops_secrets: 
 
 def _resumed(hook: Hook) -> Mapping[str, Any]:
     """Return the values that resume a suspended hook: with another URL it is meant to be used."""
-    is_unfinished = hook.suspended_reason.endswith(ENTER_SECRETS)
-    return RESUMED if hook.suspended_at is not None and not is_unfinished else {}
+    if hook.suspended_at is None or hook.suspended_reason.endswith(ENTER_SECRETS):
+        return {}
+    return {} if explain_left_out(hook) else RESUMED
 
 
 def hide(text: str, urls: Sequence[str]) -> str:

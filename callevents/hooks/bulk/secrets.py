@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import select
 
 from callevents.db.models import Hook, Receiver, utc_now
+from callevents.delivery.request.left_out import NOT_MOVED
 from callevents.enums import AuthKind
 from callevents.extensions import cipher, db
 from callevents.hooks.options import stored_headers
 from callevents.hooks.suspension import ENTER_SECRETS
 
-#: Stands for a secret that has to be entered again.
-NOT_MOVED = "not-moved"
 WITHOUT_SECRETS = f"Moved to another host without its secrets. {ENTER_SECRETS}"
 
 

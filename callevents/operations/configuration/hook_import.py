@@ -10,8 +10,9 @@ from callevents import audit
 from callevents.audit.targets import of_hook
 from callevents.conditions.document import describe_conditions, read_conditions
 from callevents.db.models import Extension, Hook, Pbx, Receiver, utc_now
+from callevents.delivery.request.left_out import NOT_IMPORTED
 from callevents.delivery.request.masking import mask_url
-from callevents.delivery.request.url import check_url
+from callevents.delivery.request.url import begins_with, check_url
 from callevents.enums import AuthKind
 from callevents.extensions import db
 from callevents.hooks import hooks, signing_secret
@@ -40,8 +41,6 @@ from callevents.operations.configuration.receiver_import import (
 )
 from callevents.security.masking import MASK
 
-#: Stands for a secret that the document does not have.
-NOT_IMPORTED = "not-imported"
 TAKEN = "Another request has this Event ID."
 SUSPENDED = f"Imported without its secrets. {ENTER_SECRETS}"
 
@@ -175,7 +174,10 @@ def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -
     missing = [f"header {name}" for name in request.headers]
     if request.authentication not in WITHOUT_SECRET:
         missing.append("credentials")
-    if MASK in request.url:
+    if receiver:
+        url = with_address(request.url, receiver.address)
+        request = request.model_copy(update={"url": url})
+    if MASK in request.url.removeprefix(receiver.address if receiver else ""):
         missing.append("url")
     options = _options(
         request,
@@ -199,6 +201,12 @@ def _add(place: Place, request: ConfiguredHook, changes: Changes, others: int) -
         audit.record(audit.Action.HOOK_SUSPENDED, target, after={"reason": reason})
     names = (place.name, request.event)
     changes.add(Done.ADDED, Kind.HOOK, *names, missing=tuple(missing), key=hook.event_id)
+
+
+def with_address(url: str, address: str) -> str:
+    """Return the URL beginning with a receiver's address, of which a document masks secrets."""
+    masked = mask_url(address)
+    return address + url[len(masked) :] if begins_with(url, masked) else url
 
 
 def _placeholder(kind: AuthKind) -> Credentials:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Extension, Hook, Pbx
+from callevents.delivery.request.left_out import NOT_IMPORTED
 from callevents.enums import Format
 from callevents.errors import InvalidError
 from callevents.extensions import db
@@ -33,12 +34,7 @@ from callevents.operations.configuration.document import (
 )
 from callevents.operations.configuration.export import describe_connector, describe_quotas
 from callevents.operations.configuration.group_import import set_groups
-from callevents.operations.configuration.hook_import import (
-    NOT_IMPORTED,
-    NewEventIds,
-    Place,
-    set_hooks,
-)
+from callevents.operations.configuration.hook_import import NewEventIds, Place, set_hooks
 from callevents.operations.configuration.once_with import set_once_with
 from callevents.operations.configuration.receiver_import import ImportedReceivers
 from callevents.pbxs import connectors, extensions, pbxs

@@ -39,7 +39,8 @@ def describe_receiver(
         "values": _to_list(shown_values(receiver)),
         "authentication": receiver.auth,
         "credentials": _to_list(shown_credentials(receiver)),
-        "has_client_certificate": bool(receiver.client_certificate),
+        # Also if it was left out of an import.
+        "has_client_certificate": bool(receiver.client_key),
         "max_in_flight": receiver.max_in_flight,
         "max_per_second": receiver.max_per_second,
         "users": list(users),

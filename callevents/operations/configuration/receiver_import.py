@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from callevents.db.models import Pbx, Receiver
-from callevents.delivery.request.receiver import CREDENTIALS
+from callevents.delivery.request.left_out import NOT_IMPORTED
+from callevents.delivery.request.receiver import read_receiver
 from callevents.errors import InvalidError, NotFoundError
+from callevents.extensions import cipher
 from callevents.operations.configuration.changes import Changes, Done, Kind, error_at, errors_at
 from callevents.operations.configuration.receiver_document import (
     ConfiguredReceiver,
@@ -28,8 +30,6 @@ from callevents.security.masking import MASK
 
 Users = Sequence[ConfiguredUser]
 
-#: Stands for a secret that the document does not have.
-NOT_IMPORTED = "not-imported"
 _MASKED = f"Write it with its secret in the place of {MASK}."
 
 
@@ -79,7 +79,7 @@ class ImportedReceivers:
     def lacks_secrets(self, receiver: Receiver) -> bool:
         """Return True if secrets of the receiver were not imported and have not been entered."""
         if receiver.id not in self._lacking:
-            self._lacking[receiver.id] = lacks_secrets(receiver)
+            self._lacking[receiver.id] = bool(read_receiver(receiver, cipher.bound).left_out)
         return self._lacking[receiver.id]
 
     def _add(self, wanted: ConfiguredReceiver) -> None:
@@ -103,7 +103,7 @@ class ImportedReceivers:
         )
         receiver = create_receiver(data, wanted.slug)
         if wanted.has_client_certificate:
-            self._lacking[receiver.id] = True
+            receiver.client_key = cipher.encrypt(NOT_IMPORTED)
         self._set_users(receiver, wanted.users, ())
         names = (Kind.RECEIVER, wanted.slug)
         self._changes.add(Done.ADDED, *names, missing=tuple(missing), key=wanted.slug)
@@ -182,14 +182,6 @@ class ImportedReceivers:
             maps[one.pbx][one.extension] = one.user
         for slug in sorted(maps.keys() | {one.pbx for one in current}):
             replace_users(receiver, self._pbxs[slug], maps.get(slug, {}))
-
-
-def lacks_secrets(receiver: Receiver) -> bool:
-    """Return True if the receiver was imported and a secret has not been entered since."""
-    kept = Kept.of(receiver)
-    secrets = [kept.values[name] for name in kept.secret_names]
-    secrets += [kept.credentials.get(name, "") for name in CREDENTIALS[receiver.auth].secret]
-    return NOT_IMPORTED in secrets or MASK in receiver.address
 
 
 def _or_placeholder(one: ConfiguredValue) -> str:

@@ -37,7 +37,7 @@ def receiver_secrets(receiver: Receiver) -> Values:
         "credentials": {name: value for name, value in kept.credentials.items() if name in secret},
         "address": receiver.address if mask_url(receiver.address) != receiver.address else "",
         "client_certificate": receiver.client_certificate,
-        "client_key": kept.client_key,
+        "client_key": kept.client_key if receiver.client_certificate else "",
     }
     return {name: value for name, value in found.items() if value}
 

@@ -22,7 +22,7 @@ from callevents.enums import AuthKind
 from callevents.extensions import cipher, db
 from callevents.hooks import hooks, signing_secret
 from callevents.hooks.options import Credentials, CustomHeader, read_options, stored_headers
-from callevents.hooks.suspension import resume
+from callevents.hooks.suspension import resume_if_complete
 from callevents.operations.configuration.changes import (
     Change,
     Done,
@@ -214,4 +214,4 @@ def _restore_hook(hook: Hook, values: Values) -> None:
     if hook.signing_secret and "signing_secret" in values:
         signing_secret.restore_secret(hook, values["signing_secret"])
     if hook.suspended_reason == SUSPENDED:
-        resume(hook)
+        resume_if_complete(hook)

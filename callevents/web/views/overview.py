@@ -61,9 +61,13 @@ def version_of(found: Overview) -> str:
     """Return a digest of all values that the page shows and that may change."""
     hooks = [
         (one.hook.id, one.hook.suspended_at, one.hook.failing_since, one.last and one.last.error)
-        for one in found.failing
+        for one in found.failing_plain
+    ]
+    receivers = [
+        (one.receiver.id, one.count, one.suspended_at, one.failing_since, one.needs)
+        for one in found.failing_receivers
     ]
     origins = [(one.id, one.probe_at, one.error) for one in found.origins]
     workers = [(one.id, one in found.alive) for one in found.workers]
-    facts = (found.slots, found.backlog, found.suspended, hooks, origins, workers)
+    facts = (found.slots, found.backlog, found.suspended, hooks, receivers, origins, workers)
     return sha256(repr(facts).encode()).hexdigest()[:24]

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_login import current_user
 
+from callevents.counted import counted
 from callevents.db.models import Pbx, Receiver
 from callevents.delivery.request.url import origin_of
 from callevents.enums import Right
@@ -16,6 +17,8 @@ from callevents.pbxs.extensions import get_extension_by_number
 from callevents.receivers import receivers
 from callevents.receivers.changing import make_changed
 from callevents.receivers.connect import list_connected
+from callevents.receivers.left_out import explain, find_left_out
+from callevents.receivers.receivers import Updated
 from callevents.receivers.recipe_files import find_recipe, get_recipe, load_recipes
 from callevents.receivers.shown import shown_address
 from callevents.receivers.status import find_recent, find_status, find_statuses, try_now
@@ -151,16 +154,23 @@ def edit(name: str) -> Any:
     if request.method == "POST":
         try:
             changed = make_changed(receiver, form.to_changes(receiver))
-            moved = receivers.update_receiver(receiver, changed)
+            done = receivers.update_receiver(receiver, changed)
         except InvalidError as error:
             db.session.rollback()
             form.add_errors(error)
         else:
             db.session.commit()
             wake()
-            htmx.toast(f"Saved.{_describe_moved(moved)}")
+            htmx.toast(f"Saved.{_describe_update(done)}")
             return redirect(url_for(".show", name=name), code=303)
-    page = render_template("receivers/edit.html", receiver=receiver, recipe=recipe, form=form)
+    page = render_template(
+        "receivers/edit.html",
+        receiver=receiver,
+        recipe=recipe,
+        form=form,
+        missing=find_left_out(receiver),
+        needs=explain(receiver),
+    )
     return page, 422 if form.errors else 200
 
 
@@ -262,7 +272,10 @@ def _group_recipes() -> list[tuple[str, list[Any]]]:
     return [(category, listed) for category, listed in groups if listed]
 
 
-def _describe_moved(count: int) -> str:
-    if not count:
-        return ""
-    return f" {count:,} request{'s use' if count != 1 else ' uses'} the new address."
+def _describe_update(done: Updated) -> str:
+    text = ""
+    if done.moved:
+        text += f" {done.moved:,} request{'s use' if done.moved != 1 else ' uses'} the new address."
+    if done.resumed:
+        text += f" {counted(done.resumed, 'request')} resumed: new calls are sent again."
+    return text

@@ -37,19 +37,22 @@ def resume(slug: str | None = None, place: str | None = None) -> Any:
         pbx, extension, scope=scope_of(Right.EDIT), for_all_extensions=for_all
     )
     if request.method == "GET":
+        found = suspension.find_resumable(suspended)
         return dialogs.show(
             "suspension/resume.html",
-            hooks=suspended,
+            hooks=found.ready,
+            left_out=found,
             back=back,
             action=request.path,
             failed_url=failed_url,
         )
-    count = suspension.resume_all(suspended)
+    found = suspension.resume_all(suspended)
     db.session.commit()
     if not htmx.is_htmx():
-        return dialogs.finish(f"{counted(count, 'request')} resumed.", back)
+        text = f"{counted(len(found.ready), 'request')} resumed."
+        return dialogs.finish(" ".join((text, *found.sentences)), back)
     htmx.trigger(HOOKS_CHANGED)
-    return dialogs.show("suspension/resumed.html", hooks=suspended, back=back)
+    return dialogs.show("suspension/resumed.html", hooks=found.ready, left_out=found, back=back)
 
 
 def failed_url(hook: Hook) -> str:
