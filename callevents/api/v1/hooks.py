@@ -167,7 +167,7 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
 
     - Deliveries that wait use the new values. Those of a hook that is made inactive are held until
       it is active again.
-    - Activating a hook, or changing its URL, resumes it if it was suspended.
+    - Changing the URL of a hook resumes it if it was suspended; `active` alone does not.
     - Header values and credentials are never returned. A header without a value, and an
       authentication with only its kind, keep what is stored. If the URL points to another origin,
       send them again.
