@@ -6,19 +6,20 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
 from callevents.counted import counted
-from callevents.db.models import Hook
+from callevents.db.models import Hook, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.delivery.log.queries import last_deliveries
 from callevents.enums import Right
-from callevents.errors import InvalidError
+from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import db
 from callevents.hooks import selection
 from callevents.hooks.bulk import apply as bulk
 from callevents.hooks.bulk.apply import Done, Previewed, SelectionChangedError
 from callevents.hooks.bulk.changes import HAS_SECRETS, describe_missing
+from callevents.hooks.bulk.offered import find_offered
 from callevents.hooks.bulk.steps import MAX_EXAMPLES, Change, Plan
-from callevents.hooks.bulk.undo import Undone, find_latest, undo
+from callevents.hooks.bulk.undo import Undone, undo
 from callevents.hooks.queries import list_origins
 from callevents.hooks.selection import HookState, HookWhere, Selection, find_receivers_of
 from callevents.hooks.where import FIELDS, SCOPES
@@ -65,7 +66,8 @@ def index(slug: str | None = None) -> Any:
         older=shown[-1].id if len(found) > PAGE_SIZE else None,
         problems=problems,
         is_filtering=is_filtering,
-        undoable=find_latest(scope_of(Right.EDIT)),
+        undoable=find_offered(scope_of(Right.EDIT), view.undo_since),
+        now=utc_now(),
         url_of_undo=url_of_undo,
         ACTIONS=ACTIONS,
         LABELS=FIELDS,
@@ -98,12 +100,18 @@ def change(slug: str | None = None) -> Any:
 @requires_somewhere(Right.EDIT)
 def undo_change(change_id: str) -> Any:
     """Undo a change of many requests."""
-    undone = undo(change_id, scope_of(Right.EDIT))
+    try:
+        undone = undo(change_id, scope_of(Right.EDIT))
+    except ConflictError:
+        # The page has promised too much.
+        htmx.trigger(HOOKS_CHANGED)
+        raise
     db.session.commit()
     wake()
     htmx.toast(describe_undone(undone))
     if not htmx.is_htmx():
-        return redirect(RequestView.from_request(request.args.get("slug")).unfiltered.url(), 303)
+        view = RequestView.from_request(request.args.get("slug")).unfiltered
+        return redirect(view.url_since(utc_now()), 303)
     htmx.trigger(HOOKS_CHANGED)
     return Response(status=204)
 
