@@ -27,7 +27,8 @@ from callevents.jobs.waker import wake
 from callevents.pbxs.groups import list_names
 from callevents.web import dialogs, htmx
 from callevents.web.access import no_write_transaction, requires_somewhere, scope_of
-from callevents.web.bulk_forms import ACTIONS, BulkAction, BulkForm, MoveForm
+from callevents.web.bulk_actions import ACTIONS, BulkAction
+from callevents.web.bulk_forms import BulkForm, MoveForm
 from callevents.web.request_filters import RequestView
 from callevents.web.views.hooks import HOOKS_CHANGED
 
