@@ -46,7 +46,8 @@ setInterval(() => document.hidden || writeTimes(document), 1000);
 // Toasts. They are placed in the open dialog, because nothing outside a modal dialog can be clicked.
 
 const TOAST_MS = 6000;
-const TOAST_WITH_ACTIONS_MS = 10000;
+// As long as a removal can be undone.
+const TOAST_WITH_ACTIONS_MS = 30000;
 
 function toast({ text, kind = "done", reference = "", action = "", link = "", link_text = "", actions = {} }) {
   (dialog.open ? dialog : document.body).append(toasts);

@@ -43,6 +43,7 @@ class Action(StrEnum):
     HOOKS_DISABLED = "hooks.bulk_disabled"
     HOOKS_URL_REPLACED = "hooks.bulk_url_replaced"
     HOOKS_POLICY_CHANGED = "hooks.bulk_policy_changed"
+    HOOKS_CONDITIONS_CHANGED = "hooks.bulk_conditions_changed"
     HOOKS_MOVED = "hooks.bulk_moved"
     HOOKS_COPIED = "hooks.bulk_copied"
     HOOKS_CLEARED = "hooks.bulk_cleared"
@@ -128,6 +129,7 @@ _LABELS = {
     Action.HOOKS_DISABLED: "Requests disabled",
     Action.HOOKS_URL_REPLACED: "Part of URLs replaced",
     Action.HOOKS_POLICY_CHANGED: "Delivery policy changed",
+    Action.HOOKS_CONDITIONS_CHANGED: "Conditions changed",
     Action.HOOKS_MOVED: "Requests moved to a receiver",
     Action.HOOKS_COPIED: "Requests copied",
     Action.HOOKS_CLEARED: "Requests cleared",

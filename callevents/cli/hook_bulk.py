@@ -6,6 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from callevents.cli.hook_bulk_run import run_bulk
+from callevents.cli.only_if import CONDITIONS, ONLY_IF_HELP, parse_conditions
 from callevents.cli.output import (
     Command,
     dry_run_option,
@@ -13,8 +14,10 @@ from callevents.cli.output import (
     json_option,
 )
 from callevents.cli.where import event_ids_argument, read_selection, where_option
+from callevents.conditions import Conditions
 from callevents.errors import InvalidError, NotFoundError
 from callevents.hooks.bulk.changes import MoveToReceiver, ReplaceUrl, SetPolicy
+from callevents.hooks.bulk.conditions import SetConditions
 from callevents.hooks.bulk.copy import CopyTo
 from callevents.hooks.options import GIVE_UP_CHOICES
 from callevents.hooks.selection import find_receivers_for
@@ -85,6 +88,38 @@ def set_policy(
     run_bulk(read_selection(event_ids, where), change, "Changed", dry_run=dry_run, as_json=as_json)
 
 
+@bulk_command("conditions")
+@event_ids_argument
+@click.option("--only-if", "only_if", multiple=True, metavar="NAME=VALUE", help=ONLY_IF_HELP)
+@click.option(
+    "--remove",
+    "removed",
+    multiple=True,
+    type=click.Choice(list(CONDITIONS)),
+    help="Remove this condition; can be repeated.",
+)
+def set_conditions(
+    event_ids: tuple[str, ...],
+    only_if: tuple[str, ...],
+    removed: tuple[str, ...],
+    where: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Set or remove conditions of requests; each keeps its others."""
+    given, none = parse_conditions(only_if), Conditions()
+    fields = list(CONDITIONS.values())
+    values = {
+        one: getattr(given, one) for one in fields if getattr(given, one) != getattr(none, one)
+    }
+    for name in removed:
+        if CONDITIONS[name] in values:
+            raise click.UsageError(f"Pass {name} to --only-if or to --remove, not to both.")
+        values[CONDITIONS[name]] = getattr(none, CONDITIONS[name])
+    change = SetConditions(values)
+    run_bulk(read_selection(event_ids, where), change, "Changed", dry_run=dry_run, as_json=as_json)
+
+
 @bulk_command("move")
 @click.argument("receiver")
 @event_ids_argument
@@ -126,4 +161,4 @@ def copy(
 
 
 #: Of the group `hooks`.
-COMMANDS = (replace_url, set_policy, move, copy)
+COMMANDS = (replace_url, set_policy, set_conditions, move, copy)

@@ -19,6 +19,14 @@ ONLY_IF_HELP = (
 
 #: Names whose values are collected, and the field of each.
 _LISTS = {"direction": "directions", "number": "numbers", "did": "dids", "queue": "queues"}
+#: The names of all conditions, and their fields.
+CONDITIONS = {
+    **_LISTS,
+    "party": "party",
+    "answered": "answered",
+    "min-seconds": "min_seconds",
+    "hours": "hours",
+}
 _ANSWERED = {"yes": True, "no": False}
 _HOURS_EXAMPLE = "Write it like 'hours=mon-fri 09:00-17:00 Europe/Bucharest'."
 

@@ -40,8 +40,10 @@ from callevents.delivery.request.receiver import has_its_receiver
 from callevents.errors import ConflictError
 from callevents.extensions import db
 
-#: A removal can be undone for this time at least. Pages offer it for a shorter time.
+#: Pages and commands promise that a removal can be undone for this time.
 UNDO_TIME = timedelta(seconds=30)
+#: A removal ends later than that: a click on Undo at the last moment takes a while to arrive.
+END_TIME = UNDO_TIME + timedelta(seconds=5)
 REMOVED_ERROR = "Cancelled: the request was removed."
 NOTHING_TO_UNDO = (
     "There is nothing to undo: it has been undone already, or the removal is final by now. "

@@ -16,7 +16,7 @@ from callevents.db.models import utc_now
 from callevents.db.session import write_transaction
 from callevents.delivery.http.client import HttpClient
 from callevents.delivery.oauth.token_source import TokenSource
-from callevents.delivery.removal import UNDO_TIME, end_removals
+from callevents.delivery.removal import END_TIME, end_removals
 from callevents.hooks.bulk.undo import CHANGE_UNDO_TIME, end_changes
 from callevents.operations import heartbeat
 from callevents.operations.heartbeat import InstanceId, is_leader
@@ -164,7 +164,7 @@ class Scheduler:
         """End removals and changes that can no longer be undone, if this worker is the leader."""
         if not self._is_leader():
             return
-        if count := end_removals(self._database, utc_now() - UNDO_TIME):
+        if count := end_removals(self._database, utc_now() - END_TIME):
             log.info("removals ended", count=count)
         end_changes(self._database, utc_now() - CHANGE_UNDO_TIME)
 

@@ -1,7 +1,6 @@
 """Forms of what can be done to many requests at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from wtforms import BooleanField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
@@ -153,47 +152,3 @@ class CopyForm(BulkForm):
         scope = scope_of(Right.EDIT)
         found = [one for pbx in pbxs.values() for one in find_by_numbers(pbx, numbers, "to", scope)]
         return CopyTo(found)
-
-
-@dataclass(frozen=True)
-class BulkAction:
-    """Something that can be done to the selected requests, and its texts."""
-
-    name: str
-    #: Of the button that begins it.
-    label: str
-    title: str
-    form: type[BulkForm]
-    #: The button that does it; the placeholder is the number, with its noun.
-    button: str
-    #: What has happened to them, after a number with its noun.
-    done: str
-    #: True if there is something to fill in before the preview.
-    asks: bool = False
-    is_dangerous: bool = False
-
-
-_ALL = (
-    BulkAction("enable", "Enable", "Enable requests", EnableForm, "Enable {}", "enabled"),
-    BulkAction("disable", "Disable", "Disable requests", DisableForm, "Disable {}", "disabled"),
-    BulkAction(
-        "replace",
-        "Replace in URL…",
-        "Replace a part of URLs",
-        ReplaceForm,
-        "Change {}",
-        "changed",
-        asks=True,
-    ),
-    BulkAction(
-        "policy", "Policy…", "Delivery policy", PolicyForm, "Change {}", "changed", asks=True
-    ),
-    BulkAction(
-        "move", "Move to receiver…", "Move to a receiver", MoveForm, "Move {}", "moved", asks=True
-    ),
-    BulkAction("copy", "Copy…", "Copy to extensions", CopyForm, "Make {}", "made", asks=True),
-    BulkAction(
-        "clear", "Clear…", "Clear requests", ClearForm, "Clear {}", "cleared", is_dangerous=True
-    ),
-)
-ACTIONS: Mapping[str, BulkAction] = {action.name: action for action in _ALL}

@@ -14,13 +14,13 @@ from callevents.errors import InvalidError
 from callevents.web.forms import BaseForm
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_ANSWERED = {"": None, "yes": True, "no": False}
+ANSWERED = {"": None, "yes": True, "no": False}
 #: The names of countries' and other old zones are left out.
 _REGIONS = (
     *("Africa/", "America/", "Antarctica/", "Asia/", "Atlantic/"),
     *("Australia/", "Europe/", "Indian/", "Pacific/"),
 )
-_LISTS = ("numbers", "dids", "queues")
+LISTS = ("numbers", "dids", "queues")
 
 #: Fields of errors about hours, and of the form.
 _HOURS = {
@@ -32,11 +32,59 @@ _HOURS = {
 CONDITION_FIELDS = (
     *("directions", "party", "answered", "min_seconds"),
     *("days", "hours_start", "hours_end", "zone", "hours_meaning"),
-    *_LISTS,
+    *LISTS,
 )
 
 
-class ConditionFields(BaseForm):
+class HoursAndLists(BaseForm):
+    """The conditions that are entered as text, and the hours."""
+
+    min_seconds = StringField("Minimum seconds of conversation")
+    days = SelectMultipleField(
+        "Days",
+        choices=[SelectChoice(number, name) for number, name in enumerate(DAYS, start=1)],
+        coerce=int,
+    )
+    hours_start = StringField("From")
+    hours_end = StringField("Until")
+    zone = StringField("Time zone")
+    numbers = TextAreaField("Numbers of the other party")
+    dids = TextAreaField("Called numbers (DIDs)")
+    queues = TextAreaField("Queues")
+
+    @property
+    def zones(self) -> Sequence[str]:
+        """The time zones to suggest."""
+        return _suggest_zones()
+
+    def add_errors(self, error: InvalidError) -> None:
+        """Show each message next to its field; those of conditions are about paths."""
+        names = {f"conditions/{name}": name for name in CONDITION_FIELDS} | _HOURS
+        found = error.errors.items()
+        super().add_errors(InvalidError({names.get(name, name): texts for name, texts in found}))
+
+    def _read_seconds(self) -> int:
+        text = (self.min_seconds.data or "").strip()
+        if not text:
+            return 0
+        if not (text.isascii() and text.isdigit() and len(text) <= 6):
+            raise InvalidError.of("min_seconds", "Enter whole seconds, such as 10.")
+        return int(text)
+
+    def _read_hours(self, *, is_outside: bool) -> Hours | None:
+        days = tuple(sorted(set(self.days.data or ())))
+        start, end = (self.hours_start.data or "").strip(), (self.hours_end.data or "").strip()
+        if not (days or start or end):
+            return None
+        if not days:
+            raise InvalidError.of("days", "Choose the days too.")
+        zone = (self.zone.data or "").strip()
+        if not zone:
+            raise InvalidError.of("zone", "Enter a time zone, such as Europe/Bucharest.")
+        return Hours(days, start or "00:00", end or "00:00", zone, is_outside)
+
+
+class ConditionFields(HoursAndLists):
     """Conditions that a call must meet. Empty fields are no conditions."""
 
     #: Both directions, if these are stored: the field shows them as any.
@@ -69,15 +117,6 @@ class ConditionFields(BaseForm):
         ],
         default="",
     )
-    min_seconds = StringField("Minimum seconds of conversation")
-    days = SelectMultipleField(
-        "Days",
-        choices=[SelectChoice(number, name) for number, name in enumerate(DAYS, start=1)],
-        coerce=int,
-    )
-    hours_start = StringField("From")
-    hours_end = StringField("Until")
-    zone = StringField("Time zone")
     hours_meaning = RadioField(
         "Send",
         choices=[
@@ -86,25 +125,22 @@ class ConditionFields(BaseForm):
         ],
         default="within",
     )
-    numbers = TextAreaField("Numbers of the other party")
-    dids = TextAreaField("Called numbers (DIDs)")
-    queues = TextAreaField("Queues")
 
     def conditions(self) -> Conditions:
         """Return the conditions; raises ValueError for an invalid choice.
 
         Raises InvalidError about the first field that cannot be read.
         """
-        if (self.answered.data or "") not in _ANSWERED:
+        if (self.answered.data or "") not in ANSWERED:
             raise ValueError(self.answered.data)
         directions = (self.directions.data,) if self.directions.data else self.kept_directions
         return Conditions(
             directions=directions,
             party=self.party.data or "",
-            answered=_ANSWERED[self.answered.data or ""],
+            answered=ANSWERED[self.answered.data or ""],
             min_seconds=self._read_seconds(),
-            hours=self._read_hours(),
-            **{name: parse_list(self[name].data or "") for name in _LISTS},
+            hours=self._read_hours(is_outside=self.hours_meaning.data == "outside"),
+            **{name: parse_list(self[name].data or "") for name in LISTS},
         )
 
     @property
@@ -117,50 +153,18 @@ class ConditionFields(BaseForm):
         except (ValueError, InvalidError):
             return True
 
-    @property
-    def zones(self) -> Sequence[str]:
-        """The time zones to suggest."""
-        return _suggest_zones()
-
-    def add_errors(self, error: InvalidError) -> None:
-        """Show each message next to its field; those of conditions are about paths."""
-        names = {f"conditions/{name}": name for name in CONDITION_FIELDS} | _HOURS
-        found = error.errors.items()
-        super().add_errors(InvalidError({names.get(name, name): texts for name, texts in found}))
-
-    def _read_seconds(self) -> int:
-        text = (self.min_seconds.data or "").strip()
-        if not text:
-            return 0
-        if not (text.isascii() and text.isdigit() and len(text) <= 6):
-            raise InvalidError.of("min_seconds", "Enter whole seconds, such as 10.")
-        return int(text)
-
-    def _read_hours(self) -> Hours | None:
-        days = tuple(sorted(set(self.days.data or ())))
-        start, end = (self.hours_start.data or "").strip(), (self.hours_end.data or "").strip()
-        if not (days or start or end):
-            return None
-        if not days:
-            raise InvalidError.of("days", "Choose the days too.")
-        zone = (self.zone.data or "").strip()
-        if not zone:
-            raise InvalidError.of("zone", "Enter a time zone, such as Europe/Bucharest.")
-        is_outside = self.hours_meaning.data == "outside"
-        return Hours(days, start or "00:00", end or "00:00", zone, is_outside)
-
 
 def condition_values(conditions: Conditions) -> Mapping[str, Any]:
     """Return the values of the fields for stored conditions."""
     hours = conditions.hours
-    answered = {value: name for name, value in _ANSWERED.items()}
+    answered = {value: name for name, value in ANSWERED.items()}
     values: dict[str, Any] = {
         # Both directions are any direction.
         "directions": conditions.directions[0] if len(conditions.directions) == 1 else "",
         "party": conditions.party,
         "answered": answered[conditions.answered],
         "min_seconds": str(conditions.min_seconds or ""),
-        **{name: format_list(getattr(conditions, name)) for name in _LISTS},
+        **{name: format_list(getattr(conditions, name)) for name in LISTS},
     }
     if hours is not None:
         values |= {

@@ -8,7 +8,7 @@ from typing import Any
 from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
-from callevents.db.models import Hook, Receiver
+from callevents.db.models import Hook, Pbx, Receiver
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.option_texts import (
     format_answers,
@@ -29,6 +29,7 @@ from callevents.hooks.options import (
     read_options,
 )
 from callevents.hooks.receiver import find_receiver
+from callevents.hooks.time_zone import suggest_zone
 from callevents.hooks.validation import HEADER_FIELD, MAX_CUSTOM_HEADERS
 from callevents.validation import check_all
 from callevents.web.condition_fields import condition_values
@@ -78,11 +79,12 @@ class HookForm(OptionFields):
         hook: Hook | None = None,
         receivers: Iterable[Receiver] = (),
         *,
+        pbx: Pbx,
         hides_url: bool = False,
     ) -> "HookForm":
         """Return the form with the submitted values, else with the hook's, else with defaults.
 
-        `receivers`: those that can be chosen; the hook's own can be, too.
+        `receivers`: those that can be chosen; the hook's own can be, too. `pbx`: of the hook.
         """
         form = cls(submitted_form, data=_stored_values(hook) if hook else {"headers": []})
         if hook is not None and hides_url:
@@ -93,6 +95,8 @@ class HookForm(OptionFields):
             form._read_stored(hook, is_submitted=submitted_form is not None)
         form._add_empty_headers()
         form._offer_receivers(receivers, hook)
+        if submitted_form is None and not form.zone.data:
+            form.zone.data = suggest_zone(pbx, form.chosen_receiver)
         form.auth.choices = auth_choices(has_receiver=bool(form.receivers))
         form.signing.choices = signing_choices(is_signed=bool(hook and hook.signing_secret))
         return form

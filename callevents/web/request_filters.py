@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from flask import request, url_for
@@ -23,6 +24,8 @@ class RequestView:
     pbx: Pbx | None
     texts: Mapping[str, str]
     before: int | None = None
+    #: Changes before this moment are not offered to be undone. A page that is opened has none.
+    undo_since: datetime | None = None
 
     @classmethod
     def from_request(cls, slug: str | None) -> "RequestView":
@@ -34,7 +37,7 @@ class RequestView:
         before = request.values.get("before", type=int)
         is_id = before is not None and 0 < before < MAX_ID
         pbx = get_visible_pbx(slug) if slug is not None else None
-        return cls(pbx, texts, before if is_id else None)
+        return cls(pbx, texts, before if is_id else None, _read_moment("undo_since"))
 
     @property
     def is_filtered(self) -> bool:
@@ -76,14 +79,29 @@ class RequestView:
 
     def url(self, endpoint: str = "requests.index") -> str:
         """Return the URL of this view, or of another endpoint with the same filter."""
-        query: dict[str, Any] = {**self.texts, "before": self.before}
-        return self._url(endpoint, {name: value for name, value in query.items() if value})
+        return self._url(endpoint, self._query())
+
+    def url_since(self, moment: datetime) -> str:
+        """Return the URL of this view, with Undo only for what changes from this moment on."""
+        return self._url("requests.index", {**self._query(), "undo_since": moment.isoformat()})
 
     def bare_url(self, endpoint: str) -> str:
         """Return the URL of another endpoint, without the filter, for forms that send it."""
         return self._url(endpoint, {})
 
+    def _query(self) -> dict[str, Any]:
+        query: dict[str, Any] = {**self.texts, "before": self.before}
+        return {name: value for name, value in query.items() if value}
+
     def _url(self, endpoint: str, query: Mapping[str, Any]) -> str:
         if self.pbx is None:
             return url_for(f"{endpoint}_of_all", **query)
         return url_for(endpoint, slug=self.pbx.slug, **query)
+
+
+def _read_moment(name: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(request.values.get(name, ""))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

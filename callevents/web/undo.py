@@ -7,11 +7,18 @@ from callevents.delivery.hold import describe_waiting
 from callevents.delivery.removal import Removed
 
 
-def undo_action(pbx: Pbx, removed: Removed, place: str | None = None) -> dict[str, str]:
-    """Return the button for a toast; `place`: the page to return to without htmx."""
+def undo_action(
+    pbx: Pbx, removed: Removed, place: str | None = None, receiver: str | None = None
+) -> dict[str, str]:
+    """Return the button for a toast.
+
+    `place`, or `receiver` with its short name: the page to return to without htmx.
+    """
     if not removed.id:
         return {}
-    url = url_for("removals.undo", slug=pbx.slug, removal_id=removed.id, place=place)
+    url = url_for(
+        "removals.undo", slug=pbx.slug, removal_id=removed.id, place=place, receiver=receiver
+    )
     return {"Undo": url}
 
 

@@ -54,6 +54,7 @@ PAGES: dict[Action, Callable[[World], None]] = {
     Action.HOOKS_ENABLED: enable,
     Action.HOOKS_URL_REPLACED: lambda w: change(w, "replace", find="?", replacement="/x?"),
     Action.HOOKS_POLICY_CHANGED: lambda w: change(w, "policy", in_order="no"),
+    Action.HOOKS_CONDITIONS_CHANGED: lambda w: change(w, "conditions", party="external"),
     Action.HOOKS_MOVED: move,
     Action.HOOKS_COPIED: lambda w: change(w, "copy", to="101"),
     Action.HOOKS_CLEARED: lambda w: change(w, "clear"),
@@ -67,5 +68,6 @@ COMMANDS: dict[Action, tuple[str, ...]] = {
     Action.HOOKS_DISABLED: (f"hooks disable {WHERE}",),
     Action.HOOKS_ENABLED: (f"hooks disable {WHERE}", f"hooks enable {WHERE}"),
     Action.HOOKS_POLICY_CHANGED: (f"hooks policy --no-order {WHERE}",),
+    Action.HOOKS_CONDITIONS_CHANGED: (f"hooks conditions --only-if party=external {WHERE}",),
     Action.HOOKS_CLEARED: (f"hooks clear {WHERE}",),
 }

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from playwright.sync_api import Page, expect
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from callevents.db.models import Extension, Hook, Pbx, new_id
+from callevents.db.models import BulkChange, Extension, Hook, Pbx, new_id, utc_now
 from callevents.db.session import begin_write
+from callevents.delivery.removal import UNDO_TIME
 from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.hooks.hooks import HookBatch, HookData
@@ -103,6 +104,54 @@ def test_filter_and_stale_preview(admin: Page, sixty: None) -> None:
     # One icon works here as on the other pages.
     admin.locator(f"#toggle-{hook.event_id}").click()
     expect(admin.locator(f"#toggle-{hook.event_id}")).to_have_attribute("aria-pressed", "true")
+
+
+def test_two_clicks_undo_one_change(admin: Page, sixty: None) -> None:
+    """After an undo, no Undo of an earlier change is where the pointer is; a new page has it."""
+    for number in ("100", "101"):
+        admin.goto(f"/pbxs/head-office/requests?extension={number}")
+        admin.locator("#tick-all").check()
+        admin.locator("#bulk-disable").click()
+        admin.locator("#apply-change").click()
+        expect(admin.locator("#undoable")).to_contain_text(f"2 requests of {number}")
+    check_accessibility(admin)
+    with admin.expect_response(lambda answer: "requests?" in answer.url):
+        admin.locator("#undoable").get_by_role("button", name="Undo").click()
+    expect(admin.locator("#toasts")).to_contain_text("2 requests restored.")
+    expect(admin.locator("#undoable")).to_have_count(0)
+    field = admin.get_by_role("textbox", name="Extension")
+    field.fill("100")
+    field.press("Enter")
+    admin.wait_for_url("**/pbxs/head-office/requests?extension=100")
+    expect(admin.locator("#undoable")).to_have_count(0)
+    admin.reload()
+    expect(admin.locator("#undoable")).to_contain_text("2 requests of 100")
+    admin.locator("#hide-undoable").click()
+    expect(admin.locator("#undoable")).to_have_count(0)
+    expect(admin.locator("#requests")).to_be_visible()
+
+
+def test_clearing_can_be_undone_for_30_seconds(admin: Page, sixty: None) -> None:
+    """The message is there as long as the dialog says, and so is the notice."""
+    admin.clock.install()
+    admin.goto("/pbxs/head-office/requests?extension=100")
+    admin.locator("#tick-all").check()
+    admin.locator("#bulk-clear").click()
+    dialog = admin.get_by_role("dialog")
+    expect(dialog).to_contain_text("You can undo this for 30 seconds.")
+    admin.locator("#apply-change").click()
+    toast = admin.locator("#toasts").get_by_text("2 requests cleared.")
+    expect(toast).to_be_visible()
+    expect(admin.locator("#undoable")).to_contain_text("Requests cleared: 2 requests of 100")
+    admin.mouse.move(0, 0)
+    admin.clock.fast_forward(20_000)
+    expect(toast).to_be_visible()
+    begin_write()
+    db.session.execute(update(BulkChange).values(made_at=utc_now() - UNDO_TIME))
+    db.session.commit()
+    admin.clock.fast_forward(20_000)
+    expect(toast).to_have_count(0)
+    expect(admin.locator("#undoable")).to_have_count(0)
 
 
 def test_configures_for_selected(admin: Page, sixty: None) -> None:

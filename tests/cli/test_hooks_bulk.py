@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from callevents.conditions import Conditions, describe
 from callevents.db.models import Hook, Receiver
 from callevents.db.session import begin_write
 from callevents.enums import EventType
@@ -69,6 +70,21 @@ def test_states_policy_and_clear(
     removed = run("hooks", "clear", *HOST)
     assert "Cleared 2 requests." in removed.output
     assert len(urls()) == 1
+
+
+def test_conditions(run: Run, answer: Callable[..., Any], hooks: Sequence[Hook]) -> None:
+    """Conditions are set and removed by their names; each request keeps its others."""
+    change = ("hooks", "conditions")
+    assert answer(*change, "--only-if", "party=external", *HOST)["changed"] == 2
+    hours = "hours=mon-fri 09:00-17:00 Europe/Bucharest"
+    tried = run(*change, "--only-if", hours, "--remove", "party", *HOST, "--dry-run").output
+    assert "external calls -> Monday to Friday 09:00 to 17:00 (Europe/Bucharest)" in tried
+    assert answer(*change, "--only-if", hours, *HOST)["changed"] == 2
+    [stored] = set(db.session.scalars(select(Hook.conditions).where(Hook.conditions != "")))
+    assert describe(Conditions.read(stored)).startswith("external calls, Monday to Friday")
+    both = run(*change, "--only-if", hours, "--remove", "hours", *HOST)
+    assert (both.exit_code, "not to both" in both.output) == (2, True)
+    assert run(*change, *HOST).output == "Error: conditions: Choose what to change.\n"
 
 
 def test_copies_and_moves(run: Run, answer: Callable[..., Any], hooks: Sequence[Hook]) -> None:

@@ -314,6 +314,18 @@ def test_conditions_of_hangups_only(admin: Visitor, pbx: Pbx) -> None:
     assert 'name="answered"' not in admin.get(f"{ALL}/requests/new/dial-in").text
 
 
+def test_the_time_zone_is_suggested(admin: Visitor, pbx: Pbx) -> None:
+    """A new request has the time zone of the PBX's country; what is entered stays, even nothing."""
+    url = f"{ALL}/requests/new/hangup"
+    assert typed(admin.get(url).text)["zone"] == ""
+    begin_write()
+    pbx.country = "RO"
+    db.session.commit()
+    assert typed(admin.get(url).text)["zone"] == "Europe/Bucharest"
+    answer = admin.post(url, url="http://a/", method="GET", days="1", zone="")
+    assert (answer.status_code, typed(answer.text)["zone"]) == (422, "")
+
+
 def test_a_template_is_previewed_and_tested(admin: Visitor, pbx: Pbx, receiver: Receiver) -> None:
     """The preview and the test have the filled template, with its content type and method."""
     values = fields(receiver.url) | TYPED

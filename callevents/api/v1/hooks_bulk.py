@@ -25,6 +25,7 @@ from callevents.api.v1.problems import ApiError, ProblemType, not_found
 from callevents.api.v1.reading import invalid, invalid_value, invalid_values
 from callevents.api.v1.sent import texts_of
 from callevents.api_access.scopes import ApiScope
+from callevents.conditions.document import read_conditions
 from callevents.db.models import Pbx, to_id
 from callevents.enums import Right
 from callevents.errors import InvalidError
@@ -32,6 +33,7 @@ from callevents.hooks.bulk import apply as bulk
 from callevents.hooks.bulk.apply import SelectionChangedError
 from callevents.hooks.bulk.changes import MoveToReceiver, ReplaceUrl, SetActive, SetPolicy
 from callevents.hooks.bulk.clear import Clear
+from callevents.hooks.bulk.conditions import SetConditions
 from callevents.hooks.bulk.copy import CopyTo
 from callevents.hooks.bulk.steps import MAX_EXAMPLES, Change, Plan
 from callevents.hooks.bulk.undo import undo
@@ -165,11 +167,20 @@ def _read_change(call: Call[NoQuery, HookBulkChange], hooks: Any) -> Change:
             call.principal.scope_of(Right.EDIT),
         ),
         BulkActionName.SET_POLICY: lambda: SetPolicy(body.give_up_seconds, body.in_order),
+        BulkActionName.SET_CONDITIONS: lambda: _read_set_conditions(body),
         BulkActionName.MOVE: lambda: _read_move(call, hooks),
         BulkActionName.COPY: lambda: _read_copy(call, hooks),
         BulkActionName.CLEAR: Clear,
     }
     return makers[body.action]()
+
+
+def _read_set_conditions(body: HookBulkChange) -> Change:
+    given = body.conditions
+    if given is None:
+        return SetConditions({})
+    conditions = read_conditions(given)
+    return SetConditions({name: getattr(conditions, name) for name in given.model_fields_set})
 
 
 def _read_move(call: Call[NoQuery, HookBulkChange], hooks: Any) -> Change:
@@ -206,9 +217,15 @@ def _pointed(do: Callable[[], Any], prefix: str = "#/") -> Any:
     except InvalidError as error:
         problem = invalid_values(error, list(texts_of(request)))
         problem.errors = [
-            replace(one, pointer=prefix + one.pointer.removeprefix("#/")) for one in problem.errors
+            replace(one, pointer=_point(prefix, one.pointer)) for one in problem.errors
         ]
         raise problem from None
+
+
+def _point(prefix: str, pointer: str) -> str:
+    """Return the pointer to a field of the body; the domain's names of conditions are paths."""
+    name = pointer.removeprefix("#/")
+    return prefix + (name.replace("~1", "/") if name.startswith("conditions~1") else name)
 
 
 def _to_answer(plan: Plan, change_id: str | None, *, dry_run: bool) -> HookBulkResult:

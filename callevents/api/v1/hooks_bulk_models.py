@@ -7,6 +7,7 @@ from pydantic import Field
 
 from callevents.api.v1.hooks_models import GiveUpSeconds
 from callevents.api.v1.models import Answer, Body, optional
+from callevents.conditions.document import GivenConditions
 from callevents.db.models import MAX_NOTE_LENGTH, MAX_NUMBER_LENGTH, MAX_URL_LENGTH
 from callevents.enums import HookScope
 from callevents.hooks.selection import HookState
@@ -23,6 +24,7 @@ class BulkActionName(StrEnum):
     DISABLE = "disable"
     REPLACE_URL = "replace_url"
     SET_POLICY = "set_policy"
+    SET_CONDITIONS = "set_conditions"
     MOVE = "move"
     COPY = "copy"
     CLEAR = "clear"
@@ -73,6 +75,10 @@ class HookBulkChange(Body):
     )
     give_up_seconds: GiveUpSeconds = optional("For `set_policy`.")
     in_order: bool = optional("For `set_policy`.")
+    conditions: GivenConditions = optional(
+        "For `set_conditions`: the conditions to set. null or an empty list removes one; each hook "
+        "keeps those that are left out."
+    )
     receiver: str = optional("For `move`: the short name of the receiver.")
     extensions: list[str] = optional(
         f"For `copy`: the numbers of at most {MAX_EXTENSIONS:,} extensions of the same PBX."

@@ -23,6 +23,7 @@ COLUMNS = (
     "active",
     "give_up_seconds",
     "in_order",
+    "conditions",
     "receiver_id",
     "recipe_request",
     "once_id",

@@ -18,7 +18,7 @@ from sqlalchemy.orm import joinedload
 from callevents.audit.actions import Action, label_of
 from callevents.db.json_rows import from_json
 from callevents.db.locks import allow_long_statements, lock_pbx
-from callevents.db.models import BulkChange, Hook, Pbx, to_id, utc_now
+from callevents.db.models import BulkChange, Hook, Pbx, to_id
 from callevents.db.session import read_connection, write_transaction
 from callevents.delivery import removal
 from callevents.delivery.removal import remove_hooks
@@ -32,8 +32,6 @@ from callevents.users.rights import Scope
 
 #: Changes can be undone for this time. A removal ends earlier, with its deliveries.
 CHANGE_UNDO_TIME = timedelta(minutes=30)
-#: Changes among which the latest that a user can undo is searched.
-MAX_SEARCHED = 20
 NOTHING_TO_UNDO = (
     "There is nothing to undo: it has been undone already, or it is too late. Clearing and "
     "deleting can be undone for 30 seconds, other changes for half an hour."
@@ -63,7 +61,7 @@ def undo(change_id: str, scope: Scope) -> Undone:
     """
     allow_long_statements(db.session.connection())
     change = _lock(change_id)
-    if not _covers(scope, change.places):
+    if not covers(scope, change.places):
         raise NotFoundError("There is no such change.")
     undone = _undo(change, sorted({pbx_id for pbx_id, _extension in change.places}))
     if not undone.hooks:
@@ -73,28 +71,19 @@ def undo(change_id: str, scope: Scope) -> Undone:
     return undone
 
 
-@dataclass(frozen=True)
-class Undoable:
-    """A change that can still be undone."""
-
-    id: str
-    made_at: datetime
-    #: What was done, in the words of the history.
-    label: str
-    hooks: int
-
-
-def find_latest(scope: Scope) -> Undoable | None:
-    """Return the latest change that a user with this scope can still undo, except removals."""
-    columns = (BulkChange.id, BulkChange.made_at, BulkChange.action, BulkChange.hooks)
-    query = select(*columns, BulkChange.places).where(
-        BulkChange.made_at > utc_now() - CHANGE_UNDO_TIME,
-        BulkChange.action != Action.HOOKS_CLEARED,
+def count_undoable(change: BulkChange) -> int:
+    """Return how many hooks undoing the change would set right now."""
+    content = change.content
+    if "removals" in content:
+        return sum(len(removal.find_hook_ids(*place)) for place in content["removals"])
+    entries = content.get("hooks") or content.get("made") or ()
+    versions = _read_versions(entries)
+    columns = (Hook.id, Hook.modified_at, Hook.receiver_id, Hook.url)
+    rows = db.session.execute(select(*columns).where(Hook.id.in_(list(versions)))).all()
+    before = {entry["id"]: entry.get("before", {}) for entry in entries}
+    return sum(
+        row.modified_at == versions[row.id] and _can_restore(row, before[row.id]) for row in rows
     )
-    for row in db.session.execute(query.order_by(BulkChange.id.desc()).limit(MAX_SEARCHED)):
-        if _covers(scope, row.places):
-            return Undoable(row.id, row.made_at, label_of(row.action), row.hooks)
-    return None
 
 
 def end_changes(database: SqlEngine, before: datetime) -> int:
@@ -116,7 +105,7 @@ def _lock(change_id: str) -> BulkChange:
     return change
 
 
-def _covers(scope: Scope, places: Iterable[Sequence[Any]]) -> bool:
+def covers(scope: Scope, places: Iterable[Sequence[Any]]) -> bool:
     """Return True if all hooks of a change are in the scope."""
     return all(
         scope.has_pbx(pbx_id) or extension_id in scope.extension_ids
@@ -144,7 +133,7 @@ def _restore(action: str, entries: Sequence[Mapping[str, Any]]) -> Undone:
     return Undone(len(hooks), left_out, applied.held, applied.released, action)
 
 
-def _can_restore(hook: Hook, before: Mapping[str, Any]) -> bool:
+def _can_restore(hook: Any, before: Mapping[str, Any]) -> bool:
     """Return False if the hook's former receiver is gone, or has another address."""
     row = {name: before.get(name, getattr(hook, name)) for name in ("receiver_id", "url")}
     return has_its_receiver(row)
@@ -176,10 +165,14 @@ def _bring_back(action: str, removals: Sequence[Sequence[Any]]) -> Undone:
 
 def _lock_unchanged(entries: Sequence[Mapping[str, Any]]) -> Sequence[Hook]:
     """Lock the hooks that are still there, and as the change has left them."""
-    versions = {entry["id"]: datetime.fromisoformat(entry["modified_at"]) for entry in entries}
+    versions = _read_versions(entries)
     query = _select(list(versions)).with_for_update(of=Hook)
     found = db.session.scalars(query.execution_options(populate_existing=True)).all()
     return [hook for hook in found if hook.modified_at == versions[hook.id]]
+
+
+def _read_versions(entries: Iterable[Mapping[str, Any]]) -> dict[int, datetime]:
+    return {entry["id"]: datetime.fromisoformat(entry["modified_at"]) for entry in entries}
 
 
 def _load(hook_ids: Sequence[int]) -> Sequence[Hook]:

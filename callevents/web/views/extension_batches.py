@@ -119,6 +119,7 @@ def configure(slug: str, event_type: EventType) -> Any:
     form = HookForm.of(
         request.form if request.method == "POST" else None,
         receivers=list_receivers(scope_of(Right.EDIT), pbx),
+        pbx=pbx,
     )
     if request.method == "POST" and form.validate() and "preview" not in request.form:
         is_signed = form.signing.data == SigningChoice.NEW

@@ -207,7 +207,8 @@ def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
 def _make_form(submitted: Any, pbx: Pbx, hook: Hook | None = None) -> HookForm:
     scope = scope_of(Right.EDIT)
     hides_url = hook is not None and not may_see_url(scope, hook)
-    return HookForm.of(submitted, hook, list_receivers(scope, pbx), hides_url=hides_url)
+    receivers = list_receivers(scope, pbx)
+    return HookForm.of(submitted, hook, receivers, pbx=pbx, hides_url=hides_url)
 
 
 def _is_saving(form: HookForm) -> bool:

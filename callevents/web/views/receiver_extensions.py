@@ -104,7 +104,8 @@ def disconnect_pbx(name: str, slug: str) -> Any:
     count = removed.hooks
     text = f"{counted(count, 'request')} cleared.{describe_end(removed)}"
     # The whole page, because the state and the requests have changed.
-    return htmx.redirect_to(url_for("receivers.show", name=name), text, undo_action(pbx, removed))
+    actions = undo_action(pbx, removed, receiver=name)
+    return htmx.redirect_to(url_for("receivers.show", name=name), text, actions)
 
 
 @bp.route("/users/<slug>", methods=["GET", "POST"])

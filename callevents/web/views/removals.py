@@ -17,6 +17,7 @@ from callevents.web.access import requires_somewhere, scope_of
 from callevents.web.url_converters import find_place
 from callevents.web.views.extensions import EXTENSIONS_CHANGED
 from callevents.web.views.hooks import HOOKS_CHANGED
+from callevents.web.views.receivers import get_visible
 
 bp = Blueprint("removals", __name__, url_prefix="/pbxs/<slug>/removals")
 
@@ -34,6 +35,8 @@ def undo(slug: str, removal_id: str) -> Any:
     if place := request.args.get("place"):
         find_place(slug, place)
         back = url_for("hooks.index", slug=slug, place=place)
+    if name := request.args.get("receiver"):
+        back = url_for("receivers.show", name=get_visible(name).slug)
     db.session.commit()
     wake()
     htmx.toast(describe(undone))

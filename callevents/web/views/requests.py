@@ -6,19 +6,20 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
 from callevents.counted import counted
-from callevents.db.models import Hook
+from callevents.db.models import Hook, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.hold import count_waiting, describe_waiting
 from callevents.delivery.log.queries import last_deliveries
 from callevents.enums import Right
-from callevents.errors import InvalidError
+from callevents.errors import ConflictError, InvalidError
 from callevents.extensions import db
 from callevents.hooks import selection
 from callevents.hooks.bulk import apply as bulk
 from callevents.hooks.bulk.apply import Done, Previewed, SelectionChangedError
 from callevents.hooks.bulk.changes import HAS_SECRETS, describe_missing
+from callevents.hooks.bulk.offered import find_offered
 from callevents.hooks.bulk.steps import MAX_EXAMPLES, Change, Plan
-from callevents.hooks.bulk.undo import Undone, find_latest, undo
+from callevents.hooks.bulk.undo import Undone, undo
 from callevents.hooks.queries import list_origins
 from callevents.hooks.selection import HookState, HookWhere, Selection, find_receivers_of
 from callevents.hooks.where import FIELDS, SCOPES
@@ -26,7 +27,8 @@ from callevents.jobs.waker import wake
 from callevents.pbxs.groups import list_names
 from callevents.web import dialogs, htmx
 from callevents.web.access import no_write_transaction, requires_somewhere, scope_of
-from callevents.web.bulk_forms import ACTIONS, BulkAction, BulkForm, MoveForm
+from callevents.web.bulk_actions import ACTIONS, BulkAction
+from callevents.web.bulk_forms import BulkForm, MoveForm
 from callevents.web.request_filters import RequestView
 from callevents.web.views.hooks import HOOKS_CHANGED
 
@@ -65,7 +67,8 @@ def index(slug: str | None = None) -> Any:
         older=shown[-1].id if len(found) > PAGE_SIZE else None,
         problems=problems,
         is_filtering=is_filtering,
-        undoable=find_latest(scope_of(Right.EDIT)),
+        undoable=find_offered(scope_of(Right.EDIT), view.undo_since),
+        now=utc_now(),
         url_of_undo=url_of_undo,
         ACTIONS=ACTIONS,
         LABELS=FIELDS,
@@ -98,12 +101,18 @@ def change(slug: str | None = None) -> Any:
 @requires_somewhere(Right.EDIT)
 def undo_change(change_id: str) -> Any:
     """Undo a change of many requests."""
-    undone = undo(change_id, scope_of(Right.EDIT))
+    try:
+        undone = undo(change_id, scope_of(Right.EDIT))
+    except ConflictError:
+        # The page has promised too much.
+        htmx.trigger(HOOKS_CHANGED)
+        raise
     db.session.commit()
     wake()
     htmx.toast(describe_undone(undone))
     if not htmx.is_htmx():
-        return redirect(RequestView.from_request(request.args.get("slug")).unfiltered.url(), 303)
+        view = RequestView.from_request(request.args.get("slug")).unfiltered
+        return redirect(view.url_since(utc_now()), 303)
     htmx.trigger(HOOKS_CHANGED)
     return Response(status=204)
 

@@ -42,6 +42,24 @@ def urls() -> list[str]:
     return list(db.session.scalars(select(Hook.url).order_by(Hook.id)))
 
 
+def test_conditions(admin: Api, hooks: Sequence[Hook]) -> None:
+    """The given conditions are set, null removes one, and the others stay."""
+    hours = {"days": [1, 2], "start": "09:00", "end": "17:00", "zone": "UTC"}
+    assert bulk(admin, "set_conditions", where=HERE, conditions={"party": "external"})["changed"]
+    body = {"where": HERE, "conditions": {"hours": hours, "numbers": ["+40*"]}}
+    assert bulk(admin, "set_conditions", **body)["changed"] == 3
+    body["conditions"] = {"hours": None}
+    [example, *_] = bulk(admin, "set_conditions", dry_run=True, **body)["examples"]
+    assert example["after"] == "external calls, number +40*"
+    wrong = {"hours": {**hours, "zone": "Nowhere"}}
+    for given, pointer in ((wrong, "#/conditions/hours/zone"), ({}, "#/conditions")):
+        answer = admin.post(
+            "/hooks/bulk", {"action": "set_conditions", "where": HERE, "conditions": given}
+        )
+        assert answer.status_code == 400
+        assert answer.get_json()["errors"][0]["pointer"] == pointer
+
+
 def test_dry_run_change_and_undo(admin: Api, hooks: Sequence[Hook]) -> None:
     """What the dry run returns is changed, once for all, and can be undone."""
     before = urls()

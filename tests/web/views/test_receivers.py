@@ -120,7 +120,7 @@ def first_request() -> str:
 
 
 def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
-    """A receiver with requests cannot be removed; without them it can."""
+    """Undo returns to the receiver's page. With requests it cannot be removed; without it can."""
     configure.extension("101")
     add_zammad(admin)
     page = "/receivers/zammad/connect/head-office"
@@ -131,12 +131,18 @@ def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Config
     assert admin.post("/receivers/zammad/remove").status_code == 409
     asked = admin.get("/receivers/zammad/disconnect/head-office").text
     assert "Clears 1 request of" in asked
+    assert "You can undo this for 30 seconds." in asked
     answer = admin.post("/receivers/zammad/disconnect/head-office")
     assert answer.status_code == 303
     shown = admin.get("/receivers/zammad").text
     assert "1 request cleared." in shown
-    assert 'id="remove-receiver"' in shown
-    assert "Undo" in shown
+    undo = re.search(r'action="([^"]+/undo[^"]*)"', shown)
+    assert undo
+    undone = admin.post(html.unescape(undo[1]))
+    assert (undone.status_code, undone.location) == (303, "/receivers/zammad")
+    assert "1 request is back." in admin.get("/receivers/zammad").text
+    admin.post("/receivers/zammad/disconnect/head-office")
+    assert 'id="remove-receiver"' in admin.get("/receivers/zammad").text
     admin.get("/receivers/zammad/remove")
     assert admin.post("/receivers/zammad/remove").status_code == 303
     assert db.session.query(ReceiverRow).count() == 0
