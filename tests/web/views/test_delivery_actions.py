@@ -252,7 +252,7 @@ def test_call(admin: Visitor, deliveries: dict[str, str], pbx: Pbx) -> None:
     link = re.search(r'href="(/pbxs/head-office/call\?[^"]+)"', page)
     assert link
     page = admin.get(html.unescape(link[1])).text
-    places = [page.index(text) for text in (first, second, "No request was sent")]
+    places = [page.index(text) for text in (first, second, "101 is not an extension")]
     assert places == sorted(places)
     assert deliveries["waiting"] not in page
     for nothing in ("", "?id=", "?id=nobody"):
