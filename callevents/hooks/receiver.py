@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from typing import Any
 
 from sqlalchemy import select
 
@@ -40,9 +41,13 @@ def find_receiver(hook: Hook) -> Receiver | None:
 
 
 @contextmanager
-def keeping_receivers(hooks: Iterable[Hook]) -> Iterator[None]:
-    """Read the receivers of these hooks at once; within it, finding them needs no query."""
-    ids = {hook.receiver_id for hook in hooks if hook.receiver_id is not None}
+def keeping_receivers(hooks: Iterable[Any], also: Iterable[int | None] = ()) -> Iterator[None]:
+    """Read the receivers of these hooks at once; within it, finding them needs no query.
+
+    `also`: the IDs of others.
+    """
+    ids = {hook.receiver_id for hook in hooks} | set(also)
+    ids.discard(None)
     # The session itself keeps only what something else refers to.
     kept = db.session.scalars(select(Receiver).where(Receiver.id.in_(ids))).all() if ids else ()
     yield

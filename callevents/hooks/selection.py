@@ -76,9 +76,13 @@ class HookWhere:
         """True if all hooks match."""
         return not self._conditions()
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the conditions in SQL, for a query that joins PBXs."""
-        return [Pbx.removing_at.is_(None), *self._conditions()]
+    def conditions(self, scope: Scope = EVERYTHING) -> list[ColumnElement[bool]]:
+        """Return the conditions in SQL for hooks in the scope, for a query that joins PBXs."""
+        found = [Pbx.removing_at.is_(None), scope.of_hooks(), *self._conditions()]
+        if self.url and not scope.is_all:
+            # Whoever may not see the secrets in a URL must not find them out: see `may_see_url`.
+            found.append(Hook.receiver_id.is_(None) | Hook.pbx_id.in_(scope.pbx_ids))
+        return found
 
     def _conditions(self) -> list[ColumnElement[bool]]:
         found = [*self._of_place(), *self._of_target()]
@@ -201,21 +205,21 @@ class Selection:
             select(Hook)
             .join(Hook.pbx)
             .options(contains_eager(Hook.pbx), joinedload(Hook.extension))
-            .where(self.scope.of_hooks(), *self.where.conditions())
+            .where(*self.where.conditions(self.scope))
         )
 
 
 def count(where: HookWhere, scope: Scope = EVERYTHING) -> int:
     """Return how many hooks match, in the scope."""
     query = select(func.count()).select_from(Hook).join(Hook.pbx)
-    return db.session.scalar(query.where(scope.of_hooks(), *where.conditions())) or 0
+    return db.session.scalar(query.where(*where.conditions(scope))) or 0
 
 
 def find_page(
     where: HookWhere, *, scope: Scope = EVERYTHING, before: int | None = None, limit: int
 ) -> Sequence[Hook]:
     """Return matching hooks with IDs below `before`, newest first, with PBX and extension."""
-    conditions = [scope.of_hooks(), *where.conditions()]
+    conditions = where.conditions(scope)
     if before is not None:
         conditions.append(Hook.id < before)
     ids = select(Hook.id).join(Hook.pbx).where(*conditions).order_by(Hook.id.desc()).limit(limit)

@@ -115,7 +115,6 @@ class OncePerCall:
         replaced by the next one that is sent.
         """
         deliveries: dict[Key, Row] = {}
-        replaced = set()
         for row, hook in sorted(matches, key=lambda one: (one[0]["happened_at"], one[0]["id"])):
             key = (row["call_id"], _find_once_id(hook))
             sent = self._sent.get(key)
@@ -124,14 +123,14 @@ class OncePerCall:
             delivery = self._make_delivery(row, hook, "")
             state = delivery["state"]
             if sent is None or _BEST_FIRST.index(state) < _BEST_FIRST.index(sent.unsent):
-                if sent is not None and sent.unsent is DeliveryState.FAILED:
-                    # It could be sent again, which would be a second one of its call.
-                    replaced.add(sent.delivery_id)
+                # One that is stored could be sent again, as a second one of its call.
+                if sent and key not in deliveries and not _remove_suspended(sent):
+                    self._sent[key] = Sent(sent.delivery_id)
+                    continue
                 unsent = state if state in UNSENT else None
                 self._sent[key] = Sent(delivery["id"], unsent)
                 self._new[key] = delivery["id"]
                 deliveries[key] = delivery
-        remove_untouched(replaced)
         return deliveries.values()
 
     def _make_ends(self, calls: Collection[str]) -> Iterable[Row]:
@@ -218,6 +217,11 @@ class OncePerCall:
         }
         hooks = {hook.id: hook for hook in run(HOOKS, parameters)}
         return [hook for _, hook in sorted(hooks.items()) if hook.scope is HookScope.CALL]
+
+
+def _remove_suspended(sent: Sent) -> bool:
+    """Remove the delivery of a suspended hook; return False if somebody sends it again now."""
+    return sent.unsent is not DeliveryState.FAILED or bool(remove_untouched([sent.delivery_id]))
 
 
 def _find_once_id(hook: Any) -> int:

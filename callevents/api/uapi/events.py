@@ -13,6 +13,7 @@ from callevents.api.uapi.fields import (
 )
 from callevents.api.uapi.place import Place
 from callevents.db.models import Hook
+from callevents.delivery.request.masking import mask_url
 from callevents.enums import EventType, Method
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
@@ -74,7 +75,7 @@ def update_event(place: Place, type_text: str, event_id: str, given: GivenFields
         raise _no_event()
     if not given.is_empty:
         _update(locked, given, place)
-    if given.url is None:
+    if given.url is None and place.shows_url(locked):
         record_shown_urls([locked])
     return to_event(locked, place)
 
@@ -83,14 +84,14 @@ def remove_events(place: Place, type_text: str | None, event_id: str | None) -> 
     """Remove the events and return them; raises UapiError."""
     found = find_hooks(place, type_text, event_id)
     removed = [to_event(hook, place) for hook in found]
-    record_shown_urls(found)
+    record_shown_urls(filter(place.shows_url, found))
     hooks.clear_hooks(found)
     return removed
 
 
 def _update(hook: Hook, given: GivenFields, place: Place) -> None:
     data = HookData(
-        url=hook.url if given.url is None else given.url,
+        url=_choose_url(hook, given, place),
         method=_choose_method(hook, given),
         active=hook.active if given.active is None else given.active,
         note=hook.note if given.note is None else given.note,
@@ -105,6 +106,13 @@ def _update(hook: Hook, given: GivenFields, place: Place) -> None:
     if given.active:
         # As with the status icon of the page, this resumes a suspended one.
         resume_if_complete(hook)
+
+
+def _choose_url(hook: Hook, given: GivenFields, place: Place) -> str:
+    """Return the given URL. Clients send back the one that they were shown."""
+    if given.url is None or (not place.shows_url(hook) and given.url == mask_url(hook.url)):
+        return hook.url
+    return given.url
 
 
 def _choose_method(hook: Hook, given: GivenFields) -> Method:

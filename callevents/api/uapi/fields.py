@@ -79,7 +79,7 @@ def of_domain(error: InvalidError) -> UapiError:
 def to_event(hook: Hook, place: Place) -> Event:
     """Return the hook as VoipNow shows it: codes are texts.
 
-    Users who may not change it see the URL without its secrets, as on the pages.
+    Users who may not change what it sends see the URL without its secrets, as on the pages.
     """
     code = str(int(hook.event_type))
     return {
@@ -87,7 +87,7 @@ def to_event(hook: Hook, place: Place) -> Event:
         "id": hook.event_id,
         "method": method_code(hook.method),
         "note": hook.note,
-        "url": hook.url if place.may_edit else mask_url(hook.url),
+        "url": hook.url if place.shows_url(hook) else mask_url(hook.url),
         "status": "1" if hook.active else "0",
         "modified": to_text(hook.modified_at),
         "links": {"self": f"{place.url}/{code}/{hook.event_id}"},

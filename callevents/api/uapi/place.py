@@ -10,10 +10,11 @@ from callevents.api.outer_origin import outer_origin
 from callevents.api.uapi.errors import UapiError, access_denied
 from callevents.api_access.principal import Principal
 from callevents.db.locks import lock_pbx
-from callevents.db.models import MAX_NUMBER_LENGTH, Extension, Pbx, User
+from callevents.db.models import MAX_NUMBER_LENGTH, Extension, Hook, Pbx, User
 from callevents.enums import Right
 from callevents.errors import NotFoundError
 from callevents.extensions import db
+from callevents.hooks.receiver import may_see_url
 from callevents.users.rights import Scope
 
 #: VoipNow's own client writes them without @ too.
@@ -32,6 +33,10 @@ class Place:
     url: str
     #: Everything that the caller may edit.
     scope: Scope
+
+    def shows_url(self, hook: Hook) -> bool:
+        """Return True if the caller sees the secrets in the hook's URL."""
+        return self.may_edit and may_see_url(self.scope, hook)
 
 
 def find_place(principal: Principal, user: str, number: str) -> Place:

@@ -69,7 +69,10 @@ def list_events(
     response = _respond(listing.answer(found, _request_url()))
     if request.method == "GET" and place.may_edit and listing.shows_urls:
         shown = {event["id"] for event in listing.on_page(found)}
-        _record_shown(principal, [hook for hook in hooks if hook.event_id in shown])
+        _record_shown(
+            principal,
+            [hook for hook in hooks if hook.event_id in shown and place.shows_url(hook)],
+        )
     return response
 
 

@@ -12,7 +12,7 @@ from callevents import audit
 from callevents.audit.actions import Action
 from callevents.audit.many import EVENT_IDS, list_event_ids, of_hooks
 from callevents.db.locks import allow_long_statements
-from callevents.db.models import BulkChange, Hook, Pbx, utc_now
+from callevents.db.models import BulkChange, Hook, utc_now
 from callevents.errors import ConflictError
 from callevents.extensions import db
 from callevents.hooks.bulk.changes import hide
@@ -142,11 +142,7 @@ def _find_pbx_ids(selection: Selection) -> Sequence[int]:
     query = select(Hook.pbx_id).join(Hook.pbx).distinct()
     if selection.event_ids is not None:
         query = query.where(Hook.event_id.in_(list(selection.event_ids)[:10_000]))
-    return db.session.scalars(
-        query.where(
-            Pbx.removing_at.is_(None), selection.scope.of_hooks(), *selection.where.conditions()
-        )
-    ).all()
+    return db.session.scalars(query.where(*selection.where.conditions(selection.scope))).all()
 
 
 def _describe_filter(selection: Selection, plan: Plan) -> str:

@@ -159,13 +159,14 @@ class ReplaceUrl(Update):
         }
 
     def _plan(self, hook: Hook, addresses: Mapping[int, str]) -> Step:
+        if not may_choose(self.scope, hook.pbx_id, hook.receiver_id):
+            # Also without a match: whether there is one would tell of the secret in the URL.
+            return Step(hook, reason=OF_RECEIVER, before=mask_url(hook.url))
         find, replacement = self.find.strip(), self.replacement.strip()
         # As the dialog shows it, or as it is sent.
         text = next((one for one in (display_url(hook.url), hook.url) if find in one), None)
         if text is None:
             return Step(hook)
-        if not may_choose(self.scope, hook.pbx_id, hook.receiver_id):
-            return Step(hook, reason=OF_RECEIVER, before=mask_url(hook.url))
         try:
             url = check_url(text.replace(find, replacement)).url
         except InvalidError as error:

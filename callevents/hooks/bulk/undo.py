@@ -6,7 +6,7 @@ The content of a kept change has one of: `hooks` with their old values, `made` w
 added, or `removals`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from callevents.extensions import db
 from callevents.hooks.bulk.apply import record
 from callevents.hooks.bulk.steps import HookRow, Step
 from callevents.hooks.bulk.store import store
+from callevents.hooks.receiver import keeping_receivers
 from callevents.users.rights import Scope
 
 #: Changes can be undone for this time. A removal ends earlier, with its deliveries.
@@ -81,9 +82,11 @@ def count_undoable(change: BulkChange) -> int:
     columns = (Hook.id, Hook.modified_at, Hook.receiver_id, Hook.url)
     rows = db.session.execute(select(*columns).where(Hook.id.in_(list(versions)))).all()
     before = {entry["id"]: entry.get("before", {}) for entry in entries}
-    return sum(
-        row.modified_at == versions[row.id] and _can_restore(row, before[row.id]) for row in rows
-    )
+    with keeping_receivers(rows, also=_find_receiver_ids(before)):
+        return sum(
+            row.modified_at == versions[row.id] and _can_restore(row, before[row.id])
+            for row in rows
+        )
 
 
 def end_changes(database: SqlEngine, before: datetime) -> int:
@@ -126,11 +129,17 @@ def _undo(change: BulkChange, pbx_ids: Sequence[int]) -> Undone:
 
 def _restore(action: str, entries: Sequence[Mapping[str, Any]]) -> Undone:
     before = {entry["id"]: from_json(Hook, entry["before"]) for entry in entries}
-    hooks = [hook for hook in _lock_unchanged(entries) if _can_restore(hook, before[hook.id])]
+    unchanged = _lock_unchanged(entries)
+    with keeping_receivers(unchanged, also=_find_receiver_ids(before)):
+        hooks = [hook for hook in unchanged if _can_restore(hook, before[hook.id])]
     applied = store([Step(hook, before[hook.id]) for hook in hooks])
     left_out = len(entries) - len(hooks)
     _record(action, applied.hooks, left_out)
     return Undone(len(hooks), left_out, applied.held, applied.released, action)
+
+
+def _find_receiver_ids(before: Mapping[int, Mapping[str, Any]]) -> Iterator[int | None]:
+    return (values.get("receiver_id") for values in before.values())
 
 
 def _can_restore(hook: Any, before: Mapping[str, Any]) -> bool:

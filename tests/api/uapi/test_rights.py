@@ -240,4 +240,14 @@ def test_owners_do_not_choose_what_a_receiver_gets(world: World) -> None:
     changed = api.update(event, note="mine", status="0", url=URL)
     assert (changed["note"], changed["status"]) == ("mine", "0")
     operator = world.api(add_user("eva", NewGrant(Role.OPERATOR)))
-    assert operator.update(event, url=f"{URL}/users")["url"] == f"{URL}/users"
+    secret = f"{URL}/users?token=s3cret-1234567890"
+    assert operator.update(event, url=secret)["url"] == secret
+    masked = secret.replace("s3cret-1234567890", "••••")
+    [shown] = api.entries()
+    assert shown["url"] == masked
+    # Clients send back what they were shown.
+    assert api.update(shown, note="still mine", url=masked)["url"] == masked
+    db.session.rollback()
+    assert (hook.note, hook.url) == ("still mine", secret)
+    [removed] = api.send("DELETE", path).json
+    assert removed["url"] == masked
