@@ -20,6 +20,7 @@ from callevents.hooks.bulk.add import add_for_many
 from callevents.hooks.bulk.changes import OF_RECEIVER
 from callevents.hooks.options import Credentials, HookOptions
 from callevents.hooks.selection import HookWhere
+from callevents.hooks.signing_secret import rotate_secret
 from callevents.pbxs.extensions import get_extension_by_number
 from callevents.users import users
 from callevents.users.grants import NewGrant
@@ -258,6 +259,58 @@ def test_programs(api: MakeApi, world: World, receiver: Receiver, role: Role) ->
         check_problem(moved, ProblemType.INVALID_REQUEST, "#/receiver")
     else:
         assert moved.get_json()["changed"] == 1
+
+
+@pytest.mark.parametrize("role", [Role.SELF_SERVICE, Role.OPERATOR], ids=["owner", "operator"])
+def test_signing(app: Flask, api: MakeApi, world: World, role: Role) -> None:
+    """The owner gets no signing secret, and cannot turn signing off."""
+    is_owner = role is Role.SELF_SERVICE
+    program = api(role, pbx=world.pbx, extension=world.hook.extension if is_owner else None)
+    visitor = sign_in(app, world, role)
+    secret = f"/hooks/{world.hook.event_id}/signing-secret"
+    assert program.post(secret).status_code == (403 if is_owner else 200)
+    begin_write()
+    rotate_secret(world.hook)
+    db.session.commit()
+    stored, note = world.hook.signing_secret, world.hook.note
+    for choice in ("new", "remove"):
+        answer = visitor.post(world.dialog, **fields(world.hook, note=choice, signing=choice))
+        db.session.rollback()
+        if is_owner:
+            assert (answer.status_code, REFUSED in answer.text) == (422, True)
+            assert (world.hook.signing_secret, world.hook.note) == (stored, note)
+        else:
+            assert (world.hook.signing_secret != stored, world.hook.note) == (True, choice)
+    assert program.delete(secret).status_code == (403 if is_owner else 204)
+    # A request without a receiver is the owner's own.
+    plain = f"/hooks/{world.plain.event_id}/signing-secret"
+    assert program.post(plain).status_code == 200
+
+
+@pytest.mark.parametrize("role", [Role.SELF_SERVICE, Role.OPERATOR], ids=["owner", "operator"])
+@pytest.mark.parametrize("change", ["move away", "move in", "disable"])
+def test_undo_of_what_an_admin_did(
+    app: Flask, api: MakeApi, world: World, add_receiver: AddReceiver, role: Role, change: str
+) -> None:
+    """The owner is not offered to undo what changes a receiver, and cannot."""
+    is_refused = role is Role.SELF_SERVICE and change != "disable"
+    other = add_receiver("other", url="http://other.example.com")
+    hook = world.plain if change == "move in" else world.hook
+    admin = api(Role.ADMIN)
+    values = {"receiver": other.slug, "drop_secrets": True} if change != "disable" else {}
+    done = bulk(admin, hook, action="move" if values else "disable", **values).get_json()
+    assert done["changed"] == 1
+    db.session.rollback()
+    before = (hook.receiver_id, hook.url, hook.active)
+    visitor = sign_in(app, world, role)
+    page = visitor.get(f"/pbxs/{world.pbx.slug}/requests").text
+    assert ('id="undoable"' in page) is not is_refused
+    is_owner = role is Role.SELF_SERVICE
+    program = api(role, pbx=world.pbx, extension=world.hook.extension if is_owner else None)
+    answer = program.post(f"/hooks/bulk/{done['change_id']}/undo")
+    assert answer.status_code == (409 if is_refused else 200), answer.text
+    db.session.rollback()
+    assert ((hook.receiver_id, hook.url, hook.active) == before) is is_refused
 
 
 def bulk(program: Any, hook: Hook, **values: object) -> Any:

@@ -1,6 +1,7 @@
 """Actions on hooks: resume and test them, and change their signing secrets."""
 
 from functools import partial
+from typing import Any
 
 from callevents.api.v1.call import Call
 from callevents.api.v1.deliveries_examples import COUNTS
@@ -20,6 +21,7 @@ from callevents.api.v1.operations import operation
 from callevents.api.v1.problems import ApiError, ProblemType
 from callevents.api_access.scopes import ApiScope
 from callevents.audit.targets import of_hook
+from callevents.db.models import Hook as StoredHook
 from callevents.delivery.http.client import Response
 from callevents.delivery.log.filters import Filter
 from callevents.enums import ListedState, Right
@@ -71,8 +73,7 @@ def send_hook_test(call: Call[NoQuery, None], event_id: str) -> HookTest:
     a hook of a receiver.
     """
     hook = find_hook(call, event_id, Right.EDIT)
-    if not may_choose(call.principal.scope_of(Right.EDIT), hook.pbx_id, hook.receiver_id):
-        raise ApiError(ProblemType.FORBIDDEN, NEEDS_PBX)
+    _check_choice(call, hook)
     about = of_hook(hook, hook.extension)
     user_id = call.principal.user.id
     response = send_test(partial(build_stored, hook), about, hook.event_type, user_id)
@@ -122,8 +123,10 @@ def create_signing_secret(call: Call[NoQuery, None], event_id: str) -> SigningSe
     """Generate a new signing secret and return it, only once. Requests are signed from now on.
 
     If there was one, requests are signed with both for 24 hours, so that the receiver can switch.
+    The owner of a single extension cannot change how requests of a receiver are signed.
     """
     hook = find_hook(call, event_id, Right.EDIT, lock=True)
+    _check_choice(call, hook)
     secret = signing_secret.rotate_secret(hook)
     return SigningSecret(secret=secret, previous_secret_until=hook.previous_secret_until)
 
@@ -140,8 +143,15 @@ def create_signing_secret(call: Call[NoQuery, None], event_id: str) -> SigningSe
 def delete_signing_secret(call: Call[NoQuery, None], event_id: str) -> None:
     """Stop signing the requests of a hook. `If-Match` takes the ETag of the hook."""
     hook = find_hook(call, event_id, Right.EDIT, lock=True)
+    _check_choice(call, hook)
     call.check_match(to_answer(hook))
     signing_secret.remove_secret(hook)
+
+
+def _check_choice(call: Call[Any, Any], hook: StoredHook) -> None:
+    """Raise ApiError if the caller may not choose what the hook sends to its receiver."""
+    if not may_choose(call.principal.scope_of(Right.EDIT), hook.pbx_id, hook.receiver_id):
+        raise ApiError(ProblemType.FORBIDDEN, NEEDS_PBX)
 
 
 def to_test_answer(response: Response) -> HookTest:

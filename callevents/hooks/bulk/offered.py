@@ -57,7 +57,7 @@ def find_offered(scope: Scope, since: datetime | None = None) -> Offered | None:
     if change is None:
         return None
     until = change.made_at + _undo_time(change.action)
-    count = count_undoable(change) if until > utc_now() else 0
+    count = count_undoable(change, scope) if until > utc_now() else 0
     if not count:
         return None
     pbxs, whose = _describe(change.places)

@@ -28,7 +28,7 @@ from callevents.extensions import db
 from callevents.hooks.bulk.apply import record
 from callevents.hooks.bulk.steps import HookRow, Step
 from callevents.hooks.bulk.store import store
-from callevents.hooks.receiver import keeping_receivers
+from callevents.hooks.receiver import keeping_receivers, may_choose
 from callevents.users.rights import Scope
 
 #: Changes can be undone for this time. A removal ends earlier, with its deliveries.
@@ -39,7 +39,14 @@ NOTHING_TO_UNDO = (
 )
 ALL_CHANGED = (
     "Nothing was undone: all of these requests have been changed or removed since, or their "
-    "receivers have."
+    "receivers have, or you may not change what they send."
+)
+#: Columns that say when a hook is sent, and not what.
+_WHEN = frozenset(
+    {
+        *("active", "give_up_seconds", "in_order", "conditions"),
+        *("suspended_at", "suspended_reason", "failing_since"),
+    }
 )
 
 
@@ -64,7 +71,7 @@ def undo(change_id: str, scope: Scope) -> Undone:
     change = _lock(change_id)
     if not covers(scope, change.places):
         raise NotFoundError("There is no such change.")
-    undone = _undo(change, sorted({pbx_id for pbx_id, _extension in change.places}))
+    undone = _undo(change, sorted({pbx_id for pbx_id, _extension in change.places}), scope)
     if not undone.hooks:
         raise ConflictError(ALL_CHANGED)
     db.session.delete(change)
@@ -72,19 +79,19 @@ def undo(change_id: str, scope: Scope) -> Undone:
     return undone
 
 
-def count_undoable(change: BulkChange) -> int:
-    """Return how many hooks undoing the change would set right now."""
+def count_undoable(change: BulkChange, scope: Scope) -> int:
+    """Return how many hooks a user with this scope would set right by undoing the change now."""
     content = change.content
     if "removals" in content:
         return sum(len(removal.find_hook_ids(*place)) for place in content["removals"])
     entries = content.get("hooks") or content.get("made") or ()
     versions = _read_versions(entries)
-    columns = (Hook.id, Hook.modified_at, Hook.receiver_id, Hook.url)
+    columns = (Hook.id, Hook.pbx_id, Hook.modified_at, Hook.receiver_id, Hook.url)
     rows = db.session.execute(select(*columns).where(Hook.id.in_(list(versions)))).all()
     before = {entry["id"]: entry.get("before", {}) for entry in entries}
     with keeping_receivers(rows, also=_find_receiver_ids(before)):
         return sum(
-            row.modified_at == versions[row.id] and _can_restore(row, before[row.id])
+            row.modified_at == versions[row.id] and _can_restore(row, before[row.id], scope)
             for row in rows
         )
 
@@ -116,10 +123,10 @@ def covers(scope: Scope, places: Iterable[Sequence[Any]]) -> bool:
     )
 
 
-def _undo(change: BulkChange, pbx_ids: Sequence[int]) -> Undone:
+def _undo(change: BulkChange, pbx_ids: Sequence[int], scope: Scope) -> Undone:
     content = change.content
     if "hooks" in content:
-        return _restore(change.action, content["hooks"])
+        return _restore(change.action, content["hooks"], scope)
     for pbx_id in pbx_ids:
         lock_pbx(db.session.connection(), pbx_id)
     if "made" in content:
@@ -127,11 +134,11 @@ def _undo(change: BulkChange, pbx_ids: Sequence[int]) -> Undone:
     return _bring_back(change.action, content["removals"])
 
 
-def _restore(action: str, entries: Sequence[Mapping[str, Any]]) -> Undone:
+def _restore(action: str, entries: Sequence[Mapping[str, Any]], scope: Scope) -> Undone:
     before = {entry["id"]: from_json(Hook, entry["before"]) for entry in entries}
     unchanged = _lock_unchanged(entries)
     with keeping_receivers(unchanged, also=_find_receiver_ids(before)):
-        hooks = [hook for hook in unchanged if _can_restore(hook, before[hook.id])]
+        hooks = [hook for hook in unchanged if _can_restore(hook, before[hook.id], scope)]
     applied = store([Step(hook, before[hook.id]) for hook in hooks])
     left_out = len(entries) - len(hooks)
     _record(action, applied.hooks, left_out)
@@ -142,8 +149,15 @@ def _find_receiver_ids(before: Mapping[int, Mapping[str, Any]]) -> Iterator[int 
     return (values.get("receiver_id") for values in before.values())
 
 
-def _can_restore(hook: Any, before: Mapping[str, Any]) -> bool:
-    """Return False if the hook's former receiver is gone, or has another address."""
+def _can_restore(hook: Any, before: Mapping[str, Any], scope: Scope) -> bool:
+    """Return False if the hook's former receiver is gone, or has another address.
+
+    Also if the user may not choose what a receiver gets that the hook has, or had before.
+    """
+    ids = hook.receiver_id, before.get("receiver_id")
+    is_choice = bool(before.keys() - _WHEN)
+    if is_choice and not all(may_choose(scope, hook.pbx_id, one) for one in ids):
+        return False
     row = {name: before.get(name, getattr(hook, name)) for name in ("receiver_id", "url")}
     return has_its_receiver(row)
 

@@ -17,7 +17,7 @@ from callevents.extensions import db
 from callevents.hooks import hooks, queries, signing_secret
 from callevents.hooks.history import has_secret_url, record_shown_url
 from callevents.hooks.options import GIVE_UP_CHOICES, read_options
-from callevents.hooks.receiver import may_see_url
+from callevents.hooks.receiver import check_choice, may_see_url
 from callevents.hooks.test_request import TestResult
 from callevents.jobs.waker import wake
 from callevents.pbxs.extensions import find_extension_hooks
@@ -82,6 +82,8 @@ def change(slug: str, place: str, event_id: str) -> Any:
     form = _make_form(submitted_form(), pbx, hook)
     if _is_saving(form):
         try:
+            if form.signing.data != SigningChoice.KEEP:
+                check_choice(scope_of(Right.EDIT), pbx.id, hook.receiver_id)
             waiting = hooks.update_hook(hook, form.hook_data(), scope=scope_of(Right.EDIT))
         except InvalidError as error:
             form.add_errors(error)
