@@ -8,11 +8,11 @@ function updateTicks() {
     // Forms may offer to choose all that match, on other pages too.
     const takesAll = document.getElementById(needing.dataset.needsTick)?.elements.all?.checked;
     needing.disabled = ticked === 0 && !takesAll;
-    writeTicked(needing.dataset.needsTick, boxes);
-    const all = document.querySelector(`[data-tick-all="${needing.dataset.needsTick}"]`);
-    if (!all) continue;
     const shown = boxes.filter(isShown);
     const tickedShown = shown.filter((box) => box.checked).length;
+    writeTicked(needing.dataset.needsTick, ticked, boxes.length, ticked - tickedShown, shown.length);
+    const all = document.querySelector(`[data-tick-all="${needing.dataset.needsTick}"]`);
+    if (!all) continue;
     all.disabled = shown.length === 0;
     all.checked = tickedShown > 0 && tickedShown === shown.length;
     all.indeterminate = tickedShown > 0 && tickedShown < shown.length;
@@ -20,16 +20,13 @@ function updateTicks() {
 }
 
 // How many are ticked, and how many of them a filter hides.
-function writeTicked(formId, boxes) {
+function writeTicked(formId, ticked, count, tickedHidden, shown) {
   const place = document.querySelector(`[data-ticked="${formId}"]`);
   if (!place) return;
-  const ticked = boxes.filter((box) => box.checked);
-  const hidden = ticked.filter((box) => !isShown(box)).length;
-  const text = `${ticked.length.toLocaleString("en")} of ${boxes.length.toLocaleString("en")} ticked`;
-  place.textContent = text + (hidden ? `, ${hidden.toLocaleString("en")} of them not shown` : "");
-  const count = boxes.filter(isShown).length.toLocaleString("en");
-  const isNarrow = boxes.some((box) => !isShown(box));
-  document.querySelector(`[data-shown="${formId}"]`).textContent = count + (isNarrow ? " shown" : "");
+  const text = `${ticked.toLocaleString("en")} of ${count.toLocaleString("en")} ticked`;
+  place.textContent = text + (tickedHidden ? `, ${tickedHidden.toLocaleString("en")} of them not shown` : "");
+  const isNarrow = shown < count;
+  document.querySelector(`[data-shown="${formId}"]`).textContent = shown.toLocaleString("en") + (isNarrow ? " shown" : "");
 }
 
 function isShown(box) {

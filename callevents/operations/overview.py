@@ -124,14 +124,11 @@ class Backlog:
 class Overview:
     """Everything that the overview page shows, for one PBX or for all."""
 
+    pbx: Pbx | None
     now: datetime
     span: TimeRange
     slots: Sequence[Statistics]
     backlog: Backlog
-    #: Hooks that are suspended or failing; those without a receiver; and receivers of the others.
-    failing: Sequence[FailingHook]
-    failing_plain: Sequence[FailingHook]
-    failing_receivers: Sequence[FailingReceiver]
     suspended: int
     origins: Sequence[Origin]
     workers: Sequence[WorkerProcess]
@@ -146,6 +143,23 @@ class Overview:
         """Workers with a recent heartbeat."""
         return [worker for worker in self.workers if is_alive(worker, self.now)]
 
+    # Each is read only where it is shown.
+
+    @cached_property
+    def failing(self) -> Sequence[FailingHook]:
+        """Hooks that are suspended or failing."""
+        return list_failing(self.pbx)
+
+    @cached_property
+    def failing_plain(self) -> Sequence[FailingHook]:
+        """Those without a receiver."""
+        return list_failing(self.pbx, is_plain=True)
+
+    @cached_property
+    def failing_receivers(self) -> Sequence[FailingReceiver]:
+        """The receivers of the others."""
+        return list_failing_receivers(self.pbx)
+
     @property
     def foreign_jobs(self) -> int:
         """Jobs that are not ours and that the workers have dropped since their start."""
@@ -156,13 +170,11 @@ def load_overview(pbx: Pbx | None = None, span: TimeRange = TimeRange.HOUR) -> O
     """Return the overview of one PBX or of all."""
     now = utc_now()
     return Overview(
+        pbx=pbx,
         now=now,
         span=span,
         slots=list_statistics(pbx, span, now),
         backlog=count_open(pbx, now),
-        failing=list_failing(pbx),
-        failing_plain=list_failing(pbx, is_plain=True),
-        failing_receivers=list_failing_receivers(pbx),
         suspended=count_suspended(pbx),
         origins=list_open_origins(pbx),
         workers=list_workers(),

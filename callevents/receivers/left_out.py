@@ -36,9 +36,13 @@ def find_left_out(receiver: Receiver) -> Sequence[str]:
     return tuple(one for one in found if not answers.intersection(_answers_of(one, recipe)))
 
 
-def explain(receiver: Receiver) -> str:
-    """Return what to enter, and where; empty if no secret was left out."""
-    fields = find_left_out(receiver)
+def explain(receiver: Receiver, fields: Sequence[str] | None = None) -> str:
+    """Return what to enter, and where; empty if no secret was left out.
+
+    `fields`: what `find_left_out` has found already.
+    """
+    if fields is None:
+        fields = find_left_out(receiver)
     recipe = find_recipe(receiver.recipe) if receiver.recipe and fields else None
     labels = [_label(one, recipe) for one in fields]
     return explain_of_receiver(receiver.name, labels) if labels else ""

@@ -19,6 +19,8 @@ from callevents.security.client_certificate import read_certificate
 
 #: Deliveries of this time are counted.
 RECENT = timedelta(hours=1)
+#: Deliveries of each request among which one that was sent is searched, the newest first.
+MAX_SEARCHED = 100
 
 
 class Health(StrEnum):
@@ -26,7 +28,7 @@ class Health(StrEnum):
 
     #: A secret was left out of an import: nothing is sent until it is entered.
     NEEDS_SECRET = "needs-secret"  # noqa: S105  # a name
-    #: It has no requests yet, or nothing was sent to it.
+    #: It has no requests yet, or nothing was sent to it: see MAX_SEARCHED.
     UNUSED = "unused"
     HEALTHY = "healthy"
     #: The last attempts of some requests failed, or requests are suspended.
@@ -173,17 +175,28 @@ def failed_since(receiver: Receiver, since: datetime) -> Filter:
 
 def _find_used(receivers: Sequence[Receiver]) -> Collection[int]:
     """Return the IDs of the receivers to which something was sent."""
-    # One row is enough, and found by the index of deliveries by hook.
-    sent = (
+    # There may be any number of deliveries without an attempt, such as skipped ones. Only the
+    # index of deliveries by hook gives this order of a range.
+    newest = (
         select(Delivery.attempts)
-        .join(Hook, Hook.id == Delivery.hook_id)
-        .where(Hook.receiver_id == Receiver.id, Delivery.attempts > 0)
+        .where(Delivery.hook_id.between(Hook.id, Hook.id))
+        .order_by(Delivery.hook_id.desc(), Delivery.id.desc())
+        .limit(MAX_SEARCHED)
+        .correlate(Hook)
+        .subquery()
+    )
+    is_sent = select(newest.c.attempts).where(newest.c.attempts > 0).correlate(Hook).exists()
+    # One request is enough.
+    used = (
+        select(Hook.id)
+        .where(Hook.receiver_id == Receiver.id, is_sent)
         .limit(1)
         .correlate(Receiver)
         .scalar_subquery()
     )
-    query = select(Receiver.id, sent).where(Receiver.id.in_([one.id for one in receivers]))
-    return {row[0] for row in db.session.execute(query) if row[1]}
+    ids = [one.id for one in receivers]
+    query = select(Receiver.id).where(Receiver.id.in_(ids), used.is_not(None))
+    return set(db.session.scalars(query))
 
 
 def _make_status(
@@ -191,6 +204,7 @@ def _make_status(
 ) -> ReceiverStatus:
     requests, active, suspended, failing_since = counts or (0, 0, 0, None)
     breaker = origin if origin and origin.is_open else None
+    missing = find_left_out(receiver)
     return ReceiverStatus(
         requests,
         active,
@@ -201,8 +215,8 @@ def _make_status(
         receiver.renewal_error,
         _find_certificate_warning(receiver),
         was_sent,
-        find_left_out(receiver),
-        explain(receiver),
+        missing,
+        explain(receiver, missing),
     )
 
 

@@ -14,11 +14,17 @@ from callevents.hooks.bulk.conditions import SetConditions
 from callevents.hooks.bulk.steps import Change
 from callevents.hooks.time_zone import suggest_zone_of
 from callevents.web.bulk_forms import BulkForm
-from callevents.web.condition_fields import ANSWERED, LISTS, HoursAndLists
+from callevents.web.condition_fields import (
+    ANSWERED,
+    DIRECTIONS,
+    LISTS,
+    OUTCOMES,
+    PARTIES,
+    HoursAndLists,
+)
 
 KEEP = "keep"
 _KEEP = SelectChoice(KEEP, "Leave as it is")
-_ANY = SelectChoice("", "Any")
 #: The conditions that are chosen from a list, and what they are for a choice.
 _CHOSEN: Mapping[str, Callable[[str], Any]] = {
     "directions": lambda choice: (choice,) if choice else (),
@@ -30,30 +36,9 @@ _CHOSEN: Mapping[str, Callable[[str], Any]] = {
 class BulkConditionsForm(HoursAndLists, BulkForm):
     """Conditions to set. What is left as it is, or empty, stays as each request has it."""
 
-    directions = SelectField(
-        "Direction",
-        choices=[_KEEP, _ANY, SelectChoice("in", "Incoming"), SelectChoice("out", "Outgoing")],
-        default=KEEP,
-        validate_choice=False,
-    )
-    party = SelectField(
-        "Other party",
-        choices=[
-            *(_KEEP, _ANY),
-            SelectChoice("external", "External"),
-            SelectChoice("internal", "Internal"),
-        ],
-        default=KEEP,
-    )
-    answered = SelectField(
-        "Outcome",
-        choices=[
-            *(_KEEP, _ANY),
-            SelectChoice("yes", "Answered"),
-            SelectChoice("no", "Not answered"),
-        ],
-        default=KEEP,
-    )
+    directions = SelectField("Direction", choices=[_KEEP, *DIRECTIONS], default=KEEP)
+    party = SelectField("Other party", choices=[_KEEP, *PARTIES], default=KEEP)
+    answered = SelectField("Outcome", choices=[_KEEP, *OUTCOMES], default=KEEP)
     hours_meaning = SelectField(
         "Days and hours",
         choices=[

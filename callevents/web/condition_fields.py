@@ -22,6 +22,11 @@ _REGIONS = (
 )
 LISTS = ("numbers", "dids", "queues")
 
+ANY = SelectChoice("", "Any")
+DIRECTIONS = (ANY, SelectChoice("in", "Incoming"), SelectChoice("out", "Outgoing"))
+PARTIES = (ANY, SelectChoice("external", "External"), SelectChoice("internal", "Internal"))
+OUTCOMES = (ANY, SelectChoice("yes", "Answered"), SelectChoice("no", "Not answered"))
+
 #: Fields of errors about hours, and of the form.
 _HOURS = {
     "conditions/hours/days": "days",
@@ -90,33 +95,9 @@ class ConditionFields(HoursAndLists):
     #: Both directions, if these are stored: the field shows them as any.
     kept_directions: tuple[str, ...] = ()
 
-    directions = RadioField(
-        "Direction",
-        choices=[
-            SelectChoice("", "Any"),
-            SelectChoice("in", "Incoming"),
-            SelectChoice("out", "Outgoing"),
-        ],
-        default="",
-    )
-    party = RadioField(
-        "Other party",
-        choices=[
-            SelectChoice("", "Any"),
-            SelectChoice("external", "External"),
-            SelectChoice("internal", "Internal"),
-        ],
-        default="",
-    )
-    answered = RadioField(
-        "Outcome",
-        choices=[
-            SelectChoice("", "Any"),
-            SelectChoice("yes", "Answered"),
-            SelectChoice("no", "Not answered"),
-        ],
-        default="",
-    )
+    directions = RadioField("Direction", choices=list(DIRECTIONS), default="")
+    party = RadioField("Other party", choices=list(PARTIES), default="")
+    answered = RadioField("Outcome", choices=list(OUTCOMES), default="")
     hours_meaning = RadioField(
         "Send",
         choices=[

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from callevents.db.models import Delivery, Extension, Hook, Pbx, Receiver
 from callevents.delivery.log import queries
@@ -56,7 +57,7 @@ class Target:
         """The extension's part of URLs: its ID, or `all`."""
         return place_of(self.extension)
 
-    @property
+    @cached_property
     def needs(self) -> str:
         """Which secret to enter, and where; empty if none was left out of an import."""
         return explain_left_out(self.hook) if self.hook else ""

@@ -30,6 +30,9 @@ from callevents.delivery.outcomes import Outcome, record
 from callevents.enums import DeliveryState, EventType, ListedState
 from callevents.extensions import cipher, db
 from callevents.operations.overview import count_open
+from callevents.receivers.data import ReceiverData
+from callevents.receivers.receivers import create_receiver
+from callevents.receivers.status import Health, find_status
 from tests.conftest import Configure
 from tests.delivery.conftest import ReportEvents, get_delivery
 from tests.support.claims import LEASE
@@ -235,3 +238,17 @@ def test_pages(hook: Hook, statements: Statements) -> None:
     plans = check([one for one in statements if "'pending " in one[0]], db.engine)
     for index, count in (("pbx_open", 2), ("expires", 1), ("hook_open", 2)):
         assert sum(f"ix_delivery_{index}" in plan for plan in plans) >= count, index
+
+
+def test_state_of_a_receiver(hook: Hook, statements: Statements) -> None:
+    """Whether something was sent to it is found by the newest deliveries of its requests."""
+    begin_write()
+    receiver = create_receiver(ReceiverData("CRM", "http://crm.example.com"))
+    hook.receiver_id = receiver.id
+    db.session.commit()
+    statements.clear()
+    assert find_status(receiver).health is Health.UNUSED
+    plans = check([one for one in statements if "attempts" in one[0]], db.engine)
+    for plan in plans:
+        assert "ix_delivery_hook_id_id" in plan
+        assert not re.search(r"pk_delivery|SORT|Sort|TEMP B-TREE", plan), plan

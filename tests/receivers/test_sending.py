@@ -153,6 +153,18 @@ def test_states(add_receiver: AddReceiver, pbx: Pbx) -> None:
     assert (status.health, status.pause_reason) == (Health.PAUSED, origin.error)
 
 
+def test_unused_is_told_by_the_newest_deliveries(add_receiver: AddReceiver, pbx: Pbx) -> None:
+    """However many a request has: of each, as many as the documents say are searched."""
+    stored = add_receiver()
+    connect_all(stored, pbx)
+    report(pbx, "101", "call-0", attempts=1)
+    for number in range(1, 100):
+        report(pbx, "101", f"call-{number}", state=DeliveryState.SKIPPED)
+    assert find_status(stored).health is Health.HEALTHY
+    report(pbx, "101", "call-100", state=DeliveryState.SKIPPED)
+    assert find_status(stored).health is Health.UNUSED
+
+
 def test_keys_are_rotated(add_receiver: AddReceiver) -> None:
     """After a rotation, the old key decrypts nothing of a receiver."""
     stored = add_receiver()

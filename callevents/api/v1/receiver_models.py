@@ -74,9 +74,9 @@ class ReceiverState(Answer):
 
     health: Health = Field(
         description="`needs-secret`: a secret was left out of an import, and nothing is sent until "
-        "you send it; `unused`: it has no hooks, or nothing was sent yet; `healthy`; `failing`: "
-        "attempts of some hooks fail, or some are suspended; `paused`: it was unreachable, and "
-        "nothing is sent for a while."
+        "you send it; `unused`: it has no hooks, or none of the 100 newest deliveries of each was "
+        "sent; `healthy`; `failing`: attempts of some hooks fail, or some are suspended; `paused`: "
+        "it was unreachable, and nothing is sent for a while."
     )
     missing_secrets: Sequence[str] = Field(
         description="Which secrets were left out of an import, such as `values/token` or "

@@ -41,7 +41,7 @@ class SetConditions(Update):
     def describe(self, _steps: Sequence[Step]) -> Mapping[str, Any]:
         """Return what the history says of it."""
         wanted = self._wanted()
-        return {name: _show(_NONE, {name: value}) for name, value in wanted.items()}
+        return {name: _show(replace(_NONE, **{name: value})) for name, value in wanted.items()}
 
     def _wanted(self) -> Mapping[str, Any]:
         """Return the values as they are stored; raises InvalidError."""
@@ -55,10 +55,10 @@ _NONE = Conditions()
 
 def _plan(hook: Hook, wanted: Mapping[str, Any]) -> Step:
     current = Conditions.read(hook.conditions)
-    before, after = _show(current), _show(current, wanted)
     conditions = replace(current, **wanted)
     if conditions == current:
         return Step(hook)
+    before, after = _show(current), _show(conditions)
     try:
         check_conditions(conditions, hook.event_type)
     except InvalidError as error:
@@ -66,5 +66,5 @@ def _plan(hook: Hook, wanted: Mapping[str, Any]) -> Step:
     return Step(hook, {"conditions": conditions.write()}, before=before, after=after)
 
 
-def _show(conditions: Conditions, changes: Mapping[str, Any] | None = None) -> str:
-    return describe(replace(conditions, **(changes or {}))) or NO_CONDITION
+def _show(conditions: Conditions) -> str:
+    return describe(conditions) or NO_CONDITION

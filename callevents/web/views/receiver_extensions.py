@@ -68,14 +68,16 @@ def connect_pbx(name: str, slug: str) -> Any:
             htmx.toast(_describe(len(done.created), len(done.kept)))
             return redirect(url_for("receivers.show", name=name), code=303)
     connected = {hook.extension_id for hook in list_connected(receiver) if hook.pbx_id == pbx.id}
+    memberships = groups.list_memberships(pbx)
+    used = {group_id for one in offered for group_id in memberships.get(one.id, ())}
     page = render_template(
         "receivers/connect.html",
         receiver=receiver,
         recipe=recipe,
         pbx=pbx,
         extensions=offered,
-        groups=groups.list_groups(pbx),
-        memberships=groups.list_memberships(pbx),
+        groups=[group for group in groups.list_groups(pbx) if group.id in used],
+        memberships=memberships,
         connected=connected,
         chosen=set(request.form.getlist("extension")),
         requests=_ticked_requests(recipe),

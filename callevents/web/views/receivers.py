@@ -163,13 +163,14 @@ def edit(name: str) -> Any:
             wake()
             htmx.toast(f"Saved.{_describe_update(done)}")
             return redirect(url_for(".show", name=name), code=303)
+    missing = find_left_out(receiver)
     page = render_template(
         "receivers/edit.html",
         receiver=receiver,
         recipe=recipe,
         form=form,
-        missing=find_left_out(receiver),
-        needs=explain(receiver),
+        missing=missing,
+        needs=explain(receiver, missing),
     )
     return page, 422 if form.errors else 200
 

@@ -191,6 +191,11 @@ def matches(pattern: str) -> Check:
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
+def is_text(value: Any) -> bool:
+    """Return True for a text, which may be empty."""
+    return isinstance(value, str)
+
+
 def is_date_and_time(value: Any) -> bool:
     """Return True for a text such as `2026-03-01 22:30:15`: receivers mean UTC."""
     try:

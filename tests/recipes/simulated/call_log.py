@@ -13,13 +13,14 @@ from tests.recipes.simulated.base import (
     Simulated,
     find_problem,
     is_moment,
+    is_text,
     matches,
     one_of,
     read_header,
     read_json,
 )
 from tests.recipes.simulated.voipnow import HANGUP_STATUSES
-from tests.recipes.simulated.webhooks import ANY, OUTCOMES
+from tests.recipes.simulated.webhooks import DIRECTIONS, OUTCOMES
 from tests.support.receiver import Arrival, Reply
 
 TOKEN = "log-token-5a7c"
@@ -37,20 +38,20 @@ def _or_null(is_valid: Check) -> Check:
 FIELDS: Mapping[str, Check] = {
     "call_id": matches(".+"),
     "pbx": matches(".+"),
-    "direction": one_of("in", "out", "internal", ""),
+    "direction": one_of(*DIRECTIONS),
     "outcome": one_of(*OUTCOMES),
     "start": is_moment,
     "answer": _or_null(is_moment),
     "end": is_moment,
     "ring_seconds": _or_null(_is_count),
     "talk_seconds": _is_count,
-    "caller": ANY,
-    "caller_name": ANY,
-    "called": ANY,
-    "did": ANY,
+    "caller": is_text,
+    "caller_name": is_text,
+    "called": is_text,
+    "did": is_text,
     "extension": matches(".+"),
-    "answered_by": ANY,
-    "queue": ANY,
+    "answered_by": is_text,
+    "queue": is_text,
     "status": one_of(*HANGUP_STATUSES, ""),
     "cause": _or_null(_is_count),
     "delivery_id": matches(".+"),

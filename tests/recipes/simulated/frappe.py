@@ -8,7 +8,6 @@ erpnext/telephony/doctype/call_log/call_log.json. Times have no zone, as in Mari
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -17,6 +16,7 @@ from tests.recipes.simulated.base import (
     Simulated,
     as_json,
     check_types,
+    is_date_and_time,
     read_header,
     read_object,
 )
@@ -109,14 +109,8 @@ def _check_values(given: dict[str, Any]) -> None:
         if len(given.get(name, "")) > MAX_TEXT:
             raise _refuse("CharacterLengthExceededError", 417, f"{name} is too long")
     for name in set(TIMES) & given.keys():
-        _check_time(given[name])
-
-
-def _check_time(text: str) -> None:
-    try:
-        datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007  # without zone
-    except ValueError:
-        raise _refuse("DataError", 500, f"Incorrect datetime value: {text!r}") from None
+        if not is_date_and_time(given[name]):
+            raise _refuse("DataError", 500, f"Incorrect datetime value: {given[name]!r}")
 
 
 def _invalid(problem: str) -> Refused:

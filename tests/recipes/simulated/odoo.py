@@ -7,7 +7,6 @@ crm_phonecall/models/crm_phonecall.py.
 """
 
 import re
-from datetime import datetime
 from typing import Any, ClassVar
 
 from tests.recipes.simulated.base import (
@@ -15,6 +14,7 @@ from tests.recipes.simulated.base import (
     Simulated,
     as_json,
     check_types,
+    is_date_and_time,
     is_json,
     parse_object,
     read_header,
@@ -105,15 +105,8 @@ def _check(model: str, record: Any) -> None:
             raise _refuse_value(f"Wrong value for {model}.{name}: {record[name]!r}")
     if record.get("user_id") not in {None, *USERS.values()}:
         raise _refuse(422, "odoo.exceptions.ValidationError", "user_id does not exist")
-    if record.get("date"):
-        _check_time(record["date"])
-
-
-def _check_time(text: str) -> None:
-    try:
-        datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007  # in UTC, without zone
-    except ValueError:
-        raise _refuse_value(f"time data {text!r} does not match the format") from None
+    if record.get("date") and not is_date_and_time(record["date"]):
+        raise _refuse_value(f"time data {record['date']!r} does not match the format")
 
 
 def _refuse_value(problem: str) -> Refused:

@@ -17,6 +17,7 @@ from tests.recipes.simulated.base import (
     as_json,
     find_problem,
     is_date_and_time,
+    is_text,
     matches,
     one_of,
     parse_object,
@@ -36,10 +37,10 @@ REQUIRED: Mapping[str, Check] = {
 OPTIONAL: Mapping[str, Check] = {
     "direction": one_of("Inbound", "Outbound"),
     "duration_minutes": lambda value: isinstance(value, int) and 0 <= value <= 59,
-    "description": lambda value: isinstance(value, str),
+    "description": is_text,
     "assigned_user_id": matches(r"[A-Za-z0-9-]{0,36}"),
     "date_end": is_date_and_time,
-    "parent_type": lambda value: isinstance(value, str),
+    "parent_type": is_text,
     "parent_id": matches(r"[A-Za-z0-9-]{0,36}"),
 }
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from tests.recipes.simulated.base import (
+    FORM,
     Refused,
     Simulated,
     as_json,
@@ -17,14 +18,13 @@ from tests.recipes.simulated.base import (
     is_json,
     parse_object,
     read_form,
-    read_header,
+    read_kind,
 )
 from tests.support.receiver import Arrival, Reply
 
 TOKEN = "123456:AAF-k3v9x1q7w5z2m8r4t6y0u1i3o5p7a9s"
 CHAT_ID = "-1001234567890"
 MAX_TEXT = 4096
-FORM = "application/x-www-form-urlencoded"
 PARSE_MODES = {"", "none", "markdown", "markdownv2", "html"}
 
 
@@ -59,8 +59,7 @@ def _read(arrival: Arrival) -> dict[str, Any]:
     """Return the parameters; those in a body of another type are not read."""
     if is_json(arrival):
         return parse_object(arrival, lambda _problem: _refuse("Bad Request: can't parse JSON"))
-    kind = read_header(arrival, "Content-Type").partition(";")[0]
-    return dict(read_form(arrival)) if kind in {"", FORM} else {}
+    return dict(read_form(arrival)) if read_kind(arrival) in {"", FORM} else {}
 
 
 def _check_message(fields: dict[str, Any]) -> str:

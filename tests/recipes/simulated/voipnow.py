@@ -17,6 +17,7 @@ from tests.recipes.simulated.base import (
     Refused,
     Simulated,
     find_problem,
+    is_text,
     matches,
     one_of,
     read_kind,
@@ -30,13 +31,13 @@ TEST = "Test"
 #: The ten parameters, and which values they may have.
 PARAMETERS: Mapping[str, Check] = {
     "CallID": matches("(?s).+"),
-    "CallAPIID": matches("(?s).*"),
-    "CallerIDNum": matches("(?s).*"),
-    "CallerIDName": matches("(?s).*"),
-    "CallerExtension": matches("(?s).*"),
-    "CalledExtension": matches("(?s).*"),
-    "CalledNumber": matches("(?s).*"),
-    "CalledDID": matches("(?s).*"),
+    "CallAPIID": is_text,
+    "CallerIDNum": is_text,
+    "CallerIDName": is_text,
+    "CallerExtension": is_text,
+    "CalledExtension": is_text,
+    "CalledNumber": is_text,
+    "CalledDID": is_text,
     "CallFlow": one_of("IN", "OUT", ""),
     "CallStatus": one_of("CALLING", *HANGUP_STATUSES, ""),
 }

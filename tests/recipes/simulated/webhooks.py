@@ -15,6 +15,7 @@ from tests.recipes.simulated.base import (
     Simulated,
     find_problem,
     is_moment,
+    is_text,
     matches,
     one_of,
 )
@@ -30,9 +31,9 @@ STATUSES = {
     "answer-out": ("ANSWER",),
     "hangup": (*HANGUP_STATUSES, ""),
 }
+DIRECTIONS = ("in", "out", "internal", "")
 OUTCOMES = ("answered", "missed", "unanswered", "busy", "failed", "abandoned", "")
 NUMBER = matches("[0-9]*")
-ANY = matches("(?s).*")
 PARAMETERS: Mapping[str, Check] = {
     **VOIPNOW,
     "EventType": one_of(*STATUSES),
@@ -51,10 +52,10 @@ HANGUP_PARAMETERS: Mapping[str, Check] = {
     "EndTime": is_moment,
     "RingSeconds": NUMBER,
     "TalkSeconds": NUMBER,
-    "RemoteNumber": ANY,
-    "Direction": one_of("in", "out", "internal", ""),
-    "AnsweredBy": ANY,
-    "Queue": ANY,
+    "RemoteNumber": is_text,
+    "Direction": one_of(*DIRECTIONS),
+    "AnsweredBy": is_text,
+    "Queue": is_text,
     "Outcome": one_of(*OUTCOMES),
 }
 

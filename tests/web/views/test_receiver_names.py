@@ -8,16 +8,13 @@ from callevents.ingest.report import Report
 from tests.conftest import Configure
 from tests.ingest.calls import deliveries, store
 from tests.web.conftest import Visitor
-from tests.web.views.test_receivers import add_zammad, first_request
+from tests.web.views.test_receivers import connect_zammad
 
 
 def test_deliveries_name_the_receiver(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
     """The log and the call show its name instead of its address, the delivery links to it."""
     configure.extension("101")
-    add_zammad(admin)
-    connect = "/receivers/zammad/connect/head-office"
-    admin.get(connect)
-    admin.post(connect, all="yes", request=first_request())
+    connect_zammad(admin)
     hook = db.session.query(Hook).one()
     store(pbx, Report(hook.event_type, "101", call_id="c1"))
     [delivery] = deliveries()

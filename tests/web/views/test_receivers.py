@@ -35,6 +35,14 @@ def add_zammad(admin: Visitor, **fields: str) -> str:
     return str(answer.location)
 
 
+def connect_zammad(admin: Visitor) -> None:
+    """Add a receiver, and connect all extensions of the PBX to it."""
+    add_zammad(admin)
+    page = "/receivers/zammad/connect/head-office"
+    admin.get(page)
+    admin.post(page, all="yes", request=first_request())
+
+
 def stored() -> ReceiverRow:
     """Return the only receiver."""
     db.session.rollback()
@@ -122,10 +130,7 @@ def first_request() -> str:
 def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
     """Undo returns to the receiver's page. With requests it cannot be removed; without it can."""
     configure.extension("101")
-    add_zammad(admin)
-    page = "/receivers/zammad/connect/head-office"
-    admin.get(page)
-    admin.post(page, all="yes", request=first_request())
+    connect_zammad(admin)
     assert admin.get("/receivers/zammad/remove").text.count("Disconnect its extensions first") == 1
     assert 'id="remove-receiver"' not in admin.get("/receivers/zammad").text
     assert admin.post("/receivers/zammad/remove").status_code == 409
@@ -151,10 +156,7 @@ def test_disconnecting_can_be_undone(admin: Visitor, pbx: Pbx, configure: Config
 def test_another_address_moves_the_requests(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
     """The secret has to be entered again, because it would go to another host."""
     configure.extension("101")
-    add_zammad(admin)
-    page = "/receivers/zammad/connect/head-office"
-    admin.get(page)
-    admin.post(page, all="yes", request=first_request())
+    connect_zammad(admin)
     edit = "/receivers/zammad/edit"
     admin.get(edit)
     fields = {"name": "Help", "answer-address": "https://desk.example.com"}
@@ -258,10 +260,7 @@ def test_limits_are_numbers(admin: Visitor) -> None:
 def test_a_paused_receiver_is_tried_at_once(admin: Visitor, pbx: Pbx, configure: Configure) -> None:
     """The page says until when it is paused and why; the button makes the probe due."""
     configure.extension("101")
-    add_zammad(admin)
-    page = "/receivers/zammad/connect/head-office"
-    admin.get(page)
-    admin.post(page, all="yes", request=first_request())
+    connect_zammad(admin)
     begin_write()
     origin = db.session.query(Origin).one()
     now = utc_now()
@@ -283,10 +282,7 @@ def test_failed_deliveries_and_requests_are_linked(
 ) -> None:
     """Whoever may, sends failed ones again from there; others only see them."""
     configure.extension("101")
-    add_zammad(admin)
-    page = "/receivers/zammad/connect/head-office"
-    admin.get(page)
-    admin.post(page, all="yes", request=first_request())
+    connect_zammad(admin)
     shown = admin.get("/receivers/zammad").text
     for name in ("show-deliveries", "recover", "requests-of-head-office"):
         [link] = re.findall(rf'id="{name}"\s+href="([^"]+)"', shown)
