@@ -1,4 +1,4 @@
-"""The time zone that is suggested for the hours of hooks, so that nobody has to type it again."""
+"""The time zone that the dialog suggests for the hours of hooks: the one that others use."""
 
 from collections.abc import Iterable
 from functools import cache

@@ -195,8 +195,9 @@ def test_invalid(admin: Api, pbx: Pbx, values: dict[str, Any], pointer: str) -> 
     wrong = admin.post(PATH, {"name": "New"} | values)
     check_problem(wrong, ProblemType.INVALID_REQUEST, pointer)
     wrong = admin.patch(f"{PATH}/{group['id']}", values)
-    check_problem(wrong, ProblemType.INVALID_REQUEST, pointer)
-    assert "999" not in wrong.text
+    problem = check_problem(wrong, ProblemType.INVALID_REQUEST, pointer)
+    # The request's ID is random, and may have these digits.
+    assert "999" not in str(problem | {"request_id": ""}), "what was sent is not repeated"
     assert names(admin) == ["Other", "Sales"]
     assert admin.get(f"{PATH}/{group['id']}").get_json() == group
 

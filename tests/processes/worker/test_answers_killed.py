@@ -74,7 +74,7 @@ def list_states() -> list[DeliveryState]:
 
 
 def wait_for_deliveries(count: int) -> None:
-    """Wait until there are so many deliveries, all delivered."""
+    """Wait until there are this many deliveries, all delivered."""
     delivered = [DeliveryState.DELIVERED] * count
     wait_until(lambda: list_states() == delivered, f"{count} deliveries")
 

@@ -98,11 +98,11 @@ def test_host_that_is_not_ours(server: Provider, stranger: Visitor) -> None:
 
 def test_error_of_the_provider(server: Provider, stranger: Visitor) -> None:
     """A user who declines at the provider gets a sentence, without the provider's text."""
-    server.error = "access_denied&error_description=Call+0900"
+    server.error = "access_denied&error_description=Dial+0900"
     answer = stranger.get(begin(stranger, server))
     assert answer.status_code == 422
     assert "Acme did not sign you in. Start again." in answer.text
-    assert "0900" not in answer.text
+    assert "Dial" not in answer.text
 
 
 def test_provider_that_is_down(server: Provider, stranger: Visitor) -> None:
