@@ -1,7 +1,7 @@
 """Connecting extensions to a receiver: which requests there are then."""
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from callevents.db.models import AuditEntry, Extension, Hook, Pbx, Receiver
 from callevents.db.session import begin_write
@@ -16,6 +16,7 @@ from callevents.receivers.test_request import send_receiver_test
 from tests.conftest import Configure
 from tests.receivers.conftest import AddReceiver
 from tests.support.receiver import Receiver as HttpReceiver
+from tests.support.statement_count import counting
 
 
 def find_extensions(pbx: Pbx, *numbers: str) -> list[Extension]:
@@ -109,15 +110,10 @@ def test_300_extensions_take_few_statements(add_receiver: AddReceiver, pbx: Pbx)
     db.session.add_all(Extension(pbx_id=pbx.id, number=str(1000 + n)) for n in range(300))
     db.session.commit()
     statements: list[str] = []
-
-    def note(_conn: object, _cursor: object, statement: str, *_more: object) -> None:
-        statements.append(statement)
-
     extensions = db.session.scalars(select(Extension).order_by(Extension.number)).all()
-    event.listen(db.engine, "before_cursor_execute", note)
-    numbers = [extension.number for extension in extensions]
-    assert len(connect_all(receiver, pbx, *numbers).created) == 600
-    event.remove(db.engine, "before_cursor_execute", note)
+    with counting(statements):
+        numbers = [extension.number for extension in extensions]
+        assert len(connect_all(receiver, pbx, *numbers).created) == 600
     assert sum(statement.startswith("SELECT") for statement in statements) < 20
 
 
@@ -188,16 +184,11 @@ def test_the_quota_is_counted_once(
     db.session.rollback()
     pbx.max_hooks = 6
     db.session.commit()
-    counted: list[str] = []
-
-    def note(_conn: object, _cursor: object, statement: str, *_more: object) -> None:
-        if statement.startswith("SELECT count(*)") and "GROUP BY" not in statement:
-            counted.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    assert len(connect_all(receiver, pbx, "101", "102", "103").created) == 6
-    event.remove(db.engine, "before_cursor_execute", note)
-    assert len(counted) == 1
+    statements: list[str] = []
+    with counting(statements):
+        assert len(connect_all(receiver, pbx, "101", "102", "103").created) == 6
+    counted = [one for one in statements if one.startswith("SELECT count(*)")]
+    assert len([one for one in counted if "GROUP BY" not in one]) == 1
 
 
 def test_a_receiver_of_another_pbx(

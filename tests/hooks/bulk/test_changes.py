@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from callevents.audit import Action
 from callevents.audit.queries import find_cancellation, find_last
-from callevents.db.models import Delivery, Hook, Pbx, Receiver, utc_now
+from callevents.db.models import BulkChange, Delivery, Hook, Pbx, Receiver, utc_now
 from callevents.db.session import begin_write
 from callevents.delivery.removal import end_removals
 from callevents.delivery.suspend import suspend
@@ -23,13 +23,14 @@ from callevents.hooks.bulk.changes import (
     SetPolicy,
 )
 from callevents.hooks.bulk.clear import Clear
-from callevents.hooks.bulk.undo import end_changes, undo
+from callevents.hooks.bulk.undo import count_undoable, end_changes, undo
 from callevents.hooks.options import Credentials, CustomHeader
 from callevents.hooks.selection import HookState
-from callevents.users.rights import Scope
+from callevents.users.rights import EVERYTHING, Scope
 from tests.conftest import Configure
 from tests.delivery.conftest import ReportCall, report_call
 from tests.hooks.bulk.conftest import Many, set_options, states, urls
+from tests.support.statement_count import counting
 
 __all__ = ["report_call"]
 
@@ -174,6 +175,19 @@ def test_moves_to_a_receiver(many: Many, hooks: Sequence[Hook], other_pbx: Pbx) 
     assert (hook.receiver_id, hook.auth) == (None, AuthKind.BEARER)
     assert "geheim" in cipher.bound.decrypt(hook.auth_secret)
     assert other.url in urls()
+
+
+def test_what_can_be_undone_takes_few_statements(many: Many, hooks: Sequence[Hook]) -> None:
+    """Receivers of all requests, those of before too, are read at once."""
+    for number in ("101", "102", "103"):
+        many.apply(MoveToReceiver(add_receiver(slug=f"old-{number}")), extension=number)
+    done = many.apply(MoveToReceiver(add_receiver()))
+    db.session.expire_all()
+    change = db.session.get_one(BulkChange, done.id)
+    statements: list[str] = []
+    with counting(statements):
+        assert count_undoable(change, EVERYTHING) == 6
+    assert len(statements) == 2
 
 
 @pytest.mark.parametrize("is_removed", [True, False])
