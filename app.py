@@ -1,6 +1,10 @@
 """WSGI entry point. Run as a script, it starts everything on this machine."""
 
+import gc
 import sys
+
+# Modules leave no garbage, and looking for it took a tenth of each start.
+gc.disable()
 
 import click
 from flask.cli import load_dotenv
@@ -8,6 +12,8 @@ from flask.cli import load_dotenv
 from callevents import create_app
 from callevents.config import PREFIX, SettingsError, load_settings
 from callevents.processes.supervisor import supervisor
+
+gc.enable()
 
 try:
     if __name__ == "__main__":

@@ -28,9 +28,10 @@ CONFIG = ROOT / "tests" / "api" / "openapi" / "schemathesis.toml"
 PROGRAM = Path(sysconfig.get_path("scripts")) / "schemathesis"
 #: Requests for each operation and phase; more with `make contract`, which runs all phases for all.
 EXAMPLES = os.environ.get("CALLEVENTS_CONTRACT_EXAMPLES", "3")
+IS_SHORT = EXAMPLES == "3"
 ALL_PHASES = "examples,coverage,fuzzing,stateful"
 #: Without the phase that tries every boundary of every value, which takes most of the time.
-QUICK_PHASES = "examples,fuzzing" if EXAMPLES == "3" else ALL_PHASES
+QUICK_PHASES = "examples,fuzzing" if IS_SHORT else ALL_PHASES
 SECONDS = 1800
 
 pytestmark = pytest.mark.slow
@@ -94,11 +95,12 @@ def check(at: Installation, token: str, phases: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    ("role", "phases"), [(Role.ADMIN, ALL_PHASES), (Role.VIEWER, QUICK_PHASES)]
-)
-def test_with_a_token(installation: Installation, api: MakeApi, role: Role, phases: str) -> None:
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER])
+def test_with_a_token(installation: Installation, api: MakeApi, role: Role) -> None:
     """Every answer is as documented, whatever is sent."""
+    # In the short form every boundary is tried once: on the database that refuses more values.
+    is_thorough = role is Role.ADMIN and (db.engine.dialect.name == "postgresql" or not IS_SHORT)
+    phases = ALL_PHASES if is_thorough else QUICK_PHASES
     check(installation, api(role, V1_SCOPES).token, phases)
 
 
