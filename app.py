@@ -1,5 +1,7 @@
 """WSGI entry point. Run as a script, it starts everything on this machine."""
 
+# ruff: noqa: E402  # the garbage collector is off meanwhile
+
 import gc
 import sys
 

@@ -8,13 +8,14 @@ from callevents.delivery.request.numbers import NumberPlan
 from callevents.delivery.request.receiver import ReceiverTemplate
 from callevents.delivery.request.signing import Signing
 from callevents.delivery.request.url import ReceiverUrl, check_url
-from callevents.enums import Method
+from callevents.enums import Method, Right
 from callevents.errors import InvalidError
 from callevents.extensions import cipher
 from callevents.hooks.preview import ExampleCall, example_call, typed_template
 from callevents.hooks.receiver import check_use, read_receiver_template
 from callevents.hooks.validation import check_options
 from callevents.security.encryption import UnreadableError
+from callevents.web.access import may
 from callevents.web.hook_fields import SigningChoice
 from callevents.web.hook_form import HookForm
 from callevents.web.hook_table import Target
@@ -80,9 +81,14 @@ def _find_receiver_template(form: HookForm, target: Target) -> ReceiverTemplate 
     if (receiver := form.chosen_receiver) is None:
         return None
     try:
-        return read_receiver_template(receiver, target.pbx.id, cipher.bound)
+        found = read_receiver_template(receiver, target.pbx.id, cipher.bound)
     except UnreadableError:
         return None
+    if may(Right.SEE_PBX, target.pbx):
+        return found
+    # A value map could turn the example's number into that of another extension.
+    own = {number: user for number, user in found.users.items() if number == target.number}
+    return replace(found, users=own)
 
 
 def _build_signed(form: HookForm, target: Target, template: RequestTemplate) -> Request:

@@ -35,6 +35,10 @@ def send_test(form: HookForm, target: Target, user_id: int) -> TestResult:
 def _build_request(form: HookForm, target: Target) -> Request:
     """Return the request with its stored secrets; raises InvalidError, UnreadableError."""
     hook = target.hook
+    uses_receiver = form.chosen_receiver is not None or (hook and hook.receiver_id is not None)
+    if uses_receiver and not may(Right.EDIT, target.pbx):
+        # Also if the form takes the request out of it: what is stored was meant for the receiver.
+        raise InvalidError.of("receiver", NEEDS_PBX)
     kept = read_stored_template(hook, cipher.bound) if hook else None
     _url, template = read_form(form, target, kept)
     receiver = form.chosen_receiver
@@ -44,8 +48,6 @@ def _build_request(form: HookForm, target: Target) -> Request:
     elif template.receiver is not None:
         # The request had one until now.
         template = replace(template, receiver=None)
-    if template.receiver is not None and not may(Right.EDIT, target.pbx):
-        raise InvalidError.of("receiver", NEEDS_PBX)
     call = example_of(target)
     signing = None
     if hook and form.signing.data != SigningChoice.REMOVE:

@@ -116,7 +116,11 @@ class Request:
 
     def shown_headers(self, moment: datetime) -> dict[str, str]:
         """Return the headers for display and logs: secret ones are masked."""
-        return {**self.headers_at(moment), **self.masks}
+        shown = {**self.headers_at(moment), **self.masks}
+        if self.masked_body:
+            # The length of the body would tell of the secrets in it.
+            shown["Content-Length"] = str(len(self.masked_body.encode()))
+        return shown
 
     def mask(self, text: str) -> str:
         """Return text from a response with the secrets that it repeats masked."""
@@ -127,7 +131,9 @@ class Request:
         parts = urlsplit(self.shown_url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"{self.method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
-        lines += [f"{name}: {value}" for name, value in self.shown_headers(moment).items()]
+        # Signed with a known secret, a body with secrets in it would confirm guesses of them.
+        shown = replace(self, body=self.shown_body)
+        lines += [f"{name}: {value}" for name, value in shown.shown_headers(moment).items()]
         return "\n".join(lines) + (f"\n\n{self.shown_body}" if self.body else "")
 
 
@@ -212,9 +218,15 @@ def _make_context(
 
 
 def _mask_values(template: RequestTemplate, context: Context) -> Context:
-    """Return the context in which secret values of the receiver are masked."""
-    names = template.receiver.secret_names if template.receiver else ()
-    masked = {f"{RECEIVER_PREFIX}{name}": MASK for name in names}
+    """Return the context in which values of the receiver are masked: secrets, and in addresses."""
+    receiver = template.receiver
+    if receiver is None:
+        return context
+    masked = {
+        f"{RECEIVER_PREFIX}{name}": MASK if name in receiver.secret_names else mask_url(value)
+        for name, value in receiver.values.items()
+        if name in receiver.secret_names or mask_url(value) != value
+    }
     return replace(context, masked=masked) if masked else context
 
 
