@@ -1,13 +1,16 @@
-"""Reads CSV as spreadsheets, PBXs and people write it."""
+"""Reads CSV as spreadsheets, PBXs and people write it; writes it without formulas."""
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from callevents.errors import InvalidError
 
 _DELIMITERS = ",;\t"
 _NO_TEXT = "The file is no text. Save it as CSV in UTF-8."
+#: What spreadsheets take for a formula, in wide letters too, behind apostrophes if it has any.
+_FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 def decode(data: bytes, *, field: str) -> str:
@@ -26,6 +29,7 @@ def decode(data: bytes, *, field: str) -> str:
 def read_rows(text: str, *, field: str) -> Sequence[tuple[int, list[str]]]:
     """Return the rows that are not empty, with the numbers of their first lines.
 
+    An apostrophe before a formula only marks it as text, and is no part of the cell.
     Raises InvalidError about `field`, with the line.
     """
     if "\0" in text:
@@ -37,7 +41,7 @@ def read_rows(text: str, *, field: str) -> Sequence[tuple[int, list[str]]]:
     line = 1
     try:
         for row in reader:
-            cells = [cell.strip() for cell in row]
+            cells = [_without_mark(cell.strip()) for cell in row]
             if any(cells):
                 rows.append((line, cells))
             line = reader.line_num + 1
@@ -45,6 +49,25 @@ def read_rows(text: str, *, field: str) -> Sequence[tuple[int, list[str]]]:
         message = f"Line {reader.line_num} is no valid CSV: {error}."
         raise InvalidError.of(field, message) from None
     return rows
+
+
+def write_rows(rows: Iterable[Sequence[str]]) -> str:
+    """Return the rows as CSV, which `read_rows` reads.
+
+    What a spreadsheet would take for a formula is marked as text with an apostrophe before it.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([_with_mark(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _with_mark(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _without_mark(cell: str) -> str:
+    return cell.removeprefix("'") if _FORMULA.match(cell) else cell
 
 
 def _find_delimiter(text: str) -> str:

@@ -92,6 +92,5 @@ def _describe_users(name: str, users: RecipeUsers) -> list[str]:
 def _set_options(recipe: Recipe) -> str:
     needed = [one for one in recipe.questions if not (one.is_optional or one.default)]
     return "".join(
-        f" --set {one.name}={'-' if one.kind == 'secret' else one.example or 'VALUE'}"
-        for one in needed
+        f" --set {one.name}={'-' if one.is_secret else one.example or 'VALUE'}" for one in needed
     )

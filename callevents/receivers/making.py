@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from urllib.parse import unquote
 
 from callevents.conditions.document import read_conditions
 from callevents.conditions.hours import list_zones
+from callevents.delivery.request.placeholders import RECEIVER_PREFIX
 from callevents.delivery.request.receiver import CREDENTIALS
 from callevents.delivery.request.url import check_url
 from callevents.enums import AuthKind, BodyFormat, ReceiverAuth
@@ -26,6 +28,9 @@ ANSWER_FIELD = "values/"
 #: The name of a question in an address, or in credentials.
 _NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _MAP_NAME = re.compile(r"\|map:([A-Za-z0-9_]+)")
+#: A URL up to the last part of its path, this part, and its query.
+_LAST_PART = re.compile(r"([a-z]+://[^/?#]+/(?:[^?#]*/)?)([^/?#]+)/*((?:[?#].*)?)", re.IGNORECASE)
+_NO_LAST_PART = "Enter the whole URL: the last part of its path is the secret."
 #: What can stand in a host.
 _HOST_PART = re.compile(r"[A-Za-z0-9-]{1,63}")
 
@@ -35,6 +40,15 @@ Answered = Mapping[str, str | None]
 def names_in(text: str) -> list[str]:
     """Return the names of the questions in a text such as `{key}:{secret}`."""
     return _NAME.findall(text)
+
+
+def split_secret(address: str) -> tuple[str, str, str]:
+    """Return what precedes the last part of the URL's path, this part, and what follows it.
+
+    Slashes at the end of the path are left out. Without a path, the second one is empty.
+    """
+    found = _LAST_PART.fullmatch(address)
+    return (found[1], found[2], found[3]) if found else (address, "", "")
 
 
 def fill_in(text: str, answers: Mapping[str, str]) -> str:
@@ -50,10 +64,11 @@ def make_receiver(
     Raises one InvalidError about all answers that are missing or invalid.
     """
     complete = check_answers(recipe, answers)
-    filled = {name: value for name, value in complete.items() if value is not None}
+    address = _make_address(recipe, complete)
+    complete = _keep_secret_parts(recipe, complete)
     return ReceiverData(
         name=name,
-        address=_make_address(recipe, filled),
+        address=address,
         recipe=recipe.slug,
         pbx_id=pbx_id,
         values=complete,
@@ -78,9 +93,11 @@ def change_answers(
     complete = check_answers(recipe, {**current, **answers})
     changes = {name: value for name, value in answers.items() if value is not None}
     address = data.address
-    if any(name in changes for name in names_in(recipe.address)):
-        filled = {name: value for name, value in complete.items() if value is not None}
-        address = _make_address(recipe, filled)
+    # A secret address that is no secret yet is from before the recipe had this kind.
+    renewed = {*changes, *(name for name in _secret_addresses(recipe) if complete[name])}
+    if not renewed.isdisjoint(names_in(recipe.address)):
+        address = _make_address(recipe, complete)
+    complete = _keep_secret_parts(recipe, complete)
     auth, members = _change_auth(recipe, data, complete, changes, credentials)
     return replace(
         data,
@@ -162,6 +179,8 @@ def _answer_problem(question: Question, answer: str | None) -> str:
         return "Must be a whole number."
     if question.kind == "zone" and answer not in list_zones():
         return "Must be a time zone such as Europe/Bucharest."
+    if question.kind == "secret-address":
+        return _address_problem(answer) or ("" if split_secret(answer)[1] else _NO_LAST_PART)
     return _address_problem(answer) if question.kind == "address" else ""
 
 
@@ -175,12 +194,13 @@ def _address_problem(answer: str) -> str:
     return ""
 
 
-def _make_address(recipe: Recipe, answers: Mapping[str, str]) -> str:
+def _make_address(recipe: Recipe, answers: Answered) -> str:
     """Return the address; an answer that becomes a part of the host must fit there."""
     kinds = {question.name: question.kind for question in recipe.questions}
     filled = {
-        name: value.rstrip("/") if kinds.get(name) == "address" else value
+        name: _part_of_address(kinds[name], name, value)
         for name, value in answers.items()
+        if value is not None
     }
     host = re.split(r"[/?]", recipe.address.partition("://")[2])[0]
     for name in names_in(host):
@@ -189,6 +209,22 @@ def _make_address(recipe: Recipe, answers: Mapping[str, str]) -> str:
                 ANSWER_FIELD + name, "Enter only the name: letters, digits and hyphens."
             )
     return fill_in(recipe.address, filled)
+
+
+def _part_of_address(kind: str, name: str, answer: str) -> str:
+    if kind == "secret-address" and answer:
+        before, _secret, after = split_secret(answer)
+        return f"{before}{{{RECEIVER_PREFIX}{name}}}{after}"
+    return answer.rstrip("/") if kind == "address" else answer
+
+
+def _keep_secret_parts(recipe: Recipe, answers: Answered) -> dict[str, str | None]:
+    """Return the answers as they are stored: of a secret address only what is secret."""
+    addresses = _secret_addresses(recipe)
+    return {
+        name: unquote(split_secret(value)[1]) if name in addresses and value else value
+        for name, value in answers.items()
+    }
 
 
 def _change_auth(
@@ -241,5 +277,9 @@ def _fill_member(text: str, answers: Answered) -> str | None:
     return fill_in(text, {name: value or "" for name, value in answers.items()})
 
 
+def _secret_addresses(recipe: Recipe) -> frozenset[str]:
+    return frozenset(one.name for one in recipe.questions if one.kind == "secret-address")
+
+
 def _secret_names(recipe: Recipe) -> frozenset[str]:
-    return frozenset(question.name for question in recipe.questions if question.kind == "secret")
+    return frozenset(question.name for question in recipe.questions if question.is_secret)

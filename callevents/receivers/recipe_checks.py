@@ -17,7 +17,15 @@ from callevents.receivers.recipes import Recipe, RecipeRequest, RecipeUsers
 _RECEIVER_NAME = re.compile(r"[{:]receiver\.([A-Za-z0-9_]+)")
 _ANSWER_NAME = re.compile(r"\{answer\.([A-Za-z0-9_]+)")
 #: Stands for answers while the rest of a recipe is checked.
-_EXAMPLES = {"address": "https://receiver.example.com", "number": "1", "zone": "UTC"}
+_EXAMPLES = {
+    "address": "https://receiver.example.com",
+    "secret-address": "https://receiver.example.com/secret",
+    "number": "1",
+    "zone": "UTC",
+}
+
+#: The kinds of questions whose answer is a URL.
+_ADDRESSES = frozenset({"address", "secret-address"})
 
 Problem = tuple[str, str]
 
@@ -57,7 +65,7 @@ def _question_problems(recipe: Recipe) -> Iterator[Problem]:
             yield f"{place}.choices", "A question of the kind choice needs choices; others do not."
         if question.choices and question.default not in {"", *question.choices}:
             yield f"{place}.default", "Must be one of the choices."
-        if question.kind == "secret" and question.default:
+        if question.is_secret and question.default:
             yield f"{place}.default", "A secret has no default."
 
 
@@ -78,7 +86,7 @@ def _address_problems(recipe: Recipe) -> Iterator[Problem]:
     yield from _unknown("address", _RECEIVER_NAME.findall(recipe.address), questions)
     kinds = {question.name: question.kind for question in recipe.questions}
     for name in names_in(recipe.address):
-        if kinds.get(name) == "address" and not recipe.address.startswith(f"{{{name}}}"):
+        if kinds.get(name) in _ADDRESSES and not recipe.address.startswith(f"{{{name}}}"):
             yield "address", f"{{{name}}} is an address, so it must stand at the beginning."
         if kinds.get(name) == "secret":
             yield "address", f"{name} is secret. Write {{receiver.{name}}}, so that it is masked."

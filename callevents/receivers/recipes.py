@@ -31,13 +31,21 @@ class Question(Part):
 
     name: Name
     label: str
-    #: `address`: a URL with its host; `secret`: encrypted, and masked everywhere; `zone`: of times.
-    kind: Literal["text", "address", "secret", "choice", "number", "zone"] = "text"
+    #: `address`: a URL with its host; `secret`: encrypted, and masked everywhere; `secret-address`:
+    #: a URL of whose path the last part is secret, and is kept as its answer; `zone`: of times.
+    kind: Literal["text", "address", "secret", "secret-address", "choice", "number", "zone"] = (
+        "text"
+    )
     help: str = ""
     example: str = ""
     choices: dict[str, str] = Field(default_factory=dict)
     default: str = ""
     is_optional: bool = False
+
+    @property
+    def is_secret(self) -> bool:
+        """True if its answer is stored encrypted, and never shown."""
+        return self.kind in {"secret", "secret-address"}
 
 
 class RecipeRequest(Part):

@@ -1,7 +1,5 @@
 """The user map of a receiver: who an extension is there, such as a user ID or an e-mail address."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, delete, func, insert, select
@@ -78,11 +76,7 @@ def parse_users(text: str) -> Mapping[str, str]:
 
 def write_users(users: Mapping[str, str]) -> str:
     """Return the user map as CSV, which `parse_users` reads."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(users.items())
-    return text.getvalue()
+    return csv_rows.write_rows([COLUMNS, *users.items()])
 
 
 def _row_problem(row: Sequence[str], lines: Mapping[str, int]) -> str:

@@ -141,6 +141,9 @@ class RecipeForm(ReceiverForm):
             if (text := (self[name].data or "").strip())
         }
 
+    def _is_secret(self, name: str) -> bool:
+        return isinstance(self[f"{ANSWER}{name}"], PasswordField)
+
     def to_data(self, recipe: Recipe) -> ReceiverData:
         """Return the values of a new receiver; raises InvalidError."""
         pbx = self.find_pbx()
@@ -155,7 +158,11 @@ class RecipeForm(ReceiverForm):
             name.removeprefix(ANSWER): (self[name].data or "").strip() for name in self.own_names
         }
         # What is shown may be masked. Only what differs from it was entered.
-        changed = {name: text for name, text in entered.items() if text != (shown.get(name) or "")}
+        changed = {
+            name: text
+            for name, text in entered.items()
+            if text != (shown.get(name) or "") and (text or not self._is_secret(name))
+        }
         values = {name: _without_mask(name, text) for name, text in changed.items()}
         return ReceiverChanges(name=self.name.data or "", values=values, **self.find_limits())
 
@@ -280,7 +287,7 @@ def _make_field(question: Question, receiver: Receiver | None) -> Any:
     if question.kind == "choice":
         choices = [SelectChoice(value, text) for value, text in question.choices.items()]
         return SelectField(label, choices=choices, default=question.default, validate_choice=False)
-    if question.kind == "secret":
+    if question.is_secret:
         return PasswordField(label)
     return StringField(label, default="" if receiver else question.default)
 

@@ -12,8 +12,9 @@ from callevents.enums import ReceiverAuth
 from callevents.errors import InvalidError
 from callevents.extensions import cipher, db
 from callevents.receivers.changing import ReceiverChanges, make_changed, make_new
+from callevents.receivers.data import ReceiverData
 from callevents.receivers.making import make_receiver
-from callevents.receivers.receivers import update_receiver
+from callevents.receivers.receivers import create_receiver, update_receiver
 from callevents.receivers.recipe_files import get_recipe
 from tests.receivers.conftest import ANSWERS, RECIPE, TOKEN, AddReceiver
 
@@ -53,6 +54,53 @@ def test_an_answer_in_the_host_is_a_name(app: Flask, recipes: Path) -> None:
     assert data.address == "https://acme.crm.example.com/api"
     for team in ("evil.example/", "a.b", "a@b", "x:1", "evil.example?"):
         assert invalid({**ANSWERS, "team": team}).keys() == {"values/team"}
+
+
+@pytest.mark.parametrize("recipe", ["mattermost", "n8n", "slack"])
+@pytest.mark.parametrize(
+    ("url", "address", "secret"),
+    [
+        ("https://x/a/b", "https://x/a/{receiver.url}", "b"),
+        ("https://x/b", "https://x/{receiver.url}", "b"),
+        ("http://x:1/a/b//", "http://x:1/a/{receiver.url}", "b"),
+        ("https://x/a/b%20c?d=/e", "https://x/a/{receiver.url}?d=/e", "b c"),
+    ],
+)
+def test_the_secret_of_an_address_is_a_secret_value(
+    app: Flask, recipe: str, url: str, address: str, secret: str
+) -> None:
+    """It is the last part of the path, however it looks."""
+    data = make_receiver(get_recipe(recipe), {"url": url}, "Chat")
+    assert (data.address, data.values["url"]) == (address, secret)
+    assert data.secret_names == {"url"}
+
+
+@pytest.mark.parametrize("url", ["https://x", "https://x/", "https://x/?a=/b"])
+def test_a_secret_address_needs_its_secret(app: Flask, url: str) -> None:
+    """Without a path it is not whole."""
+    with pytest.raises(InvalidError) as caught:
+        make_receiver(get_recipe("slack"), {"url": url}, "Chat")
+    assert caught.value.errors == {
+        "values/url": ["Enter the whole URL: the last part of its path is the secret."]
+    }
+
+
+@pytest.mark.parametrize("values", [{"url": "https://x/a/c"}, {"zone": "Europe/Bucharest"}])
+def test_a_plain_address_becomes_a_secret_one(app: Flask, values: dict[str, str]) -> None:
+    """That of a receiver from before the recipe asked for a secret one, with its next change."""
+    begin_write()
+    answers = {"url": "https://x/a/b", "zone": "UTC"}
+    plain = ReceiverData("Chat", "https://x/a/b", "slack", values=answers)
+    receiver = create_receiver(plain)
+    db.session.commit()
+    change(receiver, values=values)
+    assert receiver.address == "https://x/a/{receiver.url}"
+    template = read_receiver(receiver, cipher.bound)
+    assert template.values["url"] == ("c" if "url" in values else "b")
+    assert template.secret_names == {"url"}
+    # Its secret is kept from then on.
+    change(receiver, values={"zone": "Europe/Vienna"})
+    assert read_receiver(receiver, cipher.bound).values["url"] == template.values["url"]
 
 
 def change(receiver: Receiver, **values: object) -> None:

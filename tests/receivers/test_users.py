@@ -86,6 +86,27 @@ def test_what_is_written_is_read(app: object) -> None:
     assert users.parse_users(users.write_users(found)) == found
 
 
+@pytest.mark.parametrize(
+    ("user", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+49123", "'+49123"),
+        ("-1", "'-1"),
+        ("@anna", "'@anna"),
+        (" =1+1", "' =1+1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("'=1+1", "''=1+1"),
+        ("'anna'", "'anna'"),
+        ("anna@example.com", "anna@example.com"),
+    ],
+)
+def test_no_spreadsheet_takes_a_user_for_a_formula(user: str, written: str) -> None:
+    """An apostrophe marks it as text, and is left out again when it is read."""
+    text = users.write_users({"101": user, "+102": user})
+    assert text == f"extension,user\n101,{written}\n'+102,{written}\n"
+    assert users.parse_users(text) == {"101": user, "+102": user}
+
+
 def test_errors_name_their_lines() -> None:
     """All of them at once; nothing is stored of the others."""
     text = "101,anna\n102\n103,\n101,bo\n104,a\x07b\n105,ok\n"

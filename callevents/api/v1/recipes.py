@@ -62,7 +62,8 @@ class RecipeQuestion(Answer):
     name: str
     label: str
     kind: str = Field(
-        description="`text`, `address`, `secret`, `choice`, `number` or `zone` (a time zone)."
+        description="`text`, `address`, `secret`, `secret-address` (a URL of whose path the last "
+        "part is secret), `choice`, `number` or `zone` (a time zone)."
     )
     help: str
     example: str

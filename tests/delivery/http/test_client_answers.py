@@ -111,8 +111,22 @@ def test_answers_that_repeat_a_password_are_masked(http_client: HttpClient, serv
             "token=s3cret-c%2F1 is s3cret-c/1 of c/1",
             "token=•••• is •••• of c/1",
         ),
+        ("key=ge%2Fheim", "key=ge%2fheim is ge%2Fheim", "key=•••• is ••••"),
+        ("key=ge%2Fh%25eim", "key=ge/h%25eim is ge%2fh%eim", "key=•••• is ••••"),
+        ("token=gehäim123", "a%20%67eh%c3%a4im%31%323%20b", "a%20••••%20b"),
+        ("key=ge%2Fheim", "next=%2Fin%3Fkey%3Dge%25252fheim%26", "next=%2Fin%3Fkey%3D••••%26"),
+        ("key=ge%252Fheim", "key=ge%2Fheim is ge/heim", "key=•••• is ••••"),
     ],
-    ids=["escaped", "to be escaped", "placeholder"],
+    ids=[
+        "escaped",
+        "to be escaped",
+        "placeholder",
+        "other case",
+        "decoded in part",
+        "escaped without need",
+        "escaped again",
+        "decoded again",
+    ],
 )
 def test_answers_that_repeat_the_url_are_masked(
     http_client: HttpClient, serve: Serve, query: str, written: str, kept: str

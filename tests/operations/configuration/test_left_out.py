@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from callevents.db.models import Hook, Pbx
 from callevents.db.session import begin_write
+from callevents.delivery.request.receiver import read_receiver
 from callevents.enums import EventType
 from callevents.errors import ConflictError
 from callevents.extensions import cipher, db
@@ -22,6 +23,12 @@ from callevents.receivers.status import Health, find_status
 from tests.operations.configuration.conftest import Another, export, load
 
 SLACK = "https://hooks.slack.com/services/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"
+TEAMS = "https://example.logic.azure.com/invoke?api-version=2016-06-01&sig=a1B2c3D4e5F6g7H8i9J0"
+#: Recipes, the URL that is a secret, and what the URL of their requests is.
+SECRET_URLS = [
+    ("slack", SLACK, f"{SLACK.rpartition('/')[0]}/{{receiver.url}}"),
+    ("teams", TEAMS, TEAMS),
+]
 ZAMMAD = "https://help.example.com"
 TOKEN = "0123456789abcdef0123"
 
@@ -43,22 +50,27 @@ def enter(slug: str, **values: str) -> int:
     return done.resumed
 
 
-def test_a_secret_in_the_address(pbx: Pbx, another: Another) -> None:
-    """Slack's URL is the secret: entering it resumes the request, and changes its URL."""
-    connect_new(pbx, "slack", {"url": SLACK})
+@pytest.mark.parametrize(("recipe", "url", "stored"), SECRET_URLS)
+def test_a_secret_in_the_address(
+    pbx: Pbx, another: Another, recipe: str, url: str, stored: str
+) -> None:
+    """The URL is the secret: entering it resumes the request, which is sent there."""
+    connect_new(pbx, recipe, {"url": url})
     document = export()
     text = to_yaml(document)
-    assert SLACK not in text
+    assert "a1B2c3D4e5F6g7H8i9J0" not in text
     with another():
         load(parse(text))
         [hook] = db.session.scalars(select(Hook))
         assert hook.suspended_reason == WAITS_FOR_RECEIVER
-        status = find_status(get_receiver("slack"))
+        status = find_status(get_receiver(recipe))
         assert (status.health, status.missing_secrets) == (Health.NEEDS_SECRET, ("values/url",))
-        assert "a secret: Webhook URL." in status.needs
-        assert enter("slack", url=SLACK) == 1
-        assert (hook.suspended_at, hook.url) == (None, SLACK)
-        assert find_status(get_receiver("slack")).health is Health.UNUSED
+        question = get_recipe(recipe).questions[0]
+        assert f"a secret: {question.label}." in status.needs
+        assert enter(recipe, url=url) == 1
+        assert (hook.suspended_at, hook.url) == (None, stored)
+        assert find_status(get_receiver(recipe)).health is Health.UNUSED
+        assert read_receiver(get_receiver(recipe), cipher.bound).values["url"] in url
         assert load(document) == []
 
 
@@ -79,19 +91,22 @@ def test_a_secret_of_a_value(pbx: Pbx, another: Another) -> None:
         assert list_suspended() == []
 
 
-def test_a_new_request_of_a_receiver_that_has_its_secret(pbx: Pbx, another: Another) -> None:
-    """The masked part of its URL is the receiver's: the request lacks nothing."""
-    connect_new(pbx, "slack", {"url": SLACK})
+@pytest.mark.parametrize(("recipe", "url", "stored"), SECRET_URLS)
+def test_a_new_request_of_a_receiver_that_has_its_secret(
+    pbx: Pbx, another: Another, recipe: str, url: str, stored: str
+) -> None:
+    """The secret part of its URL is the receiver's: the request lacks nothing."""
+    connect_new(pbx, recipe, {"url": url})
     document = export()
     without = document.model_copy(
         update={"pbxs": [one.model_copy(update={"hooks": []}) for one in document.pbxs]}
     )
     with another():
         load(without)
-        enter("slack", url=SLACK)
+        enter(recipe, url=url)
         load(document)
         [hook] = db.session.scalars(select(Hook))
-        assert (hook.url, hook.suspended_at) == (SLACK, None)
+        assert (hook.url, hook.suspended_at) == (stored, None)
 
 
 def test_entering_a_secret_of_its_own_resumes_a_request(pbx: Pbx, another: Another) -> None:

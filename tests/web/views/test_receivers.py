@@ -292,10 +292,10 @@ def test_failed_deliveries_and_requests_are_linked(
 
 def test_editing_keeps_what_is_shown_masked(admin: Visitor) -> None:
     """The address of a chat is its secret. Saving the form as it is shown does not lose it."""
-    address = "https://hooks.slack.com/services/T00000001/B00000001/abcDEF123ghiJKL456mnoPQR"
-    admin.get("/receivers/new/slack")
+    address = "https://example.logic.azure.com/invoke?sig=abcDEF123ghiJKL456mnoPQR"
+    admin.get("/receivers/new/teams")
     fields = {"answer-url": address, "answer-zone": "UTC"}
-    assert admin.post("/receivers/new/slack", name="Chat", **fields).status_code == 303
+    assert admin.post("/receivers/new/teams", name="Chat", **fields).status_code == 303
     page = admin.get("/receivers/chat/edit").text
     [shown] = re.findall(r'id="answer-url"[^>]* value="([^"]+)"', page)
     assert shown != address
