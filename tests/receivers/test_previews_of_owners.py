@@ -29,7 +29,8 @@ from tests.web.conftest import Visitor
 
 __all__ = ["world"]
 
-#: In the address of Slack's recipe, the whole path is the secret.
+#: Of the URL of Slack the end of the path is secret, of that of Teams the parameter sig.
+URLS = {"slack": "/hooks/{}", "teams": "/invoke?sig={}"}
 SECRET = "k1m2n3p4q5r6s7t8u9v0w1x2y3"
 
 
@@ -59,13 +60,13 @@ def signed(world: World) -> Hook:
     return hook
 
 
-@pytest.fixture
-def webhook(world: World, receiver: Receiver) -> Hook:
-    """A request of Slack's recipe."""
+@pytest.fixture(params=URLS)
+def webhook(request: pytest.FixtureRequest, world: World, receiver: Receiver) -> Hook:
+    """A request of a recipe whose URL is a secret."""
     begin_write()
-    answers = {"url": f"{receiver.url}/hooks/{SECRET}", "zone": "UTC"}
-    slack = create_receiver(make_receiver(get_recipe("slack"), answers, "Slack", None))
-    [hook] = connect(slack, world.pbx, [world.hook.extension], ["incoming-call"]).created
+    answers = {"url": receiver.url + URLS[request.param].format(SECRET), "zone": "UTC"}
+    chat = create_receiver(make_receiver(get_recipe(request.param), answers, "Chat", None))
+    [hook] = connect(chat, world.pbx, [world.hook.extension], ["incoming-call"]).created
     db.session.commit()
     return hook
 
@@ -115,8 +116,8 @@ def test_tests_to_a_hidden_url(
 
 def test_address_in_a_body(owner: Visitor, world: World, webhook: Hook) -> None:
     """Previews and logs hide what looks secret in addresses that are values of the receiver."""
-    shown = preview(owner, world, webhook, **template("{receiver.url}"))
-    assert "/hooks/••••" in shown
+    shown = preview(owner, world, webhook, **template("> {receiver.url} <"))
+    assert "••••" in shown.partition("&gt; ")[2].partition(" &lt;")[0]
     assert SECRET not in shown
     webhook.body_template = '{"text": "{receiver.url}"}'
     request = build_stored(webhook)
