@@ -86,8 +86,8 @@ def change_hooks(call: Call[NoQuery, HookBulkChange]) -> HookBulkResult:
     it returned is changed, or nothing.
 
     - Hooks whose URL would be invalid are left out.
-    - The owner of a single extension can neither move hooks to a receiver nor change the URLs of
-      those that have one.
+    - The owner of a single extension can neither move hooks to a receiver, nor copy those that have
+      one or change their URLs.
     - `clear` can be undone for half a minute, everything else for half an hour.
     """
     selection = _read_selection(call)
@@ -207,7 +207,7 @@ def _read_copy(call: Call[NoQuery, HookBulkChange], hooks: Any) -> Change:
     except InvalidError:
         sentence = "The PBX does not have all of these extensions."
         raise invalid_value("#/extensions", sentence) from None
-    return CopyTo(found)
+    return CopyTo(found, scope=scope)
 
 
 def _pointed(do: Callable[[], Any], prefix: str = "#/") -> Any:

@@ -1,0 +1,47 @@
+"""Owners of extensions change many requests at once, and undo that: of a receiver only in part."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from callevents.db.models import Grant, Hook, User
+from callevents.db.session import begin_write
+from callevents.enums import Role
+from callevents.extensions import db
+from callevents.hooks.bulk.changes import OF_RECEIVER
+from callevents.pbxs.extensions import get_extension_by_number
+from tests.api.v1.conftest import MakeApi, api
+from tests.conftest import Configure
+from tests.receivers.test_owners import World, bulk, sign_in, world
+
+__all__ = ["api", "world"]
+
+BOTH = pytest.mark.parametrize(
+    "role", [Role.SELF_SERVICE, Role.OPERATOR], ids=["owner", "operator"]
+)
+
+
+@BOTH
+def test_copies(app: Flask, api: MakeApi, world: World, configure: Configure, role: Role) -> None:
+    """The owner of two extensions copies only requests without a receiver from one to the other."""
+    configure.extension("102")
+    other = get_extension_by_number(world.pbx, "102")
+    assert other
+    is_owner = role is Role.SELF_SERVICE
+    program = api(role, pbx=world.pbx, extension=world.hook.extension if is_owner else None)
+    visitor = sign_in(app, world, role)
+    if is_owner:
+        begin_write()
+        for user in db.session.scalars(select(User).join(Grant).where(Grant.role == role)):
+            user.grants.append(Grant(role=role, pbx_id=world.pbx.id, extension_id=other.id))
+        db.session.commit()
+    page = f"/pbxs/{world.pbx.slug}/requests/change"
+    copy = {"action": "copy", "event_id": world.hook.event_id, "to": "102"}
+    assert (OF_RECEIVER in visitor.post(page, step="preview", **copy).text) is is_owner
+    for hook, is_refused in ((world.hook, is_owner), (world.plain, False)):
+        answer = bulk(program, hook, action="copy", extensions=["102"]).get_json()
+        assert [one["reason"] for one in answer["left_out"]] == [OF_RECEIVER] * is_refused
+        assert answer["changed"] == (0 if is_refused else 1)
+    db.session.rollback()
+    copies = db.session.query(Hook).filter_by(extension_id=other.id).all()
+    assert {one.receiver_id for one in copies} == ({None} if is_owner else {None, world.crm.id})
