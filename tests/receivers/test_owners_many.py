@@ -9,6 +9,8 @@ from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import db
 from callevents.hooks.bulk.changes import OF_RECEIVER
+from callevents.hooks.bulk.undo import CHANGED_SINCE, REFUSED
+from callevents.hooks.receiver import NEEDS_PBX
 from callevents.pbxs.extensions import get_extension_by_number
 from tests.api.v1.conftest import MakeApi, api
 from tests.conftest import Configure
@@ -45,3 +47,34 @@ def test_copies(app: Flask, api: MakeApi, world: World, configure: Configure, ro
     db.session.rollback()
     copies = db.session.query(Hook).filter_by(extension_id=other.id).all()
     assert {one.receiver_id for one in copies} == ({None} if is_owner else {None, world.crm.id})
+
+
+@pytest.mark.parametrize("way", ["page", "program"])
+def test_the_rest_can_still_be_undone(app: Flask, api: MakeApi, world: World, way: str) -> None:
+    """The owner undoes what the rights allow, and sees why not more; the admin undoes the rest."""
+    admin, owner = api(Role.ADMIN), sign_in(app, world, Role.SELF_SERVICE)
+    before = (world.hook.url, world.plain.url)
+    values = {"action": "replace_url", "find": "o", "replacement": "0"}
+    ids = [world.hook.event_id, world.plain.event_id]
+    done = admin.post("/hooks/bulk", {"event_ids": ids, **values}).get_json()
+    undo = f"/hooks/bulk/{done['change_id']}/undo"
+    page = f"/pbxs/{world.pbx.slug}/requests"
+    assert f"1 more stays as it is: {REFUSED}." in owner.get(page).text
+    if way == "page":
+        answer = owner.post(f"/requests/changes/{done['change_id']}/undo")
+        shown = owner.get(answer.location).text
+        assert f"1 request restored. 1 left out: {REFUSED}." in shown
+        assert CHANGED_SINCE not in shown
+    program = api(Role.SELF_SERVICE, pbx=world.pbx, extension=world.hook.extension)
+    if way == "program":
+        undone = program.post(undo).get_json()
+        assert undone == {"undone": 1, "left_out": 0, "refused": 1}
+    db.session.rollback()
+    assert (world.hook.url == before[0], world.plain.url) == (False, before[1])
+    assert 'id="undoable"' not in owner.get(page).text
+    refused = program.post(undo)
+    assert (refused.status_code, NEEDS_PBX in refused.get_json()["detail"]) == (409, True)
+    assert admin.post(undo).get_json() == {"undone": 1, "left_out": 0, "refused": 0}
+    db.session.rollback()
+    assert (world.hook.url, world.plain.url) == before
+    assert admin.post(undo).status_code == 409

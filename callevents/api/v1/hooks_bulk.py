@@ -114,20 +114,22 @@ def change_hooks(call: Call[NoQuery, HookBulkChange]) -> HookBulkResult:
     summary="Undo a change of many hooks",
     tag=TAG,
     answer=UndoneChange,
-    answer_example={"undone": 59, "left_out": 1},
+    answer_example={"undone": 59, "left_out": 1, "refused": 0},
     problems=frozenset({ProblemType.CONFLICT}),
 )
 def undo_hook_changes(call: Call[NoQuery, None], change_id: str) -> UndoneChange:
     """Restore the values that the hooks had before the change, and remove hooks that it added.
 
     It also undoes `connect` of a receiver. Hooks that were changed since stay as they are. 409 if
-    all of them were, if the change was undone already, or if the time to undo it is over.
+    all of them were, if the change was undone already, or if the time to undo it is over. The owner
+    of a single extension cannot undo changes of the requests that hooks send to a receiver: these
+    hooks are `refused`, and 409 if there are no others.
     """
     if to_id(change_id) is None:
         raise not_found("change")
     undone = undo(change_id, call.principal.scope_of(Right.EDIT))
     call.after_commit(wake)
-    return UndoneChange(undone=undone.hooks, left_out=undone.left_out)
+    return UndoneChange(undone=undone.hooks, left_out=undone.left_out, refused=undone.refused)
 
 
 def _read_selection(call: Call[NoQuery, HookBulkChange]) -> Selection:
