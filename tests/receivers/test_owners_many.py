@@ -1,5 +1,8 @@
 """Owners of extensions change many requests at once, and undo that: of a receiver only in part."""
 
+import html
+import re
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -15,6 +18,7 @@ from callevents.pbxs.extensions import get_extension_by_number
 from tests.api.v1.conftest import MakeApi, api
 from tests.conftest import Configure
 from tests.receivers.test_owners import World, bulk, sign_in, world
+from tests.web.views.test_requests import previewed
 
 __all__ = ["api", "world"]
 
@@ -78,3 +82,41 @@ def test_the_rest_can_still_be_undone(app: Flask, api: MakeApi, world: World, wa
     db.session.rollback()
     assert (world.hook.url, world.plain.url) == before
     assert admin.post(undo).status_code == 409
+
+
+@pytest.mark.parametrize("cleared_by", [Role.ADMIN, Role.SELF_SERVICE], ids=["admin", "owner"])
+def test_undo_of_clear(app: Flask, api: MakeApi, world: World, cleared_by: Role) -> None:
+    """The owner brings back what the owner cleared, and of others only what has no receiver."""
+    is_refused = cleared_by is Role.ADMIN
+    owner = api(Role.SELF_SERVICE, pbx=world.pbx, extension=world.hook.extension)
+    admin = api(Role.ADMIN)
+    visitor = sign_in(app, world, Role.SELF_SERVICE)
+    program = admin if is_refused else owner
+    for hook, is_refused_here in ((world.plain, False), (world.hook, is_refused)):
+        event_id = hook.event_id
+        done = bulk(program, hook, action="clear").get_json()
+        page = visitor.get(f"/pbxs/{world.pbx.slug}/requests").text
+        # A user of the pages is another actor than a program.
+        assert ('id="undoable"' in page) is (hook is world.plain)
+        undo = f"/hooks/bulk/{done['change_id']}/undo"
+        answer = owner.post(undo)
+        assert (answer.status_code, NEEDS_PBX in answer.text) == (
+            (409, True) if is_refused_here else (200, False)
+        )
+        if is_refused_here:
+            assert admin.post(undo).status_code == 200
+        db.session.rollback()
+        assert db.session.query(Hook).filter_by(event_id=event_id).count() == 1
+
+
+def test_undo_of_an_own_clear_on_the_page(app: Flask, world: World) -> None:
+    """The page offers it to the owner, and does it."""
+    owner, event_id = sign_in(app, world, Role.SELF_SERVICE), world.hook.event_id
+    page = f"/pbxs/{world.pbx.slug}/requests"
+    fields = {"action": "clear", "event_id": event_id}
+    token = previewed(owner.post(f"{page}/change", step="preview", **fields).text)
+    owner.post(f"{page}/change", step="apply", previewed=token, **fields)
+    [path] = re.findall(r'formaction="(/requests/changes/[^"]+)"', owner.get(page).text)
+    owner.post(html.unescape(path))
+    db.session.rollback()
+    assert db.session.query(Hook).filter_by(event_id=event_id).count() == 1

@@ -123,7 +123,8 @@ def undo_hook_changes(call: Call[NoQuery, None], change_id: str) -> UndoneChange
     It also undoes `connect` of a receiver. Hooks that were changed since stay as they are. 409 if
     all of them were, if the change was undone already, or if the time to undo it is over. The owner
     of a single extension cannot undo changes of the requests that hooks send to a receiver: these
-    hooks are `refused`, and 409 if there are no others.
+    hooks are `refused`, and 409 if there are no others. Nor can it undo a `clear` of such hooks
+    that others made.
     """
     if to_id(change_id) is None:
         raise not_found("change")

@@ -27,6 +27,7 @@ from callevents.delivery.request.receiver import has_its_receiver
 from callevents.errors import ConflictError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks.bulk.apply import record
+from callevents.hooks.bulk.clear import identify_actor
 from callevents.hooks.bulk.steps import HookRow, Step
 from callevents.hooks.bulk.store import store
 from callevents.hooks.receiver import NEEDS_PBX, keeping_receivers, may_choose
@@ -93,7 +94,8 @@ def foresee(change: BulkChange, scope: Scope) -> Undone:
     content = change.content
     if "removals" in content:
         count = sum(len(removal.find_hook_ids(*place)) for place in content["removals"])
-        return Undone(count, change.hooks - count)
+        is_allowed = _may_bring_back(content, scope)
+        return Undone(count, change.hooks - count) if is_allowed else Undone(0, refused=count)
     entries = content.get("hooks") or content.get("made") or ()
     versions = _read_versions(entries)
     columns = (Hook.id, Hook.pbx_id, Hook.modified_at, Hook.receiver_id, Hook.url)
@@ -144,6 +146,8 @@ def _undo(change: BulkChange, pbx_ids: Sequence[int], scope: Scope) -> Undone:
         lock_pbx(db.session.connection(), pbx_id)
     if "made" in content:
         return _remove(change.action, content["made"])
+    if not _may_bring_back(content, scope):
+        return Undone(0, refused=change.hooks)
     return _bring_back(change.action, content["removals"])
 
 
@@ -183,6 +187,15 @@ def _may_restore(hook: Any, before: Mapping[str, Any], scope: Scope) -> bool:
     ids = hook.receiver_id, before.get("receiver_id")
     is_choice = bool(before.keys() - _WHEN)
     return not is_choice or all(may_choose(scope, hook.pbx_id, one) for one in ids)
+
+
+def _may_bring_back(content: Mapping[str, Any], scope: Scope) -> bool:
+    """Return True if the user has cleared the hooks, or may choose what their receivers get."""
+    return content.get("by") == identify_actor() or all(
+        may_choose(scope, pbx_id, receiver_id)
+        for pbx_id, removal_id in content["removals"]
+        for receiver_id in removal.find_receiver_ids(pbx_id, removal_id)
+    )
 
 
 def _can_restore(hook: Any, before: Mapping[str, Any]) -> bool:
