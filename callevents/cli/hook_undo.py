@@ -9,7 +9,7 @@ from callevents.db.session import begin_write
 from callevents.delivery import removal
 from callevents.delivery.hold import describe_waiting
 from callevents.extensions import db
-from callevents.hooks.bulk.undo import Undone, undo
+from callevents.hooks.bulk.undo import CHANGED_SINCE, Undone, undo
 from callevents.jobs.waker import wake
 from callevents.users.rights import EVERYTHING
 
@@ -56,6 +56,5 @@ def _describe(undone: Undone, extension: str) -> str:
             f" {describe_waiting(undone.released)} {'goes' if undone.released == 1 else 'go'} on."
         )
     if undone.left_out:
-        reason = "the request or its receiver has been changed or removed since"
-        text += f" {undone.left_out:,} left out: {reason}."
+        text += f" {undone.left_out:,} left out: {CHANGED_SINCE}."
     return text

@@ -143,6 +143,14 @@ def find_hook_ids(pbx_id: int, removal_id: str) -> Sequence[int]:
     return removal.hook_ids if removal is not None and removal.pbx_id == pbx_id else ()
 
 
+def find_receiver_ids(pbx_id: int, removal_id: str) -> set[int | None]:
+    """Return the ids of the receivers of a removal's hooks; None for hooks without one."""
+    removal = db.session.get(Removal, removal_id)
+    if removal is None or removal.pbx_id != pbx_id:
+        return set()
+    return {row["receiver_id"] for row in removal.rows["hook"]}
+
+
 def end_removals(database: SqlEngine, before: datetime) -> int:
     """End the removals from before `before` for good; return how many."""
     with read_connection(database) as connection:

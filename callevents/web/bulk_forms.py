@@ -151,4 +151,4 @@ class CopyForm(BulkForm):
             raise InvalidError.of("to", "Select requests of one PBX: copies stay within it.")
         scope = scope_of(Right.EDIT)
         found = [one for pbx in pbxs.values() for one in find_by_numbers(pbx, numbers, "to", scope)]
-        return CopyTo(found)
+        return CopyTo(found, scope=scope)

@@ -93,7 +93,7 @@ ROUTES = {
     "receivers.remove": "administer",
     "receivers.show": "anything",
     "receivers.test": "edit-any-pbx",
-    "receivers.try_again": "edit-anything",
+    "receivers.try_again": "edit-any-pbx",
     "recent_reports.show": "pbx",
     "redirects.redirect_moved": "part",
     "removal.confirm": "administer-pbx",

@@ -86,8 +86,8 @@ def change_hooks(call: Call[NoQuery, HookBulkChange]) -> HookBulkResult:
     it returned is changed, or nothing.
 
     - Hooks whose URL would be invalid are left out.
-    - The owner of a single extension can neither move hooks to a receiver nor change the URLs of
-      those that have one.
+    - The owner of a single extension can neither move hooks to a receiver, nor copy those that have
+      one or change their URLs.
     - `clear` can be undone for half a minute, everything else for half an hour.
     """
     selection = _read_selection(call)
@@ -114,20 +114,23 @@ def change_hooks(call: Call[NoQuery, HookBulkChange]) -> HookBulkResult:
     summary="Undo a change of many hooks",
     tag=TAG,
     answer=UndoneChange,
-    answer_example={"undone": 59, "left_out": 1},
+    answer_example={"undone": 59, "left_out": 1, "refused": 0},
     problems=frozenset({ProblemType.CONFLICT}),
 )
 def undo_hook_changes(call: Call[NoQuery, None], change_id: str) -> UndoneChange:
     """Restore the values that the hooks had before the change, and remove hooks that it added.
 
     It also undoes `connect` of a receiver. Hooks that were changed since stay as they are. 409 if
-    all of them were, if the change was undone already, or if the time to undo it is over.
+    all of them were, if the change was undone already, or if the time to undo it is over. The owner
+    of a single extension cannot undo changes of the requests that hooks send to a receiver: these
+    hooks are `refused`, and 409 if there are no others. Nor can it undo a `clear` of such hooks
+    that others made.
     """
     if to_id(change_id) is None:
         raise not_found("change")
     undone = undo(change_id, call.principal.scope_of(Right.EDIT))
     call.after_commit(wake)
-    return UndoneChange(undone=undone.hooks, left_out=undone.left_out)
+    return UndoneChange(undone=undone.hooks, left_out=undone.left_out, refused=undone.refused)
 
 
 def _read_selection(call: Call[NoQuery, HookBulkChange]) -> Selection:
@@ -207,7 +210,7 @@ def _read_copy(call: Call[NoQuery, HookBulkChange], hooks: Any) -> Change:
     except InvalidError:
         sentence = "The PBX does not have all of these extensions."
         raise invalid_value("#/extensions", sentence) from None
-    return CopyTo(found)
+    return CopyTo(found, scope=scope)
 
 
 def _pointed(do: Callable[[], Any], prefix: str = "#/") -> Any:

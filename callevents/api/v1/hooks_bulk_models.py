@@ -122,3 +122,7 @@ class UndoneChange(Answer):
     left_out: int = Field(
         description="Hooks left as they are: they or their receivers were changed or removed since."
     )
+    refused: int = Field(
+        description="Hooks of receivers left as they are, because you may not change what they "
+        "send. Others can still undo the change of these."
+    )

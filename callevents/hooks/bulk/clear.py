@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from callevents.audit.actions import Action
+from callevents.audit.actor import current_actor
 from callevents.db.locks import lock_pbx
 from callevents.db.models import Hook
 from callevents.delivery.removal import remove_hooks
@@ -47,4 +48,11 @@ class Clear:
             removed = remove_hooks(pbx_id, [hook.id for hook in some], is_recorded=False)
             removals.append([pbx_id, removed.id])
             waiting += removed.waiting
-        return Applied(rows, {"removals": removals}, cancelled=waiting)
+        undo = {"removals": removals, "by": identify_actor()}
+        return Applied(rows, undo, cancelled=waiting)
+
+
+def identify_actor() -> Sequence[str | None]:
+    """Return what tells the one who acts now from others, as JSON."""
+    actor = current_actor()
+    return [actor.kind.value, actor.id]

@@ -14,8 +14,11 @@ from callevents.delivery.request.masking import mask_url
 from callevents.enums import HookScope
 from callevents.errors import InvalidError
 from callevents.extensions import db
+from callevents.hooks.bulk.changes import OF_RECEIVER
 from callevents.hooks.bulk.steps import Applied, HookRow, Step
 from callevents.hooks.hooks import MAX_HOOKS_PER_TYPE
+from callevents.hooks.receiver import may_choose
+from callevents.users.rights import EVERYTHING, Scope
 
 ALREADY_THERE = "the extension has one with the same event, method and URL"
 OF_ANOTHER_PBX = "the extension belongs to another PBX"
@@ -33,6 +36,8 @@ class CopyTo:
 
     extensions: Sequence[Extension]
     action: Action = Action.HOOKS_COPIED
+    #: What the user may edit.
+    scope: Scope = EVERYTHING
 
     def lock(self, pbx_ids: Sequence[int]) -> None:
         """Lock the PBXs: no other transaction adds hooks to them until this one ends."""
@@ -48,7 +53,9 @@ class CopyTo:
                 "to", f"At most {MAX_COPIES:,} requests can be made at once. Copy in parts."
             )
         room = _Room(self.extensions)
-        return [_plan(hook, extension, room) for extension in self.extensions for hook in hooks]
+        return [
+            self._plan(hook, extension, room) for extension in self.extensions for hook in hooks
+        ]
 
     def describe(self, _steps: Sequence[Step]) -> Mapping[str, Any]:
         """Return what the history says of it."""
@@ -64,19 +71,19 @@ class CopyTo:
         content = [{"id": ids[row["event_id"]], "modified_at": now.isoformat()} for row in rows]
         return Applied(made_rows, {"made": content})
 
-
-def _plan(hook: Hook, extension: Extension, room: "_Room") -> Step:
-    if hook.extension_id == extension.id:
-        return Step(hook, extension=extension)
-    if reason := room.take(hook, extension):
-        return Step(hook, reason=reason, before=mask_url(hook.url), extension=extension)
-    return Step(
-        hook,
-        {"extension_id": extension.id},
-        before=mask_url(hook.url),
-        after=extension.number,
-        extension=extension,
-    )
+    def _plan(self, hook: Hook, extension: Extension, room: "_Room") -> Step:
+        if hook.extension_id == extension.id:
+            return Step(hook, extension=extension)
+        is_allowed = may_choose(self.scope, extension.pbx_id, hook.receiver_id)
+        if reason := room.take(hook, extension) if is_allowed else OF_RECEIVER:
+            return Step(hook, reason=reason, before=mask_url(hook.url), extension=extension)
+        return Step(
+            hook,
+            {"extension_id": extension.id},
+            before=mask_url(hook.url),
+            after=extension.number,
+            extension=extension,
+        )
 
 
 def _copy_of(step: Step) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from callevents.audit.actions import Action, label_of
 from callevents.db.models import BulkChange, Extension, Pbx, utc_now
 from callevents.delivery.removal import UNDO_TIME
 from callevents.extensions import db
-from callevents.hooks.bulk.undo import CHANGE_UNDO_TIME, count_undoable, covers
+from callevents.hooks.bulk.undo import CHANGE_UNDO_TIME, Undone, covers, foresee
 from callevents.users.rights import Scope
 
 #: Changes among which the last one of a user is searched.
@@ -28,10 +28,8 @@ class Offered:
     until: datetime
     #: What was done, in the words of the history.
     label: str
-    #: The number of hooks that undoing it would set right.
-    hooks: int
-    #: Those that were changed since, and stay as they are.
-    left_out: int
+    #: How many hooks undoing it would set right, and how many not.
+    would: Undone
     #: Whose hooks these are, such as '101, 102, 103 and 4 more'.
     whose: str
     pbxs: Sequence[str]
@@ -57,13 +55,12 @@ def find_offered(scope: Scope, since: datetime | None = None) -> Offered | None:
     if change is None:
         return None
     until = change.made_at + _undo_time(change.action)
-    count = count_undoable(change, scope) if until > utc_now() else 0
-    if not count:
+    would = foresee(change, scope) if until > utc_now() else Undone(0)
+    if not would.hooks:
         return None
     pbxs, whose = _describe(change.places)
-    left_out = change.hooks - count
     label = label_of(change.action)
-    return Offered(change.id, change.made_at, until, label, count, left_out, whose, pbxs)
+    return Offered(change.id, change.made_at, until, label, would, whose, pbxs)
 
 
 def _undo_time(action: str) -> timedelta:

@@ -1,6 +1,7 @@
 """Undoes changes of many hooks. Hooks that were changed since are left as they are.
 
-So are those whose former receiver has been removed, or has another address.
+So are those whose former receiver has been removed, or has another address. Hooks of receivers that
+the user may not change are left to others: the change is kept, with only these.
 
 The content of a kept change has one of: `hooks` with their old values, `made` with hooks that were
 added, or `removals`.
@@ -26,9 +27,10 @@ from callevents.delivery.request.receiver import has_its_receiver
 from callevents.errors import ConflictError, NotFoundError
 from callevents.extensions import db
 from callevents.hooks.bulk.apply import record
+from callevents.hooks.bulk.clear import identify_actor
 from callevents.hooks.bulk.steps import HookRow, Step
 from callevents.hooks.bulk.store import store
-from callevents.hooks.receiver import keeping_receivers, may_choose
+from callevents.hooks.receiver import NEEDS_PBX, keeping_receivers, may_choose
 from callevents.users.rights import Scope
 
 #: Changes can be undone for this time. A removal ends earlier, with its deliveries.
@@ -39,8 +41,12 @@ NOTHING_TO_UNDO = (
 )
 ALL_CHANGED = (
     "Nothing was undone: all of these requests have been changed or removed since, or their "
-    "receivers have, or you may not change what they send."
+    "receivers have."
 )
+NOT_ALLOWED = f"Nothing was undone. {NEEDS_PBX}"
+#: Why hooks are left out, for people.
+CHANGED_SINCE = "the request or its receiver has been changed or removed since"
+REFUSED = "you may not change what requests of a receiver send"
 #: Columns that say when a hook is sent, and not what.
 _WHEN = frozenset(
     {
@@ -52,10 +58,13 @@ _WHEN = frozenset(
 
 @dataclass(frozen=True)
 class Undone:
-    """How many hooks are as before, and how many are not: they or their receivers changed since."""
+    """How many hooks are as before, and how many are not, or would be."""
 
     hooks: int
+    #: Those that were changed since, or whose receivers were.
     left_out: int = 0
+    #: Those that the user may not change.
+    refused: int = 0
     held: int = 0
     released: int = 0
     #: The action of the history that was undone.
@@ -73,27 +82,33 @@ def undo(change_id: str, scope: Scope) -> Undone:
         raise NotFoundError("There is no such change.")
     undone = _undo(change, sorted({pbx_id for pbx_id, _extension in change.places}), scope)
     if not undone.hooks:
-        raise ConflictError(ALL_CHANGED)
-    db.session.delete(change)
+        raise ConflictError(NOT_ALLOWED if undone.refused else ALL_CHANGED)
+    if not undone.refused:
+        db.session.delete(change)
     db.session.flush()
     return undone
 
 
-def count_undoable(change: BulkChange, scope: Scope) -> int:
-    """Return how many hooks a user with this scope would set right by undoing the change now."""
+def foresee(change: BulkChange, scope: Scope) -> Undone:
+    """Return what a user with this scope would set right by undoing the change now."""
     content = change.content
     if "removals" in content:
-        return sum(len(removal.find_hook_ids(*place)) for place in content["removals"])
+        count = sum(len(removal.find_hook_ids(*place)) for place in content["removals"])
+        is_allowed = _may_bring_back(content, scope)
+        return Undone(count, change.hooks - count) if is_allowed else Undone(0, refused=count)
     entries = content.get("hooks") or content.get("made") or ()
     versions = _read_versions(entries)
     columns = (Hook.id, Hook.pbx_id, Hook.modified_at, Hook.receiver_id, Hook.url)
     rows = db.session.execute(select(*columns).where(Hook.id.in_(list(versions)))).all()
     before = {entry["id"]: entry.get("before", {}) for entry in entries}
     with keeping_receivers(rows, also=_find_receiver_ids(before)):
-        return sum(
-            row.modified_at == versions[row.id] and _can_restore(row, before[row.id], scope)
+        possible = [
+            row
             for row in rows
-        )
+            if row.modified_at == versions[row.id] and _can_restore(row, before[row.id])
+        ]
+    allowed = sum(_may_restore(row, before[row.id], scope) for row in possible)
+    return Undone(allowed, len(entries) - len(possible), len(possible) - allowed)
 
 
 def end_changes(database: SqlEngine, before: datetime) -> int:
@@ -126,38 +141,65 @@ def covers(scope: Scope, places: Iterable[Sequence[Any]]) -> bool:
 def _undo(change: BulkChange, pbx_ids: Sequence[int], scope: Scope) -> Undone:
     content = change.content
     if "hooks" in content:
-        return _restore(change.action, content["hooks"], scope)
+        return _restore(change, scope)
     for pbx_id in pbx_ids:
         lock_pbx(db.session.connection(), pbx_id)
     if "made" in content:
         return _remove(change.action, content["made"])
+    if not _may_bring_back(content, scope):
+        return Undone(0, refused=change.hooks)
     return _bring_back(change.action, content["removals"])
 
 
-def _restore(action: str, entries: Sequence[Mapping[str, Any]], scope: Scope) -> Undone:
+def _restore(change: BulkChange, scope: Scope) -> Undone:
+    entries = change.content["hooks"]
     before = {entry["id"]: from_json(Hook, entry["before"]) for entry in entries}
     unchanged = _lock_unchanged(entries)
     with keeping_receivers(unchanged, also=_find_receiver_ids(before)):
-        hooks = [hook for hook in unchanged if _can_restore(hook, before[hook.id], scope)]
+        possible = [hook for hook in unchanged if _can_restore(hook, before[hook.id])]
+    hooks: list[Hook] = []
+    refused: list[Hook] = []
+    for hook in possible:
+        (hooks if _may_restore(hook, before[hook.id], scope) else refused).append(hook)
+    left_out = len(entries) - len(possible)
     applied = store([Step(hook, before[hook.id]) for hook in hooks])
-    left_out = len(entries) - len(hooks)
-    _record(action, applied.hooks, left_out)
-    return Undone(len(hooks), left_out, applied.held, applied.released, action)
+    _record(change.action, applied.hooks, left_out, len(refused))
+    if refused:
+        _keep_only(change, refused)
+    return Undone(len(hooks), left_out, len(refused), applied.held, applied.released, change.action)
+
+
+def _keep_only(change: BulkChange, hooks: Sequence[Hook]) -> None:
+    """Keep what others need to undo the change of these hooks."""
+    ids = {hook.id for hook in hooks}
+    change.content = {"hooks": [one for one in change.content["hooks"] if one["id"] in ids]}
+    places = dict.fromkeys((hook.pbx_id, hook.extension_id) for hook in hooks)
+    change.places = [list(place) for place in places]
+    change.hooks = len(hooks)
 
 
 def _find_receiver_ids(before: Mapping[int, Mapping[str, Any]]) -> Iterator[int | None]:
     return (values.get("receiver_id") for values in before.values())
 
 
-def _can_restore(hook: Any, before: Mapping[str, Any], scope: Scope) -> bool:
-    """Return False if the hook's former receiver is gone, or has another address.
-
-    Also if the user may not choose what a receiver gets that the hook has, or had before.
-    """
+def _may_restore(hook: Any, before: Mapping[str, Any], scope: Scope) -> bool:
+    """Return True if the user may choose what the receivers get that the hook has, and had."""
     ids = hook.receiver_id, before.get("receiver_id")
     is_choice = bool(before.keys() - _WHEN)
-    if is_choice and not all(may_choose(scope, hook.pbx_id, one) for one in ids):
-        return False
+    return not is_choice or all(may_choose(scope, hook.pbx_id, one) for one in ids)
+
+
+def _may_bring_back(content: Mapping[str, Any], scope: Scope) -> bool:
+    """Return True if the user has cleared the hooks, or may choose what their receivers get."""
+    return content.get("by") == identify_actor() or all(
+        may_choose(scope, pbx_id, receiver_id)
+        for pbx_id, removal_id in content["removals"]
+        for receiver_id in removal.find_receiver_ids(pbx_id, removal_id)
+    )
+
+
+def _can_restore(hook: Any, before: Mapping[str, Any]) -> bool:
+    """Return False if the hook's former receiver is gone, or has another address."""
     row = {name: before.get(name, getattr(hook, name)) for name in ("receiver_id", "url")}
     return has_its_receiver(row)
 
@@ -207,8 +249,10 @@ def _select(hook_ids: Sequence[int]) -> Any:
     return query.where(Hook.id.in_(hook_ids)).order_by(Hook.id)
 
 
-def _record(action: str, rows: Sequence[HookRow], left_out: int) -> None:
+def _record(action: str, rows: Sequence[HookRow], left_out: int, refused: int = 0) -> None:
     values: dict[str, Any] = {"undone": label_of(action)}
     if left_out:
         values["changed since, and left out"] = left_out
+    if refused:
+        values["of receivers, and left out"] = refused
     record(Action.HOOKS_UNDONE, rows, values)

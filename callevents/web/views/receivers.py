@@ -136,7 +136,7 @@ def show(name: str) -> str:
         pbxs=_usable_pbxs(receiver),
         hooks=hooks,
         may_manage=may_manage(receiver),
-        may_test=bool(_testable_pbxs(receiver)),
+        may_edit=bool(_editable_pbxs(receiver)),
     )
 
 
@@ -207,7 +207,7 @@ def test(name: str) -> Any:
     """Show the form; send the recipe's test request and show the answer."""
     receiver = get_visible(name)
     recipe = get_recipe(receiver.recipe)
-    choices = _testable_pbxs(receiver)
+    choices = _editable_pbxs(receiver)
     if not choices:
         abort(403)
     done: ReceiverTest | None = None
@@ -236,6 +236,8 @@ def test(name: str) -> Any:
 def try_again(name: str) -> Any:
     """Send a delivery to a paused receiver as a probe, without waiting for the end of the pause."""
     receiver = get_visible(name)
+    if not _editable_pbxs(receiver):
+        abort(403)
     if try_now(receiver):
         db.session.commit()
         wake()
@@ -261,8 +263,11 @@ def _usable_pbxs(receiver: Receiver) -> list[Pbx]:
     return [pbx for pbx in listed if receiver.pbx_id in (None, pbx.id)]
 
 
-def _testable_pbxs(receiver: Receiver) -> list[Pbx]:
-    """Return the PBXs for which the user may send a test: the owner of an extension may not."""
+def _editable_pbxs(receiver: Receiver) -> list[Pbx]:
+    """Return the PBXs for which the user may test and probe the receiver.
+
+    The owner of an extension may not.
+    """
     return [pbx for pbx in _usable_pbxs(receiver) if may(Right.EDIT, pbx)]
 
 

@@ -19,7 +19,7 @@ from callevents.hooks.bulk.apply import Done, Previewed, SelectionChangedError
 from callevents.hooks.bulk.changes import HAS_SECRETS, describe_missing
 from callevents.hooks.bulk.offered import find_offered
 from callevents.hooks.bulk.steps import MAX_EXAMPLES, Change, Plan
-from callevents.hooks.bulk.undo import Undone, undo
+from callevents.hooks.bulk.undo import CHANGED_SINCE, REFUSED, Undone, undo
 from callevents.hooks.queries import list_origins
 from callevents.hooks.selection import HookState, HookWhere, Selection, find_receivers_of
 from callevents.hooks.where import FIELDS, SCOPES
@@ -73,6 +73,7 @@ def index(slug: str | None = None) -> Any:
         ACTIONS=ACTIONS,
         LABELS=FIELDS,
         SCOPES=SCOPES,
+        REFUSED=REFUSED,
         HookState=HookState,
         receivers=find_receivers_of(scope_of(Right.SEE)),
         groups=list_names(scope_of(Right.SEE)),
@@ -214,8 +215,9 @@ def describe_undone(undone: Undone) -> str:
     """Return what was undone, as text."""
     text = f"{counted(undone.hooks, 'request')} restored."
     if undone.left_out:
-        reason = "the request or its receiver has been changed or removed since"
-        text += f" {undone.left_out:,} left out: {reason}."
+        text += f" {undone.left_out:,} left out: {CHANGED_SINCE}."
+    if undone.refused:
+        text += f" {undone.refused:,} left out: {REFUSED}."
     if undone.released:
         text += f" {describe_waiting(undone.released)} go on."
     return text

@@ -76,7 +76,7 @@ def test_dry_run_change_and_undo(admin: Api, hooks: Sequence[Hook]) -> None:
     again = admin.post("/hooks/bulk", {"action": "replace_url", "digest": tried["digest"], **body})
     check_problem(again, ProblemType.CONFLICT)
     undone = admin.post(f"/hooks/bulk/{done['change_id']}/undo")
-    assert undone.get_json() == {"undone": 2, "left_out": 0}
+    assert undone.get_json() == {"undone": 2, "left_out": 0, "refused": 0}
     assert urls() == before
     check_problem(admin.post(f"/hooks/bulk/{done['change_id']}/undo"), ProblemType.CONFLICT)
 

@@ -23,7 +23,7 @@ from callevents.hooks.bulk.changes import (
     SetPolicy,
 )
 from callevents.hooks.bulk.clear import Clear
-from callevents.hooks.bulk.undo import count_undoable, end_changes, undo
+from callevents.hooks.bulk.undo import end_changes, foresee, undo
 from callevents.hooks.options import Credentials, CustomHeader
 from callevents.hooks.selection import HookState
 from callevents.users.rights import EVERYTHING, Scope
@@ -186,7 +186,7 @@ def test_what_can_be_undone_takes_few_statements(many: Many, hooks: Sequence[Hoo
     change = db.session.get_one(BulkChange, done.id)
     statements: list[str] = []
     with counting(statements):
-        assert count_undoable(change, EVERYTHING) == 6
+        assert foresee(change, EVERYTHING).hooks == 6
     assert len(statements) == 2
 
 
