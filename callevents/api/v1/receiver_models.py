@@ -221,7 +221,7 @@ class Connection(Answer):
     """The hooks that were created, and those that existed already."""
 
     created: Sequence[ConnectedHook]
-    kept: Sequence[ConnectedHook]
+    kept: Sequence[ConnectedHook] = Field(description="Only those that you may see.")
     change_id: str | None = Field(
         description="To undo it with `/hooks/bulk/{change_id}/undo`; null: nothing was created."
     )
