@@ -14,7 +14,9 @@ from callevents.hooks import hooks
 from callevents.hooks.hooks import HookData
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
-from callevents.pbxs import pbxs, removal
+from callevents.pbxs import groups, pbxs, removal
+from callevents.pbxs.extensions import list_extensions
+from callevents.pbxs.groups import GroupData
 from callevents.users import users
 from callevents.users.grants import NewGrant
 from tests.web.conftest import PASSWORD, Visitor
@@ -149,3 +151,25 @@ def test_list_of_pbxs_shows_what_is_in_the_scope(app: Flask, site: Site) -> None
     assert counts == {"viewer-here": ["2"], "owner": ["1"]}
     assert ["<time" in row for row in rows.values()] == [True, False]
     assert "not visible to you" in rows["owner"]
+
+
+def test_groups_in_the_filter_of_requests(app: Flask, site: Site) -> None:
+    """An owner may filter by groups of the own extension, and reads no names of others."""
+    begin_write()
+    here = pbxs.get_pbx("here")
+    for group, number in (("Reception", "101"), ("Dismissals", "102")):
+        members = [one for one in list_extensions(here) if one.number == number]
+        groups.add_group(here, GroupData(group, "", members))
+    groups.add_group(pbxs.get_pbx("elsewhere"), GroupData("Board"))
+    db.session.commit()
+    for name, shown in (
+        ("owner", {"Reception"}),
+        ("viewer-here", {"Reception", "Dismissals", "Sales"}),
+        ("viewer", {"Reception", "Dismissals", "Sales", "Board"}),
+    ):
+        visitor = Visitor(app.test_client())
+        visitor.sign_in(name)
+        for path in ("/pbxs/here/requests", "/requests"):
+            text = visitor.get(path).text
+            names = {"Reception", "Dismissals", "Sales", "Board"}
+            assert {one for one in names if f'value="{one}"' in text} == shown, (name, path)
