@@ -162,6 +162,7 @@ def test_groups_in_the_filter_of_requests(app: Flask, site: Site) -> None:
         groups.add_group(here, GroupData(group, "", members))
     groups.add_group(pbxs.get_pbx("elsewhere"), GroupData("Board"))
     db.session.commit()
+    names = {"Reception", "Dismissals", "Sales", "Board"}
     for name, shown in (
         ("owner", {"Reception"}),
         ("viewer-here", {"Reception", "Dismissals", "Sales"}),
@@ -171,5 +172,24 @@ def test_groups_in_the_filter_of_requests(app: Flask, site: Site) -> None:
         visitor.sign_in(name)
         for path in ("/pbxs/here/requests", "/requests"):
             text = visitor.get(path).text
-            names = {"Reception", "Dismissals", "Sales", "Board"}
             assert {one for one in names if f'value="{one}"' in text} == shown, (name, path)
+
+
+def test_waiting_for_a_delivery_of_another_extension(app: Flask, site: Site) -> None:
+    """An owner reads that an earlier delivery of the call is first, and not which one."""
+    begin_write()
+    for number in ("102", "101"):
+        report = Report(event_type=EventType.DIAL_IN, extension=number, call_id="both")
+        accept(pbxs.get_pbx("here"), [report])
+    db.session.commit()
+    found = select(Delivery.id).where(Delivery.call_id == "both").order_by(Delivery.id)
+    first, second = db.session.scalars(found)
+    for name, is_shown in (("owner", False), ("viewer-here", True)):
+        visitor = Visitor(app.test_client())
+        visitor.sign_in(name)
+        for path in (f"/pbxs/here/deliveries/{second}", "/pbxs/here/call?id=both"):
+            text = visitor.get(path).text
+            assert "Waiting for" in text
+            assert "earlier delivery of the same call" in text
+            assert (f"/pbxs/here/deliveries/{first}" in text) is is_shown, (name, path)
+            assert ("which you may not see" in text) is not is_shown, (name, path)
