@@ -74,10 +74,10 @@ def sign_in(app: Flask, world: World, role: Role) -> Visitor:
     """Return a user with the role for the PBX, or as owner for extension 101 of it."""
     extension = world.hook.extension if role is Role.SELF_SERVICE else None
     begin_write()
-    users.add_user("ben", PASSWORD, NewGrant(role, world.pbx, extension))
+    users.add_user(role.value, PASSWORD, NewGrant(role, world.pbx, extension))
     db.session.commit()
     visitor = Visitor(app.test_client())
-    visitor.sign_in("ben")
+    visitor.sign_in(role.value)
     return visitor
 
 
