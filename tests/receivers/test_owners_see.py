@@ -9,6 +9,8 @@ from callevents.delivery.request.masking import mask_url
 from callevents.enums import Role
 from callevents.extensions import db
 from callevents.receivers.connect import connect
+from callevents.receivers.receivers import get_receiver
+from callevents.receivers.validation import Kept
 from tests.api.v1.conftest import MakeApi, api, check_problem
 from tests.receivers.conftest import AddReceiver
 from tests.receivers.test_owners import REFUSED, World, fields, sign_in, world
@@ -124,3 +126,31 @@ def test_nobody_guesses_the_address_of_a_receiver(
             assert ("must begin with the address of" in text) is (
                 role is Role.OPERATOR and not is_right
             ), path
+
+
+def test_secrets_in_the_url_of_a_token_server(api: MakeApi, world: World) -> None:
+    """They are masked; the masked URL sent back keeps the stored one, and another is refused."""
+    admin = api(Role.ADMIN)
+    url = "https://o.example.com/token?api_key=k1m2n3p4q5r6"
+    secrets = {"client_id": "a", "client_secret": "b-secret-value"}
+    settings = {"kind": "client-credentials", "token_url": url, **secrets}
+    given = {"name": "O", "address": "https://o.example.com", "authentication": settings}
+    masked = admin.post("/receivers", given).get_json()["authentication"]["token_url"]
+    assert masked == mask_url(url) != url
+    program = api(Role.SELF_SERVICE, pbx=world.pbx, extension=world.hook.extension)
+    for path in ("/receivers/o", "/receivers"):
+        assert masked in program.get(path).text
+        assert "k1m2n3p4q5r6" not in program.get(path).text
+    kept = {"kind": "client-credentials", "token_url": masked, "scope": "calls"}
+    shown = admin.patch("/receivers/o", {"authentication": kept}).get_json()
+    assert shown["authentication"] | kept == shown["authentication"]
+    db.session.rollback()
+    receiver = get_receiver("o")
+    assert Kept.of(receiver).credentials == {"token_url": url, **secrets, "scope": "calls"}
+    wrong = {**kept, "token_url": masked.replace("/token", "/other")}
+    answer = admin.patch("/receivers/o", {"authentication": wrong})
+    check_problem(answer, ProblemType.INVALID_REQUEST, "#/authentication/token_url")
+    answer = admin.post(
+        "/receivers", {**given, "authentication": {**settings, "token_url": masked}}
+    )
+    check_problem(answer, ProblemType.INVALID_REQUEST, "#/authentication/token_url")
