@@ -214,6 +214,8 @@ def update_hook(hook: Hook, data: HookData, *, scope: Scope = EVERYTHING) -> int
     `set_active`.
     """
     if not data.keeps_receiver:
+        # Errors about the URL would tell of secrets in the receiver's address.
+        check_choice(scope, hook.pbx_id, data.receiver_id)
         # First, as all do that lock both: the receiver's address stays until the transaction ends.
         lock_pbx(db.session.connection(), hook.pbx_id)
     _lock(hook)

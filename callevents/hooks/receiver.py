@@ -122,6 +122,16 @@ def may_see_url(scope: Scope, hook: Hook) -> bool:
     return may_choose(scope, hook.pbx_id, hook.receiver_id)
 
 
+def read_hidden_url(entered: str, stored: str) -> str:
+    """Return the stored URL for the masked one, which is what the user sees of it.
+
+    Raises InvalidError for any other, even the stored one itself: secrets in it could be guessed.
+    """
+    if entered != mask_url(stored):
+        raise InvalidError.of("receiver", NEEDS_PBX)
+    return stored
+
+
 def check_choice(scope: Scope, pbx_id: int, receiver_id: int | None) -> None:
     """Raise InvalidError unless `may_choose`."""
     if not may_choose(scope, pbx_id, receiver_id):

@@ -59,8 +59,8 @@ def list_groups(pbx: Pbx) -> Sequence[ExtensionGroup]:
 
 
 def list_names(scope: Scope = EVERYTHING) -> Sequence[str]:
-    """Return the names of groups of all PBXs in the scope, each once."""
-    query = select(ExtensionGroup.name).join(ExtensionGroup.pbx).where(scope.of_pbxs()).distinct()
+    """Return the names of the groups in the scope, each once."""
+    query = select(ExtensionGroup.name).where(scope.of_groups()).distinct()
     return db.session.scalars(query.order_by(ExtensionGroup.name)).all()
 
 

@@ -8,11 +8,14 @@ from callevents.db.models import Receiver
 from callevents.enums import ReceiverAuth
 from callevents.errors import InvalidError
 from callevents.receivers.connect import get_recipe_of
+from callevents.receivers.credentials import FIELD, ISSUER
 from callevents.receivers.data import ReceiverData
 from callevents.receivers.making import change_answers, make_receiver, names_in
 from callevents.receivers.receivers import read_data
 from callevents.receivers.recipe_files import get_recipe
+from callevents.receivers.shown import shown_credentials
 from callevents.receivers.validation import Kept
+from callevents.security.masking import MASK
 
 #: Fields of changes, as the pages and the API name them.
 _FIELDS = {
@@ -69,7 +72,7 @@ def make_new(name: str, recipe: str, pbx_id: int | None, changes: ReceiverChange
             values=changes.values,
             secret_names=changes.secret_names,
             auth=changes.auth or ReceiverAuth.NONE,
-            credentials=changes.credentials,
+            credentials=_without_masked(changes.credentials, {}),
         )
     limits: dict[str, Any] = {
         limit: value or None
@@ -98,7 +101,9 @@ def make_changed(receiver: Receiver, changes: ReceiverChanges) -> ReceiverData:
     if changes.auth is not None or changes.credentials:
         auth = changes.auth or data.auth
         members = dict.fromkeys(credentials) if auth is data.auth else {}
-        data = replace(data, auth=auth, credentials={**members, **changes.credentials})
+        shown = shown_credentials(receiver) if auth is data.auth else {}
+        given_members = _without_masked(changes.credentials, shown)
+        data = replace(data, auth=auth, credentials={**members, **given_members})
     given: dict[str, Any] = {
         name: value
         for name in ("name", "address", "client_certificate", "client_key")
@@ -110,6 +115,22 @@ def make_changed(receiver: Receiver, changes: ReceiverChanges) -> ReceiverData:
         if (value := getattr(changes, name)) is not None
     }
     return replace(data, **given, **limits)
+
+
+def _without_masked(
+    members: Mapping[str, str], shown: Mapping[str, str | None]
+) -> Mapping[str, str]:
+    """Return the members without the masked URL that was shown: it stands for the stored one.
+
+    Raises InvalidError for another masked one.
+    """
+    url = members.get(ISSUER, "").strip()
+    if MASK not in url:
+        return members
+    if url != shown.get(ISSUER):
+        message = f"A secret in it is shown as {MASK}. Enter the whole URL."
+        raise InvalidError.of(FIELD + ISSUER, message)
+    return {name: text for name, text in members.items() if name != ISSUER}
 
 
 def _check_for_recipe(receiver: Receiver, changes: ReceiverChanges) -> None:

@@ -12,6 +12,8 @@ from callevents.hooks.validation import header_name_problem
 #: Field name of errors about a member of the credentials, followed by its name.
 FIELD = "credentials/"
 MAX_LENGTH = 4000
+#: The member that is a URL, perhaps with a secret in it.
+ISSUER = "token_url"
 LABELS: Mapping[str, str] = {
     "username": "the username",
     "password": "the password",

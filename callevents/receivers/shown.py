@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from callevents.db.models import Receiver
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.receiver import CREDENTIALS, read_values
+from callevents.receivers.credentials import ISSUER
 from callevents.receivers.validation import Kept
 from callevents.security.encryption import UnreadableError
 
@@ -21,7 +22,7 @@ def shown_values(receiver: Receiver) -> Mapping[str, str | None]:
 
 
 def shown_credentials(receiver: Receiver) -> Mapping[str, str | None]:
-    """Return the members of the credentials; None is a secret.
+    """Return the members of the credentials; None is a secret, and URLs are masked.
 
     Empty if no key decrypts them.
     """
@@ -30,4 +31,8 @@ def shown_credentials(receiver: Receiver) -> Mapping[str, str | None]:
         members = Kept.of(receiver).credentials
     except UnreadableError:
         return {}
-    return {name: None if name in secret else value for name, value in members.items()}
+    return {name: None if name in secret else _show(name, value) for name, value in members.items()}
+
+
+def _show(name: str, value: str) -> str:
+    return mask_url(value) if name == ISSUER else value

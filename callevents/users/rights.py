@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, false, or_, select, true
 
-from callevents.db.models import CallEvent, Delivery, Extension, Grant, Hook, Pbx, Receiver
+from callevents.db.models import (
+    CallEvent,
+    Delivery,
+    Extension,
+    ExtensionGroup,
+    Grant,
+    GroupMember,
+    Hook,
+    Pbx,
+    Receiver,
+)
 from callevents.enums import Right, Role
 
 RIGHTS = {
@@ -86,6 +96,14 @@ class Scope:
     def of_extensions(self) -> ColumnElement[bool]:
         """Return the condition for extensions."""
         return self._of(Extension.pbx_id, Extension.id.in_(self.extension_ids))
+
+    def of_groups(self) -> ColumnElement[bool]:
+        """Return the condition for groups of extensions: those with a member in the scope.
+
+        Of a whole PBX, groups without members are in it, too.
+        """
+        own = select(GroupMember.group_id).where(GroupMember.extension_id.in_(self.extension_ids))
+        return self._of(ExtensionGroup.pbx_id, ExtensionGroup.id.in_(own))
 
     def of_hooks(self) -> ColumnElement[bool]:
         """Return the condition for hooks. One for all extensions belongs to the whole PBX."""

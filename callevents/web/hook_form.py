@@ -28,7 +28,7 @@ from callevents.hooks.options import (
     HookOptions,
     read_options,
 )
-from callevents.hooks.receiver import find_receiver
+from callevents.hooks.receiver import find_receiver, read_hidden_url
 from callevents.hooks.time_zone import suggest_zone
 from callevents.hooks.validation import HEADER_FIELD, MAX_CUSTOM_HEADERS
 from callevents.validation import check_all
@@ -126,7 +126,8 @@ class HookForm(OptionFields):
     def options(self) -> HookOptions:
         """Return the options of the form; raises ValueError for an invalid choice.
 
-        Raises InvalidError for lines and conditions that cannot be read.
+        Raises InvalidError for lines and conditions that cannot be read, and if another URL is
+        entered instead of a masked one: nothing may be made of it, not even a preview.
         """
         read = self._read_texts()
         return replace(
@@ -192,11 +193,16 @@ class HookForm(OptionFields):
             return lambda: found.update({name: parse()})
 
         check_all(
+            self._check_hidden_url,
             read("value_maps", lambda: parse_maps(self.value_maps.data or "")),
             read("conditions", self.conditions),
             read("answers", lambda: parse_answers(self.answers.data or "")),
         )
         return found
+
+    def _check_hidden_url(self) -> None:
+        if self.hidden_url:
+            read_hidden_url((self.url.data or "").strip(), self.hidden_url)
 
     def _body_template(self) -> BodyTemplate:
         """Return the template; the suggested content type alone is none."""

@@ -70,14 +70,14 @@ def world(pbx: Pbx, configure: Configure, add_receiver: AddReceiver, receiver: R
     return World(pbx, crm, hook, plain)
 
 
-def sign_in(app: Flask, world: World, role: Role, username: str = "ben") -> Visitor:
+def sign_in(app: Flask, world: World, role: Role) -> Visitor:
     """Return a user with the role for the PBX, or as owner for extension 101 of it."""
     extension = world.hook.extension if role is Role.SELF_SERVICE else None
     begin_write()
-    users.add_user(username, PASSWORD, NewGrant(role, world.pbx, extension))
+    users.add_user(role.value, PASSWORD, NewGrant(role, world.pbx, extension))
     db.session.commit()
     visitor = Visitor(app.test_client())
-    visitor.sign_in(username)
+    visitor.sign_in(role.value)
     return visitor
 
 

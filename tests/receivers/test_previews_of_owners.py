@@ -139,7 +139,7 @@ def test_users_of_other_extensions(owner: Visitor, app: Flask, world: World) -> 
     del given["headers-0-name"]
     given |= {"preview": "yes", "extension_id": world.hook.extension_id}
     assert "boss@example.com" not in owner.post(path, **given).text
-    operator = sign_in(app, world, Role.OPERATOR, "cleo")
+    operator = sign_in(app, world, Role.OPERATOR)
     assert "boss@example.com" in preview(operator, world, world.hook, **content)
 
 

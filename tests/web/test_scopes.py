@@ -14,7 +14,9 @@ from callevents.hooks import hooks
 from callevents.hooks.hooks import HookData
 from callevents.ingest.accept import accept
 from callevents.ingest.report import Report
-from callevents.pbxs import pbxs, removal
+from callevents.pbxs import groups, pbxs, removal
+from callevents.pbxs.extensions import list_extensions
+from callevents.pbxs.groups import GroupData
 from callevents.users import users
 from callevents.users.grants import NewGrant
 from tests.web.conftest import PASSWORD, Visitor
@@ -149,3 +151,45 @@ def test_list_of_pbxs_shows_what_is_in_the_scope(app: Flask, site: Site) -> None
     assert counts == {"viewer-here": ["2"], "owner": ["1"]}
     assert ["<time" in row for row in rows.values()] == [True, False]
     assert "not visible to you" in rows["owner"]
+
+
+def test_groups_in_the_filter_of_requests(app: Flask, site: Site) -> None:
+    """An owner may filter by groups of the own extension, and reads no names of others."""
+    begin_write()
+    here = pbxs.get_pbx("here")
+    for group, number in (("Reception", "101"), ("Dismissals", "102")):
+        members = [one for one in list_extensions(here) if one.number == number]
+        groups.add_group(here, GroupData(group, "", members))
+    groups.add_group(pbxs.get_pbx("elsewhere"), GroupData("Board"))
+    db.session.commit()
+    names = {"Reception", "Dismissals", "Sales", "Board"}
+    for name, shown in (
+        ("owner", {"Reception"}),
+        ("viewer-here", {"Reception", "Dismissals", "Sales"}),
+        ("viewer", {"Reception", "Dismissals", "Sales", "Board"}),
+    ):
+        visitor = Visitor(app.test_client())
+        visitor.sign_in(name)
+        for path in ("/pbxs/here/requests", "/requests"):
+            text = visitor.get(path).text
+            assert {one for one in names if f'value="{one}"' in text} == shown, (name, path)
+
+
+def test_waiting_for_a_delivery_of_another_extension(app: Flask, site: Site) -> None:
+    """An owner reads that an earlier delivery of the call is first, and not which one."""
+    begin_write()
+    for number in ("102", "101"):
+        report = Report(event_type=EventType.DIAL_IN, extension=number, call_id="both")
+        accept(pbxs.get_pbx("here"), [report])
+    db.session.commit()
+    found = select(Delivery.id).where(Delivery.call_id == "both").order_by(Delivery.id)
+    first, second = db.session.scalars(found)
+    for name, is_shown in (("owner", False), ("viewer-here", True)):
+        visitor = Visitor(app.test_client())
+        visitor.sign_in(name)
+        for path in (f"/pbxs/here/deliveries/{second}", "/pbxs/here/call?id=both"):
+            text = visitor.get(path).text
+            assert "Waiting for" in text
+            assert "earlier delivery of the same call" in text
+            assert (f"/pbxs/here/deliveries/{first}" in text) is is_shown, (name, path)
+            assert ("which you may not see" in text) is not is_shown, (name, path)

@@ -13,7 +13,6 @@ from callevents.api.uapi.fields import (
 )
 from callevents.api.uapi.place import Place
 from callevents.db.models import Hook
-from callevents.delivery.request.masking import mask_url
 from callevents.enums import EventType, Method
 from callevents.errors import InvalidError, NotFoundError
 from callevents.extensions import db
@@ -22,6 +21,7 @@ from callevents.hooks.history import record_shown_urls
 from callevents.hooks.hooks import HookData
 from callevents.hooks.options import read_options
 from callevents.hooks.queries import list_hooks
+from callevents.hooks.receiver import read_hidden_url
 from callevents.hooks.suspension import resume_if_complete
 
 
@@ -90,14 +90,14 @@ def remove_events(place: Place, type_text: str | None, event_id: str | None) -> 
 
 
 def _update(hook: Hook, given: GivenFields, place: Place) -> None:
-    data = HookData(
-        url=_choose_url(hook, given, place),
-        method=_choose_method(hook, given),
-        active=hook.active if given.active is None else given.active,
-        note=hook.note if given.note is None else given.note,
-        options=read_options(hook),
-    )
     try:
+        data = HookData(
+            url=_choose_url(hook, given, place),
+            method=_choose_method(hook, given),
+            active=hook.active if given.active is None else given.active,
+            note=hook.note if given.note is None else given.note,
+            options=read_options(hook),
+        )
         hooks.update_hook(hook, data, scope=place.scope)
     except InvalidError as error:
         raise of_domain(error) from None
@@ -109,10 +109,10 @@ def _update(hook: Hook, given: GivenFields, place: Place) -> None:
 
 
 def _choose_url(hook: Hook, given: GivenFields, place: Place) -> str:
-    """Return the given URL. Clients send back the one that they were shown."""
-    if given.url is None or (not place.shows_url(hook) and given.url == mask_url(hook.url)):
+    """Return the given URL; raises InvalidError. Clients send back the one that they were shown."""
+    if given.url is None:
         return hook.url
-    return given.url
+    return given.url if place.shows_url(hook) else read_hidden_url(given.url, hook.url)
 
 
 def _choose_method(hook: Hook, given: GivenFields) -> Method:

@@ -23,6 +23,7 @@ DELIVERY: dict[str, Any] = {
     "attempted_at": "2026-03-01T09:30:00.020Z",
     "finished_at": None,
     "wait": {
+        "is_behind": False,
         "behind": None,
         "held_because": None,
         "receiver_paused_until": None,

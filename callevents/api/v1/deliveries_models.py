@@ -20,7 +20,7 @@ from callevents.delivery.log.filters import phase_of
 from callevents.delivery.log.resend import SkipReason
 from callevents.delivery.log.wait_reason import WaitReason, find_wait_reasons
 from callevents.delivery.request.masking import mask_address
-from callevents.enums import ListedState, Method
+from callevents.enums import ListedState, Method, Right
 from callevents.ingest.events import list_events
 from callevents.pbxs.shown_numbers import ShownNumbers
 from callevents.validation import EventName
@@ -61,11 +61,12 @@ class DeliverySelection(DeliveryChoice, Body):
 
 
 class DeliveryWait(Answer):
-    """Why a delivery waits. All null: it is due, and only waits for a worker."""
+    """Why a delivery waits. False and all null: it is due, and only waits for a worker."""
 
-    behind: str | None = Field(
-        description="The ID of an earlier delivery of the same call, which is sent first."
+    is_behind: bool = Field(
+        description="True if an earlier delivery of the same call is sent first."
     )
+    behind: str | None = Field(description="The ID of that delivery; null if you may not see it.")
     held_because: str | None = Field(description="Why it is held.")
     receiver_paused_until: Moment | None = Field(
         description="When the receiver is tried again, after it failed for all."
@@ -167,7 +168,7 @@ class DeliveryCounts(Answer):
 
 def to_deliveries(call: Call[Any, Any], rows: Sequence[stored.Delivery]) -> dict[str, Delivery]:
     """Return the deliveries as the caller may see them, by ID."""
-    reasons = find_wait_reasons(rows)
+    reasons = find_wait_reasons(rows, call.principal.scope_of(Right.SEE).of_deliveries())
     hidden = [row.call_event_id for row in rows if not call.shown_numbers(row.pbx).are_whole]
     # Loaded all at once, they are found in the session.
     _events = list_events(hidden)
@@ -202,6 +203,7 @@ def _to_delivery(row: stored.Delivery, reason: WaitReason, numbers: ShownNumbers
 
 def _to_wait(reason: WaitReason) -> DeliveryWait:
     return DeliveryWait(
+        is_behind=reason.is_behind,
         behind=reason.behind,
         held_because=reason.held or None,
         receiver_paused_until=reason.origin.probe_at if reason.origin else None,

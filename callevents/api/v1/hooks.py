@@ -173,7 +173,8 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
       send them again.
     - A hook of a receiver stays with it, unless you send another `receiver`, or null.
     - The owner of a single extension cannot change what a hook sends to its receiver: only whether
-      it is active, its note, `give_up_seconds`, `in_order` and `conditions`.
+      it is active, its note, `give_up_seconds`, `in_order` and `conditions`. The only `url` that
+      the owner can send is the masked one.
     """
     body = call.body
     if "receiver" in body.model_fields_set:
@@ -182,9 +183,11 @@ def update_hook(call: Call[NoQuery, HookChanges], event_id: str) -> Hook:
     hook = find_hook(call, event_id, Right.EDIT, lock=True)
     call.check_match(to_answer(hook))
     given = body.url if "url" in body.model_fields_set else None
-    data = _choose_receiver(call, to_data(body, choose_url(given, hook), hook), hook.pbx, hook)
+    scope = call.principal.scope_of(Right.EDIT)
+    url = choose_url(given, hook, is_hidden=not may_see_url(scope, hook))
+    data = _choose_receiver(call, to_data(body, url, hook), hook.pbx, hook)
     with pointing_at_fields():
-        hooks.update_hook(hook, data, scope=call.principal.scope_of(Right.EDIT))
+        hooks.update_hook(hook, data, scope=scope)
     # Deliveries that waited for an earlier one of their call may be due now.
     call.after_commit(wake)
     return to_answer(hook)

@@ -33,7 +33,7 @@ from callevents.hooks.options import (
     HookOptions,
     read_options,
 )
-from callevents.hooks.receiver import find_receiver
+from callevents.hooks.receiver import find_receiver, read_hidden_url
 from callevents.hooks.validation import path_of
 from callevents.security.masking import MASK
 
@@ -127,11 +127,17 @@ def to_data(body: HookSettings, url: str, hook: StoredHook | None = None) -> Hoo
     return replace(data, **_given(body, PLAIN_FIELDS, HookData(url)), options=options)
 
 
-def choose_url(given: str | None, hook: StoredHook | None = None) -> str:
+def choose_url(
+    given: str | None, hook: StoredHook | None = None, *, is_hidden: bool = False
+) -> str:
     """Return the URL to store: the given one, or that of the hook. Raises ApiError.
 
-    A masked URL is none, but that of the hook itself stands for the stored one.
+    A masked URL is none, but that of the hook itself stands for the stored one. `is_hidden`: the
+    caller may not see the secrets in the hook's URL.
     """
+    if hook is not None and given is not None and is_hidden:
+        with pointing_at_fields():
+            return read_hidden_url(given, hook.url)
     if hook is not None and given in (None, mask_url(hook.url)):
         return hook.url
     if given is None or MASK in given:

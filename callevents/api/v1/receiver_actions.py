@@ -62,7 +62,8 @@ def connect_extensions(call: Call[NoQuery, ConnectionChoice], receiver: str) -> 
 
     Hooks that exist already stay as they are, so the same request can be sent again. 409 if the
     receiver has no recipe, or if single extensions are connected already and you connect all.
-    With `change_id` it can be undone for half an hour.
+    With `change_id` it can be undone for half an hour. An extension gets no hook for a request that
+    one for all extensions serves, which is in `kept` only if you may see it.
     """
     body = call.body
     found = find_receiver(call, receiver)
@@ -71,9 +72,13 @@ def connect_extensions(call: Call[NoQuery, ConnectionChoice], receiver: str) -> 
     with pointing_at_fields():
         connected = connect(found, pbx, chosen, body.requests)
     call.after_commit(wake)
+    # The owner of an extension does not see the requests for all extensions.
+    kept = [
+        one for one in connected.kept if call.principal.may(Right.SEE, pbx.id, one.extension_id)
+    ]
     return Connection(
         created=list(map(to_hook, connected.created)),
-        kept=list(map(to_hook, connected.kept)),
+        kept=list(map(to_hook, kept)),
         change_id=connected.change_id or None,
     )
 

@@ -44,7 +44,7 @@ class ReceiverAuthentication(Answer):
     username: str | None
     scheme: str | None
     name: str | None = Field(description="Of the header, or of the query parameter.")
-    token_url: str | None
+    token_url: str | None = Field(description=f"Secrets in it are masked as `{MASK}`.")
     client_id: str | None
     scope: str | None
     client_auth: str | None
@@ -123,7 +123,10 @@ class NewReceiverAuthentication(Body):
     )
     name: str | None = optional("For `header` and `query`.", max_length=MAX_CREDENTIAL_LENGTH)
     value: str | None = optional("For `header` and `query`.", max_length=MAX_CREDENTIAL_LENGTH)
-    token_url: str | None = optional("For OAuth 2.0.", max_length=MAX_CREDENTIAL_LENGTH)
+    token_url: str | None = optional(
+        "For OAuth 2.0. The masked URL that you got keeps the stored one.",
+        max_length=MAX_CREDENTIAL_LENGTH,
+    )
     client_id: str | None = optional("For OAuth 2.0.", max_length=MAX_CREDENTIAL_LENGTH)
     client_secret: str | None = optional("For OAuth 2.0.", max_length=MAX_CREDENTIAL_LENGTH)
     refresh_token: str | None = optional("For `refresh-token`.", max_length=MAX_CREDENTIAL_LENGTH)
@@ -221,7 +224,7 @@ class Connection(Answer):
     """The hooks that were created, and those that existed already."""
 
     created: Sequence[ConnectedHook]
-    kept: Sequence[ConnectedHook]
+    kept: Sequence[ConnectedHook] = Field(description="Only those that you may see.")
     change_id: str | None = Field(
         description="To undo it with `/hooks/bulk/{change_id}/undo`; null: nothing was created."
     )

@@ -1,8 +1,10 @@
 """Reasons why deliveries wait."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from sqlalchemy import ColumnElement, select
 
 from callevents.db.models import Delivery, Origin, utc_now
 from callevents.delivery.log.filters import phase_of
@@ -19,7 +21,9 @@ HELD_BY_REMOVAL = "the request has just been removed"
 class WaitReason:
     """Why a delivery waits; all None if it is due and only waits for a worker."""
 
-    #: The ID of an earlier delivery of the same call to the same origin, which is sent first.
+    #: True if an earlier delivery of the same call to the same origin is sent first.
+    is_behind: bool = False
+    #: The ID of that delivery; None if the user may not see it.
     behind: str | None = None
     #: The origin, if its circuit breaker is open.
     origin: Origin | None = None
@@ -31,12 +35,19 @@ class WaitReason:
     gives_up_at: datetime | None = None
 
 
-def find_wait_reasons(deliveries: Sequence[Delivery]) -> dict[str, WaitReason]:
-    """Return the wait reason of each delivery, by delivery id."""
+def find_wait_reasons(
+    deliveries: Sequence[Delivery], of_deliveries: ColumnElement[bool] | None = None
+) -> dict[str, WaitReason]:
+    """Return the wait reason of each delivery, by delivery id.
+
+    `of_deliveries` is the condition for those that may be seen, as these may; None: all.
+    """
     waiting = [delivery for delivery in deliveries if phase_of(delivery) in _WAITING]
     firsts = _find_firsts(waiting)
+    others = {*firsts.values()} - {delivery.id for delivery in deliveries}
+    hidden = others.difference(_find_visible(others, of_deliveries))
     return {
-        delivery.id: _find_wait_reason(delivery, firsts.get(delivery.ordering_key))
+        delivery.id: _find_wait_reason(delivery, firsts.get(delivery.ordering_key), hidden)
         for delivery in deliveries
     }
 
@@ -52,7 +63,7 @@ def find_blocking_origin(delivery: Delivery) -> Origin | None:
     return delivery.origin if is_blocked else None
 
 
-def _find_wait_reason(delivery: Delivery, first: str | None) -> WaitReason:
+def _find_wait_reason(delivery: Delivery, first: str | None, hidden: Collection[str]) -> WaitReason:
     phase = phase_of(delivery)
     if phase is ListedState.HELD:
         return WaitReason(held=describe_hold(delivery), gives_up_at=delivery.expires_at)
@@ -60,10 +71,11 @@ def _find_wait_reason(delivery: Delivery, first: str | None) -> WaitReason:
         return WaitReason(gives_up_at=delivery.expires_at)
     if phase not in _WAITING:
         return WaitReason()
-    behind = None if first == delivery.id else first
-    next_attempt_at = None if behind or delivery.deferred else delivery.due_at
+    is_behind = first not in (None, delivery.id)
+    next_attempt_at = None if is_behind or delivery.deferred else delivery.due_at
     return WaitReason(
-        behind=behind,
+        is_behind=is_behind,
+        behind=first if is_behind and first not in hidden else None,
         origin=find_blocking_origin(delivery),
         next_attempt_at=next_attempt_at,
         may_go_on=_is_early_end(delivery) and next_attempt_at is not None,
@@ -86,3 +98,10 @@ def _find_firsts(deliveries: Sequence[Delivery]) -> dict[int | None, str]:
         return {}
     heads = find_heads(db.session.connection(), ordering_keys)
     return {ordering_key: str(head.id) for ordering_key, head in heads.items()}
+
+
+def _find_visible(ids: Collection[str], condition: ColumnElement[bool] | None) -> Collection[str]:
+    """Return the IDs of those deliveries that the condition leaves."""
+    if condition is None or not ids:
+        return ids
+    return set(db.session.scalars(select(Delivery.id).where(Delivery.id.in_(ids), condition)))

@@ -15,6 +15,7 @@ from callevents.operations.configuration.receiver_document import (
     ConfiguredValue,
 )
 from callevents.operations.configuration.receiver_export import describe_receivers
+from callevents.receivers.credentials import ISSUER
 from callevents.receivers.data import ReceiverData
 from callevents.receivers.receivers import (
     count_hooks,
@@ -84,7 +85,7 @@ class ImportedReceivers:
 
     def _add(self, wanted: ConfiguredReceiver) -> None:
         missing = [f"value {one.name}" for one in wanted.values if _is_secret(one)]
-        missing += [f"credentials {one.name}" for one in wanted.credentials if one.value is None]
+        missing += [f"credentials {one.name}" for one in wanted.credentials if _is_secret(one)]
         if MASK in wanted.address:
             missing.append("address")
         if wanted.has_client_certificate:
@@ -155,7 +156,7 @@ class ImportedReceivers:
             values=values,
             secret_names=frozenset(one.name for one in wanted.values if one.value is None),
             auth=wanted.authentication,
-            credentials={one.name: one.value for one in wanted.credentials},
+            credentials=_keep_masked(wanted, current, pointer),
             client_certificate=receiver.client_certificate,
             max_in_flight=wanted.max_in_flight,
             max_per_second=wanted.max_per_second,
@@ -182,6 +183,20 @@ class ImportedReceivers:
             maps[one.pbx][one.extension] = one.user
         for slug in sorted(maps.keys() | {one.pbx for one in current}):
             replace_users(receiver, self._pbxs[slug], maps.get(slug, {}))
+
+
+def _keep_masked(
+    wanted: ConfiguredReceiver, current: ConfiguredReceiver, pointer: str
+) -> dict[str, str | None]:
+    """Return the credentials; None keeps what is stored, as for a URL that is masked there, too."""
+    found = {one.name: one.value for one in wanted.credentials}
+    url = found.get(ISSUER) or ""
+    if MASK not in url:
+        return found
+    shown = {one.name: one.value for one in current.credentials}
+    if wanted.authentication is not current.authentication or url != shown.get(ISSUER):
+        raise error_at(f"{pointer}/credentials", f"{ISSUER}: {_MASKED}")
+    return {**found, ISSUER: None}
 
 
 def _or_placeholder(one: ConfiguredValue) -> str:

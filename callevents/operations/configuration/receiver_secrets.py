@@ -10,6 +10,7 @@ from callevents.db.models import Pbx, Receiver
 from callevents.delivery.request.masking import mask_url
 from callevents.delivery.request.receiver import CREDENTIALS
 from callevents.delivery.request.url import origin_of
+from callevents.receivers.credentials import ISSUER
 from callevents.receivers.receivers import read_data, update_receiver
 from callevents.receivers.validation import Kept
 
@@ -32,6 +33,9 @@ def receiver_secrets(receiver: Receiver) -> Values:
     """Return the secrets of a receiver; empty without any."""
     kept = Kept.of(receiver)
     secret = CREDENTIALS[receiver.auth].secret
+    issuer = kept.credentials.get(ISSUER, "")
+    if mask_url(issuer) != issuer:
+        secret |= {ISSUER}
     found: Values = {
         "values": {name: kept.values[name] for name in sorted(kept.secret_names)},
         "credentials": {name: value for name, value in kept.credentials.items() if name in secret},
@@ -49,10 +53,11 @@ def restore_receiver(receiver: Receiver, values: Values) -> None:
     given = {
         name: value for name, value in values.get("values", {}).items() if name in kept.secret_names
     }
-    credentials = {
-        name: values.get("credentials", {}).get(name, value)
-        for name, value in kept.credentials.items()
-    }
+    sealed = values.get("credentials", {})
+    credentials = {name: sealed.get(name, value) for name, value in kept.credentials.items()}
+    issuer = kept.credentials.get(ISSUER)
+    if issuer is not None and mask_url(credentials[ISSUER]) != mask_url(issuer):
+        credentials[ISSUER] = issuer
     data = replace(
         data,
         values={name: given.get(name, value) for name, value in data.values.items()},

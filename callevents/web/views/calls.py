@@ -35,8 +35,8 @@ def show(slug: str) -> Any:
         of_deliveries=scope.of_deliveries(),
     )
     deliveries = list(chain(*call.deliveries.values()))
-    reasons = find_wait_reasons(deliveries)
-    behind = [one.behind for one in reasons.values()]
+    reasons = find_wait_reasons(deliveries, scope.of_deliveries())
+    behind = [(one.is_behind, one.behind) for one in reasons.values()]
     bare = [event for event in call.events if event.id not in call.deliveries]
     why = explain(pbx, bare, scope)
     version = version_of(deliveries, [event.id for event in call.events], behind, why)

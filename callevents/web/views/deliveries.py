@@ -109,8 +109,8 @@ def show(slug: str, delivery_id: str) -> Any:
     """Show a delivery and its attempts with their requests and responses."""
     pbx = pbxs.get_pbx(slug)
     delivery = queries.get_delivery(delivery_id, pbx)
-    reasons = find_wait_reasons([delivery])[delivery.id]
-    version = version_of([delivery], reasons.behind)
+    reasons = find_wait_reasons([delivery], scope_of(Right.SEE).of_deliveries())[delivery.id]
+    version = version_of([delivery], reasons.is_behind, reasons.behind)
     if htmx.has_version(version):
         return htmx.unchanged()
     attempts = list_attempts(delivery)

@@ -116,15 +116,16 @@ def configure(slug: str, event_type: EventType) -> Any:
     chosen = _find_chosen(pbx)
     if not 1 <= len(chosen) <= MAX_EXTENSIONS:
         return _show_selected(pbx, "configure")
+    scope = scope_of(Right.EDIT)
     form = HookForm.of(
         request.form if request.method == "POST" else None,
-        receivers=list_receivers(scope_of(Right.EDIT), pbx),
+        receivers=list_receivers(scope, pbx) if scope.has_pbx(pbx.id) else (),
         pbx=pbx,
     )
     if request.method == "POST" and form.validate() and "preview" not in request.form:
         is_signed = form.signing.data == SigningChoice.NEW
         try:
-            data, scope = form.hook_data(), scope_of(Right.EDIT)
+            data = form.hook_data()
             added = add_for_many(pbx, chosen, event_type, data, is_signed=is_signed, scope=scope)
         except InvalidError as error:
             db.session.rollback()

@@ -209,7 +209,7 @@ def _get_hook(pbx: Pbx, extension: Extension | None, event_id: str) -> Hook:
 def _make_form(submitted: Any, pbx: Pbx, hook: Hook | None = None) -> HookForm:
     scope = scope_of(Right.EDIT)
     hides_url = hook is not None and not may_see_url(scope, hook)
-    receivers = list_receivers(scope, pbx)
+    receivers = list_receivers(scope, pbx) if scope.has_pbx(pbx.id) else ()
     return HookForm.of(submitted, hook, receivers, pbx=pbx, hides_url=hides_url)
 
 

@@ -247,6 +247,12 @@ def test_owners_do_not_choose_what_a_receiver_gets(world: World) -> None:
     assert shown["url"] == masked
     # Clients send back what they were shown.
     assert api.update(shown, note="still mine", url=masked)["url"] == masked
+    # Otherwise a short secret could be guessed.
+    right, wrong = (
+        api.send("PUT", path, json={"url": url}) for url in (secret, secret.replace("90", "91"))
+    )
+    check_error(right, 400, "pce_url_invalid")
+    assert right.get_json() == wrong.get_json()
     db.session.rollback()
     assert (hook.note, hook.url) == ("still mine", secret)
     [removed] = api.send("DELETE", path).json

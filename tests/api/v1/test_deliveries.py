@@ -56,6 +56,7 @@ def test_a_delivery(admin: Api, pbx: Pbx, hook: Hook) -> None:
     assert (shown["state"], shown["attempts"], shown["status_code"]) == ("retrying", 1, 503)
     due_at = (now + HOUR).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert shown["wait"] == {
+        "is_behind": False,
         "behind": None,
         "held_because": None,
         "receiver_paused_until": None,
@@ -74,6 +75,29 @@ def test_a_held_delivery_says_why(admin: Api, pbx: Pbx, hook: Hook) -> None:
     assert admin.get(f"/deliveries/{done}").get_json()["wait"] is None
     wait = admin.get(f"/deliveries/{held}").get_json()["wait"]
     assert wait["held_because"] == "the request is disabled"
+
+
+@pytest.mark.parametrize("role", [Role.SELF_SERVICE, Role.VIEWER])
+def test_a_delivery_behind_another(
+    api: MakeApi, pbx: Pbx, hook: Hook, hook_of_all: Hook, role: Role
+) -> None:
+    """It says so, and names the other one only to those who may see it."""
+    first, second = (
+        add_delivery(
+            pbx, one, {"call_id": "c-1"}, state=DeliveryState.PENDING, attempts=0, ordering_key=1
+        )
+        for one in (hook_of_all, hook)
+    )
+    is_owner = role is Role.SELF_SERVICE
+    program = api(role, pbx=pbx, extension=hook.extension if is_owner else None)
+    assert program.get(f"/deliveries/{first}").status_code == (404 if is_owner else 200)
+    for shown in (
+        program.get(f"/deliveries/{second}").get_json(),
+        program.get("/deliveries", query_string={"hook": hook.event_id}).get_json()["data"][0],
+    ):
+        wait = shown["wait"]
+        assert (wait["is_behind"], wait["next_attempt_at"]) == (True, None)
+        assert wait["behind"] == (None if is_owner else first)
 
 
 def test_filters(admin: Api, pbx: Pbx, other_pbx: Pbx, hook: Hook, hook_of_all: Hook) -> None:

@@ -12,13 +12,14 @@ from callevents.extensions import cipher, db
 from callevents.hooks import hooks
 from callevents.hooks.options import Credentials, HookOptions
 from callevents.hooks.suspension import WAITS_FOR_RECEIVER
-from callevents.operations.configuration.changes import Done, Kind
+from callevents.operations.configuration.changes import DocumentError, Done, Kind
 from callevents.operations.configuration.text import parse, to_yaml
 from callevents.pbxs import extensions
 from callevents.receivers.changing import ReceiverChanges, make_changed
 from callevents.receivers.data import ReceiverData
 from callevents.receivers.receivers import create_receiver, get_receiver, update_receiver
 from callevents.receivers.users import list_users, replace_users
+from callevents.receivers.validation import Kept
 from tests.operations.configuration.conftest import Another, export, load
 from tests.operations.configuration.test_secrets import export_all
 from tests.operations.configuration.test_secrets import load as load_all
@@ -133,6 +134,31 @@ def test_secrets_are_for_their_issuer(pbx: Pbx, another: Another) -> None:
     with another(), pytest.raises(InvalidError) as caught:
         load_all(parse(text))
     assert set(caught.value.errors) == {"secrets/receivers/crm"}
+
+
+def test_secrets_in_the_url_of_their_issuer(pbx: Pbx, another: Another) -> None:
+    """They are left out as other secrets are; what is stored is kept."""
+    begin_write()
+    url = f"https://login.example.com/token?api_key={SECRET}"
+    credentials = {"token_url": url, "client_id": "us", "client_secret": SECRET}
+    kind = ReceiverAuth.CLIENT_CREDENTIALS
+    create_receiver(ReceiverData("CRM", ADDRESS, auth=kind, credentials=credentials))
+    db.session.commit()
+    text, sealed = to_yaml(export()), to_yaml(export_all())
+    assert SECRET not in text
+    load(parse(text.replace("value: us", "value: them")))
+    assert Kept.of(get_receiver("crm")).credentials == {**credentials, "client_id": "them"}
+    for old, new in (("/token?", "/other?"), ("client-credentials", "refresh-token")):
+        with pytest.raises(DocumentError, match="Write it with its secret"):
+            load(parse(text.replace(old, new)))
+        db.session.rollback()
+    with another():
+        [change] = [one for one in load(parse(text)) if one.kind is Kind.RECEIVER]
+        assert "credentials token_url" in change.missing_secrets
+        found = read_receiver(get_receiver("crm"), cipher.bound).left_out
+        assert "credentials/token_url" in found
+        load_all(parse(sealed))
+        assert Kept.of(get_receiver("crm")).credentials == credentials
 
 
 def test_changes(crm: Receiver, pbx: Pbx) -> None:

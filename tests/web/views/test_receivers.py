@@ -19,6 +19,7 @@ from callevents.receivers.receivers import create_receiver
 from callevents.receivers.recipe_files import get_recipe
 from callevents.receivers.shown import shown_credentials
 from callevents.receivers.users import list_users
+from callevents.receivers.validation import Kept
 from tests.conftest import Configure
 from tests.recipes.simulated.base import listen
 from tests.recipes.simulated.zammad import TOKEN, Zammad
@@ -228,7 +229,7 @@ def test_a_receiver_without_a_recipe(admin: Visitor, kind: ReceiverAuth) -> None
         "member-secret": "secret-4711",
         "member-name": "X-Api-Key",
         "member-value": "secret-4711",
-        "member-token_url": "https://crm.example.com/token",
+        "member-token_url": "https://crm.example.com/token?key=secret-4711",
         "member-client_id": "ours",
         "member-client_secret": "secret-4711",
         "member-refresh_token": "secret-4711",
@@ -246,6 +247,8 @@ def test_a_receiver_without_a_recipe(admin: Visitor, kind: ReceiverAuth) -> None
     assert admin.post("/receivers/own/edit", **kept, max_per_second="2.5").status_code == 303
     receiver = stored()
     assert (receiver.name, receiver.max_per_second) == ("Own 2", 2.5)
+    url = Kept.of(receiver).credentials.get("token_url", fields["member-token_url"])
+    assert url == fields["member-token_url"]
     assert None in shown_credentials(receiver).values()
 
 
