@@ -64,9 +64,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over modules and tests, which live until the end.
 
-    That saves 6 % of the processor time.
+    That saves 6 % of the processor time. Collecting less often saves another 10 %, and takes 2 %
+    more memory.
     """
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def begins_first(item: pytest.Item) -> bool:
