@@ -30,6 +30,8 @@ _NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _MAP_NAME = re.compile(r"\|map:([A-Za-z0-9_]+)")
 #: A URL up to the last part of its path, this part, and its query.
 _LAST_PART = re.compile(r"([a-z]+://[^/?#]+/(?:[^?#]*/)?)([^/?#]+)/*((?:[?#].*)?)", re.IGNORECASE)
+_ENTER_AGAIN = "Enter it again: it is used together with what you changed."
+_NO_TEXT = "The last part of its path must be text in UTF-8, without spaces around it."
 _NO_LAST_PART = "Enter the whole URL: the last part of its path is the secret."
 #: What can stand in a host.
 _HOST_PART = re.compile(r"[A-Za-z0-9-]{1,63}")
@@ -180,8 +182,18 @@ def _answer_problem(question: Question, answer: str | None) -> str:
     if question.kind == "zone" and answer not in list_zones():
         return "Must be a time zone such as Europe/Bucharest."
     if question.kind == "secret-address":
-        return _address_problem(answer) or ("" if split_secret(answer)[1] else _NO_LAST_PART)
+        return _address_problem(answer) or _secret_part_problem(split_secret(answer)[1])
     return _address_problem(answer) if question.kind == "address" else ""
+
+
+def _secret_part_problem(part: str) -> str:
+    if not part:
+        return _NO_LAST_PART
+    try:
+        text = unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        return _NO_TEXT
+    return "" if text == text.strip() else _NO_TEXT
 
 
 def _address_problem(answer: str) -> str:
@@ -195,7 +207,13 @@ def _address_problem(answer: str) -> str:
 
 
 def _make_address(recipe: Recipe, answers: Answered) -> str:
-    """Return the address; an answer that becomes a part of the host must fit there."""
+    """Return the address; an answer that becomes a part of the host must fit there.
+
+    Raises InvalidError, also if it needs a secret answer again.
+    """
+    kept = [name for name in names_in(recipe.address) if answers[name] is None]
+    if kept:
+        raise InvalidError({ANSWER_FIELD + name: [_ENTER_AGAIN] for name in kept})
     kinds = {question.name: question.kind for question in recipe.questions}
     filled = {
         name: _part_of_address(kinds[name], name, value)
@@ -270,8 +288,7 @@ def _fill_member(text: str, answers: Answered) -> str | None:
     names = names_in(text)
     kept = [name for name in names if answers.get(name, "") is None]
     if kept and len(kept) < len(names):
-        message = "Enter it again: it is used together with what you changed."
-        raise InvalidError({ANSWER_FIELD + name: [message] for name in kept})
+        raise InvalidError({ANSWER_FIELD + name: [_ENTER_AGAIN] for name in kept})
     if kept:
         return None
     return fill_in(text, {name: value or "" for name, value in answers.items()})

@@ -37,7 +37,7 @@ def _mask_encoded(text: str, secrets: Iterable[str]) -> str:
     It reads the text once to decode it, and then once for each secret.
     """
     wanted = {_ENCODED.sub(_decode, _to_bytes(secret)) for secret in secrets}
-    wanted = {one for one in wanted if len(one) >= MIN_DECODED_LENGTH}
+    wanted = {one for one in wanted if len(one) >= MIN_DECODED_LENGTH and _is_text(one)}
     if not wanted:
         return text
     data = _to_bytes(text)
@@ -63,6 +63,15 @@ def _find_all(text: bytes, wanted: bytes) -> Iterator[Span]:
         end = start + len(wanted)
         yield start, end
         start = text.find(wanted, end)
+
+
+def _is_text(data: bytes) -> bool:
+    """Return False for what could match a part of a character."""
+    try:
+        data.decode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decode(found: re.Match[bytes]) -> bytes:

@@ -163,7 +163,7 @@ class RecipeForm(ReceiverForm):
             for name, text in entered.items()
             if text != (shown.get(name) or "") and (text or not self._is_secret(name))
         }
-        values = {name: _without_mask(name, text) for name, text in changed.items()}
+        values = {name: _without_mask(ANSWER_FIELD + name, text) for name, text in changed.items()}
         return ReceiverChanges(name=self.name.data or "", values=values, **self.find_limits())
 
 
@@ -208,12 +208,15 @@ class PlainForm(ReceiverForm):
         """Return the values of a new receiver; raises InvalidError."""
         pbx = self.find_pbx()
         auth = self._find_auth()
+        members = self._members(auth)
         data = ReceiverData(
             self.name.data or "",
             (self.address.data or "").strip(),
             pbx_id=pbx.id if pbx else None,
             auth=auth,
-            credentials=self._members(auth),
+            credentials={
+                name: _without_mask(CREDENTIAL_FIELD + name, text) for name, text in members.items()
+            },
             client_certificate=(self.client_certificate.data or "").strip(),
             client_key=(self.client_key.data or "").strip(),
         )
@@ -267,11 +270,11 @@ def _without_mask_in(address: str) -> str:
     return address
 
 
-def _without_mask(name: str, text: str) -> str:
-    """Return the answer; raises InvalidError if a part of it is masked."""
+def _without_mask(field: str, text: str) -> str:
+    """Return the text; raises InvalidError about the field if a part of it is masked."""
     if MASK in text:
         message = f"A secret in it is shown as {MASK}. Enter the whole value."
-        raise InvalidError.of(f"{ANSWER_FIELD}{name}", message)
+        raise InvalidError.of(field, message)
     return text
 
 

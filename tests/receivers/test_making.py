@@ -75,6 +75,61 @@ def test_the_secret_of_an_address_is_a_secret_value(
     assert data.secret_names == {"url"}
 
 
+CHAT = """
+name = "Chat"
+category = "Chat"
+summary = "Tells of calls."
+sources = ["https://docs.example.com/chat"]
+read_on = 2026-11-29
+address = "{url}?channel={channel}"
+
+[[questions]]
+name = "url"
+label = "the URL"
+kind = "secret-address"
+
+[[questions]]
+name = "channel"
+label = "the channel"
+
+[[requests]]
+name = "pop"
+label = "Tell of the call"
+event = "dial-in"
+path = ""
+body = '{"from": "{CallerIDNum}"}'
+
+[test]
+request = "pop"
+shows = "A message appears."
+"""
+
+
+def test_a_secret_address_is_needed_again(app: Flask, recipes: Path) -> None:
+    """It is not kept whole, so what stands in one address with it is not changed alone."""
+    (recipes / "chat.toml").write_text(CHAT)
+    begin_write()
+    given = {"url": "https://x/a/b", "channel": "sales"}
+    receiver = create_receiver(make_receiver(get_recipe("chat"), given, "Chat"))
+    db.session.commit()
+    with pytest.raises(InvalidError) as caught:
+        change(receiver, values={"channel": "support"})
+    message = "Enter it again: it is used together with what you changed."
+    assert caught.value.errors == {"values/url": [message]}
+    db.session.rollback()
+    change(receiver, values={"channel": "support", "url": "https://x/a/c"})
+    assert receiver.address == "https://x/a/{receiver.url}?channel=support"
+
+
+@pytest.mark.parametrize("part", ["%FF", "%20b", "b%0A"])
+def test_the_secret_of_an_address_is_text(app: Flask, part: str) -> None:
+    """It could not be stored as it is."""
+    with pytest.raises(InvalidError) as caught:
+        make_receiver(get_recipe("slack"), {"url": f"https://x/{part}", "zone": "UTC"}, "Chat")
+    message = "The last part of its path must be text in UTF-8, without spaces around it."
+    assert caught.value.errors == {"values/url": [message]}
+
+
 @pytest.mark.parametrize("url", ["https://x", "https://x/", "https://x/?a=/b"])
 def test_a_secret_address_needs_its_secret(app: Flask, url: str) -> None:
     """Without a path it is not whole."""

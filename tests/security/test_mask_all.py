@@ -22,6 +22,12 @@ def test_encoded_secrets_are_masked(text: str, masked: str) -> None:
     assert mask_all(text, ["abc/def", "c/def%2Fghi"]) == masked
 
 
+@pytest.mark.parametrize("secret", ["%A9bcdef", "abcdef%C3"])
+def test_secrets_that_are_no_text(secret: str) -> None:
+    """They are masked as they are; decoded they would match a half of a character."""
+    assert mask_all(f"{secret} %41 ébcdef abcdefé", [secret]) == f"{MASK} %41 ébcdef abcdefé"
+
+
 def test_short_secrets_are_masked_as_they_are() -> None:
     """Decoded, they would match by chance."""
     assert mask_all("a/b is a%2Fb", ["a/b"]) == f"{MASK} is a%2Fb"

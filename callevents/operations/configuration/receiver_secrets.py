@@ -37,7 +37,12 @@ def receiver_secrets(receiver: Receiver) -> Values:
     if mask_url(issuer) != issuer:
         secret |= {ISSUER}
     found: Values = {
-        "values": {name: kept.values[name] for name in sorted(kept.secret_names)},
+        "values": {
+            name: value
+            for name, value in sorted(kept.values.items())
+            # Documents have the others whole.
+            if name in kept.secret_names or mask_url(value) != value
+        },
         "credentials": {name: value for name, value in kept.credentials.items() if name in secret},
         "address": receiver.address if mask_url(receiver.address) != receiver.address else "",
         "client_certificate": receiver.client_certificate,
@@ -51,7 +56,9 @@ def restore_receiver(receiver: Receiver, values: Values) -> None:
     data, kept = read_data(receiver), Kept.of(receiver)
     # A document could have made a secret value a plain one, which everybody sees.
     given = {
-        name: value for name, value in values.get("values", {}).items() if name in kept.secret_names
+        name: value
+        for name, value in values.get("values", {}).items()
+        if name in kept.secret_names or mask_url(value) == mask_url(kept.values.get(name, ""))
     }
     sealed = values.get("credentials", {})
     credentials = {name: sealed.get(name, value) for name, value in kept.credentials.items()}

@@ -17,7 +17,9 @@ from callevents.operations.configuration.text import parse, to_yaml
 from callevents.pbxs import extensions
 from callevents.receivers.changing import ReceiverChanges, make_changed
 from callevents.receivers.data import ReceiverData
+from callevents.receivers.making import make_receiver
 from callevents.receivers.receivers import create_receiver, get_receiver, update_receiver
+from callevents.receivers.recipe_files import get_recipe
 from callevents.receivers.users import list_users, replace_users
 from callevents.receivers.validation import Kept
 from tests.operations.configuration.conftest import Another, export, load
@@ -159,6 +161,25 @@ def test_secrets_in_the_url_of_their_issuer(pbx: Pbx, another: Another) -> None:
         assert "credentials/token_url" in found
         load_all(parse(sealed))
         assert Kept.of(get_receiver("crm")).credentials == credentials
+
+
+def test_secrets_in_plain_values(pbx: Pbx, another: Another) -> None:
+    """A value that is an address with a secret in it is masked, and is whole with the secrets."""
+    begin_write()
+    url = "https://x.bitrix24.com/rest/1/a8f3k2m9x0q7w1z5"
+    create_receiver(make_receiver(get_recipe("bitrix24"), {"url": url}, "CRM"))
+    db.session.commit()
+    stored = Kept.of(get_receiver("crm"))
+    assert stored.values["url"] == url
+    text, sealed = to_yaml(export()), to_yaml(export_all())
+    assert url not in text
+    assert url not in sealed
+    with another():
+        load(parse(text))
+        assert read_receiver(get_receiver("crm"), cipher.bound).left_out
+        load_all(parse(sealed))
+        assert Kept.of(get_receiver("crm")) == stored
+        assert not read_receiver(get_receiver("crm"), cipher.bound).left_out
 
 
 def test_changes(crm: Receiver, pbx: Pbx) -> None:

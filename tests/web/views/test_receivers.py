@@ -236,6 +236,9 @@ def test_a_receiver_without_a_recipe(admin: Visitor, kind: ReceiverAuth) -> None
     }
     missing = admin.post(page, name="Own", address="https://crm.example.com", auth=kind.value)
     assert missing.status_code == 422
+    if kind is ReceiverAuth.CLIENT_CREDENTIALS:
+        masked = admin.post(page, **{**fields, "member-token_url": "https://x.example/?key=••••"})
+        assert (masked.status_code, "Enter the whole value." in masked.text) == (422, True)
     assert admin.post(page, **fields).status_code == 303
     assert stored().auth is kind
     shown = admin.get("/receivers/own/edit").text
