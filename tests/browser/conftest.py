@@ -4,6 +4,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from http.cookiejar import CookieJar
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -109,11 +110,15 @@ class People:
         signing in do.
         """
         page = self.visit(**options)
-        page.context.add_cookies(self._sign_in(username))
+        cookies = self._sign_in(username)
+        url = options.get("base_url", self._site)
+        page.context.add_cookies(
+            [{"name": one.name, "value": one.value or "", "url": url} for one in cookies]
+        )
         page.goto("/")
         return page
 
-    def _sign_in(self, username: str) -> Any:
+    def _sign_in(self, username: str) -> CookieJar:
         """Return the cookies of a user who has signed in."""
         with requests.Session() as session:
             form = session.get(f"{self._site}/sign-in").text
@@ -121,10 +126,7 @@ class People:
             given = {"csrf_token": token, "username": username, "password": PASSWORD}
             answer = session.post(f"{self._site}/sign-in", given, allow_redirects=False)
             assert answer.status_code == 303
-            return [
-                {"name": one.name, "value": one.value or "", "url": self._site}
-                for one in session.cookies
-            ]
+            return session.cookies
 
     def close(self) -> None:
         """Close all sessions."""
