@@ -75,50 +75,22 @@ def test_the_secret_of_an_address_is_a_secret_value(
     assert data.secret_names == {"url"}
 
 
-CHAT = """
-name = "Chat"
-category = "Chat"
-summary = "Tells of calls."
-sources = ["https://docs.example.com/chat"]
-read_on = 2026-11-29
-address = "{url}?channel={channel}"
-
-[[questions]]
-name = "url"
-label = "the URL"
-kind = "secret-address"
-
-[[questions]]
-name = "channel"
-label = "the channel"
-
-[[requests]]
-name = "pop"
-label = "Tell of the call"
-event = "dial-in"
-path = ""
-body = '{"from": "{CallerIDNum}"}'
-
-[test]
-request = "pop"
-shows = "A message appears."
-"""
-
-
 def test_a_secret_address_is_needed_again(app: Flask, recipes: Path) -> None:
     """It is not kept whole, so what stands in one address with it is not changed alone."""
-    (recipes / "chat.toml").write_text(CHAT)
+    text = RECIPE.replace("{receiver.team}", "{team}")
+    text = text.replace('kind = "address"', 'kind = "secret-address"')
+    (recipes / "example-crm.toml").write_text(text)
     begin_write()
-    given = {"url": "https://x/a/b", "channel": "sales"}
-    receiver = create_receiver(make_receiver(get_recipe("chat"), given, "Chat"))
+    given = {**ANSWERS, "url": "https://x/a/b"}
+    receiver = create_receiver(make_receiver(get_recipe("example-crm"), given, "Chat"))
     db.session.commit()
     with pytest.raises(InvalidError) as caught:
-        change(receiver, values={"channel": "support"})
+        change(receiver, values={"team": "support"})
     message = "Enter it again: it is used together with what you changed."
     assert caught.value.errors == {"values/url": [message]}
     db.session.rollback()
-    change(receiver, values={"channel": "support", "url": "https://x/a/c"})
-    assert receiver.address == "https://x/a/{receiver.url}?channel=support"
+    change(receiver, values={"team": "support", "url": "https://x/a/c"})
+    assert receiver.address == "https://x/a/{receiver.url}/api/support"
 
 
 @pytest.mark.parametrize("part", ["%FF", "%20b", "b%0A"])
