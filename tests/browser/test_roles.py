@@ -113,6 +113,7 @@ def test_operator_of_one_pbx(open_page: Open) -> None:
     assert numbers(page) == ["All extensions", "101", "102"]
     follow_all_links(page)
     page.get_by_role("link", name="101", exact=True).click()
+    expect(page.get_by_role("rowheader", name="Dial-In")).to_be_visible()
     follow_all_links(page)
     page.get_by_role("button", name="enabled").click()
     expect(page.get_by_text("Dial-In of 101 is disabled.")).to_be_visible()
@@ -159,6 +160,7 @@ def test_owner_of_one_extension(open_page: Open) -> None:
     follow_all_links(page)
     check_accessibility(page)
     page.get_by_role("link", name="101", exact=True).click()
+    expect(page.get_by_role("rowheader", name="Dial-In")).to_be_visible()
     follow_all_links(page)
     page.get_by_role("link", name="Dial-In").first.click()
     dialog = page.get_by_role("dialog")

@@ -40,6 +40,7 @@ def test_clear_selected(plain: Page, extension: str, pbx: Pbx) -> None:
     row(plain, "Hangup").get_by_role("checkbox").check()
     plain.get_by_role("button", name="Clear selected").click()
     plain.get_by_role("link", name="Cancel").click()
+    expect(row(plain, "Hangup")).to_be_visible()
     assert len(stored_hooks(pbx)) == 2
     row(plain, "Hangup").get_by_role("checkbox").check()
     plain.get_by_role("button", name="Clear selected").click()
@@ -60,6 +61,7 @@ def test_first_steps(plain: Page) -> None:
     plain.get_by_role("link", name="Add an extension").click()
     plain.get_by_label("Number").fill("101")
     plain.get_by_role("button", name="Add").click()
+    expect(plain.get_by_role("link", name="101", exact=True)).to_be_visible()
     db.session.rollback()
     office = pbxs.get_pbx("office")
     assert [one.number for one in extensions.list_extensions(office)] == ["101"]
@@ -67,12 +69,13 @@ def test_first_steps(plain: Page) -> None:
     plain.get_by_role("link", name="Configure Dial-In of 101").click()
     plain.get_by_label("Make request to").fill("https://crm.example.com/pop")
     plain.get_by_role("button", name="Save").click()
+    expect(row(plain, "Dial-In")).to_contain_text("crm.example.com")
     plain.goto("/")
     plain.get_by_role("link", name="Send a test event").click()
     plain.get_by_role("button", name="Send").click()
+    expect(plain.get_by_role("main")).to_contain_text("1 request for this event")
     db.session.rollback()
     assert len(queries.list_all_hooks(pbxs.get_pbx("office"))) == 1
-    expect(plain.get_by_role("main")).to_contain_text("1 request for this event")
 
 
 def test_search(plain: Page, extension: str) -> None:

@@ -1,6 +1,7 @@
 """A deadline that is moved with every request and almost never reached."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 
@@ -14,26 +15,34 @@ class Deadline:
         self._loop = asyncio.get_running_loop()
         self._expired = expired
         self._at = self._loop.time() + seconds
-        self._timer = self._loop.call_at(self._at, self._check)
+        self._start_timer()
 
     def set(self, seconds: float) -> None:
         """Set the deadline to so many seconds from now."""
         self._at = self._loop.time() + seconds
-        if self._at < self._timer.when():
+        if self._at < self._fires_at:
             self._timer.cancel()
-            self._timer = self._loop.call_at(self._at, self._check)
+            self._start_timer()
 
     def cancel(self) -> None:
         """Never call the function, and forget it, so that its owner is deleted at once."""
         self._timer.cancel()
+        self._fires_at = -math.inf
         self._expired = _do_nothing
 
     def _check(self) -> None:
-        if self._loop.time() >= self._at:
-            self._expired()
         if self._loop.time() < self._at:
-            # It was moved, now or earlier.
-            self._timer = self._loop.call_at(self._at, self._check)
+            # It was moved back.
+            self._start_timer()
+        else:
+            self._fires_at = math.inf
+            self._expired()
+
+    def _start_timer(self) -> None:
+        # uvloop rounds to a millisecond: with one more the timer never fires too early.
+        self._timer = self._loop.call_at(self._at + 0.001, self._check)
+        # Not timer.when(): after a delay that uvloop rounds to nothing it does not exist.
+        self._fires_at = self._at
 
 
 def _do_nothing() -> None: ...

@@ -1,0 +1,72 @@
+"""A deadline that is moved, in the event loop of the web server."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+import uvloop
+
+from callevents.processes.web_server.deadline import Deadline
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """Run coroutines in uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as one:
+        yield one
+
+
+@pytest.mark.parametrize("first", [0, 0.0003, 0.02])
+@pytest.mark.parametrize("then", [0, 0.0003, 0.02])
+def test_moved_when_it_is_over(runner: asyncio.Runner, first: float, then: float) -> None:
+    """The function moves the deadline: it is called again, however near the two are."""
+
+    async def expire_twice() -> None:
+        over = asyncio.Event()
+
+        def expired() -> None:
+            calls.append(loop.time())
+            if len(calls) == 1:
+                deadline.set(then)
+            else:
+                over.set()
+
+        loop = asyncio.get_running_loop()
+        calls: list[float] = []
+        started = loop.time()
+        deadline = Deadline(first, expired)
+        await asyncio.wait_for(over.wait(), 30)
+        assert calls[0] >= started + first
+        assert calls[1] >= calls[0] + then
+
+    runner.run(expire_twice())
+
+
+@pytest.mark.parametrize("first", [0, 0.0003, 60])
+def test_moved_forward(runner: asyncio.Runner, first: float) -> None:
+    """A deadline that is set earlier is reached earlier, and once."""
+
+    async def expire() -> None:
+        over = asyncio.Event()
+        deadline = Deadline(first, over.set)
+        deadline.set(0)
+        await asyncio.wait_for(over.wait(), 30)
+
+    runner.run(expire())
+
+
+def test_moved_back_and_cancelled(runner: asyncio.Runner) -> None:
+    """A deadline that is moved back is not reached at its first time, nor one that is cancelled."""
+
+    async def wait() -> None:
+        over = asyncio.Event()
+        moved, cancelled = Deadline(0, over.set), Deadline(0, over.set)
+        moved.set(60)
+        cancelled.cancel()
+        later = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.01, later.set)
+        await later.wait()
+        assert not over.is_set()
+        moved.cancel()
+
+    runner.run(wait())
