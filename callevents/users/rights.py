@@ -89,6 +89,11 @@ class Scope:
         """Return True if the whole PBX is in the scope."""
         return self.is_all or pbx_id in self.pbx_ids
 
+    @property
+    def has_any_pbx(self) -> bool:
+        """True if a whole PBX is in the scope."""
+        return self.is_all or bool(self.pbx_ids)
+
     def of_pbxs(self) -> ColumnElement[bool]:
         """Return the condition for PBXs that are in the scope, or have extensions in it."""
         return true() if self.is_all else Pbx.id.in_(self.pbx_ids | self.partial_pbx_ids)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from callevents.db.models import Pbx
+from callevents.users.rights import Scope
 from callevents.web.bulk_conditions import BulkConditionsForm
 from callevents.web.bulk_forms import (
     BulkForm,
@@ -67,3 +69,18 @@ _ALL = (
     ),
 )
 ACTIONS: Mapping[str, BulkAction] = {action.name: action for action in _ALL}
+
+
+def list_offered(scope: Scope, pbx: Pbx | None) -> list[BulkAction]:
+    """Return what a user with this scope can do to requests of the PBX, or of all."""
+    offered = {"move": _has_pbx(scope, pbx), "copy": can_copy(scope, pbx)}
+    return [action for action in _ALL if offered.get(action.name, True)]
+
+
+def can_copy(scope: Scope, pbx: Pbx | None) -> bool:
+    """Return True if there can be an extension to copy to: not for the owner of a single one."""
+    return _has_pbx(scope, pbx) or len(scope.extension_ids) > 1
+
+
+def _has_pbx(scope: Scope, pbx: Pbx | None) -> bool:
+    return scope.has_pbx(pbx.id) if pbx else scope.has_any_pbx

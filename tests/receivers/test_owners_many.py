@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from callevents.db.models import Grant, Hook, User
+from callevents.db.models import Extension, Grant, Hook, User
 from callevents.db.session import begin_write
 from callevents.enums import Role
 from callevents.extensions import db
@@ -15,6 +15,7 @@ from callevents.hooks.bulk.changes import OF_RECEIVER
 from callevents.hooks.bulk.undo import CHANGED_SINCE, REFUSED
 from callevents.hooks.receiver import NEEDS_PBX
 from callevents.pbxs.extensions import get_extension_by_number
+from callevents.web.bulk_actions import ACTIONS
 from tests.api.v1.conftest import MakeApi, api
 from tests.conftest import Configure
 from tests.receivers.test_owners import World, bulk, sign_in, world
@@ -27,6 +28,15 @@ BOTH = pytest.mark.parametrize(
 )
 
 
+def give_own(world: World, extension: Extension) -> None:
+    """Make the owners of the world's extension own this one, too."""
+    begin_write()
+    role = Role.SELF_SERVICE
+    for user in db.session.scalars(select(User).join(Grant).where(Grant.role == role)):
+        user.grants.append(Grant(role=role, pbx_id=world.pbx.id, extension_id=extension.id))
+    db.session.commit()
+
+
 @BOTH
 def test_copies(app: Flask, api: MakeApi, world: World, configure: Configure, role: Role) -> None:
     """The owner of two extensions copies only requests without a receiver from one to the other."""
@@ -37,10 +47,7 @@ def test_copies(app: Flask, api: MakeApi, world: World, configure: Configure, ro
     program = api(role, pbx=world.pbx, extension=world.hook.extension if is_owner else None)
     visitor = sign_in(app, world, role)
     if is_owner:
-        begin_write()
-        for user in db.session.scalars(select(User).join(Grant).where(Grant.role == role)):
-            user.grants.append(Grant(role=role, pbx_id=world.pbx.id, extension_id=other.id))
-        db.session.commit()
+        give_own(world, other)
     page = f"/pbxs/{world.pbx.slug}/requests/change"
     copy = {"action": "copy", "event_id": world.hook.event_id, "to": "102"}
     assert (OF_RECEIVER in visitor.post(page, step="preview", **copy).text) is is_owner
@@ -120,3 +127,26 @@ def test_undo_of_an_own_clear_on_the_page(app: Flask, world: World) -> None:
     owner.post(html.unescape(path))
     db.session.rollback()
     assert db.session.query(Hook).filter_by(event_id=event_id).count() == 1
+
+
+@BOTH
+def test_only_possible_changes_are_offered(app: Flask, world: World, role: Role) -> None:
+    """The owner of one extension has nowhere to copy to, and may not choose a receiver."""
+    visitor = sign_in(app, world, role)
+    for path in (f"/pbxs/{world.pbx.slug}/requests", "/requests"):
+        text = visitor.get(path).text
+        offered = {one for one in ACTIONS if f'id="bulk-{one}"' in text}
+        hidden = {"move", "copy"} if role is Role.SELF_SERVICE else set()
+        assert offered == ACTIONS.keys() - hidden
+    assert ('id="copy-requests"' in visitor.get(world.page).text) is (role is Role.OPERATOR)
+
+
+def test_owners_of_two_extensions_can_copy(app: Flask, world: World, configure: Configure) -> None:
+    """From one to the other."""
+    configure.extension("102")
+    other = get_extension_by_number(world.pbx, "102")
+    assert other
+    visitor = sign_in(app, world, Role.SELF_SERVICE)
+    give_own(world, other)
+    assert 'id="bulk-copy"' in visitor.get("/requests").text
+    assert 'id="copy-requests"' in visitor.get(world.page).text

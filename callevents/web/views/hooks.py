@@ -24,6 +24,7 @@ from callevents.pbxs.extensions import find_extension_hooks
 from callevents.receivers.receivers import list_receivers
 from callevents.web import dialogs, htmx
 from callevents.web.access import may, no_write_transaction, requires, scope_of
+from callevents.web.bulk_actions import can_copy
 from callevents.web.dialogs import submitted_form
 from callevents.web.hook_fields import SigningChoice
 from callevents.web.hook_form import HookForm
@@ -46,7 +47,12 @@ def index(slug: str, place: str) -> str:
     pbx, extension = find_place(slug, place)
     template = "hooks/_table.html" if htmx.is_htmx() else "hooks/index.html"
     return render_template(
-        template, pbx=pbx, extension=extension, place=place, table=load_table(pbx, extension)
+        template,
+        pbx=pbx,
+        extension=extension,
+        place=place,
+        table=load_table(pbx, extension),
+        can_copy=can_copy(scope_of(Right.EDIT), pbx),
     )
 
 

@@ -27,7 +27,7 @@ from callevents.jobs.waker import wake
 from callevents.pbxs.groups import list_names
 from callevents.web import dialogs, htmx
 from callevents.web.access import no_write_transaction, requires_somewhere, scope_of
-from callevents.web.bulk_actions import ACTIONS, BulkAction
+from callevents.web.bulk_actions import ACTIONS, BulkAction, list_offered
 from callevents.web.bulk_forms import BulkForm, MoveForm
 from callevents.web.request_filters import RequestView
 from callevents.web.views.hooks import HOOKS_CHANGED
@@ -70,7 +70,7 @@ def index(slug: str | None = None) -> Any:
         undoable=find_offered(scope_of(Right.EDIT), view.undo_since),
         now=utc_now(),
         url_of_undo=url_of_undo,
-        ACTIONS=ACTIONS,
+        actions=list_offered(scope_of(Right.EDIT), view.pbx),
         LABELS=FIELDS,
         SCOPES=SCOPES,
         REFUSED=REFUSED,
