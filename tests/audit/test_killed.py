@@ -141,11 +141,11 @@ def test_killed_while_users_click(
 
     def answers() -> bool:
         try:
-            return requests.get(f"{address}/healthz", timeout=5).ok
+            return requests.get(f"{address}/healthz", timeout=DEADLINE_SECONDS).ok
         except requests.ConnectionError:
             return False
 
-    wait_until(answers, "the web server's first answer")
+    wait_until(answers, "the web server's first answer", DEADLINE_SECONDS)
     signed_in = sign_in(address)
     clickers = [Clicker(address + PAGE, hook.event_id, signed_in) for hook in hooks]
     for clicker in clickers:

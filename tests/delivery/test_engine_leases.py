@@ -100,7 +100,7 @@ def test_slow_attempt_keeps_its_lease(
 ) -> None:
     """An attempt longer than the lease is not repeated by another worker."""
     [delivery_id] = report_events(1, EventType.DIAL_OUT)
-    patient = {"read_timeout_seconds": 60, "total_timeout_seconds": 60, "lease_seconds": 2}
+    patient = {"read_timeout_seconds": 60, "total_timeout_seconds": 60, "lease_seconds": 4}
     make_engine(**patient).drain()
     first_lease_ends = get_delivery(delivery_id).due_at
     make_engine(**patient, poll_seconds=0.05)
@@ -169,10 +169,15 @@ def test_answer_after_the_lease_leaves_the_newer_claim(
     [delivery_id] = report_events()
     engine.drain()
     server.wait_for_requests(1)
-    with write_transaction(db.engine) as connection:
-        # As after a failure of the database that was longer than the lease.
-        connection.execute(update(Delivery).values(due_at=utc_now()))
-    engine.drain()
+
+    def claim_again() -> int:
+        with write_transaction(db.engine) as connection:
+            # As after a failure of the database that was longer than the lease.
+            connection.execute(update(Delivery).values(due_at=utc_now()))
+        return engine.drain()
+
+    # The lease may be renewed between the two.
+    wait_until(claim_again, "another claim")
     server.wait_for_requests(2)
     first.set()
     lease = wait_for_delivery(delivery_id, lambda one: one.attempts == 1).due_at

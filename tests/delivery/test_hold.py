@@ -117,7 +117,8 @@ def test_attempt_that_runs_is_not_repeated(
 ) -> None:
     """Disabled and enabled during an attempt, a delivery is not sent a second time beside it."""
     [delivery_id] = report_events(event=EventType.DIAL_OUT)
-    engine = make_engine(poll_seconds=0.02)
+    patient = {"read_timeout_seconds": 60, "total_timeout_seconds": 60}
+    engine = make_engine(poll_seconds=0.02, lease_seconds=3, **patient)
     engine.wake()
     wait_until(lambda: blocking.arrived == 1, "the attempt")
     set_active(held_hook, active=False)

@@ -51,6 +51,12 @@ def _no_net(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def _waits_for_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for locks of others than a slow machine takes to release them."""
+    monkeypatch.setattr(outbox, "_LOCK_TIMEOUT", text("SET LOCAL lock_timeout = 30000"))
+
+
+@pytest.fixture
 def first(hook: Hook, report_call: ReportCall) -> Claim:
     """The first delivery of a call, which a worker sends."""
     report_call("c1", 0)
@@ -166,6 +172,7 @@ def test_recorded_after_the_commit_of_the_next(
     check_claimed(first, recorded)
 
 
+@pytest.mark.usefixtures("_waits_for_locks")
 def test_recorded_while_the_next_is_committed(
     first: Claim, ingest: Ingest, recorder: Recorder
 ) -> None:

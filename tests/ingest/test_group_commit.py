@@ -275,7 +275,7 @@ def test_response_does_not_wait_for_the_discarded_report(crowd: Crowd) -> None:
     done, was_done = threading.Event(), list[bool]()
 
     def wait() -> None:
-        was_done.append(done.wait(10))
+        was_done.append(done.wait(60))
 
     with before_statement(db.engine, "INSERT INTO discarded_report", wait):
         again = crowd.report(ring("k"))

@@ -150,7 +150,6 @@ def test_nothing_is_sent_afterwards(
     hook = configure.hook("*", EventType.DIAL_IN, receiver.url)
     AddEvents(pbx, hook)(3, state=DeliveryState.PENDING, attempts=0)
     begin(pbx)
-    engine.start()
     assert engine.drain() == 3
     engine.close()
     assert receiver.arrivals == []

@@ -60,7 +60,7 @@ def run(program: str, *arguments: str | Path, cwd: Path | None = None) -> str:
 def run_node(*arguments: str | Path, cwd: Path | None = None) -> str:
     """Run Node with these arguments; return what it prints. Fails if it fails."""
     done = subprocess.run(
-        [NODE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        [NODE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -76,6 +76,7 @@ def test_flood_of_strangers(held: HeldHasher) -> None:
     crowd = Crowd()
     crowd.add(24, is_known=False)
     wait_until(lambda: crowd.results[BUSY] == 21, "21 refusals")
+    wait_until(lambda: held.running, "the first one's turn")
     assert held.running == 1
     crowd.add(1, is_known=True)
     wait_until(lambda: held.running == 2, "the known device's turn")
@@ -90,6 +91,7 @@ def test_at_most_two_at_a_time(held: HeldHasher) -> None:
     for is_known in (True, False):
         crowd.add(4, is_known=is_known)
     wait_until(lambda: crowd.results[BUSY] == 2, "a refusal in each lane")
+    wait_until(lambda: held.running == 2, "one that runs in each lane")
     held.released.set()
     crowd.join()
     assert held.most == 2

@@ -69,7 +69,7 @@ def serve(settings: Settings, run_python: RunPython) -> tuple[Program, str]:
 
     def answers() -> bool:
         try:
-            return requests.get(f"{address}/healthz", timeout=5).ok
+            return requests.get(f"{address}/healthz", timeout=DEADLINE_SECONDS).ok
         except requests.ConnectionError:
             return False
 

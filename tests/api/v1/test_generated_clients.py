@@ -41,7 +41,7 @@ def address(app: Flask, receiver: Receiver, engine: Engine) -> Iterator[str]:
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a program; return what it prints. Fails if it fails."""
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=180, check=False
+        command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

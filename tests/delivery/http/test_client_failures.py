@@ -77,7 +77,7 @@ def test_silence_before_the_answer(make_transport: MakeTransport, serve: Serve) 
     http_client = make_transport(read_timeout_seconds=0.3)
     server = serve(hangs)
     assert get(http_client, server.url).error == "No response within 0.3 seconds."
-    assert len(server.requests) == 1
+    server.wait_for_requests(1)
 
 
 def test_silence_in_the_answer(make_transport: MakeTransport, serve: Serve) -> None:

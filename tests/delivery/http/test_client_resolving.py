@@ -114,7 +114,7 @@ def test_proxy_gets_names_that_do_not_resolve_here_in_time(
 ) -> None:
     """Like names that do not resolve here at all; but not after the time of the attempt."""
     proxy = serve(answers(OK))
-    proxied = make_transport(proxy_url=proxy.url, connect_timeout_seconds=0.2)
+    proxied = make_transport(proxy_url=proxy.url, connect_timeout_seconds=2)
     assert start(threads, proxied)() == ""
     assert proxy.accepted == 1
     late = make_transport(proxy_url=proxy.url, total_timeout_seconds=0.2)

@@ -16,6 +16,7 @@ from tests.recipes.conftest import CALLER, Line
 from tests.recipes.test_whole_calls import find_errors
 from tests.support import node_tools
 from tests.support.ports import find_free_port
+from tests.support.programs import DEADLINE_SECONDS
 from tests.support.waiting import wait_until
 
 FOLDER = Path(__file__).parent
@@ -38,7 +39,7 @@ class NodeRed:
                 stdout=output,
                 stderr=output,
             )
-        wait_until(self._is_ready, "Node-RED")
+        wait_until(self._is_ready, "Node-RED", DEADLINE_SECONDS)
 
     def read(self) -> str:
         """Return what its debug node has shown so far."""
@@ -47,7 +48,7 @@ class NodeRed:
     def close(self) -> None:
         """Stop it."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait(DEADLINE_SECONDS)
 
     def _write_files(self, folder: Path) -> None:
         nodes = json.loads(FLOW.read_text())
@@ -106,7 +107,7 @@ def test_flow_gets_all_events(line: Line, node_red: NodeRed) -> None:
     shown = node_red.read()
     assert f"CallerIDNum: '{CALLER}'" in shown
     assert name in shown
-    assert find_errors() == {}
+    wait_until(lambda: find_errors() == {}, "the outcomes")
 
 
 def test_wrong_password_fails_with_its_status(line: Line, node_red: NodeRed) -> None:

@@ -165,8 +165,9 @@ def other_claims(server: Provider, header: Claims, claims: Claims) -> str:
     return ".".join([*second.split(".")[:2], first.split(".")[2]])
 
 
-OLD = int(time.time()) - 3600
-LATER = int(time.time()) + 3600
+#: Tests may run long after this file was read.
+DAY = 24 * 3600
+OLD, LATER = int(time.time()) - DAY, int(time.time()) + DAY
 
 
 @pytest.mark.parametrize(
