@@ -26,6 +26,7 @@ from callevents.extensions import app_state, db
 from callevents.hooks import hooks
 from callevents.ingest.discarded import DiscardedReports
 from callevents.ingest.token_notes import TokenNotes
+from callevents.jobs import waker
 from callevents.pbxs import extensions, pbxs
 from callevents.users import hashing
 from tests.support.aged_events import AddEvents
@@ -118,6 +119,14 @@ def _quick_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
         patch.setattr(hashing, "_hasher", quick)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_wakes() -> Iterator[None]:
+    """Let Redis take its time on a busy machine: some tests have no other way to wake workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waker, "WAKE_TIMEOUT_SECONDS", 10.0)
         yield
 
 

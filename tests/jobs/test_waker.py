@@ -158,8 +158,11 @@ def test_redis_is_back(settings: Settings, token: str, configure: Configure) -> 
             wait_until(lambda: (report(app, token), redis.accepted)[1], "the next wake")
 
 
-def test_redis_hangs(settings: Settings, token: str, configure: Configure) -> None:
+def test_redis_hangs(
+    settings: Settings, token: str, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A Redis that accepts connections and never responds does not delay events for long."""
+    monkeypatch.setattr("callevents.jobs.waker.WAKE_TIMEOUT_SECONDS", 0.25)
     configure.hook("*", EventType.DIAL_IN, "http://127.0.0.1:9/")
     # Ends when the client times out and closes the connection.
     with FakeRedis(drain_socket) as redis, application(settings, redis.url) as (app, logged):
