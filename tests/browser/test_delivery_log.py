@@ -93,8 +93,8 @@ def test_send_again_and_cancel(admin: Page, hook_id: str) -> None:
     """One by its button, all by a dialog that counts them, and back by cancelling pending ones."""
     admin.goto(f"{LOG}?state=failed")
     row(admin, "101").get_by_role("button", name="Send again").click()
-    expect(row(admin, "101")).to_have_count(0)
     expect(admin.get_by_text("The delivery is sent again.")).to_be_visible()
+    expect(row(admin, "101")).to_have_count(0)
     admin.get_by_role("link", name="Send all again").click()
     dialog = admin.get_by_role("dialog")
     expect(dialog).to_contain_text("2 failed")
@@ -109,6 +109,7 @@ def test_send_again_and_cancel(admin: Page, hook_id: str) -> None:
     expect(admin.get_by_role("heading", name="No deliveries match")).to_be_visible()
     admin.goto(LOG)
     row(admin, "102").get_by_role("link").click()
+    expect(admin.get_by_role("heading", level=1)).to_contain_text("Dial-In")
     main = admin.get_by_role("main")
     main.get_by_role("button", name="Send again").click()
     expect(main.get_by_role("button", name="Try now")).to_be_visible()

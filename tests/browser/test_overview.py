@@ -61,9 +61,12 @@ def test_click_resumes_a_request(admin: Page, suspended: str) -> None:
     check_accessibility(admin)
     row = admin.get_by_role("row").filter(has_text="crm.example.com")
     row.get_by_role("button", name="Suspended since").click()
+    recover = admin.locator("#toasts").get_by_role("link", name="Recover failed deliveries")
+    # A toast stays while the pointer is over it.
+    recover.hover()
     expect(row.get_by_role("button", name="Enabled, click to disable")).to_be_visible()
     expect(admin.locator("#suspended")).to_have_count(0)
-    admin.locator("#toasts").get_by_role("link", name="Recover failed deliveries").click()
+    recover.click()
     expect(admin.get_by_role("heading", level=1)).to_contain_text("Recover")
 
 

@@ -63,6 +63,12 @@ def add_passkey(page: Page, name: str = "Laptop") -> None:
     page.get_by_role("button", name="Create the passkey").click()
 
 
+def keep_codes(page: Page) -> None:
+    """Go on from the recovery codes to the account page."""
+    page.get_by_role("link", name="I have kept the codes").click()
+    expect(page.get_by_role("heading", name="Account", exact=True)).to_be_visible()
+
+
 def sign_out(page: Page) -> None:
     """Sign out by the menu."""
     page.locator("#account-menu").click()
@@ -75,7 +81,7 @@ def test_sign_in_without_a_password(page: Page, device: Device) -> None:
     add_passkey(page)
     expect(page.get_by_text("The passkey is added.")).to_be_visible()
     expect(page.locator(".recovery-codes li")).to_have_count(10)
-    page.get_by_role("link", name="I have kept the codes").click()
+    keep_codes(page)
     row = page.get_by_role("table", name="Passkeys").locator("tbody tr")
     expect(row).to_contain_text("never")
     sign_out(page)
@@ -97,7 +103,7 @@ def test_sign_in_without_a_password(page: Page, device: Device) -> None:
 def test_passkey_after_the_password(page: Page, device: Device) -> None:
     """With a passkey the password alone is not enough; the passkey completes it."""
     add_passkey(page)
-    page.get_by_role("link", name="I have kept the codes").click()
+    keep_codes(page)
     sign_out(page)
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(PASSWORD)
@@ -115,7 +121,7 @@ def test_finger_is_not_accepted(page: Page, device: Device) -> None:
     device.set_verified(True)
     page.get_by_role("button", name="Create the passkey").click()
     expect(page.get_by_text("The passkey is added.")).to_be_visible()
-    page.get_by_role("link", name="I have kept the codes").click()
+    keep_codes(page)
     sign_out(page)
     device.set_verified(False)
     page.get_by_role("button", name="Use a passkey").click()
@@ -125,18 +131,16 @@ def test_finger_is_not_accepted(page: Page, device: Device) -> None:
 def test_recorded_answer_is_refused(page: Page, device: Device, address: str) -> None:
     """Somebody who recorded the request and the cookies cannot sign in with them again."""
     add_passkey(page)
-    page.get_by_role("link", name="I have kept the codes").click()
+    keep_codes(page)
     sign_out(page)
-    recorded: list[tuple[str, dict[str, str]]] = []
 
-    def record(request: Request) -> None:
-        if request.method == "POST" and request.url.endswith("/sign-in/passkey"):
-            recorded.append((request.post_data or "", request.all_headers()))
+    def is_answer(request: Request) -> bool:
+        return request.method == "POST" and request.url.endswith("/sign-in/passkey")
 
-    page.on("requestfinished", record)
-    page.get_by_role("button", name="Use a passkey").click()
+    with page.expect_request_finished(is_answer) as finished:
+        page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url(lambda url: "/sign-in" not in url)
-    [(body, headers)] = recorded
+    body, headers = finished.value.post_data or "", finished.value.all_headers()
     # As an authenticator without a counter.
     begin_write()
     db.session.execute(update(Passkey).values(sign_count=0))
@@ -144,7 +148,7 @@ def test_recorded_answer_is_refused(page: Page, device: Device, address: str) ->
     names = ("cookie", "content-type", "referer", "origin")
     kept = {name: headers[name] for name in names if name in headers}
     url = f"{address}/sign-in/passkey"
-    again = requests.post(url, data=body, headers=kept, allow_redirects=False, timeout=10)
+    again = requests.post(url, data=body, headers=kept, allow_redirects=False, timeout=30)
     assert again.status_code == 422
     assert "The passkey was not accepted." in again.text
 

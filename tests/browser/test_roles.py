@@ -138,6 +138,7 @@ def test_viewer_of_one_pbx(open_page: Open) -> None:
     assert numbers(page) == ["All extensions", "101", "102"]
     follow_all_links(page)
     page.get_by_role("link", name="102", exact=True).click()
+    expect(page.get_by_role("rowheader", name="Dial-In")).to_be_visible()
     expect(page.get_by_role("button", name="enabled")).to_have_count(0)
     expect(page.get_by_role("link", name="Clear selected")).to_have_count(0)
     page.get_by_role("link", name="Dial-In").first.click()

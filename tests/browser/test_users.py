@@ -68,6 +68,7 @@ def use(link: str, page: Page, password: str = PASSWORD) -> None:
     page.wait_for_url(lambda url: "/sign-in" not in url)
     page.goto("/pbxs/head-office/extensions")
     page.get_by_role("link", name="101", exact=True).click()
+    expect(page.get_by_role("button", name="click to disable")).to_be_visible()
 
 
 def click_and_see(page: Page) -> None:

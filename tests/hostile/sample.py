@@ -20,6 +20,7 @@ from callevents.db.models import (
     User,
     UserSession,
 )
+from callevents.enums import DeliveryState
 from tests.hostile.arena import Arena
 from tests.hostile.probe import ask
 from tests.hostile.product import ADMIN, VIEWER
@@ -69,7 +70,9 @@ class _Samples:
         self._extension = _first(arena, select(Extension.id).where(Extension.number == EXTENSION))
         found = select(CallEvent.id).where(CallEvent.extension == EXTENSION)
         self._event = _first(arena, found)
-        found = select(Delivery.id).where(Delivery.extension == EXTENSION)
+        # Its state must not change later, as if a stranger had changed it.
+        is_over = Delivery.state == DeliveryState.DELIVERED
+        found = select(Delivery.id).where(Delivery.extension == EXTENSION, is_over)
         self._delivery = _first(arena, found)
         pbx_id = select(Pbx.id).where(Pbx.slug == "target").scalar_subquery()
         self._session = _first(

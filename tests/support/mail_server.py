@@ -7,6 +7,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 from tests.support.ports import find_free_port
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 class MailServer:
@@ -17,7 +18,11 @@ class MailServer:
         self.refusal = ""
         self.logins: list[tuple[object, ...]] = []
         self.controller = Controller(
-            self, hostname="127.0.0.1", port=find_free_port(), authenticator=self._log_in
+            self,
+            hostname="127.0.0.1",
+            port=find_free_port(),
+            authenticator=self._log_in,
+            ready_timeout=DEADLINE_SECONDS,
         )
         self.controller.start()
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from socketserver import ThreadingMixIn
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -36,6 +37,12 @@ POLL_SECONDS = 0.02
 def make_key(name: str) -> RSAKey:
     """Return a key pair, the same for the same name: making one takes a while."""
     return RSAKey.generate_key(2048, {"kid": name})
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection: browsers open some that they do not use."""
+
+    daemon_threads = True
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -125,7 +132,7 @@ class Provider:
         self.codes: dict[str, _Code] = {}
         # A port may be used again, and metadata is kept by issuer.
         self._path = f"/{secrets.token_hex(8)}"
-        self._server = make_server("127.0.0.1", 0, self._make_app(), WSGIServer, _QuietHandler)
+        self._server = make_server("127.0.0.1", 0, self._make_app(), _Server, _QuietHandler)
         self.issuer = f"http://127.0.0.1:{self._server.server_port}{self._path}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=[POLL_SECONDS])
         self._thread.start()

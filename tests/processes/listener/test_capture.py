@@ -76,6 +76,7 @@ def test_a_capture_can_be_replayed(
     server.wait_for_listener()
     server.say(parts[half:])
     end = {"asterisk": b"Event: Hangup\r", "freeswitch": b"CHANNEL_HANGUP_COMPLETE"}[kind]
+    wait_until(path.exists, "the file")
     wait_until(lambda: path.read_bytes().count(end) == 2, "the end of the call in the file")
     program.process.send_signal(signal.SIGINT)
     assert program.wait() == 0

@@ -223,7 +223,7 @@ def test_suggestions_survive_until_modules_are_loaded(
     """The empty list after a restart is not stored: the suggestions are those of the next one."""
     server = serve("asterisk")
     server.phones = {"SIPpeers": peers(x301="")}
-    slow = partial(listen, replace(QUICK, empty_list_retry_seconds=0.5))
+    slow = partial(listen, replace(QUICK, empty_list_retry_seconds=2))
     connector = start(pbx, server, "asterisk", slow)
     server.phones = {"SIPpeers": []}
     asked = count_asked(server)

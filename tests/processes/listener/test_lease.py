@@ -21,7 +21,15 @@ from callevents.enums import EventType
 from callevents.extensions import db
 from callevents.processes.listener.lease import InstanceId, acquire_lease, release_lease
 from tests.conftest import SECRET_KEY, Configure, RunPython
-from tests.processes.listener.conftest import Listening, Serve, connect, find, stored, texts
+from tests.processes.listener.conftest import (
+    LEASE_SECONDS,
+    Listening,
+    Serve,
+    connect,
+    find,
+    stored,
+    texts,
+)
 from tests.processes.listener.test_follower import find_call, middle
 from tests.support.database_faults import missing_table, refused_inserts
 from tests.support.programs import ROOT, Program
@@ -230,7 +238,7 @@ def test_the_database_is_unavailable_for_longer_than_the_lease(
     server.wait_for_listener()
     other = listen()
     with lead_after_outage(db.engine, pbx, other):
-        is_over = utc_now() + timedelta(seconds=1)
+        is_over = utc_now() + timedelta(seconds=LEASE_SECONDS)
         wait_until(lambda: utc_now() > is_over, "the end of the lease")
         server.say(parts)
         wait_until(lambda: leader.waiting == len(words), "the leader to read")

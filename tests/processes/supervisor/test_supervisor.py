@@ -84,7 +84,7 @@ def test_killed_process_comes_back(shared: CallEvents, name: str) -> None:
     wait_until(lambda: not killed.is_running(), "the end of the killed process")
     assert shared.get_child(name).pid != killed.pid
     wait_until(shared.is_ready, "readiness")
-    assert "process ended, restarting" in shared.output
+    wait_until(lambda: "process ended, restarting" in shared.output, "the line in the log")
 
 
 def test_killed_web_server_refuses_nobody(shared: CallEvents) -> None:

@@ -49,7 +49,7 @@ def test_given_password_of_the_first_admin(start: Start) -> None:
 def test_nothing_is_embedded(start: Start, tmp_path: Path) -> None:
     """With an external database and Redis, only web server and the configured workers run."""
     (tmp_path / "data").mkdir()
-    with ValkeyServer() as valkey:
+    with ValkeyServer(port=find_free_port()) as valkey:
         program = start(
             tmp_path / "data",
             database_url=f"sqlite:///{tmp_path / 'given.sqlite3'}",

@@ -2,10 +2,12 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from http.client import HTTPResponse
 
 import pytest
 
+from callevents.processes.web_server.connection_limits import Limits
 from callevents.processes.web_server.head_parser import MAX_REQUEST_LINE_BYTES
 from callevents.processes.web_server.request_reader import MAX_HEAD_BYTES
 from tests.processes.web_server.echo import (
@@ -18,8 +20,17 @@ from tests.processes.web_server.echo import (
     ask,
     check_problem,
 )
+from tests.support.http_server import ServerThread
 from tests.support.log_capture import Logged
 from tests.support.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def port(application: Echo) -> Iterator[int]:
+    """The port of a server whose deadlines no test reaches, however busy the machine is."""
+    server = ServerThread(application, Limits())
+    yield server.port
+    server.close()
 
 
 @pytest.mark.parametrize(

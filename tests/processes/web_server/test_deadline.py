@@ -1,7 +1,8 @@
 """A deadline that is moved, in the event loop of the web server."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import uvloop
@@ -9,16 +10,15 @@ import uvloop
 from callevents.processes.web_server.deadline import Deadline
 
 
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    """Run coroutines in uvloop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as one:
-        yield one
+def run(main: Coroutine[None, None, None]) -> None:
+    """Run it in uvloop, in another thread: the tests' own may have a loop of the browser."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(uvloop.run, main).result()
 
 
 @pytest.mark.parametrize("first", [0, 0.0003, 0.02])
 @pytest.mark.parametrize("then", [0, 0.0003, 0.02])
-def test_moved_when_it_is_over(runner: asyncio.Runner, first: float, then: float) -> None:
+def test_moved_when_it_is_over(first: float, then: float) -> None:
     """The function moves the deadline: it is called again, however near the two are."""
 
     async def expire_twice() -> None:
@@ -39,11 +39,11 @@ def test_moved_when_it_is_over(runner: asyncio.Runner, first: float, then: float
         assert calls[0] >= started + first
         assert calls[1] >= calls[0] + then
 
-    runner.run(expire_twice())
+    run(expire_twice())
 
 
 @pytest.mark.parametrize("first", [0, 0.0003, 60])
-def test_moved_forward(runner: asyncio.Runner, first: float) -> None:
+def test_moved_forward(first: float) -> None:
     """A deadline that is set earlier is reached earlier, and once."""
 
     async def expire() -> None:
@@ -52,10 +52,10 @@ def test_moved_forward(runner: asyncio.Runner, first: float) -> None:
         deadline.set(0)
         await asyncio.wait_for(over.wait(), 30)
 
-    runner.run(expire())
+    run(expire())
 
 
-def test_moved_back_and_cancelled(runner: asyncio.Runner) -> None:
+def test_moved_back_and_cancelled() -> None:
     """A deadline that is moved back is not reached at its first time, nor one that is cancelled."""
 
     async def wait() -> None:
@@ -69,4 +69,4 @@ def test_moved_back_and_cancelled(runner: asyncio.Runner) -> None:
         assert not over.is_set()
         moved.cancel()
 
-    runner.run(wait())
+    run(wait())

@@ -89,7 +89,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str
     def answers() -> bool:
         try:
             return requests.get(f"{address}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     wait_until(answers, "the web server's first answer")
@@ -101,7 +101,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, str
 
 def test_web_alone(web: tuple[Program, str]) -> None:
     """The web server runs without Redis, and reports it."""
-    answer = requests.get(f"{web[1]}/readyz", timeout=5)
+    answer = requests.get(f"{web[1]}/readyz", timeout=30)
     assert answer.status_code == 503
     assert answer.json() == {"status": "unavailable", "database": "ok", "redis": "does not answer"}
 
@@ -110,15 +110,15 @@ def test_forwarded_headers_are_not_trusted(web: tuple[Program, str]) -> None:
     """Without a trusted proxy, clients cannot set their address, scheme or path."""
     program, address = web
     headers = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Script-Name": "/x"}
-    assert requests.get(f"{address}/healthz", headers=headers, timeout=5).status_code == 200
+    assert requests.get(f"{address}/healthz", headers=headers, timeout=30).status_code == 200
     assert "203.0.113.9" not in program.output
 
 
 def test_long_request_line(web: tuple[Program, str]) -> None:
     """A query of almost 8 KiB is read; a longer one is rejected, not truncated."""
     address = f"{web[1]}/healthz?q="
-    assert requests.get(address + "x" * 8000, timeout=5).status_code == 200
-    assert requests.get(address + "x" * 8200, timeout=5).status_code == 414
+    assert requests.get(address + "x" * 8000, timeout=30).status_code == 200
+    assert requests.get(address + "x" * 8200, timeout=30).status_code == 414
 
 
 @pytest.mark.parametrize("chunks", [b"zz\r\n", b"5\r\nhello!!", b"ffff\r\n{}"])

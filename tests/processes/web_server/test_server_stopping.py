@@ -73,7 +73,7 @@ def test_all_that_was_acknowledged_is_stored(
     def answers() -> bool:
         try:
             return requests.get(f"{address}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     wait_until(answers, "the web server's first answer")

@@ -113,7 +113,7 @@ def test_handed_over(entries: List, drain: Drain, receiver: Receiver) -> None:
     assert not len(entries)
 
 
-@pytest.mark.parametrize("age", [AGE + SECOND / 2, -SKEW - SECOND / 2], ids=["late", "early"])
+@pytest.mark.parametrize("age", [AGE + SECOND / 2, -SKEW - HOUR], ids=["late", "early"])
 def test_late_entry(
     age: timedelta, entries: List, drain: Drain, receiver: Receiver, logged: Logged
 ) -> None:

@@ -143,7 +143,8 @@ def test_cleared_requests(admin: Visitor, change: Change, hooks: Sequence[Hook],
     cleared = change("clear", hooks[2:5])
     page = admin.get(PAGE).text
     assert "Requests cleared: 3 requests of 103, 104 and 105" in notice(page)
-    assert 'hx-trigger="load delay:30s"' in page
+    [seconds] = re.findall(r'hx-trigger="load delay:([0-9]+)s"', page)
+    assert 0 < int(seconds) <= UNDO_TIME.total_seconds()
     begin_write()
     late = utc_now() - UNDO_TIME
     db.session.execute(update(BulkChange).where(BulkChange.id == cleared).values(made_at=late))
