@@ -44,7 +44,7 @@ def test_moved_when_it_is_over(first: float, then: float) -> None:
 
 @pytest.mark.parametrize("first", [0, 0.0003, 60])
 def test_moved_forward(first: float) -> None:
-    """A deadline that is set earlier is reached earlier, and once."""
+    """A deadline that is set earlier is reached earlier."""
 
     async def expire() -> None:
         over = asyncio.Event()
