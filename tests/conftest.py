@@ -184,10 +184,7 @@ def redis_url(valkey: str, redis: Redis) -> str:
 
 @pytest.fixture(scope="session")
 def quick_settings() -> Settings:
-    """Settings for tests: quick to poll and to stop, and loopback allowed.
-
-    Read once: it takes a while.
-    """
+    """Settings for tests: quick to poll and stop; loopback allowed. Read once: it takes a while."""
     return Settings(
         secret_key=SECRET_KEY,
         allowed_networks="127.0.0.0/8",

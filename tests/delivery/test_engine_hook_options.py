@@ -114,8 +114,8 @@ def test_lost_key_fails_with_a_sentence_and_recovers(
     engine._dispatcher._cipher.reload()
     [delivery_id] = report_events()
     engine.start()
-    wait_for_delivery(delivery_id, lambda delivery: delivery.attempts >= 1)
-    attempt = list_attempts(delivery_id)[0]
+    wait_for_delivery(delivery_id, lambda delivery: delivery.attempts == 1)
+    [attempt] = list_attempts(delivery_id)
     assert attempt.error.startswith("The secrets of this request cannot be decrypted: the key")
     assert (attempt.status_code, attempt.request_headers, receiver.arrivals) == (None, [], [])
     path.write_text(key)

@@ -14,7 +14,7 @@ AT_ONCE = 32
 #: Long enough for the product to read one segment before the next one arrives.
 GAP_SECONDS = 0.02
 #: Far more than it takes, also on a busy machine.
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 6.0
 
 
 @dataclass

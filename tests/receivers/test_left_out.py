@@ -70,7 +70,7 @@ def test_deliveries_wait_for_it(
     connect_all(stored, pbx)
     report(pbx, "101", "call-1")
     engine.start()
-    wait_until(lambda: only_delivery().attempts, "the first attempt")
+    wait_until(lambda: only_delivery().attempts == 1, "the first attempt")
     waiting = only_delivery()
     assert (waiting.state, receiver.arrivals) == (DeliveryState.PENDING, [])
     assert "Our CRM was imported without a secret: token." in waiting.error

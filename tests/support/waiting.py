@@ -8,8 +8,7 @@ from callevents.delivery.log import queries
 from callevents.enums import DeliveryState
 from callevents.extensions import db
 
-#: Generous, because the machine may be busy with other tests.
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 30.0
 
 
 def wait_until(

@@ -39,9 +39,9 @@ class Deadline:
             self._expired()
 
     def _start_timer(self) -> None:
-        # uvloop rounds to a millisecond: with one more the timer never fires too early.
+        # uvloop rounds to whole milliseconds. One more, and the timer never fires early.
         self._timer = self._loop.call_at(self._at + 0.001, self._check)
-        # Not timer.when(): after a delay that uvloop rounds to nothing it does not exist.
+        # Kept here, because uvloop's handle has no `when()` if the delay was rounded to 0.
         self._fires_at = self._at
 
 

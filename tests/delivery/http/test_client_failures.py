@@ -78,6 +78,7 @@ def test_silence_before_the_answer(make_transport: MakeTransport, serve: Serve) 
     server = serve(hangs)
     assert get(http_client, server.url).error == "No response within 0.3 seconds."
     server.wait_for_requests(1)
+    assert len(server.requests) == 1
 
 
 def test_silence_in_the_answer(make_transport: MakeTransport, serve: Serve) -> None:

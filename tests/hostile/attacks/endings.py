@@ -10,7 +10,7 @@ from tests.hostile.talks import Talk, converse
 from tests.hostile.wire import Client, TornError
 
 #: More than a deadline, on a busy machine.
-GRACE_SECONDS = 30.0
+GRACE_SECONDS = 6.0
 
 
 def half_closes(arena: Arena) -> Iterator[Case]:

@@ -113,12 +113,19 @@ def test_handed_over(entries: List, drain: Drain, receiver: Receiver) -> None:
     assert not len(entries)
 
 
-@pytest.mark.parametrize("age", [AGE + SECOND / 2, -SKEW - HOUR], ids=["late", "early"])
+@pytest.mark.parametrize("age", [AGE + SECOND / 2, -SKEW - SECOND / 2], ids=["late", "early"])
 def test_late_entry(
-    age: timedelta, entries: List, drain: Drain, receiver: Receiver, logged: Logged
+    age: timedelta,
+    entries: List,
+    drain: Drain,
+    receiver: Receiver,
+    logged: Logged,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An entry that waited for too long, or has a time of the future, is sent by SQL."""
-    [delivery_id] = entries.hand_over(claimed_at=utc_now() - age)
+    now = utc_now()
+    monkeypatch.setattr("callevents.processes.worker.drain.utc_now", lambda: now)
+    [delivery_id] = entries.hand_over(claimed_at=now - age)
     drain.run()
     assert logged.text.count(LATE) == 1
     assert (get_delivery(delivery_id).state, get_delivery(delivery_id).fence) == (PENDING, 1)
